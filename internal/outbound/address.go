@@ -1,0 +1,89 @@
+package outbound
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// RefusedError says that a host's address is one that a stranger may not have
+// this service connect to.
+type RefusedError struct{ Addr netip.Addr }
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("address %s is not a public one", e.Addr)
+}
+
+// PublicOnly returns a check that lets only global unicast addresses pass,
+// and those within allowed. It is made for [Dialer.Permit].
+func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
+	return func(addr netip.Addr) error {
+		addr = addr.Unmap()
+		within := func(p netip.Prefix) bool { return p.Contains(addr) }
+		if isPublic(addr) || slices.ContainsFunc(allowed, within) {
+			return nil
+		}
+		return &RefusedError{addr}
+	}
+}
+
+// notPublic lists the blocks of the IANA special-purpose address registries
+// that are not globally reachable, and the public addresses at which clouds
+// serve metadata to their machines. IPv6 outside 2000::/3 is refused as a
+// whole, so only the exceptions within it stand here.
+var notPublic = prefixes(
+	"0.0.0.0/8",        // this network
+	"10.0.0.0/8",       // private
+	"100.64.0.0/10",    // carrier-grade NAT; Alibaba's metadata
+	"127.0.0.0/8",      // loopback
+	"168.63.129.16/32", // Azure's metadata and health endpoint
+	"169.254.0.0/16",   // link-local; metadata of most clouds
+	"172.16.0.0/12",    // private
+	"192.0.0.0/24",     // protocol assignments; Oracle's metadata
+	"192.0.2.0/24",     // documentation
+	"192.88.99.0/24",   // 6to4 relay
+	"192.168.0.0/16",   // private
+	"198.18.0.0/15",    // benchmarking
+	"198.51.100.0/24",  // documentation
+	"203.0.113.0/24",   // documentation
+	"224.0.0.0/4",      // multicast
+	"240.0.0.0/4",      // reserved, broadcast
+
+	"2001::/23",     // protocol assignments: Teredo, ORCHID, benchmarking
+	"2001:db8::/32", // documentation
+	"3fff::/20",     // documentation
+)
+
+var (
+	globalV6  = netip.MustParsePrefix("2000::/3")
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+)
+
+func isPublic(addr netip.Addr) bool {
+	switch {
+	case !addr.IsValid() || addr.Zone() != "":
+		return false
+	case nat64.Contains(addr):
+		return isPublic(embedded(addr, 12))
+	case sixToFour.Contains(addr):
+		return isPublic(embedded(addr, 2))
+	case addr.Is6() && !globalV6.Contains(addr):
+		return false
+	}
+	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// embedded returns the IPv4 address that an IPv6 address carries from byte i on.
+func embedded(addr netip.Addr, i int) netip.Addr {
+	b := addr.As16()
+	return netip.AddrFrom4([4]byte(b[i : i+4]))
+}
+
+func prefixes(list ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, p := range list {
+		out[i] = netip.MustParsePrefix(p)
+	}
+	return out
+}

@@ -1,0 +1,67 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+)
+
+// The causes that a request can fail of before an answer is there.
+const (
+	CauseDNS      = "dns"
+	CauseConnect  = "connect"
+	CauseRefused  = "refused_address"
+	CauseTLS      = "tls"
+	CauseTimeout  = "timeout"
+	CauseCanceled = "canceled"
+	CauseTooLarge = "too_large"
+	CauseProtocol = "protocol" // the connection broke or did not speak HTTP
+)
+
+// ErrTooLarge says that a response, headers included, is over
+// [Transport.MaxResponseBytes].
+var ErrTooLarge = errors.New("the response is too large")
+
+// DialError says that no connection came about: nothing of the request was sent.
+type DialError struct {
+	Addr string // what was dialled, host:port
+	TLS  bool   // it failed in the TLS handshake
+	Err  error
+}
+
+func (e *DialError) Error() string { return e.Err.Error() }
+func (e *DialError) Unwrap() error { return e.Err }
+
+// Cause sorts an error of [Transport] into one of the causes.
+func Cause(err error) string {
+	var (
+		dial    *DialError
+		refused *RefusedError
+		dns     *net.DNSError
+	)
+	isDial := errors.As(err, &dial)
+	switch {
+	case errors.As(err, &refused):
+		return CauseRefused
+	case errors.Is(err, context.Canceled):
+		return CauseCanceled
+	case errors.As(err, &dns):
+		return CauseDNS
+	case isTimeout(err):
+		return CauseTimeout
+	case isDial && dial.TLS:
+		return CauseTLS
+	case isDial:
+		return CauseConnect
+	case errors.Is(err, ErrTooLarge):
+		return CauseTooLarge
+	}
+	return CauseProtocol
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}

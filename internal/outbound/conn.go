@@ -1,0 +1,172 @@
+package outbound
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxInformational is how many 1xx responses may precede the real one.
+const maxInformational = 4
+
+// conn is one connection, used by one request at a time.
+type conn struct {
+	net.Conn
+	transport *Transport
+	route     Route
+	addr      string
+	budget    int64 // bytes that the current response may still have
+	br        *bufio.Reader
+	bw        *bufio.Writer
+	took      time.Duration // how long its last answer took to begin
+	idleSince time.Time
+}
+
+func newConn(t *Transport, route Route, nc net.Conn, addr string) *conn {
+	c := &conn{Conn: nc, transport: t, route: route, addr: addr}
+	c.br = bufio.NewReaderSize(c, 2<<10)
+	c.bw = bufio.NewWriterSize(nc, 1<<10)
+	return c
+}
+
+// Read counts what the current response takes from the connection.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.budget <= 0 {
+		return 0, ErrTooLarge
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.budget)])
+	c.budget -= int64(n)
+	return n, err
+}
+
+// roundTrip sends req and reads the response up to its body. patience, if not
+// zero, is how long the answer may take to begin. After an error the
+// connection is closed.
+func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Response, error) {
+	ctx := req.Context()
+	start := time.Now()
+	deadline, _ := ctx.Deadline()
+	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
+	c.SetDeadline(sooner(deadline, start, patience))
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+
+	resp, err := c.exchange(req, patience, deadline)
+	if err != nil {
+		stop()
+		c.Close()
+		return nil, explain(ctx, err)
+	}
+	c.took = time.Since(start)
+	keep := !resp.Close && !req.Close && resp.ProtoAtLeast(1, 1)
+	resp.Body = &body{ReadCloser: resp.Body, conn: c, stop: stop, ctx: ctx, keep: keep}
+	if resp.ContentLength == 0 || req.Method == http.MethodHead {
+		resp.Body.(*body).finish(true)
+	}
+	return resp, nil
+}
+
+// exchange writes the request and reads the first response that is not 1xx.
+func (c *conn) exchange(req *http.Request, patience time.Duration, deadline time.Time) (*http.Response, error) {
+	if err := req.Write(c.bw); err != nil {
+		return nil, err
+	}
+	if err := c.bw.Flush(); err != nil {
+		return nil, err
+	}
+	if patience > 0 {
+		if _, err := c.br.Peek(1); err != nil {
+			return nil, err
+		}
+		// It lives: from here on the caller's deadline counts.
+		c.SetReadDeadline(deadline)
+		if err := req.Context().Err(); err != nil {
+			return nil, err
+		}
+	}
+	for range maxInformational + 1 {
+		resp, err := http.ReadResponse(c.br, req)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			return nil, errors.New("the server switched protocols unasked")
+		}
+		if resp.StatusCode >= 200 {
+			return resp, nil
+		}
+	}
+	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
+}
+
+// explain returns the context's error where that is why the connection failed.
+// The connection's deadline may pass a moment before the context's.
+func explain(ctx context.Context, err error) error {
+	if cause := ctx.Err(); cause != nil {
+		return cause
+	}
+	if deadline, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// sooner returns the earlier of deadline (zero: none) and start + patience
+// (zero: none).
+func sooner(deadline, start time.Time, patience time.Duration) time.Time {
+	if patience == 0 {
+		return deadline
+	}
+	if limit := start.Add(patience); deadline.IsZero() || limit.Before(deadline) {
+		return limit
+	}
+	return deadline
+}
+
+// body hands the connection back when the response has been read to its end,
+// and closes it when it was not.
+type body struct {
+	io.ReadCloser
+	conn *conn
+	ctx  context.Context
+	stop func() bool
+	keep bool
+	done bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.done {
+		return 0, io.EOF
+	}
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == io.EOF:
+		b.finish(true)
+	case err != nil:
+		b.finish(false)
+		err = explain(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.finish(false)
+	return nil
+}
+
+func (b *body) finish(complete bool) {
+	if b.done {
+		return
+	}
+	b.done = true
+	// stop is false when the context ended: the deadline may be gone already.
+	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
+		b.conn.transport.putIdle(b.conn)
+		return
+	}
+	b.conn.Close()
+}

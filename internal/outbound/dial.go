@@ -1,0 +1,61 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Dialer opens connections to host:port. It asks Permit about every address
+// after DNS and before anything is sent, so neither a name that resolves to an
+// inner address nor one that changes between check and use gets through.
+type Dialer struct {
+	// Permit judges an address; nil permits all.
+	Permit func(netip.Addr) error
+	// Resolver answers names; nil means Go's own resolver.
+	Resolver *net.Resolver
+	// Timeout bounds name resolution and connecting, zero means 4 s.
+	Timeout time.Duration
+}
+
+const defaultDialTimeout = 4 * time.Second
+
+// DialContext connects to address, trying IPv6 and IPv4 (RFC 6555).
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	resolver := d.Resolver
+	if resolver == nil {
+		resolver = &net.Resolver{PreferGo: true}
+	}
+	timeout := d.Timeout
+	if timeout == 0 {
+		timeout = defaultDialTimeout
+	}
+	dialer := net.Dialer{Timeout: timeout, Resolver: resolver, ControlContext: d.control}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// control runs on the socket, with the address that connect will be given.
+func (d *Dialer) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+	if d.Permit == nil {
+		return nil
+	}
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q cannot be judged: %w", address, err)
+	}
+	return d.Permit(ap.Addr())
+}
+
+// triedAddress returns the IP address and port that a dial had tried, ""
+// where it did not come that far.
+func triedAddress(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil {
+		return op.Addr.String()
+	}
+	return ""
+}

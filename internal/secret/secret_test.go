@@ -1,0 +1,90 @@
+package secret_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+const value = "hunter2-hunter2-hunter2"
+
+// forms are the shapes in which the value could leak: itself, and what %x
+// and a byte slice would make of it.
+var forms = []string{value, fmt.Sprintf("%x", value), fmt.Sprint([]byte(value))}
+
+func leaks(t *testing.T, how, out string) {
+	t.Helper()
+	for _, form := range forms {
+		if strings.Contains(strings.ToLower(out), form) {
+			t.Errorf("%s leaks the secret: %s", how, out)
+		}
+	}
+}
+
+func TestNothingPrintsIt(t *testing.T) {
+	s := secret.New(value)
+	type outer struct {
+		Secret  secret.Text
+		Pointer *secret.Text
+		hidden  secret.Text
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v"} {
+		for _, v := range []any{s, &s, outer{s, &s, s}, []secret.Text{s}, map[string]secret.Text{"k": s}} {
+			leaks(t, verb, fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), v))
+		}
+	}
+	leaks(t, "error", fmt.Errorf("failed with %w and %v", errors.New("x"), s).Error())
+
+	b, err := json.Marshal(outer{s, &s, s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaks(t, "json", string(b))
+	if !strings.Contains(string(b), `"[redacted]"`) {
+		t.Errorf("json = %s, want the redaction in it", b)
+	}
+
+	for name, h := range map[string]func(*bytes.Buffer) slog.Handler{
+		"text": func(w *bytes.Buffer) slog.Handler { return slog.NewTextHandler(w, nil) },
+		"json": func(w *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+	} {
+		var out bytes.Buffer
+		slog.New(h(&out)).Info("m", "secret", s, "struct", outer{s, &s, s}, "list", []secret.Text{s})
+		leaks(t, "slog "+name, out.String())
+	}
+}
+
+func TestReveal(t *testing.T) {
+	if got := secret.New(value).Reveal(); got != value {
+		t.Errorf("Reveal = %q, want %q", got, value)
+	}
+	if !secret.New("").IsEmpty() || secret.New(value).IsEmpty() {
+		t.Error("IsEmpty is wrong")
+	}
+	if got := secret.New("").String(); got != "" {
+		t.Errorf("the empty secret prints %q, want nothing", got)
+	}
+}
+
+func TestEqual(t *testing.T) {
+	a := secret.New(value)
+	if !a.Equal(secret.New(value)) || a.Equal(secret.New("other")) || a.Equal(secret.Text{}) {
+		t.Error("Equal is wrong")
+	}
+	if !(secret.Text{}).Equal(secret.New("")) {
+		t.Error("two empty secrets differ")
+	}
+}
+
+func TestHash(t *testing.T) {
+	// echo -n hunter2-hunter2-hunter2 | sha256sum | cut -c1-12
+	if got, want := secret.New(value).Hash(), "ae71c4cdf5d7"; got != want {
+		t.Errorf("Hash = %q, want %q", got, want)
+	}
+}

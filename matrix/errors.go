@@ -1,0 +1,56 @@
+package matrix
+
+import (
+	"fmt"
+	"strings"
+
+	"matrixrtc-auth/internal/outbound"
+)
+
+// Cause says in one word why an OpenID token could not be verified. The words
+// are for operators (logs, metrics); clients never see them.
+type Cause string
+
+// What can go wrong with a homeserver, in the order in which it is asked.
+const (
+	CauseBusy     Cause = "busy"                 // too many verifications are under way
+	CauseDNS      Cause = outbound.CauseDNS      // the name does not resolve
+	CauseRefused  Cause = outbound.CauseRefused  // it resolves to an address that strangers may not name
+	CauseConnect  Cause = outbound.CauseConnect  // no TCP connection
+	CauseTLS      Cause = outbound.CauseTLS      // no TLS connection: the error names the certificate's fault
+	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
+	CauseCanceled Cause = outbound.CauseCanceled // the client went away
+	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
+	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any honest one
+	CauseStatus   Cause = "status"               // an answer other than 200: the token is unknown, or the endpoint is
+	CauseNotJSON  Cause = "not_json"             // 200, but not the JSON that it should be
+
+	CauseForeignSubject Cause = "foreign_subject" // the server vouches for a user of another server
+	CauseClaimedUser    Cause = "claimed_user"    // the token is another user's than the request claims
+)
+
+// VerifyError says why an OpenID token does not prove a user. Its text never
+// holds the token, and is safe to log once escaped: parts of it come from the
+// server asked.
+type VerifyError struct {
+	Cause  Cause
+	Server ServerName // the server that was asked
+	Addr   string     // the address reached or tried, "" before it was known
+	Status int        // the HTTP status for CauseStatus, else 0
+	Err    error
+}
+
+func (e *VerifyError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "verifying an OpenID token at %s", e.Server)
+	if e.Addr != "" {
+		fmt.Fprintf(&b, " (%s)", e.Addr)
+	}
+	fmt.Fprintf(&b, ": %s", e.Cause)
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+func (e *VerifyError) Unwrap() error { return e.Err }

@@ -1,0 +1,102 @@
+package matrixtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"time"
+)
+
+// CA is a certificate authority of its own.
+type CA struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// The lifetime of all certificates; it spans the year 2000, which is when the
+// time in a synctest bubble begins.
+var (
+	notBefore = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// NewCA makes a certificate authority.
+func NewCA() *CA {
+	ca := &CA{key: newKey()}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "matrixtest CA"},
+		NotBefore:             notBefore,
+		NotAfter:              notAfter,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	ca.cert = sign(template, template, ca.key, ca.key)
+	return ca
+}
+
+// Certificate returns a certificate for DNS names and IP addresses.
+func (ca *CA) Certificate(names ...string) tls.Certificate {
+	return ca.CertificateUntil(notAfter, names...)
+}
+
+// CertificateUntil returns a certificate that expires at the given time.
+func (ca *CA) CertificateUntil(expires time.Time, names ...string) tls.Certificate {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		NotBefore:    notBefore,
+		NotAfter:     expires,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	key := newKey()
+	cert := sign(template, ca.cert, key, ca.key)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
+}
+
+// PEM returns the authority's certificate as a CA file holds it.
+func (ca *CA) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
+}
+
+// Pool returns a pool that trusts this authority alone.
+func (ca *CA) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	return pool
+}
+
+func newKey() *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	return key
+}
+
+func sign(template, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) *x509.Certificate {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+	must(err)
+	cert, err := x509.ParseCertificate(der)
+	must(err)
+	return cert
+}
+
+// must panics: what it guards fails only when the test itself is wrong.
+func must(err error) {
+	if err != nil {
+		panic("matrixtest: " + err.Error())
+	}
+}

@@ -1,0 +1,135 @@
+package matrixtest
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// SRV is one service record.
+type SRV struct {
+	Target           string // host name without the closing dot
+	Port             uint16
+	Priority, Weight uint16
+}
+
+// dns is a name server for SRV questions, speaking DNS over streams.
+type dns struct {
+	mu      sync.Mutex
+	records map[string][]SRV
+	broken  map[string]bool
+	asked   map[string]int
+}
+
+// SetSRV sets the records of name, "_matrix-fed._tcp.example.org".
+func (n *Network) SetSRV(name string, records ...SRV) {
+	n.dns.mu.Lock()
+	defer n.dns.mu.Unlock()
+	if n.dns.records == nil {
+		n.dns.records = make(map[string][]SRV)
+	}
+	n.dns.records[name] = records
+}
+
+// BreakSRV has the name server answer SERVFAIL for name.
+func (n *Network) BreakSRV(name string) {
+	n.dns.mu.Lock()
+	defer n.dns.mu.Unlock()
+	if n.dns.broken == nil {
+		n.dns.broken = make(map[string]bool)
+	}
+	n.dns.broken[name] = true
+}
+
+// AskedSRV returns how often name was asked for.
+func (n *Network) AskedSRV(name string) int {
+	n.dns.mu.Lock()
+	defer n.dns.mu.Unlock()
+	return n.dns.asked[name]
+}
+
+// serve answers the questions of one connection; each message has its length
+// before it (RFC 1035, 4.2.2).
+func (d *dns) serve(c net.Conn) {
+	defer c.Close()
+	for {
+		var size uint16
+		if binary.Read(c, binary.BigEndian, &size) != nil {
+			return
+		}
+		question := make([]byte, size)
+		if _, err := io.ReadFull(c, question); err != nil {
+			return
+		}
+		answer, err := d.answer(question)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
+		}
+	}
+}
+
+func (d *dns) answer(packet []byte) ([]byte, error) {
+	var parser dnsmessage.Parser
+	header, err := parser.Start(packet)
+	if err != nil {
+		return nil, err
+	}
+	question, err := parser.Question()
+	if err != nil {
+		return nil, err
+	}
+	records, code := d.lookup(strings.TrimSuffix(question.Name.String(), "."))
+	message := dnsmessage.Message{
+		Header: dnsmessage.Header{
+			ID: header.ID, Response: true, RCode: code,
+			RecursionDesired: true, RecursionAvailable: true,
+		},
+		Questions: []dnsmessage.Question{question},
+	}
+	for _, r := range records {
+		message.Answers = append(message.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{
+				Name: question.Name, Type: dnsmessage.TypeSRV, Class: dnsmessage.ClassINET, TTL: 60,
+			},
+			Body: &dnsmessage.SRVResource{
+				Target:   dnsmessage.MustNewName(strings.TrimSuffix(r.Target, ".") + "."),
+				Port:     r.Port,
+				Priority: r.Priority,
+				Weight:   r.Weight,
+			},
+		})
+	}
+	return message.Pack()
+}
+
+func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.asked == nil {
+		d.asked = make(map[string]int)
+	}
+	d.asked[name]++
+	switch {
+	case d.broken[name]:
+		return nil, dnsmessage.RCodeServerFailure
+	case len(d.records[name]) == 0:
+		return nil, dnsmessage.RCodeNameError
+	}
+	return d.records[name], dnsmessage.RCodeSuccess
+}
+
+// Go's resolver makes a channel when it is first used, which must not happen
+// within a synctest bubble: other bubbles could not use it.
+func init() {
+	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
+	r := &net.Resolver{PreferGo: true, Dial: refuse}
+	_, _, _ = r.LookupSRV(context.Background(), "matrix", "tcp", "resolver.invalid")
+}

@@ -1,0 +1,112 @@
+package matrixtest
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+
+	"matrixrtc-auth/matrix"
+)
+
+// Server is a homeserver on a loopback address, with TLS.
+type Server struct {
+	*Homeserver
+	ca       *CA
+	http     *httptest.Server
+	mu       sync.Mutex
+	conns    map[net.Conn]bool // all that are open
+	accepted int
+}
+
+// Option changes how a [Server] is made.
+type Option func(*options)
+
+type options struct {
+	listen string
+	ca     *CA
+	names  []string
+}
+
+// Listen has the server listen on a loopback host:port instead of 127.0.0.1
+// and a free port.
+func Listen(address string) Option { return func(o *options) { o.listen = address } }
+
+// SignedBy has ca sign the server's certificate instead of a CA of its own.
+func SignedBy(ca *CA) Option { return func(o *options) { o.ca = ca } }
+
+// CertifiedFor puts names into the certificate instead of the loopback
+// addresses and "localhost".
+func CertifiedFor(names ...string) Option { return func(o *options) { o.names = names } }
+
+// NewServer starts a homeserver. Close stops it.
+func NewServer(opts ...Option) *Server {
+	o := options{listen: "127.0.0.1:0", names: []string{"127.0.0.1", "::1", "localhost"}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.ca == nil {
+		o.ca = NewCA()
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	must(err)
+	s := &Server{Homeserver: &Homeserver{}, ca: o.ca, conns: make(map[net.Conn]bool)}
+	s.http = httptest.NewUnstartedServer(s.Homeserver)
+	s.http.Listener.Close()
+	s.http.Listener = listener
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.http.Config.ConnState = s.track
+	s.http.TLS = &tls.Config{Certificates: []tls.Certificate{o.ca.Certificate(o.names...)}}
+	s.http.StartTLS()
+	return s
+}
+
+func (s *Server) track(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		s.conns[c] = true
+		s.accepted++
+	case http.StateClosed, http.StateHijacked:
+		delete(s.conns, c)
+	}
+}
+
+// Name returns the server's name, "127.0.0.1:PORT".
+func (s *Server) Name() matrix.ServerName {
+	name, err := matrix.ParseServerName(s.http.Listener.Addr().String())
+	must(err)
+	return name
+}
+
+// URL returns "https://127.0.0.1:PORT".
+func (s *Server) URL() string { return s.http.URL }
+
+// UserID returns the full id of a local user.
+func (s *Server) UserID(localpart string) string {
+	return "@" + strings.TrimPrefix(localpart, "@") + ":" + s.Name().String()
+}
+
+// CACert returns the certificate that verifies the server's, as PEM.
+func (s *Server) CACert() []byte { return s.ca.PEM() }
+
+// CA returns the authority that signed the server's certificate.
+func (s *Server) CA() *CA { return s.ca }
+
+// Connections returns how many connections were accepted and how many are open.
+func (s *Server) Connections() (accepted, open int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted, len(s.conns)
+}
+
+// Close stops the server and cuts its connections.
+func (s *Server) Close() {
+	s.http.CloseClientConnections()
+	s.http.Close()
+}

@@ -1,0 +1,223 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxIDBytes is the longest user, room or device id (appendices, "Identifier
+// Grammar": 255 bytes with sigil and domain).
+const maxIDBytes = 255
+
+// ServerName is the name of a homeserver as it stands behind the colon of a
+// user id: a DNS name or an IP literal, with or without a port (Matrix
+// appendices, "Server Name"). Names compare exactly: "a.org" and "a.org:443"
+// are two servers, and so are names that differ in case. The zero value names
+// no server; ParseServerName makes every other.
+type ServerName struct{ name string }
+
+// ParseServerName checks name against the grammar
+// hostname [":" 1*5DIGIT], hostname = IPv4 / "[" IPv6 "]" / 1*255(A-Za-z0-9-.).
+func ParseServerName(name string) (ServerName, error) {
+	host, port := splitPort(name)
+	if err := checkHost(host); err != nil {
+		return ServerName{}, fmt.Errorf("%q is not a server name: %w", clip(name), err)
+	}
+	if strings.Contains(name[len(host):], ":") && !validPort(port) {
+		return ServerName{}, fmt.Errorf("%q is not a server name: its port is not a number from 1 to 65535", clip(name))
+	}
+	return ServerName{name}, nil
+}
+
+func (n ServerName) String() string { return n.name }
+
+// IsZero reports whether n names no server.
+func (n ServerName) IsZero() bool { return n.name == "" }
+
+// Host returns the name without its port; an IPv6 literal keeps its brackets.
+func (n ServerName) Host() string {
+	host, _ := splitPort(n.name)
+	return host
+}
+
+// Port returns the port in the name, "" when it has none.
+func (n ServerName) Port() string {
+	_, port := splitPort(n.name)
+	return port
+}
+
+// IP returns the address when the host is an IP literal.
+func (n ServerName) IP() (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(n.Host(), "[]"))
+	return addr, err == nil
+}
+
+func splitPort(name string) (host, port string) {
+	i := strings.LastIndexByte(name, ':')
+	if i < 0 || strings.HasSuffix(name, "]") {
+		return name, ""
+	}
+	return name[:i], name[i+1:]
+}
+
+func validPort(port string) bool {
+	if len(port) < 1 || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 1 && n <= 65535
+}
+
+func checkHost(host string) error {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, closed := strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		if !closed || err != nil || !addr.Is6() || addr.Zone() != "" {
+			return errors.New("brackets hold an IPv6 address without a zone")
+		}
+		return nil
+	}
+	switch {
+	case host == "":
+		return errors.New("the host is empty")
+	case len(host) > 255:
+		return errors.New("the host is longer than 255 characters")
+	}
+	for i := range len(host) {
+		if c := host[i]; !isAlnum(c) && c != '-' && c != '.' {
+			return errors.New("a host has only letters, digits, '-' and '.' (no scheme, no path, no '_')")
+		}
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// UserID is a Matrix user id, "@localpart:server", at most 255 bytes. The
+// localpart may be any Unicode text without ':' and NUL: historical accounts
+// hold more than the grammar for new ones allows.
+type UserID struct {
+	id    string
+	colon int
+}
+
+// ParseUserID splits id at its first colon and checks both parts.
+func ParseUserID(id string) (UserID, error) {
+	colon := strings.IndexByte(id, ':')
+	switch {
+	case len(id) > maxIDBytes:
+		return UserID{}, fmt.Errorf("user id %q is longer than %d bytes", clip(id), maxIDBytes)
+	case !strings.HasPrefix(id, "@") || colon < 0:
+		return UserID{}, fmt.Errorf("user id %q is not of the form @localpart:server", clip(id))
+	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
+		return UserID{}, fmt.Errorf("user id %q holds NUL or is not UTF-8", clip(id))
+	}
+	if _, err := ParseServerName(id[colon+1:]); err != nil {
+		return UserID{}, fmt.Errorf("user id %q: %w", clip(id), err)
+	}
+	return UserID{id, colon}, nil
+}
+
+func (u UserID) String() string { return u.id }
+
+// IsZero reports whether u is no user.
+func (u UserID) IsZero() bool { return u.id == "" }
+
+// Server returns the server that the user id belongs to.
+func (u UserID) Server() ServerName {
+	if u.IsZero() {
+		return ServerName{}
+	}
+	return ServerName{u.id[u.colon+1:]}
+}
+
+// RoomID is a Matrix room id, "!" and an opaque rest, at most 255 bytes. Up to
+// room version 11 the rest ends in ":server"; from version 12 on it has no
+// domain, so nothing here looks for one.
+type RoomID struct{ id string }
+
+// ParseRoomID checks the sigil, the length and that id is text.
+func ParseRoomID(id string) (RoomID, error) {
+	switch {
+	case len(id) > maxIDBytes:
+		return RoomID{}, fmt.Errorf("room id %q is longer than %d bytes", clip(id), maxIDBytes)
+	case len(id) < 2 || id[0] != '!':
+		return RoomID{}, fmt.Errorf("room id %q does not start with '!'", clip(id))
+	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
+		return RoomID{}, fmt.Errorf("room id %q holds NUL or is not UTF-8", clip(id))
+	}
+	return RoomID{id}, nil
+}
+
+func (r RoomID) String() string { return r.id }
+
+// DeviceID names one login of a user: opaque text of 1 to 255 bytes.
+type DeviceID struct{ id string }
+
+// ParseDeviceID checks the length and that id is text.
+func ParseDeviceID(id string) (DeviceID, error) {
+	if err := checkOpaque("device id", id); err != nil {
+		return DeviceID{}, err
+	}
+	return DeviceID{id}, nil
+}
+
+func (d DeviceID) String() string { return d.id }
+
+// SlotID names a slot of a room that calls happen in, "m.call#ROOM" in all of
+// today's clients (MSC4143): opaque text of 1 to 255 bytes.
+type SlotID struct{ id string }
+
+// RoomCall is the slot of the one call of a room. Clients that send no slot
+// mean this one.
+var RoomCall = SlotID{"m.call#ROOM"}
+
+// ParseSlotID checks the length and that id is text.
+func ParseSlotID(id string) (SlotID, error) {
+	if err := checkOpaque("slot id", id); err != nil {
+		return SlotID{}, err
+	}
+	return SlotID{id}, nil
+}
+
+func (s SlotID) String() string { return s.id }
+
+// MemberID names one participation of a device in a slot (MSC4143): opaque
+// text of 1 to 255 bytes.
+type MemberID struct{ id string }
+
+// ParseMemberID checks the length and that id is text.
+func ParseMemberID(id string) (MemberID, error) {
+	if err := checkOpaque("member id", id); err != nil {
+		return MemberID{}, err
+	}
+	return MemberID{id}, nil
+}
+
+func (m MemberID) String() string { return m.id }
+
+func checkOpaque(what, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("the %s is empty", what)
+	case len(id) > maxIDBytes:
+		return fmt.Errorf("%s %q is longer than %d bytes", what, clip(id), maxIDBytes)
+	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
+		return fmt.Errorf("%s %q holds NUL or is not UTF-8", what, clip(id))
+	}
+	return nil
+}
+
+// clip shortens what a stranger sent to what fits into a message.
+func clip(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
+	}
+	return s
+}

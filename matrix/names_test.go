@@ -1,0 +1,146 @@
+package matrix_test
+
+import (
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/matrix"
+)
+
+func TestParseServerName(t *testing.T) {
+	for _, name := range []string{
+		"example.org", "Example.ORG", "matrix.example.org:8448", "localhost", "a", "a-b.c", "1.2.3.4", "1.2.3.4:1",
+		"[::1]", "[2001:db8::1]:8448", "example.org:00443", strings.Repeat("a", 255),
+	} {
+		got, err := matrix.ParseServerName(name)
+		if err != nil || got.String() != name {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{
+		"", ":", ":8448", "example.org:", "example.org:0", "example.org:65536", "example.org:123456", "example.org:-1",
+		"example.org:+1", "example.org:8448:1", "https://example.org", "example.org/", "exa mple.org", "exa_mple.org",
+		"exämple.org", "example.org\n", "@example.org", "::1", "[::1", "::1]", "[1.2.3.4]", "[fe80::1%eth0]", "[::1]8448",
+		"[::1]:", "[]", "user@example.org", "example.org?x", "example.org#x", strings.Repeat("a", 256),
+	} {
+		if got, err := matrix.ParseServerName(name); err == nil || !got.IsZero() {
+			t.Errorf("%q passes", name)
+		}
+	}
+}
+
+func TestServerNameParts(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"example.org":        {"example.org", ""},
+		"example.org:443":    {"example.org", "443"},
+		"1.2.3.4:99":         {"1.2.3.4", "99"},
+		"[2001:db8::1]":      {"[2001:db8::1]", ""},
+		"[2001:db8::1]:8448": {"[2001:db8::1]", "8448"},
+	} {
+		n := serverName(t, name)
+		if n.Host() != want[0] || n.Port() != want[1] {
+			t.Errorf("%q: host %q port %q, want %q", name, n.Host(), n.Port(), want)
+		}
+		_, isIP := n.IP()
+		if wantIP := name != "example.org" && name != "example.org:443"; isIP != wantIP {
+			t.Errorf("%q: an IP literal: %v, want %v", name, isIP, wantIP)
+		}
+	}
+	if serverName(t, "example.org") == serverName(t, "example.org:443") || serverName(t, "a.org") == serverName(t, "A.org") {
+		t.Error("two servers are one: names compare exactly")
+	}
+}
+
+func TestParseUserID(t *testing.T) {
+	for id, server := range map[string]string{
+		"@alice:example.org":                  "example.org",
+		"@alice:example.org:8448":             "example.org:8448",
+		"@alice:[::1]:8448":                   "[::1]:8448",
+		"@:example.org":                       "example.org", // historical
+		"@Ünï cödé/+=#:example.org":           "example.org", // historical
+		"@" + strings.Repeat("a", 252) + ":b": "b",
+	} {
+		u, err := matrix.ParseUserID(id)
+		if err != nil || u.String() != id || u.Server().String() != server {
+			t.Errorf("%q: %q of %q, %v", id, u, u.Server(), err)
+		}
+	}
+	for _, id := range []string{
+		"", "@", "alice:example.org", "@alice", "@alice:", "@alice:exa mple", "@al\x00ice:example.org", "@al\xffice:example.org",
+		"@a:b:c", "@" + strings.Repeat("a", 253) + ":b",
+	} {
+		if u, err := matrix.ParseUserID(id); err == nil || !u.IsZero() || !u.Server().IsZero() {
+			t.Errorf("%q passes", id)
+		}
+	}
+}
+
+func TestParseOtherIDs(t *testing.T) {
+	parsers := map[string]func(string) (string, error){
+		"room":   func(s string) (string, error) { v, err := matrix.ParseRoomID(s); return v.String(), err },
+		"device": func(s string) (string, error) { v, err := matrix.ParseDeviceID(s); return v.String(), err },
+		"slot":   func(s string) (string, error) { v, err := matrix.ParseSlotID(s); return v.String(), err },
+		"member": func(s string) (string, error) { v, err := matrix.ParseMemberID(s); return v.String(), err },
+	}
+	long := strings.Repeat("x", 254)
+	for what, ids := range map[string][]string{
+		"room":   {"!abc:example.org", "!gIpOlaUSrXBmgtveWK:call.ems.host", "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", "!" + long},
+		"device": {"DEVICE123", "a:b", "ü", long + "x"},
+		"slot":   {"m.call#ROOM", "slot1234"},
+		"member": {"memberABC", "@alice:example.org:DEVICE"},
+	} {
+		for _, id := range ids {
+			if got, err := parsers[what](id); err != nil || got != id {
+				t.Errorf("%s %q: %q, %v", what, id, got, err)
+			}
+		}
+	}
+	for what, ids := range map[string][]string{
+		"room":   {"", "!", "#alias:example.org", "abc", "!a\x00", "!a\xff", "!" + long + "x"},
+		"device": {"", "a\x00", "\xff", long + "xx"},
+		"slot":   {"", long + "xx"},
+		"member": {"", long + "xx"},
+	} {
+		for _, id := range ids {
+			if got, err := parsers[what](id); err == nil || got != "" {
+				t.Errorf("%s %q passes", what, id)
+			}
+		}
+	}
+}
+
+func TestErrorsAreClipped(t *testing.T) {
+	long := strings.Repeat("é", 10_000)
+	_, user := matrix.ParseUserID(long)
+	_, room := matrix.ParseRoomID(long)
+	_, server := matrix.ParseServerName(long)
+	for _, err := range []error{user, room, server} {
+		if len(err.Error()) > 300 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	}
+}
+
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"example.org:8448", "[::1]:1", "@a:b", "@a:[::1]:1", "!a:b", "::", "[:]:"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := matrix.ParseServerName(s); err == nil {
+			if joined := n.Host(); n.Port() != "" && joined+":"+n.Port() != s || n.Port() == "" && joined != s {
+				t.Errorf("%q: parts %q and %q", s, n.Host(), n.Port())
+			}
+			if strings.ContainsAny(s, "/?#@ \\%\n") {
+				t.Errorf("%q would change a URL", s)
+			}
+		}
+		if u, err := matrix.ParseUserID(s); err == nil {
+			if !strings.HasPrefix(s, "@") || !strings.HasSuffix(s, ":"+u.Server().String()) {
+				t.Errorf("%q is of %q", s, u.Server())
+			}
+		}
+		if r, err := matrix.ParseRoomID(s); err == nil && r.String() != s {
+			t.Errorf("%q became %q", s, r)
+		}
+	})
+}

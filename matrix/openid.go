@@ -1,0 +1,227 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+)
+
+// OpenIDToken is what a client got from its homeserver to prove its user to a
+// third party (Client-Server API, "OpenID"). It proves a user; not a device,
+// not a room membership, not for whom the proof was meant.
+type OpenIDToken struct {
+	AccessToken secret.Text
+	Server      ServerName // matrix_server_name: who can say whose it is
+}
+
+// The bounds of a verification.
+const (
+	defaultVerifyTimeout = 10 * time.Second
+	maxUserInfoBytes     = 64 << 10
+	maxErrCode           = 64
+
+	// Verifications under way at once, in total and per server; more wait.
+	// A server that takes the full 10 s for every answer so binds at most
+	// perOtherServer of what all strangers share, and nothing of the named.
+	namedVerifications, perNamedServer = 1024, 512
+	otherVerifications, perOtherServer = 256, 32
+)
+
+// Verifier asks homeservers whose an OpenID token is. Servers that the
+// operator named and all others use separate connections and separate budgets.
+type Verifier struct {
+	Resolver *Resolver
+	// Named and Other carry the requests to servers that the operator named,
+	// and to all others.
+	Named, Other *outbound.Transport
+	// Timeout bounds one verification as a whole, discovery and retries
+	// included; zero means 10 s.
+	Timeout time.Duration
+	// Observe, if set, is told how long a homeserver took to answer.
+	Observe func(took time.Duration)
+
+	namedBudget, otherBudget *budget
+}
+
+// NewVerifier returns a verifier for the servers that resolver finds.
+func NewVerifier(resolver *Resolver, named, other *outbound.Transport) *Verifier {
+	return &Verifier{
+		Resolver:    resolver,
+		Named:       named,
+		Other:       other,
+		namedBudget: newBudget(namedVerifications, perNamedServer),
+		otherBudget: newBudget(otherVerifications, perOtherServer),
+	}
+}
+
+// Verify asks token.Server whose token it is and returns that user, who is
+// always one of that server. If claimed is not zero, it must be that user.
+// Errors are *[VerifyError].
+func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID) (UserID, error) {
+	if !claimed.IsZero() && claimed.Server() != token.Server {
+		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
+			Err: fmt.Errorf("the claimed user is of %s", claimed.Server())}
+	}
+	timeout := v.Timeout
+	if timeout == 0 {
+		timeout = defaultVerifyTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	user, err := v.ask(ctx, token)
+	switch {
+	case err != nil:
+		return UserID{}, err
+	case !claimed.IsZero() && claimed != user:
+		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
+			Err: errors.New("the token is another user's")}
+	}
+	return user, nil
+}
+
+// ask spends one slot of the server's budget on finding the server and asking it.
+func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
+	transport, budget := v.Other, v.otherBudget
+	if v.Resolver.Named != nil && v.Resolver.Named(token.Server) {
+		transport, budget = v.Named, v.namedBudget
+	}
+	release, err := budget.acquire(ctx, token.Server)
+	if err != nil {
+		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
+	}
+	defer release()
+
+	destination, err := v.Resolver.Resolve(ctx, token.Server)
+	if err != nil {
+		return UserID{}, &VerifyError{Cause: Cause(outbound.Cause(err)), Server: token.Server, Err: err}
+	}
+	user, err := v.askAny(ctx, transport, destination, token)
+	if !unreachable(err) || !v.Resolver.Forget(token.Server, destination) {
+		return user, err
+	}
+	destination, again := v.Resolver.Resolve(ctx, token.Server)
+	if again != nil {
+		return UserID{}, err
+	}
+	return v.askAny(ctx, transport, destination, token)
+}
+
+// waitCause tells a client that left from a budget that was used up.
+func waitCause(err error) Cause {
+	if errors.Is(err, context.Canceled) {
+		return CauseCanceled
+	}
+	return CauseBusy
+}
+
+// unreachable reports whether err says that nothing could be sent.
+func unreachable(err error) bool {
+	_, ok := errors.AsType[*outbound.DialError](err)
+	return ok
+}
+
+// askAny asks the destination's addresses in turn until one can be reached.
+func (v *Verifier) askAny(ctx context.Context, t *outbound.Transport, d Destination, token OpenIDToken) (user UserID, err error) {
+	for i, addr := range d.Addrs {
+		user, err = v.askOne(ctx, t, d, addr, token)
+		if unreachable(err) && ctx.Err() == nil {
+			continue
+		}
+		if i > 0 {
+			v.Resolver.Prefer(token.Server, d, i)
+		}
+		break
+	}
+	return user, err
+}
+
+// askOne makes the userinfo request (server-server specification,
+// GET /_matrix/federation/v1/openid/userinfo) at one address.
+func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destination, addr string, token OpenIDToken) (UserID, error) {
+	start := time.Now()
+	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
+	resp, reached, err := t.Do(userInfoRequest(ctx, d, token.AccessToken), route)
+	fail := func(cause Cause, status int, err error) (UserID, error) {
+		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Status: status, Err: err}
+	}
+	if err != nil {
+		return fail(Cause(outbound.Cause(err)), 0, err)
+	}
+	defer resp.Body.Close()
+	if v.Observe != nil {
+		v.Observe(time.Since(start))
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxUserInfoBytes+1))
+	switch {
+	case err != nil:
+		return fail(Cause(outbound.Cause(err)), 0, err)
+	case resp.StatusCode != http.StatusOK:
+		return fail(CauseStatus, resp.StatusCode, statusError(resp.StatusCode, body))
+	case len(body) > maxUserInfoBytes:
+		return fail(CauseTooLarge, 0, outbound.ErrTooLarge)
+	}
+	user, err := parseUserInfo(body)
+	if err != nil {
+		return fail(CauseNotJSON, 0, err)
+	}
+	if user.Server() != token.Server {
+		return fail(CauseForeignSubject, 0, fmt.Errorf("sub is a user of %s", user.Server()))
+	}
+	return user, nil
+}
+
+func userInfoRequest(ctx context.Context, d Destination, accessToken secret.Text) *http.Request {
+	req := &http.Request{
+		Method: http.MethodGet,
+		URL: &url.URL{
+			Scheme:   d.Scheme,
+			Host:     d.Host,
+			Path:     d.Path + "/_matrix/federation/v1/openid/userinfo",
+			RawQuery: "access_token=" + url.QueryEscape(accessToken.Reveal()),
+		},
+		Host:       d.Host,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     userInfoHeader,
+	}
+	return req.WithContext(ctx)
+}
+
+// userInfoHeader is shared by all requests and never written to.
+var userInfoHeader = http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}}
+
+// parseUserInfo reads the user id from {"sub": …}.
+func parseUserInfo(body []byte) (UserID, error) {
+	var info struct {
+		Subject string `json:"sub"`
+	}
+	if err := json.Unmarshal(body, &info); err != nil {
+		return UserID{}, errors.New("the answer is not a JSON object with the string \"sub\"")
+	}
+	user, err := ParseUserID(info.Subject)
+	if err != nil {
+		return UserID{}, fmt.Errorf("sub: %w", err)
+	}
+	return user, nil
+}
+
+// statusError names the status and, if the body has one, the Matrix errcode.
+func statusError(status int, body []byte) error {
+	var matrix struct {
+		ErrCode string `json:"errcode"`
+	}
+	_ = json.Unmarshal(body, &matrix)
+	if code := matrix.ErrCode; code != "" && len(code) <= maxErrCode {
+		return fmt.Errorf("status %d, errcode %q", status, code)
+	}
+	return fmt.Errorf("status %d", status)
+}

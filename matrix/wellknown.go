@@ -1,0 +1,141 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The bounds of a /.well-known/matrix/server answer (server-server
+// specification, "Resolving server names", step 3).
+const (
+	wellKnownTimeout  = 4 * time.Second
+	maxWellKnownBytes = 50 << 10
+	maxRedirects      = 5
+	defaultWellKnown  = 24 * time.Hour
+	minWellKnown      = 5 * time.Minute
+	maxWellKnown      = 48 * time.Hour
+	firstAbsentRetry  = 5 * time.Minute // a definite "none", doubled each time …
+	maxAbsentRetry    = time.Hour       // … up to this
+	namedFailureRetry = 10 * time.Second
+	otherFailureRetry = 2 * time.Minute
+)
+
+// errNoWellKnown is the definite answer that a server delegates nothing: 404,
+// or a document that says nothing valid. Other failures leave it open.
+type errNoWellKnown struct{ why string }
+
+func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
+
+// wellKnownClient fetches over transport and follows redirects to https only.
+func wellKnownClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: transport,
+		Timeout:   wellKnownTimeout,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			switch {
+			case req.URL.Scheme != "https":
+				return fmt.Errorf("redirected to %s, only https is followed", req.URL.Scheme)
+			case len(via) > maxRedirects:
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			return nil
+		},
+	}
+}
+
+// fetchWellKnown asks host for the server that it delegates to, and for how
+// long that holds.
+func fetchWellKnown(ctx context.Context, client *http.Client, host string) (ServerName, time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/.well-known/matrix/server", nil)
+	if err != nil {
+		return ServerName{}, 0, err
+	}
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := client.Do(req)
+	if err != nil {
+		return ServerName{}, 0, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return ServerName{}, 0, errNoWellKnown{"status 404"}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return ServerName{}, 0, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxWellKnownBytes+1))
+	if err != nil {
+		return ServerName{}, 0, err
+	}
+	delegated, err := parseWellKnown(body)
+	return delegated, wellKnownLifetime(resp.Header, time.Now()), err
+}
+
+// parseWellKnown reads m.server. Its errors are definite.
+func parseWellKnown(body []byte) (ServerName, error) {
+	var document struct {
+		Server string `json:"m.server"`
+	}
+	if len(body) > maxWellKnownBytes {
+		return ServerName{}, errNoWellKnown{"the document is larger than 50 KiB"}
+	}
+	if err := json.Unmarshal(body, &document); err != nil {
+		return ServerName{}, errNoWellKnown{"the document is not JSON"}
+	}
+	delegated, err := ParseServerName(document.Server)
+	if err != nil {
+		return ServerName{}, errNoWellKnown{"m.server: " + err.Error()}
+	}
+	return delegated, nil
+}
+
+// wellKnownLifetime is how long a valid answer holds: what Cache-Control says,
+// else Expires, else 24 h; between 5 min and 48 h.
+func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
+	lifetime, ok := maxAge(header.Values("Cache-Control"))
+	if !ok {
+		lifetime, ok = untilExpiry(header.Get("Expires"), now)
+	}
+	if !ok {
+		lifetime = defaultWellKnown
+	}
+	return min(max(lifetime, minWellKnown), maxWellKnown)
+}
+
+func maxAge(headers []string) (time.Duration, bool) {
+	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "no-cache":
+			return 0, true
+		case "max-age":
+			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 63)
+			if err != nil {
+				return 0, true // RFC 9111, 4.2.1: what cannot be read is stale
+			}
+			return time.Duration(min(seconds, uint64(maxWellKnown/time.Second))) * time.Second, true
+		}
+	}
+	return 0, false
+}
+
+func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
+	if expires == "" {
+		return 0, false
+	}
+	at, err := http.ParseTime(expires)
+	if err != nil {
+		return 0, true // "0" and the like mean: expired
+	}
+	return at.Sub(now), true
+}
+
+// absentRetry is how long the n-th definite "no delegation" in a row holds.
+func absentRetry(n int) time.Duration {
+	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
+}
