@@ -15,12 +15,14 @@ type budget struct {
 	servers map[ServerName]*share
 }
 
-// share is what one server has of the budget. It lives as long as anybody
-// uses it or waits for it.
+// share is what one server has of the budget.
 type share struct {
 	slots chan struct{}
-	users int
+	users int // who uses it or waits for it
 }
+
+// sharesKept is how many shares without users stay, to be used again.
+const sharesKept = 256
 
 func newBudget(total, perServer int) *budget {
 	return &budget{
@@ -30,9 +32,10 @@ func newBudget(total, perServer int) *budget {
 	}
 }
 
-// acquire waits for a slot until ctx ends. The server's own slot comes first:
-// those who wait for a slow server hold nothing of the total.
-func (b *budget) acquire(ctx context.Context, server ServerName) (release func(), err error) {
+// acquire waits for a slot until ctx ends; release gives it back. The server's
+// own slot comes first: those who wait for a slow server hold nothing of the
+// total.
+func (b *budget) acquire(ctx context.Context, server ServerName) (*share, error) {
 	s := b.join(server)
 	if err := take(ctx, s.slots); err != nil {
 		b.leave(server, s)
@@ -43,11 +46,13 @@ func (b *budget) acquire(ctx context.Context, server ServerName) (release func()
 		b.leave(server, s)
 		return nil, err
 	}
-	return func() {
-		<-b.total
-		<-s.slots
-		b.leave(server, s)
-	}, nil
+	return s, nil
+}
+
+func (b *budget) release(server ServerName, s *share) {
+	<-b.total
+	<-s.slots
+	b.leave(server, s)
 }
 
 func take(ctx context.Context, slots chan struct{}) error {
@@ -79,7 +84,7 @@ func (b *budget) join(server ServerName) *share {
 func (b *budget) leave(server ServerName, s *share) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.users--; s.users == 0 {
+	if s.users--; s.users == 0 && len(b.servers) > sharesKept {
 		delete(b.servers, server)
 	}
 }

@@ -93,11 +93,11 @@ func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
 	if v.Resolver.Named != nil && v.Resolver.Named(token.Server) {
 		transport, budget = v.Named, v.namedBudget
 	}
-	release, err := budget.acquire(ctx, token.Server)
+	share, err := budget.acquire(ctx, token.Server)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
 	}
-	defer release()
+	defer budget.release(token.Server, share)
 
 	destination, err := v.Resolver.Resolve(ctx, token.Server)
 	if err != nil {

@@ -32,7 +32,7 @@ func wantCause(t *testing.T, err error, want matrix.Cause) {
 
 // loopback returns a verifier for servers on loopback, of which none or all
 // are named.
-func loopback(t *testing.T, ca *matrixtest.CA, named bool) *matrix.Verifier {
+func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	t.Helper()
 	transport := func(permit func(netip.Addr) error) *outbound.Transport {
 		dialer := &outbound.Dialer{Permit: permit}

@@ -54,12 +54,12 @@ func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (st
 	return id.String(), err
 }
 
-func tokenOf(t *testing.T, hs *matrixtest.Homeserver, user string) matrix.OpenIDToken {
+func tokenOf(t testing.TB, hs *matrixtest.Homeserver, user string) matrix.OpenIDToken {
 	t.Helper()
 	return matrix.OpenIDToken{AccessToken: secret.New(hs.IssueToken(user)), Server: userID(t, user).Server()}
 }
 
-func userID(t *testing.T, s string) matrix.UserID {
+func userID(t testing.TB, s string) matrix.UserID {
 	t.Helper()
 	id, err := matrix.ParseUserID(s)
 	if err != nil {
