@@ -1,0 +1,100 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"path"
+	"strings"
+)
+
+// String returns what LIVEKIT_JWT_BIND takes.
+func (b Bind) String() string {
+	if b.Network == "unix" {
+		return "unix:" + b.Address
+	}
+	return b.Address
+}
+
+// listen returns the address to serve at.
+func (j *judge) listen(env Environment) Bind {
+	port := j.newest(j.withoutServiceLink(env.JWTPort), j.withoutServiceLink(env.LKJWTPort))
+	switch {
+	case port.isSet() && env.JWTBind.isSet():
+		j.fault(env.JWTBind, "set together with %s; remove one of the two", port.name)
+	case port.isSet() && isPort(port.get(), 1):
+		return Bind{"tcp", ":" + port.get()}
+	case port.isSet():
+		j.fault(port, "%s is not a port, a number from 1 to 65535; an address belongs in LIVEKIT_JWT_BIND", shown(port.get()))
+	default:
+		return j.bind(env.JWTBind)
+	}
+	return Bind{}
+}
+
+// withoutServiceLink passes over the variable that Kubernetes sets in every
+// pod beside a Service called "lk-jwt" or "livekit-jwt".
+func (j *judge) withoutServiceLink(port Value) Value {
+	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
+		return port
+	}
+	j.warn(port, "%s is ignored: it comes from a Kubernetes Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
+	return Value{name: port.name}
+}
+
+func (j *judge) metrics(v Value) Bind {
+	if !v.isSet() {
+		return Bind{}
+	}
+	return j.bind(v)
+}
+
+func (j *judge) bind(v Value) Bind {
+	b, ok := parseBind(v.get())
+	if !ok {
+		j.fault(v, "%s is not an address to listen on; write :8080, host:8080, [::1]:8080 or unix:/path", shown(v.get()))
+	}
+	return b
+}
+
+func parseBind(text string) (Bind, bool) {
+	if file, isUnix := strings.CutPrefix(text, "unix:"); isUnix {
+		return unixBind(file)
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !isHost(host) || !isPort(port, 0) {
+		return Bind{}, false
+	}
+	return Bind{"tcp", net.JoinHostPort(host, port)}, true
+}
+
+func unixBind(file string) (Bind, bool) {
+	const longest = 107 // bytes that Linux has room for in a socket's address
+	file = path.Clean(file)
+	if !path.IsAbs(file) || file == "/" || len(file) > longest || strings.ContainsFunc(file, invisible) {
+		return Bind{}, false
+	}
+	return Bind{"unix", file}, true
+}
+
+// distinct refuses metrics at the public address: they are not for everyone.
+func (j *judge) distinct(public, metrics Bind, v Value) {
+	if metrics != (Bind{}) && collide(public, metrics) {
+		j.fault(v, "the same address as LIVEKIT_JWT_BIND; metrics need one of their own, like 127.0.0.1:9090")
+	}
+}
+
+// collide reports whether two addresses cannot be listened on together: equal,
+// or the same port with every address of the machine on one side.
+func collide(a, b Bind) bool {
+	if a.Network != b.Network || a.Network == "unix" {
+		return a == b
+	}
+	hostA, portA, _ := net.SplitHostPort(a.Address)
+	hostB, portB, _ := net.SplitHostPort(b.Address)
+	return portA == portB && portA != "0" && (hostA == hostB || everyAddress(hostA) || everyAddress(hostB))
+}
+
+func everyAddress(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "" || err == nil && addr.IsUnspecified()
+}

@@ -1,0 +1,92 @@
+// Package config turns environment variables and the files they name into one
+// validated [Config].
+//
+// [Load] reads them; [Parse] judges, as a pure function, and reports all faults
+// at once, each with the name of its variable and what would be right. A fault
+// stops the program, so it is what cannot work at all. What merely looks wrong
+// is a warning: a deployment that ran with other authorization services keeps
+// running. Secrets appear in neither.
+package config
+
+import (
+	"crypto/x509"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Config is everything the program may be told, validated.
+type Config struct {
+	// LivekitURL is what clients get, byte for byte (LIVEKIT_URL).
+	LivekitURL string
+	// APIURL is the http(s) form of LIVEKIT_INTERNAL_URL, else of LIVEKIT_URL,
+	// path prefix kept: where this service calls the SFU's Room API.
+	APIURL *url.URL
+	// Keys are the API pairs, at least one. The first signs, all verify.
+	Keys []sfu.Key
+
+	// FullAccess are the servers whose users may create rooms (and delegate).
+	FullAccess ServerList
+	// RemoteCanPublish are the servers whose users may publish without full access.
+	RemoteCanPublish ServerList
+	// CanUpdateOwnMetadata goes into every token.
+	CanUpdateOwnMetadata bool
+	// TokenTTL is how long a minted token admits its bearer: 1 min to 24 h.
+	TokenTTL time.Duration
+
+	// OpenIDTimeout bounds one verification, discovery included.
+	OpenIDTimeout time.Duration
+	// FederationURLs: where the operator says that a server's federation API is.
+	FederationURLs map[matrix.ServerName]*url.URL
+	// ClientURLs: where the operator says that a server's Client-Server API is.
+	ClientURLs map[matrix.ServerName]*url.URL
+	// AllowedNetworks may be dialled for any homeserver, named or not.
+	AllowedNetworks []netip.Prefix
+	// RootCAs are the system's certificates and those of LIVEKIT_CA_FILE; nil
+	// means the system's alone.
+	RootCAs *x509.CertPool
+	// InsecureSkipVerifyTLS accepts any certificate of a homeserver (never of the SFU).
+	InsecureSkipVerifyTLS bool
+
+	// Listen is where clients reach the service, Metrics where Prometheus
+	// does (zero: nowhere).
+	Listen, Metrics Bind
+	// TrustedProxies may say who the client is.
+	TrustedProxies []netip.Prefix
+	// RateLimit is per verified user; the zero value switches every limit off.
+	RateLimit RateLimit
+	// ShutdownDelay is how long the service answers 503 before it closes.
+	ShutdownDelay time.Duration
+
+	LogLevel slog.Level
+	LogJSON  bool
+
+	// SanityCheckInterval, RedisURL and RedisPassword configure delegated leaves.
+	SanityCheckInterval time.Duration
+	RedisURL            secret.Text
+	RedisPassword       secret.Text
+	// AppService is nil unless the application-service variables are set.
+	AppService *AppService
+
+	// files are the paths that were read, by variable, for Print.
+	files map[string]string
+}
+
+// Bind is an address to listen on: Network "tcp" and host:port, or "unix" and
+// an absolute path. The zero value is nowhere.
+type Bind struct{ Network, Address string }
+
+// RateLimit allows PerMinute requests a minute, Burst of them at once. The zero
+// value is no limit.
+type RateLimit struct{ PerMinute, Burst int }
+
+// AppService is the registration with the operator's homeserver.
+type AppService struct {
+	ASToken, HSToken secret.Text
+	Server           matrix.ServerName
+}

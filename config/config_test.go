@@ -1,0 +1,192 @@
+package config_test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+)
+
+// vars are variables by name.
+type vars map[string]string
+
+const goodSecret = "0123456789abcdef0123456789abcdef"
+
+// minimal is the least that a deployment sets; it gives no warning.
+func minimal() vars {
+	return vars{
+		"LIVEKIT_URL":                     "wss://sfu.example.org",
+		"LIVEKIT_KEY":                     "APIkey",
+		"LIVEKIT_SECRET":                  goodSecret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org",
+	}
+}
+
+// with returns the variables and those of more; "" removes one.
+func (v vars) with(more vars) vars {
+	all := maps.Clone(v)
+	maps.Copy(all, more)
+	return all
+}
+
+// input fills an Environment as envconfig would.
+func (v vars) input() config.Input {
+	var in config.Input
+	fields := reflect.ValueOf(&in.Environment).Elem()
+	for i := range fields.NumField() {
+		name := fields.Type().Field(i).Tag.Get("envconfig")
+		if text, ok := v[name]; ok {
+			fields.Field(i).Addr().Interface().(*config.Value).Decode(text)
+		}
+	}
+	return in
+}
+
+// disk holds files by path.
+type disk map[string]string
+
+func (d disk) read(name string) ([]byte, error) {
+	content, ok := d[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return []byte(content), nil
+}
+
+func printed(t *testing.T, c config.Config) map[string]string {
+	t.Helper()
+	var out strings.Builder
+	if err := c.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(out.String()) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		lines[name] = value
+	}
+	return lines
+}
+
+// faults are the parts of a joined error.
+func faults(t *testing.T, err error) []config.Fault {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("error %v does not list its parts", err)
+	}
+	var list []config.Fault
+	for _, e := range joined.Unwrap() {
+		f, ok := errors.AsType[config.Fault](e)
+		if !ok {
+			t.Fatalf("error %v is no fault", e)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+func TestDefaults(t *testing.T) {
+	c, warnings, err := config.Parse(minimal().input(), disk{}.read)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("warnings %q, error %v", warnings, err)
+	}
+	for name, want := range map[string]string{
+		"LIVEKIT_INTERNAL_URL":                   "https://sfu.example.org",
+		"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": "*",
+		"LIVEKIT_CAN_UPDATE_OWN_METADATA":        "false",
+		"LIVEKIT_TOKEN_TTL":                      "1h",
+		"LIVEKIT_OPENID_TIMEOUT":                 "10s",
+		"LIVEKIT_JWT_BIND":                       ":8080",
+		"LIVEKIT_METRICS_BIND":                   "",
+		"LIVEKIT_ALLOWED_NETWORKS":               "",
+		"LIVEKIT_RATE_LIMIT":                     "60/min,burst=30",
+		"LIVEKIT_SHUTDOWN_DELAY":                 "0s",
+		"LIVEKIT_LOG_LEVEL":                      "info",
+		"LIVEKIT_LOG_FORMAT":                     "text",
+	} {
+		if got := printed(t, c)[name]; got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if c.RootCAs != nil || c.AppService != nil || c.InsecureSkipVerifyTLS {
+		t.Errorf("unset variables have an effect: %+v", c)
+	}
+}
+
+func TestEmptyIsUnset(t *testing.T) {
+	empty := vars{}
+	for i, v := range config.Variables() {
+		empty[v.Name] = []string{"", " \t\n", "\ufeff"}[i%3]
+	}
+	want, _, _ := config.Parse(minimal().input(), disk{}.read)
+	got, warnings, err := config.Parse(empty.with(minimal()).input(), disk{}.read)
+	if err != nil || len(warnings) > 0 || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %q, %v, want %+v", got, warnings, err, want)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	broken := vars{
+		"LIVEKIT_URL":                           "sfu.example.org",
+		"LIVEKIT_KEY":                           "APIkey",
+		"LIVEKIT_TOKEN_TTL":                     "3600",
+		"LIVEKIT_CS_API_URL_OVERRIDES":          "example.org=matrix.example.org,other.org",
+		"LIVEKIT_ALLOWED_NETWORKS":              "10.0.0.0/33",
+		"LIVEKIT_CA_FILE":                       "/absent",
+		"LIVEKIT_JWT_BIND":                      ":8080",
+		"LIVEKIT_JWT_PORT":                      "8080",
+		"LIVEKIT_RATE_LIMIT":                    "60",
+		"LIVEKIT_AS_TOKEN":                      goodSecret,
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1m",
+		"LIVEKIT_REDIS_URL":                     "redis://",
+	}
+	c, _, err := config.Parse(broken.input(), disk{}.read)
+	if !reflect.DeepEqual(c, config.Config{}) {
+		t.Errorf("with faults the Config is %+v, want none", c)
+	}
+	var named []string
+	for _, f := range faults(t, err) {
+		named = append(named, f.Variable)
+	}
+	want := []string{
+		"LIVEKIT_URL", "LIVEKIT_SECRET", "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_TOKEN_TTL",
+		"LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_ALLOWED_NETWORKS", "LIVEKIT_CA_FILE",
+		"LIVEKIT_JWT_BIND", "LIVEKIT_RATE_LIMIT", "LIVEKIT_HS_SERVER_NAME", "LIVEKIT_HS_TOKEN",
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "LIVEKIT_REDIS_URL",
+	}
+	if !slices.Equal(named, want) {
+		t.Errorf("faults of %q\nwant %q", named, want)
+	}
+}
+
+func TestVariables(t *testing.T) {
+	c, _, err := config.Parse(minimal().input(), disk{}.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := printed(t, c)
+	seen := map[string]bool{}
+	for _, v := range config.Variables() {
+		if v.Name == "" || v.Meaning == "" || seen[v.Name] || strings.Contains(v.Meaning, "|") {
+			t.Errorf("%+v is no row of a table", v)
+		}
+		seen[v.Name] = true
+		_, shown := lines[v.Name]
+		if instead := strings.Contains(v.Meaning, "old name of") || v.Name == "LIVEKIT_JWT_PORT"; shown == instead {
+			t.Errorf("%s: printed %t, want %t", v.Name, shown, !instead)
+		}
+	}
+	for name := range lines {
+		if !seen[name] {
+			t.Errorf("%s is printed but not described", name)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Environment holds every variable that the program reads, as found. The tags
+// are the one place that says a variable's name (envconfig), what holds when
+// it is unset or empty (unset) and what it is for (meaning); see [Variables].
+//
+// The tag is not envconfig's own "default": that would make an unset variable
+// look set, and LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT exclude each other.
+type Environment struct {
+	URL         Value `envconfig:"LIVEKIT_URL" meaning:"required: the ws(s) URL of the SFU, handed to clients unchanged"`
+	InternalURL Value `envconfig:"LIVEKIT_INTERNAL_URL" meaning:"where this service reaches the SFU's API (ws, wss, http or https) if LIVEKIT_URL cannot be reached from inside"`
+
+	Key            Value `envconfig:"LIVEKIT_KEY" meaning:"API key of the SFU"`
+	Secret         Value `envconfig:"LIVEKIT_SECRET" meaning:"its secret, at least 32 characters"`
+	KeyFromFile    Value `envconfig:"LIVEKIT_KEY_FROM_FILE" meaning:"a file that holds the API key; wins over LIVEKIT_KEY"`
+	SecretFromFile Value `envconfig:"LIVEKIT_SECRET_FROM_FILE" meaning:"a file that holds the secret; wins over LIVEKIT_SECRET"`
+	KeyFile        Value `envconfig:"LIVEKIT_KEY_FILE" meaning:"a file of lines 'key: secret', the one that LiveKit reads; the first pair signs, all verify; wins over the four above"`
+
+	FullAccess           Value `envconfig:"LIVEKIT_FULL_ACCESS_HOMESERVERS" meaning:"required: the server names, by comma or space, whose users may create rooms; * alone for everyone"`
+	LocalHomeservers     Value `envconfig:"LIVEKIT_LOCAL_HOMESERVERS" meaning:"old name of LIVEKIT_FULL_ACCESS_HOMESERVERS"`
+	RemoteCanPublish     Value `envconfig:"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS" unset:"*" meaning:"the server names whose users may publish in existing rooms without full access; name only your own server to let no other publish"`
+	CanUpdateOwnMetadata Value `envconfig:"LIVEKIT_CAN_UPDATE_OWN_METADATA" unset:"false" meaning:"whether participants may change their own metadata on the SFU (true or false)"`
+	TokenTTL             Value `envconfig:"LIVEKIT_TOKEN_TTL" unset:"1h" meaning:"how long a token admits its bearer, 1m to 24h"`
+
+	OpenIDTimeout         Value `envconfig:"LIVEKIT_OPENID_TIMEOUT" unset:"10s" meaning:"the time for one verification at a homeserver, discovery included, 1s to 20s"`
+	FederationURLs        Value `envconfig:"LIVEKIT_FEDERATION_URL_OVERRIDES" meaning:"where to reach the federation API of a server: example.org=http://synapse:8008, several by comma"`
+	ClientURLs            Value `envconfig:"LIVEKIT_CS_API_URL_OVERRIDES" meaning:"where to reach the Client-Server API of a server: example.org=https://matrix.example.org, several by comma"`
+	AllowedNetworks       Value `envconfig:"LIVEKIT_ALLOWED_NETWORKS" meaning:"networks (10.0.0.0/8) or addresses besides the public ones where any homeserver may be; those of the servers you name need none"`
+	CAFile                Value `envconfig:"LIVEKIT_CA_FILE" meaning:"a PEM file of certificates to trust besides the system's, for homeservers and the SFU"`
+	InsecureSkipVerifyTLS Value `envconfig:"LIVEKIT_INSECURE_SKIP_VERIFY_TLS" meaning:"YES_I_KNOW_WHAT_I_AM_DOING accepts any certificate of any homeserver"`
+
+	JWTBind        Value `envconfig:"LIVEKIT_JWT_BIND" unset:":8080" meaning:"where to listen: :8080, host:port, [::1]:8080 or unix:/path"`
+	JWTPort        Value `envconfig:"LIVEKIT_JWT_PORT" meaning:"the port alone, instead of LIVEKIT_JWT_BIND"`
+	LKJWTPort      Value `envconfig:"LK_JWT_PORT" meaning:"old name of LIVEKIT_JWT_PORT"`
+	MetricsBind    Value `envconfig:"LIVEKIT_METRICS_BIND" meaning:"where to serve Prometheus metrics, written like LIVEKIT_JWT_BIND; off when unset; keep it off the internet"`
+	TrustedProxies Value `envconfig:"LIVEKIT_TRUSTED_PROXIES" unset:"127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10" meaning:"networks or addresses of reverse proxies whose X-Forwarded-For and X-Real-IP are believed; none for no proxy"`
+	RateLimit      Value `envconfig:"LIVEKIT_RATE_LIMIT" unset:"60/min,burst=30" meaning:"requests of one user: N/min or N/min,burst=M (M is 30 when left out); off switches every limit off"`
+	ShutdownDelay  Value `envconfig:"LIVEKIT_SHUTDOWN_DELAY" unset:"0s" meaning:"how long to answer 503 before closing, 0s to 5m"`
+	LogLevel       Value `envconfig:"LIVEKIT_LOG_LEVEL" unset:"info" meaning:"debug, info, warn or error"`
+	LogFormat      Value `envconfig:"LIVEKIT_LOG_FORMAT" unset:"text" meaning:"text or json"`
+
+	ASToken          Value `envconfig:"LIVEKIT_AS_TOKEN" meaning:"as_token of the application service's registration; not used yet"`
+	HSToken          Value `envconfig:"LIVEKIT_HS_TOKEN" meaning:"hs_token of the application service's registration; not used yet"`
+	RegistrationFile Value `envconfig:"LIVEKIT_AS_REGISTRATION_FILE" meaning:"the registration file (YAML), instead of the two tokens; not used yet"`
+	HSServerName     Value `envconfig:"LIVEKIT_HS_SERVER_NAME" meaning:"server name of the homeserver that holds the registration; not used yet"`
+
+	SanityCheckInterval Value `envconfig:"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS" meaning:"seconds between two looks at who is on the SFU, 0 to 86400; not used yet"`
+	RedisURL            Value `envconfig:"LIVEKIT_REDIS_URL" meaning:"store shared by several instances, redis://host:6379/0; not used yet"`
+	RedisPassword       Value `envconfig:"LIVEKIT_REDIS_PASSWORD" meaning:"its password, wins over the one in LIVEKIT_REDIS_URL; not used yet"`
+}
+
+// Input is everything that [Parse] judges, besides the files that it names.
+type Input struct {
+	Environment
+	// Others are the names of variables that look like ours but are not.
+	Others []string
+	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
+	SystemRoots *x509.CertPool
+}
+
+// Load reads the environment and the files that it names. Warnings are for the
+// log, also when there is an error; the error joins every [Fault].
+func Load() (Config, []string, error) {
+	in, err := read()
+	if err != nil {
+		return Config{}, nil, err
+	}
+	return Parse(in, readFile)
+}
+
+// LoadListen reads LIVEKIT_JWT_BIND or its port form alone: the health check
+// must find the service whatever has become of other variables and files.
+func LoadListen() (Bind, error) {
+	in, err := read()
+	if err != nil {
+		return Bind{}, err
+	}
+	in.describe()
+	j := judge{}
+	return j.listen(in.Environment), j.err()
+}
+
+func read() (Input, error) {
+	var in Input
+	if err := envconfig.Process("", &in.Environment); err != nil {
+		return Input{}, fmt.Errorf("reading the environment: %w", err)
+	}
+	in.Others = others(os.Environ())
+	if in.CAFile.isSet() {
+		// A system without certificates (or an image without the file) is no
+		// fault: then those of the file are all there is.
+		in.SystemRoots, _ = x509.SystemCertPool()
+	}
+	return in, nil
+}
+
+func others(environ []string) []string {
+	known := names()
+	var list []string
+	for _, assignment := range environ {
+		name, _, _ := strings.Cut(assignment, "=")
+		if strings.HasPrefix(name, "LIVEKIT_") && !known[name] {
+			list = append(list, name)
+		}
+	}
+	return list
+}

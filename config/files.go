@@ -1,0 +1,114 @@
+package config
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// largestFile is far more than a bundle of all public certificates takes.
+const largestFile = 4 << 20
+
+// readFile is os.ReadFile with a limit: a path can name a device.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, largestFile+1))
+	if len(content) > largestFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d MiB", largestFile>>20)}
+	}
+	return content, err
+}
+
+// read returns the content of the file that v names. Faults do not repeat the
+// path: a secret instead of a path is a common mistake.
+func (j *judge) read(v Value) ([]byte, bool) {
+	content, err := j.readFile(v.get())
+	if err != nil {
+		j.fault(v, "the file that it names cannot be read (%s); write the path of a file that this program may read", reason(err))
+		return nil, false
+	}
+	j.files[v.name] = v.get()
+	return content, true
+}
+
+// reason is the part of err without the path.
+func reason(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err.Error()
+	}
+	return "unknown reason"
+}
+
+// readText returns the content of a text file, which is not blank, without the
+// byte order mark. Leading lines stay, so that line numbers are the file's.
+func (j *judge) readText(v Value) (string, bool) {
+	content, ok := j.read(v)
+	if !ok {
+		return "", false
+	}
+	text := strings.TrimPrefix(string(content), string(byteOrderMark))
+	switch {
+	case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
+		j.fault(v, "the file that it names is not UTF-8 text; save it as UTF-8")
+	case clean(text) == "":
+		j.fault(v, "the file that it names is empty")
+	default:
+		return text, true
+	}
+	return "", false
+}
+
+// rootCAs returns the system's certificates and those of the file; nil when
+// there is no file.
+func (j *judge) rootCAs(v Value, system *x509.CertPool) *x509.CertPool {
+	if !v.isSet() {
+		return nil
+	}
+	content, ok := j.read(v)
+	if !ok {
+		return nil
+	}
+	certificates, err := parseCertificates(content)
+	if err != nil {
+		j.fault(v, "the file that it names %v; it must hold certificates in PEM form", err)
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if system != nil {
+		pool = system.Clone()
+	}
+	for _, c := range certificates {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// parseCertificates, unlike CertPool.AppendCertsFromPEM, does not pass over
+// damaged certificates.
+func parseCertificates(content []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("holds a certificate (number %d) that cannot be read", len(list)+1)
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("holds no certificate")
+	}
+	return list, nil
+}

@@ -1,0 +1,111 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"matrixrtc-auth/config"
+)
+
+// marker is in every secret of the fuzz test, and in nothing else.
+const marker = "correct-horse-battery-staple-9f8e7d6c5b"
+
+func FuzzParse(f *testing.F) {
+	f.Add("LIVEKIT_URL=wss://sfu.example.org\nLIVEKIT_KEY=APIkey\nLIVEKIT_FULL_ACCESS_HOMESERVERS=example.org", "", "", "secret")
+	f.Add("LIVEKIT_URL=ws://h\nLIVEKIT_KEY_FILE=/f\nLIVEKIT_LOCAL_HOMESERVERS=*", "k: a: ", " # c\nk2: 'b'", "")
+	f.Add("LIVEKIT_AS_REGISTRATION_FILE=/f\nLIVEKIT_HS_SERVER_NAME=a.org", "hs_token: x\nas_token: ", "", "as")
+	f.Add("LIVEKIT_SECRET_FROM_FILE=/f\nLIVEKIT_JWT_BIND=unix:/x\nLIVEKIT_METRICS_BIND=:9", "\ufeff", "\r\n", "redis")
+	f.Add("LIVEKIT_FEDERATION_URL_OVERRIDES=a.org=http://b:1/ c.org=d\nLIVEKIT_CA_FILE=/f\nLK_JWT_PORT=1", "-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----", "redis")
+	f.Add("LIVEKIT_RATE_LIMIT=1/min,burst=1\nLIVEKIT_TRUSTED_PROXIES=::ffff:1.2.3.4/100\nLIVEKIT_TOKEN_TTL=1h\nLIVEKIT_SANITY_CHECK_INTERVAL_SECONDS=9", "", "", "redis as secret")
+	f.Fuzz(func(t *testing.T, lines, before, after, secrets string) {
+		set := fuzzVars(lines, secrets)
+		files := disk{"/f": before + marker + after}
+		in := set.input()
+		c, warnings, err := config.Parse(in, files.read)
+		if err == nil {
+			checkConfig(t, c)
+		}
+		for _, warning := range append(warnings, strings.Split(errorText(err), "\n")...) {
+			if strings.ContainsFunc(warning, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("message %q is not one visible line", warning)
+			}
+		}
+		for how, out := range outputs(c, in, warnings, err) {
+			if strings.Contains(out, marker) && (how != "%+v" || !markedKey(c)) {
+				t.Errorf("%s shows a secret: %s", how, out)
+			}
+		}
+	})
+}
+
+// fuzzVars reads NAME=value lines, which change the minimal variables. The secrets that are asked for are not the
+// fuzzer's: they hold the marker.
+func fuzzVars(lines, secrets string) vars {
+	set := minimal()
+	for line := range strings.SplitSeq(lines, "\n") {
+		name, value, _ := strings.Cut(line, "=")
+		set[name] = value
+	}
+	for word, name := range map[string]string{"secret": "LIVEKIT_SECRET", "as": "LIVEKIT_AS_TOKEN"} {
+		if strings.Contains(secrets, word) {
+			set[name] = secrets + marker
+		}
+	}
+	if strings.Contains(secrets, "redis") {
+		set["LIVEKIT_REDIS_URL"] = "redis://:" + secrets + marker + "@redis:6379/0"
+		set["LIVEKIT_REDIS_PASSWORD"] = marker + secrets
+	}
+	return set
+}
+
+// markedKey reports that a mangled key file made the marker part of an API
+// key, which is public.
+func markedKey(c config.Config) bool {
+	for _, key := range c.Keys {
+		if strings.Contains(key.ID, marker) {
+			return true
+		}
+	}
+	return false
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// checkConfig states what the rest of the program relies on.
+func checkConfig(t *testing.T, c config.Config) {
+	t.Helper()
+	if c.LivekitURL == "" || c.APIURL == nil || c.APIURL.Host == "" || c.APIURL.User != nil || !strings.HasPrefix(c.APIURL.Scheme, "http") {
+		t.Errorf("SFU at %q, %v", c.LivekitURL, c.APIURL)
+	}
+	for _, key := range c.Keys {
+		if key.ID == "" || key.Secret.IsEmpty() {
+			t.Errorf("key %q has an empty half", key.ID)
+		}
+	}
+	if len(c.Keys) == 0 || c.TokenTTL < time.Minute || c.OpenIDTimeout < time.Second || c.ShutdownDelay < 0 {
+		t.Errorf("out of range: %+v", c)
+	}
+	if c.Listen.Network == "" || c.Listen.Address == "" || c.Listen == c.Metrics && !strings.HasSuffix(c.Listen.Address, ":0") {
+		t.Errorf("listens at %+v and %+v", c.Listen, c.Metrics)
+	}
+	for _, u := range c.FederationURLs {
+		if u == nil || u.Host == "" || strings.HasSuffix(u.Path, "/") {
+			t.Errorf("override %v", u)
+		}
+	}
+	for _, p := range append(c.TrustedProxies, c.AllowedNetworks...) {
+		if !p.IsValid() || p != p.Masked() {
+			t.Errorf("network %v", p)
+		}
+	}
+	if as := c.AppService; as != nil && (as.ASToken.IsEmpty() || as.HSToken.IsEmpty() || as.Server.IsZero()) {
+		t.Errorf("application service %+v", as)
+	}
+}

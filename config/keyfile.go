@@ -1,0 +1,131 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+)
+
+// parseKeyFile reads the YAML mapping "key: secret", as LiveKit does, in the
+// order of the file. What YAML refuses or does not take for a mapping is read
+// line by line: "k: a: b" and "k:s" are pairs, too, for services that merely
+// cut the line at the colon. Its errors tell lines, never content.
+func parseKeyFile(text string) ([]sfu.Key, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) != 1 {
+		return lineKeys(text)
+	}
+	switch root := document.Content[0]; root.Kind {
+	case yaml.MappingNode:
+		return mappingKeys(root.Content)
+	case yaml.ScalarNode:
+		return lineKeys(text)
+	}
+	return nil, errors.New("is a list instead of keys")
+}
+
+func mappingKeys(nodes []*yaml.Node) ([]sfu.Key, error) {
+	var keys keyring
+	for i := 0; i+1 < len(nodes); i += 2 {
+		id, text := nodes[i], nodes[i+1]
+		if id.Kind != yaml.ScalarNode || text.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("line %d holds more than a key and its secret (in quotation marks any text may be a secret)", id.Line)
+		}
+		if err := keys.add(id.Line, scalar(id), scalar(text)); err != nil {
+			return nil, err
+		}
+	}
+	return keys.all()
+}
+
+// scalar is the text of a node; what YAML reads as null ("key:") has none.
+func scalar(n *yaml.Node) string {
+	if n.ShortTag() == "!!null" {
+		return ""
+	}
+	return strings.TrimSpace(n.Value)
+}
+
+func lineKeys(text string) ([]sfu.Key, error) {
+	var keys keyring
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line == "---" {
+			continue
+		}
+		id, rest, found := cutPair(line)
+		if !found {
+			return nil, fmt.Errorf("line %d has no colon", i+1)
+		}
+		idText, idErr := unquote(id)
+		secretText, secretErr := unquote(rest)
+		if idErr != nil || secretErr != nil {
+			return nil, fmt.Errorf("line %d has quotation marks that do not close", i+1)
+		}
+		if err := keys.add(i+1, idText, secretText); err != nil {
+			return nil, err
+		}
+	}
+	return keys.all()
+}
+
+// cutPair cuts at the first colon with white space behind it, as YAML does,
+// else at the first colon.
+func cutPair(line string) (id, rest string, found bool) {
+	for _, separator := range []string{": ", ":\t", ":"} {
+		if id, rest, found = strings.Cut(line, separator); found {
+			return id, rest, true
+		}
+	}
+	return "", "", false
+}
+
+// unquote reads the scalar that part is: quoted as YAML quotes, or plain to
+// the line's end or to the '#' of a comment.
+func unquote(part string) (string, error) {
+	part = strings.TrimSpace(part)
+	if strings.HasPrefix(part, `"`) || strings.HasPrefix(part, "'") {
+		var text string
+		err := yaml.Unmarshal([]byte(part), &text)
+		return text, err
+	}
+	for _, comment := range []string{" #", "\t#"} {
+		part, _, _ = strings.Cut(part, comment)
+	}
+	return strings.TrimSpace(part), nil
+}
+
+// keyring collects pairs in the order of the file.
+type keyring struct {
+	keys []sfu.Key
+	seen map[string]bool
+}
+
+func (k *keyring) add(line int, id, text string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("line %d has no key", line)
+	case text == "":
+		return fmt.Errorf("line %d has no secret", line)
+	case k.seen[id]:
+		return fmt.Errorf("line %d repeats a key", line)
+	}
+	if k.seen == nil {
+		k.seen = map[string]bool{}
+	}
+	k.seen[id] = true
+	k.keys = append(k.keys, sfu.Key{ID: id, Secret: secret.New(text)})
+	return nil
+}
+
+func (k *keyring) all() ([]sfu.Key, error) {
+	if len(k.keys) == 0 {
+		return nil, errors.New("is no key")
+	}
+	return k.keys, nil
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"matrixrtc-auth/matrix"
+)
+
+const whatAServerNameIs = "a server name is what stands behind the colon of your users' ids, example.org in @alice:example.org"
+
+// split cuts a list at commas and white space.
+func split(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+}
+
+// fullAccess judges the one list that must be given.
+func (j *judge) fullAccess(current, old Value) ServerList {
+	v := j.newest(current, old)
+	if !v.isSet() {
+		j.fault(v, "missing: list the servers whose users may create rooms; %s", whatAServerNameIs)
+		return ServerList{}
+	}
+	list := j.servers(v)
+	if list.Everyone {
+		j.warn(v, "\"*\" lets the users of every homeserver create rooms on your SFU; list your own servers instead")
+	}
+	return list
+}
+
+// servers judges a list of server names. An entry that cannot be one matches
+// nobody, here as in the services that took it as it was: it is dropped with a
+// warning, and the list works without it.
+func (j *judge) servers(v Value) ServerList {
+	entries := split(v.get())
+	switch {
+	case len(entries) == 0:
+		j.fault(v, "lists nothing; %s", whatAServerNameIs)
+	case slices.Contains(entries, "*") && len(entries) > 1:
+		j.fault(v, "\"*\" means everyone and stands alone; remove it or the other entries")
+	case entries[0] == "*":
+		return ServerList{Everyone: true}
+	default:
+		return j.serverNames(v, entries)
+	}
+	return ServerList{}
+}
+
+func (j *judge) serverNames(v Value, entries []string) ServerList {
+	var list ServerList
+	for _, entry := range entries {
+		server, err := matrix.ParseServerName(entry)
+		if err != nil {
+			j.warn(v, "%s cannot be a server name and is ignored: %s", shown(entry), whatAServerNameIs)
+			continue
+		}
+		if !list.Contains(server) {
+			j.doubt(v, server)
+			list.Servers = append(list.Servers, server)
+		}
+	}
+	if len(list.Servers) == 0 {
+		j.warn(v, "no entry is a server name, so the list is empty and matches nobody")
+	}
+	return list
+}
+
+// doubt warns of a name that the grammar allows but hardly any server has.
+func (j *judge) doubt(v Value, server matrix.ServerName) {
+	_, isIP := server.IP()
+	local := isIP || server.Host() == "localhost"
+	var oddity string
+	switch {
+	case strings.ToLower(server.String()) != server.String():
+		oddity = "it has capital letters, and names are compared exactly"
+	case !local && server.Port() != "":
+		oddity = "it has a port, which few server names have"
+	case !local && !strings.Contains(server.Host(), "."):
+		oddity = "it has no dot, like the name of a container"
+	default:
+		return
+	}
+	j.warn(v, "%s may not be what you mean (%s): %s", shown(server.String()), oddity, whatAServerNameIs)
+}

@@ -1,0 +1,172 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/matrix"
+)
+
+// setenv makes the variables the only ones of ours in the environment.
+func setenv(t *testing.T, set vars) {
+	t.Helper()
+	for _, v := range config.Variables() {
+		t.Setenv(v.Name, set[v.Name])
+		if _, ok := set[v.Name]; !ok {
+			os.Unsetenv(v.Name)
+		}
+	}
+}
+
+func write(t *testing.T, content string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func certificate(t *testing.T, name string) (*x509.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func trusts(pool *x509.CertPool, c *x509.Certificate) bool {
+	_, err := c.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil
+}
+
+func TestLoad(t *testing.T) {
+	ca, caPEM := certificate(t, "private")
+	second, secondPEM := certificate(t, "second")
+	setenv(t, vars{
+		"LIVEKIT_URL":               "wss://sfu.example.org",
+		"LIVEKIT_KEY_FROM_FILE":     write(t, "\ufeffAPIkey\r\n"),
+		"LIVEKIT_SECRET_FROM_FILE":  write(t, goodSecret+":x\n"),
+		"LIVEKIT_LOCAL_HOMESERVERS": "example.org",
+		"LIVEKIT_CA_FILE":           write(t, "# two of them\n"+caPEM+secondPEM),
+		"LIVEKIT_TOKEN_TTL":         "",
+	})
+	t.Setenv("LIVEKIT_FULL_ACESS_HOMESERVERS", "typo.example.org")
+	c, warnings, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "LIVEKIT_FULL_ACCESS_HOMESERVERS?") {
+		t.Errorf("warnings %q, want one about the misspelt variable", warnings)
+	}
+	if key := c.Keys[0]; key.ID != "APIkey" || key.Secret.Reveal() != goodSecret+":x" {
+		t.Errorf("key %q with secret %q", key.ID, key.Secret.Reveal())
+	}
+	if !trusts(c.RootCAs, ca) || !trusts(c.RootCAs, second) {
+		t.Error("the certificates of LIVEKIT_CA_FILE are not trusted")
+	}
+	if c.TokenTTL != time.Hour || !c.FullAccess.Contains(c.FullAccess.Servers[0]) {
+		t.Errorf("TTL %v, full access %v", c.TokenTTL, c.FullAccess)
+	}
+}
+
+func TestCAFileAddsToTheSystem(t *testing.T) {
+	system, _ := certificate(t, "system")
+	private, privatePEM := certificate(t, "private")
+	in := minimal().with(vars{"LIVEKIT_CA_FILE": "/ca.pem"}).input()
+	in.SystemRoots = x509.NewCertPool()
+	in.SystemRoots.AddCert(system)
+	c, _, err := config.Parse(in, disk{"/ca.pem": privatePEM}.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !trusts(c.RootCAs, system) || !trusts(c.RootCAs, private) {
+		t.Error("want both certificates trusted")
+	}
+	if trusts(in.SystemRoots, private) {
+		t.Error("Parse changed its input")
+	}
+}
+
+func TestLoadFaults(t *testing.T) {
+	huge := write(t, strings.Repeat("x", 4<<20+1))
+	setenv(t, minimal().with(vars{
+		"LIVEKIT_SECRET_FROM_FILE": huge,
+		"LIVEKIT_CA_FILE":          filepath.Dir(huge),
+	}))
+	_, _, err := config.Load()
+	list := faults(t, err)
+	if len(list) != 2 || !strings.Contains(list[0].Problem, "larger than 4 MiB") || !strings.Contains(list[1].Problem, "is a directory") {
+		t.Errorf("got %v, want a file too large and a directory", err)
+	}
+}
+
+func TestLoadListen(t *testing.T) {
+	setenv(t, vars{"LK_JWT_PORT": "9000", "LIVEKIT_KEY_FILE": "/absent"})
+	if got, err := config.LoadListen(); err != nil || got != (config.Bind{Network: "tcp", Address: ":9000"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	setenv(t, vars{})
+	if got, err := config.LoadListen(); err != nil || got.String() != ":8080" {
+		t.Errorf("got %v, %v, want the default", got, err)
+	}
+	setenv(t, vars{"LIVEKIT_JWT_BIND": "8080"})
+	if _, err := config.LoadListen(); len(faults(t, err)) != 1 {
+		t.Errorf("got %v, want one fault", err)
+	}
+}
+
+func TestServers(t *testing.T) {
+	c, _, err := config.Parse(minimal().with(vars{
+		"LIVEKIT_FEDERATION_URL_OVERRIDES": "fed.org=http://a",
+		"LIVEKIT_CS_API_URL_OVERRIDES":     "cs.org=http://a",
+		"LIVEKIT_AS_TOKEN":                 "a", "LIVEKIT_HS_TOKEN": "b", "LIVEKIT_HS_SERVER_NAME": "own.org",
+	}).input(), disk{}.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][2]bool{ // full access, named
+		"example.org": {true, true}, "Example.org": {false, false}, "example.org:8448": {false, false},
+		"fed.org": {false, true}, "cs.org": {false, true}, "own.org": {false, true}, "stranger.org": {false, false},
+	} {
+		server, err := matrix.ParseServerName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{c.FullAccess.Contains(server), c.Named(server)}; got != want {
+			t.Errorf("%s: full access and named %v, want %v", name, got, want)
+		}
+		if !c.RemoteCanPublish.Contains(server) {
+			t.Errorf("%s may not publish, by default everyone may", name)
+		}
+	}
+	all, _, err := config.Parse(minimal().with(vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}).input(), disk{}.read)
+	stranger, _ := matrix.ParseServerName("stranger.org")
+	if err != nil || !all.FullAccess.Contains(stranger) || all.Named(stranger) {
+		t.Errorf("with *: error %v; want full access for all, and nobody named", err)
+	}
+}

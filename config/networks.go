@@ -1,0 +1,49 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// trustedProxies is a list of networks, or the word "none".
+func (j *judge) trustedProxies(v Value) []netip.Prefix {
+	if strings.EqualFold(v.get(), none) {
+		return nil
+	}
+	return j.networks(v)
+}
+
+// none says that a list with a default is to be empty.
+const none = "none"
+
+func (j *judge) networks(v Value) []netip.Prefix {
+	var list []netip.Prefix
+	for _, entry := range split(v.get()) {
+		prefix, ok := parsePrefix(entry)
+		if !ok {
+			j.fault(v, "%s is neither a network like 10.0.0.0/8 nor an IP address", shown(entry))
+			continue
+		}
+		if prefix.Bits() == 0 {
+			j.warn(v, "%s is every address there is; list only your own networks", shown(entry))
+		}
+		list = append(list, prefix)
+	}
+	return list
+}
+
+// parsePrefix reads a network or a single address. What is written as IPv4 in
+// IPv6 (::ffff:10.0.0.0/104) becomes IPv4: addresses are compared unmapped.
+func parsePrefix(text string) (netip.Prefix, bool) {
+	prefix, err := netip.ParsePrefix(text)
+	if addr, isAddr := netip.ParseAddr(text); isAddr == nil && addr.Zone() == "" {
+		prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
+	}
+	return prefix.Masked(), true
+}

@@ -1,0 +1,46 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+
+	"matrixrtc-auth/matrix"
+)
+
+// overrides judges "server=url,server2=url2".
+func (j *judge) overrides(v Value) map[matrix.ServerName]*url.URL {
+	urls := map[matrix.ServerName]*url.URL{}
+	for _, entry := range split(v.get()) {
+		server, u, ok := j.override(v, entry)
+		if !ok {
+			continue
+		}
+		if _, twice := urls[server]; twice {
+			j.fault(v, "names the server %s twice; leave one of the two", shown(server.String()))
+		}
+		urls[server] = u
+	}
+	return urls
+}
+
+func (j *judge) override(v Value, entry string) (matrix.ServerName, *url.URL, bool) {
+	name, address, found := strings.Cut(entry, "=")
+	if !found {
+		j.fault(v, "%s has no '='; write server=url, like example.org=http://synapse:8008", shown(entry))
+		return matrix.ServerName{}, nil, false
+	}
+	server, nameErr := matrix.ParseServerName(name)
+	if nameErr != nil {
+		j.fault(v, "%s cannot be a server name: %s", shown(name), whatAServerNameIs)
+	} else {
+		j.doubt(v, server)
+	}
+	u, err := parseURL(address, "https", "http")
+	if err != nil {
+		j.fault(v, "%s %v; write server=url, like example.org=http://synapse:8008", shown(address), err)
+	}
+	if nameErr != nil || err != nil {
+		return matrix.ServerName{}, nil, false
+	}
+	return server, trimSlash(u), true
+}

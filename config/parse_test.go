@@ -1,0 +1,359 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+)
+
+// TestValues sets variables besides the minimal ones and looks at what the
+// configuration then says about one of them.
+func TestValues(t *testing.T) {
+	tests := []struct {
+		name  string // of the variable looked at
+		value string
+		want  string
+		more  vars
+	}{
+		{"LIVEKIT_URL", " wss://sfu.example.org/livekit/sfu/ \n", "wss://sfu.example.org/livekit/sfu/", nil},
+		{"LIVEKIT_URL", "WSS://SFU.Example.org:443", "WSS://SFU.Example.org:443", nil},
+		{"LIVEKIT_URL", "ws://[::1]:7880", "ws://[::1]:7880", nil},
+		{"LIVEKIT_URL", "ws://live_kit:7880", "ws://live_kit:7880", nil},
+		{"LIVEKIT_URL", "wss://sfü.example.org", "wss://sfü.example.org", nil},
+		{"LIVEKIT_INTERNAL_URL", "", "https://sfu.example.org/livekit/sfu", vars{"LIVEKIT_URL": "wss://sfu.example.org/livekit/sfu/"}},
+		{"LIVEKIT_INTERNAL_URL", "", "http://127.0.0.1:7880", vars{"LIVEKIT_URL": "ws://127.0.0.1:7880"}},
+		{"LIVEKIT_INTERNAL_URL", "ws://livekit:7880/", "http://livekit:7880", nil},
+		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/a%2Fb/", "http://livekit:7880/a%2Fb", nil},
+		{"LIVEKIT_INTERNAL_URL", "https://10.0.0.5", "https://10.0.0.5", nil},
+
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "example.org,  b.org c.org:8448x\tb.org", "example.org,b.org", nil},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "*", "*", nil},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "", "old.org", vars{"LIVEKIT_LOCAL_HOMESERVERS": "old.org"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "new.org", "new.org", vars{"LIVEKIT_LOCAL_HOMESERVERS": "old.org"}},
+		{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS", "127.0.0.1:8448,[::1]", "127.0.0.1:8448,[::1]", nil},
+		{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS", "https://example.org", "(nobody)", nil},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "True", "true", nil},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "0", "false", nil},
+		{"LIVEKIT_TOKEN_TTL", "1m", "1m", nil},
+		{"LIVEKIT_TOKEN_TTL", "24h", "24h", nil},
+		{"LIVEKIT_TOKEN_TTL", "90m", "1h30m", nil},
+		{"LIVEKIT_TOKEN_TTL", "1h0m5s", "1h0m5s", nil},
+		{"LIVEKIT_OPENID_TIMEOUT", "1s", "1s", nil},
+		{"LIVEKIT_OPENID_TIMEOUT", "20s", "20s", nil},
+		{"LIVEKIT_SHUTDOWN_DELAY", "5m", "5m", nil},
+		{"LIVEKIT_SHUTDOWN_DELAY", "0", "0s", nil},
+
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "b.org=https://b/ example.org=http://synapse:8008/x//", "b.org=https://b,example.org=http://synapse:8008/x", nil},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "[::1]:8448=https://[::1]:8008,", "[::1]:8448=https://[::1]:8008", nil},
+		{"LIVEKIT_ALLOWED_NETWORKS", "10.1.2.3/8 fd00::1,192.168.0.5", "10.0.0.0/8,fd00::1/128,192.168.0.5/32", nil},
+		{"LIVEKIT_ALLOWED_NETWORKS", "::ffff:10.1.2.3/104,::ffff:127.0.0.1", "10.0.0.0/8,127.0.0.1/32", nil},
+		{"LIVEKIT_TRUSTED_PROXIES", "172.18.0.1", "172.18.0.1/32", nil},
+		{"LIVEKIT_TRUSTED_PROXIES", "None", "none", nil},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "YES_I_KNOW_WHAT_I_AM_DOING", "YES_I_KNOW_WHAT_I_AM_DOING", nil},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "true", "", nil},
+
+		{"LIVEKIT_JWT_BIND", "127.0.0.1:9000", "127.0.0.1:9000", nil},
+		{"LIVEKIT_JWT_BIND", "localhost:0", "localhost:0", nil},
+		{"LIVEKIT_JWT_BIND", "[::1]:8080", "[::1]:8080", nil},
+		{"LIVEKIT_JWT_BIND", "unix:/run/auth.sock", "unix:/run/auth.sock", nil},
+		{"LIVEKIT_JWT_BIND", "unix:///run//auth.sock", "unix:/run/auth.sock", nil},
+		{"LIVEKIT_JWT_BIND", "", ":9000", vars{"LIVEKIT_JWT_PORT": "9000"}},
+		{"LIVEKIT_JWT_BIND", "", ":9001", vars{"LK_JWT_PORT": "9001"}},
+		{"LIVEKIT_JWT_BIND", "", ":9000", vars{"LIVEKIT_JWT_PORT": "9000", "LK_JWT_PORT": "9001"}},
+		{"LIVEKIT_JWT_BIND", "", ":8080", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LIVEKIT_JWT_BIND", ":81", ":81", vars{"LIVEKIT_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LIVEKIT_METRICS_BIND", "127.0.0.1:9090", "127.0.0.1:9090", nil},
+		{"LIVEKIT_METRICS_BIND", ":9090", ":9090", nil},
+		{"LIVEKIT_METRICS_BIND", "127.0.0.1:0", "127.0.0.1:0", vars{"LIVEKIT_JWT_BIND": "127.0.0.1:0"}},
+		{"LIVEKIT_METRICS_BIND", "127.0.0.2:8080", "127.0.0.2:8080", vars{"LIVEKIT_JWT_BIND": "127.0.0.1:8080"}},
+		{"LIVEKIT_RATE_LIMIT", "OFF", "off", nil},
+		{"LIVEKIT_RATE_LIMIT", "10/min", "10/min,burst=30", nil},
+		{"LIVEKIT_RATE_LIMIT", "600/min, burst=5", "600/min,burst=5", nil},
+		{"LIVEKIT_LOG_LEVEL", "WARNING", "warn", nil},
+		{"LIVEKIT_LOG_LEVEL", "debug", "debug", nil},
+		{"LIVEKIT_LOG_LEVEL", "error", "error", nil},
+		{"LIVEKIT_LOG_LEVEL", "verbose", "info", nil},
+		{"LIVEKIT_LOG_FORMAT", "JSON", "json", nil},
+		{"LIVEKIT_LOG_FORMAT", "logfmt", "text", nil},
+		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "30", "30", nil},
+		{"LIVEKIT_REDIS_URL", "redis://user:pa%2Fss@redis:6379/0?protocol=3", "redis://[redacted]@redis:6379/0?[redacted]", nil},
+		{"LIVEKIT_REDIS_URL", "rediss://redis", "rediss://redis", nil},
+		{"LIVEKIT_REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock", nil},
+		{"LIVEKIT_HS_SERVER_NAME", "example.org", "example.org", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret}},
+	}
+	for _, test := range tests {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			set := minimal().with(test.more).with(vars{test.name: test.value})
+			if _, changed := test.more["LIVEKIT_URL"]; changed {
+				set["LIVEKIT_URL"] = test.more["LIVEKIT_URL"]
+			}
+			c, _, err := config.Parse(set.input(), disk{}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := printed(t, c)[test.name]; got != test.want {
+				t.Errorf("%s = %q, want %q", test.name, got, test.want)
+			}
+		})
+	}
+}
+
+// TestFaults sets variables besides the minimal ones: each case is one fault,
+// of the first variable unless another is named, with the given words in it.
+func TestFaults(t *testing.T) {
+	files := disk{
+		"/empty":   " \n",
+		"/latin":   "APIk\xe9y",
+		"/utf16":   "\xff\xfek\x00",
+		"/nul":     "k\x00e\x00",
+		"/nopem":   "nothing",
+		"/badpem":  "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
+		"/half":    "as_token: abc\n",
+		"/nested":  "as_token: [a]\nhs_token: b",
+		"/notyaml": "as_token: a: b",
+	}
+	tests := []struct {
+		fault, words string
+		set          vars
+	}{
+		{"LIVEKIT_URL", "missing", vars{"LIVEKIT_URL": ""}},
+		{"LIVEKIT_URL", "does not start with wss://", vars{"LIVEKIT_URL": "sfu.example.org:443"}},
+		{"LIVEKIT_URL", "does not start with wss://", vars{"LIVEKIT_URL": `"wss://sfu.example.org"`}},
+		{"LIVEKIT_URL", "does not start with wss://", vars{"LIVEKIT_URL": "wss:sfu.example.org"}},
+		{"LIVEKIT_URL", "does not start with wss://", vars{"LIVEKIT_URL": "wss://"}},
+		{"LIVEKIT_URL", "no host", vars{"LIVEKIT_URL": "wss:///rtc"}},
+		{"LIVEKIT_URL", "no host", vars{"LIVEKIT_URL": "wss://:7880"}},
+		{"LIVEKIT_URL", "placeholder", vars{"LIVEKIT_URL": "wss://sfu.<domain>"}},
+		{"LIVEKIT_URL", "placeholder", vars{"LIVEKIT_URL": "wss://sfu.$DOMAIN"}},
+		{"LIVEKIT_URL", "is not a URL", vars{"LIVEKIT_URL": "wss://sfu.{{domain}}:x"}},
+		{"LIVEKIT_URL", "port", vars{"LIVEKIT_URL": "wss://sfu.example.org:65536"}},
+		{"LIVEKIT_URL", "space", vars{"LIVEKIT_URL": "wss://sfu.example.org/a b"}},
+		{"LIVEKIT_URL", "space", vars{"LIVEKIT_URL": "wss://sfu.example.org\x01"}},
+		{"LIVEKIT_URL", "cannot be seen", vars{"LIVEKIT_URL": "wss://sfu\u200b.example.org"}},
+		{"LIVEKIT_URL", "cannot be seen", vars{"LIVEKIT_URL": "wss://sfu\xff.example.org"}},
+		{"LIVEKIT_URL", "user name or password", vars{"LIVEKIT_URL": "wss://user@sfu.example.org"}},
+		{"LIVEKIT_URL", "query", vars{"LIVEKIT_URL": "wss://sfu.example.org?x=1"}},
+		{"LIVEKIT_INTERNAL_URL", "does not start with", vars{"LIVEKIT_INTERNAL_URL": "livekit:7880"}},
+
+		{"LIVEKIT_KEY", "LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, or LIVEKIT_KEY_FILE", vars{"LIVEKIT_KEY": "", "LIVEKIT_SECRET": ""}},
+		{"LIVEKIT_KEY", "only a secret", vars{"LIVEKIT_KEY": ""}},
+		{"LIVEKIT_SECRET", "only a key", vars{"LIVEKIT_SECRET": ""}},
+		{"LIVEKIT_KEY", "not UTF-8", vars{"LIVEKIT_KEY": "k\xff"}},
+		{"LIVEKIT_KEY_FROM_FILE", "file does not exist", vars{"LIVEKIT_KEY_FROM_FILE": "/absent"}},
+		{"LIVEKIT_SECRET_FROM_FILE", "empty", vars{"LIVEKIT_SECRET_FROM_FILE": "/empty"}},
+		{"LIVEKIT_KEY_FROM_FILE", "UTF-8", vars{"LIVEKIT_KEY_FROM_FILE": "/latin"}},
+		{"LIVEKIT_KEY_FROM_FILE", "UTF-8", vars{"LIVEKIT_KEY_FROM_FILE": "/utf16"}},
+		{"LIVEKIT_KEY_FILE", "UTF-8", vars{"LIVEKIT_KEY_FILE": "/nul"}},
+		{"LIVEKIT_KEY_FILE", "file does not exist", vars{"LIVEKIT_KEY_FILE": "/absent"}},
+
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "missing", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": ""}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "lists nothing", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": ", ,"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "stands alone", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org,*"}},
+		{"LIVEKIT_LOCAL_HOMESERVERS", "stands alone", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "* a.org"}},
+		{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS", "stands alone", vars{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": "*,*"}},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "neither true nor false", vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "maybe"}},
+		{"LIVEKIT_TOKEN_TTL", "from 1m to 24h", vars{"LIVEKIT_TOKEN_TTL": "59s"}},
+		{"LIVEKIT_TOKEN_TTL", "from 1m to 24h", vars{"LIVEKIT_TOKEN_TTL": "24h1ns"}},
+		{"LIVEKIT_TOKEN_TTL", "from 1m to 24h", vars{"LIVEKIT_TOKEN_TTL": "3600"}},
+		{"LIVEKIT_OPENID_TIMEOUT", "from 1s to 20s", vars{"LIVEKIT_OPENID_TIMEOUT": "21s"}},
+		{"LIVEKIT_OPENID_TIMEOUT", "from 1s to 20s", vars{"LIVEKIT_OPENID_TIMEOUT": "999ms"}},
+		{"LIVEKIT_SHUTDOWN_DELAY", "from 0s to 5m", vars{"LIVEKIT_SHUTDOWN_DELAY": "-1s"}},
+		{"LIVEKIT_SHUTDOWN_DELAY", "from 0s to 5m", vars{"LIVEKIT_SHUTDOWN_DELAY": "301s"}},
+
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "has no '='", vars{"LIVEKIT_FEDERATION_URL_OVERRIDES": "example.org:http://synapse"}},
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "does not start with https://", vars{"LIVEKIT_FEDERATION_URL_OVERRIDES": "example.org=synapse:8008"}},
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "does not start with https://", vars{"LIVEKIT_FEDERATION_URL_OVERRIDES": "example.org=wss://synapse"}},
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "twice", vars{"LIVEKIT_FEDERATION_URL_OVERRIDES": "example.org=http://a example.org=http://b"}},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "cannot be a server name", vars{"LIVEKIT_CS_API_URL_OVERRIDES": "https://example.org=https://a"}},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "no host", vars{"LIVEKIT_CS_API_URL_OVERRIDES": "example.org=https:///"}},
+		{"LIVEKIT_ALLOWED_NETWORKS", "neither a network", vars{"LIVEKIT_ALLOWED_NETWORKS": "10.0.0.0/8,10.0.0"}},
+		{"LIVEKIT_ALLOWED_NETWORKS", "neither a network", vars{"LIVEKIT_ALLOWED_NETWORKS": "fe80::1%eth0"}},
+		{"LIVEKIT_ALLOWED_NETWORKS", "neither a network", vars{"LIVEKIT_ALLOWED_NETWORKS": "none"}},
+		{"LIVEKIT_TRUSTED_PROXIES", "neither a network", vars{"LIVEKIT_TRUSTED_PROXIES": "proxy.example.org"}},
+		{"LIVEKIT_CA_FILE", "cannot be read", vars{"LIVEKIT_CA_FILE": "/absent"}},
+		{"LIVEKIT_CA_FILE", "no certificate", vars{"LIVEKIT_CA_FILE": "/nopem"}},
+		{"LIVEKIT_CA_FILE", "number 1", vars{"LIVEKIT_CA_FILE": "/badpem"}},
+
+		{"LIVEKIT_JWT_BIND", "together with LIVEKIT_JWT_PORT", vars{"LIVEKIT_JWT_BIND": ":8080", "LIVEKIT_JWT_PORT": "8080"}},
+		{"LIVEKIT_JWT_BIND", "together with LK_JWT_PORT", vars{"LIVEKIT_JWT_BIND": ":8080", "LK_JWT_PORT": "8080"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "8080"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": ":http"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "*:8080"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "::1:8080"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "http://127.0.0.1:8080"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "unix:auth.sock"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "unix:"}},
+		{"LIVEKIT_JWT_BIND", "not an address", vars{"LIVEKIT_JWT_BIND": "unix:/" + strings.Repeat("x", 107)}},
+		{"LIVEKIT_JWT_PORT", "not a port", vars{"LIVEKIT_JWT_PORT": "127.0.0.1:8080"}},
+		{"LK_JWT_PORT", "not a port", vars{"LK_JWT_PORT": "0"}},
+		{"LIVEKIT_METRICS_BIND", "not an address", vars{"LIVEKIT_METRICS_BIND": "yes"}},
+		{"LIVEKIT_METRICS_BIND", "same address", vars{"LIVEKIT_METRICS_BIND": ":8080"}},
+		{"LIVEKIT_METRICS_BIND", "same address", vars{"LIVEKIT_METRICS_BIND": "127.0.0.1:8080"}},
+		{"LIVEKIT_METRICS_BIND", "same address", vars{"LIVEKIT_METRICS_BIND": "[::]:81", "LIVEKIT_JWT_BIND": "127.0.0.1:81"}},
+		{"LIVEKIT_METRICS_BIND", "same address", vars{"LIVEKIT_METRICS_BIND": "unix:/a//b", "LIVEKIT_JWT_BIND": "unix:/a/b"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "60"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "0/min"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "60/s"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "60/min,30"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "60/min,burst=0"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "60,burst=30"}},
+		{"LIVEKIT_RATE_LIMIT", "no rate limit", vars{"LIVEKIT_RATE_LIMIT": "1000001/min"}},
+
+		{"LIVEKIT_HS_SERVER_NAME", "missing", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret}},
+		{"LIVEKIT_HS_SERVER_NAME", "cannot be a server name", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "https://a"}},
+		{"LIVEKIT_HS_TOKEN", "missing", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_AS_TOKEN", "missing", vars{"LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_AS_REGISTRATION_FILE", "cannot be read", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/absent", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_AS_REGISTRATION_FILE", "lacks as_token or hs_token", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/half", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_AS_REGISTRATION_FILE", "YAML", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/nested", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_AS_REGISTRATION_FILE", "YAML", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/notyaml", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "30s"}},
+		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "-1"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis:6379"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://:pw@host:port/0"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12/34@host:6379/0"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12?34@host:6379/0"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12#34@host:6379/0"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://host/zero"}},
+		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "http://host"}},
+	}
+	for _, test := range tests {
+		t.Run(test.fault+" "+test.set[test.fault], func(t *testing.T) {
+			_, _, err := config.Parse(minimal().with(test.set).input(), files.read)
+			list := faults(t, err)
+			if len(list) != 1 || list[0].Variable != test.fault || !strings.Contains(list[0].Problem, test.words) {
+				t.Errorf("got %v, want one fault of %s with %q", err, test.fault, test.words)
+			}
+		})
+	}
+}
+
+// TestWarnings sets variables besides the minimal ones: the program starts and
+// says exactly one thing.
+func TestWarnings(t *testing.T) {
+	appService := vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}
+	tests := []struct {
+		of, words string
+		set       vars
+	}{
+		{"LIVEKIT_URL", "write wss://sfu.example.org", vars{"LIVEKIT_URL": "https://sfu.example.org"}},
+		{"LIVEKIT_URL", "write ws://sfu.example.org", vars{"LIVEKIT_URL": "http://sfu.example.org"}},
+		{"LIVEKIT_URL", "Element's authorization service", vars{"LIVEKIT_URL": "wss://livekit-jwt.call.matrix.org"}},
+		{"LIVEKIT_INTERNAL_URL", "Element's authorization service", vars{"LIVEKIT_INTERNAL_URL": "https://LiveKit-JWT.call.matrix.org/x"}},
+		{"LIVEKIT_SECRET", "fewer than 32", vars{"LIVEKIT_SECRET": goodSecret[1:]}},
+		{"LIVEKIT_SECRET", "white space inside", vars{"LIVEKIT_SECRET": goodSecret + " x"}},
+		{"LIVEKIT_SECRET", "white space inside", vars{"LIVEKIT_SECRET": goodSecret + "\x00x"}},
+		{"LIVEKIT_SECRET", "demo values", vars{"LIVEKIT_KEY": "devkey", "LIVEKIT_SECRET": "secret"}},
+		{"LIVEKIT_SECRET", "quotation marks", vars{"LIVEKIT_SECRET": `"` + goodSecret + `"`}},
+		{"LIVEKIT_KEY", "white space inside", vars{"LIVEKIT_KEY": "a b"}},
+		{"LIVEKIT_KEY", "LIVEKIT_KEY_FROM_FILE is set", vars{"LIVEKIT_KEY_FROM_FILE": "/key"}},
+		{"LIVEKIT_SECRET", "LIVEKIT_SECRET_FROM_FILE is set", vars{"LIVEKIT_SECRET_FROM_FILE": "/secret"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "every homeserver", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"https://matrix.example.org" cannot be a server name`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org https://matrix.example.org"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"@alice:example.org" cannot be`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "@alice:example.org,example.org"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"synapse:8008" may not be what you mean (it has a port`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse:8008"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "it has a port", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "matrix.example.org:8448"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "no dot", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "capital letters", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "Example.org"}},
+		{"LIVEKIT_LOCAL_HOMESERVERS", "LIVEKIT_FULL_ACCESS_HOMESERVERS is set", vars{"LIVEKIT_LOCAL_HOMESERVERS": "example.org"}},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "capital letters", vars{"LIVEKIT_CS_API_URL_OVERRIDES": "Example.org=https://a"}},
+		{"LIVEKIT_ALLOWED_NETWORKS", "every address", vars{"LIVEKIT_ALLOWED_NETWORKS": "0.0.0.0/0"}},
+		{"LIVEKIT_TRUSTED_PROXIES", "every address", vars{"LIVEKIT_TRUSTED_PROXIES": "::/0"}},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "not checked", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING"}},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "ignored", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "yes_i_know_what_i_am_doing"}},
+		{"LK_JWT_PORT", "LIVEKIT_JWT_PORT is set", vars{"LIVEKIT_JWT_PORT": "80", "LK_JWT_PORT": "81"}},
+		{"LK_JWT_PORT", "Kubernetes", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LIVEKIT_LOG_LEVEL", "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
+		{"LIVEKIT_LOG_FORMAT", "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
+		{"LIVEKIT_HS_SERVER_NAME", "does not serve", appService},
+		{"LIVEKIT_REDIS_URL", "nothing uses it yet", vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}},
+		{"LIVEKIT_REDIS_PASSWORD", "nothing uses it yet", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
+		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "nothing uses it yet", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "30"}},
+	}
+	files := disk{"/key": "\ufeffAPIkey\r\n", "/secret": goodSecret + "\n"}
+	for _, test := range tests {
+		t.Run(test.of+" "+test.set[test.of], func(t *testing.T) {
+			_, warnings, err := config.Parse(minimal().with(test.set).input(), files.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(warnings) != 1 || !strings.HasPrefix(warnings[0], test.of+": ") || !strings.Contains(warnings[0], test.words) {
+				t.Errorf("got %q, want one warning of %s with %q", warnings, test.of, test.words)
+			}
+		})
+	}
+}
+
+// TestSeveralWarnings holds the cases in which more than one thing is odd.
+func TestSeveralWarnings(t *testing.T) {
+	tests := []struct {
+		set   vars
+		files disk
+		want  []string
+	}{
+		{
+			vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "https://example.org"}, nil,
+			[]string{"cannot be a server name", "matches nobody"},
+		}, {
+			vars{"LIVEKIT_KEY": goodSecret, "LIVEKIT_SECRET": "APIkey"}, nil,
+			[]string{"are the two swapped?", "fewer than 32"},
+		}, {
+			vars{"LIVEKIT_KEY_FILE": "/keys"}, disk{"/keys": "a: short\nb: short2"},
+			[]string{"LIVEKIT_KEY: ignored", "LIVEKIT_SECRET: ignored", "LIVEKIT_KEY_FILE: the secret has fewer"},
+		}, {
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
+			[]string{"LIVEKIT_REDIS_URL: its password is ignored", "LIVEKIT_REDIS_URL: nothing", "LIVEKIT_REDIS_PASSWORD: nothing"},
+		}, {
+			vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_AS_TOKEN": "x", "LIVEKIT_HS_SERVER_NAME": "synapse"},
+			disk{"/as.yaml": "as_token: a\nhs_token: " + goodSecret + "\nurl: null\nnamespaces: {users: []}\n"},
+			[]string{"no dot", "LIVEKIT_AS_TOKEN: ignored", "LIVEKIT_AS_REGISTRATION_FILE: the secret has fewer", "does not serve"},
+		},
+	}
+	for _, test := range tests {
+		_, warnings, err := config.Parse(minimal().with(test.set).input(), test.files.read)
+		if err != nil || len(warnings) != len(test.want) {
+			t.Errorf("%v: got %q, %v, want %d warnings", test.set, warnings, err, len(test.want))
+			continue
+		}
+		for i, want := range test.want {
+			if !strings.Contains(warnings[i], want) {
+				t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
+			}
+		}
+	}
+}
+
+func TestMisspelt(t *testing.T) {
+	tests := []struct {
+		name string
+		want string // "" for silence
+	}{
+		{"LIVEKIT_FULL_ACESS_HOMESERVERS", "LIVEKIT_FULL_ACCESS_HOMESERVERS"},
+		{"LIVEKIT_TOKENTTL", "LIVEKIT_TOKEN_TTL"},
+		{"LIVEKIT_JTW_BIND", "LIVEKIT_JWT_BIND"},
+		{"LIVEKIT_KEYS", ""},
+		{"LIVEKIT_CONFIG", ""},
+		{"LIVEKIT_API_KEY", ""},
+		{"LIVEKIT_API_SECRET", ""},
+		{"LIVEKIT_TOKEN", ""},
+		{"LIVEKIT_PORT_7880_TCP_PROTO", ""},
+		{"LIVEKIT_JWT_SERVICE_HOST", ""},
+		{"LIVEKIT_SERVICE_PORT", ""},
+		{"LIVEKIT_KEY\n", ""},
+	}
+	for _, test := range tests {
+		in := minimal().input()
+		in.Others = []string{test.name}
+		_, warnings, err := config.Parse(in, disk{}.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case test.want == "" && len(warnings) > 0:
+			t.Errorf("%s: warnings %q, want none", test.name, warnings)
+		case test.want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0], "did you mean "+test.want+"?")):
+			t.Errorf("%s: warnings %q, want one that says %s", test.name, warnings, test.want)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (j *judge) boolean(v Value) bool {
+	switch strings.ToLower(v.get()) {
+	case "true", "1", "yes", "on":
+		return true
+	case "false", "0", "no", "off":
+		return false
+	}
+	j.fault(v, "%s is neither true nor false", shown(v.get()))
+	return false
+}
+
+func (j *judge) tokenTTL(v Value) time.Duration {
+	return j.duration(v, time.Minute, 24*time.Hour)
+}
+
+func (j *judge) openIDTimeout(v Value) time.Duration {
+	return j.duration(v, time.Second, 20*time.Second)
+}
+
+func (j *judge) shutdownDelay(v Value) time.Duration {
+	return j.duration(v, 0, 5*time.Minute)
+}
+
+func (j *judge) duration(v Value, lowest, highest time.Duration) time.Duration {
+	d, err := time.ParseDuration(v.get())
+	if err != nil || d < lowest || d > highest {
+		j.fault(v, "%s is not a duration from %s to %s (90s, 5m, 1h)", shown(v.get()), short(lowest), short(highest))
+		return 0
+	}
+	return d
+}
+
+// short is d without the zeros that Duration.String puts at the end.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// usualBurst lets a client that joins a call make its several requests at once.
+const usualBurst = 30
+
+func (j *judge) rateLimit(v Value) RateLimit {
+	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
+	if text == "off" {
+		return RateLimit{}
+	}
+	limit, ok := parseRateLimit(text)
+	if !ok {
+		j.fault(v, "%s is no rate limit; write 60/min or 60/min,burst=30 (numbers from 1 to 1000000), or off", shown(v.get()))
+	}
+	return limit
+}
+
+// parseRateLimit reads N/min[,burst=M].
+func parseRateLimit(text string) (RateLimit, bool) {
+	rate, burst, hasBurst := strings.Cut(text, ",")
+	rate, isRate := strings.CutSuffix(rate, "/min")
+	limit := RateLimit{PerMinute: count(rate), Burst: usualBurst}
+	if hasBurst {
+		number, isBurst := strings.CutPrefix(burst, "burst=")
+		limit.Burst, isRate = count(number), isRate && isBurst
+	}
+	if !isRate || limit.PerMinute == 0 || limit.Burst == 0 {
+		return RateLimit{}, false
+	}
+	return limit, true
+}
+
+// count is the number from 1 to 1000000 that text holds, else 0.
+func count(text string) int {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > 1_000_000 {
+		return 0
+	}
+	return int(n)
+}
+
+func (j *judge) sanityCheckInterval(v Value) time.Duration {
+	if !v.isSet() {
+		return 0
+	}
+	const day = 24 * 60 * 60
+	n, err := strconv.ParseUint(v.get(), 10, 32)
+	if err != nil || n > day {
+		j.fault(v, "%s is not a number of seconds from 0 to %d", shown(v.get()), day)
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func (j *judge) logLevel(v Value) slog.Level {
+	switch strings.ToLower(v.get()) {
+	case "debug":
+		return slog.LevelDebug
+	case "warn", "warning":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	case "info":
+	default:
+		j.warn(v, "%s is not a level, so it is info; write debug, info, warn or error", shown(v.get()))
+	}
+	return slog.LevelInfo
+}
+
+func (j *judge) logJSON(v Value) bool {
+	switch strings.ToLower(v.get()) {
+	case "json":
+		return true
+	case "text":
+	default:
+		j.warn(v, "%s is not a format, so it is text; write text or json", shown(v.get()))
+	}
+	return false
+}
+
+// dangerousConsent switches certificate checks off: nothing shorter does.
+const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
+
+func (j *judge) skipVerifyTLS(v Value) bool {
+	switch {
+	case v.get() == dangerousConsent:
+		j.warn(v, "the certificates of homeservers are not checked: whoever can redirect a connection can pass for any user; LIVEKIT_CA_FILE adds a private authority instead")
+		return true
+	case v.isSet():
+		j.warn(v, "ignored, certificates are checked: only %s switches that off", dangerousConsent)
+	}
+	return false
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// formerPublicService is Element's own authorization service, closed to other
+// homeservers; its name still stands in copied configurations.
+const formerPublicService = "livekit-jwt.call.matrix.org"
+
+// apiURL judges both addresses of the SFU and returns the one for its API.
+func (j *judge) apiURL(public, internal Value) *url.URL {
+	u := j.publicURL(public)
+	if internal.isSet() {
+		u = j.sfuURL(internal)
+	}
+	if u == nil {
+		return nil
+	}
+	return apiForm(u)
+}
+
+func (j *judge) publicURL(v Value) *url.URL {
+	if !v.isSet() {
+		j.fault(v, "missing: set it to the address of the SFU that clients can reach, like wss://sfu.example.org")
+		return nil
+	}
+	u := j.sfuURL(v)
+	if u != nil && strings.HasPrefix(u.Scheme, "http") {
+		j.warn(v, "not a ws:// or wss:// URL: clients expect one, write %s://%s", wsScheme(u.Scheme), u.Host)
+	}
+	return u
+}
+
+func (j *judge) sfuURL(v Value) *url.URL {
+	u, err := parseURL(v.get(), "wss", "ws", "https", "http")
+	if err != nil {
+		j.fault(v, "%s %v; write the address of the SFU, like wss://sfu.example.org", shown(v.get()), err)
+		return nil
+	}
+	if strings.EqualFold(u.Hostname(), formerPublicService) {
+		j.warn(v, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", formerPublicService)
+	}
+	return u
+}
+
+// apiForm returns the http(s) form of u, path prefix kept, without a slash at
+// its end.
+func apiForm(u *url.URL) *url.URL {
+	api := *u
+	switch u.Scheme {
+	case "ws":
+		api.Scheme = "http"
+	case "wss":
+		api.Scheme = "https"
+	}
+	return trimSlash(&api)
+}
+
+func wsScheme(scheme string) string {
+	if scheme == "http" {
+		return "ws"
+	}
+	return "wss"
+}
+
+func trimSlash(u *url.URL) *url.URL {
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u
+}
+
+// parseURL parses scheme://host[:port][/path]. Its errors do not repeat text.
+func parseURL(text string, schemes ...string) (*url.URL, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	switch {
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, invisible):
+		return nil, errors.New("holds a space or a character that cannot be seen")
+	case !slices.Contains(schemes, strings.ToLower(scheme)) || rest == "":
+		return nil, fmt.Errorf("does not start with %s://", strings.Join(schemes, ":// or "))
+	case strings.Contains(text, "@"):
+		return nil, errors.New("holds '@': a user name or password has no place in it")
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("holds '?' or '#': a query or fragment has no place in it")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("is not a URL")
+	}
+	return u, checkHost(u)
+}
+
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	switch {
+	case host == "":
+		return errors.New("has no host")
+	case !isHost(host):
+		return errors.New("has a host that cannot be one (is a placeholder left in it?)")
+	case u.Port() != "" && !isPort(u.Port(), 1):
+		return errors.New("has a port that is not a number from 1 to 65535")
+	}
+	return nil
+}
+
+// isHost accepts IP addresses and host names, also those with '_' that
+// containers have and those with letters beyond ASCII.
+func isHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(host, func(r rune) bool {
+		return r != '-' && r != '.' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	})
+}
+
+func isPort(text string, lowest int) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && int(n) >= lowest
+}
+
+func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }

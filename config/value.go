@@ -1,0 +1,56 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// Value is one variable as it was found, without surrounding white space and
+// byte order mark. Empty is the same as unset: Compose sets variables that its
+// .env file lacks to nothing.
+type Value struct {
+	name   string // of the variable
+	preset string // holds when the variable is unset
+	text   secret.Text
+}
+
+// Decode never fails: envconfig would stop at the first fault and print the
+// value. [Parse] judges.
+func (v *Value) Decode(text string) error {
+	if text = clean(text); text != "" {
+		v.text = secret.New(text)
+	}
+	return nil
+}
+
+func (v Value) isSet() bool { return !v.text.IsEmpty() }
+
+// get returns the text of the variable, or what holds when it is unset.
+func (v Value) get() string {
+	if v.isSet() {
+		return v.text.Reveal()
+	}
+	return v.preset
+}
+
+const byteOrderMark = '\uFEFF'
+
+func clean(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark })
+}
+
+// shown quotes a value for a message. What may hold a password (a URL with
+// user information or a query) is not shown; the '@' of a user id may be.
+func shown(text string) string {
+	const longest = 64
+	if strings.LastIndexByte(text, '@') > 0 || strings.Contains(text, "?") {
+		return "the value (not shown: it may hold a password)"
+	}
+	if len(text) > longest {
+		return strconv.Quote(strings.ToValidUTF8(text[:longest], "")) + "…"
+	}
+	return strconv.Quote(text)
+}
