@@ -1,0 +1,101 @@
+package sfu
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+)
+
+const (
+	// callTimeout bounds one call of the API, repetitions included.
+	callTimeout = 10 * time.Second
+	// tokenTTL is how long an API token is good: a call, and clocks that differ.
+	tokenTTL = 5 * time.Minute
+
+	// emptyTimeout closes a room that nobody ever joined, departureTimeout one
+	// that everybody left.
+	emptyTimeout     = 5 * time.Minute
+	departureTimeout = 20 * time.Second
+)
+
+// Client calls the Room API of one SFU. It may be used by several goroutines
+// at once.
+type Client struct {
+	// Observe, if set, hears of every call when it ends: the method's name,
+	// how long it took, and its *Error or nil. Set it before the first call.
+	Observe func(op string, d time.Duration, err error)
+
+	rooms livekit.RoomService
+	key   Key
+	url   string // for messages: without a password
+}
+
+// NewClient returns a client for the API below api, an http or https URL
+// whose path is kept as a prefix. Calls are signed with key and go through
+// client, usually one of [NewHTTPClient]; redirects are never followed.
+func NewClient(api *url.URL, key Key, client *http.Client) *Client {
+	return &Client{
+		rooms: livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
+		key:   key,
+		url:   api.Redacted(),
+	}
+}
+
+// CreateRoom makes sure that room exists on the SFU. It asks for no limit on
+// the number of participants, 300 s until an unused room closes, and 20 s
+// after the last participant left. A room that exists already stays as it is,
+// with its clocks. It takes at most 10 s; an error is an [*Error].
+func (c *Client) CreateRoom(ctx context.Context, room Room) error {
+	grant := auth.VideoGrant{RoomCreate: true}
+	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
+		answer, err := c.rooms.CreateRoom(ctx, &livekit.CreateRoomRequest{
+			Name:             string(room),
+			EmptyTimeout:     uint32(emptyTimeout / time.Second),
+			DepartureTimeout: uint32(departureTimeout / time.Second),
+		})
+		// An empty body is a valid message, too.
+		if err == nil && answer.Name != string(room) {
+			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
+		}
+		return err
+	})
+}
+
+// call runs do with a context that carries an API token for grant.
+func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	start := time.Now()
+	err := c.authorized(ctx, op, grant, do)
+	if c.Observe != nil {
+		c.Observe(op, time.Since(start), err)
+	}
+	return err
+}
+
+func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
+	token, err := auth.NewAccessToken(c.key.ID, c.key.Secret.Reveal()).SetValidFor(tokenTTL).SetVideoGrant(grant).ToJWT()
+	if err != nil {
+		return &Error{Op: op, Cause: CauseUnauthorized, Err: fmt.Errorf("cannot sign with API key %q: %w", c.key.ID, err)}
+	}
+	ctx, err = twirp.WithHTTPRequestHeaders(ctx, http.Header{
+		"Authorization": {"Bearer " + token},
+		// Not sent. It tells net/http that a call may be repeated when the
+		// SFU closes a pooled connection just then.
+		"Idempotency-Key": {},
+	})
+	if err == nil {
+		err = do(ctx)
+	}
+	if err != nil {
+		return c.explain(op, err, token)
+	}
+	return nil
+}

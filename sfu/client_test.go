@@ -1,0 +1,284 @@
+package sfu_test
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+func TestCreateRoom(t *testing.T) {
+	client, server := start(t)
+	for range 2 { // it is idempotent
+		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rooms := server.Rooms()
+	if len(rooms) != 1 || rooms[0].Name != "room" {
+		t.Fatalf("rooms = %+v, want one", rooms)
+	}
+	room := rooms[0]
+	if room.EmptyTimeout != 300*time.Second || room.DepartureTimeout != 20*time.Second || room.MaxParticipants != 0 {
+		t.Errorf("room = %+v, want 300 s, 20 s, no limit", room)
+	}
+}
+
+func TestAPIToken(t *testing.T) {
+	client, server := start(t)
+	var header string
+	server.FailNext(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		header = r.Header.Get("Authorization")
+		if _, sent := r.Header["Idempotency-Key"]; sent {
+			t.Error("the SFU got an Idempotency-Key")
+		}
+		next.ServeHTTP(w, r)
+	})
+	if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := auth.ParseAPIToken(strings.TrimPrefix(header, "Bearer "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, grants, err := v.Verify(apiSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(grants.Video, &auth.VideoGrant{RoomCreate: true}) {
+		t.Errorf("the API token grants %+v, want roomCreate alone", grants.Video)
+	}
+	if life := claims.ExpiresAt.Sub(claims.NotBefore.Time); life > 10*time.Minute {
+		t.Errorf("the API token lives %s, want at most 10 min", life)
+	}
+}
+
+func TestPathPrefix(t *testing.T) {
+	for _, prefix := range []string{"", "/", "/livekit/sfu", "/livekit/sfu/"} {
+		fake := sfutest.New(key)
+		server := httptest.NewServer(http.StripPrefix(strings.TrimRight(prefix, "/"), fake))
+		api, err := url.Parse(server.URL + prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sfu.NewClient(api, key, httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
+			t.Errorf("prefix %q: %v", prefix, err)
+		}
+		server.Close()
+	}
+}
+
+func TestPrivateCA(t *testing.T) {
+	server := httptest.NewTLSServer(sfutest.New(key))
+	defer server.Close()
+	server.Config.ErrorLog = silent()
+	api, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	trusting := sfu.NewHTTPClient(roots)
+	defer trusting.CloseIdleConnections()
+	if err := sfu.NewClient(api, key, trusting).CreateRoom(t.Context(), "room"); err != nil {
+		t.Error(err)
+	}
+	wantCause(t, sfu.NewClient(api, key, httpClient(t)).CreateRoom(t.Context(), "room"), sfu.CauseTLS)
+}
+
+func TestConnectionIsReused(t *testing.T) {
+	client, server := start(t)
+	for range 20 {
+		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := server.Connections(); got != 1 {
+		t.Errorf("20 calls took %d connections, want 1", got)
+	}
+}
+
+// The errors of a proxy are answers, too, and their connections good.
+func TestConnectionIsReusedAfterErrors(t *testing.T) {
+	client, server := start(t)
+	server.FailAlways(sfutest.Status(http.StatusBadGateway))
+	for range 5 {
+		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseStatus)
+	}
+	if got := server.Connections(); got != 1 {
+		t.Errorf("5 calls took %d connections, want 1", got)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailAlways(sfutest.Delay(time.Second))
+		client, network := inMemory(t, fake)
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() {
+				if err := client.CreateRoom(t.Context(), "room"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := network.dials.Load(); got > 64 {
+			t.Errorf("200 calls at once took %d connections", got)
+		}
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailAlways(sfutest.Hang())
+		client, _ := inMemory(t, fake)
+		start := time.Now()
+		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseTimeout)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("took %s, want 10 s", took)
+		}
+	})
+}
+
+// A connection that died silently costs one call a few seconds.
+func TestDeadConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailNext(nil, sfutest.Hang())
+		client, network := inMemory(t, fake)
+		for i, want := range []time.Duration{0, 3 * time.Second, 0} {
+			start := time.Now()
+			if err := client.CreateRoom(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took != want {
+				t.Errorf("call %d took %s, want %s", i, took, want)
+			}
+		}
+		if got := network.dials.Load(); got != 2 {
+			t.Errorf("%d connections, want 2", got)
+		}
+	})
+}
+
+// All pooled connections die together; the calls must not try one by one.
+func TestDeadPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		client, network := inMemory(t, fake)
+		atOnce := func(n int) {
+			var wg sync.WaitGroup
+			for range n {
+				wg.Go(func() {
+					if err := client.CreateRoom(t.Context(), "room"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		fake.FailAlways(sfutest.Delay(time.Second))
+		atOnce(8)
+		fake.FailAlways(nil)
+		fake.FailNext(sfutest.Hang())
+		start := time.Now()
+		atOnce(1)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("took %s, want 3 s", took)
+		}
+		if got := network.dials.Load(); got != 9 {
+			t.Errorf("%d connections, want 8 and a fresh one", got)
+		}
+	})
+}
+
+// A new connection is given all the time: a slow SFU is not called twice.
+func TestSlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailAlways(sfutest.Delay(9 * time.Second))
+		client, _ := inMemory(t, fake)
+		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+			t.Error(err)
+		}
+		if got := fake.Calls("CreateRoom"); got != 1 {
+			t.Errorf("%d calls, want 1", got)
+		}
+	})
+}
+
+// The SFU closes a pooled connection at the moment it is used again.
+func TestClosedConnection(t *testing.T) {
+	client, server := start(t)
+	server.FailNext(nil, sfutest.Drop(), nil)
+	for range 2 {
+		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailNext(sfutest.Delay(2*time.Second), sfutest.Status(http.StatusBadGateway))
+		client, _ := inMemory(t, fake)
+		type call struct {
+			op   string
+			took time.Duration
+			err  error
+		}
+		var got []call
+		client.Observe = func(op string, d time.Duration, err error) { got = append(got, call{op, d, err}) }
+		client.CreateRoom(t.Context(), "room")
+		failed := client.CreateRoom(t.Context(), "room")
+		want := []call{{"CreateRoom", 2 * time.Second, nil}, {"CreateRoom", 0, failed}}
+		if failed == nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+			t.Errorf("observed %v, want %v", got, want)
+		}
+	})
+}
+
+// A client without a transport uses the default one and leaves it alone.
+func TestPlainHTTPClient(t *testing.T) {
+	server := sfutest.NewServer(key)
+	defer server.Close()
+	before := http.DefaultTransport
+	plain := &http.Client{}
+	if err := sfu.NewClient(server.APIURL(), key, plain).CreateRoom(t.Context(), "room"); err != nil {
+		t.Error(err)
+	}
+	if http.DefaultTransport != before || plain.Transport != nil || plain.CheckRedirect != nil {
+		t.Error("NewClient changed what is not its own")
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// wantCause checks that err is an *sfu.Error of this cause, and without the
+// API secret.
+func wantCause(t *testing.T, err error, cause string) {
+	t.Helper()
+	var failed *sfu.Error
+	if !errors.As(err, &failed) || failed.Cause != cause || failed.Op != "CreateRoom" {
+		t.Errorf("got %v, want CreateRoom: %s", err, cause)
+		return
+	}
+	if strings.Contains(err.Error(), apiSecret) {
+		t.Errorf("the error shows the secret: %v", err)
+	}
+}

@@ -1,0 +1,185 @@
+package sfu
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/proto"
+)
+
+// What made a call fail, by what there is to do about it.
+const (
+	CauseCanceled     = "canceled"     // the caller went away
+	CauseTimeout      = "timeout"      // no answer in time
+	CauseDNS          = "dns"          // the host of the URL does not resolve
+	CauseConnect      = "connect"      // refused, unreachable, closed
+	CauseTLS          = "tls"          // no TLS there, or a certificate that is not trusted
+	CauseUnauthorized = "unauthorized" // key, secret or clock differ from the SFU's
+	CauseNotFound     = "not_found"    // no LiveKit there, or a proxy without /twirp
+	CauseRedirect     = "redirect"     // the API is at another URL
+	CauseNotTwirp     = "not_twirp"    // something else answers
+	CauseStatus       = "status"       // the SFU or a proxy reports an error
+)
+
+// remedies say what to look at.
+var remedies = map[string]string{
+	CauseTimeout:      "the SFU is overloaded, or a firewall drops what is sent to it",
+	CauseDNS:          "the host of the SFU's API must resolve from here",
+	CauseConnect:      "the SFU must run and its port be reachable from here",
+	CauseTLS:          "the SFU must speak TLS there, with a certificate for this host from a CA that is trusted here",
+	CauseNotFound:     "this must be LiveKit's URL, and a proxy before it must pass /twirp on",
+	CauseRedirect:     "the SFU's API must be at this very URL",
+	CauseNotTwirp:     "something other than LiveKit answers at this URL",
+	CauseCanceled:     "",
+	CauseStatus:       "",
+	CauseUnauthorized: "the API key and its secret must be those of the SFU",
+}
+
+// Error is a call of the SFU's API that failed. Its text names the URL, the
+// cause and a remedy; it holds neither the API secret nor an API token.
+type Error struct {
+	Op    string // the method: "CreateRoom"
+	Cause string // one of the Cause constants
+	Err   error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Cause, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// explain turns what the generated client returned into an Error. That it
+// drops the answers' bodies is on purpose: to a token that it refuses,
+// LiveKit answers with the token.
+func (c *Client) explain(op string, err error, token string) *Error {
+	cause, what := judge(err)
+	remedy := remedies[cause]
+	if cause == CauseUnauthorized {
+		remedy = c.keyRemedy(err)
+	}
+	text := c.url + ": " + clip(strings.ReplaceAll(what, token, "[redacted]"))
+	if remedy != "" {
+		text += " (" + remedy + ")"
+	}
+	return &Error{Op: op, Cause: cause, Err: &failure{text, contextError(err)}}
+}
+
+// failure is a text, and the context's error if that ended the call.
+type failure struct {
+	text string
+	err  error
+}
+
+func (f *failure) Error() string { return f.text }
+
+func (f *failure) Unwrap() error { return f.err }
+
+func contextError(err error) error {
+	for _, target := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, target) {
+			return target
+		}
+	}
+	return nil
+}
+
+// judge names the cause of err and says what happened.
+func judge(err error) (cause, what string) {
+	var strange *notTwirpError
+	var transport *url.Error
+	var answer twirp.Error
+	switch {
+	case errors.As(err, &strange):
+		return CauseNotTwirp, strange.Error()
+	case errors.Is(err, proto.Error):
+		return CauseNotTwirp, "got bytes that are not protobuf"
+	case errors.As(err, &transport):
+		return judgeTransport(transport.Err), transport.Err.Error()
+	case contextError(err) != nil:
+		return judgeTransport(err), contextError(err).Error()
+	case errors.As(err, &answer):
+		return judgeAnswer(answer), fmt.Sprintf("%s: %s", answer.Code(), answer.Msg())
+	}
+	return CauseStatus, err.Error()
+}
+
+func judgeTransport(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return CauseCanceled
+	case errors.As(err, &dns):
+		return CauseDNS
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return CauseTimeout
+	case isTLS(err):
+		return CauseTLS
+	}
+	return CauseConnect
+}
+
+func isTLS(err error) bool {
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	var roots x509.SystemRootsError
+	var op *net.OpError
+	return errors.As(err, &record) || errors.As(err, &certificate) || errors.As(err, &roots) ||
+		errors.Is(err, http.ErrSchemeMismatch) ||
+		// A TLS alert, which crypto/tls reports like this.
+		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
+}
+
+// judgeAnswer names the cause of an answer: an error of the Twirp protocol, or
+// what the generated client made of any other status than 200.
+func judgeAnswer(answer twirp.Error) string {
+	switch status := answer.Meta("status_code"); {
+	case status == "" && answer.Code() == twirp.Unauthenticated, status == "401":
+		return CauseUnauthorized
+	case status == "" && answer.Code() == twirp.BadRoute, status == "404", status == "405":
+		return CauseNotFound
+	case strings.HasPrefix(status, "3"):
+		return CauseRedirect
+	}
+	return CauseStatus
+}
+
+// keyRemedy tells from LiveKit's answer which half of the key is wrong.
+func (c *Client) keyRemedy(err error) string {
+	var answer twirp.Error
+	if !errors.As(err, &answer) {
+		return remedies[CauseUnauthorized]
+	}
+	body := answer.Meta("body")
+	switch {
+	case strings.HasPrefix(body, "invalid API key"):
+		return fmt.Sprintf("the SFU has no API key %q", c.key.ID)
+	case strings.Contains(body, "signature is invalid"):
+		return fmt.Sprintf("the secret of API key %q is not the SFU's", c.key.ID)
+	case strings.Contains(body, "expired"), strings.Contains(body, "not valid yet"):
+		return "this clock and the SFU's differ"
+	}
+	return remedies[CauseUnauthorized]
+}
+
+// clip bounds a stranger's text and takes its line breaks and control
+// characters away.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,83 @@
+package sfu_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+const apiSecret = "a-secret-of-at-least-thirty-two-bytes"
+
+var key = sfu.Key{ID: "devkey", Secret: secret.New(apiSecret)}
+
+// memory is a network without sockets, which a synctest bubble needs: its
+// clock stands still while somebody waits for a real one.
+type memory struct {
+	conns chan net.Conn
+	dials atomic.Int64
+	done  chan struct{}
+}
+
+func (m *memory) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	m.dials.Add(1)
+	m.conns <- theirs
+	return ours, nil
+}
+
+func (m *memory) Accept() (net.Conn, error) {
+	select {
+	case conn := <-m.conns:
+		return conn, nil
+	case <-m.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (m *memory) Close() error   { close(m.done); return nil }
+func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
+
+// inMemory starts handler on a network of its own and returns a client for it.
+func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
+	t.Helper()
+	network := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
+	server := &http.Server{Handler: handler}
+	go server.Serve(network)
+	client := dialing(t, network.dial)
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		server.Close()
+	})
+	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, key, client), network
+}
+
+// dialing returns the client of NewHTTPClient with another way to connect.
+func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
+	t.Helper()
+	client := sfu.NewHTTPClient(nil)
+	client.Transport.(*http.Transport).DialContext = dial
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// start returns a fake SFU that listens, and a client for it.
+func start(t *testing.T) (*sfu.Client, *sfutest.Server) {
+	t.Helper()
+	server := sfutest.NewServer(key)
+	t.Cleanup(server.Close)
+	return sfu.NewClient(server.APIURL(), key, httpClient(t)), server
+}
+
+func httpClient(t *testing.T) *http.Client {
+	t.Helper()
+	client := sfu.NewHTTPClient(nil)
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}

@@ -1,0 +1,276 @@
+package sfu_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// creator is an SFU that takes its time and fails by order.
+type creator struct {
+	takes time.Duration
+	fails error
+	calls atomic.Int64
+}
+
+func (c *creator) CreateRoom(ctx context.Context, _ sfu.Room) error {
+	c.calls.Add(1)
+	fails := c.fails
+	select {
+	case <-time.After(c.takes):
+		return fails
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *creator) wantCalls(t *testing.T, want int64) {
+	t.Helper()
+	if got := c.calls.Load(); got != want {
+		t.Errorf("%d calls, want %d", got, want)
+	}
+}
+
+func ensure(t *testing.T, rooms *sfu.Rooms, want bool) {
+	t.Helper()
+	if created, err := rooms.Ensure(t.Context(), "room"); created != want || err != nil {
+		t.Errorf("Ensure = %t, %v, want %t", created, err, want)
+	}
+}
+
+func TestEnsureRemembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{}
+		rooms := sfu.NewRooms(c)
+		ensure(t, rooms, true)
+		time.Sleep(5*time.Second - 1)
+		ensure(t, rooms, false)
+		c.wantCalls(t, 1)
+		time.Sleep(time.Nanosecond)
+		ensure(t, rooms, true)
+		c.wantCalls(t, 2)
+	})
+}
+
+// What the SFU said is as old as the call, not as its answer.
+func TestEnsureCountsFromTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{takes: 3 * time.Second}
+		rooms := sfu.NewRooms(c)
+		ensure(t, rooms, true)
+		time.Sleep(2*time.Second - 1)
+		ensure(t, rooms, false)
+		time.Sleep(time.Nanosecond)
+		ensure(t, rooms, true)
+
+		c.takes = 6 * time.Second
+		time.Sleep(5 * time.Second)
+		ensure(t, rooms, true)
+		ensure(t, rooms, true)
+		c.wantCalls(t, 4)
+	})
+}
+
+func TestEnsureSharesACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{takes: 2 * time.Second}
+		rooms := sfu.NewRooms(c)
+		var made atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some after the answer
+				created, err := rooms.Ensure(t.Context(), "room")
+				if err != nil {
+					t.Error(err)
+				}
+				if created {
+					made.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		c.wantCalls(t, 1)
+		if made.Load() != 1 {
+			t.Errorf("%d of 50 made the one call", made.Load())
+		}
+	})
+}
+
+func TestEnsureKeepsRoomsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{takes: time.Second}
+		rooms := sfu.NewRooms(c)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() { rooms.Ensure(t.Context(), sfu.Room(fmt.Sprint(i))) })
+		}
+		wg.Wait()
+		c.wantCalls(t, 10)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %s, want 1 s: the rooms waited for each other", took)
+		}
+	})
+}
+
+func TestEnsureForgetsFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failure := errors.New("no")
+		c := &creator{takes: time.Second, fails: failure}
+		rooms := sfu.NewRooms(c)
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				if created, err := rooms.Ensure(t.Context(), "room"); created || err != failure {
+					t.Errorf("Ensure = %t, %v, want the failure", created, err)
+				}
+			})
+		}
+		wg.Wait()
+		c.wantCalls(t, 1)
+		c.fails = nil
+		ensure(t, rooms, true)
+		c.wantCalls(t, 2)
+	})
+}
+
+// The one who began the call leaves; the others and the memory have its result.
+func TestEnsureOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{takes: 2 * time.Second}
+		rooms := sfu.NewRooms(c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			ensure(t, rooms, false)
+		}()
+		start := time.Now()
+		_, err := rooms.Ensure(ctx, "room")
+		wantCause(t, err, sfu.CauseTimeout)
+		if took := time.Since(start); took != time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("returned %v after %s, want the deadline's error after 1 s", err, took)
+		}
+		time.Sleep(2 * time.Second)
+		ensure(t, rooms, false)
+		c.wantCalls(t, 1)
+	})
+}
+
+func TestEnsureCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rooms := sfu.NewRooms(&creator{takes: time.Second})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err := rooms.Ensure(ctx, "room")
+		wantCause(t, err, sfu.CauseCanceled)
+		time.Sleep(time.Second) // the call goes on
+	})
+}
+
+// A hanging SFU holds nobody longer than 10 s, whatever the caller allows.
+func TestEnsureIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailAlways(sfutest.Hang())
+		client, _ := inMemory(t, fake)
+		rooms := sfu.NewRooms(client)
+		start := time.Now()
+		_, err := rooms.Ensure(t.Context(), "room")
+		wantCause(t, err, sfu.CauseTimeout)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("took %s, want 10 s", took)
+		}
+		fake.FailAlways(nil)
+		ensure(t, rooms, true)
+	})
+}
+
+func TestEnsureMemoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const kept = 4096
+		c := &creator{}
+		rooms := sfu.NewRooms(c)
+		name := func(i int) sfu.Room { return sfu.Room(fmt.Sprint(i)) }
+		for i := range kept + 1 {
+			rooms.Ensure(t.Context(), name(i))
+		}
+		if created, _ := rooms.Ensure(t.Context(), name(kept)); created {
+			t.Error("the newest room is forgotten")
+		}
+		if created, _ := rooms.Ensure(t.Context(), name(0)); !created {
+			t.Errorf("more than %d rooms are remembered", kept)
+		}
+	})
+}
+
+// Many users in few rooms, with a real server.
+func TestEnsureConcurrently(t *testing.T) {
+	client, server := start(t)
+	rooms := sfu.NewRooms(client)
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				created, err := rooms.Ensure(t.Context(), sfu.Room(fmt.Sprint(i%20)))
+				if err != nil {
+					t.Error(err)
+				}
+				if created {
+					made.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := server.Calls("CreateRoom"); int64(got) != made.Load() || len(server.Rooms()) != 20 {
+		t.Errorf("%d calls, %d reported, %d rooms, want 20 rooms", got, made.Load(), len(server.Rooms()))
+	}
+}
+
+func BenchmarkEnsure(b *testing.B) {
+	rooms := sfu.NewRooms(&creator{})
+	fresh := func(b *testing.B) {
+		if _, err := rooms.Ensure(b.Context(), "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("confirmed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			fresh(b)
+		}
+	})
+	b.Run("confirmed-parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				fresh(b)
+			}
+		})
+	})
+}
+
+func BenchmarkCreateRoom(b *testing.B) {
+	server := sfutest.NewServer(key)
+	defer server.Close()
+	http := sfu.NewHTTPClient(nil)
+	defer http.CloseIdleConnections()
+	client := sfu.NewClient(server.APIURL(), key, http)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := client.CreateRoom(b.Context(), "room"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

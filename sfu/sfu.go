@@ -1,0 +1,24 @@
+// Package sfu speaks to LiveKit: it creates rooms through the Room API.
+//
+// It builds on the API's generated client. The RoomServiceClient of
+// server-sdk-go would be shorter, but its HTTP client is fixed to
+// http.DefaultTransport with a region fail-over around it: no private CA, two
+// idle connections.
+package sfu
+
+import "matrixrtc-auth/internal/secret"
+
+// Room is a LiveKit room name: the hash that stands for a Matrix room and
+// slot, at most 256 characters.
+type Room string
+
+// Identity is the identity of a participant within a LiveKit room, at most
+// 256 characters.
+type Identity string
+
+// Key is one pair of API key and secret, shared with the SFU. The ID is
+// public (it is the issuer of every token), the Secret signs.
+type Key struct {
+	ID     string
+	Secret secret.Text
+}

@@ -1,0 +1,135 @@
+package sfutest
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+
+	"matrixrtc-auth/sfu"
+)
+
+type grantKey struct{}
+
+// authenticated checks the bearer's token as LiveKit's middleware does, and
+// like it answers a bad token with the token. Without one the request goes on
+// and is refused for want of a grant.
+func (s *SFU) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !found {
+			bearer = r.FormValue("access_token")
+		}
+		if bearer == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		grant, problem := s.verify(bearer)
+		if problem != "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			w.Write([]byte(problem))
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)))
+	})
+}
+
+func (s *SFU) verify(token string) (grant *auth.VideoGrant, problem string) {
+	v, err := auth.ParseAPIToken(token)
+	if err != nil {
+		return nil, "invalid authorization token"
+	}
+	if v.APIKey() != s.key.ID {
+		return nil, "invalid API key: " + v.APIKey()
+	}
+	_, claims, err := v.Verify(s.key.Secret.Reveal())
+	if err != nil {
+		return nil, "invalid token: " + token + ", error: " + err.Error()
+	}
+	return claims.Video, ""
+}
+
+// granted returns what the request's token grants, nothing without a token.
+func granted(ctx context.Context) auth.VideoGrant {
+	if grant, _ := ctx.Value(grantKey{}).(*auth.VideoGrant); grant != nil {
+		return *grant
+	}
+	return auth.VideoGrant{}
+}
+
+// api answers the methods of the Room API that the fake knows. The embedded
+// interface stands for the others; newAPI never lets a call get there.
+type api struct {
+	livekit.RoomService
+	sfu *SFU
+}
+
+func newAPI(s *SFU) http.Handler {
+	known := livekit.NewRoomServiceServer(api{sfu: s})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path.Base(r.URL.Path) {
+		case "CreateRoom", "ListRooms":
+			known.ServeHTTP(w, r)
+		default:
+			twirp.WriteError(w, twirp.NewError(twirp.Unimplemented, "the fake SFU does not know this method"))
+		}
+	})
+}
+
+// CreateRoom makes a room with LiveKit's default timeouts unless asked for others.
+func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
+	if !granted(ctx).RoomCreate {
+		return nil, errDenied()
+	}
+	return message(a.sfu.ensure(Room{
+		Name:             sfu.Room(req.Name),
+		EmptyTimeout:     time.Duration(cmp.Or(req.EmptyTimeout, 300)) * time.Second,
+		DepartureTimeout: time.Duration(cmp.Or(req.DepartureTimeout, 20)) * time.Second,
+		MaxParticipants:  req.MaxParticipants,
+		Created:          time.Now(),
+	})), nil
+}
+
+func (a api) ListRooms(ctx context.Context, _ *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
+	if !granted(ctx).RoomList {
+		return nil, errDenied()
+	}
+	answer := &livekit.ListRoomsResponse{}
+	for _, room := range a.sfu.Rooms() {
+		answer.Rooms = append(answer.Rooms, message(room))
+	}
+	return answer, nil
+}
+
+func errDenied() error { return twirp.NewError(twirp.Unauthenticated, "permissions denied") }
+
+func message(r Room) *livekit.Room {
+	return &livekit.Room{
+		Name:             string(r.Name),
+		EmptyTimeout:     uint32(r.EmptyTimeout / time.Second),
+		DepartureTimeout: uint32(r.DepartureTimeout / time.Second),
+		MaxParticipants:  r.MaxParticipants,
+		CreationTime:     r.Created.Unix(),
+	}
+}
+
+// validate answers 200, 401 or 404, as LiveKit does before a client connects.
+func (s *SFU) validate(w http.ResponseWriter, r *http.Request) {
+	grant := granted(r.Context())
+	switch {
+	case !grant.RoomJoin:
+		w.WriteHeader(http.StatusUnauthorized)
+		w.Write([]byte("permissions denied"))
+	case !grant.RoomCreate && !s.exists(sfu.Room(grant.Room)):
+		w.WriteHeader(http.StatusNotFound)
+		w.Write([]byte("requested room does not exist"))
+	default:
+		w.Write([]byte("success"))
+	}
+}

@@ -1,0 +1,69 @@
+package sfutest
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/twitchtv/twirp"
+)
+
+// Fault answers an API call in place of next, or in front of it.
+type Fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
+
+// Delay answers well after d, unless the caller is gone by then.
+func Delay(d time.Duration) Fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		select {
+		case <-time.After(d):
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// Hang takes the call and never answers.
+func Hang() Fault {
+	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		io.Copy(io.Discard, r.Body) // else the server does not notice when the caller leaves
+		<-r.Context().Done()
+	}
+}
+
+// Drop closes the connection instead of answering.
+func Drop() Fault {
+	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
+}
+
+// Answer answers with this status, content type and body, as a proxy or
+// something other than LiveKit does.
+func Answer(status int, contentType, body string) Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}
+}
+
+// Status answers with an error page of this status.
+func Status(status int) Fault {
+	return Answer(status, "text/html", "<html><h1>"+http.StatusText(status)+"</h1></html>")
+}
+
+// Garbage answers 200 with bytes that are no message.
+func Garbage() Fault { return Answer(http.StatusOK, "application/protobuf", "\xff\xff\xff\xff") }
+
+// Redirect sends the caller to another URL.
+func Redirect(to string) Fault {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		http.Redirect(w, r, to, http.StatusMovedPermanently)
+	}
+}
+
+// TwirpError answers with an error of LiveKit's own making, such as
+// "resource_exhausted".
+func TwirpError(code, msg string) Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		twirp.WriteError(w, twirp.NewError(twirp.ErrorCode(code), msg))
+	}
+}

@@ -1,0 +1,139 @@
+package sfu
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+const (
+	// maxAnswer bounds what is read of an answer, in bytes. A room has no more
+	// than 64 KB of metadata.
+	maxAnswer = 128 << 10
+	// patience is how long a reused connection may stay silent before the call
+	// is repeated on a fresh one. A peer that vanished without a word (its
+	// container was replaced) is not noticed by TCP for minutes.
+	patience = 3 * time.Second
+)
+
+// NewHTTPClient returns an HTTP client for the API of one SFU that trusts
+// roots (nil: the system's certificates). It keeps connections for reuse, in
+// HTTP/1.1 only, so that a connection that dies takes one call with it and not
+// all. Proxies are taken from the environment.
+func NewHTTPClient(roots *x509.CertPool) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots},
+		TLSHandshakeTimeout:    5 * time.Second,
+		Protocols:              &protocols,
+		MaxIdleConnsPerHost:    16,
+		MaxConnsPerHost:        64,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: 16 << 10,
+	}}
+}
+
+// guarded returns a copy of client that reads at most maxAnswer of an answer
+// and does not wait for a dead connection. The generated client adds that no
+// redirect is followed, so the API token goes nowhere else.
+func guarded(client *http.Client) *http.Client {
+	c := *client
+	if c.Transport == nil {
+		c.Transport = http.DefaultTransport
+	}
+	c.Transport = guard{c.Transport}
+	return &c
+}
+
+// guard is a RoundTripper whose responses are read already. Its requests must
+// be such that they may be repeated.
+type guard struct{ next http.RoundTripper }
+
+var errSilent = errors.New("the pooled connection is dead")
+
+func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := g.impatient(req)
+	if !errors.Is(err, errSilent) || req.GetBody == nil {
+		return resp, err
+	}
+	// The other idle connections are as old.
+	if next, ok := g.next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+	again := req.WithContext(req.Context())
+	if again.Body, err = req.GetBody(); err != nil {
+		return nil, err
+	}
+	return g.read(again)
+}
+
+// impatient is read with errSilent for a reused connection on which nothing
+// comes back.
+func (g guard) impatient(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	defer cancel(nil)
+	timer := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
+	timer.Stop()
+	defer timer.Stop()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
+		timer.Stop()
+		if conn.Reused {
+			timer.Reset(patience)
+		}
+	}})
+	resp, err := g.read(req.WithContext(ctx))
+	if err != nil && context.Cause(ctx) == errSilent {
+		return nil, errSilent
+	}
+	return resp, err
+}
+
+// read sends req and reads the answer. A good one that is not protobuf or too
+// long is an error; a bad one is cut, its beginning says enough.
+func (g guard) read(req *http.Request) (*http.Response, error) {
+	resp, err := g.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAnswer(resp, body); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body[:min(len(body), maxAnswer)]))
+	return resp, nil
+}
+
+func checkAnswer(resp *http.Response, body []byte) error {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil
+	case kind != "application/protobuf":
+		return &notTwirpError{fmt.Sprintf("a 200 of type %q", kind)}
+	case len(body) > maxAnswer:
+		return &notTwirpError{fmt.Sprintf("an answer of more than %d bytes", maxAnswer)}
+	}
+	return nil
+}
+
+// notTwirpError is an answer that no LiveKit would give.
+type notTwirpError struct{ got string }
+
+func (e *notTwirpError) Error() string { return "got " + e.got }

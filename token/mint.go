@@ -1,0 +1,149 @@
+package token
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"matrixrtc-auth/sfu"
+)
+
+// header is base64url of {"alg":"HS256","typ":"JWT"}, with the dot behind it.
+const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+
+// Grant is what a token allows: to join Room as Identity, visibly, and to
+// receive everything sent there.
+//
+// CanPublish false still leaves a participant much. LiveKit lets it subscribe
+// to every track and data message, shows it to all as a participant, and keeps
+// the room open while it stays; joining again under its identity ends its own
+// older connection. It may not send: no track of any source, no data message
+// (LiveKit gives data the value of canPublish where canPublishData is absent),
+// so no chat, no reactions and no RPC over the SFU either.
+//
+// CanPublish true means media of every source, since no sources are listed,
+// and data, which Element Call needs. LiveKit also admits its bearer a second
+// time, as "Identity#suffix", to publish only.
+//
+// CanUpdateOwnMetadata lets a participant set its own name, metadata and
+// attributes, during the connection and at its start. Neither flag lets
+// anyone create, list, close or administer rooms.
+type Grant struct {
+	Room                             sfu.Room
+	Identity                         sfu.Identity
+	CanPublish, CanUpdateOwnMetadata bool
+}
+
+// Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
+// by several goroutines at once.
+type Minter struct {
+	issuer string // the claims up to the identity
+	ttl    time.Duration
+	spaces sync.Pool // of *workspace
+}
+
+// workspace is what one Mint needs and the next can use again. Its HMAC is
+// keyed already.
+type workspace struct {
+	mac        hash.Hash
+	claims     []byte
+	token, sum []byte
+}
+
+// NewMinter returns a Minter that signs with key tokens good for ttl, which
+// counts in whole seconds.
+func NewMinter(key sfu.Key, ttl time.Duration) *Minter {
+	m := &Minter{
+		issuer: string(appendASCII([]byte(`{"iss":"`), key.ID)) + `","sub":"`,
+		ttl:    ttl,
+	}
+	m.spaces.New = func() any {
+		return &workspace{mac: hmac.New(sha256.New, []byte(key.Secret.Reveal()))}
+	}
+	return m
+}
+
+// Mint returns a token for g, good from now on. The SFU checks it only when
+// its bearer connects; a session outlives its token.
+//
+// The payload holds no byte that base64url writes as '-' or '_': Element Call
+// reads it with atob, which knows neither.
+func (m *Minter) Mint(g Grant, now time.Time) string {
+	s := m.spaces.Get().(*workspace)
+	defer m.spaces.Put(s)
+	s.claims = m.appendClaims(s.claims[:0], g, now)
+	s.token = append(s.token[:0], header...)
+	s.token = base64.RawURLEncoding.AppendEncode(s.token, s.claims)
+	s.sum = s.sign(s.token)
+	s.token = append(s.token, '.')
+	s.token = base64.RawURLEncoding.AppendEncode(s.token, s.sum)
+	return string(s.token)
+}
+
+func (s *workspace) sign(message []byte) []byte {
+	s.mac.Reset()
+	s.mac.Write(message)
+	return s.mac.Sum(s.sum[:0])
+}
+
+// appendClaims writes every claim out, the false ones too: LiveKit takes an
+// absent canPublish for true, and roomCreate would let the bearer delete any
+// room, so nobody should have to know what its absence means.
+func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
+	dst = append(dst, m.issuer...)
+	dst = appendASCII(dst, string(g.Identity))
+	dst = append(dst, `","nbf":`...)
+	dst = strconv.AppendInt(dst, now.Unix(), 10)
+	dst = append(dst, `,"exp":`...)
+	dst = strconv.AppendInt(dst, now.Unix()+int64(m.ttl/time.Second), 10)
+	dst = append(dst, `,"video":{"roomJoin":true,"room":"`...)
+	dst = appendASCII(dst, string(g.Room))
+	dst = append(dst, `","canPublish":`...)
+	dst = strconv.AppendBool(dst, g.CanPublish)
+	dst = append(dst, `,"canSubscribe":true,"canUpdateOwnMetadata":`...)
+	dst = strconv.AppendBool(dst, g.CanUpdateOwnMetadata)
+	return append(dst, `,"roomCreate":false,"hidden":false}}`...)
+}
+
+// appendASCII appends s as the inside of a JSON string without any byte above
+// 0x7e and without those below it that end in six bits of 62 or 63. Bytes that
+// are not UTF-8 become U+FFFD.
+func appendASCII(dst []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		if plain(s[i]) {
+			dst = append(dst, s[i])
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		dst = appendEscaped(dst, r)
+		i += size
+	}
+	return dst
+}
+
+func plain(c byte) bool {
+	switch c {
+	case '"', '\\', '>', '?', '~':
+		return false
+	}
+	return ' ' <= c && c < '~'
+}
+
+func appendEscaped(dst []byte, r rune) []byte {
+	if high, low := utf16.EncodeRune(r); r > 0xffff {
+		return appendUnit(appendUnit(dst, high), low)
+	}
+	return appendUnit(dst, r)
+}
+
+// appendUnit appends one UTF-16 unit as \uXXXX.
+func appendUnit(dst []byte, u rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[u>>12&15], hexDigits[u>>8&15], hexDigits[u>>4&15], hexDigits[u&15])
+}

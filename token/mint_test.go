@@ -1,0 +1,288 @@
+package token_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+const apiSecret = "a-secret-of-at-least-thirty-two-bytes"
+
+var (
+	key   = sfu.Key{ID: "devkey", Secret: secret.New(apiSecret)}
+	grant = token.Grant{
+		Room:       "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc",
+		Identity:   "@alice:example.com:DEVICE123",
+		CanPublish: true,
+	}
+)
+
+func TestClaims(t *testing.T) {
+	now := time.Unix(1_800_000_000, 999_999_999)
+	minted := token.NewMinter(key, time.Hour).Mint(grant, now)
+	want := `{"iss":"devkey","sub":"@alice:example.com:DEVICE123","nbf":1800000000,"exp":1800003600,` +
+		`"video":{"roomJoin":true,"room":"O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc","canPublish":true,` +
+		`"canSubscribe":true,"canUpdateOwnMetadata":false,"roomCreate":false,"hidden":false}}`
+	if got := string(atob(t, payload(t, minted))); got != want {
+		t.Errorf("claims = %s\nwant     %s", got, want)
+	}
+}
+
+func TestGrants(t *testing.T) {
+	for _, publish := range []bool{true, false} {
+		for _, update := range []bool{true, false} {
+			g := grant
+			g.CanPublish, g.CanUpdateOwnMetadata = publish, update
+			check(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()), g)
+		}
+	}
+}
+
+// LiveKit's own reading of what the claims leave out.
+func TestWhatAbsenceMeans(t *testing.T) {
+	for _, publish := range []bool{true, false} {
+		g := grant
+		g.CanPublish = publish
+		_, claims := verify(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()))
+		p := claims.Video.ToPermission()
+		if p.CanPublish != publish || p.CanPublishData != publish {
+			t.Errorf("canPublish %t: the SFU allows media %t, data %t", publish, p.CanPublish, p.CanPublishData)
+		}
+		if p.CanPublishSources != nil {
+			t.Errorf("canPublish %t: the SFU limits the sources to %v", publish, p.CanPublishSources)
+		}
+	}
+}
+
+func TestEscapes(t *testing.T) {
+	g := token.Grant{Room: "a>b?c~d\x7f", Identity: "@\"\\ü\u07ff\uffff😀\x00\x1f/+:x"}
+	minted := token.NewMinter(sfu.Key{ID: `k"~`, Secret: key.Secret}, time.Hour).Mint(g, time.Now())
+	claims := string(atob(t, payload(t, minted)))
+	for _, want := range []string{
+		`"k\u0022\u007e"`, `a\u003eb\u003fc\u007ed\u007f`, `@\u0022\u005c\u00fc\u07ff\uffff\ud83d\ude00\u0000\u001f/+:x`,
+	} {
+		if !strings.Contains(claims, want) {
+			t.Errorf("claims = %s, want %s in it", claims, want)
+		}
+	}
+	check(t, minted, g)
+}
+
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minted := token.NewMinter(key, time.Minute).Mint(grant, time.Now())
+		v, err := auth.ParseAPIToken(minted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const leeway = time.Minute // LiveKit's
+		time.Sleep(time.Minute + leeway - time.Second)
+		if _, _, err := v.Verify(apiSecret); err != nil {
+			t.Errorf("refused while good: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, _, err := v.Verify(apiSecret); err == nil {
+			t.Error("accepted after its end")
+		}
+	})
+}
+
+func TestOtherSecretRefused(t *testing.T) {
+	minted := token.NewMinter(key, time.Hour).Mint(grant, time.Now())
+	v, err := auth.ParseAPIToken(minted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := v.Verify(apiSecret + "x"); err == nil {
+		t.Error("verified with another secret")
+	}
+}
+
+func TestMinterHidesSecret(t *testing.T) {
+	m := token.NewMinter(key, time.Hour)
+	m.Mint(grant, time.Now())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%x"} {
+		out := fmt.Sprintf(verb, m)
+		for _, form := range []string{apiSecret, fmt.Sprintf("%x", apiSecret)} {
+			if strings.Contains(out, form) {
+				t.Errorf("%s shows the secret: %s", verb, out)
+			}
+		}
+	}
+}
+
+// Concurrent mints share the pooled buffers and HMACs.
+func TestConcurrent(t *testing.T) {
+	m := token.NewMinter(key, time.Hour)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				g := grant
+				g.Identity = sfu.Identity(fmt.Sprintf("@user%d:example.com:%s", worker, strings.Repeat("D", i)))
+				check(t, m.Mint(g, time.Now()), g)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func FuzzMint(f *testing.F) {
+	f.Add("devkey", "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc", "@alice:example.com:DEVICE", true, false)
+	f.Add("k", "?>~\x7f", "@\xff\"\\\u2028😀", false, true)
+	f.Fuzz(func(t *testing.T, id, room, identity string, publish, update bool) {
+		if identity == "" {
+			return // the verifier then looks for another claim
+		}
+		g := token.Grant{
+			Room:                 sfu.Room(utf8Only(room)),
+			Identity:             sfu.Identity(utf8Only(identity)),
+			CanPublish:           publish,
+			CanUpdateOwnMetadata: update,
+		}
+		m := token.NewMinter(sfu.Key{ID: id, Secret: key.Secret}, time.Hour)
+		check(t, m.Mint(g, time.Now()), g)
+
+		raw := g
+		raw.Room, raw.Identity = sfu.Room(room), sfu.Identity(identity)
+		check(t, m.Mint(raw, time.Now()), g)
+	})
+}
+
+// utf8Only replaces every byte that is not UTF-8 as Mint does.
+func utf8Only(s string) string { return string([]rune(s)) }
+
+// check verifies a token as the SFU does, and that it grants g and no more.
+func check(t *testing.T, minted string, g token.Grant) {
+	t.Helper()
+	if p := payload(t, minted); strings.ContainsAny(p, "-_") {
+		t.Errorf("atob cannot read %s", p)
+	}
+	identity, got := verify(t, minted)
+	yes, publish, update := true, g.CanPublish, g.CanUpdateOwnMetadata
+	want := auth.VideoGrant{
+		RoomJoin: true, Room: string(g.Room), CanPublish: &publish, CanSubscribe: &yes, CanUpdateOwnMetadata: &update,
+	}
+	if identity != string(g.Identity) || !sameJSON(t, got.Video, want) {
+		t.Errorf("granted %q %+v, want %q %+v", identity, got.Video, g.Identity, want)
+	}
+	got.Video, got.Identity = nil, ""
+	if !sameJSON(t, got, auth.ClaimGrants{}) {
+		t.Errorf("granted besides: %+v", got)
+	}
+	checkNames(t, minted)
+}
+
+// checkNames looks for claims that the verifier's types would not show.
+func checkNames(t *testing.T, minted string) {
+	t.Helper()
+	var claims map[string]any
+	if err := json.Unmarshal(atob(t, payload(t, minted)), &claims); err != nil {
+		t.Fatal(err)
+	}
+	video, _ := claims["video"].(map[string]any)
+	names := append(slices.Sorted(maps.Keys(claims)), slices.Sorted(maps.Keys(video))...)
+	want := "exp iss nbf sub video canPublish canSubscribe canUpdateOwnMetadata hidden room roomCreate roomJoin"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("claims %s, want %s", got, want)
+	}
+}
+
+func verify(t *testing.T, minted string) (identity string, _ *auth.ClaimGrants) {
+	t.Helper()
+	v, err := auth.ParseAPIToken(minted)
+	if err != nil {
+		t.Fatalf("%s: %v", minted, err)
+	}
+	_, claims, err := v.Verify(apiSecret)
+	if err != nil {
+		t.Fatalf("%s: %v", minted, err)
+	}
+	return v.Identity(), claims
+}
+
+func payload(t *testing.T, minted string) string {
+	t.Helper()
+	parts := strings.Split(minted, ".")
+	if len(parts) != 3 {
+		t.Fatalf("%s has %d parts, want 3", minted, len(parts))
+	}
+	return parts[1]
+}
+
+// atob decodes as a browser does: the standard alphabet, padding optional.
+func atob(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		t.Fatalf("atob(%s): %v", s, err)
+	}
+	return b
+}
+
+func sameJSON(t *testing.T, a, b any) bool {
+	t.Helper()
+	x, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(x) == string(y)
+}
+
+// BenchmarkMint measures Mint and, as the base of the ratio, LiveKit's own
+// way to the same token.
+func BenchmarkMint(b *testing.B) {
+	b.Run("minter", func(b *testing.B) {
+		m, now := token.NewMinter(key, time.Hour), time.Now()
+		b.ReportAllocs()
+		for b.Loop() {
+			m.Mint(grant, now)
+		}
+	})
+	b.Run("minter-parallel", func(b *testing.B) {
+		m, now := token.NewMinter(key, time.Hour), time.Now()
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				m.Mint(grant, now)
+			}
+		})
+	})
+	b.Run("livekit", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := livekitMint(grant); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func livekitMint(g token.Grant) (string, error) {
+	yes := true
+	return auth.NewAccessToken(key.ID, apiSecret).
+		SetIdentity(string(g.Identity)).
+		SetValidFor(time.Hour).
+		SetVideoGrant(&auth.VideoGrant{
+			RoomJoin: true, Room: string(g.Room), CanSubscribe: &yes,
+			CanPublish: &g.CanPublish, CanUpdateOwnMetadata: &g.CanUpdateOwnMetadata,
+		}).
+		ToJWT()
+}
