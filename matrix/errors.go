@@ -13,7 +13,7 @@ type Cause string
 
 // What can go wrong with a homeserver, in the order in which it is asked.
 const (
-	CauseBusy     Cause = "busy"                 // too many verifications are under way
+	CauseBusy     Cause = outbound.CauseCrowded  // too many verifications are under way
 	CauseDNS      Cause = outbound.CauseDNS      // the name does not resolve
 	CauseRefused  Cause = outbound.CauseRefused  // it resolves to an address that strangers may not name
 	CauseConnect  Cause = outbound.CauseConnect  // no TCP connection

@@ -32,7 +32,7 @@ const (
 	// A server that takes the full 10 s for every answer so binds at most
 	// perOtherServer of what all strangers share, and nothing of the named.
 	namedVerifications, perNamedServer = 1024, 512
-	otherVerifications, perOtherServer = 256, 32
+	otherVerifications, perOtherServer = 512, 32
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the

@@ -9,6 +9,7 @@ import (
 
 // The causes that a request can fail of before an answer is there.
 const (
+	CauseCrowded  = "busy"
 	CauseDNS      = "dns"
 	CauseConnect  = "connect"
 	CauseRefused  = "refused_address"
@@ -44,6 +45,8 @@ func Cause(err error) string {
 	switch {
 	case errors.As(err, &refused):
 		return CauseRefused
+	case errors.Is(err, ErrCrowded):
+		return CauseCrowded
 	case errors.Is(err, context.Canceled):
 		return CauseCanceled
 	case errors.As(err, &dns):
