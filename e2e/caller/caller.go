@@ -1,0 +1,105 @@
+// Package caller asks the service for an access token, as Matrix clients do.
+package caller
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// OpenIDToken is what a homeserver's openid/request_token answers; clients
+// pass it on as it is.
+type OpenIDToken struct {
+	AccessToken      string `json:"access_token"`
+	ExpiresIn        int    `json:"expires_in"`
+	MatrixServerName string `json:"matrix_server_name"`
+	TokenType        string `json:"token_type"`
+}
+
+// Legacy is the body of POST / and POST /sfu/get.
+type Legacy struct {
+	Room        string      `json:"room"`
+	OpenIDToken OpenIDToken `json:"openid_token"`
+	DeviceID    string      `json:"device_id"`
+}
+
+// Request is the body of POST /get_token.
+type Request struct {
+	RoomID      string      `json:"room_id"`
+	SlotID      string      `json:"slot_id"`
+	OpenIDToken OpenIDToken `json:"openid_token"`
+	Member      Member      `json:"member"`
+}
+
+// Member is the caller's part in a slot.
+type Member struct {
+	ID              string `json:"id"`
+	ClaimedUserID   string `json:"claimed_user_id"`
+	ClaimedDeviceID string `json:"claimed_device_id"`
+}
+
+// Answer is what the service said: a URL and an access token for it, or a
+// Matrix error.
+type Answer struct {
+	Status  int    `json:"-"`
+	Body    []byte `json:"-"`
+	URL     string `json:"url"`
+	JWT     string `json:"jwt"`
+	Errcode string `json:"errcode"`
+}
+
+// Post sends a body to one of the service's endpoints. Only an answer that is
+// not JSON is an error.
+func Post(ctx context.Context, url string, body any) (Answer, error) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return Answer{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(content))
+	if err != nil {
+		return Answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp)
+}
+
+func readAnswer(resp *http.Response) (Answer, error) {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Status: resp.StatusCode, Body: bytes.TrimSpace(body)}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return answer, fmt.Errorf("%s: the body %q is not JSON: %w", resp.Status, body, err)
+	}
+	return answer, nil
+}
+
+// Claims returns the payload of an access token as JSON. It decodes it the way
+// Element Call does, with the standard alphabet of base64 (JavaScript's atob),
+// and verifies nothing.
+func Claims(jwt string) (json.RawMessage, error) {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("a JWT has three parts")
+	}
+	payload, err := base64.RawStdEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("the payload is not for atob: %w", err)
+	}
+	if !json.Valid(payload) {
+		return nil, fmt.Errorf("the payload %q is not JSON", payload)
+	}
+	return payload, nil
+}

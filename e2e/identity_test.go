@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/auth"
+)
+
+// maxIdentity is the longest identity that the SFU takes, in bytes.
+const maxIdentity = 256
+
+// The longest identities that the service gives are those that the SFU takes,
+// whatever alphabet they are in, and longer ones get no token.
+func TestLongestIdentities(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil, key)
+	for name, letter := range map[string]string{"ASCII": "a", "umlaut": "ä", "emoji": "🙂"} {
+		t.Run(name, func(t *testing.T) {
+			s := s.in(t)
+			u := s.user(s.home, "")
+			// "@" + letters + ":server" fits into 255 bytes, and the device fills
+			// the identity up.
+			letters := (250 - len(u.id)) / len(letter)
+			u.id = s.home.UserID(strings.Repeat(letter, letters))
+			u.device = strings.Repeat("D", maxIdentity-len(u.id)-1)
+			if p := s.join(u.legacy("/sfu/get", room)); p.Identity() != u.id+":"+u.device {
+				t.Errorf("joined as %q", p.Identity())
+			}
+			u.device += "D"
+			if answer := u.legacy("/sfu/get", room); answer.Status != 400 || answer.Errcode != "M_BAD_JSON" {
+				t.Errorf("one byte more: %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
+			}
+			// The newer endpoint hashes.
+			u.device = strings.Repeat("D", 255)
+			s.join(u.getToken(room, strings.Repeat("m", 255)))
+		})
+	}
+}
+
+// The limit is the SFU's, and it counts bytes.
+func TestIdentityLimit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil, key)
+	s.join(s.user(s.home, "alice").getToken(room, "member"))
+	for identity, status := range map[string]int{
+		strings.Repeat("a", maxIdentity):     200,
+		strings.Repeat("a", maxIdentity+1):   400,
+		strings.Repeat("ä", maxIdentity/2):   200,
+		strings.Repeat("ä", maxIdentity/2+1): 400,
+	} {
+		token := mint(t, key, identity, &auth.VideoGrant{RoomJoin: true, Room: livekitRoom})
+		if got := validate(t, s.sfu, token); got.status != status {
+			t.Errorf("%d bytes of %.2s: %v, want %d", len(identity), identity, got, status)
+		}
+	}
+}
+
+// in returns the scene for a subtest.
+func (s *scene) in(t *testing.T) *scene {
+	sub := *s
+	sub.t = t
+	return &sub
+}

@@ -1,0 +1,147 @@
+// Package participant is a participant of a call: it joins an SFU with an
+// access token, over WebRTC, and publishes and receives.
+package participant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/logger"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/pion/webrtc/v4"
+)
+
+// Participant is in a room of an SFU until it leaves.
+type Participant struct {
+	room   *lksdk.Room
+	data   chan Data
+	tracks chan Track
+	left   chan struct{}
+}
+
+// Data is a packet that another participant sent to the room.
+type Data struct {
+	From string // identity
+	Text string
+}
+
+// Track is another participant's track of which a media packet has arrived.
+type Track struct {
+	From string // identity
+	SID  string
+}
+
+// silence keeps the SDK's log, and pion's below it, off the terminal.
+var silence = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
+
+// Join returns once the SFU has admitted the participant and the connection for
+// media stands.
+func Join(ctx context.Context, url, token string) (*Participant, error) {
+	silence()
+	p := &Participant{data: make(chan Data, 16), tracks: make(chan Track, 16), left: make(chan struct{})}
+	p.room = lksdk.NewRoom(&lksdk.RoomCallback{
+		OnDisconnected: sync.OnceFunc(func() { close(p.left) }),
+		ParticipantCallback: lksdk.ParticipantCallback{
+			OnDataPacket:      p.received,
+			OnTrackSubscribed: p.subscribed,
+		},
+	})
+	// Without TURN the client has no ICE server to ask: all of it is loopback.
+	err := p.room.JoinWithContextAndToken(ctx, url, token,
+		lksdk.WithDisableTURN(), lksdk.WithDisableRegionDiscovery(),
+		lksdk.WithLogger(logger.GetDiscardLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("joining %s: %w", url, err)
+	}
+	return p, nil
+}
+
+// Room returns the name that the SFU gave of the room.
+func (p *Participant) Room() string { return p.room.Name() }
+
+// Identity returns the identity that the SFU gave to the participant.
+func (p *Participant) Identity() string { return p.room.LocalParticipant.Identity() }
+
+// SID returns the SFU's id of this session.
+func (p *Participant) SID() string { return p.room.LocalParticipant.SID() }
+
+// CanPublish returns what the SFU says that the participant may do.
+func (p *Participant) CanPublish() bool {
+	return p.room.LocalParticipant.Permissions().GetCanPublish()
+}
+
+// Send sends a packet to everyone in the room, reliably and in order. The SFU
+// drops it without a word when the participant must not publish.
+func (p *Participant) Send(text string) error {
+	return p.room.LocalParticipant.PublishDataPacket(lksdk.UserData([]byte(text)), lksdk.WithDataPublishReliable(true))
+}
+
+// PublishAudio publishes a track of silence and returns the id that the SFU
+// gave to it. Without a permission the SFU stays silent, and PublishAudio
+// returns [ErrNotAccepted] after 10 s.
+func (p *Participant) PublishAudio() (sid string, err error) {
+	track, err := lksdk.NewLocalTrack(webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := track.StartWrite(lksdk.NewNullSampleProvider(32000), nil); err != nil {
+		return "", err
+	}
+	publication, err := p.room.LocalParticipant.PublishTrack(track, &lksdk.TrackPublicationOptions{
+		Name: "silence", Source: livekit.TrackSource_MICROPHONE,
+	})
+	if errors.Is(err, lksdk.ErrTrackPublishTimeout) {
+		return "", ErrNotAccepted
+	}
+	if err != nil {
+		return "", err
+	}
+	return publication.SID(), nil
+}
+
+// ErrNotAccepted says that the SFU did not take a track.
+var ErrNotAccepted = errors.New("the SFU did not accept the track")
+
+// Receive returns the next packet of the room.
+func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
+
+// Hear returns the next track of which media arrives.
+func (p *Participant) Hear(ctx context.Context) (Track, error) { return next(ctx, p.tracks) }
+
+func next[T any](ctx context.Context, c <-chan T) (T, error) {
+	select {
+	case v := <-c:
+		return v, nil
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// Left is closed when the participant is out of the room, whoever wanted it.
+func (p *Participant) Left() <-chan struct{} { return p.left }
+
+// Leave leaves the room.
+func (p *Participant) Leave() { p.room.Disconnect() }
+
+func (p *Participant) received(packet lksdk.DataPacket, from lksdk.DataReceiveParams) {
+	if user, ok := packet.(*lksdk.UserDataPacket); ok {
+		p.data <- Data{From: from.SenderIdentity, Text: string(user.Payload)}
+	}
+}
+
+// subscribed waits for the first media packet: an announced track proves less.
+func (p *Participant) subscribed(track *webrtc.TrackRemote, publication *lksdk.RemoteTrackPublication, from *lksdk.RemoteParticipant) {
+	if track.SetReadDeadline(time.Now().Add(10*time.Second)) != nil {
+		return
+	}
+	if _, _, err := track.ReadRTP(); err == nil {
+		p.tracks <- Track{From: from.Identity(), SID: publication.SID()}
+	}
+}

@@ -1,0 +1,208 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/caller"
+	"matrixrtc-auth/e2e/participant"
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// programs are built by TestMain, before any test runs.
+var programs stack.Programs
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "matrixrtc-auth-e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if programs, err = stack.Build(context.Background(), dir); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+// example is the configuration that users give to their SFU.
+const example = "../livekit.yaml.example"
+
+// key is the pair that the SFU and the service share. Its name stands in
+// the example as webhook.api_key.
+var key = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-more-than-32-characters"}
+
+// scene is a deployment of one test: two homeservers, an SFU and a service.
+// The service gives full access to the users of home and lets those of remote
+// join what exists.
+type scene struct {
+	t            *testing.T
+	host         *stack.Host
+	home, remote *matrixtest.Server
+	sfu          *stack.SFU
+	service      *stack.Service
+}
+
+// newScene starts everything; keys are those of the SFU, the first also the
+// service's, and env adds to the service's configuration.
+func newScene(t *testing.T, env map[string]string, keys ...stack.Key) *scene {
+	t.Helper()
+	s := &scene{t: t, host: newHost(t)}
+	ca := matrixtest.NewCA()
+	s.home, s.remote = s.homeserver(ca), s.homeserver(ca)
+	s.sfu = &stack.SFU{Host: s.host, Program: programs.SFU, Config: example, Keys: keys}
+	startPart(t, "SFU", s.sfu)
+	s.service = s.startService("service", keys[0], env)
+	return s
+}
+
+func newHost(t *testing.T) *stack.Host {
+	host := stack.NewHost(t.TempDir())
+	t.Cleanup(host.Close)
+	return host
+}
+
+func (s *scene) homeserver(ca *matrixtest.CA) *matrixtest.Server {
+	address, err := s.host.Address()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := matrixtest.NewServer(matrixtest.Listen(address), matrixtest.SignedBy(ca))
+	s.t.Cleanup(server.Close)
+	return server
+}
+
+// startService starts a service that signs with key and uses the scene's SFU.
+func (s *scene) startService(name string, key stack.Key, env map[string]string) *stack.Service {
+	s.t.Helper()
+	ca, err := s.host.WriteFile("ca.pem", s.home.CACert())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	service := &stack.Service{Host: s.host, Name: name, Program: programs.Service, Env: map[string]string{
+		"LIVEKIT_URL":                     s.sfu.URL(),
+		"LIVEKIT_KEY":                     key.ID,
+		"LIVEKIT_SECRET":                  key.Secret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.home.Name().String(),
+		"LIVEKIT_CA_FILE":                 ca,
+		// Nobody named remote, so the service dials it only where strangers may be.
+		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
+	}}
+	maps.Copy(service.Env, env)
+	startPart(s.t, name, service)
+	return service
+}
+
+// part is what SFU and Service have in common.
+type part interface {
+	Start(context.Context) error
+	Stop() error
+	Log() stack.Log
+}
+
+// startPart starts a part for the length of the test. It has to end well, and
+// the log of a failed test shows the end of the part's.
+func startPart(t *testing.T, name string, p part) {
+	t.Helper()
+	if err := p.Start(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("%s log:\n%s", name, p.Log().Tail(30))
+		}
+	})
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// user is someone with an account and a device.
+type user struct {
+	*scene
+	home   *matrixtest.Server
+	id     string
+	device string
+}
+
+func (s *scene) user(home *matrixtest.Server, localpart string) user {
+	return user{s, home, home.UserID(localpart), "DEVICE"}
+}
+
+// openID returns a new OpenID token of the user.
+func (u user) openID() caller.OpenIDToken {
+	return caller.OpenIDToken{
+		AccessToken:      u.home.IssueToken(u.id),
+		ExpiresIn:        3600,
+		MatrixServerName: u.home.Name().String(),
+		TokenType:        "Bearer",
+	}
+}
+
+// legacy asks as older clients do: at /sfu/get, or at the bare host.
+func (u user) legacy(path, room string) caller.Answer {
+	u.t.Helper()
+	return u.post(path, caller.Legacy{Room: room, OpenIDToken: u.openID(), DeviceID: u.device})
+}
+
+// getToken asks as newer clients do.
+func (u user) getToken(room, member string) caller.Answer {
+	u.t.Helper()
+	return u.post("/get_token", caller.Request{
+		RoomID: room, SlotID: "m.call#ROOM", OpenIDToken: u.openID(),
+		Member: caller.Member{ID: member, ClaimedUserID: u.id, ClaimedDeviceID: u.device},
+	})
+}
+
+func (u user) post(path string, body any) caller.Answer {
+	u.t.Helper()
+	answer, err := caller.Post(within(u.t, 20*time.Second), u.service.URL()+path, body)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return answer
+}
+
+// join joins the SFU as the answer says, until the test ends.
+func (s *scene) join(answer caller.Answer) *participant.Participant {
+	s.t.Helper()
+	if answer.Status != 200 {
+		s.t.Fatalf("the service answered %d: %s", answer.Status, answer.Body)
+	}
+	p, err := participant.Join(within(s.t, 20*time.Second), answer.URL, answer.JWT)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(p.Leave)
+	return p
+}
+
+// writeFile writes a file that a part is told of.
+func (s *scene) writeFile(name, content string) string {
+	s.t.Helper()
+	path, err := s.host.WriteFile(name, []byte(content))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return filepath.Clean(path)
+}

@@ -1,0 +1,47 @@
+package stack
+
+import (
+	"context"
+	"time"
+)
+
+// Client is a participant: the program e2e/join with an access token.
+type Client struct {
+	Host    *Host
+	Program string
+	Name    string // of its log; "client" when empty
+
+	process *process
+}
+
+// Start joins the SFU and returns the line in which the client says that it
+// has joined.
+func (c *Client) Start(ctx context.Context, sfu, token string) (string, error) {
+	var err error
+	c.process, err = start(c.Host, command{
+		name: c.name(), program: c.Program, args: []string{sfu}, stdin: token,
+	})
+	if err != nil {
+		return "", err
+	}
+	err = c.process.await(ctx, func() bool { return c.joined() != "" })
+	return c.joined(), err
+}
+
+func (c *Client) joined() string { return c.process.log.Line("joined ") }
+
+func (c *Client) name() string {
+	if c.Name == "" {
+		return "client"
+	}
+	return c.Name
+}
+
+// Stop leaves the room.
+func (c *Client) Stop() error { return c.process.stop(patience{kill: 5 * time.Second}) }
+
+// Exited is closed when a started client has ended.
+func (c *Client) Exited() <-chan struct{} { return c.process.exited }
+
+// Log is what a started client has written.
+func (c *Client) Log() Log { return c.process.log }

@@ -1,0 +1,125 @@
+package stack
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// livekitPorts are where an SFU listens and receives. Media of one participant
+// takes a port per peer connection, address family and direction.
+type livekitPorts struct{ http, turn, media, mediaEnd, relay, relayEnd int }
+
+const livekitPortCount = 90
+
+func layOut(first int) livekitPorts {
+	return livekitPorts{
+		http: first, turn: first + 1,
+		media: first + 2, mediaEnd: first + 79,
+		relay: first + 80, relayEnd: first + livekitPortCount - 1,
+	}
+}
+
+// deploy moves LiveKit's configuration to loopback. It replaces:
+//   - ports and bind addresses, so that stacks can run side by side and nobody
+//     else reaches them. ICE over TCP is off: LiveKit binds its port on every
+//     address;
+//   - use_external_ip and node_ip, which would ask STUN servers on the internet,
+//     and the interfaces that media uses;
+//   - the webhook's URLs.
+//
+// TURN stays on for its UDP port, which is the STUN server that LiveKit tells
+// clients: without one it tells them Google's.
+func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	loopback, err := loopbackInterface()
+	if err != nil {
+		return nil, err
+	}
+	for path, value := range map[string]any{
+		"port":                          ports.http,
+		"bind_addresses":                []string{"127.0.0.1"},
+		"rtc.tcp_port":                  0,
+		"rtc.port_range_start":          ports.media,
+		"rtc.port_range_end":            ports.mediaEnd,
+		"rtc.use_external_ip":           false,
+		"rtc.node_ip":                   "127.0.0.1",
+		"rtc.enable_loopback_candidate": true,
+		"rtc.interfaces.includes":       []string{loopback},
+		"turn.enabled":                  true,
+		"turn.bind_addresses":           []string{"127.0.0.1"},
+		"turn.udp_port":                 ports.turn,
+		"turn.tls_port":                 0,
+		"turn.relay_range_start":        ports.relay,
+		"turn.relay_range_end":          ports.relayEnd,
+		"webhook.urls":                  webhooks(webhook),
+	} {
+		if err := set(doc, value, path); err != nil {
+			return nil, err
+		}
+	}
+	return yaml.Marshal(doc)
+}
+
+func webhooks(url string) []string {
+	if url == "" {
+		return []string{}
+	}
+	return []string{url}
+}
+
+// set gives the setting at the dotted path a value, and makes the mappings on
+// the way that are missing.
+func set(doc map[string]any, value any, path string) error {
+	key, rest, nested := strings.Cut(path, ".")
+	if !nested {
+		doc[key] = value
+		return nil
+	}
+	if doc[key] == nil {
+		doc[key] = map[string]any{}
+	}
+	inner, ok := doc[key].(map[string]any)
+	if !ok {
+		return fmt.Errorf("%q is not a mapping", key)
+	}
+	return set(inner, value, rest)
+}
+
+// flags say on LiveKit's command line what can be said there: the address that
+// it would ask STUN servers for, and ports.
+func (p livekitPorts) flags() []string {
+	flags := []string{"--bind", "127.0.0.1", "--node-ip", "127.0.0.1", "--rtc.use_external_ip=false"}
+	for flag, port := range map[string]int{
+		"--port":                   p.http,
+		"--rtc.tcp_port":           p.media,
+		"--rtc.port_range_start":   p.media + 1,
+		"--rtc.port_range_end":     p.mediaEnd,
+		"--turn.udp_port":          p.turn,
+		"--turn.relay_range_start": p.relay,
+		"--turn.relay_range_end":   p.relayEnd,
+	} {
+		flags = append(flags, fmt.Sprintf("%s=%d", flag, port))
+	}
+	return flags
+}
+
+// loopbackInterface returns the name of the loopback interface: "lo" on Linux,
+// "lo0" elsewhere.
+func loopbackInterface() (string, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return "", err
+	}
+	for _, i := range interfaces {
+		if i.Flags&net.FlagLoopback != 0 {
+			return i.Name, nil
+		}
+	}
+	return "", fmt.Errorf("this machine has no loopback interface")
+}

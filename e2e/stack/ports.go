@@ -1,0 +1,95 @@
+package stack
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Ports come from below the range that Linux gives to outgoing connections
+// (32768 up), so that no connection takes one between its test and its use.
+const (
+	firstPort = 20000
+	endPort   = 32000
+	blockSize = 100
+)
+
+// portBlock is a run of blockSize ports that this process alone hands out: it
+// holds the lock on the block's file. The system frees the lock of a process
+// that dies.
+type portBlock struct {
+	next, end int
+	lock      *os.File
+}
+
+// lockPortBlock locks the first block that nobody has.
+func lockPortBlock() (*portBlock, error) {
+	for first := firstPort; first < endPort; first += blockSize {
+		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
+		if lock, ok := lockFile(filepath.Join(os.TempDir(), name)); ok {
+			return &portBlock{next: first, end: first + blockSize, lock: lock}, nil
+		}
+	}
+	return nil, fmt.Errorf("all ports from %d to %d are taken by other runs", firstPort, endPort-1)
+}
+
+// lockFile creates and locks the file. Whoever releases it removes it, so the
+// lock counts only while the path still leads to the file that was locked.
+func lockFile(path string) (*os.File, bool) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false
+	}
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && leadsTo(path, f) {
+		return f, true
+	}
+	f.Close()
+	return nil, false
+}
+
+func leadsTo(path string, f *os.File) bool {
+	locked, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(locked, there)
+}
+
+func (b *portBlock) release() {
+	os.Remove(b.lock.Name())
+	b.lock.Close()
+}
+
+// take hands out n adjacent ports that are free now, and skips what is not.
+func (b *portBlock) take(n int) (int, bool) {
+	first := b.next
+	for port := first; port < first+n; port++ {
+		if port >= b.end {
+			return 0, false
+		}
+		if !free(port) {
+			first = port + 1
+		}
+	}
+	b.next = first + n
+	return first, true
+}
+
+// free reports whether the port can be bound for TCP and for UDP.
+func free(port int) bool {
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	defer listener.Close()
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}

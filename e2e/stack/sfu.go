@@ -1,0 +1,111 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Key is an API key of the SFU and its secret.
+type Key struct{ ID, Secret string }
+
+// SFU is a LiveKit server. Its configuration is Config, the file that users
+// deploy, moved to loopback; see [deploy] for what is replaced.
+type SFU struct {
+	Host    *Host
+	Program string
+	Name    string // of its files and log; "sfu" when empty
+	Config  string // path of livekit.yaml.example
+	Keys    []Key  // for LIVEKIT_KEYS: the only place of the secrets
+	// Webhook is the URL that gets its events; empty: nobody does.
+	Webhook string
+	// Unchanged starts it with the file itself, byte for byte. Flags move it to
+	// other ports and away from STUN servers. Nobody can join: lists have no
+	// flags, so events would go to the file's webhook, and participants would
+	// meet on every interface.
+	Unchanged bool
+
+	ports   livekitPorts
+	process *process
+}
+
+// Start returns once the SFU answers. A second Start, after Stop, comes back
+// on the same ports.
+func (s *SFU) Start(ctx context.Context) error {
+	if err := s.reserve(); err != nil {
+		return err
+	}
+	args, err := s.arguments()
+	if err != nil {
+		return err
+	}
+	s.process, err = start(s.Host, command{
+		name: s.name(), program: s.Program, args: args,
+		env: []string{"LIVEKIT_KEYS=" + s.keys()},
+	})
+	if err != nil {
+		return err
+	}
+	// Its exit code is 0 whatever went wrong: an answer is the only proof.
+	return s.process.await(ctx, func() bool { return answers(ctx, s.APIURL()) })
+}
+
+func (s *SFU) name() string {
+	if s.Name == "" {
+		return "sfu"
+	}
+	return s.Name
+}
+
+func (s *SFU) reserve() error {
+	if s.ports.http != 0 {
+		return nil
+	}
+	first, err := s.Host.ports(livekitPortCount)
+	s.ports = layOut(first)
+	return err
+}
+
+func (s *SFU) arguments() ([]string, error) {
+	if s.Unchanged {
+		return append([]string{"--config", s.Config}, s.ports.flags()...), nil
+	}
+	example, err := os.ReadFile(s.Config)
+	if err != nil {
+		return nil, err
+	}
+	content, err := deploy(example, s.ports, s.Webhook)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Config, err)
+	}
+	path, err := s.Host.WriteFile(s.name()+".yaml", content)
+	return []string{"--config", path}, err
+}
+
+// keys writes the pairs as LiveKit reads them: a YAML mapping. The quotes keep
+// a secret of digits a text; without them LiveKit drops the pair silently.
+func (s *SFU) keys() string {
+	var lines strings.Builder
+	for _, k := range s.Keys {
+		fmt.Fprintf(&lines, "%q: %q\n", k.ID, k.Secret)
+	}
+	return lines.String()
+}
+
+// URL is what clients connect to, APIURL its form for HTTP.
+func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
+func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
+
+// Stop drains the SFU for 2 s, then forces it. LiveKit loses a signal of its
+// first 100 ms, too.
+func (s *SFU) Stop() error {
+	return s.process.stop(patience{again: 2 * time.Second, kill: 5 * time.Second})
+}
+
+// Exited is closed when a started SFU has ended.
+func (s *SFU) Exited() <-chan struct{} { return s.process.exited }
+
+// Log is what a started SFU has written.
+func (s *SFU) Log() Log { return s.process.log }
