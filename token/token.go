@@ -36,15 +36,32 @@ func MemberIdentity(user matrix.UserID, device matrix.DeviceID, member matrix.Me
 // holds it when another joins.
 func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, error) {
 	id := device.String()
-	switch {
-	case id == "":
-		return "", &IdentityError{"device_id is empty"}
-	case strings.Contains(id, ":"):
-		return "", &IdentityError{"device_id must not hold a ':'"}
-	case len(user.String())+1+len(id) > maxIdentityBytes:
+	if err := checkLegacyDevice(id); err != nil {
+		return "", err
+	}
+	if len(user.String())+1+len(id) > maxIdentityBytes {
 		return "", &IdentityError{"user id and device_id together are longer than 255 bytes"}
 	}
 	return sfu.Identity(user.String() + ":" + id), nil
+}
+
+// ParseLegacyDevice parses a device id and refuses those that have no
+// [LegacyIdentity] whoever the user is, so before anybody is asked who that is.
+func ParseLegacyDevice(id string) (matrix.DeviceID, error) {
+	if err := checkLegacyDevice(id); err != nil {
+		return matrix.DeviceID{}, err
+	}
+	return matrix.ParseDeviceID(id)
+}
+
+func checkLegacyDevice(id string) error {
+	switch {
+	case id == "":
+		return &IdentityError{"device_id is empty"}
+	case strings.Contains(id, ":"):
+		return &IdentityError{"device_id must not hold a ':'"}
+	}
+	return nil
 }
 
 // IdentityError says why a user and a device have no identity on the SFU. The

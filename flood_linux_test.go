@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestFlood sends 100,000 requests with invalid tokens, each from an address
+// of its own, to a binary built without the race detector, whose memory would
+// say nothing. It must stay flat, and the service must answer.
+func TestFlood(t *testing.T) {
+	const warmup, requests, maxGrowth = 1_000, 100_000, 10 << 20
+	s := startBinary(t, "example.org=http://"+refusingHomeserver(t))
+	flood(t, s.address, 0, warmup)
+	before := s.memory(t)
+	flood(t, s.address, warmup, requests)
+	after := s.memory(t)
+	t.Logf("memory %d kB after %d requests, %d kB after %d", before>>10, warmup, after>>10, requests)
+	if after-before > maxGrowth {
+		t.Errorf("memory grew by %d kB", (after-before)>>10)
+	}
+	if a := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}); a.err != nil || !strings.HasPrefix(a.text, "200 ") {
+		t.Errorf("afterwards: %s %v", a.text, a.err)
+	}
+}
+
+// startBinary builds the program and starts it.
+func startBinary(t *testing.T, overrides string) *service {
+	t.Helper()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "matrixrtc-auth")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	s := &service{cmd: exec.Command(binary), log: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	log, err := os.Create(s.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	s.cmd.Stderr = log
+	s.cmd.Env = []string{
+		"LIVEKIT_URL=ws://127.0.0.1:9", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + overrides,
+		"LIVEKIT_JWT_BIND=127.0.0.1:0",
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	t.Cleanup(s.kill)
+	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)`))
+	if !started {
+		t.Fatalf("it does not start:\n%s", s.text())
+	}
+	s.address = line[1]
+	return s
+}
+
+// memory is the resident memory of the process in bytes.
+func (s *service) memory(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
+	kilobytes, err := strconv.Atoi(string(match[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes << 10
+}
+
+// flood sends the requests numbered from to to, over a few connections.
+func flood(t *testing.T, address string, from, to int) {
+	t.Helper()
+	const connections = 8
+	var wg sync.WaitGroup
+	for c := range connections {
+		wg.Go(func() {
+			conn, err := dial(address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			for i := from + c; i < to; i += connections {
+				if err := exchange(conn, answers, i); err != nil {
+					t.Errorf("request %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// exchange sends request i and reads the answer: 401, or for every fourth,
+// which is not even JSON, 400.
+func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	want := "401"
+	body := fmt.Sprintf(`{"room":"!room%d:example.org","openid_token":{"access_token":"invalid%d","matrix_server_name":"example.org"},"device_id":"D%d"}`, i, i, i)
+	if i%4 == 0 {
+		want, body = "400", body[1:]
+	}
+	_, err := fmt.Fprintf(conn, "POST /sfu/get HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 2001:db8:%x:%x::1\r\nContent-Length: %d\r\n\r\n%s",
+		i>>16, i&0xffff, len(body), body)
+	if err != nil {
+		return err
+	}
+	status, err := readAnswer(answers)
+	if err == nil && status != want {
+		err = fmt.Errorf("status %s, want %s", status, want)
+	}
+	return err
+}
+
+// readAnswer reads one answer with a Content-Length and returns its status.
+// (http.ReadResponse would be most of the test's time.)
+func readAnswer(r *bufio.Reader) (status string, err error) {
+	length := -1
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case bytes.HasPrefix(line, []byte("HTTP/1.1 ")):
+			status = string(line[9:12])
+		case bytes.HasPrefix(line, []byte("Content-Length: ")):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[16:]))); err != nil {
+				return "", err
+			}
+		case len(line) == 2 && length < 0:
+			return "", errors.New("no Content-Length")
+		case len(line) == 2:
+			_, err := r.Discard(length)
+			return status, err
+		}
+	}
+}
+
+// refusingHomeserver knows no token. It is no more than that, for speed.
+func refusingHomeserver(t *testing.T) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go refuseAll(conn)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func refuseAll(conn net.Conn) {
+	defer conn.Close()
+	const answer = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n" +
+		`{"errcode":"M_UNKNOWN_TOKEN"}`
+	requests := bufio.NewReader(conn)
+	for {
+		line, err := requests.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if len(line) > 2 {
+			continue
+		}
+		if _, err := io.WriteString(conn, answer); err != nil {
+			return
+		}
+	}
+}

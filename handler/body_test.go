@@ -1,0 +1,149 @@
+package handler
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// padded is a good body of exactly n bytes.
+func padded(n int) string {
+	body := sfuGetBody("@alice:" + homeserver)
+	return body + strings.Repeat(" ", n-len(body))
+}
+
+func TestBodyLimit(t *testing.T) {
+	url := newRig().listen(t) + "/sfu/get"
+	if status, body := post(t, url, padded(maxBodyBytes)); status != 200 {
+		t.Errorf("64 KiB: %d %s", status, body)
+	}
+	const tooLarge = `{"errcode":"M_TOO_LARGE","error":"The body is too large"}`
+	if status, body := post(t, url, padded(maxBodyBytes+1)); status != 413 || body != tooLarge {
+		t.Errorf("64 KiB and a byte: %d %s", status, body)
+	}
+	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // chunked
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 413 || string(body) != tooLarge {
+		t.Errorf("64 KiB and a byte, chunked: %d %s", resp.StatusCode, body)
+	}
+}
+
+// untouched fails the test if a body is read that its length condemns.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, errors.New("read")
+}
+
+func TestDeclaredLengthIsEnough(t *testing.T) {
+	r := newRig()
+	req, err := http.NewRequest("POST", "/sfu/get", untouched{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 10 << 20
+	w := httptest.NewRecorder()
+	r.Routes().ServeHTTP(w, req)
+	if w.Code != 413 {
+		t.Errorf("%d, want 413", w.Code)
+	}
+}
+
+// zeros is an endless body.
+type zeros struct{ read int64 }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	z.read += int64(len(p))
+	clear(p)
+	return len(p), nil
+}
+
+func TestTenMegabytes(t *testing.T) {
+	url := newRig().listen(t) + "/sfu/get"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const rounds = 20
+	for range rounds {
+		body := &zeros{}
+		resp, err := http.Post(url, "", io.LimitReader(body, 10<<20))
+		if err != nil {
+			continue // cut off while still sending: as good an answer
+		}
+		if resp.StatusCode != 413 {
+			t.Errorf("%d, want 413", resp.StatusCode)
+		}
+		resp.Body.Close()
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 1<<20 {
+		t.Errorf("%d bytes allocated for each refused body", each)
+	}
+}
+
+func TestTruncatedBody(t *testing.T) {
+	r := newRig()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.listen(t), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /sfu/get HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"room\":")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 400 || !strings.Contains(string(body), "M_NOT_JSON") {
+		t.Errorf("%d %s, want 400 M_NOT_JSON", resp.StatusCode, body)
+	}
+}
+
+// The server's time to read a request must not end the wait of a client that
+// has sent all of it.
+func TestReadTimeoutEndsWithTheBody(t *testing.T) {
+	r := newRig()
+	server := httptest.NewUnstartedServer(r.Routes())
+	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	r.verifier.before = func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * server.Config.ReadTimeout):
+			return nil
+		}
+	}
+	if status, body := post(t, server.URL+"/sfu/get", sfuGetBody("@alice:"+homeserver)); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Answers must not show what an earlier one left in a buffer.
+func TestBuffersDoNotMix(t *testing.T) {
+	r := newRig()
+	long := getTokenBody("@" + strings.Repeat("long", 40) + ":" + homeserver)
+	for range 100 {
+		r.serve("POST", "/get_token", long)
+		w := r.serve("POST", "/sfu/get", sfuGetBody("@bob:"+homeserver))
+		if got, want := w.Body.String(), `{"url":"wss://sfu.example.org/path?a=b&c=<d>","jwt":"header.payload.signature"}`; got != want {
+			t.Fatalf("answer = %s, want %s", got, want)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// exchange is one request and all that becomes known of it until its one line
+// in the log. It carries the answer, too, to see the status.
+type exchange struct {
+	http.ResponseWriter
+	start  time.Time
+	status int // 0 until the answer begins
+
+	client netip.Addr
+	route  string // a pattern, "" for an unknown one
+	asker  asker
+	user   matrix.UserID // verified
+	room   sfu.Room
+	cause  string
+	err    error
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange that ctx belongs to.
+func exchangeOf(ctx context.Context) *exchange {
+	return ctx.Value(exchangeKey{}).(*exchange)
+}
+
+func (x *exchange) WriteHeader(status int) {
+	x.status = status
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// observe is the outermost middleware: it writes the log line and counts.
+func (h *Handler) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, start: time.Now(), client: h.Proxies.client(r)}
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		defer h.record(x, r)
+		next.ServeHTTP(x, r)
+	})
+}
+
+func (h *Handler) record(x *exchange, r *http.Request) {
+	if x.route == "" {
+		x.route = chi.RouteContext(r.Context()).RoutePattern()
+	}
+	h.Metrics.Request(x.route, x.status)
+	if level := x.level(); h.Log.Enabled(r.Context(), level) {
+		// Not h.Log.LogAttrs: that looks up the caller's line for nothing.
+		now := time.Now()
+		record := slog.NewRecord(now, level, "request", 0)
+		x.addTo(&record, r, now.Sub(x.start))
+		_ = h.Log.Handler().Handle(r.Context(), record)
+	}
+}
+
+func (x *exchange) level() slog.Level {
+	switch {
+	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
+		return slog.LevelError
+	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests:
+		return slog.LevelWarn
+	case x.route == routeHealth:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// maxLogged is how many bytes of a text that a stranger may have written go
+// into a log line; maxStack is for our own.
+const (
+	maxLogged = 512
+	maxStack  = 4096
+)
+
+// addTo adds what is known. The handlers of log/slog escape what could forge a
+// line.
+func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
+	attrs := make([]slog.Attr, 0, 16)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, clip(value, maxLogged)))
+		}
+	}
+	text("method", r.Method)
+	if x.route != "" {
+		text("route", x.route)
+	} else {
+		text("path", r.URL.Path)
+	}
+	attrs = append(attrs, slog.Int("status", x.status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	if x.client.IsValid() {
+		text("client", x.client.String())
+	}
+	text("user", x.user.String())
+	text("room", string(x.room))
+	text("cause", x.cause)
+	if x.err != nil {
+		attrs = append(attrs, failureAttrs(x.asker, x.err)...)
+	}
+	record.AddAttrs(attrs...)
+}
+
+// failureAttrs are the details of an error, most of them a homeserver's.
+func failureAttrs(who asker, err error) []slog.Attr {
+	var attrs []slog.Attr
+	if !who.token.Server.IsZero() {
+		attrs = append(attrs, slog.String("server", clip(who.token.Server.String(), maxLogged)),
+			slog.String("token_hash", tokenHash(who.token.AccessToken)))
+	}
+	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
+		if e.Addr != "" {
+			attrs = append(attrs, slog.String("address", clip(e.Addr, maxLogged)))
+		}
+		if err = e.Err; err == nil {
+			return attrs
+		}
+	}
+	attrs = append(attrs, slog.String("error", clip(err.Error(), maxLogged)))
+	if e, ok := errors.AsType[*panicError](err); ok {
+		attrs = append(attrs, slog.Any("panic", e.value), slog.String("stack", clip(string(e.stack), maxStack)))
+	}
+	return attrs
+}
+
+// tokenHash lets an operator find one token again without knowing it.
+func tokenHash(token secret.Text) string { return token.Hash() }
+
+// clip shortens s to at most limit bytes of whole characters and an ellipsis.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
+}

@@ -1,0 +1,66 @@
+package handler
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/ratelimit"
+	"matrixrtc-auth/matrix"
+)
+
+// NewFailureLimiter returns the limit of failed verifications per client
+// network: enough for a household whose clients hold stale tokens, few enough
+// that nobody searches networks or floods a homeserver through us.
+func NewFailureLimiter() *ratelimit.Limiter[netip.Prefix] {
+	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
+}
+
+// maxSlowdown is the longest that a user of a named server waits for the
+// failures of others at the same address.
+const maxSlowdown = time.Second
+
+// limitFailures applies the limit before a verification; settle must be called
+// with its outcome.
+//
+// A stranger may name any server, so at one that the operator did not name a
+// verification costs a permit up front, which success gives back: failures in
+// flight count, too. The operator's own users share addresses (an office, a
+// carrier's NAT) and must never be locked out by a neighbour: at named servers
+// only failures cost, and being over the limit means to wait for a moment.
+func (h *Handler) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(ok bool), err error) {
+	from := network(client)
+	if h.Named(server) {
+		h.slowDown(ctx, from)
+		return func(ok bool) {
+			if !ok {
+				h.Failures.Charge(from)
+			}
+		}, nil
+	}
+	if wait := h.Failures.Take(from); wait > 0 {
+		h.Metrics.RateLimited(metrics.AddressRefused)
+		return nil, &limitError{kind: metrics.AddressRefused, wait: wait}
+	}
+	return func(ok bool) {
+		if ok {
+			h.Failures.Return(from)
+		}
+	}, nil
+}
+
+// slowDown waits until the address has a permit again, or ctx ends.
+func (h *Handler) slowDown(ctx context.Context, from netip.Prefix) {
+	wait := min(h.Failures.Wait(from), maxSlowdown)
+	if wait <= 0 {
+		return
+	}
+	h.Metrics.RateLimited(metrics.AddressSlowed)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,161 @@
+package handler
+
+import (
+	"slices"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+)
+
+// maxFields is the most that an object of ours has.
+const maxFields = 6
+
+// fields are the known members of one object of a request; all others are
+// ignored. The first fault of a request stays in err, and what is read after it
+// is zero.
+type fields struct {
+	object string // the name of the object, "" at the top level
+	names  [maxFields]string
+	values [maxFields]value
+	err    *error
+}
+
+// readFields reads the top level of a request body.
+func readFields(body []byte, names ...string) fields {
+	f := fields{err: new(error)}
+	v, err := parseJSON(body)
+	switch {
+	case err != nil:
+		*f.err = err
+	case !v.isObject():
+		*f.err = errNotObject
+	default:
+		f.find(v, names)
+	}
+	return f
+}
+
+// find takes the members with these names. Of several with one name the last
+// one counts, as in a browser.
+func (f *fields) find(object value, names []string) {
+	copy(f.names[:], names)
+	for name, v, rest, ok := cutMember(object[1:]); ok; name, v, rest, ok = cutMember(rest) {
+		for i := range names {
+			if name.isText(names[i]) {
+				f.values[i] = v
+			}
+		}
+	}
+}
+
+// optional returns a member, nil if it is absent or null.
+func (f *fields) optional(name string) value {
+	if *f.err != nil {
+		return nil
+	}
+	v := f.values[slices.Index(f.names[:], name)]
+	if v == nil || v.isNull() {
+		return nil
+	}
+	return v
+}
+
+// required returns a member that must be there.
+func (f *fields) required(name string) value {
+	v := f.optional(name)
+	if v == nil {
+		f.fail(name, faultMissing)
+	}
+	return v
+}
+
+// inner returns the fields of a required member that is an object.
+func (f *fields) inner(name string, names ...string) fields {
+	inner := fields{object: name, err: f.err}
+	v := f.required(name)
+	switch {
+	case v == nil:
+	case !v.isObject():
+		f.fail(name, "must be an object")
+	default:
+		inner.find(v, names)
+	}
+	return inner
+}
+
+// text returns a required string that is not empty.
+func (f *fields) text(name string) string {
+	v := f.required(name)
+	switch {
+	case v == nil:
+		return ""
+	case !v.isString():
+		f.fail(name, "must be a string")
+		return ""
+	}
+	s := v.text()
+	if s == "" {
+		f.fail(name, faultMissing)
+	}
+	return s
+}
+
+// parsed returns a required string that follows a grammar.
+func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
+	text := f.text(name)
+	var zero T
+	if *f.err != nil {
+		return zero
+	}
+	v, err := parse(text)
+	if err != nil {
+		f.fail(name, faultInvalid)
+		return zero
+	}
+	return v
+}
+
+const (
+	faultMissing = "is missing"
+	faultInvalid = "is not valid"
+)
+
+func (f *fields) fail(name, fault string) {
+	if *f.err != nil {
+		return
+	}
+	if f.object != "" {
+		name = f.object + "." + name
+	}
+	*f.err = &fieldError{field: name, fault: fault}
+}
+
+// openIDToken reads the object of the Client-Server API, which clients pass on
+// as they got it.
+func (f *fields) openIDToken() matrix.OpenIDToken {
+	t := f.inner("openid_token", "access_token", "matrix_server_name")
+	return matrix.OpenIDToken{
+		AccessToken: secret.New(t.text("access_token")),
+		Server:      parsed(&t, "matrix_server_name", matrix.ParseServerName),
+	}
+}
+
+// noDelegation refuses the members that ask for a delegated leave, of which
+// delay_cs_api_url alone asks for nothing. Element Call repeats the request
+// without them when the answer is M_BAD_JSON.
+func (f *fields) noDelegation() {
+	id, timeout := f.optional("delay_id"), f.optional("delay_timeout")
+	switch {
+	case *f.err != nil || id == nil && timeout == nil:
+	case id == nil:
+		f.fail("delay_id", faultMissing)
+	case timeout == nil:
+		f.fail("delay_timeout", faultMissing)
+	case !id.isString():
+		f.fail("delay_id", "must be a string")
+	case !timeout.isNumber() && !timeout.isString():
+		f.fail("delay_timeout", "must be a number")
+	default:
+		*f.err = errDelegation
+	}
+}

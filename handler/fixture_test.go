@@ -1,0 +1,200 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+const (
+	homeserver = "example.org" // named by the operator, full access
+	stranger   = "remote.example"
+)
+
+// fakeVerifier knows tokens of the form "user:<user id>"; every other is
+// refused with cause. before, if set, runs first.
+type fakeVerifier struct {
+	before func(ctx context.Context) error
+	cause  matrix.Cause
+}
+
+func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed matrix.UserID) (matrix.UserID, error) {
+	if v.before != nil {
+		if err := v.before(ctx); err != nil {
+			return matrix.UserID{}, err
+		}
+	}
+	id, ok := strings.CutPrefix(t.AccessToken.Reveal(), "user:")
+	user, err := matrix.ParseUserID(id)
+	switch {
+	case !ok || err != nil:
+		return matrix.UserID{}, &matrix.VerifyError{Cause: v.cause, Server: t.Server, Addr: "192.0.2.7:8448", Err: errors.New("status 401, errcode \"M_UNKNOWN_TOKEN\"")}
+	case user.Server() != t.Server:
+		return matrix.UserID{}, &matrix.VerifyError{Cause: matrix.CauseForeignSubject, Server: t.Server}
+	case !claimed.IsZero() && claimed != user:
+		return matrix.UserID{}, &matrix.VerifyError{Cause: matrix.CauseClaimedUser, Server: t.Server}
+	}
+	return user, nil
+}
+
+// fakeRooms remembers who was asked for; err, if set, is the answer.
+type fakeRooms struct {
+	mu    sync.Mutex
+	rooms []sfu.Room
+	err   error
+}
+
+func (f *fakeRooms) Ensure(_ context.Context, room sfu.Room) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rooms = append(f.rooms, room)
+	return true, f.err
+}
+
+// grants records what it mints.
+type grants struct {
+	mu   sync.Mutex
+	last token.Grant
+}
+
+func (g *grants) Mint(grant token.Grant, _ time.Time) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last = grant
+	return "header.payload.signature"
+}
+
+// rig is a Handler with fakes around it, without limits.
+type rig struct {
+	*Handler
+	verifier *fakeVerifier
+	rooms    *fakeRooms
+	grants   *grants
+	log      *logBuffer
+}
+
+func newRig() *rig {
+	r := &rig{verifier: &fakeVerifier{cause: matrix.CauseStatus}, rooms: &fakeRooms{}, grants: &grants{}, log: &logBuffer{}}
+	isHome := func(s matrix.ServerName) bool { return s.String() == homeserver }
+	r.Handler = &Handler{
+		Verifier:   r.verifier,
+		Rooms:      r.rooms,
+		Minter:     r.grants,
+		URL:        "wss://sfu.example.org/path?a=b&c=<d>",
+		FullAccess: isHome,
+		CanPublish: func(matrix.ServerName) bool { return true },
+		Named:      isHome,
+		Proxies:    Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")},
+		Log:        slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Version:    "1.2.3",
+	}
+	return r
+}
+
+// serve answers one request without a network.
+func (r *rig) serve(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	return r.serveContext(context.Background(), method, path, body, headers...)
+}
+
+func (r *rig) serveContext(ctx context.Context, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	if r.mux == nil {
+		r.Routes()
+	}
+	req := httptest.NewRequestWithContext(ctx, method, "http://service.example"+path, strings.NewReader(body))
+	req.RemoteAddr = "127.0.0.1:1234"
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	r.mux.ServeHTTP(w, req)
+	return w
+}
+
+// listen serves r on loopback.
+func (r *rig) listen(t testing.TB) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(r.Routes())
+	server.Config.DisableGeneralOptionsHandler = true
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// logBuffer collects what is logged.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) lines() []string {
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
+
+// sfuGetBody and getTokenBody are what Element Call sends.
+func sfuGetBody(user string) string {
+	_, server, _ := strings.Cut(user, ":")
+	return `{"room":"!room:example.org","openid_token":{"access_token":"user:` + user +
+		`","expires_in":3600,"matrix_server_name":"` + server + `","token_type":"Bearer"},"device_id":"DEVICE"}`
+}
+
+func getTokenBody(user string) string {
+	_, server, _ := strings.Cut(user, ":")
+	return `{"room_id":"!room:example.org","slot_id":"m.call#ROOM","openid_token":{"access_token":"user:` + user +
+		`","expires_in":3600,"matrix_server_name":"` + server + `","token_type":"Bearer"},` +
+		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"` + user + `","claimed_device_id":"DEVICE"}}`
+}
+
+// badTokenBody carries a token that no homeserver vouches for.
+func badTokenBody(server string) string {
+	return `{"room":"!room:example.org","openid_token":{"access_token":"s3cret-token","matrix_server_name":"` +
+		server + `"},"device_id":"DEVICE"}`
+}
+
+func post(t testing.TB, url, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+var testKey = sfu.Key{ID: "devkey", Secret: secret.New("0123456789abcdef0123456789abcdef")}
+
+func scrape(m *metrics.Metrics) string {
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Body.String()
+}

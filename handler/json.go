@@ -1,0 +1,121 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// value is the text of one valid JSON value without surrounding white space.
+//
+// Fields are read where they stand in the text: a client may send what it likes
+// beside those that matter, and nothing is built that nobody asks for.
+type value []byte
+
+// parseJSON checks that body is one JSON value and nothing else.
+func parseJSON(body []byte) (value, error) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, errNotJSON
+	}
+	return bytes.TrimSpace(body), nil
+}
+
+func (v value) isObject() bool { return v[0] == '{' }
+func (v value) isString() bool { return v[0] == '"' }
+func (v value) isNumber() bool { return v[0] == '-' || '0' <= v[0] && v[0] <= '9' }
+func (v value) isNull() bool   { return v[0] == 'n' }
+
+// text is the string that v, a JSON string, stands for.
+func (v value) text() string {
+	inner := v[1 : len(v)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil {
+		panic(err) // v is valid
+	}
+	return s
+}
+
+// cutMember splits off the first member of an object, of which rest is what
+// comes after the opening brace or an earlier member. At its end ok is false.
+func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
+	rest = skipSpace(rest)
+	if rest[0] == ',' {
+		rest = skipSpace(rest[1:])
+	}
+	if rest[0] == '}' {
+		return nil, nil, nil, false
+	}
+	name, rest = cutValue(rest)
+	v, rest = cutValue(skipSpace(rest[1:])) // behind the colon
+	return name, v, rest, true
+}
+
+// isText reports whether the JSON string v stands for text: exactly, while
+// encoding/json takes a name in other letters for a known one.
+func (v value) isText(text string) bool {
+	if bytes.IndexByte(v, '\\') >= 0 {
+		return v.text() == text
+	}
+	return string(v[1:len(v)-1]) == text
+}
+
+// cutValue splits off the valid JSON value at the start of b, and the white
+// space behind it.
+func cutValue(b []byte) (value, []byte) {
+	n := end(b)
+	return b[:n], skipSpace(b[n:])
+}
+
+func skipSpace(b []byte) []byte {
+	for i, c := range b {
+		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return b[i:]
+		}
+	}
+	return nil
+}
+
+// end returns where the valid JSON value at the start of b ends.
+func end(b []byte) int {
+	switch b[0] {
+	case '"':
+		return stringEnd(b)
+	case '{', '[':
+		return bracketEnd(b)
+	}
+	if i := bytes.IndexAny(b, ",]} \t\r\n"); i >= 0 {
+		return i
+	}
+	return len(b)
+}
+
+func stringEnd(b []byte) int {
+	for i := 1; ; i++ {
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+}
+
+func bracketEnd(b []byte) int {
+	depth := 0
+	for i := 0; ; i++ {
+		switch b[i] {
+		case '"':
+			i += stringEnd(b[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+			if depth == 0 {
+				return i + 1
+			}
+		}
+	}
+}

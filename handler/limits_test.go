@@ -1,0 +1,217 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/ratelimit"
+	"matrixrtc-auth/matrix"
+)
+
+// limited runs f in a bubble with all limits at their defaults.
+func limited(t *testing.T, f func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.Users = ratelimit.New[matrix.UserID](ratelimit.Limit{PerMinute: 60, Burst: 30})
+		r.Failures = NewFailureLimiter()
+		f(t, r)
+	})
+}
+
+func TestUserLimit(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		for i := range 30 {
+			e := endpoints[i%len(endpoints)]
+			if w := r.serve("POST", e.path, e.body, "X-Real-IP", fmt.Sprintf("192.0.2.%d", i)); w.Code != 200 {
+				t.Fatalf("request %d: %d", i, w.Code)
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+		w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+		const want = `{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":700}`
+		if got := w.Body.String(); w.Code != 429 || got != want || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("%d %s, Retry-After %q, want 429 %s", w.Code, got, w.Header().Get("Retry-After"), want)
+		}
+		if w := r.serve("POST", "/sfu/get", sfuGetBody("@bob:"+homeserver)); w.Code != 200 {
+			t.Errorf("another user: %d", w.Code)
+		}
+		time.Sleep(700 * time.Millisecond)
+		if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 200 {
+			t.Errorf("after Retry-After: %d", w.Code)
+		}
+	})
+}
+
+// Who cannot prove to be alice cannot use up her requests.
+func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		body := replaceIn(t, getTokenBody("@alice:"+homeserver), "openid_token.access_token", `"guess"`)
+		for i := range 100 {
+			r.serve("POST", "/get_token", body, "X-Real-IP", fmt.Sprintf("192.0.2.%d", i))
+		}
+		if w := r.serve("POST", "/get_token", getTokenBody("@alice:"+homeserver), "X-Real-IP", "198.51.100.1"); w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func TestFailuresAtUnnamedServers(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		from := func(addr, body string) int {
+			return r.serve("POST", "/sfu/get", body, "X-Real-IP", addr).Code
+		}
+		for i := range 60 {
+			if status := from("192.0.2.1", badTokenBody(fmt.Sprintf("s%d.example", i))); status != 401 {
+				t.Fatalf("failure %d: %d", i, status)
+			}
+		}
+		w := r.serve("POST", "/sfu/get", badTokenBody("s61.example"), "X-Real-IP", "192.0.2.1")
+		if w.Code != 429 || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("%d, Retry-After %q, want 429 and 1", w.Code, w.Header().Get("Retry-After"))
+		}
+		if status := from("192.0.2.1", sfuGetBody("@alice:"+stranger)); status != 429 {
+			t.Errorf("a good token at an unnamed server, over the limit: %d", status)
+		}
+		if status := from("192.0.2.2", badTokenBody(stranger)); status != 401 {
+			t.Errorf("another address: %d", status)
+		}
+		start := time.Now()
+		if status := from("192.0.2.1", sfuGetBody("@alice:"+homeserver)); status != 200 {
+			t.Errorf("a named server's user from there: %d, want 200", status)
+		}
+		if took := time.Since(start); took <= 0 || took > time.Second {
+			t.Errorf("they waited %v, want up to 1s", took)
+		}
+		time.Sleep(time.Second)
+		if status := from("192.0.2.1", badTokenBody(stranger)); status != 401 {
+			t.Errorf("a second later: %d, want 401", status)
+		}
+	})
+}
+
+func TestSuccessCostsNoFailure(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		for i := range 300 {
+			w := r.serve("POST", "/sfu/get", sfuGetBody(fmt.Sprintf("@u%d:%s", i, stranger)))
+			if w.Code != 200 {
+				t.Fatalf("request %d: %d", i, w.Code)
+			}
+		}
+	})
+}
+
+// Verifications under way count: an attacker cannot start a thousand before
+// the first has failed.
+func TestFailuresInFlightCount(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		r.Routes()
+		release := make(chan struct{})
+		r.verifier.before = func(context.Context) error { <-release; return nil }
+		codes := make(chan int, 100)
+		for range 100 {
+			go func() { codes <- r.serve("POST", "/sfu/get", badTokenBody(stranger)).Code }()
+		}
+		synctest.Wait()
+		refused := len(codes)
+		for range refused {
+			if code := <-codes; code != 429 {
+				t.Errorf("refused with %d", code)
+			}
+		}
+		if refused != 40 {
+			t.Errorf("%d of 100 were refused at once, want 40", refused)
+		}
+		close(release)
+		for range 100 - refused {
+			if code := <-codes; code != 401 {
+				t.Errorf("judged with %d", code)
+			}
+		}
+	})
+}
+
+func TestFailuresAtNamedServersOnlySlow(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		start := time.Now()
+		for i := range 60 {
+			if w := r.serve("POST", "/sfu/get", badTokenBody(homeserver)); w.Code != 401 {
+				t.Fatalf("failure %d: %d", i, w.Code)
+			}
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the first 60 waited %v", took)
+		}
+		for i := range 10 {
+			if w := r.serve("POST", "/sfu/get", badTokenBody(homeserver)); w.Code != 401 {
+				t.Fatalf("failure %d over the limit: %d", i, w.Code)
+			}
+		}
+		if took := time.Since(start); took < 9*time.Second || took > 10*time.Second {
+			t.Errorf("ten more waited %v, want a second each", took)
+		}
+		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 429 {
+			t.Errorf("at an unnamed server from there: %d, want 429", w.Code)
+		}
+	})
+}
+
+func TestSlowdownEndsWithTheClient(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		for range 60 {
+			r.serve("POST", "/sfu/get", badTokenBody(homeserver))
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		r.serveContext(ctx, "POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+		if took := time.Since(start); took != 100*time.Millisecond {
+			t.Errorf("waited %v, want 100ms", took)
+		}
+	})
+}
+
+func TestOneIPv6NetworkIsOneClient(t *testing.T) {
+	limited(t, func(t *testing.T, r *rig) {
+		for i := range 61 {
+			w := r.serve("POST", "/sfu/get", badTokenBody(stranger), "X-Forwarded-For", fmt.Sprintf("2001:db8::%x", i+1))
+			if want := map[bool]int{false: 401, true: 429}[i == 60]; w.Code != want {
+				t.Fatalf("failure %d: %d, want %d", i, w.Code, want)
+			}
+		}
+		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger), "X-Forwarded-For", "2001:db8:0:1::1"); w.Code != 401 {
+			t.Errorf("the next /64: %d", w.Code)
+		}
+	})
+}
+
+func TestOffMeansAllLimits(t *testing.T) {
+	r := newRig() // its limiters are nil
+	for i := range 200 {
+		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 {
+			t.Fatalf("failure %d: %d", i, w.Code)
+		}
+		if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 200 {
+			t.Fatalf("request %d: %d", i, w.Code)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.7":           "192.0.2.7/32",
+		"2001:db8:1:2:3::4":   "2001:db8:1:2::/64",
+		"2001:db8:1:2:ffff::": "2001:db8:1:2::/64",
+	} {
+		if got := network(netip.MustParseAddr(addr)); got.String() != want {
+			t.Errorf("network(%s) = %s, want %s", addr, got, want)
+		}
+	}
+	if network(netip.Addr{}) != (netip.Prefix{}) {
+		t.Error("nobody has a network")
+	}
+}

@@ -1,0 +1,134 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// problem is what becomes of an error at the edge: a Matrix error for the
+// client, a cause for the log. There is one text for each class of errors; it
+// says neither whether a user or a room exists nor what a homeserver answered.
+type problem struct {
+	status        int
+	errcode, text string
+	cause         string
+	wait          time.Duration // until it is worth trying again, 0: not told
+}
+
+// statusCanceled stands in the log for a client that did not wait for its
+// answer.
+const statusCanceled = 499
+
+// The Matrix error codes in use.
+const (
+	codeNotJSON       = "M_NOT_JSON"
+	codeBadJSON       = "M_BAD_JSON"
+	codeTooLarge      = "M_TOO_LARGE"
+	codeUnauthorized  = "M_UNAUTHORIZED"
+	codeUnrecognized  = "M_UNRECOGNIZED"
+	codeLimitExceeded = "M_LIMIT_EXCEEDED"
+	codeUnknown       = "M_UNKNOWN"
+)
+
+var (
+	shuttingDown = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Shutting down", cause: "shutdown"}
+	canceled     = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Canceled", cause: "canceled"}
+	internal     = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
+)
+
+// problems are those of errors that carry nothing.
+var problems = []struct {
+	err error
+	problem
+}{
+	{ErrShuttingDown, shuttingDown},
+	{errNotJSON, problem{status: http.StatusBadRequest, errcode: codeNotJSON, text: "The body is not JSON", cause: "not_json"}},
+	{errNotObject, problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "The body is not a JSON object", cause: "bad_json"}},
+	{errDelegation, problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: "delegation"}},
+	{errTooLarge, problem{status: http.StatusRequestEntityTooLarge, errcode: codeTooLarge, text: "The body is too large", cause: "too_large"}},
+	{errNoRoute, problem{status: http.StatusNotFound, errcode: codeUnrecognized, text: "Unrecognized request", cause: "no_route"}},
+	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
+}
+
+// problemOf maps every error of a request to its answer; nothing else does.
+// An error that it does not know is a fault of ours.
+func problemOf(ctx context.Context, err error) problem {
+	if p, ok := clientProblem(err); ok {
+		return p
+	}
+	switch {
+	case errors.Is(context.Cause(ctx), ErrShuttingDown):
+		return shuttingDown
+	case errors.Is(ctx.Err(), context.Canceled):
+		return canceled
+	}
+	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
+		return problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
+			text: "The OpenID token does not prove the user", cause: string(e.Cause)}
+	}
+	if e, ok := errors.AsType[*roomError](err); ok {
+		return problem{status: http.StatusInternalServerError, errcode: codeUnknown,
+			text: "Unable to create room on SFU", cause: roomCause(e)}
+	}
+	p := internal
+	if _, ok := errors.AsType[*panicError](err); ok {
+		p.cause = "panic"
+	}
+	return p
+}
+
+// clientProblem maps the errors that nobody else had a part in.
+func clientProblem(err error) (problem, bool) {
+	if e, ok := errors.AsType[*fieldError](err); ok {
+		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
+			text: "The field " + e.field + " " + e.fault, cause: "bad_json"}, true
+	}
+	if e, ok := errors.AsType[*limitError](err); ok {
+		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
+			text: "Too many requests", cause: "limit_" + e.kind, wait: e.wait}, true
+	}
+	for _, p := range problems {
+		if errors.Is(err, p.err) {
+			return p.problem, true
+		}
+	}
+	return problem{}, false
+}
+
+// roomCause tells the SFU's causes from a homeserver's of the same name.
+func roomCause(err error) string {
+	if e, ok := errors.AsType[*sfu.Error](err); ok {
+		return "sfu_" + e.Cause
+	}
+	return "sfu"
+}
+
+// body is the Matrix error document. No text of ours needs an escape in JSON.
+func (p problem) body() []byte {
+	b := append(make([]byte, 0, 128), `{"errcode":"`...)
+	b = append(b, p.errcode...)
+	b = append(b, `","error":"`...)
+	b = append(b, p.text...)
+	b = append(b, '"')
+	if p.wait > 0 {
+		b = append(b, `,"retry_after_ms":`...)
+		b = strconv.AppendInt(b, roundUp(p.wait, time.Millisecond), 10)
+	}
+	return append(b, '}')
+}
+
+// setHeaders tells when to try again.
+func (p problem) setHeaders(h http.Header) {
+	if p.wait > 0 {
+		h.Set("Retry-After", strconv.FormatInt(roundUp(p.wait, time.Second), 10))
+	}
+}
+
+// roundUp returns how many units d takes, at least one.
+func roundUp(d, unit time.Duration) int64 { return int64(max(1, (d+unit-1)/unit)) }

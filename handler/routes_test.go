@@ -1,0 +1,263 @@
+package handler
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func do(t testing.TB, method, url, body string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req) // follows nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func wantCORS(t *testing.T, what string, h http.Header, methods string) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Origin":  "*",
+		"Access-Control-Allow-Methods": methods,
+		"Access-Control-Allow-Headers": "Accept, Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization",
+	} {
+		if got := h.Values(name); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %s = %q, want exactly %q", what, name, got, want)
+		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	r := newRig()
+	url := r.listen(t)
+	good, member := sfuGetBody("@alice:"+homeserver), getTokenBody("@alice:"+homeserver)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		errcode, allow     string
+	}{
+		{"POST", "/sfu/get", good, 200, "", ""},
+		{"POST", "/", good, 200, "", ""},
+		{"POST", "/get_token", member, 200, "", ""},
+		{"POST", "//sfu/get", good, 200, "", ""},
+		{"POST", "///sfu///get//", good, 200, "", ""},
+		{"POST", "/sfu/get/", good, 200, "", ""},
+		{"POST", "//", good, 200, "", ""},
+		{"POST", "/sfu/get?x=1", good, 200, "", ""},
+		{"GET", "/healthz", "", 200, "", ""},
+		{"HEAD", "/healthz", "", 200, "", ""},
+		{"GET", "//healthz/", "", 200, "", ""},
+
+		{"GET", "/sfu/get", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"HEAD", "/sfu/get", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"PUT", "/get_token", member, 405, "M_UNRECOGNIZED", "POST"},
+		{"DELETE", "//get_token/", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"PROPFIND", "/get_token", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"GET", "/", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"POST", "/healthz", "{}", 405, "M_UNRECOGNIZED", "GET, HEAD"},
+		{"DELETE", "/healthz", "", 405, "M_UNRECOGNIZED", "GET, HEAD"},
+
+		{"POST", "/delegate_delayed_leave", "", 404, "M_UNRECOGNIZED", ""},
+		{"GET", "/delegate_delayed_leave", "", 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/delegate_delayed_leave", member, 404, "M_UNRECOGNIZED", ""},
+		{"GET", "/nope", "", 404, "M_UNRECOGNIZED", ""},
+		{"PROPFIND", "/nope", "", 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/sfu/get/more", good, 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/SFU/GET", good, 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/sfu%2Fget", good, 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/sfu/../get_token", member, 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/sfu_webhook", "", 404, "M_UNRECOGNIZED", ""},
+
+		{"POST", "/sfu/get", "{", 400, "M_NOT_JSON", ""},
+		{"POST", "/sfu/get", "{}", 400, "M_BAD_JSON", ""},
+		{"POST", "/sfu/get", badTokenBody(homeserver), 401, "M_UNAUTHORIZED", ""},
+		{"POST", "/sfu/get", strings.Repeat(" ", maxBodyBytes+1), 413, "M_TOO_LARGE", ""},
+	} {
+		what := c.method + " " + c.path
+		resp := do(t, c.method, url+c.path, c.body)
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: %d %s, want %d", what, resp.StatusCode, body, c.status)
+		}
+		methods := "POST"
+		if strings.Contains(c.path, "healthz") {
+			methods = "GET"
+		}
+		wantCORS(t, what, resp.Header, methods)
+		if got := resp.Header.Get("Content-Type"); got != "application/json" {
+			t.Errorf("%s: Content-Type = %q", what, got)
+		}
+		if got := resp.Header.Get("Allow"); got != c.allow {
+			t.Errorf("%s: Allow = %q, want %q", what, got, c.allow)
+		}
+		if c.method == "HEAD" && len(body) > 0 {
+			t.Errorf("%s has a body: %q", what, body)
+		}
+		if c.errcode != "" && c.method != "HEAD" && !strings.HasPrefix(string(body), `{"errcode":"`+c.errcode+`","error":"`) {
+			t.Errorf("%s: %s, want errcode %s", what, body, c.errcode)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	url := newRig().listen(t)
+	for _, path := range []string{"/", "/sfu/get", "//sfu/get/", "/get_token", "/delegate_delayed_leave", "/nope", "/healthz"} {
+		resp := do(t, "OPTIONS", url+path, "")
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 200 || len(body) > 0 {
+			t.Errorf("OPTIONS %s: %d %q, want an empty 200", path, resp.StatusCode, body)
+		}
+		methods := "POST"
+		if path == "/healthz" {
+			methods = "GET"
+		}
+		wantCORS(t, "OPTIONS "+path, resp.Header, methods)
+	}
+}
+
+func TestOptionsStar(t *testing.T) {
+	url := newRig().listen(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Errorf("OPTIONS *: %d", resp.StatusCode)
+	}
+	wantCORS(t, "OPTIONS *", resp.Header, "POST")
+}
+
+func TestHealth(t *testing.T) {
+	r := newRig()
+	w := r.serve("GET", "/healthz", "")
+	if got, want := w.Body.String(), `{"status":"ok","version":"1.2.3"}`; w.Code != 200 || got != want {
+		t.Errorf("healthz: %d %s, want %s", w.Code, got, want)
+	}
+	if got := w.Header().Get("Content-Length"); got != "33" {
+		t.Errorf("Content-Length = %q", got)
+	}
+}
+
+func TestDraining(t *testing.T) {
+	r := newRig()
+	r.Routes()
+	r.Drain()
+	for _, request := range []string{"GET /healthz", "POST /sfu/get", "POST /nope", "GET /sfu/get"} {
+		method, path, _ := strings.Cut(request, " ")
+		w := r.serve(method, path, sfuGetBody("@alice:"+homeserver))
+		if got, want := w.Body.String(), `{"errcode":"M_UNKNOWN","error":"Shutting down"}`; w.Code != 503 || got != want {
+			t.Errorf("%s: %d %s, want 503 %s", request, w.Code, got, want)
+		}
+		if w.Header().Get("Connection") != "close" {
+			t.Errorf("%s keeps its connection", request)
+		}
+		wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
+	}
+	if w := r.serve("OPTIONS", "/sfu/get", ""); w.Code != 200 {
+		t.Errorf("the preflight that lets a browser read the 503: %d", w.Code)
+	}
+}
+
+// Requests that are still under way when the service must end are told so.
+func TestEndOfTheWait(t *testing.T) {
+	r := newRig()
+	ctx, end := context.WithCancelCause(context.Background())
+	r.verifier.before = func(ctx context.Context) error {
+		end(ErrShuttingDown)
+		return ctx.Err()
+	}
+	if w := r.serveContext(ctx, "POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 503 {
+		t.Errorf("%d %s, want 503", w.Code, w.Body)
+	}
+}
+
+func TestPanic(t *testing.T) {
+	r := newRig()
+	r.verifier.before = func(context.Context) error { panic("forged\ntime=1 level=INFO") }
+	w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+	if got, want := w.Body.String(), `{"errcode":"M_UNKNOWN","error":"Internal error"}`; w.Code != 500 || got != want {
+		t.Errorf("%d %s, want 500 %s", w.Code, got, want)
+	}
+	wantCORS(t, "500", w.Header(), "POST")
+	lines := r.log.lines()
+	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=panic") || !strings.Contains(lines[0], "fixture_test.go") {
+		t.Errorf("log = %q, want one line with the stack", lines)
+	}
+}
+
+func TestPanicAfterTheAnswerBegan(t *testing.T) {
+	r := newRig()
+	r.Routes()
+	r.mux.Get("/late", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "half")
+		panic("late")
+	})
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler {
+			t.Errorf("recovered %v, want http.ErrAbortHandler", v)
+		}
+		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=panic") {
+			t.Errorf("log = %q", lines)
+		}
+	}()
+	r.serve("GET", "/late", "")
+}
+
+func TestUnknownErrorIsOpaque(t *testing.T) {
+	r := newRig()
+	r.verifier.before = func(context.Context) error { return errors.New("s3cret detail") }
+	w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+	if w.Code != 500 || strings.Contains(w.Body.String(), "s3cret") || !strings.Contains(r.log.String(), "s3cret detail") {
+		t.Errorf("%d %s, log %s", w.Code, w.Body, r.log)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.verifier.before = func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil // and the token is good
+		}
+		r.rooms.err = context.DeadlineExceeded
+		start := time.Now()
+		w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+		if took := time.Since(start); w.Code != 500 || took != 25*time.Second {
+			t.Errorf("%d after %v, want 500 after 25s", w.Code, took)
+		}
+	})
+}
+
+func TestCanceledClient(t *testing.T) {
+	r := newRig()
+	ctx, cancel := context.WithCancel(context.Background())
+	r.verifier.before = func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	}
+	r.serveContext(ctx, "POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+	if got := r.log.String(); !strings.Contains(got, "level=INFO") || !strings.Contains(got, "status=499") || !strings.Contains(got, "cause=canceled") {
+		t.Errorf("log = %s, want status 499 at info", got)
+	}
+}

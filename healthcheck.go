@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"matrixrtc-auth/config"
+)
+
+// healthcheck asks the service that this environment configures for /healthz.
+// It needs no other variable than those that say where the service listens.
+func healthcheck(ctx context.Context, stderr io.Writer) int {
+	bind, err := config.LoadListen()
+	if err == nil {
+		err = askHealth(ctx, bind)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "unhealthy:", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func askHealth(ctx context.Context, bind config.Bind) error {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://matrixrtc-auth/healthz", nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, bind.Network, reachable(bind))
+	}}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", bind, resp.Status)
+	}
+	return nil
+}
+
+// reachable turns an address to listen on into one to connect to: whoever
+// listens everywhere can be reached on loopback.
+func reachable(bind config.Bind) string {
+	host, port, err := net.SplitHostPort(bind.Address)
+	if bind.Network == "unix" || err != nil {
+		return bind.Address
+	}
+	switch host {
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}

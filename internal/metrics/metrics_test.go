@@ -1,0 +1,89 @@
+package metrics_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+)
+
+func scrape(t *testing.T, m *metrics.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("GET /metrics: %d", w.Code)
+	}
+	return w.Body.String()
+}
+
+func TestEverythingIsCounted(t *testing.T) {
+	m := metrics.New("1.2.3")
+	m.Request("/sfu/get", 200)
+	m.Request("/sfu/get", 200)
+	m.Request("", 404)
+	m.Verified()
+	m.HomeserverAnswered(time.Millisecond)
+	m.VerificationFailed("dns")
+	m.RoomEnsured(true)
+	m.SFUAnswered(time.Millisecond)
+	m.RoomEnsured(false)
+	m.RoomEnsured(false)
+	m.RoomFailed()
+	m.SFUAnswered(time.Second)
+	m.RateLimited(metrics.UserRefused)
+
+	got := scrape(t, m)
+	for _, want := range []string{
+		`matrixrtc_auth_requests_total{route="/sfu/get",status="200"} 2`,
+		`matrixrtc_auth_requests_total{route="",status="404"} 1`,
+		`matrixrtc_auth_verifications_total{cause="ok"} 1`,
+		`matrixrtc_auth_verifications_total{cause="dns"} 1`,
+		`matrixrtc_auth_homeserver_seconds_count 1`,
+		`matrixrtc_auth_sfu_seconds_count 2`,
+		`matrixrtc_auth_rooms_total{result="created"} 1`,
+		`matrixrtc_auth_rooms_total{result="saved"} 2`,
+		`matrixrtc_auth_rooms_total{result="failed"} 1`,
+		`matrixrtc_auth_rate_limited_total{kind="user"} 1`,
+		`matrixrtc_auth_rate_limited_total{kind="address"} 0`,
+		`matrixrtc_auth_build_info{goversion="go1.`,
+		`version="1.2.3"} 1`,
+		`go_goroutines `,
+		`process_resident_memory_bytes `,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in:\n%s", want, got)
+		}
+	}
+}
+
+func TestOnlyMetricsAreServed(t *testing.T) {
+	for request, want := range map[string]int{"GET /": 404, "GET /debug/pprof/": 404, "POST /metrics": 405} {
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		metrics.New("").Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", request, w.Code, want)
+		}
+	}
+}
+
+func TestNilCountsNothing(t *testing.T) {
+	var m *metrics.Metrics
+	allocs := testing.AllocsPerRun(100, func() {
+		m.Request("/", 200)
+		m.Verified()
+		m.HomeserverAnswered(1)
+		m.VerificationFailed("dns")
+		m.RoomEnsured(true)
+		m.SFUAnswered(1)
+		m.RoomFailed()
+		m.RateLimited(metrics.UserRefused)
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations, want none", allocs)
+	}
+}

@@ -1,0 +1,122 @@
+// Command matrixrtc-auth is a MatrixRTC authorization service: it has a
+// homeserver confirm whose an OpenID token is and hands that user an access
+// token for the LiveKit room of their call (MSC4195).
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"matrixrtc-auth/config"
+)
+
+// version is stamped by the linker: -ldflags "-X main.version=1.2.3".
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from then on a signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+const usage = `Usage: matrixrtc-auth [command]
+
+Commands:
+  serve        serve token requests until SIGTERM or SIGINT (the default)
+  config       print the configuration in effect without secrets, and its faults
+  healthcheck  ask the running service on this machine whether it is healthy
+  version      print the version
+  help         print this, and the environment variables
+`
+
+// run is the program. It returns the exit code: 0, 1 for a failure, 2 for
+// arguments that make no sense. Cancelling ctx ends serve.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		args = []string{"serve"}
+	}
+	if len(args) > 1 {
+		return misuse(stderr, fmt.Sprintf("%s takes no arguments; the environment configures it", args[0]))
+	}
+	switch args[0] {
+	case "serve":
+		return serve(ctx, stderr)
+	case "config":
+		return printConfig(stdout, stderr)
+	case "healthcheck":
+		return healthcheck(ctx, stderr)
+	case "version", "--version":
+		fmt.Fprintln(stdout, "matrixrtc-auth", buildVersion())
+	case "help", "--help", "-h":
+		printHelp(stdout)
+	default:
+		return misuse(stderr, fmt.Sprintf("there is no command %q", args[0]))
+	}
+	return exitOK
+}
+
+func misuse(stderr io.Writer, fault string) int {
+	fmt.Fprintf(stderr, "matrixrtc-auth: %s\n\n%s", fault, usage)
+	return exitUsage
+}
+
+// printConfig prints the effective configuration, or else all that is wrong.
+func printConfig(stdout, stderr io.Writer) int {
+	cfg, warnings, err := config.Load()
+	for _, warning := range warnings {
+		fmt.Fprintln(stderr, "warning:", warning)
+	}
+	if err == nil {
+		err = cfg.Print(stdout)
+	}
+	for _, fault := range faults(err) {
+		fmt.Fprintln(stderr, "fault:", fault)
+	}
+	if err != nil {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// faults takes a joined error apart.
+func faults(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+func printHelp(stdout io.Writer) {
+	fmt.Fprint(stdout, usage, "\nEnvironment variables:\n")
+	for _, v := range config.Variables() {
+		fmt.Fprintf(stdout, "  %s\n      %s\n", v.Name, v.Meaning)
+		if v.Default != "" {
+			fmt.Fprintf(stdout, "      default: %s\n", v.Default)
+		}
+	}
+}
+
+// buildVersion is the stamped version, else what the go command knows.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	return cmp.Or(version, info.Main.Version, "(devel)")
+}

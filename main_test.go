@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"matrixrtc-auth": main})
+}
+
+// TestScripts runs the scripts in testdata/script against the real binary (the
+// test's own, in a process of its own). Their commands are in
+// script_test.go and service_test.go.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"homeserver": cmdHomeserver,
+			"openid":     cmdOpenID,
+			"sfu":        cmdSFU,
+			"serve":      cmdServe,
+			"signal":     cmdSignal,
+			"exited":     cmdExited,
+			"await":      cmdAwait,
+			"http":       cmdHTTP,
+			"answer":     cmdAnswer,
+			"raw":        cmdRaw,
+			"jwt":        cmdJWT,
+			"repeat":     cmdRepeat,
+			"listen":     cmdListen,
+			"blank":      cmdBlank,
+			"metrics":    cmdMetrics,
+		},
+	})
+}
+
+// setUp gives a script a configuration that lacks nothing but a homeserver.
+func setUp(env *testscript.Env) error {
+	l := &lab{ca: matrixtest.NewCA(), homeservers: map[string]*matrixtest.Server{}}
+	env.Values[labKey{}] = l
+	env.Defer(l.close)
+	for name, value := range map[string]string{
+		"LIVEKIT_URL":      "ws://127.0.0.1:9",
+		"LIVEKIT_KEY":      scriptKey.ID,
+		"LIVEKIT_SECRET":   scriptKey.Secret.Reveal(),
+		"LIVEKIT_CA_FILE":  filepath.Join(env.WorkDir, "ca.pem"),
+		"LIVEKIT_JWT_BIND": "127.0.0.1:0",
+
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org",
+	} {
+		env.Setenv(name, value)
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), l.ca.PEM(), 0o600)
+}

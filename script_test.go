@@ -1,0 +1,383 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+var scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
+
+// patience is how long a script waits for what must happen.
+const patience = 30 * time.Second
+
+// lab is what one script has around the service.
+type lab struct {
+	ca          *matrixtest.CA
+	homeservers map[string]*matrixtest.Server
+	sfu         *sfutest.Server
+	service     *service
+	pending     chan answer // of `http &`
+	last        answer
+	closers     []func()
+	held        chan struct{} // the homeserver that is held answers when it closes
+	asked       chan struct{} // and says here that somebody waits
+}
+
+type labKey struct{}
+
+func labOf(ts *testscript.TestScript) *lab { return ts.Value(labKey{}).(*lab) }
+
+func (l *lab) close() {
+	l.release()
+	if l.service != nil {
+		l.service.kill()
+	}
+	if l.sfu != nil {
+		l.sfu.Close()
+	}
+	for _, h := range l.homeservers {
+		h.Close()
+	}
+	for _, f := range l.closers {
+		f()
+	}
+}
+
+// homeserver VAR
+// homeserver VAR answers STATUS BODY | is held | is asked | is released | is gone
+//
+// starts a homeserver and sets VAR to its server name, or scripts what it
+// answers. One that is held answers when it is released; "is asked" waits until
+// a request waits for that.
+func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: homeserver VAR [answers STATUS BODY | is held | is released | is gone]")
+	}
+	h := l.homeservers[ts.Getenv(args[0])]
+	switch strings.Join(args[1:min(len(args), 3)], " ") {
+	case "":
+		h = matrixtest.NewServer(matrixtest.SignedBy(l.ca))
+		l.homeservers[h.Name().String()] = h
+		ts.Setenv(args[0], h.Name().String())
+	case "is held":
+		l.hold(h)
+	case "is asked":
+		<-l.asked
+	case "is released":
+		l.release()
+	case "is gone":
+		h.Close()
+	default:
+		var status int
+		if _, err := fmt.Sscan(args[2], &status); err != nil || args[1] != "answers" || len(args) != 4 {
+			ts.Fatalf("homeserver: what is %q?", args[1:])
+		}
+		h.Script(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			io.WriteString(w, args[3])
+		})
+	}
+}
+
+func (l *lab) hold(h *matrixtest.Server) {
+	held, asked := make(chan struct{}), make(chan struct{}, 100)
+	l.held, l.asked = held, asked
+	h.Script(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-held
+		h.Script(nil)
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (l *lab) release() {
+	if l.held != nil {
+		close(l.held)
+		l.held = nil
+	}
+}
+
+// openid VAR USER [at SERVER]
+//
+// has the user's homeserver (or SERVER, which lies) issue an OpenID token.
+func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 && len(args) != 4 {
+		ts.Fatalf("usage: openid VAR USER [at SERVER]")
+	}
+	_, server, _ := strings.Cut(args[1], ":")
+	if len(args) == 4 {
+		server = args[3]
+	}
+	h := labOf(ts).homeservers[server]
+	if h == nil {
+		ts.Fatalf("there is no homeserver %s", server)
+	}
+	ts.Setenv(args[0], h.IssueToken(args[1]))
+}
+
+// sfu
+// sfu fails | rooms
+//
+// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, or
+// prints its rooms.
+func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	switch what := strings.Join(args, " "); {
+	case neg || l.sfu == nil && what != "":
+		ts.Fatalf("usage: sfu [fails | rooms]")
+	case what == "":
+		l.sfu = sfutest.NewServer(scriptKey)
+		ts.Setenv("LIVEKIT_URL", l.sfu.URL())
+	case what == "fails":
+		l.sfu.FailAlways(sfutest.Status(http.StatusBadGateway))
+	case what == "rooms":
+		fmt.Fprintln(ts.Stdout(), len(l.sfu.Rooms()), "rooms")
+		for _, room := range l.sfu.Rooms() {
+			fmt.Fprintln(ts.Stdout(), room.Name, room.EmptyTimeout, room.DepartureTimeout, room.MaxParticipants)
+		}
+	}
+}
+
+// http [&] METHOD PATH [-H 'Name: value']... [-chunked] [FILE]
+//
+// sends a request to the service, with the text of FILE as its body, in which
+// $VAR is replaced, and prints the status, the headers by name and the body.
+// -chunked does not announce how long the body is.
+// With & it does not wait; `answer` then prints the answer.
+func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	background := len(args) > 0 && args[0] == "&"
+	if background {
+		args = args[1:]
+	}
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: http [&] METHOD PATH [-H 'Name: value']... [-chunked] [FILE]")
+	}
+	req := newRequest(ts, args)
+	if background {
+		l.pending = make(chan answer, 1)
+		go func() { l.pending <- ask(l.service.address, req) }()
+		return
+	}
+	l.show(ts, ask(l.service.address, req))
+}
+
+// answer prints the answer to the last `http &`.
+func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	if neg || len(args) > 0 || l.pending == nil {
+		ts.Fatalf("usage: answer, after http &")
+	}
+	l.show(ts, <-l.pending)
+}
+
+// request is one HTTP request as it goes over the wire.
+type request struct{ method, text string }
+
+func newRequest(ts *testscript.TestScript, args []string) request {
+	method, path, args := args[0], args[1], args[2:]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: service.example\r\nConnection: close\r\n", method, path)
+	for len(args) > 1 && args[0] == "-H" {
+		fmt.Fprintf(&b, "%s\r\n", args[1])
+		args = args[2:]
+	}
+	chunked := len(args) > 0 && args[0] == "-chunked"
+	if chunked {
+		args = args[1:]
+	}
+	var body string
+	if len(args) > 0 {
+		body = os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	}
+	if chunked {
+		fmt.Fprintf(&b, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	} else {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	return request{method, b.String()}
+}
+
+// answer is what came back for one request.
+type answer struct {
+	text string // status, headers and body
+	body string
+	err  error
+}
+
+// ask sends req over a connection of its own.
+func ask(address string, req request) answer {
+	conn, err := dial(address)
+	if err != nil {
+		return answer{err: err}
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, req.text); err != nil {
+		return answer{err: err}
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: req.method})
+	if err != nil {
+		return answer{err: err}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return answer{text: format(resp, body), body: string(body), err: err}
+}
+
+func dial(address string) (net.Conn, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Now().Add(patience))
+}
+
+func format(resp *http.Response, body []byte) string {
+	var lines []string
+	for name, values := range resp.Header {
+		for _, value := range values {
+			lines = append(lines, name+": "+value)
+		}
+	}
+	slices.Sort(lines)
+	return fmt.Sprintf("%s\n%s\n\n%s\n", resp.Status, strings.Join(lines, "\n"), body)
+}
+
+func (l *lab) show(ts *testscript.TestScript, a answer) {
+	ts.Check(a.err)
+	l.last = a
+	io.WriteString(ts.Stdout(), a.text)
+}
+
+// repeat N METHOD PATH ...
+//
+// sends a request N times and prints how often each status came back.
+func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
+	var n int
+	if len(args) < 3 || neg {
+		ts.Fatalf("usage: repeat N METHOD PATH [-H 'Name: value']... [-chunked] [FILE]")
+	}
+	_, err := fmt.Sscan(args[0], &n)
+	ts.Check(err)
+	counts := map[string]int{}
+	for range n {
+		a := ask(labOf(ts).service.address, newRequest(ts, args[1:]))
+		ts.Check(a.err)
+		status, _, _ := strings.Cut(a.text, "\n")
+		counts[status]++
+	}
+	for status, count := range counts {
+		fmt.Fprintf(ts.Stdout(), "%d times %s\n", count, status)
+	}
+}
+
+// raw FILE
+//
+// sends the bytes of FILE, with line ends as HTTP has them, and prints all
+// that comes back.
+func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: raw FILE")
+	}
+	conn, err := dial(labOf(ts).service.address)
+	ts.Check(err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, strings.ReplaceAll(ts.ReadFile(args[0]), "\n", "\r\n"))
+	ts.Check(err)
+	_, err = io.Copy(ts.Stdout(), conn)
+	ts.Check(err)
+}
+
+// jwt
+//
+// verifies the access token in the last answer as LiveKit does, and prints its
+// claims.
+func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: jwt")
+	}
+	_, after, found := strings.Cut(labOf(ts).last.body, `"jwt":"`)
+	text, _, _ := strings.Cut(after, `"`)
+	if !found {
+		ts.Fatalf("no token in the last answer")
+	}
+	parsed, err := auth.ParseAPIToken(text)
+	ts.Check(err)
+	_, _, err = parsed.Verify(scriptKey.Secret.Reveal())
+	ts.Check(err)
+	ts.Setenv("JWT", text)
+	fmt.Fprintln(ts.Stdout(), claims(ts, text))
+}
+
+// listen VAR
+//
+// listens on loopback, sets VAR to the address and closes every connection.
+func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listen VAR")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	})
+	lab := labOf(ts)
+	lab.closers = append(lab.closers, func() { l.Close(); wg.Wait() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// blank FILE SIZE
+//
+// makes a file of so many spaces.
+func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
+	var size int
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: blank FILE SIZE")
+	}
+	_, err := fmt.Sscan(args[1], &size)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte(" "), size), 0o600))
+}
+
+// metrics
+//
+// prints what Prometheus would get.
+func cmdMetrics(ts *testscript.TestScript, neg bool, args []string) {
+	at, found := labOf(ts).service.await(regexp.MustCompile(`msg="serving metrics" address=(\S+)`))
+	if neg || len(args) > 0 || !found {
+		ts.Fatalf("usage: metrics, with LIVEKIT_METRICS_BIND set")
+	}
+	a := ask(at[1], newRequest(ts, []string{"GET", "/metrics"}))
+	ts.Check(a.err)
+	io.WriteString(ts.Stdout(), a.text)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"matrixrtc-auth/config"
+)
+
+// What one client may take. A connection costs about 20 kB, so all of them
+// stay below 100 MB; the rest waits in the kernel's queue until one is free,
+// which slow clients make room for within headerTime and bodyTime.
+const (
+	maxConnections = 4096
+	maxScrapers    = 32
+
+	headerTime = 5 * time.Second
+	bodyTime   = 15 * time.Second // headers included
+	writeTime  = 35 * time.Second // from the end of the headers; the handler has 25 s of it
+	idleTime   = 120 * time.Second
+
+	maxHeaderBytes = 16 << 10
+	// headerSlop is what net/http adds to the limit that it is told.
+	headerSlop = 4096
+)
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       bodyTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// OPTIONS * is ours to answer, with the headers of every answer.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// listen opens bind.
+func listen(bind config.Bind) (net.Listener, error) {
+	if bind.Network != "unix" {
+		return net.Listen(bind.Network, bind.Address)
+	}
+	if err := removeStale(bind.Address); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", bind.Address)
+	if err != nil {
+		return nil, err
+	}
+	// For the group: the reverse proxy's.
+	if err := os.Chmod(bind.Address, 0o660); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// removeStale removes a socket that nobody listens on any more, as a process
+// that was killed leaves behind. It removes nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("listening on %s: there is something else than a socket; move it away", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		return errors.Join(fmt.Errorf("listening on %s: another process serves there", path), conn.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("listening on %s: %w", path, err)
+	}
+	return os.Remove(path)
+}
+
+// addressOf writes where l listens as LIVEKIT_JWT_BIND takes it.
+func addressOf(l net.Listener) string {
+	return config.Bind{Network: l.Addr().Network(), Address: l.Addr().String()}.String()
+}

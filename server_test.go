@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/config"
+)
+
+// startServer serves h as the program does, with other timeouts if change sets
+// them, and returns the address.
+func startServer(t *testing.T, h http.Handler, limit int, change func(*http.Server)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(h, slog.New(slog.DiscardHandler))
+	if change != nil {
+		change(server)
+	}
+	ended := make(chan error)
+	go func() { ended <- server.Serve(limitConnections(listener, limit)) }()
+	t.Cleanup(func() {
+		server.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	io.WriteString(w, "hello")
+}
+
+func connect(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// get asks for / over conn and returns the status, 0 if the connection ended.
+func get(t *testing.T, conn net.Conn, header string) int {
+	t.Helper()
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n", header)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+func TestHeaderLimit(t *testing.T) {
+	address := startServer(t, http.HandlerFunc(hello), 10, nil)
+	fill := func(n int) string { return "X-Fill: " + strings.Repeat("x", n) + "\r\n" }
+	if status := get(t, connect(t, address), fill(15<<10)); status != 200 {
+		t.Errorf("15 KiB of headers: %d", status)
+	}
+	if status := get(t, connect(t, address), fill(16<<10)); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("over 16 KiB of headers: %d", status)
+	}
+}
+
+// A thousand clients that send nothing, half a header or half a body take
+// nobody's turn, and are cut off.
+func TestSlowClients(t *testing.T) {
+	const clients = 1000
+	address := startServer(t, http.HandlerFunc(hello), maxConnections, func(s *http.Server) {
+		s.ReadHeaderTimeout, s.ReadTimeout = 2*time.Second, 3*time.Second
+	})
+	beginnings := []string{"", "POST / HTTP/1.1\r\nHost: x\r\nX-", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"}
+	slow := make([]net.Conn, clients)
+	for i := range slow {
+		slow[i] = connect(t, address)
+		io.WriteString(slow[i], beginnings[i%len(beginnings)])
+	}
+	start := time.Now()
+	if status := get(t, connect(t, address), ""); status != 200 {
+		t.Errorf("a quick client among them: %d", status)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("a quick client waited %v", took)
+	}
+	for i, conn := range slow {
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("slow client %d was not cut off", i)
+		}
+	}
+}
+
+// pipes is a listener to which somebody always connects.
+type pipes struct{ net.Listener }
+
+func (pipes) Accept() (net.Conn, error) { conn, _ := net.Pipe(); return conn, nil }
+func (pipes) Close() error              { return nil }
+
+func TestConnectionLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limited := limitConnections(pipes{}, 2)
+		accepted := make(chan net.Conn, 10)
+		done := make(chan error)
+		go func() {
+			for {
+				conn, err := limited.Accept()
+				if err != nil {
+					done <- err
+					return
+				}
+				accepted <- conn
+			}
+		}()
+		synctest.Wait()
+		if n := len(accepted); n != 2 {
+			t.Fatalf("%d connections were accepted, want 2", n)
+		}
+		first := <-accepted
+		first.Close()
+		first.Close() // gives its place back once
+		synctest.Wait()
+		if n := len(accepted); n != 2 {
+			t.Errorf("%d connections after one was closed, want 2", n)
+		}
+		limited.Close()
+		if err := <-done; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept of a closed listener: %v", err)
+		}
+	})
+}
+
+func TestReachable(t *testing.T) {
+	for bind, want := range map[config.Bind]string{
+		{Network: "tcp", Address: ":8080"}:            "127.0.0.1:8080",
+		{Network: "tcp", Address: "0.0.0.0:8080"}:     "127.0.0.1:8080",
+		{Network: "tcp", Address: "[::]:8080"}:        "[::1]:8080",
+		{Network: "tcp", Address: "127.0.0.1:8080"}:   "127.0.0.1:8080",
+		{Network: "tcp", Address: "[::1]:8080"}:       "[::1]:8080",
+		{Network: "tcp", Address: "auth.lan:8080"}:    "auth.lan:8080",
+		{Network: "unix", Address: "/run/auth:1.soc"}: "/run/auth:1.soc",
+	} {
+		if got := reachable(bind); got != want {
+			t.Errorf("reachable(%s) = %s, want %s", bind, got, want)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/config"
+)
+
+// service is the running program of a script.
+type service struct {
+	cmd     *exec.Cmd
+	address string
+	log     string        // the file that the program itself writes
+	exited  chan struct{} // closed when the process has ended
+}
+
+// serve
+//
+// starts the program with the script's environment and waits until it listens;
+// its log goes to the file "log". With !, it must fail to start.
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) > 0 {
+		ts.Fatalf("usage: [!] serve")
+	}
+	l := labOf(ts)
+	if l.service != nil {
+		l.service.kill()
+	}
+	s, err := startService(ts)
+	ts.Check(err)
+	l.service = s
+	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)|"msg":"listening","address":"([^"]+)"`))
+	if started == neg {
+		ts.Fatalf("started: %v\n%s", started, s.text())
+	}
+	if !started {
+		<-s.exited
+		if s.cmd.ProcessState.Success() {
+			ts.Fatalf("it ended with exit code 0")
+		}
+		io.WriteString(ts.Stderr(), s.text())
+		return
+	}
+	s.address = line[1] + line[2]
+	ts.Setenv("SERVICE", s.address)
+}
+
+func startService(ts *testscript.TestScript) (*service, error) {
+	name, err := lookPath("matrixrtc-auth", ts.Getenv("PATH"))
+	if err != nil {
+		return nil, err
+	}
+	s := &service{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
+	// Its own file, not a pipe to here: a line is there before the answer is.
+	log, err := os.Create(s.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.cmd.Stderr = log
+	s.cmd.Dir = ts.MkAbs(".")
+	s.cmd.Env = environ(ts)
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	return s, nil
+}
+
+// environ is what the program gets of the script's environment.
+func environ(ts *testscript.TestScript) []string {
+	env := []string{"PATH=" + ts.Getenv("PATH")}
+	for _, v := range config.Variables() {
+		if value := ts.Getenv(v.Name); value != "" {
+			env = append(env, v.Name+"="+value)
+		}
+	}
+	return env
+}
+
+func lookPath(name, path string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
+			return filepath.Join(dir, name), nil
+		}
+	}
+	return "", fmt.Errorf("no %s in PATH", name)
+}
+
+func (s *service) text() string {
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// await waits until the log matches, or the process has ended without.
+func (s *service) await(pattern *regexp.Regexp) (match []string, found bool) {
+	deadline := time.After(patience)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for match == nil {
+		select {
+		case <-look.C:
+			match = pattern.FindStringSubmatch(s.text())
+		case <-s.exited:
+			match = pattern.FindStringSubmatch(s.text())
+			return match, match != nil
+		case <-deadline:
+			return nil, false
+		}
+	}
+	return match, true
+}
+
+func (s *service) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// await PATTERN
+//
+// waits until the service's log matches.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await PATTERN")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	s := labOf(ts).service
+	if _, found := s.await(pattern); !found {
+		ts.Fatalf("the log does not match %s:\n%s", args[0], s.text())
+	}
+}
+
+// signal NAME
+//
+// sends SIGTERM, SIGINT or SIGKILL to the service.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGKILL": syscall.SIGKILL}
+	if neg || len(args) != 1 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signal SIGTERM|SIGINT|SIGKILL")
+	}
+	ts.Check(labOf(ts).service.cmd.Process.Signal(signals[args[0]]))
+}
+
+// exited
+//
+// waits until the service has ended, with exit code 0; with !, with another or
+// by a signal. Its log is complete then.
+func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) > 0 {
+		ts.Fatalf("usage: [!] exited")
+	}
+	s := labOf(ts).service
+	select {
+	case <-s.exited:
+	case <-time.After(patience):
+		ts.Fatalf("it still runs:\n%s", s.text())
+	}
+	if state := s.cmd.ProcessState; state.Success() == neg {
+		ts.Fatalf("%s:\n%s", state, s.text())
+	}
+}
+
+// claims returns the payload of a JWT.
+func claims(ts *testscript.TestScript, jwt string) string {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		ts.Check(errors.New("not a JWT"))
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	ts.Check(err)
+	return string(payload)
+}

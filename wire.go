@@ -1,0 +1,77 @@
+package main
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/ratelimit"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// newHandler puts the packages together as cfg says.
+func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics) *handler.Handler {
+	h := &handler.Handler{
+		Verifier: newVerifier(cfg, counters),
+		Rooms:    newRooms(cfg, counters),
+		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
+
+		URL:                  cfg.LivekitURL,
+		FullAccess:           cfg.FullAccess.Contains,
+		CanPublish:           cfg.RemoteCanPublish.Contains,
+		CanUpdateOwnMetadata: cfg.CanUpdateOwnMetadata,
+		Named:                cfg.Named,
+
+		Proxies: cfg.TrustedProxies,
+		Log:     log,
+		Metrics: counters,
+		Version: buildVersion(),
+	}
+	if cfg.RateLimit != (config.RateLimit{}) {
+		h.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))
+		h.Failures = handler.NewFailureLimiter()
+	}
+	return h
+}
+
+// newVerifier asks homeservers. Those that the operator named may be anywhere;
+// all others must have public addresses, and share no connection with the named.
+func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier {
+	named := newTransport(cfg, func(netip.Addr) error { return nil })
+	other := newTransport(cfg, outbound.PublicOnly(cfg.AllowedNetworks))
+	v := matrix.NewVerifier(&matrix.Resolver{
+		Overrides:      cfg.FederationURLs,
+		Named:          cfg.Named,
+		NamedTransport: named,
+		OtherTransport: other,
+	}, named, other)
+	v.Timeout = cfg.OpenIDTimeout
+	v.Observe = counters.HomeserverAnswered
+	return v
+}
+
+func newTransport(cfg *config.Config, permit func(netip.Addr) error) *outbound.Transport {
+	dialer := &outbound.Dialer{Permit: permit}
+	return &outbound.Transport{
+		Dial: dialer.DialContext,
+		TLS: &tls.Config{
+			RootCAs:            cfg.RootCAs,
+			InsecureSkipVerify: cfg.InsecureSkipVerifyTLS, // the operator knows what they are doing
+			ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		},
+	}
+}
+
+// newRooms asks the SFU.
+func newRooms(cfg *config.Config, counters *metrics.Metrics) *sfu.Rooms {
+	client := sfu.NewClient(cfg.APIURL, cfg.Keys[0], sfu.NewHTTPClient(cfg.RootCAs))
+	client.Observe = func(_ string, took time.Duration, _ error) { counters.SFUAnswered(took) }
+	return sfu.NewRooms(client)
+}
