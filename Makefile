@@ -1,0 +1,51 @@
+# Needs Go. `make` alone lists the targets; the README has the plain go commands.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell cat VERSION)
+
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 10s
+
+# The race detector, where this machine can build it: it needs a C compiler.
+RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test demo bench lint fuzz
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o build/matrixrtc-auth .
+
+test: ## every test, the ones against a real LiveKit SFU included (cold: some minutes)
+	@echo "== race detector: $(if $(RACE),on,off: it needs a C compiler)"
+	@echo "== unit tests, black-box scripts, documentation"
+	$(GO) test $(RACE) -shuffle=on ./...
+	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
+	cd e2e && $(GO) test $(RACE) -shuffle=on ./...
+
+demo: ## a real LiveKit SFU admits a participant with a token of this service (ONCE=1: then it ends)
+	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"
+	@cd e2e && demo=$$($(GO) tool -n matrixrtc-auth/e2e/demo) && exec "$$demo"
+
+bench: ## speed, memory and start-up beside two baselines (four minutes; BENCHFLAGS=-write)
+	$(GO) build -o build/bench ./bench
+	build/bench $(BENCHFLAGS)
+
+lint: ## gofmt, go vet and staticcheck over both modules
+	@echo "== gofmt"
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+	@echo "== go vet and staticcheck"
+	$(GO) build -o build/staticcheck honnef.co/go/tools/cmd/staticcheck
+	$(GO) vet ./... && build/staticcheck ./...
+	cd e2e && $(GO) vet ./... && ../build/staticcheck ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "== $$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done

@@ -1,0 +1,196 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TestNginxPrefixes checks what people get wrong: the slash that removes the
+// prefix, and the headers without which calls hang at "connecting".
+func TestNginxPrefixes(t *testing.T) {
+	snippet := strings.Join(blocks(read(t, "README.md"), "nginx"), "\n")
+	for location, wanted := range map[string][]string{
+		"/livekit/jwt/": {"proxy_pass http://127.0.0.1:8080/;", "$proxy_add_x_forwarded_for"},
+		"/livekit/sfu/": {"proxy_pass http://127.0.0.1:7880/;", "Upgrade $http_upgrade;", "Connection $connection_upgrade;"},
+	} {
+		_, after, found := strings.Cut(snippet, "location "+location+" {")
+		inside, _, _ := strings.Cut(after, "}")
+		if !found {
+			t.Errorf("no location %s", location)
+		}
+		for _, line := range wanted {
+			if !strings.Contains(inside, line) {
+				t.Errorf("location %s lacks %s", location, line)
+			}
+		}
+	}
+}
+
+// compose is the part of compose.yaml that is held against the program.
+type compose struct {
+	Services map[string]struct {
+		Image       string
+		Build       string
+		EnvFile     string `yaml:"env_file"`
+		Environment map[string]string
+		Volumes     []string
+		Ports       []string
+		CapDrop     []string `yaml:"cap_drop"`
+		SecurityOpt []string `yaml:"security_opt"`
+		ReadOnly    bool     `yaml:"read_only"`
+		Restart     string
+		Healthcheck struct{ Test []string }
+	}
+}
+
+func readCompose(t *testing.T) compose {
+	t.Helper()
+	var c compose
+	if err := yaml.Unmarshal([]byte(read(t, "compose.yaml")), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestCompose checks the deployment that the README describes.
+func TestCompose(t *testing.T) {
+	c := readCompose(t)
+	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
+	version := strings.TrimSpace(read(t, "VERSION"))
+	if want := "matrixrtc-auth:" + version; auth.Image != want || auth.Build != "." {
+		t.Errorf("image %q, build %q; want %q, built from this folder", auth.Image, auth.Build, want)
+	}
+	if !regexp.MustCompile(`^livekit/livekit-server:v\d+\.\d+\.\d+$`).MatchString(livekit.Image) {
+		t.Errorf("LiveKit's image %q is not pinned to a version", livekit.Image)
+	}
+	for name, s := range c.Services {
+		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s: the root is writable, or it has privileges", name)
+		}
+		if s.Restart == "" || len(s.Healthcheck.Test) == 0 {
+			t.Errorf("%s: no restart policy or no health check", name)
+		}
+		for _, volume := range s.Volumes {
+			if !strings.HasPrefix(volume, "./") {
+				t.Errorf("%s: the path of %s is not relative", name, volume)
+			}
+		}
+	}
+	if auth.Environment["LIVEKIT_INTERNAL_URL"] != "http://livekit:7880" {
+		t.Error("the service does not reach LiveKit under the name that compose.yaml gives it")
+	}
+}
+
+// TestComposePorts checks that the stack's ports are published, each under a
+// comment, and stand in the router's table of the README.
+func TestComposePorts(t *testing.T) {
+	c := readCompose(t)
+	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
+	want := []string{
+		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "50000-50200:50000-50200/udp",
+		"3478:3478/udp", "5349:5349/tcp", "127.0.0.1:8080:8080/tcp",
+	}
+	if !slices.Equal(published, want) {
+		t.Errorf("ports %q, want %q", published, want)
+	}
+	text, readme := read(t, "compose.yaml"), read(t, "README.md")
+	for _, port := range published {
+		if !regexp.MustCompile(`#.*\n\s+- "` + regexp.QuoteMeta(port) + `"`).MatchString(text) {
+			t.Errorf("compose.yaml: no comment above the port %s", port)
+		}
+		if strings.HasPrefix(port, "127.") {
+			continue
+		}
+		outside, protocol, _ := strings.Cut(strings.Split(port, ":")[0]+port[strings.Index(port, "/"):], "/")
+		row := fmt.Sprintf("| %s | %s |", strings.ReplaceAll(outside, "-", "–"), strings.ToUpper(protocol))
+		if !strings.Contains(readme, row) {
+			t.Errorf("README.md: the router's table lacks %q", row)
+		}
+	}
+}
+
+// TestComposeSecrets checks that .env is the one place of a secret and feeds
+// both containers.
+func TestComposeSecrets(t *testing.T) {
+	c := readCompose(t)
+	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
+	key := auth.Environment["LIVEKIT_KEY"]
+	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], key+": ${LIVEKIT_SECRET") {
+		t.Error("the two containers do not share the key and the secret")
+	}
+	for _, line := range strings.Split(read(t, ".env.example"), "\n") {
+		if name, value, found := strings.Cut(line, "="); found && strings.Contains(name, "SECRET") && value != "" {
+			t.Errorf(".env.example holds a value of %s: somebody would keep it", name)
+		}
+	}
+	for _, file := range []string{".gitignore", ".dockerignore"} {
+		for _, secret := range []string{".env", "livekit.yaml"} {
+			if !slices.Contains(strings.Fields(strings.ReplaceAll(read(t, file), "/"+secret, secret)), secret) {
+				t.Errorf("%s lets %s through", file, secret)
+			}
+		}
+	}
+}
+
+// TestLiveKitExample checks what LiveKit's own parser cannot: that the file
+// fits compose.yaml. (The tests in e2e/ start LiveKit with it.)
+func TestLiveKitExample(t *testing.T) {
+	var example struct {
+		Port uint16
+		RTC  struct {
+			TCPPort       uint16 `yaml:"tcp_port"`
+			First         uint16 `yaml:"port_range_start"`
+			Last          uint16 `yaml:"port_range_end"`
+			UseExternalIP bool   `yaml:"use_external_ip"`
+		}
+		Room struct {
+			AutoCreate *bool `yaml:"auto_create"`
+		}
+		Webhook struct {
+			APIKey string `yaml:"api_key"`
+			URLs   []string
+		}
+		Keys map[string]string
+	}
+	if err := yaml.NewDecoder(bytes.NewReader([]byte(read(t, "livekit.yaml.example")))).Decode(&example); err != nil {
+		t.Fatal(err)
+	}
+	c := readCompose(t)
+	media := fmt.Sprintf("%d-%d", example.RTC.First, example.RTC.Last)
+	for _, port := range []string{
+		fmt.Sprintf("127.0.0.1:%d:%[1]d/tcp", example.Port),
+		fmt.Sprintf("%d:%[1]d/tcp", example.RTC.TCPPort),
+		media + ":" + media + "/udp",
+	} {
+		if !slices.Contains(c.Services["livekit"].Ports, port) {
+			t.Errorf("compose.yaml does not publish %s", port)
+		}
+	}
+	if example.Room.AutoCreate == nil || *example.Room.AutoCreate || !example.RTC.UseExternalIP {
+		t.Error("room.auto_create must be false, rtc.use_external_ip true")
+	}
+	if example.Webhook.APIKey != c.Services["matrixrtc-auth"].Environment["LIVEKIT_KEY"] || len(example.Keys) > 0 {
+		t.Error("webhook.api_key is not the key of compose.yaml, or keys stand in the file")
+	}
+	if !slices.Equal(example.Webhook.URLs, []string{"http://matrixrtc-auth:8080/sfu_webhook"}) {
+		t.Errorf("webhook.urls %q do not lead to the service", example.Webhook.URLs)
+	}
+}
+
+// TestVersion holds the places together that say which version this is.
+func TestVersion(t *testing.T) {
+	version := strings.TrimSpace(read(t, "VERSION"))
+	newest := regexp.MustCompile(`(?m)^## (\S+)`).FindStringSubmatch(read(t, "CHANGELOG.md"))
+	if newest == nil || newest[1] != version {
+		t.Errorf("VERSION is %s, the changelog begins with %v", version, newest)
+	}
+	if !strings.Contains(read(t, "README.md"), "matrixrtc-auth:"+version) {
+		t.Errorf("the README does not name the image of version %s", version)
+	}
+}

@@ -1,0 +1,202 @@
+package main_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/metrics"
+)
+
+// pages are the documents that are held against the program.
+func pages(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("no pages in docs/ (%v)", err)
+	}
+	return append(docs, "README.md", "CHANGELOG.md")
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestVariableTable holds the README's table against the program's own list.
+func TestVariableTable(t *testing.T) {
+	var table strings.Builder
+	for _, v := range config.Variables() {
+		preset := "–"
+		if v.Default != "" {
+			preset = "`" + v.Default + "`"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", v.Name, preset, strings.ReplaceAll(v.Meaning, "|", `\|`))
+	}
+	if !strings.Contains(read(t, "README.md"), "| Variable | Default | Meaning |\n| --- | --- | --- |\n"+table.String()+"\n") {
+		t.Errorf("the README's table of variables should be:\n%s", table.String())
+	}
+}
+
+// TestVariableNames finds names in the documents that the program does not know.
+func TestVariableNames(t *testing.T) {
+	known := map[string]bool{
+		"LIVEKIT_KEYS": true, // LiveKit's own
+	}
+	for _, v := range config.Variables() {
+		known[v.Name] = true
+	}
+	name := regexp.MustCompile(`\b(LIVEKIT|LK)_[A-Z_]*[A-Z]\b`)
+	files := append(pages(t), "compose.yaml", ".env.example", "livekit.yaml.example", "Dockerfile")
+	for _, file := range files {
+		for _, found := range name.FindAllString(read(t, file), -1) {
+			if !known[found] {
+				t.Errorf("%s speaks of %s, which is no variable", file, found)
+			}
+		}
+	}
+}
+
+// TestRoutes asks for every route in the table of docs/api.md, with each of the
+// methods there and with one more.
+func TestRoutes(t *testing.T) {
+	h := (&handler.Handler{Log: slog.New(slog.DiscardHandler)}).Routes()
+	ask := func(method, route string) int {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(method, route, strings.NewReader("no JSON")))
+		return answer.Code
+	}
+	rows := regexp.MustCompile("(?m)^\\| `(/[^`]*)` \\| ([A-Z, –]+) \\|").FindAllStringSubmatch(read(t, "docs/api.md"), -1)
+	if len(rows) < 5 {
+		t.Fatalf("docs/api.md has a table of %d routes", len(rows))
+	}
+	for _, row := range rows {
+		route, methods := row[1], strings.Split(row[2], ", ")
+		notMethod := http.StatusMethodNotAllowed
+		if methods[0] == "–" {
+			methods, notMethod = nil, http.StatusNotFound
+		}
+		for _, method := range methods {
+			if status := ask(method, route); status != http.StatusOK && status != http.StatusBadRequest {
+				t.Errorf("%s %s: %d, but docs/api.md has it", method, route, status)
+			}
+		}
+		if status := ask(http.MethodPut, route); status != notMethod {
+			t.Errorf("PUT %s: %d, want %d by docs/api.md", route, status, notMethod)
+		}
+	}
+}
+
+// TestMetrics looks for every metric of ours in docs/operations.md.
+func TestMetrics(t *testing.T) {
+	m := metrics.New("")
+	m.Request("/", http.StatusOK)
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	names := regexp.MustCompile(`(?m)^# TYPE (matrixrtc_auth_\S+)`).FindAllStringSubmatch(answer.Body.String(), -1)
+	if len(names) == 0 {
+		t.Fatal("no metric of ours is served")
+	}
+	for _, name := range names {
+		if !strings.Contains(read(t, "docs/operations.md"), "| `"+name[1]+"` |") {
+			t.Errorf("docs/operations.md lacks the metric %s", name[1])
+		}
+	}
+}
+
+// TestCauses looks for every cause that the log may name in the table of
+// docs/operations.md.
+func TestCauses(t *testing.T) {
+	table := read(t, "docs/operations.md")
+	constant := regexp.MustCompile(`\bCause\w+\s+(?:Cause\s+)?= "(\w+)"`)
+	found := 0
+	for file, prefix := range map[string]string{"internal/outbound/cause.go": "", "matrix/errors.go": "", "sfu/errors.go": "sfu_"} {
+		for _, match := range constant.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if cause := prefix + match[1]; cause != "sfu_canceled" && !strings.Contains(table, "`"+cause+"`") {
+				t.Errorf("docs/operations.md lacks the cause %s of %s", cause, file)
+			}
+		}
+	}
+	for _, match := range regexp.MustCompile(`cause: +"(\w*[a-z])"`).FindAllStringSubmatch(read(t, "handler/problem.go"), -1) {
+		found++
+		if !strings.Contains(table, "`"+match[1]+"`") {
+			t.Errorf("docs/operations.md lacks the cause %s", match[1])
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d causes found in the source", found)
+	}
+}
+
+// TestLinks follows every link between the documents, to the heading.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, page := range pages(t) {
+		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
+			target, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := page
+			if target != "" {
+				file = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s: %v", page, match[1], err)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
+				t.Errorf("%s links to %s, but there is no such heading", page, match[1])
+			}
+		}
+	}
+}
+
+// anchors are the names that GitHub and others give to a page's headings.
+func anchors(page string) []string {
+	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	drop := regexp.MustCompile("[^a-z0-9 _-]")
+	var names []string
+	for _, match := range heading.FindAllStringSubmatch(page, -1) {
+		name := drop.ReplaceAllString(strings.ToLower(match[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+// TestYAMLInPages parses every YAML block of the documents.
+func TestYAMLInPages(t *testing.T) {
+	for _, page := range pages(t) {
+		for i, block := range blocks(read(t, page), "yaml") {
+			var v map[string]any
+			if err := yaml.Unmarshal([]byte(block), &v); err != nil {
+				t.Errorf("%s, YAML block %d: %v", page, i+1, err)
+			}
+		}
+	}
+}
+
+func blocks(page, language string) []string {
+	block := regexp.MustCompile("(?s)```" + language + "\n(.*?)```")
+	var texts []string
+	for _, match := range block.FindAllStringSubmatch(page, -1) {
+		texts = append(texts, match[1])
+	}
+	return texts
+}
