@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"matrixrtc-auth/config"
@@ -44,8 +43,11 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics)
 // newVerifier asks homeservers. Those that the operator named may be anywhere;
 // all others must have public addresses, and share no connection with the named.
 func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier {
-	named := newTransport(cfg, func(netip.Addr) error { return nil })
-	other := newTransport(cfg, outbound.PublicOnly(cfg.AllowedNetworks))
+	named := newTransport(cfg, &outbound.Dialer{})
+	other := newTransport(cfg, &outbound.Dialer{
+		Permit:  outbound.PublicOnly(cfg.AllowedNetworks),
+		PerHost: maxPerHost,
+	})
 	v := matrix.NewVerifier(&matrix.Resolver{
 		Overrides:      cfg.FederationURLs,
 		Named:          cfg.Named,
@@ -57,8 +59,11 @@ func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier
 	return v
 }
 
-func newTransport(cfg *config.Config, permit func(netip.Addr) error) *outbound.Transport {
-	dialer := &outbound.Dialer{Permit: permit}
+// maxPerHost bounds the connections to one address that strangers name, idle
+// ones included: many homeservers share the addresses of one provider.
+const maxPerHost = 128
+
+func newTransport(cfg *config.Config, dialer *outbound.Dialer) *outbound.Transport {
 	return &outbound.Transport{
 		Dial: dialer.DialContext,
 		TLS: &tls.Config{
