@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -32,7 +31,7 @@ const (
 	// A server that takes the full 10 s for every answer so binds at most
 	// perOtherServer of what all strangers share, and nothing of the named.
 	namedVerifications, perNamedServer = 1024, 512
-	otherVerifications, perOtherServer = 512, 32
+	otherVerifications, perOtherServer = 512, 64
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the
@@ -148,25 +147,19 @@ func (v *Verifier) askAny(ctx context.Context, t *outbound.Transport, d Destinat
 func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destination, addr string, token OpenIDToken) (UserID, error) {
 	start := time.Now()
 	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
-	resp, reached, err := t.Do(userInfoRequest(ctx, d, token.AccessToken), route)
+	target := d.Path + userInfoPath + url.QueryEscape(token.AccessToken.Reveal())
+	status, body, reached, err := t.Get(ctx, route, d.Host, target, maxUserInfoBytes)
 	fail := func(cause Cause, status int, err error) (UserID, error) {
 		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Status: status, Err: err}
 	}
 	if err != nil {
 		return fail(Cause(outbound.Cause(err)), 0, err)
 	}
-	defer resp.Body.Close()
 	if v.Observe != nil {
 		v.Observe(time.Since(start))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxUserInfoBytes+1))
-	switch {
-	case err != nil:
-		return fail(Cause(outbound.Cause(err)), 0, err)
-	case resp.StatusCode != http.StatusOK:
-		return fail(CauseStatus, resp.StatusCode, statusError(resp.StatusCode, body))
-	case len(body) > maxUserInfoBytes:
-		return fail(CauseTooLarge, 0, outbound.ErrTooLarge)
+	if status != http.StatusOK {
+		return fail(CauseStatus, status, statusError(status, body))
 	}
 	user, err := parseUserInfo(body)
 	if err != nil {
@@ -178,26 +171,8 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	return user, nil
 }
 
-func userInfoRequest(ctx context.Context, d Destination, accessToken secret.Text) *http.Request {
-	req := &http.Request{
-		Method: http.MethodGet,
-		URL: &url.URL{
-			Scheme:   d.Scheme,
-			Host:     d.Host,
-			Path:     d.Path + "/_matrix/federation/v1/openid/userinfo",
-			RawQuery: "access_token=" + url.QueryEscape(accessToken.Reveal()),
-		},
-		Host:       d.Host,
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-		Header:     userInfoHeader,
-	}
-	return req.WithContext(ctx)
-}
-
-// userInfoHeader is shared by all requests and never written to.
-var userInfoHeader = http.Header{"User-Agent": {userAgent}, "Accept": {"application/json"}}
+// userInfoPath is the endpoint up to the token.
+const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
 // parseUserInfo reads the user id from {"sub": …}.
 func parseUserInfo(body []byte) (UserID, error) {

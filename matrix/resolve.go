@@ -36,7 +36,7 @@ type Destination struct {
 	Addrs   []string // host:port, in the order to try
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
-	Path    string   // prefix of the path, "" but for an operator's override
+	Path    string   // escaped prefix of the path, "" but for an operator's override
 }
 
 // Resolver finds the federation API of a server by the table of the
@@ -289,6 +289,6 @@ func overridden(base *url.URL) Destination {
 		Addrs:   []string{net.JoinHostPort(base.Hostname(), port)},
 		Host:    base.Host,
 		TLSName: base.Hostname(),
-		Path:    strings.TrimSuffix(base.Path, "/"),
+		Path:    strings.TrimSuffix(base.EscapedPath(), "/"),
 	}
 }

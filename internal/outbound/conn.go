@@ -23,6 +23,7 @@ type conn struct {
 	budget    int64 // bytes that the current response may still have
 	br        *bufio.Reader
 	bw        *bufio.Writer
+	began     time.Time     // when the current request was sent
 	took      time.Duration // how long its last answer took to begin
 	idleSince time.Time
 }
@@ -49,19 +50,13 @@ func (c *conn) Read(p []byte) (int, error) {
 // connection is closed.
 func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Response, error) {
 	ctx := req.Context()
-	start := time.Now()
-	deadline, _ := ctx.Deadline()
-	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
-	c.SetDeadline(sooner(deadline, start, patience))
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-
-	resp, err := c.exchange(req, patience, deadline)
+	stop := c.begin(ctx, patience)
+	resp, err := c.exchange(req, patience)
 	if err != nil {
 		stop()
 		c.Close()
 		return nil, explain(ctx, err)
 	}
-	c.took = time.Since(start)
 	keep := !resp.Close && !req.Close && resp.ProtoAtLeast(1, 1)
 	resp.Body = &body{ReadCloser: resp.Body, conn: c, stop: stop, ctx: ctx, keep: keep}
 	if resp.ContentLength == 0 || req.Method == http.MethodHead {
@@ -70,24 +65,46 @@ func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Respo
 	return resp, nil
 }
 
-// exchange writes the request and reads the first response that is not 1xx.
-func (c *conn) exchange(req *http.Request, patience time.Duration, deadline time.Time) (*http.Response, error) {
+// begin has ctx and patience bound what follows; stop ends that, and reports
+// whether it came before the end of ctx.
+func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() bool) {
+	c.began = time.Now()
+	deadline, _ := ctx.Deadline()
+	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
+	c.SetDeadline(sooner(deadline, c.began, patience))
+	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+}
+
+func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Response, error) {
 	if err := req.Write(c.bw); err != nil {
 		return nil, err
 	}
 	if err := c.bw.Flush(); err != nil {
 		return nil, err
 	}
-	if patience > 0 {
-		if _, err := c.br.Peek(1); err != nil {
-			return nil, err
-		}
-		// It lives: from here on the caller's deadline counts.
-		c.SetReadDeadline(deadline)
-		if err := req.Context().Err(); err != nil {
-			return nil, err
-		}
+	if err := c.await(req.Context(), patience); err != nil {
+		return nil, err
 	}
+	return c.readHead(req)
+}
+
+// await waits for the answer to begin, until patience ends if there is one.
+func (c *conn) await(ctx context.Context, patience time.Duration) error {
+	if _, err := c.br.Peek(1); err != nil {
+		return err
+	}
+	c.took = time.Since(c.began)
+	if patience == 0 {
+		return nil
+	}
+	// It lives: from here on the caller's deadline counts.
+	deadline, _ := ctx.Deadline()
+	c.SetReadDeadline(deadline)
+	return ctx.Err()
+}
+
+// readHead reads the first response that is not 1xx.
+func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(c.br, req)
 		if err != nil {

@@ -76,30 +76,48 @@ func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, add
 			req.Body.Close()
 		}
 	}()
-	ctx := req.Context()
 	repeatable := (req.Body == nil || req.Body == http.NoBody) &&
 		(req.Method == http.MethodGet || req.Method == http.MethodHead)
+	addr, err = t.use(req.Context(), route, repeatable, func(c *conn, patience time.Duration) error {
+		resp, err = c.roundTrip(req, patience)
+		return err
+	})
+	return resp, addr, err
+}
+
+// Get asks for target (path and query, escaped) of host along route, and
+// returns the status and the body, which is at most maxBody bytes long or
+// [ErrTooLarge]. It is Do for the one request that is made all the time. No
+// part may hold what a stranger could write unescaped.
+func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (status int, body []byte, addr string, err error) {
+	addr, err = t.use(ctx, route, true, func(c *conn, patience time.Duration) error {
+		status, body, err = c.get(ctx, getRequest{host, target, maxBody}, patience)
+		return err
+	})
+	return status, body, addr, err
+}
+
+// use has exchange use a connection to route: an idle one if there is any,
+// which is given patience when the request may be repeated, and a fresh one
+// when that failed. It returns the address that was reached.
+func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, patience time.Duration) error) (addr string, err error) {
 	if c := t.takeIdle(route); c != nil {
 		var patience time.Duration
 		if repeatable {
 			patience = max(orDefault(t.Patience, defaultPatience), 2*c.took)
 		}
-		resp, err = c.roundTrip(req, patience)
-		if err == nil {
-			return resp, c.addr, nil
-		}
-		if !repeatable || ctx.Err() != nil {
-			return nil, c.addr, err
+		err := exchange(c, patience)
+		if err == nil || !repeatable || ctx.Err() != nil {
+			return c.addr, err
 		}
 		// Whatever broke this connection broke its idle siblings.
 		t.dropIdle(route)
 	}
 	c, addr, err := t.connect(ctx, route)
 	if err != nil {
-		return nil, addr, err
+		return addr, err
 	}
-	resp, err = c.roundTrip(req, 0)
-	return resp, c.addr, err
+	return c.addr, exchange(c, 0)
 }
 
 func (t *Transport) connect(ctx context.Context, route Route) (*conn, string, error) {

@@ -1,0 +1,135 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+type getRequest struct {
+	host, target string
+	maxBody      int
+}
+
+// get makes one GET request. The response is read where it lies in the buffer
+// when it is of the plainest kind, as nearly all are, and by net/http
+// otherwise. Afterwards the connection is idle or closed.
+func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (status int, body []byte, err error) {
+	stop := c.begin(ctx, patience)
+	status, body, keep, err := c.ask(ctx, r, patience)
+	inTime := stop()
+	if err == nil && keep && inTime && c.br.Buffered() == 0 {
+		c.transport.putIdle(c)
+	} else {
+		c.Close()
+	}
+	if err != nil {
+		return 0, nil, explain(ctx, err)
+	}
+	return status, body, nil
+}
+
+func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (status int, body []byte, keep bool, err error) {
+	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host,
+		"\r\nUser-Agent: matrixrtc-auth\r\nAccept: application/json\r\n\r\n"} {
+		c.bw.WriteString(part) // its error stays for Flush
+	}
+	if err := c.bw.Flush(); err != nil {
+		return 0, nil, false, err
+	}
+	if err := c.await(ctx, patience); err != nil {
+		return 0, nil, false, err
+	}
+	buffered, _ := c.br.Peek(c.br.Buffered())
+	if head, ok := plainHead(buffered); ok && head.length <= r.maxBody {
+		c.br.Discard(head.size)
+		body = make([]byte, head.length)
+		_, err = io.ReadFull(c.br, body)
+		return head.status, body, true, err
+	}
+	return c.readAny(r.maxBody)
+}
+
+// readAny reads a response of any kind.
+func (c *conn) readAny(maxBody int) (status int, body []byte, keep bool, err error) {
+	resp, err := c.readHead(nil)
+	if err != nil {
+		return 0, nil, false, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, int64(maxBody)+1))
+	if err == nil && len(body) > maxBody {
+		err = ErrTooLarge
+	}
+	return resp.StatusCode, body, !resp.Close && resp.ProtoAtLeast(1, 1), err
+}
+
+// plain is the head of a response of the plainest kind.
+type plain struct{ status, length, size int }
+
+// plainHead reads the head at the start of b if it is all there and plain:
+// HTTP/1.1, a final status that has a body, one Content-Length, no word about
+// transfer codings or the connection, and nothing that could be read in two
+// ways. Of everything else it says only that.
+func plainHead(b []byte) (head plain, ok bool) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		return plain{}, false
+	}
+	line, rest, _ := bytes.Cut(b[:end+2], []byte("\r\n"))
+	if head.status, ok = plainStatus(line); !ok {
+		return plain{}, false
+	}
+	head.size, head.length = end+4, -1
+	for len(rest) > 0 {
+		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
+		name, value, found := bytes.Cut(line, []byte(":"))
+		switch {
+		case !found || !isToken(name) || bytes.ContainsAny(value, "\r\n\x00"):
+			return plain{}, false
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if head.length >= 0 {
+				return plain{}, false
+			}
+			if head.length, ok = plainNumber(bytes.Trim(value, " \t")); !ok {
+				return plain{}, false
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")), bytes.EqualFold(name, []byte("Connection")):
+			return plain{}, false
+		}
+	}
+	return head, head.length >= 0
+}
+
+// plainStatus reads "HTTP/1.1 200 …".
+func plainStatus(line []byte) (int, bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
+	if !ok || len(rest) < 4 || rest[3] != ' ' {
+		return 0, false
+	}
+	status, ok := plainNumber(rest[:3])
+	return status, ok && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// plainNumber reads at most seven digits.
+func plainNumber(digits []byte) (int, bool) {
+	if len(digits) == 0 || len(digits) > 7 || len(bytes.Trim(digits, "0123456789")) > 0 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(digits))
+	return n, err == nil
+}
+
+// isToken reports whether name is one, as far as a header's name goes: letters,
+// digits and '-'. Others are for net/http to judge.
+func isToken(name []byte) bool {
+	for _, b := range name {
+		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-') {
+			return false
+		}
+	}
+	return len(name) > 0
+}
