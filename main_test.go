@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts in testdata/script against the real binary (the
 // test's own, in a process of its own). Their commands are in
-// script_test.go and service_test.go.
+// lab_test.go (what is around the service), service_test.go (the service) and
+// script_test.go (requests).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),

@@ -23,6 +23,7 @@ const (
 
 // serve runs the service until ctx ends.
 func serve(ctx context.Context, stderr io.Writer) int {
+	tuneMemory()
 	cfg, warnings, err := config.Load()
 	log := newLogger(cfg, stderr)
 	for _, warning := range warnings {
@@ -77,7 +78,7 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	case <-ctx.Done():
 	}
-	log.Info("shutting down", "delay", cfg.ShutdownDelay)
+	log.Info("shutting down", "delay", cfg.ShutdownDelay.String())
 	h.Drain()
 	select {
 	case err := <-failed:

@@ -14,11 +14,12 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// What one client may take. A connection costs about 20 kB, so all of them
-// stay below 100 MB; the rest waits in the kernel's queue until one is free,
-// which slow clients make room for within headerTime and bodyTime.
+// What clients may take. A connection that waits costs about 20 kB, one in the
+// middle of the largest headers and a body up to 45 kB, so all of them together
+// stay below 100 MB. Whoever comes later waits in the kernel's queue; slow
+// clients make room within headerTime and bodyTime.
 const (
-	maxConnections = 4096
+	maxConnections = 2048
 	maxScrapers    = 32
 
 	headerTime = 5 * time.Second

@@ -4,14 +4,22 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// maxBodyBytes is many times what any client sends.
-const maxBodyBytes = 64 << 10
+// maxBodyBytes is many times what any client sends. What clients do send fits
+// into smallBodyBytes, which every connection may hold; larger bodies are held
+// for largeBodies requests at a time, or a crowd of them would be all the
+// memory of a small container.
+const (
+	maxBodyBytes   = 64 << 10
+	smallBodyBytes = 4 << 10
+	largeBodies    = 64
+)
 
 // buffers hold a request's body and then the answer.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 2048)) }}
@@ -21,15 +29,17 @@ type reply interface{ appendJSON([]byte) []byte }
 
 // serveJSON is the one door for JSON: it bounds and reads the body, and writes
 // what call makes of it. The body is valid until call returns.
-func serveJSON[R reply](call func(ctx context.Context, body []byte) (R, error)) http.HandlerFunc {
+func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
 		defer buffers.Put(buf)
 		buf.Reset()
-		if err := readBody(w, r, buf); err != nil {
+		release, err := bodies.read(w, r, buf)
+		if err != nil {
 			fail(w, r, err)
 			return
 		}
+		defer release()
 		answer, err := call(r.Context(), buf.Bytes())
 		if err != nil {
 			fail(w, r, err)
@@ -40,26 +50,58 @@ func serveJSON[R reply](call func(ctx context.Context, body []byte) (R, error)) 
 	}
 }
 
-// readBody reads all of the body, whatever its Content-Type says. One that
-// does not arrive whole, or not in time, is not JSON.
-func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
+// bodyReader reads bodies, whatever their Content-Type says.
+type bodyReader struct {
+	large chan struct{} // one for each large body that is held
+}
+
+func newBodyReader() *bodyReader {
+	return &bodyReader{large: make(chan struct{}, largeBodies)}
+}
+
+// read reads all of the body into buf; release says that it is not needed any
+// more. A body that does not arrive whole, or not in time, is not JSON.
+func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	if r.ContentLength > maxBodyBytes {
 		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return errTooLarge
+		return nil, errTooLarge
 	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return errTooLarge
+	body := http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	release = func() {}
+	n, err := buf.ReadFrom(io.LimitReader(body, smallBodyBytes))
+	if err == nil && n == smallBodyBytes {
+		if release, err = b.acquire(r.Context()); err == nil {
+			_, err = buf.ReadFrom(body)
+		}
 	}
 	if err != nil {
+		release()
 		w.Header().Set("Connection", "close")
-		return errNotJSON
+		return nil, bodyError(err)
 	}
 	// The server's time to read a request ends with the request: its client
 	// may wait for the answer for longer. A writer without deadlines has none
 	// to lift.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return nil
+	return release, nil
+}
+
+// acquire waits for room for one large body.
+func (b *bodyReader) acquire(ctx context.Context) (release func(), err error) {
+	release = func() {}
+	select {
+	case b.large <- struct{}{}:
+		return func() { <-b.large }, nil
+	case <-ctx.Done():
+		return release, errTooLarge
+	}
+}
+
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errTooLarge) {
+		return errTooLarge
+	}
+	return errNotJSON
 }
 
 // The values of headers that are the same on every answer; nothing may write

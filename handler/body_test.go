@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -93,6 +94,53 @@ func TestTenMegabytes(t *testing.T) {
 	}
 }
 
+// A crowd that holds large bodies must not hold all memory. Those who come
+// later wait; clients with bodies of the usual size do not.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.Routes()
+		release := make(chan struct{})
+		asked := make(chan struct{}, 10*largeBodies)
+		r.verifier.before = func(context.Context) error { asked <- struct{}{}; <-release; return nil }
+		codes := make(chan int, largeBodies+11)
+		send := func(body string) { codes <- r.serve("POST", "/sfu/get", body).Code }
+		for range largeBodies + 10 {
+			go send(padded(maxBodyBytes))
+		}
+		synctest.Wait()
+		if n := len(asked); n != largeBodies {
+			t.Errorf("%d large bodies are held, want %d", n, largeBodies)
+		}
+		go send(sfuGetBody("@alice:" + homeserver))
+		synctest.Wait()
+		if n := len(asked); n != largeBodies+1 {
+			t.Error("a small body waits for the large ones")
+		}
+		close(release)
+		for range largeBodies + 11 {
+			if code := <-codes; code != 200 {
+				t.Errorf("%d", code)
+			}
+		}
+	})
+}
+
+func TestWaitForTurnEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.Routes()
+		for range largeBodies {
+			r.bodies.large <- struct{}{}
+		}
+		start := time.Now()
+		w := r.serve("POST", "/sfu/get", padded(maxBodyBytes))
+		if took := time.Since(start); w.Code != 413 || took != requestTimeout {
+			t.Errorf("%d after %v", w.Code, took)
+		}
+	})
+}
+
 func TestTruncatedBody(t *testing.T) {
 	r := newRig()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.listen(t), "http://"))
@@ -119,14 +167,14 @@ func TestTruncatedBody(t *testing.T) {
 func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	r := newRig()
 	server := httptest.NewUnstartedServer(r.Routes())
-	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Config.ReadTimeout = time.Second
 	server.Start()
 	defer server.Close()
 	r.verifier.before = func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(5 * server.Config.ReadTimeout):
+		case <-time.After(3 * server.Config.ReadTimeout / 2):
 			return nil
 		}
 	}

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 )
@@ -202,6 +203,7 @@ func FuzzBodies(f *testing.F) {
 	f.Add("/get_token", []byte(`{"room_id":"\ud800","member":{"id":"\u0000"}}`))
 	f.Add("/sfu/get", []byte(`{"delay_id":"x","delay_timeout":1e400}`))
 	r := newRig()
+	r.Log = slog.New(slog.DiscardHandler)
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
 		if path != "/" && path != "/sfu/get" {
 			path = "/get_token"

@@ -74,6 +74,7 @@ type Handler struct {
 	Version string
 
 	draining atomic.Bool
+	bodies   *bodyReader
 	urlJSON  string
 	mux      *chi.Mux
 }
@@ -83,6 +84,7 @@ const routeHealth = "/healthz"
 // Routes returns the endpoints. There is no /delegate_delayed_leave, not even
 // to refuse: clients take every answer but 404 for a promise to delegate.
 func (h *Handler) Routes() http.Handler {
+	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
 	h.mux = chi.NewRouter()
 	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.refuseWhenDraining, deadline)
@@ -101,7 +103,7 @@ func (h *Handler) Routes() http.Handler {
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
-	return serveJSON(func(ctx context.Context, body []byte) (tokenAnswer, error) {
+	return serveJSON(h.bodies, func(ctx context.Context, body []byte) (tokenAnswer, error) {
 		return h.tokenRequest(ctx, decode, body)
 	})
 }

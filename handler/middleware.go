@@ -86,7 +86,7 @@ func recoverPanic(next http.Handler) http.Handler {
 			}
 			fault := &panicError{value: v, stack: debug.Stack()}
 			if x := exchangeOf(r.Context()); x.status != 0 {
-				x.status, x.err, x.cause = http.StatusInternalServerError, fault, "panic"
+				x.status, x.err, x.cause = internal.status, fault, internal.cause
 				panic(http.ErrAbortHandler)
 			}
 			fail(w, r, fault)

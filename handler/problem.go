@@ -76,11 +76,7 @@ func problemOf(ctx context.Context, err error) problem {
 		return problem{status: http.StatusInternalServerError, errcode: codeUnknown,
 			text: "Unable to create room on SFU", cause: roomCause(e)}
 	}
-	p := internal
-	if _, ok := errors.AsType[*panicError](err); ok {
-		p.cause = "panic"
-	}
-	return p
+	return internal
 }
 
 // clientProblem maps the errors that nobody else had a part in.

@@ -201,7 +201,7 @@ func TestPanic(t *testing.T) {
 	}
 	wantCORS(t, "500", w.Header(), "POST")
 	lines := r.log.lines()
-	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=panic") || !strings.Contains(lines[0], "fixture_test.go") {
+	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=internal") || !strings.Contains(lines[0], "fixture_test.go") {
 		t.Errorf("log = %q, want one line with the stack", lines)
 	}
 }
@@ -217,7 +217,7 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 		if v := recover(); v != http.ErrAbortHandler {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", v)
 		}
-		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=panic") {
+		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=internal") {
 			t.Errorf("log = %q", lines)
 		}
 	}()

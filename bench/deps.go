@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// dependencyRuns is how often each program of dependencies is started.
+const dependencyRuns = 9
+
+// probe is what one small program costs.
+type probe struct {
+	name  string
+	size  bytesOf
+	rss   bytesOf
+	init  time.Duration // all package initialisers
+	ready time.Duration // exec to listening
+}
+
+// dependencies measures each package that the service imports from elsewhere
+// in a program that serves HTTP and imports nothing else.
+func (l *lab) dependencies(ctx context.Context) (string, error) {
+	imports, err := l.thirdParty(ctx)
+	if err != nil {
+		return "", err
+	}
+	probes := []*probe{}
+	for _, program := range dependencyPrograms(imports) {
+		p, err := l.probe(ctx, program)
+		if err != nil {
+			return "", err
+		}
+		l.say("%s: %v, init %v", p.name, p.rss, p.init)
+		probes = append(probes, p)
+	}
+	return dependencySection(probes), nil
+}
+
+// dependencyProgram is a program to build: its name in the table, its imports.
+type dependencyProgram struct {
+	name    string
+	imports []string
+}
+
+func dependencyPrograms(imports []string) []dependencyProgram {
+	programs := []dependencyProgram{{name: "`net/http` alone"}}
+	for _, path := range imports {
+		programs = append(programs, dependencyProgram{"`" + path + "`", []string{path}})
+	}
+	return append(programs, dependencyProgram{"all of these", imports})
+}
+
+// thirdParty lists what the packages of the service import from other modules.
+func (l *lab) thirdParty(ctx context.Context) ([]string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{range $.Imports}}{{println .}}{{end}}{{end}}{{end}}`, ".")
+	cmd.Dir = l.root
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	return foreignImports(string(out)), nil
+}
+
+// foreignImports keeps the import paths of other modules: their first element
+// is a host name.
+func foreignImports(list string) []string {
+	var paths []string
+	for path := range strings.FieldsSeq(list) {
+		host, _, _ := strings.Cut(path, "/")
+		if strings.Contains(host, ".") {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// probe builds a program and starts it a few times.
+func (l *lab) probe(ctx context.Context, program dependencyProgram) (*probe, error) {
+	binary := filepath.Join(l.dir, "probe")
+	if err := l.buildProbe(ctx, binary, program.imports); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		return nil, err
+	}
+	var runs []probe
+	for range dependencyRuns {
+		run, err := runProbe(ctx, binary)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	return &probe{
+		name:  program.name,
+		size:  bytesOf(info.Size()),
+		rss:   medianOf(runs, func(p probe) bytesOf { return p.rss }),
+		init:  medianOf(runs, func(p probe) time.Duration { return p.init }),
+		ready: medianOf(runs, func(p probe) time.Duration { return p.ready }),
+	}, nil
+}
+
+const probeMain = `package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+%s)
+
+func main() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go http.Serve(l, nil)
+	fmt.Println(l.Addr())
+	os.Stdin.Read(make([]byte, 1))
+}
+`
+
+// buildProbe builds probeMain as a package of the module, so that the
+// versions are the service's; an overlay keeps the source out of the checkout.
+func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) error {
+	var blank strings.Builder
+	for _, path := range imports {
+		fmt.Fprintf(&blank, "\t_ %q\n", path)
+	}
+	source := filepath.Join(l.dir, "probe.go")
+	overlay := filepath.Join(l.dir, "overlay.json")
+	replace, err := json.Marshal(map[string]any{
+		"Replace": map[string]string{filepath.Join(l.root, "bench", "probe", "main.go"): source},
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(source, fmt.Appendf(nil, probeMain, blank.String()), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+		return err
+	}
+	return l.build(ctx, binary, "-overlay", overlay, "./bench/probe")
+}
+
+// runProbe starts a built probe once; it prints its address when it listens
+// and ends when its standard input does.
+func runProbe(ctx context.Context, binary string) (probe, error) {
+	cmd := exec.CommandContext(ctx, binary)
+	cmd.Env = []string{"GODEBUG=inittrace=1"}
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return probe{}, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return probe{}, err
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return probe{}, err
+	}
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		return probe{}, err
+	}
+	p := probe{ready: time.Since(start)}
+	m, err := memoryOf(cmd.Process.Pid)
+	if err != nil {
+		return probe{}, err
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		return probe{}, err
+	}
+	p.rss = m.RSS
+	p.init, err = parseInitTrace(trace.String())
+	return p, err
+}
+
+// parseInitTrace adds up the lines "init pkg @1.2 ms, 0.03 ms clock, …" that
+// GODEBUG=inittrace=1 makes the runtime print.
+func parseInitTrace(trace string) (time.Duration, error) {
+	var total float64
+	for line := range strings.Lines(trace) {
+		if !strings.HasPrefix(line, "init ") {
+			continue
+		}
+		fields := strings.Split(line, ", ")
+		if len(fields) < 2 {
+			return 0, fmt.Errorf("not a line of an init trace: %q", line)
+		}
+		clock, err := strconv.ParseFloat(strings.TrimSuffix(fields[1], " ms clock"), 64)
+		if err != nil {
+			return 0, err
+		}
+		total += clock
+	}
+	return time.Duration(total * float64(time.Millisecond)), nil
+}
+
+func dependencySection(probes []*probe) string {
+	bare := probes[0]
+	rows := [][]string{{"program", "binary", "idle RSS", "more than `net/http`", "package initialisers ms", "exec to listening ms"}}
+	for _, p := range probes {
+		rows = append(rows, []string{p.name, p.size.String(), p.rss.String(), max(0, p.rss-bare.rss).String(), ms(p.init), ms(p.ready)})
+	}
+	return "### What the dependencies cost\n\nA program that serves `net/http` and imports the package; what the service uses of it beyond that is in its own numbers. Packages share much, so the last row is less than the sum.\n\n" + table(rows...)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+const (
+	pooledConnections = 16
+	// halfDeadLimit is the longest that one request may wait because a pooled
+	// connection has died without a word: a verification's whole time is 10 s.
+	halfDeadLimit = 3 * time.Second
+)
+
+// halfDead fills the pool of connections to the homeserver, has the
+// homeserver fall silent on all of them, and asks on.
+func (l *lab) halfDead(ctx context.Context) (string, error) {
+	rows := [][]string{{"subject, load", "requests", "p50 ms", "longest ms", "over 100 ms", "refused", "new connections", fmt.Sprintf("longest ≤ %v", halfDeadLimit)}}
+	for _, load := range []point{{"b", pooledConnections}, {"c", 1}, {"c", pooledConnections}} {
+		row, err := l.killPool(ctx, load)
+		if err != nil {
+			return "", err
+		}
+		rows = append(rows, row)
+	}
+	return fmt.Sprintf("### Half-dead connections\n\n%d pooled connections to the homeserver stay open and are never answered again; new ones are.\n\n%s", pooledConnections, table(rows...)), nil
+}
+
+func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
+	s, err := l.start(ctx, load.letter)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if _, err := l.putAll(ctx, s, loadPlan{Connections: pooledConnections, Count: 2000}); err != nil {
+		return nil, err
+	}
+	var before counts
+	if err := l.homeserver.ask("go-quiet", &before); err != nil {
+		return nil, err
+	}
+	result, err := l.putOnDead(ctx, s, loadPlan{Connections: load.connections, Count: 32 * load.connections})
+	if err != nil {
+		return nil, err
+	}
+	after, err := l.homeserver.counts()
+	if err != nil {
+		return nil, err
+	}
+	l.say("half dead, (%s), %d at once: longest %v, %d of %d over %v", s.letter, load.connections, result.Max, result.Slow, result.Requests, slowRequest)
+	return []string{
+		fmt.Sprintf("(%s), %d at a time", s.letter, load.connections), strconv.Itoa(result.Requests), ms(result.P50), ms(result.Max),
+		strconv.Itoa(result.Slow), strconv.Itoa(result.Wrong), strconv.FormatInt(after.Accepted-before.Accepted, 10),
+		verdict(result.Max <= halfDeadLimit),
+	}, nil
+}
+
+// putOnDead is put; of the service every answer must be right, while the
+// baseline is expected to refuse users after ten seconds.
+func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
+	if s.letter == "c" {
+		return l.putAll(ctx, s, plan)
+	}
+	return l.put(ctx, s, plan)
+}

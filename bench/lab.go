@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// lab is what every experiment needs: the fakes, the service's binary, a
+// directory that goes when the benchmark ends.
+type lab struct {
+	opts       options
+	log        io.Writer
+	dir        string // temporary
+	root       string // of the module
+	service    string // the binary
+	caFile     string
+	homeserver *child
+	sfu        *child
+	// faults are wrong answers and wrong counts; with one the benchmark fails.
+	faults []string
+}
+
+func openLab(ctx context.Context, opts options, log io.Writer) (*lab, error) {
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{opts: opts, log: log, dir: dir, caFile: filepath.Join(dir, "ca.pem"), service: opts.service}
+	if err := l.furnish(ctx); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *lab) furnish(ctx context.Context) (err error) {
+	if l.root, err = moduleRoot(ctx); err != nil {
+		return err
+	}
+	if l.service == "" {
+		l.service = filepath.Join(l.dir, "matrixrtc-auth")
+		l.say("building the service")
+		if err := l.build(ctx, l.service, "."); err != nil {
+			return err
+		}
+	}
+	if l.homeserver, err = startRole(ctx, "homeserver"); err != nil {
+		return err
+	}
+	if l.sfu, err = startRole(ctx, "sfu"); err != nil {
+		return err
+	}
+	return os.WriteFile(l.caFile, []byte(l.homeserver.CA), 0o600)
+}
+
+func (l *lab) close() {
+	for _, c := range []*child{l.homeserver, l.sfu} {
+		if c != nil {
+			c.stop()
+		}
+	}
+	os.RemoveAll(l.dir)
+}
+
+// say tells whoever watches what is being done.
+func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, "bench: "+format+"\n", args...) }
+
+// fault notes something that must not be, whatever the machine's speed.
+func (l *lab) fault(format string, args ...any) {
+	l.faults = append(l.faults, fmt.Sprintf(format, args...))
+	l.say("WRONG: "+format, args...)
+}
+
+// build builds a package of this module as the image does.
+func (l *lab) build(ctx context.Context, output string, args ...string) error {
+	command := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", output}, args...)
+	return l.goCommand(ctx, command...)
+}
+
+func (l *lab) goCommand(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = l.root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("run the benchmark within its module: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// put sends load to a subject and measures its CPU time, the homeserver's and
+// the generator's, in this order.
+func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
+	plan.Addr, plan.Server = s.addr, l.homeserver.Addr
+	plan.PIDs = []int{s.pid, l.homeserver.pid()}
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	var out, complaint bytes.Buffer
+	cmd := exec.CommandContext(ctx, self, "role", "load", string(text))
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("load on %s: %w: %s", s.letter, err, complaint.String())
+	}
+	var result loadResult
+	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
+		return nil, err
+	}
+	if result.Requests == 0 {
+		return nil, errors.New("load on " + s.letter + ": nothing was answered")
+	}
+	return &result, nil
+}
+
+// putAll is put for a load of which every answer must be right.
+func (l *lab) putAll(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
+	result, err := l.put(ctx, s, plan)
+	if err == nil && result.Wrong > 0 {
+		l.fault("(%s) %d of %d answers: %s", s.letter, result.Wrong, result.Requests, result.Problem)
+	}
+	return result, err
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// loadPlan is what the load generator is told. With a Count it sends so many
+// requests; else it sends for Warmup and then, measuring, for Duration.
+type loadPlan struct {
+	Addr        string
+	Connections int
+	Server      string // the homeserver's name
+	WithInvalid bool   // every second request is one to refuse
+	Count       int
+	Warmup      time.Duration
+	Duration    time.Duration
+	PIDs        []int // whose CPU time to measure besides its own
+}
+
+// loadResult is what it saw.
+type loadResult struct {
+	Requests      int
+	Elapsed       time.Duration
+	P50, P99, Max time.Duration
+	Slow          int             // requests of slowRequest and more
+	CPU           []time.Duration // of the plan's PIDs, the generator's own last
+	Wrong         int             // answers that were not as they must be
+	Problem       string          // the first of them
+}
+
+const (
+	slowRequest = 100 * time.Millisecond
+	// stalled is how long no answer at all may come: more than the service's
+	// own limit for one request.
+	stalled = 40 * time.Second
+)
+
+// generateLoad is the load generator's role: a plan in, a result out.
+func generateLoad(args []string) error {
+	var plan loadPlan
+	if len(args) != 1 {
+		return errors.New("load wants one argument, the plan")
+	}
+	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
+		return err
+	}
+	debug.SetGCPercent(-1) // it allocates its samples and little else
+	result, err := carryOut(plan)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// load keeps every connection busy with one request at a time.
+type load struct {
+	plan     loadPlan
+	sockets  *sockets
+	exchange []exchange // by connection
+	issued   int
+	limit    int // of issued
+	pending  int
+	measured bool
+	samples  []time.Duration
+	result   loadResult
+}
+
+// exchange is a connection's request and the answer so far.
+type exchange struct {
+	requests []*request
+	current  *request
+	sent     time.Time
+	answer   []byte
+	n        int
+}
+
+func carryOut(plan loadPlan) (*loadResult, error) {
+	sockets, err := dialSockets(plan.Addr, plan.Connections)
+	if err != nil {
+		return nil, err
+	}
+	l := &load{plan: plan, sockets: sockets, limit: math.MaxInt, samples: make([]time.Duration, 0, 1<<20)}
+	for range plan.Connections {
+		l.exchange = append(l.exchange, exchange{requests: mix(plan.Server, plan.WithInvalid), answer: make([]byte, 16<<10)})
+	}
+	if plan.Count > 0 {
+		l.limit, l.plan.Warmup, l.plan.Duration = plan.Count, 0, time.Hour
+	}
+	if err := l.run(); err != nil {
+		return nil, err
+	}
+	l.summarise()
+	return &l.result, nil
+}
+
+func (l *load) run() error {
+	for i := range min(l.limit, len(l.exchange)) {
+		l.pending++
+		if err := l.send(i, time.Now()); err != nil {
+			return err
+		}
+	}
+	if err := l.until(time.Now().Add(l.plan.Warmup)); err != nil {
+		return err
+	}
+	if err := l.measure(); err != nil {
+		return err
+	}
+	l.limit = l.issued
+	return l.until(time.Now().Add(stalled))
+}
+
+// measure is the part that counts.
+func (l *load) measure() error {
+	pids := append(slices.Clone(l.plan.PIDs), os.Getpid())
+	before, err := cpuTimes(pids)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	l.measured = true
+	if err := l.until(start.Add(l.plan.Duration)); err != nil {
+		return err
+	}
+	l.measured = false
+	l.result.Elapsed = time.Since(start)
+	after, err := cpuTimes(pids)
+	if err != nil {
+		return err
+	}
+	for i := range after {
+		l.result.CPU = append(l.result.CPU, after[i]-before[i])
+	}
+	return nil
+}
+
+// until exchanges requests and answers until the time has come or nothing is
+// pending any more.
+func (l *load) until(end time.Time) error {
+	ready := make([]int, 0, len(l.exchange))
+	for now := time.Now(); l.pending > 0 && now.Before(end); now = time.Now() {
+		var err error
+		ready, err = l.sockets.wait(min(end.Sub(now), stalled), ready[:0])
+		if err != nil {
+			return err
+		}
+		if len(ready) == 0 && time.Since(now) >= stalled {
+			return fmt.Errorf("no answer for %v, %d requests are pending", stalled, l.pending)
+		}
+		for _, i := range ready {
+			if err := l.receive(i); err != nil {
+				return fmt.Errorf("connection %d: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *load) send(i int, now time.Time) error {
+	l.issued++
+	e := &l.exchange[i]
+	e.current, e.sent, e.n = pick(e.requests, l.issued), now, 0
+	return l.sockets.write(i, e.current.numbered(l.issued))
+}
+
+func (l *load) receive(i int) error {
+	e := &l.exchange[i]
+	n, err := l.sockets.read(i, e.answer[e.n:])
+	if err != nil {
+		return err
+	}
+	e.n += n
+	length, err := responseLength(e.answer[:e.n])
+	if err != nil || length == 0 || e.n < length {
+		return err
+	}
+	now := time.Now()
+	l.record(e, now)
+	if l.issued < l.limit {
+		return l.send(i, now)
+	}
+	l.pending--
+	return nil
+}
+
+func (l *load) record(e *exchange, now time.Time) {
+	if problem := checkResponse(e.answer[:e.n], e.current.status); problem != "" {
+		l.result.Wrong++
+		if l.result.Problem == "" {
+			l.result.Problem = problem
+		}
+	}
+	if l.measured {
+		l.samples = append(l.samples, now.Sub(e.sent))
+	}
+}
+
+func (l *load) summarise() {
+	slices.Sort(l.samples)
+	r := &l.result
+	r.Requests = len(l.samples)
+	r.P50, r.P99, r.Max = percentile(l.samples, 50), percentile(l.samples, 99), percentile(l.samples, 100)
+	first, _ := slices.BinarySearch(l.samples, slowRequest)
+	r.Slow = len(l.samples) - first
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// serveForTest starts a homeserver and baseline (b) within the test.
+func serveForTest(t *testing.T) (h *homeserver, addr string) {
+	t.Helper()
+	cert, ca, err := newCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client, err := pooledClient(caFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	listener := listen(t)
+	h = &homeserver{name: listener.Addr().String()}
+	go h.accept(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}}))
+
+	clients := listen(t)
+	go http.Serve(clients, http.HandlerFunc((&baseline{sfuURL: "ws://sfu", client: client}).getToken))
+	return h, clients.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestLoadCount(t *testing.T) {
+	h, addr := serveForTest(t)
+	plan := loadPlan{Addr: addr, Connections: 4, Server: h.name, Count: 120, WithInvalid: true}
+	r, err := carryOut(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Requests != plan.Count || r.Wrong != 0 {
+		t.Errorf("%d requests, %d wrong (%s), want %d right", r.Requests, r.Wrong, r.Problem, plan.Count)
+	}
+	// Broken JSON, every sixth, asks nobody.
+	if got, want := h.requests.Load(), int64(100); got != want {
+		t.Errorf("the homeserver was asked %d times, want %d", got, want)
+	}
+	if r.P50 <= 0 || r.P99 < r.P50 || r.Max < r.P99 || len(r.CPU) != 1 {
+		t.Errorf("result = %+v", r)
+	}
+}
+
+func TestLoadDuration(t *testing.T) {
+	h, addr := serveForTest(t)
+	plan := loadPlan{
+		Addr: addr, Connections: 2, Server: h.name, PIDs: []int{os.Getpid()},
+		Warmup: 20 * time.Millisecond, Duration: 50 * time.Millisecond,
+	}
+	r, err := carryOut(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Requests == 0 || r.Wrong != 0 || r.Elapsed < plan.Duration || len(r.CPU) != 2 {
+		t.Errorf("result = %+v", r)
+	}
+}
+
+func TestLoadFindsWrongAnswers(t *testing.T) {
+	h, addr := serveForTest(t)
+	r, err := carryOut(loadPlan{Addr: addr, Connections: 1, Server: "127.0.0.1:1", Count: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Wrong != 3 || r.Problem == "" {
+		t.Errorf("%d wrong answers (%q), want all three", r.Wrong, r.Problem)
+	}
+	if h.accepted.Load() != 0 {
+		t.Error("the wrong homeserver was asked")
+	}
+}
+
+func TestHomeserverGoesQuiet(t *testing.T) {
+	h, addr := serveForTest(t)
+	if _, err := carryOut(loadPlan{Addr: addr, Connections: 1, Server: h.name, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.goQuiet().(counts); got.Accepted != 1 || got.Requests != 1 {
+		t.Fatalf("counts = %+v, want one connection and one request", got)
+	}
+	// The pooled connection is dead now; one that is dialled next is not.
+	if got := h.silent.Load(); got != 1 {
+		t.Errorf("connections up to number %d are silent, want 1", got)
+	}
+}

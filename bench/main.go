@@ -1,0 +1,108 @@
+// Command bench measures the service beside two baselines, on loopback, each
+// process on its own: how many tokens a second, how late, at what cost of CPU
+// and memory.
+//
+//	go run ./bench            # everything, about four minutes
+//	go run ./bench -write     # the same, and the result into docs/performance.md
+//	go run ./bench -only start,deps
+//
+// The program starts itself again as homeserver, as SFU, as baselines and as
+// load generator (see roles.go) and builds the service from the checkout.
+// It measures and never judges by the clock: it fails when an answer is wrong
+// or a count is, and not because a machine is slow.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 1 && args[0] == "role" {
+		return runRole(args[1], args[2:])
+	}
+	opts, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	l, err := openLab(ctx, opts, stderr)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return l.report(ctx, stdout)
+}
+
+// options say what to measure and for how long.
+type options struct {
+	only     map[string]bool // empty: everything
+	duration time.Duration   // of one measurement
+	warmup   time.Duration   // before each
+	repeats  int
+	write    bool
+	service  string // a built binary to measure instead of the checkout's
+}
+
+func (o options) wants(experiment string) bool {
+	return len(o.only) == 0 || o.only[experiment]
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("only", "", "comma list of experiments: "+strings.Join(experimentNames(), ", "))
+	flags.DurationVar(&o.duration, "duration", 4*time.Second, "length of one measurement")
+	flags.DurationVar(&o.warmup, "warmup", 700*time.Millisecond, "load before each measurement")
+	flags.IntVar(&o.repeats, "repeats", 3, "repeats, of which the median counts")
+	flags.BoolVar(&o.write, "write", false, "put the result into docs/performance.md")
+	flags.StringVar(&o.service, "service", "", "measure this binary instead of building the checkout")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	var err error
+	if o.only, err = parseOnly(*only); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("no arguments but flags, got %q", flags.Args())
+	case o.repeats < 1 || o.duration <= 0:
+		return o, errors.New("-repeats and -duration must be positive")
+	case o.write && len(o.only) > 0:
+		return o, errors.New("-write replaces the whole report: run it without -only")
+	}
+	return o, nil
+}
+
+func parseOnly(list string) (map[string]bool, error) {
+	only := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if !isExperiment(name) {
+			return nil, fmt.Errorf("-only: there is no experiment %q, only %s", name, strings.Join(experimentNames(), ", "))
+		}
+		only[name] = true
+	}
+	return only, nil
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+const (
+	fewRequests     = 1_000
+	manyRequests    = 100_000
+	memoryGrowth    = 10e6 // bytes allowed between the two
+	memoryConns     = 16
+	everySecondOnes = "bad token, somebody else's token, broken JSON in turn"
+)
+
+// memory compares the service after few and after many requests.
+func (l *lab) memory(ctx context.Context) (string, error) {
+	s, err := l.start(ctx, "c")
+	if err != nil {
+		return "", err
+	}
+	defer s.stop()
+	few, err := l.feed(ctx, s, fewRequests)
+	if err != nil {
+		return "", err
+	}
+	many, err := l.feed(ctx, s, manyRequests-fewRequests)
+	if err != nil {
+		return "", err
+	}
+	growth := many.RSS - few.RSS
+	return fmt.Sprintf("### Memory\n\nEvery second request must be refused (%s), %d connections. Growth %v, at most %v: %s.\n\n%s",
+		everySecondOnes, memoryConns, growth, bytesOf(memoryGrowth), verdict(growth <= memoryGrowth),
+		table([]string{"after requests", "RSS", "of it heap and stacks", "peak"}, memoryRow(fewRequests, few), memoryRow(manyRequests, many))), nil
+}
+
+func memoryRow(requests int, m memory) []string {
+	return []string{strconv.Itoa(requests), m.RSS.String(), m.Anon.String(), m.Peak.String()}
+}
+
+// feed sends n requests, half of them invalid, and reads the memory then.
+func (l *lab) feed(ctx context.Context, s *subject, n int) (memory, error) {
+	if _, err := l.putAll(ctx, s, loadPlan{Connections: memoryConns, Count: n, WithInvalid: true}); err != nil {
+		return memory{}, err
+	}
+	m, err := memoryOf(s.pid)
+	if err == nil {
+		l.say("memory after %d more requests: %v", n, m.RSS)
+	}
+	return m, err
+}

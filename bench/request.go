@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// request is one HTTP request in bytes, in which a number can be changed
+// without building it again: every request of a run carries a token of its own.
+type request struct {
+	text   []byte
+	serial []int // where the token's digits start
+	user   []int // where the user's digits start
+	status string
+}
+
+// Stand-ins for the digits in a template; neither byte occurs in a request.
+var (
+	serialMark = strings.Repeat("\x01", tokenDigits)
+	userMark   = strings.Repeat("\x02", userDigits)
+)
+
+func newRequest(body, status string) *request {
+	text := fmt.Sprintf("POST /get_token HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n"+
+		"X-Forwarded-For: 2001:db8:0:%s::1\r\nContent-Length: %d\r\n\r\n%s", userMark, len(body), body)
+	return &request{
+		text:   []byte(text),
+		serial: occurrences(text, serialMark),
+		user:   occurrences(text, userMark),
+		status: status,
+	}
+}
+
+func occurrences(text, mark string) []int {
+	var at []int
+	for from := 0; ; {
+		i := strings.Index(text[from:], mark)
+		if i < 0 {
+			return at
+		}
+		at = append(at, from+i)
+		from += i + len(mark)
+	}
+}
+
+// numbered returns the request with token n of user n modulo 10,000, good
+// until the next call. As behind a reverse proxy every user has an address.
+func (r *request) numbered(n int) []byte {
+	var digits [tokenDigits]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	for _, at := range r.serial {
+		copy(r.text[at:], digits[:])
+	}
+	for _, at := range r.user {
+		copy(r.text[at:], digits[tokenDigits-userDigits:])
+	}
+	return r.text
+}
+
+// bodyOf is a body of /get_token as Element Call writes it.
+func bodyOf(server, token, user string) string {
+	return fmt.Sprintf(`{"room_id":"!bench:%[1]s","slot_id":"m.call#ROOM",`+
+		`"openid_token":{"access_token":"%[2]s","expires_in":3600,"matrix_server_name":"%[1]s","token_type":"Bearer"},`+
+		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"@u%[3]s:%[1]s","claimed_device_id":"DEVICEID"}}`, server, token, user)
+}
+
+// mix makes the requests of one connection: first the good one, then those
+// that must be refused.
+func mix(server string, withInvalid bool) []*request {
+	good := bodyOf(server, "ok-"+serialMark, userMark)
+	requests := []*request{newRequest(good, "200")}
+	if !withInvalid {
+		return requests
+	}
+	return append(requests,
+		newRequest(bodyOf(server, "bad-"+serialMark, userMark), "401"),
+		newRequest(bodyOf(server, "ok-"+serialMark, "somebody-else"), "401"),
+		newRequest(strings.TrimSuffix(good, "}"), "400"),
+	)
+}
+
+// pick chooses the request for number n: the good one alone, or every second
+// time one of the others in turn.
+func pick(requests []*request, n int) *request {
+	others := len(requests) - 1
+	if others == 0 || n%2 == 0 {
+		return requests[0]
+	}
+	return requests[1+n/2%others]
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// runRole is the main function of a child process.
+func runRole(role string, args []string) error {
+	switch role {
+	case "homeserver":
+		return serveHomeserver()
+	case "sfu":
+		return serveSFU()
+	case "bare", "pooled":
+		return serveBaseline(args)
+	case "load":
+		return generateLoad(args)
+	}
+	return fmt.Errorf("no role %q", role)
+}
+
+// hello is the first line of a child that serves.
+type hello struct {
+	Addr string `json:"addr"`
+	CA   string `json:"ca,omitempty"` // PEM
+}
+
+// counts is a child's answer to the command "counts".
+type counts struct {
+	Accepted int64 `json:"accepted"` // connections since the start
+	Requests int64 `json:"requests"` // requests since the start
+}
+
+// child is a running role. It reads commands, one a line, answers each with a
+// line of JSON, and ends when its standard input does: no child outlives the
+// benchmark.
+type child struct {
+	hello
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Scanner
+}
+
+// startRole starts this program again as the role and waits for its hello.
+func startRole(ctx context.Context, role string, args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, self, append([]string{"role", role}, args...)...)}
+	c.cmd.Stderr = os.Stderr
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.lines = bufio.NewScanner(stdout)
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := c.read(&c.hello); err != nil {
+		c.stop()
+		return nil, fmt.Errorf("the %s did not start: %w", role, err)
+	}
+	return c, nil
+}
+
+func (c *child) read(v any) error {
+	if !c.lines.Scan() {
+		return fmt.Errorf("it ended: %w", io.ErrUnexpectedEOF)
+	}
+	return json.Unmarshal(c.lines.Bytes(), v)
+}
+
+// ask sends a command and reads its answer.
+func (c *child) ask(command string, answer any) error {
+	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
+		return err
+	}
+	return c.read(answer)
+}
+
+func (c *child) counts() (counts, error) {
+	var n counts
+	err := c.ask("counts", &n)
+	return n, err
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+func (c *child) stop() error {
+	c.stdin.Close()
+	return c.cmd.Wait()
+}
+
+// obey is the child's side: it says hello and answers commands until standard
+// input ends.
+func obey(h hello, commands map[string]func() any) error {
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(h); err != nil {
+		return err
+	}
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		command, ok := commands[in.Text()]
+		if !ok {
+			return fmt.Errorf("no command %q", in.Text())
+		}
+		if err := out.Encode(command()); err != nil {
+			return err
+		}
+	}
+	return in.Err()
+}

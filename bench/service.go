@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// serviceEnv is the service's whole environment: what it requires, and what
+// it takes to trust a homeserver on loopback. All else is at its default: rate
+// limits on, one log line per request.
+func (l *lab) serviceEnv(fullAccess string) []string {
+	return append(l.requiredEnv(fullAccess),
+		"LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
+		"LIVEKIT_CA_FILE="+l.caFile,
+	)
+}
+
+func (l *lab) requiredEnv(fullAccess string) []string {
+	return []string{
+		"LIVEKIT_URL=ws://" + l.sfu.Addr,
+		"LIVEKIT_KEY=" + apiKey,
+		"LIVEKIT_SECRET=" + apiSecret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + fullAccess,
+	}
+}
+
+// launchService starts subject (c) and waits until it is ready. Its log goes
+// to a file.
+func (l *lab) launchService(ctx context.Context, env []string) (*subject, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(l.dir, "service.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.CommandContext(ctx, l.service)
+	cmd.Env = append(env, "LIVEKIT_JWT_BIND="+addr)
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &subject{letter: "c", addr: addr, pid: cmd.Process.Pid, stop: func() error { return terminate(cmd) }}
+	if err := awaitReady(ctx, addr); err != nil {
+		s.stop()
+		text, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("the service: %w\n%s", err, text)
+	}
+	return s, nil
+}
+
+// terminate asks a process to end, as a container's stop does.
+func terminate(cmd *exec.Cmd) error {
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return errors.Join(err, cmd.Wait())
+	}
+	return cmd.Wait()
+}
+
+// freeAddr returns an address that nobody listens on at the moment.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// awaitReady returns as soon as GET /healthz is answered 200.
+func awaitReady(ctx context.Context, addr string) error {
+	const patience, pause = 10 * time.Second, 200 * time.Microsecond
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := health(addr)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// health asks /healthz once, with nothing of net/http in the way: this is on
+// the clock that says how long the service takes to start.
+func health(addr string) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", addr); err != nil {
+		return err
+	}
+	answer := make([]byte, 512)
+	n, err := conn.Read(answer)
+	if err != nil {
+		return err
+	}
+	const ok = "HTTP/1.1 200"
+	if n < len(ok) || string(answer[:len(ok)]) != ok {
+		return fmt.Errorf("/healthz answers %q", answer[:n])
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	startRuns  = 30
+	startLimit = 30 * time.Millisecond
+	idleLimit  = 26e6 // bytes
+)
+
+// startup is how the service started, with one configuration, run after run.
+type startup struct {
+	name  string
+	times []time.Duration // sorted
+	idle  []memory
+}
+
+// starts measures the time from exec to the first 200 of /healthz, and the
+// memory of the service then: as the image starts by default, and with a
+// private CA, for which the system's certificates are read at once.
+func (l *lab) starts(ctx context.Context) (string, error) {
+	var all []*startup
+	for _, s := range []struct {
+		name string
+		env  []string
+	}{
+		{"required variables alone", l.requiredEnv("bench.invalid")},
+		{"and `LIVEKIT_CA_FILE`", l.serviceEnv("bench.invalid")},
+	} {
+		runs, err := l.startOften(ctx, s.name, s.env)
+		if err != nil {
+			return "", err
+		}
+		l.say("start with %s: %v, idle %v", s.name, median(runs.times), runs.rss())
+		all = append(all, runs)
+	}
+	return startSection(all), nil
+}
+
+func (l *lab) startOften(ctx context.Context, name string, env []string) (*startup, error) {
+	runs := &startup{name: name}
+	for range startRuns {
+		start := time.Now()
+		s, err := l.launchService(ctx, env)
+		if err != nil {
+			return nil, err
+		}
+		runs.times = append(runs.times, time.Since(start))
+		m, err := memoryOf(s.pid)
+		if err != nil {
+			return nil, err
+		}
+		runs.idle = append(runs.idle, m)
+		if err := s.stop(); err != nil {
+			return nil, fmt.Errorf("the service did not end well: %w", err)
+		}
+	}
+	slices.Sort(runs.times)
+	return runs, nil
+}
+
+func (s *startup) rss() bytesOf { return medianOf(s.idle, func(m memory) bytesOf { return m.RSS }) }
+
+func (s *startup) anon() bytesOf { return medianOf(s.idle, func(m memory) bytesOf { return m.Anon }) }
+
+func startSection(all []*startup) string {
+	rows := [][]string{{"configuration", "ready ms", "90th percentile", "ready ≤ 30 ms", "idle RSS", "of it heap and stacks", "RSS ≤ 26 MB"}}
+	for _, s := range all {
+		ready := median(s.times)
+		rows = append(rows, []string{
+			s.name, ms(ready), ms(percentile(s.times, 90)), verdict(ready <= startLimit),
+			s.rss().String(), s.anon().String(), verdict(s.rss() <= idleLimit),
+		})
+	}
+	return fmt.Sprintf("### Start and idle memory\n\n%d starts each; from exec to the first 200 of `/healthz`, the memory right then.\n\n%s", startRuns, table(rows...))
+}

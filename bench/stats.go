@@ -1,0 +1,34 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+)
+
+// percentile returns the smallest value that p per cent of sorted are not
+// above (nearest rank); the zero value of no values.
+func percentile[T any](sorted []T, p float64) T {
+	if len(sorted) == 0 {
+		var zero T
+		return zero
+	}
+	rank := int(p / 100 * float64(len(sorted)))
+	if float64(rank) < p/100*float64(len(sorted)) {
+		rank++
+	}
+	return sorted[min(max(rank, 1), len(sorted))-1]
+}
+
+// median returns the middle value, the lower one of two.
+func median[T cmp.Ordered](values []T) T {
+	return percentile(slices.Sorted(slices.Values(values)), 50)
+}
+
+// medianOf returns the median of what get reads of each item.
+func medianOf[T any, V cmp.Ordered](items []T, get func(T) V) V {
+	values := make([]V, len(items))
+	for i, item := range items {
+		values[i] = get(item)
+	}
+	return median(values)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// target is what the service wants to reach at one number of connections, as
+// a multiple of (b)'s requests per second. The floor is the same everywhere.
+type target struct {
+	connections int
+	goal        float64
+}
+
+const floor = 1.0
+
+func targets() []target { return []target{{1, 1.2}, {16, 1.3}, {64, 1.45}} }
+
+// series are the repeats of one subject at one number of connections.
+type series []*measurement
+
+type measurement struct {
+	loadResult
+	opened int64 // connections to the homeserver
+	rss    bytesOf
+}
+
+func (s series) rate() float64 {
+	return medianOf(s, func(m *measurement) float64 { return float64(m.Requests) / m.Elapsed.Seconds() })
+}
+
+func (s series) duration(get func(*measurement) time.Duration) time.Duration { return medianOf(s, get) }
+
+// cpu is the CPU time per request of the subject (0), the homeserver (1) or
+// the load generator (2).
+func (s series) cpu(process int) time.Duration {
+	return s.duration(func(m *measurement) time.Duration { return m.CPU[process] / time.Duration(m.Requests) })
+}
+
+func (s series) opened() int64 { return medianOf(s, func(m *measurement) int64 { return m.opened }) }
+
+func (s series) rss() bytesOf { return medianOf(s, func(m *measurement) bytesOf { return m.rss }) }
+
+// point is where a series stands in the tables.
+type point struct {
+	letter      string
+	connections int
+}
+
+// throughput measures (a), (b) and (c) in turn.
+func (l *lab) throughput(ctx context.Context) (string, error) {
+	all := map[point]series{}
+	for i := range l.opts.repeats {
+		for _, t := range targets() {
+			for _, letter := range []string{"a", "b", "c"} {
+				m, err := l.measureOnce(ctx, letter, t.connections)
+				if err != nil {
+					return "", err
+				}
+				p := point{letter, t.connections}
+				all[p] = append(all[p], m)
+				l.say("repeat %d, %d connections, (%s): %.0f requests/s, %s µs of CPU each",
+					i+1, t.connections, letter, series{m}.rate(), us(series{m}.cpu(0)))
+			}
+		}
+	}
+	return throughputSection(all, l.opts), nil
+}
+
+// measureOnce starts a subject, puts load on it and stops it.
+func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (*measurement, error) {
+	s, err := l.start(ctx, letter)
+	if err != nil {
+		return nil, err
+	}
+	m, err := l.observe(ctx, s, connections)
+	if stopErr := s.stop(); err == nil && stopErr != nil {
+		return nil, fmt.Errorf("(%s) did not end well: %w", letter, stopErr)
+	}
+	return m, err
+}
+
+// observe puts load on a running subject and counts its connections to the
+// homeserver from its start on.
+func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measurement, error) {
+	before, err := l.homeserver.counts()
+	if err != nil {
+		return nil, err
+	}
+	result, err := l.putAll(ctx, s, loadPlan{Connections: connections, Warmup: l.opts.warmup, Duration: l.opts.duration})
+	if err != nil {
+		return nil, err
+	}
+	after, err := l.homeserver.counts()
+	if err != nil {
+		return nil, err
+	}
+	memory, err := memoryOf(s.pid)
+	if err != nil {
+		return nil, err
+	}
+	// The proof at the start has left one connection in the pool.
+	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
+	if s.letter == "c" && m.opened > int64(connections) {
+		l.fault("(c) opened %d connections to the homeserver for %d concurrent verifications", m.opened, connections)
+	}
+	return m, nil
+}
+
+func throughputSection(all map[point]series, opts options) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Throughput\n\n`POST /get_token`, restricted users, a token of its own in every request; medians of %d runs of %v after %v of warm-up.\n\n",
+		opts.repeats, opts.duration, opts.warmup)
+	b.WriteString(throughputTable(all))
+	b.WriteString("\n" + ratioTable(all))
+	return b.String()
+}
+
+func throughputTable(all map[point]series) string {
+	rows := [][]string{{"connections, subject", "requests/s", "p50 ms", "p99 ms", "CPU µs per request",
+		"of homeserver", "of load generator", "RSS after", "homeserver connections opened"}}
+	for _, t := range targets() {
+		for _, letter := range []string{"a", "b", "c"} {
+			s := all[point{letter, t.connections}]
+			opened := strconv.FormatInt(s.opened(), 10)
+			if letter == "a" {
+				opened = "–"
+			}
+			rows = append(rows, []string{
+				fmt.Sprintf("%d (%s)", t.connections, letter),
+				fmt.Sprintf("%.0f", s.rate()),
+				ms(s.duration(func(m *measurement) time.Duration { return m.P50 })),
+				ms(s.duration(func(m *measurement) time.Duration { return m.P99 })),
+				us(s.cpu(0)), us(s.cpu(1)), us(s.cpu(2)), s.rss().String(), opened,
+			})
+		}
+	}
+	return table(rows...)
+}
+
+func ratioTable(all map[point]series) string {
+	rows := [][]string{{"connections", "requests/s c÷b", "floor", "goal", "requests/s c÷a", "CPU b÷c", "CPU a÷c"}}
+	for _, t := range targets() {
+		a, b, c := all[point{"a", t.connections}], all[point{"b", t.connections}], all[point{"c", t.connections}]
+		ratio := c.rate() / b.rate()
+		rows = append(rows, []string{
+			strconv.Itoa(t.connections),
+			fmt.Sprintf("**%.2f**", ratio),
+			fmt.Sprintf("%.1f %s", floor, verdict(ratio >= floor)),
+			fmt.Sprintf("%.2f %s", t.goal, verdict(ratio >= t.goal)),
+			fmt.Sprintf("%.2f", c.rate()/a.rate()),
+			fmt.Sprintf("%.2f", float64(b.cpu(0))/float64(c.cpu(0))),
+			fmt.Sprintf("%.2f", float64(a.cpu(0))/float64(c.cpu(0))),
+		})
+	}
+	return table(rows...)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+var scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
+
+// patience is how long a script waits for what must happen.
+const patience = 30 * time.Second
+
+// lab is what one script has around the service.
+type lab struct {
+	ca          *matrixtest.CA
+	homeservers map[string]*matrixtest.Server
+	sfu         *sfutest.Server
+	service     *service
+	pending     chan answer // of `http &`
+	last        answer
+	closers     []func()
+	held        chan struct{} // the homeserver that is held answers when it closes
+	asked       chan struct{} // and says here that somebody waits
+}
+
+type labKey struct{}
+
+func labOf(ts *testscript.TestScript) *lab { return ts.Value(labKey{}).(*lab) }
+
+func (l *lab) close() {
+	l.release()
+	if l.service != nil {
+		l.service.kill()
+	}
+	if l.sfu != nil {
+		l.sfu.Close()
+	}
+	for _, h := range l.homeservers {
+		h.Close()
+	}
+	for _, f := range l.closers {
+		f()
+	}
+}
+
+// homeserver VAR
+// homeserver VAR answers STATUS BODY | is held | is asked | is released | is gone
+//
+// starts a homeserver and sets VAR to its server name, or scripts what it
+// answers. One that is held answers when it is released; "is asked" waits until
+// a request waits for that.
+func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: homeserver VAR [answers STATUS BODY | is held | is released | is gone]")
+	}
+	h := l.homeservers[ts.Getenv(args[0])]
+	switch strings.Join(args[1:min(len(args), 3)], " ") {
+	case "":
+		h = matrixtest.NewServer(matrixtest.SignedBy(l.ca))
+		l.homeservers[h.Name().String()] = h
+		ts.Setenv(args[0], h.Name().String())
+	case "is held":
+		l.hold(h)
+	case "is asked":
+		<-l.asked
+	case "is released":
+		l.release()
+	case "is gone":
+		h.Close()
+	default:
+		var status int
+		if _, err := fmt.Sscan(args[2], &status); err != nil || args[1] != "answers" || len(args) != 4 {
+			ts.Fatalf("homeserver: what is %q?", args[1:])
+		}
+		h.Script(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			io.WriteString(w, args[3])
+		})
+	}
+}
+
+func (l *lab) hold(h *matrixtest.Server) {
+	held, asked := make(chan struct{}), make(chan struct{}, 100)
+	l.held, l.asked = held, asked
+	h.Script(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-held
+		h.Script(nil)
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (l *lab) release() {
+	if l.held != nil {
+		close(l.held)
+		l.held = nil
+	}
+}
+
+// openid VAR USER [at SERVER]
+//
+// has the user's homeserver (or SERVER, which lies) issue an OpenID token.
+func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 && len(args) != 4 {
+		ts.Fatalf("usage: openid VAR USER [at SERVER]")
+	}
+	_, server, _ := strings.Cut(args[1], ":")
+	if len(args) == 4 {
+		server = args[3]
+	}
+	h := labOf(ts).homeservers[server]
+	if h == nil {
+		ts.Fatalf("there is no homeserver %s", server)
+	}
+	ts.Setenv(args[0], h.IssueToken(args[1]))
+}
+
+// sfu
+// sfu fails | rooms
+//
+// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, or
+// prints its rooms.
+func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	switch what := strings.Join(args, " "); {
+	case neg || l.sfu == nil && what != "":
+		ts.Fatalf("usage: sfu [fails | rooms]")
+	case what == "":
+		l.sfu = sfutest.NewServer(scriptKey)
+		ts.Setenv("LIVEKIT_URL", l.sfu.URL())
+	case what == "fails":
+		l.sfu.FailAlways(sfutest.Status(http.StatusBadGateway))
+	case what == "rooms":
+		fmt.Fprintln(ts.Stdout(), len(l.sfu.Rooms()), "rooms")
+		for _, room := range l.sfu.Rooms() {
+			fmt.Fprintln(ts.Stdout(), room.Name, room.EmptyTimeout, room.DepartureTimeout, room.MaxParticipants)
+		}
+	}
+}
+
+// listen VAR
+//
+// listens on loopback, sets VAR to the address and closes every connection.
+func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listen VAR")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	})
+	lab := labOf(ts)
+	lab.closers = append(lab.closers, func() { l.Close(); wg.Wait() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// blank FILE SIZE
+//
+// makes a file of so many spaces.
+func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
+	var size int
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: blank FILE SIZE")
+	}
+	_, err := fmt.Sscan(args[1], &size)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte(" "), size), 0o600))
+}
