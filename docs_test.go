@@ -144,6 +144,24 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// TestLimits holds the numbers of docs/api.md against those of the source.
+func TestLimits(t *testing.T) {
+	page := read(t, "docs/api.md")
+	for _, limit := range []struct{ file, source, page string }{
+		{"server.go", "maxConnections = 2048", "| connections at a time | 2048;"},
+		{"server.go", "headerTime = 5 * time.Second", "5 s to arrive"},
+		{"server.go", "idleTime   = 120 * time.Second", "| an idle connection | 120 s |"},
+		{"server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
+		{"handler/body.go", "maxBodyBytes   = 64 << 10", "| request body | 64 KiB |"},
+		{"handler/body.go", "largeBodies    = 64", "| bodies over 4 KiB held at a time | 64;"},
+		{"handler/middleware.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
+	} {
+		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
+			t.Errorf("%q of %s and %q of docs/api.md do not go together any more", limit.source, limit.file, limit.page)
+		}
+	}
+}
+
 // TestLinks follows every link between the documents, to the heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
