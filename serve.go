@@ -71,7 +71,7 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	defer cut(nil)
 	server.BaseContext = func(net.Listener) context.Context { return base }
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(limitConnections(listener, maxConnections)) }()
+	go func() { failed <- server.Serve(limitConnections(listener, maxConnections, closeIdle(server))) }()
 
 	select {
 	case err := <-failed:
@@ -115,7 +115,7 @@ func serveMetrics(bind config.Bind, log *slog.Logger) (counters *metrics.Metrics
 	counters = metrics.New(buildVersion())
 	server := newServer(counters.Handler(), log)
 	go func() {
-		if err := server.Serve(limitConnections(listener, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(limitConnections(listener, maxScrapers, closeIdle(server))); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("metrics ended", "error", err)
 		}
 	}()

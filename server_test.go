@@ -31,7 +31,7 @@ func startServer(t *testing.T, h http.Handler, limit int, change func(*http.Serv
 		change(server)
 	}
 	ended := make(chan error)
-	go func() { ended <- server.Serve(limitConnections(listener, limit)) }()
+	go func() { ended <- server.Serve(limitConnections(listener, limit, closeIdle(server))) }()
 	t.Cleanup(func() {
 		server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -85,6 +85,17 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
+// Connections that are kept without a request give way to a new one.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	const limit = 3
+	address := startServer(t, http.HandlerFunc(hello), limit, func(s *http.Server) { s.IdleTimeout = time.Hour })
+	for i := range 3 * limit {
+		if status := get(t, connect(t, address), ""); status != 200 {
+			t.Fatalf("client %d: %d", i, status)
+		}
+	}
+}
+
 // A thousand clients that send nothing, half a header or half a body take
 // nobody's turn, and are cut off.
 func TestSlowClients(t *testing.T) {
@@ -129,7 +140,7 @@ func (pipes) Close() error              { return nil }
 
 func TestConnectionLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limited := limitConnections(pipes{}, 2)
+		limited := limitConnections(pipes{}, 2, func() {})
 		accepted := make(chan net.Conn, 10)
 		done := make(chan error)
 		go func() {

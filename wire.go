@@ -48,15 +48,16 @@ func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier
 		Permit:  outbound.PublicOnly(cfg.AllowedNetworks),
 		PerHost: maxPerHost,
 	})
-	v := matrix.NewVerifier(&matrix.Resolver{
-		Overrides:      cfg.FederationURLs,
-		Named:          cfg.Named,
-		NamedTransport: named,
-		OtherTransport: other,
-	}, named, other)
-	v.Timeout = cfg.OpenIDTimeout
-	v.Observe = counters.HomeserverAnswered
-	return v
+	return &matrix.Verifier{
+		Resolver: &matrix.Resolver{
+			Overrides:      cfg.FederationURLs,
+			Named:          cfg.Named,
+			NamedTransport: named,
+			OtherTransport: other,
+		},
+		Timeout: cfg.OpenIDTimeout,
+		Observe: counters.HomeserverAnswered,
+	}
 }
 
 // maxPerHost bounds the connections to one address that strangers name, idle

@@ -86,20 +86,29 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 	return release, nil
 }
 
+// largeBodyWait is how long a large body may wait for others to be done with:
+// less than the server's time to read a request.
+const largeBodyWait = 5 * time.Second
+
 // acquire waits for room for one large body.
 func (b *bodyReader) acquire(ctx context.Context) (release func(), err error) {
-	release = func() {}
+	timer := time.NewTimer(largeBodyWait)
+	defer timer.Stop()
 	select {
 	case b.large <- struct{}{}:
 		return func() { <-b.large }, nil
+	case <-timer.C:
 	case <-ctx.Done():
-		return release, errTooLarge
 	}
+	return func() {}, &limitError{kind: "large_bodies", wait: time.Second}
 }
 
 func bodyError(err error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errTooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errTooLarge
+	}
+	if _, ok := errors.AsType[*limitError](err); ok {
+		return err
 	}
 	return errNotJSON
 }

@@ -135,7 +135,7 @@ func TestWaitForTurnEnds(t *testing.T) {
 		}
 		start := time.Now()
 		w := r.serve("POST", "/sfu/get", padded(maxBodyBytes))
-		if took := time.Since(start); w.Code != 413 || took != requestTimeout {
+		if took := time.Since(start); w.Code != 429 || took != largeBodyWait {
 			t.Errorf("%d after %v", w.Code, took)
 		}
 	})

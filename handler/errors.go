@@ -39,7 +39,7 @@ type limitError struct {
 	wait time.Duration
 }
 
-func (e *limitError) Error() string { return "too many requests of one " + e.kind }
+func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
 // roomError is a room that could not be made sure of.
 type roomError struct{ err error }

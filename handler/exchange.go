@@ -8,10 +8,10 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-chi/chi/v5"
 
-	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -131,7 +131,7 @@ func failureAttrs(who asker, err error) []slog.Attr {
 	var attrs []slog.Attr
 	if !who.token.Server.IsZero() {
 		attrs = append(attrs, slog.String("server", clip(who.token.Server.String(), maxLogged)),
-			slog.String("token_hash", tokenHash(who.token.AccessToken)))
+			slog.String("token_hash", who.token.AccessToken.Hash()))
 	}
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		if e.Addr != "" {
@@ -148,13 +148,26 @@ func failureAttrs(who asker, err error) []slog.Attr {
 	return attrs
 }
 
-// tokenHash lets an operator find one token again without knowing it.
-func tokenHash(token secret.Text) string { return token.Hash() }
-
-// clip shortens s to at most limit bytes of whole characters and an ellipsis.
+// clip shortens s to at most limit bytes of whole characters and an ellipsis,
+// and replaces what a terminal would not show as a character: log/slog escapes
+// only what could end a line.
 func clip(s string, limit int) string {
-	if len(s) <= limit {
-		return s
+	cut := len(s) > limit
+	if cut {
+		s = strings.ToValidUTF8(s[:limit], "")
 	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
+	if strings.ContainsFunc(s, isInvisible) {
+		s = strings.Map(func(r rune) rune {
+			if isInvisible(r) {
+				return unicode.ReplacementChar
+			}
+			return r
+		}, s)
+	}
+	if cut {
+		s += "…"
+	}
+	return s
 }
+
+func isInvisible(r rune) bool { return r > '~' && !unicode.IsPrint(r) || r == 0x7f }

@@ -32,9 +32,9 @@ type Verifier interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns once the room exists. asked reports that the SFU had to
-	// be asked; errors are *[sfu.Error].
-	Ensure(ctx context.Context, room sfu.Room) (asked bool, err error)
+	// Ensure returns once the room exists. created reports that the SFU had to
+	// be asked for this request; errors are *[sfu.Error].
+	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
 
 // Minter makes access tokens for the SFU.
@@ -99,7 +99,8 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// Drain makes every answer from now on 503: the service is about to end.
+// Drain makes every answer but those to preflights 503 from now on: the service
+// is about to end.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -116,6 +117,9 @@ func (h *Handler) health() http.HandlerFunc {
 // noRoute answers what no route matches: 405 if the path has one for another
 // method, else 404.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // rather than read what nobody wants
+	}
 	route, methods := h.find(r)
 	if route == "" {
 		fail(w, r, errNoRoute)

@@ -34,8 +34,8 @@ func collapseSlashes(next http.Handler) http.Handler {
 		for strings.Contains(path, "//") {
 			path = strings.ReplaceAll(path, "//", "/")
 		}
-		if len(path) > 1 {
-			path = strings.TrimSuffix(path, "/")
+		if path = strings.TrimSuffix(path, "/"); path == "" {
+			path = "/" // also of "GET http://host", which has no path at all
 		}
 		chi.RouteContext(r.Context()).RoutePath = path
 		next.ServeHTTP(w, r)
@@ -100,6 +100,7 @@ func recoverPanic(next http.Handler) http.Handler {
 func (h *Handler) refuseWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
+			exchangeOf(r.Context()).route, _ = h.find(r)
 			w.Header().Set("Connection", "close")
 			fail(w, r, ErrShuttingDown)
 			return

@@ -71,12 +71,12 @@ func (h *Handler) admit(ctx context.Context, user matrix.UserID, what call) (tok
 }
 
 func (h *Handler) ensureRoom(ctx context.Context, room sfu.Room) error {
-	asked, err := h.Rooms.Ensure(ctx, room)
+	created, err := h.Rooms.Ensure(ctx, room)
 	if err != nil {
 		h.Metrics.RoomFailed()
 		return &roomError{err}
 	}
-	h.Metrics.RoomEnsured(asked)
+	h.Metrics.RoomEnsured(created)
 	return nil
 }
 

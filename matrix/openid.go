@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"matrixrtc-auth/internal/outbound"
@@ -29,36 +30,21 @@ const (
 
 	// Verifications under way at once, in total and per server; more wait.
 	// A server that takes the full 10 s for every answer so binds at most
-	// perOtherServer of what all strangers share, and nothing of the named.
+	// perOtherServer of what all strangers share, and nothing of the named. A
+	// verification holds about 40 kB.
 	namedVerifications, perNamedServer = 1024, 512
-	otherVerifications, perOtherServer = 512, 64
+	otherVerifications, perOtherServer = 1024, 64
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the
 // operator named and all others use separate connections and separate budgets.
 type Verifier struct {
 	Resolver *Resolver
-	// Named and Other carry the requests to servers that the operator named,
-	// and to all others.
-	Named, Other *outbound.Transport
 	// Timeout bounds one verification as a whole, discovery and retries
 	// included; zero means 10 s.
 	Timeout time.Duration
 	// Observe, if set, is told how long a homeserver took to answer.
 	Observe func(took time.Duration)
-
-	namedBudget, otherBudget *budget
-}
-
-// NewVerifier returns a verifier for the servers that resolver finds.
-func NewVerifier(resolver *Resolver, named, other *outbound.Transport) *Verifier {
-	return &Verifier{
-		Resolver:    resolver,
-		Named:       named,
-		Other:       other,
-		namedBudget: newBudget(namedVerifications, perNamedServer),
-		otherBudget: newBudget(otherVerifications, perOtherServer),
-	}
 }
 
 // Verify asks token.Server whose token it is and returns that user, who is
@@ -88,29 +74,26 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 
 // ask spends one slot of the server's budget on finding the server and asking it.
 func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
-	transport, budget := v.Other, v.otherBudget
-	if v.Resolver.Named != nil && v.Resolver.Named(token.Server) {
-		transport, budget = v.Named, v.namedBudget
-	}
-	share, err := budget.acquire(ctx, token.Server)
+	c := v.Resolver.class(token.Server)
+	share, err := c.budget.acquire(ctx, token.Server)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
 	}
-	defer budget.release(token.Server, share)
+	defer c.budget.release(token.Server, share)
 
 	destination, err := v.Resolver.Resolve(ctx, token.Server)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: Cause(outbound.Cause(err)), Server: token.Server, Err: err}
 	}
-	user, err := v.askAny(ctx, transport, destination, token)
-	if !unreachable(err) || !v.Resolver.Forget(token.Server, destination) {
+	user, err := v.askAny(ctx, c.transport, destination, token)
+	if !unreachable(err) || ctx.Err() != nil || !v.Resolver.Forget(token.Server, destination) {
 		return user, err
 	}
 	destination, again := v.Resolver.Resolve(ctx, token.Server)
 	if again != nil {
 		return UserID{}, err
 	}
-	return v.askAny(ctx, transport, destination, token)
+	return v.askAny(ctx, c.transport, destination, token)
 }
 
 // waitCause tells a client that left from a budget that was used up.
@@ -121,10 +104,13 @@ func waitCause(err error) Cause {
 	return CauseBusy
 }
 
-// unreachable reports whether err says that nothing could be sent.
+// unreachable reports whether err says that nobody was reached, as when a
+// server has moved; not that we would not let ourselves connect.
 func unreachable(err error) bool {
 	_, ok := errors.AsType[*outbound.DialError](err)
-	return ok
+	_, refused := errors.AsType[*outbound.RefusedError](err)
+	_, crowded := errors.AsType[*outbound.CrowdedError](err)
+	return ok && !refused && !crowded
 }
 
 // askAny asks the destination's addresses in turn until one can be reached.
@@ -134,7 +120,7 @@ func (v *Verifier) askAny(ctx context.Context, t *outbound.Transport, d Destinat
 		if unreachable(err) && ctx.Err() == nil {
 			continue
 		}
-		if i > 0 {
+		if i > 0 && ctx.Err() == nil {
 			v.Resolver.Prefer(token.Server, d, i)
 		}
 		break
@@ -152,6 +138,9 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	fail := func(cause Cause, status int, err error) (UserID, error) {
 		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Status: status, Err: err}
 	}
+	if unreachable(err) && d.Note != "" {
+		err = fmt.Errorf("%w (%s)", err, d.Note)
+	}
 	if err != nil {
 		return fail(Cause(outbound.Cause(err)), 0, err)
 	}
@@ -166,7 +155,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 		return fail(CauseNotJSON, 0, err)
 	}
 	if user.Server() != token.Server {
-		return fail(CauseForeignSubject, 0, fmt.Errorf("sub is a user of %s", user.Server()))
+		return fail(CauseForeignSubject, 0, foreignError(user.Server(), token.AccessToken))
 	}
 	return user, nil
 }
@@ -174,29 +163,46 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 // userInfoPath is the endpoint up to the token.
 const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
-// parseUserInfo reads the user id from {"sub": …}.
+// foreignError names the server that sub belongs to, unless that holds the
+// token: a server that sends back what it was sent is not to have it logged.
+func foreignError(server ServerName, accessToken secret.Text) error {
+	if strings.Contains(server.String(), accessToken.Reveal()) {
+		return errors.New("sub is a user of another server")
+	}
+	return fmt.Errorf("sub is a user of %s", server)
+}
+
+// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing:
+// the answer may hold the token.
 func parseUserInfo(body []byte) (UserID, error) {
 	var info struct {
 		Subject string `json:"sub"`
 	}
-	if err := json.Unmarshal(body, &info); err != nil {
+	if json.Unmarshal(body, &info) != nil {
 		return UserID{}, errors.New("the answer is not a JSON object with the string \"sub\"")
 	}
 	user, err := ParseUserID(info.Subject)
 	if err != nil {
-		return UserID{}, fmt.Errorf("sub: %w", err)
+		return UserID{}, errors.New("\"sub\" is missing or not a user id")
 	}
 	return user, nil
 }
 
 // statusError names the status and, if the body has one, the Matrix errcode.
+// What does not look like one is not quoted.
 func statusError(status int, body []byte) error {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
 	}
 	_ = json.Unmarshal(body, &matrix)
-	if code := matrix.ErrCode; code != "" && len(code) <= maxErrCode {
-		return fmt.Errorf("status %d, errcode %q", status, code)
+	if isErrCode(matrix.ErrCode) {
+		return fmt.Errorf("status %d, errcode %s", status, matrix.ErrCode)
 	}
 	return fmt.Errorf("status %d", status)
+}
+
+// isErrCode reports whether code is of the form M_CAPITAL_LETTERS.
+func isErrCode(code string) bool {
+	rest, ok := strings.CutPrefix(code, "M_")
+	return ok && rest != "" && len(code) <= maxErrCode && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }

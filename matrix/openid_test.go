@@ -41,11 +41,11 @@ func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 		return tr
 	}
 	namedTransport, otherTransport := transport(nil), transport(outbound.PublicOnly(nil))
-	return matrix.NewVerifier(&matrix.Resolver{
+	return &matrix.Verifier{Resolver: &matrix.Resolver{
 		Named:          func(matrix.ServerName) bool { return named },
 		NamedTransport: namedTransport,
 		OtherTransport: otherTransport,
-	}, namedTransport, otherTransport)
+	}}
 }
 
 func TestVerify(t *testing.T) {
@@ -212,6 +212,54 @@ func wantNoToken(t *testing.T, err error, token matrix.OpenIDToken) {
 	}
 }
 
+// TestAServerThatSendsTheTokenBack: whatever it makes of the request, no error
+// shows the token.
+func TestAServerThatSendsTheTokenBack(t *testing.T) {
+	hs := matrixtest.NewServer()
+	defer hs.Close()
+	v := loopback(t, hs.CA(), true)
+	for name, answer := range map[string]func(w http.ResponseWriter, token string){
+		"sub":           func(w http.ResponseWriter, token string) { fmt.Fprintf(w, `{"sub":%q}`, token) },
+		"server of sub": func(w http.ResponseWriter, token string) { fmt.Fprintf(w, `{"sub":"@a:%s"}`, token) },
+		"localpart":     func(w http.ResponseWriter, token string) { fmt.Fprintf(w, `{"sub":"@%s:%s!"}`, token, token) },
+		"long":          func(w http.ResponseWriter, token string) { fmt.Fprintf(w, `{"sub":"%50s%s"}`, "x", token) },
+		"errcode":       func(w http.ResponseWriter, token string) { w.WriteHeader(401); fmt.Fprintf(w, `{"errcode":%q}`, token) },
+		"M_ errcode": func(w http.ResponseWriter, token string) {
+			w.WriteHeader(401)
+			fmt.Fprintf(w, `{"errcode":"M_%s"}`, token)
+		},
+		"content length": func(w http.ResponseWriter, token string) {
+			raw(w, "HTTP/1.1 200 OK\r\nContent-Length: "+token+"\r\n\r\n")
+		},
+		"status":  func(w http.ResponseWriter, token string) { raw(w, "HTTP/1.1 "+token+" OK\r\n\r\n") },
+		"header":  func(w http.ResponseWriter, token string) { raw(w, "HTTP/1.1 200 OK\r\n"+token+"\r\n\r\n") },
+		"request": func(w http.ResponseWriter, token string) { raw(w, "GET /?access_token="+token+" HTTP/1.1\r\n\r\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			hs.Script(func(w http.ResponseWriter, r *http.Request) { answer(w, r.URL.Query().Get("access_token")) })
+			token := tokenOf(t, hs.Homeserver, hs.UserID("alice"))
+			_, err := v.Verify(t.Context(), token, matrix.UserID{})
+			if err == nil {
+				t.Fatal("verified")
+			}
+			wantNoToken(t, err, token)
+			if strings.Contains(err.Error(), token.AccessToken.Reveal()[:10]) {
+				t.Errorf("a part of the token is shown: %v", err)
+			}
+		})
+	}
+}
+
+// raw answers with text as it is.
+func raw(w http.ResponseWriter, text string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.Write([]byte(text))
+}
+
 // TestStrangersCannotNameInnerAddresses: the listener must not even see a
 // connection.
 func TestStrangersCannotNameInnerAddresses(t *testing.T) {
@@ -264,7 +312,7 @@ func TestDelegationToLoopbackIsRefused(t *testing.T) {
 // through the check of real addresses.
 func (w *world) publicBeyond() {
 	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
-	w.resolver.OtherTransport.(*outbound.Transport).Dial =
+	w.resolver.OtherTransport.Dial =
 		func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if strings.HasPrefix(addr, "127.") {
 				return real.DialContext(ctx, network, addr)
@@ -373,7 +421,7 @@ func FuzzUserInfo(f *testing.F) {
 	f.Add([]byte(`{"sub":"@alice:` + hs.Name().String() + `","sub":null}`))
 	f.Add([]byte(`[[[[`))
 	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: hs.CA().Pool()}}
-	v := matrix.NewVerifier(&matrix.Resolver{}, transport, transport)
+	v := &matrix.Verifier{Resolver: &matrix.Resolver{OtherTransport: transport, NamedTransport: transport}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		hs.Script(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
 		token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: hs.Name()}

@@ -13,11 +13,11 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"matrixrtc-auth/internal/outbound"
 )
 
 const (
-	userAgent = "matrixrtc-auth"
-
 	federationPort = "8448"
 	// locateLifetime bounds how long SRV answers hold: the system's resolver
 	// does not tell their TTL.
@@ -27,6 +27,12 @@ const (
 	// cacheSize bounds the servers remembered; strangers choose the names, so
 	// theirs and the operator's are counted apart.
 	cacheSize = 4096
+	// maxTargets bounds the SRV targets that are tried: whoever owns a name
+	// chooses them, and every request would dial them all.
+	maxTargets = 4
+	// maxDiscoveries bounds the discoveries under way in each class. They go
+	// on when the clients that asked have left.
+	maxDiscoveries = 256
 )
 
 // Destination is where and under which names a server's federation API is
@@ -36,7 +42,9 @@ type Destination struct {
 	Addrs   []string // host:port, in the order to try
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
-	Path    string   // escaped prefix of the path, "" but for an operator's override
+	// Note says why this may be the wrong place: what failed in finding it.
+	Note string
+	Path string // escaped prefix of the path, "" but for an operator's override
 }
 
 // Resolver finds the federation API of a server by the table of the
@@ -49,21 +57,25 @@ type Resolver struct {
 	Named func(ServerName) bool
 	// DNS answers SRV questions; nil means Go's own resolver.
 	DNS *net.Resolver
-	// NamedTransport and OtherTransport fetch the well-known documents of
-	// servers that the operator named, and of all others.
-	NamedTransport, OtherTransport http.RoundTripper
+	// NamedTransport and OtherTransport carry every request to servers that
+	// the operator named, and to all others.
+	NamedTransport, OtherTransport *outbound.Transport
 
 	once   sync.Once
-	named  group
-	others group
+	named  class
+	others class
 }
 
-// group is one of the two classes of servers. They share nothing.
-type group struct {
+// class is one of the two classes of servers: those that the operator named,
+// and all others. The classes share nothing.
+type class struct {
+	transport    *outbound.Transport
+	budget       *budget // of verifications
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	flight       singleflight.Group
+	discoveries  chan struct{}
 }
 
 // found is what discovery has learned of one server. It does not change.
@@ -76,22 +88,30 @@ type found struct {
 	fetched   time.Time  // when that was fetched
 	validTo   time.Time  // until when it (or the definite "none") need not be fetched again
 	absent    int        // how many definite "none" came in a row
+	open      bool       // the last question got no definite answer
+	kept      bool       // and an earlier good one still holds
+	note      string     // why there is no delegation, or no fresh one
 }
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
-		for _, g := range []*group{&r.named, &r.others} {
-			g.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
-		}
-		r.named.wellKnown, r.named.failureRetry = wellKnownClient(r.NamedTransport), namedFailureRetry
-		r.others.wellKnown, r.others.failureRetry = wellKnownClient(r.OtherTransport), otherFailureRetry
+		r.named.set(r.NamedTransport, namedFailureRetry, newBudget(namedVerifications, perNamedServer))
+		r.others.set(r.OtherTransport, otherFailureRetry, newBudget(otherVerifications, perOtherServer))
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
 	})
 }
 
-func (r *Resolver) group(server ServerName) *group {
+func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, b *budget) {
+	c.transport, c.failureRetry, c.budget = transport, failureRetry, b
+	c.wellKnown = wellKnownClient(transport)
+	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
+	c.discoveries = make(chan struct{}, maxDiscoveries)
+}
+
+// class returns the one that server belongs to. Nothing else decides that.
+func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	if r.Named != nil && r.Named(server) {
 		return &r.named
@@ -108,34 +128,43 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName) (Destination,
 	if isExplicit(server) {
 		return direct(server), nil
 	}
-	g := r.group(server)
-	known, ok := g.cache.Get(server)
+	c := r.class(server)
+	known, ok := c.cache.Get(server)
 	if ok && time.Now().Before(known.expires) {
 		return known.destination, nil
 	}
-	return r.discoverOnce(ctx, g, server)
-}
-
-// discoverOnce joins the discovery of server that is under way or starts one,
-// which goes on for the others when this caller gives up.
-func (r *Resolver) discoverOnce(ctx context.Context, g *group, server ServerName) (Destination, error) {
-	result := g.flight.DoChan(server.String(), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
-		defer cancel()
-		old, _ := g.cache.Get(server)
-		if old == nil {
-			old = &found{}
-		}
-		now := r.discover(ctx, g, server, old)
-		g.cache.Add(server, now)
-		return now.destination, nil
-	})
+	result := r.discoverOnce(ctx, c, server)
+	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
+		// The last refresh failed, and this one may take as long: nobody
+		// waits for it while the last good answer holds.
+		return known.destination, nil
+	}
 	select {
 	case res := <-result:
 		return res.Val.(Destination), res.Err
 	case <-ctx.Done():
 		return Destination{}, ctx.Err()
 	}
+}
+
+// discoverOnce joins the discovery of server that is under way or starts one,
+// which goes on for the others when this caller gives up.
+func (r *Resolver) discoverOnce(ctx context.Context, c *class, server ServerName) <-chan singleflight.Result {
+	return c.flight.DoChan(server.String(), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
+		defer cancel()
+		if err := take(ctx, c.discoveries); err != nil {
+			return Destination{}, err
+		}
+		defer func() { <-c.discoveries }()
+		old, _ := c.cache.Get(server)
+		if old == nil {
+			old = &found{}
+		}
+		now := r.discover(ctx, c, server, old)
+		c.cache.Add(server, now)
+		return now.destination, nil
+	})
 }
 
 // Forget drops what is cached of server because no connection to destination
@@ -145,32 +174,32 @@ func (r *Resolver) Forget(server ServerName, destination Destination) bool {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) {
 		return false
 	}
-	g := r.group(server)
-	known, ok := g.cache.Get(server)
+	c := r.class(server)
+	known, ok := c.cache.Get(server)
 	if !ok || !sameAddrs(known.destination, destination) {
 		return true // somebody else has asked again meanwhile
 	}
-	if time.Since(known.at) < g.failureRetry {
+	if time.Since(known.at) < c.failureRetry {
 		return false
 	}
 	stale := *known
-	stale.expires, stale.validTo = time.Time{}, time.Time{}
-	g.cache.Add(server, &stale)
+	stale.expires, stale.validTo, stale.kept = time.Time{}, time.Time{}, false
+	c.cache.Add(server, &stale)
 	return true
 }
 
 // Prefer puts the i-th address of destination first for the requests to come:
 // the ones before it did not answer.
 func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
-	g := r.group(server)
-	known, ok := g.cache.Get(server)
+	c := r.class(server)
+	known, ok := c.cache.Get(server)
 	if !ok || !sameAddrs(known.destination, destination) {
 		return
 	}
 	reordered := *known
 	addrs := destination.Addrs
 	reordered.destination.Addrs = append(append([]string{}, addrs[i:]...), addrs[:i]...)
-	g.cache.Add(server, &reordered)
+	c.cache.Add(server, &reordered)
 }
 
 func sameAddrs(a, b Destination) bool {
@@ -178,70 +207,86 @@ func sameAddrs(a, b Destination) bool {
 }
 
 // discover takes steps 3 to 6 for server, from what is known of it (old).
-func (r *Resolver) discover(ctx context.Context, g *group, server ServerName, old *found) *found {
-	now := time.Now()
+func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) *found {
 	f := *old
-	definite := true
-	if !now.Before(old.validTo) {
-		f, definite = r.delegation(ctx, g, server, *old)
+	if !time.Now().Before(old.validTo) {
+		f = r.delegation(ctx, c, server, *old)
 	}
 	target := server
 	if !f.delegated.IsZero() {
 		target = f.delegated
 	}
-	var located bool
-	f.destination, located = r.locate(ctx, target)
-	f.at = time.Now()
-	f.expires = f.at.Add(locateLifetime)
-	if f.validTo.Before(f.expires) && definite {
-		f.expires = f.validTo
-	}
-	if !definite || !located {
-		f.expires = f.at.Add(g.failureRetry)
+	located, err := r.locate(ctx, target)
+	f.destination, f.at = located, time.Now()
+	f.destination.Note = f.note
+	switch {
+	case err != nil:
+		f.destination.Note = join(f.note, "SRV of "+target.String()+": "+err.Error())
+		f.expires = f.at.Add(c.failureRetry)
+	case f.open:
+		f.expires = f.at.Add(c.failureRetry)
+	default:
+		f.expires = earlier(f.validTo, f.at.Add(locateLifetime))
 	}
 	return &f
 }
 
-// delegation fetches the well-known document. definite is false when the
-// question stays open; the last good answer then holds for up to 48 h.
-func (r *Resolver) delegation(ctx context.Context, g *group, server ServerName, old found) (f found, definite bool) {
-	delegated, lifetime, err := fetchWellKnown(ctx, g.wellKnown, server.Host())
+// delegation fetches the well-known document. Where the question stays open
+// the last good answer holds for up to 48 h.
+func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) found {
+	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
 	now := time.Now()
 	if err == nil {
-		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}, true
+		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}
 	}
+	note := "well-known of " + server.String() + ": " + err.Error()
 	if _, ok := errors.AsType[errNoWellKnown](err); ok {
 		n := old.absent + 1
-		return found{absent: n, validTo: now.Add(absentRetry(n))}, true
+		return found{absent: n, validTo: now.Add(absentRetry(n)), note: note}
 	}
 	if now.Before(old.fetched.Add(maxWellKnown)) {
-		return old, false
+		old.open, old.kept, old.note = true, true, note
+		return old
 	}
-	return found{absent: old.absent}, false
+	return found{absent: old.absent, open: true, note: note}
 }
 
-// locate takes steps 3.1 to 3.5, or 4 to 6, for target. It reports false when
-// DNS did not give a definite answer.
-func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, bool) {
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// locate takes steps 3.1 to 3.5, or 4 to 6, for target. With an error, DNS did
+// not give a definite answer and the destination is a guess.
+func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
-		return d, true
+		return d, nil
 	}
 	for _, service := range []string{"matrix-fed", "matrix"} {
 		addrs, err := r.lookupSRV(ctx, service, target.Host())
 		if err != nil {
-			return d, false
+			return d, err
 		}
 		if len(addrs) > 0 {
 			d.Addrs = addrs
-			return d, true
+			return d, nil
 		}
 	}
-	return d, true
+	return d, nil
 }
 
-// lookupSRV returns the targets by priority and weight, none where there is no
-// record. A target of "." (service not offered) counts as no record.
+// lookupSRV returns the first targets by priority and weight, none where there
+// is no record. A target of "." (service not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	_, records, err := r.DNS.LookupSRV(ctx, service, "tcp", host)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
@@ -249,7 +294,7 @@ func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]strin
 	}
 	var addrs []string
 	for _, record := range records {
-		if name := strings.TrimSuffix(record.Target, "."); name != "" {
+		if name := strings.TrimSuffix(record.Target, "."); name != "" && len(addrs) < maxTargets {
 			addrs = append(addrs, net.JoinHostPort(name, strconv.Itoa(int(record.Port))))
 		}
 	}

@@ -2,15 +2,17 @@ package matrix_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"crypto/tls"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
@@ -38,7 +40,7 @@ func newWorld(t *testing.T, named ...string) *world {
 		NamedTransport: namedTransport,
 		OtherTransport: otherTransport,
 	}
-	w.verifier = matrix.NewVerifier(w.resolver, namedTransport, otherTransport)
+	w.verifier = &matrix.Verifier{Resolver: w.resolver}
 	t.Cleanup(func() {
 		namedTransport.CloseIdleConnections()
 		otherTransport.CloseIdleConnections()
@@ -257,7 +259,9 @@ func TestFailedRefreshKeepsTheLastGoodAnswer(t *testing.T) {
 		}
 		before := apex.Count(wellKnownPath)
 		time.Sleep(11 * time.Second)
-		if err := ok(); err != nil || apex.Count(wellKnownPath) != before+1 {
+		err := ok()
+		synctest.Wait() // nobody waits for the refresh
+		if err != nil || apex.Count(wellKnownPath) != before+1 {
 			t.Fatalf("a named server is asked again after 10 s: %v", err)
 		}
 		time.Sleep(2 * time.Hour)
@@ -487,6 +491,123 @@ func TestClassesShareNothing(t *testing.T) {
 		}
 		if n != 2 {
 			t.Errorf("own.test:8448 was dialled %d times, want 2: a trusted connection was shared", n)
+		}
+	})
+}
+
+// TestNobodyWaitsForARefreshThatFails: while the last good answer holds, an
+// apex that swallows connections holds up one request, not one each 10 s.
+func TestNobodyWaitsForARefreshThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a.test")
+		_, hs := delegation(t, w, "max-age=600")
+		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+			t.Fatal(err)
+		}
+		w.Silence("a.test:443")
+		time.Sleep(11 * time.Minute)
+		start := time.Now()
+		for range 20 {
+			if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if waited := time.Since(start) - 100*time.Second; waited > 5*time.Second {
+			t.Errorf("20 requests waited %v in all", waited)
+		}
+	})
+}
+
+// TestSRVTargetsAreBounded: one request does not become a scan of ports that a
+// stranger has chosen.
+func TestSRVTargetsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var records []matrixtest.SRV
+		for i := range 500 {
+			records = append(records, matrixtest.SRV{Target: "victim.test", Port: uint16(i + 1)})
+		}
+		w.SetSRV("_matrix-fed._tcp.a.test", records...)
+		_, err := w.verify(t, &matrixtest.Homeserver{}, "@alice:a.test")
+		wantCause(t, err, matrix.CauseConnect)
+		if got := len(w.Dials()); got > 10 {
+			t.Errorf("%d connections were tried for one request", got)
+		}
+	})
+}
+
+// TestDiscoveriesAreBounded: they are, also when those who asked have left.
+func TestDiscoveriesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mu sync.Mutex
+		var now, most int
+		w.resolver.OtherTransport.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			<-ctx.Done()
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, ctx.Err()
+		}
+		for i := range 3000 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: serverName(t, fmt.Sprintf("s%d.test", i))}
+			go w.verifier.Verify(ctx, token, matrix.UserID{})
+			if i%100 == 0 {
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if most > 300 {
+			t.Errorf("%d connections at once", most)
+		}
+	})
+}
+
+// TestWhyDiscoveryFailed: the log must not send the operator to port 8448 when
+// the certificate of the apex is the fault.
+func TestWhyDiscoveryFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex := &matrixtest.Homeserver{}
+		apex.Delegate("b.test:443")
+		w.Serve("a.test:443", apex, "elsewhere.test")
+		_, err := w.verify(t, apex, "@alice:a.test")
+		wantCause(t, err, matrix.CauseConnect)
+		for _, part := range []string{"8448", "well-known of a.test", "certificate is valid for elsewhere.test"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("err = %v, want %q in it", err, part)
+			}
+		}
+	})
+}
+
+// TestAClientThatLeavesForgetsNothing: what it did not wait for says nothing of
+// the server.
+func TestAClientThatLeavesForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex, hs := delegation(t, w, "max-age=86400")
+		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute) // no connection is idle any more
+		w.Silence("b.test:443")
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{})
+		wantCause(t, err, matrix.CauseCanceled)
+		synctest.Wait()
+		if got := apex.Count(wellKnownPath); got != 1 {
+			t.Errorf("the well-known was fetched %d times", got)
 		}
 	})
 }

@@ -3,12 +3,15 @@ package matrix
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"matrixrtc-auth/internal/outbound"
 )
 
 // The bounds of a /.well-known/matrix/server answer (server-server
@@ -56,7 +59,7 @@ func fetchWellKnown(ctx context.Context, client *http.Client, host string) (Serv
 	if err != nil {
 		return ServerName{}, 0, err
 	}
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", outbound.UserAgent)
 	resp, err := client.Do(req)
 	if err != nil {
 		return ServerName{}, 0, err
@@ -107,21 +110,28 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	return min(max(lifetime, minWellKnown), maxWellKnown)
 }
 
-func maxAge(headers []string) (time.Duration, bool) {
+// maxAge reads Cache-Control: no-store and no-cache hold wherever they stand.
+// What cannot be read is stale, and what is too large is very long (RFC 9111,
+// 4.2.1 and 1.2.2).
+func maxAge(headers []string) (age time.Duration, found bool) {
 	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store", "no-cache":
 			return 0, true
 		case "max-age":
-			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 63)
-			if err != nil {
-				return 0, true // RFC 9111, 4.2.1: what cannot be read is stale
+			if found {
+				continue
 			}
-			return time.Duration(min(seconds, uint64(maxWellKnown/time.Second))) * time.Second, true
+			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 63)
+			if err != nil && !errors.Is(err, strconv.ErrRange) {
+				seconds = 0
+			}
+			age = time.Duration(min(seconds, uint64(maxWellKnown/time.Second))) * time.Second
+			found = true
 		}
 	}
-	return 0, false
+	return age, found
 }
 
 func untilExpiry(expires string, now time.Time) (time.Duration, bool) {

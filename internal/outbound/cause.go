@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 )
@@ -24,6 +25,21 @@ const (
 // [Transport.MaxResponseBytes].
 var ErrTooLarge = errors.New("the response is too large")
 
+// ErrNotHTTP says that the answer is not one of HTTP/1.1. It tells nothing of
+// what came instead: that may be the request itself, with all its secrets.
+var ErrNotHTTP = errors.New("the answer is not HTTP/1.1")
+
+// ownWords returns err if it comes from the connection, and ErrNotHTTP for
+// net/http's errors, which quote what the peer wrote.
+func ownWords(err error) error {
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, ErrTooLarge) || errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	return ErrNotHTTP
+}
+
 // DialError says that no connection came about: nothing of the request was sent.
 type DialError struct {
 	Addr string // what was dialled, host:port
@@ -31,7 +47,12 @@ type DialError struct {
 	Err  error
 }
 
-func (e *DialError) Error() string { return e.Err.Error() }
+func (e *DialError) Error() string {
+	if e.TLS {
+		return "TLS handshake: " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
 func (e *DialError) Unwrap() error { return e.Err }
 
 // Cause sorts an error of [Transport] into one of the causes.
@@ -39,13 +60,14 @@ func Cause(err error) string {
 	var (
 		dial    *DialError
 		refused *RefusedError
+		crowded *CrowdedError
 		dns     *net.DNSError
 	)
 	isDial := errors.As(err, &dial)
 	switch {
 	case errors.As(err, &refused):
 		return CauseRefused
-	case errors.Is(err, ErrCrowded):
+	case errors.As(err, &crowded):
 		return CauseCrowded
 	case errors.Is(err, context.Canceled):
 		return CauseCanceled

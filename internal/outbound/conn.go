@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -19,8 +20,9 @@ type conn struct {
 	net.Conn
 	transport *Transport
 	route     Route
-	addr      string
-	budget    int64 // bytes that the current response may still have
+	addr      string       // that was reached
+	host      netip.Prefix // the same, as [Dialer.PerHost] counts
+	budget    int64        // bytes that the current response may still have
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
@@ -30,6 +32,7 @@ type conn struct {
 
 func newConn(t *Transport, route Route, nc net.Conn, addr string) *conn {
 	c := &conn{Conn: nc, transport: t, route: route, addr: addr}
+	c.host, _ = remoteHost(nc)
 	c.br = bufio.NewReaderSize(c, 2<<10)
 	c.bw = bufio.NewWriterSize(nc, 1<<10)
 	return c
@@ -108,7 +111,7 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(c.br, req)
 		if err != nil {
-			return nil, err
+			return nil, ownWords(err)
 		}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			return nil, errors.New("the server switched protocols unasked")
@@ -165,7 +168,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.finish(true)
 	case err != nil:
 		b.finish(false)
-		err = explain(b.ctx, err)
+		err = explain(b.ctx, ownWords(err))
 	}
 	return n, err
 }

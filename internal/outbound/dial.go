@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// ErrCrowded says that a host has as many connections as it may have.
-var ErrCrowded = errors.New("too many connections to this address")
+// CrowdedError says that a host has as many connections as it may have.
+type CrowdedError struct{ host netip.Prefix }
+
+func (e *CrowdedError) Error() string {
+	return fmt.Sprintf("too many connections to %s", e.host)
+}
 
 // Dialer opens connections to host:port. It asks Permit about every address
 // after DNS and before anything is sent, so neither a name that resolves to an
@@ -34,11 +38,14 @@ type Dialer struct {
 
 const defaultDialTimeout = 4 * time.Second
 
+// goResolver is Go's own: the C library's reads "127.1" as an address.
+var goResolver = &net.Resolver{PreferGo: true}
+
 // DialContext connects to address, trying IPv6 and IPv4 (RFC 6555).
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	resolver := d.Resolver
 	if resolver == nil {
-		resolver = &net.Resolver{PreferGo: true}
+		resolver = goResolver
 	}
 	dialer := net.Dialer{
 		Timeout:        orDefault(d.Timeout, defaultDialTimeout),
@@ -49,7 +56,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil || d.PerHost == 0 {
 		return c, err
 	}
-	return d.count(c), nil
+	return d.count(c)
 }
 
 // control runs on the socket, with the address that connect will be given.
@@ -63,28 +70,41 @@ func (d *Dialer) control(_ context.Context, _, address string, _ syscall.RawConn
 			return err
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.PerHost > 0 && d.open[hostOf(ap.Addr())] >= d.PerHost {
-		return ErrCrowded
+	if host := hostOf(ap.Addr()); d.PerHost > 0 && d.isCrowded(host) {
+		return &CrowdedError{host}
 	}
 	return nil
 }
 
-// count has c count for its host until it is closed.
-func (d *Dialer) count(c net.Conn) net.Conn {
-	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return c // not an IP connection: control has refused those
-	}
-	host := hostOf(ap.Addr())
+func (d *Dialer) isCrowded(host netip.Prefix) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.open[host] >= d.PerHost
+}
+
+// count has c count for its host until it is closed. Others may have come
+// while it was being opened: then it is one too many.
+func (d *Dialer) count(c net.Conn) (net.Conn, error) {
+	host, ok := remoteHost(c)
+	if !ok {
+		return c, nil // not an IP connection: control has refused those
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open[host] >= d.PerHost {
+		c.Close()
+		return nil, &CrowdedError{host}
+	}
 	if d.open == nil {
 		d.open = make(map[netip.Prefix]int)
 	}
 	d.open[host]++
-	return &countedConn{Conn: c, closed: func() { d.uncount(host) }}
+	return &countedConn{Conn: c, closed: func() { d.uncount(host) }}, nil
+}
+
+func remoteHost(c net.Conn) (netip.Prefix, bool) {
+	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	return hostOf(ap.Addr()), err == nil
 }
 
 func (d *Dialer) uncount(host netip.Prefix) {
@@ -100,8 +120,8 @@ func (d *Dialer) uncount(host netip.Prefix) {
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
-	if addr.Is4() {
-		bits = 32
+	if !addr.Is6() {
+		bits = addr.BitLen()
 	}
 	return netip.PrefixFrom(addr, bits).Masked()
 }

@@ -158,15 +158,20 @@ func getRaw(t *testing.T, response []byte) (int, []byte, error) {
 }
 
 func roundTripRaw(t *testing.T, response []byte) (int, []byte, error) {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a.test/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := answering(t, response).RoundTrip(req)
+	resp, err := answering(t, response).RoundTrip(newRequest(t))
 	if err != nil {
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, body, err
+}
+
+func newRequest(t *testing.T) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
 }

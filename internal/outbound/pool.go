@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -18,19 +19,54 @@ func (t *Transport) takeIdle(route Route) *conn {
 	return c
 }
 
-// putIdle keeps c for the next request, or closes it when there are enough.
+// putIdle keeps c for the next request.
 func (t *Transport) putIdle(c *conn) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	var excess *conn
 	if t.idles >= orDefault(t.MaxIdle, defaultMaxIdle) {
-		go c.Close() // closing TLS writes to the peer: not under the lock
-		return
+		excess = t.takeOldest(func(*conn) bool { return true })
 	}
 	c.idleSince = time.Now()
 	t.setIdle(c.route, append(t.idle[c.route], c))
 	if t.sweep == nil {
 		t.sweep = time.AfterFunc(orDefault(t.IdleTimeout, defaultIdleTimeout), t.closeExpired)
 	}
+	t.mu.Unlock()
+	if excess != nil {
+		excess.Close()
+	}
+}
+
+// dropOldest closes the connection to host that was idle longest, and reports
+// whether there was one: a host that may have no more connections is not to be
+// kept from others by those that nobody uses.
+func (t *Transport) dropOldest(host netip.Prefix) bool {
+	t.mu.Lock()
+	c := t.takeOldest(func(c *conn) bool { return c.host == host })
+	t.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// takeOldest removes the connection that was idle longest among those that
+// match, nil if none does. The lock is held.
+func (t *Transport) takeOldest(match func(*conn) bool) *conn {
+	var oldest *conn
+	for _, conns := range t.idle {
+		for _, c := range conns {
+			if match(c) && (oldest == nil || c.idleSince.Before(oldest.idleSince)) {
+				oldest = c
+			}
+		}
+	}
+	if oldest != nil {
+		rest := slices.DeleteFunc(slices.Clone(t.idle[oldest.route]), func(c *conn) bool { return c == oldest })
+		t.setIdle(oldest.route, rest)
+	}
+	return oldest
 }
 
 // setIdle replaces the idle connections of a route. The lock is held.

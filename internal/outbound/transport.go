@@ -3,12 +3,16 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 )
+
+// UserAgent is how the service calls itself.
+const UserAgent = "matrixrtc-auth"
 
 // Route says how to reach a host, apart from what is asked there.
 type Route struct {
@@ -30,7 +34,8 @@ type Transport struct {
 	// MaxResponseBytes bounds one response as it comes over the connection,
 	// status line, headers and framing included; zero means 80 KiB.
 	MaxResponseBytes int64
-	// MaxIdle bounds the connections kept without a request, zero means 256.
+	// MaxIdle bounds the connections kept without a request, zero means 512.
+	// One more takes the place of the one that was idle longest.
 	MaxIdle int
 	// IdleTimeout is how long such a connection is kept, zero means 50 s:
 	// less than what servers and proxies commonly grant (60 and 75 s).
@@ -49,7 +54,7 @@ type Transport struct {
 const (
 	defaultHandshakeTimeout = 4 * time.Second
 	defaultMaxResponseBytes = 80 << 10
-	defaultMaxIdle          = 256
+	defaultMaxIdle          = 512
 	defaultIdleTimeout      = 50 * time.Second
 	defaultPatience         = time.Second
 )
@@ -126,6 +131,9 @@ func (t *Transport) connect(ctx context.Context, route Route) (*conn, string, er
 		dial = new(Dialer).DialContext
 	}
 	raw, err := dial(ctx, "tcp", route.Addr)
+	if crowded, ok := errors.AsType[*CrowdedError](err); ok && t.dropOldest(crowded.host) {
+		raw, err = dial(ctx, "tcp", route.Addr)
+	}
 	if err != nil {
 		return nil, triedAddress(err), &DialError{Addr: route.Addr, Err: err}
 	}

@@ -1,0 +1,127 @@
+package outbound_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"matrixrtc-auth/internal/outbound"
+)
+
+// visitor asks one server under many names, as homeservers that share an
+// address have them.
+func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) error, conns func() int32) {
+	t.Helper()
+	s, count := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	client(t, s, tr)
+	tr.TLS = tr.TLS.Clone()
+	tr.TLS.InsecureSkipVerify = true
+	addr := s.Listener.Addr().String()
+	visit = func(name string) error {
+		route := outbound.Route{Scheme: "https", Addr: addr, TLSName: name}
+		_, _, _, err := tr.Get(t.Context(), route, name, "/", 100)
+		return err
+	}
+	return visit, count.Load
+}
+
+// TestIdleConnectionsMakeRoom: a host's connections that nobody uses do not
+// keep other names at the same address out.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	d := &outbound.Dialer{PerHost: 4}
+	visit, _ := visitor(t, &outbound.Transport{Dial: d.DialContext})
+	for i := range 20 {
+		if err := visit(fmt.Sprintf("n%d.test", i)); err != nil {
+			t.Fatalf("name %d: %v", i, err)
+		}
+	}
+}
+
+// TestFullPoolKeepsTheNewest: the idle connections of some do not keep those of
+// others from being used again.
+func TestFullPoolKeepsTheNewest(t *testing.T) {
+	visit, conns := visitor(t, &outbound.Transport{MaxIdle: 4})
+	for i := range 8 {
+		if err := visit(fmt.Sprintf("n%d.test", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := conns()
+	for range 10 {
+		if err := visit("honest.test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := conns() - before; got != 1 {
+		t.Errorf("%d connections for 10 requests", got)
+	}
+}
+
+// TestPerHostHoldsForAllAtOnce: many dials at the same time are no way around
+// the bound.
+func TestPerHostHoldsForAllAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const most = 8
+	d := &outbound.Dialer{PerHost: most}
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		open []net.Conn
+	)
+	for range 200 {
+		wg.Go(func() {
+			c, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, c)
+		})
+	}
+	wg.Wait()
+	if len(open) != most {
+		t.Errorf("%d connections are open, want %d", len(open), most)
+	}
+	for _, c := range open {
+		c.Close()
+	}
+}
+
+// TestErrorsDoNotQuoteThePeer: what answers may send the request back, and
+// with it a token.
+func TestErrorsDoNotQuoteThePeer(t *testing.T) {
+	const secret = "S3CRET"
+	for name, answer := range map[string]string{
+		"status line": "GET /?t=S3CRET HTTP/1.1\r\n\r\n",
+		"status code": "HTTP/1.1 S3CRET OK\r\n\r\n",
+		"header line": "HTTP/1.1 200 OK\r\nS3CRET\r\n\r\n",
+		"header name": "HTTP/1.1 200 OK\r\nS3 CRET: x\r\nS3CRET\r\n\r\n",
+		"length":      "HTTP/1.1 200 OK\r\nContent-Length: S3CRET\r\n\r\n",
+		"coding":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: S3CRET\r\n\r\n",
+		"chunk":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nS3CRET\r\n",
+		"trailer":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nS3CRET\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := getRaw(t, []byte(answer))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			resp, err2 := answering(t, []byte(answer)).RoundTrip(newRequest(t))
+			if err2 == nil {
+				_, err2 = io.ReadAll(resp.Body)
+			}
+			if all := fmt.Sprintf("%v %+v %v", err, err, err2); strings.Contains(all, secret) {
+				t.Errorf("the error quotes the answer: %s", all)
+			}
+		})
+	}
+}
