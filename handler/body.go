@@ -29,7 +29,7 @@ type reply interface{ appendJSON([]byte) []byte }
 
 // serveJSON is the one door for JSON: it bounds and reads the body, and writes
 // what call makes of it. The body is valid until call returns.
-func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, body []byte) (R, error)) http.HandlerFunc {
+func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
 		defer buffers.Put(buf)
@@ -40,7 +40,7 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, body 
 			return
 		}
 		defer release()
-		answer, err := call(r.Context(), buf.Bytes())
+		answer, err := call(r.Context(), exchangeOf(w), buf.Bytes())
 		if err != nil {
 			fail(w, r, err)
 			return
@@ -133,7 +133,7 @@ func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 // fail answers with an error and leaves it to the log.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Context(), err)
-	x := exchangeOf(r.Context())
+	x := exchangeOf(w)
 	x.err, x.cause = err, p.cause
 	p.setHeaders(w.Header())
 	writeJSON(w, p.status, p.body())

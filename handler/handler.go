@@ -87,7 +87,7 @@ func (h *Handler) Routes() http.Handler {
 	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
 	h.mux = chi.NewRouter()
-	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.refuseWhenDraining, deadline)
+	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.refuseWhenDraining)
 	h.mux.Post("/", h.tokens(decodeSFUGet))
 	h.mux.Post("/sfu/get", h.tokens(decodeSFUGet))
 	h.mux.Post("/get_token", h.tokens(decodeGetToken))
@@ -104,8 +104,8 @@ func (h *Handler) Routes() http.Handler {
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
-	return serveJSON(h.bodies, func(ctx context.Context, body []byte) (tokenAnswer, error) {
-		return h.tokenRequest(ctx, decode, body)
+	return serveJSON(h.bodies, func(ctx context.Context, x *exchange, body []byte) (tokenAnswer, error) {
+		return h.tokenRequest(ctx, x, decode, body)
 	})
 }
 
@@ -125,7 +125,7 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, errNoRoute)
 		return
 	}
-	exchangeOf(r.Context()).route = route
+	exchangeOf(w).route = route
 	w.Header()["Allow"] = []string{methods}
 	fail(w, r, errNoMethod)
 }

@@ -1,26 +1,12 @@
 package handler
 
 import (
-	"context"
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 )
-
-// requestTimeout bounds a request as a whole.
-const requestTimeout = 25 * time.Second
-
-// deadline ends the work for a request in time for an answer.
-func deadline(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
 
 // collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get: clients append
 // "/sfu/get" to a configured URL that may end in a slash. All later code takes
@@ -64,7 +50,7 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 			header["Access-Control-Allow-Methods"] = corsGet
 		}
 		if r.Method == http.MethodOptions {
-			exchangeOf(r.Context()).route, _ = h.find(r)
+			exchangeOf(w).route, _ = h.find(r)
 			w.WriteHeader(http.StatusOK)
 			return
 		}
@@ -85,7 +71,7 @@ func recoverPanic(next http.Handler) http.Handler {
 				panic(v)
 			}
 			fault := &panicError{value: v, stack: debug.Stack()}
-			if x := exchangeOf(r.Context()); x.status != 0 {
+			if x := exchangeOf(w); x.status != 0 {
 				x.status, x.err, x.cause = internal.status, fault, internal.cause
 				panic(http.ErrAbortHandler)
 			}
@@ -100,7 +86,7 @@ func recoverPanic(next http.Handler) http.Handler {
 func (h *Handler) refuseWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
-			exchangeOf(r.Context()).route, _ = h.find(r)
+			exchangeOf(w).route, _ = h.find(r)
 			w.Header().Set("Connection", "close")
 			fail(w, r, ErrShuttingDown)
 			return

@@ -13,22 +13,29 @@ import (
 
 // tokenRequest is what every token endpoint does once it has a decoder: first
 // it finds out who is asking, then what they get.
-func (h *Handler) tokenRequest(ctx context.Context, decode decoder, body []byte) (tokenAnswer, error) {
+func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder, body []byte) (tokenAnswer, error) {
 	who, what, err := decode(body)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	user, err := h.identify(ctx, who)
+	user, err := h.identify(ctx, x, who)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return h.admit(ctx, user, what)
+	return h.admit(ctx, x, user, what)
 }
 
+// What the parts of a request take at most by themselves.
+const (
+	identifyTime = maxSlowdown + 20*time.Second // the longest LIVEKIT_OPENID_TIMEOUT
+	ensureTime   = 10 * time.Second
+)
+
 // identify has the asker's homeserver say who is asking.
-func (h *Handler) identify(ctx context.Context, who asker) (matrix.UserID, error) {
-	x := exchangeOf(ctx)
+func (h *Handler) identify(ctx context.Context, x *exchange, who asker) (matrix.UserID, error) {
 	x.asker = who
+	ctx, cancel := x.bounded(ctx, identifyTime)
+	defer cancel()
 	settle, err := h.limitFailures(ctx, x.client, who.token.Server)
 	if err != nil {
 		return matrix.UserID{}, err
@@ -46,7 +53,7 @@ func (h *Handler) identify(ctx context.Context, who asker) (matrix.UserID, error
 
 // admit gives a proven user what their server entitles them to. A user of a
 // full-access server finds the room made; others can only join one that is.
-func (h *Handler) admit(ctx context.Context, user matrix.UserID, what call) (tokenAnswer, error) {
+func (h *Handler) admit(ctx context.Context, x *exchange, user matrix.UserID, what call) (tokenAnswer, error) {
 	if err := h.limitUser(user); err != nil {
 		return tokenAnswer{}, err
 	}
@@ -61,8 +68,10 @@ func (h *Handler) admit(ctx context.Context, user matrix.UserID, what call) (tok
 		CanPublish:           fullAccess || h.CanPublish(user.Server()),
 		CanUpdateOwnMetadata: h.CanUpdateOwnMetadata,
 	}
-	exchangeOf(ctx).room = grant.Room
+	x.room = grant.Room
 	if fullAccess {
+		ctx, cancel := x.bounded(ctx, ensureTime)
+		defer cancel()
 		if err := h.ensureRoom(ctx, grant.Room); err != nil {
 			return tokenAnswer{}, err
 		}

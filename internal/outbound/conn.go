@@ -85,22 +85,27 @@ func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Respon
 	if err := c.bw.Flush(); err != nil {
 		return nil, err
 	}
-	if err := c.await(req.Context(), patience); err != nil {
+	if err := c.await(); err != nil {
+		return nil, err
+	}
+	if err := c.relent(req.Context(), patience); err != nil {
 		return nil, err
 	}
 	return c.readHead(req)
 }
 
-// await waits for the answer to begin, until patience ends if there is one.
-func (c *conn) await(ctx context.Context, patience time.Duration) error {
-	if _, err := c.br.Peek(1); err != nil {
-		return err
-	}
+// await waits for the answer to begin.
+func (c *conn) await() error {
+	_, err := c.br.Peek(1)
 	c.took = time.Since(c.began)
+	return err
+}
+
+// relent lets the caller's deadline count again once the answer has begun.
+func (c *conn) relent(ctx context.Context, patience time.Duration) error {
 	if patience == 0 {
 		return nil
 	}
-	// It lives: from here on the caller's deadline counts.
 	deadline, _ := ctx.Deadline()
 	c.SetReadDeadline(deadline)
 	return ctx.Err()

@@ -41,17 +41,23 @@ func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (s
 	if err := c.bw.Flush(); err != nil {
 		return 0, nil, false, err
 	}
-	if err := c.await(ctx, patience); err != nil {
+	if err := c.await(); err != nil {
 		return 0, nil, false, err
 	}
 	buffered, _ := c.br.Peek(c.br.Buffered())
-	if head, ok := plainHead(buffered); ok && head.length <= r.maxBody {
-		c.br.Discard(head.size)
-		body = make([]byte, head.length)
-		_, err = io.ReadFull(c.br, body)
-		return head.status, body, true, err
+	head, ok := plainHead(buffered)
+	if !ok || head.size+head.length > len(buffered) {
+		if err := c.relent(ctx, patience); err != nil {
+			return 0, nil, false, err
+		}
 	}
-	return c.readAny(r.maxBody)
+	if !ok || head.length > r.maxBody {
+		return c.readAny(r.maxBody)
+	}
+	c.br.Discard(head.size)
+	body = make([]byte, head.length)
+	_, err = io.ReadFull(c.br, body)
+	return head.status, body, true, err
 }
 
 // readAny reads a response of any kind.
