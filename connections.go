@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// limitConnections accepts at most limit connections at a time from l. When all
-// are in use and another waits, relieve is called each second to end those that
-// are merely kept: or one client could keep all others out by doing nothing.
+// limitConnections accepts at most limit connections at a time from l. While all
+// are in use, relieve is called each second to end those that are merely kept:
+// or one client could keep all others out by doing nothing.
 //
 // (Unlike those of golang.org/x/net/netutil, its connections can still be
 // closed in one direction, without which net/http cannot deliver an answer to

@@ -154,7 +154,7 @@ func TestLimits(t *testing.T) {
 		{"server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
 		{"handler/body.go", "maxBodyBytes   = 64 << 10", "| request body | 64 KiB |"},
 		{"handler/body.go", "largeBodies    = 64", "| bodies over 4 KiB held at a time | 64;"},
-		{"handler/middleware.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
+		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
 		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
 			t.Errorf("%q of %s and %q of docs/api.md do not go together any more", limit.source, limit.file, limit.page)

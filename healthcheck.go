@@ -33,8 +33,13 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, bind.Network, reachable(bind))
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+		for _, address := range reachable(bind) {
+			if conn, err = (&net.Dialer{}).DialContext(ctx, bind.Network, address); err == nil {
+				break
+			}
+		}
+		return conn, err
 	}}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -47,18 +52,16 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	return nil
 }
 
-// reachable turns an address to listen on into one to connect to: whoever
-// listens everywhere can be reached on loopback.
-func reachable(bind config.Bind) string {
+// reachable turns an address to listen on into those to connect to: whoever
+// listens everywhere can be reached on loopback, of one family at least.
+func reachable(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {
-		return bind.Address
+		return []string{bind.Address}
 	}
 	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
+	case "", "0.0.0.0", "::":
+		return []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 	}
-	return net.JoinHostPort(host, port)
+	return []string{bind.Address}
 }

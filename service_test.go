@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +56,9 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.address = line[1] + line[2]
 	ts.Setenv("SERVICE", s.address)
+	if _, port, err := net.SplitHostPort(s.address); err == nil {
+		ts.Setenv("PORT", port)
+	}
 }
 
 func startService(ts *testscript.TestScript) (*service, error) {

@@ -62,11 +62,7 @@ func newBodyReader() *bodyReader {
 // read reads all of the body into buf; release says that it is not needed any
 // more. A body that does not arrive whole, or not in time, is not JSON.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
-	if r.ContentLength > maxBodyBytes {
-		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return nil, errTooLarge
-	}
-	body := http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	body := limitedBody(w, r)
 	release = func() {}
 	n, err := buf.ReadFrom(io.LimitReader(body, smallBodyBytes))
 	if err == nil && n == smallBodyBytes {
@@ -84,6 +80,29 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 	// to lift.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return release, nil
+}
+
+// limitedBody returns the body up to maxBodyBytes. It is net/http's own writer
+// that must hear of a body over the limit: then net/http ends the connection in
+// a way that lets the answer through to a client, or a proxy, that is not done
+// sending.
+func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
+	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
+}
+
+// discardTime is how long the body of a request that is refused may take.
+const discardTime = 2 * time.Second
+
+// discardBody reads what a refused request brings, within limits: a client
+// that is still sending when its connection closes may never see the answer.
+func discardBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
+	if _, err := io.Copy(io.Discard, limitedBody(w, r)); err != nil {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // largeBodyWait is how long a large body may wait for others to be done with:

@@ -103,7 +103,7 @@ func TestGrammars(t *testing.T) {
 	}
 }
 
-// A peer that refused what it did not know broke every client one day.
+// Homeservers and clients add fields without asking us.
 func TestWhatIsUnknownIsIgnored(t *testing.T) {
 	r := newRig()
 	for _, e := range endpoints {

@@ -99,8 +99,7 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// Drain makes every answer but those to preflights 503 from now on: the service
-// is about to end.
+// Drain makes every route answer 503 from now on: the service is about to end.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -117,9 +116,7 @@ func (h *Handler) health() http.HandlerFunc {
 // noRoute answers what no route matches: 405 if the path has one for another
 // method, else 404.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
-		w.Header().Set("Connection", "close") // rather than read what nobody wants
-	}
+	discardBody(w, r)
 	route, methods := h.find(r)
 	if route == "" {
 		fail(w, r, errNoRoute)

@@ -82,14 +82,18 @@ func recoverPanic(next http.Handler) http.Handler {
 }
 
 // refuseWhenDraining answers 503 once the service is about to end, so that
-// load balancers send the next request elsewhere.
+// load balancers send the next request elsewhere. What has no route stays 404:
+// clients take every other answer of /delegate_delayed_leave for a promise.
 func (h *Handler) refuseWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
-			exchangeOf(w).route, _ = h.find(r)
-			w.Header().Set("Connection", "close")
-			fail(w, r, ErrShuttingDown)
-			return
+			if route, _ := h.find(r); route != "" {
+				exchangeOf(w).route = route
+				discardBody(w, r)
+				w.Header().Set("Connection", "close")
+				fail(w, r, ErrShuttingDown)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

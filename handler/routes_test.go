@@ -165,7 +165,7 @@ func TestDraining(t *testing.T) {
 	r := newRig()
 	r.Routes()
 	r.Drain()
-	for _, request := range []string{"GET /healthz", "POST /sfu/get", "POST /nope", "GET /sfu/get"} {
+	for _, request := range []string{"GET /healthz", "POST /sfu/get", "POST /", "GET /sfu/get"} {
 		method, path, _ := strings.Cut(request, " ")
 		w := r.serve(method, path, sfuGetBody("@alice:"+homeserver))
 		if got, want := w.Body.String(), `{"errcode":"M_UNKNOWN","error":"Shutting down"}`; w.Code != 503 || got != want {
@@ -175,6 +175,9 @@ func TestDraining(t *testing.T) {
 			t.Errorf("%s keeps its connection", request)
 		}
 		wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
+	}
+	if w := r.serve("POST", "/delegate_delayed_leave", ""); w.Code != 404 {
+		t.Errorf("%d promises delegation", w.Code)
 	}
 	if w := r.serve("OPTIONS", "/sfu/get", ""); w.Code != 200 {
 		t.Errorf("the preflight that lets a browser read the 503: %d", w.Code)

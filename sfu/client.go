@@ -83,7 +83,7 @@ func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do
 func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
 	token, err := auth.NewAccessToken(c.key.ID, c.key.Secret.Reveal()).SetValidFor(tokenTTL).SetVideoGrant(grant).ToJWT()
 	if err != nil {
-		return &Error{Op: op, Cause: CauseUnauthorized, Err: fmt.Errorf("cannot sign with API key %q: %w", c.key.ID, err)}
+		return &Error{Op: op, Cause: CauseUnauthorized, Err: fmt.Errorf("cannot sign with the API key: %w", err)}
 	}
 	ctx, err = twirp.WithHTTPRequestHeaders(ctx, http.Header{
 		"Authorization": {"Bearer " + token},

@@ -160,9 +160,9 @@ func (c *Client) keyRemedy(err error) string {
 	body := answer.Meta("body")
 	switch {
 	case strings.HasPrefix(body, "invalid API key"):
-		return fmt.Sprintf("the SFU has no API key %q", c.key.ID)
+		return "the SFU does not have our API key"
 	case strings.Contains(body, "signature is invalid"):
-		return fmt.Sprintf("the secret of API key %q is not the SFU's", c.key.ID)
+		return "the secret of our API key is not the SFU's"
 	case strings.Contains(body, "expired"), strings.Contains(body, "not valid yet"):
 		return "this clock and the SFU's differ"
 	}
