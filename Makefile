@@ -1,6 +1,5 @@
 # Needs Go. `make` alone lists the targets; the README has the plain go commands.
 
-SHELL   := /bin/bash
 GO      ?= go
 VERSION ?= $(shell cat VERSION)
 
@@ -36,7 +35,8 @@ bench: ## speed, memory and start-up beside two baselines (four minutes; BENCHFL
 
 lint: ## gofmt, go vet and staticcheck over both modules
 	@echo "== gofmt"
-	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
+	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
 	@echo "== go vet and staticcheck"
 	$(GO) build -o build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	$(GO) vet ./... && build/staticcheck ./...

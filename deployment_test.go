@@ -39,13 +39,23 @@ type compose struct {
 		Build       string
 		EnvFile     string `yaml:"env_file"`
 		Environment map[string]string
-		Volumes     []string
+		Volumes     []volume
 		Ports       []string
 		CapDrop     []string `yaml:"cap_drop"`
 		SecurityOpt []string `yaml:"security_opt"`
 		ReadOnly    bool     `yaml:"read_only"`
 		Restart     string
 		Healthcheck struct{ Test []string }
+	}
+}
+
+// volume is a bind mount in the long form: the short one makes an empty folder
+// of a file that is missing.
+type volume struct {
+	Type, Source, Target string
+	ReadOnly             bool `yaml:"read_only"`
+	Bind                 struct {
+		CreateHostPath *bool `yaml:"create_host_path"`
 	}
 }
 
@@ -77,8 +87,11 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s: no restart policy or no health check", name)
 		}
 		for _, volume := range s.Volumes {
-			if !strings.HasPrefix(volume, "./") {
-				t.Errorf("%s: the path of %s is not relative", name, volume)
+			if volume.Type != "bind" || !strings.HasPrefix(volume.Source, "./") || !volume.ReadOnly {
+				t.Errorf("%s: %s is no bind mount of a relative path, read only", name, volume.Source)
+			}
+			if create := volume.Bind.CreateHostPath; create == nil || *create {
+				t.Errorf("%s: a missing %s becomes an empty folder", name, volume.Source)
 			}
 		}
 	}
@@ -121,7 +134,7 @@ func TestComposeSecrets(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
 	key := auth.Environment["LIVEKIT_KEY"]
-	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], key+": ${LIVEKIT_SECRET") {
+	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], key+`: "${LIVEKIT_SECRET`) {
 		t.Error("the two containers do not share the key and the secret")
 	}
 	for _, line := range strings.Split(read(t, ".env.example"), "\n") {

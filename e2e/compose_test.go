@@ -1,35 +1,85 @@
 package e2e
 
 import (
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/livekit/protocol/auth"
 )
 
-// Compose itself accepts compose.yaml with the .env that users make of
-// .env.example, and not without the secret.
+// loadCompose loads compose.yaml as Compose does, with env and the .env that
+// users make of .env.example.
+func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
+	t.Helper()
+	options, err := cli.NewProjectOptions(
+		[]string{filepath.Join("..", "compose.yaml")},
+		cli.WithName("test"),
+		cli.WithEnvFiles(filepath.Join("..", ".env.example")),
+		cli.WithDotEnv,
+		cli.WithEnv(env),
+		cli.WithoutEnvironmentResolution, // of env_file: nobody has made .env here
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options.LoadProject(t.Context())
+}
+
+// Compose itself accepts compose.yaml, and not without the secret. A
+// livekit.yaml that is missing stays missing.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
-	load := func(env ...string) error {
-		options, err := cli.NewProjectOptions(
-			[]string{filepath.Join("..", "compose.yaml")},
-			cli.WithName("test"),
-			cli.WithEnvFiles(filepath.Join("..", ".env.example")),
-			cli.WithDotEnv,
-			cli.WithEnv(env),
-			cli.WithoutEnvironmentResolution, // of env_file: nobody has made .env here
-		)
-		if err != nil {
-			return err
-		}
-		_, err = options.LoadProject(t.Context())
-		return err
-	}
-	if err := load("LIVEKIT_SECRET=" + key.Secret); err != nil {
-		t.Error(err)
-	}
-	if err := load(); err == nil {
+	if _, err := loadCompose(t); err == nil {
 		t.Error("it is accepted without LIVEKIT_SECRET")
 	}
+	project, err := loadCompose(t, "LIVEKIT_SECRET="+key.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	volumes := project.Services["livekit"].Volumes
+	if len(volumes) != 1 || !volumes[0].ReadOnly || volumes[0].Bind == nil || bool(volumes[0].Bind.CreateHostPath) {
+		t.Errorf("volumes %+v, want livekit.yaml alone, read only and never created", volumes)
+	}
+}
+
+// LiveKit takes key and secret out of LIVEKIT_KEYS as compose.yaml writes it,
+// also a secret of digits: what is not a text it drops silently.
+func TestComposeKeys(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{key.Secret, "12345678901234567890123456789012"} {
+		project, err := loadCompose(t, "LIVEKIT_SECRET="+secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := project.Services["livekit"].Environment["LIVEKIT_KEYS"]
+		if keys == nil {
+			t.Fatal("no LIVEKIT_KEYS")
+		}
+		token, err := auth.ParseAPIToken(signedBySFU(t, *keys))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := token.Verify(secret); err != nil || token.APIKey() != key.ID {
+			t.Errorf("with %s LiveKit signs as %q: %v", *keys, token.APIKey(), err)
+		}
+	}
+}
+
+// signedBySFU has the SFU's program, which starts no SFU for that, sign a token
+// with the first pair of keys.
+func signedBySFU(t *testing.T, keys string) string {
+	t.Helper()
+	command := exec.CommandContext(within(t, 20*time.Second), programs.SFU,
+		"create-join-token", "--room", "room", "--identity", "alice")
+	command.Env = []string{"LIVEKIT_KEYS=" + keys}
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return regexp.MustCompile(`eyJ[\w.-]+|$`).FindString(string(output))
 }
