@@ -54,7 +54,7 @@ func (j *judge) checkToken(v Value, token secret.Text) {
 }
 
 func (j *judge) registration(v Value) (asToken, hsToken secret.Text) {
-	text, ok := j.readText(v)
+	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {
 		return secret.Text{}, secret.Text{}
 	}

@@ -22,7 +22,7 @@ func (j *judge) listen(env Environment) Bind {
 	case port.isSet() && env.JWTBind.isSet():
 		j.fault(env.JWTBind, "set together with %s; remove one of the two", port.name)
 	case port.isSet() && isPort(port.get(), 1):
-		return Bind{"tcp", ":" + port.get()}
+		return Bind{"tcp", ":" + plainPort(port.get())}
 	case port.isSet():
 		j.fault(port, "%s is not a port, a number from 1 to 65535; an address belongs in LIVEKIT_JWT_BIND", shown(port.get()))
 	default:
@@ -64,7 +64,7 @@ func parseBind(text string) (Bind, bool) {
 	if err != nil || !isHost(host) || !isPort(port, 0) {
 		return Bind{}, false
 	}
-	return Bind{"tcp", net.JoinHostPort(host, port)}, true
+	return Bind{"tcp", net.JoinHostPort(host, plainPort(port))}, true
 }
 
 func unixBind(file string) (Bind, bool) {

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -147,10 +148,12 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"LIVEKIT_AS_TOKEN":                      goodSecret,
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1m",
 		"LIVEKIT_REDIS_URL":                     "redis://",
+		"LIVEKIT_LOG_LEVEL":                     "debug",
+		"LIVEKIT_LOG_FORMAT":                    "json",
 	}
 	c, _, err := config.Parse(broken.input(), disk{}.read)
-	if !reflect.DeepEqual(c, config.Config{}) {
-		t.Errorf("with faults the Config is %+v, want none", c)
+	if want := (config.Config{LogLevel: slog.LevelDebug, LogJSON: true}); !reflect.DeepEqual(c, want) {
+		t.Errorf("with faults the Config is %+v, want how to log alone", c)
 	}
 	var named []string
 	for _, f := range faults(t, err) {

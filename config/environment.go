@@ -43,7 +43,7 @@ type Environment struct {
 	LKJWTPort      Value `envconfig:"LK_JWT_PORT" meaning:"old name of LIVEKIT_JWT_PORT"`
 	MetricsBind    Value `envconfig:"LIVEKIT_METRICS_BIND" meaning:"where to serve Prometheus metrics, written like LIVEKIT_JWT_BIND; off when unset; keep it off the internet"`
 	TrustedProxies Value `envconfig:"LIVEKIT_TRUSTED_PROXIES" unset:"127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10" meaning:"networks or addresses of reverse proxies whose X-Forwarded-For and X-Real-IP are believed; none for no proxy"`
-	RateLimit      Value `envconfig:"LIVEKIT_RATE_LIMIT" unset:"60/min,burst=30" meaning:"requests of one user: N/min or N/min,burst=M (M is 30 when left out); off switches every limit off"`
+	RateLimit      Value `envconfig:"LIVEKIT_RATE_LIMIT" unset:"60/min,burst=30" meaning:"requests of one user: N/min or N/min,burst=M (M is 30 when left out); off switches every rate limit off"`
 	ShutdownDelay  Value `envconfig:"LIVEKIT_SHUTDOWN_DELAY" unset:"0s" meaning:"how long to answer 503 before closing, 0s to 5m"`
 	LogLevel       Value `envconfig:"LIVEKIT_LOG_LEVEL" unset:"info" meaning:"debug, info, warn or error"`
 	LogFormat      Value `envconfig:"LIVEKIT_LOG_FORMAT" unset:"text" meaning:"text or json"`
@@ -68,7 +68,8 @@ type Input struct {
 }
 
 // Load reads the environment and the files that it names. Warnings are for the
-// log, also when there is an error; the error joins every [Fault].
+// log, also when there is an error; the error joins every [Fault], and with it
+// the Config holds nothing but how to log.
 func Load() (Config, []string, error) {
 	in, err := read()
 	if err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -15,8 +16,15 @@ import (
 // largestFile is far more than a bundle of all public certificates takes.
 const largestFile = 4 << 20
 
-// readFile is os.ReadFile with a limit: a path can name a device.
+// readFile is os.ReadFile for what ends, within a limit.
 func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err == nil && !ends(info) {
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -27,6 +35,13 @@ func readFile(name string) ([]byte, error) {
 		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d MiB", largestFile>>20)}
 	}
 	return content, err
+}
+
+// ends reports whether a file can be read without waiting, unlike a pipe or a
+// terminal. A directory has an error of its own; the null device is empty.
+func ends(info fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return info.Mode().IsRegular() || info.IsDir() || err == nil && os.SameFile(info, null)
 }
 
 // read returns the content of the file that v names. Faults do not repeat the
@@ -51,7 +66,8 @@ func reason(err error) string {
 
 // readText returns the content of a text file, which is not blank, without the
 // byte order mark. Leading lines stay, so that line numbers are the file's.
-func (j *judge) readText(v Value) (string, bool) {
+// What the file should hold is for a fault.
+func (j *judge) readText(v Value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
 		return "", false
@@ -61,7 +77,7 @@ func (j *judge) readText(v Value) (string, bool) {
 	case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
 		j.fault(v, "the file that it names is not UTF-8 text; save it as UTF-8")
 	case clean(text) == "":
-		j.fault(v, "the file that it names is empty")
+		j.fault(v, "the file that it names is empty; it must hold %s", what)
 	default:
 		return text, true
 	}
@@ -94,9 +110,11 @@ func (j *judge) rootCAs(v Value, system *x509.CertPool) *x509.CertPool {
 }
 
 // parseCertificates, unlike CertPool.AppendCertsFromPEM, does not pass over
-// damaged certificates.
+// damaged certificates; pem.Decode would, so their marks are counted.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
+	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)
+	marked := max(bytes.Count(content, []byte("-----BEGIN CERTIFICATE-----")), bytes.Count(content, []byte("-----END CERTIFICATE-----")))
 	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
@@ -107,7 +125,10 @@ func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 		}
 		list = append(list, c)
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) != marked:
+		return nil, fmt.Errorf("holds %d certificates, of which %d can be read: the others are damaged or cut off", marked, len(list))
+	case marked == 0:
 		return nil, errors.New("holds no certificate")
 	}
 	return list, nil

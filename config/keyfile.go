@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -12,21 +13,42 @@ import (
 )
 
 // parseKeyFile reads the YAML mapping "key: secret", as LiveKit does, in the
-// order of the file. What YAML refuses or does not take for a mapping is read
+// order of the file; where "---" makes it several documents, all count. What YAML refuses or does not take for a mapping is read
 // line by line: "k: a: b" and "k:s" are pairs, too, for services that merely
 // cut the line at the colon. Its errors tell lines, never content.
 func parseKeyFile(text string) ([]sfu.Key, error) {
-	var document yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) != 1 {
+	roots, err := documents(text)
+	if err != nil {
 		return lineKeys(text)
 	}
-	switch root := document.Content[0]; root.Kind {
-	case yaml.MappingNode:
-		return mappingKeys(root.Content)
-	case yaml.ScalarNode:
-		return lineKeys(text)
+	var nodes []*yaml.Node
+	for _, root := range roots {
+		switch root.Kind {
+		case yaml.MappingNode:
+			nodes = append(nodes, root.Content...)
+		case yaml.ScalarNode:
+			return lineKeys(text)
+		default:
+			return nil, errors.New("is a list instead of keys")
+		}
 	}
-	return nil, errors.New("is a list instead of keys")
+	return mappingKeys(nodes)
+}
+
+// documents returns the root of every YAML document, to the end of the text:
+// yaml.Unmarshal would silently stop behind the first.
+func documents(text string) ([]*yaml.Node, error) {
+	var roots []*yaml.Node
+	for decoder := yaml.NewDecoder(strings.NewReader(text)); ; {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return roots, nil
+		case err != nil:
+			return nil, err
+		}
+		roots = append(roots, document.Content...)
+	}
 }
 
 func mappingKeys(nodes []*yaml.Node) ([]sfu.Key, error) {
@@ -55,7 +77,7 @@ func lineKeys(text string) ([]sfu.Key, error) {
 	var keys keyring
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line == "---" {
+		if line == "" || line[0] == '#' || line == "---" || line == "..." {
 			continue
 		}
 		id, rest, found := cutPair(line)

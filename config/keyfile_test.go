@@ -45,6 +45,11 @@ func TestKeyFile(t *testing.T) {
 		{"flow", "{k: s, k2: s2}", []string{"k=s", "k2=s2"}},
 		{"block", "k: |\n  s\n", []string{"k=s"}},
 		{"Windows", "\ufeffk: s\r\nk2: a: b\r\n", []string{"k=s", "k2=a: b"}},
+		{"first line indented", "  k: s\nk2: s2\n", []string{"k=s", "k2=s2"}},
+		{"two documents", "k: s\n---\nk2: s2\n", []string{"k=s", "k2=s2"}},
+		{"two documents, in braces", "{k: s}\n---\n{k2: s2}\n", []string{"k=s", "k2=s2"}},
+		{"end of the document", "k: s\n...\nk2: s2\n", []string{"k=s", "k2=s2"}},
+		{"nothing behind the document", "---\nk: s\n...\n---\n", []string{"k=s"}},
 		{"indented", "\n  k: s\n  k2: s2\n", []string{"k=s", "k2=s2"}},
 	}
 	for _, test := range tests {
@@ -66,12 +71,14 @@ func TestKeyFileFaults(t *testing.T) {
 		{"no colon", "\n\nhunter2", "line 3 has no colon"},
 		{"duplicate", "k: hunter2\n\nk: hunter3", "line 3 repeats a key"},
 		{"duplicate, differently quoted", "k: hunter2: x\n'k': hunter3", "line 2 repeats a key"},
+		{"duplicate in another document", "k: hunter2\n---\nk: hunter3", "line 3 repeats a key"},
+		{"list in another document", "k: hunter2\n---\n- hunter3", "is a list"},
 		{"open quotes", `k: "hunter2`, "line 1 has quotation marks that do not close"},
 		{"whole livekit.yaml", "port: 7880\nkeys:\n  k: hunter2\n", "line 2 holds more than a key"},
 		{"list", "- k: hunter2", "is a list"},
 		{"value in brackets", "k: [hunter2]", "line 1 holds more than a key"},
 		{"only comments", "# k: hunter2\n", "is no key"},
-		{"empty", "", "empty"},
+		{"empty", "", "empty; it must hold one line 'key: secret'"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

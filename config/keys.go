@@ -18,8 +18,8 @@ func (j *judge) keys(env Environment) []sfu.Key {
 		j.ignore(env.KeyFile, env.Key, env.Secret, env.KeyFromFile, env.SecretFromFile)
 		return j.keyFile(env.KeyFile)
 	}
-	id, idGiven := j.inlineOrFile(env.Key, env.KeyFromFile)
-	text, secretGiven := j.inlineOrFile(env.Secret, env.SecretFromFile)
+	id, idGiven := j.inlineOrFile(env.Key, env.KeyFromFile, "the API key")
+	text, secretGiven := j.inlineOrFile(env.Secret, env.SecretFromFile, "the secret")
 	switch {
 	case !idGiven && !secretGiven:
 		j.fault(env.Key, "missing, like its secret: %s", waysToGiveKeys)
@@ -29,7 +29,7 @@ func (j *judge) keys(env Environment) []sfu.Key {
 		j.fault(env.Secret, "missing, there is only a key: %s", waysToGiveKeys)
 	case !id.IsEmpty() && !text.IsEmpty():
 		key := sfu.Key{ID: id.Reveal(), Secret: text}
-		j.checkKey(env.Key, env.Secret, key)
+		j.checkKey(decisive(env.Key, env.KeyFromFile), decisive(env.Secret, env.SecretFromFile), key)
 		return []sfu.Key{key}
 	}
 	return nil
@@ -37,17 +37,26 @@ func (j *judge) keys(env Environment) []sfu.Key {
 
 // inlineOrFile returns the content of the file, else the inline value, and
 // whether either was given. An unreadable file was given, but is empty here.
-func (j *judge) inlineOrFile(inline, file Value) (text secret.Text, given bool) {
+// What the file should hold is for a fault.
+func (j *judge) inlineOrFile(inline, file Value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
 	}
 	j.ignore(file, inline)
-	content, _ := j.readText(file)
+	content, _ := j.readText(file, what)
 	return secret.New(clean(content)), true
 }
 
+// decisive is the variable that inlineOrFile follows.
+func decisive(inline, file Value) Value {
+	if file.isSet() {
+		return file
+	}
+	return inline
+}
+
 func (j *judge) keyFile(v Value) []sfu.Key {
-	text, ok := j.readText(v)
+	text, ok := j.readText(v, "one line 'key: secret' for each key")
 	if !ok {
 		return nil
 	}
@@ -62,9 +71,14 @@ func (j *judge) keyFile(v Value) []sfu.Key {
 	return keys
 }
 
-// checkKey warns of pairs that work but hardly protect anything, or that are
-// probably not what was meant. The warnings name the variables id and text.
+// checkKey refuses a pair that would publish its secret, and warns of pairs that
+// work but hardly protect anything or are probably not what was meant. Faults
+// and warnings name the variables id and text.
 func (j *judge) checkKey(id, text Value, key sfu.Key) {
+	if len(key.ID) >= shortestSecret && len(key.Secret.Reveal()) < shortestSecret {
+		j.swapped(id, text)
+		return
+	}
 	if !utf8.ValidString(key.ID) {
 		j.fault(id, "the API key is not UTF-8 text; copy it from the keys of the SFU again")
 	}
@@ -75,10 +89,18 @@ func (j *judge) checkKey(id, text Value, key sfu.Key) {
 		j.warn(text, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU")
 		return
 	}
-	if len(key.ID) >= shortestSecret && len(key.Secret.Reveal()) < shortestSecret {
-		j.warn(id, "the API key is longer than its secret; are the two swapped?")
-	}
 	j.checkSecret(text, key.Secret)
+}
+
+// swapped is a fault, not a doubt: the API key stands in every token, where
+// anyone who gets one can read it.
+func (j *judge) swapped(id, text Value) {
+	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
+	if id.name == text.name {
+		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", shortestSecret)
+		return
+	}
+	j.fault(id, "the API key "+problem+"exchange it with %s", shortestSecret, text.name)
 }
 
 // shortestSecret is the length in bytes under which LiveKit logs an error.

@@ -112,6 +112,49 @@ func TestCAFileAddsToTheSystem(t *testing.T) {
 	}
 }
 
+func TestCAFileIsWholeOrAFault(t *testing.T) {
+	first, firstPEM := certificate(t, "first")
+	second, secondPEM := certificate(t, "second")
+	load := func(text string) (config.Config, error) {
+		in := minimal().with(vars{"LIVEKIT_CA_FILE": "/ca.pem"}).input()
+		c, _, err := config.Parse(in, disk{"/ca.pem": text}.read)
+		return c, err
+	}
+	c, err := load("\ufeff" + firstPEM + "\ufeff" + secondPEM)
+	if err != nil || !trusts(c.RootCAs, first) || !trusts(c.RootCAs, second) {
+		t.Errorf("with byte order marks: error %v, want both certificates trusted", err)
+	}
+	for name, text := range map[string]string{
+		"end cut off":       firstPEM + secondPEM[:len(secondPEM)/2],
+		"end cut off first": firstPEM[:len(firstPEM)/2] + "\n" + secondPEM,
+		"beginning cut off": firstPEM[len(firstPEM)/2:] + secondPEM,
+		"no line between":   strings.TrimSpace(firstPEM) + secondPEM,
+		"damaged":           strings.Replace(firstPEM, "\nMII", "\n?II", 1) + strings.Replace(secondPEM, "\nMII", "\n*II", 1),
+	} {
+		_, err := load(text)
+		if list := faults(t, err); len(list) != 1 || !strings.Contains(list[0].Problem, "damaged or cut off") {
+			t.Errorf("%s: got %v, want one fault", name, err)
+		}
+	}
+}
+
+// TestLoadThroughLinks: Kubernetes mounts secrets as links to links.
+func TestLoadThroughLinks(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "secret")
+	if err := os.Symlink(write(t, goodSecret), link); err != nil {
+		t.Fatal(err)
+	}
+	setenv(t, minimal().with(vars{"LIVEKIT_SECRET": "", "LIVEKIT_SECRET_FROM_FILE": link}))
+	if c, _, err := config.Load(); err != nil || c.Keys[0].Secret.Reveal() != goodSecret {
+		t.Errorf("got %v, %v, want the secret", c.Keys, err)
+	}
+	setenv(t, minimal().with(vars{"LIVEKIT_SECRET_FROM_FILE": os.DevNull}))
+	_, _, err := config.Load()
+	if list := faults(t, err); len(list) != 1 || !strings.Contains(list[0].Problem, "empty") {
+		t.Errorf("got %v, want an empty file", err)
+	}
+}
+
 func TestLoadFaults(t *testing.T) {
 	huge := write(t, strings.Repeat("x", 4<<20+1))
 	setenv(t, minimal().with(vars{

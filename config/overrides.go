@@ -7,9 +7,15 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// overrides judges "server=url,server2=url2".
+// overrides judges "server=url,server2=url2". What may hold a password is not
+// taken apart: a comma in it would leave a part that does not look like one.
 func (j *judge) overrides(v Value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
+	if strings.ContainsAny(v.get(), "@?") {
+		j.fault(v, "holds '@' or '?' (not shown: it may hold a password): a user name, password or query has no place in it; "+
+			"write server=url, like example.org=http://synapse:8008")
+		return urls
+	}
 	for _, entry := range split(v.get()) {
 		server, u, ok := j.override(v, entry)
 		if !ok {

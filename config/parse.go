@@ -15,8 +15,9 @@ type Fault struct {
 func (f Fault) Error() string { return f.Variable + ": " + f.Problem }
 
 // Parse judges the whole input. It has no effect but the calls of readFile.
-// With an error, which joins every [Fault], the Config is empty. Warnings start
-// with the variable's name, too; neither they nor the error hold a secret.
+// The error joins every [Fault]; with an error the Config holds nothing but how
+// to log. Warnings start with the variable's name, too; neither they nor the
+// error hold a secret.
 func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []string, error) {
 	in.describe()
 	j := &judge{readFile: readFile, files: map[string]string{}}
@@ -55,7 +56,7 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []stri
 	j.quotationMarks(in.values())
 	j.misspelt(in.Others)
 	if err := j.err(); err != nil {
-		return Config{}, j.warnings, err
+		return Config{LogLevel: c.LogLevel, LogJSON: c.LogJSON}, j.warnings, err
 	}
 	c.files = j.files
 	return c, j.warnings, nil
@@ -71,7 +72,10 @@ type judge struct {
 }
 
 func (j *judge) fault(v Value, format string, args ...any) {
-	j.faults = append(j.faults, Fault{v.name, fmt.Sprintf(format, args...)})
+	fault := Fault{v.name, fmt.Sprintf(format, args...)}
+	if !slices.Contains(j.faults, error(fault)) {
+		j.faults = append(j.faults, fault)
+	}
 }
 
 func (j *judge) warn(v Value, format string, args ...any) {

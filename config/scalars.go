@@ -19,21 +19,21 @@ func (j *judge) boolean(v Value) bool {
 }
 
 func (j *judge) tokenTTL(v Value) time.Duration {
-	return j.duration(v, time.Minute, 24*time.Hour)
+	return j.duration(v, time.Minute, 24*time.Hour, "5m, 1h")
 }
 
 func (j *judge) openIDTimeout(v Value) time.Duration {
-	return j.duration(v, time.Second, 20*time.Second)
+	return j.duration(v, time.Second, 20*time.Second, "5s, 10s")
 }
 
 func (j *judge) shutdownDelay(v Value) time.Duration {
-	return j.duration(v, 0, 5*time.Minute)
+	return j.duration(v, 0, 5*time.Minute, "15s, 2m")
 }
 
-func (j *judge) duration(v Value, lowest, highest time.Duration) time.Duration {
+func (j *judge) duration(v Value, lowest, highest time.Duration, examples string) time.Duration {
 	d, err := time.ParseDuration(v.get())
 	if err != nil || d < lowest || d > highest {
-		j.fault(v, "%s is not a duration from %s to %s (90s, 5m, 1h)", shown(v.get()), short(lowest), short(highest))
+		j.fault(v, "%s is not a duration from %s to %s; write one like %s", shown(v.get()), short(lowest), short(highest), examples)
 		return 0
 	}
 	return d

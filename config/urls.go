@@ -35,7 +35,7 @@ func (j *judge) publicURL(v Value) *url.URL {
 	}
 	u := j.sfuURL(v)
 	if u != nil && strings.HasPrefix(u.Scheme, "http") {
-		j.warn(v, "not a ws:// or wss:// URL: clients expect one, write %s://%s", wsScheme(u.Scheme), u.Host)
+		j.warn(v, "not a ws:// or wss:// URL: clients expect one, write %s://%s%s", wsScheme(u.Scheme), u.Host, u.EscapedPath())
 	}
 	return u
 }
@@ -124,6 +124,14 @@ func isHost(host string) bool {
 func isPort(text string, lowest int) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && int(n) >= lowest
+}
+
+// plainPort is a port without the zeros that may stand before it.
+func plainPort(text string) string {
+	if plain := strings.TrimLeft(text, "0"); plain != "" {
+		return plain
+	}
+	return "0"
 }
 
 func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
