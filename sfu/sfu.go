@@ -1,6 +1,7 @@
-// Package sfu speaks to LiveKit: it creates rooms through the Room API.
+// Package sfu speaks to LiveKit: through the Room API it creates rooms and asks
+// who is in them, and it receives the webhooks that report who came and went.
 //
-// It builds on the API's generated client. The RoomServiceClient of
+// [Client] builds on the API's generated client. The RoomServiceClient of
 // server-sdk-go would be shorter, but its HTTP client is fixed to
 // http.DefaultTransport with a region fail-over around it: no private CA, two
 // idle connections.

@@ -12,18 +12,35 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"path"
 	"time"
 )
 
-const (
-	// maxAnswer bounds what is read of an answer, in bytes. A room has no more
-	// than 64 KB of metadata.
-	maxAnswer = 128 << 10
-	// patience is how long a reused connection may stay silent before the call
-	// is repeated on a fresh one. A peer that vanished without a word (its
-	// container was replaced) is not noticed by TCP for minutes.
-	patience = 3 * time.Second
-)
+// maxAnswer bounds what is read of an answer, in bytes. A room has no more than
+// 64 KB of metadata. A participant has as much, the same of attributes, and its
+// tracks; in a list, where few come near that, it has 1 or 2 KB.
+func maxAnswer(req *http.Request) int {
+	switch path.Base(req.URL.Path) {
+	case "GetParticipant":
+		return 1 << 20
+	case "ListParticipants":
+		return 16 << 20
+	}
+	return 128 << 10
+}
+
+// patience is how long a reused connection may stay silent before the call is
+// repeated on a fresh one, for which it leaves the most of a short deadline. A
+// peer that vanished without a word (its container was replaced) is not noticed
+// by TCP for minutes.
+func patience(ctx context.Context) time.Duration {
+	const longest = 3 * time.Second
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return longest
+	}
+	return min(longest, time.Until(deadline)/3)
+}
 
 // NewHTTPClient returns an HTTP client for the API of one SFU that trusts
 // roots (nil: the system's certificates). It keeps connections for reuse, in
@@ -91,7 +108,7 @@ func (g guard) impatient(req *http.Request) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
 		timer.Stop()
 		if conn.Reused {
-			timer.Reset(patience)
+			timer.Reset(patience(ctx))
 		}
 	}})
 	resp, err := g.read(req.WithContext(ctx))
@@ -109,26 +126,27 @@ func (g guard) read(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	limit := maxAnswer(req)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
 		return nil, err
 	}
-	if err := checkAnswer(resp, body); err != nil {
+	if err := checkAnswer(resp, body, limit); err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body[:min(len(body), maxAnswer)]))
+	resp.Body = io.NopCloser(bytes.NewReader(body[:min(len(body), limit)]))
 	return resp, nil
 }
 
-func checkAnswer(resp *http.Response, body []byte) error {
+func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return nil
 	case kind != "application/protobuf":
 		return &notTwirpError{fmt.Sprintf("a 200 of type %q", kind)}
-	case len(body) > maxAnswer:
-		return &notTwirpError{fmt.Sprintf("an answer of more than %d bytes", maxAnswer)}
+	case len(body) > limit:
+		return &notTwirpError{fmt.Sprintf("an answer of more than %d bytes", limit)}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func newAPI(s *SFU) http.Handler {
 	known := livekit.NewRoomServiceServer(api{sfu: s})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path.Base(r.URL.Path) {
-		case "CreateRoom", "ListRooms":
+		case "CreateRoom", "ListRooms", "GetParticipant", "ListParticipants":
 			known.ServeHTTP(w, r)
 		default:
 			twirp.WriteError(w, twirp.NewError(twirp.Unimplemented, "the fake SFU does not know this method"))
@@ -96,15 +97,44 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	})), nil
 }
 
-func (a api) ListRooms(ctx context.Context, _ *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
+func (a api) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
 	if !granted(ctx).RoomList {
 		return nil, errDenied()
 	}
 	answer := &livekit.ListRoomsResponse{}
 	for _, room := range a.sfu.Rooms() {
-		answer.Rooms = append(answer.Rooms, message(room))
+		if len(req.Names) == 0 || slices.Contains(req.Names, string(room.Name)) {
+			answer.Rooms = append(answer.Rooms, message(room))
+		}
 	}
 	return answer, nil
+}
+
+// GetParticipant answers a room that is missing as a participant that is: so
+// does LiveKit.
+func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.ParticipantInfo, error) {
+	if !administers(ctx, req.Room) {
+		return nil, errDenied()
+	}
+	for _, p := range a.sfu.participants(sfu.Room(req.Room)) {
+		if p.Identity == req.Identity {
+			return p, nil
+		}
+	}
+	return nil, twirp.NotFoundError("participant does not exist")
+}
+
+// ListParticipants answers a room that is missing with an empty list.
+func (a api) ListParticipants(ctx context.Context, req *livekit.ListParticipantsRequest) (*livekit.ListParticipantsResponse, error) {
+	if !administers(ctx, req.Room) {
+		return nil, errDenied()
+	}
+	return &livekit.ListParticipantsResponse{Participants: a.sfu.participants(sfu.Room(req.Room))}, nil
+}
+
+func administers(ctx context.Context, room string) bool {
+	grant := granted(ctx)
+	return grant.RoomAdmin && grant.Room == room
 }
 
 func errDenied() error { return twirp.NewError(twirp.Unauthenticated, "permissions denied") }

@@ -1,8 +1,12 @@
-// Package sfutest is a fake LiveKit SFU for tests: the Room API's CreateRoom
-// and ListRooms over Twirp, with LiveKit's own checks of API tokens, its
-// answers to bad ones, rooms that close when nobody joins, and failures by
-// script. It carries no media and no signalling; /rtc/validate tells whether a
-// client with an access token would be admitted.
+// Package sfutest is a fake LiveKit SFU for tests: the Room API's CreateRoom,
+// ListRooms, GetParticipant and ListParticipants over Twirp, with LiveKit's own
+// checks of API tokens, its answers to bad ones, rooms that close when nobody
+// joins or all have left, and failures by script.
+//
+// It carries no media and no signalling: participants come and go by Join,
+// Leave and Vanish, and /rtc/validate tells whether a client with an access
+// token would be admitted. Webhooks are sent by SendWebhook alone, so that a
+// test has them late, twice, out of order, wrong or not at all.
 package sfutest
 
 import (
@@ -33,7 +37,8 @@ type SFU struct {
 	mux http.Handler
 
 	mu     sync.Mutex
-	rooms  map[sfu.Room]Room
+	rooms  map[sfu.Room]*room
+	joined int // how many ever were, for the sids
 	calls  map[string]int
 	script []Fault
 	always Fault
@@ -41,7 +46,7 @@ type SFU struct {
 
 // New returns a fake SFU that knows the one key.
 func New(key sfu.Key) *SFU {
-	s := &SFU{key: key, rooms: map[sfu.Room]Room{}, calls: map[string]int{}}
+	s := &SFU{key: key, rooms: map[sfu.Room]*room{}, calls: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", s.scripted(s.authenticated(newAPI(s))))
 	mux.Handle("/rtc/validate", s.authenticated(http.HandlerFunc(s.validate)))
@@ -57,12 +62,17 @@ func (s *SFU) Rooms() []Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire()
-	return slices.SortedFunc(maps.Values(s.rooms), func(a, b Room) int {
+	rooms := make([]Room, 0, len(s.rooms))
+	for _, r := range s.rooms {
+		rooms = append(rooms, r.Room)
+	}
+	return slices.SortedFunc(slices.Values(rooms), func(a, b Room) int {
 		return strings.Compare(string(a.Name), string(b.Name))
 	})
 }
 
-// CloseRoom ends a room, as its timeout or a restart of the SFU would.
+// CloseRoom ends a room and the sessions in it without a report, as a restart
+// of the SFU would.
 func (s *SFU) CloseRoom(name sfu.Room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,10 +132,10 @@ func (s *SFU) ensure(wanted Room) Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire()
-	if room, ok := s.rooms[wanted.Name]; ok {
-		return room
+	if r, ok := s.rooms[wanted.Name]; ok {
+		return r.Room
 	}
-	s.rooms[wanted.Name] = wanted
+	s.rooms[wanted.Name] = &room{Room: wanted, sids: map[sfu.Identity]string{}}
 	return wanted
 }
 
@@ -137,9 +147,7 @@ func (s *SFU) exists(name sfu.Room) bool {
 	return ok
 }
 
-// expire closes the rooms whose empty timeout is over: nobody ever joins here.
+// expire closes the rooms whose timeout is over.
 func (s *SFU) expire() {
-	maps.DeleteFunc(s.rooms, func(_ sfu.Room, room Room) bool {
-		return time.Since(room.Created) >= room.EmptyTimeout
-	})
+	maps.DeleteFunc(s.rooms, func(_ sfu.Room, r *room) bool { return r.isOver(time.Now()) })
 }

@@ -1,0 +1,174 @@
+package sfutest_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// create makes a room without a network.
+func create(t *testing.T, s *sfutest.SFU, name sfu.Room) {
+	t.Helper()
+	req := httptest.NewRequest("POST", "/twirp/livekit.RoomService/CreateRoom",
+		strings.NewReader(`{"name":"`+string(name)+`","empty_timeout":60,"departure_timeout":7}`))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+sign(t, key.ID, key.Secret.Reveal(), auth.VideoGrant{RoomCreate: true}))
+	answer := httptest.NewRecorder()
+	if s.ServeHTTP(answer, req); answer.Code != http.StatusOK {
+		t.Fatalf("CreateRoom: %d %s", answer.Code, answer.Body)
+	}
+}
+
+func TestParticipants(t *testing.T) {
+	s := start(t)
+	ctx := signed(t, auth.VideoGrant{RoomAdmin: true, Room: "a"})
+	who := &livekit.RoomParticipantIdentity{Room: "a", Identity: "alice"}
+	wantAbsent := func() {
+		t.Helper()
+		_, err := client(s).GetParticipant(ctx, who)
+		if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.NotFound {
+			t.Errorf("GetParticipant = %v, want not_found", err)
+		}
+		if all, err := client(s).ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: "a"}); err != nil || len(all.Participants) != 0 {
+			t.Errorf("ListParticipants = %v, %v, want none", all, err)
+		}
+	}
+	wantAbsent()
+	if s.Join("a", "alice") != nil || s.Leave("a", "alice", 0) != nil || s.Vanish("a", "alice") != "" {
+		t.Error("somebody is in a room that does not exist")
+	}
+	create(t, s.SFU, "a")
+	wantAbsent()
+
+	joined := s.Join("a", "alice")
+	if joined.Event != "participant_joined" || joined.Room.Name != "a" || joined.Participant.Identity != "alice" {
+		t.Errorf("joined = %v", joined)
+	}
+	p, err := client(s).GetParticipant(ctx, who)
+	if err != nil || p.Sid != joined.Participant.Sid || p.State != livekit.ParticipantInfo_ACTIVE {
+		t.Errorf("GetParticipant = %v, %v", p, err)
+	}
+	left := s.Leave("a", "alice", livekit.DisconnectReason_CLIENT_INITIATED)
+	if left.Event != "participant_left" || left.Participant.Sid != p.Sid ||
+		left.Participant.DisconnectReason != livekit.DisconnectReason_CLIENT_INITIATED {
+		t.Errorf("left = %v", left)
+	}
+	wantAbsent()
+	if again := s.Join("a", "alice"); again.Participant.Sid == p.Sid || s.Vanish("a", "alice") != again.Participant.Sid {
+		t.Errorf("again = %v", again)
+	}
+	wantAbsent()
+}
+
+func TestParticipantsAreForAdministrators(t *testing.T) {
+	s := start(t)
+	for _, grant := range []auth.VideoGrant{{}, {RoomAdmin: true}, {RoomAdmin: true, Room: "b"}, {RoomJoin: true, Room: "a"}} {
+		_, get := client(s).GetParticipant(signed(t, grant), &livekit.RoomParticipantIdentity{Room: "a", Identity: "alice"})
+		_, list := client(s).ListParticipants(signed(t, grant), &livekit.ListParticipantsRequest{Room: "a"})
+		for _, err := range []error{get, list} {
+			if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unauthenticated {
+				t.Errorf("%+v: %v, want unauthenticated", grant, err)
+			}
+		}
+	}
+}
+
+func TestListRoomsByName(t *testing.T) {
+	s := start(t)
+	create(t, s.SFU, "a")
+	create(t, s.SFU, "b")
+	listed, err := client(s).ListRooms(signed(t, auth.VideoGrant{RoomList: true}), &livekit.ListRoomsRequest{Names: []string{"b", "c"}})
+	if err != nil || len(listed.Rooms) != 1 || listed.Rooms[0].Name != "b" {
+		t.Errorf("ListRooms = %v, %v, want b", listed, err)
+	}
+}
+
+func TestDepartureTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sfutest.New(key)
+		create(t, s, "a")
+		wantRooms := func(want int) {
+			t.Helper()
+			if got := len(s.Rooms()); got != want {
+				t.Errorf("%d rooms, want %d", got, want)
+			}
+		}
+		s.Join("a", "alice")
+		time.Sleep(time.Hour)
+		wantRooms(1)
+		s.Vanish("a", "alice")
+		time.Sleep(7*time.Second - 1)
+		wantRooms(1)
+		time.Sleep(time.Nanosecond)
+		wantRooms(0)
+	})
+}
+
+// post is what arrived of a webhook.
+type post struct {
+	header http.Header
+	body   string
+	length int64
+}
+
+func TestSendWebhook(t *testing.T) {
+	var got post
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = post{r.Header, string(body), r.ContentLength}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer service.Close()
+	s := start(t)
+	create(t, s.SFU, "a")
+	event := s.Join("a", "alice")
+	if status, err := s.SendWebhook(service.URL, event); status != http.StatusTeapot || err != nil {
+		t.Fatalf("SendWebhook = %d, %v", status, err)
+	}
+	if got.header.Get("Content-Type") != "application/webhook+json" || got.length != int64(len(got.body)) {
+		t.Errorf("got %+v", got)
+	}
+	v, err := auth.ParseAPIToken(got.header.Get("Authorization"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, grants, err := v.Verify(key.Secret.Reveal())
+	if err != nil || v.APIKey() != key.ID || len(grants.Sha256) != 44 || claims.ExpiresAt.Sub(claims.NotBefore.Time) != 5*time.Minute {
+		t.Errorf("token = %+v, %+v, %v", claims, grants, err)
+	}
+	var parsed livekit.WebhookEvent
+	if err := protojson.Unmarshal([]byte(got.body), &parsed); err != nil || parsed.Participant.Sid != event.Participant.Sid || parsed.CreatedAt == 0 {
+		t.Errorf("body = %s, %v", got.body, err)
+	}
+	service.Close()
+	if _, err := s.SendWebhook(service.URL, event); err == nil {
+		t.Error("a webhook reached nobody without an error")
+	}
+}
+
+// A flaw is of one webhook, not of the event.
+func TestFlawsLeaveTheEventAlone(t *testing.T) {
+	s := sfutest.New(key)
+	create(t, s, "a")
+	event := s.Join("a", "alice")
+	s.NewWebhook("http://service.example.org", event, sfutest.NoSession(), sfutest.NoRoom(), sfutest.NoParticipant())
+	if event.Room == nil || event.Participant.GetSid() == "" {
+		t.Errorf("event = %v", event)
+	}
+	req := s.NewWebhook("http://service.example.org", event)
+	if body, _ := io.ReadAll(req.Body); !strings.Contains(string(body), event.Participant.Sid) {
+		t.Errorf("body = %s", body)
+	}
+}

@@ -1,0 +1,160 @@
+package sfutest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+)
+
+// webhookLife is how long LiveKit's webhooks are good.
+const webhookLife = 5 * time.Minute
+
+// letter is a webhook to be sent, by default as LiveKit sends it.
+type letter struct {
+	event  *livekit.WebhookEvent
+	body   func(*livekit.WebhookEvent) string
+	key    sfu.Key
+	age    time.Duration
+	life   time.Duration // 0: for ever
+	digest func(body string) string
+	header func(token string) string
+}
+
+// Flaw makes a webhook differ from LiveKit's.
+type Flaw func(*letter)
+
+// UnknownKey signs with an API key that the fake does not have.
+func UnknownKey() Flaw {
+	return func(l *letter) { l.key.ID = "not-" + l.key.ID }
+}
+
+// WrongSecret signs in the name of the right API key, but with another secret.
+func WrongSecret() Flaw {
+	return func(l *letter) { l.key.Secret = secret.New("not-" + l.key.Secret.Reveal()) }
+}
+
+// WrongDigest has the token speak of another body.
+func WrongDigest() Flaw {
+	return func(l *letter) { l.digest = func(body string) string { return digest("not " + body) } }
+}
+
+// NoDigest sends an API token that is for something else than a webhook.
+func NoDigest() Flaw {
+	return func(l *letter) { l.digest = func(string) string { return "" } }
+}
+
+// Unpadded writes the digest without its '=', which receivers tolerate.
+func Unpadded() Flaw {
+	return func(l *letter) {
+		l.digest = func(body string) string { return strings.TrimRight(digest(body), "=") }
+	}
+}
+
+// Aged has the token signed this long ago; a negative age is the future. It is
+// good for 5 min.
+func Aged(age time.Duration) Flaw {
+	return func(l *letter) { l.age = age }
+}
+
+// Endless has the token never expire.
+func Endless() Flaw {
+	return func(l *letter) { l.life = 0 }
+}
+
+// NoHeader loses the Authorization header, as some proxies do.
+func NoHeader() Flaw { return Header("") }
+
+// Header sends this Authorization header.
+func Header(text string) Flaw {
+	return func(l *letter) { l.header = func(string) string { return text } }
+}
+
+// Bearer puts "Bearer" before the token.
+func Bearer() Flaw {
+	return func(l *letter) { l.header = func(token string) string { return "Bearer " + token } }
+}
+
+// Body sends this text instead of the event, duly signed.
+func Body(text string) Flaw {
+	return func(l *letter) { l.body = func(*livekit.WebhookEvent) string { return text } }
+}
+
+// NoRoom leaves the room out, as reports of an ingress do.
+func NoRoom() Flaw {
+	return func(l *letter) { l.event.Room = nil }
+}
+
+// NoParticipant leaves the participant out, as reports of an egress do.
+func NoParticipant() Flaw {
+	return func(l *letter) { l.event.Participant = nil }
+}
+
+// NoSession leaves the participant's sid out.
+func NoSession() Flaw {
+	return func(l *letter) { l.event.Participant.Sid = "" }
+}
+
+// NewWebhook returns the request by which LiveKit reports event to url.
+func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) *http.Request {
+	l := letter{
+		event:  proto.CloneOf(event),
+		body:   marshal,
+		key:    s.key,
+		life:   webhookLife,
+		digest: digest,
+		header: func(token string) string { return token },
+	}
+	for _, flaw := range flaws {
+		flaw(&l)
+	}
+	return l.request(url)
+}
+
+// SendWebhook reports event to url and returns the status of the answer.
+func (s *SFU) SendWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) (status int, err error) {
+	resp, err := http.DefaultClient.Do(s.NewWebhook(url, event, flaws...))
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
+func (l *letter) request(url string) *http.Request {
+	body := l.body(l.event)
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		panic(err) // the test's url
+	}
+	req.Header.Set("Content-Type", "application/webhook+json")
+	claims := validity(time.Now().Add(-l.age), l.life)
+	claims["iss"], claims["sha256"] = l.key.ID, l.digest(body)
+	if header := l.header(sign(l.key, claims)); header != "" {
+		req.Header.Set("Authorization", header)
+	}
+	return req
+}
+
+func marshal(event *livekit.WebhookEvent) string {
+	body, err := protojson.Marshal(event)
+	if err != nil {
+		panic(err) // the test's event is not UTF-8
+	}
+	return string(body)
+}
+
+func digest(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

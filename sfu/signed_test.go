@@ -1,0 +1,223 @@
+package sfu_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// wantRejected checks that err is an *sfu.RejectedError of this cause, and
+// shows nothing of the token.
+func wantRejected(t *testing.T, err error, cause, token string) {
+	t.Helper()
+	rejected, ok := errors.AsType[*sfu.RejectedError](err)
+	if !ok || rejected.Cause != cause {
+		t.Errorf("got %v, want it rejected for %s", err, cause)
+		return
+	}
+	for _, part := range strings.Split(token, ".") {
+		if text := fmt.Sprintf("%v %+v %#v", err, err, err); len(part) > 8 && strings.Contains(text, part[:8]) {
+			t.Errorf("the error shows the token: %s", text)
+		}
+	}
+}
+
+func TestRejected(t *testing.T) {
+	forged := func(method jwt.SigningMethod, key any) sfutest.Flaw {
+		claims := jwt.MapClaims{"iss": "devkey", "exp": time.Now().Add(time.Minute).Unix(), "sha256": strings.Repeat("A", 43) + "="}
+		token, err := jwt.NewWithClaims(method, claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sfutest.Header(token)
+	}
+	for name, c := range map[string]struct {
+		flaw  sfutest.Flaw
+		cause string
+	}{
+		"no header":       {sfutest.NoHeader(), sfu.RejectedHeader},
+		"unknown key":     {sfutest.UnknownKey(), sfu.RejectedKey},
+		"wrong secret":    {sfutest.WrongSecret(), sfu.RejectedSignature},
+		"bearer":          {sfutest.Bearer(), sfu.RejectedSignature},
+		"basic":           {sfutest.Header("Basic dXNlcjpodW50ZXIyaHVudGVyMg=="), sfu.RejectedSignature},
+		"no JSON":         {sfutest.Header("aaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbb.cccccccccccccccc"), sfu.RejectedSignature},
+		"unsigned":        {forged(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), sfu.RejectedSignature},
+		"other algorithm": {forged(jwt.SigningMethodHS512, []byte(apiSecret)), sfu.RejectedSignature},
+		"empty secret":    {forged(jwt.SigningMethodHS256, []byte("")), sfu.RejectedSignature},
+		"old":             {sfutest.Aged(time.Hour), sfu.RejectedAge},
+		"early":           {sfutest.Aged(-time.Hour), sfu.RejectedAge},
+		"endless":         {sfutest.Endless(), sfu.RejectedAge},
+		"no digest":       {sfutest.NoDigest(), sfu.RejectedDigest},
+		"wrong digest":    {sfutest.WrongDigest(), sfu.RejectedDigest},
+		"not JSON":        {sfutest.Body("hello"), sfu.RejectedNotJSON},
+		"empty":           {sfutest.Body(""), sfu.RejectedNotJSON},
+		"array":           {sfutest.Body("[]"), sfu.RejectedNotJSON},
+		"null":            {sfutest.Body("null"), sfu.RejectedNotJSON},
+		"wrong type":      {sfutest.Body(`{"room":"room"}`), sfu.RejectedNotJSON},
+		"more behind":     {sfutest.Body("{}{}"), sfu.RejectedNotJSON},
+		"not UTF-8":       {sfutest.Body("{\"event\":\"\xff\"}"), sfu.RejectedNotJSON},
+		"deep":            {sfutest.Body(strings.Repeat(`{"a":`, 100_000)), sfu.RejectedNotJSON},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := webhook(c.flaw)
+			event, err := webhooks.Receive(req)
+			wantRejected(t, err, c.cause, req.Header.Get("Authorization"))
+			if event != (sfu.Event{}) {
+				t.Errorf("got %+v beside an error", event)
+			}
+		})
+	}
+}
+
+// The empty secret signs for everybody.
+func TestKeyWithoutSecret(t *testing.T) {
+	careless := sfu.Key{ID: "careless"}
+	_, err := sfu.Webhooks{Keys: []sfu.Key{careless}}.Receive(sfutest.New(careless).NewWebhook(hook, leaving()))
+	wantRejected(t, err, sfu.RejectedKey, "")
+	_, err = sfu.Webhooks{}.Receive(webhook())
+	wantRejected(t, err, sfu.RejectedKey, "")
+}
+
+func TestAnyKeySigns(t *testing.T) {
+	for _, k := range webhooks.Keys {
+		receive(t, sfutest.New(k).NewWebhook(hook, leaving()))
+	}
+}
+
+// What a stranger sends is not read.
+func TestHeaderComesFirst(t *testing.T) {
+	for _, flaw := range []sfutest.Flaw{
+		sfutest.NoHeader(), sfutest.UnknownKey(), sfutest.WrongSecret(), sfutest.Aged(time.Hour), sfutest.NoDigest(),
+	} {
+		req := webhook(flaw)
+		read := 0
+		req.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { read++; return 0, io.EOF }))
+		if _, err := webhooks.Receive(req); err == nil || read > 0 {
+			t.Errorf("%v: read %d times", err, read)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestWebhookSize(t *testing.T) {
+	sized := func(n int) *http.Request {
+		return webhook(sfutest.Body(`{"event":"` + strings.Repeat("x", n-12) + `"}`))
+	}
+	chunked := func(r *http.Request) *http.Request {
+		r.ContentLength = -1
+		return r
+	}
+	if got := receive(t, sized(1<<20)); len(got.Name) > 400 {
+		t.Errorf("a name of %d bytes", len(got.Name))
+	}
+	receive(t, chunked(sized(1<<20)))
+	for _, req := range []*http.Request{sized(1<<20 + 1), chunked(sized(1<<20 + 1))} {
+		_, err := webhooks.Receive(req)
+		wantRejected(t, err, sfu.RejectedTooLarge, "")
+	}
+	endless := chunked(webhook())
+	endless.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { return len(p), nil }))
+	_, err := webhooks.Receive(endless)
+	wantRejected(t, err, sfu.RejectedTooLarge, "")
+}
+
+func TestWebhookCutOff(t *testing.T) {
+	req := webhook()
+	req.Body = io.NopCloser(iotest.TimeoutReader(iotest.OneByteReader(req.Body)))
+	_, err := webhooks.Receive(req)
+	wantRejected(t, err, sfu.RejectedCutOff, "")
+	if !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("%v does not wrap its cause", err)
+	}
+}
+
+func TestWebhookAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sec = time.Second
+		for _, age := range []time.Duration{0, 299 * sec, 359 * sec, -60 * sec} {
+			receive(t, webhook(sfutest.Aged(age)))
+		}
+		for _, age := range []time.Duration{360 * sec, -61 * sec, 1e6 * time.Hour, -1e6 * time.Hour} {
+			_, err := webhooks.Receive(webhook(sfutest.Aged(age)))
+			wantRejected(t, err, sfu.RejectedAge, "")
+		}
+	})
+}
+
+func TestWebhookDigestUnpadded(t *testing.T) { receive(t, webhook(sfutest.Unpadded())) }
+
+// A token of a participant is signed by one of the keys, too.
+func TestTokensForSomethingElse(t *testing.T) {
+	participant, err := auth.NewAccessToken(key.ID, apiSecret).SetIdentity("alice").
+		SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: "room"}).ToJWT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := sfutest.StatusToken(key, "matrixrtc-auth-status", time.Minute)
+	for _, token := range []string{participant, status} {
+		_, err := webhooks.Receive(webhook(sfutest.Header(token)))
+		wantRejected(t, err, sfu.RejectedDigest, token)
+	}
+	signed := webhook().Header.Get("Authorization")
+	for _, token := range []string{participant, signed} {
+		wantRejected(t, sfu.VerifyStatusToken(webhooks.Keys, token), sfu.RejectedAudience, token)
+	}
+}
+
+func TestVerifyStatusToken(t *testing.T) {
+	const audience = "matrixrtc-auth-status"
+	with := func(claims jwt.MapClaims) string {
+		claims["iss"] = key.ID
+		if claims["aud"] == nil {
+			claims["aud"] = audience
+		}
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(apiSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().Unix()
+		for name, c := range map[string]struct{ token, cause string }{
+			"good":         {sfutest.StatusToken(key, audience, time.Minute), ""},
+			"other key":    {sfutest.StatusToken(webhooks.Keys[0], audience, time.Second), ""},
+			"list":         {with(jwt.MapClaims{"aud": []string{audience}, "iat": now, "exp": now + 60}), ""},
+			"two aud":      {with(jwt.MapClaims{"aud": []string{audience, "x"}, "iat": now, "exp": now + 60}), sfu.RejectedAudience},
+			"slow clock":   {with(jwt.MapClaims{"iat": now - 119, "exp": now - 59}), ""},
+			"fast clock":   {with(jwt.MapClaims{"iat": now + 60, "exp": now + 120}), ""},
+			"empty":        {"", sfu.RejectedSignature},
+			"unknown key":  {sfutest.StatusToken(sfu.Key{ID: "x", Secret: key.Secret}, audience, time.Minute), sfu.RejectedKey},
+			"other secret": {sfutest.StatusToken(sfu.Key{ID: key.ID, Secret: secret.New("x")}, audience, time.Minute), sfu.RejectedSignature},
+			"other aud":    {sfutest.StatusToken(key, "matrixrtc-auth", time.Minute), sfu.RejectedAudience},
+			"no aud":       {sfutest.StatusToken(key, "", time.Minute), sfu.RejectedAudience},
+			"too long":     {sfutest.StatusToken(key, audience, time.Minute+time.Second), sfu.RejectedAge},
+			"for ever":     {sfutest.StatusToken(key, audience, 0), sfu.RejectedAge},
+			"no iat":       {with(jwt.MapClaims{"exp": now + 30}), sfu.RejectedAge},
+			"expired":      {with(jwt.MapClaims{"iat": now - 120, "exp": now - 60}), sfu.RejectedAge},
+			"future":       {with(jwt.MapClaims{"iat": now + 61, "exp": now + 120}), sfu.RejectedAge},
+			"backwards":    {with(jwt.MapClaims{"iat": now + 3600, "exp": now + 3000}), sfu.RejectedAge},
+		} {
+			t.Log(name)
+			if err := sfu.VerifyStatusToken(webhooks.Keys, c.token); err != nil || c.cause != "" {
+				wantRejected(t, err, c.cause, c.token)
+			}
+		}
+	})
+}
