@@ -23,13 +23,14 @@ import (
 // world is a network in memory with a verifier in it.
 type world struct {
 	*matrixtest.Network
+	t        *testing.T
 	resolver *matrix.Resolver
 	verifier *matrix.Verifier
 	named    []string // servers that the operator named
 }
 
 func newWorld(t *testing.T, named ...string) *world {
-	w := &world{Network: matrixtest.NewNetwork(), named: named}
+	w := &world{Network: matrixtest.NewNetwork(), t: t, named: named}
 	transport := func() *outbound.Transport {
 		return &outbound.Transport{Dial: w.Dial, TLS: &tls.Config{RootCAs: w.CA.Pool()}}
 	}

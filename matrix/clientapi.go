@@ -1,0 +1,233 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"matrixrtc-auth/internal/outbound"
+)
+
+const (
+	clientAPILifetime = time.Hour        // a good answer
+	clientAPIRefusal  = 2 * time.Minute  // a definite no: its operator may be mending it
+	clientAPIRetry    = 10 * time.Second // no answer
+	clientAPITimeout  = 8 * time.Second
+	maxVersionsBytes  = 64 << 10
+)
+
+// ClientAPI is a server's Client-Server API, found and able to delay events.
+type ClientAPI struct {
+	base string // URL without a trailing slash
+	// Stable says that MSC4140 is served under its stable prefix.
+	Stable bool
+	named  bool
+}
+
+// ClientAPIError says why no Client-Server API was found that can delay events.
+type ClientAPIError struct {
+	Server ServerName
+	// Definite says that an answer was there and was a no; otherwise asking
+	// again may help.
+	Definite bool
+	Err      error
+}
+
+func (e *ClientAPIError) Error() string {
+	return fmt.Sprintf("the Client-Server API of %s: %v", e.Server, e.Err)
+}
+
+func (e *ClientAPIError) Unwrap() error { return e.Err }
+
+// ClientAPIs finds the Client-Server API of servers (Client-Server API,
+// "Well-known URIs") and whether it can delay events (MSC4140).
+type ClientAPIs struct {
+	// Overrides are the operator's own words about a server.
+	Overrides map[ServerName]*url.URL
+	// Named reports whether the operator named the server.
+	Named func(ServerName) bool
+	// NamedTransport and OtherTransport ask named servers, and all others.
+	NamedTransport, OtherTransport *outbound.Transport
+
+	once   sync.Once
+	cache  [2]*lru.Cache[ServerName, clientAPIAnswer] // others', named
+	flight singleflight.Group
+}
+
+type clientAPIAnswer struct {
+	api     ClientAPI
+	err     error
+	expires time.Time
+}
+
+// Find returns the API of server. Errors are *[ClientAPIError].
+func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
+	c.once.Do(func() {
+		for i := range c.cache {
+			c.cache[i], _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
+		}
+	})
+	cache := c.cache[b2i(c.named(server))]
+	if known, ok := cache.Get(server); ok && time.Now().Before(known.expires) {
+		return known.api, known.err
+	}
+	result := c.flight.DoChan(server.String(), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
+		defer cancel()
+		old, _ := cache.Get(server)
+		answer := c.ask(ctx, server, old)
+		cache.Add(server, answer)
+		return answer, nil
+	})
+	select {
+	case r := <-result:
+		answer := r.Val.(clientAPIAnswer)
+		return answer.api, answer.err
+	case <-ctx.Done():
+		return ClientAPI{}, &ClientAPIError{Server: server, Err: ctx.Err()}
+	}
+}
+
+// ask finds the API and asks it; where it does not answer the last good answer
+// goes on to hold.
+func (c *ClientAPIs) ask(ctx context.Context, server ServerName, old clientAPIAnswer) clientAPIAnswer {
+	api, err := c.find(ctx, server)
+	now := time.Now()
+	if err == nil {
+		return clientAPIAnswer{api: api, expires: now.Add(clientAPILifetime)}
+	}
+	failure := &ClientAPIError{Server: server, Definite: isDefinite(err), Err: err}
+	switch {
+	case failure.Definite:
+		return clientAPIAnswer{err: failure, expires: now.Add(clientAPIRefusal)}
+	case old.api.base != "":
+		return clientAPIAnswer{api: old.api, expires: now.Add(clientAPIRetry)}
+	}
+	return clientAPIAnswer{err: failure, expires: now.Add(clientAPIRetry)}
+}
+
+// refusal is a definite answer: no delayed events here.
+type refusal struct{ why string }
+
+func (e refusal) Error() string { return e.why }
+
+func isDefinite(err error) bool {
+	_, no := errors.AsType[refusal](err)
+	_, refused := errors.AsType[*outbound.RefusedError](err)
+	return no || refused
+}
+
+func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, error) {
+	api := ClientAPI{named: c.named(server)}
+	if base, ok := c.Overrides[server]; ok {
+		api.base = strings.TrimSuffix(base.String(), "/")
+		return c.checkVersions(ctx, api)
+	}
+	base, err := c.wellKnown(ctx, server)
+	if err != nil {
+		return ClientAPI{}, err
+	}
+	api.base = base
+	return c.checkVersions(ctx, api)
+}
+
+// wellKnown returns m.homeserver.base_url, or the server itself on 404.
+func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, error) {
+	status, body, err := c.get(ctx, c.named(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
+	switch {
+	case err != nil:
+		return "", err
+	case status == http.StatusNotFound:
+		return "https://" + server.String(), nil
+	case status != http.StatusOK:
+		return "", fmt.Errorf(".well-known/matrix/client: status %d", status)
+	}
+	var document struct {
+		Homeserver struct {
+			BaseURL string `json:"base_url"`
+		} `json:"m.homeserver"`
+	}
+	if json.Unmarshal(body, &document) != nil {
+		return "", refusal{".well-known/matrix/client is not JSON"}
+	}
+	return checkBaseURL(document.Homeserver.BaseURL, c.named(server))
+}
+
+// checkBaseURL allows https, and http where the operator named the server.
+func checkBaseURL(raw string, named bool) (string, error) {
+	base, err := url.Parse(raw)
+	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is not the URL of a server"}
+	}
+	if base.Scheme != "https" && !(named && base.Scheme == "http") {
+		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is not https"}
+	}
+	return strings.TrimSuffix(base.String(), "/"), nil
+}
+
+// checkVersions asks /versions whether events can be delayed.
+func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAPI, error) {
+	status, body, err := c.get(ctx, api.named, api.base+"/_matrix/client/versions", maxVersionsBytes)
+	switch {
+	case err != nil:
+		return ClientAPI{}, err
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return ClientAPI{}, fmt.Errorf("/versions: status %d", status)
+	case status != http.StatusOK:
+		return ClientAPI{}, refusal{fmt.Sprintf("/versions: status %d", status)}
+	}
+	var versions struct {
+		Versions []string       `json:"versions"`
+		Unstable map[string]any `json:"unstable_features"`
+	}
+	if json.Unmarshal(body, &versions) != nil || versions.Versions == nil {
+		return ClientAPI{}, refusal{"/versions is not a homeserver's answer"}
+	}
+	api.Stable = versions.Unstable["org.matrix.msc4140.stable"] == true
+	if !api.Stable && versions.Unstable["org.matrix.msc4140"] != true {
+		return ClientAPI{}, refusal{"it does not delay events (Synapse: max_event_delay_duration, at the top level of homeserver.yaml)"}
+	}
+	return api, nil
+}
+
+// get follows redirects as the well-known documents of servers may have them.
+func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, nil, refusal{"its address is not a URL"}
+	}
+	req.Header.Set("User-Agent", outbound.UserAgent)
+	client := wellKnownClient(c.OtherTransport)
+	if named {
+		client = wellKnownClient(c.NamedTransport)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = refusal{"its answer is larger than any honest one"}
+	}
+	return resp.StatusCode, body, err
+}
+
+func (c *ClientAPIs) named(server ServerName) bool { return c.Named != nil && c.Named(server) }
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,188 @@
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"matrixrtc-auth/internal/outbound"
+)
+
+// DelayID names a delayed event at the homeserver that holds it (MSC4140).
+type DelayID struct{ id string }
+
+// ParseDelayID checks that id is text of 1 to 255 bytes and can be a segment
+// of a path: "." and ".." cannot, in no encoding.
+func ParseDelayID(id string) (DelayID, error) {
+	if err := checkOpaque("delay id", id); err != nil {
+		return DelayID{}, err
+	}
+	if id == "." || id == ".." || !utf8.ValidString(id) {
+		return DelayID{}, fmt.Errorf("delay id %q cannot be part of a path", id)
+	}
+	return DelayID{id}, nil
+}
+
+func (d DelayID) String() string { return d.id }
+
+// Result is what a homeserver's answer to the management of a delayed event
+// means.
+type Result string
+
+// The results. Only Done and Gone are final for a send, only Gone for a restart.
+const (
+	ResultDone       Result = "done"        // it was done
+	ResultGone       Result = "gone"        // the event was sent, cancelled, has fired or was never there
+	ResultForbidden  Result = "forbidden"   // the sender left or lacks power; a send has consumed the event
+	ResultWrongPath  Result = "wrong_path"  // 404, but no Matrix server's "not found"
+	ResultNeedsToken Result = "needs_token" // the server asks for authentication, which a standalone service cannot give
+	ResultLimited    Result = "limited"     // too many requests
+	ResultFailed     Result = "failed"      // no answer, or one that may be better next time
+)
+
+// DelayError is every answer but [ResultDone].
+type DelayError struct {
+	Result     Result
+	Server     ServerName
+	Status     int           // 0 when there was no answer
+	RetryAfter time.Duration // for ResultLimited, zero if the server did not say
+	Err        error
+}
+
+func (e *DelayError) Error() string {
+	return fmt.Sprintf("delayed event at %s: %s: %v", e.Server, e.Result, e.Err)
+}
+
+func (e *DelayError) Unwrap() error { return e.Err }
+
+// ResultOf returns what err of a [DelayedEvents] method means; nil is ResultDone.
+func ResultOf(err error) Result {
+	if err == nil {
+		return ResultDone
+	}
+	if e, ok := errors.AsType[*DelayError](err); ok {
+		return e.Result
+	}
+	return ResultFailed
+}
+
+// DelayedEvents manages delayed events at the homeservers that hold them
+// (MSC4140), without authentication: the delay id is the proof.
+type DelayedEvents struct {
+	APIs *ClientAPIs
+}
+
+// Restart starts the event's delay anew.
+func (d *DelayedEvents) Restart(ctx context.Context, server ServerName, id DelayID) error {
+	return d.manage(ctx, server, id, "restart")
+}
+
+// Send has the event sent now.
+func (d *DelayedEvents) Send(ctx context.Context, server ServerName, id DelayID) error {
+	return d.manage(ctx, server, id, "send")
+}
+
+// Cancel has the event never sent.
+func (d *DelayedEvents) Cancel(ctx context.Context, server ServerName, id DelayID) error {
+	return d.manage(ctx, server, id, "cancel")
+}
+
+const maxManageBytes = 16 << 10
+
+func (d *DelayedEvents) manage(ctx context.Context, server ServerName, id DelayID, action string) error {
+	fail := func(result Result, status int, err error) *DelayError {
+		return &DelayError{Result: result, Server: server, Status: status, Err: err}
+	}
+	api, err := d.APIs.Find(ctx, server)
+	if err != nil {
+		return fail(ResultFailed, 0, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.manageURL(id, action), bytes.NewReader([]byte("{}")))
+	if err != nil {
+		return fail(ResultFailed, 0, err)
+	}
+	req.Header.Set("User-Agent", outbound.UserAgent)
+	req.Header.Set("Content-Type", "application/json")
+	// The transport itself, not a client: no redirect is followed.
+	resp, err := d.transport(api).RoundTrip(req)
+	if err != nil {
+		return fail(ResultFailed, 0, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxManageBytes))
+	if err != nil && resp.StatusCode/100 != 2 {
+		return fail(ResultFailed, resp.StatusCode, err)
+	}
+	return judge(server, resp, body)
+}
+
+func (d *DelayedEvents) transport(api ClientAPI) *outbound.Transport {
+	if api.named {
+		return d.APIs.NamedTransport
+	}
+	return d.APIs.OtherTransport
+}
+
+// manageURL has the id as one segment of the path, whatever it holds.
+func (a ClientAPI) manageURL(id DelayID, action string) string {
+	prefix := "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
+	if a.Stable {
+		prefix = "/_matrix/client/v1/delayed_events/"
+	}
+	return a.base + prefix + url.PathEscape(id.id) + "/" + action
+}
+
+// judge returns nil for success, else a *[DelayError].
+func judge(server ServerName, resp *http.Response, body []byte) error {
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	var matrix struct {
+		ErrCode    string `json:"errcode"`
+		RetryAfter int64  `json:"retry_after_ms"`
+	}
+	_ = json.Unmarshal(body, &matrix)
+	e := &DelayError{Server: server, Status: resp.StatusCode, Err: statusError(resp.StatusCode, body), Result: ResultFailed}
+	switch resp.StatusCode {
+	case http.StatusNotFound:
+		e.Result = ResultWrongPath
+		if matrix.ErrCode == "M_NOT_FOUND" {
+			e.Result = ResultGone
+		}
+	case http.StatusConflict:
+		e.Result = ResultGone
+	case http.StatusForbidden:
+		e.Result = ResultForbidden
+	case http.StatusUnauthorized:
+		if matrix.ErrCode == "M_MISSING_TOKEN" {
+			e.Result = ResultNeedsToken
+		}
+	case http.StatusTooManyRequests:
+		e.Result = ResultLimited
+		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), matrix.RetryAfter, time.Now())
+	}
+	return e
+}
+
+// maxRetryAfter is how long a server can have us wait.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the header (seconds or a date), else retry_after_ms.
+func retryAfter(header string, milliseconds int64, now time.Time) time.Duration {
+	wait := time.Duration(min(max(milliseconds, 0), maxRetryAfter.Milliseconds())) * time.Millisecond
+	if seconds, err := strconv.ParseUint(strings.TrimSpace(header), 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(header); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}

@@ -1,0 +1,238 @@
+package matrix_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// clientServer is a homeserver's Client-Server API as far as delayed events go.
+type clientServer struct {
+	mu       sync.Mutex
+	baseURL  string // of .well-known/matrix/client; "" answers 404
+	features string // unstable_features of /versions; "" answers 404
+	status   int    // of everything else
+	body     string
+	header   http.Header
+	paths    []string
+}
+
+func (c *clientServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case r.URL.Path == "/.well-known/matrix/client" && c.baseURL != "":
+		json.NewEncoder(w).Encode(map[string]any{"m.homeserver": map[string]string{"base_url": c.baseURL}})
+	case strings.HasSuffix(r.URL.Path, "/_matrix/client/versions") && c.features != "":
+		fmt.Fprintf(w, `{"versions":["v1.11"],"unstable_features":%s}`, c.features)
+	case r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		c.paths = append(c.paths, r.URL.EscapedPath()+" "+string(body))
+		for name, values := range c.header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(c.status)
+		io.WriteString(w, c.body)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (c *clientServer) set(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+}
+
+const delaysEvents = `{"org.matrix.msc4140":true,"of.another.kind":{"x":1}}`
+
+// delaying is a world in which a.test delays events.
+func delaying(t *testing.T, named ...string) (*world, *clientServer, *matrix.DelayedEvents) {
+	w := newWorld(t, named...)
+	c := &clientServer{features: delaysEvents, status: 200, body: "{}"}
+	w.Serve("a.test:443", c)
+	return w, c, &matrix.DelayedEvents{APIs: &matrix.ClientAPIs{
+		Named:          w.resolver.Named,
+		NamedTransport: w.resolver.NamedTransport,
+		OtherTransport: w.resolver.OtherTransport,
+	}}
+}
+
+func delayID(t *testing.T, id string) matrix.DelayID {
+	t.Helper()
+	d, err := matrix.ParseDelayID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestDelayedEventPaths(t *testing.T) {
+	const unstable = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
+	for _, c := range []struct{ features, id, want string }{
+		{delaysEvents, "syd_abc", unstable + "syd_abc/restart {}"},
+		{`{"org.matrix.msc4140.stable":true}`, "syd_abc", "/_matrix/client/v1/delayed_events/syd_abc/restart {}"},
+		{delaysEvents, "../../admin", unstable + "..%2F..%2Fadmin/restart {}"},
+		{delaysEvents, "a?b#c d/ü", unstable + "a%3Fb%23c%20d%2F%C3%BC/restart {}"},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, server, events := delaying(t)
+				server.features = c.features
+				if err := events.Restart(t.Context(), serverName(t, "a.test"), delayID(t, c.id)); err != nil {
+					t.Fatal(err)
+				}
+				if got := server.paths; len(got) != 1 || got[0] != c.want {
+					t.Errorf("requests %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestDelayIDsThatNoPathCanHold(t *testing.T) {
+	for _, id := range []string{"", ".", "..", "a\x00", strings.Repeat("x", 256)} {
+		if _, err := matrix.ParseDelayID(id); err == nil {
+			t.Errorf("%q passes", id)
+		}
+	}
+}
+
+func TestDelayedEventAnswers(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		header http.Header
+		want   matrix.Result
+		wait   time.Duration
+	}{
+		{status: 200, want: matrix.ResultDone},
+		{status: 204, want: matrix.ResultDone},
+		{status: 302, header: http.Header{"Location": {"https://evil.test/"}}, want: matrix.ResultFailed},
+		{status: 400, body: `{"errcode":"M_INVALID_PARAM"}`, want: matrix.ResultFailed},
+		{status: 401, body: `{"errcode":"M_MISSING_TOKEN"}`, want: matrix.ResultNeedsToken},
+		{status: 401, body: `{"errcode":"M_UNKNOWN_TOKEN"}`, want: matrix.ResultFailed},
+		{status: 403, body: `{"errcode":"M_FORBIDDEN"}`, want: matrix.ResultForbidden},
+		{status: 404, body: `{"errcode":"M_NOT_FOUND"}`, want: matrix.ResultGone},
+		{status: 404, body: `{"errcode":"M_UNRECOGNIZED"}`, want: matrix.ResultWrongPath},
+		{status: 404, body: "<html>", want: matrix.ResultWrongPath},
+		{status: 409, want: matrix.ResultGone},
+		{status: 429, header: http.Header{"Retry-After": {"7"}}, want: matrix.ResultLimited, wait: 7 * time.Second},
+		{status: 429, body: `{"retry_after_ms":1500}`, want: matrix.ResultLimited, wait: 1500 * time.Millisecond},
+		{status: 429, header: http.Header{"Retry-After": {"Sat, 01 Jan 2000 00:00:30 GMT"}}, want: matrix.ResultLimited, wait: 30 * time.Second},
+		{status: 429, header: http.Header{"Retry-After": {"-5"}}, want: matrix.ResultLimited},
+		{status: 429, body: `{"retry_after_ms":9223372036854775807}`, want: matrix.ResultLimited, wait: time.Hour},
+		{status: 500, want: matrix.ResultFailed},
+	} {
+		t.Run(fmt.Sprint(c.status, c.body), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, server, events := delaying(t)
+				server.status, server.body, server.header = c.status, c.body, c.header
+				err := events.Send(t.Context(), serverName(t, "a.test"), delayID(t, "d"))
+				if got := matrix.ResultOf(err); got != c.want {
+					t.Errorf("%v, want %s", err, c.want)
+				}
+				if e, ok := errors.AsType[*matrix.DelayError](err); ok && e.RetryAfter != c.wait {
+					t.Errorf("retry after %v, want %v", e.RetryAfter, c.wait)
+				}
+				for _, dialled := range w.Dials() {
+					if dialled != "a.test:443" {
+						t.Errorf("dialled %s", dialled)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestClientAPI(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		named    bool
+		prepare  func(w *world, server *clientServer, apis *matrix.ClientAPIs)
+		err      string // "" means that it is found
+		definite bool
+	}{
+		{name: "the server itself, without a well-known"},
+		{name: "base_url elsewhere, with a path", prepare: func(w *world, server *clientServer, _ *matrix.ClientAPIs) {
+			server.baseURL = "https://matrix.a.test/hs/"
+			w.Serve("matrix.a.test:443", http.StripPrefix("/hs", &clientServer{features: delaysEvents}))
+		}},
+		{name: "override", prepare: func(w *world, server *clientServer, apis *matrix.ClientAPIs) {
+			w.Remove("a.test:443")
+			w.Serve("inner.test:8008", server)
+			apis.Overrides = map[matrix.ServerName]*url.URL{serverName(w.t, "a.test"): {Scheme: "https", Host: "inner.test:8008"}}
+		}},
+		{name: "http", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) { server.baseURL = "http://a.test" },
+			err: "not https", definite: true},
+		{name: "no URL", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) { server.baseURL = "a.test" },
+			err: "not the URL", definite: true},
+		{name: "user info", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) { server.baseURL = "https://a@a.test" },
+			err: "not the URL", definite: true},
+		{name: "delays no events", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) {
+			server.features = `{"org.matrix.msc4140":false}`
+		}, err: "max_event_delay_duration", definite: true},
+		{name: "no homeserver", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) { server.features = "" },
+			err: "status 404", definite: true},
+		{name: "away", prepare: func(w *world, _ *clientServer, _ *matrix.ClientAPIs) { w.Remove("a.test:443") },
+			err: "connection refused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, server, events := delaying(t)
+				if c.prepare != nil {
+					c.prepare(w, server, events.APIs)
+				}
+				_, err := events.APIs.Find(t.Context(), serverName(t, "a.test"))
+				if c.err == "" {
+					if err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				e, ok := errors.AsType[*matrix.ClientAPIError](err)
+				if !ok || !strings.Contains(err.Error(), c.err) || e.Definite != c.definite {
+					t.Errorf("%v (definite: %v), want %q (%v)", err, ok && e.Definite, c.err, c.definite)
+				}
+			})
+		})
+	}
+}
+
+// TestClientAPIHoldsThroughAnOutage: what was found goes on to hold while
+// nobody answers, and a no is asked about again soon.
+func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, server, events := delaying(t)
+		find := func() error { _, err := events.APIs.Find(t.Context(), serverName(t, "a.test")); return err }
+		if err := find(); err != nil {
+			t.Fatal(err)
+		}
+		w.Remove("a.test:443")
+		time.Sleep(3 * time.Hour)
+		if err := find(); err != nil {
+			t.Fatalf("during an outage: %v", err)
+		}
+		w.Serve("a.test:443", server)
+		server.set(func() { server.features = `{}` })
+		time.Sleep(time.Minute)
+		if err := find(); err == nil {
+			t.Fatal("a definite no is not heard")
+		}
+		server.set(func() { server.features = delaysEvents })
+		time.Sleep(3 * time.Minute)
+		if err := find(); err != nil {
+			t.Fatalf("after the operator has mended it: %v", err)
+		}
+	})
+}
