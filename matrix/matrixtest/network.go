@@ -1,6 +1,7 @@
 package matrixtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -11,8 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-
-	"google.golang.org/grpc/test/bufconn"
+	"time"
 )
 
 // Network is an internet in memory: servers at any host:port, names, and SRV
@@ -53,11 +53,17 @@ func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 // ServeTLS is Serve with a given certificate.
 func (n *Network) ServeTLS(addr string, handler http.Handler, cert tls.Certificate) {
 	n.Remove(addr)
-	l := listener{bufconn.Listen(pipeBuffer), &http.Server{
-		Handler:   handler,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}},
-		ErrorLog:  log.New(io.Discard, "", 0),
-	}}
+	l := listener{
+		addr: addr,
+		server: &http.Server{
+			Handler:   handler,
+			TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}},
+			ErrorLog:  log.New(io.Discard, "", 0),
+		},
+		conns: make(chan net.Conn),
+		done:  make(chan struct{}),
+		once:  new(sync.Once),
+	}
 	n.mu.Lock()
 	n.servers[addr] = l
 	n.mu.Unlock()
@@ -127,32 +133,23 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if !ok {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(addr), Err: syscall.ECONNREFUSED}
 	}
-	c, err := l.DialContext(ctx)
-	if err != nil {
-		return nil, err
+	ours, theirs := net.Pipe()
+	p, peer := newPipe(ours, addr), newPipe(theirs, "client")
+	select {
+	case l.conns <- peer:
+	case <-l.done:
+		p.Close()
+		peer.Close()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(addr), Err: syscall.ECONNREFUSED}
+	case <-ctx.Done():
+		p.Close()
+		peer.Close()
+		return nil, ctx.Err()
 	}
-	p := &pipe{Conn: c, addr: addr}
 	n.mu.Lock()
 	n.open[addr] = append(n.open[addr], p)
 	n.mu.Unlock()
 	return p, nil
-}
-
-// pipeBuffer is how much a connection holds that is not read yet.
-const pipeBuffer = 64 << 10
-
-// listener is one server of the network.
-type listener struct {
-	*bufconn.Listener
-	server *http.Server
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &pipe{Conn: c, addr: "client"}, nil
 }
 
 // Resolver answers from the network's SRV records.
@@ -167,34 +164,108 @@ func (n *Network) Resolver() *net.Resolver {
 	}
 }
 
+// listener is one server of the network.
+type listener struct {
+	addr   string
+	server *http.Server
+	conns  chan net.Conn
+	done   chan struct{}
+	once   *sync.Once
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l listener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l listener) Addr() net.Addr { return address(l.addr) }
+
 // address is a host:port as a [net.Addr].
 type address string
 
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-// pipe is a connection in memory that knows the address it stands for.
+// pipe is a connection in memory: a [net.Pipe] that knows the address it stands
+// for, and whose writes do not wait for the reader.
 type pipe struct {
 	net.Conn
 	addr   string
 	frozen atomic.Bool
+
+	mu     sync.Mutex
+	queue  chan []byte
+	closed bool
+}
+
+// queueLength is how many writes may wait for the reader.
+const queueLength = 4096
+
+func newPipe(c net.Conn, addr string) *pipe {
+	p := &pipe{Conn: c, addr: addr, queue: make(chan []byte, queueLength)}
+	go p.deliver()
+	return p
+}
+
+func (p *pipe) deliver() {
+	defer p.Conn.Close()
+	for b := range p.queue {
+		if _, err := p.Conn.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+func (p *pipe) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return 0, net.ErrClosed
+	case p.frozen.Load():
+		return len(b), nil
+	}
+	select {
+	case p.queue <- bytes.Clone(b):
+		return len(b), nil
+	default:
+		return 0, os.ErrDeadlineExceeded // nobody reads
+	}
+}
+
+// Close drops what the peer has not read.
+func (p *pipe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		close(p.queue)
+		p.Conn.SetDeadline(time.Unix(1, 0))
+	}
+	return nil
+}
+
+// SetDeadline and SetWriteDeadline leave alone what is on its way.
+func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
+
+func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
+
+func (p *pipe) SetReadDeadline(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return net.ErrClosed
+	}
+	return p.Conn.SetReadDeadline(t)
 }
 
 func (p *pipe) RemoteAddr() net.Addr { return address(p.addr) }
-
-func (p *pipe) Write(b []byte) (int, error) {
-	if p.frozen.Load() {
-		return len(b), nil
-	}
-	return p.Conn.Write(b)
-}
-
-// Read reports a deadline as a real connection does: as a temporary error,
-// which crypto/tls and net/http recover from.
-func (p *pipe) Read(b []byte) (int, error) {
-	n, err := p.Conn.Read(b)
-	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		err = os.ErrDeadlineExceeded
-	}
-	return n, err
-}
