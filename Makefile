@@ -10,10 +10,10 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench lint fuzz
+.PHONY: help build test test-redis demo bench lint fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o build/matrixrtc-auth .
@@ -24,6 +24,9 @@ test: ## every test, the ones against a real LiveKit SFU included (cold: some mi
 	$(GO) test $(RACE) -shuffle=on ./...
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -shuffle=on ./...
+
+test-redis: ## the Redis store on a real Redis: needs redis-server
+	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/...
 
 demo: ## a real LiveKit SFU admits a participant with a token of this service (ONCE=1: then it ends)
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"

@@ -1,0 +1,109 @@
+package leave
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// urgency orders what asks a homeserver at the same time.
+type urgency int
+
+const (
+	ordinary urgency = iota // a restart with time to spare
+	sending                 // a leave
+	urgent                  // a restart without which the leave fires soon
+)
+
+// reserve is the part of a bucket that less urgent requests leave to the more
+// urgent ones.
+var reserve = map[urgency]float64{ordinary: 0.5, sending: 0.2, urgent: 0}
+
+// Budget bounds the management of delayed events per homeserver: Synapse grants
+// a caller without a token one request a second, five at once, until its
+// operator raises rc_delayed_event_mgmt. A 429 halves the rate; it recovers.
+type Budget struct {
+	// Rate is the requests a second to one homeserver; 0 means no bound.
+	Rate float64
+	// Limited, if set, is told once per homeserver and hour of a 429.
+	Limited func(matrix.ServerName)
+
+	mu      sync.Mutex
+	buckets map[matrix.ServerName]*bucket
+}
+
+type bucket struct {
+	rate     float64
+	tokens   float64
+	at       time.Time
+	raisedAt time.Time
+	toldAt   time.Time
+	shut     time.Time // nothing before, by the homeserver's Retry-After
+}
+
+const (
+	slowest     = 0.5 // requests a second that no 429 goes below
+	recoverTime = time.Minute
+	tellAgain   = time.Hour
+	maxBuckets  = 4096
+)
+
+// take spends one request if there is one for that urgency, else it says how
+// long until there is.
+func (b *Budget) take(server matrix.ServerName, u urgency, now time.Time) (wait time.Duration) {
+	if b.Rate == 0 {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bk := b.bucket(server, now)
+	if now.Before(bk.shut) {
+		return bk.shut.Sub(now)
+	}
+	need := 1 + reserve[u]*math.Max(bk.rate-1, 0)
+	if bk.tokens < need {
+		return time.Duration((need - bk.tokens) / bk.rate * float64(time.Second))
+	}
+	bk.tokens--
+	return 0
+}
+
+// bucket returns the server's, filled up to now. The lock is held.
+func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
+	bk := b.buckets[server]
+	if bk == nil {
+		if b.buckets == nil || len(b.buckets) >= maxBuckets {
+			b.buckets = make(map[matrix.ServerName]*bucket)
+		}
+		bk = &bucket{rate: b.Rate, tokens: b.Rate, at: now, raisedAt: now}
+		b.buckets[server] = bk
+	}
+	if bk.rate < b.Rate && now.Sub(bk.raisedAt) >= recoverTime {
+		bk.rate = math.Min(b.Rate, bk.rate*1.5)
+		bk.raisedAt = now
+	}
+	bk.tokens = math.Min(math.Max(bk.rate, 1), bk.tokens+bk.rate*now.Sub(bk.at).Seconds())
+	bk.at = now
+	return bk
+}
+
+// limited is told of a 429.
+func (b *Budget) limited(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	base := b.Rate
+	if base == 0 {
+		return
+	}
+	bk := b.bucket(server, now)
+	bk.rate = math.Max(math.Min(slowest, base), bk.rate/2)
+	bk.tokens = math.Min(bk.tokens, bk.rate)
+	bk.raisedAt = now
+	bk.shut = now.Add(retryAfter)
+	if b.Limited != nil && (bk.toldAt.IsZero() || now.Sub(bk.toldAt) >= tellAgain) {
+		bk.toldAt = now
+		go b.Limited(server)
+	}
+}

@@ -1,0 +1,246 @@
+package filestore
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+)
+
+// example returns a file with two jobs in it as it was begun, and three lines
+// written since, and what is in memory behind each of its lines.
+func example(t *testing.T) (file []byte, after map[int][]string) {
+	t.Helper()
+	p := newPlace(t)
+	s := p.open(t, osDisk{}, spare)
+	put(t, s, 1)
+	put(t, s, 2)
+	s.Close()
+	p.write(t, append(p.read(t), "torn"...)) // has it written anew
+	s = p.open(t, osDisk{}, spare)
+	after = map[int][]string{len(p.read(t)): jobs(t, s.memory)}
+	for _, write := range []func(){
+		func() { put(t, s, 3) },
+		func() { change(t, s, 2, false) },
+		func() { change(t, s, 1, true) },
+	} {
+		write()
+		after[len(p.read(t))] = jobs(t, s.memory)
+	}
+	return p.read(t), after
+}
+
+// TestCutAnywhere opens what is left of a file that ends anywhere.
+func TestCutAnywhere(t *testing.T) {
+	file, after := example(t)
+	complete := bytes.Index(file, []byte(`{"complete":true}`)) + len(`{"complete":true}`) + 1
+	for n := range len(file) + 1 {
+		m := memstore.New()
+		found := read(bytes.NewReader(file[:n]), m)
+		if n < complete {
+			if found.damage == nil {
+				t.Errorf("cut at %d, in what the file was begun with: no damage", n)
+			}
+			continue
+		}
+		whole := 0
+		for end := range after {
+			if end <= n {
+				whole = max(whole, end)
+			}
+		}
+		if found.damage != nil || found.size != int64(whole) || found.cut != int64(n-whole) {
+			t.Errorf("cut at %d: %+v, want %d whole bytes", n, found, whole)
+		}
+		if got := jobs(t, m); !slices.Equal(got, after[whole]) {
+			t.Errorf("cut at %d: %q, want %q", n, got, after[whole])
+		}
+	}
+}
+
+// TestFlippedAnywhere changes each byte of a file. The end of the last line but
+// one counts as the last's: without it the two are one.
+func TestFlippedAnywhere(t *testing.T) {
+	file, after := example(t)
+	tail := 0 // where the last line begins
+	for n := range after {
+		if n < len(file) {
+			tail = max(tail, n)
+		}
+	}
+	for n := range file {
+		b := slices.Clone(file)
+		b[n] ^= 1 << rand.IntN(8)
+		m := memstore.New()
+		switch found := read(bytes.NewReader(b), m); {
+		case n < tail-1 && found.damage == nil:
+			t.Errorf("byte %d changed: no damage", n)
+		case n >= tail && (found.damage != nil || found.size != int64(tail)):
+			t.Errorf("byte %d of the last line changed: %+v", n, found)
+		}
+	}
+}
+
+// TestTornTail: what is behind the last whole line is cut away for good.
+func TestTornTail(t *testing.T) {
+	file, after := example(t)
+	for _, tail := range []string{"0", "00000000 {}\n", strings.Repeat("\x00", 5000), "\n\n", string(file[:30])} {
+		p := newPlace(t)
+		p.write(t, append(slices.Clone(file), tail...))
+		s := p.open(t, osDisk{}, spare)
+		wantJobs(t, s, after[len(file)])
+		put(t, s, 9)
+		want := jobs(t, s.memory)
+		s.Close()
+		wantJobs(t, p.open(t, osDisk{}, spare), want)
+		if len(p.aside(t)) > 0 {
+			t.Errorf("tail %q: the file was kept aside", tail)
+		}
+	}
+}
+
+// TestDamaged: the file is kept, what can be read of it too, and work goes on.
+func TestDamaged(t *testing.T) {
+	file, _ := example(t)
+	lines := bytes.SplitAfter(file, []byte("\n"))
+	ends := func(i int) int { return len(bytes.Join(lines[:i+1], nil)) }
+	files := map[string]struct {
+		file []byte
+		jobs []int
+	}{
+		"empty":               {nil, nil},
+		"of another program":  {[]byte("SQLite format 3\x00\n\nhello"), nil},
+		"of a later version":  {line(t, 0, header{Format: "matrixrtc-auth leaves 9"}), nil},
+		"zeros":               {make([]byte, 100_000), nil},
+		"one long line":       {bytes.Repeat([]byte("x"), maxLine+100), nil},
+		"begin is missing":    {file[len(lines[0]):], nil},
+		"end is missing":      {file[:ends(1)], []int{1, 2}},
+		"a line is damaged":   {damaged(file, ends(2)+3), []int{2}},
+		"a page is missing":   {slices.Concat(file[:ends(0)], make([]byte, 4096), file[ends(0):]), []int{2, 3}},
+		"a long line between": {slices.Concat(file[:ends(2)], bytes.Repeat([]byte("x"), maxLine+100), []byte("\n"), file[ends(2):]), []int{2, 3}},
+		"no job in a line":    {slices.Concat(file, line(t, salt(t, file), map[string]any{"jobs": []any{map[string]any{"room": "x"}}})), []int{2, 3}},
+	}
+	for name, c := range files {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.write(t, c.file)
+			s := p.open(t, osDisk{}, spare)
+			wantIDs(t, s, c.jobs...)
+			aside := p.aside(t)
+			if len(aside) != 1 || !p.log.has("level=ERROR") || !p.log.has(aside[0]) {
+				t.Fatalf("kept %q, logged %q", aside, p.log.b.String())
+			}
+			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, c.file) {
+				t.Errorf("what was kept is not what was found: %v", err)
+			}
+			put(t, s, 9)
+			s.Close()
+			wantIDs(t, p.open(t, osDisk{}, spare), append(c.jobs, 9)...)
+			if got := len(p.aside(t)); got != 1 {
+				t.Errorf("%d files are kept", got)
+			}
+		})
+	}
+}
+
+// TestLongLine: of a line that is too long no more is kept than of others.
+func TestLongLine(t *testing.T) {
+	const piece = 64 << 10
+	long := io.LimitReader(endless{}, 4*maxLine)
+	lines := lineReader{r: bufio.NewReaderSize(io.MultiReader(long, strings.NewReader("\nnext\n")), piece)}
+	if line, err := lines.next(); err != nil || len(line) > maxLine+piece {
+		t.Errorf("%d bytes, %v", len(line), err)
+	}
+	if line, err := lines.next(); string(line) != "next\n" || err != nil || lines.offset != 4*maxLine+6 {
+		t.Errorf("then %.10q up to %d, %v", line, lines.offset, err)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
+}
+
+func damaged(file []byte, n int) []byte {
+	b := slices.Clone(file)
+	b[n] ^= 0x10
+	return b
+}
+
+func salt(tb testing.TB, file []byte) uint32 {
+	tb.Helper()
+	first, _, _ := bytes.Cut(file, []byte("\n"))
+	var h header
+	if err := unseal(0, append(slices.Clone(first), '\n'), &h); err != nil {
+		tb.Fatal(err)
+	}
+	return h.Salt
+}
+
+func line(tb testing.TB, salt uint32, v any) []byte {
+	tb.Helper()
+	b, err := seal(salt, v)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// FuzzOpen opens any file: it is opened or kept aside, and works afterwards.
+// With sealed, the fuzzer's lines get checksums that fit.
+func FuzzOpen(f *testing.F) {
+	head := line(f, 0, header{Format: format, Salt: 7})
+	one := line(f, 7, record{Jobs: []leave.Job{job(f, 1)}})
+	file := slices.Concat(head, one, line(f, 7, record{Complete: true}), line(f, 7, record{Ended: []ended{ended(job(f, 1).Key)}}))
+	f.Add(file, false)
+	f.Add(file[:len(file)-9], false)
+	f.Add(append(file, file...), false)
+	f.Add(one[9:], true)
+	f.Add([]byte(`{"jobs":[{"user":"@a:b","delay_id":"x","delay":-9223372036854775808,"next_look":-1,"version":18446744073709551615}],"complete":true}`+"\n"+`{"ended":[{}]}`), true)
+	f.Add([]byte("null\n[]\n{\"jobs\":null}"), true)
+	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
+		if sealed {
+			b = sealAll(head, b)
+		}
+		p := newPlace(t)
+		p.write(t, b)
+		s := p.open(t, fast, spare)
+		if len(p.aside(t)) > 0 != p.log.has("level=ERROR") {
+			t.Errorf("kept %q, logged %q", p.aside(t), p.log.b.String())
+		}
+		if _, err := s.Claim(t.Context(), "holder", begin, 1000); err != nil {
+			t.Error(err)
+		}
+		later := job(t, 1)
+		later.AcceptedAt = later.AcceptedAt.Add(1000 * 24 * time.Hour)
+		if _, err := s.Put(context.Background(), later); err != nil && !errors.Is(err, leave.ErrSuperseded) {
+			t.Error(err)
+		}
+		want := jobs(t, s.memory)
+		s.Close()
+		wantJobs(t, p.open(t, fast, spare), want)
+	})
+}
+
+func sealAll(head, lines []byte) []byte {
+	b := slices.Clone(head)
+	for text := range bytes.SplitSeq(lines, []byte("\n")) {
+		b = fmt.Appendf(b, "%s %s\n", checksum(7, text), text)
+	}
+	return b
+}

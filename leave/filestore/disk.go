@@ -1,0 +1,54 @@
+package filestore
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// disk is what a journal asks of the file system.
+type disk interface {
+	// create opens a new, empty file in place of any of that name.
+	create(name string) (file, error)
+	// extend opens a file to write behind what is in it.
+	extend(name string) (file, error)
+	rename(from, to string) error
+	remove(name string) error
+	// syncDir makes what was created and renamed in a directory last.
+	syncDir(name string) error
+}
+
+type file interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// osDisk is the operating system's. Delay ids are as good as passwords: the
+// files are their owner's alone.
+type osDisk struct{}
+
+func (osDisk) create(name string) (file, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
+func (osDisk) extend(name string) (file, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+}
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (osDisk) remove(name string) error { return os.Remove(name) }
+
+func (osDisk) syncDir(name string) error {
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	err = dir.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil // there are file systems whose directories need it not
+	}
+	return err
+}

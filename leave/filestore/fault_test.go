@@ -1,0 +1,297 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// trouble is a fault that tests switch on, for some operations.
+type trouble struct {
+	err  error
+	ops  []string
+	file string // the end of the names concerned
+	on   atomic.Bool
+}
+
+func (d *trouble) fault(op, name string) error {
+	if d.on.Load() && slices.Contains(d.ops, op) && strings.HasSuffix(name, d.file) {
+		return d.err
+	}
+	return nil
+}
+
+// TestFailedWrites: while the disk takes nothing, writes fail with an error and
+// the rest goes on; what was acknowledged is on the disk; afterwards
+// everything is.
+func TestFailedWrites(t *testing.T) {
+	for name, d := range map[string]*trouble{
+		"disk full":     {err: syscall.ENOSPC, ops: []string{"write", "create"}},
+		"fsync fails":   {err: syscall.EIO, ops: []string{"sync"}},
+		"read-only":     {err: syscall.EROFS, ops: []string{"write", "sync", "create", "rename", "remove"}},
+		"taken no name": {err: syscall.EBUSY, ops: []string{"write", "rename"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlace(t)
+				s := p.open(t, faultDisk{fault: d.fault}, spare)
+				put(t, s, 1)
+				d.on.Store(true)
+				for _, n := range []int{2, 3, 4} {
+					if _, err := s.Put(t.Context(), job(t, n)); !errors.Is(err, d.err) || !strings.Contains(err.Error(), p.path) {
+						t.Errorf("Put: %v, want %v and the file's name", err, d.err)
+					}
+					time.Sleep(failurePause * 2 / 3)
+				}
+				if lent, err := s.Claim(t.Context(), "holder", begin, 10); err != nil || len(lent) != 4 {
+					t.Errorf("claimed %d, %v", len(lent), err)
+				}
+				if on := onDisk(t, p); !slices.Contains(on, 1) {
+					t.Errorf("jobs %d are on the disk, want the one acknowledged", on)
+				}
+				d.on.Store(false)
+				time.Sleep(failurePause)
+				put(t, s, 5)
+				if got := onDisk(t, p); !slices.Equal(got, []int{1, 2, 3, 4, 5}) {
+					t.Errorf("jobs %d are on the disk", got)
+				}
+				if !p.log.has("level=ERROR") || !p.log.has("written again") || len(p.aside(t)) > 0 {
+					t.Errorf("kept %q, logged %q", p.aside(t), p.log.b.String())
+				}
+			})
+		})
+	}
+}
+
+// TestFailureIsToldOnce, but each time anew; and for a while after it nobody
+// asks the disk.
+func TestFailureIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		d := &trouble{err: syscall.ENOSPC, ops: []string{"write"}}
+		var asked atomic.Int32
+		s := p.open(t, faultDisk{fault: func(op, name string) error {
+			asked.Add(1)
+			return d.fault(op, name)
+		}}, spare)
+		for want := 1; want <= 2; want++ {
+			d.on.Store(true)
+			_, err := s.Put(t.Context(), job(t, 1))
+			before := asked.Load()
+			for range 10 {
+				_, err = s.Put(t.Context(), job(t, 1))
+			}
+			if !errors.Is(err, syscall.ENOSPC) || asked.Load() != before {
+				t.Errorf("Put: %v, the disk was asked %d times", err, asked.Load()-before)
+			}
+			time.Sleep(failurePause)
+			_, _ = s.Put(t.Context(), job(t, 1))
+			d.on.Store(false)
+			time.Sleep(failurePause)
+			put(t, s, 1)
+			if got := p.log.count("level=ERROR"); got != want {
+				t.Errorf("%d errors were logged, want %d", got, want)
+			}
+		}
+	})
+}
+
+// onDisk returns the jobs that another process would find now.
+func onDisk(t *testing.T, p place) []int {
+	t.Helper()
+	copied := place{filepath.Join(t.TempDir(), "leaves.db"), &logBuffer{}}
+	copied.write(t, p.read(t))
+	s := copied.open(t, osDisk{}, spare)
+	defer s.Close()
+	if copied.log.has("level=ERROR") {
+		t.Errorf("what is on the disk is damaged: %s", copied.log.b.String())
+	}
+	return ids(t, s)
+}
+
+func TestDiskFullAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		put(t, p.open(t, osDisk{}, spare), 1)
+		p.write(t, append(p.read(t), "torn"...))
+		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.log} // the other has the lock
+		moved.write(t, p.read(t))
+		full := trouble{err: syscall.ENOSPC, ops: []string{"create"}}
+		full.on.Store(true)
+		s := moved.open(t, faultDisk{fault: full.fault}, spare)
+		wantIDs(t, s, 1)
+		if _, err := s.Put(t.Context(), job(t, 2)); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Put: %v", err)
+		}
+		full.on.Store(false)
+		time.Sleep(failurePause)
+		put(t, s, 3)
+		if got := onDisk(t, moved); !slices.Equal(got, []int{1, 2, 3}) {
+			t.Errorf("jobs %d are on the disk", got)
+		}
+	})
+}
+
+// TestSuccessorFails: no write suffers when the file cannot be written anew.
+func TestSuccessorFails(t *testing.T) {
+	for _, op := range []string{"create", "write", "sync", "rename"} {
+		t.Run(op, func(t *testing.T) {
+			p := newPlace(t)
+			d := &trouble{err: syscall.EIO, ops: []string{op}, file: ".new"}
+			p.open(t, osDisk{}, spare).Close() // a file that is not called .new
+			s := p.open(t, faultDisk{fault: d.fault}, 500)
+			d.on.Store(true)
+			for n := range 10 {
+				put(t, s, n)
+			}
+			// The file doubles before it is tried again.
+			if got := p.log.count("level=WARN"); got < 1 || got > 3 {
+				t.Errorf("%d failures were logged of 10 writes", got)
+			}
+			d.on.Store(false)
+			for n := range 10 {
+				change(t, s, n, false)
+			}
+			want := jobs(t, s.memory)
+			s.Close()
+			if _, err := os.Stat(p.path + ".new"); err == nil {
+				t.Error("a successor was left behind")
+			}
+			wantJobs(t, p.open(t, osDisk{}, spare), want)
+		})
+	}
+}
+
+// TestDirectoryFails: as long as the successor's name may not last, nothing
+// more is acknowledged.
+func TestDirectoryFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		d := &trouble{err: syscall.EIO, ops: []string{"syncdir"}}
+		s := p.open(t, faultDisk{fault: d.fault}, always)
+		d.on.Store(true)
+		var err error
+		for n := 0; err == nil && n < 10; n++ {
+			_, err = s.Put(t.Context(), job(t, n))
+		}
+		if !errors.Is(err, syscall.EIO) {
+			t.Errorf("Put: %v", err)
+		}
+		d.on.Store(false)
+		time.Sleep(failurePause)
+		put(t, s, 11)
+		want := jobs(t, s.memory)
+		s.Close()
+		wantJobs(t, p.open(t, osDisk{}, spare), want)
+	})
+}
+
+// TestSleepingDisk: calls return with their context, questions are answered,
+// and what was under way is written when the disk wakes.
+func TestSleepingDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		var asleep atomic.Bool
+		awake := make(chan struct{})
+		s := p.open(t, faultDisk{fault: func(op, _ string) error {
+			if op == "sync" && asleep.Load() {
+				<-awake
+			}
+			return nil
+		}}, spare)
+		put(t, s, 1)
+		asleep.Store(true)
+		var wg sync.WaitGroup
+		for n := range 3 {
+			wg.Go(func() {
+				start := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := s.Put(ctx, job(t, 2+n))
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+					t.Errorf("Put: %v after %v", err, took)
+				}
+			})
+		}
+		wg.Wait()
+		start := time.Now()
+		if lent, err := s.Claim(t.Context(), "holder", begin, 10); err != nil || len(lent) != 4 || time.Since(start) > 0 {
+			t.Errorf("claimed %d, %v", len(lent), err)
+		}
+		close(awake)
+		put(t, s, 5)
+		s.Close()
+		wantIDs(t, p.open(t, osDisk{}, spare), 1, 2, 3, 4, 5)
+	})
+}
+
+// TestSharedSync: writes that come while the disk is at work share one sync.
+func TestSharedSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const writers = 200
+		p := newPlace(t)
+		var slow atomic.Bool
+		var syncs atomic.Int32
+		first := make(chan struct{})
+		s := p.open(t, faultDisk{fault: func(op, _ string) error {
+			if op == "sync" && slow.Load() {
+				syncs.Add(1)
+				<-first
+			}
+			return nil
+		}}, spare)
+		slow.Store(true)
+		var wg sync.WaitGroup
+		for n := range writers {
+			wg.Go(func() { put(t, s, n) })
+		}
+		synctest.Wait()
+		close(first)
+		wg.Wait()
+		if got := syncs.Load(); got != 2 {
+			t.Errorf("%d syncs for %d writes, want the first's and one for all others", got, writers)
+		}
+	})
+}
+
+func TestLocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		put(t, p.open(t, osDisk{}, spare), 1)
+		start := time.Now()
+		_, err := Open(t.Context(), p.path, nil)
+		if took := time.Since(start); err == nil || took != 15*time.Second {
+			t.Errorf("opened by two: %v after %v", err, took)
+		} else if !strings.Contains(err.Error(), p.path) {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := Open(ctx, p.path, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("opened by two: %v", err)
+		}
+	})
+}
+
+func TestGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		old := p.open(t, osDisk{}, spare)
+		put(t, old, 1)
+		time.AfterFunc(5*time.Second, func() { old.Close() })
+		start := time.Now()
+		wantIDs(t, p.open(t, osDisk{}, spare), 1)
+		if took := time.Since(start); took < 5*time.Second || took > 6*time.Second {
+			t.Errorf("opened after %v", took)
+		}
+	})
+}

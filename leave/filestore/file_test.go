@@ -1,0 +1,167 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
+)
+
+// always is a spare that has the file written anew all the time.
+const always = -1 << 40
+
+func TestConformanceWhileWrittenAnew(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leave.Store { return newPlace(t).open(t, fast, always) })
+}
+
+// TestReopen has what was written there again, after any writes.
+func TestReopen(t *testing.T) {
+	for _, spare := range []int64{always, 0, 2000, spare} {
+		t.Run(fmt.Sprint(spare), func(t *testing.T) {
+			p := newPlace(t)
+			s := p.open(t, osDisk{}, spare)
+			for range 2 {
+				for range 100 {
+					scribble(t, s)
+				}
+				want := jobs(t, s.memory)
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s = p.open(t, osDisk{}, spare)
+				wantJobs(t, s, want)
+			}
+			if len(p.aside(t)) > 0 || p.log.has("level=WARN") || p.log.has("level=ERROR") {
+				t.Errorf("the file was found damaged: %s", p.log.b.String())
+			}
+		})
+	}
+}
+
+// scribble does something to one of some jobs.
+func scribble(t *testing.T, s *Store) {
+	n := rand.IntN(20)
+	_, err := s.Get(t.Context(), job(t, n).Key)
+	switch {
+	case errors.Is(err, leave.ErrNotFound):
+		put(t, s, n)
+	case rand.IntN(3) == 0:
+		change(t, s, n, true)
+	case rand.IntN(8) == 0:
+		if err := s.Merge(t.Context(), []leave.Job{job(t, n), job(t, n+1)}); err != nil {
+			t.Error(err)
+		}
+	default:
+		change(t, s, n, false)
+	}
+}
+
+func TestManyJobs(t *testing.T) {
+	p := newPlace(t)
+	s := p.open(t, osDisk{}, spare)
+	many := make([]leave.Job, 3*maxJobs+1)
+	for i := range many {
+		many[i] = job(t, i)
+	}
+	if err := s.Merge(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []disk{osDisk{}, osDisk{}} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = p.open(t, d, always)
+		if got := len(s.Keys()); got != len(many) {
+			t.Errorf("%d jobs, want %d", got, len(many))
+		}
+		for range 10 { // written anew, a part with each
+			change(t, s, 1, false)
+		}
+	}
+}
+
+func TestFileDoesNotGrow(t *testing.T) {
+	p := newPlace(t)
+	s := p.open(t, osDisk{}, 10_000)
+	for range 20 {
+		for n := range 10 {
+			if _, err := s.Get(t.Context(), job(t, n).Key); err != nil {
+				put(t, s, n)
+			}
+			change(t, s, n, false)
+		}
+	}
+	if got := len(p.read(t)); got > 25_000 {
+		t.Errorf("the file of 10 jobs has %d bytes after 200 writes", got)
+	}
+	if _, err := os.Stat(s.journal.successor()); err == nil && s.journal.next == nil {
+		t.Error("a successor was left behind")
+	}
+}
+
+func TestLeasesEndWithTheProcess(t *testing.T) {
+	p := newPlace(t)
+	s := p.open(t, osDisk{}, spare)
+	put(t, s, 1)
+	lent, err := s.Claim(t.Context(), "holder", begin, 1)
+	if err != nil || len(lent) != 1 {
+		t.Fatal(lent, err)
+	}
+	if _, err := s.Save(t.Context(), lent[0]); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = p.open(t, osDisk{}, spare)
+	if lent, err = s.Claim(t.Context(), "other", begin, 1); err != nil || len(lent) != 1 {
+		t.Errorf("claimed %v, %v", lent, err)
+	}
+}
+
+func TestFileIsItsOwnersAlone(t *testing.T) {
+	p := newPlace(t)
+	put(t, p.open(t, osDisk{}, spare), 1)
+	info, err := os.Stat(p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode %o, want 600", got)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := newPlace(t).open(t, osDisk{}, spare)
+	put(t, s, 1)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	if _, err := s.Put(t.Context(), job(t, 2)); !errors.Is(err, errClosed) {
+		t.Errorf("Put after Close: %v", err)
+	}
+}
+
+// TestOpenRefused: the errors name the file.
+func TestOpenRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "missing", "leaves.db"), filepath.Join(dir, "directory")} {
+		s, err := Open(t.Context(), path, slog.New(slog.DiscardHandler))
+		if err == nil {
+			s.Close()
+			t.Errorf("%s was opened", path)
+		} else if !strings.Contains(err.Error(), path) {
+			t.Errorf("the error does not name %s: %v", path, err)
+		}
+	}
+}

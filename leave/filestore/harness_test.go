@@ -1,0 +1,258 @@
+package filestore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// begin is when tests take place.
+var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// job returns a delegation, the same one for each n.
+func job(tb testing.TB, n int) leave.Job {
+	tb.Helper()
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID(fmt.Sprint("d", n))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key := leave.Key{Room: sfu.Room(fmt.Sprint("room", n%7)), Identity: sfu.Identity(fmt.Sprint("identity", n))}
+	return leave.New(key, user, id, time.Hour, begin)
+}
+
+// place is where a test has its file, and what is logged about it.
+type place struct {
+	path string
+	log  *logBuffer
+}
+
+func newPlace(tb testing.TB) place {
+	return place{filepath.Join(tb.TempDir(), "leaves.db"), &logBuffer{}}
+}
+
+// open opens the file with a disk, closed when the test ends.
+func (p place) open(tb testing.TB, d disk, spare int64) *Store {
+	tb.Helper()
+	s, err := open(context.Background(), p.path, slog.New(slog.NewTextHandler(p.log, nil)), d, spare)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (p place) read(tb testing.TB) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(p.path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+func (p place) write(tb testing.TB, b []byte) {
+	tb.Helper()
+	if err := os.WriteFile(p.path, b, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// aside returns what was kept of damaged files.
+func (p place) aside(tb testing.TB) []string {
+	tb.Helper()
+	names, err := filepath.Glob(p.path + ".corrupt-*")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return names
+}
+
+// logBuffer is what a logger has written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) has(text string) bool { return l.count(text) > 0 }
+
+func (l *logBuffer) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+func put(tb testing.TB, s *Store, n int) {
+	tb.Helper()
+	if _, err := s.Put(context.Background(), job(tb, n)); err != nil {
+		tb.Errorf("Put: %v", err)
+	}
+}
+
+// change saves a job in another state, or ends it.
+func change(tb testing.TB, s *Store, n int, end bool) {
+	tb.Helper()
+	j, err := s.Get(context.Background(), job(tb, n).Key)
+	switch {
+	case err != nil:
+	case end:
+		err = s.Delete(context.Background(), j)
+	default:
+		_, err = s.Save(context.Background(), j.Joined(begin.Add(time.Second), fmt.Sprint("PA_", j.Version)))
+	}
+	if err != nil {
+		tb.Errorf("changing job %d: %v", n, err)
+	}
+}
+
+// jobs returns what m holds, a line of JSON for a job, but for what does not
+// outlive a process.
+func jobs(tb testing.TB, m *memory) []string {
+	tb.Helper()
+	var all []string
+	for _, key := range m.Keys() {
+		j, err := m.Get(context.Background(), key)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		j.Version, j.Lease = 0, leave.Lease{}
+		b, err := json.Marshal(j)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func wantJobs(tb testing.TB, s *Store, want []string) {
+	tb.Helper()
+	if got := jobs(tb, s.memory); !slices.Equal(got, want) {
+		tb.Errorf("%d jobs:\n%s\nwant %d:\n%s", len(got), strings.Join(got, "\n"), len(want), strings.Join(want, "\n"))
+	}
+}
+
+// ids returns the numbers of the jobs that s holds.
+func ids(tb testing.TB, s *Store) (got []int) {
+	tb.Helper()
+	for _, key := range s.Keys() {
+		var n int
+		if _, err := fmt.Sscanf(string(key.Identity), "identity%d", &n); err != nil {
+			tb.Fatal(err)
+		}
+		got = append(got, n)
+	}
+	slices.Sort(got)
+	return got
+}
+
+func wantIDs(tb testing.TB, s *Store, want ...int) {
+	tb.Helper()
+	if got := ids(tb, s); !slices.Equal(got, want) {
+		tb.Errorf("jobs %d are there, want %d", got, want)
+	}
+}
+
+// faultDisk asks fault before it does anything; an error is what happens then,
+// but errSkip, which has a sync succeed without one. A write with a fault
+// writes half.
+type faultDisk struct {
+	osDisk
+	fault func(op, name string) error
+}
+
+var errSkip = errors.New("skipped")
+
+// fast is a disk that nothing is sure to last on.
+var fast = faultDisk{fault: func(op, _ string) error {
+	if strings.HasPrefix(op, "sync") {
+		return errSkip
+	}
+	return nil
+}}
+
+type faultFile struct {
+	file
+	name string
+	disk faultDisk
+}
+
+func (d faultDisk) create(name string) (file, error) {
+	if err := d.fault("create", name); err != nil {
+		return nil, err
+	}
+	f, err := d.osDisk.create(name)
+	return faultFile{f, name, d}, err
+}
+
+func (d faultDisk) extend(name string) (file, error) {
+	if err := d.fault("extend", name); err != nil {
+		return nil, err
+	}
+	f, err := d.osDisk.extend(name)
+	return faultFile{f, name, d}, err
+}
+
+func (d faultDisk) rename(from, to string) error {
+	if err := d.fault("rename", from); err != nil {
+		return err
+	}
+	return d.osDisk.rename(from, to)
+}
+
+func (d faultDisk) remove(name string) error {
+	if err := d.fault("remove", name); err != nil {
+		return err
+	}
+	return d.osDisk.remove(name)
+}
+
+func (d faultDisk) syncDir(name string) error {
+	if err := d.fault("syncdir", name); err == errSkip {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return d.osDisk.syncDir(name)
+}
+
+func (f faultFile) Write(b []byte) (int, error) {
+	if err := f.disk.fault("write", f.name); err != nil {
+		n, _ := f.file.Write(b[:len(b)/2])
+		return n, err
+	}
+	return f.file.Write(b)
+}
+
+func (f faultFile) Sync() error {
+	if err := f.disk.fault("sync", f.name); err == errSkip {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return f.file.Sync()
+}

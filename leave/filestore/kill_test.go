@@ -1,0 +1,112 @@
+package filestore
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+)
+
+// child is the variable that has TestKill write to the file it names until it
+// is killed.
+const child = "FILESTORE_TEST_CHILD"
+
+// writeForEver says of each write when it is acknowledged, and of what ends a
+// job also when it begins.
+func writeForEver(t *testing.T, path string) {
+	s, err := open(t.Context(), path, slog.New(slog.DiscardHandler), osDisk{}, 20_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	say := func(what string, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(what, n)
+	}
+	const writers = 8
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := os.Getpid()*1_000_000 + w; !t.Failed(); n += writers {
+				put(t, s, n)
+				say("put", n)
+				change(t, s, n, false)
+				say("saved", n)
+				if w%2 == 0 {
+					say("ending", n)
+					change(t, s, n, true)
+					say("ended", n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestKill kills a process in the middle of its writes, again and again.
+func TestKill(t *testing.T) {
+	if path := os.Getenv(child); path != "" {
+		writeForEver(t, path)
+		return
+	}
+	p := newPlace(t)
+	last := map[int]string{} // what was said last of each job
+	for round := range 4 {
+		writeUntilKilled(t, p.path, 400+100*round, last)
+		p.log = &logBuffer{}
+		s := p.open(t, osDisk{}, spare)
+		for n, said := range last {
+			j, err := s.Get(t.Context(), job(t, n).Key)
+			switch {
+			case said == "ended" && err == nil:
+				t.Errorf("job %d had ended and is there", n)
+			case said == "saved" && (err != nil || j.Session == ""):
+				t.Errorf("job %d was saved and is %v, %v", n, j, err)
+			case said == "put" && err != nil:
+				t.Errorf("job %d was put: %v", n, err)
+			}
+		}
+		if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
+			t.Errorf("the file is damaged: %s", p.log.b.String())
+		}
+		s.Close()
+	}
+}
+
+// writeUntilKilled notes what a process says and kills it after so many words.
+func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
+	cmd.Env = append(os.Environ(), child+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(out)
+	for said.Scan() {
+		var what string
+		var n int
+		if _, err := fmt.Sscan(said.Text(), &what, &n); err != nil {
+			t.Errorf("the child says %q", said.Text())
+			continue
+		}
+		last[n] = what
+		if words--; words == 0 {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	if words > 0 {
+		t.Fatal("the child ended by itself")
+	}
+}

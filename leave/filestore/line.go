@@ -1,0 +1,66 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	format = "matrixrtc-auth leaves 1"
+	// maxJobs is how many jobs a line has at most.
+	maxJobs = 256
+	// maxLine is how many bytes are read as one line. A job with the longest
+	// ids there are, all of it escaped, has less than 20 KiB.
+	maxLine = 16 << 20
+)
+
+// header is the first line of a file. Its own checksum has no salt.
+type header struct {
+	Format string `json:"format"`
+	Salt   uint32 `json:"salt"`
+}
+
+// record is every other line.
+type record struct {
+	Jobs     []leave.Job `json:"jobs,omitempty"`
+	Ended    []ended     `json:"ended,omitempty"`
+	Complete bool        `json:"complete,omitempty"`
+}
+
+// ended is the key of a job that is no more.
+type ended struct {
+	Room     sfu.Room     `json:"room"`
+	Identity sfu.Identity `json:"identity"`
+}
+
+var errDamaged = errors.New("its checksum does not fit")
+
+// seal returns v as a line, its checksum in front and its end behind.
+func seal(salt uint32, v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%s %s\n", checksum(salt, text), text), nil
+}
+
+// unseal reads a line into v. errDamaged if it is not what was written; another
+// error if it is, but by a program that had other records than this one.
+func unseal(salt uint32, line []byte, v any) error {
+	sum, text, found := bytes.Cut(line, []byte(" "))
+	text, ended := bytes.CutSuffix(text, []byte("\n"))
+	if !found || !ended || string(sum) != checksum(salt, text) {
+		return errDamaged
+	}
+	return json.Unmarshal(text, v)
+}
+
+func checksum(salt uint32, text []byte) string {
+	return fmt.Sprintf("%08x", crc32.Update(salt, crc32.MakeTable(crc32.Castagnoli), text))
+}

@@ -1,0 +1,122 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/matrix"
+)
+
+const (
+	// lockTime is how long another process may take to give the file up, as
+	// one does that is being replaced by this.
+	lockTime  = 15 * time.Second
+	lockPause = 100 * time.Millisecond
+)
+
+// Open opens the store in the file at path, or begins it; the directory must
+// be there. Beside the file there are path.lock, which stays, and path.new
+// while the file is written anew.
+//
+// A damaged file is renamed to path.corrupt-<time>, reported to log, and a new
+// one begun with what could be read of it. When the disk does not take the new
+// file either, that is reported too, and every write tells of it until it
+// does. Errors are those that only somebody else can help against: no access,
+// no directory, or another process that does not give the file up for 15 s.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	return open(ctx, path, log, osDisk{}, spare)
+}
+
+func open(ctx context.Context, path string, log *slog.Logger, d disk, spare int64) (*Store, error) {
+	lock, err := acquire(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{disk: d, path: path, jobs: memstore.New(), log: log, spare: spare}
+	if err := j.open(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s := &Store{
+		memory: j.jobs, journal: j, lock: lock,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	go s.write()
+	return s, nil
+}
+
+// acquire has no other process open the file.
+func acquire(ctx context.Context, path string) (*flock.Flock, error) {
+	lock := flock.New(path + ".lock")
+	waiting, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	_, err := lock.TryLockContext(waiting, lockPause)
+	switch {
+	case err == nil:
+		return lock, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("waiting for the leave file %s: %w", path, ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the leave file %s is in use by another process and was not given up for %v: end that process or give this one a file of its own", path, lockTime)
+	}
+	return nil, fmt.Errorf("the leave file %s cannot be locked: %w", path, err)
+}
+
+// open reads the file and makes it, or a new one, ready to be written.
+func (j *journal) open() error {
+	found, err := load(j.path, j.jobs)
+	if err != nil {
+		return fmt.Errorf("the leave file cannot be read: %w", err)
+	}
+	if err := j.disk.remove(j.successor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.log.Warn("leave file: removing what a process left that was killed", "err", err)
+	}
+	switch {
+	case found.damage != nil:
+		if err := j.keepAside(found.damage); err != nil {
+			return err
+		}
+	case found.cut > 0:
+		j.log.Info("leave file: the last write was cut off; it had not been acknowledged", "path", j.path, "bytes", found.cut)
+	case found.size > 0:
+		return j.goOn(found)
+	}
+	_ = j.renew() // which reports its failure, and writes will meet it
+	return nil
+}
+
+// goOn writes behind what is in the file. A process that was killed may have
+// given it its name, but not made that last.
+func (j *journal) goOn(found finding) error {
+	f, err := j.disk.extend(j.path)
+	if err != nil {
+		return fmt.Errorf("the leave file cannot be written: %w", err)
+	}
+	j.out, j.needed = &output{f, found.salt, found.size}, found.needed
+	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
+		_ = j.fail(err) // as in open
+	}
+	return nil
+}
+
+// keepAside gives a damaged file another name.
+func (j *journal) keepAside(damage error) error {
+	aside := j.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if err := j.disk.rename(j.path, aside); err != nil {
+		return fmt.Errorf("the leave file is damaged (%w) and cannot be moved out of the way: %w", damage, err)
+	}
+	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
+		j.log.Warn("leave file: the new name may not last", "path", aside, "err", err)
+	}
+	all, _, _ := j.jobs.Count(context.Background(), matrix.UserID{})
+	j.log.Error("leave file: it is damaged; a new one is begun with what can be read",
+		"path", j.path, "kept_as", aside, "damage", damage, "leaves", all)
+	return nil
+}

@@ -1,0 +1,22 @@
+package filestore_test
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/filestore"
+	"matrixrtc-auth/leave/leavetest"
+)
+
+func TestConformance(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leave.Store {
+		s, err := filestore.Open(t.Context(), filepath.Join(t.TempDir(), "leaves.db"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	})
+}

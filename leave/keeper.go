@@ -1,0 +1,328 @@
+package leave
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// SFU says who is in a room.
+type SFU interface {
+	// Session returns the participant.sid of identity in room, "" when the
+	// SFU says that it is not there.
+	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
+	// Sessions returns the participant.sid of everybody in room.
+	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
+	// RoomSince returns when the room that is there now was made, the zero
+	// time when there is none.
+	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
+	// CreateRoom creates the room if it is missing.
+	CreateRoom(ctx context.Context, room sfu.Room) error
+	// Ping asks for nothing but an answer.
+	Ping(ctx context.Context) error
+}
+
+// Events manages delayed events; errors are *[matrix.DelayError].
+type Events interface {
+	Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+	Send(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+	Cancel(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+}
+
+// Keeper does what the jobs of a store ask for, in as many processes as there
+// are. It has no goroutine or timer per job: it claims what is due, does the
+// one thing that the state asks for on a bounded pool, and writes what follows.
+// All fields but Observe are required.
+type Keeper struct {
+	Store  Store
+	SFU    SFU
+	Events Events
+	// Holder names this process among those that share the store.
+	Holder string
+	Grace  Grace
+	// Interval is how often a room is looked at although nothing was reported.
+	Interval time.Duration
+	Budget   *Budget
+	Log      *slog.Logger
+	// Observe, if set, is told of every action at a homeserver: what came of
+	// it and how late it was.
+	Observe func(action string, result matrix.Result, late time.Duration)
+
+	once  sync.Once
+	wake  chan struct{}
+	beat  atomic.Int64 // when the loop last went round, milliseconds
+	watch watch
+}
+
+const (
+	// poll is how often due jobs are looked for: the shortest delay has its
+	// restart every 125 ms.
+	poll = 50 * time.Millisecond
+	// workers is how many jobs are worked on at once.
+	workers = 128
+	// stalled is how long the loop may take for one round.
+	stalled = 30 * time.Second
+)
+
+// Run works until ctx ends; then it claims nothing more, and returns when the
+// actions in hand are done and their jobs given back.
+func (k *Keeper) Run(ctx context.Context) {
+	k.init()
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { k.watchSFU(ctx) })
+	running.Go(func() { k.patrol(ctx) })
+	slots := make(chan struct{}, workers)
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		k.beat.Store(time.Now().UnixMilli())
+		k.claim(ctx, slots, &running)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-k.wake:
+		}
+	}
+}
+
+func (k *Keeper) init() {
+	k.once.Do(func() {
+		k.wake = make(chan struct{}, 1)
+		k.beat.Store(time.Now().UnixMilli())
+	})
+}
+
+// Wake has the keeper look for due jobs at once.
+func (k *Keeper) Wake() {
+	k.init()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Stalled reports whether the keeper has made no progress for 30 s.
+func (k *Keeper) Stalled(now time.Time) bool {
+	k.init()
+	return now.Sub(time.UnixMilli(k.beat.Load())) > stalled
+}
+
+// claim takes as many due jobs as there are free workers and starts on them.
+func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.WaitGroup) {
+	free := cap(slots) - len(slots)
+	if free == 0 || ctx.Err() != nil {
+		return
+	}
+	claimed := time.Now()
+	jobs, err := k.Store.Claim(ctx, k.Holder, claimed, free)
+	if err != nil {
+		if ctx.Err() == nil {
+			k.Log.Error("leave: claiming jobs", "err", err)
+		}
+		return
+	}
+	for _, job := range jobs {
+		slots <- struct{}{}
+		running.Go(func() {
+			// What has begun is finished, also when the program ends.
+			k.act(context.WithoutCancel(ctx), task{job, claimed})
+			<-slots
+			k.Wake()
+		})
+	}
+}
+
+// task is a job lent to this process.
+type task struct {
+	Job
+	claimed time.Time // before the store was asked; with monotonic clock
+}
+
+// held reports whether the lease lasts for a while yet, by both clocks: the
+// wall's, which others go by, and the monotonic one, which does not jump.
+func (t task) held(now time.Time) bool {
+	return now.Sub(t.claimed) < t.LeaseTime() && now.Round(0).Before(t.Lease.Until)
+}
+
+// act does the one thing that is most urgent for a job.
+func (k *Keeper) act(ctx context.Context, t task) {
+	now := time.Now()
+	if why := t.Over(now); why != "" {
+		k.end(ctx, t.Job, slog.LevelWarn, why)
+		return
+	}
+	switch {
+	case t.State == Sending && !t.NextLook.After(now):
+		k.send(ctx, t)
+	case t.State != Sending && !t.NextRestart.After(now):
+		k.restart(ctx, t)
+	case !t.NextLook.After(now):
+		k.look(ctx, t)
+	case len(t.Replaces) > 0 && !t.NextCancel.After(now):
+		k.cancel(ctx, t)
+	default:
+		k.write(ctx, t.Job, func(j Job) Job { return j })
+	}
+}
+
+// restart starts the delay anew, if the homeserver's budget allows.
+func (k *Keeper) restart(ctx context.Context, t task) {
+	server := t.User.Server()
+	if wait := k.Budget.take(server, t.urgency(time.Now()), time.Now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.postponed(time.Now(), wait) })
+		return
+	}
+	if !t.held(time.Now()) {
+		return
+	}
+	sent := time.Now()
+	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
+	defer cancel()
+	err := k.Events.Restart(try, server, t.DelayID)
+	k.observe("restart", err, sent.Sub(t.NextRestart))
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone:
+		next := jittered(period(t.Delay))
+		k.write(ctx, t.Job, func(j Job) Job { return j.RestartDone(sent, next) })
+	case matrix.ResultGone:
+		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
+	default:
+		k.logFailure(t.Job, "restart", err)
+		wait := k.backOff(server, err)
+		k.write(ctx, t.Job, func(j Job) Job { return j.RestartFailed(time.Now(), wait) })
+	}
+}
+
+// look asks the SFU whether the participant is there.
+func (k *Keeper) look(ctx context.Context, t task) {
+	session, err := k.session(ctx, t.Job)
+	now := time.Now()
+	switch {
+	case err != nil:
+		outage := k.watch.outage(k.Grace, now)
+		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, true) })
+	case session != "":
+		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
+	case k.forgotten(ctx, t.Job):
+		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(time.Now(), k.Grace.Outage) })
+	default:
+		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
+		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, confirm) })
+	}
+}
+
+// clockSkew is how far the SFU's clock and ours may be apart.
+const clockSkew = 2 * time.Second
+
+// forgotten reports whether the SFU has lost the room that the participant was
+// in: it restarted so quickly that nobody saw it away, and everybody is still
+// to come back. The room is created again, or they could not.
+func (k *Keeper) forgotten(ctx context.Context, j Job) bool {
+	if j.State == Waiting || j.ClearLeave {
+		return false
+	}
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	since, err := k.SFU.RoomSince(asking, j.Room)
+	if err != nil || !since.IsZero() && since.Before(j.RoomSeen.Add(clockSkew)) {
+		return false
+	}
+	return k.createRoom(ctx, j.Room) == nil
+}
+
+// send asks the SFU once more and sends the leave if the participant is gone.
+func (k *Keeper) send(ctx context.Context, t task) {
+	session, err := k.session(ctx, t.Job)
+	now := time.Now()
+	switch {
+	case err == nil && session != "" && session != t.LeftSession:
+		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
+		return
+	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
+		k.write(ctx, t.Job, func(j Job) Job { return j.doubted(now) })
+		return
+	}
+	server := t.User.Server()
+	if wait := k.Budget.take(server, sending, now); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(now, wait) })
+		return
+	}
+	if !t.held(time.Now()) {
+		return
+	}
+	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
+	defer cancel()
+	err = k.Events.Send(try, server, t.DelayID)
+	k.observe("send", err, now.Sub(t.Since))
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone:
+		k.end(ctx, t.Job, slog.LevelInfo, "sent")
+	case matrix.ResultGone:
+		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had sent or dropped it already")
+	case matrix.ResultForbidden:
+		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
+	default:
+		k.logFailure(t.Job, "send", err)
+		wait := k.backOff(server, err)
+		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(time.Now(), wait) })
+	}
+}
+
+// unchanged asks the store whether the job is still what it was: nobody has
+// heard of the participant coming back. A store that does not answer says no.
+func (k *Keeper) unchanged(ctx context.Context, job Job) bool {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	stored, err := k.Store.Get(ctx, job.Key)
+	return err == nil && stored.Version == job.Version
+}
+
+// cancel ends one delegation that was replaced.
+func (k *Keeper) cancel(ctx context.Context, t task) {
+	server, id := t.User.Server(), t.Replaces[0]
+	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
+		return
+	}
+	try, stop := context.WithTimeout(ctx, attempt(t.Delay))
+	defer stop()
+	err := k.Events.Cancel(try, server, id)
+	k.observe("cancel", err, 0)
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
+		k.write(ctx, t.Job, func(j Job) Job { return j.Cancelled(id) })
+	default:
+		k.logFailure(t.Job, "cancel", err)
+		wait := k.backOff(server, err)
+		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
+	}
+}
+
+// backOff is how long the homeserver wants to be left alone.
+func (k *Keeper) backOff(server matrix.ServerName, err error) time.Duration {
+	wait := retryAfter(err)
+	if matrix.ResultOf(err) == matrix.ResultLimited {
+		k.Budget.limited(server, wait, time.Now())
+	}
+	return wait
+}
+
+func (k *Keeper) observe(action string, err error, late time.Duration) {
+	if k.Observe != nil {
+		k.Observe(action, matrix.ResultOf(err), max(late, 0))
+	}
+}
+
+// jittered shortens d by up to a tenth, so that jobs made at once do not stay
+// together.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d/10)+1))
+}

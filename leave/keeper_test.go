@@ -1,0 +1,332 @@
+package leave_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+const long = time.Hour
+
+// wantFate checks what became of an event, and that it was within limit of since.
+func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
+	w.t.Helper()
+	got, at := w.fate(id)
+	if got != want {
+		w.t.Errorf("the leave was %q, want %q; calls %q", got, want, w.calls)
+	} else if took := at.Sub(since); got != "" && took > limit {
+		w.t.Errorf("the leave was %s after %v, want at most %v", got, took, limit)
+	}
+}
+
+// connected brings a participant into the call with a delegated leave.
+func connected(t *testing.T, delay time.Duration) *world {
+	w := newWorld(t)
+	w.join("S1")
+	w.delegate("d1", delay)
+	w.report(leave.Joined, "S1", leave.Unclear)
+	time.Sleep(100 * time.Millisecond)
+	if w.count("restart d1") != 1 {
+		t.Errorf("calls %q, want a restart at once", w.calls)
+	}
+	return w
+}
+
+func bubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+func TestStaysAsLongAsTheParticipant(t *testing.T) {
+	for _, delay := range []time.Duration{500 * time.Millisecond, 8 * time.Second, 18 * time.Second, long, 24 * time.Hour} {
+		t.Run(delay.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, delay)
+				span := min(5*delay, 40*time.Hour)
+				time.Sleep(span)
+				w.wantFate("d1", "", time.Time{}, 0)
+				// 18 s are restarted within 4.5 s, an hour within 48 min.
+				most := span/(min(delay*4/5, max(delay/4, delay-30*time.Second))*9/10) + 2
+				if got := w.count("restart d1"); got > int(most) {
+					t.Errorf("%d restarts in %v, want at most %d", got, span, most)
+				}
+			})
+		})
+	}
+}
+
+func TestClearLeaveIsSentAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		left := time.Now()
+		w.vanish()
+		w.report(leave.Left, "S1", leave.Clear)
+		time.Sleep(10 * time.Second)
+		w.wantFate("d1", "sent", left, 200*time.Millisecond)
+		if _, err := w.store.Get(t.Context(), key); err == nil {
+			t.Error("the job is still stored")
+		}
+	})
+}
+
+func TestLeaveOfAnotherReasonHasAGrace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		left := time.Now()
+		w.vanish()
+		w.report(leave.Left, "S1", leave.Unclear)
+		time.Sleep(900 * time.Millisecond)
+		w.wantFate("d1", "", left, 0)
+		time.Sleep(10 * time.Second)
+		w.wantFate("d1", "sent", left, 1500*time.Millisecond)
+	})
+}
+
+func TestComingBackWithinTheGrace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.vanish()
+		w.report(leave.Left, "S1", leave.Unclear)
+		time.Sleep(500 * time.Millisecond)
+		w.join("S2") // no webhook of it arrives
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "", time.Time{}, 0)
+		left := time.Now()
+		w.vanish()
+		w.report(leave.Left, "S2", leave.Clear)
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "sent", left, time.Second)
+	})
+}
+
+func TestSameIdentityJoinsAgain(t *testing.T) {
+	reports := map[string]func(w *world){
+		"in order": func(w *world) {
+			w.report(leave.Left, "S1", leave.Unclear)
+			w.report(leave.Joined, "S2", leave.Unclear)
+		},
+		"left comes last": func(w *world) {
+			w.report(leave.Joined, "S2", leave.Unclear)
+			w.report(leave.Left, "S1", leave.Clear)
+		},
+		"left twice, and without a sid": func(w *world) {
+			w.report(leave.Joined, "S2", leave.Unclear)
+			w.report(leave.Left, "S1", leave.Clear)
+			w.report(leave.Left, "S1", leave.Clear)
+			w.report(leave.Left, "", leave.Clear)
+		},
+		"an unknown session left": func(w *world) { w.report(leave.Left, "S9", leave.Clear) },
+		"joined is lost":          func(w *world) { w.report(leave.Left, "S1", leave.Clear) },
+		"both are lost":           func(*world) {},
+	}
+	for name, report := range reports {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, long)
+				w.join("S2")
+				report(w)
+				time.Sleep(10 * time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+				w.vanish()
+				left := time.Now()
+				w.report(leave.Left, "S2", leave.Clear)
+				time.Sleep(2 * time.Minute)
+				w.wantFate("d1", "sent", left, 2*time.Second)
+			})
+		})
+	}
+}
+
+func TestLeftBeforeJoined(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.delegate("d1", long)
+		w.report(leave.Left, "S1", leave.Clear)
+		w.report(leave.Joined, "S1", leave.Unclear)
+		time.Sleep(long + time.Second)
+		got, _ := w.fate("d1")
+		if got == "" {
+			t.Error("the member of a client that came and went stays")
+		}
+	})
+}
+
+func TestLostWebhook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.vanish()
+		left := time.Now()
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "sent", left, 80*time.Second)
+	})
+}
+
+func TestNobodyComes(t *testing.T) {
+	for _, delay := range []time.Duration{18 * time.Second, long, 24 * time.Hour} {
+		t.Run(delay.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				start := time.Now()
+				w.delegate("d1", delay)
+				limit := min(delay, long)
+				time.Sleep(limit - time.Second)
+				w.wantFate("d1", "", start, 0)
+				time.Sleep(time.Minute)
+				w.wantFate("d1", "sent", start, limit+2*time.Second)
+			})
+		})
+	}
+}
+
+func TestAbortedConnectionShortensTheWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.delegate("d1", long)
+		start := time.Now()
+		w.report(leave.Aborted, "S1", leave.Unclear)
+		time.Sleep(50 * time.Second)
+		w.wantFate("d1", "", start, 0)
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "sent", start, 62*time.Second)
+	})
+}
+
+func TestHomeserverAway(t *testing.T) {
+	for _, result := range []matrix.Result{matrix.ResultFailed, matrix.ResultLimited, matrix.ResultWrongPath, matrix.ResultNeedsToken} {
+		t.Run(string(result), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, 18*time.Second)
+				time.Sleep(3 * time.Second)
+				w.set(func() { w.hsStatus = result })
+				time.Sleep(12 * time.Second)
+				w.set(func() { w.hsStatus = "" })
+				time.Sleep(5 * time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+			})
+		})
+	}
+}
+
+func TestSendIsTriedUntilTheDelayHasPassed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.set(func() { w.hsDown = true })
+		w.vanish()
+		left := time.Now()
+		w.report(leave.Left, "S1", leave.Clear)
+		time.Sleep(10 * time.Minute)
+		w.set(func() { w.hsDown = false })
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "sent", left, 10*time.Minute+15*time.Second)
+	})
+}
+
+func TestGoneAtTheHomeserverEndsTheJob(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 18*time.Second)
+		w.set(func() { w.hsStatus = matrix.ResultGone })
+		time.Sleep(10 * time.Second)
+		if _, err := w.store.Get(t.Context(), key); err == nil {
+			t.Error("the job is still stored")
+		}
+	})
+}
+
+func TestReplacedDelegationIsCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.delegate("d2", long)
+		time.Sleep(time.Second)
+		w.wantFate("d1", "cancelled", time.Now(), 0)
+		time.Sleep(3 * long)
+		w.wantFate("d2", "", time.Time{}, 0)
+	})
+}
+
+func TestSFUOutage(t *testing.T) {
+	for _, away := range []time.Duration{3 * time.Second, 2 * time.Minute, 50 * time.Minute} {
+		t.Run(away.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, 18*time.Second)
+				w.vanish()
+				w.set(func() { w.sfuDown = true })
+				w.report(leave.Left, "S1", leave.Shutdown)
+				time.Sleep(away)
+				w.set(func() { w.sfuDown = false })
+				time.Sleep(10 * time.Second) // the client needs time to come back
+				w.wantFate("d1", "", time.Time{}, 0)
+				w.join("S2")
+				time.Sleep(5 * time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+			})
+		})
+	}
+}
+
+func TestSFUKilledAndBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.vanish()
+		w.set(func() { w.sfuDown = true })
+		time.Sleep(70 * time.Second) // the look into the room finds it away
+		w.set(func() { w.sfuDown = false })
+		time.Sleep(time.Second)
+		w.set(func() {
+			if len(w.created) != 1 {
+				t.Errorf("created %q, want the room again", w.created)
+			}
+		})
+		time.Sleep(10 * time.Second)
+		w.join("S2")
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
+}
+
+func TestRestartOfTheProgram(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 18*time.Second)
+		w.stop()
+		<-w.ended
+		time.Sleep(10 * time.Second)
+		w.start()
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "", time.Time{}, 0)
+		w.vanish()
+		left := time.Now()
+		w.report(leave.Left, "S1", leave.Clear)
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "sent", left, time.Second)
+	})
+}
+
+func TestUnansweredForAnHour(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 18*time.Second)
+		w.set(func() { w.sfuDown = true })
+		start := time.Now()
+		time.Sleep(3 * long)
+		w.wantFate("d1", "fired", start, long+2*time.Minute)
+		if _, err := w.store.Get(t.Context(), key); err == nil {
+			t.Error("the job is still stored")
+		}
+	})
+}
+
+func TestManyJobsEndAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 50 {
+			w.delegate(fmt.Sprint("d", i), long)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		for i := range 49 {
+			w.wantFate(fmt.Sprint("d", i), "cancelled", time.Now(), 0)
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package leavetest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// start is a time for tests to begin at: now, as precise as stores are.
+func start() time.Time { return time.Now().Truncate(time.Millisecond) }
+
+// delegation returns the job of a leave of an hour.
+func delegation(t *testing.T, room sfu.Room, identity sfu.Identity, delayID string, now time.Time) leave.Job {
+	t.Helper()
+	return leave.New(leave.Key{Room: room, Identity: identity}, userID(t, "@alice:example.org"), delay(t, delayID), time.Hour, now)
+}
+
+func userID(t *testing.T, text string) matrix.UserID {
+	t.Helper()
+	id, err := matrix.ParseUserID(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func delay(t *testing.T, text string) matrix.DelayID {
+	t.Helper()
+	id, err := matrix.ParseDelayID(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// dueAt returns j as one whose SFU is to be asked at due, and nothing else.
+func dueAt(j leave.Job, due time.Time) leave.Job {
+	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
+	return j
+}
+
+// put, get, save and claim end the test when the store refuses.
+func put(t *testing.T, s leave.Store, job leave.Job) (replaced *leave.Job) {
+	t.Helper()
+	replaced, err := s.Put(t.Context(), job)
+	if err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+	return replaced
+}
+
+func get(t *testing.T, s leave.Store, key leave.Key) leave.Job {
+	t.Helper()
+	job, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatalf("Get(%v): %v", key, err)
+	}
+	return job
+}
+
+// stored puts job and returns it as it is stored.
+func stored(t *testing.T, s leave.Store, job leave.Job) leave.Job {
+	t.Helper()
+	put(t, s, job)
+	return get(t, s, job.Key)
+}
+
+func save(t *testing.T, s leave.Store, job leave.Job) leave.Job {
+	t.Helper()
+	saved, err := s.Save(t.Context(), job)
+	if err != nil {
+		t.Fatalf("Save: %v", err)
+	}
+	return saved
+}
+
+func merge(t *testing.T, s leave.Store, jobs ...leave.Job) {
+	t.Helper()
+	if err := s.Merge(t.Context(), jobs); err != nil {
+		t.Fatalf("Merge: %v", err)
+	}
+}
+
+func claim(t *testing.T, s leave.Store, holder string, now time.Time, n int) []leave.Job {
+	t.Helper()
+	jobs, err := s.Claim(t.Context(), holder, now, n)
+	if err != nil {
+		t.Fatalf("Claim: %v", err)
+	}
+	return jobs
+}
+
+func claimRooms(t *testing.T, s leave.Store, now time.Time, every time.Duration, n int) []sfu.Room {
+	t.Helper()
+	rooms, err := s.ClaimRooms(t.Context(), now, every, n)
+	if err != nil {
+		t.Fatalf("ClaimRooms: %v", err)
+	}
+	return rooms
+}
+
+// wantIDs checks which jobs were returned, in their order.
+func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
+	t.Helper()
+	var got []string
+	for _, j := range jobs {
+		got = append(got, j.DelayID.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got jobs %q, want %q", got, want)
+	}
+}
+
+// wantSame checks that got is want in every field, but of any version.
+func wantSame(t *testing.T, got, want leave.Job) {
+	t.Helper()
+	got.Version = want.Version
+	wantEqual(t, got, want)
+}
+
+// wantEqual checks that got is want in every field. NextCancel means nothing
+// when there is nothing to cancel.
+func wantEqual(t *testing.T, got, want leave.Job) {
+	t.Helper()
+	if len(got.Replaces) == 0 {
+		got.NextCancel = want.NextCancel
+	}
+	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
+	for i := range g.NumField() {
+		if got, want := plain(g.Field(i).Interface()), plain(w.Field(i).Interface()); got != want {
+			t.Errorf("%s is %s, want %s", g.Type().Field(i).Name, got, want)
+		}
+	}
+}
+
+// plain makes values comparable: an instant has neither zone nor monotonic
+// clock.
+func plain(v any) string {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	case leave.Lease:
+		return fmt.Sprintf("%q until %s", v.Holder, plain(v.Until))
+	}
+	return fmt.Sprintf("%+v", v)
+}

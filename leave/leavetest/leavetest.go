@@ -1,0 +1,81 @@
+// Package leavetest is the contract of a [leave.Store] in code: the tests that
+// every store passes.
+package leavetest
+
+import (
+	"testing"
+
+	"matrixrtc-auth/leave"
+)
+
+// Run tests the stores that open returns: each empty, and each by itself. Open
+// has them closed by t.Cleanup. Times are those of the calls, near to now.
+func Run(t *testing.T, open func(*testing.T) leave.Store) {
+	tests := map[string]func(*testing.T, leave.Store){
+		"a job is there from Put to Delete":             putAndDelete,
+		"every field is kept":                           everyField,
+		"any text is kept":                              anyText,
+		"keys do not run together":                      keysApart,
+		"times are kept to the millisecond":             milliseconds,
+		"putting again changes nothing":                 putAgain,
+		"a later delegation replaces":                   laterReplaces,
+		"an earlier delegation never replaces":          earlierNever,
+		"of two at once the greater delay id stays":     tiesByDelayID,
+		"a delay id may be delegated again":             sameDelayID,
+		"what was replaced is to be cancelled":          replacesAdd,
+		"a replacement is lent to nobody":               replacementIsFree,
+		"a write must know the last version":            staleWrites,
+		"what ended is not written":                     endedWrites,
+		"no version comes twice":                        versionsOnce,
+		"due jobs are claimed, the earliest first":      claimOrder,
+		"a claim is bounded":                            claimBound,
+		"every reason to be due counts":                 dueReasons,
+		"a lent job is not due before its lease ends":   leaseTime,
+		"a job given back is due":                       givenBack,
+		"a write by others leaves the lease":            writtenWhileLent,
+		"who lost the lease cannot write":               fencing,
+		"rooms are claimed once an interval":            roomsOnce,
+		"a room is claimed from its first to last job":  roomsLive,
+		"a room has its jobs":                           roomJobs,
+		"rooms that somebody is in":                     occupiedRooms,
+		"jobs are counted":                              counts,
+		"jobs are counted for who owns them now":        countsFollowOwner,
+		"merge: of two delegations the later stays":     mergeDelegations,
+		"merge: the copy restarted last stays":          mergeRestarted,
+		"merge: then the younger state stays":           mergeSince,
+		"merge: what ended is brought back":             mergeEnded,
+		"merge: who knew the job before cannot write":   mergeFences,
+		"merge: versions grow beyond those of the copy": mergeVersions,
+		"merge: a lease lasts":                          mergeLease,
+		"merge: again is harmless":                      mergeAgain,
+		"merge: many, and none":                         mergeMany,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+	RunShared(t, func(t *testing.T) (a, b leave.Store) {
+		s := open(t)
+		return s, s
+	})
+}
+
+// RunShared tests what two processes do to one store, which open returns
+// empty: each process has its end of it. Open has both closed by t.Cleanup.
+func RunShared(t *testing.T, open func(*testing.T) (a, b leave.Store)) {
+	tests := map[string]func(t *testing.T, a, b leave.Store){
+		"what one writes the other reads":         sharedJobs,
+		"a stale holder is fenced by the other":   sharedFencing,
+		"each due job is claimed once":            claimRace,
+		"each action is done once":                actionRace,
+		"no write is lost":                        writeRace,
+		"the latest of many delegations stays":    putRace,
+		"a job that comes and goes has one owner": lifeRace,
+		"each room is claimed once":               roomRace,
+	}
+	for name, test := range tests {
+		t.Run("shared/"+name, func(t *testing.T) {
+			a, b := open(t)
+			test(t, a, b)
+		})
+	}
+}

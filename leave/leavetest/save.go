@@ -1,0 +1,74 @@
+package leavetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// wantConflict checks that job can be neither saved nor deleted, and that
+// trying changes nothing.
+func wantConflict(t *testing.T, s leave.Store, job leave.Job) {
+	t.Helper()
+	before, err := s.Get(t.Context(), job.Key)
+	job.Looks += 1000
+	if _, err := s.Save(t.Context(), job); !errors.Is(err, leave.ErrConflict) {
+		t.Errorf("Save of version %d: %v, want ErrConflict", job.Version, err)
+	}
+	if err := s.Delete(t.Context(), job); !errors.Is(err, leave.ErrConflict) {
+		t.Errorf("Delete of version %d: %v, want ErrConflict", job.Version, err)
+	}
+	if after, errAfter := s.Get(t.Context(), job.Key); err == nil && errAfter == nil {
+		wantEqual(t, after, before)
+	} else if !errors.Is(errAfter, err) {
+		t.Errorf("Get: %v, before %v", errAfter, err)
+	}
+}
+
+func staleWrites(t *testing.T, s leave.Store) {
+	first := stored(t, s, delegation(t, "room", "alice", "d1", start()))
+	changed := first
+	changed.Session = "PA_1"
+	second := save(t, s, changed)
+	if second.Version <= first.Version || second.Session != "PA_1" {
+		t.Errorf("Save returned version %d and session %q after version %d", second.Version, second.Session, first.Version)
+	}
+	wantEqual(t, get(t, s, first.Key), second)
+	wantConflict(t, s, first)
+	ahead := second
+	ahead.Version++
+	wantConflict(t, s, ahead)
+	save(t, s, second)
+}
+
+func endedWrites(t *testing.T, s leave.Store) {
+	job := stored(t, s, delegation(t, "room", "alice", "d1", start()))
+	if err := s.Delete(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, s, job)
+	never := delegation(t, "room", "bob", "d2", start())
+	wantConflict(t, s, never)
+}
+
+func versionsOnce(t *testing.T, s leave.Store) {
+	now := start()
+	var old []leave.Job
+	for range 3 {
+		job := stored(t, s, delegation(t, "room", "alice", "d1", now))
+		for _, o := range old {
+			wantConflict(t, s, o)
+		}
+		old = append(old, job)
+		job = save(t, s, job)
+		old = append(old, job)
+		job = claim(t, s, "holder", now, 1)[0]
+		old = append(old, job)
+		if err := s.Delete(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+	}
+}

@@ -1,0 +1,65 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// Claim lends up to n due jobs to holder, in O(n log jobs).
+func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var jobs []leave.Job
+	for len(jobs) < n && len(s.due) > 0 && s.due[0].at <= now.UnixMilli() {
+		job := s.due[0].job()
+		// At least a millisecond, or the same job would be first again.
+		job.Lease = leave.Lease{Holder: holder, Until: now.Add(max(job.LeaseTime(), time.Millisecond))}
+		jobs = append(jobs, s.write(job))
+	}
+	return jobs, nil
+}
+
+// ClaimRooms returns up to n rooms that were not returned within the last
+// every, those returned longest ago first.
+func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rooms []sfu.Room
+	latest := min(now.Add(-every).UnixMilli(), now.UnixMilli()-1)
+	for len(rooms) < n && len(s.looked) > 0 && s.looked[0].at <= latest {
+		rooms = append(rooms, s.looked[0].name)
+		s.looked.move(s.looked[0], now.UnixMilli())
+	}
+	return rooms, nil
+}
+
+// Room returns the jobs of a room.
+func (s *Store) Room(_ context.Context, name sfu.Room) ([]leave.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[name]
+	if r == nil {
+		return nil, nil
+	}
+	jobs := make([]leave.Job, len(r.jobs))
+	for i, e := range r.jobs {
+		jobs[i] = e.job()
+	}
+	return jobs, nil
+}
+
+// Rooms returns the rooms that somebody is, or was just now, in.
+func (s *Store) Rooms(context.Context) ([]sfu.Room, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []sfu.Room
+	for name, r := range s.rooms {
+		if r.occupied > 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,142 @@
+package memstore
+
+import (
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// record is a [leave.Job] in two thirds of its space: times are milliseconds
+// since 1970, as everywhere behind a store.
+type record struct {
+	key         leave.Key
+	user        matrix.UserID
+	delayID     matrix.DelayID
+	delay       time.Duration
+	state       leave.State
+	session     string
+	leftSession string
+	holder      string
+	replaces    []matrix.DelayID
+	version     uint64
+	acceptedAt  int64
+	since       int64
+	deadline    int64
+	restarted   int64
+	roomSeen    int64
+	answered    int64
+	nextRestart int64
+	nextLook    int64
+	nextCancel  int64
+	until       int64
+	restarts    int32
+	looks       int32
+	sends       int32
+	cancels     int32
+	clearLeave  bool
+}
+
+func pack(j leave.Job) record {
+	return record{
+		key: j.Key, user: j.User, delayID: j.DelayID, delay: j.Delay,
+		state: j.State, session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave,
+		acceptedAt: millis(j.AcceptedAt), since: millis(j.Since), deadline: millis(j.Deadline),
+		restarted: millis(j.Restarted), answered: millis(j.Answered), roomSeen: millis(j.RoomSeen),
+		nextRestart: millis(j.NextRestart), nextLook: millis(j.NextLook), nextCancel: millis(j.NextCancel),
+		restarts: int32(j.Restarts), looks: int32(j.Looks), sends: int32(j.Sends), cancels: int32(j.Cancels),
+		replaces: j.Replaces, version: j.Version,
+		holder: j.Lease.Holder, until: millis(j.Lease.Until),
+	}
+}
+
+func (r record) job() leave.Job {
+	return leave.Job{
+		Key: r.key, User: r.user, DelayID: r.delayID, Delay: r.delay,
+		State: r.state, Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave,
+		AcceptedAt: instant(r.acceptedAt), Since: instant(r.since), Deadline: instant(r.deadline),
+		Restarted: instant(r.restarted), Answered: instant(r.answered), RoomSeen: instant(r.roomSeen),
+		NextRestart: instant(r.nextRestart), NextLook: instant(r.nextLook), NextCancel: instant(r.nextCancel),
+		Restarts: int(r.restarts), Looks: int(r.looks), Sends: int(r.sends), Cancels: int(r.cancels),
+		Replaces: r.replaces, Version: r.version,
+		Lease: leave.Lease{Holder: r.holder, Until: instant(r.until)},
+	}
+}
+
+// shared returns the constant that s equals, so that no job holds a text of
+// its own.
+func shared(s leave.State) leave.State {
+	for _, known := range [...]leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+		if s == known {
+			return known
+		}
+	}
+	return s
+}
+
+// millis and instant keep the zero time zero.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// entry is a job with its place in every order.
+type entry struct {
+	place
+	record
+	room  *room
+	seat  int // in room.jobs
+	owner *user
+}
+
+// sharing returns r with the texts that other jobs, or the maps, hold already.
+func (e *entry) sharing(r record) record {
+	r.key, r.user, r.state = e.key, e.owner.id, shared(r.state)
+	return r
+}
+
+// room is a LiveKit room with at least one job.
+type room struct {
+	place
+	name     sfu.Room
+	jobs     []*entry
+	occupied int // jobs that are Connected or Leaving
+}
+
+// user is somebody with at least one job.
+type user struct {
+	id   matrix.UserID
+	jobs int
+}
+
+func (r *room) add(e *entry) {
+	e.room, e.seat = r, len(r.jobs)
+	r.jobs = append(r.jobs, e)
+}
+
+func (r *room) remove(e *entry) {
+	last := len(r.jobs) - 1
+	r.jobs[e.seat] = r.jobs[last]
+	r.jobs[e.seat].seat = e.seat
+	r.jobs[last] = nil
+	r.jobs = r.jobs[:last]
+}
+
+// occupies counts 1 for a job whose participant is, or was just now, in the
+// room.
+func (r *record) occupies() int {
+	if r.state == leave.Connected || r.state == leave.Leaving {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,82 @@
+package memstore
+
+import (
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// write stores job with a new version and returns it so. The lock is held,
+// here and in what follows.
+func (s *Store) write(job leave.Job) leave.Job {
+	s.version = max(s.version, job.Version) + 1
+	job.Version = s.version
+	e := s.jobs[job.Key]
+	if e == nil {
+		e = s.add(job.Key)
+	}
+	s.own(e, job.User)
+	e.room.occupied -= e.occupies()
+	e.record = e.sharing(pack(job))
+	e.room.occupied += e.occupies()
+	s.due.move(e, dueAt(job))
+	return e.job()
+}
+
+// dueAt is when a job is due and not lent.
+func dueAt(job leave.Job) int64 {
+	return max(millis(job.Due()), millis(job.Lease.Until))
+}
+
+// add makes the entry of a key, with no job in it yet.
+func (s *Store) add(key leave.Key) *entry {
+	r := s.rooms[key.Room]
+	if r == nil {
+		r = &room{name: key.Room}
+		s.rooms[r.name] = r
+		s.looked.add(r, 0)
+	}
+	e := &entry{record: record{key: leave.Key{Room: r.name, Identity: key.Identity}}}
+	r.add(e)
+	s.jobs[e.key] = e
+	s.due.add(e, 0)
+	return e
+}
+
+// drop forgets a job, and its room and user with their last.
+func (s *Store) drop(e *entry) {
+	delete(s.jobs, e.key)
+	s.due.remove(e)
+	s.disown(e)
+	r := e.room
+	r.occupied -= e.occupies()
+	r.remove(e)
+	if len(r.jobs) == 0 {
+		delete(s.rooms, r.name)
+		s.looked.remove(r)
+	}
+}
+
+// own counts the entry's job as one of id's.
+func (s *Store) own(e *entry, id matrix.UserID) {
+	if e.owner != nil && e.owner.id == id {
+		return
+	}
+	s.disown(e)
+	u := s.users[id]
+	if u == nil {
+		u = &user{id: id}
+		s.users[id] = u
+	}
+	u.jobs++
+	e.owner = u
+}
+
+func (s *Store) disown(e *entry) {
+	u := e.owner
+	if u == nil {
+		return
+	}
+	if u.jobs--; u.jobs == 0 {
+		delete(s.users, u.id)
+	}
+}

@@ -1,0 +1,128 @@
+// Package memstore keeps delegated leaves in the memory of one process, for as
+// long as it runs.
+package memstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Store is a [leave.Store] that never fails and never waits for anything but
+// its lock. New makes one.
+type Store struct {
+	mu sync.Mutex
+	// version is the greatest that was given out. Jobs share one count, so
+	// that none sees a version twice however often its key comes and goes.
+	version uint64
+	jobs    map[leave.Key]*entry
+	rooms   map[sfu.Room]*room
+	users   map[matrix.UserID]*user
+	due     queue[*entry] // by when a job is due and not lent
+	looked  queue[*room]  // by when a room was last returned by ClaimRooms
+}
+
+var _ leave.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		jobs:  map[leave.Key]*entry{},
+		rooms: map[sfu.Room]*room{},
+		users: map[matrix.UserID]*user{},
+	}
+}
+
+// Put stores a job just delegated.
+func (s *Store) Put(_ context.Context, job leave.Job) (*leave.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	job = pack(job).job()
+	e := s.jobs[job.Key]
+	if e == nil {
+		s.write(job)
+		return nil, nil
+	}
+	stored := e.job()
+	switch {
+	case job.Same(stored):
+		return nil, nil
+	case !job.After(stored):
+		return nil, leave.ErrSuperseded
+	}
+	s.write(job.Replacing(stored))
+	return &stored, nil
+}
+
+// Get returns the job of a key.
+func (s *Store) Get(_ context.Context, key leave.Key) (leave.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.jobs[key]
+	if e == nil {
+		return leave.Job{}, leave.ErrNotFound
+	}
+	return e.job(), nil
+}
+
+// Save writes a job whose version is the stored one.
+func (s *Store) Save(_ context.Context, job leave.Job) (leave.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.jobs[job.Key]; e == nil || e.version != job.Version {
+		return leave.Job{}, leave.ErrConflict
+	}
+	return s.write(job), nil
+}
+
+// Delete ends a job whose version is the stored one.
+func (s *Store) Delete(_ context.Context, job leave.Job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.jobs[job.Key]
+	if e == nil || e.version != job.Version {
+		return leave.ErrConflict
+	}
+	s.drop(e)
+	return nil
+}
+
+// Merge brings in copies that were worked on elsewhere.
+func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, job := range jobs {
+		job = pack(job).job()
+		if e := s.jobs[job.Key]; e != nil {
+			job = leave.Merged(e.job(), job)
+		}
+		s.write(job)
+	}
+	return nil
+}
+
+// Count returns how many jobs there are in all and of user.
+func (s *Store) Count(_ context.Context, id matrix.UserID) (all, ofUser int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.users[id]; u != nil {
+		ofUser = u.jobs
+	}
+	return len(s.jobs), ofUser, nil
+}
+
+// Keys returns the keys of all jobs, in no order, for a store that keeps what
+// is in this one.
+func (s *Store) Keys() []leave.Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.jobs))
+}
+
+// Close does nothing: the memory is the garbage collector's.
+func (s *Store) Close() error { return nil }

@@ -1,0 +1,80 @@
+package leave
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	patrolTick = time.Second
+	patrolMost = 100 // rooms looked at in one tick
+	// neverOff is the interval of an operator who set none: a webhook can
+	// always be lost.
+	neverOff = 10 * time.Minute
+	// answeredOften is how often the store is told that a participant is
+	// still there.
+	answeredOften = 10 * time.Minute
+)
+
+// patrol looks into every room once an interval, for what was not reported.
+func (k *Keeper) patrol(ctx context.Context) {
+	every := k.Interval
+	if every == 0 {
+		every = neverOff
+	}
+	for sleep(ctx, jittered(patrolTick)) {
+		if down, _ := k.watch.state(); down {
+			continue
+		}
+		rooms, err := k.Store.ClaimRooms(ctx, time.Now(), every, patrolMost)
+		if err != nil {
+			continue // the claim of jobs reports the same store
+		}
+		for _, room := range rooms {
+			k.inspect(ctx, room)
+		}
+	}
+}
+
+// inspect compares a room's jobs with who is in it.
+func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
+	jobs, err := k.Store.Room(ctx, room)
+	if err != nil || len(jobs) == 0 {
+		return
+	}
+	asking, cancel := context.WithTimeout(ctx, 5*askTime)
+	defer cancel()
+	sessions, err := k.SFU.Sessions(asking, room)
+	if err != nil {
+		k.sfuFailed(err)
+		return
+	}
+	now := time.Now()
+	for _, job := range jobs {
+		if change := k.found(job, sessions[job.Identity], now); change != nil {
+			k.write(ctx, job, change)
+		}
+	}
+	k.Wake()
+}
+
+// found returns what a look into the room means for a job, nil for nothing new.
+func (k *Keeper) found(job Job, session string, now time.Time) func(Job) Job {
+	switch {
+	case session == "" && job.State == Connected:
+		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
+		return func(j Job) Job {
+			if j.State != Connected {
+				return j
+			}
+			return j.Absent(now, confirm)
+		}
+	case session == "":
+		return nil
+	case session == job.Session && job.State == Connected && now.Sub(job.Answered) < answeredOften:
+		return nil
+	}
+	return func(j Job) Job { return j.Present(now, session) }
+}

@@ -1,0 +1,50 @@
+// Package redisstore keeps delegated leaves in Redis (6.0 and later, Valkey, a
+// Redis Cluster), for several replicas.
+//
+// # Keys
+//
+// Nine fixed keys, in one slot of a cluster, hold everything; P is the prefix:
+//
+//	P{leave}:epoch    which life of the server this is
+//	P{leave}:writes   how many writes there were; a job's version is its last
+//	P{leave}:jobs     hash: room and identity → lease and job
+//	P{leave}:due      sorted set: when each job is due and not lent
+//	P{leave}:rooms    sorted set: when each room was last looked into
+//	P{leave}:index    sorted set: the jobs in the order of their rooms
+//	P{leave}:present  hash: room → jobs whose participant is there
+//	P{leave}:users    hash: user → jobs
+//	P{leave}:clock    what is added to the server's clock, if it has jumped
+//
+// # Scripts
+//
+// Every access is one of the scripts beside this file. They get every key in
+// KEYS and build none. Each carries the time after which it must do nothing,
+// because a command sent to a server that is frozen, or behind a line that
+// stalls, runs when that thaws, long after its sender has gone on without it.
+// Nothing is sent twice: a call that failed may have happened, and its caller
+// finds out by the version.
+//
+// # Lost jobs
+//
+// A server that restarts without its file has forgotten everything, one that
+// restarts with an old file, or whose replica took over too early, the last
+// minutes. Each script compares the epoch, which a new life begins with, and
+// the count of writes, which never falls in one life. When they do not fit it
+// does nothing, and every call returns [leave.ErrForgotten] until Merge has
+// been called with what the replica still knows.
+//
+// # Clocks
+//
+// The times of jobs, when they are due and how long they are lent are the
+// callers' to say, and every caller says it by the clock of its host. Stored
+// they are by the store's time, which is Redis': each replica translates from
+// and to its own clock, so that replicas whose clocks differ agree on who holds
+// a job until when, and one whose clock jumps finds all jobs where they were.
+// A difference of up to a second is left as it is: with clocks set by NTP
+// nothing is translated.
+//
+// When it is Redis' clock that jumps, or another server with another clock
+// takes over, the replicas see that their own clocks disagree with it, and
+// correct the store's time by as much. A replica that has just come, or whose
+// correction was taken back by the others, believes them.
+package redisstore

@@ -1,0 +1,59 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// refusal is an answer of the server that waiting does not mend.
+type refusal struct{ text, remedy string }
+
+func (r *refusal) Error() string {
+	return "redisstore: Redis refuses: " + r.text + "; " + r.remedy
+}
+
+// remedies tells what to do about an answer, by its beginning.
+var remedies = map[string]string{
+	"WRONGPASS":        "check LIVEKIT_REDIS_PASSWORD and the user name in LIVEKIT_REDIS_URL",
+	"AUTH":             "check LIVEKIT_REDIS_PASSWORD: the server asks for none",
+	"invalid password": "check LIVEKIT_REDIS_PASSWORD",
+	"NOAUTH":           "set LIVEKIT_REDIS_PASSWORD",
+	// A server that waits for a password does not read long commands.
+	"Protocol error: unauthenticated": "set LIVEKIT_REDIS_PASSWORD",
+	"NOPERM":                          "let the user run scripts, and in them the commands of strings, hashes and sorted sets, on our keys",
+	"DB index":                        "use a database that the server has",
+	"SELECT is not":                   "leave out the database: a cluster has only 0",
+	"MOVED":                           "add ?cluster=true to LIVEKIT_REDIS_URL: the server belongs to a cluster",
+	"This instance has cluster support disabled": "leave out ?cluster=true: the server is a single one",
+}
+
+// failed makes the error of a call from go-redis'. It does not wrap that one,
+// which might repeat the password; of its kind only the time-out is kept.
+func (s *Store) failed(err error) error {
+	for beginning, remedy := range remedies {
+		if redis.HasErrorPrefix(err, beginning) {
+			return &refusal{s.clean(err), remedy}
+		}
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("redisstore: %s: %w", s.clean(err), context.DeadlineExceeded)
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("redisstore: %w", context.Canceled)
+	}
+	return errors.New("redisstore: " + s.clean(err))
+}
+
+// clean returns err's message without the password.
+func (s *Store) clean(err error) string {
+	text := err.Error()
+	for _, secret := range s.hide {
+		text = strings.ReplaceAll(text, secret, "[redacted]")
+	}
+	return text
+}

@@ -1,0 +1,36 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// checkEviction warns of a server that throws keys away when its memory is
+// full: it would take all jobs at once. A server that does not tell is let be.
+func (s *Store) checkEviction(ctx context.Context) {
+	node, err := s.node(ctx)
+	if err != nil {
+		return
+	}
+	info, err := node.Info(ctx, "memory").Result()
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(info) {
+		policy, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:")
+		if found && policy != "noeviction" {
+			s.log.Warn("redisstore: Redis may throw delegated leaves away when its memory is full; "+
+				"set maxmemory-policy to noeviction, or use a server of their own", "maxmemory-policy", policy)
+		}
+	}
+}
+
+// node returns the server that has our keys.
+func (s *Store) node(ctx context.Context) (*redis.Client, error) {
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		return cluster.MasterForKey(ctx, s.keys[0])
+	}
+	return s.client.(*redis.Client), nil
+}

@@ -1,0 +1,131 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// delegation returns the job of a leave of an hour; name is all its names.
+func delegation(t testing.TB, name string, now time.Time) leave.Job {
+	t.Helper()
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leave.New(leave.Key{Room: sfu.Room(name), Identity: sfu.Identity(name)}, user, id, time.Hour, now)
+}
+
+func put(t *testing.T, s *redisstore.Store, job leave.Job) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), job); err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+}
+
+// get reads a job and checks the error.
+func get(t *testing.T, s *redisstore.Store, key leave.Key, want error) leave.Job {
+	t.Helper()
+	job, err := s.Get(t.Context(), key)
+	if !errors.Is(err, want) {
+		t.Fatalf("Get: %v, want %v", err, want)
+	}
+	return job
+}
+
+func merge(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
+	t.Helper()
+	if err := s.Merge(t.Context(), jobs); err != nil {
+		t.Fatalf("Merge: %v", err)
+	}
+}
+
+// wantForgotten checks that every method says that jobs were lost.
+func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	job.Version = 1
+	for name, call := range map[string]func() error{
+		"Put":        func() error { _, err := s.Put(ctx, job); return err },
+		"Get":        func() error { _, err := s.Get(ctx, job.Key); return err },
+		"Save":       func() error { _, err := s.Save(ctx, job); return err },
+		"Delete":     func() error { return s.Delete(ctx, job) },
+		"Claim":      func() error { _, err := s.Claim(ctx, "holder", now, 1); return err },
+		"ClaimRooms": func() error { _, err := s.ClaimRooms(ctx, now, time.Minute, 1); return err },
+		"Room":       func() error { _, err := s.Room(ctx, job.Room); return err },
+		"Rooms":      func() error { _, err := s.Rooms(ctx); return err },
+		"Count":      func() error { _, _, err := s.Count(ctx, job.User); return err },
+	} {
+		if err := call(); !errors.Is(err, leave.ErrForgotten) {
+			t.Errorf("%s: %v, want ErrForgotten", name, err)
+		}
+	}
+}
+
+// eventually asks until the error is gone: a server that was away needs a
+// moment.
+func eventually(t *testing.T, ask func() error) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var err error
+	for range 250 {
+		if err = ask(); err == nil {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("it does not end: %v", err)
+}
+
+// logged is what was logged.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logged) contains(text string) bool { return strings.Contains(l.String(), text) }
+
+func options(server *miniredis.Miniredis, log *slog.Logger) redisstore.Options {
+	return redisstore.Options{URL: secret.New("redis://" + server.Addr()), Log: log}
+}
+
+func flushScripts(t *testing.T, server *miniredis.Miniredis) {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: server.Addr(), Protocol: 2, DisableIdentity: true})
+	defer c.Close()
+	if err := c.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}

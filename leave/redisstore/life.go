@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+
+	"matrixrtc-auth/leave"
+)
+
+// life is what this process knows of the server's: its epoch and how far the
+// count of writes had come.
+type life struct {
+	mu     sync.Mutex
+	epoch  string // "" before the first contact
+	writes uint64
+	ended  bool // it has lost jobs, and they were not put back yet
+}
+
+// expected returns what a script has to find.
+func (l *life) expected() (epoch string, writes uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return "", 0, leave.ErrForgotten
+	}
+	return l.epoch, l.writes, nil
+}
+
+// reached is told the count of writes that an answer had.
+func (l *life) reached(epoch string, writes uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch == l.epoch {
+		l.writes = max(l.writes, writes)
+	}
+}
+
+// end is told that a script did not find epoch as expected.
+func (l *life) end(epoch string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch == l.epoch {
+		l.ended = true
+	}
+}
+
+func (l *life) begin(epoch string, writes uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch, l.writes, l.ended = epoch, writes, false
+}
+
+// state returns the epoch and whether it has ended.
+func (l *life) state() (epoch string, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch, l.ended
+}
+
+// meet is the first contact: it reads the server's clock, joins its epoch, or
+// begins the first, and looks at what it does when its memory is full.
+func (s *Store) meet(ctx context.Context) error {
+	if epoch, _ := s.life.state(); epoch != "" {
+		return nil
+	}
+	if err := s.readClock(ctx); err != nil {
+		return err
+	}
+	if err := s.begin(ctx, ""); err != nil {
+		return err
+	}
+	s.checkEviction(ctx)
+	return nil
+}
+
+func (s *Store) readClock(ctx context.Context) error {
+	sent := s.clock.wall()
+	numbers, err := s.eval(ctx, clockScript, nil).Int64Slice()
+	if err != nil {
+		return s.failed(err)
+	}
+	if len(numbers) != 2 {
+		return errHead
+	}
+	return s.heard(ctx, numbers[0], numbers[1], sent)
+}
+
+// begin joins the server's epoch. If that is the broken one, or there is none,
+// it is a new one.
+func (s *Store) begin(ctx context.Context, broken string) error {
+	for range 2 {
+		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})
+		switch {
+		case err != nil:
+			return err
+		case r.status == statusOK && len(r.rest) == 1:
+			s.life.begin(r.rest[0], r.writes)
+			return nil
+		}
+	}
+	return errLate
+}

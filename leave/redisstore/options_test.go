@@ -1,0 +1,247 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
+)
+
+const password = "hunter2%2Fhunter2" // it must not be told in any form
+
+func TestBadURL(t *testing.T) {
+	for _, url := range []string{
+		"", "hunter2", "localhost:6379", "http://hunter2@host", "redis://:hunter2@host:port/0", "redis://host/hunter2",
+		"redis://:hunter2@host:99999999", "redis://host/0/1", "redis://host?hunter2=1", "redis://host?db=hunter2",
+		"redis://:hunter2%zz@host", "redis://host?max_retries=hunter2", "rediss://:a b@host", "redis://[::1/hunter2", "unix://",
+		"redis://host?cluster=hunter2", "redis://host/1?cluster=true", "redis://host?addr=hunter2:1", "unix:///hunter2?cluster=true",
+		"redis://host?cluster=true&addr=hunter2", "redis://host?db=1&cluster=true",
+	} {
+		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url)})
+		if err == nil {
+			s.Close()
+			t.Errorf("%q: Open succeeded", url)
+			continue
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q is told in %q", url, err)
+		}
+		if !strings.Contains(err.Error(), "redis://host:6379") {
+			t.Errorf("%q: %q does not say what to write", url, err)
+		}
+	}
+}
+
+func TestPrefix(t *testing.T) {
+	server := miniredis.RunT(t)
+	url := secret.New("redis://" + server.Addr())
+	put(t, openWith(t, redisstore.Options{URL: url}), delegation(t, "a", time.Now()))
+	put(t, openWith(t, redisstore.Options{URL: url, Prefix: "mine"}), delegation(t, "b", time.Now()))
+	for _, key := range server.Keys() {
+		if !strings.HasPrefix(key, "matrixrtc-auth{leave}:") && !strings.HasPrefix(key, "mine{leave}:") {
+			t.Errorf("the key %q has no prefix", key)
+		}
+	}
+	if got := len(server.Keys()); got != 2*7 {
+		t.Errorf("%d keys, want seven for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
+	}
+	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
+		t.Error("a prefix with a brace was accepted")
+	}
+}
+
+func TestDatabase(t *testing.T) {
+	server := miniredis.RunT(t)
+	put(t, open(t, "redis://"+server.Addr()+"/7"), delegation(t, "a", time.Now()))
+	if got := len(server.DB(7).Keys()); got == 0 || len(server.Keys()) != 0 {
+		t.Error("the database of the URL is not used")
+	}
+}
+
+// The URL may hold what an operator wrote for another program's client; the
+// limits of time are ours.
+func TestForeignParameters(t *testing.T) {
+	addr := silentServer(t)
+	begin := time.Now()
+	s, err := redisstore.Open(t.Context(), redisstore.Options{
+		URL: secret.New("redis://" + addr + "?read_timeout=60s&max_retries=10&pool_size=1000&dial_timeout=60&protocol=3"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("Open took %v", took)
+	}
+}
+
+// silentServer takes connections and says nothing.
+func silentServer(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func TestUnreachable(t *testing.T) {
+	server := miniredis.RunT(t)
+	addr := server.Addr()
+	server.Close()
+	var log logged
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://:" + password + "@" + addr), Log: log.logger()})
+	if err != nil {
+		t.Fatalf("Open of a server that is away: %v", err)
+	}
+	defer s.Close()
+	if !log.contains("does not answer") || log.contains("hunter2") {
+		t.Errorf("logged %s", &log)
+	}
+	job := delegation(t, "a", time.Now())
+	if _, err := s.Put(t.Context(), job); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("Put to a server that is away: %v", err)
+	}
+	again := miniredis.NewMiniRedis()
+	again.RequireAuth("hunter2/hunter2")
+	if err := again.StartAddr(addr); err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	eventually(t, func() error { _, err := s.Put(t.Context(), job); return err })
+}
+
+func TestPassword(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireUserAuth("leave", "hunter2/hunter2")
+	for name, test := range map[string]struct {
+		options redisstore.Options
+		refused bool
+	}{
+		"in the URL":   {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr())}, false},
+		"separate":     {redisstore.Options{URL: secret.New("redis://" + server.Addr()), Username: "leave", Password: secret.New("hunter2/hunter2")}, false},
+		"separate one": {redisstore.Options{URL: secret.New("redis://leave:wrong@" + server.Addr()), Password: secret.New("hunter2/hunter2")}, false},
+		"none":         {redisstore.Options{URL: secret.New("redis://" + server.Addr())}, true},
+		"wrong":        {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr()), Password: secret.New("hunter2")}, true},
+	} {
+		s, err := redisstore.Open(t.Context(), test.options)
+		if (err != nil) != test.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			s.Close()
+		} else if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "LIVEKIT_REDIS_PASSWORD") {
+			t.Errorf("%s: %q tells the password, or does not tell its setting", name, err)
+		}
+	}
+}
+
+// A server, or what stands before it, may repeat what it does not understand.
+func TestEchoedPassword(t *testing.T) {
+	addr := echoingServer(t)
+	var log logged
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://:" + password + "@" + addr), Log: log.logger()})
+	if err == nil {
+		_, err = s.Get(t.Context(), leave.Key{})
+		s.Close()
+	}
+	if !strings.Contains(err.Error()+log.String(), "[redacted]") {
+		t.Errorf("the server repeated nothing: %v, %s", err, &log)
+	}
+	if strings.Contains(err.Error()+log.String(), "hunter2") {
+		t.Errorf("told: %v, %s", err, &log)
+	}
+}
+
+// echoingServer answers everything with an error that repeats it.
+func echoingServer(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				buffer := make([]byte, 4096)
+				for {
+					n, err := c.Read(buffer)
+					if err != nil {
+						return
+					}
+					said := bytes.ReplaceAll(buffer[:n], []byte("\r\n"), []byte(" "))
+					c.Write([]byte("-ERR unknown command " + string(said) + "\r\n"))
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// What go-redis would print by itself, to where its logger found standard
+// error at the start of the process, goes nowhere.
+func TestQuiet(t *testing.T) {
+	child := exec.Command(os.Args[0], "-test.run=^TestUnreachable$")
+	var printed bytes.Buffer
+	child.Stderr = &printed
+	if err := child.Run(); err != nil {
+		t.Error(err)
+	}
+	if printed.Len() > 0 {
+		t.Errorf("printed %q", &printed)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	server := miniredis.NewMiniRedis()
+	if err := server.StartTLS(&tls.Config{Certificates: certificate.TLS.Certificates}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Certificate())
+	url := secret.New("rediss://" + server.Addr())
+	put(t, openWith(t, redisstore.Options{URL: url, TLS: &tls.Config{RootCAs: roots}}), delegation(t, "a", time.Now()))
+
+	var log logged
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !log.contains("certificate") {
+		t.Errorf("an unknown authority was let be: %s", &log)
+	}
+}

@@ -1,0 +1,137 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	// page is how many jobs are read, or written, by one script: the server
+	// does nothing else meanwhile.
+	page = 200
+	// mostClaimed is how many are lent by one.
+	mostClaimed = 1000
+)
+
+// jobsKey is where among the keys the jobs are.
+const jobsKey = 2
+
+var errAnswer = errors.New("redisstore: the answer of a script is not as expected")
+
+// Get returns the job of a key.
+func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
+	values, err := s.call(ctx, getScript, field(key))
+	if err != nil {
+		return leave.Job{}, err
+	}
+	if jobs := s.jobs(values); len(jobs) == 1 {
+		return jobs[0], nil
+	}
+	return leave.Job{}, leave.ErrNotFound
+}
+
+// Claim lends up to n due jobs to holder. Redis' clock says until when.
+func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	values, err := s.call(ctx, claimScript, s.there(now), min(n, mostClaimed), holder)
+	if err != nil {
+		return nil, err
+	}
+	return s.jobs(values), nil
+}
+
+// ClaimRooms returns up to n rooms that were not returned within the last
+// every, those returned longest ago first.
+func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	at := s.there(now)
+	latest := min(at-every.Milliseconds(), at-1)
+	names, err := s.call(ctx, claimRoomsScript, at, latest, min(n, mostClaimed))
+	return rooms(names), err
+}
+
+// Room returns the jobs of a room.
+func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
+	var jobs []leave.Job
+	for last := ""; ; {
+		values, err := s.call(ctx, roomScript, string(room), last, page)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(values) == 0:
+			return nil, errAnswer
+		case values[0] == "":
+			return jobs, nil
+		}
+		last = values[0]
+		jobs = append(jobs, s.jobs(values[1:])...)
+	}
+}
+
+// Rooms returns the rooms that somebody is, or was just now, in.
+func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
+	names, err := s.call(ctx, roomsScript)
+	return rooms(names), err
+}
+
+func rooms(names []string) []sfu.Room {
+	var rooms []sfu.Room
+	for _, name := range names {
+		rooms = append(rooms, sfu.Room(name))
+	}
+	return rooms
+}
+
+// Count returns how many jobs there are in all and of user.
+func (s *Store) Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error) {
+	values, err := s.call(ctx, countScript, user.String())
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(values) != 2 {
+		return 0, 0, errAnswer
+	}
+	all, err = strconv.Atoi(values[0])
+	if err != nil {
+		return 0, 0, errAnswer
+	}
+	ofUser, err = strconv.Atoi(values[1])
+	if err != nil {
+		return 0, 0, errAnswer
+	}
+	return all, ofUser, nil
+}
+
+// jobs reads stored values, by our clock. One that is no job, which none of
+// ours wrote, is left out: it must not keep the others from being worked on.
+func (s *Store) jobs(values []string) []leave.Job {
+	var jobs []leave.Job
+	for _, value := range values {
+		if value == "" {
+			continue
+		}
+		job, err := decode(value)
+		if err != nil {
+			s.log.Error("redisstore: what is stored is no job", "key", s.keys[jobsKey], "err", err)
+			continue
+		}
+		jobs = append(jobs, s.here(job))
+	}
+	return jobs
+}
+
+// here returns a job from Redis with its times by our clock.
+func (s *Store) here(job leave.Job) leave.Job { return moved(job, -s.clock.ahead()) }
+
+// there returns an instant by Redis' clock.
+func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

@@ -1,0 +1,247 @@
+//go:build redis
+
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/leave/redisstore/redistest"
+)
+
+// Everything here needs a redis-server: make test-redis.
+
+func TestRealConformance(t *testing.T) {
+	server := redistest.Start(t)
+	leavetest.Run(t, func(t *testing.T) leave.Store { return openReal(t, server.URL(), server.URL())[0] })
+}
+
+func TestRealConformanceOfTwo(t *testing.T) {
+	server := redistest.Start(t)
+	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+		both := openReal(t, server.URL()+"/3", "unix://"+server.Socket+"?db=3")
+		return both[0], both[1]
+	})
+}
+
+func TestRealConformanceOfCluster(t *testing.T) {
+	server := redistest.StartCluster(t)
+	url := server.URL() + "?cluster=true&addr=" + server.Addr
+	leavetest.Run(t, func(t *testing.T) leave.Store { return openReal(t, url)[0] })
+	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+		both := openReal(t, url, url)
+		return both[0], both[1]
+	})
+}
+
+// openReal opens stores that share keys of the test's own, with the times of
+// service.
+func openReal(t *testing.T, urls ...string) []*redisstore.Store {
+	t.Helper()
+	var stores []*redisstore.Store
+	for _, url := range urls {
+		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url), Prefix: t.Name()})
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		t.Cleanup(func() { s.Close() })
+		stores = append(stores, s)
+	}
+	return stores
+}
+
+// servers are the shapes in which faults are tested.
+func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string), args ...string) {
+	t.Run("single", func(t *testing.T) {
+		server := redistest.Start(t, args...)
+		test(t, server, server.URL())
+	})
+	t.Run("cluster", func(t *testing.T) {
+		server := redistest.StartCluster(t, args...)
+		test(t, server, server.URL()+"?cluster=true")
+	})
+}
+
+func TestFrozen(t *testing.T) {
+	servers(t, func(t *testing.T, server *redistest.Server, url string) {
+		s := openReal(t, url)[0]
+		before := delegation(t, "before", time.Now())
+		put(t, s, before)
+
+		server.Freeze(t)
+		begin := time.Now()
+		_, err := s.Put(t.Context(), delegation(t, "meanwhile", time.Now()))
+		took := time.Since(begin)
+		if !errors.Is(err, context.DeadlineExceeded) || took < 900*time.Millisecond || took > 1400*time.Millisecond {
+			t.Errorf("Put to a frozen server: %v after %v, want the deadline after a second", err, took)
+		}
+		if _, err := s.Save(t.Context(), get(t, s, before.Key, context.DeadlineExceeded)); err == nil {
+			t.Error("Save to a frozen server succeeded")
+		}
+		server.Thaw(t)
+
+		// Redis now runs what waited; nothing of it may have an effect.
+		eventually(t, func() error { _, _, err := s.Count(t.Context(), before.User); return err })
+		if all, _, err := s.Count(t.Context(), before.User); all != 1 || err != nil {
+			t.Errorf("Count after the thaw = %d, %v, want what was there before", all, err)
+		}
+		put(t, s, delegation(t, "after", time.Now()))
+	})
+}
+
+func TestFrozenWithFullPool(t *testing.T) {
+	server := redistest.Start(t)
+	s := openReal(t, server.URL())[0]
+	put(t, s, delegation(t, "before", time.Now()))
+	server.Freeze(t)
+	const callers = 200 // many more than there are connections
+	took := make(chan time.Duration)
+	for i := range callers {
+		go func() {
+			begin := time.Now()
+			s.Put(context.Background(), delegation(t, fmt.Sprint("meanwhile", i), begin))
+			took <- time.Since(begin)
+		}()
+	}
+	for range callers {
+		if d := <-took; d > 1500*time.Millisecond {
+			t.Errorf("a call took %v, want a second", d)
+		}
+	}
+	server.Thaw(t)
+	eventually(t, func() error { _, err := s.Rooms(t.Context()); return err })
+	if all, _, err := s.Count(t.Context(), delegation(t, "x", time.Now()).User); all != 1 || err != nil {
+		t.Errorf("Count after the thaw = %d, %v, want 1", all, err)
+	}
+}
+
+func TestRestartedEmpty(t *testing.T) {
+	server := redistest.Start(t)
+	stores := openReal(t, server.URL(), server.URL())
+	a, b := stores[0], stores[1]
+	onA, onB := delegation(t, "a", time.Now()), delegation(t, "b", time.Now())
+	put(t, a, onA)
+	put(t, b, onB)
+	server.Kill()
+	if _, err := a.Get(t.Context(), onA.Key); err == nil {
+		t.Error("Get from a killed server succeeded")
+	}
+	server.Restart(t)
+	for _, s := range stores {
+		wantForgotten(t, s, onA)
+	}
+	merge(t, a, onA)
+	wantForgotten(t, b, onA)
+	merge(t, b, onB)
+	for _, s := range stores {
+		get(t, s, onA.Key, nil)
+		get(t, s, onB.Key, nil)
+	}
+}
+
+func TestRestartedWithOldFile(t *testing.T) {
+	// A cluster of one node that loads a file is down for some seconds.
+	server := redistest.Start(t)
+	s := openReal(t, server.URL())[0]
+	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())
+	put(t, s, kept)
+	server.Do(t, func(ctx context.Context, c *redis.Client) error { return c.Save(ctx).Err() })
+	put(t, s, lost)
+	server.Kill()
+	server.Restart(t)
+	wantForgotten(t, s, kept)
+	merge(t, s, kept, lost)
+	get(t, s, kept.Key, nil)
+	get(t, s, lost.Key, nil)
+}
+
+func TestRefused(t *testing.T) {
+	const password = "hunter2-hunter2"
+	server := redistest.Start(t, "--requirepass", password)
+	for name, o := range map[string]redisstore.Options{
+		"no password":       {URL: secret.New(server.URL())},
+		"wrong password":    {URL: secret.New(server.URL()), Password: secret.New(password + "x")},
+		"wrong one in URL":  {URL: secret.New("redis://:" + password + "y@" + server.Addr)},
+		"missing user":      {URL: secret.New(server.URL()), Username: "nobody", Password: secret.New(password)},
+		"missing database":  {URL: secret.New(server.URL() + "/99"), Password: secret.New(password)},
+		"not a cluster":     {URL: secret.New(server.URL() + "?cluster=true"), Password: secret.New(password)},
+		"wins over the URL": {URL: secret.New("redis://:" + password + "@" + server.Addr), Password: secret.New("wrong")},
+	} {
+		_, err := redisstore.Open(t.Context(), o)
+		if err == nil {
+			t.Errorf("%s: Open succeeded", name)
+			continue
+		}
+		t.Logf("%s: %v", name, err)
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the password is in %q", name, err)
+		}
+	}
+	openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "default", Password: secret.New(password)})
+	openWith(t, redisstore.Options{URL: secret.New("redis://:" + password + "@" + server.Addr)})
+}
+
+func TestClusterWithoutSayingSo(t *testing.T) {
+	server := redistest.StartCluster(t)
+	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL() + "/1")}); err == nil {
+		t.Error("Open with a database that a cluster does not have succeeded")
+	}
+}
+
+func TestEvictionPolicy(t *testing.T) {
+	servers(t, func(t *testing.T, server *redistest.Server, url string) {
+		for policy, warned := range map[string]bool{"noeviction": false, "allkeys-lru": true} {
+			server.Do(t, func(ctx context.Context, c *redis.Client) error {
+				return c.ConfigSet(ctx, "maxmemory-policy", policy).Err()
+			})
+			var log logged
+			openWith(t, redisstore.Options{URL: secret.New(url), Log: log.logger()})
+			if got := log.contains("noeviction"); got != warned {
+				t.Errorf("%s: warned is %v, want %v: %s", policy, got, warned, &log)
+			}
+		}
+	})
+}
+
+// The commands that a user of the server needs, for the operator's manual.
+func TestLeastRights(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do(t, func(ctx context.Context, c *redis.Client) error {
+		return c.Do(ctx, "acl", "setuser", "leave", "on", ">pw", "~"+t.Name()+"{leave}:*",
+			"-@all", "+@connection", "+eval", "+evalsha", "+time", "+info", "+@string", "+@hash", "+@sortedset").Err()
+	})
+	s := openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: secret.New("pw"), Prefix: t.Name()})
+	put(t, s, delegation(t, "a", time.Now()))
+	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: secret.New("pw"), Prefix: "other"})
+	if err == nil {
+		t.Error("Open with keys that the user may not touch succeeded")
+	}
+	t.Log(err)
+}
+
+func BenchmarkPut(b *testing.B) {
+	server := redistest.Start(b)
+	s, err := redisstore.Open(b.Context(), redisstore.Options{URL: secret.New(server.URL())})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Put(b.Context(), delegation(b, time.Now().String(), time.Now())); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// A job is stored as one line that scripts read, and the job without its lease
+// and version, which only Go reads:
+//
+//	<version> <lease ends> <lease lasts> <1 if it occupies its room> <holder>\n<JSON>
+//
+// Times are in milliseconds. A script puts the version in front.
+
+// field names a job in the hash and the sorted sets: with the room first, so
+// that the jobs of one stand together, and its length, so that none is
+// mistaken for another.
+func field(key leave.Key) string {
+	return roomPrefix(key.Room) + string(key.Identity)
+}
+
+func roomPrefix(room sfu.Room) string {
+	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
+}
+
+// encode returns what is stored of job but its version.
+func encode(job leave.Job) (string, error) {
+	until, holder := millis(job.Lease.Until), job.Lease.Holder
+	if strings.Contains(holder, "\n") {
+		return "", fmt.Errorf("redisstore: the holder %q has a line break", holder)
+	}
+	job.Lease, job.Version = leave.Lease{}, 0
+	body, err := json.Marshal(job)
+	if err != nil {
+		return "", fmt.Errorf("redisstore: encoding a job: %w", err)
+	}
+	lasts := max(job.LeaseTime().Milliseconds(), 1)
+	return fmt.Sprintf("%d %d %s %s\n%s", until, lasts, flag(occupies(job)), holder, body), nil
+}
+
+// decode reads what is stored.
+func decode(value string) (leave.Job, error) {
+	line, body, _ := strings.Cut(value, "\n")
+	parts := strings.SplitN(line, " ", 5)
+	if len(parts) != 5 {
+		return leave.Job{}, errors.New("not a job")
+	}
+	version, err := strconv.ParseUint(parts[0], 10, 64)
+	if err != nil {
+		return leave.Job{}, errors.New("a job without a version")
+	}
+	until, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return leave.Job{}, errors.New("a job without a lease")
+	}
+	var job leave.Job
+	if err := json.Unmarshal([]byte(body), &job); err != nil {
+		return leave.Job{}, err
+	}
+	job.Version, job.Lease = version, leave.Lease{Holder: parts[4]}
+	if until != 0 {
+		job.Lease.Until = time.UnixMilli(until)
+	}
+	return job, nil
+}
+
+// version returns what a script that expects value to be stored has to be told.
+func version(value string) string {
+	if value == "" {
+		return absent
+	}
+	v, _, _ := strings.Cut(value, " ")
+	if _, err := strconv.ParseUint(v, 10, 64); err != nil {
+		return unreadable
+	}
+	return v
+}
+
+// What a script is told to expect where no version is.
+const (
+	absent     = "0"
+	unreadable = "?"
+)
+
+// dueAt is when a job is due and not lent.
+func dueAt(job leave.Job) int64 {
+	return max(millis(job.Due()), millis(job.Lease.Until))
+}
+
+func occupies(job leave.Job) bool {
+	return job.State == leave.Connected || job.State == leave.Leaving
+}
+
+func flag(yes bool) string {
+	if yes {
+		return "1"
+	}
+	return "0"
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// moved returns job with all its times later by d, and to the millisecond.
+func moved(job leave.Job, d time.Duration) leave.Job {
+	for _, t := range []*time.Time{
+		&job.AcceptedAt, &job.Since, &job.Deadline, &job.Restarted, &job.Answered, &job.RoomSeen,
+		&job.NextRestart, &job.NextLook, &job.NextCancel, &job.Lease.Until,
+	} {
+		if !t.IsZero() {
+			*t = t.Truncate(time.Millisecond).Add(d)
+		}
+	}
+	return job
+}

@@ -1,0 +1,116 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+)
+
+// DefaultPrefix begins the names of the keys unless another is set.
+const DefaultPrefix = "matrixrtc-auth"
+
+// Options say which server, and as whom.
+type Options struct {
+	// URL is redis://[user:password@]host:6379[/database], rediss:// for TLS
+	// or unix:///path. "?cluster=true" says that it is a Redis Cluster, with
+	// "&addr=host:port" for every further node to ask for the others.
+	URL secret.Text
+	// Username and Password win over those in the URL.
+	Username string
+	Password secret.Text
+	// Prefix begins the names of the keys, for services that share a server;
+	// empty for DefaultPrefix. It must not contain a brace.
+	Prefix string
+	// TLS, if set, is used for rediss: a private authority, a certificate of
+	// our own. The name of the server is the URL's.
+	TLS *tls.Config
+	Log *slog.Logger
+	// Now is the wall clock; nil for time.Now.
+	Now func() time.Time
+}
+
+// Store is a [leave.Store] in Redis. Open makes one.
+type Store struct {
+	client redis.UniversalClient
+	keys   []string
+	hide   []string // what no message may contain
+	log    *slog.Logger
+	clock  clock
+	life   life
+	// patience bounds a call: callTime, but in tests with a server of Go.
+	patience time.Duration
+}
+
+var _ leave.Store = (*Store)(nil)
+
+// Open returns the store on the server that o names. A server that does not
+// answer is no error but a warning, so that a service can begin without it:
+// calls fail until it does. A URL that is none, and a server that refuses us,
+// are errors.
+func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
+
+func open(ctx context.Context, o Options, patience time.Duration) (*Store, error) {
+	s, err := newStore(o, patience)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = s.meet(ctx)
+	if refusal, ok := errors.AsType[*refusal](err); ok {
+		s.Close()
+		return nil, refusal
+	}
+	if err != nil {
+		s.log.Warn("redisstore: Redis does not answer; delegated leaves begin in memory", "err", err)
+	}
+	return s, nil
+}
+
+func newStore(o Options, patience time.Duration) (*Store, error) {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if strings.ContainsAny(o.Prefix, "{}") {
+		return nil, errors.New("redisstore: the prefix of the keys contains a brace, which decides where a cluster keeps them; leave it out")
+	}
+	target, err := parse(o, patience)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{client: target.client(), keys: keys(o.Prefix), hide: target.secrets(), log: o.Log, patience: patience}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.clock.wall = wallClock(o.Now)
+	return s, nil
+}
+
+// wallClock returns now without the monotonic reading, by which times would be
+// compared that differ.
+func wallClock(now func() time.Time) func() time.Time {
+	if now == nil {
+		now = time.Now
+	}
+	return func() time.Time { return now().Round(0) }
+}
+
+// keys returns what every script gets as KEYS, in the order of guard.lua.
+func keys(prefix string) []string {
+	var names []string
+	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "users", "clock"} {
+		names = append(names, prefix+"{leave}:"+name)
+	}
+	return names
+}
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.client.Close() }

@@ -1,0 +1,170 @@
+// Package redistest runs a real redis-server for tests: alone or as a cluster
+// of one node, and has it die, forget, and freeze.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a redis-server of a test, on a port of the loopback interface and
+// on a socket.
+type Server struct {
+	Addr   string // host:port
+	Socket string // path
+	Dir    string // what it keeps, if it keeps anything
+
+	args   []string
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// Ports below those that the kernel gives to clients; the bus of a cluster is
+// 10,000 above.
+const firstPort, lastPort = 20000, 21999
+
+// Start starts a server that keeps nothing on disk, with further arguments of
+// its command line, and ends it with the test. The test fails where the
+// program is missing.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal("redis-server is not installed, and this test is about the real one: apt-get install --no-install-recommends redis-server")
+	}
+	dir, err := os.MkdirTemp("", "redis") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	port := freePort(t)
+	s := &Server{
+		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Socket: filepath.Join(dir, "s"), Dir: dir,
+		args: append([]string{program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+			"--unixsocket", filepath.Join(dir, "s"), "--save", "", "--appendonly", "no"}, args...),
+	}
+	s.start(t)
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// StartCluster starts a cluster of one node.
+func StartCluster(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"}, args...)...)
+	s.Do(t, func(ctx context.Context, c *redis.Client) error { return c.ClusterAddSlotsRange(ctx, 0, 16383).Err() })
+	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Get(ctx, "key").Err() })
+	return s
+}
+
+func freePort(t testing.TB) int {
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		if free(port) && free(port+10000) {
+			return port
+		}
+	}
+	t.Fatal("no free port for a redis-server")
+	return 0
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+func (s *Server) start(t testing.TB) {
+	t.Helper()
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.exited = make(chan struct{})
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		cmd.Wait()
+		close(exited)
+	}(s.cmd, s.exited)
+	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
+}
+
+// wait asks until the server gives an answer of its own, be it a refusal, that
+// is not about its not being ready.
+func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.do(ctx, ask)
+		_, answered := err.(redis.Error)
+		if err == nil || answered && !redis.HasErrorPrefix(err, "LOADING") && !redis.HasErrorPrefix(err, "CLUSTERDOWN") {
+			return
+		}
+		select {
+		case <-s.exited:
+			t.Fatalf("redis-server ended at its start: %v %q", s.cmd.ProcessState, s.args)
+		case <-ctx.Done():
+			t.Fatalf("redis-server does not answer: %v", err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Do has a client of its own do something.
+func (s *Server) Do(t testing.TB, do func(context.Context, *redis.Client) error) {
+	t.Helper()
+	if err := s.do(context.Background(), do); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) do(ctx context.Context, do func(context.Context, *redis.Client) error) error {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, DialerRetries: 1, Protocol: 2, DisableIdentity: true})
+	defer c.Close()
+	return do(ctx, c)
+}
+
+// URL is the server's, without a user.
+func (s *Server) URL() string { return fmt.Sprintf("redis://%s", s.Addr) }
+
+// Kill ends the server as a crash does.
+func (s *Server) Kill() {
+	s.cmd.Process.Kill() // by SIGKILL, which ends a stopped process too
+	<-s.exited
+}
+
+// Restart starts a server again that was killed, with what it kept on disk.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.start(t)
+}
+
+// Freeze stops the process; its connections stay, and the kernel goes on
+// taking what is sent.
+func (s *Server) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Thaw lets it go on, with all that was sent meanwhile.
+func (s *Server) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}

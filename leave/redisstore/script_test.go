@@ -1,0 +1,48 @@
+package redisstore
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is in Redis 6.0 and stays away from other keys: no KEYS, SCAN, CONFIG.
+var allowed = []string{
+	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSET", "INCR", "SET", "TIME",
+	"ZADD", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM",
+}
+
+var calls = regexp.MustCompile(`redis\.p?call\(([^,)]*),?\s*([^,)]*)`)
+
+func TestScriptsUseDeclaredKeys(t *testing.T) {
+	declared := []string{"EPOCH", "WRITES", "JOBS", "DUE", "ROOMS", "INDEX", "PRESENT", "USERS", "CORRECTION", "KEYS[9]", "hash"}
+	found := 0
+	for _, s := range []script{clockScript, setClockScript, beginScript, getScript, writeScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript} {
+		for _, call := range calls.FindAllStringSubmatch(s.source, -1) {
+			command, key := strings.Trim(call[1], "'"), call[2]
+			if !slices.Contains(allowed, command) {
+				t.Errorf("%s is not one of the commands that are allowed", call[0])
+			}
+			if command != "TIME" && !slices.Contains(declared, key) {
+				t.Errorf("%s is not about one of the declared keys", call[0])
+			}
+			found++
+		}
+		if strings.Count(s.source, "redis.call") != len(calls.FindAllString(s.source, -1)) {
+			t.Error("a call is not understood")
+		}
+	}
+	if found < 20 {
+		t.Errorf("found only %d calls", found)
+	}
+}
+
+func TestScriptsAreGuarded(t *testing.T) {
+	for _, s := range []script{getScript, writeScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript, beginScript, setClockScript} {
+		writes := strings.Index(s.source, "'SET'")
+		if limit := strings.Index(s.source, "> tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
+			t.Errorf("a script does not look at its not_after first: %.60q", s.source)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+-- Lends due jobs.
+--
+-- ARGV from 4: the caller's time (milliseconds), how many, to whom
+-- Answer: the jobs as they are stored now.
+for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', ARGV[4], 'LIMIT', 0, ARGV[5])) do
+  local stored = redis.call('HGET', JOBS, field)
+  local lease, occupies, job
+  if stored then
+    lease, occupies, job = string.match(stored, '^%d+ %d+ (%d+) (%d) [^\n]*\n(.*)$')
+  end
+  if job then
+    local ends = int(tonumber(ARGV[4]) + tonumber(lease))
+    stored = table.concat({version(0), ends, lease, occupies, ARGV[6] .. '\n' .. job}, ' ')
+    redis.call('HSET', JOBS, field, stored)
+    redis.call('ZADD', DUE, ends, field)
+    add(stored)
+  else
+    -- Nothing of ours wrote this; it must not stand before the others.
+    redis.call('ZREM', DUE, field)
+  end
+end
+return answer

@@ -1,0 +1,53 @@
+-- The head of every script about jobs.
+--
+-- KEYS  the nine fixed keys, all in one slot of a cluster
+-- ARGV  not_after (milliseconds of the store's time, which is this server's
+--       clock with a correction), the epoch and the count of writes that the
+--       caller knows; then the script's own
+--
+-- Every answer begins with what happened, the time, what of it is correction,
+-- and the count of writes.
+local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, USERS, CORRECTION = unpack(KEYS)
+
+local function int(n) return string.format('%.0f', n) end
+
+local t = redis.call('TIME')
+local correction = redis.call('GET', CORRECTION) or '0'
+local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
+local writes = redis.call('GET', WRITES) or '0'
+
+-- A command that waited in a frozen server is nobody's any more.
+if time > tonumber(ARGV[1]) then
+  return {'late', int(time), correction, writes}
+end
+-- Another epoch: the server began empty. Fewer writes than were seen before:
+-- it began from an old file, or a replica took over that lacked the last ones.
+if redis.call('GET', EPOCH) ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) then
+  return {'forgotten', int(time), correction, writes}
+end
+
+local answer = {'ok', int(time), correction, writes}
+
+local function add(text) answer[#answer + 1] = text end
+
+-- version returns the version of the next write, greater than above.
+local function version(above)
+  if tonumber(above) > tonumber(answer[4]) then
+    redis.call('SET', WRITES, above)
+  end
+  answer[4] = int(redis.call('INCR', WRITES))
+  return answer[4]
+end
+
+-- fields returns where in the sorted set INDEX the jobs of a room are.
+local function fields(room)
+  local prefix = #room .. ':' .. room .. ':'
+  return '[' .. prefix, '(' .. prefix .. '\255'
+end
+
+-- count adds to a number in a hash that has no zeros.
+local function count(hash, field, by)
+  if by ~= 0 and redis.call('HINCRBY', hash, field, by) <= 0 then
+    redis.call('HDEL', hash, field)
+  end
+end

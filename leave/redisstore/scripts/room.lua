@@ -1,0 +1,17 @@
+-- Reads jobs of a room, a part of them at a time.
+--
+-- ARGV from 4: room, the last field of the part before ('' for the first),
+-- how many
+-- Answer: the last field of this part, '' if it is empty, and the jobs.
+local from, to = fields(ARGV[4])
+if ARGV[5] ~= '' then
+  from = '(' .. ARGV[5]
+end
+local found = redis.call('ZRANGEBYLEX', INDEX, from, to, 'LIMIT', 0, ARGV[6])
+add(found[#found] or '')
+if #found > 0 then
+  for _, stored in ipairs(redis.call('HMGET', JOBS, unpack(found))) do
+    add(stored or '')
+  end
+end
+return answer

@@ -1,0 +1,171 @@
+package redisstore_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	redisserver "github.com/alicebob/miniredis/v2/server"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
+)
+
+// wallClock is a replica's, which may be wrong.
+type wallClock struct{ off atomic.Int64 }
+
+func (c *wallClock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
+
+func (c *wallClock) set(off time.Duration) { c.off.Store(int64(off)) }
+
+// skewed opens a store of a replica whose clock is wrong by off.
+func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *wallClock) {
+	t.Helper()
+	c := &wallClock{}
+	c.set(off)
+	return openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Now: c.Now}), c
+}
+
+func near(t *testing.T, what string, got, want time.Time) {
+	t.Helper()
+	if d := got.Sub(want); d < -2*time.Second || d > 2*time.Second {
+		t.Errorf("%s is %v after what it is by this clock", what, d)
+	}
+}
+
+func TestReplicasWithWrongClocks(t *testing.T) {
+	server := miniredis.RunT(t)
+	a, ahead := skewed(t, server, 3*time.Hour)
+	b, behind := skewed(t, server, -40*time.Minute)
+	job := delegation(t, "a", ahead.Now())
+	put(t, a, job)
+
+	onB := get(t, b, job.Key, nil)
+	near(t, "AcceptedAt", onB.AcceptedAt, behind.Now())
+	near(t, "NextRestart", onB.NextRestart, behind.Now().Add(job.NextRestart.Sub(job.AcceptedAt)))
+	if onB.Over(behind.Now()) != "" {
+		t.Error("a job just accepted is over by another replica's clock")
+	}
+
+	lent, err := b.Claim(t.Context(), "b", behind.Now().Add(5*time.Second), 1)
+	if err != nil || len(lent) != 1 {
+		t.Fatalf("Claim of what is due now = %v, %v", lent, err)
+	}
+	near(t, "the end of the lease", lent[0].Lease.Until, behind.Now().Add(5*time.Second+job.LeaseTime()))
+	if stolen, err := a.Claim(t.Context(), "a", ahead.Now().Add(5*time.Second), 1); err != nil || len(stolen) != 0 {
+		t.Errorf("the replica whose clock is ahead took over a lease that lasts: %v, %v", stolen, err)
+	}
+	if taken, err := a.Claim(t.Context(), "a", ahead.Now().Add(20*time.Second), 1); err != nil || len(taken) != 1 {
+		t.Errorf("Claim when the lease is over = %v, %v", taken, err)
+	}
+
+	// The later delegation is the later one, whatever the clocks say.
+	again := delegation(t, "a", behind.Now().Add(5*time.Second))
+	again.DelayID = delegation(t, "b", time.Now()).DelayID
+	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {
+		t.Errorf("Put of a later delegation = %v, %v", replaced, err)
+	}
+}
+
+func TestClockOfAReplicaJumps(t *testing.T) {
+	server := miniredis.RunT(t)
+	var log logged
+	c := &wallClock{}
+	s := openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Now: c.Now, Log: log.logger()})
+	job := delegation(t, "a", c.Now())
+	put(t, s, job)
+	c.set(-time.Hour)
+	get(t, s, job.Key, nil) // the answer that tells the time
+	near(t, "AcceptedAt", get(t, s, job.Key, nil).AcceptedAt, c.Now())
+	if !log.contains("clock") {
+		t.Error("nothing was logged")
+	}
+	c.set(0)
+	get(t, s, job.Key, nil)
+	if got := get(t, s, job.Key, nil); !got.AcceptedAt.Equal(job.AcceptedAt.Truncate(time.Millisecond)) {
+		t.Errorf("with the clock set right AcceptedAt is %v, want exactly %v", got.AcceptedAt, job.AcceptedAt)
+	}
+}
+
+// When Redis' clock jumps, or that of another takes its place, no job is late
+// or early, at no replica, one that comes later included.
+func TestClockOfRedisJumps(t *testing.T) {
+	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
+		server := miniredis.RunT(t)
+		a, b := open(t, "redis://"+server.Addr()), open(t, "redis://"+server.Addr())
+		job := delegation(t, "a", time.Now())
+		put(t, a, job)
+		get(t, b, job.Key, nil)
+		server.SetTime(time.Now().Add(jump))
+		hasNotJumped := func(s *redisstore.Store) {
+			got := get(t, s, job.Key, nil)
+			near(t, "AcceptedAt", got.AcceptedAt, time.Now())
+			if jobs, err := s.Claim(t.Context(), "holder", time.Now().Add(-10*time.Second), 1); err != nil || len(jobs) > 0 {
+				t.Errorf("Claim of what is not due = %v, %v", jobs, err)
+			}
+		}
+		hasNotJumped(redisstore.Settled(a))
+		hasNotJumped(redisstore.Settled(b))
+		hasNotJumped(open(t, "redis://"+server.Addr()))
+		hasNotJumped(a)
+		put(t, b, delegation(t, "b", time.Now()))
+		if jobs, err := a.Claim(t.Context(), "holder", time.Now(), 2); err != nil || len(jobs) != 2 {
+			t.Errorf("Claim of what is due = %v, %v", jobs, err)
+		}
+	}
+}
+
+// A command that was held up does nothing when it comes through.
+func TestNotAfter(t *testing.T) {
+	server := miniredis.RunT(t)
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://" + server.Addr())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	kept := delegation(t, "kept", time.Now())
+	put(t, s, kept)
+	kept = get(t, s, kept.Key, nil)
+
+	release := hold(server)
+	changed := kept
+	changed.Session = "PA_1"
+	var calls sync.WaitGroup
+	for what, call := range map[string]func() error{
+		"Put":    func() error { _, err := s.Put(t.Context(), delegation(t, "late", time.Now())); return err },
+		"Save":   func() error { _, err := s.Save(t.Context(), changed); return err },
+		"Delete": func() error { return s.Delete(t.Context(), kept) },
+		"Merge":  func() error { return s.Merge(t.Context(), []leave.Job{changed}) },
+		"Claim":  func() error { _, err := s.Claim(t.Context(), "holder", time.Now().Add(time.Hour), 1); return err },
+	} {
+		calls.Go(func() {
+			begin := time.Now()
+			if err := call(); err == nil {
+				t.Errorf("%s was answered", what)
+			}
+			if took := time.Since(begin); took > 1500*time.Millisecond {
+				t.Errorf("%s took %v", what, took)
+			}
+		})
+	}
+	calls.Wait()
+	release()
+	eventually(t, func() error { _, _, err := s.Count(t.Context(), kept.User); return err })
+	if got := get(t, s, kept.Key, nil); got.Version != kept.Version {
+		t.Errorf("what was held up had an effect: version %d, want %d", got.Version, kept.Version)
+	}
+	get(t, s, delegation(t, "late", time.Now()).Key, leave.ErrNotFound)
+}
+
+// hold has the server run nothing of what it is sent until release is called.
+func hold(server *miniredis.Miniredis) (release func()) {
+	open := make(chan struct{})
+	server.Server().SetPreHook(func(*redisserver.Peer, string, ...string) bool {
+		<-open
+		return false
+	})
+	return func() { close(open) }
+}

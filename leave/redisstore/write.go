@@ -1,0 +1,135 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+
+	"matrixrtc-auth/leave"
+)
+
+// change is one job's part of the write script.
+type change struct {
+	job     leave.Job // by Redis' clock
+	expects string    // the version that has to be stored
+	had     string    // the user whose job it was
+	removes bool
+}
+
+// outcome is what came of a change: the new version, or what is stored instead.
+type outcome struct {
+	done    bool
+	version uint64
+	stored  string
+}
+
+// write sends changes, each done or not by itself.
+func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
+	var args []any
+	for _, c := range changes {
+		var value, gets string
+		occupied := "0"
+		if !c.removes {
+			var err error
+			if value, err = encode(c.job); err != nil {
+				return nil, err
+			}
+			gets, occupied = c.job.User.String(), flag(occupies(c.job))
+		}
+		args = append(args, field(c.job.Key), string(c.job.Room), c.expects, c.job.Version, c.had, gets, dueAt(c.job), occupied, value)
+	}
+	values, err := s.call(ctx, writeScript, args...)
+	if err != nil {
+		return nil, err
+	}
+	return outcomes(values, len(changes))
+}
+
+func outcomes(values []string, n int) ([]outcome, error) {
+	if len(values) != 2*n {
+		return nil, errAnswer
+	}
+	results := make([]outcome, n)
+	for i := range results {
+		if values[2*i] != "1" {
+			results[i].stored = values[2*i+1]
+			continue
+		}
+		results[i].done = true
+		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // none for what was removed
+	}
+	return results, nil
+}
+
+// Put stores a job just delegated. It tries until it is not overtaken, for a
+// second at most.
+func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	job = moved(job, s.clock.ahead())
+	next, replaced := change{job: job, expects: absent}, (*leave.Job)(nil)
+	for {
+		results, err := s.write(ctx, next)
+		switch {
+		case err != nil:
+			return nil, err
+		case results[0].done:
+			return replaced, nil
+		}
+		stored, isJob := s.read(results[0].stored)
+		switch {
+		case !isJob:
+			next, replaced = change{job: job, expects: version(results[0].stored)}, nil
+			continue
+		case job.Same(stored):
+			return nil, nil
+		case !job.After(stored):
+			return nil, leave.ErrSuperseded
+		}
+		next = change{job: job.Replacing(stored), expects: version(results[0].stored), had: stored.User.String()}
+		old := s.here(stored)
+		replaced = &old
+	}
+}
+
+// read reads what is stored, by Redis' clock, and reports whether it is a job.
+func (s *Store) read(value string) (leave.Job, bool) {
+	if value == "" {
+		return leave.Job{}, false
+	}
+	job, err := decode(value)
+	if err != nil {
+		s.log.Error("redisstore: what is stored is no job; it is overwritten", "key", s.keys[jobsKey], "err", err)
+	}
+	return job, err == nil
+}
+
+// Save writes a job whose version is the stored one.
+func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
+	job = moved(job, 0)
+	v, err := s.swap(ctx, change{job: moved(job, s.clock.ahead()), had: job.User.String()})
+	job.Version = v
+	return job, err
+}
+
+// Delete ends a job whose version is the stored one.
+func (s *Store) Delete(ctx context.Context, job leave.Job) error {
+	_, err := s.swap(ctx, change{job: job, had: job.User.String(), removes: true})
+	return err
+}
+
+// swap makes a change if the job's version is the stored one, and returns the
+// next.
+func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
+	if c.job.Version == 0 {
+		return 0, leave.ErrConflict // it was never read
+	}
+	c.expects = strconv.FormatUint(c.job.Version, 10)
+	results, err := s.write(ctx, c)
+	switch {
+	case err != nil:
+		return 0, err
+	case !results[0].done:
+		return 0, leave.ErrConflict
+	}
+	return results[0].version, nil
+}

@@ -1,0 +1,54 @@
+package standby_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/standby"
+	"matrixrtc-auth/matrix"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func open(t *testing.T, behind leave.Store) *standby.Store {
+	t.Helper()
+	s := standby.New(t.Context(), behind, quiet(), nil)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leave.Store { return open(t, memstore.New()) })
+}
+
+func TestConformanceOfTwo(t *testing.T) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+		shared := memstore.New()
+		return open(t, shared), open(t, shared)
+	})
+}
+
+// In an outage memory alone is a store like any other, but for the rooms,
+// which are given out more often.
+func TestConformanceInOutage(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leave.Store {
+		s := open(t, dead{})
+		if !s.Status().Degraded {
+			t.Fatal("not degraded")
+		}
+		return standby.WithoutHaste(s)
+	})
+}
+
+// dead is a store that is not there.
+type dead struct{ leave.Store }
+
+var errDead = errors.New("connection refused")
+
+func (dead) Count(context.Context, matrix.UserID) (int, int, error) { return 0, 0, errDead }
+func (dead) Close() error                                           { return nil }

@@ -1,0 +1,122 @@
+package standby_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+func TestCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		other := open(t, behind)
+		put(t, s, job(t, "accepted"))
+		put(t, other, job(t, "claimed"))
+		put(t, other, job(t, "reported"))
+		put(t, other, job(t, "only read"))
+		claimed, err := s.Claim(t.Context(), "s", time.Now(), 3)
+		if err != nil || len(claimed) != 3 {
+			t.Fatalf("Claim = %v, %v", claimed, err)
+		}
+		for _, j := range claimed {
+			write(t, s, j, func(j leave.Job) leave.Job {
+				j.Lease = leave.Lease{}
+				return j.Joined(time.Now(), "PA_1").RestartDone(time.Now(), 48*time.Minute)
+			})
+		}
+		copies := func() int { return s.Status().Copies }
+		get(t, s, job(t, "only read").Key)
+		if n := copies(); n != 3 {
+			t.Errorf("%d copies, want those of the jobs worked on", n)
+		}
+		// Another replica works on one of them: until it is overdue here by a
+		// period, it is kept as it was, or as it was read.
+		done := claimed[0]
+		for range 4 {
+			time.Sleep(40 * time.Minute)
+			j := get(t, behind.Store, done.Key)
+			save(t, behind.Store, restarted(j))
+			tick(t, s)
+		}
+		if n := copies(); n != 0 {
+			t.Errorf("%d copies, want none of jobs that are overdue by a period", n)
+		}
+	})
+}
+
+// tick has the store be used as a keeper does.
+func tick(t *testing.T, s leave.Store) {
+	t.Helper()
+	for range 10 {
+		if _, err := s.Claim(t.Context(), "holder", time.Now(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What another replica has done to a job shows in the copy when it is read.
+func TestCopiesAreRefreshed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, read := range []func(s leave.Store, j leave.Job){
+			func(s leave.Store, j leave.Job) { get(t, s, j.Key) },
+			func(s leave.Store, j leave.Job) { s.Room(t.Context(), j.Room) },
+		} {
+			behind := newFaulty()
+			s := open(t, behind)
+			j := job(t, "a")
+			put(t, s, j)
+			time.Sleep(time.Second)
+			put(t, behind.Store, delegated(t, "a", "later", time.Now()))
+			read(s, j)
+			behind.set(fails)
+			if got := get(t, s, j.Key); got.DelayID.String() != "later" {
+				t.Errorf("the copy is of %q", got.DelayID)
+			}
+		}
+	})
+}
+
+func TestCancelledStaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, delegated(t, "a", "d1", time.Now()))
+		put(t, s, delegated(t, "a", "d2", time.Now().Add(time.Second)))
+		behind.set(fails)
+		if got := get(t, s, job(t, "a").Key); len(got.Replaces) != 1 {
+			t.Errorf("memory would cancel %q, want what was replaced", got.Replaces)
+		}
+		behind.set(none)
+		time.Sleep(soon)
+		j := get(t, s, job(t, "a").Key)
+		save(t, s, j.Cancelled(j.Replaces[0]))
+		behind.set(fails)
+		if got := get(t, s, j.Key); len(got.Replaces) != 0 {
+			t.Errorf("memory would cancel %q again", got.Replaces)
+		}
+	})
+}
+
+func TestRoomsInOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, job(t, "a"))
+		behind.set(fails)
+		claims := 0
+		for range 60 {
+			rooms, err := s.ClaimRooms(t.Context(), time.Now(), time.Minute, 10)
+			if err != nil {
+				t.Error(err)
+			}
+			claims += len(rooms)
+			time.Sleep(time.Second)
+		}
+		if claims != 12 {
+			t.Errorf("the room was looked at %d times in a minute, want every 5 s", claims)
+		}
+	})
+}

@@ -1,0 +1,268 @@
+package standby_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/standby"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// fault is what a store does instead of its work.
+type fault int32
+
+const (
+	none   fault = iota
+	fails        // it says so at once
+	hangs        // it does nothing until the time is up
+	sleeps       // it does nothing until it is well again, and knows no time
+	mute         // it does its work, and does not answer
+	full         // it answers questions, and can write nothing
+	slow         // it does its work, and answers half a second later
+)
+
+var errFails = errors.New("no space left on device")
+
+// faulty is one replica's end of a store with faults. The store itself is
+// beside it, for what other replicas do.
+type faulty struct {
+	*memstore.Store
+	fault  atomic.Int32
+	lost   atomic.Bool // its jobs, and nobody has called Merge yet
+	asked  atomic.Int32
+	within atomic.Int32 // calls that have not returned
+
+	mu    sync.Mutex
+	awake chan struct{}
+}
+
+func newFaulty() *faulty { return &faulty{Store: memstore.New(), awake: make(chan struct{})} }
+
+// another returns another replica's end of the same store.
+func (f *faulty) another() *faulty { return &faulty{Store: f.Store, awake: make(chan struct{})} }
+
+func (f *faulty) set(what fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fault(f.fault.Swap(int32(what))) == sleeps {
+		close(f.awake)
+		f.awake = make(chan struct{})
+	}
+}
+
+// forget has the store lose everything, which each end is to learn.
+func forget(t *testing.T, ends ...*faulty) {
+	t.Helper()
+	for _, f := range ends {
+		f.lost.Store(true)
+	}
+	for _, key := range ends[0].Keys() {
+		end(t, ends[0].Store, get(t, ends[0].Store, key))
+	}
+}
+
+func (f *faulty) through(ctx context.Context, do func() error) error {
+	f.asked.Add(1)
+	f.within.Add(1)
+	defer f.within.Add(-1)
+	f.mu.Lock()
+	what, awake := fault(f.fault.Load()), f.awake
+	f.mu.Unlock()
+	switch what {
+	case fails:
+		return errFails
+	case hangs:
+		<-ctx.Done()
+		return ctx.Err()
+	case sleeps:
+		<-awake
+	case mute:
+		if !f.lost.Load() {
+			_ = do()
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if f.lost.Load() {
+		return leave.ErrForgotten
+	}
+	err := do()
+	if what == slow {
+		time.Sleep(500 * time.Millisecond)
+	}
+	return err
+}
+
+// writes is through for what a full disk does not take, and a database no
+// number beyond its largest.
+func (f *faulty) writes(ctx context.Context, version uint64, do func() error) error {
+	if fault(f.fault.Load()) == full || version > math.MaxInt64 {
+		return errFails
+	}
+	return f.through(ctx, do)
+}
+
+func (f *faulty) Put(ctx context.Context, job leave.Job) (replaced *leave.Job, err error) {
+	err = f.writes(ctx, job.Version, func() (err error) { replaced, err = f.Store.Put(ctx, job); return err })
+	return replaced, err
+}
+
+func (f *faulty) Get(ctx context.Context, key leave.Key) (job leave.Job, err error) {
+	err = f.through(ctx, func() (err error) { job, err = f.Store.Get(ctx, key); return err })
+	return job, err
+}
+
+func (f *faulty) Save(ctx context.Context, job leave.Job) (saved leave.Job, err error) {
+	err = f.writes(ctx, job.Version, func() (err error) { saved, err = f.Store.Save(ctx, job); return err })
+	return saved, err
+}
+
+func (f *faulty) Delete(ctx context.Context, job leave.Job) error {
+	return f.writes(ctx, job.Version, func() error { return f.Store.Delete(ctx, job) })
+}
+
+func (f *faulty) Claim(ctx context.Context, holder string, now time.Time, n int) (jobs []leave.Job, err error) {
+	err = f.writes(ctx, 0, func() (err error) { jobs, err = f.Store.Claim(ctx, holder, now, n); return err })
+	return jobs, err
+}
+
+func (f *faulty) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) (rooms []sfu.Room, err error) {
+	err = f.through(ctx, func() (err error) { rooms, err = f.Store.ClaimRooms(ctx, now, every, n); return err })
+	return rooms, err
+}
+
+func (f *faulty) Room(ctx context.Context, room sfu.Room) (jobs []leave.Job, err error) {
+	err = f.through(ctx, func() (err error) { jobs, err = f.Store.Room(ctx, room); return err })
+	return jobs, err
+}
+
+func (f *faulty) Rooms(ctx context.Context) (rooms []sfu.Room, err error) {
+	err = f.through(ctx, func() (err error) { rooms, err = f.Store.Rooms(ctx); return err })
+	return rooms, err
+}
+
+func (f *faulty) Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error) {
+	err = f.through(ctx, func() (err error) { all, ofUser, err = f.Store.Count(ctx, user); return err })
+	return all, ofUser, err
+}
+
+func (f *faulty) Merge(ctx context.Context, jobs []leave.Job) error {
+	if fault(f.fault.Load()) == none {
+		f.lost.Store(false)
+	}
+	for _, job := range jobs {
+		if job.Version > math.MaxInt64 {
+			return errFails
+		}
+	}
+	return f.writes(ctx, 0, func() error { return f.Store.Merge(ctx, jobs) })
+}
+
+// job returns the job of an hour's leave; name is all its names.
+func job(t testing.TB, name string) leave.Job { return delegated(t, name, name, time.Now()) }
+
+// delegated returns the job of an hour's leave, delegated at.
+func delegated(t testing.TB, name, delayID string, at time.Time) leave.Job {
+	t.Helper()
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID(delayID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leave.New(leave.Key{Room: sfu.Room(name), Identity: sfu.Identity(name)}, user, id, time.Hour, at)
+}
+
+func put(t *testing.T, s leave.Store, j leave.Job) *leave.Job {
+	t.Helper()
+	replaced, err := s.Put(t.Context(), j)
+	if err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+	return replaced
+}
+
+func get(t *testing.T, s leave.Store, key leave.Key) leave.Job {
+	t.Helper()
+	j, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatalf("Get(%v): %v", key, err)
+	}
+	return j
+}
+
+func save(t *testing.T, s leave.Store, j leave.Job) leave.Job {
+	t.Helper()
+	saved, err := s.Save(t.Context(), j)
+	if err != nil {
+		t.Fatalf("Save: %v", err)
+	}
+	return saved
+}
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// write writes a change as a keeper does: after a conflict to what there is by
+// then.
+func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leave.Job) {
+	t.Helper()
+	for range 3 {
+		_, err := s.Save(t.Context(), change(j))
+		if err == nil {
+			return
+		}
+		wantErr(t, "Save", err, leave.ErrConflict)
+		j = get(t, s, j.Key)
+	}
+	t.Error("nothing but conflicts")
+}
+
+// end ends a job as a keeper does.
+func end(t *testing.T, s leave.Store, j leave.Job) {
+	t.Helper()
+	for range 3 {
+		err := s.Delete(t.Context(), j)
+		if err == nil {
+			return
+		}
+		wantErr(t, "Delete", err, leave.ErrConflict)
+		j = get(t, s, j.Key)
+	}
+	t.Error("nothing but conflicts")
+}
+
+func restarted(j leave.Job) leave.Job { return j.RestartDone(time.Now(), 48*time.Minute) }
+
+func wantDegraded(t *testing.T, s *standby.Store, want bool) standby.Status {
+	t.Helper()
+	status := s.Status()
+	if status.Degraded != want {
+		t.Fatalf("degraded is %v, want %v: %+v", status.Degraded, want, status)
+	}
+	return status
+}
+
+// took checks how long something takes.
+func took(t *testing.T, what string, want time.Duration, do func()) {
+	t.Helper()
+	begin := time.Now()
+	do()
+	if got := time.Since(begin); got != want {
+		t.Errorf("%s took %v, want %v", what, got, want)
+	}
+}

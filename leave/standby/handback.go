@@ -1,0 +1,238 @@
+package standby
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+const (
+	// The store is asked again at once, then after pauses from … to. They go
+	// on growing when the next outage comes soon: a full disk can be read, and
+	// seems to be well until something is written.
+	firstPause   = 100 * time.Millisecond
+	longestPause = 2 * time.Second
+	soon         = 30 * time.Second
+	// batch is how much is merged at a time.
+	batch = 500
+	// So few changes are merged while every call waits, for so long at most:
+	// after them there are no more.
+	lastBatch = 100
+	lastTime  = patience / 4
+	// removers is how many jobs are removed at once.
+	removers = 16
+	// removeTries bounds the removal of a job that others write.
+	removeTries = 4
+)
+
+// begin begins an outage. The lock is held.
+func (s *Store) begin(cause error) {
+	if time.Since(s.since) >= soon {
+		s.pause = 0
+	}
+	s.counts.outages++
+	s.since = time.Now()
+	s.outage = newOutage(s.memory, s.counts.outages, cause)
+	copies := len(s.memory.Keys())
+	if errors.Is(cause, leave.ErrForgotten) {
+		s.log.Error("leave: the store has lost its jobs; the copies here are put back", "copies", copies)
+	} else {
+		s.log.Error("leave: the store does not answer; going on from memory", "err", cause, "copies", copies)
+	}
+	if pause := s.pause; s.stopped.Err() == nil {
+		s.running.Go(func() { s.recover(pause) })
+	}
+}
+
+// recover asks the store until it answers and has everything.
+func (s *Store) recover(pause time.Duration) {
+	s.observe(s.Status())
+	for sleep(s.stopped, pause) {
+		pause = min(max(2*pause, firstPause), longestPause)
+		err := s.handBack(s.stopped, pause)
+		if err == nil {
+			s.observe(s.Status())
+			return
+		}
+		s.log.Debug("leave: the store is still away", "err", err)
+		pause -= rand.N(pause / 4)
+	}
+}
+
+// handBack asks the store, gives it what has changed, in rounds, while calls go
+// on being answered from memory, and with the last of it ends the outage. If
+// another begins soon, it is asked first after pause.
+func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
+	s.mu.Lock()
+	o := s.outage
+	s.mu.Unlock()
+	_, err := ask(ctx, s.probe)
+	if away(err) {
+		s.giveBack(o, work{}, err)
+	}
+	if away(err) && !errors.Is(err, leave.ErrForgotten) { // one that has forgotten is there
+		return err
+	}
+	for {
+		w, over, err := s.next(ctx, o, pause)
+		if over || err != nil {
+			return err
+		}
+		if err := s.deliver(ctx, w); err != nil {
+			s.giveBack(o, w, err)
+			return err
+		}
+		s.delivered(w)
+	}
+}
+
+// next returns what o has to give next, or gives the last of it itself, while
+// all calls wait, and ends o.
+func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.outage != o:
+		return w, true, nil
+	case o.left() > lastBatch:
+		return o.take(batch), false, nil
+	}
+	w = o.take(lastBatch)
+	_, err = within(ctx, lastTime, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.deliver(ctx, w) })
+	if err != nil {
+		o.giveBack(w, err)
+		return w, false, err
+	}
+	s.counts.merged += w.size()
+	s.log.Info("leave: the store answers again", "after", time.Since(s.since).Round(time.Millisecond),
+		"accepted_meanwhile", len(o.accepted))
+	s.outage, s.since, s.pause = nil, time.Now(), pause
+	return w, true, nil
+}
+
+func (s *Store) giveBack(o *outage, w work, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.giveBack(w, cause)
+}
+
+func (s *Store) delivered(w work) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.merged += w.size()
+}
+
+// ask gives one call a second. It does not leave a call alone that knows no
+// context: the next would only wait behind it.
+func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return call(ctx)
+}
+
+// work is what the store has to be given.
+type work struct{ changed, ended []leave.Job }
+
+func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
+
+// take takes at most n of each kind from what is left.
+func (o *outage) take(n int) work {
+	var w work
+	for key := range o.changed {
+		if len(w.changed) == n {
+			break
+		}
+		delete(o.changed, key)
+		if job, err := o.memory.Get(always(), key); err == nil {
+			w.changed = append(w.changed, job)
+		}
+	}
+	for d, job := range o.ended {
+		if len(w.ended) == n {
+			break
+		}
+		delete(o.ended, d)
+		w.ended = append(w.ended, job)
+	}
+	return w
+}
+
+// giveBack puts back what the store was not given, because of cause.
+func (o *outage) giveBack(w work, cause error) {
+	for _, job := range w.changed {
+		o.changed[job.Key] = struct{}{}
+	}
+	for _, job := range w.ended {
+		o.ended[of(job)] = job
+	}
+	o.suffer(cause)
+}
+
+// deliver gives the store what it lacks. It may have had a part of it before.
+func (s *Store) deliver(ctx context.Context, w work) error {
+	_, err := ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.store.Merge(ctx, w.changed) })
+	if err != nil {
+		return err
+	}
+	return s.removeAll(ctx, w.ended)
+}
+
+// removeAll removes jobs that have ended, until one cannot be.
+func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	slots := make(chan struct{}, removers)
+	for _, job := range jobs {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := s.remove(ctx, job); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// remove removes a job that has ended here, unless another replica knows
+// better. One that is written all the time is being worked on: who does will
+// learn from the homeserver that it has ended.
+func (s *Store) remove(ctx context.Context, ended leave.Job) error {
+	for range removeTries {
+		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })
+		switch {
+		case errors.Is(err, leave.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case !stored.Same(ended) || stored.Newer(ended):
+			return nil
+		}
+		_, err = ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.store.Delete(ctx, stored) })
+		if !errors.Is(err, leave.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sleep waits and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

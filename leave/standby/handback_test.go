@@ -1,0 +1,230 @@
+package standby_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/standby"
+)
+
+func TestEndedStaysEnded(t *testing.T) {
+	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
+		s := open(t, behind)
+		names := []string{"ended", "lent", "restarted", "replaced", "again"}
+		for _, name := range names {
+			put(t, s, job(t, name))
+		}
+		behind.set(what)
+		time.Sleep(time.Minute)
+		for _, name := range names {
+			end(t, s, get(t, s, job(t, name).Key))
+		}
+		put(t, s, delegated(t, "again", "again later", time.Now()))
+
+		// What other replicas do to the store meanwhile.
+		lent := get(t, behind.Store, job(t, "lent").Key)
+		lent.Lease = leave.Lease{Holder: "other", Until: time.Now().Add(time.Second)}
+		save(t, behind.Store, lent)
+		time.Sleep(time.Second)
+		save(t, behind.Store, restarted(get(t, behind.Store, job(t, "restarted").Key)))
+		put(t, behind.Store, delegated(t, "replaced", "replaced later", time.Now()))
+
+		behind.set(none)
+		time.Sleep(soon)
+		wantDegraded(t, s, false)
+		for name, want := range map[string]string{
+			"ended": "", "lent": "", "restarted": "restarted", "replaced": "replaced later", "again": "again later",
+		} {
+			got, err := behind.Store.Get(t.Context(), job(t, name).Key)
+			if want == "" {
+				wantErr(t, "Get of "+name, err, leave.ErrNotFound)
+			} else if err != nil || got.DelayID.String() != want {
+				t.Errorf("%s: the job is %q, %v, want %q", name, got.DelayID, err, want)
+			}
+		}
+	})
+}
+
+func TestForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		const n = 2000
+		for i := range n {
+			put(t, s, job(t, fmt.Sprint(i)))
+		}
+		ended := get(t, s, job(t, "0").Key)
+		end(t, s, ended)
+		forget(t, behind)
+		put(t, behind.Store, delegated(t, "1", "1 later", time.Now().Add(time.Minute)))
+		took(t, "Get", 0, func() { get(t, s, job(t, "2").Key) })
+		time.Sleep(soon)
+		wantDegraded(t, s, false)
+		if all, _, _ := behind.Store.Count(t.Context(), ended.User); all != n-1 {
+			t.Errorf("%d jobs are back, want %d", all, n-1)
+		}
+		if got := get(t, behind.Store, job(t, "1").Key); got.DelayID.String() != "1 later" {
+			t.Errorf("a later delegation was replaced by %q", got.DelayID)
+		}
+		forget(t, behind)
+		behind.set(hangs)
+		get(t, s, job(t, "2").Key)
+		time.Sleep(time.Minute)
+		behind.set(none)
+		time.Sleep(soon)
+		if all, _, _ := behind.Store.Count(t.Context(), ended.User); all != n-1 {
+			t.Errorf("after an outage %d jobs are back, want %d", all, n-1)
+		}
+	})
+}
+
+// Two replicas without their store have each its own view of the same call.
+func TestTwoReplicas(t *testing.T) {
+	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
+		a, b := open(t, behind), open(t, behind)
+		put(t, a, job(t, "shared"))
+		if jobs, err := b.Claim(t.Context(), "b", time.Now(), 1); err != nil || len(jobs) != 1 {
+			t.Fatalf("Claim = %v, %v", jobs, err)
+		}
+		behind.set(what)
+		for _, s := range []*standby.Store{a, b} {
+			time.Sleep(20 * time.Second)
+			write(t, s, get(t, s, job(t, "shared").Key), restarted)
+		}
+		onB := get(t, b, job(t, "shared").Key)
+		put(t, a, delegated(t, "moved", "earlier", time.Now()))
+		time.Sleep(time.Second)
+		put(t, b, delegated(t, "moved", "later", time.Now()))
+
+		behind.set(none)
+		time.Sleep(soon)
+		wantDegraded(t, a, false)
+		wantDegraded(t, b, false)
+		if got := get(t, a, onB.Key).Restarted; !got.Equal(onB.Restarted) {
+			t.Errorf("Restarted is %v, want the last, %v", got, onB.Restarted)
+		}
+		moved := get(t, a, job(t, "moved").Key)
+		if moved.DelayID.String() != "later" || len(moved.Replaces) != 1 || moved.Replaces[0].String() != "earlier" {
+			t.Errorf("the delegation is %q and is to cancel %q", moved.DelayID, moved.Replaces)
+		}
+	})
+}
+
+func TestMostAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, job(t, "known"))
+		behind.set(fails)
+		const most = 50_000
+		for i := range most {
+			put(t, s, job(t, fmt.Sprint(i)))
+		}
+		_, err := s.Put(t.Context(), job(t, "one more"))
+		if limit, ok := err.(*leave.LimitError); !ok || limit.Most != most {
+			t.Errorf("Put: %v, want a *LimitError", err)
+		}
+		put(t, s, delegated(t, "known", "known later", time.Now().Add(time.Second)))
+		end(t, s, get(t, s, job(t, "7").Key))
+		put(t, s, job(t, "one more"))
+		behind.set(none)
+		time.Sleep(soon)
+		wantDegraded(t, s, false)
+		if all, _, _ := behind.Store.Count(t.Context(), job(t, "known").User); all != most+1 {
+			t.Errorf("%d jobs were merged, want %d", all, most+1)
+		}
+	})
+}
+
+// A store that sleeps is not asked again and again: the calls would pile up.
+func TestCallsDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		behind.set(sleeps)
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() { s.Rooms(t.Context()) })
+		}
+		callers.Wait()
+		time.Sleep(time.Hour)
+		if n := behind.within.Load(); n > 21 {
+			t.Errorf("%d calls wait for the store, want those of the callers and one", n)
+		}
+		behind.set(none)
+		time.Sleep(soon)
+		wantDegraded(t, s, false)
+	})
+}
+
+// A store that answers with errors is asked ever less often.
+func TestPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		behind.set(fails)
+		put(t, s, job(t, "a"))
+		time.Sleep(time.Second)
+		if n := behind.asked.Swap(0); n < 4 || n > 12 {
+			t.Errorf("asked %d times in the first second", n)
+		}
+		time.Sleep(time.Minute)
+		if n := behind.asked.Load(); n < 25 || n > 65 {
+			t.Errorf("asked %d times in a minute, want one every one to two seconds", n)
+		}
+	})
+}
+
+// A disk that is full answers the question whether it is there.
+func TestFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, job(t, "ended"))
+		put(t, s, job(t, "written"))
+		behind.set(full)
+		const n = 1500 // more than are merged at a time
+		for i := range n {
+			put(t, s, job(t, fmt.Sprint(i)))
+		}
+		end(t, s, get(t, s, job(t, "ended").Key))
+		write(t, s, get(t, s, job(t, "written").Key), restarted)
+		time.Sleep(10 * time.Minute)
+		if status := wantDegraded(t, s, true); status.Unmerged != n+2 {
+			t.Errorf("%d jobs are to be written, want %d", status.Unmerged, n+2)
+		}
+		behind.set(none)
+		time.Sleep(soon)
+		wantDegraded(t, s, false)
+		if all, _, _ := behind.Store.Count(t.Context(), job(t, "0").User); all != n+1 {
+			t.Errorf("%d jobs are stored, want %d", all, n+1)
+		}
+	})
+}
+
+// A disk that is full seems to be well while there is nothing to write.
+func TestFullDoesNotFlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		behind.set(full)
+		for range 5 * 60 * 20 {
+			s.Claim(t.Context(), "holder", time.Now(), 1)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if n := s.Status().Outages; n > 200 {
+			t.Errorf("%d outages in five minutes, want at most one every two seconds or so", n)
+		}
+		behind.set(none)
+		time.Sleep(soon + time.Minute)
+		behind.set(fails)
+		put(t, s, job(t, "a"))
+		behind.set(none)
+		time.Sleep(150 * time.Millisecond)
+		wantDegraded(t, s, false)
+	})
+}

@@ -1,0 +1,143 @@
+package standby_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// What was read on one side is not written on the other.
+func TestVersionsDoNotCross(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, job(t, "a"))
+		fromStore := get(t, s, job(t, "a").Key)
+
+		behind.set(fails)
+		fromMemory := get(t, s, fromStore.Key)
+		_, err := s.Save(t.Context(), fromStore)
+		wantErr(t, "Save to memory", err, leave.ErrConflict)
+		wantErr(t, "Delete from memory", s.Delete(t.Context(), fromStore), leave.ErrConflict)
+		fromMemory = save(t, s, fromMemory)
+
+		behind.set(none)
+		time.Sleep(soon)
+		_, err = s.Save(t.Context(), fromMemory)
+		wantErr(t, "Save to the store", err, leave.ErrConflict)
+		wantErr(t, "Delete from the store", s.Delete(t.Context(), fromMemory), leave.ErrConflict)
+		wantDegraded(t, s, false)
+
+		behind.set(fails)
+		get(t, s, fromStore.Key)
+		_, err = s.Save(t.Context(), fromMemory)
+		wantErr(t, "Save to memory, in the next outage", err, leave.ErrConflict)
+	})
+}
+
+// A job of which memory knows nothing, because another replica works on it,
+// was read before the outage and written in it.
+func TestStrayWrite(t *testing.T) {
+	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
+		s := open(t, behind)
+		for _, name := range []string{"saved", "ended"} {
+			put(t, behind.Store, job(t, name))
+		}
+		saved, ended := get(t, s, job(t, "saved").Key), get(t, s, job(t, "ended").Key)
+		behind.set(what)
+		left := save(t, s, saved.Left(time.Now(), "PA_1", leave.Clear, leave.Grace{}))
+		if left.LeftSession != "PA_1" {
+			t.Errorf("saved %+v", left)
+		}
+		if err := s.Delete(t.Context(), ended); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		wantErr(t, "Delete again", s.Delete(t.Context(), ended), leave.ErrConflict)
+		behind.set(none)
+		time.Sleep(soon)
+		if got := get(t, behind.Store, saved.Key).LeftSession; got != "PA_1" {
+			t.Errorf("the report was lost: %q", got)
+		}
+		_, err := behind.Store.Get(t.Context(), ended.Key)
+		wantErr(t, "Get of what ended", err, leave.ErrNotFound)
+	})
+}
+
+// overtaken has the answer to first come after that to then.
+func overtaken(t *testing.T, behind *faulty, first, then func()) {
+	t.Helper()
+	behind.set(slow)
+	var call sync.WaitGroup
+	call.Go(first)
+	synctest.Wait()
+	behind.set(none)
+	then()
+	call.Wait()
+}
+
+func TestAnswersOutOfOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		put(t, s, job(t, "a"))
+		j := get(t, s, job(t, "a").Key)
+		overtaken(t, behind, func() { save(t, s, j.Joined(time.Now(), "PA_1")) }, func() {
+			time.Sleep(time.Millisecond)
+			write(t, s, get(t, s, j.Key), restarted)
+		})
+		j = get(t, behind.Store, j.Key)
+
+		gone := job(t, "gone")
+		put(t, s, gone)
+		overtaken(t, behind, func() { end(t, s, get(t, behind.Store, gone.Key)) }, func() {
+			put(t, s, delegated(t, "gone", "later", time.Now().Add(time.Second)))
+		})
+		again := job(t, "again")
+		put(t, s, again)
+		put(t, s, again) // as a client that got no answer does
+		write(t, s, get(t, s, again.Key), func(j leave.Job) leave.Job { j.Looks = 7; return j })
+		put(t, s, again)
+
+		behind.set(fails)
+		if got := get(t, s, j.Key); !got.Restarted.Equal(j.Restarted) {
+			t.Errorf("the copy was restarted at %v, want %v", got.Restarted, j.Restarted)
+		}
+		if got := get(t, s, gone.Key); got.DelayID.String() != "later" {
+			t.Errorf("the copy is of %q", got.DelayID)
+		}
+		if got := get(t, s, again.Key); got.Looks != 7 {
+			t.Errorf("the copy has %d looks, want 7", got.Looks)
+		}
+	})
+}
+
+// The answer to a call comes after others have had none.
+func TestAnswerInOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		behind := newFaulty()
+		s := open(t, behind)
+		for _, name := range []string{"saved", "ended"} {
+			put(t, s, job(t, name))
+		}
+		inOutage := func(answer, then func()) {
+			overtaken(t, behind, answer, func() {
+				behind.set(fails)
+				then()
+			})
+		}
+		saved := get(t, s, job(t, "saved").Key)
+		inOutage(func() { saved = save(t, s, restarted(saved)) }, func() { get(t, s, saved.Key) })
+		if got := get(t, s, saved.Key); !got.Restarted.Equal(saved.Restarted) {
+			t.Errorf("memory does not know what was saved: restarted at %v, want %v", got.Restarted, saved.Restarted)
+		}
+		behind.set(none)
+		time.Sleep(soon)
+		ended := get(t, s, job(t, "ended").Key)
+		inOutage(func() { save(t, s, restarted(ended)) }, func() { end(t, s, get(t, s, ended.Key)) })
+		_, err := s.Get(t.Context(), ended.Key)
+		wantErr(t, "Get of what ended", err, leave.ErrNotFound)
+	})
+}

@@ -1,0 +1,108 @@
+package standby_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// TestNothingIsLost has many write jobs of their own through two replicas
+// while the store comes and goes. In the end it has what each wrote last.
+func TestNothingIsLost(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { comeAndGo(t, seed) })
+		})
+	}
+}
+
+func comeAndGo(t *testing.T, seed uint64) {
+	here := newFaulty()
+	there := here.another()
+	a, b := open(t, here), open(t, there)
+	results := make([][]wanted, 40)
+	var workers sync.WaitGroup
+	for i := range results {
+		s := leave.Store(a)
+		if i%2 == 1 {
+			s = b
+		}
+		workers.Go(func() { results[i] = worker(t, s, fmt.Sprint("worker", i), rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	random := rand.New(rand.NewPCG(seed, 1000))
+	for range 30 {
+		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
+		what := []fault{fails, hangs, mute}[random.IntN(3)]
+		here.set(what)
+		if random.IntN(3) > 0 { // or it is only this replica that has no connection
+			there.set(what)
+		}
+		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
+		if random.IntN(4) == 0 {
+			here.set(fails)
+			there.set(fails)
+			time.Sleep(time.Second) // until the last call is through
+			forget(t, here, there)
+		}
+		here.set(none)
+		there.set(none)
+	}
+	workers.Wait()
+	// Both replicas find out that the store was lost when they use it.
+	tick(t, a)
+	tick(t, b)
+	time.Sleep(soon)
+	wantDegraded(t, a, false)
+	wantDegraded(t, b, false)
+	for _, result := range results {
+		for _, w := range result {
+			w.check(t, here)
+		}
+	}
+}
+
+// wanted is what has to be stored in the end.
+type wanted struct {
+	key   leave.Key
+	ended bool
+	looks int
+}
+
+func (w wanted) check(t *testing.T, s leave.Store) {
+	t.Helper()
+	j, err := s.Get(t.Context(), w.key)
+	if ended := err != nil; ended != w.ended || j.Looks != w.looks {
+		t.Errorf("%s: ended is %v (%v), want %v; %d writes, want %d", w.key.Room, ended, err, w.ended, j.Looks, w.looks)
+	}
+}
+
+// worker has jobs come, be written, and mostly go.
+func worker(t *testing.T, s leave.Store, name string, random *rand.Rand) (results []wanted) {
+	begin := time.Now()
+	for n := 0; time.Since(begin) < 2*time.Minute; n++ {
+		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+		j := job(t, fmt.Sprint(name, " ", n))
+		put(t, s, j)
+		w := wanted{key: j.Key}
+		j = get(t, s, j.Key)
+		for range random.IntN(6) {
+			time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
+			w.looks++
+			write(t, s, j, func(j leave.Job) leave.Job {
+				j.Looks = w.looks
+				return j
+			})
+		}
+		if random.IntN(3) > 0 {
+			end(t, s, j)
+			w = wanted{key: j.Key, ended: true}
+		}
+		results = append(results, w)
+	}
+	return results
+}

@@ -1,0 +1,102 @@
+package standby_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/leave/standby"
+)
+
+// replica opens a store as a replica of the service has it.
+func replica(t *testing.T, url string) *standby.Store {
+	t.Helper()
+	behind, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, behind)
+}
+
+// waitFor waits for what the real clock brings.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 1500 {
+		if done() {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("waited in vain until %s", what)
+}
+
+// working returns a condition: the store answers, and all replicas have
+// noticed. It uses them as keepers do.
+func working(t *testing.T, replicas ...*standby.Store) func() bool {
+	return func() bool {
+		ok := true
+		for _, s := range replicas {
+			if _, err := s.Claim(t.Context(), "holder", time.Now(), 0); err != nil {
+				t.Error(err)
+			}
+			if _, _, err := s.Count(t.Context(), job(t, "a").User); err != nil {
+				t.Error(err)
+			}
+			ok = ok && !s.Status().Degraded
+		}
+		return ok
+	}
+}
+
+func wantJobs(t *testing.T, s leave.Store, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := s.Get(t.Context(), job(t, name).Key); err != nil {
+			t.Errorf("Get of %s: %v", name, err)
+		}
+	}
+	if all, _, err := s.Count(t.Context(), job(t, "a").User); all != len(names) || err != nil {
+		t.Errorf("Count = %d, %v, want %d", all, err, len(names))
+	}
+}
+
+func TestRedisComesAndGoes(t *testing.T) {
+	server := miniredis.RunT(t)
+	url := "redis://" + server.Addr()
+	a, b := replica(t, url), replica(t, url)
+	put(t, a, job(t, "on a"))
+	put(t, b, job(t, "on b"))
+	put(t, b, job(t, "ended"))
+
+	server.Close()
+	end(t, b, get(t, b, job(t, "ended").Key))
+	put(t, a, job(t, "meanwhile on a"))
+	put(t, b, job(t, "meanwhile on b"))
+	wantDegraded(t, a, true)
+	wantDegraded(t, b, true)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the store answers", working(t, a, b))
+	wantJobs(t, a, "on a", "on b", "meanwhile on a", "meanwhile on b")
+
+	server.FlushAll()
+	waitFor(t, "the jobs are back", func() bool {
+		all, _, err := a.Count(t.Context(), job(t, "a").User)
+		return working(t, a, b)() && err == nil && all == 4
+	})
+	wantJobs(t, b, "on a", "on b", "meanwhile on a", "meanwhile on b")
+
+	server.SetError("OOM command not allowed when used memory > 'maxmemory'.")
+	put(t, a, job(t, "without memory"))
+	wantDegraded(t, a, true)
+	server.SetError("")
+	waitFor(t, "the store answers", working(t, a, b))
+	wantJobs(t, b, "on a", "on b", "meanwhile on a", "meanwhile on b", "without memory")
+}

@@ -1,0 +1,117 @@
+package standby
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/matrix"
+)
+
+const (
+	// patience is how long the store may take to answer.
+	patience = time.Second
+	// mostAccepted is how many new delegations memory takes in one outage.
+	mostAccepted = 50_000
+	// lookEvery is how often the SFU is asked for a room in an outage: reports
+	// of what happened there may have gone to a replica that does not know it.
+	lookEvery = 5 * time.Second
+)
+
+// Store is a [leave.Store] that goes on when the one behind it does not answer.
+// New makes one.
+type Store struct {
+	store   leave.Store
+	log     *slog.Logger
+	observe func(Status)
+
+	looks   time.Duration // lookEvery, but in tests about something else
+	stop    context.CancelFunc
+	stopped context.Context
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	memory *memstore.Store
+	sweep  sweep
+	outage *outage // nil while the store answers
+	since  time.Time
+	pause  time.Duration // before the store is asked, if an outage begins soon
+	counts counts
+}
+
+var _ leave.Store = (*Store)(nil)
+
+// counts only grow.
+type counts struct{ outages, merged uint64 }
+
+// Status is how the store does.
+type Status struct {
+	Degraded bool      // it does not answer
+	Since    time.Time // when that, or the opposite, began
+	Cause    error     // what it said last, nil unless Degraded
+	Copies   int       // jobs that this process could, or does, go on with
+	Accepted int       // delegations that no other process knows
+	Unmerged int       // jobs that are to be written, or removed, when it is back
+	Outages  uint64    // how many there were since the start
+	Merged   uint64    // jobs that were written, or removed, after one
+}
+
+// New returns the store that stands before behind. It asks it once: if it does
+// not answer, the first outage begins at once. Observe, if not nil, is told of
+// each beginning and end of an outage. Close ends it.
+func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func(Status)) *Store {
+	s := &Store{store: behind, log: log, observe: observe, looks: lookEvery, memory: memstore.New(), since: time.Now()}
+	if s.observe == nil {
+		s.observe = func(Status) {}
+	}
+	s.stopped, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if _, err := within(ctx, patience, s.probe); away(err) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.begin(err)
+	}
+	return s
+}
+
+// probe asks the store for an answer, whatever it is.
+func (s *Store) probe(ctx context.Context) (struct{}, error) {
+	_, _, err := s.store.Count(ctx, matrix.UserID{})
+	return struct{}{}, err
+}
+
+// Status returns how the store does now.
+func (s *Store) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := Status{Since: s.since, Outages: s.counts.outages, Merged: s.counts.merged}
+	status.Copies, _, _ = s.memory.Count(context.Background(), matrix.UserID{})
+	if o := s.outage; o != nil {
+		status.Degraded, status.Cause = true, o.cause
+		status.Accepted, status.Unmerged = len(o.accepted), o.left()
+	}
+	return status
+}
+
+// Close ends the search for a store that is away, tries once more to give it
+// what it lacks, and closes it.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.stop()
+	s.mu.Unlock()
+	ctx := context.Background()
+	_, _ = within(ctx, patience, func(context.Context) (struct{}, error) {
+		s.running.Wait() // or not: it may be waiting for a disk
+		return struct{}{}, nil
+	})
+	if s.Status().Degraded {
+		_, err := within(ctx, patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.handBack(ctx, 0) })
+		if left := s.Status(); err != nil && left.Unmerged > 0 {
+			s.log.Error("leave: the store is still away; what only memory knows is lost",
+				"delegations", left.Accepted, "changes", left.Unmerged, "err", err)
+		}
+	}
+	return s.store.Close()
+}

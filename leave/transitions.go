@@ -1,0 +1,285 @@
+package leave
+
+import (
+	"slices"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// Joined is told of a webhook: session has joined the room.
+func (j Job) Joined(now time.Time, session string) Job {
+	switch {
+	case session == "" || session == j.LeftSession:
+		// A report that is incomplete, or older than that of its leaving.
+		return j.askNow(now)
+	case j.State == Connected && session == j.Session:
+		return j
+	case j.State == Connected:
+		// Two sessions: which report is the older one only the SFU knows.
+		return j.askNow(now)
+	}
+	return j.connected(now, session)
+}
+
+// Reason is why a participant left (livekit.DisconnectReason), as far as it
+// matters here.
+type Reason int
+
+// The reasons.
+const (
+	Unclear  Reason = iota // the connection broke, or another session took over
+	Clear                  // the client said so, or somebody removed it: nobody comes back
+	Shutdown               // the SFU ends: clients need time to come back
+)
+
+// Left is told of a webhook: session has left the room for reason.
+func (j Job) Left(now time.Time, session string, reason Reason, grace Grace) Job {
+	if j.State == Waiting && session != "" {
+		// It may be the report of a joining that is still to come.
+		j.LeftSession = session
+	}
+	if session == "" || session != j.Session || j.State != Connected {
+		return j.askNow(now)
+	}
+	j.LeftSession, j.ClearLeave = session, reason == Clear
+	// Asked at once: another session may have taken over already.
+	return j.leaving(now, grace.of(reason)).askNow(now)
+}
+
+// Aborted is told of a webhook: session never got a connection for media.
+func (j Job) Aborted(now time.Time, session string, reason Reason, grace Grace) Job {
+	if j.State != Waiting {
+		return j.Left(now, session, reason, grace)
+	}
+	if limit := now.Add(abortedWait); limit.Before(j.Deadline) {
+		j.Deadline = limit
+	}
+	return j.askNow(now)
+}
+
+// Grace is how long a participant that is gone may take to come back.
+type Grace struct {
+	Reconnect time.Duration // its connection broke
+	Outage    time.Duration // the SFU was away
+	Confirm   time.Duration // nothing was reported, it was merely not found
+}
+
+func (g Grace) of(reason Reason) time.Duration {
+	switch reason {
+	case Clear:
+		return 0
+	case Shutdown:
+		return g.Outage
+	}
+	return g.Reconnect
+}
+
+// Present is told by the SFU: session is in the room.
+func (j Job) Present(now time.Time, session string) Job {
+	j.Answered = now
+	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
+		// The SFU has not cleaned up yet.
+		return j.Absent(now, 0)
+	}
+	if j.State == Connected && session == j.Session {
+		return j.settled(now)
+	}
+	return j.connected(now, session)
+}
+
+// Absent is told by the SFU: the participant is not in the room. confirm is
+// how long to wait for a second look where none was expected.
+func (j Job) Absent(now time.Time, confirm time.Duration) Job {
+	j.Answered = now
+	switch j.State {
+	case Waiting:
+		if !now.Before(j.Deadline) {
+			return j.sending(now)
+		}
+		j.Looks++
+		j.NextLook = earlier(now.Add(lookPause(j.Looks)), j.Deadline)
+		return j
+	case Connected:
+		j.LeftSession, j.ClearLeave = "", false
+		return j.leaving(now, confirm)
+	case Leaving:
+		if now.Before(j.Deadline) {
+			j.NextLook = j.Deadline
+			return j
+		}
+		return j.sending(now)
+	}
+	return j
+}
+
+// Forgotten is told by the SFU: the room of the participant is not the one that
+// it was in. Everybody was thrown out and has outage to come back.
+func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
+	j.Answered, j.RoomSeen = now, now
+	return j.leaving(now, outage)
+}
+
+// Unanswered says that the SFU did not tell. outage is how long clients may
+// take to come back once it does; a leave that is in no doubt is sent anyway
+// (trusted says that nothing contradicts what the job knows).
+func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
+	j.Looks++
+	switch {
+	case j.State == Leaving && j.ClearLeave && trusted:
+		return j.sending(now)
+	case j.State == Leaving && !j.ClearLeave:
+		j.Deadline = now.Add(max(askAgain, outage))
+		j.NextLook = j.Deadline
+	default:
+		j.NextLook = now.Add(lookPause(j.Looks))
+	}
+	return j
+}
+
+// Restarted is told by the homeserver: the delay has begun anew at sent, the
+// time before the request left.
+func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
+	if sent.After(j.Restarted) {
+		j.Restarted = sent
+	}
+	j.Restarts = 0
+	j.NextRestart = sent.Add(next)
+	return j
+}
+
+// RestartFailed plans the next try, not before wait has passed.
+func (j Job) RestartFailed(now time.Time, wait time.Duration) Job {
+	j.Restarts++
+	j.NextRestart = now.Add(max(wait, pause(j.Delay, j.Restarts)))
+	return j
+}
+
+// postponed has the restart wait for the budget, but not past the time from
+// which it is urgent.
+func (j Job) postponed(now time.Time, wait time.Duration) Job {
+	next := now.Add(max(wait, poll))
+	if latest := j.fires().Add(-j.Delay / 4); now.Before(latest) {
+		next = earlier(next, latest)
+	}
+	j.NextRestart = next
+	return j
+}
+
+// doubted takes back a decision to send that the SFU did not confirm.
+func (j Job) doubted(now time.Time) Job {
+	j = j.enter(Leaving, now)
+	j.Deadline = now.Add(askAgain)
+	j.NextLook = j.Deadline
+	return j
+}
+
+// SendFailed plans the next try, not before wait has passed.
+func (j Job) SendFailed(now time.Time, wait time.Duration) Job {
+	j.Sends++
+	j.NextLook = now.Add(max(wait, pause(j.Delay, j.Sends)))
+	return j
+}
+
+// Cancelled is told by the homeserver: id is no more.
+func (j Job) Cancelled(id matrix.DelayID) Job {
+	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
+	j.Cancels = 0
+	return j
+}
+
+// CancelFailed plans the next try, not before wait has passed.
+func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
+	j.Cancels++
+	j.NextCancel = now.Add(max(wait, lookPause(j.Cancels)))
+	return j
+}
+
+// maxReplaced bounds the delegations of one key that wait to be cancelled.
+const maxReplaced = 8
+
+// Replacing returns j with what is to be cancelled for it: old, and what was
+// still to be cancelled for old.
+func (j Job) Replacing(old Job) Job {
+	for _, id := range append([]matrix.DelayID{old.DelayID}, old.Replaces...) {
+		if id != j.DelayID && !slices.Contains(j.Replaces, id) && len(j.Replaces) < maxReplaced {
+			j.Replaces = append(slices.Clone(j.Replaces), id)
+		}
+	}
+	j.NextCancel = j.AcceptedAt
+	return j
+}
+
+// Over says why the job ends without an action, "" if it does not.
+func (j Job) Over(now time.Time) string {
+	switch {
+	case j.State == Sending:
+		limit := min(max(j.fires().Sub(j.Since), minSendTime), maxSendTime)
+		if now.Sub(j.Since) >= limit {
+			return "the homeserver has sent the leave itself by now"
+		}
+	case now.Sub(j.Answered) >= maxUnanswered:
+		return "the SFU has not said for an hour whether the participant is there"
+	case now.Sub(j.Restarted) >= max(j.Delay, minGiveUp):
+		return "no restart has succeeded for as long as the delay"
+	}
+	return ""
+}
+
+func (j Job) connected(now time.Time, session string) Job {
+	j = j.enter(Connected, now)
+	j.Session, j.LeftSession, j.ClearLeave = session, "", false
+	j.NextRestart, j.Restarts, j.Sends = now, 0, 0
+	j.RoomSeen = now
+	return j.settled(now)
+}
+
+func (j Job) leaving(now time.Time, grace time.Duration) Job {
+	j = j.enter(Leaving, now)
+	j.Looks = 0
+	j.Deadline = now.Add(grace)
+	j.NextLook = j.Deadline
+	return j
+}
+
+func (j Job) sending(now time.Time) Job {
+	j = j.enter(Sending, now)
+	j.Sends = 0
+	j.NextLook = now
+	return j
+}
+
+func (j Job) enter(s State, now time.Time) Job {
+	if j.State != s {
+		j.State, j.Since = s, now
+	}
+	return j
+}
+
+// settled: a participant that is there is looked for again with its room, not
+// alone.
+func (j Job) settled(now time.Time) Job {
+	j.Looks = 0
+	j.NextLook = never
+	return j
+}
+
+// askNow has the SFU asked.
+func (j Job) askNow(now time.Time) Job {
+	j.NextLook = earlier(j.NextLook, now)
+	return j
+}
+
+// never is later than any job lives.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func lookPause(n int) time.Duration {
+	return min(firstLook<<min(n-1, 6), maxLook)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

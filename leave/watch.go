@@ -1,0 +1,183 @@
+package leave
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	askTime      = time.Second            // one question about presence
+	pollOutage   = 200 * time.Millisecond // an SFU that is away, for a minute …
+	pollLongGone = 5 * time.Second        // … and after that
+	longGone     = time.Minute
+	recreators   = 50 // rooms created at once when the SFU is back
+)
+
+// watch knows whether the SFU answers. An SFU without Redis forgets its rooms
+// when it restarts, and with auto_create off a client that comes back to a
+// missing room gives up: so when the SFU answers again, the rooms are created
+// before anybody's absence is believed.
+type watch struct {
+	mu    sync.Mutex
+	down  bool
+	since time.Time // when it went down, or came back
+}
+
+var errSFUAway = errors.New("the SFU does not answer")
+
+// failed is told that a question was not answered.
+func (w *watch) failed(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.down {
+		w.down, w.since = true, now
+	}
+}
+
+func (w *watch) recovered(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down, w.since = false, now
+}
+
+func (w *watch) state() (down bool, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.down, w.since
+}
+
+// outage is how much longer clients may take to come back after an outage.
+func (w *watch) outage(g Grace, now time.Time) time.Duration {
+	down, since := w.state()
+	switch {
+	case down:
+		return g.Outage
+	case since.IsZero():
+		return 0
+	}
+	return max(0, since.Add(g.Outage).Sub(now))
+}
+
+// SFUAnswers reports whether the SFU answered the last question.
+func (k *Keeper) SFUAnswers() bool {
+	down, _ := k.watch.state()
+	return !down
+}
+
+// session asks the SFU for the job's participant. While the SFU is away nobody
+// asks but watchSFU.
+func (k *Keeper) session(ctx context.Context, j Job) (string, error) {
+	if down, _ := k.watch.state(); down {
+		return "", errSFUAway
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	session, err := k.SFU.Session(ctx, j.Room, j.Identity)
+	if err != nil {
+		k.sfuFailed(err)
+	}
+	return session, err
+}
+
+// sfuFailed is told of a question that got no answer. An answer that is
+// merely wrong concerns that question alone, and one that nobody waited for
+// says nothing.
+func (k *Keeper) sfuFailed(err error) {
+	if e, ok := errors.AsType[*sfu.Error](err); ok && !unreachable(e.Cause) {
+		k.Log.Warn("leave: the SFU did not say who is there", "err", err)
+		return
+	}
+	if down, _ := k.watch.state(); !down {
+		k.Log.Warn("leave: the SFU does not answer", "err", err)
+	}
+	k.watch.failed(time.Now())
+}
+
+func unreachable(cause string) bool {
+	switch cause {
+	case sfu.CauseDNS, sfu.CauseConnect, sfu.CauseTLS, sfu.CauseTimeout:
+		return true
+	}
+	return false
+}
+
+// watchSFU asks an SFU that is away until it answers, then has it know the
+// rooms again.
+func (k *Keeper) watchSFU(ctx context.Context) {
+	for pause := pollOutage; sleep(ctx, pause); {
+		down, since := k.watch.state()
+		pause = pollOutage
+		if !down {
+			continue
+		}
+		if time.Since(since) > longGone {
+			pause = pollLongGone
+		}
+		if k.answers(ctx) && k.recreate(ctx) {
+			k.watch.recovered(time.Now())
+			k.Log.Info("leave: the SFU answers again", "after", time.Since(since).Round(time.Millisecond))
+			k.Wake()
+		}
+	}
+}
+
+func (k *Keeper) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return k.SFU.Ping(ctx) == nil
+}
+
+// recreate creates every room that somebody is in. It reports whether the SFU
+// went on answering.
+func (k *Keeper) recreate(ctx context.Context) bool {
+	rooms, err := k.Store.Rooms(ctx)
+	if err != nil {
+		k.Log.Error("leave: listing rooms to create them again", "err", err)
+		return false
+	}
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, recreators)
+		mu    sync.Mutex
+		ok    = true
+	)
+	for _, room := range rooms {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := k.createRoom(ctx, room); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				ok = false
+			}
+		})
+	}
+	wg.Wait()
+	return ok
+}
+
+func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*askTime)
+	defer cancel()
+	err := k.SFU.CreateRoom(ctx, room)
+	if err != nil {
+		k.Log.Warn("leave: creating a room again", "room", room, "err", err)
+	}
+	return err
+}
+
+// sleep waits and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,267 @@
+package leave_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// world is everything around a keeper, in virtual time: an SFU, a homeserver
+// that holds delayed events and sends them when their delay has passed, and
+// the client of one user.
+type world struct {
+	t      *testing.T
+	store  leave.Store
+	keeper *leave.Keeper
+	stop   context.CancelFunc
+	ended  chan struct{}
+
+	mu       sync.Mutex
+	present  map[leave.Key]string // participant.sid
+	sfuDown  bool
+	asked    int
+	created  []sfu.Room
+	roomAt   time.Time // when the room was made, zero while there is none
+	hsDown   bool
+	hsStatus matrix.Result // what the homeserver answers, "" for the truth
+	events   map[string]*delayed
+	calls    []string // what arrived at the homeserver
+}
+
+// delayed is an event that waits at the homeserver.
+type delayed struct {
+	delay     time.Duration
+	timer     *time.Timer
+	restarted time.Time
+	over      string // "sent", "fired" or "cancelled"
+	at        time.Time
+}
+
+var (
+	key   = leave.Key{Room: "room", Identity: "alice"}
+	grace = leave.Grace{Reconnect: time.Second, Outage: 15 * time.Second, Confirm: 15 * time.Second}
+)
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}}
+	w.start()
+	t.Cleanup(func() {
+		w.stop()
+		<-w.ended
+		for _, e := range w.events {
+			e.timer.Stop()
+		}
+	})
+	return w
+}
+
+// start begins the life of a keeper, as a process that starts does.
+func (w *world) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.ended = cancel, make(chan struct{})
+	keeper := &leave.Keeper{
+		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
+		Grace: grace, Interval: time.Minute, Budget: &leave.Budget{},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	w.set(func() { w.keeper = keeper })
+	ended := w.ended
+	go func() {
+		keeper.Run(ctx)
+		close(ended)
+	}()
+}
+
+// current is the keeper that lives now.
+func (w *world) current() *leave.Keeper {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.keeper
+}
+
+// schedule has the client schedule its leave, and delegate it.
+func (w *world) delegate(id string, delay time.Duration) {
+	w.t.Helper()
+	w.mu.Lock()
+	e := &delayed{delay: delay, restarted: time.Now()}
+	e.timer = time.AfterFunc(delay, func() { w.conclude(e, "fired") })
+	w.events[id] = e
+	w.mu.Unlock()
+	job := leave.New(key, user(w.t), delayID(w.t, id), delay, time.Now())
+	if err := w.current().Delegate(w.t.Context(), job, leave.Limits{PerUser: 100, All: 1000}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) conclude(e *delayed, how string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.over == "" {
+		e.over, e.at = how, time.Now()
+	}
+}
+
+// fate returns what became of an event, and when.
+func (w *world) fate(id string) (string, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[id].over, w.events[id].at
+}
+
+// join, vanish: the participant is (not) on the SFU. report sends the webhook.
+func (w *world) join(session string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.makeRoom()
+	w.present[key] = session
+}
+
+func (w *world) makeRoom() {
+	if w.roomAt.IsZero() {
+		w.roomAt = time.Now()
+	}
+}
+
+func (w *world) RoomSince(context.Context, sfu.Room) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sfuDown {
+		return time.Time{}, errDown
+	}
+	return w.roomAt, nil
+}
+
+func (w *world) vanish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.present, key)
+}
+
+func (w *world) report(event leave.Event, session string, reason leave.Reason) {
+	w.t.Helper()
+	if err := w.current().Report(w.t.Context(), leave.Report{Key: key, Event: event, Session: session, Reason: reason}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+func (w *world) count(call string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+var errDown = errors.New("connection refused")
+
+func (w *world) Session(_ context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if w.sfuDown {
+		return "", errDown
+	}
+	return w.present[leave.Key{Room: room, Identity: identity}], nil
+}
+
+func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if w.sfuDown {
+		return nil, errDown
+	}
+	all := map[sfu.Identity]string{}
+	for k, session := range w.present {
+		if k.Room == room {
+			all[k.Identity] = session
+		}
+	}
+	return all, nil
+}
+
+func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.created = append(w.created, room)
+	w.makeRoom()
+	return nil
+}
+
+func (w *world) Ping(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sfuDown {
+		return errDown
+	}
+	return nil
+}
+
+func (w *world) Restart(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("restart", id, func(e *delayed) {
+		e.restarted = time.Now()
+		e.timer.Reset(e.delay)
+	})
+}
+
+func (w *world) Send(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("send", id, func(e *delayed) { e.over, e.at = "sent", time.Now() })
+}
+
+func (w *world) Cancel(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("cancel", id, func(e *delayed) { e.over, e.at = "cancelled", time.Now() })
+}
+
+func (w *world) manage(action string, id matrix.DelayID, do func(*delayed)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, action+" "+id.String())
+	e := w.events[id.String()]
+	switch {
+	case w.hsDown:
+		return &matrix.DelayError{Result: matrix.ResultFailed, Err: errDown}
+	case w.hsStatus != "":
+		return &matrix.DelayError{Result: w.hsStatus, Err: errors.New("scripted")}
+	case e == nil || e.over != "":
+		return &matrix.DelayError{Result: matrix.ResultGone, Status: 404, Err: errors.New("status 404")}
+	}
+	do(e)
+	return nil
+}
+
+func user(t *testing.T) matrix.UserID {
+	t.Helper()
+	u, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func delayID(t *testing.T, s string) matrix.DelayID {
+	t.Helper()
+	id, err := matrix.ParseDelayID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
