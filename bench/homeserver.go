@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // homeserver answers GET …/openid/userinfo over TLS and HTTP/1.1 and nothing
@@ -35,18 +37,15 @@ const (
 )
 
 func serveHomeserver() error {
-	cert, ca, err := newCertificate()
-	if err != nil {
-		return err
-	}
+	ca := matrixtest.NewCA()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	h := &homeserver{name: listener.Addr().String()}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{ca.Certificate("127.0.0.1")}, NextProtos: []string{"http/1.1"}}
 	go h.accept(tls.NewListener(listener, config))
-	return obey(hello{Addr: h.name, CA: string(ca)}, map[string]func() any{
+	return obey(hello{Addr: h.name, CA: string(ca.PEM())}, map[string]func() any{
 		"counts":   h.counts,
 		"go-quiet": h.goQuiet,
 	})

@@ -8,17 +8,16 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // serveForTest starts a homeserver and baseline (b) within the test.
 func serveForTest(t *testing.T) (h *homeserver, addr string) {
 	t.Helper()
-	cert, ca, err := newCertificate()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := matrixtest.NewCA()
 	caFile := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+	if err := os.WriteFile(caFile, ca.PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	client, err := pooledClient(caFile)
@@ -28,7 +27,7 @@ func serveForTest(t *testing.T) (h *homeserver, addr string) {
 	t.Cleanup(client.CloseIdleConnections)
 	listener := listen(t)
 	h = &homeserver{name: listener.Addr().String()}
-	go h.accept(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}}))
+	go h.accept(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{ca.Certificate("127.0.0.1")}}))
 
 	clients := listen(t)
 	go http.Serve(clients, http.HandlerFunc((&baseline{sfuURL: "ws://sfu", client: client}).getToken))

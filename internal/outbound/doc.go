@@ -6,7 +6,7 @@
 // and the name in the certificate are given apart from the URL ([Route]), as
 // Matrix' server discovery asks. A pooled connection that has died silently
 // costs one short wait, not the caller's whole time. And no connection has
-// goroutines of its own: the caller's goroutine writes, reads and parses (with
-// net/http's own Request.Write and ReadResponse), which takes a third off the
-// cost of a small request. HTTP/1.1 only, no proxies, no cookies.
+// goroutines of its own: the caller's goroutine writes, reads and parses, with
+// net/http's own Request.Write and ReadResponse but for the plainest responses
+// (docs/performance.md). HTTP/1.1 only, no proxies, no cookies.
 package outbound
