@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis demo bench lint fuzz
+.PHONY: help build test test-redis e2e stack demo bench lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,15 +18,24 @@ help: ## list the targets
 build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o build/matrixrtc-auth .
 
-test: ## every test, the ones against a real LiveKit SFU included (cold: some minutes)
+test: ## every test but those of e2e, the ones against a real LiveKit SFU included (cold: some minutes)
 	@echo "== race detector: $(if $(RACE),on,off: it needs a C compiler)"
 	@echo "== unit tests, black-box scripts, documentation"
 	$(GO) test $(RACE) -shuffle=on ./...
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
-	cd e2e && $(GO) test $(RACE) -shuffle=on ./...
+	cd e2e && $(GO) test $(RACE) -shuffle=on . ./stack
 
 test-redis: ## the Redis store on a real Redis: needs redis-server
 	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/...
+
+e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
+	e2e/install.sh
+	cd e2e/page && node_modules/.bin/tsc -p .
+	cd e2e && $(GO) test $(RACE) -count=1 -timeout 30m -v ./browser
+
+stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
+	@e2e/install.sh stack
+	@cd e2e && up=$$($(GO) tool -n matrixrtc-auth/e2e/up) && exec "$$up"
 
 demo: ## a real LiveKit SFU admits a participant with a token of this service (ONCE=1: then it ends)
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"

@@ -22,6 +22,7 @@ type command struct {
 	program string
 	args    []string
 	env     []string // all of it, but for PATH and HOME
+	dir     string   // to run in; the caller's when empty
 	stdin   string
 }
 
@@ -45,6 +46,7 @@ func start(host *Host, c command) (*process, error) {
 	defer file.Close()
 	cmd := exec.Command(c.program, c.args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + host.Dir}, c.env...)
+	cmd.Dir = c.dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), file, file
 	cmd.SysProcAttr = dependent()
 	if err := cmd.Start(); err != nil {
@@ -111,7 +113,10 @@ func (p *process) stop(limit patience) error {
 	return nil
 }
 
+// kill ends the process and its children at once. Where it leads no group of
+// its own, it is the process alone that ends.
 func (p *process) kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }

@@ -1,0 +1,163 @@
+// Package account is a user of a real homeserver: its Client-Server API, as
+// far as calls need it.
+package account
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"matrixrtc-auth/e2e/caller"
+)
+
+// Account is a registered user with one device.
+type Account struct {
+	BaseURL     string `json:"-"` // of the homeserver, as this program reaches it
+	UserID      string `json:"user_id"`
+	DeviceID    string `json:"device_id"`
+	AccessToken string `json:"access_token"`
+}
+
+// PasswordPrefix and the localpart are an account's password.
+const PasswordPrefix = "password-of-"
+
+// Register makes an account on a homeserver that lets everybody in.
+func Register(ctx context.Context, baseURL, localpart string) (*Account, error) {
+	a := &Account{BaseURL: baseURL}
+	return a, a.Call(ctx, http.MethodPost, "/_matrix/client/v3/register", map[string]any{
+		"username": localpart, "password": PasswordPrefix + localpart,
+		"auth": map[string]string{"type": "m.login.dummy"},
+	}, a)
+}
+
+// The state events of a call in compatibility mode, and the sticky events in
+// matrix_2_0 mode.
+const (
+	CallMember = "org.matrix.msc3401.call.member"
+	RTCMember  = "org.matrix.msc4143.rtc.member"
+)
+
+// CreateCallRoom makes a private room in which everybody may join a call.
+func (a *Account) CreateCallRoom(ctx context.Context, encrypted bool) (string, error) {
+	initial := []any{}
+	if encrypted {
+		initial = append(initial, map[string]any{
+			"type": "m.room.encryption", "state_key": "",
+			"content": map[string]string{"algorithm": "m.megolm.v1.aes-sha2"},
+		})
+	}
+	var made struct {
+		RoomID string `json:"room_id"`
+	}
+	err := a.Call(ctx, http.MethodPost, "/_matrix/client/v3/createRoom", map[string]any{
+		"name": "Call", "preset": "private_chat", "initial_state": initial,
+		"power_level_content_override": map[string]any{
+			"events": map[string]int{CallMember: 0, RTCMember: 0},
+		},
+	}, &made)
+	return made.RoomID, err
+}
+
+// Invite invites a user to a room.
+func (a *Account) Invite(ctx context.Context, room, user string) error {
+	return a.Call(ctx, http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/invite",
+		map[string]string{"user_id": user}, nil)
+}
+
+// Join joins a room to which the user was invited, through a server in it.
+func (a *Account) Join(ctx context.Context, room, via string) error {
+	return a.Call(ctx, http.MethodPost,
+		"/_matrix/client/v3/join/"+url.PathEscape(room)+"?server_name="+url.QueryEscape(via), struct{}{}, nil)
+}
+
+// OpenIDToken asks for a new token that proves who the user is.
+func (a *Account) OpenIDToken(ctx context.Context) (caller.OpenIDToken, error) {
+	var token caller.OpenIDToken
+	return token, a.Call(ctx, http.MethodPost,
+		"/_matrix/client/v3/user/"+url.PathEscape(a.UserID)+"/openid/request_token", struct{}{}, &token)
+}
+
+// Event is what a room holds.
+type Event struct {
+	ID       string         `json:"event_id"`
+	Type     string         `json:"type"`
+	Sender   string         `json:"sender"`
+	StateKey *string        `json:"state_key"`
+	Content  map[string]any `json:"content"`
+	Time     int64          `json:"origin_server_ts"` // ms
+}
+
+// State returns the current state of a room.
+func (a *Account) State(ctx context.Context, room string) ([]Event, error) {
+	var events []Event
+	return events, a.Call(ctx, http.MethodGet, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/state", nil, &events)
+}
+
+// Timeline returns the last events of a room, the newest first.
+func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event, error) {
+	var page struct{ Chunk []Event }
+	err := a.Call(ctx, http.MethodGet,
+		fmt.Sprintf("/_matrix/client/v3/rooms/%s/messages?dir=b&limit=%d", url.PathEscape(room), limit), nil, &page)
+	return page.Chunk, err
+}
+
+// Error is an answer that is not 2xx.
+type Error struct {
+	Status int
+	Body   []byte
+	What   string // method and path
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.What, e.Status, e.Body) }
+
+// client has a limit for a homeserver that answers nothing at all.
+var client = &http.Client{Timeout: 60 * time.Second}
+
+// Call sends a request with the account's access token and decodes the answer
+// into out, unless that is nil. An answer that is not 2xx is an *[Error].
+func (a *Account) Call(ctx context.Context, method, path string, body, out any) error {
+	req, err := a.request(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return &Error{resp.StatusCode, bytes.TrimSpace(answer), method + " " + path}
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+func (a *Account) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.BaseURL+path, content)
+	if err != nil {
+		return nil, err
+	}
+	if a.AccessToken != "" {
+		req.Header.Set("Authorization", "Bearer "+a.AccessToken)
+	}
+	return req, nil
+}

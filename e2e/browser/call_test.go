@@ -1,0 +1,69 @@
+package browser
+
+import (
+	"testing"
+	"time"
+)
+
+// joining is how long two people may take until they see each other, on a
+// machine that is busy.
+const joining = 90 * time.Second
+
+// newRoom makes a room for a call of people.
+func newRoom(t *testing.T, encrypted bool, people ...*person) string {
+	t.Helper()
+	first, others := people[0], people[1:]
+	ctx := within(t, starting)
+	room, err := first.CreateCallRoom(ctx, encrypted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range others {
+		if err := first.Invite(ctx, room, other.UserID); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Join(ctx, room, first.stack.Layout.ServerName); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return room
+}
+
+// sees waits until the person sees n moving pictures, their own included, and
+// receives and sends frames of video and bytes of audio.
+func (p *person) sees(n int) {
+	p.t.Helper()
+	eventually(p.t, joining, p.name+" sees everybody", func() (bool, string) {
+		tiles, err := p.tiles()
+		return seen(moving(tiles) == n, tiles, err)
+	})
+	p.mediaGrows()
+}
+
+func moving(tiles []tile) (n int) {
+	for _, tile := range tiles {
+		if tile.Width > 2 && tile.Time > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// mediaGrows waits until every sum of the person's media is above what it is
+// now.
+func (p *person) mediaGrows() {
+	p.t.Helper()
+	before, err := p.media()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, joining, p.name+" hears and is heard", func() (bool, string) {
+		now, err := p.media()
+		return seen(now.above(before), now, err)
+	})
+}
+
+func (m media) above(before media) bool {
+	return m.FramesDecoded > before.FramesDecoded && m.AudioReceived > before.AudioReceived &&
+		m.FramesSent > before.FramesSent && m.AudioSent > before.AudioSent
+}

@@ -1,0 +1,93 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// One host name with path prefixes, and a service URL with a slash at its end.
+func TestPrefixes(t *testing.T) {
+	bothModes(t, newStack(t, stack.Prefixes(), nil))
+}
+
+func dsm(t *testing.T, webSocket bool) stack.Layout {
+	t.Helper()
+	config, err := os.ReadFile("../testdata/dsm-proxy.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack.DSM(string(config), webSocket)
+}
+
+// idle is longer than every time-out of DSM's reverse proxy.
+const idle = 150 * time.Second
+
+// Behind DSM's reverse proxy a call works, and outlives the proxy's time-outs:
+// its connection to the SFU is still the first.
+func TestDSM(t *testing.T) {
+	s := newStack(t, dsm(t, true), nil)
+	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
+	room := newRoom(t, true, alice, bob)
+	alice.call(room, true)
+	bob.call(room, true)
+	alice.sees(2)
+	bob.sees(2)
+	if n := sessions(s); n != 2 {
+		t.Fatalf("%d sessions on the SFU, want one of each", n)
+	}
+	for began := time.Now(); time.Since(began) < idle; {
+		alice.mediaGrows()
+		bob.mediaGrows()
+	}
+	if n := sessions(s); n != 2 {
+		t.Errorf("%d sessions on the SFU, want those of the beginning", n)
+	}
+	alice.isMember(bob, room, stack.Compatibility)
+	bob.isMember(alice, room, stack.Compatibility)
+}
+
+// sessions counts how often a participant's media has come to the SFU.
+func sessions(s *stack.Stack) int {
+	return strings.Count(s.SFU.Log().String(), "participant active")
+}
+
+// Without the custom headers the token is there, but no WebSocket: the call
+// ends with what the README says.
+func TestDSMWithoutWebSocket(t *testing.T) {
+	s := newStack(t, dsm(t, false), nil)
+	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	alice := newPerson(t, s, "alice")
+	alice.call(newRoom(t, true, alice), true)
+	alice.reads(fromREADME(t, `Without the WebSocket header.* “(.*)”`))
+	alice.reads(fromREADME(t, "Without the WebSocket header.*reason `(.*)`"))
+}
+
+// reads waits until the call says the text to the person.
+func (p *person) reads(text string) {
+	p.t.Helper()
+	eventually(p.t, joining, fmt.Sprintf("%s reads %q", p.name, text), func() (bool, string) {
+		said, err := ask[string](p, "call.text()")
+		return seen(strings.Contains(said, text), said, err)
+	})
+}
+
+// fromREADME returns what the README has in the expression's parentheses.
+func fromREADME(t *testing.T, expression string) string {
+	t.Helper()
+	readme, err := stack.OpenReadme(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(expression).FindStringSubmatch(string(readme))
+	if match == nil {
+		t.Fatalf("the README has nothing like %s", expression)
+	}
+	return match[1]
+}

@@ -1,0 +1,104 @@
+package browser
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/e2e/stack"
+)
+
+// membership returns the content of the event that says whether the person is
+// in the room's call, as another person finds it on the homeserver: in
+// compatibility mode a state event, in matrix_2_0 mode the newest member event
+// with the sticky key. Nil means that there is no event at all.
+func (p *person) membership(ctx context.Context, by *account.Account, room string, mode stack.Mode) (map[string]any, error) {
+	kind, look := account.CallMember, by.State
+	if mode == stack.Matrix2 {
+		kind = account.RTCMember
+		look = func(ctx context.Context, room string) ([]account.Event, error) {
+			return by.Timeline(ctx, room, 100)
+		}
+	}
+	events, err := look(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	for _, event := range events {
+		if event.Type == kind && event.Sender == p.UserID {
+			return event.Content, nil
+		}
+	}
+	return nil, nil
+}
+
+// present says whether the content of a membership is that of a member: a
+// state event that was emptied is not, nor a sticky event that ended, of which
+// the sticky key alone remains.
+func present(membership map[string]any) bool {
+	return membership["application"] != nil
+}
+
+// isMember waits until another person finds that this one is in the call.
+func (p *person) isMember(by *person, room string, mode stack.Mode) {
+	p.t.Helper()
+	eventually(p.t, joining, p.name+" is a member", func() (bool, string) {
+		found, err := p.membership(p.t.Context(), by.Account, room, mode)
+		return seen(present(found), found, err)
+	})
+}
+
+// hasLeft waits until another person finds that this one was in the call and
+// is not any more, and returns how long that took.
+func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
+	p.t.Helper()
+	return eventually(p.t, limit, p.name+" has left", func() (bool, string) {
+		found, err := p.membership(p.t.Context(), by.Account, room, mode)
+		return seen(found != nil && !present(found), found, err)
+	})
+}
+
+// isEncrypted checks that the SFU gets nothing but encrypted tracks in the call
+// of a room, of which each person publishes two.
+func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
+	t.Helper()
+	tracks := 0
+	for _, participant := range participants(t, s, room) {
+		for _, track := range participant.GetTracks() {
+			tracks++
+			if track.GetEncryption() != livekit.Encryption_GCM {
+				t.Errorf("%s of %s is not encrypted", track.GetSource(), participant.GetIdentity())
+			}
+		}
+	}
+	if tracks != 2*people {
+		t.Errorf("the SFU has %d tracks of %d people", tracks, people)
+	}
+}
+
+// participants asks the SFU who is in the call of a room.
+func participants(t *testing.T, s *stack.Stack, room string) []*livekit.ParticipantInfo {
+	t.Helper()
+	key := s.SFU.Keys[0]
+	client := lksdk.NewRoomServiceClient(s.SFU.APIURL(), key.ID, key.Secret)
+	answer, err := client.ListParticipants(within(t, 20*time.Second), &livekit.ListParticipantsRequest{Room: livekitRoom(room)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.GetParticipants()
+}
+
+// livekitRoom is MSC4195's name of the LiveKit room of a room's call, of which
+// JSON escapes nothing.
+func livekitRoom(room string) string {
+	canonical, _ := json.Marshal([]string{room, "m.call#ROOM"})
+	sum := sha256.Sum256(canonical)
+	return base64.RawStdEncoding.EncodeToString(sum[:])
+}

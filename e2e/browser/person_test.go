@@ -1,0 +1,180 @@
+package browser
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/e2e/stack"
+)
+
+// person is a user with an account, a browser, and a tab in it that shows a
+// call. Another tab stays open: the browser outlives the call.
+type person struct {
+	*account.Account
+	t        *testing.T
+	stack    *stack.Stack
+	name     string
+	chromium *stack.Chromium
+	browser  context.Context // of the tab that stays open
+	tab      context.Context // of the call; nil before it
+}
+
+// newPerson registers somebody on the stack's homeserver, with the test in the
+// name: nobody else there is called so.
+func newPerson(t *testing.T, s *stack.Stack, name string) *person {
+	t.Helper()
+	name += "." + strings.ToLower(path.Base(t.Name()))
+	registered, err := account.Register(within(t, starting), s.Synapse.URL(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &person{Account: registered, t: t, stack: s, name: name}
+}
+
+// startBrowser opens the person's browser, for the length of the test.
+func (p *person) startBrowser() {
+	p.t.Helper()
+	if p.chromium == nil {
+		p.chromium = &stack.Chromium{
+			Host: p.stack.Host, Program: tools.Chromium, Certutil: tools.Certutil,
+			Name: p.name, CA: p.stack.CA.PEM(), Hosts: p.stack.Hosts(),
+		}
+	}
+	p.t.Cleanup(func() { _ = p.chromium.Stop() }) // it may have been killed
+	if err := p.chromium.Start(within(p.t, starting)); err != nil {
+		p.t.Fatal(err)
+	}
+	allocator, cancel := remote.NewAllocator(context.Background(), p.chromium.DevTools())
+	p.t.Cleanup(cancel)
+	p.browser, _ = chromedp.NewContext(allocator)
+	if err := chromedp.Do(p.browser, chromedp.Navigate("about:blank")); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+//go:embed page.js
+var pageScript string
+
+// call opens a tab that joins the call of the room.
+func (p *person) call(room string, encrypted bool) {
+	p.t.Helper()
+	link, err := p.stack.Link(p.name, stack.Login{
+		UserID: p.UserID, DeviceID: p.DeviceID, AccessToken: p.AccessToken, RoomID: room, Encrypted: encrypted,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.open(link)
+}
+
+// open opens a tab with the page at the link.
+func (p *person) open(link string) {
+	p.t.Helper()
+	if p.browser == nil {
+		p.startBrowser()
+	}
+	p.tab, _ = chromedp.NewContext(p.browser)
+	if err := chromedp.Do(p.tab); err != nil { // makes the tab
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.photograph)
+	p.keepConsole()
+	if _, err := chromedp.Call(p.tab, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: pageScript}); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := chromedp.Do(p.tab, chromedp.Navigate(link)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hangUp leaves the call as people do.
+func (p *person) hangUp() {
+	p.t.Helper()
+	clicked, err := ask[bool](p, `call.click("End call")`)
+	if err != nil || !clicked {
+		p.t.Fatalf("%s cannot hang up: %v", p.name, err)
+	}
+}
+
+// keepConsole writes what the tab says to a file.
+func (p *person) keepConsole() {
+	p.t.Helper()
+	file, err := os.OpenFile(p.file("console.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	messages := chromedp.Console(p.tab)
+	go func() {
+		defer file.Close()
+		for message, err := range messages {
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(file, "%s %s\n", message.Time.Format("15:04:05.000"), message)
+		}
+	}()
+}
+
+func (p *person) file(name string) string {
+	return filepath.Join(p.stack.Host.Dir, p.name+"-"+name)
+}
+
+// photograph keeps a picture of the tab of a failed test.
+func (p *person) photograph() {
+	if p.t.Failed() {
+		if err := p.picture(p.file("screen.png")); err != nil {
+			p.t.Logf("no picture of %s: %v", p.name, err)
+		}
+	}
+}
+
+func (p *person) picture(path string) error {
+	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, picture, 0o600)
+}
+
+// media is what a tab's peer connections have received and sent so far.
+type media struct {
+	FramesDecoded int `json:"framesDecoded"`
+	AudioReceived int `json:"audioReceived"` // bytes
+	FramesSent    int `json:"framesSent"`
+	AudioSent     int `json:"audioSent"` // bytes
+	Connected     int `json:"connected"`
+}
+
+func (p *person) media() (media, error) {
+	return ask[media](p, "call.media()")
+}
+
+// tile is a video that the call shows.
+type tile struct {
+	Width int     `json:"width"`
+	Time  float64 `json:"time"` // seconds that it has played
+}
+
+func (p *person) tiles() ([]tile, error) { return ask[[]tile](p, "call.tiles()") }
+
+// ask evaluates an expression in the person's tab.
+func ask[T any](p *person, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}

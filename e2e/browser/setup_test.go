@@ -1,0 +1,121 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// Built and found by TestMain, before any test runs.
+var (
+	programs   stack.Programs
+	tools      stack.Tools
+	repository string
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	if tools, err = stack.FindBrowserTools(ctx); err != nil {
+		return 0, err
+	}
+	if repository, err = stack.Repository(ctx); err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp("", "matrixrtc-auth-browser-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if programs, err = stack.Build(ctx, dir); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+// starting is how long a stack may take to start on a machine that is busy.
+const starting = 90 * time.Second
+
+// newHost returns a corner of the machine whose files are build/e2e/<test>.
+// They stay when the test fails.
+func newHost(t *testing.T) *stack.Host {
+	t.Helper()
+	dir := filepath.Join(repository, "build", "e2e", t.Name())
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	host := stack.NewHost(dir)
+	t.Cleanup(func() {
+		host.Close()
+		if !t.Failed() {
+			os.RemoveAll(dir)
+		}
+	})
+	return host
+}
+
+// newStack starts a stack for the length of the test. change may change it
+// before it starts.
+func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *stack.Stack {
+	t.Helper()
+	s := &stack.Stack{
+		Host: newHost(t), Programs: programs, Tools: tools, Layout: layout, Mode: stack.Compatibility,
+	}
+	if change != nil {
+		change(s)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	if err := s.Start(within(t, starting)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tail(t, s) })
+	return s
+}
+
+// tail shows the end of every log when the test has failed.
+func tail(t *testing.T, s *stack.Stack) {
+	if !t.Failed() {
+		return
+	}
+	for _, part := range s.Parts() {
+		t.Logf("%s ends:\n%s", filepath.Base(part.Log().Path()), narrow(part.Log().Tail(20)))
+	}
+	t.Logf("everything is in %s", s.Host.Dir)
+}
+
+// narrow cuts long lines.
+func narrow(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if len(line) > 300 {
+			line = line[:300] + " ...\n"
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

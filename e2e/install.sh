@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what `make e2e` needs besides Go, and says what: Debian packages,
+# Synapse in a virtualenv below build/, and the page's npm packages below
+# e2e/page/. What is there already is left alone.
+#
+#   e2e/install.sh         everything
+#   e2e/install.sh stack   what `make stack` needs: no browser and no Redis
+set -euo pipefail
+what=${1:-everything}
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+SYNAPSE=matrix-synapse==1.163.2
+VENV=build/synapse
+
+say() { printf '== %s\n' "$*"; }
+
+# Programs, and the Debian packages that hold them.
+programs() {
+  printf '%s\n' 'nginx nginx-light' 'node nodejs' 'npm npm' 'python3 python3'
+  [ "$what" != stack ] || return 0
+  printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'redis-server redis-server' 'curl curl'
+}
+
+# The packages of programs that are missing.
+packages() {
+  local program package
+  while read -r program package; do
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || echo "$package"
+  done < <(programs)
+  python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
+# Nothing that is installed here starts by itself: every part of a stack is
+# started by the stack.
+install_packages() {
+  local missing root=()
+  mapfile -t missing < <(packages)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "Debian packages: ${missing[*]}"
+  [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -q
+  "${root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+install_synapse() {
+  [ "$(cat "$VENV/installed" 2>/dev/null)" != "$SYNAPSE" ] || return 0
+  say "$SYNAPSE in $VENV"
+  rm -rf "$VENV"
+  python3 -m venv "$VENV"
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$SYNAPSE"
+  echo "$SYNAPSE" >"$VENV/installed"
+}
+
+install_page() {
+  cd e2e/page
+  ! cmp -s package-lock.json node_modules/installed || return 0
+  say "npm packages of e2e/page (Element Call, the widget API, esbuild)"
+  npm ci --no-audit --no-fund
+  cp package-lock.json node_modules/installed
+}
+
+install_packages
+install_synapse
+install_page

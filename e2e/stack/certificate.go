@@ -1,0 +1,31 @@
+package stack
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"strconv"
+)
+
+// writeCertificate keeps a certificate and its key as the files name.crt and
+// name.key and returns their paths.
+func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, key string, err error) {
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return "", "", err
+	}
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})
+	if certificate, err = h.WriteFile(name+".crt", chain); err != nil {
+		return "", "", err
+	}
+	key, err = h.WriteFile(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return certificate, key, err
+}
+
+// splitAddress takes an address of a Host apart, which has a port.
+func splitAddress(address string) (host string, port int) {
+	host, digits, _ := net.SplitHostPort(address)
+	port, _ = strconv.Atoi(digits)
+	return host, port
+}

@@ -1,0 +1,141 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Chromium is the browser of one user: a process group with a profile of its
+// own. Its camera and microphone are fakes, and it finds no address but those
+// of Hosts.
+type Chromium struct {
+	Host     *Host
+	Program  string
+	Certutil string
+	Name     string // of its profile and log
+	// CA is the PEM of the authority that the profile trusts, if any. Nothing
+	// tells the browser to ignore certificates.
+	CA []byte
+	// Hosts has the address of each host name that the browser finds. Ports
+	// are replaced too, so URLs carry none.
+	Hosts map[string]string
+
+	address string
+	process *process
+}
+
+// Start returns once the browser can be driven. A second Start, after Stop or
+// Kill, has the same profile.
+func (c *Chromium) Start(ctx context.Context) error {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	var err error
+	c.process, err = start(c.Host, command{
+		name: c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home()},
+	})
+	if err != nil {
+		return err
+	}
+	return c.process.await(ctx, func() bool { return answers(ctx, "http://"+c.address+"/json/version") })
+}
+
+// prepare makes the profile, which survives the browser, and finds a port.
+func (c *Chromium) prepare(ctx context.Context) error {
+	if c.address != "" {
+		return nil
+	}
+	if err := c.trust(ctx); err != nil {
+		return err
+	}
+	var err error
+	c.address, err = c.Host.Address()
+	return err
+}
+
+func (c *Chromium) home() string { return filepath.Join(c.Host.Dir, c.Name+"-profile") }
+
+// trust makes the profile's database of certificates with the CA in it.
+func (c *Chromium) trust(ctx context.Context) error {
+	if c.CA == nil {
+		return os.MkdirAll(c.home(), 0o700)
+	}
+	database := filepath.Join(c.home(), ".pki", "nssdb")
+	if err := os.MkdirAll(database, 0o700); err != nil {
+		return err
+	}
+	ca, err := c.Host.WriteFile(c.Name+"-ca.pem", c.CA)
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"-N", "--empty-password"},
+		{"-A", "-t", "C,,", "-n", "stack", "-i", ca},
+	} {
+		out, err := exec.CommandContext(ctx, c.Certutil, append(args, "-d", "sql:"+database)...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("certutil %s: %w\n%s", args[0], err, out)
+		}
+	}
+	return nil
+}
+
+func (c *Chromium) flags() []string {
+	_, port := splitAddress(c.address)
+	return []string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		"--user-data-dir=" + filepath.Join(c.home(), "chromium"),
+		fmt.Sprintf("--remote-debugging-port=%d", port),
+		"--window-size=800,600", "--disable-dev-shm-usage",
+		"--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+		"--autoplay-policy=no-user-gesture-required",
+		// Headless tabs in the background are throttled like hidden ones.
+		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
+		"--disable-renderer-backgrounding",
+		// The SFU is on loopback, which browsers do not offer as a candidate.
+		"--allow-loopback-in-peer-connection",
+		// Nothing goes to the internet.
+		"--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--host-resolver-rules=" + c.rules(),
+		"about:blank",
+	}
+}
+
+// rules map the names of the stack to addresses and every other to nothing.
+func (c *Chromium) rules() string {
+	var rules []string
+	for _, name := range slices.Sorted(maps.Keys(c.Hosts)) {
+		rules = append(rules, fmt.Sprintf("MAP %s %s", name, c.Hosts[name]))
+	}
+	return strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"), ",")
+}
+
+// DevTools is the WebSocket URL at which a started browser is driven.
+func (c *Chromium) DevTools() string { return "ws://" + c.address }
+
+// Stop ends the browser as closing its window does.
+func (c *Chromium) Stop() error {
+	defer c.Kill()
+	return c.process.stop(patience{kill: 10 * time.Second})
+}
+
+// Kill ends the browser and all its processes at once: nothing is said to
+// anybody. One that never started has nothing to end.
+func (c *Chromium) Kill() {
+	if c.process != nil {
+		c.process.kill()
+	}
+}
+
+// Exited is closed when a started browser has ended.
+func (c *Chromium) Exited() <-chan struct{} { return c.process.exited }
+
+// Log is what a started browser has written.
+func (c *Chromium) Log() Log { return c.process.log }

@@ -1,0 +1,207 @@
+package stack
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The README's names are those of example.org. A stack has those of a domain
+// that nobody can own, and only its browsers find them.
+const (
+	readmeDomain = "example.org"
+	domain       = "example.test"
+)
+
+// Layout says at which addresses clients reach the parts of a stack, and what
+// nginx needs for that.
+type Layout struct {
+	ServerName string // of the homeserver
+	Homeserver string // base URL of the Client-Server API
+	Service    string // livekit_service_url
+	SFU        string // LIVEKIT_URL
+	Page       string // of the page that holds Element Call
+	// Names are the host names in these addresses.
+	Names []string
+
+	servers func(site) (string, error)
+}
+
+// site is what a layout's servers are made of.
+type site struct {
+	readme                   Readme
+	listen                   string // the address of nginx
+	service, sfu, homeserver string // addresses
+	certificate, key         string // paths
+	page                     page
+}
+
+// SubDomains is the layout of the README's deployment: jwt. and sfu. are hosts
+// of their own.
+func SubDomains() Layout {
+	l := secure()
+	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
+	l.Names = append(l.Names, "jwt."+domain, "sfu."+domain)
+	l.servers = func(s site) (string, error) {
+		jwt, err := s.subDomain("jwt")
+		if err != nil {
+			return "", err
+		}
+		sfu, err := s.subDomain("sfu")
+		return jwt + sfu + s.homeserverServers(), err
+	}
+	return l
+}
+
+// Prefixes is the layout with one host and path prefixes: the README's nginx
+// server as it stands there, with the homeserver's own location added. A slash
+// at the end of the service's URL is what many well-known files have.
+func Prefixes() Layout {
+	l := secure()
+	l.Service, l.SFU = "https://matrix."+domain+"/livekit/jwt/", "wss://matrix."+domain+"/livekit/sfu"
+	l.servers = func(s site) (string, error) {
+		block, err := s.prefixes()
+		if err != nil {
+			return "", err
+		}
+		server := strings.Replace(block, homeserverComment, s.homeserverLocation(), 1)
+		return server + s.server(domain, s.homeserverLocation()) + s.server("call."+domain, s.pageLocations()), nil
+	}
+	return l
+}
+
+// DSM is the layout of the README's deployment behind DSM's reverse proxy.
+// config is its reconstruction; webSocket says whether the entry sfu. has the
+// custom headers.
+func DSM(config string, webSocket bool) Layout {
+	l := SubDomains()
+	l.servers = func(s site) (string, error) {
+		if webSocket {
+			config = strings.Replace(config, webSocketComment,
+				"proxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection $connection_upgrade;", 1)
+		}
+		return s.moved(config) + s.homeserverServers(), nil
+	}
+	return l
+}
+
+// webSocketComment stands where DSM writes the custom headers.
+const webSocketComment = "# custom headers: WebSocket"
+
+// Loopback is the layout for any browser of this machine: one plain HTTP
+// address, which browsers trust like HTTPS because it is loopback.
+func Loopback(address string) Layout {
+	_, port := splitAddress(address)
+	return Layout{
+		ServerName: fmt.Sprintf("localhost:%d", port),
+		Homeserver: "http://" + address,
+		Service:    "http://" + address + "/livekit/jwt",
+		SFU:        "ws://" + address + "/livekit/sfu",
+		Page:       "http://" + address,
+		servers: func(s site) (string, error) {
+			block, err := s.prefixes()
+			if err != nil {
+				return "", err
+			}
+			block = strings.Replace(block, homeserverComment, s.homeserverLocation()+s.pageLocations(), 1)
+			return withoutTLS(block), nil
+		},
+	}
+}
+
+func secure() Layout {
+	return Layout{
+		ServerName: domain,
+		Homeserver: "https://matrix." + domain,
+		Page:       "https://call." + domain,
+		Names:      []string{domain, "matrix." + domain, "call." + domain},
+	}
+}
+
+// homeserverComment stands in the README's server where the user's own
+// locations are.
+const homeserverComment = "# Synapse's own locations stay as they are."
+
+// prefixes returns the README's nginx block with the names, ports and paths of
+// the site.
+func (s site) prefixes() (string, error) {
+	block, err := s.readme.Block("nginx", "location /livekit/jwt/")
+	if err != nil {
+		return "", err
+	}
+	if !strings.Contains(block, homeserverComment) {
+		return "", fmt.Errorf("the README's nginx block does not say %q", homeserverComment)
+	}
+	return s.moved(block), nil
+}
+
+// moved replaces names, ports and paths of the README's nginx block.
+func (s site) moved(block string) string {
+	const live = "/etc/letsencrypt/live/matrix." + readmeDomain + "/"
+	return strings.NewReplacer(
+		"listen 443 ssl", "listen "+s.listen+" ssl",
+		live+"fullchain.pem", s.certificate,
+		live+"privkey.pem", s.key,
+		"127.0.0.1:8080", s.service,
+		"127.0.0.1:7880", s.sfu,
+		readmeDomain, domain,
+	).Replace(block)
+}
+
+// subDomain gives a location of the README's prefixes a server of its own.
+func (s site) subDomain(part string) (string, error) {
+	block, err := s.prefixes()
+	if err != nil {
+		return "", err
+	}
+	location, err := directive(block, "location /livekit/"+part+"/")
+	if err != nil {
+		return "", err
+	}
+	server := s.server(part+"."+domain, "location / {"+location+"}")
+	if part != "sfu" {
+		return server, nil
+	}
+	upgrade, err := directive(block, "map $http_upgrade $connection_upgrade")
+	return "map $http_upgrade $connection_upgrade {" + upgrade + "}\n" + server, err
+}
+
+func (s site) server(name, locations string) string {
+	return fmt.Sprintf("server {\nlisten %s ssl;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\n%s\n}\n",
+		s.listen, name, s.certificate, s.key, locations)
+}
+
+// homeserverServers are the homeserver's under its server name and under
+// matrix., and the page's.
+func (s site) homeserverServers() string {
+	return s.server(domain+" matrix."+domain, s.homeserverLocation()) +
+		s.server("call."+domain, s.pageLocations())
+}
+
+// homeserverLocation is what Synapse's documentation gives to nginx.
+func (s site) homeserverLocation() string {
+	return fmt.Sprintf(`location ~ ^(/_matrix|/_synapse/client|/\.well-known/matrix) {
+    proxy_pass http://%s;
+    proxy_http_version 1.1;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header Host $host:$server_port;
+    client_max_body_size 50M;
+}
+`, s.homeserver)
+}
+
+func (s site) pageLocations() string {
+	return fmt.Sprintf("location = /ec/config.json { alias %s; }\nlocation /ec/ { alias %s/; }\nlocation / { root %s; }\n",
+		s.page.config, s.page.elementCall, s.page.index)
+}
+
+// withoutTLS makes a server listen in the clear.
+func withoutTLS(servers string) string {
+	var kept []string
+	for line := range strings.Lines(servers) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "ssl_") {
+			kept = append(kept, strings.Replace(line, " ssl;", ";", 1))
+		}
+	}
+	return strings.Join(kept, "")
+}

@@ -1,0 +1,102 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"net"
+	"os"
+	"text/template"
+	"time"
+)
+
+// Nginx is a reverse proxy.
+type Nginx struct {
+	Host    *Host
+	Program string
+	Name    string // of its files and log; "nginx" when empty
+	// Servers is what stands in its http block. They listen at the address.
+	Servers string
+
+	address string
+	process *process
+}
+
+//go:embed nginx.conf
+var nginxConf string
+
+var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
+
+// Start returns once nginx listens. A second Start, after Stop, comes back on
+// the same port.
+func (n *Nginx) Start(ctx context.Context) error {
+	if _, err := n.Address(); err != nil {
+		return err
+	}
+	path, err := n.configure()
+	if err != nil {
+		return err
+	}
+	n.process, err = start(n.Host, command{name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}})
+	if err != nil {
+		return err
+	}
+	return n.process.await(ctx, func() bool { return listens(ctx, n.address) })
+}
+
+func (n *Nginx) name() string {
+	if n.Name == "" {
+		return "nginx"
+	}
+	return n.Name
+}
+
+// Address reserves nginx's address, so that Servers can name it.
+func (n *Nginx) Address() (string, error) {
+	if n.address != "" {
+		return n.address, nil
+	}
+	var err error
+	n.address, err = n.Host.Address()
+	return n.address, err
+}
+
+func (n *Nginx) configure() (string, error) {
+	var conf bytes.Buffer
+	err := nginxTemplate.Execute(&conf, map[string]string{
+		"Dir": n.Host.Dir, "Name": n.name(), "User": workers(), "Servers": n.Servers,
+	})
+	if err != nil {
+		return "", err
+	}
+	return n.Host.WriteFile(n.name()+".conf", conf.Bytes())
+}
+
+// workers lets the workers of root's nginx read the files of a Host, which
+// nobody else can.
+func workers() string {
+	if os.Geteuid() == 0 {
+		return "user root;"
+	}
+	return ""
+}
+
+// listens reports whether somebody accepts connections at the address.
+func listens(ctx context.Context, address string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// Stop ends nginx without waiting for its connections.
+func (n *Nginx) Stop() error { return n.process.stop(patience{kill: 5 * time.Second}) }
+
+// Exited is closed when a started nginx has ended.
+func (n *Nginx) Exited() <-chan struct{} { return n.process.exited }
+
+// Log is what a started nginx has written, but for its access log.
+func (n *Nginx) Log() Log { return n.process.log }

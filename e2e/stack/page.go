@@ -1,0 +1,77 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Below e2e/page, once its npm packages are installed.
+const (
+	elementCall = "node_modules/@element-hq/element-call-embedded/dist"
+	esbuild     = "node_modules/.bin/esbuild"
+)
+
+// page is the directory of a web site: the page that holds Element Call, and
+// under ec/ Element Call itself.
+type page struct{ index, elementCall, config string }
+
+// Mode is how Element Call tells others who is in the call.
+type Mode string
+
+// The modes of Element Call 0.26.
+const (
+	Compatibility Mode = "compatibility" // state events, and /sfu/get
+	Matrix2       Mode = "matrix_2_0"    // sticky events, and /get_token
+)
+
+// buildPage bundles the page and writes Element Call's configuration.
+func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page, error) {
+	p := page{
+		index:       filepath.Join(host.Dir, "page"),
+		elementCall: filepath.Join(source, elementCall),
+		config:      filepath.Join(host.Dir, "element-call.json"),
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(source, esbuild), "main.ts",
+		"--bundle", "--format=esm", "--log-level=warning", "--outfile="+filepath.Join(p.index, "main.js"))
+	cmd.Dir = source
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return p, fmt.Errorf("esbuild: %w\n%s", err, out)
+	}
+	index, err := os.ReadFile(filepath.Join(source, "index.html"))
+	if err != nil {
+		return p, err
+	}
+	if err := os.WriteFile(filepath.Join(p.index, "index.html"), index, 0o600); err != nil {
+		return p, err
+	}
+	return p, p.setMode(mode)
+}
+
+// setMode writes Element Call's configuration. Calls that start later have it.
+// Where the service is stands in no file here: the homeserver tells it.
+func (p page) setMode(mode Mode) error {
+	config, err := json.MarshalIndent(map[string]any{
+		"matrix_rtc_mode": mode,
+		"matrix_rtc_session": map[string]any{
+			"wait_for_key_rotation_ms": 5000,
+			"delegated_delayed_leave":  map[string]any{"delay_ms": 3600000, "restart_ms": 300000},
+		},
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(p.config, config, 0o600)
+}
+
+// keepLogin writes a login where the page fetches it.
+func (p page) keepLogin(name string, login Login) error {
+	content, err := json.Marshal(login)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(p.index, name+".json"), content, 0o600)
+}

@@ -1,0 +1,63 @@
+package stack
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Redis is a Redis server that writes every change to its disk.
+type Redis struct {
+	Host    *Host
+	Program string
+	Name    string // of its directory and log; "redis" when empty
+
+	address string
+	process *process
+}
+
+// Start returns once Redis listens. A second Start, after Stop, comes back on
+// the same port with what it knew.
+func (r *Redis) Start(ctx context.Context) error {
+	if r.address == "" {
+		var err error
+		if r.address, err = r.Host.Address(); err != nil {
+			return err
+		}
+	}
+	directory := filepath.Join(r.Host.Dir, r.name())
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return err
+	}
+	host, port := splitAddress(r.address)
+	var err error
+	r.process, err = start(r.Host, command{name: r.name(), program: r.Program, dir: directory, args: []string{
+		"--bind", host, "--port", strconv.Itoa(port),
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always",
+	}})
+	if err != nil {
+		return err
+	}
+	return r.process.await(ctx, func() bool { return listens(ctx, r.address) })
+}
+
+func (r *Redis) name() string {
+	if r.Name == "" {
+		return "redis"
+	}
+	return r.Name
+}
+
+// URL is what LIVEKIT_REDIS_URL takes.
+func (r *Redis) URL() string { return "redis://" + r.address + "/0" }
+
+// Stop asks Redis to end, and returns how it did.
+func (r *Redis) Stop() error { return r.process.stop(patience{kill: 5 * time.Second}) }
+
+// Exited is closed when a started Redis has ended.
+func (r *Redis) Exited() <-chan struct{} { return r.process.exited }
+
+// Log is what a started Redis has written.
+func (r *Redis) Log() Log { return r.process.log }

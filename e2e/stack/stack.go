@@ -1,0 +1,208 @@
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"path/filepath"
+	"strings"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// Stack is a whole deployment, made from what this project ships: the SFU has
+// livekit.yaml.example, Synapse the README's additions to homeserver.yaml,
+// nginx the README's locations. Only names, ports and paths are replaced.
+type Stack struct {
+	Host     *Host
+	Programs Programs
+	Tools    Tools
+	Layout   Layout
+	Mode     Mode // of Element Call
+	// Env adds to the service's configuration, Homeserver to Synapse's.
+	Env        map[string]string
+	Homeserver []string
+
+	CA      *matrixtest.CA
+	Synapse *Synapse
+	SFU     *SFU
+	Service *Service
+	Nginx   *Nginx
+
+	page      page
+	assembled bool
+}
+
+// keyName stands in livekit.yaml.example as webhook.api_key.
+const keyName = "matrixrtc"
+
+// Start returns once everything answers. What it started has to be stopped
+// even when it fails.
+func (s *Stack) Start(ctx context.Context) error {
+	if err := s.assemble(ctx); err != nil {
+		return err
+	}
+	s.assembled = true
+	for _, part := range s.Parts() {
+		if err := part.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Part is a component of a stack.
+type Part interface {
+	Start(context.Context) error
+	Stop() error
+	Log() Log
+	Exited() <-chan struct{}
+}
+
+// Parts are the components in the order in which they start.
+func (s *Stack) Parts() []Part { return []Part{s.Synapse, s.SFU, s.Service, s.Nginx} }
+
+// Stop ends everything, in the order in which deployments end: first what
+// clients talk to.
+func (s *Stack) Stop() error {
+	if !s.assembled {
+		return nil
+	}
+	var faults []error
+	parts := s.Parts()
+	for i := range parts {
+		faults = append(faults, parts[len(parts)-1-i].Stop())
+	}
+	return errors.Join(faults...)
+}
+
+// assemble configures the parts of which none is set yet.
+func (s *Stack) assemble(ctx context.Context) error {
+	text, err := OpenReadme(ctx)
+	if err != nil {
+		return err
+	}
+	if s.CA == nil {
+		s.CA = matrixtest.NewCA()
+	}
+	if s.page, err = buildPage(ctx, s.Host, s.Tools.Page, s.Mode); err != nil {
+		return err
+	}
+	if err := s.assembleSynapse(text); err != nil {
+		return err
+	}
+	if err := s.assembleSFU(ctx); err != nil {
+		return err
+	}
+	return s.assembleNginx(text)
+}
+
+// SetMode changes how Element Call tells who is in a call, for calls that
+// start later.
+func (s *Stack) SetMode(mode Mode) error { return s.page.setMode(mode) }
+
+// Login is what the page needs to know about who calls where.
+type Login struct {
+	UserID      string `json:"userId"`
+	DeviceID    string `json:"deviceId"`
+	AccessToken string `json:"accessToken"`
+	RoomID      string `json:"roomId"`
+	Encrypted   bool   `json:"encrypted"` // the media
+	BaseURL     string `json:"baseUrl"`   // set by Link
+}
+
+// Link returns the address of the page under which somebody calls. The page
+// finds the login under the name.
+func (s *Stack) Link(name string, login Login) (string, error) {
+	login.BaseURL = s.Layout.Homeserver
+	return s.Layout.Page + "/#" + name, s.page.keepLogin(name, login)
+}
+
+// assembleSynapse adds to a fresh homeserver.yaml what the README says, and
+// what Element Call's matrix_2_0 mode needs besides.
+func (s *Stack) assembleSynapse(text Readme) error {
+	calls, err := text.Block("yaml", "max_event_delay_duration")
+	if err != nil {
+		return err
+	}
+	wellKnown, err := text.Block("yaml", "extra_well_known_client_content")
+	if err != nil {
+		return err
+	}
+	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, domain)
+	s.Synapse = &Synapse{
+		Host: s.Host, Python: s.Tools.Python,
+		ServerName: s.Layout.ServerName, BaseURL: s.Layout.Homeserver + "/",
+		Additions: append([]string{
+			names.Replace(calls), names.Replace(wellKnown),
+			"experimental_features: {msc4354_enabled: true}",
+		}, s.Homeserver...),
+	}
+	_, err = s.Synapse.Address()
+	return err
+}
+
+func (s *Stack) assembleSFU(ctx context.Context) error {
+	repository, err := Repository(ctx)
+	if err != nil {
+		return err
+	}
+	key := Key{ID: keyName, Secret: rand.Text() + rand.Text()}
+	s.SFU = &SFU{
+		Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key},
+		Config: filepath.Join(repository, "livekit.yaml.example"),
+	}
+	if err := s.SFU.reserve(); err != nil {
+		return err
+	}
+	return s.assembleService(key)
+}
+
+// assembleService gives the service what .env and compose.yaml give it.
+func (s *Stack) assembleService(key Key) error {
+	s.Service = &Service{Host: s.Host, Program: s.Programs.Service, Env: map[string]string{
+		"LIVEKIT_URL":                      s.Layout.SFU,
+		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
+		"LIVEKIT_KEY":                      key.ID,
+		"LIVEKIT_SECRET":                   key.Secret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS":  s.Layout.ServerName,
+		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.Layout.ServerName + "=" + s.Synapse.URL(),
+		"LIVEKIT_LOG_LEVEL":                "debug",
+	}}
+	maps.Copy(s.Service.Env, s.Env)
+	_, err := s.Service.Address()
+	s.SFU.Webhook = s.Service.URL() + "/sfu_webhook"
+	return err
+}
+
+func (s *Stack) assembleNginx(text Readme) error {
+	if s.Nginx == nil {
+		s.Nginx = &Nginx{Host: s.Host, Program: s.Tools.Nginx}
+	}
+	listen, err := s.Nginx.Address()
+	if err != nil {
+		return err
+	}
+	site := site{
+		readme: text, listen: listen, page: s.page,
+		service: s.Service.address, homeserver: s.Synapse.address,
+		sfu: strings.TrimPrefix(s.SFU.APIURL(), "http://"),
+	}
+	site.certificate, site.key, err = s.Host.writeCertificate("nginx", s.CA.Certificate(s.Layout.Names...))
+	if err != nil {
+		return err
+	}
+	s.Nginx.Servers, err = s.Layout.servers(site)
+	return err
+}
+
+// Hosts has nginx's address for each host name of the layout: what a browser
+// or curl is told instead of DNS.
+func (s *Stack) Hosts() map[string]string {
+	hosts := map[string]string{}
+	for _, name := range s.Layout.Names {
+		hosts[name] = s.Nginx.address
+	}
+	return hosts
+}

@@ -1,0 +1,80 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Tools are the programs and files that e2e/install.sh installs.
+type Tools struct {
+	Python   string // of Synapse's virtualenv
+	Nginx    string
+	Redis    string
+	Page     string // e2e/page, with its npm packages
+	Chromium string
+	Certutil string
+	Curl     string
+}
+
+// FindTools finds everything but the browser's part, and names what is missing.
+func FindTools(ctx context.Context) (Tools, error) {
+	repository, err := Repository(ctx)
+	if err != nil {
+		return Tools{}, err
+	}
+	var f finder
+	t := Tools{
+		Python: f.file(filepath.Join(repository, "build", "synapse", "bin", "python")),
+		Page:   filepath.Join(repository, "e2e", "page"),
+		Nginx:  f.program("nginx"),
+	}
+	f.file(filepath.Join(t.Page, elementCall, "index.html"))
+	f.file(filepath.Join(t.Page, esbuild))
+	return t, f.fault()
+}
+
+// FindBrowserTools finds everything, and names what is missing.
+func FindBrowserTools(ctx context.Context) (Tools, error) {
+	t, err := FindTools(ctx)
+	if err != nil {
+		return t, err
+	}
+	var f finder
+	t.Redis = f.program("redis-server")
+	t.Chromium = f.program("chromium")
+	t.Certutil = f.program("certutil")
+	t.Curl = f.program("curl")
+	return t, f.fault()
+}
+
+// finder collects what it does not find.
+type finder struct{ missing []string }
+
+// program looks in PATH, and where Debian keeps what administrators run.
+func (f *finder) program(name string) string {
+	for _, candidate := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path
+		}
+	}
+	f.missing = append(f.missing, name)
+	return ""
+}
+
+func (f *finder) file(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		f.missing = append(f.missing, path)
+	}
+	return path
+}
+
+func (f *finder) fault() error {
+	if len(f.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("missing: %s (e2e/install.sh installs it)", strings.Join(f.missing, ", "))
+}
