@@ -280,9 +280,6 @@ func TestWarnings(t *testing.T) {
 		{"LIVEKIT_LOG_LEVEL", "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
 		{"LIVEKIT_LOG_FORMAT", "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
 		{"LIVEKIT_HS_SERVER_NAME", "does not serve", appService},
-		{"LIVEKIT_REDIS_URL", "nothing uses it yet", vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}},
-		{"LIVEKIT_REDIS_PASSWORD", "nothing uses it yet", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
-		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "nothing uses it yet", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "30"}},
 	}
 	files := disk{"/key": "\ufeffAPIkey\r\n", "/secret": goodSecret + "\n"}
 	for _, test := range tests {
@@ -313,7 +310,10 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_KEY: ignored", "LIVEKIT_SECRET: ignored", "LIVEKIT_KEY_FILE: the secret has fewer"},
 		}, {
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
-			[]string{"LIVEKIT_REDIS_URL: its password is ignored", "LIVEKIT_REDIS_URL: nothing", "LIVEKIT_REDIS_PASSWORD: nothing"},
+			[]string{"LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD is"},
+		}, {
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/pw"}, disk{"/pw": "c"},
+			[]string{"LIVEKIT_REDIS_PASSWORD: ignored", "LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD_FROM_FILE is"},
 		}, {
 			vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_AS_TOKEN": "x", "LIVEKIT_HS_SERVER_NAME": "synapse"},
 			disk{"/as.yaml": "as_token: a\nhs_token: " + goodSecret + "\nurl: null\nnamespaces: {users: []}\n"},
