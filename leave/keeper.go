@@ -26,6 +26,9 @@ type SFU interface {
 	CreateRoom(ctx context.Context, room sfu.Room) error
 	// Ping asks for nothing but an answer.
 	Ping(ctx context.Context) error
+	// Watch holds a connection until the SFU, or something between, ends it;
+	// an error says that there was none.
+	Watch(ctx context.Context) error
 }
 
 // Events manages delayed events; errors are *[matrix.DelayError].
@@ -80,6 +83,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { k.watchSFU(ctx) })
+	running.Go(func() { k.watchLine(ctx) })
 	running.Go(func() { k.patrol(ctx) })
 	slots := make(chan struct{}, workers)
 	tick := time.NewTicker(poll)
@@ -233,13 +237,16 @@ func (k *Keeper) forgotten(ctx context.Context, j Job) bool {
 	if j.State == Waiting || j.ClearLeave {
 		return false
 	}
-	asking, cancel := context.WithTimeout(ctx, askTime)
+	return k.roomIsNew(ctx, j) && k.createRoom(ctx, j.Room) == nil
+}
+
+// roomIsNew reports whether the SFU says that the room which the participant
+// was in is not there, or has been made since.
+func (k *Keeper) roomIsNew(ctx context.Context, j Job) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	since, err := k.SFU.RoomSince(asking, j.Room)
-	if err != nil || !since.IsZero() && since.Before(j.RoomSeen.Add(clockSkew)) {
-		return false
-	}
-	return k.createRoom(ctx, j.Room) == nil
+	since, err := k.SFU.RoomSince(ctx, j.Room)
+	return err == nil && (since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew)))
 }
 
 // send asks the SFU once more and sends the leave if the participant is gone.
