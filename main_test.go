@@ -40,6 +40,11 @@ func TestScripts(t *testing.T) {
 			"listen":     cmdListen,
 			"blank":      cmdBlank,
 			"metrics":    cmdMetrics,
+
+			"delayed":     cmdDelayed,
+			"participant": cmdParticipant,
+			"webhook":     cmdWebhook,
+			"statustoken": cmdStatusToken,
 		},
 	})
 }
@@ -55,6 +60,7 @@ func setUp(env *testscript.Env) error {
 		"LIVEKIT_SECRET":   scriptKey.Secret.Reveal(),
 		"LIVEKIT_CA_FILE":  filepath.Join(env.WorkDir, "ca.pem"),
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0",
+		"LIVEKIT_STORE":    "memory", // whatever this machine has at /data
 
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org",
 	} {

@@ -66,10 +66,22 @@ type Config struct {
 	LogLevel slog.Level
 	LogJSON  bool
 
-	// SanityCheckInterval, RedisURL and RedisPassword configure delegated leaves.
+	// Delegation is false when LIVEKIT_DELEGATION switches delegated leaves off.
+	Delegation bool
+	// Store is where delegated leaves are kept.
+	Store Store
+	// MaxJobs bounds the delegated leaves kept at a time, MaxJobsPerUser those
+	// of one user.
+	MaxJobs, MaxJobsPerUser int
+	// ReconnectGrace is how long a participant may take to come back, 0 to 1 min.
+	ReconnectGrace time.Duration
+	// DelayedEventRate is the requests a second to one homeserver about
+	// delayed events; 0 means no bound.
+	DelayedEventRate float64
+	// SanityCheckInterval is the time between two looks at who is on the SFU;
+	// 0 means rarely, not never.
 	SanityCheckInterval time.Duration
-	RedisURL            secret.Text
-	RedisPassword       secret.Text
+
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 

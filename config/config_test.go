@@ -35,9 +35,9 @@ func (v vars) with(more vars) vars {
 	return all
 }
 
-// input fills an Environment as envconfig would.
+// input fills an Environment as envconfig would, on a machine with /data.
 func (v vars) input() config.Input {
-	var in config.Input
+	in := config.Input{DataWritable: true}
 	fields := reflect.ValueOf(&in.Environment).Elem()
 	for i := range fields.NumField() {
 		name := fields.Type().Field(i).Tag.Get("envconfig")
@@ -112,6 +112,15 @@ func TestDefaults(t *testing.T) {
 		"LIVEKIT_SHUTDOWN_DELAY":                 "0s",
 		"LIVEKIT_LOG_LEVEL":                      "info",
 		"LIVEKIT_LOG_FORMAT":                     "text",
+		"LIVEKIT_DELEGATION":                     "on",
+		"LIVEKIT_STORE":                          "file:/data/leaves.db",
+		"LIVEKIT_REDIS_URL":                      "",
+		"LIVEKIT_REDIS_PREFIX":                   "",
+		"LIVEKIT_MAX_JOBS":                       "200000",
+		"LIVEKIT_MAX_JOBS_PER_USER":              "100",
+		"LIVEKIT_RECONNECT_GRACE":                "1s",
+		"LIVEKIT_DELAYED_EVENT_RATE":             "10/s",
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS":  "60",
 	} {
 		if got := printed(t, c)[name]; got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -148,6 +157,14 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"LIVEKIT_AS_TOKEN":                      goodSecret,
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1m",
 		"LIVEKIT_REDIS_URL":                     "redis://",
+		"LIVEKIT_REDIS_PASSWORD_FROM_FILE":      "/absent",
+		"LIVEKIT_REDIS_PREFIX":                  "{a}",
+		"LIVEKIT_STORE":                         "disk",
+		"LIVEKIT_DELEGATION":                    "maybe",
+		"LIVEKIT_MAX_JOBS":                      "0",
+		"LIVEKIT_MAX_JOBS_PER_USER":             "-1",
+		"LIVEKIT_RECONNECT_GRACE":               "1",
+		"LIVEKIT_DELAYED_EVENT_RATE":            "0",
 		"LIVEKIT_LOG_LEVEL":                     "debug",
 		"LIVEKIT_LOG_FORMAT":                    "json",
 	}
@@ -162,8 +179,10 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	want := []string{
 		"LIVEKIT_URL", "LIVEKIT_SECRET", "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_TOKEN_TTL",
 		"LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_ALLOWED_NETWORKS", "LIVEKIT_CA_FILE",
-		"LIVEKIT_JWT_BIND", "LIVEKIT_RATE_LIMIT", "LIVEKIT_HS_SERVER_NAME", "LIVEKIT_HS_TOKEN",
-		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "LIVEKIT_REDIS_URL",
+		"LIVEKIT_JWT_BIND", "LIVEKIT_RATE_LIMIT", "LIVEKIT_DELEGATION", "LIVEKIT_MAX_JOBS", "LIVEKIT_MAX_JOBS_PER_USER",
+		"LIVEKIT_RECONNECT_GRACE", "LIVEKIT_DELAYED_EVENT_RATE", "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS",
+		"LIVEKIT_HS_SERVER_NAME", "LIVEKIT_HS_TOKEN",
+		"LIVEKIT_REDIS_PASSWORD_FROM_FILE", "LIVEKIT_REDIS_URL", "LIVEKIT_REDIS_PREFIX", "LIVEKIT_STORE",
 	}
 	if !slices.Equal(named, want) {
 		t.Errorf("faults of %q\nwant %q", named, want)

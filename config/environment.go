@@ -35,7 +35,7 @@ type Environment struct {
 	FederationURLs        Value `envconfig:"LIVEKIT_FEDERATION_URL_OVERRIDES" meaning:"where to reach the federation API of a server: example.org=http://synapse:8008, several by comma"`
 	ClientURLs            Value `envconfig:"LIVEKIT_CS_API_URL_OVERRIDES" meaning:"where to reach the Client-Server API of a server: example.org=https://matrix.example.org, several by comma"`
 	AllowedNetworks       Value `envconfig:"LIVEKIT_ALLOWED_NETWORKS" meaning:"networks (10.0.0.0/8) or addresses besides the public ones where any homeserver may be; those of the servers you name need none"`
-	CAFile                Value `envconfig:"LIVEKIT_CA_FILE" meaning:"a PEM file of certificates to trust besides the system's, for homeservers and the SFU"`
+	CAFile                Value `envconfig:"LIVEKIT_CA_FILE" meaning:"a PEM file of certificates to trust besides the system's, for homeservers, the SFU and Redis"`
 	InsecureSkipVerifyTLS Value `envconfig:"LIVEKIT_INSECURE_SKIP_VERIFY_TLS" meaning:"YES_I_KNOW_WHAT_I_AM_DOING accepts any certificate of any homeserver"`
 
 	JWTBind        Value `envconfig:"LIVEKIT_JWT_BIND" unset:":8080" meaning:"where to listen: :8080, host:port, [::1]:8080 or unix:/path"`
@@ -48,14 +48,22 @@ type Environment struct {
 	LogLevel       Value `envconfig:"LIVEKIT_LOG_LEVEL" unset:"info" meaning:"debug, info, warn or error"`
 	LogFormat      Value `envconfig:"LIVEKIT_LOG_FORMAT" unset:"text" meaning:"text or json"`
 
+	Delegation            Value `envconfig:"LIVEKIT_DELEGATION" unset:"on" meaning:"whether the service sends the leave of clients that vanish (on or off)"`
+	Store                 Value `envconfig:"LIVEKIT_STORE" meaning:"where delegated leaves are kept: memory, file:/path or redis; when unset, redis if LIVEKIT_REDIS_URL is set, else file:/data/leaves.db if /data is writable, else memory"`
+	RedisURL              Value `envconfig:"LIVEKIT_REDIS_URL" meaning:"the Redis that several replicas share: redis://host:6379/0, rediss:// for TLS, unix:///path, redis://host:6379?cluster=true&addr=host2:6379 for a cluster"`
+	RedisPassword         Value `envconfig:"LIVEKIT_REDIS_PASSWORD" meaning:"its password; wins over the one in LIVEKIT_REDIS_URL"`
+	RedisPasswordFromFile Value `envconfig:"LIVEKIT_REDIS_PASSWORD_FROM_FILE" meaning:"a file that holds the password; wins over LIVEKIT_REDIS_PASSWORD"`
+	RedisPrefix           Value `envconfig:"LIVEKIT_REDIS_PREFIX" unset:"matrixrtc-auth" meaning:"begins the names of the keys in Redis, so that services can share one"`
+	MaxJobs               Value `envconfig:"LIVEKIT_MAX_JOBS" unset:"200000" meaning:"how many delegated leaves are kept at a time, 1 to 1000000"`
+	MaxJobsPerUser        Value `envconfig:"LIVEKIT_MAX_JOBS_PER_USER" unset:"100" meaning:"how many of them one user may have, 1 to 1000000"`
+	ReconnectGrace        Value `envconfig:"LIVEKIT_RECONNECT_GRACE" unset:"1s" meaning:"how long a participant whose connection broke may take to come back before the leave is sent, 0s to 1m"`
+	DelayedEventRate      Value `envconfig:"LIVEKIT_DELAYED_EVENT_RATE" unset:"10/s" meaning:"requests a second to one homeserver that keep leaves alive or send them, 0.1 to 10000; off for no bound; Synapse's rc_delayed_event_mgmt must allow as much"`
+	SanityCheckInterval   Value `envconfig:"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS" unset:"60" meaning:"seconds between two looks at who is on the SFU, for webhooks that were lost, at most 86400; 0 looks every 10 minutes"`
+
 	ASToken          Value `envconfig:"LIVEKIT_AS_TOKEN" meaning:"as_token of the application service's registration; not used yet"`
 	HSToken          Value `envconfig:"LIVEKIT_HS_TOKEN" meaning:"hs_token of the application service's registration; not used yet"`
 	RegistrationFile Value `envconfig:"LIVEKIT_AS_REGISTRATION_FILE" meaning:"the registration file (YAML), instead of the two tokens; not used yet"`
 	HSServerName     Value `envconfig:"LIVEKIT_HS_SERVER_NAME" meaning:"server name of the homeserver that holds the registration; not used yet"`
-
-	SanityCheckInterval Value `envconfig:"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS" meaning:"seconds between two looks at who is on the SFU, 0 to 86400; not used yet"`
-	RedisURL            Value `envconfig:"LIVEKIT_REDIS_URL" meaning:"store shared by several instances, redis://host:6379/0; not used yet"`
-	RedisPassword       Value `envconfig:"LIVEKIT_REDIS_PASSWORD" meaning:"its password, wins over the one in LIVEKIT_REDIS_URL; not used yet"`
 }
 
 // Input is everything that [Parse] judges, besides the files that it names.
@@ -63,6 +71,8 @@ type Input struct {
 	Environment
 	// Others are the names of variables that look like ours but are not.
 	Others []string
+	// DataWritable reports that files can be made in /data.
+	DataWritable bool
 	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
 	SystemRoots *x509.CertPool
 }
@@ -96,6 +106,7 @@ func read() (Input, error) {
 		return Input{}, fmt.Errorf("reading the environment: %w", err)
 	}
 	in.Others = others(os.Environ())
+	in.DataWritable = writable(dataDir)
 	if in.CAFile.isSet() {
 		// A system without certificates (or an image without the file) is no
 		// fault: then those of the file are all there is.

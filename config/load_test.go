@@ -18,9 +18,11 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// setenv makes the variables the only ones of ours in the environment.
+// setenv makes the variables the only ones of ours in the environment. Where
+// leaves are kept does not depend on the machine's /data unless set says so.
 func setenv(t *testing.T, set vars) {
 	t.Helper()
+	set = vars{"LIVEKIT_STORE": "memory"}.with(set)
 	for _, v := range config.Variables() {
 		t.Setenv(v.Name, set[v.Name])
 		if _, ok := set[v.Name]; !ok {

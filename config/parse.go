@@ -46,13 +46,17 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []stri
 		LogLevel:       j.logLevel(in.LogLevel),
 		LogJSON:        j.logJSON(in.LogFormat),
 
-		AppService:          j.appService(in.Environment),
+		Delegation:          j.delegation(in.Delegation),
+		MaxJobs:             j.maxJobs(in.MaxJobs),
+		MaxJobsPerUser:      j.maxJobs(in.MaxJobsPerUser),
+		ReconnectGrace:      j.reconnectGrace(in.ReconnectGrace),
+		DelayedEventRate:    j.delayedEventRate(in.DelayedEventRate),
 		SanityCheckInterval: j.sanityCheckInterval(in.SanityCheckInterval),
-		RedisURL:            j.redisURL(in.RedisURL, in.RedisPassword),
-		RedisPassword:       in.RedisPassword.text,
+
+		AppService: j.appService(in.Environment),
 	}
+	c.Store = j.store(in, c.Delegation)
 	j.distinct(c.Listen, c.Metrics, in.MetricsBind)
-	j.unused(in.SanityCheckInterval, in.RedisURL, in.RedisPassword)
 	j.quotationMarks(in.values())
 	j.misspelt(in.Others)
 	if err := j.err(); err != nil {

@@ -46,6 +46,8 @@ func (c Config) LogValue() slog.Value {
 		slog.String("listen", c.Listen.String()),
 		slog.String("metrics", c.Metrics.String()),
 		slog.String("rate_limit", c.RateLimit.String()),
+		slog.String("delegation", showSwitch(c.Delegation)),
+		slog.String("store", c.Store.String()),
 	)
 }
 
@@ -79,13 +81,21 @@ func (c Config) settings() map[string]string {
 		"LIVEKIT_SHUTDOWN_DELAY":                 short(c.ShutdownDelay),
 		"LIVEKIT_LOG_LEVEL":                      strings.ToLower(c.LogLevel.String()),
 		"LIVEKIT_LOG_FORMAT":                     showFormat(c.LogJSON),
+		"LIVEKIT_DELEGATION":                     showSwitch(c.Delegation),
+		"LIVEKIT_STORE":                          c.Store.String(),
+		"LIVEKIT_REDIS_URL":                      redactURL(c.Store.RedisURL),
+		"LIVEKIT_REDIS_PASSWORD":                 c.Store.RedisPassword.String(),
+		"LIVEKIT_REDIS_PASSWORD_FROM_FILE":       c.files["LIVEKIT_REDIS_PASSWORD_FROM_FILE"],
+		"LIVEKIT_REDIS_PREFIX":                   c.Store.RedisPrefix,
+		"LIVEKIT_MAX_JOBS":                       strconv.Itoa(c.MaxJobs),
+		"LIVEKIT_MAX_JOBS_PER_USER":              strconv.Itoa(c.MaxJobsPerUser),
+		"LIVEKIT_RECONNECT_GRACE":                short(c.ReconnectGrace),
+		"LIVEKIT_DELAYED_EVENT_RATE":             showRate(c.DelayedEventRate),
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS":  strconv.Itoa(int(c.SanityCheckInterval / time.Second)),
 		"LIVEKIT_AS_TOKEN":                       as.ASToken.String(),
 		"LIVEKIT_HS_TOKEN":                       as.HSToken.String(),
 		"LIVEKIT_AS_REGISTRATION_FILE":           c.files["LIVEKIT_AS_REGISTRATION_FILE"],
 		"LIVEKIT_HS_SERVER_NAME":                 as.Server.String(),
-		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS":  showSeconds(c.SanityCheckInterval),
-		"LIVEKIT_REDIS_URL":                      redactURL(c.RedisURL),
-		"LIVEKIT_REDIS_PASSWORD":                 c.RedisPassword.String(),
 	}
 }
 
@@ -141,8 +151,11 @@ func showFormat(json bool) string {
 	return "text"
 }
 
-func showSeconds(d time.Duration) string {
-	return ifTrue(d != 0, strconv.Itoa(int(d/time.Second)))
+func showSwitch(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func ifTrue(yes bool, text string) string {

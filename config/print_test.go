@@ -19,11 +19,11 @@ func TestPrint(t *testing.T) {
 		"LIVEKIT_AS_REGISTRATION_FILE":     "/as.yaml",
 		"LIVEKIT_HS_SERVER_NAME":           "example.org",
 		"LIVEKIT_REDIS_URL":                "redis://:hunter2@redis:6379/0",
-		"LIVEKIT_REDIS_PASSWORD":           "hunter3",
+		"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/redis",
 		"LK_JWT_PORT":                      "9000",
 		"LIVEKIT_TOKEN_TTL":                "90m",
 	})
-	files := disk{"/keys.yaml": "APIone: hunter4\n" + goodSecret + ": " + strings.Repeat("hunter5", 5) + "\n", "/as.yaml": "as_token: hunter6\nhs_token: hunter7\n"}
+	files := disk{"/keys.yaml": "APIone: hunter4\n" + goodSecret + ": " + strings.Repeat("hunter5", 5) + "\n", "/redis": "hunter3\n", "/as.yaml": "as_token: hunter6\nhs_token: hunter7\n"}
 	c, _, err := config.Parse(set.input(), files.read)
 	if err != nil {
 		t.Fatal(err)
@@ -56,13 +56,21 @@ LIVEKIT_RATE_LIMIT=60/min,burst=30
 LIVEKIT_SHUTDOWN_DELAY=0s
 LIVEKIT_LOG_LEVEL=info
 LIVEKIT_LOG_FORMAT=text
+LIVEKIT_DELEGATION=on
+LIVEKIT_STORE=redis
+LIVEKIT_REDIS_URL=redis://[redacted]@redis:6379/0
+LIVEKIT_REDIS_PASSWORD=[redacted]
+LIVEKIT_REDIS_PASSWORD_FROM_FILE=/redis
+LIVEKIT_REDIS_PREFIX=matrixrtc-auth
+LIVEKIT_MAX_JOBS=200000
+LIVEKIT_MAX_JOBS_PER_USER=100
+LIVEKIT_RECONNECT_GRACE=1s
+LIVEKIT_DELAYED_EVENT_RATE=10/s
+LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS=60
 LIVEKIT_AS_TOKEN=[redacted]
 LIVEKIT_HS_TOKEN=[redacted]
 LIVEKIT_AS_REGISTRATION_FILE=/as.yaml
 LIVEKIT_HS_SERVER_NAME=example.org
-LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS=
-LIVEKIT_REDIS_URL=redis://[redacted]@redis:6379/0
-LIVEKIT_REDIS_PASSWORD=[redacted]
 `
 	if got.String() != want {
 		t.Errorf("got\n%swant\n%s", &got, want)
@@ -82,6 +90,14 @@ func TestPrintReadsBack(t *testing.T) {
 		"LIVEKIT_METRICS_BIND":             "[::1]:9090",
 		"LIVEKIT_RATE_LIMIT":               "off",
 		"LIVEKIT_LOG_FORMAT":               "json",
+
+		"LIVEKIT_DELEGATION":                    "off",
+		"LIVEKIT_STORE":                         "file:/var/lib//leaves",
+		"LIVEKIT_MAX_JOBS":                      "7",
+		"LIVEKIT_MAX_JOBS_PER_USER":             "3",
+		"LIVEKIT_RECONNECT_GRACE":               "1500ms",
+		"LIVEKIT_DELAYED_EVENT_RATE":            "off",
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "0",
 	}).input(), disk{}.read)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +156,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	const s = "hunter2"
 	complete := minimal().with(vars{
 		"LIVEKIT_SECRET": s, "LIVEKIT_AS_TOKEN": s, "LIVEKIT_HS_TOKEN": s, "LIVEKIT_HS_SERVER_NAME": "example.org",
-		"LIVEKIT_REDIS_URL": "redis://" + s + ":" + s + "@redis:6379/0?" + s, "LIVEKIT_REDIS_PASSWORD": s,
+		"LIVEKIT_REDIS_URL": "redis://" + s + ":" + s + "@redis:6379/0?client_name=" + s, "LIVEKIT_REDIS_PASSWORD": s,
 	})
 	tests := map[string]vars{
 		"good":                       {},
@@ -157,6 +173,11 @@ func TestSecretsStaySecret(t *testing.T) {
 		"Redis not encoded":          {"LIVEKIT_REDIS_URL": "redis://:1/" + s + "@redis:6379/0"},
 		"Redis not encoded 2":        {"LIVEKIT_REDIS_URL": "redis://:1#" + s + "@redis:6379/0"},
 		"Redis bad escape":           {"LIVEKIT_REDIS_URL": "redis://:%zz" + s + "@redis:6379/0"},
+		"Redis and an option":        {"LIVEKIT_REDIS_URL": "redis://:" + s + "@redis:6379/0?cluster=true&addr=b:1&client_name=" + s},
+		"Redis without cluster":      {"LIVEKIT_REDIS_URL": "redis://:" + s + "@redis:6379/1?cluster=true&addr=" + s},
+		"Redis' password in a file":  {"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/other"},
+		"password instead of a file": {"LIVEKIT_REDIS_PASSWORD_FROM_FILE": s},
+		"URL instead of a store":     {"LIVEKIT_REDIS_URL": "", "LIVEKIT_STORE": "redis://:" + s},
 		"password in the SFU's URL":  {"LIVEKIT_URL": "wss://user:" + s + "@sfu.example.org"},
 		"password in a broken URL":   {"LIVEKIT_URL": "wss://user:" + s + "@sfu example", "LIVEKIT_INTERNAL_URL": "user:" + s + "@sfu"},
 		"password in an override":    {"LIVEKIT_CS_API_URL_OVERRIDES": "example.org=https://u:" + s + "@h b.org:https://u:" + s + "@h"},
@@ -194,6 +215,7 @@ func TestSummary(t *testing.T) {
 	for _, want := range []string{
 		"config.livekit_url=wss://sfu.example.org", "config.api_url=https://sfu.example.org", "config.keys=APIkey",
 		"config.full_access=example.org", "config.remote_can_publish=*", "config.listen=:8080", "config.rate_limit=off",
+		"config.delegation=on", "config.store=file:/data/leaves.db",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("summary %s lacks %s", &out, want)

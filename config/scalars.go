@@ -8,14 +8,21 @@ import (
 )
 
 func (j *judge) boolean(v Value) bool {
-	switch strings.ToLower(v.get()) {
-	case "true", "1", "yes", "on":
-		return true
-	case "false", "0", "no", "off":
-		return false
+	yes, ok := parseBool(v.get())
+	if !ok {
+		j.fault(v, "%s is neither true nor false", shown(v.get()))
 	}
-	j.fault(v, "%s is neither true nor false", shown(v.get()))
-	return false
+	return yes
+}
+
+func parseBool(text string) (yes, ok bool) {
+	switch strings.ToLower(text) {
+	case "true", "1", "yes", "on":
+		return true, true
+	case "false", "0", "no", "off":
+		return false, true
+	}
+	return false, false
 }
 
 func (j *judge) tokenTTL(v Value) time.Duration {
@@ -88,19 +95,6 @@ func count(text string) int {
 		return 0
 	}
 	return int(n)
-}
-
-func (j *judge) sanityCheckInterval(v Value) time.Duration {
-	if !v.isSet() {
-		return 0
-	}
-	const day = 24 * 60 * 60
-	n, err := strconv.ParseUint(v.get(), 10, 32)
-	if err != nil || n > day {
-		j.fault(v, "%s is not a number of seconds from 0 to %d", shown(v.get()), day)
-		return 0
-	}
-	return time.Duration(n) * time.Second
 }
 
 func (j *judge) logLevel(v Value) slog.Level {

@@ -163,14 +163,16 @@ func TestAnyContentType(t *testing.T) {
 	}
 }
 
-func TestDelegationIsRefused(t *testing.T) {
+func TestDelegationThatIsOff(t *testing.T) {
 	r := newRig()
 	for _, e := range endpoints {
 		for members, want := range map[string]string{
 			`"delay_id":"syd_x","delay_timeout":8000`:                        "Delegation",
 			`"delay_id":"syd_x","delay_timeout":"8000"`:                      "Delegation",
 			`"delay_id":"syd_x","delay_timeout":8e3,"delay_cs_api_url":"x"`:  "Delegation",
-			`"delay_id":"","delay_timeout":0`:                                "Delegation",
+			`"delay_id":"","delay_timeout":8000`:                             "delay_id is missing",
+			`"delay_id":"..","delay_timeout":8000`:                           "delay_id is not valid",
+			`"delay_id":"x","delay_timeout":499.9`:                           "delay_timeout must be a number of milliseconds",
 			`"delay_id":"syd_x"`:                                             "delay_timeout is missing",
 			`"delay_timeout":8000`:                                           "delay_id is missing",
 			`"delay_id":null,"delay_timeout":8000`:                           "delay_id is missing",

@@ -28,6 +28,8 @@ type exchange struct {
 	asker  asker
 	user   matrix.UserID // verified
 	room   sfu.Room
+	leave  *delegation // handed over, nil if none was
+	event  *sfu.Event  // of a webhook that is the SFU's
 	cause  string
 	err    error
 }
@@ -92,9 +94,9 @@ func (x *exchange) level() slog.Level {
 	switch {
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
-	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests:
+	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests || x.cause == delegationLimit:
 		return slog.LevelWarn
-	case x.route == routeHealth:
+	case x.route == routeHealth || x.event != nil && x.event.Kind == sfu.KindOther:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
@@ -110,7 +112,7 @@ const (
 // addTo adds what is known. The handlers of log/slog escape what could forge a
 // line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
-	attrs := make([]slog.Attr, 0, 16)
+	attrs := make([]slog.Attr, 0, 18)
 	text := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, clip(value, maxLogged)))
@@ -129,6 +131,15 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	}
 	text("user", x.user.String())
 	text("room", string(x.room))
+	if x.leave != nil {
+		text("delay_id", x.leave.id.String())
+		attrs = append(attrs, slog.Duration("delay", x.leave.delay))
+	}
+	if x.event != nil {
+		text("event", x.event.Name)
+		text("identity", string(x.event.Identity))
+		text("session", x.event.Session)
+	}
 	text("cause", x.cause)
 	if x.err != nil {
 		attrs = append(attrs, failureAttrs(x.asker, x.err)...)

@@ -1,9 +1,13 @@
 package handler
 
 import (
+	"encoding/json"
 	"slices"
+	"strconv"
+	"time"
 
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 )
 
@@ -118,6 +122,7 @@ func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 const (
 	faultMissing = "is missing"
 	faultInvalid = "is not valid"
+	faultDelay   = "must be a number of milliseconds, at least 500"
 )
 
 func (f *fields) fail(name, fault string) {
@@ -140,22 +145,52 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 	}
 }
 
-// noDelegation refuses the members that ask for a delegated leave, of which
-// delay_cs_api_url alone asks for nothing. Element Call repeats the request
-// without them when the answer is M_BAD_JSON.
-func (f *fields) noDelegation() {
-	id, timeout := f.optional("delay_id"), f.optional("delay_timeout")
-	switch {
-	case *f.err != nil || id == nil && timeout == nil:
-	case id == nil:
-		f.fail("delay_id", faultMissing)
-	case timeout == nil:
-		f.fail("delay_timeout", faultMissing)
-	case !id.isString():
-		f.fail("delay_id", "must be a string")
-	case !timeout.isNumber() && !timeout.isString():
-		f.fail("delay_timeout", "must be a number")
-	default:
-		*f.err = errDelegation
+// delegation reads the two members that hand over a leave; nil if there is
+// neither. (delay_cs_api_url is a stranger's word and means nothing.)
+func (f *fields) delegation() *delegation {
+	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
+		return nil
 	}
+	return &delegation{
+		id:    parsed(f, "delay_id", matrix.ParseDelayID),
+		delay: f.delay("delay_timeout"),
+	}
+}
+
+// delay reads a required time in milliseconds: a number, or one in a string as
+// an older generation of clients writes it. What is too long becomes the
+// longest.
+func (f *fields) delay(name string) time.Duration {
+	v := f.required(name)
+	if v == nil {
+		return 0
+	}
+	text := string(v)
+	switch {
+	case v.isString():
+		text = v.text()
+	case !v.isNumber():
+		f.fail(name, "must be a number")
+		return 0
+	}
+	delay, ok := parseMillis(text)
+	if !ok {
+		f.fail(name, faultDelay)
+	}
+	return delay
+}
+
+// parseMillis reads a JSON number of milliseconds, without its fraction.
+func parseMillis(text string) (time.Duration, bool) {
+	if !json.Valid([]byte(text)) || !value(text).isNumber() {
+		return 0, false
+	}
+	ms, _ := strconv.ParseFloat(text, 64) // out of range: an infinity
+	switch {
+	case ms >= float64(leave.MaxDelay.Milliseconds()):
+		return leave.MaxDelay, true
+	case ms < float64(leave.MinDelay.Milliseconds()):
+		return 0, false
+	}
+	return time.Duration(ms) * time.Millisecond, true
 }

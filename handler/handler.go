@@ -61,6 +61,16 @@ type Handler struct {
 	// Named says which servers the operator named.
 	Named func(matrix.ServerName) bool
 
+	// Delegation takes over leaves; nil while that is switched off.
+	Delegation *Delegation
+	// Webhooks proves that a webhook is the SFU's, and a caller of /_status
+	// the operator.
+	Webhooks sfu.Webhooks
+	// Health and Leaves, if set, say how the service does. They are asked for
+	// every /healthz and /_status, and answer within a second.
+	Health func() Health
+	Leaves func(ctx context.Context) LeaveStatus
+
 	// Proxies may say who the client is.
 	Proxies Proxies
 	// Users limits the requests of verified users, Failures the failed
@@ -74,15 +84,17 @@ type Handler struct {
 	Version string
 
 	draining atomic.Bool
+	received received
 	bodies   *bodyReader
 	urlJSON  string
 	mux      *chi.Mux
 }
 
-const routeHealth = "/healthz"
+// routeDelegate is a promise by being there: clients take every answer but 404
+// for one.
+const routeDelegate = "/delegate_delayed_leave"
 
-// Routes returns the endpoints. There is no /delegate_delayed_leave, not even
-// to refuse: clients take every answer but 404 for a promise to delegate.
+// Routes returns the endpoints.
 func (h *Handler) Routes() http.Handler {
 	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
@@ -91,12 +103,24 @@ func (h *Handler) Routes() http.Handler {
 	h.mux.Post("/", h.tokens(decodeSFUGet))
 	h.mux.Post("/sfu/get", h.tokens(decodeSFUGet))
 	h.mux.Post("/get_token", h.tokens(decodeGetToken))
-	health := h.health()
-	h.mux.Get(routeHealth, health)
-	h.mux.Head(routeHealth, health)
+	h.mux.Post(routeDelegate, h.whenOffered(serveJSON(h.bodies, h.delegate)))
+	h.mux.Post("/sfu_webhook", h.webhook)
+	h.mux.Get(routeHealth, h.health)
+	h.mux.Head(routeHealth, h.health)
 	h.mux.NotFound(h.noRoute)
 	h.mux.MethodNotAllowed(h.noRoute)
 	return h.mux
+}
+
+// whenOffered serves with next while there is delegation.
+func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !h.Delegation.offered() {
+			h.noRoute(w, r)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // Drain makes every route answer 503 from now on: the service is about to end.
@@ -108,14 +132,13 @@ func (h *Handler) tokens(decode decoder) http.HandlerFunc {
 	})
 }
 
-func (h *Handler) health() http.HandlerFunc {
-	doc := []byte(`{"status":"ok","version":` + quoteJSON(h.Version) + `}`)
-	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, doc) }
-}
-
 // noRoute answers what no route matches: 405 if the path has one for another
 // method, else 404.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
+	if h.asksStatus(r) {
+		h.status(w, r)
+		return
+	}
 	discardBody(w, r)
 	route, methods := h.find(r)
 	if route == "" {
@@ -128,9 +151,12 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 }
 
 // find returns the route of a request whatever its method, "" if there is
-// none, and the methods it has.
+// none now, and the methods it has.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
+	if path == routeDelegate && !h.Delegation.offered() {
+		return "", ""
+	}
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		if found := h.mux.Find(chi.NewRouteContext(), method, path); found != "" {
 			route = found

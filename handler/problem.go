@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -31,6 +32,7 @@ const (
 	codeBadJSON       = "M_BAD_JSON"
 	codeTooLarge      = "M_TOO_LARGE"
 	codeUnauthorized  = "M_UNAUTHORIZED"
+	codeForbidden     = "M_FORBIDDEN"
 	codeUnrecognized  = "M_UNRECOGNIZED"
 	codeLimitExceeded = "M_LIMIT_EXCEEDED"
 	codeUnknown       = "M_UNKNOWN"
@@ -50,9 +52,9 @@ var problems = []struct {
 	{ErrShuttingDown, shuttingDown},
 	{errNotJSON, problem{status: http.StatusBadRequest, errcode: codeNotJSON, text: "The body is not JSON", cause: "not_json"}},
 	{errNotObject, problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "The body is not a JSON object", cause: "bad_json"}},
-	{errDelegation, problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: "delegation"}},
 	{errTooLarge, problem{status: http.StatusRequestEntityTooLarge, errcode: codeTooLarge, text: "The body is too large", cause: "too_large"}},
 	{errNoRoute, problem{status: http.StatusNotFound, errcode: codeUnrecognized, text: "Unrecognized request", cause: "no_route"}},
+	{errStalled, problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Delegated leaves make no progress", cause: "stalled"}},
 	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
 }
 
@@ -72,6 +74,15 @@ func problemOf(ctx context.Context, err error) problem {
 		return problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 			text: "The OpenID token does not prove the user", cause: string(e.Cause)}
 	}
+	if e, ok := errors.AsType[*sfu.RejectedError](err); ok {
+		return webhookProblem(e)
+	}
+	if errors.Is(err, leave.ErrAway) {
+		return problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "The store does not answer", cause: "store_away"}
+	}
+	if _, ok := errors.AsType[*storeError](err); ok {
+		return problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to keep the leave", cause: "store"}
+	}
 	if e, ok := errors.AsType[*roomError](err); ok {
 		return problem{status: http.StatusInternalServerError, errcode: codeUnknown,
 			text: "Unable to create room on SFU", cause: roomCause(e)}
@@ -89,12 +100,51 @@ func clientProblem(err error) (problem, bool) {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 			text: "Too many requests", cause: "limit_" + e.kind, wait: e.wait}, true
 	}
+	if e, ok := errors.AsType[*delegationError](err); ok {
+		return delegationProblem(e), true
+	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
 			return p.problem, true
 		}
 	}
 	return problem{}, false
+}
+
+// limitWait is when it is worth trying again to hand over a leave that was one
+// too many.
+const limitWait = time.Minute
+
+// delegationProblem tells token endpoints from the dedicated one: on M_BAD_JSON
+// a client repeats its request without the leave; the dedicated endpoint says
+// what is wrong, and 404 where its client had better keep the leave itself.
+func delegationProblem(e *delegationError) problem {
+	p := problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.cause}
+	if e.onToken {
+		return p
+	}
+	switch e.cause {
+	case delegationOff, delegationNeedsToken:
+		p.status, p.errcode = http.StatusNotFound, codeUnrecognized
+	case delegationAccess:
+		p.status, p.errcode, p.text = http.StatusForbidden, codeForbidden, "Users of this server may not delegate"
+	case delegationLimit:
+		p.status, p.errcode, p.text, p.wait = http.StatusTooManyRequests, codeLimitExceeded, "Too many delegated leaves", limitWait
+	}
+	return p
+}
+
+// webhookProblem answers what claims to be a webhook. LiveKit logs the status.
+func webhookProblem(e *sfu.RejectedError) problem {
+	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
+		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
+	switch e.Cause {
+	case sfu.RejectedTooLarge:
+		p.status, p.errcode, p.text = http.StatusRequestEntityTooLarge, codeTooLarge, "The body is too large"
+	case sfu.RejectedCutOff, sfu.RejectedNotJSON:
+		p.status, p.errcode, p.text = http.StatusBadRequest, codeNotJSON, "The body is not JSON"
+	}
+	return p
 }
 
 // roomCause tells the SFU's causes from a homeserver's of the same name.

@@ -82,7 +82,10 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/SFU/GET", good, 404, "M_UNRECOGNIZED", ""},
 		{"POST", "/sfu%2Fget", good, 404, "M_UNRECOGNIZED", ""},
 		{"POST", "/sfu/../get_token", member, 404, "M_UNRECOGNIZED", ""},
-		{"POST", "/sfu_webhook", "", 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/sfu_webhook", "", 401, "M_UNAUTHORIZED", ""},
+		{"GET", "/sfu_webhook", "", 405, "M_UNRECOGNIZED", "POST"},
+		{"GET", "/_status", "", 404, "M_UNRECOGNIZED", ""},
+		{"POST", "/_status", "", 404, "M_UNRECOGNIZED", ""},
 
 		{"POST", "/sfu/get", "{", 400, "M_NOT_JSON", ""},
 		{"POST", "/sfu/get", "{}", 400, "M_BAD_JSON", ""},

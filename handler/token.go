@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
@@ -18,11 +19,18 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	if what.leave != nil && !h.Delegation.offered() {
+		return tokenAnswer{}, &delegationError{cause: delegationOff, onToken: true}
+	}
 	user, err := h.identify(ctx, x, who)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return h.admit(ctx, x, user, what)
+	answer, err := h.admit(ctx, x, user, what)
+	if e, ok := errors.AsType[*delegationError](err); ok {
+		e.onToken = true
+	}
+	return answer, err
 }
 
 // What the parts of a request take at most by themselves.
@@ -61,6 +69,11 @@ func (h *Handler) admit(ctx context.Context, x *exchange, user matrix.UserID, wh
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	if what.leave != nil {
+		if err := h.mayDelegate(ctx, x, user.Server()); err != nil {
+			return tokenAnswer{}, err
+		}
+	}
 	fullAccess := h.FullAccess(user.Server())
 	grant := token.Grant{
 		Room:                 token.RoomName(what.room, what.slot),
@@ -76,7 +89,11 @@ func (h *Handler) admit(ctx context.Context, x *exchange, user matrix.UserID, wh
 			return tokenAnswer{}, err
 		}
 	}
-	return tokenAnswer{url: h.urlJSON, jwt: h.Minter.Mint(grant, time.Now())}, nil
+	answer := tokenAnswer{url: h.urlJSON, jwt: h.Minter.Mint(grant, time.Now())}
+	if what.leave == nil {
+		return answer, nil
+	}
+	return answer, h.takeOver(ctx, x, leave.Key{Room: grant.Room, Identity: identity}, *what.leave)
 }
 
 func (h *Handler) ensureRoom(ctx context.Context, room sfu.Room) error {

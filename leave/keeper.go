@@ -26,6 +26,9 @@ type SFU interface {
 	CreateRoom(ctx context.Context, room sfu.Room) error
 	// Ping asks for nothing but an answer.
 	Ping(ctx context.Context) error
+	// Watch holds a connection until the SFU, or something between, ends it;
+	// an error says that there was none.
+	Watch(ctx context.Context) error
 }
 
 // Events manages delayed events; errors are *[matrix.DelayError].
@@ -53,6 +56,9 @@ type Keeper struct {
 	// Observe, if set, is told of every action at a homeserver: what came of
 	// it and how late it was.
 	Observe func(action string, result matrix.Result, late time.Duration)
+	// Degraded, if set, reports that the store does not answer, and that what
+	// it seems to say is the memory of this process alone.
+	Degraded func() bool
 
 	once  sync.Once
 	wake  chan struct{}
@@ -77,6 +83,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { k.watchSFU(ctx) })
+	running.Go(func() { k.watchLine(ctx) })
 	running.Go(func() { k.patrol(ctx) })
 	slots := make(chan struct{}, workers)
 	tick := time.NewTicker(poll)
@@ -208,7 +215,8 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	switch {
 	case err != nil:
 		outage := k.watch.outage(k.Grace, now)
-		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, true) })
+		trusted := !k.degraded()
+		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, trusted) })
 	case session != "":
 		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
 	case k.forgotten(ctx, t.Job):
@@ -229,13 +237,16 @@ func (k *Keeper) forgotten(ctx context.Context, j Job) bool {
 	if j.State == Waiting || j.ClearLeave {
 		return false
 	}
-	asking, cancel := context.WithTimeout(ctx, askTime)
+	return k.roomIsNew(ctx, j) && k.createRoom(ctx, j.Room) == nil
+}
+
+// roomIsNew reports whether the SFU says that the room which the participant
+// was in is not there, or has been made since.
+func (k *Keeper) roomIsNew(ctx context.Context, j Job) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	since, err := k.SFU.RoomSince(asking, j.Room)
-	if err != nil || !since.IsZero() && since.Before(j.RoomSeen.Add(clockSkew)) {
-		return false
-	}
-	return k.createRoom(ctx, j.Room) == nil
+	since, err := k.SFU.RoomSince(ctx, j.Room)
+	return err == nil && (since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew)))
 }
 
 // send asks the SFU once more and sends the leave if the participant is gone.
@@ -282,8 +293,10 @@ func (k *Keeper) unchanged(ctx context.Context, job Job) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	stored, err := k.Store.Get(ctx, job.Key)
-	return err == nil && stored.Version == job.Version
+	return err == nil && stored.Version == job.Version && !k.degraded()
 }
+
+func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
 // cancel ends one delegation that was replaced.
 func (k *Keeper) cancel(ctx context.Context, t task) {

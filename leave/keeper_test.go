@@ -287,6 +287,49 @@ func TestSFUKilledAndBack(t *testing.T) {
 	})
 }
 
+// TestSFURestartsUnseen: it is back before anybody has asked it for anything.
+func TestSFURestartsUnseen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		time.Sleep(10 * time.Second)
+		w.sfuRestart()
+		time.Sleep(300 * time.Millisecond) // the client's next try
+		w.set(func() {
+			if len(w.created) != 1 || w.roomAt.IsZero() {
+				t.Errorf("created %q, want the room again", w.created)
+			}
+		})
+		time.Sleep(10 * time.Second)
+		w.wantFate("d1", "", time.Time{}, 0)
+		w.join("S2")
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
+}
+
+// TestWhoDoesNotComeBack after an outage leaves without waiting for the next
+// ordinary look into the room.
+func TestWhoDoesNotComeBack(t *testing.T) {
+	for name, interval := range map[string]time.Duration{"a minute": time.Minute, "never": 0} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, long)
+				w.stop()
+				<-w.ended
+				w.interval = interval
+				w.start()
+				time.Sleep(10 * time.Second)
+				w.sfuRestart()
+				back := time.Now()
+				time.Sleep(14 * time.Second)
+				w.wantFate("d1", "", back, 0)
+				time.Sleep(10 * time.Minute)
+				w.wantFate("d1", "sent", back, 40*time.Second)
+			})
+		})
+	}
+}
+
 func TestRestartOfTheProgram(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)

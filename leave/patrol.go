@@ -20,15 +20,12 @@ const (
 
 // patrol looks into every room once an interval, for what was not reported.
 func (k *Keeper) patrol(ctx context.Context) {
-	every := k.Interval
-	if every == 0 {
-		every = neverOff
-	}
 	for sleep(ctx, jittered(patrolTick)) {
 		if down, _ := k.watch.state(); down {
 			continue
 		}
-		rooms, err := k.Store.ClaimRooms(ctx, time.Now(), every, patrolMost)
+		now := time.Now()
+		rooms, err := k.Store.ClaimRooms(ctx, now, k.every(now), patrolMost)
 		if err != nil {
 			continue // the claim of jobs reports the same store
 		}
@@ -36,6 +33,19 @@ func (k *Keeper) patrol(ctx context.Context) {
 			k.inspect(ctx, room)
 		}
 	}
+}
+
+// every is how long ago the last look into a room may be: after an outage of
+// the SFU every room is looked into at once.
+func (k *Keeper) every(now time.Time) time.Duration {
+	every := k.Interval
+	if every == 0 {
+		every = neverOff
+	}
+	if _, recovered := k.watch.state(); !recovered.IsZero() {
+		every = min(every, now.Sub(recovered))
+	}
+	return every
 }
 
 // inspect compares a room's jobs with who is in it.

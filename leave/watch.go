@@ -3,6 +3,7 @@ package leave
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,18 +112,78 @@ func (k *Keeper) watchSFU(ctx context.Context) {
 	for pause := pollOutage; sleep(ctx, pause); {
 		down, since := k.watch.state()
 		pause = pollOutage
-		if !down {
-			continue
-		}
-		if time.Since(since) > longGone {
+		if down && time.Since(since) > longGone {
 			pause = pollLongGone
 		}
-		if k.answers(ctx) && k.recreate(ctx) {
-			k.watch.recovered(time.Now())
-			k.Log.Info("leave: the SFU answers again", "after", time.Since(since).Round(time.Millisecond))
-			k.Wake()
+		if down && k.answers(ctx) {
+			k.welcome(ctx, since)
 		}
 	}
+}
+
+// welcome has an SFU that is back know its rooms again.
+func (k *Keeper) welcome(ctx context.Context, since time.Time) {
+	if !k.recreate(ctx) {
+		return
+	}
+	k.watch.recovered(time.Now())
+	k.Log.Info("leave: the SFU answers again", "after", time.Since(since).Round(time.Millisecond))
+	k.Wake()
+}
+
+const (
+	// linePause is the least time between two looks for a restart of the SFU.
+	linePause = time.Second
+	// lineBroken is how soon a line is opened again that had lasted.
+	lineBroken = 100 * time.Millisecond
+)
+
+// watchLine notices an SFU that ends and is back before anybody has asked: its
+// clients come back to rooms that are not there, and give up.
+func (k *Keeper) watchLine(ctx context.Context) {
+	for pause := lineBroken; sleep(ctx, pause); {
+		began := time.Now()
+		err := k.SFU.Watch(ctx)
+		pause = linePause
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			continue // whoever asks will hear of it
+		case time.Since(began) > linePause:
+			pause = lineBroken
+		}
+		k.lineEnded(ctx)
+	}
+}
+
+// lineEnded finds out whether the SFU has ended, or a proxy was tired of a
+// connection without requests.
+func (k *Keeper) lineEnded(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	now := time.Now()
+	switch err := k.SFU.Ping(asking); {
+	case ctx.Err() != nil:
+	case err != nil:
+		k.sfuFailed(err)
+	case k.lostRooms(ctx):
+		k.Log.Warn("leave: the SFU has restarted")
+		k.watch.failed(now)
+		k.welcome(ctx, now)
+	}
+}
+
+// lostRooms reports whether the SFU no longer has the room that somebody was
+// in, or has made it anew. One room tells of all.
+func (k *Keeper) lostRooms(ctx context.Context) bool {
+	rooms, err := k.Store.Rooms(ctx)
+	if err != nil || len(rooms) == 0 {
+		return false
+	}
+	jobs, err := k.Store.Room(ctx, rooms[0])
+	i := slices.IndexFunc(jobs, func(j Job) bool { return j.State == Connected })
+	return err == nil && i >= 0 && k.roomIsNew(ctx, jobs[i])
 }
 
 func (k *Keeper) answers(ctx context.Context) bool {

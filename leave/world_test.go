@@ -20,15 +20,17 @@ import (
 // that holds delayed events and sends them when their delay has passed, and
 // the client of one user.
 type world struct {
-	t      *testing.T
-	store  leave.Store
-	keeper *leave.Keeper
-	stop   context.CancelFunc
-	ended  chan struct{}
+	t        *testing.T
+	store    leave.Store
+	keeper   *leave.Keeper
+	stop     context.CancelFunc
+	ended    chan struct{}
+	interval time.Duration
 
 	mu       sync.Mutex
 	present  map[leave.Key]string // participant.sid
 	sfuDown  bool
+	line     chan struct{} // closed when the SFU ends
 	asked    int
 	created  []sfu.Room
 	roomAt   time.Time // when the room was made, zero while there is none
@@ -53,7 +55,7 @@ var (
 )
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}}
+	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -71,7 +73,7 @@ func (w *world) start() {
 	w.stop, w.ended = cancel, make(chan struct{})
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
-		Grace: grace, Interval: time.Minute, Budget: &leave.Budget{},
+		Grace: grace, Interval: w.interval, Budget: &leave.Budget{},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	w.set(func() { w.keeper = keeper })
@@ -157,7 +159,40 @@ func (w *world) report(event leave.Event, session string, reason leave.Reason) {
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	up := !w.sfuDown
 	change()
+	if up && w.sfuDown {
+		w.endLine()
+	}
+}
+
+// endLine ends the connections to the SFU. The lock is held.
+func (w *world) endLine() {
+	close(w.line)
+	w.line = make(chan struct{})
+}
+
+// sfuRestart ends the SFU, which is back at once and has forgotten everything.
+func (w *world) sfuRestart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.present)
+	w.roomAt = time.Time{}
+	w.endLine()
+}
+
+func (w *world) Watch(ctx context.Context) error {
+	w.mu.Lock()
+	line, down := w.line, w.sfuDown
+	w.mu.Unlock()
+	if down {
+		return errDown
+	}
+	select {
+	case <-line:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 func (w *world) count(call string) (n int) {

@@ -23,6 +23,9 @@ const (
 	clientAPIRefusal  = 2 * time.Minute  // a definite no: its operator may be mending it
 	clientAPIRetry    = 10 * time.Second // no answer
 	clientAPITimeout  = 8 * time.Second
+	// clientAPIPatience is how long a question waits for an answer that is due
+	// again before the last good one serves once more.
+	clientAPIPatience = 500 * time.Millisecond
 	maxVersionsBytes  = 64 << 10
 )
 
@@ -81,21 +84,39 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	if known, ok := cache.Get(server); ok && time.Now().Before(known.expires) {
 		return known.api, known.err
 	}
+	old, _ := cache.Get(server)
 	result := c.flight.DoChan(server.String(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
 		defer cancel()
-		old, _ := cache.Get(server)
 		answer := c.ask(ctx, server, old)
 		cache.Add(server, answer)
 		return answer, nil
 	})
+	waiting, cancel := old.patience(ctx)
+	defer cancel()
 	select {
 	case r := <-result:
 		answer := r.Val.(clientAPIAnswer)
 		return answer.api, answer.err
-	case <-ctx.Done():
-		return ClientAPI{}, &ClientAPIError{Server: server, Err: ctx.Err()}
+	case <-waiting.Done():
+		if old.api.base != "" {
+			return old.api, nil
+		}
+		return ClientAPI{}, &ClientAPIError{Server: server, Err: waiting.Err()}
 	}
+}
+
+// patience bounds the wait for news of an API that was known: a restart must
+// not miss its time because a well-known document does not come.
+func (a clientAPIAnswer) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.api.base == "" {
+		return ctx, func() {}
+	}
+	wait := clientAPIPatience
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	return context.WithTimeout(ctx, wait)
 }
 
 // ask finds the API and asks it; where it does not answer the last good answer

@@ -79,6 +79,10 @@ func ResultOf(err error) Result {
 // (MSC4140), without authentication: the delay id is the proof.
 type DelayedEvents struct {
 	APIs *ClientAPIs
+	// Refused, if set, is told when a server begins to ask for authentication.
+	Refused func(ServerName)
+
+	refusals refusals
 }
 
 // Restart starts the event's delay anew.
@@ -112,6 +116,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, id DelayI
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Content-Type", "application/json")
+	// Not sent. To do it twice is to do it once: a connection that turns out to
+	// be dead costs no attempt.
+	req.Header["Idempotency-Key"] = nil
 	// The transport itself, not a client: no redirect is followed.
 	resp, err := d.transport(api).RoundTrip(req)
 	if err != nil {
@@ -122,7 +129,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, id DelayI
 	if err != nil && resp.StatusCode/100 != 2 {
 		return fail(ResultFailed, resp.StatusCode, err)
 	}
-	return judge(server, resp, body)
+	err = judge(server, resp, body)
+	d.learn(server, ResultOf(err))
+	return err
 }
 
 func (d *DelayedEvents) transport(api ClientAPI) *outbound.Transport {

@@ -33,6 +33,8 @@ type Metrics struct {
 	sfu           prometheus.Histogram
 
 	verified, roomsCreated, roomsSaved, roomsFailed prometheus.Counter
+
+	leaves leaves
 }
 
 // New returns metrics on a registry of their own.
@@ -44,6 +46,7 @@ func New(version string) *Metrics {
 	m.homeserver = m.latency("homeserver_seconds", "Time until a homeserver answers whose OpenID token it is.")
 	m.sfu = m.latency("sfu_seconds", "Time until the SFU answers a call, or fails to.")
 
+	m.addLeaves()
 	rooms := m.counters("rooms_total", "Rooms ensured on the SFU: created (it was asked), saved (confirmed a moment ago) or failed.", "result")
 	m.roomsCreated = rooms.WithLabelValues("created")
 	m.roomsSaved = rooms.WithLabelValues("saved")

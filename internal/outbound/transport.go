@@ -81,13 +81,29 @@ func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, add
 			req.Body.Close()
 		}
 	}()
-	repeatable := (req.Body == nil || req.Body == http.NoBody) &&
-		(req.Method == http.MethodGet || req.Method == http.MethodHead)
-	addr, err = t.use(req.Context(), route, repeatable, func(c *conn, patience time.Duration) error {
+	sent := false
+	addr, err = t.use(req.Context(), route, isRepeatable(req), func(c *conn, patience time.Duration) error {
+		if sent && req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return err
+			}
+		}
+		sent = true
 		resp, err = c.roundTrip(req, patience)
 		return err
 	})
 	return resp, addr, err
+}
+
+// isRepeatable reports whether req may be sent twice: by its method, or
+// because an Idempotency-Key header says so, which is not sent when it is
+// empty (as in net/http).
+func isRepeatable(req *http.Request) bool {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req.Method == http.MethodGet || req.Method == http.MethodHead
+	}
+	_, declared := req.Header["Idempotency-Key"]
+	return declared && req.GetBody != nil
 }
 
 // Get asks for target (path and query, escaped) of host along route, and

@@ -195,6 +195,35 @@ func TestPostIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestDeclaredPostIsRepeated: one that says that it may be sent twice survives
+// a connection that has died, with its body.
+func TestDeclaredPostIsRepeated(t *testing.T) {
+	var bodies []string
+	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body)+strings.Join(r.Header["Idempotency-Key"], ""))
+		if len(bodies) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	c := client(t, s, &outbound.Transport{})
+	for range 2 {
+		req, err := http.NewRequest(http.MethodPost, s.URL, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["Idempotency-Key"] = nil
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if got := strings.Join(bodies, " "); got != "{} {} {}" {
+		t.Errorf("the bodies %q arrived, want {} three times", got)
+	}
+}
+
 func TestResponsesAreBounded(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"body":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1<<20)) },

@@ -11,8 +11,11 @@ import (
 const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
 // Homeserver is what a homeserver answers, without the listener: an
-// [http.Handler] for the federation's userinfo request and well-known.
+// [http.Handler] for the federation's userinfo request and well-known, and for
+// the Client-Server API's delayed events.
 type Homeserver struct {
+	DelayedEvents
+
 	mu        sync.Mutex
 	tokens    map[string]string // OpenID access token → user id
 	requests  []*http.Request
@@ -91,6 +94,7 @@ func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 
 	switch {
+	case h.DelayedEvents.serve(w, r):
 	case r.URL.Path == "/.well-known/matrix/server" && wellKnown != nil:
 		wellKnown.ServeHTTP(w, r)
 	case r.URL.Path != UserInfoPath:

@@ -107,6 +107,7 @@ func (s *Server) Connections() (accepted, open int) {
 
 // Close stops the server and cuts its connections.
 func (s *Server) Close() {
+	s.stop()
 	s.http.CloseClientConnections()
 	s.http.Close()
 }

@@ -1,0 +1,59 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (j *judge) delegation(v Value) bool {
+	on, ok := parseBool(v.get())
+	if !ok {
+		j.fault(v, "%s is neither on nor off", shown(v.get()))
+	}
+	return on
+}
+
+func (j *judge) maxJobs(v Value) int {
+	n := count(v.get())
+	if n == 0 {
+		j.fault(v, "%s is not a number from 1 to 1000000, written without commas; LIVEKIT_DELEGATION=off has no leave delegated", shown(v.get()))
+	}
+	return n
+}
+
+func (j *judge) reconnectGrace(v Value) time.Duration {
+	return j.duration(v, 0, time.Minute, "1s, 500ms")
+}
+
+// delayedEventRate returns requests a second, 0 for no bound.
+func (j *judge) delayedEventRate(v Value) float64 {
+	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
+	if text == "off" {
+		return 0
+	}
+	const lowest, highest = 0.1, 10_000
+	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
+	if err != nil || !(rate >= lowest && rate <= highest) { // NaN is out of range, too
+		j.fault(v, "%s is no rate; write requests a second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
+		return 0
+	}
+	return rate
+}
+
+func showRate(perSecond float64) string {
+	if perSecond == 0 {
+		return "off"
+	}
+	return strconv.FormatFloat(perSecond, 'f', -1, 64) + "/s"
+}
+
+func (j *judge) sanityCheckInterval(v Value) time.Duration {
+	const day = 24 * 60 * 60
+	n, err := strconv.ParseUint(v.get(), 10, 32)
+	if err != nil || n > day {
+		j.fault(v, "%s is not a number of seconds from 0 to %d", shown(v.get()), day)
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}

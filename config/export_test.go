@@ -1,0 +1,4 @@
+package config
+
+// Writable is what fills Input.DataWritable.
+var Writable = writable

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"path"
+	"strings"
+	"unicode"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// Store says where delegated leaves are kept.
+type Store struct {
+	Kind StoreKind
+	// Path is the file's, absolute, when Kind is StoreFile.
+	Path string
+	// RedisURL and the rest are set when Kind is StoreRedis. RedisPassword, if
+	// any, wins over the one in the URL.
+	RedisURL, RedisPassword secret.Text
+	// RedisPrefix begins the names of the keys.
+	RedisPrefix string
+}
+
+// StoreKind is a kind of store.
+type StoreKind string
+
+// The kinds of stores.
+const (
+	StoreMemory StoreKind = "memory"
+	StoreFile   StoreKind = "file"
+	StoreRedis  StoreKind = "redis"
+)
+
+// String returns what LIVEKIT_STORE takes.
+func (s Store) String() string {
+	if s.Kind == StoreFile {
+		return filePrefix + s.Path
+	}
+	return string(s.Kind)
+}
+
+const (
+	filePrefix = "file:"
+	// dataDir is where the image expects a volume.
+	dataDir   = "/data"
+	usualFile = dataDir + "/leaves.db"
+)
+
+// store judges where leaves are kept, also when none are: a fault that waits
+// for LIVEKIT_DELEGATION=on is still one.
+func (j *judge) store(in Input, delegation bool) Store {
+	redis := j.redis(in.Environment)
+	s, ok := j.namedStore(in)
+	if !in.Store.isSet() {
+		s, ok = usualStore(in), true
+		if s.Kind == StoreMemory && delegation {
+			j.warn(in.Store, "not set, and %s is not writable: delegated leaves are kept in memory, and a restart loses them; "+
+				"mount a volume at %s that this user may write to, or set file:/path or redis (memory, if you mean it)", dataDir, dataDir)
+		}
+	}
+	switch {
+	case ok && s.Kind == StoreRedis:
+		return redis
+	case ok && !in.RedisURL.isSet():
+		j.idle(in.RedisPassword, in.RedisPasswordFromFile, in.RedisPrefix)
+	}
+	return s
+}
+
+func usualStore(in Input) Store {
+	switch {
+	case in.RedisURL.isSet():
+		return Store{Kind: StoreRedis}
+	case in.DataWritable:
+		return Store{Kind: StoreFile, Path: usualFile}
+	}
+	return Store{Kind: StoreMemory}
+}
+
+// namedStore judges LIVEKIT_STORE, if it is set, and whether it goes together
+// with LIVEKIT_REDIS_URL.
+func (j *judge) namedStore(in Input) (s Store, ok bool) {
+	v := in.Store
+	if !v.isSet() {
+		return Store{}, false
+	}
+	s, ok = j.parseStore(v)
+	switch {
+	case !ok:
+	case s.Kind == StoreRedis && !in.RedisURL.isSet():
+		j.fault(in.RedisURL, "missing: LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store")
+		return Store{}, false
+	case s.Kind != StoreRedis && in.RedisURL.isSet():
+		j.fault(v, "%s, but LIVEKIT_REDIS_URL is set; write redis, or remove one of the two", s.Kind)
+		return Store{}, false
+	}
+	return s, ok
+}
+
+func (j *judge) parseStore(v Value) (s Store, ok bool) {
+	file, isFile := strings.CutPrefix(v.get(), filePrefix)
+	kind := StoreKind(strings.ToLower(v.get()))
+	switch {
+	case isFile:
+		return j.fileStore(v, file)
+	case kind == StoreMemory, kind == StoreRedis:
+		return Store{Kind: kind}, true
+	}
+	j.fault(v, "neither memory nor file:/path nor redis (not shown: it may hold a password); the URL of Redis belongs in LIVEKIT_REDIS_URL")
+	return Store{}, false
+}
+
+// fileStore wants an absolute path: a relative one is another file wherever
+// the program is started. It leaves room for what the store appends.
+func (j *judge) fileStore(v Value, file string) (Store, bool) {
+	const longest = 200
+	switch {
+	case !path.IsAbs(file), len(file) > longest, strings.ContainsFunc(file, func(r rune) bool { return !unicode.IsPrint(r) }):
+		j.fault(v, "%s does not name a file by an absolute path of at most %d characters; write one like %s%s", shown(v.get()), longest, filePrefix, usualFile)
+		return Store{}, false
+	case strings.HasSuffix(file, "/"), path.Clean(file) == dataDir:
+		j.fault(v, "%s names a directory; write the file's name, too, like %s%s", shown(v.get()), filePrefix, usualFile)
+		return Store{}, false
+	}
+	return Store{Kind: StoreFile, Path: path.Clean(file)}, true
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package config
+
+// writable: the image's directory is nowhere but on unix.
+func writable(string) bool { return false }

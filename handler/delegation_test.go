@@ -1,0 +1,319 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// fakeEvents answers what err says; refusing are servers that want a token.
+type fakeEvents struct {
+	err      error
+	refusing map[string]bool
+	asked    int
+}
+
+func (e *fakeEvents) Manageable(_ context.Context, s matrix.ServerName) error {
+	e.asked++
+	if e.Refuses(s) {
+		return matrix.ErrNeedsToken
+	}
+	return e.err
+}
+
+func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
+
+// fakeKeeper remembers what it is told; err, if set, is the answer.
+type fakeKeeper struct {
+	mu      sync.Mutex
+	jobs    []leave.Job
+	limits  leave.Limits
+	reports []leave.Report
+	err     error
+}
+
+func (k *fakeKeeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err != nil {
+		return k.err
+	}
+	k.jobs, k.limits = append(k.jobs, job), limits
+	return ctx.Err()
+}
+
+func (k *fakeKeeper) Report(ctx context.Context, r leave.Report) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.reports = append(k.reports, r)
+	return errors.Join(k.err, ctx.Err())
+}
+
+// delegating is a rig where the users of example.org may delegate.
+type delegating struct {
+	*rig
+	events *fakeEvents
+	keeper *fakeKeeper
+}
+
+func newDelegating(t testing.TB) *delegating {
+	d := &delegating{newRig(), &fakeEvents{refusing: map[string]bool{}}, &fakeKeeper{}}
+	d.Delegation = &Delegation{
+		Events: d.events, Keeper: d.keeper,
+		Limits:  leave.Limits{PerUser: 3, All: 5},
+		Servers: []matrix.ServerName{parseServer(t, homeserver)},
+	}
+	return d
+}
+
+func parseServer(t testing.TB, name string) matrix.ServerName {
+	t.Helper()
+	s, err := matrix.ParseServerName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// with adds members to a body.
+func with(body, members string) string { return strings.TrimSuffix(body, "}") + "," + members + "}" }
+
+// ask hands over a leave of user at one of the three kinds of endpoints.
+func (d *delegating) ask(path, user, members string) *httptest.ResponseRecorder {
+	body := getTokenBody(user)
+	if path == "/sfu/get" || path == "/" {
+		body = sfuGetBody(user)
+	}
+	return d.serve("POST", path, with(body, members))
+}
+
+const (
+	alice   = "@alice:" + homeserver
+	mallory = "@mallory:" + stranger
+	anHour  = `"delay_id":"syd_x","delay_timeout":3600000`
+)
+
+var delegatingPaths = []string{"/sfu/get", "/", "/get_token", routeDelegate}
+
+func TestDelegationIsKept(t *testing.T) {
+	for _, path := range delegatingPaths {
+		d := newDelegating(t)
+		w := d.ask(path, alice, anHour)
+		if w.Code != 200 || len(d.keeper.jobs) != 1 {
+			t.Fatalf("%s: %d %s, %d jobs", path, w.Code, w.Body, len(d.keeper.jobs))
+		}
+		job := d.keeper.jobs[0]
+		if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits != d.Delegation.Limits {
+			t.Errorf("%s: %+v within %+v", path, job, d.keeper.limits)
+		}
+		if path == routeDelegate {
+			if w.Body.String() != "{}" || len(d.rooms.rooms) != 0 {
+				t.Errorf("%s: %s, rooms %q, want {} and none", path, w.Body, d.rooms.rooms)
+			}
+			continue
+		}
+		if grant := d.grants.last; job.Room != grant.Room || job.Identity != grant.Identity {
+			t.Errorf("%s: the leave is of %v, the token of %v", path, job.Key, grant)
+		}
+		if !strings.Contains(w.Body.String(), `"jwt":"header.payload.signature"`) {
+			t.Errorf("%s: %s", path, w.Body)
+		}
+	}
+}
+
+// Whoever has joined by /get_token is meant by the dedicated endpoint as well.
+func TestBothEndpointsMeanTheSameParticipant(t *testing.T) {
+	d := newDelegating(t)
+	d.ask("/get_token", alice, anHour)
+	d.ask(routeDelegate, alice, anHour)
+	if jobs := d.keeper.jobs; len(jobs) != 2 || jobs[0].Key != jobs[1].Key {
+		t.Errorf("%+v", jobs)
+	}
+}
+
+func TestDelayTimeout(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		`500`: 500 * time.Millisecond, `500.9`: 500 * time.Millisecond, `"18000"`: 18 * time.Second, `1.8e4`: 18 * time.Second,
+		`"1.8e4"`: 18 * time.Second, `86400000`: 24 * time.Hour, `86400001`: 24 * time.Hour, `9223372036855`: 24 * time.Hour,
+		`1e300`: 24 * time.Hour, `1e400`: 24 * time.Hour, `"1e400"`: 24 * time.Hour,
+		`499`: 0, `499.99`: 0, `0`: 0, `-1`: 0, `-1e400`: 0, `1e-400`: 0, `"NaN"`: 0, `"Infinity"`: 0, `"+600"`: 0,
+		`"0x1000"`: 0, `"1_000"`: 0, `"600ms"`: 0, `""`: 0, `"x"`: 0, `true`: 0, `[600]`: 0, `{}`: 0, `"\"600\""`: 0,
+	} {
+		for _, path := range delegatingPaths {
+			d := newDelegating(t)
+			w := d.ask(path, alice, `"delay_id":"syd_x","delay_timeout":`+text)
+			switch {
+			case want == 0:
+				wantBadJSON(t, path+" "+text, w.Code, w.Body.String(), "delay_timeout")
+				if d.events.asked+len(d.rooms.rooms)+len(d.keeper.jobs) > 0 || strings.Contains(d.log.String(), "user=") {
+					t.Errorf("%s %s: somebody was asked", path, text)
+				}
+			case w.Code != 200 || len(d.keeper.jobs) != 1 || d.keeper.jobs[0].Delay != want:
+				t.Errorf("%s %s: %d %s, %+v, want %v", path, text, w.Code, w.Body, d.keeper.jobs, want)
+			}
+		}
+	}
+}
+
+func TestDedicatedEndpointNeedsALeave(t *testing.T) {
+	d := newDelegating(t)
+	w := d.serve("POST", routeDelegate, getTokenBody(alice))
+	wantBadJSON(t, "without delay_id", w.Code, w.Body.String(), "delay_id is missing")
+	for _, id := range []string{".", "..", strings.Repeat("x", 256), `a\u0000`} {
+		w := d.ask(routeDelegate, alice, `"delay_id":"`+id+`","delay_timeout":8000`)
+		wantBadJSON(t, "delay_id "+id, w.Code, w.Body.String(), "delay_id is not valid")
+	}
+	if w := d.ask(routeDelegate, alice, `"delay_id":"../../x","delay_timeout":8000`); w.Code != 200 {
+		t.Errorf("an id that can be encoded: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestDelegationRefused: on token endpoints every refusal is one that clients
+// answer by asking again without; the dedicated endpoint says which it is.
+func TestDelegationRefused(t *testing.T) {
+	limit := &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: 3}
+	definite := &matrix.ClientAPIError{Definite: true, Err: errors.New("it does not delay events")}
+	for name, c := range map[string]struct {
+		user    string
+		prepare func(d *delegating)
+		status  int
+		errcode string
+		cause   string
+	}{
+		"no full access": {mallory, func(*delegating) {}, 403, "M_FORBIDDEN", delegationAccess},
+		"needs a token": {alice, func(d *delegating) {
+			d.Delegation.Everyone, d.events.refusing[homeserver] = true, true
+		}, 404, "M_UNRECOGNIZED", delegationNeedsToken},
+		"no Client-Server API": {alice, func(d *delegating) { d.events.err = definite }, 400, "M_BAD_JSON", delegationClientAPI},
+		"unknown server, no answer": {mallory, func(d *delegating) {
+			d.FullAccess = func(matrix.ServerName) bool { return true }
+			d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
+		}, 400, "M_BAD_JSON", delegationClientAPI},
+		"one too many": {alice, func(d *delegating) { d.keeper.err = limit }, 429, "M_LIMIT_EXCEEDED", delegationLimit},
+	} {
+		for _, path := range delegatingPaths {
+			d := newDelegating(t)
+			c.prepare(d)
+			w := d.ask(path, c.user, anHour)
+			if path == routeDelegate {
+				if w.Code != c.status || !strings.Contains(w.Body.String(), `"errcode":"`+c.errcode+`"`) {
+					t.Errorf("%s %s: %d %s, want %d %s", name, path, w.Code, w.Body, c.status, c.errcode)
+				}
+			} else {
+				wantBadJSON(t, name+" "+path, w.Code, w.Body.String(), "Delegation is not available")
+			}
+			if len(d.keeper.jobs) > 0 {
+				t.Errorf("%s %s: a job remains", name, path)
+			}
+			if !strings.Contains(d.log.String(), "cause="+c.cause) {
+				t.Errorf("%s %s: the log has no cause %s: %s", name, path, c.cause, d.log)
+			}
+			if c.cause == delegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
+				t.Errorf("%s: the log does not name the setting: %s", path, d.log)
+			}
+		}
+	}
+}
+
+// TestNamedServerThatDoesNotAnswer is one that the operator vouches for: its
+// users' leaves are kept, for Element Call asks once.
+func TestNamedServerThatDoesNotAnswer(t *testing.T) {
+	for _, path := range delegatingPaths {
+		d := newDelegating(t)
+		d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
+		if w := d.ask(path, alice, anHour); w.Code != 200 || len(d.keeper.jobs) != 1 {
+			t.Errorf("%s: %d %s, %d jobs", path, w.Code, w.Body, len(d.keeper.jobs))
+		}
+	}
+}
+
+// TestNoJobRemains after a request that fails for another reason.
+func TestNoJobRemains(t *testing.T) {
+	d := newDelegating(t)
+	d.rooms.err = errors.New("no SFU")
+	if w := d.ask("/sfu/get", alice, anHour); w.Code != 500 || len(d.keeper.jobs) > 0 {
+		t.Errorf("%d %s, %d jobs", w.Code, w.Body, len(d.keeper.jobs))
+	}
+	for _, path := range delegatingPaths {
+		d := newDelegating(t)
+		d.keeper.err = errors.New("disk full")
+		w := d.ask(path, alice, anHour)
+		if w.Code != 500 || w.Body.String() != `{"errcode":"M_UNKNOWN","error":"Unable to keep the leave"}` {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestTokensWithoutDelegationDoNotTouchTheStore(t *testing.T) {
+	d := newDelegating(t)
+	d.keeper.err = errors.New("must not be asked")
+	d.events.err = errors.New("must not be asked")
+	d.serve("POST", "/sfu/get", sfuGetBody(alice))
+	d.serve("POST", "/get_token", getTokenBody(alice))
+	if d.events.asked > 0 || strings.Contains(d.log.String(), "must not") {
+		t.Errorf("asked %d times; %s", d.events.asked, d.log)
+	}
+}
+
+// TestProbe: Element Call asks without a body or a token whether there is
+// delegation, and takes every answer but 404 for a yes.
+func TestProbe(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(d *delegating)
+		offered bool
+	}{
+		"on":                     {func(*delegating) {}, true},
+		"off":                    {func(d *delegating) { d.Delegation = nil }, false},
+		"the one server refuses": {func(d *delegating) { d.events.refusing[homeserver] = true }, false},
+		"one of two refuses": {func(d *delegating) {
+			d.events.refusing[homeserver] = true
+			d.Delegation.Servers = append(d.Delegation.Servers, parseServer(t, "second.org"))
+		}, true},
+		"everyone may, one refuses": {func(d *delegating) { d.Delegation.Everyone, d.events.refusing[homeserver] = true, true }, true},
+		"nobody may":                {func(d *delegating) { d.Delegation.Servers = nil }, false},
+	} {
+		d := newDelegating(t)
+		c.prepare(d)
+		for _, request := range []string{"POST " + routeDelegate, "POST /" + routeDelegate + "/"} {
+			method, path, _ := strings.Cut(request, " ")
+			w := d.serve(method, path, "")
+			want, body := 404, `{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}`
+			if c.offered {
+				want, body = 400, `{"errcode":"M_NOT_JSON","error":"The body is not JSON"}`
+			}
+			if w.Code != want || w.Body.String() != body {
+				t.Errorf("%s: %s: %d %s, want %d %s", name, request, w.Code, w.Body, want, body)
+			}
+			wantCORS(t, name, w.Header(), "POST")
+		}
+		want := map[bool]int{true: 405, false: 404}[c.offered]
+		if w := d.serve("GET", routeDelegate, ""); w.Code != want {
+			t.Errorf("%s: GET: %d, want %d", name, w.Code, want)
+		}
+		d.Drain()
+		want = map[bool]int{true: 503, false: 404}[c.offered]
+		if w := d.serve("POST", routeDelegate, ""); w.Code != want {
+			t.Errorf("%s: at the end: %d, want %d", name, w.Code, want)
+		}
+	}
+}
+
+func TestDelegationIsLogged(t *testing.T) {
+	d := newDelegating(t)
+	d.ask("/get_token", alice, anHour)
+	lines := d.log.lines()
+	if len(lines) != 1 || !strings.Contains(lines[0], "delay_id=syd_x delay=1h0m0s") {
+		t.Errorf("%q", lines)
+	}
+	if len(fmt.Sprint(d.keeper.jobs)) == 0 {
+		t.Error("no job")
+	}
+}

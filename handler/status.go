@@ -1,0 +1,131 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// Health is how the service does.
+type Health struct {
+	// Degraded: something outside is away, and nothing is lost yet.
+	Degraded bool
+	// Stalled: the keeper of delegated leaves makes no progress.
+	Stalled bool
+}
+
+// LeaveStatus is what /_status tells of delegated leaves; nothing of it is set
+// while LIVEKIT_DELEGATION is off.
+type LeaveStatus struct {
+	// Offered: somebody's leave would be taken over.
+	Offered bool `json:"offered"`
+	// RefusedBy are those servers with full access that ask for authentication.
+	RefusedBy []string `json:"refused_by"`
+	// Jobs are those of this store by their state, nil if it does not say.
+	Jobs       map[leave.State]int `json:"jobs"`
+	Store      StoreStatus         `json:"store"`
+	SFUAnswers bool                `json:"sfu_answers"`
+}
+
+// StoreStatus says where leaves are kept.
+type StoreStatus struct {
+	Kind     string     `json:"kind"`  // "memory", "file" or "redis"
+	State    string     `json:"state"` // "ok" or "degraded"
+	Since    *time.Time `json:"since"`
+	Cause    string     `json:"cause,omitempty"`
+	Unmerged int        `json:"unmerged"` // changes that only memory knows
+}
+
+const (
+	routeHealth = "/healthz"
+	routeStatus = "/_status"
+)
+
+// health answers probes and load balancers. An outage elsewhere is no reason
+// to send clients away; a keeper that hangs is.
+func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
+	now := h.healthNow()
+	if now.Stalled {
+		fail(w, r, errStalled)
+		return
+	}
+	writeJSON(w, http.StatusOK, []byte(`{"status":"`+now.word()+`","version":`+quoteJSON(h.Version)+`}`))
+}
+
+func (now Health) word() string {
+	switch {
+	case now.Stalled:
+		return "stalled"
+	case now.Degraded:
+		return "degraded"
+	}
+	return "ok"
+}
+
+// clientStatus is how the caller of /_status looks from here.
+type clientStatus struct {
+	Address  netip.Addr `json:"address"`
+	ViaProxy bool       `json:"via_trusted_proxy"`
+}
+
+// asksStatus reports whether the request is one for /_status by somebody who
+// holds an API key. Nobody else may learn that there is such a route.
+func (h *Handler) asksStatus(r *http.Request) bool {
+	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
+		return false
+	}
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return token != "" && sfu.VerifyStatusToken(h.Webhooks.Keys, token) == nil
+}
+
+// status is GET /_status: what the operator's tools need to know of the
+// process that runs. It holds no secrets.
+func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
+	x := exchangeOf(w)
+	x.route = routeStatus
+	body, err := json.Marshal(statusDocument{
+		Version:  h.Version,
+		Status:   h.healthNow().word(),
+		Client:   clientStatus{x.client, x.client != peerAddr(r.RemoteAddr)},
+		Webhooks: h.received.status(),
+		Leaves:   h.leavesNow(r.Context()),
+	})
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// statusDocument is the answer of /_status.
+type statusDocument struct {
+	Version  string        `json:"version"`
+	Status   string        `json:"status"`
+	Client   clientStatus  `json:"client"`
+	Webhooks webhookStatus `json:"webhooks"`
+	Leaves   LeaveStatus   `json:"leaves"`
+}
+
+func (h *Handler) healthNow() Health {
+	if h.Health == nil {
+		return Health{}
+	}
+	return h.Health()
+}
+
+func (h *Handler) leavesNow(ctx context.Context) LeaveStatus {
+	if h.Leaves == nil {
+		return LeaveStatus{}
+	}
+	s := h.Leaves(ctx)
+	s.Offered = h.Delegation.offered()
+	return s
+}

@@ -1,0 +1,97 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// webhook is POST /sfu_webhook. What it reports is written down before the
+// answer, and acted on after it: LiveKit sends the next only then.
+func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
+	x := exchangeOf(w)
+	event, err := h.Webhooks.Receive(r)
+	h.received.note(event, err)
+	h.Metrics.Webhook(webhookResult(err))
+	if err != nil {
+		// Of what a stranger sends no more is read.
+		w.Header().Set("Connection", "close")
+		fail(w, r, err)
+		return
+	}
+	x.event, x.room = &event, event.Room
+	report, ok := reportOf(event)
+	if ok && h.Delegation != nil {
+		if err := h.Delegation.Keeper.Report(context.WithoutCancel(r.Context()), report); err != nil {
+			fail(w, r, &storeError{err})
+			return
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func webhookResult(err error) string {
+	if e, ok := errors.AsType[*sfu.RejectedError](err); ok {
+		return e.Cause
+	}
+	return "ok"
+}
+
+// maxRecentRooms bounds the rooms of webhooks that are remembered.
+const maxRecentRooms = 100
+
+// received remembers which webhooks came.
+type received struct {
+	mu       sync.Mutex
+	verified uint64
+	last     time.Time // when the last one that is verified came
+	rejected map[string]uint64
+	rooms    []sfu.Room // of the last ones, each once, the last at the end
+}
+
+func (r *received) note(e sfu.Event, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		if r.rejected == nil {
+			r.rejected = map[string]uint64{}
+		}
+		r.rejected[webhookResult(err)]++
+		return
+	}
+	r.verified++
+	r.last = time.Now()
+	if e.Room == "" {
+		return
+	}
+	r.rooms = append(slices.DeleteFunc(r.rooms, func(room sfu.Room) bool { return room == e.Room }), e.Room)
+	if len(r.rooms) > maxRecentRooms {
+		r.rooms = slices.Delete(r.rooms, 0, 1)
+	}
+}
+
+// webhookStatus is the part of /_status about webhooks.
+type webhookStatus struct {
+	Verified uint64            `json:"verified"`
+	Last     *time.Time        `json:"last_verified"`
+	Rejected map[string]uint64 `json:"rejected"`
+	Rooms    []sfu.Room        `json:"recent_rooms"`
+}
+
+func (r *received) status() webhookStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := webhookStatus{Verified: r.verified, Rejected: map[string]uint64{}, Rooms: append([]sfu.Room{}, r.rooms...)}
+	maps.Copy(s.Rejected, r.rejected)
+	if !r.last.IsZero() {
+		last := r.last.UTC()
+		s.Last = &last
+	}
+	return s
+}

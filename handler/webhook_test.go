@@ -1,0 +1,204 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// hear has d receive a webhook.
+func (d *delegating) hear(event *livekit.WebhookEvent, flaws ...sfutest.Flaw) *httptest.ResponseRecorder {
+	if d.mux == nil {
+		d.Routes()
+	}
+	d.Webhooks.Keys = []sfu.Key{testKey}
+	req := sfutest.New(testKey).NewWebhook("http://service.example/sfu_webhook", event, flaws...)
+	req.RemoteAddr = "127.0.0.1:1234"
+	w := httptest.NewRecorder()
+	d.mux.ServeHTTP(w, req)
+	return w
+}
+
+func event(name string, reason livekit.DisconnectReason) *livekit.WebhookEvent {
+	return &livekit.WebhookEvent{
+		Event: name, Id: "EV_1", Room: &livekit.Room{Name: "room"},
+		Participant: &livekit.ParticipantInfo{Sid: "PA_1", Identity: "alice", DisconnectReason: reason},
+	}
+}
+
+func TestWebhooksAreReported(t *testing.T) {
+	key := leave.Key{Room: "room", Identity: "alice"}
+	for _, c := range []struct {
+		name   string
+		reason livekit.DisconnectReason
+		want   leave.Report
+	}{
+		{"participant_joined", 0, leave.Report{Key: key, Event: leave.Joined, Session: "PA_1"}},
+		{"participant_left", livekit.DisconnectReason_CLIENT_INITIATED, leave.Report{Key: key, Event: leave.Left, Session: "PA_1", Reason: leave.Clear}},
+		{"participant_left", livekit.DisconnectReason_DUPLICATE_IDENTITY, leave.Report{Key: key, Event: leave.Left, Session: "PA_1"}},
+		{"participant_left", livekit.DisconnectReason_SERVER_SHUTDOWN, leave.Report{Key: key, Event: leave.Left, Session: "PA_1", Reason: leave.Shutdown}},
+		{"participant_connection_aborted", livekit.DisconnectReason_ROOM_DELETED, leave.Report{Key: key, Event: leave.Aborted, Session: "PA_1", Reason: leave.Clear}},
+	} {
+		d := newDelegating(t)
+		w := d.hear(event(c.name, c.reason))
+		if w.Code != 200 || w.Body.Len() > 0 || len(d.keeper.reports) != 1 || d.keeper.reports[0] != c.want {
+			t.Errorf("%s: %d %s, %+v", c.name, w.Code, w.Body, d.keeper.reports)
+		}
+		wantCORS(t, c.name, w.Header(), "POST")
+	}
+}
+
+// TestWebhooksThatSayNothing about anybody's presence are answered all the same.
+func TestWebhooksThatSayNothing(t *testing.T) {
+	for name, flaws := range map[string][]sfutest.Flaw{
+		"participant_joined": {sfutest.NoParticipant()}, "participant_left": {sfutest.NoRoom()},
+		"egress_started": {sfutest.NoRoom(), sfutest.NoParticipant()}, "room_finished": {sfutest.NoParticipant()},
+		"track_published": nil, "of_the_future": nil,
+	} {
+		d := newDelegating(t)
+		if w := d.hear(event(name, 0), flaws...); w.Code != 200 || len(d.keeper.reports) > 0 {
+			t.Errorf("%s: %d %s, %+v", name, w.Code, w.Body, d.keeper.reports)
+		}
+		if got := d.log.String(); !strings.Contains(got, "level=DEBUG") || strings.Contains(got, "level=INFO") {
+			t.Errorf("%s is logged as %s", name, got)
+		}
+	}
+	d := newDelegating(t)
+	d.Delegation = nil
+	if w := d.hear(event("participant_left", 0)); w.Code != 200 {
+		t.Errorf("while delegation is off: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestWebhooksThatAreRefused(t *testing.T) {
+	d := newDelegating(t)
+	d.Metrics = metrics.New("test")
+	for cause, c := range map[string]struct {
+		flaw   sfutest.Flaw
+		status int
+	}{
+		sfu.RejectedHeader:    {sfutest.NoHeader(), 401},
+		sfu.RejectedKey:       {sfutest.UnknownKey(), 401},
+		sfu.RejectedSignature: {sfutest.WrongSecret(), 401},
+		sfu.RejectedDigest:    {sfutest.WrongDigest(), 401},
+		sfu.RejectedAge:       {sfutest.Aged(time.Hour), 401},
+		sfu.RejectedNotJSON:   {sfutest.Body("{"), 400},
+		sfu.RejectedTooLarge:  {sfutest.Body(strings.Repeat(" ", 1<<20+1)), 413},
+	} {
+		w := d.hear(event("participant_left", 0), c.flaw)
+		if w.Code != c.status || len(d.keeper.reports) > 0 {
+			t.Errorf("%s: %d %s, want %d", cause, w.Code, w.Body, c.status)
+		}
+		if want := "cause=webhook_" + cause; !strings.Contains(d.log.String(), want) {
+			t.Errorf("the log lacks %s: %s", want, d.log)
+		}
+		if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Metrics), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// TestWebhookThatIsNotKept has LiveKit send it again.
+func TestWebhookThatIsNotKept(t *testing.T) {
+	for want, err := range map[int]error{503: fmt.Errorf("unknown: %w", leave.ErrAway), 500: errors.New("disk full")} {
+		d := newDelegating(t)
+		d.keeper.err = err
+		if w := d.hear(event("participant_left", 0)); w.Code != want {
+			t.Errorf("%v: %d %s, want %d", err, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	d := newDelegating(t)
+	d.Routes()
+	for i := range 150 {
+		e := event("participant_joined", 0)
+		e.Room.Name = fmt.Sprint("room", i%120)
+		d.hear(e)
+	}
+	d.hear(event("participant_left", 0), sfutest.WrongSecret())
+	d.Health = func() Health { return Health{Degraded: true} }
+	d.Leaves = func(context.Context) LeaveStatus {
+		return LeaveStatus{RefusedBy: []string{"x.org"}, Jobs: map[leave.State]int{leave.Waiting: 2}, Store: StoreStatus{Kind: "file", State: "ok"}, SFUAnswers: true}
+	}
+	token := "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
+	w := d.serve("GET", "/_status", "", "Authorization", token, "X-Forwarded-For", "192.0.2.9")
+	if w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	var doc statusDocument
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Version != "1.2.3" || doc.Status != "degraded" || doc.Client.Address.String() != "192.0.2.9" || !doc.Client.ViaProxy {
+		t.Errorf("%+v", doc)
+	}
+	hooks := doc.Webhooks
+	if hooks.Verified != 150 || hooks.Rejected["signature"] != 1 || hooks.Last == nil || len(hooks.Rooms) != 100 || hooks.Rooms[99] != "room29" {
+		t.Errorf("%+v", hooks)
+	}
+	if l := doc.Leaves; !l.Offered || l.Jobs[leave.Waiting] != 2 || l.Store.Kind != "file" || l.RefusedBy[0] != "x.org" {
+		t.Errorf("%+v", l)
+	}
+	if strings.Contains(w.Body.String(), testKey.Secret.Reveal()) {
+		t.Error("the secret")
+	}
+}
+
+// TestStatusIsNobodyElses: it looks like a route that is not there.
+func TestStatusIsNobodyElses(t *testing.T) {
+	d := newDelegating(t)
+	d.Webhooks.Keys = []sfu.Key{testKey}
+	nowhere := d.serve("GET", "/nowhere", "")
+	good := sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
+	other := testKey
+	other.ID = "other"
+	for name, headers := range map[string][]string{
+		"nothing":        {},
+		"no token":       {"Authorization", "Bearer "},
+		"another key":    {"Authorization", "Bearer " + sfutest.StatusToken(other, "matrixrtc-auth-status", time.Minute)},
+		"another use":    {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "something", time.Minute)},
+		"lives too long": {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", 2*time.Minute)},
+	} {
+		w := d.serve("GET", "/_status", "", headers...)
+		if w.Code != 404 || w.Body.String() != nowhere.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(nowhere.Header()) {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+	for _, method := range []string{"POST", "HEAD", "DELETE"} {
+		if w := d.serve(method, "/_status", "", "Authorization", "Bearer "+good); w.Code != 404 || w.Header().Get("Allow") != "" {
+			t.Errorf("%s: %d %v", method, w.Code, w.Header())
+		}
+	}
+	if w := d.serve("GET", "/_status", "", "Authorization", good); w.Code != 200 {
+		t.Errorf("the operator: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestHealthStates(t *testing.T) {
+	d := newDelegating(t)
+	for want, h := range map[string]Health{
+		`200 {"status":"ok","version":"1.2.3"}`:                                   {},
+		`200 {"status":"degraded","version":"1.2.3"}`:                             {Degraded: true},
+		`503 {"errcode":"M_UNKNOWN","error":"Delegated leaves make no progress"}`: {Degraded: true, Stalled: true},
+	} {
+		d.Health = func() Health { return h }
+		w := d.serve("GET", "/healthz", "")
+		if got := fmt.Sprintf("%d %s", w.Code, w.Body); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

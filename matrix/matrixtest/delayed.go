@@ -1,0 +1,155 @@
+package matrixtest
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The paths of the Client-Server API that delayed events need (MSC4140).
+const (
+	VersionsPath = "/_matrix/client/versions"
+	delayedPath  = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
+)
+
+// DelayedEvents are the delayed events of a homeserver: each is sent when its
+// delay has passed, unless it is restarted. They are managed over HTTP.
+type DelayedEvents struct {
+	mu     sync.Mutex
+	events map[string]*delayedEvent
+	asked  map[string]int // by action
+	script func(w http.ResponseWriter, r *http.Request, action, id string) bool
+	closed bool
+}
+
+type delayedEvent struct {
+	Fate
+	delay time.Duration
+	timer *time.Timer
+}
+
+// Fate is what has become of a delayed event.
+type Fate struct {
+	// Over is "" while it waits, else "sent" (somebody asked for it), "fired"
+	// (its delay had passed) or "cancelled"; At is when.
+	Over string
+	At   time.Time
+	// Restarts counts those that succeeded, Late is the longest time between
+	// two of them, or between the first and its beginning.
+	Restarts int
+	Late     time.Duration
+
+	restarted time.Time
+}
+
+// Schedule has an event of this id sent after delay.
+func (d *DelayedEvents) Schedule(id string, delay time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.events == nil {
+		d.events = map[string]*delayedEvent{}
+	}
+	e := &delayedEvent{delay: delay, Fate: Fate{restarted: time.Now()}}
+	e.timer = time.AfterFunc(delay, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.closed {
+			e.end("fired")
+		}
+	})
+	d.events[id] = e
+}
+
+// Fate returns what has become of an event.
+func (d *DelayedEvents) Fate(id string) Fate {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.events[id]; e != nil {
+		return e.Fate
+	}
+	return Fate{}
+}
+
+// Asked returns how often an action ("restart", "send", "cancel") was asked
+// for, whatever came of it.
+func (d *DelayedEvents) Asked(action string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked[action]
+}
+
+// ScriptDelayed answers requests to manage events from now on, those for which
+// it returns true; nil ends that.
+func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.script = answer
+}
+
+// stop ends the timers.
+func (d *DelayedEvents) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, e := range d.events {
+		e.timer.Stop()
+	}
+}
+
+func (e *delayedEvent) end(how string) {
+	if e.Over == "" {
+		e.Over, e.At = how, time.Now()
+		e.timer.Stop()
+	}
+}
+
+// serve answers the requests that are about delayed events.
+func (d *DelayedEvents) serve(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path == VersionsPath && r.Method == http.MethodGet {
+		writeJSON(w, http.StatusOK, map[string]any{
+			"versions": []string{"v1.11"}, "unstable_features": map[string]bool{"org.matrix.msc4140": true},
+		})
+		return true
+	}
+	id, action, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, delayedPath), "/")
+	if !ok || !strings.HasPrefix(r.URL.Path, delayedPath) || r.Method != http.MethodPost {
+		return false
+	}
+	d.mu.Lock()
+	if d.asked == nil {
+		d.asked = map[string]int{}
+	}
+	d.asked[action]++
+	script := d.script
+	d.mu.Unlock()
+	if script == nil || !script(w, r, action, id) {
+		d.manage(w, action, id)
+	}
+	return true
+}
+
+func (d *DelayedEvents) manage(w http.ResponseWriter, action, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.events[id]
+	if e == nil || e.Over != "" {
+		writeJSON(w, http.StatusNotFound, matrixError("M_NOT_FOUND", "No such event"))
+		return
+	}
+	switch action {
+	case "restart":
+		e.timer.Reset(e.delay)
+		e.Restarts++
+		e.Late = max(e.Late, time.Since(e.restarted))
+		e.restarted = time.Now()
+	case "send":
+		e.end("sent")
+	case "cancel":
+		e.end("cancelled")
+	default:
+		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
+}

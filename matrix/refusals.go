@@ -1,0 +1,103 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// refusalTime is how long a server that asked for authentication is taken
+	// to go on doing so.
+	refusalTime = 10 * time.Minute
+	// maxRefusals bounds the servers remembered; one more makes room by
+	// forgetting all.
+	maxRefusals = 4096
+	// probeTimeout bounds one probe, the search for the API included.
+	probeTimeout = 15 * time.Second
+	// probers is how many servers are probed at once.
+	probers = 8
+)
+
+// ErrNeedsToken says that a server manages delayed events for those alone who
+// authenticate, which a standalone service cannot.
+var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
+
+// refusals remembers until when servers are taken to ask for authentication.
+type refusals struct {
+	mu    sync.Mutex
+	until map[ServerName]time.Time
+}
+
+// learn is told what a server answered to the management of an event.
+func (d *DelayedEvents) learn(server ServerName, result Result) {
+	switch result {
+	case ResultNeedsToken:
+		if d.refusals.add(server, time.Now()) && d.Refused != nil {
+			d.Refused(server)
+		}
+	case ResultDone, ResultGone:
+		d.refusals.remove(server)
+	}
+}
+
+// add reports whether server is new.
+func (r *refusals) add(server ServerName, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.until == nil || len(r.until) >= maxRefusals {
+		r.until = map[ServerName]time.Time{}
+	}
+	known := now.Before(r.until[server])
+	r.until[server] = now.Add(refusalTime)
+	return !known
+}
+
+func (r *refusals) remove(server ServerName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.until, server)
+}
+
+// Refuses reports whether server has asked for authentication within the last
+// 10 min, and has not managed an event for us since.
+func (d *DelayedEvents) Refuses(server ServerName) bool {
+	d.refusals.mu.Lock()
+	defer d.refusals.mu.Unlock()
+	return time.Now().Before(d.refusals.until[server])
+}
+
+// Manageable returns nil if, for all that is known, delayed events of server
+// can be managed: its Client-Server API is found and asks for no
+// authentication. Otherwise the error is [ErrNeedsToken] or a
+// *[ClientAPIError].
+func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error {
+	if d.Refuses(server) {
+		return ErrNeedsToken
+	}
+	_, err := d.APIs.Find(ctx, server)
+	return err
+}
+
+// nobodysDelay is an id that no server gives out.
+var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
+
+// Probe asks servers to restart an event that does not exist, to learn which
+// of them need authentication; a 404 M_NOT_FOUND says that all is well. It
+// returns when all have answered, or ctx ends; [DelayedEvents.Refuses] knows
+// the outcome.
+func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, probers)
+	for _, server := range servers {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			_ = d.Restart(ctx, server, nobodysDelay) // learn hears what matters
+		})
+	}
+	running.Wait()
+}

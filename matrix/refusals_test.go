@@ -1,0 +1,113 @@
+package matrix_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+const (
+	needsToken = `{"errcode":"M_MISSING_TOKEN"}`
+	notFound   = `{"errcode":"M_NOT_FOUND"}`
+)
+
+func TestServerThatNeedsAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, server, events := delaying(t)
+		a := serverName(t, "a.test")
+		var told []matrix.ServerName
+		events.Refused = func(s matrix.ServerName) { told = append(told, s) }
+		answer := func(status int, body string) {
+			server.set(func() { server.status, server.body = status, body })
+			_ = events.Restart(t.Context(), a, delayID(t, "d"))
+		}
+
+		answer(200, "{}")
+		if err := events.Manageable(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		answer(401, needsToken)
+		answer(401, needsToken)
+		if err := events.Manageable(t.Context(), a); !errors.Is(err, matrix.ErrNeedsToken) {
+			t.Errorf("after 401 M_MISSING_TOKEN: %v", err)
+		}
+		if len(told) != 1 || told[0] != a {
+			t.Errorf("told of %v, want a.test once", told)
+		}
+		// What says nothing about authentication changes nothing.
+		answer(500, "")
+		answer(401, `{"errcode":"M_UNKNOWN_TOKEN"}`)
+		time.Sleep(10*time.Minute - time.Second)
+		if !events.Refuses(a) {
+			t.Error("forgotten within 10 min")
+		}
+		time.Sleep(2 * time.Second)
+		if events.Refuses(a) {
+			t.Error("remembered for more than 10 min")
+		}
+
+		answer(401, needsToken)
+		answer(404, notFound)
+		if events.Refuses(a) {
+			t.Error("a server that manages events again still refuses")
+		}
+	})
+}
+
+func TestProbe(t *testing.T) {
+	for _, c := range []struct {
+		status  int
+		body    string
+		refuses bool
+	}{
+		{404, notFound, false},
+		{401, needsToken, true},
+		{404, `{"errcode":"M_UNRECOGNIZED"}`, false},
+		{429, `{"errcode":"M_LIMIT_EXCEEDED"}`, false},
+		{503, "", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, server, events := delaying(t)
+			server.status, server.body = c.status, c.body
+			gone := serverName(t, "nobody.test")
+			events.Probe(t.Context(), []matrix.ServerName{serverName(t, "a.test"), gone})
+			if got := events.Refuses(serverName(t, "a.test")); got != c.refuses {
+				t.Errorf("%d %s: refuses %v, want %v", c.status, c.body, got, c.refuses)
+			}
+			if events.Refuses(gone) {
+				t.Error("a server that is away refuses")
+			}
+			if len(server.paths) != 1 {
+				t.Errorf("requests %q, want one", server.paths)
+			}
+		})
+	}
+}
+
+// TestKnownAPIDoesNotWait: an API that was known serves on while nobody tells
+// where it is now, and costs a restart no more than half of its time.
+func TestKnownAPIDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, events := delaying(t)
+		a := serverName(t, "a.test")
+		if err := events.Restart(t.Context(), a, delayID(t, "d")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		w.Silence("a.test:443")
+		for _, limit := range []time.Duration{80 * time.Millisecond, 5 * time.Second} {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			start := time.Now()
+			_, err := events.APIs.Find(ctx, a)
+			cancel()
+			if took := time.Since(start); err != nil || took > min(limit/2, 500*time.Millisecond) {
+				t.Errorf("within %v: %v after %v", limit, err, took)
+			}
+		}
+		time.Sleep(10 * time.Second) // until the search gives up
+	})
+}
