@@ -20,9 +20,8 @@ import (
 // compatibility mode a state event, in matrix_2_0 mode the newest member event
 // with the sticky key. Nil means that there is no event at all.
 func (p *person) membership(ctx context.Context, by *account.Account, room string, mode stack.Mode) (map[string]any, error) {
-	kind, look := account.CallMember, by.State
+	look := by.State
 	if mode == stack.Matrix2 {
-		kind = account.RTCMember
 		look = func(ctx context.Context, room string) ([]account.Event, error) {
 			return by.Timeline(ctx, room, 100)
 		}
@@ -32,11 +31,19 @@ func (p *person) membership(ctx context.Context, by *account.Account, room strin
 		return nil, err
 	}
 	for _, event := range events {
-		if event.Type == kind && event.Sender == p.UserID {
+		if event.Type == memberEvent(mode) && event.Sender == p.UserID {
 			return event.Content, nil
 		}
 	}
 	return nil, nil
+}
+
+// memberEvent is the type of the events that say who is in a call.
+func memberEvent(mode stack.Mode) string {
+	if mode == stack.Matrix2 {
+		return account.RTCMember
+	}
+	return account.CallMember
 }
 
 // present says whether the content of a membership is that of a member: a

@@ -24,6 +24,7 @@ if (window.top === window) {
     async media() {
       const sum = { framesDecoded: 0, audioReceived: 0, framesSent: 0, audioSent: 0, connected: 0 };
       for (const peer of window.peers) {
+        if (peer.connectionState === "closed") continue;
         if (peer.connectionState === "connected") sum.connected++;
         for (const report of (await peer.getStats()).values()) {
           const { type, kind } = report;

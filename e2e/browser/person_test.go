@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/remote"
@@ -106,6 +107,26 @@ func (p *person) hangUp() {
 	clicked, err := ask[bool](p, `call.click("End call")`)
 	if err != nil || !clicked {
 		p.t.Fatalf("%s cannot hang up: %v", p.name, err)
+	}
+}
+
+// closeTab closes the tab of the call, as people do: without a goodbye.
+func (p *person) closeTab() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, page.Close, cdp.Empty{}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// reload loads the page anew, as people do.
+func (p *person) reload() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, joining)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Reload()); err != nil {
+		p.t.Fatal(err)
 	}
 }
 

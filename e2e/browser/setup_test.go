@@ -62,11 +62,19 @@ func newHost(t *testing.T) *stack.Host {
 	host := stack.NewHost(dir)
 	t.Cleanup(func() {
 		host.Close()
-		if !t.Failed() {
-			os.RemoveAll(dir)
+		if t.Failed() {
+			dir = filepath.Join(dir, "*-profile") // of browsers: large, and of no use
+		}
+		for _, path := range glob(dir) {
+			os.RemoveAll(path)
 		}
 	})
 	return host
+}
+
+func glob(pattern string) []string {
+	paths, _ := filepath.Glob(pattern) // of a pattern that is well-formed
+	return paths
 }
 
 // newStack starts a stack for the length of the test. change may change it

@@ -66,6 +66,31 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
+// relayMedia has media go through one port at another address. TURN is off,
+// for its port would be a way around; clients are told of a STUN server where
+// nobody is, because without one they are told of Google's.
+func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	for path, value := range map[string]any{
+		"rtc.port_range_start":          0,
+		"rtc.port_range_end":            0,
+		"rtc.udp_port":                  ports.media,
+		"rtc.node_ip":                   "127.0.0.2",
+		"rtc.use_ice_lite":              true,
+		"rtc.enable_loopback_candidate": false,
+		"rtc.stun_servers":              []string{fmt.Sprintf("127.0.0.1:%d", ports.turn)},
+		"turn.enabled":                  false,
+	} {
+		if err := set(doc, value, path); err != nil {
+			return nil, err
+		}
+	}
+	return yaml.Marshal(doc)
+}
+
 func webhooks(url string) []string {
 	if url == "" {
 		return []string{}

@@ -21,11 +21,8 @@ type Redis struct {
 // Start returns once Redis listens. A second Start, after Stop, comes back on
 // the same port with what it knew.
 func (r *Redis) Start(ctx context.Context) error {
-	if r.address == "" {
-		var err error
-		if r.address, err = r.Host.Address(); err != nil {
-			return err
-		}
+	if _, err := r.Address(); err != nil {
+		return err
 	}
 	directory := filepath.Join(r.Host.Dir, r.name())
 	if err := os.MkdirAll(directory, 0o700); err != nil {
@@ -48,6 +45,17 @@ func (r *Redis) name() string {
 		return "redis"
 	}
 	return r.Name
+}
+
+// Address reserves Redis' address, so that others can be told of it before it
+// starts.
+func (r *Redis) Address() (string, error) {
+	if r.address != "" {
+		return r.address, nil
+	}
+	var err error
+	r.address, err = r.Host.Address()
+	return r.address, err
 }
 
 // URL is what LIVEKIT_REDIS_URL takes.

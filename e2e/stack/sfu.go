@@ -26,6 +26,9 @@ type SFU struct {
 	// flags, so events would go to the file's webhook, and participants would
 	// meet on every interface.
 	Unchanged bool
+	// MediaRelay has it tell clients 127.0.0.2 and one UDP port, where nobody
+	// is until a relay listens there. It receives at 127.0.0.1 and that port.
+	MediaRelay bool
 
 	ports   livekitPorts
 	process *process
@@ -77,6 +80,9 @@ func (s *SFU) arguments() ([]string, error) {
 		return nil, err
 	}
 	content, err := deploy(example, s.ports, s.Webhook)
+	if err == nil && s.MediaRelay {
+		content, err = relayMedia(content, s.ports)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Config, err)
 	}
@@ -97,6 +103,9 @@ func (s *SFU) keys() string {
 // URL is what clients connect to, APIURL its form for HTTP.
 func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
 func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
+
+// MediaPort is the one UDP port of an SFU with a MediaRelay.
+func (s *SFU) MediaPort() int { return s.ports.media }
 
 // Stop drains the SFU for 2 s, then forces it. LiveKit loses a signal of its
 // first 100 ms, too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -23,12 +24,19 @@ type Stack struct {
 	// Env adds to the service's configuration, Homeserver to Synapse's.
 	Env        map[string]string
 	Homeserver []string
+	// Replicas is how many services there are; 0 means one. More than one keep
+	// their leaves in Redis.
+	Replicas int
+	// RelayMedia has the SFU tell clients the address of a relay; see
+	// [SFU.MediaRelay].
+	RelayMedia bool
 
-	CA      *matrixtest.CA
-	Synapse *Synapse
-	SFU     *SFU
-	Service *Service
-	Nginx   *Nginx
+	CA       *matrixtest.CA
+	Synapse  *Synapse
+	Redis    *Redis // nil for one service
+	SFU      *SFU
+	Services []*Service
+	Nginx    *Nginx
 
 	page      page
 	assembled bool
@@ -61,7 +69,17 @@ type Part interface {
 }
 
 // Parts are the components in the order in which they start.
-func (s *Stack) Parts() []Part { return []Part{s.Synapse, s.SFU, s.Service, s.Nginx} }
+func (s *Stack) Parts() []Part {
+	parts := []Part{s.Synapse}
+	if s.Redis != nil {
+		parts = append(parts, s.Redis)
+	}
+	parts = append(parts, s.SFU)
+	for _, service := range s.Services {
+		parts = append(parts, service)
+	}
+	return append(parts, s.Nginx)
+}
 
 // Stop ends everything, in the order in which deployments end: first what
 // clients talk to.
@@ -151,28 +169,45 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 	key := Key{ID: keyName, Secret: rand.Text() + rand.Text()}
 	s.SFU = &SFU{
 		Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key},
-		Config: filepath.Join(repository, "livekit.yaml.example"),
+		Config: filepath.Join(repository, "livekit.yaml.example"), MediaRelay: s.RelayMedia,
 	}
 	if err := s.SFU.reserve(); err != nil {
 		return err
 	}
-	return s.assembleService(key)
+	if s.Replicas > 1 {
+		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
+		if _, err := s.Redis.Address(); err != nil {
+			return err
+		}
+	}
+	for i := range max(1, s.Replicas) {
+		if err := s.assembleService(fmt.Sprintf("service-%d", i+1), key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// assembleService gives the service what .env and compose.yaml give it.
-func (s *Stack) assembleService(key Key) error {
-	s.Service = &Service{Host: s.Host, Program: s.Programs.Service, Env: map[string]string{
+// assembleService gives a service what .env and compose.yaml give it, and what
+// the README says for one that cannot reach its homeserver by name.
+func (s *Stack) assembleService(name string, key Key) error {
+	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Env: map[string]string{
 		"LIVEKIT_URL":                      s.Layout.SFU,
 		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
 		"LIVEKIT_KEY":                      key.ID,
 		"LIVEKIT_SECRET":                   key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS":  s.Layout.ServerName,
 		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.Layout.ServerName + "=" + s.Synapse.URL(),
+		"LIVEKIT_CS_API_URL_OVERRIDES":     s.Layout.ServerName + "=" + s.Synapse.URL(),
+		"LIVEKIT_STORE":                    "file:" + filepath.Join(s.Host.Dir, name+".db"),
 		"LIVEKIT_LOG_LEVEL":                "debug",
 	}}
-	maps.Copy(s.Service.Env, s.Env)
-	_, err := s.Service.Address()
-	s.SFU.Webhook = s.Service.URL() + "/sfu_webhook"
+	if s.Redis != nil {
+		service.Env["LIVEKIT_STORE"], service.Env["LIVEKIT_REDIS_URL"] = "redis", s.Redis.URL()
+	}
+	maps.Copy(service.Env, s.Env)
+	s.Services = append(s.Services, service)
+	_, err := service.Address()
 	return err
 }
 
@@ -184,17 +219,34 @@ func (s *Stack) assembleNginx(text Readme) error {
 	if err != nil {
 		return err
 	}
+	balancer, err := s.Host.Address()
+	if err != nil {
+		return err
+	}
+	s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
 	site := site{
 		readme: text, listen: listen, page: s.page,
-		service: s.Service.address, homeserver: s.Synapse.address,
+		service: "services", homeserver: s.Synapse.address,
 		sfu: strings.TrimPrefix(s.SFU.APIURL(), "http://"),
 	}
 	site.certificate, site.key, err = s.Host.writeCertificate("nginx", s.CA.Certificate(s.Layout.Names...))
 	if err != nil {
 		return err
 	}
-	s.Nginx.Servers, err = s.Layout.servers(site)
+	servers, err := s.Layout.servers(site)
+	s.Nginx.Servers = s.upstream(balancer) + servers
 	return err
+}
+
+// upstream is the group of the services, in turn, and an address inside for
+// LiveKit's webhooks: what a Service is in Kubernetes.
+func (s *Stack) upstream(balancer string) string {
+	var group strings.Builder
+	for _, service := range s.Services {
+		fmt.Fprintf(&group, "server %s max_fails=1 fail_timeout=5s;\n", service.address)
+	}
+	return fmt.Sprintf("upstream services {\n%s}\nproxy_next_upstream error timeout;\n"+
+		"server {\nlisten %s;\nlocation / { proxy_pass http://services; }\n}\n", group.String(), balancer)
 }
 
 // Hosts has nginx's address for each host name of the layout: what a browser

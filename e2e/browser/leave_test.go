@@ -1,0 +1,201 @@
+package browser
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// call is a call of two, whose leaves the service keeps alive.
+type call struct {
+	t     *testing.T
+	stack *stack.Stack
+	mode  stack.Mode
+	room  string
+	alice *person // who vanishes
+	bob   *person // who watches
+	leave string  // the delay_id of Alice's leave
+}
+
+// newCall returns once both see and hear each other and both leaves have been
+// handed over.
+func newCall(t *testing.T, s *stack.Stack, mode stack.Mode) *call {
+	t.Helper()
+	return callOf(t, s, mode, newPerson(t, s, "alice"), newPerson(t, s, "bob"))
+}
+
+func callOf(t *testing.T, s *stack.Stack, mode stack.Mode, alice, bob *person) *call {
+	t.Helper()
+	if err := s.SetMode(mode); err != nil {
+		t.Fatal(err)
+	}
+	c := &call{t: t, stack: s, mode: mode, room: newRoom(t, true, alice, bob), alice: alice, bob: bob}
+	alice.call(c.room, true)
+	bob.call(c.room, true)
+	alice.sees(2)
+	bob.sees(2)
+	alice.isMember(bob, c.room, mode)
+	bob.isMember(alice, c.room, mode)
+	bob.delegates("")
+	c.leave = alice.delegates("")
+	return c
+}
+
+// delegates waits until the service has seen the person in the call and keeps
+// a leave of theirs alive, another than the one given, and returns its
+// delay_id.
+func (p *person) delegates(before string) (id string) {
+	p.t.Helper()
+	line := regexp.MustCompile(`msg="leave: state" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_id=(\S+) state=connected`)
+	eventually(p.t, joining, p.name+"'s leave is kept alive", func() (bool, string) {
+		for _, match := range line.FindAllStringSubmatch(serviceLog(p.stack), -1) {
+			id = match[1]
+		}
+		return id != "" && id != before, "the leave " + id
+	})
+	return id
+}
+
+// serviceLog is what all services have written, by time.
+func serviceLog(s *stack.Stack) string {
+	var lines []string
+	for _, service := range s.Services {
+		lines = append(lines, strings.Split(service.Log().String(), "\n")...)
+	}
+	slices.Sort(lines) // each begins with its time
+	return strings.Join(lines, "\n")
+}
+
+// isSent waits until Alice has left, and then proves that it was the service
+// that sent her leave: its own word, and the homeserver's 200 to a request of
+// its. It returns how long the event took.
+func (c *call) isSent(limit time.Duration) time.Duration {
+	c.t.Helper()
+	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
+	ended := regexp.MustCompile(`msg="leave: ended" .* delay_id=` + regexp.QuoteMeta(c.leave) + ` .*why=sent`)
+	eventually(c.t, 10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
+		log := serviceLog(c.stack)
+		return ended.MatchString(log), log[max(0, len(log)-2000):]
+	})
+	if n := c.sends(c.leave); n != 1 {
+		c.t.Errorf("the homeserver has sent %s %d times for the service, want once", c.leave, n)
+	}
+	c.t.Logf("left after %v", took.Round(10*time.Millisecond))
+	return took
+}
+
+// sends counts how often the homeserver has sent a delayed event because the
+// service asked.
+func (c *call) sends(id string) int {
+	sent := regexp.MustCompile(` 200 "POST \S+/delayed_events/` + regexp.QuoteMeta(id) + `/send HTTP/1\.1" "matrixrtc-auth"`)
+	return len(sent.FindAllString(c.stack.Synapse.Log().String(), -1))
+}
+
+// emptied counts how often somebody has left the call so far.
+func (c *call) emptied(p *person) (n int) {
+	c.t.Helper()
+	events, err := c.bob.Timeline(within(c.t, starting), c.room, 200)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, event := range events {
+		if event.Type == memberEvent(c.mode) && event.Sender == p.UserID && !present(event.Content) {
+			n++
+		}
+	}
+	return n
+}
+
+// stays checks that nobody leaves the call for so long.
+func (c *call) stays(d time.Duration) {
+	c.t.Helper()
+	for _, p := range []*person{c.alice, c.bob} {
+		p.isMember(c.bob, c.room, c.mode)
+	}
+	before := [2]int{c.emptied(c.alice), c.emptied(c.bob)}
+	for began := time.Now(); time.Since(began) < d; <-time.After(pollEvery) {
+		if now := [2]int{c.emptied(c.alice), c.emptied(c.bob)}; now != before {
+			c.t.Fatalf("somebody left after %v: %v, before %v", time.Since(began), now, before)
+		}
+	}
+}
+
+// Whoever closes the tab, or whose browser dies, leaves the call, although the
+// leave that their client scheduled is an hour away.
+func TestLeave(t *testing.T) {
+	s := newStack(t, stack.SubDomains(), nil)
+	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
+		t.Run(fmt.Sprintf("tab closed in %s", mode), func(t *testing.T) {
+			c := newCall(t, s, mode)
+			c.alice.closeTab()
+			c.isSent(2 * time.Second)
+		})
+		t.Run(fmt.Sprintf("browser killed in %s", mode), func(t *testing.T) {
+			c := newCall(t, s, mode)
+			c.alice.chromium.Kill()
+			c.isSent(30 * time.Second)
+		})
+	}
+	t.Run("reload", func(t *testing.T) { reload(newCall(t, s, stack.Compatibility)) })
+	t.Run("takeover", func(t *testing.T) { takeover(newCall(t, s, stack.Compatibility)) })
+	t.Run("control", func(t *testing.T) { control(newCall(t, s, stack.Compatibility)) })
+}
+
+// control shows that it is the service that has members leave: while it is
+// stopped nobody does.
+func control(c *call) {
+	service := c.stack.Services[0]
+	if err := service.Stop(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.alice.closeTab()
+	c.stays(10 * time.Second)
+	if err := service.Start(within(c.t, starting)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.isSent(30 * time.Second)
+}
+
+// reload looks like a closed tab. The leave of the old page may be sent, but it
+// never touches the new one.
+func reload(c *call) {
+	old := c.leave
+	c.alice.reload()
+	c.leave = c.alice.delegates(old)
+	c.alice.sees(2)
+	if n := c.emptied(c.alice); n > 1 {
+		c.t.Errorf("emptied %d times by one reload", n)
+	}
+	sent := c.sends(old)
+	c.stays(2 * time.Minute)
+	if c.sends(old) != sent {
+		c.t.Errorf("the leave %s was sent in the new session", old)
+	}
+	c.alice.closeTab()
+	c.isSent(2 * time.Second)
+}
+
+// takeover kills the browser and has a new one join with the same user and
+// device, before the SFU knows that the old one is gone: nobody left.
+func takeover(c *call) {
+	old := c.leave
+	c.alice.chromium.Kill()
+	c.alice.startBrowser()
+	c.alice.call(c.room, true)
+	c.leave = c.alice.delegates(old)
+	c.alice.sees(2)
+	if !strings.Contains(c.stack.SFU.Log().String(), "DUPLICATE_IDENTITY") {
+		c.t.Fatal("the SFU noticed too soon: this shows nothing")
+	}
+	if n := c.emptied(c.alice); n != 0 {
+		c.t.Errorf("emptied %d times", n)
+	}
+	c.stays(25 * time.Second) // longer than the SFU takes to miss somebody
+	c.alice.closeTab()
+	c.isSent(2 * time.Second)
+}

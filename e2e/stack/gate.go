@@ -1,0 +1,71 @@
+package stack
+
+import "sync"
+
+// gate holds up who passes while it is shut. The zero gate is open.
+type gate struct {
+	mu     sync.Mutex
+	opened chan struct{} // closed when a shut gate opens; nil while it is open
+	ended  bool
+	ends   map[int]func()
+	next   int
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened == nil && !g.ended {
+		g.opened = make(chan struct{})
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened != nil {
+		close(g.opened)
+		g.opened = nil
+	}
+}
+
+// pass returns once the gate is open.
+func (g *gate) pass() {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	if opened != nil {
+		<-opened
+	}
+}
+
+// end opens the gate for good and calls what was left with onEnd.
+func (g *gate) end() {
+	g.open()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	for _, end := range g.ends {
+		end()
+	}
+}
+
+// onEnd has end called when the gate ends, at once if it has; stop forgets it.
+func (g *gate) onEnd(end func()) (stop func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		end()
+		return func() {}
+	}
+	if g.ends == nil {
+		g.ends = map[int]func(){}
+	}
+	id := g.next
+	g.next++
+	g.ends[id] = end
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.ends, id)
+	}
+}

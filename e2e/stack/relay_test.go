@@ -1,0 +1,135 @@
+package stack
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// echo answers every line with itself.
+func echo(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					fmt.Fprintln(conn, lines.Text())
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// A cut holds back what is sent, and delivers it when it is over.
+func TestTCPRelay(t *testing.T) {
+	host := NewHost(t.TempDir())
+	defer host.Close()
+	relay := &TCPRelay{Host: host, Target: echo(t)}
+	if err := relay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Stop()
+	conn, err := net.Dial("tcp", relay.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	ask := func(text string) {
+		if _, err := fmt.Fprintln(conn, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(within time.Duration) (string, error) {
+		conn.SetReadDeadline(time.Now().Add(within))
+		return answers.ReadString('\n')
+	}
+	ask("one")
+	if got, err := get(10 * time.Second); got != "one\n" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	relay.Cut()
+	ask("two")
+	if got, err := get(300 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %q, %v through a cut", got, err)
+	}
+	relay.Restore()
+	if got, err := get(10 * time.Second); got != "two\n" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+// A cut drops the datagrams of one client, and those of clients who come
+// later; the other's go on.
+func TestUDPRelay(t *testing.T) {
+	host := NewHost(t.TempDir())
+	defer host.Close()
+	port, err := host.ports(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sfu, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sfu.Close()
+	relay := &UDPRelay{Port: port}
+	if err := relay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Stop()
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			n, from, err := sfu.ReadFromUDPAddrPort(buffer)
+			if err != nil {
+				return
+			}
+			sfu.WriteToUDPAddrPort(buffer[:n], from)
+		}
+	}()
+	reached := func(client *net.UDPConn, within time.Duration) bool {
+		buffer := make([]byte, 100)
+		client.Write([]byte("hello"))
+		client.SetReadDeadline(time.Now().Add(within))
+		n, err := client.Read(buffer)
+		return err == nil && string(buffer[:n]) == "hello"
+	}
+	alice, bob, late := dialRelay(t, port), dialRelay(t, port), dialRelay(t, port)
+	if !reached(alice, 10*time.Second) || !reached(bob, 10*time.Second) {
+		t.Fatal("nothing comes through")
+	}
+	relay.Cut(map[int]bool{alice.LocalAddr().(*net.UDPAddr).Port: true})
+	if reached(alice, 300*time.Millisecond) || reached(late, 300*time.Millisecond) || !reached(bob, 10*time.Second) {
+		t.Fatal("the cut is not Alice's alone")
+	}
+	relay.Restore()
+	if !reached(alice, 10*time.Second) || !reached(late, 10*time.Second) {
+		t.Fatal("nothing comes through after the cut")
+	}
+}
+
+func dialRelay(t *testing.T, port int) *net.UDPConn {
+	t.Helper()
+	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"net"
+	"sync"
+)
+
+// TCPRelay passes connections on, until its network is cut.
+type TCPRelay struct {
+	Host   *Host
+	Target string // address
+
+	listener net.Listener
+	gate     gate
+	open     sync.WaitGroup
+}
+
+// Start listens, at an address of its own.
+func (r *TCPRelay) Start() error {
+	address, err := r.Host.Address()
+	if err != nil {
+		return err
+	}
+	if r.listener, err = net.Listen("tcp", address); err != nil {
+		return err
+	}
+	r.open.Go(r.accept)
+	return nil
+}
+
+// Address is where a started relay listens.
+func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
+
+// Cut keeps everything that comes from now on; what is in flight arrives late
+// or never, as on a network that is down. Restore lets it go on.
+func (r *TCPRelay) Cut()     { r.gate.shut() }
+func (r *TCPRelay) Restore() { r.gate.open() }
+
+// Stop closes the listener and all connections.
+func (r *TCPRelay) Stop() {
+	r.listener.Close()
+	r.gate.end()
+	r.open.Wait()
+}
+
+func (r *TCPRelay) accept() {
+	for {
+		r.gate.pass()
+		conn, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		r.open.Go(func() { r.serve(conn) })
+	}
+}
+
+func (r *TCPRelay) serve(client net.Conn) {
+	defer client.Close()
+	r.gate.pass()
+	server, err := net.Dial("tcp", r.Target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	stop := r.gate.onEnd(func() { client.Close(); server.Close() })
+	defer stop()
+	var both sync.WaitGroup
+	both.Go(func() { r.copy(server, client) })
+	both.Go(func() { r.copy(client, server) })
+	both.Wait()
+}
+
+// copy passes on what comes until either side ends, and then ends the other.
+func (r *TCPRelay) copy(to, from net.Conn) {
+	defer to.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		r.gate.pass()
+		if _, fault := to.Write(buffer[:n]); fault != nil || err != nil {
+			return
+		}
+	}
+}
