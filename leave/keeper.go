@@ -64,6 +64,7 @@ type Keeper struct {
 	wake  chan struct{}
 	beat  atomic.Int64 // when the loop last went round, milliseconds
 	watch watch
+	turns turns
 }
 
 const (

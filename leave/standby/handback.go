@@ -37,7 +37,7 @@ func (s *Store) begin(cause error) {
 	s.counts.outages++
 	s.since = time.Now()
 	s.outage = newOutage(s.memory, s.counts.outages, cause)
-	copies := len(s.memory.Keys())
+	copies := s.copies()
 	if errors.Is(cause, leave.ErrForgotten) {
 		s.log.Error("leave: the store has lost its jobs; the copies here are put back", "copies", copies)
 	} else {

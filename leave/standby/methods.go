@@ -12,6 +12,7 @@ import (
 // Put stores a job just delegated. In an outage only so many are accepted; the
 // error is then a *[leave.LimitError].
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
+	job.Version = 0 // it has none before it is stored
 	return do(ctx, s,
 		func(ctx context.Context) (*leave.Job, error) { return s.store.Put(ctx, job) },
 		func(o *outage) (*leave.Job, error) { return o.put(job) },
@@ -104,21 +105,13 @@ func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 		func([]sfu.Room) {})
 }
 
-// Count returns how many jobs there are in all and of user; in an outage those
-// that this process knows.
-func (s *Store) Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error) {
-	type numbers struct{ all, ofUser int }
-	n, err := do(ctx, s,
-		func(ctx context.Context) (n numbers, err error) {
-			n.all, n.ofUser, err = s.store.Count(ctx, user)
-			return n, err
-		},
-		func(o *outage) (n numbers, err error) {
-			n.all, n.ofUser, err = o.memory.Count(context.Background(), user)
-			return n, err
-		},
-		func(numbers) {})
-	return n.all, n.ofUser, err
+// Count returns how many jobs there are; in an outage those that this process
+// knows.
+func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
+	return do(ctx, s,
+		func(ctx context.Context) (leave.Counts, error) { return s.store.Count(ctx, user) },
+		func(o *outage) (leave.Counts, error) { return o.memory.Count(always(), user) },
+		func(leave.Counts) {})
 }
 
 // Merge brings in copies.

@@ -78,7 +78,7 @@ func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func
 
 // probe asks the store for an answer, whatever it is.
 func (s *Store) probe(ctx context.Context) (struct{}, error) {
-	_, _, err := s.store.Count(ctx, matrix.UserID{})
+	_, err := s.store.Count(ctx, matrix.UserID{})
 	return struct{}{}, err
 }
 
@@ -87,12 +87,18 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{Since: s.since, Outages: s.counts.outages, Merged: s.counts.merged}
-	status.Copies, _, _ = s.memory.Count(context.Background(), matrix.UserID{})
+	status.Copies = s.copies()
 	if o := s.outage; o != nil {
 		status.Degraded, status.Cause = true, o.cause
 		status.Accepted, status.Unmerged = len(o.accepted), o.left()
 	}
 	return status
+}
+
+// copies is how many jobs memory knows.
+func (s *Store) copies() int {
+	n, _ := s.memory.Count(always(), matrix.UserID{}) // it never fails
+	return n.All
 }
 
 // Close ends the search for a store that is away, tries once more to give it
