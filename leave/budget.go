@@ -89,6 +89,21 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	return bk
 }
 
+// forRestarts is the part of the rate that restarts may need; the rest is for
+// leaves.
+const forRestarts = 0.8
+
+// Carries reports whether so many restarts a second can be asked of server, as
+// far as it lets us now.
+func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
+	if b.Rate == 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return load <= forRestarts*b.bucket(server, now).rate
+}
+
 // limited is told of a 429.
 func (b *Budget) limited(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()

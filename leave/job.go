@@ -157,6 +157,9 @@ func pause(d time.Duration, n int) time.Duration {
 	return min(firstRetry<<min(n-1, 10), min(10*time.Second, d/18))
 }
 
+// Load is how many restarts a second a job with that delay needs at least.
+func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds() }
+
 // fires is when the homeserver sends the event by itself.
 func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
 

@@ -59,10 +59,14 @@ type Keeper struct {
 	// Degraded, if set, reports that the store does not answer, and that what
 	// it seems to say is the memory of this process alone.
 	Degraded func() bool
+	// Jitter, if set, returns how much of a pause is waited, so that jobs made
+	// at once do not stay together; else it is at random up to a tenth less.
+	Jitter func(pause time.Duration) time.Duration
 
 	once  sync.Once
 	wake  chan struct{}
 	beat  atomic.Int64 // when the loop last went round, milliseconds
+	began atomic.Int64 // since when it has gone round without a long stop
 	watch watch
 	turns turns
 }
@@ -90,7 +94,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		k.beat.Store(time.Now().UnixMilli())
+		k.round(time.Now())
 		k.claim(ctx, slots, &running)
 		select {
 		case <-ctx.Done():
@@ -105,7 +109,18 @@ func (k *Keeper) init() {
 	k.once.Do(func() {
 		k.wake = make(chan struct{}, 1)
 		k.beat.Store(time.Now().UnixMilli())
+		k.began.Store(time.Now().UnixMilli())
 	})
+}
+
+// round notes that the loop goes on. After a long stop (a process that was
+// frozen, a laptop that slept) it begins anew: no job is given up for what
+// nobody could do.
+func (k *Keeper) round(now time.Time) {
+	if k.Stalled(now) {
+		k.began.Store(now.UnixMilli())
+	}
+	k.beat.Store(now.UnixMilli())
 }
 
 // Wake has the keeper look for due jobs at once.
@@ -163,7 +178,7 @@ func (t task) held(now time.Time) bool {
 // act does the one thing that is most urgent for a job.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := time.Now()
-	if why := t.Over(now); why != "" {
+	if why := t.Over(now, time.UnixMilli(k.began.Load())); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
 		return
 	}
@@ -198,7 +213,7 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	k.observe("restart", err, sent.Sub(t.NextRestart))
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
-		next := jittered(period(t.Delay))
+		next := k.jittered(period(t.Delay))
 		k.write(ctx, t.Job, func(j Job) Job { return j.RestartDone(sent, next) })
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
@@ -335,8 +350,9 @@ func (k *Keeper) observe(action string, err error, late time.Duration) {
 	}
 }
 
-// jittered shortens d by up to a tenth, so that jobs made at once do not stay
-// together.
-func jittered(d time.Duration) time.Duration {
+func (k *Keeper) jittered(d time.Duration) time.Duration {
+	if k.Jitter != nil {
+		return k.Jitter(d)
+	}
 	return d - time.Duration(rand.Int64N(int64(d/10)+1))
 }

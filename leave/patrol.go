@@ -20,7 +20,7 @@ const (
 
 // patrol looks into every room once an interval, for what was not reported.
 func (k *Keeper) patrol(ctx context.Context) {
-	for sleep(ctx, jittered(patrolTick)) {
+	for sleep(ctx, k.jittered(patrolTick)) {
 		if down, _ := k.watch.state(); down {
 			continue
 		}

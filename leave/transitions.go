@@ -210,20 +210,31 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// Over says why the job ends without an action, "" if it does not.
-func (j Job) Over(now time.Time) string {
+// Over says why the job ends without an action, "" if it does not. Before
+// began nobody could do anything for it: that time does not count.
+func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
-		limit := min(max(j.fires().Sub(j.Since), minSendTime), maxSendTime)
-		if now.Sub(j.Since) >= limit {
+		since := later(j.Since, began)
+		limit := min(max(j.fires().Sub(since), minSendTime), maxSendTime)
+		if now.Sub(since) >= limit {
 			return "the homeserver has sent the leave itself by now"
 		}
-	case now.Sub(j.Answered) >= maxUnanswered:
+	case now.Sub(later(j.Answered, began)) >= maxUnanswered:
 		return "the SFU has not said for an hour whether the participant is there"
-	case now.Sub(j.Restarted) >= max(j.Delay, minGiveUp):
+	case now.Sub(later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
 		return "no restart has succeeded for as long as the delay"
 	}
 	return ""
+}
+
+// Resumed is for a job that nobody has looked after for a time: everything that
+// can be done for it is due now.
+func (j Job) Resumed(now time.Time) Job {
+	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
+	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0
+	j.Lease = Lease{}
+	return j
 }
 
 func (j Job) connected(now time.Time, session string) Job {
@@ -275,6 +286,13 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -25,7 +24,9 @@ type world struct {
 	keeper   *leave.Keeper
 	stop     context.CancelFunc
 	ended    chan struct{}
+	log      *slog.Logger
 	interval time.Duration
+	jitter   func(time.Duration) time.Duration // nil: at random
 
 	mu       sync.Mutex
 	present  map[leave.Key]string // participant.sid
@@ -55,7 +56,7 @@ var (
 )
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute}
+	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler)}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -73,8 +74,8 @@ func (w *world) start() {
 	w.stop, w.ended = cancel, make(chan struct{})
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
-		Grace: grace, Interval: w.interval, Budget: &leave.Budget{},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: &leave.Budget{},
+		Log: w.log,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended
