@@ -218,7 +218,7 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
 	default:
-		k.logFailure(t.Job, "restart", err)
+		k.logFailure(t.Job, "restart", t.Restarts, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.RestartFailed(time.Now(), wait) })
 	}
@@ -267,6 +267,11 @@ func (k *Keeper) roomIsNew(ctx context.Context, j Job) bool {
 
 // send asks the SFU once more and sends the leave if the participant is gone.
 func (k *Keeper) send(ctx context.Context, t task) {
+	server := t.User.Server()
+	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(time.Now(), wait) })
+		return
+	}
 	session, err := k.session(ctx, t.Job)
 	now := time.Now()
 	switch {
@@ -275,11 +280,6 @@ func (k *Keeper) send(ctx context.Context, t task) {
 		return
 	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
 		k.write(ctx, t.Job, func(j Job) Job { return j.doubted(now) })
-		return
-	}
-	server := t.User.Server()
-	if wait := k.Budget.take(server, sending, now); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(now, wait) })
 		return
 	}
 	if !t.held(time.Now()) {
@@ -297,7 +297,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultForbidden:
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
-		k.logFailure(t.Job, "send", err)
+		k.logFailure(t.Job, "send", t.Sends, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(time.Now(), wait) })
 	}
@@ -318,7 +318,7 @@ func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	server, id := t.User.Server(), t.Replaces[0]
 	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(time.Now(), wait) })
 		return
 	}
 	try, stop := context.WithTimeout(ctx, attempt(t.Delay))
@@ -329,7 +329,7 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
 		k.write(ctx, t.Job, func(j Job) Job { return j.Cancelled(id) })
 	default:
-		k.logFailure(t.Job, "cancel", err)
+		k.logFailure(t.Job, "cancel", t.Cancels, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
 	}

@@ -35,17 +35,28 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
+// returning is how often rooms are looked into while clients come back to an
+// SFU that was away.
+const returning = 3 * time.Second
+
 // every is how long ago the last look into a room may be: after an outage of
-// the SFU every room is looked into at once.
+// the SFU every room is looked into at once, and again while clients come back.
+// Whoever is there by the end of that time, but not at that very moment, has
+// been seen.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := k.Interval
 	if every == 0 {
 		every = neverOff
 	}
-	if _, recovered := k.watch.state(); !recovered.IsZero() {
-		every = min(every, now.Sub(recovered))
+	_, recovered := k.watch.state()
+	if recovered.IsZero() {
+		return every
 	}
-	return every
+	since := now.Sub(recovered)
+	if since <= 2*k.Grace.Outage {
+		return min(every, since, returning)
+	}
+	return min(every, since)
 }
 
 // inspect compares a room's jobs with who is in it.

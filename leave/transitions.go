@@ -148,10 +148,11 @@ func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	return j
 }
 
-// RestartFailed plans the next try, not before wait has passed.
+// RestartFailed plans the next try, not before wait has passed; but one is made
+// before the leave fires.
 func (j Job) RestartFailed(now time.Time, wait time.Duration) Job {
 	j.Restarts++
-	j.NextRestart = now.Add(max(wait, pause(j.Delay, j.Restarts)))
+	j.NextRestart = j.notTooLate(now, now.Add(max(wait, pause(j.Delay, j.Restarts))))
 	return j
 }
 
@@ -162,7 +163,7 @@ func (j Job) postponed(now time.Time, wait time.Duration) Job {
 	if latest := j.fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = earlier(next, latest)
 	}
-	j.NextRestart = next
+	j.NextRestart = j.notTooLate(now, next)
 	return j
 }
 
@@ -178,6 +179,17 @@ func (j Job) doubted(now time.Time) Job {
 func (j Job) SendFailed(now time.Time, wait time.Duration) Job {
 	j.Sends++
 	j.NextLook = now.Add(max(wait, pause(j.Delay, j.Sends)))
+	return j
+}
+
+// sendPostponed and cancelPostponed wait for the budget, which is no failure.
+func (j Job) sendPostponed(now time.Time, wait time.Duration) Job {
+	j.NextLook = now.Add(max(wait, poll))
+	return j
+}
+
+func (j Job) cancelPostponed(now time.Time, wait time.Duration) Job {
+	j.NextCancel = now.Add(max(wait, poll))
 	return j
 }
 
