@@ -19,11 +19,14 @@ const (
 	// lookEvery is how often the SFU is asked for a room in an outage: reports
 	// of what happened there may have gone to a replica that does not know it.
 	lookEvery = 5 * time.Second
+	// closeTime is how long the store may take to close: it may never.
+	closeTime = 5 * time.Second
 )
 
 // Store is a [leave.Store] that goes on when the one behind it does not answer.
 // New makes one.
 type Store struct {
+	mode
 	store   leave.Store
 	log     *slog.Logger
 	observe func(Status)
@@ -44,6 +47,15 @@ type Store struct {
 
 var _ leave.Store = (*Store)(nil)
 
+// mode is how calls are answered: copying or residing.
+type mode interface {
+	leave.Store
+	// probe asks the store for an answer, whatever it is.
+	probe(context.Context) error
+	// deliver gives the store what it lacks.
+	deliver(context.Context, work) error
+}
+
 // counts only grow.
 type counts struct{ outages, merged uint64 }
 
@@ -63,23 +75,24 @@ type Status struct {
 // not answer, the first outage begins at once. Observe, if not nil, is told of
 // each beginning and end of an outage. Close ends it.
 func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func(Status)) *Store {
-	s := &Store{store: behind, log: log, observe: observe, looks: lookEvery, memory: memstore.New(), since: time.Now()}
+	s := &Store{store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
+	if r, ok := behind.(Resident); ok {
+		s.memory = r.Memory()
+		s.mode = residing{s.memory, s, r}
+	} else {
+		s.memory = memstore.New()
+		s.mode = copying{s}
+	}
 	if s.observe == nil {
 		s.observe = func(Status) {}
 	}
 	s.stopped, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if _, err := within(ctx, patience, s.probe); away(err) {
+	if _, err := within(ctx, patience, errorOf(s.probe)); away(err) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.begin(err)
 	}
 	return s
-}
-
-// probe asks the store for an answer, whatever it is.
-func (s *Store) probe(ctx context.Context) (struct{}, error) {
-	_, err := s.store.Count(ctx, matrix.UserID{})
-	return struct{}{}, err
 }
 
 // Status returns how the store does now.
@@ -108,16 +121,17 @@ func (s *Store) Close() error {
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
-	_, _ = within(ctx, patience, func(context.Context) (struct{}, error) {
+	_, _ = within(ctx, patience, errorOf(func(context.Context) error {
 		s.running.Wait() // or not: it may be waiting for a disk
-		return struct{}{}, nil
-	})
+		return nil
+	}))
 	if s.Status().Degraded {
-		_, err := within(ctx, patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.handBack(ctx, 0) })
+		_, err := within(ctx, patience, errorOf(func(ctx context.Context) error { return s.handBack(ctx, 0) }))
 		if left := s.Status(); err != nil && left.Unmerged > 0 {
 			s.log.Error("leave: the store is still away; what only memory knows is lost",
 				"delegations", left.Accepted, "changes", left.Unmerged, "err", err)
 		}
 	}
-	return s.store.Close()
+	_, err := within(ctx, closeTime, errorOf(func(context.Context) error { return s.mode.Close() }))
+	return err
 }
