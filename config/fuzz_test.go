@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("LIVEKIT_SECRET_FROM_FILE=/f\nLIVEKIT_JWT_BIND=unix:/x\nLIVEKIT_METRICS_BIND=:9", "\ufeff", "\r\n", "redis")
 	f.Add("LIVEKIT_FEDERATION_URL_OVERRIDES=a.org=http://b:1/ c.org=d\nLIVEKIT_CA_FILE=/f\nLK_JWT_PORT=1", "-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----", "redis")
 	f.Add("LIVEKIT_RATE_LIMIT=1/min,burst=1\nLIVEKIT_TRUSTED_PROXIES=::ffff:1.2.3.4/100\nLIVEKIT_TOKEN_TTL=1h\nLIVEKIT_SANITY_CHECK_INTERVAL_SECONDS=9", "", "", "redis as secret")
+	f.Add("LIVEKIT_STORE=file:/x\nLIVEKIT_DELAYED_EVENT_RATE=0.5/s\nLIVEKIT_MAX_JOBS=9\nLIVEKIT_RECONNECT_GRACE=1s\nLIVEKIT_DELEGATION=off", "", "", "")
+	f.Add("LIVEKIT_STORE=redis\nLIVEKIT_REDIS_PASSWORD_FROM_FILE=/f\nLIVEKIT_REDIS_PREFIX=a\nLIVEKIT_REDIS_URL=redis://a?cluster=true&addr=b:1", "", "", "")
 	f.Fuzz(func(t *testing.T, lines, before, after, secrets string) {
 		set := fuzzVars(lines, secrets)
 		files := disk{"/f": before + marker + after}
@@ -92,6 +95,10 @@ func checkConfig(t *testing.T, c config.Config) {
 	if len(c.Keys) == 0 || c.TokenTTL < time.Minute || c.OpenIDTimeout < time.Second || c.ShutdownDelay < 0 {
 		t.Errorf("out of range: %+v", c)
 	}
+	if c.MaxJobs < 1 || c.MaxJobsPerUser < 1 || c.ReconnectGrace < 0 || !(c.DelayedEventRate >= 0) || c.SanityCheckInterval < 0 {
+		t.Errorf("out of range: %+v", c)
+	}
+	checkStore(t, c.Store)
 	if c.Listen.Network == "" || c.Listen.Address == "" || c.Listen == c.Metrics && !strings.HasSuffix(c.Listen.Address, ":0") {
 		t.Errorf("listens at %+v and %+v", c.Listen, c.Metrics)
 	}
@@ -107,5 +114,18 @@ func checkConfig(t *testing.T, c config.Config) {
 	}
 	if as := c.AppService; as != nil && (as.ASToken.IsEmpty() || as.HSToken.IsEmpty() || as.Server.IsZero()) {
 		t.Errorf("application service %+v", as)
+	}
+}
+
+func checkStore(t *testing.T, s config.Store) {
+	t.Helper()
+	isFile, isRedis := s.Kind == config.StoreFile, s.Kind == config.StoreRedis
+	switch {
+	case !isFile && !isRedis && s.Kind != config.StoreMemory:
+		t.Errorf("store of kind %q", s.Kind)
+	case isFile != filepath.IsAbs(s.Path):
+		t.Errorf("store %v at %q", s, s.Path)
+	case isRedis == s.RedisURL.IsEmpty(), isRedis != (s.RedisPrefix != ""), !isRedis && !s.RedisPassword.IsEmpty():
+		t.Errorf("store %v, with a URL %t, prefix %q", s, !s.RedisURL.IsEmpty(), s.RedisPrefix)
 	}
 }

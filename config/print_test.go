@@ -156,7 +156,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	const s = "hunter2"
 	complete := minimal().with(vars{
 		"LIVEKIT_SECRET": s, "LIVEKIT_AS_TOKEN": s, "LIVEKIT_HS_TOKEN": s, "LIVEKIT_HS_SERVER_NAME": "example.org",
-		"LIVEKIT_REDIS_URL": "redis://" + s + ":" + s + "@redis:6379/0?" + s, "LIVEKIT_REDIS_PASSWORD": s,
+		"LIVEKIT_REDIS_URL": "redis://" + s + ":" + s + "@redis:6379/0?client_name=" + s, "LIVEKIT_REDIS_PASSWORD": s,
 	})
 	tests := map[string]vars{
 		"good":                       {},
@@ -173,6 +173,11 @@ func TestSecretsStaySecret(t *testing.T) {
 		"Redis not encoded":          {"LIVEKIT_REDIS_URL": "redis://:1/" + s + "@redis:6379/0"},
 		"Redis not encoded 2":        {"LIVEKIT_REDIS_URL": "redis://:1#" + s + "@redis:6379/0"},
 		"Redis bad escape":           {"LIVEKIT_REDIS_URL": "redis://:%zz" + s + "@redis:6379/0"},
+		"Redis and an option":        {"LIVEKIT_REDIS_URL": "redis://:" + s + "@redis:6379/0?cluster=true&addr=b:1&client_name=" + s},
+		"Redis without cluster":      {"LIVEKIT_REDIS_URL": "redis://:" + s + "@redis:6379/1?cluster=true&addr=" + s},
+		"Redis' password in a file":  {"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/other"},
+		"password instead of a file": {"LIVEKIT_REDIS_PASSWORD_FROM_FILE": s},
+		"URL instead of a store":     {"LIVEKIT_REDIS_URL": "", "LIVEKIT_STORE": "redis://:" + s},
 		"password in the SFU's URL":  {"LIVEKIT_URL": "wss://user:" + s + "@sfu.example.org"},
 		"password in a broken URL":   {"LIVEKIT_URL": "wss://user:" + s + "@sfu example", "LIVEKIT_INTERNAL_URL": "user:" + s + "@sfu"},
 		"password in an override":    {"LIVEKIT_CS_API_URL_OVERRIDES": "example.org=https://u:" + s + "@h b.org:https://u:" + s + "@h"},

@@ -1,0 +1,129 @@
+package config_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave/redisstore"
+)
+
+// TestUsualStore: what holds when LIVEKIT_STORE is not set. That leaves are
+// lost is said where somebody may not know it, and only there.
+func TestUsualStore(t *testing.T) {
+	redis := vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}
+	for name, test := range map[string]struct {
+		set      vars
+		writable bool
+		want     config.Store
+		warns    bool
+	}{
+		"a volume":          {vars{}, true, config.Store{Kind: config.StoreFile, Path: "/data/leaves.db"}, false},
+		"no volume":         {vars{}, false, config.Store{Kind: config.StoreMemory}, true},
+		"memory, named":     {vars{"LIVEKIT_STORE": "memory"}, false, config.Store{Kind: config.StoreMemory}, false},
+		"delegation is off": {vars{"LIVEKIT_DELEGATION": "off"}, false, config.Store{Kind: config.StoreMemory}, false},
+		"another file":      {vars{"LIVEKIT_STORE": "file:/leaves"}, false, config.Store{Kind: config.StoreFile, Path: "/leaves"}, false},
+		"Redis":             {redis, false, config.Store{Kind: config.StoreRedis}, false},
+		"Redis, volume":     {redis, true, config.Store{Kind: config.StoreRedis}, false},
+		"Redis, named":      {redis.with(vars{"LIVEKIT_STORE": "redis"}), true, config.Store{Kind: config.StoreRedis}, false},
+	} {
+		in := minimal().with(test.set).input()
+		in.DataWritable = test.writable
+		c, warnings, err := config.Parse(in, disk{}.read)
+		if err != nil || c.Store.Kind != test.want.Kind || c.Store.Path != test.want.Path {
+			t.Errorf("%s: %v, %v, want %v", name, c.Store, err, test.want)
+		}
+		warned := len(warnings) == 1 && strings.HasPrefix(warnings[0], "LIVEKIT_STORE: ") && strings.Contains(warnings[0], "mount a volume at /data")
+		if warned != test.warns || len(warnings) > 1 {
+			t.Errorf("%s: warnings %q, want one that says what to do: %t", name, warnings, test.warns)
+		}
+	}
+}
+
+func TestRedisPasswordOfAFile(t *testing.T) {
+	files := disk{"/pw": "\ufefffrom a file\r\n"}
+	c, _, err := config.Parse(minimal().with(vars{
+		"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/pw",
+	}).input(), files.read)
+	if err != nil || c.Store.RedisPassword.Reveal() != "from a file" || c.Store.RedisURL.Reveal() != "redis://:a@redis" {
+		t.Errorf("password %q, URL %q, %v", c.Store.RedisPassword.Reveal(), c.Store.RedisURL.Reveal(), err)
+	}
+}
+
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	if !config.Writable(dir) {
+		t.Error("a directory of ours is not writable")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("asking left %v behind (%v)", left, err)
+	}
+	if config.Writable(filepath.Join(dir, "absent")) || config.Writable(write(t, "a file")) {
+		t.Error("what is no directory is writable")
+	}
+	if os.Getuid() == 0 {
+		return // whom permissions do not stop
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if config.Writable(dir) {
+		t.Error("a directory of others is writable")
+	}
+}
+
+// TestRedisAgreement: a URL that is accepted here is accepted by the store,
+// and what only the store refuses does not exist: the service would end after
+// `config` found nothing. What is stricter here stands in TestFaults.
+func TestRedisAgreement(t *testing.T) {
+	for text, want := range map[string]bool{
+		"redis://host":                                true,
+		"redis://user:pa%2Fss@host:6380/15":           true,
+		"rediss://host/0?skip_verify=true":            true,
+		"unix:///run/redis.sock?db=2":                 true,
+		"redis://[::1]:6379":                          true,
+		"redis://[::1]":                               false,
+		"redis://host:0":                              false,
+		"redis://host/0/1":                            false,
+		"redis://host?protocol=3&read_timeout=60s":    true,
+		"redis://host?protocol=three":                 false,
+		"redis://host?unknown=1":                      false,
+		"redis://host?cluster=true":                   true,
+		"redis://host/0?cluster=true&addr=a:1":        true,
+		"rediss://host?cluster=true&addr=a:1&addr=b:": false,
+		"redis://host?cluster=true&addr=[::1]:7":      true,
+		"redis://host?cluster=true&addr=a":            false,
+		"redis://host?cluster=true&addr=:7":           false,
+		"redis://host?cluster=true&addr=a:65536":      false,
+		"redis://host?cluster=false":                  true,
+		"redis://host?cluster=":                       true,
+		"redis://host?cluster=yes":                    false,
+		"redis://host?cluster=false&addr=a:1":         false,
+		"redis://host?addr=a:1":                       false,
+		"redis://host/3?cluster=true":                 false,
+		"redis://host?cluster=true&db=3":              false,
+		"unix:///run/redis.sock?cluster=true":         false,
+	} {
+		_, _, err := config.Parse(minimal().with(vars{"LIVEKIT_REDIS_URL": text}).input(), disk{}.read)
+		if (err == nil) != want || opens(t, text) != want {
+			t.Errorf("%s: config says %v, the store takes it: %t, want %t", text, err, opens(t, text), want)
+		}
+	}
+}
+
+// opens reports whether the store takes the URL. It does not get to dial.
+func opens(t *testing.T, url string) bool {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s, err := redisstore.Open(ctx, redisstore.Options{URL: secret.New(url)})
+	if err != nil {
+		return false
+	}
+	s.Close()
+	return true
+}
