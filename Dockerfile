@@ -1,4 +1,5 @@
-# matrixrtc-auth: one static binary in an empty image. No shell, no root.
+# matrixrtc-auth: one static binary in an empty image. No shell, no root, and
+# nothing that it writes but /data.
 # The build runs on the builder's own platform and compiles for the target's.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
@@ -14,11 +15,16 @@ ARG TARGETARCH
 ARG VERSION=
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags "-s -w -X main.version=${VERSION:-$(cat VERSION)}" \
-    -o /matrixrtc-auth .
+    -o /matrixrtc-auth . \
+    && mkdir /data
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /matrixrtc-auth /matrixrtc-auth
+# Delegated leaves are kept here; a new named volume takes the owner over. It is
+# no VOLUME: that would be an unnamed one, writable even where the root is not,
+# and gone with the container, so that nothing would say that leaves are lost.
+COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \

@@ -3,12 +3,16 @@ package main_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/config"
 )
 
 // TestNginxPrefixes checks what people get wrong: the slash that removes the
@@ -47,10 +51,11 @@ type compose struct {
 		Restart     string
 		Healthcheck struct{ Test []string }
 	}
+	Volumes map[string]any // the named ones
 }
 
-// volume is a bind mount in the long form: the short one makes an empty folder
-// of a file that is missing.
+// volume is a mount in the long form: the short one makes an empty folder of a
+// file that is missing.
 type volume struct {
 	Type, Source, Target string
 	ReadOnly             bool `yaml:"read_only"`
@@ -87,6 +92,9 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s: no restart policy or no health check", name)
 		}
 		for _, volume := range s.Volumes {
+			if _, named := c.Volumes[volume.Source]; named && volume.Type == "volume" {
+				continue
+			}
 			if volume.Type != "bind" || !strings.HasPrefix(volume.Source, "./") || !volume.ReadOnly {
 				t.Errorf("%s: %s is no bind mount of a relative path, read only", name, volume.Source)
 			}
@@ -97,6 +105,42 @@ func TestCompose(t *testing.T) {
 	}
 	if auth.Environment["LIVEKIT_INTERNAL_URL"] != "http://livekit:7880" {
 		t.Error("the service does not reach LiveKit under the name that compose.yaml gives it")
+	}
+}
+
+// usualDirectory is where the service keeps leaves when nothing is said.
+func usualDirectory(t *testing.T) string {
+	t.Helper()
+	in := config.Input{DataWritable: true}
+	in.URL.Decode("wss://sfu.example.org")
+	in.Key.Decode("key")
+	in.Secret.Decode("0123456789abcdef0123456789abcdef")
+	in.FullAccess.Decode("example.org")
+	c, _, err := config.Parse(in, os.ReadFile)
+	if err != nil || c.Store.Kind != config.StoreFile {
+		t.Fatalf("leaves are kept in %v (%v), want a file", c.Store, err)
+	}
+	return path.Dir(c.Store.Path)
+}
+
+// TestDataDirectory checks that leaves outlive the container: the image gives
+// their directory to its user, compose.yaml mounts a named volume there.
+func TestDataDirectory(t *testing.T) {
+	dir, dockerfile := usualDirectory(t), read(t, "Dockerfile")
+	user := regexp.MustCompile(`(?m)^USER (\d+:\d+)$`).FindStringSubmatch(dockerfile)
+	if user == nil || !strings.Contains(dockerfile, "COPY --from=build --chown="+user[1]+" "+dir+" "+dir+"\n") {
+		t.Errorf("the image's user, %v, has no %s of its own", user, dir)
+	}
+	if regexp.MustCompile(`(?m)^VOLUME`).MatchString(dockerfile) {
+		t.Error("a VOLUME makes leaves seem safe that go with the container")
+	}
+	c := readCompose(t)
+	volumes := c.Services["matrixrtc-auth"].Volumes
+	if len(volumes) != 1 || volumes[0].Type != "volume" || volumes[0].Target != dir || volumes[0].ReadOnly {
+		t.Fatalf("volumes %+v, want one at %s", volumes, dir)
+	}
+	if _, named := c.Volumes[volumes[0].Source]; !named {
+		t.Errorf("the volume %q is not declared", volumes[0].Source)
 	}
 }
 

@@ -40,6 +40,11 @@ func TestScripts(t *testing.T) {
 			"listen":     cmdListen,
 			"blank":      cmdBlank,
 			"metrics":    cmdMetrics,
+
+			"delayed":     cmdDelayed,
+			"participant": cmdParticipant,
+			"webhook":     cmdWebhook,
+			"statustoken": cmdStatusToken,
 		},
 	})
 }

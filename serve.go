@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/config"
@@ -59,17 +60,24 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	}
 	defer stopMetrics()
+	kept, err := openLeaves(ctx, &cfg, log, counters)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
 	listener, err := listen(cfg.Listen)
 	if err != nil {
 		return err
 	}
 	log.Info("listening", "address", addressOf(listener))
 
-	h := newHandler(&cfg, log, counters)
+	h := newHandler(&cfg, log, counters, kept)
 	server := newServer(h.Routes(), log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
 	server.BaseContext = func(net.Listener) context.Context { return base }
+	endKeeping := kept.start()
+	defer endKeeping()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limitConnections(listener, maxConnections, closeIdle(server))) }()
 
@@ -85,7 +93,10 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	case <-time.After(cfg.ShutdownDelay):
 	}
+	var ending sync.WaitGroup
+	ending.Go(endKeeping)
 	finish(server, cut, log)
+	ending.Wait()
 	return nil
 }
 

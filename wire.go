@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"log/slog"
-	"time"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
@@ -16,10 +15,10 @@ import (
 )
 
 // newHandler puts the packages together as cfg says.
-func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics) *handler.Handler {
+func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, l *leaves) *handler.Handler {
 	h := &handler.Handler{
 		Verifier: newVerifier(cfg, counters),
-		Rooms:    newRooms(cfg, counters),
+		Rooms:    sfu.NewRooms(newSFUClient(cfg, counters)),
 		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
 
 		URL:                  cfg.LivekitURL,
@@ -28,10 +27,16 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics)
 		CanUpdateOwnMetadata: cfg.CanUpdateOwnMetadata,
 		Named:                cfg.Named,
 
+		Delegation: l.delegation(),
+		Webhooks:   sfu.Webhooks{Keys: cfg.Keys},
+
 		Proxies: cfg.TrustedProxies,
 		Log:     log,
 		Metrics: counters,
 		Version: buildVersion(),
+	}
+	if l != nil {
+		h.Health, h.Leaves = l.health, l.status
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {
 		h.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))
@@ -40,14 +45,9 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics)
 	return h
 }
 
-// newVerifier asks homeservers. Those that the operator named may be anywhere;
-// all others must have public addresses, and share no connection with the named.
+// newVerifier asks homeservers.
 func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier {
-	named := newTransport(cfg, &outbound.Dialer{})
-	other := newTransport(cfg, &outbound.Dialer{
-		Permit:  outbound.PublicOnly(cfg.AllowedNetworks),
-		PerHost: maxPerHost,
-	})
+	named, other := newTransports(cfg)
 	return &matrix.Verifier{
 		Resolver: &matrix.Resolver{
 			Overrides:      cfg.FederationURLs,
@@ -58,6 +58,16 @@ func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier
 		Timeout: cfg.OpenIDTimeout,
 		Observe: counters.HomeserverAnswered,
 	}
+}
+
+// newTransports returns the ways to homeservers. Those that the operator named
+// may be anywhere; all others must have public addresses, and share no
+// connection with the named.
+func newTransports(cfg *config.Config) (named, other *outbound.Transport) {
+	return newTransport(cfg, &outbound.Dialer{}), newTransport(cfg, &outbound.Dialer{
+		Permit:  outbound.PublicOnly(cfg.AllowedNetworks),
+		PerHost: maxPerHost,
+	})
 }
 
 // maxPerHost bounds the connections to one address that strangers name, idle
@@ -73,11 +83,4 @@ func newTransport(cfg *config.Config, dialer *outbound.Dialer) *outbound.Transpo
 			ClientSessionCache: tls.NewLRUClientSessionCache(0),
 		},
 	}
-}
-
-// newRooms asks the SFU.
-func newRooms(cfg *config.Config, counters *metrics.Metrics) *sfu.Rooms {
-	client := sfu.NewClient(cfg.APIURL, cfg.Keys[0], sfu.NewHTTPClient(cfg.RootCAs))
-	client.Observe = func(_ string, took time.Duration, _ error) { counters.SFUAnswered(took) }
-	return sfu.NewRooms(client)
 }

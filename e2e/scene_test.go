@@ -89,11 +89,18 @@ func (s *scene) homeserver(ca *matrixtest.CA) *matrixtest.Server {
 // startService starts a service that signs with key and uses the scene's SFU.
 func (s *scene) startService(name string, key stack.Key, env map[string]string) *stack.Service {
 	s.t.Helper()
+	return s.start(&stack.Service{Host: s.host}, name, key, env)
+}
+
+// start is startService for one that may have its address already.
+func (s *scene) start(service *stack.Service, name string, key stack.Key, env map[string]string) *stack.Service {
+	s.t.Helper()
 	ca, err := s.host.WriteFile("ca.pem", s.home.CACert())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	service := &stack.Service{Host: s.host, Name: name, Program: programs.Service, Env: map[string]string{
+	service.Name, service.Program = name, programs.Service
+	service.Env = map[string]string{
 		"LIVEKIT_URL":                     s.sfu.URL(),
 		"LIVEKIT_KEY":                     key.ID,
 		"LIVEKIT_SECRET":                  key.Secret,
@@ -101,7 +108,8 @@ func (s *scene) startService(name string, key stack.Key, env map[string]string) 
 		"LIVEKIT_CA_FILE":                 ca,
 		// Nobody named remote, so the service dials it only where strangers may be.
 		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
-	}}
+		"LIVEKIT_STORE":            "memory", // whatever this machine has at /data
+	}
 	maps.Copy(service.Env, env)
 	startPart(s.t, name, service)
 	return service

@@ -53,6 +53,9 @@ type Keeper struct {
 	// Observe, if set, is told of every action at a homeserver: what came of
 	// it and how late it was.
 	Observe func(action string, result matrix.Result, late time.Duration)
+	// Degraded, if set, reports that the store does not answer, and that what
+	// it seems to say is the memory of this process alone.
+	Degraded func() bool
 
 	once  sync.Once
 	wake  chan struct{}
@@ -208,7 +211,8 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	switch {
 	case err != nil:
 		outage := k.watch.outage(k.Grace, now)
-		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, true) })
+		trusted := !k.degraded()
+		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, trusted) })
 	case session != "":
 		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
 	case k.forgotten(ctx, t.Job):
@@ -282,8 +286,10 @@ func (k *Keeper) unchanged(ctx context.Context, job Job) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	stored, err := k.Store.Get(ctx, job.Key)
-	return err == nil && stored.Version == job.Version
+	return err == nil && stored.Version == job.Version && !k.degraded()
 }
+
+func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
 // cancel ends one delegation that was replaced.
 func (k *Keeper) cancel(ctx context.Context, t task) {

@@ -33,6 +33,7 @@ type Client struct {
 	Observe func(op string, d time.Duration, err error)
 
 	rooms livekit.RoomService
+	line  line
 	key   Key
 	url   string // for messages: without a password
 }
@@ -43,6 +44,7 @@ type Client struct {
 func NewClient(api *url.URL, key Key, client *http.Client) *Client {
 	return &Client{
 		rooms: livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
+		line:  newLine(api, client),
 		key:   key,
 		url:   api.Redacted(),
 	}

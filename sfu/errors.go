@@ -64,7 +64,10 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	if cause == CauseUnauthorized {
 		remedy = c.keyRemedy(err)
 	}
-	text := c.url + ": " + clip(strings.ReplaceAll(what, token, "[redacted]"))
+	if token != "" {
+		what = strings.ReplaceAll(what, token, "[redacted]")
+	}
+	text := c.url + ": " + clip(what)
 	if remedy != "" {
 		text += " (" + remedy + ")"
 	}

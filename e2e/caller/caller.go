@@ -27,6 +27,9 @@ type Legacy struct {
 	Room        string      `json:"room"`
 	OpenIDToken OpenIDToken `json:"openid_token"`
 	DeviceID    string      `json:"device_id"`
+
+	DelayID      string `json:"delay_id,omitempty"`
+	DelayTimeout int64  `json:"delay_timeout,omitempty"` // milliseconds
 }
 
 // Request is the body of POST /get_token.

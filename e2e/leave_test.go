@@ -1,0 +1,241 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/caller"
+	"matrixrtc-auth/e2e/participant"
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// anHour is the delay of a leave that Element Call hands over.
+const anHour = time.Hour
+
+// member is a client in the call whose leave is handed over.
+type member struct {
+	user
+	delayID string
+	room    string
+}
+
+// newLeaveScene is a deployment whose SFU reports to the service.
+func newLeaveScene(t *testing.T, env map[string]string) *scene {
+	t.Helper()
+	s := &scene{t: t, host: newHost(t)}
+	ca := matrixtest.NewCA()
+	s.home, s.remote = s.homeserver(ca), s.homeserver(ca)
+	service := &stack.Service{Host: s.host}
+	if _, err := service.Address(); err != nil {
+		t.Fatal(err)
+	}
+	s.sfu = &stack.SFU{Host: s.host, Program: programs.SFU, Config: example, Keys: []stack.Key{key}, Webhook: service.URL() + "/sfu_webhook"}
+	startPart(t, "SFU", s.sfu)
+	s.service = s.start(service, "service", key, env)
+	return s
+}
+
+// delegate has a new client get a token and hand over its leave.
+func (s *scene) delegate(localpart string) (member, caller.Answer) {
+	s.t.Helper()
+	m := member{user: s.user(s.home, localpart), delayID: "syd_" + localpart, room: "!" + s.t.Name() + ":example.org"}
+	return m, m.again(m.delayID)
+}
+
+// again gets another token and hands over another leave.
+func (m *member) again(delayID string) caller.Answer {
+	m.t.Helper()
+	m.delayID = delayID
+	m.scene.home.Schedule(delayID, anHour)
+	answer := m.post("/sfu/get", caller.Legacy{
+		Room: m.room, OpenIDToken: m.openID(), DeviceID: m.device,
+		DelayID: delayID, DelayTimeout: anHour.Milliseconds(),
+	})
+	if answer.Status != 200 {
+		m.t.Fatalf("%d %s", answer.Status, answer.Body)
+	}
+	return answer
+}
+
+// fate waits until the leave is over in this way, or, for "restarted", until
+// the service has seen the member.
+func (m member) fate(want string, limit time.Duration) {
+	m.t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		f := m.scene.home.Fate(m.delayID)
+		if f.Over == want || want == "restarted" && f.Over == "" && f.Restarts > 0 {
+			return
+		}
+		if f.Over != "" || time.Now().After(deadline) {
+			m.t.Fatalf("%s: %+v within %v, want %s\nservice log:\n%s\nSFU log:\n%s", m.delayID, f, limit, want,
+				m.service.Log().Tail(30), m.sfu.Log().Tail(20))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// stays checks that the leave is not sent for so long.
+func (m member) stays(how string, d time.Duration) {
+	m.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if f := m.scene.home.Fate(m.delayID); f.Over != "" {
+			m.t.Fatalf("%s: a live member was emptied (%+v)\nservice log:\n%s", how, f, m.service.Log().Tail(30))
+		}
+	}
+}
+
+// process joins as a process of its own, which can be killed.
+func (s *scene) process(name string, answer caller.Answer) *stack.Client {
+	s.t.Helper()
+	c := &stack.Client{Host: s.host, Program: programs.Join, Name: name}
+	if _, err := c.Start(within(s.t, 20*time.Second), answer.URL, answer.JWT); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Kill)
+	return c
+}
+
+// Whoever leaves has left within moments; the leave is the one handed over.
+func TestLeaveIsSent(t *testing.T) {
+	t.Parallel()
+	s := newLeaveScene(t, nil)
+	alice, answer := s.delegate("alice")
+	p := s.join(answer)
+	alice.fate("restarted", 10*time.Second)
+	left := time.Now()
+	p.Leave()
+	alice.fate("sent", 5*time.Second)
+	t.Logf("sent %v after the good-bye", time.Since(left).Round(time.Millisecond))
+}
+
+// A client that is killed says nothing. The SFU notices after about 19 s.
+func TestKilledClientLeaves(t *testing.T) {
+	t.Parallel()
+	s := newLeaveScene(t, nil)
+	alice, answer := s.delegate("alice")
+	c := s.process("alice", answer)
+	alice.fate("restarted", 10*time.Second)
+	killed := time.Now()
+	c.Kill()
+	alice.fate("sent", 40*time.Second)
+	t.Logf("sent %v after the kill", time.Since(killed).Round(time.Millisecond))
+}
+
+// The same identity joins again, from another process: the SFU ends the first
+// session, and the member stays until the second has gone.
+func TestSameIdentityJoinsAgain(t *testing.T) {
+	t.Parallel()
+	s := newLeaveScene(t, nil)
+	alice, answer := s.delegate("alice")
+	s.join(answer)
+	alice.fate("restarted", 10*time.Second)
+	second := s.join(answer)
+	alice.stays("after another session took over", 5*time.Second)
+	second.Leave()
+	alice.fate("sent", 5*time.Second)
+}
+
+// A new delegation of the same participant takes the place of the old one.
+func TestSecondDelegationReplacesTheFirst(t *testing.T) {
+	t.Parallel()
+	s := newLeaveScene(t, nil)
+	first, answer := s.delegate("alice")
+	p := s.join(answer)
+	first.fate("restarted", 10*time.Second)
+	second := first
+	second.again("syd_alice_2")
+	first.fate("cancelled", 5*time.Second)
+	second.fate("restarted", 5*time.Second)
+	p.Leave()
+	second.fate("sent", 5*time.Second)
+}
+
+// The SFU forgets its rooms when it ends. The service creates them again, so
+// that clients can come back although nobody else may create rooms, and takes
+// nobody for gone who has had no time for that.
+func TestSFURestarts(t *testing.T) {
+	for name, end := range map[string]func(*stack.SFU) error{
+		"stopped": (*stack.SFU).Stop,
+		"killed":  func(s *stack.SFU) error { s.Kill(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newLeaveScene(t, nil)
+			alice, answer := s.delegate("alice")
+			s.process("alice-1", answer)
+			bob, theirs := s.delegate("bob")
+			s.process("bob-1", theirs)
+			alice.fate("restarted", 10*time.Second)
+			bob.fate("restarted", 10*time.Second)
+			if err := end(s.sfu); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.sfu.Start(within(t, 20*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			back := time.Now()
+			alice.stays("right after the restart", 5*time.Second)
+			// Alice comes back with the token that she has; Bob does not.
+			again := s.joinWhenAdmitted(answer)
+			alice.stays("after coming back", 3*time.Second)
+			bob.fate("sent", 40*time.Second)
+			t.Logf("who did not come back left %v after the restart", time.Since(back).Round(time.Second))
+			alice.stays("after the other has left", 3*time.Second)
+			again.Leave()
+			alice.fate("sent", 5*time.Second)
+		})
+	}
+}
+
+// joinWhenAdmitted joins like a client that reconnects: again and again.
+func (s *scene) joinWhenAdmitted(answer caller.Answer) *participant.Participant {
+	s.t.Helper()
+	var last error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		p, err := participant.Join(within(s.t, 5*time.Second), answer.URL, answer.JWT)
+		if err == nil {
+			s.t.Cleanup(p.Leave)
+			return p
+		}
+		last = err
+		time.Sleep(200 * time.Millisecond)
+	}
+	s.t.Fatalf("nobody is admitted after the restart: %v\nservice log:\n%s", last, s.service.Log().Tail(30))
+	return nil
+}
+
+// The service is killed while somebody is in the call. It goes on with what is
+// in its file.
+func TestServiceIsKilled(t *testing.T) {
+	t.Parallel()
+	s := newLeaveScene(t, map[string]string{"LIVEKIT_STORE": "file:" + filepath.Join(t.TempDir(), "leaves.db")})
+	alice, answer := s.delegate("alice")
+	p := s.join(answer)
+	alice.fate("restarted", 10*time.Second)
+	s.service.Kill()
+	if err := s.service.Start(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	alice.stays("after the service was killed", 5*time.Second)
+	p.Leave()
+	alice.fate("sent", 10*time.Second)
+}
+
+// Without webhooks the look into the room finds out.
+func TestLeaveWithoutWebhooks(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1"}, key)
+	alice, answer := s.delegate("alice")
+	p := s.join(answer)
+	alice.fate("restarted", 10*time.Second)
+	alice.stays("without webhooks", 3*time.Second)
+	p.Leave()
+	alice.fate("sent", 10*time.Second)
+	if log := s.service.Log().Tail(1000); strings.Contains(log, "route=/sfu_webhook") {
+		t.Error("a webhook arrived: this test shows nothing")
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+	"matrixrtc-auth/token"
+)
+
+// delayed VAR schedules ID DELAY | is ID FATE | refuses
+//
+// has the homeserver delay an event, waits until that is over in this way
+// ("sent", "fired", "cancelled", or "restarted" for one that still waits), or
+// has the homeserver ask for an access token.
+func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses")
+	}
+	h := labOf(ts).homeservers[ts.Getenv(args[0])]
+	switch {
+	case args[1] == "schedules" && len(args) == 4:
+		delay, err := time.ParseDuration(args[3])
+		ts.Check(err)
+		h.Schedule(args[2], delay)
+	case args[1] == "is" && len(args) == 4:
+		awaitFate(ts, h, args[2], args[3])
+	case args[1] == "refuses":
+		h.ScriptDelayed(needToken)
+	default:
+		ts.Fatalf("delayed: what is %q?", args[1:])
+	}
+}
+
+func awaitFate(ts *testscript.TestScript, h *matrixtest.Server, id, want string) {
+	deadline := time.After(patience)
+	for look := time.Tick(5 * time.Millisecond); ; {
+		fate := h.Fate(id)
+		got := fate.Over
+		if got == "" && fate.Restarts > 0 {
+			got = "restarted"
+		}
+		if got == want {
+			return
+		}
+		select {
+		case <-look:
+		case <-deadline:
+			ts.Fatalf("%s is %+v, want %s:\n%s", id, fate, want, labOf(ts).service.text())
+		}
+	}
+}
+
+// participant joins|vanishes|leaves ROOM USER DEVICE
+//
+// has a client that joined by /sfu/get come to the SFU, which reports it; go
+// without a report, or say good-bye.
+func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: participant joins|vanishes|leaves ROOM USER DEVICE")
+	}
+	room, identity, err := participantOf(args[1], args[2], args[3])
+	ts.Check(err)
+	l := labOf(ts)
+	var event *livekit.WebhookEvent
+	switch args[0] {
+	case "joins":
+		event = l.sfu.Join(room, identity)
+	case "leaves":
+		event = l.sfu.Leave(room, identity, livekit.DisconnectReason_CLIENT_INITIATED)
+	case "vanishes":
+		l.sfu.Vanish(room, identity)
+		return
+	}
+	tell(ts, event)
+}
+
+func participantOf(room, user, device string) (sfu.Room, sfu.Identity, error) {
+	roomID, err1 := matrix.ParseRoomID(room)
+	userID, err2 := matrix.ParseUserID(user)
+	deviceID, err3 := token.ParseLegacyDevice(device)
+	identity, err4 := token.LegacyIdentity(userID, deviceID)
+	return token.RoomName(roomID, matrix.RoomCall), identity, errors.Join(err1, err2, err3, err4)
+}
+
+// tell sends a webhook to the service and prints the status of its answer.
+func tell(ts *testscript.TestScript, event *livekit.WebhookEvent, flaws ...sfutest.Flaw) {
+	l := labOf(ts)
+	status, err := l.sfu.SendWebhook("http://"+l.service.address+"/sfu_webhook", event, flaws...)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), "webhook", status)
+}
+
+// webhook unsigned|forged
+//
+// sends the service what claims to be LiveKit's.
+func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
+	flaws := map[string]sfutest.Flaw{"unsigned": sfutest.NoHeader(), "forged": sfutest.WrongSecret()}
+	if neg || len(args) != 1 || flaws[args[0]] == nil {
+		ts.Fatalf("usage: webhook unsigned|forged")
+	}
+	tell(ts, &livekit.WebhookEvent{Event: "participant_left"}, flaws[args[0]])
+}
+
+// statustoken VAR
+//
+// sets VAR to a token by which the operator's tools ask for /_status.
+func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: statustoken VAR")
+	}
+	ts.Setenv(args[0], sfutest.StatusToken(scriptKey, "matrixrtc-auth-status", time.Minute))
+}
+
+// needToken answers as a homeserver that wants an access token.
+func needToken(w http.ResponseWriter, _ *http.Request, _, _ string) bool {
+	w.WriteHeader(http.StatusUnauthorized)
+	io.WriteString(w, `{"errcode":"M_MISSING_TOKEN","error":"Missing access token"}`)
+	return true
+}

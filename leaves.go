@@ -1,0 +1,269 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/filestore"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/leave/standby"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// leaves is the part of the service that keeps delegated leaves.
+type leaves struct {
+	kind    config.StoreKind
+	store   leave.Store
+	standby *standby.Store // stands before the store; nil for memory alone
+	keeper  *leave.Keeper
+	events  *matrix.DelayedEvents
+	limits  leave.Limits
+	named   config.ServerList // whose users may delegate
+	log     *slog.Logger
+}
+
+const (
+	// outageGrace is how long clients may take to come back to an SFU that
+	// was away, longestConfirm to be found missing twice.
+	outageGrace    = 15 * time.Second
+	longestConfirm = 15 * time.Second
+	// probeEvery is how often the operator's servers are asked whether delayed
+	// events can still be managed.
+	probeEvery = 10 * time.Minute
+)
+
+// openLeaves opens the store and puts a keeper before it; nil if delegation is
+// off. It takes some seconds at most, or the 15 s that another process may take
+// to give up the file.
+func openLeaves(ctx context.Context, cfg *config.Config, log *slog.Logger, counters *metrics.Metrics) (*leaves, error) {
+	if !cfg.Delegation {
+		return nil, nil
+	}
+	l := &leaves{
+		kind:   cfg.Store.Kind,
+		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs},
+		named:  cfg.FullAccess,
+		events: newDelayedEvents(cfg, log),
+		log:    log,
+	}
+	if err := l.openStore(ctx, cfg); err != nil {
+		return nil, err
+	}
+	l.keeper = l.newKeeper(cfg, counters)
+	l.watch(counters)
+	return l, nil
+}
+
+func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
+	var behind leave.Store
+	var err error
+	switch cfg.Store.Kind {
+	case config.StoreFile:
+		behind, err = filestore.Open(ctx, cfg.Store.Path, l.log)
+	case config.StoreRedis:
+		behind, err = redisstore.Open(ctx, redisstore.Options{
+			URL: cfg.Store.RedisURL, Password: cfg.Store.RedisPassword, Prefix: cfg.Store.RedisPrefix,
+			TLS: &tls.Config{RootCAs: cfg.RootCAs}, Log: l.log,
+		})
+	default:
+		l.store = memstore.New()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.standby = standby.New(ctx, behind, l.log, nil)
+	l.store = l.standby
+	return nil
+}
+
+func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave.Keeper {
+	return &leave.Keeper{
+		Store:  counted{l.store, counters},
+		SFU:    newSFUClient(cfg, counters),
+		Events: l.events,
+		Holder: holder(),
+		Grace: leave.Grace{
+			Reconnect: cfg.ReconnectGrace,
+			Outage:    max(outageGrace, cfg.ReconnectGrace),
+			Confirm:   min(longestConfirm, 2*cmp.Or(cfg.SanityCheckInterval, longestConfirm)),
+		},
+		Interval: cfg.SanityCheckInterval,
+		Budget: &leave.Budget{Rate: cfg.DelayedEventRate, Limited: func(server matrix.ServerName) {
+			l.log.Warn("leave: the homeserver limits how often delayed events may be managed, so restarts and leaves wait; "+
+				"raise rc_delayed_event_mgmt in its homeserver.yaml", "server", server.String())
+		}},
+		Degraded: l.degraded,
+		Log:      l.log,
+		Observe: func(action string, result matrix.Result, late time.Duration) {
+			counters.LeaveAction(action, string(result), late)
+		},
+	}
+}
+
+// holder names this process among those that share a store.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + "/" + rand.Text()[:12]
+}
+
+// newDelayedEvents manages events by the same rules, but over connections of
+// its own: what waits for a slow homeserver here holds up no token.
+func newDelayedEvents(cfg *config.Config, log *slog.Logger) *matrix.DelayedEvents {
+	named, other := newTransports(cfg)
+	return &matrix.DelayedEvents{
+		APIs: &matrix.ClientAPIs{
+			Overrides:      cfg.ClientURLs,
+			Named:          cfg.Named,
+			NamedTransport: named,
+			OtherTransport: other,
+		},
+		Refused: func(server matrix.ServerName) {
+			log.Warn("leave: the homeserver manages delayed events only with an access token, which this service does not have; "+
+				"leaves of its users are not taken over", "server", server.String())
+		},
+	}
+}
+
+// counted counts what is taken in hand.
+type counted struct {
+	leave.Store
+	counters *metrics.Metrics
+}
+
+func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	jobs, err := c.Store.Claim(ctx, holder, now, n)
+	c.counters.Claimed(len(jobs))
+	return jobs, err
+}
+
+// start keeps leaves until end is called, which waits until what is in hand is
+// done; calling it again does nothing.
+func (l *leaves) start() (end func()) {
+	if l == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.keeper.Run(ctx) })
+	running.Go(func() { l.probe(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// probe asks the operator's servers whether delayed events can be managed.
+func (l *leaves) probe(ctx context.Context) {
+	again := time.NewTicker(probeEvery)
+	defer again.Stop()
+	for {
+		l.events.Probe(ctx, l.named.Servers)
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// close gives the store back; what memory alone knows goes there first.
+func (l *leaves) close() {
+	if l == nil {
+		return
+	}
+	if err := l.store.Close(); err != nil {
+		l.log.Error("leave: closing the store", "err", err)
+	}
+}
+
+// delegation is what clients get of it; nil if it is off.
+func (l *leaves) delegation() *handler.Delegation {
+	if l == nil {
+		return nil
+	}
+	return &handler.Delegation{
+		Events: l.events, Keeper: l.keeper, Limits: l.limits,
+		Everyone: l.named.Everyone, Servers: l.named.Servers,
+	}
+}
+
+func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
+
+// health is for /healthz.
+func (l *leaves) health() handler.Health {
+	return handler.Health{
+		Degraded: l.degraded() || !l.keeper.SFUAnswers(),
+		Stalled:  l.keeper.Stalled(time.Now()),
+	}
+}
+
+// status is for /_status.
+func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
+	s := handler.LeaveStatus{
+		RefusedBy: []string{}, Jobs: l.jobs(ctx), SFUAnswers: l.keeper.SFUAnswers(),
+		Store: handler.StoreStatus{Kind: string(l.kind), State: "ok"},
+	}
+	for _, server := range l.named.Servers {
+		if l.events.Refuses(server) {
+			s.RefusedBy = append(s.RefusedBy, server.String())
+		}
+	}
+	if l.standby == nil {
+		return s
+	}
+	now := l.standby.Status()
+	since := now.Since.UTC()
+	s.Store.Since, s.Store.Unmerged = &since, now.Unmerged
+	if now.Degraded {
+		s.Store.State, s.Store.Cause = "degraded", now.Cause.Error()
+	}
+	return s
+}
+
+// jobs counts the jobs by state; nil if the store does not say.
+func (l *leaves) jobs(context.Context) map[leave.State]int { return nil }
+
+// watch has metrics ask for what is counted elsewhere.
+func (l *leaves) watch(counters *metrics.Metrics) {
+	counters.Watch(metrics.Gauge{Name: "leave_jobs", Help: "Delegated leaves by state, in the whole store.", Label: "state", Values: func() map[string]float64 {
+		values := map[string]float64{}
+		for state, n := range l.jobs(context.Background()) {
+			values[string(state)] = float64(n)
+		}
+		return values
+	}})
+	counters.Watch(metrics.Gauge{Name: "leave_store", Help: "The store of delegated leaves: degraded (1 while it does not answer), outages, copies and unmerged jobs.", Label: "of", Values: func() map[string]float64 {
+		if l.standby == nil {
+			return map[string]float64{"degraded": 0}
+		}
+		now := l.standby.Status()
+		degraded := 0.0
+		if now.Degraded {
+			degraded = 1
+		}
+		return map[string]float64{"degraded": degraded, "outages": float64(now.Outages), "copies": float64(now.Copies), "unmerged": float64(now.Unmerged)}
+	}})
+}
+
+// newSFUClient returns a client with connections of its own.
+func newSFUClient(cfg *config.Config, counters *metrics.Metrics) *sfu.Client {
+	client := sfu.NewClient(cfg.APIURL, cfg.Keys[0], sfu.NewHTTPClient(cfg.RootCAs))
+	client.Observe = func(_ string, took time.Duration, _ error) { counters.SFUAnswered(took) }
+	return client
+}

@@ -1,0 +1,61 @@
+package sfu_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// watched returns a client of an SFU that does nothing, and its server.
+func watched(t *testing.T, start func(*httptest.Server)) (*sfu.Client, *httptest.Server) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	start(server)
+	t.Cleanup(server.Close)
+	api, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sfu.NewClient(api, key, server.Client()), server
+}
+
+func TestWatchEndsWithTheSFU(t *testing.T) {
+	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
+		t.Run(name, func(t *testing.T) {
+			client, server := watched(t, start)
+			ended := make(chan error, 1)
+			go func() { ended <- client.Watch(t.Context()) }()
+			select {
+			case err := <-ended:
+				t.Fatalf("ended while the SFU is there: %v", err)
+			case <-time.After(100 * time.Millisecond):
+			}
+			server.CloseClientConnections()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			server.Close()
+			err := client.Watch(t.Context())
+			if e, ok := errors.AsType[*sfu.Error](err); !ok || e.Cause != sfu.CauseConnect {
+				t.Errorf("an SFU that is away: %v", err)
+			}
+		})
+	}
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	client, _ := watched(t, (*httptest.Server).Start)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = client.Watch(ctx)
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := client.Watch(ctx); err != nil {
+		t.Error(err)
+	}
+}
