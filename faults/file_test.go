@@ -12,6 +12,7 @@ import (
 // TestDamagedFile finds a file that cannot be trusted: it is kept aside, which
 // is an error in the log, and the service goes on.
 func TestDamagedFile(t *testing.T) {
+	t.Parallel()
 	flip := func(part float64) func([]byte) []byte {
 		return func(b []byte) []byte {
 			for i := range 3 {

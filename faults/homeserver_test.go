@@ -10,6 +10,7 @@ import (
 // TestHomeserverOutage has the homeserver manage no delayed events for 12 s of
 // a delay of 18 s. Nobody is logged out, and who left meanwhile leaves after.
 func TestHomeserverOutage(t *testing.T) {
+	t.Parallel()
 	refuse := func(w *world) (mend func()) {
 		w.homeserver.Down()
 		return w.homeserver.Up
@@ -17,7 +18,7 @@ func TestHomeserverOutage(t *testing.T) {
 	for name, begin := range map[string]func(*world) (mend func()){
 		"error 500": answering(http.StatusInternalServerError, ""),
 		"error 503": answering(http.StatusServiceUnavailable, ""),
-		"limiting":  answering(http.StatusTooManyRequests, "3"),
+		"limiting":  answering(http.StatusTooManyRequests, "1"),
 		"hanging":   hanging,
 		"refusing":  refuse,
 	} {
@@ -27,7 +28,7 @@ func TestHomeserverOutage(t *testing.T) {
 			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
 			w.start()
 			members := w.mustEnter(16, "call", delay)
-			w.hold(delay / 4)
+			await(t, patience, "that all are seen", func() bool { return w.restarted() == len(members) })
 			mend := begin(w)
 			w.hold(outage / 2)
 			members[0].leave(saidSo)
@@ -64,9 +65,10 @@ func hanging(w *world) (mend func()) {
 		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice when the caller leaves
 		select {
 		case <-r.Context().Done():
+			return true
 		case <-mended:
+			return false // the homeserver does now what it was asked for
 		}
-		return true
 	})
 	return func() {
 		w.homeserver.ScriptDelayed(nil)

@@ -128,7 +128,7 @@ func (s *service) lastLines() string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-40):], "")
+	return strings.Join(lines[max(0, len(lines)-20):], "")
 }
 
 // kill ends the process at once, and waits for that.

@@ -122,21 +122,12 @@ func (w *world) health(s *service) string {
 // status is the part of /_status that matters here.
 type status struct {
 	Leaves struct {
-		Jobs  map[string]int
 		Store struct {
 			State    string
 			Unmerged int
 		}
 		SFUAnswers bool `json:"sfu_answers"`
 	}
-}
-
-// jobs is how many leaves the process knows of.
-func (s status) jobs() (n int) {
-	for _, some := range s.Leaves.Jobs {
-		n += some
-	}
-	return n
 }
 
 // status asks as the holder of the API key.

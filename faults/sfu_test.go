@@ -34,6 +34,7 @@ func TestSFUHangs(t *testing.T) {
 // They are made again, or nobody could come back; who does stays, who does not
 // leaves.
 func TestSFURestarts(t *testing.T) {
+	t.Parallel()
 	for name, outage := range map[string]time.Duration{"away for 10 s": 10 * time.Second, "at once": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
