@@ -159,7 +159,7 @@ func (s *service) signal(t *testing.T, sig syscall.Signal) {
 func await(t *testing.T, within time.Duration, what string, happened func() bool) {
 	t.Helper()
 	late := time.After(within)
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !happened() {
 		select {
