@@ -23,8 +23,10 @@ import (
 // size. It needs a redis-server: make test-redis says how to get one.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(leave.Store) leave.Store{
-		"alone":   func(s leave.Store) leave.Store { return s },
-		"standby": func(s leave.Store) leave.Store { return standby.New(b.Context(), s, slog.New(slog.DiscardHandler), nil) },
+		"alone": func(s leave.Store) leave.Store { return s },
+		"standby": func(s leave.Store) leave.Store {
+			return standby.New(b.Context(), s, slog.New(slog.DiscardHandler), nil)
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			server := redistest.Start(b)
