@@ -25,8 +25,8 @@ test: ## every test, the ones against a real LiveKit SFU included (cold: some mi
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -shuffle=on ./...
 
-test-redis: ## the Redis store on a real Redis: needs redis-server
-	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/...
+test-redis: ## the Redis store on a real Redis, with faults and replicas: needs redis-server
+	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
 
 demo: ## a real LiveKit SFU admits a participant with a token of this service (ONCE=1: then it ends)
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"
