@@ -42,6 +42,8 @@ const (
 	// probeEvery is how often the operator's servers are asked whether delayed
 	// events can still be managed.
 	probeEvery = 10 * time.Minute
+	// countTime bounds the count of jobs for /_status and metrics.
+	countTime = time.Second
 )
 
 // openLeaves opens the store and puts a keeper before it; nil if delegation is
@@ -237,7 +239,19 @@ func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 }
 
 // jobs counts the jobs by state; nil if the store does not say.
-func (l *leaves) jobs(context.Context) map[leave.State]int { return nil }
+func (l *leaves) jobs(ctx context.Context) map[leave.State]int {
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	counts, err := l.store.Count(ctx, matrix.UserID{})
+	if err != nil {
+		return nil
+	}
+	jobs := map[leave.State]int{}
+	for _, state := range []leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+		jobs[state] = counts.ByState[state]
+	}
+	return jobs
+}
 
 // watch has metrics ask for what is counted elsewhere.
 func (l *leaves) watch(counters *metrics.Metrics) {

@@ -19,6 +19,7 @@ func (l *lab) serviceEnv(fullAccess string) []string {
 	return append(l.requiredEnv(fullAccess),
 		"LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
 		"LIVEKIT_CA_FILE="+l.caFile,
+		"LIVEKIT_STORE=memory",
 	)
 }
 

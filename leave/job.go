@@ -157,14 +157,34 @@ func pause(d time.Duration, n int) time.Duration {
 	return min(firstRetry<<min(n-1, 10), min(10*time.Second, d/18))
 }
 
+// Load is how many restarts a second a job with that delay needs at least.
+func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds() }
+
 // fires is when the homeserver sends the event by itself.
 func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// urgency is that of the job's restart now: less than a quarter of its time is
-// left, or there is more.
+// littleTime is what makes a restart critical: others may have a quarter of a
+// day.
+const littleTime = 30 * time.Second
+
+// urgency is that of the job's restart now, by the time that is left.
 func (j Job) urgency(now time.Time) urgency {
-	if j.fires().Sub(now) <= j.Delay/4 {
+	left := j.fires().Sub(now)
+	switch {
+	case left <= 2*attempt(j.Delay):
+		return last
+	case left > j.Delay/4:
+		return ordinary
+	case left > littleTime:
 		return urgent
 	}
-	return ordinary
+	return critical
+}
+
+// notTooLate returns at, or the time of the last try when that comes before.
+func (j Job) notTooLate(now, at time.Time) time.Time {
+	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); now.Before(lastTry) {
+		return earlier(at, lastTry)
+	}
+	return at
 }

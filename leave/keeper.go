@@ -59,11 +59,16 @@ type Keeper struct {
 	// Degraded, if set, reports that the store does not answer, and that what
 	// it seems to say is the memory of this process alone.
 	Degraded func() bool
+	// Jitter, if set, returns how much of a pause is waited, so that jobs made
+	// at once do not stay together; else it is at random up to a tenth less.
+	Jitter func(pause time.Duration) time.Duration
 
 	once  sync.Once
 	wake  chan struct{}
 	beat  atomic.Int64 // when the loop last went round, milliseconds
+	began atomic.Int64 // since when it has gone round without a long stop
 	watch watch
+	turns turns
 }
 
 const (
@@ -89,7 +94,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		k.beat.Store(time.Now().UnixMilli())
+		k.round(time.Now())
 		k.claim(ctx, slots, &running)
 		select {
 		case <-ctx.Done():
@@ -104,7 +109,18 @@ func (k *Keeper) init() {
 	k.once.Do(func() {
 		k.wake = make(chan struct{}, 1)
 		k.beat.Store(time.Now().UnixMilli())
+		k.began.Store(time.Now().UnixMilli())
 	})
+}
+
+// round notes that the loop goes on. After a long stop (a process that was
+// frozen, a laptop that slept) it begins anew: no job is given up for what
+// nobody could do.
+func (k *Keeper) round(now time.Time) {
+	if k.Stalled(now) {
+		k.began.Store(now.UnixMilli())
+	}
+	k.beat.Store(now.UnixMilli())
 }
 
 // Wake has the keeper look for due jobs at once.
@@ -162,7 +178,7 @@ func (t task) held(now time.Time) bool {
 // act does the one thing that is most urgent for a job.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := time.Now()
-	if why := t.Over(now); why != "" {
+	if why := t.Over(now, time.UnixMilli(k.began.Load())); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
 		return
 	}
@@ -197,12 +213,12 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	k.observe("restart", err, sent.Sub(t.NextRestart))
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
-		next := jittered(period(t.Delay))
+		next := k.jittered(period(t.Delay))
 		k.write(ctx, t.Job, func(j Job) Job { return j.RestartDone(sent, next) })
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
 	default:
-		k.logFailure(t.Job, "restart", err)
+		k.logFailure(t.Job, "restart", t.Restarts, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.RestartFailed(time.Now(), wait) })
 	}
@@ -222,8 +238,8 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	case k.forgotten(ctx, t.Job):
 		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(time.Now(), k.Grace.Outage) })
 	default:
-		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
-		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, confirm) })
+		outage := k.watch.outage(k.Grace, now)
+		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
 	}
 }
 
@@ -251,19 +267,24 @@ func (k *Keeper) roomIsNew(ctx context.Context, j Job) bool {
 
 // send asks the SFU once more and sends the leave if the participant is gone.
 func (k *Keeper) send(ctx context.Context, t task) {
+	server := t.User.Server()
+	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(time.Now(), wait) })
+		return
+	}
 	session, err := k.session(ctx, t.Job)
 	now := time.Now()
+	outage := k.watch.outage(k.Grace, now)
 	switch {
+	case err == nil && session == "" && outage > 0 && !t.ClearLeave:
+		// Decided before the SFU was away: everybody has time to come back.
+		k.write(ctx, t.Job, func(j Job) Job { return j.leaving(now, outage) })
+		return
 	case err == nil && session != "" && session != t.LeftSession:
 		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
 		return
 	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
 		k.write(ctx, t.Job, func(j Job) Job { return j.doubted(now) })
-		return
-	}
-	server := t.User.Server()
-	if wait := k.Budget.take(server, sending, now); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(now, wait) })
 		return
 	}
 	if !t.held(time.Now()) {
@@ -281,7 +302,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultForbidden:
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
-		k.logFailure(t.Job, "send", err)
+		k.logFailure(t.Job, "send", t.Sends, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(time.Now(), wait) })
 	}
@@ -302,7 +323,7 @@ func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	server, id := t.User.Server(), t.Replaces[0]
 	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(time.Now(), wait) })
 		return
 	}
 	try, stop := context.WithTimeout(ctx, attempt(t.Delay))
@@ -313,7 +334,7 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
 		k.write(ctx, t.Job, func(j Job) Job { return j.Cancelled(id) })
 	default:
-		k.logFailure(t.Job, "cancel", err)
+		k.logFailure(t.Job, "cancel", t.Cancels, err)
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
 	}
@@ -334,8 +355,9 @@ func (k *Keeper) observe(action string, err error, late time.Duration) {
 	}
 }
 
-// jittered shortens d by up to a tenth, so that jobs made at once do not stay
-// together.
-func jittered(d time.Duration) time.Duration {
+func (k *Keeper) jittered(d time.Duration) time.Duration {
+	if k.Jitter != nil {
+		return k.Jitter(d)
+	}
 	return d - time.Duration(rand.Int64N(int64(d/10)+1))
 }

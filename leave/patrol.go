@@ -20,7 +20,7 @@ const (
 
 // patrol looks into every room once an interval, for what was not reported.
 func (k *Keeper) patrol(ctx context.Context) {
-	for sleep(ctx, jittered(patrolTick)) {
+	for sleep(ctx, k.jittered(patrolTick)) {
 		if down, _ := k.watch.state(); down {
 			continue
 		}
@@ -35,17 +35,28 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
+// returning is how often rooms are looked into while clients come back to an
+// SFU that was away.
+const returning = 3 * time.Second
+
 // every is how long ago the last look into a room may be: after an outage of
-// the SFU every room is looked into at once.
+// the SFU every room is looked into at once, and again while clients come back.
+// Whoever is there by the end of that time, but not at that very moment, has
+// been seen.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := k.Interval
 	if every == 0 {
 		every = neverOff
 	}
-	if _, recovered := k.watch.state(); !recovered.IsZero() {
-		every = min(every, now.Sub(recovered))
+	_, recovered := k.watch.state()
+	if recovered.IsZero() {
+		return every
 	}
-	return every
+	since := now.Sub(recovered)
+	if since <= 2*k.Grace.Outage {
+		return min(every, since, returning)
+	}
+	return min(every, since)
 }
 
 // inspect compares a room's jobs with who is in it.
@@ -74,12 +85,12 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 func (k *Keeper) found(job Job, session string, now time.Time) func(Job) Job {
 	switch {
 	case session == "" && job.State == Connected:
-		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
+		outage := k.watch.outage(k.Grace, now)
 		return func(j Job) Job {
 			if j.State != Connected {
 				return j
 			}
-			return j.Absent(now, confirm)
+			return j.Absent(now, k.Grace.Confirm, outage)
 		}
 	case session == "":
 		return nil

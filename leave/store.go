@@ -62,8 +62,9 @@ type Store interface {
 	// Leaving job.
 	Room(ctx context.Context, room sfu.Room) ([]Job, error)
 	Rooms(ctx context.Context) ([]sfu.Room, error)
-	// Count returns how many jobs there are in all and of user.
-	Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error)
+	// Count returns how many jobs there are, and what those of the user's
+	// homeserver ask of it. Every write keeps the numbers exactly.
+	Count(ctx context.Context, user matrix.UserID) (Counts, error)
 	// Merge brings in copies that were worked on while the store was away, by
 	// the rule of [Merged]. A job that ended here is brought back; the
 	// homeserver's 404 will end it. What it writes gets versions greater than

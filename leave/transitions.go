@@ -80,7 +80,7 @@ func (j Job) Present(now time.Time, session string) Job {
 	j.Answered = now
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
 		// The SFU has not cleaned up yet.
-		return j.Absent(now, 0)
+		return j.Absent(now, 0, 0)
 	}
 	if j.State == Connected && session == j.Session {
 		return j.settled(now)
@@ -89,8 +89,9 @@ func (j Job) Present(now time.Time, session string) Job {
 }
 
 // Absent is told by the SFU: the participant is not in the room. confirm is
-// how long to wait for a second look where none was expected.
-func (j Job) Absent(now time.Time, confirm time.Duration) Job {
+// how long to wait for a second look where none was expected, outage how much
+// longer clients may take to come back to an SFU that was away.
+func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	j.Answered = now
 	switch j.State {
 	case Waiting:
@@ -102,8 +103,11 @@ func (j Job) Absent(now time.Time, confirm time.Duration) Job {
 		return j
 	case Connected:
 		j.LeftSession, j.ClearLeave = "", false
-		return j.leaving(now, confirm)
+		return j.leaving(now, max(confirm, outage))
 	case Leaving:
+		if !j.ClearLeave {
+			j.Deadline = later(j.Deadline, now.Add(outage))
+		}
 		if now.Before(j.Deadline) {
 			j.NextLook = j.Deadline
 			return j
@@ -148,10 +152,11 @@ func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	return j
 }
 
-// RestartFailed plans the next try, not before wait has passed.
+// RestartFailed plans the next try, not before wait has passed; but one is made
+// before the leave fires.
 func (j Job) RestartFailed(now time.Time, wait time.Duration) Job {
 	j.Restarts++
-	j.NextRestart = now.Add(max(wait, pause(j.Delay, j.Restarts)))
+	j.NextRestart = j.notTooLate(now, now.Add(max(wait, pause(j.Delay, j.Restarts))))
 	return j
 }
 
@@ -162,7 +167,7 @@ func (j Job) postponed(now time.Time, wait time.Duration) Job {
 	if latest := j.fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = earlier(next, latest)
 	}
-	j.NextRestart = next
+	j.NextRestart = j.notTooLate(now, next)
 	return j
 }
 
@@ -178,6 +183,17 @@ func (j Job) doubted(now time.Time) Job {
 func (j Job) SendFailed(now time.Time, wait time.Duration) Job {
 	j.Sends++
 	j.NextLook = now.Add(max(wait, pause(j.Delay, j.Sends)))
+	return j
+}
+
+// sendPostponed and cancelPostponed wait for the budget, which is no failure.
+func (j Job) sendPostponed(now time.Time, wait time.Duration) Job {
+	j.NextLook = now.Add(max(wait, poll))
+	return j
+}
+
+func (j Job) cancelPostponed(now time.Time, wait time.Duration) Job {
+	j.NextCancel = now.Add(max(wait, poll))
 	return j
 }
 
@@ -210,20 +226,31 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// Over says why the job ends without an action, "" if it does not.
-func (j Job) Over(now time.Time) string {
+// Over says why the job ends without an action, "" if it does not. Before
+// began nobody could do anything for it: that time does not count.
+func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
-		limit := min(max(j.fires().Sub(j.Since), minSendTime), maxSendTime)
-		if now.Sub(j.Since) >= limit {
+		since := later(j.Since, began)
+		limit := min(max(j.fires().Sub(since), minSendTime), maxSendTime)
+		if now.Sub(since) >= limit {
 			return "the homeserver has sent the leave itself by now"
 		}
-	case now.Sub(j.Answered) >= maxUnanswered:
+	case now.Sub(later(j.Answered, began)) >= maxUnanswered:
 		return "the SFU has not said for an hour whether the participant is there"
-	case now.Sub(j.Restarted) >= max(j.Delay, minGiveUp):
+	case now.Sub(later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
 		return "no restart has succeeded for as long as the delay"
 	}
 	return ""
+}
+
+// Resumed is for a job that nobody has looked after for a time: everything that
+// can be done for it is due now.
+func (j Job) Resumed(now time.Time) Job {
+	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
+	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0
+	j.Lease = Lease{}
+	return j
 }
 
 func (j Job) connected(now time.Time, session string) Job {
@@ -275,6 +302,13 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -25,19 +24,23 @@ type world struct {
 	keeper   *leave.Keeper
 	stop     context.CancelFunc
 	ended    chan struct{}
+	log      *slog.Logger
 	interval time.Duration
+	jitter   func(time.Duration) time.Duration // nil: at random
 
-	mu       sync.Mutex
-	present  map[leave.Key]string // participant.sid
-	sfuDown  bool
-	line     chan struct{} // closed when the SFU ends
-	asked    int
-	created  []sfu.Room
-	roomAt   time.Time // when the room was made, zero while there is none
-	hsDown   bool
-	hsStatus matrix.Result // what the homeserver answers, "" for the truth
-	events   map[string]*delayed
-	calls    []string // what arrived at the homeserver
+	mu         sync.Mutex
+	present    map[leave.Key]string // participant.sid
+	sfuDown    bool
+	line       chan struct{} // closed when the SFU ends
+	asked      int
+	created    []sfu.Room
+	roomAt     time.Time // when the room was made, zero while there is none
+	hsDown     bool
+	budget     *leave.Budget
+	retryAfter time.Duration // with hsStatus
+	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
+	events     map[string]*delayed
+	calls      []string // what arrived at the homeserver
 }
 
 // delayed is an event that waits at the homeserver.
@@ -55,7 +58,7 @@ var (
 )
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute}
+	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler), budget: &leave.Budget{}}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -73,8 +76,8 @@ func (w *world) start() {
 	w.stop, w.ended = cancel, make(chan struct{})
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
-		Grace: grace, Interval: w.interval, Budget: &leave.Budget{},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
+		Log: w.log,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended
@@ -94,15 +97,20 @@ func (w *world) current() *leave.Keeper {
 // schedule has the client schedule its leave, and delegate it.
 func (w *world) delegate(id string, delay time.Duration) {
 	w.t.Helper()
-	w.mu.Lock()
-	e := &delayed{delay: delay, restarted: time.Now()}
-	e.timer = time.AfterFunc(delay, func() { w.conclude(e, "fired") })
-	w.events[id] = e
-	w.mu.Unlock()
+	w.schedule(id, delay)
 	job := leave.New(key, user(w.t), delayID(w.t, id), delay, time.Now())
 	if err := w.current().Delegate(w.t.Context(), job, leave.Limits{PerUser: 100, All: 1000}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// schedule has the homeserver delay an event.
+func (w *world) schedule(id string, delay time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := &delayed{delay: delay, restarted: time.Now()}
+	e.timer = time.AfterFunc(delay, func() { w.conclude(e, "fired") })
+	w.events[id] = e
 }
 
 func (w *world) conclude(e *delayed, how string) {
@@ -275,7 +283,7 @@ func (w *world) manage(action string, id matrix.DelayID, do func(*delayed)) erro
 	case w.hsDown:
 		return &matrix.DelayError{Result: matrix.ResultFailed, Err: errDown}
 	case w.hsStatus != "":
-		return &matrix.DelayError{Result: w.hsStatus, Err: errors.New("scripted")}
+		return &matrix.DelayError{Result: w.hsStatus, RetryAfter: w.retryAfter, Err: errors.New("scripted")}
 	case e == nil || e.over != "":
 		return &matrix.DelayError{Result: matrix.ResultGone, Status: 404, Err: errors.New("status 404")}
 	}

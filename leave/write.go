@@ -87,8 +87,14 @@ func (k *Keeper) logState(before, after Job) {
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
-func (k *Keeper) logFailure(job Job, action string, err error) {
-	k.Log.LogAttrs(context.Background(), slog.LevelWarn, "leave: "+action+" failed",
+// logFailure warns of the first failure of a streak. Its repetitions are as
+// many as there are jobs, each some seconds: they are for who wants to see.
+func (k *Keeper) logFailure(job Job, action string, before int, err error) {
+	level := slog.LevelWarn
+	if before > 0 {
+		level = slog.LevelDebug
+	}
+	k.Log.LogAttrs(context.Background(), level, "leave: "+action+" failed",
 		append(attrs(job), slog.String("result", string(matrix.ResultOf(err))), slog.String("err", err.Error()))...)
 }
 

@@ -105,6 +105,7 @@ func (d *deployment) startService(ctx context.Context, host *stack.Host, program
 		"LIVEKIT_SECRET":                  key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": d.homeserver.Name().String(),
 		"LIVEKIT_CA_FILE":                 ca,
+		"LIVEKIT_STORE":                   "memory",
 	}}
 	if err := d.service.Start(ctx); err != nil {
 		return err

@@ -129,7 +129,7 @@ func change(tb testing.TB, s *Store, n int, end bool) {
 }
 
 // jobs returns what m holds, a line of JSON for a job, but for what does not
-// outlive a process.
+// outlive a process: versions, leases, and when something is due.
 func jobs(tb testing.TB, m *memory) []string {
 	tb.Helper()
 	var all []string
@@ -138,8 +138,8 @@ func jobs(tb testing.TB, m *memory) []string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		j.Version, j.Lease = 0, leave.Lease{}
-		b, err := json.Marshal(j)
+		j.Version = 0
+		b, err := json.Marshal(j.Resumed(begin))
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -55,14 +54,19 @@ func (o *output) add(v any) error {
 	return err
 }
 
-// write has the disk know what has become of the jobs of keys.
+// write has the disk know what has become of the jobs of keys; it writes a line
+// without any, too.
 func (j *journal) write(keys []leave.Key) error {
 	if j.out == nil {
 		return j.renew()
 	}
-	for some := range slices.Chunk(keys, maxJobs) {
+	for rest := keys; ; {
+		some := rest[:min(maxJobs, len(rest))]
 		if err := j.writeLine(some); err != nil {
 			return j.fail(err)
+		}
+		if rest = rest[len(some):]; len(rest) == 0 {
+			break
 		}
 	}
 	if j.next != nil || j.out.size > 2*j.needed+j.spare {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 )
 
 // child is the variable that has TestKill write to the file it names until it
@@ -73,7 +74,23 @@ func TestKill(t *testing.T) {
 		if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
 			t.Errorf("the file is damaged: %s", p.log.b.String())
 		}
+		wantAllDue(t, s)
 		s.Close()
+	}
+}
+
+// wantAllDue checks that each job can be claimed now, and once: none was due
+// before the time of begin.
+func wantAllDue(t *testing.T, s *Store) {
+	t.Helper()
+	now, all := time.Now(), len(s.Keys())
+	for _, want := range []int{all, 0} {
+		if claimed, err := s.Claim(t.Context(), "holder", now, all+1); err != nil || len(claimed) != want {
+			t.Errorf("claimed %d of %d, %v, want %d", len(claimed), all, err, want)
+		}
+	}
+	if all == 0 {
+		t.Error("there are no jobs")
 	}
 }
 

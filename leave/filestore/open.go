@@ -12,7 +12,6 @@ import (
 	"github.com/gofrs/flock"
 
 	"matrixrtc-auth/leave/memstore"
-	"matrixrtc-auth/matrix"
 )
 
 const (
@@ -23,7 +22,7 @@ const (
 )
 
 // Open opens the store in the file at path, or begins it; the directory must
-// be there. Beside the file there are path.lock, which stays, and path.new
+// be there. All jobs in it are due at once ([leave.Job.Resumed]). Beside the file there are path.lock, which stays, and path.new
 // while the file is written anew.
 //
 // A damaged file is renamed to path.corrupt-<time>, reported to log, and a new
@@ -75,6 +74,7 @@ func (j *journal) open() error {
 	if err != nil {
 		return fmt.Errorf("the leave file cannot be read: %w", err)
 	}
+	resume(j.jobs, time.Now())
 	if err := j.disk.remove(j.successor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		j.log.Warn("leave file: removing what a process left that was killed", "err", err)
 	}
@@ -90,6 +90,17 @@ func (j *journal) open() error {
 	}
 	_ = j.renew() // which reports its failure, and writes will meet it
 	return nil
+}
+
+// resume has everything due that was read: how long nobody looked after it is
+// not known. The disk learns of it with the next write to each job.
+func resume(jobs *memory, now time.Time) {
+	ctx := context.Background()
+	for _, key := range jobs.Keys() {
+		if job, err := jobs.Get(ctx, key); err == nil {
+			_, _ = jobs.Save(ctx, job.Resumed(now)) // the version is the last: nobody else writes yet
+		}
+	}
 }
 
 // goOn writes behind what is in the file. A process that was killed may have
@@ -115,8 +126,7 @@ func (j *journal) keepAside(damage error) error {
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
 		j.log.Warn("leave file: the new name may not last", "path", aside, "err", err)
 	}
-	all, _, _ := j.jobs.Count(context.Background(), matrix.UserID{})
 	j.log.Error("leave file: it is damaged; a new one is begun with what can be read",
-		"path", j.path, "kept_as", aside, "damage", damage, "leaves", all)
+		"path", j.path, "kept_as", aside, "damage", damage, "leaves", len(j.jobs.Keys()))
 	return nil
 }

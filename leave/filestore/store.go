@@ -84,7 +84,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return replaced, s.commit(ctx, job.Key)
+	return replaced, s.Commit(ctx, job.Key)
 }
 
 // Save writes a job whose version is the stored one.
@@ -93,7 +93,7 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	if err != nil {
 		return leave.Job{}, err
 	}
-	return saved, s.commit(ctx, job.Key)
+	return saved, s.Commit(ctx, job.Key)
 }
 
 // Delete ends a job whose version is the stored one.
@@ -101,7 +101,7 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	if err := s.memory.Delete(ctx, job); err != nil {
 		return err
 	}
-	return s.commit(ctx, job.Key)
+	return s.Commit(ctx, job.Key)
 }
 
 // Merge brings in copies that were worked on elsewhere.
@@ -113,8 +113,12 @@ func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	for i, job := range jobs {
 		keys[i] = job.Key
 	}
-	return s.commit(ctx, keys...)
+	return s.Commit(ctx, keys...)
 }
+
+// Memory is where all jobs are. What is written to it alone is lost with the
+// process, until Commit is told of it.
+func (s *Store) Memory() *memstore.Store { return s.memory }
 
 // Close waits for the writes under way, closes the file and lets others have
 // it.
@@ -131,11 +135,9 @@ func (s *Store) Close() error {
 	return errors.Join(s.journal.close(), s.lock.Close())
 }
 
-// commit waits until the disk has the jobs of keys as they are now.
-func (s *Store) commit(ctx context.Context, keys ...leave.Key) error {
-	if len(keys) == 0 {
-		return nil
-	}
+// Commit waits until the disk has the jobs of keys as they are now; without
+// keys, until it has taken a line that says nothing.
+func (s *Store) Commit(ctx context.Context, keys ...leave.Key) error {
 	g, err := s.join(keys)
 	if err != nil {
 		return err

@@ -151,9 +151,7 @@ func sharedJobs(t *testing.T, a, b leave.Store) {
 	save(t, b, job.Joined(now, "PA_1"))
 	wantConflict(t, a, job)
 	job = get(t, a, job.Key)
-	if all, ofUser, err := b.Count(t.Context(), job.User); all != 1 || ofUser != 1 || err != nil {
-		t.Errorf("Count = %d, %d, %v, want 1, 1", all, ofUser, err)
-	}
+	wantCounts(t, b, job.User, job)
 	for _, s := range []leave.Store{a, b} {
 		if rooms, err := s.Rooms(t.Context()); err != nil || !slices.Contains(rooms, job.Room) {
 			t.Errorf("Rooms = %q, %v, want %q", rooms, err, job.Room)

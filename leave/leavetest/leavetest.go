@@ -40,6 +40,10 @@ func Run(t *testing.T, open func(*testing.T) leave.Store) {
 		"rooms that somebody is in":                     occupiedRooms,
 		"jobs are counted":                              counts,
 		"jobs are counted for who owns them now":        countsFollowOwner,
+		"jobs are counted by what they have become":     countsFollowJobs,
+		"what is merged is counted once":                countsOfMerged,
+		"the load of a homeserver does not drift":       loadDoesNotDrift,
+		"counts are right after anything":               countsAfterAnything,
 		"merge: of two delegations the later stays":     mergeDelegations,
 		"merge: the copy restarted last stays":          mergeRestarted,
 		"merge: then the younger state stays":           mergeSince,
@@ -71,6 +75,7 @@ func RunShared(t *testing.T, open func(*testing.T) (a, b leave.Store)) {
 		"the latest of many delegations stays":    putRace,
 		"a job that comes and goes has one owner": lifeRace,
 		"each room is claimed once":               roomRace,
+		"counts are right after many at once":     countRace,
 	}
 	for name, test := range tests {
 		t.Run("shared/"+name, func(t *testing.T) {

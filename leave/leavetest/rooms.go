@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"matrixrtc-auth/leave"
-	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
 
@@ -121,49 +120,4 @@ func occupiedRooms(t *testing.T, s leave.Store) {
 	save(t, s, second)
 	put(t, s, delegation(t, "leaving", "alice", "d9", now.Add(time.Second)))
 	wantRooms(t, rooms())
-}
-
-func wantCount(t *testing.T, s leave.Store, user matrix.UserID, all, ofUser int) {
-	t.Helper()
-	gotAll, gotOfUser, err := s.Count(t.Context(), user)
-	if err != nil || gotAll != all || gotOfUser != ofUser {
-		t.Errorf("Count(%s) = %d, %d, %v, want %d, %d", user, gotAll, gotOfUser, err, all, ofUser)
-	}
-}
-
-func counts(t *testing.T, s leave.Store) {
-	now := start()
-	alice, bob := userID(t, "@alice:example.org"), userID(t, "@bob:example.org")
-	wantCount(t, s, alice, 0, 0)
-	first := delegation(t, "room", "alice", "d1", now)
-	other := delegation(t, "room", "bob", "d2", now)
-	other.User = bob
-	for _, job := range []leave.Job{first, first, delegation(t, "room", "alice", "d3", now.Add(1e9)), other, delegation(t, "other", "alice", "d4", now)} {
-		if _, err := s.Put(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantCount(t, s, alice, 3, 2)
-	wantCount(t, s, bob, 3, 1)
-	wantCount(t, s, userID(t, "@alice:example.com"), 3, 0)
-	claim(t, s, "holder", now.Add(time.Hour), 10)
-	save(t, s, get(t, s, first.Key))
-	wantCount(t, s, alice, 3, 2)
-	for _, key := range []leave.Key{first.Key, other.Key} {
-		if err := s.Delete(t.Context(), get(t, s, key)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantCount(t, s, alice, 1, 1)
-	wantCount(t, s, bob, 1, 0)
-}
-
-func countsFollowOwner(t *testing.T, s leave.Store) {
-	now := start()
-	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
-	later := delegation(t, "room", "alice", "d2", now.Add(time.Second))
-	later.User = userID(t, "@bob:example.org")
-	put(t, s, later)
-	wantCount(t, s, job.User, 1, 0)
-	wantCount(t, s, later.User, 1, 1)
 }

@@ -67,7 +67,7 @@ func (r record) job() leave.Job {
 // shared returns the constant that s equals, so that no job holds a text of
 // its own.
 func shared(s leave.State) leave.State {
-	for _, known := range [...]leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+	for _, known := range leave.States() {
 		if s == known {
 			return known
 		}
@@ -115,8 +115,15 @@ type room struct {
 
 // user is somebody with at least one job.
 type user struct {
-	id   matrix.UserID
-	jobs int
+	id     matrix.UserID
+	jobs   int
+	server *server
+}
+
+// server is a homeserver with at least one user.
+type server struct {
+	users  int
+	weight leave.Weight // of all their jobs
 }
 
 func (r *room) add(e *entry) {
@@ -132,11 +139,8 @@ func (r *room) remove(e *entry) {
 	r.jobs = r.jobs[:last]
 }
 
-// occupies counts 1 for a job whose participant is, or was just now, in the
+// occupies reports whether the job's participant is, or was just now, in the
 // room.
-func (r *record) occupies() int {
-	if r.state == leave.Connected || r.state == leave.Leaving {
-		return 1
-	}
-	return 0
+func (r *record) occupies() bool {
+	return r.state == leave.Connected || r.state == leave.Leaving
 }

@@ -1,9 +1,6 @@
 package memstore
 
-import (
-	"matrixrtc-auth/leave"
-	"matrixrtc-auth/matrix"
-)
+import "matrixrtc-auth/leave"
 
 // write stores job with a new version and returns it so. The lock is held,
 // here and in what follows.
@@ -14,10 +11,12 @@ func (s *Store) write(job leave.Job) leave.Job {
 	if e == nil {
 		e = s.add(job.Key)
 	}
+	if e.owner != nil {
+		s.count(e, -1)
+	}
 	s.own(e, job.User)
-	e.room.occupied -= e.occupies()
 	e.record = e.sharing(pack(job))
-	e.room.occupied += e.occupies()
+	s.count(e, +1)
 	s.due.move(e, dueAt(job))
 	return e.job()
 }
@@ -46,37 +45,12 @@ func (s *Store) add(key leave.Key) *entry {
 func (s *Store) drop(e *entry) {
 	delete(s.jobs, e.key)
 	s.due.remove(e)
-	s.disown(e)
+	s.count(e, -1)
+	s.release(e.owner)
 	r := e.room
-	r.occupied -= e.occupies()
 	r.remove(e)
 	if len(r.jobs) == 0 {
 		delete(s.rooms, r.name)
 		s.looked.remove(r)
-	}
-}
-
-// own counts the entry's job as one of id's.
-func (s *Store) own(e *entry, id matrix.UserID) {
-	if e.owner != nil && e.owner.id == id {
-		return
-	}
-	s.disown(e)
-	u := s.users[id]
-	if u == nil {
-		u = &user{id: id}
-		s.users[id] = u
-	}
-	u.jobs++
-	e.owner = u
-}
-
-func (s *Store) disown(e *entry) {
-	u := e.owner
-	if u == nil {
-		return
-	}
-	if u.jobs--; u.jobs == 0 {
-		delete(s.users, u.id)
 	}
 }

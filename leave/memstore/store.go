@@ -23,8 +23,10 @@ type Store struct {
 	jobs    map[leave.Key]*entry
 	rooms   map[sfu.Room]*room
 	users   map[matrix.UserID]*user
-	due     queue[*entry] // by when a job is due and not lent
-	looked  queue[*room]  // by when a room was last returned by ClaimRooms
+	servers map[matrix.ServerName]*server
+	states  map[leave.State]int // the jobs in each
+	due     queue[*entry]       // by when a job is due and not lent
+	looked  queue[*room]        // by when a room was last returned by ClaimRooms
 }
 
 var _ leave.Store = (*Store)(nil)
@@ -32,9 +34,11 @@ var _ leave.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store {
 	return &Store{
-		jobs:  map[leave.Key]*entry{},
-		rooms: map[sfu.Room]*room{},
-		users: map[matrix.UserID]*user{},
+		jobs:    map[leave.Key]*entry{},
+		rooms:   map[sfu.Room]*room{},
+		users:   map[matrix.UserID]*user{},
+		servers: map[matrix.ServerName]*server{},
+		states:  map[leave.State]int{},
 	}
 }
 
@@ -104,16 +108,6 @@ func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 		s.write(job)
 	}
 	return nil
-}
-
-// Count returns how many jobs there are in all and of user.
-func (s *Store) Count(_ context.Context, id matrix.UserID) (all, ofUser int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if u := s.users[id]; u != nil {
-		ofUser = u.jobs
-	}
-	return len(s.jobs), ofUser, nil
 }
 
 // Keys returns the keys of all jobs, in no order, for a store that keeps what

@@ -3,7 +3,7 @@
 //
 // # Keys
 //
-// Nine fixed keys, in one slot of a cluster, hold everything; P is the prefix:
+// Ten fixed keys, in one slot of a cluster, hold everything; P is the prefix:
 //
 //	P{leave}:epoch    which life of the server this is
 //	P{leave}:writes   how many writes there were; a job's version is its last
@@ -12,8 +12,9 @@
 //	P{leave}:rooms    sorted set: when each room was last looked into
 //	P{leave}:index    sorted set: the jobs in the order of their rooms
 //	P{leave}:present  hash: room → jobs whose participant is there
-//	P{leave}:users    hash: user → jobs
+//	P{leave}:counts   hash: user or state → jobs, homeserver → what they weigh
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
+//	P{leave}:accounts hash: room and identity → what the job is counted for
 //
 // # Scripts
 //

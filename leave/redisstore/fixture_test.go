@@ -71,7 +71,7 @@ func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 		"ClaimRooms": func() error { _, err := s.ClaimRooms(ctx, now, time.Minute, 1); return err },
 		"Room":       func() error { _, err := s.Room(ctx, job.Room); return err },
 		"Rooms":      func() error { _, err := s.Rooms(ctx); return err },
-		"Count":      func() error { _, _, err := s.Count(ctx, job.User); return err },
+		"Count":      func() error { _, err := s.Count(ctx, job.User); return err },
 	} {
 		if err := call(); !errors.Is(err, leave.ErrForgotten) {
 			t.Errorf("%s: %v, want ErrForgotten", name, err)

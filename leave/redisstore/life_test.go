@@ -2,12 +2,16 @@ package redisstore_test
 
 import (
 	"errors"
+	"math"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
 )
 
 func TestForgotten(t *testing.T) {
@@ -65,6 +69,52 @@ func TestForgottenAtMerge(t *testing.T) {
 	get(t, s, job.Key, nil)
 }
 
+// wantCounted checks the counts when all there is waits, and is one user's.
+func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
+	t.Helper()
+	n := len(jobs)
+	got, err := s.Count(t.Context(), jobs[0].User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if load := float64(n) * leave.Load(jobs[0].Delay); math.Abs(got.Load-load) > 1e-8 {
+		t.Errorf("a load of %g, want %g", got.Load, load)
+	}
+	got.Load = 0
+	if want := (leave.Counts{All: n, OfUser: n, ByState: map[leave.State]int{
+		leave.Waiting: n, leave.Connected: 0, leave.Leaving: 0, leave.Sending: 0,
+	}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}
+
+// What a later version of ours may have written is not lost: it comes up again
+// for who understands it.
+func TestForeignValueStaysDue(t *testing.T) {
+	const jobs, due = "matrixrtc-auth{leave}:jobs", "matrixrtc-auth{leave}:due"
+	server := miniredis.RunT(t)
+	s := open(t, "redis://"+server.Addr())
+	now := time.Now()
+	put(t, s, delegation(t, "a", now))
+	ours := server.HGet(jobs, "1:a:a")
+	server.HSet(jobs, "1:a:a", "version 2")
+	if _, err := server.ZAdd(due, 0, "nobody's"); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(found) > 0 {
+		t.Errorf("Claim = %v, %v", found, err)
+	}
+	if left, err := server.ZMembers(due); err != nil || !slices.Equal(left, []string{"1:a:a"}) {
+		t.Errorf("due is %q, %v, want what has a value", left, err)
+	}
+	server.HSet(jobs, "1:a:a", ours)
+	for wait, want := range map[time.Duration]int{59 * time.Second: 0, time.Minute: 1} {
+		if found, err := s.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil || len(found) != want {
+			t.Errorf("Claim after %v = %v, %v, want %d", wait, found, err, want)
+		}
+	}
+}
+
 // A server that has forgotten its scripts, and nothing else, is told them.
 func TestScriptsForgotten(t *testing.T) {
 	server := miniredis.RunT(t)
@@ -77,7 +127,7 @@ func TestScriptsForgotten(t *testing.T) {
 
 // What nobody of ours wrote does not stop the rest.
 func TestForeignValues(t *testing.T) {
-	for _, value := range []string{"garbage", "1 2 3 0 holder\nno JSON", "1 2 3 0 holder\n{}", "\xff"} {
+	for _, value := range []string{"garbage", "1 2 3 holder\nno JSON", "1 2 3 holder\n{}", "\xff"} {
 		server := miniredis.RunT(t)
 		var log logged
 		s := openWith(t, options(server, log.logger()))
@@ -99,6 +149,7 @@ func TestForeignValues(t *testing.T) {
 		server.HSet("matrixrtc-auth{leave}:jobs", "1:a:a", value)
 		merge(t, s, got)
 		get(t, s, job.Key, nil)
+		wantCounted(t, s, job, other)
 		if !log.contains("no job") {
 			t.Errorf("%q: nothing was logged", value)
 		}

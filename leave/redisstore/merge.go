@@ -75,7 +75,7 @@ func (s *Store) again(changes []change, results []outcome) []change {
 		}
 		c := change{job: changes[i].job, expects: version(result.stored)}
 		if stored, isJob := s.read(result.stored); isJob {
-			c.job, c.had = leave.Merged(stored, c.job), stored.User.String()
+			c.job = leave.Merged(stored, c.job)
 		}
 		left = append(left, c)
 	}

@@ -55,8 +55,8 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("the key %q has no prefix", key)
 		}
 	}
-	if got := len(server.Keys()); got != 2*7 {
-		t.Errorf("%d keys, want seven for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
+	if got := len(server.Keys()); got != 2*8 {
+		t.Errorf("%d keys, want eight for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
 	}
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
 		t.Error("a prefix with a brace was accepted")

@@ -92,24 +92,30 @@ func rooms(names []string) []sfu.Room {
 	return rooms
 }
 
-// Count returns how many jobs there are in all and of user.
-func (s *Store) Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error) {
-	values, err := s.call(ctx, countScript, user.String())
+// Count returns how many jobs there are.
+func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
+	values, err := s.call(ctx, countScript, counters(user)...)
 	if err != nil {
-		return 0, 0, err
+		return leave.Counts{}, err
 	}
-	if len(values) != 2 {
-		return 0, 0, errAnswer
+	var numbers []int64
+	for _, value := range values {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return leave.Counts{}, errAnswer
+		}
+		numbers = append(numbers, n)
 	}
-	all, err = strconv.Atoi(values[0])
-	if err != nil {
-		return 0, 0, errAnswer
+	states := leave.States()
+	if len(numbers) != len(states)+3 {
+		return leave.Counts{}, errAnswer
 	}
-	ofUser, err = strconv.Atoi(values[1])
-	if err != nil {
-		return 0, 0, errAnswer
+	c := leave.Counts{All: int(numbers[0]), ByState: map[leave.State]int{}}
+	for i, state := range states {
+		c.ByState[state] = int(numbers[1+i])
 	}
-	return all, ofUser, nil
+	c.OfUser, c.Load = int(numbers[len(states)+1]), leave.Weight(numbers[len(states)+2]).Load()
+	return c, nil
 }
 
 // jobs reads stored values, by our clock. One that is no job, which none of

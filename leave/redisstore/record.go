@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
 
 // A job is stored as one line that scripts read, and the job without its lease
 // and version, which only Go reads:
 //
-//	<version> <lease ends> <lease lasts> <1 if it occupies its room> <holder>\n<JSON>
+//	<version> <lease ends> <lease lasts> <holder>\n<JSON>
 //
 // Times are in milliseconds. A script puts the version in front.
 
@@ -42,14 +43,14 @@ func encode(job leave.Job) (string, error) {
 		return "", fmt.Errorf("redisstore: encoding a job: %w", err)
 	}
 	lasts := max(job.LeaseTime().Milliseconds(), 1)
-	return fmt.Sprintf("%d %d %s %s\n%s", until, lasts, flag(occupies(job)), holder, body), nil
+	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
 // decode reads what is stored.
 func decode(value string) (leave.Job, error) {
 	line, body, _ := strings.Cut(value, "\n")
-	parts := strings.SplitN(line, " ", 5)
-	if len(parts) != 5 {
+	parts := strings.SplitN(line, " ", 4)
+	if len(parts) != 4 {
 		return leave.Job{}, errors.New("not a job")
 	}
 	version, err := strconv.ParseUint(parts[0], 10, 64)
@@ -64,7 +65,7 @@ func decode(value string) (leave.Job, error) {
 	if err := json.Unmarshal([]byte(body), &job); err != nil {
 		return leave.Job{}, err
 	}
-	job.Version, job.Lease = version, leave.Lease{Holder: parts[4]}
+	job.Version, job.Lease = version, leave.Lease{Holder: parts[3]}
 	if until != 0 {
 		job.Lease.Until = time.UnixMilli(until)
 	}
@@ -94,15 +95,23 @@ func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-func occupies(job leave.Job) bool {
-	return job.State == leave.Connected || job.State == leave.Leaving
+// account is what a job counts for, as the write script reads it.
+func account(job leave.Job) string {
+	occupies := 0
+	if job.State == leave.Connected || job.State == leave.Leaving {
+		occupies = 1
+	}
+	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-func flag(yes bool) string {
-	if yes {
-		return "1"
+// counters are the fields in which the script counts what is asked about user:
+// the jobs of each state, the user's, and the weight of its homeserver's.
+func counters(user matrix.UserID) []any {
+	var fields []any
+	for _, state := range leave.States() {
+		fields = append(fields, "="+string(state))
 	}
-	return "0"
+	return append(fields, user.String(), ":"+user.Server().String())
 }
 
 func millis(t time.Time) int64 {

@@ -106,7 +106,7 @@ func wallClock(now func() time.Time) func() time.Time {
 // keys returns what every script gets as KEYS, in the order of guard.lua.
 func keys(prefix string) []string {
 	var names []string
-	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "users", "clock"} {
+	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {
 		names = append(names, prefix+"{leave}:"+name)
 	}
 	return names

@@ -11,7 +11,6 @@ import (
 type change struct {
 	job     leave.Job // by Redis' clock
 	expects string    // the version that has to be stored
-	had     string    // the user whose job it was
 	removes bool
 }
 
@@ -26,16 +25,15 @@ type outcome struct {
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
-		var value, gets string
-		occupied := "0"
+		var counted, value string
 		if !c.removes {
 			var err error
 			if value, err = encode(c.job); err != nil {
 				return nil, err
 			}
-			gets, occupied = c.job.User.String(), flag(occupies(c.job))
+			counted = account(c.job)
 		}
-		args = append(args, field(c.job.Key), string(c.job.Room), c.expects, c.job.Version, c.had, gets, dueAt(c.job), occupied, value)
+		args = append(args, field(c.job.Key), string(c.job.Room), c.expects, c.job.Version, dueAt(c.job), counted, value)
 	}
 	values, err := s.call(ctx, writeScript, args...)
 	if err != nil {
@@ -85,7 +83,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		case !job.After(stored):
 			return nil, leave.ErrSuperseded
 		}
-		next = change{job: job.Replacing(stored), expects: version(results[0].stored), had: stored.User.String()}
+		next = change{job: job.Replacing(stored), expects: version(results[0].stored)}
 		old := s.here(stored)
 		replaced = &old
 	}
@@ -106,14 +104,14 @@ func (s *Store) read(value string) (leave.Job, bool) {
 // Save writes a job whose version is the stored one.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = moved(job, 0)
-	v, err := s.swap(ctx, change{job: moved(job, s.clock.ahead()), had: job.User.String()})
+	v, err := s.swap(ctx, change{job: moved(job, s.clock.ahead())})
 	job.Version = v
 	return job, err
 }
 
 // Delete ends a job whose version is the stored one.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
-	_, err := s.swap(ctx, change{job: job, had: job.User.String(), removes: true})
+	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 

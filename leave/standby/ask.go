@@ -47,6 +47,11 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
+// errorOf has do return nothing beside its error.
+func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
+}
+
 // do has the store do something, or in an outage memory; learn is told what
 // the store has done.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {

@@ -50,5 +50,7 @@ type dead struct{ leave.Store }
 
 var errDead = errors.New("connection refused")
 
-func (dead) Count(context.Context, matrix.UserID) (int, int, error) { return 0, 0, errDead }
-func (dead) Close() error                                           { return nil }
+func (dead) Count(context.Context, matrix.UserID) (leave.Counts, error) {
+	return leave.Counts{}, errDead
+}
+func (dead) Close() error { return nil }

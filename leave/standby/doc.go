@@ -39,4 +39,8 @@
 //
 // A copy is kept until its job has ended, or until it is overdue by a period:
 // then another replica works on it, or has seen its end.
+//
+// A store that has its jobs in memory anyhow, as a file's has, is not copied
+// ([Resident]): its own memory goes on, with its own versions, and what it could
+// not write down is written when its disk is back.
 package standby

@@ -149,9 +149,9 @@ func (f *faulty) Rooms(ctx context.Context) (rooms []sfu.Room, err error) {
 	return rooms, err
 }
 
-func (f *faulty) Count(ctx context.Context, user matrix.UserID) (all, ofUser int, err error) {
-	err = f.through(ctx, func() (err error) { all, ofUser, err = f.Store.Count(ctx, user); return err })
-	return all, ofUser, err
+func (f *faulty) Count(ctx context.Context, user matrix.UserID) (counts leave.Counts, err error) {
+	err = f.through(ctx, func() (err error) { counts, err = f.Store.Count(ctx, user); return err })
+	return counts, err
 }
 
 func (f *faulty) Merge(ctx context.Context, jobs []leave.Job) error {

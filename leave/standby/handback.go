@@ -37,7 +37,7 @@ func (s *Store) begin(cause error) {
 	s.counts.outages++
 	s.since = time.Now()
 	s.outage = newOutage(s.memory, s.counts.outages, cause)
-	copies := len(s.memory.Keys())
+	copies := s.copies()
 	if errors.Is(cause, leave.ErrForgotten) {
 		s.log.Error("leave: the store has lost its jobs; the copies here are put back", "copies", copies)
 	} else {
@@ -70,7 +70,7 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
 	s.mu.Unlock()
-	_, err := ask(ctx, s.probe)
+	_, err := ask(ctx, errorOf(s.probe))
 	if away(err) {
 		s.giveBack(o, work{}, err)
 	}
@@ -102,7 +102,7 @@ func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w wor
 		return o.take(batch), false, nil
 	}
 	w = o.take(lastBatch)
-	_, err = within(ctx, lastTime, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.deliver(ctx, w) })
+	_, err = within(ctx, lastTime, errorOf(func(ctx context.Context) error { return s.deliver(ctx, w) }))
 	if err != nil {
 		o.giveBack(w, err)
 		return w, false, err
@@ -135,7 +135,10 @@ func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 }
 
 // work is what the store has to be given.
-type work struct{ changed, ended []leave.Job }
+type work struct {
+	changed []leave.Key
+	ended   []leave.Job
+}
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
@@ -147,9 +150,7 @@ func (o *outage) take(n int) work {
 			break
 		}
 		delete(o.changed, key)
-		if job, err := o.memory.Get(always(), key); err == nil {
-			w.changed = append(w.changed, job)
-		}
+		w.changed = append(w.changed, key)
 	}
 	for d, job := range o.ended {
 		if len(w.ended) == n {
@@ -163,22 +164,13 @@ func (o *outage) take(n int) work {
 
 // giveBack puts back what the store was not given, because of cause.
 func (o *outage) giveBack(w work, cause error) {
-	for _, job := range w.changed {
-		o.changed[job.Key] = struct{}{}
+	for _, key := range w.changed {
+		o.changed[key] = struct{}{}
 	}
 	for _, job := range w.ended {
 		o.ended[of(job)] = job
 	}
 	o.suffer(cause)
-}
-
-// deliver gives the store what it lacks. It may have had a part of it before.
-func (s *Store) deliver(ctx context.Context, w work) error {
-	_, err := ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.store.Merge(ctx, w.changed) })
-	if err != nil {
-		return err
-	}
-	return s.removeAll(ctx, w.ended)
 }
 
 // removeAll removes jobs that have ended, until one cannot be.
@@ -217,7 +209,7 @@ func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 		case !stored.Same(ended) || stored.Newer(ended):
 			return nil
 		}
-		_, err = ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.store.Delete(ctx, stored) })
+		_, err = ask(ctx, errorOf(func(ctx context.Context) error { return s.store.Delete(ctx, stored) }))
 		if !errors.Is(err, leave.ErrConflict) {
 			return err
 		}

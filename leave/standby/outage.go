@@ -127,20 +127,27 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
+// accept counts a job that is about to be put, if it is new, or refuses it.
+func (o *outage) accept(key leave.Key) error {
+	switch _, err := o.memory.Get(always(), key); {
+	case err == nil:
+		return nil
+	case len(o.accepted) >= mostAccepted:
+		return &leave.LimitError{Limit: "outage", Setting: "the memory of a replica whose store is away", Most: mostAccepted}
+	}
+	o.accepted[key] = struct{}{}
+	return nil
+}
+
 func (o *outage) put(job leave.Job) (*leave.Job, error) {
-	_, err := o.memory.Get(always(), job.Key)
-	isNew := err != nil
-	if isNew && len(o.accepted) >= mostAccepted {
-		return nil, &leave.LimitError{Limit: "outage", Setting: "the memory of a replica whose store is away", Most: mostAccepted}
+	if err := o.accept(job.Key); err != nil {
+		return nil, err
 	}
 	replaced, err := o.memory.Put(always(), job)
 	if err != nil {
 		return nil, err
 	}
 	o.changed[job.Key] = struct{}{}
-	if isNew {
-		o.accepted[job.Key] = struct{}{}
-	}
 	if replaced != nil {
 		*replaced = o.shown(*replaced)
 	}

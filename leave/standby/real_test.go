@@ -80,8 +80,8 @@ func TestRealRestarts(t *testing.T) {
 	put(t, b, job(t, "meanwhile"))
 	server.Restart(t)
 	waitFor(t, "the store answers", func() bool {
-		all, _, err := a.Count(t.Context(), job(t, "a").User)
-		return working(t, a, b)() && err == nil && all == 4
+		n, err := a.Count(t.Context(), job(t, "a").User)
+		return working(t, a, b)() && err == nil && n.All == 4
 	})
 	wantJobs(t, a, "saved", "on a", "on b", "meanwhile")
 	wantJobs(t, b, "saved", "on a", "on b", "meanwhile")

@@ -19,11 +19,14 @@ const (
 	// lookEvery is how often the SFU is asked for a room in an outage: reports
 	// of what happened there may have gone to a replica that does not know it.
 	lookEvery = 5 * time.Second
+	// closeTime is how long the store may take to close: it may never.
+	closeTime = 5 * time.Second
 )
 
 // Store is a [leave.Store] that goes on when the one behind it does not answer.
 // New makes one.
 type Store struct {
+	mode
 	store   leave.Store
 	log     *slog.Logger
 	observe func(Status)
@@ -33,7 +36,7 @@ type Store struct {
 	stopped context.Context
 	running sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     lock
 	memory *memstore.Store
 	sweep  sweep
 	outage *outage // nil while the store answers
@@ -43,6 +46,15 @@ type Store struct {
 }
 
 var _ leave.Store = (*Store)(nil)
+
+// mode is how calls are answered: copying or residing.
+type mode interface {
+	leave.Store
+	// probe asks the store for an answer, whatever it is.
+	probe(context.Context) error
+	// deliver gives the store what it lacks.
+	deliver(context.Context, work) error
+}
 
 // counts only grow.
 type counts struct{ outages, merged uint64 }
@@ -63,12 +75,19 @@ type Status struct {
 // not answer, the first outage begins at once. Observe, if not nil, is told of
 // each beginning and end of an outage. Close ends it.
 func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func(Status)) *Store {
-	s := &Store{store: behind, log: log, observe: observe, looks: lookEvery, memory: memstore.New(), since: time.Now()}
+	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
+	if r, ok := behind.(Resident); ok {
+		s.memory = r.Memory()
+		s.mode = residing{s.memory, s, r}
+	} else {
+		s.memory = memstore.New()
+		s.mode = copying{s}
+	}
 	if s.observe == nil {
 		s.observe = func(Status) {}
 	}
 	s.stopped, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if _, err := within(ctx, patience, s.probe); away(err) {
+	if _, err := within(ctx, patience, errorOf(s.probe)); away(err) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.begin(err)
@@ -76,23 +95,23 @@ func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func
 	return s
 }
 
-// probe asks the store for an answer, whatever it is.
-func (s *Store) probe(ctx context.Context) (struct{}, error) {
-	_, _, err := s.store.Count(ctx, matrix.UserID{})
-	return struct{}{}, err
-}
-
 // Status returns how the store does now.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{Since: s.since, Outages: s.counts.outages, Merged: s.counts.merged}
-	status.Copies, _, _ = s.memory.Count(context.Background(), matrix.UserID{})
+	status.Copies = s.copies()
 	if o := s.outage; o != nil {
 		status.Degraded, status.Cause = true, o.cause
 		status.Accepted, status.Unmerged = len(o.accepted), o.left()
 	}
 	return status
+}
+
+// copies is how many jobs memory knows.
+func (s *Store) copies() int {
+	n, _ := s.memory.Count(always(), matrix.UserID{}) // it never fails
+	return n.All
 }
 
 // Close ends the search for a store that is away, tries once more to give it
@@ -102,16 +121,17 @@ func (s *Store) Close() error {
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
-	_, _ = within(ctx, patience, func(context.Context) (struct{}, error) {
+	_, _ = within(ctx, patience, errorOf(func(context.Context) error {
 		s.running.Wait() // or not: it may be waiting for a disk
-		return struct{}{}, nil
-	})
+		return nil
+	}))
 	if s.Status().Degraded {
-		_, err := within(ctx, patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.handBack(ctx, 0) })
+		_, err := within(ctx, patience, errorOf(func(ctx context.Context) error { return s.handBack(ctx, 0) }))
 		if left := s.Status(); err != nil && left.Unmerged > 0 {
 			s.log.Error("leave: the store is still away; what only memory knows is lost",
 				"delegations", left.Accepted, "changes", left.Unmerged, "err", err)
 		}
 	}
-	return s.store.Close()
+	_, err := within(ctx, closeTime, errorOf(func(context.Context) error { return s.mode.Close() }))
+	return err
 }

@@ -50,8 +50,8 @@ func TestGoesOn(t *testing.T) {
 			if jobs, err := s.Claim(t.Context(), "holder", time.Now(), 10); err != nil || len(jobs) != 3 {
 				t.Errorf("Claim = %v, %v, want all three jobs", jobs, err)
 			}
-			if all, ofUser, err := s.Count(t.Context(), before.User); all != 3 || ofUser != 3 || err != nil {
-				t.Errorf("Count = %d, %d, %v", all, ofUser, err)
+			if n, err := s.Count(t.Context(), before.User); n.All != 3 || n.OfUser != 3 || err != nil {
+				t.Errorf("Count = %+v, %v", n, err)
 			}
 			if jobs, err := s.Room(t.Context(), before.Room); err != nil || len(jobs) != 1 {
 				t.Errorf("Room = %v, %v", jobs, err)
@@ -99,7 +99,7 @@ func TestFirstCall(t *testing.T) {
 		},
 		"Rooms": func(t *testing.T, s *standby.Store, j leave.Job) error { _, err := s.Rooms(t.Context()); return err },
 		"Count": func(t *testing.T, s *standby.Store, j leave.Job) error {
-			_, _, err := s.Count(t.Context(), j.User)
+			_, err := s.Count(t.Context(), j.User)
 			return err
 		},
 		"Merge": func(t *testing.T, s *standby.Store, j leave.Job) error {

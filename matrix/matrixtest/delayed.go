@@ -39,6 +39,8 @@ type Fate struct {
 	// two of them, or between the first and its beginning.
 	Restarts int
 	Late     time.Duration
+	// Sends counts the requests to send it, whatever came of them.
+	Sends int
 
 	restarted time.Time
 }
@@ -121,6 +123,9 @@ func (d *DelayedEvents) serve(w http.ResponseWriter, r *http.Request) bool {
 		d.asked = map[string]int{}
 	}
 	d.asked[action]++
+	if e := d.events[id]; e != nil && action == "send" {
+		e.Sends++
+	}
 	script := d.script
 	d.mu.Unlock()
 	if script == nil || !script(w, r, action, id) {

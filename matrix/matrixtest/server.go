@@ -16,9 +16,12 @@ import (
 // Server is a homeserver on a loopback address, with TLS.
 type Server struct {
 	*Homeserver
-	ca       *CA
-	http     *httptest.Server
+	ca      *CA
+	tls     *tls.Config
+	address string // where it listens, host:port
+
 	mu       sync.Mutex
+	http     *httptest.Server
 	conns    map[net.Conn]bool // all that are open
 	accepted int
 }
@@ -52,17 +55,39 @@ func NewServer(opts ...Option) *Server {
 	if o.ca == nil {
 		o.ca = NewCA()
 	}
-	listener, err := net.Listen("tcp", o.listen)
-	must(err)
-	s := &Server{Homeserver: &Homeserver{}, ca: o.ca, conns: make(map[net.Conn]bool)}
-	s.http = httptest.NewUnstartedServer(s.Homeserver)
-	s.http.Listener.Close()
-	s.http.Listener = listener
-	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.http.Config.ConnState = s.track
-	s.http.TLS = &tls.Config{Certificates: []tls.Certificate{o.ca.Certificate(o.names...)}}
-	s.http.StartTLS()
+	s := &Server{
+		Homeserver: &Homeserver{}, ca: o.ca, address: o.listen, conns: make(map[net.Conn]bool),
+		tls: &tls.Config{Certificates: []tls.Certificate{o.ca.Certificate(o.names...)}},
+	}
+	s.Up()
+	s.address = s.http.Listener.Addr().String()
 	return s
+}
+
+// Up has a server listen again that was taken down, at the same address.
+func (s *Server) Up() {
+	listener, err := net.Listen("tcp", s.address)
+	must(err)
+	h := httptest.NewUnstartedServer(s.Homeserver)
+	h.Listener.Close()
+	h.Listener = listener
+	h.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h.Config.ConnState = s.track
+	h.TLS = s.tls.Clone()
+	h.StartTLS()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.http = h
+}
+
+// Down has the server refuse connections and cuts those it has, until Up. It
+// forgets nothing, and its delayed events go on.
+func (s *Server) Down() {
+	s.mu.Lock()
+	h := s.http
+	s.mu.Unlock()
+	h.CloseClientConnections()
+	h.Close()
 }
 
 func (s *Server) track(c net.Conn, state http.ConnState) {
@@ -79,13 +104,13 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 
 // Name returns the server's name, "127.0.0.1:PORT".
 func (s *Server) Name() matrix.ServerName {
-	name, err := matrix.ParseServerName(s.http.Listener.Addr().String())
+	name, err := matrix.ParseServerName(s.address)
 	must(err)
 	return name
 }
 
 // URL returns "https://127.0.0.1:PORT".
-func (s *Server) URL() string { return s.http.URL }
+func (s *Server) URL() string { return "https://" + s.address }
 
 // UserID returns the full id of a local user.
 func (s *Server) UserID(localpart string) string {
@@ -108,6 +133,5 @@ func (s *Server) Connections() (accepted, open int) {
 // Close stops the server and cuts its connections.
 func (s *Server) Close() {
 	s.stop()
-	s.http.CloseClientConnections()
-	s.http.Close()
+	s.Down()
 }

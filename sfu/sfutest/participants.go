@@ -42,6 +42,19 @@ func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	return report("participant_joined", name, participant(identity, r.sids[identity]))
 }
 
+// Joined returns the report of the joining once more. Nil means that identity
+// has no session there.
+func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	r, ok := s.rooms[name]
+	if !ok || r.sids[identity] == "" {
+		return nil
+	}
+	return report("participant_joined", name, participant(identity, r.sids[identity]))
+}
+
 // Leave ends the session of identity and returns what LiveKit reports then;
 // with Event set to "participant_connection_aborted" it is what it reports of a
 // session that never had media. Nil means that there is no such session.

@@ -172,3 +172,31 @@ func TestFlawsLeaveTheEventAlone(t *testing.T) {
 		t.Errorf("body = %s", body)
 	}
 }
+
+func TestDownAndForgetful(t *testing.T) {
+	s := start(t)
+	create := signed(t, auth.VideoGrant{RoomCreate: true})
+	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "call"}); err != nil {
+		t.Fatal(err)
+	}
+	s.Join("call", "alice")
+	address := s.URL()
+	s.Down()
+	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "other"}); err == nil {
+		t.Error("it answers while it is down")
+	}
+	s.Up()
+	if got := s.URL(); got != address {
+		t.Errorf("it is back at %s, was at %s", got, address)
+	}
+	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "other"}); err != nil {
+		t.Errorf("it does not answer again: %v", err)
+	}
+	if s.Vanish("call", "alice") == "" || len(s.Rooms()) != 2 {
+		t.Error("it has forgotten, which nobody asked for")
+	}
+	s.Forget()
+	if len(s.Rooms()) != 0 || s.Join("call", "alice") != nil {
+		t.Error("it remembers")
+	}
+}

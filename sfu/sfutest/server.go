@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
+	"sync"
 	"sync/atomic"
 
 	"matrixrtc-auth/sfu"
@@ -14,40 +14,59 @@ import (
 // Server is a fake SFU that listens on 127.0.0.1.
 type Server struct {
 	*SFU
-	http        *httptest.Server
+	address     string // where it listens, host:port
 	connections atomic.Int64
+
+	mu   sync.Mutex
+	http *httptest.Server
 }
 
 // NewServer starts a fake SFU that knows the one key. Close it.
 func NewServer(key sfu.Key) *Server {
-	s := &Server{SFU: New(key)}
-	s.http = httptest.NewUnstartedServer(s.SFU)
-	s.http.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+	s := &Server{SFU: New(key), address: "127.0.0.1:0"}
+	s.Up()
+	s.address = s.http.Listener.Addr().String()
+	return s
+}
+
+// Up has a server listen again that was taken down, at the same address.
+func (s *Server) Up() {
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		panic("sfutest: " + err.Error()) // nobody else should have taken it
+	}
+	h := httptest.NewUnstartedServer(s.SFU)
+	h.Listener.Close()
+	h.Listener = listener
+	h.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			s.connections.Add(1)
 		}
 	}
-	s.http.Start()
-	return s
+	h.Start()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.http = h
+}
+
+// Down has the server refuse connections and cuts those it has, until Up.
+// Rooms and sessions stay, unless Forget ends them.
+func (s *Server) Down() {
+	s.mu.Lock()
+	h := s.http
+	s.mu.Unlock()
+	h.CloseClientConnections()
+	h.Close()
 }
 
 // URL returns what clients of the SFU are told: "ws://127.0.0.1:PORT".
-func (s *Server) URL() string { return "ws" + strings.TrimPrefix(s.http.URL, "http") }
+func (s *Server) URL() string { return "ws://" + s.address }
 
 // APIURL returns the http form of URL, where the Room API is.
-func (s *Server) APIURL() *url.URL {
-	u, err := url.Parse(s.http.URL)
-	if err != nil {
-		panic(err) // httptest made it
-	}
-	return u
-}
+func (s *Server) APIURL() *url.URL { return &url.URL{Scheme: "http", Host: s.address} }
 
 // Connections returns how many connections were ever accepted.
 func (s *Server) Connections() int { return int(s.connections.Load()) }
 
 // Close stops the server; calls that still hang are cut off.
-func (s *Server) Close() {
-	s.http.CloseClientConnections()
-	s.http.Close()
-}
+func (s *Server) Close() { s.Down() }

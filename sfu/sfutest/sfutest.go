@@ -79,6 +79,14 @@ func (s *SFU) CloseRoom(name sfu.Room) {
 	delete(s.rooms, name)
 }
 
+// Forget ends all rooms and sessions without a report, as a restart of an SFU
+// without Redis does.
+func (s *SFU) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.rooms)
+}
+
 // Calls returns how many requests for an API method ("CreateRoom") came in,
 // those that failed included.
 func (s *SFU) Calls(method string) int {

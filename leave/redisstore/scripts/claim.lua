@@ -4,18 +4,21 @@
 -- Answer: the jobs as they are stored now.
 for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', ARGV[4], 'LIMIT', 0, ARGV[5])) do
   local stored = redis.call('HGET', JOBS, field)
-  local lease, occupies, job
+  local lease, job
   if stored then
-    lease, occupies, job = string.match(stored, '^%d+ %d+ (%d+) (%d) [^\n]*\n(.*)$')
+    lease, job = string.match(stored, '^%d+ %d+ (%d+) [^\n]*\n(.*)$')
   end
   if job then
     local ends = int(tonumber(ARGV[4]) + tonumber(lease))
-    stored = table.concat({version(0), ends, lease, occupies, ARGV[6] .. '\n' .. job}, ' ')
+    stored = table.concat({version(0), ends, lease, ARGV[6] .. '\n' .. job}, ' ')
     redis.call('HSET', JOBS, field, stored)
     redis.call('ZADD', DUE, ends, field)
     add(stored)
+  elseif stored then
+    -- Nothing like us wrote this; it must not stand before the others. If it
+    -- is a later version's, that will find it.
+    redis.call('ZADD', DUE, int(tonumber(ARGV[4]) + 60000), field)
   else
-    -- Nothing of ours wrote this; it must not stand before the others.
     redis.call('ZREM', DUE, field)
   end
 end

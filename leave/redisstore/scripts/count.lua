@@ -1,7 +1,9 @@
 -- Counts jobs.
 --
--- ARGV from 4: user
--- Answer: how many there are, how many are the user's.
-add(int(redis.call('HLEN', JOBS)))
-add(redis.call('HGET', USERS, ARGV[4]) or '0')
+-- ARGV from 4: fields of COUNTS
+-- Answer: how many jobs there are, and what each of the fields says.
+add(int(redis.call('HLEN', ACCOUNTS)))
+for _, number in ipairs(redis.call('HMGET', COUNTS, unpack(ARGV, 4))) do
+  add(number or '0')
+end
 return answer

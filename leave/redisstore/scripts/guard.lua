@@ -1,13 +1,13 @@
 -- The head of every script about jobs.
 --
--- KEYS  the nine fixed keys, all in one slot of a cluster
+-- KEYS  the ten fixed keys, all in one slot of a cluster
 -- ARGV  not_after (milliseconds of the store's time, which is this server's
 --       clock with a correction), the epoch and the count of writes that the
 --       caller knows; then the script's own
 --
 -- Every answer begins with what happened, the time, what of it is correction,
 -- and the count of writes.
-local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, USERS, CORRECTION = unpack(KEYS)
+local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS = unpack(KEYS)
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -43,11 +43,4 @@ end
 local function fields(room)
   local prefix = #room .. ':' .. room .. ':'
   return '[' .. prefix, '(' .. prefix .. '\255'
-end
-
--- count adds to a number in a hash that has no zeros.
-local function count(hash, field, by)
-  if by ~= 0 and redis.call('HINCRBY', hash, field, by) <= 0 then
-    redis.call('HDEL', hash, field)
-  end
 end

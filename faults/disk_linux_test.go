@@ -1,0 +1,55 @@
+package faults
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestFullDisk lets the process write no more: it goes on, tokens are issued,
+// leaves are taken over. When there is room again, all of them are on disk.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	const delay = 18 * time.Second
+	w := newWorld(t)
+	s := w.start()
+	w.mustEnter(5, "call", delay)
+	limitFiles(t, s, fileSize(t, w.file())+100)
+	w.mustEnter(5, "call", delay)
+	await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+	w.mustAnswer("call")
+	w.mustEnter(20, "call", delay)[0].leave(saidSo)
+	w.awaitSent(patience)
+	if !strings.Contains(s.text(), "level=ERROR") {
+		t.Errorf("no error in the log:\n%s", s.lastLines())
+	}
+	w.hold(delay / 2)
+
+	limitFiles(t, s, unix.RLIM_INFINITY)
+	await(t, patience, "that it is well again", func() bool { return w.health(s) == "ok" })
+	w.retire(s)
+	s.kill()
+	w.start()
+	w.hold(delay + time.Second)
+}
+
+func fileSize(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(info.Size())
+}
+
+// limitFiles has the process's writes fail that would make a file longer.
+func limitFiles(t *testing.T, s *service, size uint64) {
+	t.Helper()
+	limit := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}
+	if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+}

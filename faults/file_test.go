@@ -1,0 +1,130 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDamagedFile finds a file that cannot be trusted: it is kept aside, which
+// is an error in the log, and the service goes on.
+func TestDamagedFile(t *testing.T) {
+	t.Parallel()
+	flip := func(part float64) func([]byte) []byte {
+		return func(b []byte) []byte {
+			for i := range 3 {
+				b[int(part*float64(len(b)))+i] ^= 0x55
+			}
+			return b
+		}
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"beginning":    flip(0),
+		"a third":      flip(0.3),
+		"the middle":   flip(0.5),
+		"towards end":  flip(0.8),
+		"empty":        func([]byte) []byte { return nil },
+		"cut short":    func(b []byte) []byte { return b[:20] },
+		"other things": func([]byte) []byte { return []byte(strings.Repeat("\x00\xff\n", 5000)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			damaged(w, damage)
+			s := w.start()
+			w.mustAnswer("call")
+			aside, _ := filepath.Glob(w.file() + ".corrupt-*")
+			if len(aside) != 1 || !strings.Contains(s.text(), "level=ERROR") || !strings.Contains(s.text(), aside[0]) {
+				t.Errorf("kept aside: %q, and the log says:\n%s", aside, s.lastLines())
+			}
+			w.mustKeepLeaves()
+		})
+	}
+}
+
+// damaged has a process write a file, be killed, and the file damaged.
+func damaged(w *world, damage func([]byte) []byte) {
+	w.t.Helper()
+	s := w.start()
+	w.mustEnter(10, "call", time.Hour)
+	s.kill()
+	w.retire(s)
+	content, err := os.ReadFile(w.file())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(w.file(), damage(content), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = nil // not all of their leaves can be known
+}
+
+// mustAnswer fails the test if somebody gets no token.
+func (w *world) mustAnswer(call string) {
+	w.t.Helper()
+	for i := range 5 {
+		if _, err := w.token(w.newRequest(fmt.Sprint("other", i), call)); err != nil {
+			w.t.Fatalf("a token: %v", err)
+		}
+	}
+}
+
+// mustKeepLeaves has a leave delegated, the process killed and started again:
+// the leave is still kept alive.
+func (w *world) mustKeepLeaves() {
+	w.t.Helper()
+	m := w.mustEnter(1, "another", time.Hour)[0]
+	s := w.any()
+	w.retire(s)
+	s.kill()
+	before := w.homeserver.Fate(m.delayID).Restarts
+	w.start()
+	m.vanish()
+	w.awaitSent(patience)
+	w.t.Logf("restarted %d times before", before)
+}
+
+// TestLockedFile starts a process on a file that another has: it waits, gives
+// up, and says which file it is.
+func TestLockedFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.mustEnter(3, "call", time.Hour)
+	second := w.launch()
+	began := time.Now()
+	for !second.ended() && time.Since(began) < patience {
+		during(100*time.Millisecond, 50*time.Millisecond, func() { w.mustAnswer("call") })
+	}
+	if !second.ended() || second.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(second.text(), w.file()) {
+		t.Errorf("after %v: %v; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
+	}
+	if waited := time.Since(began); waited < 14*time.Second {
+		t.Errorf("it waited only %v", waited)
+	}
+	w.mustHold()
+}
+
+// TestReplaced starts a process while its predecessor still has the file, as
+// an update does.
+func TestReplaced(t *testing.T) {
+	t.Parallel()
+	const delay = 8 * time.Second
+	w := newWorld(t)
+	first := w.start()
+	members := w.mustEnter(10, "call", delay)
+	second := w.launch()
+	w.hold(2 * time.Second)
+	w.retire(first)
+	first.stop(t)
+	second.awaitListening(t)
+	w.serve(second)
+	w.hold(delay + time.Second)
+	members[0].leave(broke)
+	w.awaitSent(patience)
+}

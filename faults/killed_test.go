@@ -1,0 +1,80 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestKilled ends the process by SIGKILL at random moments, while members come
+// and go, and starts it again: no leave that was taken over is lost.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	const rounds, delay = 5, 12 * time.Second
+	w := newWorld(t)
+	w.start()
+	w.mustEnter(10, "call", delay)
+	for range rounds {
+		stop := w.bustle(delay)
+		during(rand.N(1500*time.Millisecond), 50*time.Millisecond, w.mustHold)
+		s := w.any()
+		w.retire(s)
+		s.kill()
+		stop()
+		w.someGoUnnoticed()
+		w.start()
+	}
+	w.awaitSent(patience)
+	w.hold(delay + time.Second)
+	t.Logf("%d members, %d of them still there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
+}
+
+// bustle has members come, leave, and come back as a new session, until stop.
+func (w *world) bustle(delay time.Duration) (stop func()) {
+	stopped, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-time.After(rand.N(40 * time.Millisecond)):
+				w.step(delay)
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-done
+	}
+}
+
+// step is one thing that happens in a call.
+func (w *world) step(delay time.Duration) {
+	in := w.inCall()
+	m := in[rand.IntN(len(in))]
+	switch n := rand.IntN(10); {
+	case n < 5 || len(in) < 5:
+		_, _ = w.enter("call", delay) // without us, if we do not take the leave over
+	case n < 7:
+		m.leave(saidSo)
+	case n < 9:
+		m.leave(broke)
+	default:
+		m.comeBack()
+	}
+}
+
+// someGoUnnoticed has some leave, and some come back as new sessions, while
+// nobody hears of it.
+func (w *world) someGoUnnoticed() {
+	in := w.inCall()
+	for i, m := range in[:min(4, len(in)-1)] {
+		if i%2 == 0 {
+			m.vanish()
+		} else {
+			w.sfu.Vanish(m.room, m.identity)
+			w.sfu.Join(m.room, m.identity)
+		}
+	}
+}

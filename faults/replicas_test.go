@@ -1,0 +1,130 @@
+//go:build redis
+
+package faults
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave/redisstore/redistest"
+)
+
+// takeOverTime is how long the leaves of a replica that is gone wait for
+// another.
+const takeOverTime = 15 * time.Second
+
+// newReplicas returns a world with three processes on one Redis.
+func newReplicas(t *testing.T) (*world, *redistest.Server, []*service) {
+	t.Helper()
+	r := redistest.Start(t)
+	w := newWorld(t)
+	w.useRedis(r)
+	return w, r, []*service{w.start(), w.start(), w.start()}
+}
+
+// TestReplicaKilled ends a replica right after it has taken the report that
+// somebody left, again and again.
+func TestReplicaKilled(t *testing.T) {
+	t.Parallel()
+	const rounds, delay = 4, 18 * time.Second
+	w, _, _ := newReplicas(t)
+	w.mustEnter(60, "call", delay)
+	for range rounds {
+		s := w.any()
+		w.retire(s)
+		for range 5 {
+			in := w.inCall()
+			m := in[rand.IntN(len(in))]
+			m.left.Store(true)
+			event := w.sfu.Leave(m.room, m.identity, saidSo)
+			if status := w.reportTo(s, event); status != http.StatusOK {
+				t.Fatalf("a report was answered with %d", status)
+			}
+		}
+		s.kill()
+		w.awaitSent(takeOverTime)
+		w.mustEnter(5, "call", delay)
+		w.start()
+	}
+	w.hold(delay + time.Second)
+	t.Logf("%d leaves were asked for more than once", w.doubled())
+}
+
+// TestReplicaFrozen stops a replica for longer than its leases last. When it
+// goes on it finds that others have its jobs.
+func TestReplicaFrozen(t *testing.T) {
+	t.Parallel()
+	const rounds, delay = 3, 12 * time.Second
+	w, _, replicas := newReplicas(t)
+	w.mustEnter(60, "call", delay)
+	for round := range rounds {
+		s := replicas[round]
+		w.retire(s)
+		s.signal(t, syscall.SIGSTOP)
+		in := w.inCall()
+		for i, m := range in[:12] {
+			if i%3 == 0 {
+				m.leave(saidSo)
+			} else if i%3 == 1 {
+				m.leave(broke)
+			} else if !m.comeBack() {
+				t.Errorf("%s does not come back", m.identity)
+			}
+		}
+		w.awaitSent(takeOverTime)
+		w.hold(delay / 2) // no lease is as long
+		s.signal(t, syscall.SIGCONT)
+		w.serve(s)
+		w.mustEnter(8, "call", delay)
+		w.hold(2 * time.Second)
+	}
+	w.hold(delay + time.Second)
+	t.Logf("%d leaves were asked for more than once", w.doubled())
+}
+
+// TestRollingRestart replaces all replicas, one after the other, in order.
+// Nothing is lost, and no leave is sent twice.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	const jobs, delay = 200, 18 * time.Second
+	w, _, replicas := newReplicas(t)
+	w.mustEnter(jobs, "call", delay)
+	for _, old := range replicas {
+		stop := w.bustle(delay)
+		w.start()
+		w.hold(500 * time.Millisecond)
+		w.retire(old)
+		old.stop(t)
+		w.hold(500 * time.Millisecond)
+		stop()
+	}
+	w.awaitSent(patience)
+	w.hold(delay + time.Second)
+	// Asked twice is not done twice: an answer that came too late to be written
+	// down is asked for again, and the homeserver says that it is done.
+	t.Logf("%d members came, %d are there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
+}
+
+// TestReplicasAlone freezes Redis under three replicas. Each goes on with the
+// leaves that it knows, and webhooks come to those that know nothing of them.
+func TestReplicasAlone(t *testing.T) {
+	t.Parallel()
+	const delay = 18 * time.Second
+	w, r, replicas := newReplicas(t)
+	members := w.mustEnter(60, "call", delay)
+	await(t, patience, "that all are seen", func() bool { return w.restarted() == len(members) })
+	r.Freeze(t)
+	stop := w.bustle(delay)
+	w.hold(20 * time.Second)
+	stop()
+	r.Thaw(t)
+	for _, s := range replicas {
+		w.awaitMerged(s)
+	}
+	w.awaitSent(patience)
+	w.hold(delay + time.Second)
+	t.Logf("%d members came, %d are there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
+}

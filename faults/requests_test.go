@@ -1,0 +1,138 @@
+package faults
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// newRequest is what a client sends for a token of a new user.
+func (w *world) newRequest(user, call string) map[string]any {
+	return map[string]any{
+		"room": "!" + call + ":example.org", "device_id": "DEVICE",
+		"openid_token": map[string]any{
+			"access_token": w.homeserver.IssueToken(w.homeserver.UserID(user)), "token_type": "Bearer",
+			"matrix_server_name": w.homeserver.Name().String(), "expires_in": 3600,
+		},
+	}
+}
+
+// access is what a token allows.
+type access struct {
+	room     sfu.Room
+	identity sfu.Identity
+}
+
+// delegate asks for a token and hands over a leave.
+func (w *world) delegate(request map[string]any, delayID string, delay time.Duration) (access, error) {
+	request = maps.Clone(request)
+	request["delay_id"], request["delay_timeout"] = delayID, delay.Milliseconds()
+	return w.token(request)
+}
+
+// token asks any of the processes for a token.
+func (w *world) token(request map[string]any) (access, error) {
+	s := w.any()
+	if s == nil {
+		return access{}, fmt.Errorf("nobody serves")
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		panic(err) // the test's request
+	}
+	resp, err := w.client.Post(s.url+"/sfu/get", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return access{}, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return access{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return access{}, fmt.Errorf("%s %s", resp.Status, text)
+	}
+	return readToken(text)
+}
+
+func readToken(answer []byte) (access, error) {
+	var token struct{ JWT string }
+	if err := json.Unmarshal(answer, &token); err != nil {
+		return access{}, err
+	}
+	parts := strings.Split(token.JWT, ".")
+	if len(parts) != 3 {
+		return access{}, fmt.Errorf("not a token: %s", answer)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return access{}, err
+	}
+	var claims struct {
+		Sub   sfu.Identity
+		Video struct{ Room sfu.Room }
+	}
+	err = json.Unmarshal(payload, &claims)
+	return access{claims.Video.Room, claims.Sub}, err
+}
+
+// report has the SFU report an event to any of the processes, and to another
+// when the first does not take it; in the end it gives up, as LiveKit does.
+func (w *world) report(event *livekit.WebhookEvent) {
+	for range 5 {
+		if s := w.any(); s != nil && w.reportTo(s, event) == http.StatusOK {
+			return
+		}
+	}
+}
+
+// reportTo returns the status of the answer, 0 for none.
+func (w *world) reportTo(s *service, event *livekit.WebhookEvent) int {
+	client := *w.client
+	client.Timeout = 2 * time.Second
+	resp, err := client.Do(w.sfu.NewWebhook(s.url+"/sfu_webhook", event))
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// health is the status that /healthz tells, or what went wrong.
+func (w *world) health(s *service) string {
+	var answer struct{ Status string }
+	if err := w.get(s, "/healthz", &answer); err != nil {
+		return err.Error()
+	}
+	return answer.Status
+}
+
+// get asks as the holder of the API key.
+func (w *world) get(s *service, path string, answer any) error {
+	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+sfutest.StatusToken(apiKey, "matrixrtc-auth-status", time.Minute))
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(answer)
+}

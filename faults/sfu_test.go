@@ -1,0 +1,90 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// TestSFUHangs has the SFU answer nothing for 10 s. Nobody's absence is
+// believed meanwhile but of those who said goodbye.
+func TestSFUHangs(t *testing.T) {
+	t.Parallel()
+	const delay = 18 * time.Second
+	w := newWorld(t)
+	s := w.start()
+	members := w.mustEnter(20, "call", delay)
+	w.sfu.FailAlways(sfutest.Hang())
+	members[0].leave(saidSo)
+	members[1].leave(deleted)
+	members[2].leave(broke)
+	members[3].vanish()
+	await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+	w.hold(10 * time.Second)
+	w.sfu.FailAlways(nil)
+	await(t, patience, "that it is well again", func() bool { return w.health(s) == "ok" })
+	w.awaitSent(2 * patience)
+	w.hold(delay + time.Second)
+}
+
+// TestSFURestarts has the SFU away for 10 s and come back without its rooms.
+// They are made again, or nobody could come back; who does stays, who does not
+// leaves.
+func TestSFURestarts(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]time.Duration{"away for 10 s": 10 * time.Second, "at once": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const delay, calls = 18 * time.Second, 5
+			w := newWorld(t)
+			w.start()
+			for _, call := range []string{"a", "b", "c", "d", "e"} {
+				w.mustEnter(6, call, delay)
+			}
+			await(t, patience, "that all are seen", func() bool { return w.restarted() == calls*6 })
+			made := w.sfu.Calls("CreateRoom")
+			w.sfu.Down()
+			w.sfu.Forget()
+			w.hold(outage)
+			w.sfu.Up()
+			await(t, patience, "that the rooms are made again", func() bool { return len(w.sfu.Rooms()) == calls })
+			w.comeBackSlowly()
+			w.awaitSent(2 * patience)
+			w.hold(delay + time.Second)
+			t.Logf("%d rooms were made again by %d calls", calls, w.sfu.Calls("CreateRoom")-made)
+		})
+	}
+}
+
+// restarted is how many leaves were restarted at least once.
+func (w *world) restarted() (n int) {
+	for _, m := range w.all() {
+		if w.homeserver.Fate(m.delayID).Restarts > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// comeBackSlowly has all members but every sixth come back within 10 s.
+func (w *world) comeBackSlowly() {
+	w.t.Helper()
+	var running sync.WaitGroup
+	for i, m := range w.all() {
+		if i%6 == 0 {
+			m.vanish()
+			continue
+		}
+		running.Go(func() {
+			<-time.After(rand.N(9 * time.Second))
+			if !m.comeBack() {
+				w.t.Errorf("%s comes back, and the room is not there", m.identity)
+			}
+		})
+	}
+	w.hold(9 * time.Second)
+	running.Wait()
+}

@@ -1,0 +1,154 @@
+package leave_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		earlier.DelayID = delayID(t, "earlier")
+		time.Sleep(time.Second)
+		later := another(t, 1, long)
+		w.wantLimit("", later, many)
+		w.wantLimit("", earlier, many)
+		w.wantLimit("", earlier, many)
+		got, err := s.Get(t.Context(), later.Key)
+		if err != nil || got.DelayID != later.DelayID || !slices.Equal(got.Replaces, []matrix.DelayID{earlier.DelayID}) {
+			t.Errorf("%q is stored and is to cancel %q (%v)", got.DelayID, got.Replaces, err)
+		}
+		if due := got.Due(); due.After(time.Now()) {
+			t.Errorf("it is due in %v, want now", time.Until(due))
+		}
+	})
+}
+
+// What supersedes a delegation may end before it can be told.
+func TestSupersededByWhatHasEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		time.Sleep(time.Second)
+		later := another(t, 1, long)
+		later.DelayID = delayID(t, "later")
+		w.wantLimit("", later, many)
+		gets := 0
+		s.before = func(_ context.Context, call string) error {
+			if call != "Get" {
+				return nil
+			}
+			if gets++; gets == 2 { // the first was about what it replaces
+				stored, err := s.Store.Get(t.Context(), later.Key)
+				if err == nil {
+					err = s.Delete(t.Context(), stored)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		}
+		w.wantLimit("", earlier, many)
+		if got, err := s.Store.Get(t.Context(), earlier.Key); err != nil || got.DelayID != earlier.DelayID {
+			t.Errorf("%q is stored (%v), want the one that is left", got.DelayID, err)
+		}
+	})
+}
+
+// lost has the answers to the Puts that follow be lost.
+func lost(error) error { return context.DeadlineExceeded }
+
+// A request that failed leaves no job behind, though its write has happened.
+func TestLostAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.after = lost
+		job := another(t, 1, long)
+		if err := w.keeper.Delegate(t.Context(), job, many); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Delegate: %v", err)
+		}
+		time.Sleep(time.Second)
+		if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
+			t.Errorf("the job is stored: %v", err)
+		}
+	})
+}
+
+// One that took another's place stays: the other's leave is no longer
+// restarted, and would empty the live member.
+func TestLostAnswerOfAReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		w.wantLimit("", another(t, 1, long), many)
+		for _, id := range []string{"later", "d1"} {
+			time.Sleep(time.Second)
+			s.after = lost
+			later := another(t, 1, long)
+			later.DelayID = delayID(t, id)
+			if err := w.keeper.Delegate(t.Context(), later, many); err == nil {
+				t.Error("the answer was not lost")
+			}
+			time.Sleep(time.Second)
+			if got, err := s.Get(t.Context(), later.Key); err != nil || got.DelayID != later.DelayID {
+				t.Errorf("%q is stored (%v), want %q", got.DelayID, err, id)
+			}
+		}
+	})
+}
+
+func TestCallerGoesAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.before = taking(100 * time.Millisecond)
+		gone, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(150*time.Millisecond, cancel)
+		job := another(t, 1, long)
+		if err := w.keeper.Delegate(gone, job, many); err != nil {
+			t.Errorf("Delegate: %v", err)
+		}
+		if err := w.keeper.Report(gone, leave.Report{Key: job.Key, Session: "S1"}); err != nil {
+			t.Errorf("Report: %v", err)
+		}
+		if got, err := s.Get(t.Context(), job.Key); err != nil || got.Session != "S1" {
+			t.Errorf("stored is %+v, %v", got, err)
+		}
+	})
+}
+
+func TestReportOfAnUnknownParticipant(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		report := leave.Report{Key: key, Event: leave.Left, Session: "S1", Reason: leave.Clear}
+		if err := w.keeper.Report(t.Context(), report); err != nil {
+			t.Errorf("Report: %v, want nothing to do", err)
+		}
+		unknown := fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
+		s.before = func(context.Context, string) error { return unknown }
+		if err := w.keeper.Report(t.Context(), report); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+
+		// The job moves to a store that does not answer between read and write.
+		s.before = nil
+		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
+		s.before = func(_ context.Context, call string) error {
+			if call == "Save" {
+				s.before = func(context.Context, string) error { return unknown }
+				return leave.ErrConflict
+			}
+			return nil
+		}
+		if err := w.keeper.Report(t.Context(), report); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+	})
+}

@@ -1,0 +1,170 @@
+package leave_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// crowd is a world with many members, each in the call with a leave of its own.
+type crowd struct{ *world }
+
+func newCrowd(t *testing.T, rate float64) crowd {
+	w := newWorld(t)
+	w.stop()
+	<-w.ended
+	w.budget = &leave.Budget{Rate: rate}
+	w.start()
+	return crowd{w}
+}
+
+// add brings a member into the call.
+func (c crowd) add(name string, delay time.Duration) error {
+	c.t.Helper()
+	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
+	c.set(func() {
+		c.makeRoom()
+		c.present[k] = "S" + name
+	})
+	c.schedule(name, delay)
+	job := leave.New(k, user(c.t), delayID(c.t, name), delay, time.Now())
+	err := c.current().Delegate(c.t.Context(), job, leave.Limits{PerUser: 10_000, All: 10_000})
+	if err != nil {
+		return err
+	}
+	return c.current().Report(c.t.Context(), leave.Report{Key: k, Event: leave.Joined, Session: "S" + name})
+}
+
+// quit has a member say good-bye.
+func (c crowd) quit(name string) {
+	c.t.Helper()
+	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
+	c.set(func() { delete(c.present, k) })
+	if err := c.current().Report(c.t.Context(), leave.Report{Key: k, Event: leave.Left, Session: "S" + name, Reason: leave.Clear}); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// fates counts how the events of names are over.
+func (c crowd) fates(prefix string, n int) map[string]int {
+	counts := map[string]int{}
+	for i := range n {
+		over, _ := c.fate(fmt.Sprint(prefix, i))
+		counts[over]++
+	}
+	return counts
+}
+
+// TestHomeserverAtItsLimit: as many leaves as the rate carries are taken over,
+// and all of them are kept alive; one more is refused.
+func TestHomeserverAtItsLimit(t *testing.T) {
+	for _, rate := range []float64{1, 10} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newCrowd(t, rate)
+				n := 0
+				for ; n < 1000; n++ {
+					err := c.add(fmt.Sprint("m", n), 18*time.Second)
+					if limit, ok := err.(*leave.LimitError); ok && limit.Setting == "LIVEKIT_DELAYED_EVENT_RATE" {
+						break
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if want := int(0.8 * rate * 0.8 * 18); n != want {
+					t.Errorf("%d leaves of 18 s are taken over at %v a second, want %d", n, rate, want)
+				}
+				time.Sleep(10 * time.Minute)
+				if got := c.fates("m", n); got[""] != n {
+					t.Errorf("after 10 min: %v, want all to wait", got)
+				}
+			})
+		})
+	}
+}
+
+// TestCrowdThatLeaves: 2,000 leaves at once take their time, and no restart of
+// anybody else is late for them; none of them asks the SFU over and over.
+func TestCrowdThatLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const crowds, others = 2000, 100
+		c := newCrowd(t, 10)
+		for i := range others {
+			if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range crowds {
+			if err := c.add(fmt.Sprint("m", i), 24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		before := 0
+		c.set(func() { before = c.asked })
+		start := time.Now()
+		for i := range crowds {
+			c.quit(fmt.Sprint("m", i))
+		}
+		time.Sleep(40 * time.Minute)
+		if got := c.fates("m", crowds); got["sent"] != crowds {
+			t.Errorf("of those who left: %v, want all sent", got)
+		}
+		if got := c.fates("other", others); got[""] != others {
+			t.Errorf("of those who stay: %v, want all to wait", got)
+		}
+		var longest time.Duration
+		for i := range crowds {
+			_, at := c.fate(fmt.Sprint("m", i))
+			longest = max(longest, at.Sub(start))
+		}
+		asked := 0
+		c.set(func() { asked = c.asked - before })
+		t.Logf("the last leave was sent after %v; the SFU was asked %d times", longest, asked)
+		if asked > 4*crowds {
+			t.Errorf("the SFU was asked %d times about %d leaves", asked, crowds)
+		}
+		// 10 a second, of which the others need some 6.
+		if longest > 35*time.Minute {
+			t.Errorf("the last leave was sent after %v", longest)
+		}
+	})
+}
+
+// TestLimitedHomeserver answers 429 with a wait that is longer than the delay
+// has left: one try is made nevertheless, for it could not be worse.
+func TestLimitedHomeserver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(t, 10)
+		told := 0
+		c.stop()
+		<-c.ended
+		c.budget = &leave.Budget{Rate: 10, Limited: func(matrix.ServerName) { c.set(func() { told++ }) }}
+		c.start()
+		if err := c.add("m0", 18*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, time.Hour })
+		time.Sleep(6 * time.Second)
+		c.set(func() { c.hsStatus = "" })
+		calls := c.count("restart m0")
+		time.Sleep(5 * time.Minute)
+		if got, _ := c.fate("m0"); got != "" {
+			t.Errorf("the leave is %s; calls %q", got, c.calls)
+		}
+		if calls > 4 {
+			t.Errorf("%d restarts although the homeserver asked for an hour of silence", calls)
+		}
+		c.set(func() {
+			if told != 1 {
+				t.Errorf("told %d times", told)
+			}
+		})
+	})
+}

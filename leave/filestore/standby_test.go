@@ -1,0 +1,104 @@
+package filestore
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
+	"matrixrtc-auth/leave/standby"
+)
+
+var _ standby.Resident = (*Store)(nil)
+
+// guarded returns s with a standby before it.
+func guarded(tb testing.TB, s *Store) *standby.Store {
+	g := standby.New(tb.Context(), s, slog.New(slog.DiscardHandler), nil)
+	tb.Cleanup(func() { g.Close() })
+	return g
+}
+
+func TestConformanceWithStandby(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leave.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
+}
+
+// TestGoesOnWithoutDisk: nothing that was done while the disk took nothing, or
+// slept, is lost when it is well again, and it is asked by nobody but us.
+func TestGoesOnWithoutDisk(t *testing.T) {
+	for name, ops := range map[string][]string{
+		"full":      {"write", "create"},
+		"read-only": {"write", "sync", "create", "rename", "remove"},
+		"asleep":    nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asleep atomic.Bool
+				awake := make(chan struct{})
+				d := &trouble{err: syscall.EROFS, ops: ops}
+				p := newPlace(t)
+				s := p.open(t, faultDisk{fault: func(op, name string) error {
+					if op == "sync" && asleep.Load() {
+						<-awake
+					}
+					return d.fault(op, name)
+				}}, spare)
+				g := guarded(t, s)
+				for n := range 3 {
+					putTo(t, g, n)
+				}
+
+				d.on.Store(true)
+				asleep.Store(len(ops) == 0)
+				begun := time.Now()
+				for n := 3; n < 10; n++ {
+					putTo(t, g, n)
+				}
+				ended, err := g.Get(t.Context(), job(t, 1).Key)
+				if err == nil {
+					err = g.Delete(t.Context(), ended)
+				}
+				if took := time.Since(begun); err != nil || took > time.Second || !g.Status().Degraded {
+					t.Errorf("%v, after %v, degraded is %v", err, took, g.Status().Degraded)
+				}
+				time.Sleep(10 * time.Minute)
+				if !g.Status().Degraded {
+					t.Error("no longer degraded, and the disk is not well")
+				}
+
+				d.on.Store(false)
+				if asleep.Swap(false) {
+					close(awake)
+				}
+				time.Sleep(5 * time.Second)
+				if g.Status().Degraded {
+					t.Error("still degraded")
+				}
+				want := jobs(t, s.memory)
+				g.Close()
+				again := p.open(t, osDisk{}, spare)
+				wantIDs(t, again, 0, 2, 3, 4, 5, 6, 7, 8, 9)
+				wantJobs(t, again, want)
+			})
+		})
+	}
+}
+
+func putTo(t *testing.T, s leave.Store, n int) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), job(t, n)); err != nil {
+		t.Errorf("Put: %v", err)
+	}
+}
+
+// TestMemoryWithStandby: what stands before a file makes no copies of it.
+func TestMemoryWithStandby(t *testing.T) {
+	const most = 600 // as without
+	got := leavetest.BytesPerJob(t, 100_000, func() leave.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
+	if got > most {
+		t.Errorf("%.0f bytes of heap for a job, want at most %d", got, most)
+	}
+}

@@ -1,0 +1,113 @@
+package leavetest
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Many returns the i-th of many delegations: 50 in a room, 4 of a user, with
+// texts as long as in service that none shares with another, as they come from
+// requests.
+func Many(tb testing.TB, i int, now time.Time) leave.Job {
+	tb.Helper()
+	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID(fmt.Sprintf("syd_%020d", i))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key := leave.Key{Room: sfu.Room(hash(i / 50)), Identity: sfu.Identity(hash(i))}
+	return leave.New(key, user, id, time.Hour, now)
+}
+
+// hash is as long as the names in LiveKit are.
+func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i) }
+
+// Callers is how many delegate at once in a benchmark.
+const Callers = 64
+
+// Delegations has as many callers delegate b.N leaves by way of a keeper, each
+// of a participant of its own, and reports how many are accepted in a second,
+// also in relation to the raw writes a second that what is below the store can
+// do.
+func Delegations(b *testing.B, s leave.Store, raw float64) {
+	b.Helper()
+	k := &leave.Keeper{Store: s, Budget: &leave.Budget{}, Log: slog.New(slog.DiscardHandler)}
+	limits := leave.Limits{PerUser: b.N, All: b.N}
+	now := time.Now()
+	jobs := make([]leave.Job, b.N)
+	for i := range jobs {
+		jobs[i] = Many(b, i, now)
+	}
+	b.ResetTimer()
+	AtOnce(b.N, func(i int) {
+		if err := k.Delegate(b.Context(), jobs[i], limits); err != nil {
+			b.Error(err)
+		}
+	})
+	rate := float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "delegations/s")
+	b.ReportMetric(rate/raw, "ratio")
+}
+
+// AtOnce does n things, as many at once as there are callers, and returns how
+// many were done in a second.
+func AtOnce(n int, do func(i int)) (rate float64) {
+	var next atomic.Int64
+	var callers sync.WaitGroup
+	begin := time.Now()
+	for range Callers {
+		callers.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				do(i - 1)
+			}
+		})
+	}
+	callers.Wait()
+	return float64(n) / time.Since(begin).Seconds()
+}
+
+// BytesPerJob returns how much heap a store takes for each of so many
+// connected jobs, a hundredth of them lent.
+func BytesPerJob(tb testing.TB, jobs int, open func() leave.Store) float64 {
+	tb.Helper()
+	now := time.Now()
+	before := heap()
+	s := open()
+	const batch = 500
+	for i := 0; i < jobs; i += batch {
+		var some []leave.Job
+		for n := range batch {
+			some = append(some, Many(tb, i+n, now).Joined(now, fmt.Sprintf("PA_%012d", i+n)))
+		}
+		if err := s.Merge(tb.Context(), some); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if _, err := s.Claim(tb.Context(), "holder", now, jobs/100); err != nil {
+		tb.Fatal(err)
+	}
+	bytes := float64(heap()-before) / float64(jobs)
+	runtime.KeepAlive(s)
+	return bytes
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // what the first has set free of finalizers
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,80 @@
+package memstore
+
+import (
+	"context"
+	"maps"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// Count returns how many jobs there are, whatever their number in no time.
+func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := leave.Counts{All: len(s.jobs), ByState: map[leave.State]int{}}
+	for _, state := range leave.States() {
+		c.ByState[state] = 0
+	}
+	maps.Copy(c.ByState, s.states)
+	if u := s.users[id]; u != nil {
+		c.OfUser = u.jobs
+	}
+	if h := s.servers[id.Server()]; h != nil {
+		c.Load = h.weight.Load()
+	}
+	return c, nil
+}
+
+// count adds what an entry's job counts for, or with by -1 takes it away. The
+// lock is held, here and below.
+func (s *Store) count(e *entry, by int) {
+	e.owner.jobs += by
+	e.owner.server.weight += leave.Weight(by) * leave.WeightOf(e.delay)
+	if s.states[e.state] += by; s.states[e.state] == 0 {
+		delete(s.states, e.state)
+	}
+	if e.occupies() {
+		e.room.occupied += by
+	}
+}
+
+// own makes the entry's job, which is not counted, one of id's.
+func (s *Store) own(e *entry, id matrix.UserID) {
+	old := e.owner
+	if old != nil && old.id == id {
+		return
+	}
+	e.owner = s.user(id)
+	s.release(old)
+}
+
+func (s *Store) user(id matrix.UserID) *user {
+	u := s.users[id]
+	if u == nil {
+		u = &user{id: id, server: s.server(id.Server())}
+		u.server.users++
+		s.users[id] = u
+	}
+	return u
+}
+
+func (s *Store) server(name matrix.ServerName) *server {
+	h := s.servers[name]
+	if h == nil {
+		h = &server{}
+		s.servers[name] = h
+	}
+	return h
+}
+
+// release forgets a user, and the homeserver, with the last job.
+func (s *Store) release(u *user) {
+	if u == nil || u.jobs > 0 {
+		return
+	}
+	delete(s.users, u.id)
+	if u.server.users--; u.server.users == 0 {
+		delete(s.servers, u.id.Server())
+	}
+}

@@ -1,0 +1,255 @@
+package leave_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+var (
+	seeds     = flag.Uint64("seeds", 150, "how many calls TestWhateverHappens makes up")
+	firstSeed = flag.Uint64("seed", 0, "the first of them")
+)
+
+// TestWhateverHappens lets random things happen to a call: the participant
+// comes, goes, changes its session; webhooks are lost, doubled and late; the
+// SFU, the homeserver and the program go away and come back. Nobody who is in
+// the call may ever be emptied, and nobody who has left for good may stay.
+func TestWhateverHappens(t *testing.T) {
+	for i := range *seeds {
+		seed := *firstSeed + i
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newModel(t, seed).run() })
+		})
+	}
+}
+
+type model struct {
+	*world
+	random  *rand.Rand
+	other   *frozen // a second process on the same store
+	session int     // number of the last one
+	inCall  bool    // for all that the participant knows
+	story   []string
+}
+
+// tell notes what happened, for the message of a failure.
+func (m *model) tell(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.story = append(m.story, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func newModel(t *testing.T, seed uint64) *model {
+	m := &model{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 1))}
+	m.seedJitter(seed)
+	m.other = m.startOther()
+	m.come()
+	delay := []time.Duration{8 * time.Second, 18 * time.Second, time.Hour}[m.random.IntN(3)]
+	m.delegate("d1", delay)
+	m.hint(leave.Joined, leave.Unclear)
+	return m
+}
+
+// seedJitter has all pauses be the same in every run of a seed.
+func (m *model) seedJitter(seed uint64) {
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 2))
+	m.stop()
+	<-m.ended
+	m.log = slog.New(slog.NewTextHandler(teller{m}, nil))
+	m.jitter = func(d time.Duration) time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return d - time.Duration(random.Int64N(int64(d/10)+1))
+	}
+	m.start()
+}
+
+func (m *model) name() string { return fmt.Sprint("S", m.session) }
+
+func (m *model) come() {
+	m.session++
+	m.inCall = true
+	m.join(m.name())
+	m.tell("joins %s", m.name())
+}
+
+func (m *model) fatalf(format string, args ...any) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(m.story, "\n"))
+}
+
+// teller has the keeper's log in the story.
+type teller struct{ m *model }
+
+func (w teller) Write(line []byte) (int, error) {
+	w.m.tell("    %s", strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// hint sends a webhook: perhaps not at all, perhaps twice, perhaps late.
+func (m *model) hint(event leave.Event, reason leave.Reason) {
+	session := m.name()
+	for range m.random.IntN(3) {
+		late := time.Duration(m.random.IntN(3000)) * time.Millisecond
+		time.AfterFunc(late, func() {
+			m.tell("webhook %v %s %v", event, session, reason)
+			_ = m.current().Report(m.t.Context(), leave.Report{Key: key, Event: event, Session: session, Reason: reason})
+		})
+	}
+}
+
+func (m *model) run() {
+	events := []func(){
+		m.reconnect, m.reconnect, m.takeOver, m.sfuAway, m.sfuRestarts, m.homeserverAway, m.homeserverLimits,
+		m.programRestarts, m.otherFreezes, m.nothing, m.nothing,
+	}
+	for range 15 {
+		time.Sleep(settled + time.Duration(m.random.IntN(40_000))*time.Millisecond)
+		if over, _ := m.fate("d1"); over != "" && m.inCall {
+			m.fatalf("a live member was emptied: %s", over)
+		}
+		chosen := m.random.IntN(len(events))
+		m.tell("event %d", chosen)
+		events[chosen]()
+	}
+	m.vanish()
+	m.inCall = false
+	left := time.Now()
+	reason := leave.Reason(m.random.IntN(2))
+	m.hint(leave.Left, reason)
+	time.Sleep(5 * time.Minute)
+	over, at := m.fate("d1")
+	if over == "" || at.Sub(left) > 2*time.Minute+15*time.Second {
+		m.fatalf("who left stayed for %v: %q", at.Sub(left), over)
+	}
+}
+
+// settled is how long a client that has come back stays at least. Who goes
+// again within the grace of the last time, with all webhooks lost, cannot be
+// told from one who never came.
+const settled = 3 * time.Second
+
+func (m *model) nothing() {}
+
+// reconnect: the connection breaks and is back within a second.
+func (m *model) reconnect() {
+	m.vanish()
+	m.hint(leave.Left, leave.Unclear)
+	time.Sleep(time.Duration(m.random.IntN(900)) * time.Millisecond)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
+
+// takeOver: another session of the same identity replaces the first.
+func (m *model) takeOver() {
+	m.hint(leave.Left, leave.Unclear)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
+
+// sfuRestarts: it is back before anybody has asked, and its clients soon after.
+func (m *model) sfuRestarts() {
+	m.sfuRestart()
+	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
+
+// sfuAway: everybody is thrown out and comes back within 10 s.
+func (m *model) sfuAway() {
+	m.set(func() { m.sfuDown, m.roomAt = true, time.Time{} })
+	m.vanish()
+	if m.random.IntN(2) == 0 {
+		m.hint(leave.Left, leave.Shutdown)
+	}
+	time.Sleep(time.Duration(500+m.random.IntN(60_000)) * time.Millisecond)
+	m.set(func() { m.sfuDown = false })
+	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
+
+// homeserverAway: for less than what the shortest delay leaves.
+func (m *model) homeserverAway() {
+	m.set(func() { m.hsDown = true })
+	time.Sleep(time.Duration(m.random.IntN(5000)) * time.Millisecond)
+	m.set(func() { m.hsDown = false })
+}
+
+// homeserverLimits: it answers 429, for as long.
+func (m *model) homeserverLimits() {
+	m.set(func() { m.hsStatus = matrix.ResultLimited })
+	time.Sleep(time.Duration(m.random.IntN(5000)) * time.Millisecond)
+	m.set(func() { m.hsStatus = "" })
+}
+
+// otherFreezes: the other process stops in the middle of whatever it does, and
+// goes on much later with what it knew.
+func (m *model) otherFreezes() {
+	m.other.freeze(time.Duration(m.random.IntN(30_000)) * time.Millisecond)
+}
+
+func (m *model) programRestarts() {
+	m.stop()
+	<-m.ended
+	time.Sleep(time.Duration(m.random.IntN(4000)) * time.Millisecond)
+	m.start()
+}
+
+// frozen is the SFU as a process sees it that may freeze while it asks.
+type frozen struct {
+	leave.SFU
+	mu   sync.Mutex
+	thaw time.Time
+}
+
+func (f *frozen) freeze(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.thaw = time.Now().Add(d)
+}
+
+// Session has the answer from before the freeze.
+func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
+	session, err := f.SFU.Session(ctx, room, identity)
+	f.mu.Lock()
+	rest := time.Until(f.thaw)
+	f.mu.Unlock()
+	time.Sleep(rest)
+	return session, err
+}
+
+// startOther starts a second process, which works on what it claims first.
+func (m *model) startOther() *frozen {
+	f := &frozen{SFU: m.world}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	keeper := &leave.Keeper{
+		Store: m.store, SFU: f, Events: m.world, Holder: "other", Grace: grace, Interval: m.interval,
+		Jitter: m.jitter, Budget: &leave.Budget{}, Log: m.log,
+	}
+	go func() {
+		keeper.Run(ctx)
+		close(ended)
+	}()
+	m.t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return f
+}

@@ -1,0 +1,157 @@
+package standby
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// copying answers the calls of a store whose jobs are out of reach in an outage:
+// copies take their place.
+type copying struct{ s *Store }
+
+// Put stores a job just delegated. In an outage only so many are accepted; the
+// error is then a *[leave.LimitError].
+func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
+	job.Version = 0 // it has none before it is stored
+	job.Version = 0 // it has none before it is stored
+	return do(ctx, c.s,
+		func(ctx context.Context) (*leave.Job, error) { return c.s.store.Put(ctx, job) },
+		func(o *outage) (*leave.Job, error) { return o.put(job) },
+		func(replaced *leave.Job) {
+			if replaced != nil {
+				job = job.Replacing(*replaced)
+			}
+			c.s.keep(job)
+		})
+}
+
+// Get returns the job of a key. In an outage ErrNotFound comes with
+// [leave.ErrAway]: the store may have it.
+func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) (leave.Job, error) { return c.s.store.Get(ctx, key) },
+		func(o *outage) (leave.Job, error) { return o.get(key) },
+		c.s.refresh)
+}
+
+// Save writes a job whose version is the stored one.
+func (c copying) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) (leave.Job, error) {
+			if marked(job.Version) {
+				return leave.Job{}, leave.ErrConflict
+			}
+			return c.s.store.Save(ctx, job)
+		},
+		func(o *outage) (leave.Job, error) { return o.save(job) },
+		c.s.keep)
+}
+
+// Delete ends a job whose version is the stored one.
+func (c copying) Delete(ctx context.Context, job leave.Job) error {
+	_, err := do(ctx, c.s,
+		func(ctx context.Context) (struct{}, error) {
+			if marked(job.Version) {
+				return struct{}{}, leave.ErrConflict
+			}
+			return struct{}{}, c.s.store.Delete(ctx, job)
+		},
+		func(o *outage) (struct{}, error) { return struct{}{}, o.delete(job) },
+		func(struct{}) { c.s.drop(job) })
+	return err
+}
+
+// Claim lends up to n due jobs to holder.
+func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) ([]leave.Job, error) { return c.s.store.Claim(ctx, holder, now, n) },
+		func(o *outage) ([]leave.Job, error) { return o.claim(holder, now, n) },
+		func(jobs []leave.Job) {
+			for _, job := range jobs {
+				c.s.keep(job)
+			}
+			c.s.sweepSome(now)
+		})
+}
+
+// ClaimRooms returns up to n rooms that were not returned within the last
+// every. In an outage each is due after 5 s.
+func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },
+		func(o *outage) ([]sfu.Room, error) {
+			return o.memory.ClaimRooms(context.Background(), now, min(every, c.s.looks), n)
+		},
+		func([]sfu.Room) {})
+}
+
+// Room returns the jobs of a room.
+func (c copying) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) ([]leave.Job, error) { return c.s.store.Room(ctx, room) },
+		func(o *outage) ([]leave.Job, error) { return o.room(room) },
+		func(jobs []leave.Job) {
+			for _, job := range jobs {
+				c.s.refresh(job)
+			}
+		})
+}
+
+// Rooms returns the rooms that somebody is, or was just now, in; in an outage
+// those that this process knows.
+func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
+	return do(ctx, c.s,
+		c.s.store.Rooms,
+		func(o *outage) ([]sfu.Room, error) { return o.memory.Rooms(context.Background()) },
+		func([]sfu.Room) {})
+}
+
+// Count returns how many jobs there are; in an outage those that this process
+// knows.
+func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
+	return do(ctx, c.s,
+		func(ctx context.Context) (leave.Counts, error) { return c.s.store.Count(ctx, user) },
+		func(o *outage) (leave.Counts, error) { return o.memory.Count(always(), user) },
+		func(leave.Counts) {})
+}
+
+// Merge brings in copies.
+func (c copying) Merge(ctx context.Context, jobs []leave.Job) error {
+	jobs = unmarked(jobs)
+	_, err := do(ctx, c.s,
+		errorOf(func(ctx context.Context) error { return c.s.store.Merge(ctx, jobs) }),
+		func(o *outage) (struct{}, error) { return struct{}{}, o.merge(jobs) },
+		func(struct{}) {
+			for _, job := range jobs {
+				c.s.keep(job)
+			}
+		})
+	return err
+}
+
+// Close closes the store.
+func (c copying) Close() error { return c.s.store.Close() }
+
+func (c copying) probe(ctx context.Context) error {
+	_, err := c.s.store.Count(ctx, matrix.UserID{})
+	return err
+}
+
+// deliver may give the store what it has had before.
+func (c copying) deliver(ctx context.Context, w work) error {
+	var jobs []leave.Job
+	for _, key := range w.changed {
+		if job, err := c.s.memory.Get(always(), key); err == nil {
+			jobs = append(jobs, job)
+		}
+	}
+	_, err := ask(ctx, errorOf(func(ctx context.Context) error { return c.s.store.Merge(ctx, jobs) }))
+	if err != nil {
+		return err
+	}
+	return c.s.removeAll(ctx, w.ended)
+}
