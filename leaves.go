@@ -108,7 +108,12 @@ func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave
 				"raise rc_delayed_event_mgmt in its homeserver.yaml", "server", server.String())
 		}},
 		Degraded: l.degraded,
-		Log:      l.log,
+		Silent: func() {
+			l.log.Warn("leave: participants come and go on the SFU, and no webhook of it has come here, so leaves are found out late; " +
+				"its livekit.yaml needs webhook.urls with the address of /sfu_webhook here, and webhook.api_key with our key")
+		},
+		Shared: cfg.Store.Kind == config.StoreRedis,
+		Log:    l.log,
 		Observe: func(action string, result matrix.Result, late time.Duration) {
 			counters.LeaveAction(action, string(result), late)
 		},

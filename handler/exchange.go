@@ -28,6 +28,7 @@ type exchange struct {
 	asker  asker
 	user   matrix.UserID // verified
 	room   sfu.Room
+	guest  bool        // may join the room, but not make it
 	leave  *delegation // handed over, nil if none was
 	event  *sfu.Event  // of a webhook that is the SFU's
 	cause  string
@@ -131,6 +132,9 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	}
 	text("user", x.user.String())
 	text("room", string(x.room))
+	if x.guest {
+		text("note", "no room was created: "+x.user.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
+	}
 	if x.leave != nil {
 		text("delay_id", x.leave.id.String())
 		attrs = append(attrs, slog.Duration("delay", x.leave.delay))

@@ -21,6 +21,8 @@ func TestOneLineForEachRequest(t *testing.T) {
 	}{
 		{"POST", "/sfu/get", sfuGetBody("@alice:" + homeserver), []string{"level=INFO", "msg=request", "method=POST",
 			"route=/sfu/get", "status=200", "duration_ms=", "client=192.0.2.1", "user=@alice:example.org", "room="}},
+		{"POST", "/sfu/get", sfuGetBody("@bob:" + stranger), []string{"level=INFO", "status=200",
+			`note="no room was created: remote.example is not in LIVEKIT_FULL_ACCESS_HOMESERVERS"`}},
 		{"POST", "//sfu/get/", badTokenBody(stranger), []string{"level=WARN", "route=/sfu/get", "status=401", "cause=status",
 			"server=remote.example", "token_hash=", "address=192.0.2.7:8448", "M_UNKNOWN_TOKEN"}},
 		{"POST", "/get_token", "{}", []string{"level=INFO", "route=/get_token", "status=400", "cause=bad_json", `error="room_id is missing"`}},

@@ -82,6 +82,7 @@ func (h *Handler) admit(ctx context.Context, x *exchange, user matrix.UserID, wh
 		CanUpdateOwnMetadata: h.CanUpdateOwnMetadata,
 	}
 	x.room = grant.Room
+	x.guest = !fullAccess
 	if fullAccess {
 		ctx, cancel := x.bounded(ctx, ensureTime)
 		defer cancel()

@@ -174,6 +174,7 @@ const (
 // that the store does not answer and this process does not know the job:
 // another may, if the report comes again.
 func (k *Keeper) Report(ctx context.Context, r Report) error {
+	k.silence.heard.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	err := k.report(ctx, r)

@@ -56,6 +56,11 @@ type Keeper struct {
 	// Observe, if set, is told of every action at a homeserver: what came of
 	// it and how late it was.
 	Observe func(action string, result matrix.Result, late time.Duration)
+	// Silent, if set, is told once that participants come and go and the SFU
+	// has never reported any. Shared says that other processes use the store,
+	// to which its reports may go.
+	Silent func()
+	Shared bool
 	// Degraded, if set, reports that the store does not answer, and that what
 	// it seems to say is the memory of this process alone.
 	Degraded func() bool
@@ -63,12 +68,14 @@ type Keeper struct {
 	// at once do not stay together; else it is at random up to a tenth less.
 	Jitter func(pause time.Duration) time.Duration
 
-	once  sync.Once
-	wake  chan struct{}
-	beat  atomic.Int64 // when the loop last went round, milliseconds
-	began atomic.Int64 // since when it has gone round without a long stop
-	watch watch
-	turns turns
+	once    sync.Once
+	wake    chan struct{}
+	beat    atomic.Int64 // when the loop last went round, milliseconds
+	began   atomic.Int64 // since when it has gone round without a long stop
+	started time.Time
+	watch   watch
+	turns   turns
+	silence silence
 }
 
 const (
@@ -108,6 +115,7 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) init() {
 	k.once.Do(func() {
 		k.wake = make(chan struct{}, 1)
+		k.started = time.Now()
 		k.beat.Store(time.Now().UnixMilli())
 		k.began.Store(time.Now().UnixMilli())
 	})
@@ -239,6 +247,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(time.Now(), k.Grace.Outage) })
 	default:
 		outage := k.watch.outage(k.Grace, now)
+		k.missed(t.Job, outage)
 		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
 	}
 }

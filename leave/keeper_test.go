@@ -2,6 +2,7 @@ package leave_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,6 +164,46 @@ func TestLostWebhook(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		w.wantFate("d1", "sent", left, 80*time.Second)
 	})
+}
+
+// An SFU that reports nothing is told of once, when somebody is in a call, or
+// where reports may go elsewhere, when somebody has gone.
+func TestSilentSFU(t *testing.T) {
+	for _, c := range []struct {
+		shared, reports bool
+		inCall, after   int32 // how often it was told of
+	}{
+		{inCall: 1, after: 1},
+		{shared: true, after: 1},
+		{reports: true},
+		{shared: true, reports: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				var told atomic.Int32
+				w.stop()
+				<-w.ended
+				w.shared, w.silent = c.shared, func() { told.Add(1) }
+				w.start()
+				time.Sleep(time.Minute)
+				w.join("S1")
+				w.delegate("d1", long)
+				if c.reports {
+					w.report(leave.Joined, "S1", leave.Unclear)
+				}
+				time.Sleep(10 * time.Minute)
+				if n := told.Load(); n != c.inCall {
+					t.Errorf("told of %d times with somebody in a call, want %d", n, c.inCall)
+				}
+				w.vanish()
+				time.Sleep(10 * time.Minute)
+				if n := told.Load(); n != c.after {
+					t.Errorf("told of %d times, want %d", n, c.after)
+				}
+			})
+		})
+	}
 }
 
 func TestNobodyComes(t *testing.T) {

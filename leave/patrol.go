@@ -73,6 +73,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 		return
 	}
 	now := time.Now()
+	k.listen(jobs, sessions, now)
 	for _, job := range jobs {
 		if change := k.found(job, sessions[job.Identity], now); change != nil {
 			k.write(ctx, job, change)

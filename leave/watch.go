@@ -11,9 +11,15 @@ import (
 )
 
 const (
-	askTime      = time.Second            // one question about presence
-	pollOutage   = 200 * time.Millisecond // an SFU that is away, for a minute …
-	pollLongGone = 5 * time.Second        // … and after that
+	askTime = time.Second // one question about presence
+	// An SFU that is away is asked every pollAtFirst, then every pollOutage,
+	// then every pollLongGone. A client that comes back between the SFU's
+	// return and the next question finds no room and gives up, and just at
+	// first clients try several times a second.
+	pollAtFirst  = 20 * time.Millisecond
+	pollOutage   = 200 * time.Millisecond
+	pollLongGone = 5 * time.Second
+	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 	recreators   = 50 // rooms created at once when the SFU is back
 )
@@ -25,7 +31,8 @@ const (
 type watch struct {
 	mu    sync.Mutex
 	down  bool
-	since time.Time // when it went down, or came back
+	since time.Time     // when it went down, or came back
+	gone  chan struct{} // closed when it goes down; nil until somebody waits
 }
 
 var errSFUAway = errors.New("the SFU does not answer")
@@ -34,8 +41,33 @@ var errSFUAway = errors.New("the SFU does not answer")
 func (w *watch) failed(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.down {
-		w.down, w.since = true, now
+	if w.down {
+		return
+	}
+	w.down, w.since = true, now
+	if w.gone != nil {
+		close(w.gone)
+		w.gone = nil
+	}
+}
+
+// awaitFailure returns true once the SFU is down, false when ctx has ended.
+func (w *watch) awaitFailure(ctx context.Context) bool {
+	w.mu.Lock()
+	if w.down {
+		w.mu.Unlock()
+		return ctx.Err() == nil
+	}
+	if w.gone == nil {
+		w.gone = make(chan struct{})
+	}
+	gone := w.gone
+	w.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-gone:
+		return true
 	}
 }
 
@@ -109,16 +141,27 @@ func unreachable(cause string) bool {
 // watchSFU asks an SFU that is away until it answers, then has it know the
 // rooms again.
 func (k *Keeper) watchSFU(ctx context.Context) {
-	for pause := pollOutage; sleep(ctx, pause); {
-		down, since := k.watch.state()
-		pause = pollOutage
-		if down && time.Since(since) > longGone {
-			pause = pollLongGone
-		}
-		if down && k.answers(ctx) {
+	for k.watch.awaitFailure(ctx) {
+		_, since := k.watch.state()
+		if k.answers(ctx) {
 			k.welcome(ctx, since)
 		}
+		if down, _ := k.watch.state(); down {
+			sleep(ctx, pollPause(time.Since(since)))
+		}
 	}
+}
+
+// pollPause is how long after a question the next one comes to an SFU that has
+// been away for so long.
+func pollPause(away time.Duration) time.Duration {
+	switch {
+	case away < atFirst:
+		return pollAtFirst
+	case away < longGone:
+		return pollOutage
+	}
+	return pollLongGone
 }
 
 // welcome has an SFU that is back know its rooms again.
@@ -169,8 +212,7 @@ func (k *Keeper) lineEnded(ctx context.Context) {
 		k.sfuFailed(err)
 	case k.lostRooms(ctx):
 		k.Log.Warn("leave: the SFU has restarted")
-		k.watch.failed(now)
-		k.welcome(ctx, now)
+		k.watch.failed(now) // watchSFU welcomes it
 	}
 }
 

@@ -27,6 +27,8 @@ type world struct {
 	log      *slog.Logger
 	interval time.Duration
 	jitter   func(time.Duration) time.Duration // nil: at random
+	silent   func()
+	shared   bool
 
 	mu         sync.Mutex
 	present    map[leave.Key]string // participant.sid
@@ -77,7 +79,7 @@ func (w *world) start() {
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
-		Log: w.log,
+		Log: w.log, Silent: w.silent, Shared: w.shared,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended

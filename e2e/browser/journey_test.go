@@ -17,7 +17,7 @@ import (
 // The README's way: jwt. and sfu. behind a reverse proxy with TLS. Its own
 // commands test the deployment, then two people call each other.
 func TestSubDomains(t *testing.T) {
-	s := newStack(t, stack.SubDomains(), nil)
+	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
 	bothModes(t, s)
 }

@@ -31,7 +31,7 @@ const idle = 150 * time.Second
 // Behind DSM's reverse proxy a call works, and outlives the proxy's time-outs:
 // its connection to the SFU is still the first.
 func TestDSM(t *testing.T) {
-	s := newStack(t, dsm(t, true), nil)
+	s := newStack(t, dsm(t, true), lent)
 	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
 	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
 	room := newRoom(t, true, alice, bob)
@@ -61,7 +61,7 @@ func sessions(s *stack.Stack) int {
 // Without the custom headers the token is there, but no WebSocket: the call
 // ends with what the README says.
 func TestDSMWithoutWebSocket(t *testing.T) {
-	s := newStack(t, dsm(t, false), nil)
+	s := newStack(t, dsm(t, false), lent)
 	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
 	alice := newPerson(t, s, "alice")
 	alice.call(newRoom(t, true, alice), true)

@@ -5,8 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,15 +28,16 @@ type person struct {
 	stack    *stack.Stack
 	name     string
 	chromium *stack.Chromium
-	browser  context.Context // of the tab that stays open
-	tab      context.Context // of the call; nil before it
+	hosts    map[string]string // where the browser finds names; nil: at nginx
+	browser  context.Context   // of the tab that stays open
+	tab      context.Context   // of the call; nil before it
 }
 
 // newPerson registers somebody on the stack's homeserver, with the test in the
 // name: nobody else there is called so.
 func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	t.Helper()
-	name += "." + strings.ToLower(path.Base(t.Name()))
+	name += "." + strings.Trim(strange.ReplaceAllString(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")), "-"), "-")
 	registered, err := account.Register(within(t, starting), s.Synapse.URL(), name)
 	if err != nil {
 		t.Fatal(err)
@@ -44,13 +45,19 @@ func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	return &person{Account: registered, t: t, stack: s, name: name}
 }
 
+// strange is what neither user names nor names of files should have.
+var strange = regexp.MustCompile("[^a-z0-9]+")
+
 // startBrowser opens the person's browser, for the length of the test.
 func (p *person) startBrowser() {
 	p.t.Helper()
+	if p.hosts == nil {
+		p.hosts = p.stack.Hosts()
+	}
 	if p.chromium == nil {
 		p.chromium = &stack.Chromium{
 			Host: p.stack.Host, Program: tools.Chromium, Certutil: tools.Certutil,
-			Name: p.name, CA: p.stack.CA.PEM(), Hosts: p.stack.Hosts(),
+			Name: p.name, CA: p.stack.CA.PEM(), Hosts: p.hosts,
 		}
 	}
 	p.t.Cleanup(func() { _ = p.chromium.Stop() }) // it may have been killed

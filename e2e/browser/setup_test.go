@@ -18,6 +18,7 @@ var (
 	programs   stack.Programs
 	tools      stack.Tools
 	repository string
+	homeserver *stack.Stack // of which the homeserver alone is started
 )
 
 func TestMain(m *testing.M) {
@@ -45,8 +46,18 @@ func run(m *testing.M) (code int, err error) {
 	if programs, err = stack.Build(ctx, dir); err != nil {
 		return 0, err
 	}
+	homeserver = &stack.Stack{Host: stack.NewHost(dir), Tools: tools, Layout: stack.SubDomains(stack.Domain)}
+	defer homeserver.Host.Close()
+	if err := homeserver.StartHomeserver(ctx); err != nil {
+		return 0, err
+	}
+	defer homeserver.Synapse.Stop()
 	return m.Run(), nil
 }
+
+// lent has a stack use the homeserver that all tests share which neither stop
+// it nor need another configuration of it.
+func lent(s *stack.Stack) { s.Lent = homeserver.Synapse }
 
 // starting is how long a stack may take to start on a machine that is busy.
 const starting = 90 * time.Second
@@ -107,7 +118,19 @@ func tail(t *testing.T, s *stack.Stack) {
 	for _, part := range s.Parts() {
 		t.Logf("%s ends:\n%s", filepath.Base(part.Log().Path()), narrow(part.Log().Tail(20)))
 	}
+	if s.Lent != nil {
+		keepLog(t, s)
+	}
 	t.Logf("everything is in %s", s.Host.Dir)
+}
+
+// keepLog shows the end of the log of the homeserver that tests share, and
+// keeps a copy of it where the other logs are.
+func keepLog(t *testing.T, s *stack.Stack) {
+	t.Logf("%s ends:\n%s", filepath.Base(s.Lent.Log().Path()), narrow(s.Lent.Log().Tail(20)))
+	if _, err := s.Host.WriteFile(filepath.Base(s.Lent.Log().Path()), []byte(s.Lent.Log().String())); err != nil {
+		t.Error(err)
+	}
 }
 
 // narrow cuts long lines.

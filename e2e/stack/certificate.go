@@ -23,6 +23,12 @@ func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, ke
 	return certificate, key, err
 }
 
+// port is that of an address that was reserved.
+func port(address string) int {
+	_, port := splitAddress(address)
+	return port
+}
+
 // splitAddress takes an address of a Host apart, which has a port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)

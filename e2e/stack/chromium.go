@@ -38,8 +38,9 @@ func (c *Chromium) Start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	c.process, err = start(c.Host, command{
-		name: c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home()},
+	c.process, err = start(ctx, c.Host, command{
+		ports: []int{port(c.address)},
+		name:  c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home()},
 	})
 	if err != nil {
 		return err
@@ -88,11 +89,10 @@ func (c *Chromium) trust(ctx context.Context) error {
 }
 
 func (c *Chromium) flags() []string {
-	_, port := splitAddress(c.address)
 	return []string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
 		"--user-data-dir=" + filepath.Join(c.home(), "chromium"),
-		fmt.Sprintf("--remote-debugging-port=%d", port),
+		fmt.Sprintf("--remote-debugging-port=%d", port(c.address)),
 		"--window-size=800,600", "--disable-dev-shm-usage",
 		"--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 		"--autoplay-policy=no-user-gesture-required",

@@ -18,7 +18,7 @@ type Client struct {
 // has joined.
 func (c *Client) Start(ctx context.Context, sfu, token string) (string, error) {
 	var err error
-	c.process, err = start(c.Host, command{
+	c.process, err = start(ctx, c.Host, command{
 		name: c.name(), program: c.Program, args: []string{sfu}, stdin: token,
 	})
 	if err != nil {

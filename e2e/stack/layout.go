@@ -9,7 +9,8 @@ import (
 // that nobody can own, and only its browsers find them.
 const (
 	readmeDomain = "example.org"
-	domain       = "example.test"
+	// Domain is that of a stack which is alone.
+	Domain = "example.test"
 )
 
 // Layout says at which addresses clients reach the parts of a stack, and what
@@ -23,12 +24,14 @@ type Layout struct {
 	// Names are the host names in these addresses.
 	Names []string
 
+	domain  string
 	servers func(site) (string, error)
 }
 
 // site is what a layout's servers are made of.
 type site struct {
 	readme                   Readme
+	domain                   string
 	listen                   string // the address of nginx
 	service, sfu, homeserver string // addresses
 	certificate, key         string // paths
@@ -37,8 +40,8 @@ type site struct {
 
 // SubDomains is the layout of the README's deployment: jwt. and sfu. are hosts
 // of their own.
-func SubDomains() Layout {
-	l := secure()
+func SubDomains(domain string) Layout {
+	l := secure(domain)
 	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
 	l.Names = append(l.Names, "jwt."+domain, "sfu."+domain)
 	l.servers = func(s site) (string, error) {
@@ -56,15 +59,15 @@ func SubDomains() Layout {
 // server as it stands there, with the homeserver's own location added. A slash
 // at the end of the service's URL is what many well-known files have.
 func Prefixes() Layout {
-	l := secure()
-	l.Service, l.SFU = "https://matrix."+domain+"/livekit/jwt/", "wss://matrix."+domain+"/livekit/sfu"
+	l := secure(Domain)
+	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
 	l.servers = func(s site) (string, error) {
 		block, err := s.prefixes()
 		if err != nil {
 			return "", err
 		}
 		server := strings.Replace(block, homeserverComment, s.homeserverLocation(), 1)
-		return server + s.server(domain, s.homeserverLocation()) + s.server("call."+domain, s.pageLocations()), nil
+		return server + s.server(Domain, s.homeserverLocation()) + s.server("call."+Domain, s.pageLocations()), nil
 	}
 	return l
 }
@@ -73,7 +76,7 @@ func Prefixes() Layout {
 // config is its reconstruction; webSocket says whether the entry sfu. has the
 // custom headers.
 func DSM(config string, webSocket bool) Layout {
-	l := SubDomains()
+	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
 		if webSocket {
 			config = strings.Replace(config, webSocketComment,
@@ -92,6 +95,7 @@ const webSocketComment = "# custom headers: WebSocket"
 func Loopback(address string) Layout {
 	_, port := splitAddress(address)
 	return Layout{
+		domain:     Domain,
 		ServerName: fmt.Sprintf("localhost:%d", port),
 		Homeserver: "http://" + address,
 		Service:    "http://" + address + "/livekit/jwt",
@@ -108,8 +112,9 @@ func Loopback(address string) Layout {
 	}
 }
 
-func secure() Layout {
+func secure(domain string) Layout {
 	return Layout{
+		domain:     domain,
 		ServerName: domain,
 		Homeserver: "https://matrix." + domain,
 		Page:       "https://call." + domain,
@@ -143,7 +148,7 @@ func (s site) moved(block string) string {
 		live+"privkey.pem", s.key,
 		"127.0.0.1:8080", s.service,
 		"127.0.0.1:7880", s.sfu,
-		readmeDomain, domain,
+		readmeDomain, s.domain,
 	).Replace(block)
 }
 
@@ -157,7 +162,7 @@ func (s site) subDomain(part string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	server := s.server(part+"."+domain, "location / {"+location+"}")
+	server := s.server(part+"."+s.domain, "location / {"+location+"}")
 	if part != "sfu" {
 		return server, nil
 	}
@@ -173,8 +178,8 @@ func (s site) server(name, locations string) string {
 // homeserverServers are the homeserver's under its server name and under
 // matrix., and the page's.
 func (s site) homeserverServers() string {
-	return s.server(domain+" matrix."+domain, s.homeserverLocation()) +
-		s.server("call."+domain, s.pageLocations())
+	return s.server(s.domain+" matrix."+s.domain, s.homeserverLocation()) +
+		s.server("call."+s.domain, s.pageLocations())
 }
 
 // homeserverLocation is what Synapse's documentation gives to nginx.

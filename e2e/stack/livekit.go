@@ -22,6 +22,14 @@ func layOut(first int) livekitPorts {
 	}
 }
 
+// all are the ports that the SFU binds.
+func (p livekitPorts) all() (ports []int) {
+	for port := p.http; port <= p.relayEnd; port++ {
+		ports = append(ports, port)
+	}
+	return ports
+}
+
 // deploy moves LiveKit's configuration to loopback. It replaces:
 //   - ports and bind addresses, so that stacks can run side by side and nobody
 //     else reaches them. ICE over TCP is off: LiveKit binds its port on every
@@ -80,7 +88,7 @@ func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
 		"rtc.udp_port":                  ports.media,
 		"rtc.node_ip":                   "127.0.0.2",
 		"rtc.use_ice_lite":              true,
-		"rtc.enable_loopback_candidate": false,
+		"rtc.enable_loopback_candidate": true,
 		"rtc.stun_servers":              []string{fmt.Sprintf("127.0.0.1:%d", ports.turn)},
 		"turn.enabled":                  false,
 	} {

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"net"
 	"os"
+	"path/filepath"
 	"text/template"
 	"time"
 )
@@ -37,7 +38,9 @@ func (n *Nginx) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.process, err = start(n.Host, command{name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}})
+	n.process, err = start(ctx, n.Host, command{
+		name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}, ports: []int{port(n.address)},
+	})
 	if err != nil {
 		return err
 	}
@@ -100,3 +103,9 @@ func (n *Nginx) Exited() <-chan struct{} { return n.process.exited }
 
 // Log is what a started nginx has written, but for its access log.
 func (n *Nginx) Log() Log { return n.process.log }
+
+// AccessLog has a line for each request that has been answered.
+func (n *Nginx) AccessLog() (string, error) {
+	log, err := os.ReadFile(filepath.Join(n.Host.Dir, n.name()+"-access.log"))
+	return string(log), err
+}

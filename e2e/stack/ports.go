@@ -1,11 +1,13 @@
 package stack
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Ports come from below the range that Linux gives to outgoing connections
@@ -76,6 +78,22 @@ func (b *portBlock) take(n int) (int, bool) {
 	}
 	b.next = first + n
 	return first, true
+}
+
+// awaitFree waits until all ports are free.
+func awaitFree(ctx context.Context, ports []int) error {
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
+	for _, port := range ports {
+		for !free(port) {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return fmt.Errorf("port %d is taken: %w", port, context.Cause(ctx))
+			}
+		}
+	}
+	return nil
 }
 
 // free reports whether the port can be bound for TCP and for UDP.

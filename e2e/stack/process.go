@@ -24,6 +24,9 @@ type command struct {
 	env     []string // all of it, but for PATH and HOME
 	dir     string   // to run in; the caller's when empty
 	stdin   string
+	// ports have to be free before it starts: a part that ended a moment ago
+	// may have had them.
+	ports []int
 }
 
 // process is a running command.
@@ -37,7 +40,10 @@ type process struct {
 
 // start runs the command with a log in host's directory. The environment holds
 // nothing of the caller's that could configure a part by accident.
-func start(host *Host, c command) (*process, error) {
+func start(ctx context.Context, host *Host, c command) (*process, error) {
+	if err := awaitFree(ctx, c.ports); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
 	log := Log{filepath.Join(host.Dir, c.name+".log")}
 	file, err := os.OpenFile(log.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -24,7 +24,9 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	s.process, err = start(s.Host, command{name: s.name(), program: s.Program, env: s.environment()})
+	s.process, err = start(ctx, s.Host, command{
+		name: s.name(), program: s.Program, env: s.environment(), ports: []int{port(s.address)},
+	})
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,9 @@ func (s *SFU) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.process, err = start(s.Host, command{
-		name: s.name(), program: s.Program, args: args,
+	s.process, err = start(ctx, s.Host, command{
+		ports: s.ports.all(),
+		name:  s.name(), program: s.Program, args: args,
 		env: []string{"LIVEKIT_KEYS=" + s.keys()},
 	})
 	if err != nil {
@@ -111,6 +112,12 @@ func (s *SFU) MediaPort() int { return s.ports.media }
 // first 100 ms, too.
 func (s *SFU) Stop() error {
 	return s.process.stop(patience{again: 2 * time.Second, kill: 5 * time.Second})
+}
+
+// StopLikeDocker has the SFU wait for its participants to leave, which they do
+// not, and then ends it: `docker stop`, with a shorter wait.
+func (s *SFU) StopLikeDocker() {
+	_ = s.process.stop(patience{kill: 3 * time.Second}) // it has to be killed
 }
 
 // Exited is closed when a started SFU has ended.

@@ -27,6 +27,17 @@ type Stack struct {
 	// Replicas is how many services there are; 0 means one. More than one keep
 	// their leaves in Redis.
 	Replicas int
+	// EachEnv, if set, adds to the configuration of one of the services.
+	EachEnv func(replica int) (map[string]string, error)
+	// Federated has the homeserver speak to others. Its server name is the
+	// address of its listener then, so that nobody asks DNS, and the service
+	// asks homeservers there as it asks others on the internet.
+	Federated bool
+	// Lent is a homeserver that runs already, made by StartHomeserver of a stack
+	// with the same layout. Starting and stopping this stack leaves it alone.
+	Lent *Synapse
+	// BareListener has the homeserver listen once more, at [Synapse.Bare].
+	BareListener bool
 	// RelayMedia has the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
 	RelayMedia bool
@@ -60,6 +71,18 @@ func (s *Stack) Start(ctx context.Context) error {
 	return nil
 }
 
+// StartHomeserver starts the homeserver alone, to be lent to other stacks.
+func (s *Stack) StartHomeserver(ctx context.Context) error {
+	text, err := OpenReadme(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.assembleSynapse(text); err != nil {
+		return err
+	}
+	return s.Synapse.Start(ctx)
+}
+
 // Part is a component of a stack.
 type Part interface {
 	Start(context.Context) error
@@ -70,7 +93,10 @@ type Part interface {
 
 // Parts are the components in the order in which they start.
 func (s *Stack) Parts() []Part {
-	parts := []Part{s.Synapse}
+	var parts []Part
+	if s.Lent == nil {
+		parts = append(parts, s.Synapse)
+	}
 	if s.Redis != nil {
 		parts = append(parts, s.Redis)
 	}
@@ -140,6 +166,10 @@ func (s *Stack) Link(name string, login Login) (string, error) {
 // assembleSynapse adds to a fresh homeserver.yaml what the README says, and
 // what Element Call's matrix_2_0 mode needs besides.
 func (s *Stack) assembleSynapse(text Readme) error {
+	if s.Lent != nil {
+		s.Synapse = s.Lent
+		return nil
+	}
 	calls, err := text.Block("yaml", "max_event_delay_duration")
 	if err != nil {
 		return err
@@ -148,17 +178,40 @@ func (s *Stack) assembleSynapse(text Readme) error {
 	if err != nil {
 		return err
 	}
-	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, domain)
+	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain)
+	federation, err := s.federation()
+	if err != nil {
+		return err
+	}
 	s.Synapse = &Synapse{
-		Host: s.Host, Python: s.Tools.Python,
+		Host: s.Host, Federation: federation, Python: s.Tools.Python,
 		ServerName: s.Layout.ServerName, BaseURL: s.Layout.Homeserver + "/",
 		Additions: append([]string{
 			names.Replace(calls), names.Replace(wellKnown),
 			"experimental_features: {msc4354_enabled: true}",
 		}, s.Homeserver...),
 	}
+	if s.BareListener {
+		if s.Synapse.Bare, err = s.Host.Address(); err != nil {
+			return err
+		}
+	}
 	_, err = s.Synapse.Address()
 	return err
+}
+
+// federation returns the listener for other homeservers, if there is to be one.
+func (s *Stack) federation() (*Federation, error) {
+	if !s.Federated {
+		return nil, nil
+	}
+	address, err := s.Host.Address()
+	if err != nil {
+		return nil, err
+	}
+	ip, _ := splitAddress(address)
+	s.Layout.ServerName = address
+	return &Federation{Address: address, Certificate: s.CA.Certificate(ip), CA: s.CA.PEM()}, nil
 }
 
 func (s *Stack) assembleSFU(ctx context.Context) error {
@@ -181,7 +234,7 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 		}
 	}
 	for i := range max(1, s.Replicas) {
-		if err := s.assembleService(fmt.Sprintf("service-%d", i+1), key); err != nil {
+		if err := s.assembleService(i, key); err != nil {
 			return err
 		}
 	}
@@ -190,7 +243,8 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 
 // assembleService gives a service what .env and compose.yaml give it, and what
 // the README says for one that cannot reach its homeserver by name.
-func (s *Stack) assembleService(name string, key Key) error {
+func (s *Stack) assembleService(replica int, key Key) error {
+	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Env: map[string]string{
 		"LIVEKIT_URL":                      s.Layout.SFU,
 		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
@@ -205,7 +259,22 @@ func (s *Stack) assembleService(name string, key Key) error {
 	if s.Redis != nil {
 		service.Env["LIVEKIT_STORE"], service.Env["LIVEKIT_REDIS_URL"] = "redis", s.Redis.URL()
 	}
+	if s.Federated {
+		ca, err := s.Host.WriteFile("ca.pem", s.CA.PEM())
+		if err != nil {
+			return err
+		}
+		service.Env["LIVEKIT_CA_FILE"], service.Env["LIVEKIT_ALLOWED_NETWORKS"] = ca, "127.0.0.0/8"
+		delete(service.Env, "LIVEKIT_FEDERATION_URL_OVERRIDES")
+	}
 	maps.Copy(service.Env, s.Env)
+	if s.EachEnv != nil {
+		its, err := s.EachEnv(replica)
+		if err != nil {
+			return err
+		}
+		maps.Copy(service.Env, its)
+	}
 	s.Services = append(s.Services, service)
 	_, err := service.Address()
 	return err
@@ -225,7 +294,7 @@ func (s *Stack) assembleNginx(text Readme) error {
 	}
 	s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
 	site := site{
-		readme: text, listen: listen, page: s.page,
+		readme: text, domain: s.Layout.domain, listen: listen, page: s.page,
 		service: "services", homeserver: s.Synapse.address,
 		sfu: strings.TrimPrefix(s.SFU.APIURL(), "http://"),
 	}

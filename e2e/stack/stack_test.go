@@ -47,7 +47,7 @@ func TestCloseRemovesLocks(t *testing.T) {
 // shell starts a script and waits until it says so.
 func shell(t *testing.T, script string) (*process, error) {
 	t.Helper()
-	p, err := start(NewHost(t.TempDir()), command{name: "script", program: "/bin/sh", args: []string{"-c", script}})
+	p, err := start(t.Context(), NewHost(t.TempDir()), command{name: "script", program: "/bin/sh", args: []string{"-c", script}})
 	if err != nil {
 		t.Fatal(err)
 	}

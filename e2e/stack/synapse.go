@@ -26,6 +26,9 @@ type Synapse struct {
 	// Additions are merged into the configuration in turn: mappings by their
 	// keys, everything else by replacing it.
 	Additions []string
+	// Bare, when set, is the address of a listener that serves clients alone:
+	// nobody can ask there who a user is.
+	Bare string
 	// Federation, when set, is a listener for other homeservers.
 	Federation *Federation
 
@@ -53,8 +56,9 @@ func (s *Synapse) Start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	s.process, err = start(s.Host, command{
-		name: s.name(), program: s.Python, dir: s.directory(),
+	s.process, err = start(ctx, s.Host, command{
+		ports: []int{port(s.address)},
+		name:  s.name(), program: s.Python, dir: s.directory(),
 		args: []string{"-m", "synapse.app.homeserver", "-c", "homeserver.yaml"},
 	})
 	if err != nil {
@@ -127,6 +131,9 @@ func (s *Synapse) configuration() ([]byte, error) {
 		doc["public_baseurl"] = s.URL() + "/"
 	}
 	doc["listeners"] = []any{listener(s.address, false, "client", "federation")}
+	if s.Bare != "" {
+		doc["listeners"] = append(doc["listeners"].([]any), listener(s.Bare, false, "client"))
+	}
 	if s.Federation != nil {
 		if err := s.federate(doc); err != nil {
 			return nil, err

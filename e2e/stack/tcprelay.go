@@ -36,6 +36,9 @@ func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
 func (r *TCPRelay) Cut()     { r.gate.shut() }
 func (r *TCPRelay) Restore() { r.gate.open() }
 
+// Held is how many want to send something while the network is cut.
+func (r *TCPRelay) Held() int { return r.gate.holds() }
+
 // Stop closes the listener and all connections.
 func (r *TCPRelay) Stop() {
 	r.listener.Close()

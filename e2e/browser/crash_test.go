@@ -1,0 +1,105 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// Whatever dies during a call and comes back, nobody is thrown out of it, and
+// whoever closes the tab afterwards leaves.
+func TestCrash(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), nil)
+	for _, fault := range []struct {
+		what  string
+		limit time.Duration // for the leave afterwards
+		crash func(*call)
+	}{
+		{"service killed", 5 * time.Second, func(c *call) {
+			s.Services[0].Kill()
+			c.restarts(s.Services[0])
+		}},
+		{"Synapse restarted", 10 * time.Second, func(c *call) {
+			c.stops(s.Synapse)
+			c.restarts(s.Synapse)
+		}},
+		{"SFU killed", 10 * time.Second, func(c *call) {
+			s.SFU.Kill()
+			c.comesBack()
+		}},
+		{"SFU stopped by Docker", 10 * time.Second, func(c *call) {
+			s.SFU.StopLikeDocker()
+			c.comesBack()
+		}},
+	} {
+		t.Run(fault.what, func(t *testing.T) {
+			c := newCall(t, s, stack.Compatibility)
+			fault.crash(c)
+			c.alice.sees(2)
+			c.bob.sees(2)
+			c.stays(20 * time.Second) // longer than every grace
+			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
+				t.Fatalf("somebody was thrown out: %d leaves", n)
+			}
+			c.alice.closeTab()
+			c.isSent(fault.limit)
+		})
+	}
+}
+
+// An SFU that is stopped with force, as two signals do, sends everybody away,
+// and Element Call does not come back by itself: its user loads the page anew.
+// The room is there then, and nobody is thrown out of it.
+func TestSFUStopped(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), lent)
+	// In the clear, because the keys of who loads a page anew reach nobody for
+	// whom they have never left.
+	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
+	c.begin()
+	c.stops(s.SFU)
+	c.restarts(s.SFU)
+	olds := []string{c.leave, c.bob.delegates("")}
+	c.alice.reads("Reconnecting…")
+	c.alice.reload()
+	c.bob.reload()
+	c.alice.sees(2)
+	c.bob.sees(2)
+	c.leave = c.alice.delegates(olds[0])
+	c.bob.delegates(olds[1])
+	if n := c.emptied(c.alice) + c.emptied(c.bob); n > 2 {
+		t.Errorf("%d leaves by two reloads", n)
+	}
+	c.stays(20 * time.Second)
+	c.alice.closeTab()
+	c.isSent(10 * time.Second)
+}
+
+func (c *call) stops(part stack.Part) {
+	c.t.Helper()
+	if err := part.Stop(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *call) restarts(part stack.Part) {
+	c.t.Helper()
+	if err := part.Start(within(c.t, starting)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// away is how long an SFU takes to start where it is not as near as here.
+const away = 3 * time.Second
+
+// comesBack starts an SFU that has forgotten its rooms, in which nobody may
+// make one: the service does, and the clients come back.
+func (c *call) comesBack() {
+	c.t.Helper()
+	<-time.After(away)
+	c.restarts(c.stack.SFU)
+	eventually(c.t, joining, "both are in the room again", func() (bool, string) {
+		there := participants(c.t, c.stack, c.room)
+		return seen(len(there) == 2, there, nil)
+	})
+}

@@ -1,0 +1,100 @@
+package browser
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// Two homeservers, each with a user in one room.
+func TestFederation(t *testing.T) {
+	first := newStack(t, stack.SubDomains(stack.Domain), federated(nil))
+	t.Run("guest", func(t *testing.T) {
+		layout := stack.SubDomains("guest.test")
+		layout.Service = first.Layout.Service
+		second := newStack(t, layout, federated(first))
+		guest(t, first, second)
+	})
+	t.Run("each its own", func(t *testing.T) {
+		eachItsOwn(t, first, newStack(t, stack.SubDomains("other.test"), federated(first)))
+	})
+}
+
+// federated has a stack federate with the first one, or be the first.
+func federated(first *stack.Stack) func(*stack.Stack) {
+	return func(s *stack.Stack) {
+		s.Federated = true
+		if first != nil {
+			s.CA = first.CA
+		}
+	}
+}
+
+// neighbours are Alice, of the first homeserver, and Bob, of the second, and
+// the browser of each finds both deployments.
+func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
+	t.Helper()
+	alice, bob = newPerson(t, first, "alice"), newPerson(t, second, "bob")
+	hosts := first.Hosts()
+	maps.Copy(hosts, second.Hosts())
+	alice.hosts, bob.hosts = hosts, hosts
+	return alice, bob
+}
+
+// guest has Bob's homeserver advertise the first one's service. He may not
+// start calls there, and is told so; he may join them.
+func guest(t *testing.T, first, second *stack.Stack) {
+	alice, bob := neighbours(t, first, second)
+	bob.call(newRoom(t, false, alice, bob), false)
+	bob.reads(fromREADME(t, "may not start a call.* “(.*)”"))
+	if !strings.Contains(serviceLog(first), "no room was created") {
+		t.Error("the service does not say that no room was created")
+	}
+	bob.closeTab()
+
+	room := newRoom(t, true, alice, bob)
+	alice.call(room, true)
+	alice.sees(1)
+	bob.call(room, true)
+	alice.sees(2)
+	bob.sees(2)
+	alice.isMember(bob, room, stack.Compatibility)
+	bob.isMember(alice, room, stack.Compatibility)
+}
+
+// eachItsOwn has each publish to the SFU of their own homeserver's deployment
+// and subscribe to the other's.
+func eachItsOwn(t *testing.T, first, second *stack.Stack) {
+	alice, bob := neighbours(t, first, second)
+	room := newRoom(t, true, alice, bob)
+	alice.call(room, true)
+	alice.sees(1)
+	bob.call(room, true)
+	alice.sees(2)
+	bob.sees(2)
+	publishesAlone(t, first, room, alice)
+	publishesAlone(t, second, room, bob)
+	alice.isMember(bob, room, stack.Compatibility)
+	bob.isMember(alice, room, stack.Compatibility)
+}
+
+// publishesAlone checks that both are on the SFU, and only one publishes there.
+func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person) {
+	t.Helper()
+	there := participants(t, s, room)
+	if len(there) != 2 {
+		t.Errorf("%d people on the SFU of %s", len(there), s.Layout.ServerName)
+	}
+	for _, participant := range there {
+		is := strings.HasPrefix(participant.GetIdentity(), publisher.UserID)
+		if publishes(participant) != is {
+			t.Errorf("%s has %d tracks on the SFU of %s", participant.GetIdentity(), len(participant.GetTracks()), s.Layout.ServerName)
+		}
+	}
+}
+
+func publishes(p *livekit.ParticipantInfo) bool { return len(p.GetTracks()) > 0 }

@@ -1,0 +1,96 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// cut is how long the network of a client is away, flat for how long of that
+// others get nothing from them.
+const (
+	cut  = 8 * time.Second
+	flat = 5 * time.Second
+)
+
+// Who has no network for a moment is not thrown out.
+func TestNetworkCut(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
+		lent(s)
+		s.RelayMedia = true
+	})
+	relay := &stack.UDPRelay{Port: s.SFU.MediaPort()}
+	if err := relay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(relay.Stop)
+	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
+	wire := alice.throughWire()
+	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: alice, bob: bob}
+	c.begin()
+
+	ports := alice.mediaPorts()
+	wire.Cut()
+	relay.Cut(ports)
+	restored := time.After(cut)
+	bob.hearsNothing(flat)
+	<-restored
+	wire.Restore()
+	relay.Restore()
+
+	alice.sees(2)
+	bob.sees(2)
+	c.stays(20 * time.Second) // longer than the SFU takes to miss somebody
+	if n := c.emptied(alice) + c.emptied(bob); n != 0 {
+		t.Fatalf("somebody was thrown out: %d leaves", n)
+	}
+	alice.closeTab()
+	c.isSent(2 * time.Second)
+}
+
+// throughWire has everything of the person's that is not media go through a
+// relay of their own.
+func (p *person) throughWire() *stack.TCPRelay {
+	p.t.Helper()
+	hosts := p.stack.Hosts()
+	wire := &stack.TCPRelay{Host: p.stack.Host, Target: hosts[p.stack.Layout.ServerName]}
+	if err := wire.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(wire.Stop)
+	for name := range hosts {
+		hosts[name] = wire.Address()
+	}
+	p.hosts = hosts
+	return wire
+}
+
+// mediaPorts are the ports that the person's browser sends media from.
+func (p *person) mediaPorts() map[int]bool {
+	p.t.Helper()
+	list, err := ask[[]int](p, "call.ports()")
+	if err != nil || len(list) == 0 {
+		p.t.Fatalf("%s sends from the ports %v, %v", p.name, list, err)
+	}
+	ports := map[int]bool{}
+	for _, port := range list {
+		ports[port] = true
+	}
+	return ports
+}
+
+// hearsNothing checks that at some time within the limit of a cut, nothing is
+// received for so long.
+func (p *person) hearsNothing(d time.Duration) {
+	p.t.Helper()
+	var last media
+	since := time.Now()
+	eventually(p.t, cut, p.name+" receives nothing for "+d.String(), func() (bool, string) {
+		now, err := p.media()
+		if err != nil || now.FramesDecoded != last.FramesDecoded || now.AudioReceived != last.AudioReceived {
+			last, since = now, time.Now()
+		}
+		return seen(time.Since(since) >= d, now, err)
+	})
+}

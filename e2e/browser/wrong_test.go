@@ -1,0 +1,162 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/caller"
+	"matrixrtc-auth/e2e/stack"
+)
+
+// wrong is a configuration with a fault: what makes it so, and what mends it.
+type wrong struct {
+	what      string // as docs/troubleshooting.md has it
+	make, end func(t *testing.T, s *stack.Stack)
+}
+
+func wrongs(s *stack.Stack) []wrong {
+	service := s.Services[0].Env
+	server := s.Layout.ServerName
+	return []wrong{
+		set(s, "The API secret", "LIVEKIT_SECRET", service["LIVEKIT_SECRET"]+"x"),
+		{
+			what: "LiveKit does not run",
+			make: func(t *testing.T, s *stack.Stack) { stop(t, s.SFU) },
+			end:  func(t *testing.T, s *stack.Stack) { start(t, s.SFU) },
+		},
+		set(s, "The homeserver's federation port is closed", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=https://"+unused(s)),
+		set(s, "The homeserver's listener lacks the resource `openid`", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=http://"+s.Synapse.Bare),
+		set(s, "The homeserver's certificate is of an unknown authority", "LIVEKIT_CA_FILE", ""),
+		set(s, "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo", "LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.test"),
+	}
+}
+
+// set is a variable of the service with a wrong value.
+func set(s *stack.Stack, what, name, value string) wrong {
+	before := s.Services[0].Env[name]
+	put := func(value string) func(*testing.T, *stack.Stack) {
+		return func(t *testing.T, s *stack.Stack) {
+			stop(t, s.Services[0])
+			s.Services[0].Env[name] = value
+			start(t, s.Services[0])
+		}
+	}
+	return wrong{what: what, make: put(value), end: put(before)}
+}
+
+// unused is an address at which nobody listens.
+func unused(s *stack.Stack) string {
+	address, err := s.Host.Address()
+	if err != nil {
+		panic(err)
+	}
+	return address
+}
+
+func stop(t *testing.T, part stack.Part) {
+	t.Helper()
+	if err := part.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t *testing.T, part stack.Part) {
+	t.Helper()
+	if err := part.Start(within(t, starting)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Wrong configurations, one at a time: what clients get, what users see and
+// what the log says is what docs/troubleshooting.md says.
+func TestWrong(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
+	table := troubleshooting(t)
+	for _, w := range wrongs(s) {
+		t.Run(w.what, func(t *testing.T) {
+			row, ok := table[w.what]
+			if !ok {
+				t.Errorf("docs/troubleshooting.md has no row %q", w.what)
+			}
+			w.make(t, s)
+			defer w.end(t, s)
+			from := len(serviceLog(s))
+			alice := newPerson(t, s, "alice")
+			answer := get(t, s, alice)
+			if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
+				t.Errorf("/sfu/get answers %s %s, docs say %q", got, answer.Body, row.answer)
+			}
+			if log := serviceLog(s)[from:]; !strings.Contains(log, row.log) || row.log == "" {
+				t.Errorf("docs say that the log has %q; it has\n%s", row.log, log)
+			}
+			alice.call(newRoom(t, false, alice), false)
+			alice.reads(row.call)
+			alice.closeTab()
+		})
+	}
+}
+
+// A LiveKit without webhooks is told of once, and leaves come all the same.
+func TestNoWebhooks(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
+		lent(s)
+		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "5"}
+	})
+	stop(t, s.SFU)
+	s.SFU.Webhook = ""
+	start(t, s.SFU)
+	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
+	c.begin()
+	warning := regexp.MustCompile(`level=WARN msg="leave: .*webhook\.urls`)
+	warnings := func() int { return len(warning.FindAllString(serviceLog(s), -1)) }
+	eventually(t, time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
+	c.alice.closeTab()
+	c.isSent(40 * time.Second) // two looks, at most 10 s apart, and then some
+	if n := warnings(); n != 1 {
+		t.Errorf("%d warnings, want one", n)
+	}
+}
+
+// get asks the service for a token as a client does.
+func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
+	t.Helper()
+	ctx := within(t, starting)
+	token, err := p.OpenIDToken(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := caller.Post(ctx, s.Services[0].URL()+"/sfu/get", caller.Legacy{Room: "!test:" + s.Layout.ServerName, OpenIDToken: token, DeviceID: "TEST"})
+	if err != nil && answer.Status == 0 {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// trouble is a row of docs/troubleshooting.md.
+type trouble struct{ answer, call, log string }
+
+// troubleshooting reads the table of what wrong configurations look like.
+func troubleshooting(t *testing.T) map[string]trouble {
+	t.Helper()
+	page, err := os.ReadFile(repository + "/docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]trouble{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) == 4 {
+			table[strings.TrimSpace(cells[0])] = trouble{plain(cells[1]), plain(cells[2]), plain(cells[3])}
+		}
+	}
+	return table
+}
+
+// plain takes marks off a cell.
+func plain(cell string) string {
+	return strings.NewReplacer("`", "", "“", "", "”", "").Replace(strings.TrimSpace(cell))
+}
