@@ -18,7 +18,8 @@ say() { printf '== %s\n' "$*"; }
 programs() {
   printf '%s\n' 'nginx nginx-light' 'node nodejs' 'npm npm' 'python3 python3'
   [ "$what" != stack ] || return 0
-  printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'redis-server redis-server' 'curl curl'
+  printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'redis-server redis-server' 'curl curl' \
+    'buildah buildah'
 }
 
 # The packages of programs that are missing.
@@ -28,7 +29,11 @@ packages() {
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || echo "$package"
   done < <(programs)
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+  [ "$what" = stack ] || busybox_is_static || echo busybox-static
 }
+
+# A shell that runs in an image with nothing else in it.
+busybox_is_static() { ! ldd "$(command -v busybox)" >/dev/null 2>&1 && command -v busybox >/dev/null; }
 
 # Nothing that is installed here starts by itself: every part of a stack is
 # started by the stack.

@@ -24,6 +24,10 @@ type command struct {
 	env     []string // all of it, but for PATH and HOME
 	dir     string   // to run in; the caller's when empty
 	stdin   string
+	// as, when set, has it run as that user and group, and root, when set, with
+	// that directory as its root. Both take the rights of root.
+	as   int
+	root string
 	// ports have to be free before it starts: a part that ended a moment ago
 	// may have had them.
 	ports []int
@@ -55,12 +59,24 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	cmd.Dir = c.dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), file, file
 	cmd.SysProcAttr = dependent()
+	c.confine(cmd.SysProcAttr)
+	if c.root != "" {
+		cmd.Dir = "/"
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	p := &process{name: c.name, cmd: cmd, log: log, exited: make(chan struct{})}
 	go p.wait()
 	return p, nil
+}
+
+// confine gives the process the user and the root of the command.
+func (c command) confine(attr *syscall.SysProcAttr) {
+	attr.Chroot = c.root
+	if c.as != 0 {
+		attr.Credential = &syscall.Credential{Uid: uint32(c.as), Gid: uint32(c.as)}
+	}
 }
 
 func (p *process) wait() {

@@ -12,6 +12,10 @@ type Service struct {
 	Name    string // of its log; "service" when empty
 	// Env is its whole configuration, without LIVEKIT_JWT_BIND.
 	Env map[string]string
+	// Image, when set, is the root of a container image that holds Program. The
+	// service runs in it as a container does, as the user User.
+	Image string
+	User  int
 
 	address string
 	process *process
@@ -25,7 +29,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	var err error
 	s.process, err = start(ctx, s.Host, command{
-		name: s.name(), program: s.Program, env: s.environment(), ports: []int{port(s.address)},
+		name: s.name(), program: s.Program, env: s.environment(), root: s.Image, as: s.User, ports: []int{port(s.address)},
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ type Stack struct {
 	// Replicas is how many services there are; 0 means one. More than one keep
 	// their leaves in Redis.
 	Replicas int
+	// Image and User, when set, are those of the services; see [Service.Image].
+	Image string
+	User  int
 	// EachEnv, if set, adds to the configuration of one of the services.
 	EachEnv func(replica int) (map[string]string, error)
 	// Federated has the homeserver speak to others. Its server name is the
@@ -245,7 +248,7 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 // the README says for one that cannot reach its homeserver by name.
 func (s *Stack) assembleService(replica int, key Key) error {
 	name := fmt.Sprintf("service-%d", replica+1)
-	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Env: map[string]string{
+	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
 		"LIVEKIT_URL":                      s.Layout.SFU,
 		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
 		"LIVEKIT_KEY":                      key.ID,
@@ -256,6 +259,9 @@ func (s *Stack) assembleService(replica int, key Key) error {
 		"LIVEKIT_STORE":                    "file:" + filepath.Join(s.Host.Dir, name+".db"),
 		"LIVEKIT_LOG_LEVEL":                "debug",
 	}}
+	if s.Image != "" {
+		delete(service.Env, "LIVEKIT_STORE") // the image has a place for it
+	}
 	if s.Redis != nil {
 		service.Env["LIVEKIT_STORE"], service.Env["LIVEKIT_REDIS_URL"] = "redis", s.Redis.URL()
 	}

@@ -18,6 +18,8 @@ type Tools struct {
 	Chromium string
 	Certutil string
 	Curl     string
+	Buildah  string
+	Busybox  string // static
 }
 
 // FindTools finds everything but the browser's part, and names what is missing.
@@ -48,6 +50,8 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	t.Chromium = f.program("chromium")
 	t.Certutil = f.program("certutil")
 	t.Curl = f.program("curl")
+	t.Buildah = f.program("buildah")
+	t.Busybox = f.program("busybox")
 	return t, f.fault()
 }
 

@@ -1,0 +1,158 @@
+package browser
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// imageUser is who the image's program runs as.
+const imageUser = 65532
+
+// The image that the Dockerfile makes holds one program and what it needs. It
+// serves a deployment as an unprivileged user, keeps leaves in /data, and its
+// health check works however the address is written.
+func TestImage(t *testing.T) {
+	image := buildImage(t)
+	t.Run("says how to run it", func(t *testing.T) { imageConfig(t, image) })
+	t.Run("holds one program", func(t *testing.T) { imageFiles(t, image) })
+	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
+		lent(s)
+		s.Image, s.User, s.Programs.Service = image.Root, imageUser, image.Config.Entrypoint[0]
+	})
+	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	t.Run("keeps leaves", func(t *testing.T) {
+		if _, err := os.Stat(filepath.Join(image.Root, "data", "leaves.db")); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("health check", func(t *testing.T) { imageHealth(t, image, s) })
+}
+
+// buildImage builds the image in a directory that is removed with the test.
+func buildImage(t *testing.T) *stack.Image {
+	t.Helper()
+	dir := filepath.Join(repository, "build", "e2e", "image")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	builder := stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
+	image, err := builder.Build(within(t, 10*time.Minute), repository, runtime.GOROOT())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func imageConfig(t *testing.T, image *stack.Image) {
+	config := image.Config
+	if config.User != "65532:65532" || !slices.Equal(config.Entrypoint, []string{"/matrixrtc-auth"}) {
+		t.Errorf("user %q, entry point %q", config.User, config.Entrypoint)
+	}
+	if _, ok := config.ExposedPorts["8080/tcp"]; !ok || len(config.ExposedPorts) != 1 {
+		t.Errorf("ports %v", config.ExposedPorts)
+	}
+	for _, pair := range config.Env {
+		if !strings.HasPrefix(pair, "PATH=") {
+			t.Errorf("the image sets %s", pair)
+		}
+	}
+}
+
+// imageFiles checks every file of the image: what it is, and whose.
+func imageFiles(t *testing.T, image *stack.Image) {
+	var files []string
+	err := filepath.WalkDir(image.Root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, image.Root)
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if name == "/data" && info.Sys().(*syscall.Stat_t).Uid != imageUser {
+			t.Errorf("%s belongs to %d", name, info.Sys().(*syscall.Stat_t).Uid)
+		}
+		if !entry.IsDir() {
+			files = append(files, name)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(files, []string{"/etc/ssl/certs/ca-certificates.crt", "/matrixrtc-auth"}) {
+		t.Errorf("the image holds %v, %v", files, err)
+	}
+}
+
+// imageHealth runs the image's own health check against the image's own
+// program, for addresses of every form.
+func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
+	if image.Config.Healthcheck == nil || image.Config.Healthcheck.Test[0] != "CMD" {
+		t.Fatalf("the image has the health check %+v", image.Config.Healthcheck)
+	}
+	service := s.Services[0]
+	stop(t, service)
+	defer start(t, service)
+	_, port, _ := strings.Cut(strings.TrimPrefix(service.URL(), "http://"), ":")
+	for name, bind := range map[string]string{
+		"port":          "LIVEKIT_JWT_BIND=:" + port,
+		"port variable": "LIVEKIT_JWT_PORT=" + port,
+		"IPv4":          "LIVEKIT_JWT_BIND=127.0.0.1:" + port,
+		"IPv6":          "LIVEKIT_JWT_BIND=[::1]:" + port,
+		"every IPv4":    "LIVEKIT_JWT_BIND=0.0.0.0:" + port,
+		"every address": "LIVEKIT_JWT_BIND=[::]:" + port,
+		"Unix socket":   "LIVEKIT_JWT_BIND=unix:/data/socket",
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := func() error {
+				return inImage(image, image.Config.Healthcheck.Test[1:], bind).Run()
+			}
+			if check() == nil {
+				t.Error("healthy before it runs")
+			}
+			program := inImage(image, image.Config.Entrypoint, append(environment(service), bind)...)
+			if err := program.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- program.Wait() }()
+			eventually(t, 20*time.Second, "it is healthy", func() (bool, string) {
+				err := check()
+				return seen(err == nil, "healthy", err)
+			})
+			_ = program.Process.Signal(syscall.SIGTERM)
+			if err := <-ended; err != nil {
+				t.Errorf("it ended with %v", err)
+			}
+		})
+	}
+}
+
+// environment is the service's, without where it listens.
+func environment(service *stack.Service) (env []string) {
+	for name, value := range service.Env {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// inImage is a command that runs as in a container of the image.
+func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Path, cmd.Err = command[0], nil // in the image, not here
+	cmd.Env, cmd.Dir = env, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Chroot: image.Root, Credential: &syscall.Credential{Uid: imageUser, Gid: imageUser},
+	}
+	return cmd
+}

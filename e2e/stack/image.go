@@ -1,0 +1,176 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Builder builds container images with buildah, without a container engine. It
+// needs the rights of root, and keeps everything below Dir.
+type Builder struct {
+	Dir     string
+	Buildah string
+	Busybox string
+}
+
+// Image is a built image, and its files.
+type Image struct {
+	Root   string // of its files
+	Config ImageConfig
+}
+
+// ImageConfig is what an image says of how to run it.
+type ImageConfig struct {
+	User         string
+	Env          []string
+	Entrypoint   []string
+	ExposedPorts map[string]struct{}
+	Healthcheck  *struct{ Test []string }
+}
+
+// baseName is the one image that the Dockerfile names.
+const baseName = "docker.io/library/golang:1.26"
+
+// Build builds the Dockerfile of a repository, on a stand-in for the image of
+// Go that holds this machine's Go and a shell.
+func (b *Builder) Build(ctx context.Context, repository, goroot string) (*Image, error) {
+	if err := b.base(ctx, goroot); err != nil {
+		return nil, err
+	}
+	volumes, err := b.caches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	arguments := append([]string{"bud", "--pull=never", "--format", "docker", "--tag", "matrixrtc-auth"}, volumes...)
+	if _, err := b.run(ctx, append(arguments, repository)...); err != nil {
+		return nil, err
+	}
+	return b.open(ctx)
+}
+
+// base makes the stand-in.
+func (b *Builder) base(ctx context.Context, goroot string) error {
+	files, err := b.baseFiles()
+	if err != nil {
+		return err
+	}
+	const name = "base"
+	env, err := goEnvironment(ctx)
+	if err != nil {
+		return err
+	}
+	configure := []string{"config", "--env", "PATH=/usr/local/go/bin:/bin"}
+	for _, pair := range env {
+		configure = append(configure, "--env", pair)
+	}
+	for _, step := range [][]string{
+		{"from", "--name", name, "scratch"},
+		{"add", name, files, "/"},
+		{"add", name, goroot, "/usr/local/go"},
+		append(configure, name),
+		{"commit", "--rm", name, baseName},
+	} {
+		if _, err := b.run(ctx, step...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseFiles are a shell with its commands, and the certificates that the
+// Dockerfile copies.
+func (b *Builder) baseFiles() (string, error) {
+	root := filepath.Join(b.Dir, "base")
+	for _, dir := range []string{"bin", "etc/ssl/certs", "tmp", "root", "proc", "dev"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			return "", err
+		}
+	}
+	for from, to := range map[string]string{
+		b.Busybox:                            "bin/busybox",
+		"/etc/ssl/certs/ca-certificates.crt": "etc/ssl/certs/ca-certificates.crt",
+	} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(root, to), content, 0o755); err != nil {
+			return "", err
+		}
+	}
+	for _, command := range []string{"sh", "cat", "mkdir"} {
+		if err := os.Symlink("busybox", filepath.Join(root, "bin", command)); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
+}
+
+// goEnvironment is how this machine's Go finds modules.
+func goEnvironment(ctx context.Context) (pairs []string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "-json", "GOPROXY", "GONOSUMDB", "GOSUMDB", "GOFLAGS", "GONOPROXY").Output()
+	if err != nil {
+		return nil, err
+	}
+	var values map[string]string
+	if err := json.Unmarshal(out, &values); err != nil {
+		return nil, err
+	}
+	for name, value := range values {
+		if value != "" {
+			pairs = append(pairs, name+"="+value)
+		}
+	}
+	return pairs, nil
+}
+
+// caches give the build the modules and objects that this machine has.
+func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE", "GOCACHE").Output()
+	if err != nil {
+		return nil, err
+	}
+	places := strings.Fields(string(out))
+	if len(places) != 2 {
+		return nil, fmt.Errorf("go env: %q", out)
+	}
+	return []string{"--volume", places[0] + ":/root/go/pkg/mod", "--volume", places[1] + ":/root/.cache/go-build"}, nil
+}
+
+// open returns what the image says and where its files are.
+func (b *Builder) open(ctx context.Context) (*Image, error) {
+	out, err := b.run(ctx, "inspect", "--type", "image", "matrixrtc-auth")
+	if err != nil {
+		return nil, err
+	}
+	var said struct{ Docker struct{ Config ImageConfig } }
+	if err := json.Unmarshal(out, &said); err != nil {
+		return nil, err
+	}
+	if _, err := b.run(ctx, "from", "--pull-never", "--name", "image", "matrixrtc-auth"); err != nil {
+		return nil, err
+	}
+	root, err := b.run(ctx, "mount", "image")
+	return &Image{Root: strings.TrimSpace(string(root)), Config: said.Docker.Config}, err
+}
+
+// run runs buildah and returns its standard output.
+func (b *Builder) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, b.Buildah, append([]string{
+		"--root", filepath.Join(b.Dir, "storage"), "--runroot", filepath.Join(b.Dir, "run"), "--storage-driver", "vfs",
+	}, args...)...)
+	cmd.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot", "STORAGE_DRIVER=vfs")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("buildah %s: %w\n%s%s", args[0], err, out, stderr.Bytes())
+	}
+	return out, nil
+}
