@@ -176,7 +176,7 @@ func (p *person) picture(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, picture, 0o600)
+	return os.WriteFile(path, picture, 0o644)
 }
 
 // media is what a tab's peer connections have received and sent so far.

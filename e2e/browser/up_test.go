@@ -3,8 +3,12 @@ package browser
 import (
 	"bufio"
 	"errors"
+	"flag"
+	"fmt"
+	"html"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"matrixrtc-auth/e2e/stack"
 )
@@ -26,7 +32,29 @@ func TestUp(t *testing.T) {
 	bob.open(up.links[1])
 	alice.sees(2)
 	bob.sees(2)
+	if *pictures != "" {
+		keepPictures(alice, up)
+	}
 	up.interrupt(t)
+}
+
+var pictures = flag.String("pictures", "", "a `directory` for the README's pictures, which TestUp takes")
+
+// keepPictures takes one of the call and one of what `make stack` says.
+func keepPictures(p *person, u *up) {
+	p.t.Helper()
+	if err := p.picture(filepath.Join(*pictures, "call.png")); err != nil {
+		p.t.Fatal(err)
+	}
+	terminal := "data:text/html;charset=utf-8," + url.PathEscape(fmt.Sprintf(
+		"<body style='background:#111;color:#ddd;margin:16px'><pre style='font:13px monospace;white-space:pre-wrap'>$ make stack\n%s</pre>",
+		html.EscapeString(u.said)))
+	if err := chromedp.Do(p.tab, chromedp.Navigate(terminal)); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.picture(filepath.Join(*pictures, "stack.png")); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // visitor is somebody whose browser knows no name and no authority.

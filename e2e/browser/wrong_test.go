@@ -18,6 +18,9 @@ type wrong struct {
 	make, end func(t *testing.T, s *stack.Stack)
 }
 
+// notListed is the fault that somebody's server may not start calls.
+const notListed = "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo"
+
 func wrongs(s *stack.Stack) []wrong {
 	service := s.Services[0].Env
 	server := s.Layout.ServerName
@@ -31,7 +34,7 @@ func wrongs(s *stack.Stack) []wrong {
 		set(s, "The homeserver's federation port is closed", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=https://"+unused(s)),
 		set(s, "The homeserver's listener lacks the resource `openid`", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=http://"+s.Synapse.Bare),
 		set(s, "The homeserver's certificate is of an unknown authority", "LIVEKIT_CA_FILE", ""),
-		set(s, "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo", "LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.test"),
+		set(s, notListed, "LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.test"),
 	}
 }
 
