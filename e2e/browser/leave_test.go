@@ -21,6 +21,7 @@ type call struct {
 	alice *person // who vanishes
 	bob   *person // who watches
 	leave string  // the delay_id of Alice's leave
+	alone func()  // if set, is called when Alice has joined and Bob has not
 }
 
 // newCall returns once both see and hear each other and both leaves have been
@@ -40,6 +41,9 @@ func (c *call) begin(guests ...*person) {
 	}
 	c.room = newRoom(c.t, !c.clear, append([]*person{c.alice, c.bob}, guests...)...)
 	c.alice.call(c.room, !c.clear)
+	if c.alone != nil {
+		c.alone()
+	}
 	c.bob.call(c.room, !c.clear)
 	c.alice.sees(2)
 	c.bob.sees(2)

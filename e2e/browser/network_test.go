@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -28,11 +29,17 @@ func TestNetworkCut(t *testing.T) {
 	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
 	wire := alice.throughWire()
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: alice, bob: bob}
+	var hers []netip.AddrPort // where Alice's media comes from
+	c.alone = func() {
+		eventually(t, joining, "Alice's media arrives", func() (bool, string) {
+			hers = relay.Clients()
+			return seen(len(participants(t, s, c.room)) == 1 && len(hers) > 0, hers, nil)
+		})
+	}
 	c.begin()
 
-	ports := alice.mediaPorts()
 	wire.Cut()
-	relay.Cut(ports)
+	relay.Cut(hers)
 	restored := time.After(cut)
 	bob.hearsNothing(flat)
 	<-restored
@@ -64,20 +71,6 @@ func (p *person) throughWire() *stack.TCPRelay {
 	}
 	p.hosts = hosts
 	return wire
-}
-
-// mediaPorts are the ports that the person's browser sends media from.
-func (p *person) mediaPorts() map[int]bool {
-	p.t.Helper()
-	list, err := ask[[]int](p, "call.ports()")
-	if err != nil || len(list) == 0 {
-		p.t.Fatalf("%s sends from the ports %v, %v", p.name, list, err)
-	}
-	ports := map[int]bool{}
-	for _, port := range list {
-		ports[port] = true
-	}
-	return ports
 }
 
 // hearsNothing checks that at some time within the limit of a cut, nothing is

@@ -20,17 +20,6 @@ if (window.top === window) {
       button?.click();
       return Boolean(button);
     },
-    // ports are the local ports that the peer connections send media from.
-    async ports() {
-      const ports = new Set();
-      for (const peer of window.peers) {
-        if (peer.connectionState === "closed") continue;
-        for (const report of (await peer.getStats()).values()) {
-          if (report.type === "local-candidate" && report.protocol === "udp") ports.add(report.port);
-        }
-      }
-      return [...ports];
-    },
     // media sums up what peer connections have received and sent.
     async media() {
       const sum = { framesDecoded: 0, audioReceived: 0, framesSent: 0, audioSent: 0, connected: 0 };

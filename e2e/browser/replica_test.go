@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -86,7 +87,9 @@ func (r *replicas) lastWith(t *testing.T, leave string) *stack.Service {
 func (r *replicas) kill(t *testing.T, service *stack.Service) {
 	service.Kill()
 	t.Cleanup(func() {
-		if err := service.Start(within(t, starting)); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
+		defer cancel()
+		if err := service.Start(ctx); err != nil {
 			t.Error(err)
 		}
 	})

@@ -98,6 +98,8 @@ func TestWrong(t *testing.T) {
 			}
 			alice.call(newRoom(t, false, alice), false)
 			alice.reads(row.call)
+			said, _ := ask[string](alice, "call.text()")
+			t.Logf("DEBUG %q", said)
 			alice.closeTab()
 		})
 	}

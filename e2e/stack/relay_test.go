@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -114,7 +116,11 @@ func TestUDPRelay(t *testing.T) {
 	if !reached(alice, 10*time.Second) || !reached(bob, 10*time.Second) {
 		t.Fatal("nothing comes through")
 	}
-	relay.Cut(map[int]bool{alice.LocalAddr().(*net.UDPAddr).Port: true})
+	hers := alice.LocalAddr().(*net.UDPAddr).AddrPort()
+	if !slices.Contains(relay.Clients(), hers) {
+		t.Fatalf("Alice's %v is not among %v", hers, relay.Clients())
+	}
+	relay.Cut([]netip.AddrPort{hers})
 	if reached(alice, 300*time.Millisecond) || reached(late, 300*time.Millisecond) || !reached(bob, 10*time.Second) {
 		t.Fatal("the cut is not Alice's alone")
 	}

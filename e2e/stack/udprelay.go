@@ -3,8 +3,10 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -34,14 +36,21 @@ func (r *UDPRelay) Start() error {
 	return nil
 }
 
-// Cut drops what clients at these ports send and get, and all that new clients
-// send: a client whose network is down tries others.
-func (r *UDPRelay) Cut(ports map[int]bool) {
+// Clients are the addresses from which something has come.
+func (r *UDPRelay) Clients() []netip.AddrPort {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.flows))
+}
+
+// Cut drops what these clients send and get, and all that new clients send: one
+// whose network is down tries other ports.
+func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.allowed = map[netip.AddrPort]bool{}
 	for client := range r.flows {
-		r.allowed[client] = !ports[int(client.Port())]
+		r.allowed[client] = !slices.Contains(clients, client)
 	}
 }
 
