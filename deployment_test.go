@@ -206,6 +206,21 @@ func TestComposeSecrets(t *testing.T) {
 	}
 }
 
+// TestTemplatesReachTheImage checks that what embed.go names is there in the
+// build of the image.
+func TestTemplatesReachTheImage(t *testing.T) {
+	directive := regexp.MustCompile(`(?m)^//go:embed (.+)$`).FindStringSubmatch(read(t, "embed.go"))
+	if directive == nil {
+		t.Fatal("embed.go embeds nothing")
+	}
+	ignored := strings.Fields(read(t, ".dockerignore"))
+	for _, name := range strings.Fields(directive[1]) {
+		if slices.Contains(ignored, name) {
+			t.Errorf(".dockerignore keeps %s from the build", name)
+		}
+	}
+}
+
 // TestLiveKitExample checks what LiveKit's own parser cannot: that the file
 // fits compose.yaml. (The tests in e2e/ start LiveKit with it.)
 func TestLiveKitExample(t *testing.T) {
