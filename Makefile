@@ -10,10 +10,10 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis demo bench lint fuzz
+.PHONY: help build test test-redis demo bench bench-leaves lint fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o build/matrixrtc-auth .
@@ -25,16 +25,20 @@ test: ## every test, the ones against a real LiveKit SFU included (cold: some mi
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -shuffle=on ./...
 
-test-redis: ## the Redis store on a real Redis: needs redis-server
-	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/...
+test-redis: ## the Redis store on a real Redis, with faults and replicas: needs redis-server
+	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
 
 demo: ## a real LiveKit SFU admits a participant with a token of this service (ONCE=1: then it ends)
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"
 	@cd e2e && demo=$$($(GO) tool -n matrixrtc-auth/e2e/demo) && exec "$$demo"
 
-bench: ## speed, memory and start-up beside two baselines (four minutes; BENCHFLAGS=-write)
+bench: ## speed, memory and start-up beside two baselines, and delegated leaves (eight minutes; BENCHFLAGS=-write)
 	$(GO) build -o build/bench ./bench
 	build/bench $(BENCHFLAGS)
+
+bench-leaves: ## delegations a second of each store (half a minute; needs redis-server)
+	$(GO) test -run '^$$' -bench Delegate -benchtime 20000x -count 3 ./leave/memstore ./leave/filestore
+	$(GO) test -tags redis -run '^$$' -bench Delegate -benchtime 20000x -count 3 ./leave/redisstore
 
 lint: ## gofmt, go vet and staticcheck over both modules
 	@echo "== gofmt"

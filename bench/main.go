@@ -2,7 +2,7 @@
 // process on its own: how many tokens a second, how late, at what cost of CPU
 // and memory.
 //
-//	go run ./bench            # everything, about four minutes
+//	go run ./bench            # everything, about eight minutes
 //	go run ./bench -write     # the same, and the result into docs/performance.md
 //	go run ./bench -only start,deps
 //

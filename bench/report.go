@@ -25,6 +25,7 @@ func experiments() []experiment {
 		{"full-access", (*lab).fullAccess},
 		{"half-dead", (*lab).halfDead},
 		{"memory", (*lab).memory},
+		{"leaves", (*lab).leaves},
 		{"start", (*lab).starts},
 		{"deps", (*lab).dependencies},
 	}

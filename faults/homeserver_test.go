@@ -26,6 +26,7 @@ func TestHomeserverOutage(t *testing.T) {
 			t.Parallel()
 			const delay, outage = 18 * time.Second, 12 * time.Second
 			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
+			w.mayFire = true
 			w.start()
 			members := w.mustEnter(16, "call", delay)
 			await(t, patience, "that all are seen", func() bool { return w.restarted() == len(members) })

@@ -138,3 +138,20 @@ func (w *world) awaitMerged(s *service) {
 	})
 	w.t.Logf("after the outage: %s", last)
 }
+
+// status is the part of /_status that matters here.
+type status struct {
+	Leaves struct {
+		Store struct {
+			State    string
+			Unmerged int
+		}
+		SFUAnswers bool `json:"sfu_answers"`
+	}
+}
+
+// status asks as the holder of the API key.
+func (w *world) status(s *service) (now status, err error) {
+	err = w.get(s, "/_status", &now)
+	return now, err
+}

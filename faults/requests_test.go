@@ -119,23 +119,7 @@ func (w *world) health(s *service) string {
 	return answer.Status
 }
 
-// status is the part of /_status that matters here.
-type status struct {
-	Leaves struct {
-		Store struct {
-			State    string
-			Unmerged int
-		}
-		SFUAnswers bool `json:"sfu_answers"`
-	}
-}
-
-// status asks as the holder of the API key.
-func (w *world) status(s *service) (now status, err error) {
-	err = w.get(s, "/_status", &now)
-	return now, err
-}
-
+// get asks as the holder of the API key.
 func (w *world) get(s *service, path string, answer any) error {
 	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
 	if err != nil {

@@ -38,20 +38,24 @@ type Budget struct {
 }
 
 type bucket struct {
-	rate     float64
-	tokens   float64
-	at       time.Time
-	raisedAt time.Time
-	toldAt   time.Time
-	shut     time.Time // nothing before, by the homeserver's Retry-After
+	rate      float64
+	tokens    float64
+	at        time.Time
+	raisedAt  time.Time
+	loweredAt time.Time
+	toldAt    time.Time
+	shut      time.Time // nothing before, by the homeserver's Retry-After
 	// queue is when the last of those who wait for each kind was told to come
 	// back: the next comes after it, so that they do not all come at once.
 	queue [urgencies]time.Time
 }
 
 const (
-	slowest     = 0.5 // requests a second that no 429 goes below
-	recoverTime = time.Minute
+	// slowest is what no 429 goes below: what Synapse grants before its
+	// operator raises it.
+	slowest     = 1
+	lowerTime   = time.Second      // answers within it lower the rate once
+	recoverTime = 10 * time.Second // until it rises by half
 	tellAgain   = time.Hour
 	maxBuckets  = 4096
 )
@@ -135,8 +139,11 @@ func (b *Budget) limited(server matrix.ServerName, retryAfter time.Duration, now
 		return
 	}
 	bk := b.bucket(server, now)
-	bk.rate = math.Max(math.Min(slowest, base), bk.rate/2)
-	bk.tokens = math.Min(bk.tokens, bk.rate)
+	if now.Sub(bk.loweredAt) >= lowerTime {
+		bk.loweredAt = now
+		bk.rate = math.Max(math.Min(slowest, base), bk.rate/2)
+		bk.tokens = math.Min(bk.tokens, bk.rate)
+	}
 	bk.raisedAt = now
 	bk.shut = now.Add(retryAfter)
 	if b.Limited != nil && (bk.toldAt.IsZero() || now.Sub(bk.toldAt) >= tellAgain) {

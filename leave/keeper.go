@@ -238,8 +238,8 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	case k.forgotten(ctx, t.Job):
 		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(time.Now(), k.Grace.Outage) })
 	default:
-		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
-		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, confirm) })
+		outage := k.watch.outage(k.Grace, now)
+		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
 	}
 }
 
@@ -274,7 +274,12 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	}
 	session, err := k.session(ctx, t.Job)
 	now := time.Now()
+	outage := k.watch.outage(k.Grace, now)
 	switch {
+	case err == nil && session == "" && outage > 0 && !t.ClearLeave:
+		// Decided before the SFU was away: everybody has time to come back.
+		k.write(ctx, t.Job, func(j Job) Job { return j.leaving(now, outage) })
+		return
 	case err == nil && session != "" && session != t.LeftSession:
 		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
 		return

@@ -85,12 +85,12 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 func (k *Keeper) found(job Job, session string, now time.Time) func(Job) Job {
 	switch {
 	case session == "" && job.State == Connected:
-		confirm := max(k.Grace.Confirm, k.watch.outage(k.Grace, now))
+		outage := k.watch.outage(k.Grace, now)
 		return func(j Job) Job {
 			if j.State != Connected {
 				return j
 			}
-			return j.Absent(now, confirm)
+			return j.Absent(now, k.Grace.Confirm, outage)
 		}
 	case session == "":
 		return nil

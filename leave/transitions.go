@@ -80,7 +80,7 @@ func (j Job) Present(now time.Time, session string) Job {
 	j.Answered = now
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
 		// The SFU has not cleaned up yet.
-		return j.Absent(now, 0)
+		return j.Absent(now, 0, 0)
 	}
 	if j.State == Connected && session == j.Session {
 		return j.settled(now)
@@ -89,8 +89,9 @@ func (j Job) Present(now time.Time, session string) Job {
 }
 
 // Absent is told by the SFU: the participant is not in the room. confirm is
-// how long to wait for a second look where none was expected.
-func (j Job) Absent(now time.Time, confirm time.Duration) Job {
+// how long to wait for a second look where none was expected, outage how much
+// longer clients may take to come back to an SFU that was away.
+func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	j.Answered = now
 	switch j.State {
 	case Waiting:
@@ -102,8 +103,11 @@ func (j Job) Absent(now time.Time, confirm time.Duration) Job {
 		return j
 	case Connected:
 		j.LeftSession, j.ClearLeave = "", false
-		return j.leaving(now, confirm)
+		return j.leaving(now, max(confirm, outage))
 	case Leaving:
+		if !j.ClearLeave {
+			j.Deadline = later(j.Deadline, now.Add(outage))
+		}
 		if now.Before(j.Deadline) {
 			j.NextLook = j.Deadline
 			return j

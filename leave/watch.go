@@ -174,16 +174,21 @@ func (k *Keeper) lineEnded(ctx context.Context) {
 	}
 }
 
-// lostRooms reports whether the SFU no longer has the room that somebody was
-// in, or has made it anew. One room tells of all.
+// someRooms is how many rooms tell of all.
+const someRooms = 3
+
+// lostRooms reports whether the SFU no longer has a room that somebody was in,
+// or has made it anew.
 func (k *Keeper) lostRooms(ctx context.Context) bool {
 	rooms, err := k.Store.Rooms(ctx)
-	if err != nil || len(rooms) == 0 {
+	if err != nil {
 		return false
 	}
-	jobs, err := k.Store.Room(ctx, rooms[0])
-	i := slices.IndexFunc(jobs, func(j Job) bool { return j.State == Connected })
-	return err == nil && i >= 0 && k.roomIsNew(ctx, jobs[i])
+	return slices.ContainsFunc(rooms[:min(len(rooms), someRooms)], func(room sfu.Room) bool {
+		jobs, err := k.Store.Room(ctx, room)
+		i := slices.IndexFunc(jobs, func(j Job) bool { return j.State == Connected || j.State == Leaving && !j.ClearLeave })
+		return err == nil && i >= 0 && k.roomIsNew(ctx, jobs[i])
+	})
 }
 
 func (k *Keeper) answers(ctx context.Context) bool {

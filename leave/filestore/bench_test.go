@@ -1,40 +1,44 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
 )
 
-// BenchmarkPut stores new jobs from 1 and from 64 callers at once, beside what
-// the disk itself does: lines written and synced one after the other.
-func BenchmarkPut(b *testing.B) {
-	for _, callers := range []int{1, 64} {
-		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			raw := rawRate(b)
-			s := benched(b, filepath.Join(b.TempDir(), "leaves.db"))
-			var n atomic.Int64
-			b.SetParallelism(callers) // times GOMAXPROCS
-			b.ReportAllocs()
-			b.ResetTimer()
-			start := time.Now()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					put(b, s, int(n.Add(1)))
-				}
-			})
-			rate := float64(b.N) / time.Since(start).Seconds()
-			b.ReportMetric(rate, "puts/s")
-			b.ReportMetric(rate/raw, "puts/fsync")
+// BenchmarkDelegate accepts delegations, beside what the disk itself does: as
+// many lines as there are callers, written and synced at a time.
+func BenchmarkDelegate(b *testing.B) {
+	for name, store := range map[string]func(*Store) leave.Store{
+		"alone":   func(s *Store) leave.Store { return s },
+		"standby": func(s *Store) leave.Store { return guarded(b, s) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			raw := rawRate(b, leavetest.Callers)
+			leavetest.Delegations(b, store(benched(b, filepath.Join(b.TempDir(), "leaves.db"))), raw)
 		})
 	}
+}
+
+// BenchmarkPut stores jobs one after the other: each waits for the disk.
+func BenchmarkPut(b *testing.B) {
+	raw := rawRate(b, 1)
+	s := benched(b, filepath.Join(b.TempDir(), "leaves.db"))
+	n := 0
+	for b.Loop() {
+		n++
+		put(b, s, n)
+	}
+	rate := float64(n) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "puts/s")
+	b.ReportMetric(rate/raw, "ratio")
 }
 
 func benched(b *testing.B, path string) *Store {
@@ -47,21 +51,23 @@ func benched(b *testing.B, path string) *Store {
 	return s
 }
 
-// rawRate is how often in a second a line can be written and synced.
-func rawRate(b *testing.B) float64 {
+// rawRate is how many lines can be written in a second, so many of them synced
+// together.
+func rawRate(b *testing.B, together int) float64 {
 	b.Helper()
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	one, err := seal(1, record{Jobs: []leave.Job{job(b, 1)}})
+	one, err := seal(1, record{Jobs: []leave.Job{leavetest.Many(b, 1, begin)}})
 	if err != nil {
 		b.Fatal(err)
 	}
+	group := bytes.Repeat(one, together)
 	start, n := time.Now(), 0
-	for ; time.Since(start) < 500*time.Millisecond; n++ {
-		if _, err := f.Write(one); err != nil {
+	for ; time.Since(start) < time.Second; n += together {
+		if _, err := f.Write(group); err != nil {
 			b.Fatal(err)
 		}
 		if err := f.Sync(); err != nil {

@@ -2,8 +2,11 @@ package leavetest
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +34,50 @@ func Many(tb testing.TB, i int, now time.Time) leave.Job {
 
 // hash is as long as the names in LiveKit are.
 func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i) }
+
+// Callers is how many delegate at once in a benchmark.
+const Callers = 64
+
+// Delegations has as many callers delegate b.N leaves by way of a keeper, each
+// of a participant of its own, and reports how many are accepted in a second,
+// also in relation to the raw writes a second that what is below the store can
+// do.
+func Delegations(b *testing.B, s leave.Store, raw float64) {
+	b.Helper()
+	k := &leave.Keeper{Store: s, Budget: &leave.Budget{}, Log: slog.New(slog.DiscardHandler)}
+	limits := leave.Limits{PerUser: b.N, All: b.N}
+	now := time.Now()
+	jobs := make([]leave.Job, b.N)
+	for i := range jobs {
+		jobs[i] = Many(b, i, now)
+	}
+	b.ResetTimer()
+	AtOnce(b.N, func(i int) {
+		if err := k.Delegate(b.Context(), jobs[i], limits); err != nil {
+			b.Error(err)
+		}
+	})
+	rate := float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "delegations/s")
+	b.ReportMetric(rate/raw, "ratio")
+}
+
+// AtOnce does n things, as many at once as there are callers, and returns how
+// many were done in a second.
+func AtOnce(n int, do func(i int)) (rate float64) {
+	var next atomic.Int64
+	var callers sync.WaitGroup
+	begin := time.Now()
+	for range Callers {
+		callers.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				do(i - 1)
+			}
+		})
+	}
+	callers.Wait()
+	return float64(n) / time.Since(begin).Seconds()
+}
 
 // BytesPerJob returns how much heap a store takes for each of so many
 // connected jobs, a hundredth of them lent.

@@ -77,3 +77,20 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDelegate accepts delegations, beside puts that ask nothing before.
+func BenchmarkDelegate(b *testing.B) {
+	const puts = 100_000
+	now := time.Now()
+	var jobs []leave.Job
+	for i := range puts {
+		jobs = append(jobs, leavetest.Many(b, i, now))
+	}
+	bare := memstore.New()
+	raw := leavetest.AtOnce(puts, func(i int) {
+		if _, err := bare.Put(b.Context(), jobs[i]); err != nil {
+			b.Error(err)
+		}
+	})
+	leavetest.Delegations(b, memstore.New(), raw)
+}

@@ -19,3 +19,6 @@ func Settled(s *Store) *Store {
 	s.clock.corrected = time.Time{}
 	return s
 }
+
+// Connections is how many a store has to one server.
+const Connections = connections

@@ -228,20 +228,3 @@ func TestLeastRights(t *testing.T) {
 	}
 	t.Log(err)
 }
-
-func BenchmarkPut(b *testing.B) {
-	server := redistest.Start(b)
-	s, err := redisstore.Open(b.Context(), redisstore.Options{URL: secret.New(server.URL())})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	b.SetParallelism(32)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := s.Put(b.Context(), delegation(b, time.Now().String(), time.Now())); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-}

@@ -36,7 +36,7 @@ type Store struct {
 	stopped context.Context
 	running sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     lock
 	memory *memstore.Store
 	sweep  sweep
 	outage *outage // nil while the store answers
@@ -75,7 +75,7 @@ type Status struct {
 // not answer, the first outage begins at once. Observe, if not nil, is told of
 // each beginning and end of an outage. Close ends it.
 func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func(Status)) *Store {
-	s := &Store{store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
+	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
 	if r, ok := behind.(Resident); ok {
 		s.memory = r.Memory()
 		s.mode = residing{s.memory, s, r}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// leaves measures what many delegated leaves cost while nothing happens, and
+// how late restarts are that are due all the time.
+func (l *lab) leaves(ctx context.Context) (string, error) {
+	idle, err := l.idleLeaves(ctx)
+	if err != nil {
+		return "", err
+	}
+	short, err := l.shortLeaves(ctx)
+	if err != nil {
+		return "", err
+	}
+	return "### Delegated leaves\n\n" + idle + "\n" + short, nil
+}
+
+// idleLeaves has participants stay in the call, with a delay of an hour.
+func (l *lab) idleLeaves(ctx context.Context) (string, error) {
+	w, err := l.openLeaves(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer w.close()
+	before, err := memoryOf(w.service.pid)
+	if err != nil {
+		return "", err
+	}
+	l.say("%d leaves are handed over", idleJobs)
+	begin := time.Now()
+	if err := w.fill(ctx, idleJobs, idleRooms, time.Hour); err != nil {
+		return "", err
+	}
+	filled := time.Since(begin)
+	time.Sleep(5 * time.Second) // what the crowd has left
+	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
+	if cpu, err = cpuTime(w.service.pid); err != nil {
+		return "", err
+	}
+	time.Sleep(idleWindow)
+	after, err := cpuTime(w.service.pid)
+	if err != nil {
+		return "", err
+	}
+	calls = w.sfu.Calls("ListParticipants") + w.sfu.Calls("GetParticipant") - calls
+	m, err := memoryOf(w.service.pid)
+	if err != nil {
+		return "", err
+	}
+	goroutines, err := w.metric(ctx, "go_goroutines")
+	if err != nil {
+		return "", err
+	}
+	share := (after - cpu).Seconds() / idleWindow.Seconds()
+	each := float64(m.RSS-before.RSS) / idleJobs
+	allowed := float64(idleRooms) // rooms / interval, in a window of one interval
+	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they came in %v.\n\n%s",
+		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
+			[]string{"", "measured", "budget", ""},
+			[]string{"CPU, of a core", fmt.Sprintf("%.1f %%", 100*share), "2 %", verdict(share <= idleShare)},
+			[]string{"calls of the SFU", fmt.Sprint(calls), fmt.Sprintf("%.0f", allowed), verdict(float64(calls) <= 1.05*allowed)},
+			[]string{"goroutines", fmt.Sprintf("%.0f", goroutines), fmt.Sprintf("< %d", maxGoroutines), verdict(goroutines < maxGoroutines)},
+			[]string{"RSS for each, what the crowd has left included", fmt.Sprintf("%.0f bytes", each), "", ""},
+		)), nil
+}
+
+// shortLeaves has restarts due all the time, at a homeserver that takes its time.
+func (l *lab) shortLeaves(ctx context.Context) (string, error) {
+	w, err := l.openLeaves(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer w.close()
+	w.homeserver.ScriptDelayed(func(http.ResponseWriter, *http.Request, string, string) bool {
+		time.Sleep(slowAnswer)
+		return false
+	})
+	l.say("%d leaves of %v are handed over", shortJobs, shortDelay)
+	if err := w.fill(ctx, shortJobs, shortJobs/50, shortDelay); err != nil {
+		return "", err
+	}
+	restarts, begin := w.homeserver.Asked("restart"), time.Now()
+	cpu, err := cpuTime(w.service.pid)
+	if err != nil {
+		return "", err
+	}
+	time.Sleep(shortWindow)
+	after, err := cpuTime(w.service.pid)
+	if err != nil {
+		return "", err
+	}
+	rate := float64(w.homeserver.Asked("restart")-restarts) / time.Since(begin).Seconds()
+	var late time.Duration
+	for i := range shortJobs {
+		f := w.homeserver.Fate(fmt.Sprintf("syd_%08d", i))
+		if f.Over != "" {
+			l.faults = append(l.faults, fmt.Sprintf("leave %d of a member who is there was %s", i, f.Over))
+		}
+		late = max(late, f.Late)
+	}
+	share := float64(late) / float64(shortDelay)
+	return fmt.Sprintf("%d members with a delay of %v, a homeserver that answers after %v, for %v: %.0f restarts a second, %.0f %% of a core. "+
+		"The longest time without a restart was %.0f %% of the delay, at most 50 %%: %s.\n",
+		shortJobs, shortDelay, slowAnswer, shortWindow, rate, 100*(after-cpu).Seconds()/shortWindow.Seconds(), 100*share, verdict(share < 0.5)), nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+	"matrixrtc-auth/token"
+)
+
+const (
+	idleJobs, idleRooms = 100_000, 2_000
+	idleWindow          = 60 * time.Second // one look into every room
+	idleShare           = 0.02             // of a core
+	maxGoroutines       = 100
+	shortJobs           = 10_000
+	shortDelay          = 18 * time.Second
+	shortWindow         = time.Minute
+	slowAnswer          = 20 * time.Millisecond
+	delegators          = 32
+)
+
+// leaveWorld is a service with delegated leaves: the homeserver and the SFU
+// are this process, so that the service's costs are its own.
+type leaveWorld struct {
+	*lab
+	service    *subject
+	homeserver *matrixtest.Server
+	sfu        *sfutest.Server
+	metrics    string // address
+	client     http.Client
+}
+
+func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
+	w := &leaveWorld{
+		lab: l, homeserver: matrixtest.NewServer(),
+		sfu:    sfutest.NewServer(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}),
+		client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: delegators}},
+	}
+	ca := filepath.Join(l.dir, "leaves-ca.pem")
+	if err := os.WriteFile(ca, w.homeserver.CACert(), 0o600); err != nil {
+		return nil, err
+	}
+	var err error
+	if w.metrics, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	w.service, err = l.launchService(ctx, []string{
+		"LIVEKIT_URL=" + w.sfu.URL(), "LIVEKIT_KEY=" + apiKey, "LIVEKIT_SECRET=" + apiSecret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + w.homeserver.Name().String(), "LIVEKIT_CA_FILE=" + ca,
+		"LIVEKIT_STORE=memory", "LIVEKIT_RATE_LIMIT=off", "LIVEKIT_DELAYED_EVENT_RATE=off",
+		"LIVEKIT_LOG_LEVEL=warn", "LIVEKIT_METRICS_BIND=" + w.metrics,
+	})
+	return w, err
+}
+
+func (w *leaveWorld) close() {
+	if w.service != nil {
+		w.service.stop()
+	}
+	w.sfu.Close()
+	w.homeserver.Close()
+}
+
+// fill brings so many participants into the call, each with a leave handed
+// over, and waits until the service has seen them all. It finds them by asking.
+func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
+	client := sfu.NewClient(w.sfu.APIURL(), sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}, sfu.NewHTTPClient(nil))
+	for i := range rooms {
+		if err := client.CreateRoom(ctx, roomOf(i)); err != nil {
+			return err
+		}
+	}
+	users := make([]string, jobs/50+1)
+	for i := range users {
+		users[i] = w.homeserver.IssueToken(w.homeserver.UserID(fmt.Sprint("user", i)))
+	}
+	var next atomic.Int64
+	var running sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for range delegators {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < jobs && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if err := w.delegate(ctx, i, rooms, users[i/50], delay); err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return w.awaitConnected(ctx, jobs)
+}
+
+// roomOf is the LiveKit room of the i-th Matrix room.
+func roomOf(i int) sfu.Room {
+	id, err := matrix.ParseRoomID(fmt.Sprintf("!room%d:example.org", i))
+	if err != nil {
+		panic(err) // it is one
+	}
+	return token.RoomName(id, matrix.RoomCall)
+}
+
+func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, delay time.Duration) error {
+	user := w.homeserver.UserID(fmt.Sprint("user", i/50))
+	device := fmt.Sprintf("DEVICE%d", i)
+	w.sfu.Join(roomOf(i%rooms), sfu.Identity(user+":"+device))
+	id := fmt.Sprintf("syd_%08d", i)
+	w.homeserver.Schedule(id, delay)
+	body := fmt.Sprintf(`{"room":"!room%d:example.org","device_id":%q,"openid_token":{"access_token":%q,"matrix_server_name":%q},"delay_id":%q,"delay_timeout":%d}`,
+		i%rooms, device, openID, w.homeserver.Name(), id, delay.Milliseconds())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.service.addr+"/sfu/get", bytes.NewReader([]byte(body)))
+	if err != nil {
+		return err
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("delegation %d: %s %s", i, resp.Status, answer)
+	}
+	return err
+}
+
+func (w *leaveWorld) awaitConnected(ctx context.Context, jobs int) error {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		n, err := w.metric(ctx, `matrixrtc_auth_leave_jobs{state="connected"}`)
+		if err != nil {
+			return err
+		}
+		if int(n) == jobs {
+			return nil
+		}
+	}
+	return fmt.Errorf("not all of %d participants were seen", jobs)
+}
+
+// metric reads one of the service's metrics.
+func (w *leaveWorld) metric(ctx context.Context, name string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.metrics+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	match := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
+	if match == nil {
+		return 0, fmt.Errorf("the metrics lack %s", name)
+	}
+	return strconv.ParseFloat(string(match[1]), 64)
+}

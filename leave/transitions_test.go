@@ -1,0 +1,197 @@
+package leave
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+const (
+	mine    = "S1"
+	another = "S2"
+	unknown = "S9"
+)
+
+var (
+	noon       = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	testGrace  = Grace{Reconnect: time.Second, Outage: 15 * time.Second, Confirm: 15 * time.Second}
+	afterwards = noon.Add(2 * time.Hour)
+)
+
+// in returns a job in a state; that of Leaving has a grace which is not over.
+func in(t *testing.T, s State) Job {
+	t.Helper()
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID("syd_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := New(Key{"room", "alice"}, user, id, time.Hour, noon)
+	j.NextLook = never
+	if s == Waiting {
+		return j
+	}
+	j = j.connected(noon, mine)
+	j.NextRestart = noon.Add(48 * time.Minute)
+	if s == Connected {
+		return j
+	}
+	j = j.Left(noon, mine, Unclear, testGrace)
+	j.NextLook = never
+	if s == Sending {
+		j = j.sending(noon)
+		j.NextLook = never
+	}
+	return j
+}
+
+// happenings are the second column of the table in docs/leave.md.
+var happenings = map[string]func(j Job) Job{
+	"a session joins":                                    func(j Job) Job { return j.Joined(noon, mine) },
+	"its session joins once more":                        func(j Job) Job { return j.Joined(noon, mine) },
+	"another session joins":                              func(j Job) Job { return j.Joined(noon, another) },
+	"the session that left joins":                        func(j Job) Job { return j.Joined(noon, mine) },
+	"a session leaves":                                   func(j Job) Job { return j.Left(noon, mine, Clear, testGrace) },
+	"its session leaves":                                 func(j Job) Job { return j.Left(noon, mine, Clear, testGrace) },
+	"an unknown session leaves":                          func(j Job) Job { return j.Left(noon, unknown, Clear, testGrace) },
+	"a session without an id leaves":                     func(j Job) Job { return j.Left(noon, "", Clear, testGrace) },
+	"a connection is given up":                           func(j Job) Job { return j.Aborted(noon, mine, Unclear, testGrace) },
+	"its connection is given up":                         func(j Job) Job { return j.Aborted(noon, mine, Unclear, testGrace) },
+	"asked: there":                                       func(j Job) Job { return j.Present(noon, mine) },
+	"asked: another session is there":                    func(j Job) Job { return j.Present(noon, another) },
+	"asked: only the session that left is there":         func(j Job) Job { return j.Present(afterwards, mine) },
+	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
+	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
+	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, testGrace.Outage) },
+	"no answer":                                          noAnswer,
+	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
+	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
+}
+
+// noAnswer is what the keeper makes of it: a decision to send is taken back.
+func noAnswer(j Job) Job {
+	if j.State == Sending {
+		return j.doubted(noon)
+	}
+	return j.Unanswered(noon, 0, true)
+}
+
+// TestTable does what the table in docs/leave.md says.
+func TestTable(t *testing.T) {
+	page, err := os.ReadFile("../docs/leave.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| (waiting|connected|leaving|sending) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
+	seen := map[string]bool{}
+	for _, row := range rows {
+		state, what, becomes := State(row[1]), row[2], row[3]
+		seen[what] = true
+		happen := happenings[what]
+		if happen == nil {
+			t.Errorf("the table has %q, which nothing here does", what)
+			continue
+		}
+		wantBecomes(t, row[0], happen(in(t, state)), becomes)
+	}
+	for what := range happenings {
+		if !seen[what] {
+			t.Errorf("the table lacks %q", what)
+		}
+	}
+}
+
+func wantBecomes(t *testing.T, row string, got Job, becomes string) {
+	t.Helper()
+	want, also, _ := strings.Cut(becomes, ", ")
+	want, _, limited := strings.Cut(want, " for a minute")
+	if want == "as not there" {
+		want = string(Sending) // its grace is over
+	}
+	if got.State != State(want) {
+		t.Errorf("%s: it becomes %s", row, got.State)
+	}
+	if also == "asked at once" && got.NextLook.After(noon) {
+		t.Errorf("%s: it is asked at %v", row, got.NextLook)
+	}
+	if also == "restarted at once" && got.NextRestart.After(noon) {
+		t.Errorf("%s: it is restarted at %v", row, got.NextRestart)
+	}
+	if limited && got.Deadline.After(noon.Add(abortedWait)) {
+		t.Errorf("%s: it waits until %v", row, got.Deadline)
+	}
+}
+
+// TestDrawing has one drawing, wherever it stands.
+func TestDrawing(t *testing.T) {
+	page, err := os.ReadFile("../docs/leave.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(page), "```\n")
+	drawing, _, _ := strings.Cut(after, "```")
+	if drawing == "" {
+		t.Fatal("docs/leave.md has no drawing")
+	}
+	var comment strings.Builder
+	for line := range strings.Lines(drawing) {
+		comment.WriteString("//" + line)
+	}
+	if !strings.Contains(string(source), comment.String()) {
+		t.Errorf("the package's comment has another drawing than docs/leave.md:\n%s", comment.String())
+	}
+}
+
+// TestPeriods are those of the specification: room for several tries.
+func TestPeriods(t *testing.T) {
+	for delay, want := range map[time.Duration]struct{ period, attempt, longestPause time.Duration }{
+		500 * time.Millisecond: {125 * time.Millisecond, 500 * time.Millisecond / 6, 500 * time.Millisecond / 18},
+		8 * time.Second:        {2 * time.Second, 8 * time.Second / 6, 8 * time.Second / 18},
+		18 * time.Second:       {4500 * time.Millisecond, 3 * time.Second, time.Second},
+		time.Minute:            {30 * time.Second, 5 * time.Second, time.Minute / 18},
+		time.Hour:              {48 * time.Minute, 5 * time.Second, 10 * time.Second},
+	} {
+		if got := period(delay); got != want.period {
+			t.Errorf("period(%v) = %v, want %v", delay, got, want.period)
+		}
+		if got := attempt(delay); got != want.attempt {
+			t.Errorf("attempt(%v) = %v, want %v", delay, got, want.attempt)
+		}
+		if got := pause(delay, 50); got != want.longestPause {
+			t.Errorf("pause(%v, 50) = %v, want %v", delay, got, want.longestPause)
+		}
+		if got := pause(delay, 1); got != min(firstRetry, want.longestPause) {
+			t.Errorf("pause(%v, 1) = %v", delay, got)
+		}
+	}
+}
+
+// TestDowntimeIsNotCounted: what nobody could do ends no job.
+func TestDowntimeIsNotCounted(t *testing.T) {
+	for _, state := range States() {
+		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
+			began := noon.Add(down)
+			j := in(t, state).Resumed(began)
+			if why := j.Over(began.Add(900*time.Millisecond), began); why != "" {
+				t.Errorf("%s, down for %v: %s", state, down, why)
+			}
+			if j.Due().After(began) {
+				t.Errorf("%s, down for %v: due at %v", state, down, j.Due())
+			}
+			if why := j.Over(began.Add(2*time.Hour), began); why == "" {
+				t.Errorf("%s, down for %v, and 2 h without success: it goes on", state, down)
+			}
+		}
+	}
+}
