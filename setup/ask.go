@@ -90,7 +90,7 @@ func (d *dialogue) homeserver(o *options) error {
 }
 
 func (d *dialogue) relay(o *options) (err error) {
-	if !o.turn && o.turnTLS == "" {
+	if !o.turnGiven && o.turnTLS == "" {
 		o.turn, err = d.confirm("TURN over UDP, for strict networks (forward port 3478)?")
 	}
 	return err

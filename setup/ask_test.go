@@ -56,6 +56,22 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestNoAnswerIsAskedTwice checks that a flag is an answer, also one that says
+// no.
+func TestNoAnswerIsAskedTwice(t *testing.T) {
+	l := newLab(t)
+	args := append([]string{
+		"--turn=false", "--dir", l.dir, "--base-url", "https://example.org", "--homeserver-url", "http://synapse:8008",
+	}, names...)
+	var out, questions bytes.Buffer
+	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {
+		t.Errorf("exit code %d", got)
+	}
+	if questions.Len() > 0 {
+		t.Errorf("it asks:\n%s", questions.String())
+	}
+}
+
 // TestNobodyAnswers checks the ends of a dialogue that leads to nothing.
 func TestNobodyAnswers(t *testing.T) {
 	l := newLab(t)

@@ -13,7 +13,7 @@ type options struct {
 	baseURL, homeserverURL                   string
 	dir, image, source                       string
 	udpRange, jwtPort                        string
-	turn                                     bool
+	turn, turnGiven                          bool // turnGiven: somebody has said yes or no
 	turnTLS, turnCert, turnKey               string
 	force, newSecrets                        bool
 }
@@ -84,6 +84,7 @@ func parse(args []string) (options, error) {
 	if err := set.Parse(args); err != nil {
 		return o, err
 	}
+	set.Visit(func(f *flag.Flag) { o.turnGiven = o.turnGiven || f.Name == "turn" })
 	if set.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag: every value has one in front", strings.Join(set.Args(), " "))
 	}

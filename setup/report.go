@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,9 +43,12 @@ func (s step) word() string {
 	}
 }
 
-// reportLines shows changed lines; of secret files only the names of what
-// changed.
+// reportLines shows changed lines: of .env only the names of what changed, of
+// other secret files nothing.
 func (s step) reportLines(w io.Writer) {
+	if s.secret && s.name != envFile {
+		return
+	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
 	if s.secret {
 		lines = namesIn(lines)
@@ -58,12 +62,15 @@ func (s step) reportLines(w io.Writer) {
 	}
 }
 
+// changedLine is a line NAME=value of a difference.
+var changedLine = regexp.MustCompile(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
+
 // namesIn keeps of lines NAME=value the names, each once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
-		name, _, found := strings.Cut(strings.TrimLeft(line, "+- "), "=")
-		if found && name != "" && name[0] != '#' && !slices.Contains(names, "changed: "+name) {
-			names = append(names, "changed: "+name)
+		match := changedLine.FindStringSubmatch(line)
+		if match != nil && !slices.Contains(names, "changed: "+match[1]) {
+			names = append(names, "changed: "+match[1])
 		}
 	}
 	return names

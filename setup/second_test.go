@@ -223,3 +223,26 @@ func TestUnusedFile(t *testing.T) {
 		t.Error("a file that is gone is named")
 	}
 }
+
+// TestRenewedCertificate checks that a second run takes over a new certificate
+// and its key, and prints nothing of the key. Its lines hold '=' as those of
+// .env do.
+func TestRenewedCertificate(t *testing.T) {
+	l := newLab(t)
+	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
+	flags := []string{"--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key}
+	l.run(exitOK, flags...)
+	old := l.read(keyFile)
+	content, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, append(content, "AAAA=BBBB==\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, flags...)
+	l.says(l.out, keyFile, "updated")
+	if l.read(keyFile) == old || strings.Contains(l.out+l.err, "AAAA") {
+		t.Errorf("the old key is there still, or part of the new one is printed:\n%s", l.out)
+	}
+}
