@@ -197,13 +197,6 @@ func TestComposeSecrets(t *testing.T) {
 			t.Errorf(".env.example holds a value of %s: somebody would keep it", name)
 		}
 	}
-	for _, file := range []string{".gitignore", ".dockerignore"} {
-		for _, secret := range []string{".env", "livekit.yaml"} {
-			if !slices.Contains(strings.Fields(strings.ReplaceAll(read(t, file), "/"+secret, secret)), secret) {
-				t.Errorf("%s lets %s through", file, secret)
-			}
-		}
-	}
 }
 
 // TestTemplatesReachTheImage checks that what embed.go names is there in the
@@ -217,6 +210,23 @@ func TestTemplatesReachTheImage(t *testing.T) {
 	for _, name := range strings.Fields(directive[1]) {
 		if slices.Contains(ignored, name) {
 			t.Errorf(".dockerignore keeps %s from the build", name)
+		}
+	}
+}
+
+// TestSecretsStayOut checks that neither the repository nor the image takes the
+// secrets of a deployment along, also of one in a folder of the source.
+func TestSecretsStayOut(t *testing.T) {
+	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
+	for file, prefix := range anywhere {
+		lines := strings.Fields(read(t, file))
+		for _, secret := range []string{".env", ".env.new", ".env.bak*", "turn-key.pem*"} {
+			if !slices.Contains(lines, prefix+secret) {
+				t.Errorf("%s lets %s through", file, secret)
+			}
+		}
+		if !slices.Contains(lines, "livekit.yaml") && !slices.Contains(lines, "/livekit.yaml") {
+			t.Errorf("%s lets livekit.yaml through", file)
 		}
 	}
 }
