@@ -2,15 +2,11 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -126,77 +122,52 @@ func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	}
 }
 
-// The SFU ends TLS for TURN with the certificate that setup copied; only the
-// path in the container and the port are replaced.
-func TestGeneratedTURNOverTLS(t *testing.T) {
+// What reverse-proxy.md says about WebSockets is so: the SFU answers 401 to who
+// asks for one, and something else where a proxy lets the headers out.
+func TestGeneratedProofOfWebSockets(t *testing.T) {
 	t.Parallel()
-	const name = "turn.example.org"
-	cert, private := certificateFor(t, name)
-	dir := writeDeployment(t, "example.org", append(slices.Clone(twoNames), "--turn-tls", name, "--turn-cert", cert, "--turn-key", private)...)
+	dir := writeDeployment(t, "example.org", twoNames...)
 	key, _ := keyOf(t, loadGenerated(t, dir))
-	host := newHost(t)
-	address, err := host.Address()
-	if err != nil {
-		t.Fatal(err)
+	sfu := &stack.SFU{
+		Host: newHost(t), Program: programs.SFU,
+		Config: filepath.Join(dir, "livekit.yaml"), Keys: []stack.Key{key}, Unchanged: true,
 	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
+	startPart(t, "SFU", sfu)
+	headers := http.Header{}
+	for _, match := range regexp.MustCompile(`-H '([^:']+): ([^']+)'`).FindAllStringSubmatch(string(readFile(t, filepath.Join(dir, "reverse-proxy.md"))), -1) {
+		headers.Set(match[1], match[2])
 	}
-	config := replaceIn(t, filepath.Join(dir, "livekit.yaml"), "/etc/turn-", dir+"/turn-", "tls_port: 5349", "tls_port: "+port)
-	startPart(t, "SFU", &stack.SFU{Host: host, Program: programs.SFU, Config: config, Keys: []stack.Key{key}, Unchanged: true})
-
-	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, ServerName: name}}
-	conn, err := dialer.DialContext(within(t, 10*time.Second), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	if got := statusOf(t, sfu.APIURL()+"/rtc", headers); got != http.StatusUnauthorized {
+		t.Errorf("with %v: %d, want 401", headers, got)
 	}
-	defer conn.Close()
-	if err := conn.(*tls.Conn).ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
-		t.Error(err)
+	if got := statusOf(t, sfu.APIURL()+"/rtc", nil); got == http.StatusUnauthorized {
+		t.Error("401 without them, too: it proves nothing")
 	}
 }
 
-// replaceIn writes a copy of a file in which each old text, there once or more,
-// is the new one.
-func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
+// statusOf returns the status of the answer to a GET.
+func statusOf(t *testing.T, url string, headers http.Header) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = headers
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(content)
-	for i := 0; i < len(oldNew); i += 2 {
-		if !strings.Contains(text, oldNew[i]) {
-			t.Fatalf("%s lacks %q", path, oldNew[i])
-		}
-		text = strings.ReplaceAll(text, oldNew[i], oldNew[i+1])
-	}
-	replaced = filepath.Join(t.TempDir(), filepath.Base(path))
-	if err := os.WriteFile(replaced, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return replaced
-}
-
-// certificateFor writes a certificate for the name and its key.
-func certificateFor(t *testing.T, name string) (certFile, keyFile string) {
-	t.Helper()
-	pair := matrixtest.NewCA().Certificate(name)
-	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, content := range map[string][]byte{certFile: cert, keyFile: private} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
+	return content
 }
 
 // A stack of nothing but written files carries a call: the SFU has livekit.yaml
