@@ -147,6 +147,26 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestNewSecretBesideEditedEnv checks that a new secret overrules no edits by
+// itself.
+func TestNewSecretBesideEditedEnv(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	edited := l.read(envFile) + "LIVEKIT_LOG_LEVEL=debug\n"
+	l.write(envFile, edited)
+	l.run(exitOK, "--new-secrets")
+	if l.read(envFile) != edited {
+		t.Error("the edited file was changed")
+	}
+	proposal, err := parseEnv(l.read(".env.new"))
+	if old := l.env()["LIVEKIT_SECRET"]; err != nil || len(proposal["LIVEKIT_SECRET"]) != 64 || proposal["LIVEKIT_SECRET"] == old {
+		t.Errorf("no new secret beside it (%v)", err)
+	}
+	if got := l.mode(".env.new"); got != 0o600 {
+		t.Errorf(".env.new has mode %o", got)
+	}
+}
+
 // TestEnvThatCannotBeKept checks that setup neither guesses nor prints
 // secrets, and writes nothing then.
 func TestEnvThatCannotBeKept(t *testing.T) {
