@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,11 +40,12 @@ var (
 	oneName  = []string{"--single-host", "matrix.example.org"}
 )
 
-// loadGenerated loads a written compose.yaml as Compose does in its folder.
-func loadGenerated(t *testing.T, dir string) *types.Project {
+// loadGenerated loads a written compose.yaml as Compose does in its folder,
+// together with other files.
+func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
-		[]string{filepath.Join(dir, "compose.yaml")},
+		append([]string{filepath.Join(dir, "compose.yaml")}, others...),
 		cli.WithName("test"), cli.WithWorkingDirectory(dir), cli.WithEnvFiles(), cli.WithDotEnv,
 	)
 	if err != nil {
@@ -95,6 +98,34 @@ func TestGeneratedCompose(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The README's lines join the service, and not the SFU, to Synapse's network.
+func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
+	t.Parallel()
+	_, after, _ := strings.Cut(string(readFile(t, filepath.Join("..", "README.md"))), "\n#### A shared network\n")
+	_, after, _ = strings.Cut(after, "\n```yaml\n")
+	lines, _, found := strings.Cut(after, "\n```\n")
+	if !found {
+		t.Fatal("the README has no such lines")
+	}
+	path := filepath.Join(t.TempDir(), "network.yaml")
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	project := loadGenerated(t, writeDeployment(t, "example.org", twoNames...), path)
+	networks := func(service string) []string {
+		return slices.Sorted(maps.Keys(project.Services[service].Networks))
+	}
+	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "synapse"}) {
+		t.Errorf("the service is in %q", got)
+	}
+	if got := networks("livekit"); !slices.Equal(got, []string{"default"}) {
+		t.Errorf("the SFU is in %q", got)
+	}
+	if n := project.Networks["synapse"]; n.Name != "matrix_default" || !bool(n.External) {
+		t.Errorf("the network is %+v, want one that is there", n)
 	}
 }
 
