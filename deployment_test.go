@@ -135,7 +135,7 @@ func TestDataDirectory(t *testing.T) {
 		t.Error("a VOLUME makes leaves seem safe that go with the container")
 	}
 	c := readCompose(t)
-	volumes := c.Services["matrixrtc-auth"].Volumes
+	volumes := slices.DeleteFunc(c.Services["matrixrtc-auth"].Volumes, func(v volume) bool { return v.Type == "bind" })
 	if len(volumes) != 1 || volumes[0].Type != "volume" || volumes[0].Target != dir || volumes[0].ReadOnly {
 		t.Fatalf("volumes %+v, want one at %s", volumes, dir)
 	}
@@ -172,13 +172,24 @@ func TestComposePorts(t *testing.T) {
 	}
 }
 
+// TestComposeLiveKitFile checks that both containers see one livekit.yaml.
+func TestComposeLiveKitFile(t *testing.T) {
+	for name, s := range readCompose(t).Services {
+		if !slices.ContainsFunc(s.Volumes, func(v volume) bool {
+			return v.Source == "./livekit.yaml" && v.Target == "/etc/livekit.yaml" && v.ReadOnly
+		}) {
+			t.Errorf("%s does not have it", name)
+		}
+	}
+}
+
 // TestComposeSecrets checks that .env is the one place of a secret and feeds
 // both containers.
 func TestComposeSecrets(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
 	key := auth.Environment["LIVEKIT_KEY"]
-	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], key+`: "${LIVEKIT_SECRET`) {
+	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], `"`+key+`": "${LIVEKIT_SECRET`) {
 		t.Error("the two containers do not share the key and the secret")
 	}
 	for _, line := range strings.Split(read(t, ".env.example"), "\n") {
@@ -186,11 +197,36 @@ func TestComposeSecrets(t *testing.T) {
 			t.Errorf(".env.example holds a value of %s: somebody would keep it", name)
 		}
 	}
-	for _, file := range []string{".gitignore", ".dockerignore"} {
-		for _, secret := range []string{".env", "livekit.yaml"} {
-			if !slices.Contains(strings.Fields(strings.ReplaceAll(read(t, file), "/"+secret, secret)), secret) {
+}
+
+// TestTemplatesReachTheImage checks that what embed.go names is there in the
+// build of the image.
+func TestTemplatesReachTheImage(t *testing.T) {
+	directive := regexp.MustCompile(`(?m)^//go:embed (.+)$`).FindStringSubmatch(read(t, "embed.go"))
+	if directive == nil {
+		t.Fatal("embed.go embeds nothing")
+	}
+	ignored := strings.Fields(read(t, ".dockerignore"))
+	for _, name := range strings.Fields(directive[1]) {
+		if slices.Contains(ignored, name) {
+			t.Errorf(".dockerignore keeps %s from the build", name)
+		}
+	}
+}
+
+// TestSecretsStayOut checks that neither the repository nor the image takes the
+// secrets of a deployment along, also of one in a folder of the source.
+func TestSecretsStayOut(t *testing.T) {
+	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
+	for file, prefix := range anywhere {
+		lines := strings.Fields(read(t, file))
+		for _, secret := range []string{".env", ".env.new", ".env.bak*", "turn-key.pem*"} {
+			if !slices.Contains(lines, prefix+secret) {
 				t.Errorf("%s lets %s through", file, secret)
 			}
+		}
+		if !slices.Contains(lines, "livekit.yaml") && !slices.Contains(lines, "/livekit.yaml") {
+			t.Errorf("%s lets livekit.yaml through", file)
 		}
 	}
 }
@@ -232,8 +268,12 @@ func TestLiveKitExample(t *testing.T) {
 	if example.Room.AutoCreate == nil || *example.Room.AutoCreate || !example.RTC.UseExternalIP {
 		t.Error("room.auto_create must be false, rtc.use_external_ip true")
 	}
-	if example.Webhook.APIKey != c.Services["matrixrtc-auth"].Environment["LIVEKIT_KEY"] || len(example.Keys) > 0 {
-		t.Error("webhook.api_key is not the key of compose.yaml, or keys stand in the file")
+	key := example.Webhook.APIKey
+	if c.Services["matrixrtc-auth"].Environment["LIVEKIT_KEY"] != "${LIVEKIT_KEY:-"+key+"}" || len(example.Keys) > 0 {
+		t.Error("webhook.api_key is not the usual key of compose.yaml, or keys stand in the file")
+	}
+	if !strings.Contains(read(t, ".env.example"), "\nLIVEKIT_KEY="+key+"\n") {
+		t.Error("webhook.api_key is not the key of .env.example")
 	}
 	if !slices.Equal(example.Webhook.URLs, []string{"http://matrixrtc-auth:8080/sfu_webhook"}) {
 		t.Errorf("webhook.urls %q do not lead to the service", example.Webhook.URLs)

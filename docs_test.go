@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/setup"
 )
 
 // pages are the documents that are held against the program.
@@ -69,6 +71,48 @@ func TestVariableNames(t *testing.T) {
 				t.Errorf("%s speaks of %s, which is no variable", file, found)
 			}
 		}
+	}
+}
+
+// TestSetupFlags holds the table of docs/setup.md against the flags of setup.
+func TestSetupFlags(t *testing.T) {
+	page := read(t, "docs/setup.md")
+	var help bytes.Buffer
+	setup.Run(t.Context(), []string{"--help"}, setup.Streams{Out: &help}, nil)
+	flags := regexp.MustCompile(`(?m)^  (--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1)
+	for _, flag := range flags {
+		if !regexp.MustCompile("(?m)^\\| `" + flag[1] + "[ `]").MatchString(page) {
+			t.Errorf("docs/setup.md lacks the flag %s", flag[1])
+		}
+	}
+	_, table, _ := strings.Cut(page, "\n## Flags\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	if rows := strings.Count(table, "\n| `--"); len(flags) == 0 || rows != len(flags) {
+		t.Errorf("docs/setup.md has a table of %d flags, setup has %d", rows, len(flags))
+	}
+}
+
+// TestSetupFiles looks in docs/setup.md for every file that setup writes, and
+// for their number in the README.
+func TestSetupFiles(t *testing.T) {
+	dir := t.TempDir()
+	var out bytes.Buffer
+	args := []string{"--server-name", "example.org", "--single-host", "example.org", "--dir", dir}
+	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, "docs/setup.md")
+	for _, file := range files {
+		if !strings.Contains(page, "`"+file.Name()+"`") {
+			t.Errorf("docs/setup.md lacks the file %s", file.Name())
+		}
+	}
+	if !strings.Contains(read(t, "README.md"), "shows ten files") || len(files) != 10 {
+		t.Errorf("setup writes %d files, the README says ten", len(files))
 	}
 }
 

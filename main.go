@@ -13,7 +13,10 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/setup"
 )
 
 // version is stamped by the linker: -ldflags "-X main.version=1.2.3".
@@ -22,7 +25,7 @@ var version string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // from then on a signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // The exit codes.
@@ -37,6 +40,7 @@ const usage = `Usage: matrixrtc-auth [command]
 Commands:
   serve        serve token requests until SIGTERM or SIGINT (the default)
   config       print the configuration in effect without secrets, and its faults
+  setup        write a deployment into a folder (setup --help)
   healthcheck  ask the running service on this machine whether it is healthy
   version      print the version
   help         print this, and the environment variables
@@ -44,9 +48,12 @@ Commands:
 
 // run is the program. It returns the exit code: 0, 1 for a failure, 2 for
 // arguments that make no sense. Cancelling ctx ends serve.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"serve"}
+	}
+	if args[0] == "setup" {
+		return setup.Run(ctx, args[1:], setup.Streams{In: stdin, Out: stdout, Err: stderr, Terminal: isTerminal(stdin)}, templates)
 	}
 	if len(args) > 1 {
 		return misuse(stderr, fmt.Sprintf("%s takes no arguments; the environment configures it", args[0]))
@@ -66,6 +73,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return misuse(stderr, fmt.Sprintf("there is no command %q", args[0]))
 	}
 	return exitOK
+}
+
+// isTerminal reports whether a person can answer at r.
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func misuse(stderr io.Writer, fault string) int {

@@ -1,0 +1,114 @@
+package browser_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSetupNginx runs nginx with nginx.conf.example in its http block. Replaced
+// are the paths of the certificates, and addresses.
+func TestSetupNginx(t *testing.T) {
+	for _, l := range layouts {
+		t.Run(l.name, func(t *testing.T) {
+			p := newProxy(t, l)
+			cert, key := p.certificate()
+			replace := append(p.backend, "    listen 443 ssl;\n    listen [::]:443 ssl;\n", "    listen "+p.address+" ssl;\n")
+			for _, host := range l.hosts {
+				live := "/etc/letsencrypt/live/" + host
+				replace = append(replace, live+"/fullchain.pem", cert, live+"/privkey.pem", key)
+			}
+			config := p.write("nginx.conf", []byte(nginxAround(p.work, p.file("nginx.conf.example", replace...))))
+			args := []string{"-e", filepath.Join(p.work, "error.log"), "-p", p.work, "-c", config}
+			p.run("nginx", append(args, "-t")...)
+			p.start("nginx", append(args, "-g", "daemon off; master_process off;")...)
+			p.check("https")
+		})
+	}
+}
+
+// nginxAround is a whole configuration that writes below work alone.
+func nginxAround(work, servers string) string {
+	var paths strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&paths, "%s_temp_path %s/%[1]s;\n", kind, work)
+	}
+	return "pid " + work + "/pid;\nevents {}\nhttp {\naccess_log off;\n" + paths.String() + servers + "}\n"
+}
+
+// TestSetupCaddy has Caddy read Caddyfile.example as it is, and runs it over
+// plain HTTP: otherwise it would ask for certificates on the internet.
+func TestSetupCaddy(t *testing.T) {
+	for _, l := range layouts {
+		t.Run(l.name, func(t *testing.T) {
+			p := newProxy(t, l)
+			p.run("caddy", "adapt", "--adapter", "caddyfile", "--config", filepath.Join(p.dir, "Caddyfile.example"))
+			_, port, err := net.SplitHostPort(p.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replace := p.backend
+			for _, host := range l.hosts {
+				replace = append(replace, "\n"+host+" {", "\nhttp://"+host+":"+port+" {\n\tbind 127.0.0.1")
+			}
+			const global = "{\n\tadmin off\n\tauto_https off\n}\n"
+			config := p.write("Caddyfile", []byte(global+p.file("Caddyfile.example", replace...)))
+			p.start("caddy", "run", "--adapter", "caddyfile", "--config", config)
+			p.check("http")
+		})
+	}
+}
+
+// check asks at every address that clients use, bare ones and those with a
+// slash too many among them.
+func (p *proxy) check(scheme string) {
+	p.t.Helper()
+	client, jwt, sfu := p.client(), p.layout.jwt, p.layout.sfu
+	for _, c := range []struct{ method, url, want string }{
+		{http.MethodGet, jwt + "/healthz", "jwt GET /healthz "},
+		{http.MethodPost, jwt + "/sfu/get", "jwt POST /sfu/get "},
+		{http.MethodPost, jwt + "//sfu/get", "jwt POST /sfu/get "},
+		{http.MethodPost, jwt + "/get_token?a=b", "jwt POST /get_token?a=b "},
+		{http.MethodPost, jwt, "jwt POST / "},
+		{http.MethodPost, jwt + "/", "jwt POST / "},
+		{http.MethodOptions, jwt + "/sfu/get", "jwt OPTIONS /sfu/get "},
+		{http.MethodGet, sfu, "sfu GET / "},
+		{http.MethodGet, sfu + "/rtc?access_token=a%2Bb", "sfu GET /rtc?access_token=a%2Bb "},
+		{http.MethodGet, sfu + "/rtc/v1", "sfu GET /rtc/v1 "},
+	} {
+		host, _, _ := strings.Cut(c.url, "/")
+		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service takes both
+		if !strings.HasPrefix(got, c.want+"host="+host+" for=127.0.0.1 ") {
+			p.t.Errorf("%s %s: the backend got %q, want %q", c.method, c.url, got, c.want)
+		}
+		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
+			p.t.Errorf("%s %s: no WebSocket arrives: %q", c.method, c.url, got)
+		}
+	}
+}
+
+// ask asks for a WebSocket, as far as a method can, and returns the body of the
+// answer.
+func (p *proxy) ask(client *http.Client, method, url string) string {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, url, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", "websocket")
+	resp, err := client.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(body)
+}

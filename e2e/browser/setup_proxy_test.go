@@ -1,0 +1,200 @@
+// The proxies' files that setup writes, in nginx and in Caddy themselves. These
+// tests need both programs and fail without; nothing else of the stack runs.
+package browser_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/setup"
+)
+
+// layout is a deployment whose proxy is tested.
+type layout struct {
+	name     string
+	flags    []string
+	hosts    []string
+	jwt, sfu string // where each is: host and prefix
+}
+
+var layouts = []layout{
+	{
+		name:  "two names",
+		flags: []string{"--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"},
+		hosts: []string{"jwt.example.org", "sfu.example.org"},
+		jwt:   "jwt.example.org", sfu: "sfu.example.org",
+	},
+	{
+		name:  "one name",
+		flags: []string{"--single-host", "matrix.example.org"},
+		hosts: []string{"matrix.example.org"},
+		jwt:   "matrix.example.org/livekit/jwt", sfu: "matrix.example.org/livekit/sfu",
+	},
+}
+
+// proxy is a proxy under test, in front of two backends that say what they got.
+type proxy struct {
+	t       *testing.T
+	layout  layout
+	dir     string // what setup wrote
+	work    string
+	address string
+	backend []string // replaces the addresses of both in the files
+}
+
+func newProxy(t *testing.T, l layout) *proxy {
+	t.Helper()
+	p := &proxy{t: t, layout: l, dir: t.TempDir(), work: t.TempDir(), address: freeAddress(t)}
+	args := append([]string{"--server-name", "example.org", "--dir", p.dir}, l.flags...)
+	var out bytes.Buffer
+	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("../..")); code != 0 {
+		t.Fatalf("setup ends with %d\n%s", code, out.String())
+	}
+	p.backend = []string{"127.0.0.1:8080", backend(t, "jwt"), "127.0.0.1:7880", backend(t, "sfu")}
+	return p
+}
+
+// backend says its name and what it got.
+func backend(t *testing.T, name string) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s host=%s for=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
+			r.Header.Get("X-Forwarded-For"), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// freeAddress is an address of loopback that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// file is the text of a written file in which old texts, each of which must be
+// there, are replaced by new ones.
+func (p *proxy) file(name string, oldNew ...string) string {
+	p.t.Helper()
+	content, err := os.ReadFile(filepath.Join(p.dir, name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := 0; i < len(oldNew); i += 2 {
+		if !bytes.Contains(content, []byte(oldNew[i])) {
+			p.t.Fatalf("%s lacks %q", name, oldNew[i])
+		}
+	}
+	return strings.NewReplacer(oldNew...).Replace(string(content))
+}
+
+// write writes a file of the proxy's own.
+func (p *proxy) write(name string, content []byte) (path string) {
+	p.t.Helper()
+	path = filepath.Join(p.work, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
+}
+
+// certificate writes a certificate for the layout's hosts, and its key.
+func (p *proxy) certificate() (cert, key string) {
+	p.t.Helper()
+	pair := matrixtest.NewCA().Certificate(p.layout.hosts...)
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cert = p.write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	key = p.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return cert, key
+}
+
+// program finds a program, also where only root looks for them.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	for _, place := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(place); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("%s is not installed: this test needs it", name)
+	return ""
+}
+
+// run runs a program to its end, which must be a good one.
+func (p *proxy) run(name string, args ...string) {
+	p.t.Helper()
+	if out, err := exec.Command(program(p.t, name), args...).CombinedOutput(); err != nil {
+		p.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// patience is how long a proxy may take to start.
+const patience = 30 * time.Second
+
+// start runs the proxy until the test ends, and returns once it listens.
+func (p *proxy) start(name string, args ...string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	var log bytes.Buffer
+	cmd := exec.Command(program(p.t, name), args...)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state there
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	p.t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !listens(p.address) {
+		select {
+		case <-exited:
+			p.t.Fatalf("%s ended\n%s", name, log.String())
+		case <-ctx.Done():
+			p.t.Fatalf("%s does not listen", name)
+		case <-ticker.C:
+		}
+	}
+}
+
+func listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
+
+// client reaches the proxy under every name.
+func (p *proxy) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", p.address)
+		},
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DisableKeepAlives: true,
+	}}
+}

@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/e2e/participant"
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/setup"
+)
+
+// writeDeployment has setup write a deployment for the server name.
+func writeDeployment(t *testing.T, server string, flags ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	args := append([]string{"--server-name", server, "--dir", dir}, flags...)
+	var out bytes.Buffer
+	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("..")); code != 0 {
+		t.Fatalf("setup ends with %d\n%s", code, out.String())
+	}
+	return dir
+}
+
+// twoNames and oneName are the two ways to reach both programs.
+var (
+	twoNames = []string{"--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
+	oneName  = []string{"--single-host", "matrix.example.org"}
+)
+
+// loadGenerated loads a written compose.yaml as Compose does in its folder,
+// together with other files.
+func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions(
+		append([]string{filepath.Join(dir, "compose.yaml")}, others...),
+		cli.WithName("test"), cli.WithWorkingDirectory(dir), cli.WithEnvFiles(), cli.WithDotEnv,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
+// keyOf returns the key that Compose gives to the service, and the text that it
+// gives to the SFU.
+func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
+	t.Helper()
+	service, sfu := p.Services["matrixrtc-auth"].Environment, p.Services["livekit"].Environment
+	for _, value := range []*string{service["LIVEKIT_KEY"], service["LIVEKIT_SECRET"], sfu["LIVEKIT_KEYS"]} {
+		if value == nil {
+			t.Fatal("Compose passes no key")
+		}
+	}
+	return stack.Key{ID: *service["LIVEKIT_KEY"], Secret: *service["LIVEKIT_SECRET"]}, *sfu["LIVEKIT_KEYS"]
+}
+
+// Compose accepts what setup writes, without a variable of anybody else's. The
+// SFU reads the key that the service has.
+func TestGeneratedCompose(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{
+		"two names, relay": append(slices.Clone(twoNames), "--turn", "--udp-range", "61000-61100", "--jwt-port", "8090"),
+		"one name, image":  append(slices.Clone(oneName), "--image", "registry.example.org/matrixrtc-auth:1.2.3"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			project := loadGenerated(t, writeDeployment(t, "example.org", flags...))
+			key, keys := keyOf(t, project)
+			token, err := auth.ParseAPIToken(signedBySFU(t, keys))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := token.Verify(key.Secret); err != nil || token.APIKey() != key.ID {
+				t.Errorf("LiveKit signs as %q, the service as %q: %v", token.APIKey(), key.ID, err)
+			}
+			for service, s := range project.Services {
+				for _, v := range s.Volumes {
+					if _, err := os.Stat(v.Source); v.Type == types.VolumeTypeBind && err != nil {
+						t.Errorf("%s mounts what is not there: %v", service, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The README's lines join the service, and not the SFU, to Synapse's network.
+func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
+	t.Parallel()
+	_, after, _ := strings.Cut(string(readFile(t, filepath.Join("..", "README.md"))), "\n#### A shared network\n")
+	_, after, _ = strings.Cut(after, "\n```yaml\n")
+	lines, _, found := strings.Cut(after, "\n```\n")
+	if !found {
+		t.Fatal("the README has no such lines")
+	}
+	path := filepath.Join(t.TempDir(), "network.yaml")
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	project := loadGenerated(t, writeDeployment(t, "example.org", twoNames...), path)
+	networks := func(service string) []string {
+		return slices.Sorted(maps.Keys(project.Services[service].Networks))
+	}
+	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "synapse"}) {
+		t.Errorf("the service is in %q", got)
+	}
+	if got := networks("livekit"); !slices.Equal(got, []string{"default"}) {
+		t.Errorf("the SFU is in %q", got)
+	}
+	if n := project.Networks["synapse"]; n.Name != "matrix_default" || !bool(n.External) {
+		t.Errorf("the network is %+v, want one that is there", n)
+	}
+}
+
+// The SFU starts with a livekit.yaml that setup wrote, byte for byte.
+func TestGeneratedLiveKitConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{
+		"no relay": oneName,
+		"relay":    append(slices.Clone(twoNames), "--turn"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := writeDeployment(t, "example.org", flags...)
+			key, _ := keyOf(t, loadGenerated(t, dir))
+			sfu := &stack.SFU{
+				Host: newHost(t), Program: programs.SFU,
+				Config: filepath.Join(dir, "livekit.yaml"), Keys: []stack.Key{key}, Unchanged: true,
+			}
+			startPart(t, "SFU", sfu)
+			guest := mint(t, key, "guest", &auth.VideoGrant{RoomJoin: true, Room: "missing"})
+			if got := validate(t, sfu, guest); got.status != http.StatusNotFound {
+				t.Errorf("joining a missing room: %v, want 404", got)
+			}
+		})
+	}
+}
+
+// What reverse-proxy.md says about WebSockets is so: the SFU answers 401 to who
+// asks for one, and something else where a proxy lets the headers out.
+func TestGeneratedProofOfWebSockets(t *testing.T) {
+	t.Parallel()
+	dir := writeDeployment(t, "example.org", twoNames...)
+	key, _ := keyOf(t, loadGenerated(t, dir))
+	sfu := &stack.SFU{
+		Host: newHost(t), Program: programs.SFU,
+		Config: filepath.Join(dir, "livekit.yaml"), Keys: []stack.Key{key}, Unchanged: true,
+	}
+	startPart(t, "SFU", sfu)
+	headers := http.Header{}
+	for _, match := range regexp.MustCompile(`-H '([^:']+): ([^']+)'`).FindAllStringSubmatch(string(readFile(t, filepath.Join(dir, "reverse-proxy.md"))), -1) {
+		headers.Set(match[1], match[2])
+	}
+	if got := statusOf(t, sfu.APIURL()+"/rtc", headers); got != http.StatusUnauthorized {
+		t.Errorf("with %v: %d, want 401", headers, got)
+	}
+	if got := statusOf(t, sfu.APIURL()+"/rtc", nil); got == http.StatusUnauthorized {
+		t.Error("401 without them, too: it proves nothing")
+	}
+}
+
+// statusOf returns the status of the answer to a GET.
+func statusOf(t *testing.T, url string, headers http.Header) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = headers
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// A stack of nothing but written files carries a call: the SFU has livekit.yaml
+// moved to loopback, the service the environment of its container. Replaced are
+// addresses, and what a fake homeserver without a public address needs.
+func TestGeneratedDeploymentCarriesACall(t *testing.T) {
+	t.Parallel()
+	s := &scene{t: t, host: newHost(t)}
+	ca := matrixtest.NewCA()
+	s.home, s.remote = s.homeserver(ca), s.homeserver(ca)
+	dir := writeDeployment(t, s.home.Name().String(), append(slices.Clone(twoNames), "--turn")...)
+	project := loadGenerated(t, dir)
+	key, _ := keyOf(t, project)
+
+	service := &stack.Service{Host: s.host}
+	if _, err := service.Address(); err != nil {
+		t.Fatal(err)
+	}
+	s.sfu = &stack.SFU{
+		Host: s.host, Program: programs.SFU, Config: filepath.Join(dir, "livekit.yaml"),
+		Keys: []stack.Key{key}, Webhook: service.URL() + "/sfu_webhook",
+	}
+	startPart(t, "SFU", s.sfu)
+	env := map[string]string{}
+	for name, value := range project.Services["matrixrtc-auth"].Environment {
+		env[name] = *value
+	}
+	env["LIVEKIT_URL"], env["LIVEKIT_INTERNAL_URL"] = s.sfu.URL(), s.sfu.APIURL()
+	s.service = s.start(service, "service", key, env)
+
+	alice := s.join(s.user(s.home, "alice").legacy("/sfu/get", room))
+	bob := s.join(s.user(s.home, "bob").getToken(room, "member"))
+	for _, p := range []*participant.Participant{alice, bob} {
+		publishes(t, p, alice, bob)
+	}
+}

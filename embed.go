@@ -1,0 +1,9 @@
+package main
+
+import "embed"
+
+// templates are the files of this repository that setup turns into those of
+// a deployment.
+//
+//go:embed compose.yaml livekit.yaml.example .env.example
+var templates embed.FS

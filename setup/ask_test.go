@@ -1,0 +1,100 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestQuestions answers at a terminal: wrongly first, then with what is
+// proposed.
+func TestQuestions(t *testing.T) {
+	l := newLab(t)
+	answers := strings.Join([]string{
+		"@alice:example.org", "example.org", // server name
+		"maybe", "", // one host?
+		"", "livekit.example.org", // the two names
+		"https://matrix.example.org",                                // base URL
+		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // homeserver
+		"yes", // TURN
+		l.dir,
+	}, "\n") + "\n"
+	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
+	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n"} {
+		if !strings.Contains(faults, words) {
+			t.Errorf("it did not say %q:\n%s", words, faults)
+		}
+	}
+	if strings.Contains(out, "?") || !strings.Contains(l.read("livekit.yaml"), "udp_port: 3478") {
+		t.Errorf("a question is in the result, or TURN is off:\n%s", out)
+	}
+	if got := l.env(); got["LIVEKIT_URL"] != "wss://livekit.example.org" || got["LIVEKIT_CS_API_URL_OVERRIDES"] != "example.org=http://host.docker.internal:8008" {
+		t.Errorf("%v", got)
+	}
+}
+
+// talk runs setup without flags at a terminal.
+func (l *lab) talk(ctx context.Context, want int, in io.Reader) (out, faults string) {
+	l.t.Helper()
+	var o, e bytes.Buffer
+	if got := Run(ctx, nil, Streams{In: in, Out: &o, Err: &e, Terminal: true}, repository); got != want {
+		l.t.Fatalf("exit code %d, want %d\n%s%s", got, want, o.String(), e.String())
+	}
+	return o.String(), e.String()
+}
+
+// TestSingleHostIsAskedFor says yes to one host.
+func TestSingleHostIsAskedFor(t *testing.T) {
+	l := newLab(t)
+	l.talk(t.Context(), exitOK, strings.NewReader("example.org\ny\n\n\n\n\n"+l.dir+"\n"))
+	if got := l.env()["LIVEKIT_URL"]; got != "wss://matrix.example.org/livekit/sfu" {
+		t.Errorf("LiveKit is at %s", got)
+	}
+}
+
+// TestNoAnswerIsAskedTwice checks that a flag is an answer, also one that says
+// no.
+func TestNoAnswerIsAskedTwice(t *testing.T) {
+	l := newLab(t)
+	args := append([]string{
+		"--turn=false", "--dir", l.dir, "--base-url", "https://example.org", "--homeserver-url", "http://synapse:8008",
+	}, names...)
+	var out, questions bytes.Buffer
+	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {
+		t.Errorf("exit code %d", got)
+	}
+	if questions.Len() > 0 {
+		t.Errorf("it asks:\n%s", questions.String())
+	}
+}
+
+// TestNobodyAnswers checks the ends of a dialogue that leads to nothing.
+func TestNobodyAnswers(t *testing.T) {
+	l := newLab(t)
+	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader("example.org\n"))
+	l.says(faults, "the input ended")
+	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(strings.Repeat("no server\n", 20)))
+	l.says(faults, "no answer that can be used")
+
+	silent, mouth := io.Pipe()
+	defer mouth.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, faults = l.talk(ctx, exitUsage, silent)
+	l.says(faults, "interrupted")
+}
+
+// TestNoFolder checks a folder that cannot be made.
+func TestNoFolder(t *testing.T) {
+	l := newLab(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitUsage, "--dir", filepath.Join(file, "sub"))
+	l.says(l.err, "--dir: ")
+}

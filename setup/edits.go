@@ -1,0 +1,147 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// imageOf returns the name of the image in the repository's compose.yaml. It
+// ends in the version of this program.
+func imageOf(templates fs.FS) (string, error) {
+	content, err := fs.ReadFile(templates, "compose.yaml")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(content)) {
+		if image, found := strings.CutPrefix(strings.TrimSpace(line), "image: matrixrtc-auth:"); found {
+			return "matrixrtc-auth:" + image, nil
+		}
+	}
+	return "", errors.New("compose.yaml: it names no image of this program, which is damaged")
+}
+
+// composeEdits turn the repository's compose.yaml into the plan's.
+func (p plan) composeEdits() []edit {
+	edits := []edit{
+		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
+		{`"50000-50200:50000-50200/udp"`, "", fmt.Sprintf(`"%[1]s:%[1]s/udp"`, p.Media)},
+		{"      # TURN over UDP, for strict", "    restart:", p.turnPorts()},
+		{`"127.0.0.1:8080:8080/tcp"`, "", fmt.Sprintf(`"127.0.0.1:%d:8080/tcp"`, p.JWTPort)},
+		{"    # Built from this folder.", "    # The variables of", p.imageLines()},
+	}
+	if p.SingleHost != "" {
+		edits = append(edits,
+			edit{"(its sfu. entry)", "", "(" + sfuPrefix + "/)"},
+			edit{"(its jwt. entry)", "", "(" + jwtPrefix + "/)"})
+	}
+	if p.Certificate != nil {
+		edits = append(edits, edit{"    ports:\n      # Signalling", "", certMounts + "    ports:\n      # Signalling"})
+	}
+	return edits
+}
+
+const composeHead = `# LiveKit and the authorization service, for Synology's Container Manager and
+# for Docker with Compose v2. Written by matrixrtc-auth setup: a second run of it
+# keeps your changes to this file. Paths are relative to it.
+`
+
+const certMounts = `      - type: bind
+        source: ./` + certFile + `
+        target: /etc/` + certFile + `
+        read_only: true
+        bind: {create_host_path: false}
+      - type: bind
+        source: ./` + keyFile + `
+        target: /etc/` + keyFile + `
+        read_only: true
+        bind: {create_host_path: false}
+`
+
+func (p plan) turnPorts() (lines string) {
+	if p.TURN {
+		lines += "      # TURN over UDP, for strict networks. Forward it.\n" +
+			`      - "3478:3478/udp"` + "\n"
+	}
+	if p.TURNTLS != "" {
+		lines += "      # TURN over TLS. Port 443 of " + p.TURNTLS + " must lead here.\n" +
+			`      - "5349:5349/tcp"` + "\n"
+	}
+	return lines
+}
+
+func (p plan) imageLines() string {
+	switch {
+	case p.Image != "":
+		return "    image: " + p.Image + "\n"
+	case p.Build != "":
+		return "    # Built from the source there.\n    build: " + p.Build + "\n    image: " + p.templateImage + "\n"
+	}
+	return "    # Built elsewhere and imported under this name.\n    image: " + p.templateImage + "\n"
+}
+
+// liveKitEdits turn the repository's livekit.yaml.example into the plan's.
+func (p plan) liveKitEdits() []edit {
+	edits := []edit{
+		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. Written by matrixrtc-auth setup:\n# a second run of it keeps your changes to this file.\n"},
+		{"port_range_start: 50000", "", fmt.Sprintf("port_range_start: %d", p.Media.First)},
+		{"port_range_end: 50200", "", fmt.Sprintf("port_range_end: %d", p.Media.Last)},
+		{"api_key: " + presetKey, "", fmt.Sprintf("api_key: %q", p.key.id)},
+		{"turn:\n", "\nlogging:", p.turnSection()},
+	}
+	if p.SingleHost != "" {
+		edits = append(edits, edit{"The reverse proxy's sfu. entry ends here.", "", "The reverse proxy's " + sfuPrefix + "/ ends here."})
+	}
+	return edits
+}
+
+const turnOff = `turn:
+  # A relay for clients whose network lets nothing else out. setup --turn switches
+  # it on.
+  enabled: false
+`
+
+func (p plan) turnSection() string {
+	if !p.TURN && p.TURNTLS == "" {
+		return turnOff
+	}
+	text := `turn:
+  # A relay for clients whose network lets little out. It reaches the media ports
+  # at your public address, so the router must support NAT loopback.
+  enabled: true
+`
+	if p.TURN {
+		text += "  udp_port: 3478\n"
+	}
+	if p.TURNTLS == "" {
+		return text
+	}
+	text += `  # Whatever tls_port says, LiveKit tells clients turns:<domain>:443. So port 443
+  # of the domain must lead to tls_port here.
+  domain: ` + p.TURNTLS + `
+  tls_port: 5349
+`
+	if p.Certificate == nil {
+		return text + "  # What is in front ends TLS and passes plain TCP on.\n  external_tls: true\n"
+	}
+	return text + "  cert_file: /etc/" + certFile + "\n  key_file: /etc/" + keyFile + "\n"
+}
+
+// envEdits turn the repository's .env.example into the plan's .env.
+func (p plan) envEdits() []edit {
+	edits := []edit{
+		{"# Copy this file to .env and fill in. It holds", " the secret:", "# Written by matrixrtc-auth setup. It holds"},
+		{"LIVEKIT_KEY=" + presetKey + "\n", "", "LIVEKIT_KEY=" + p.key.id + "\n"},
+		{"LIVEKIT_SECRET=\n", "", "LIVEKIT_SECRET=" + p.key.secret.Reveal() + "\n"},
+		{"LIVEKIT_URL=wss://sfu.example.org\n", "", "LIVEKIT_URL=" + p.LiveKitURL() + "\n"},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org\n", "", "LIVEKIT_FULL_ACCESS_HOMESERVERS=" + p.Server.String() + "\n"},
+	}
+	if p.HomeserverURL != "" {
+		override := p.Server.String() + "=" + p.HomeserverURL + "\n"
+		edits = append(edits,
+			edit{"LIVEKIT_FEDERATION_URL_OVERRIDES=\n", "", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + override},
+			edit{"LIVEKIT_CS_API_URL_OVERRIDES=\n", "", "LIVEKIT_CS_API_URL_OVERRIDES=" + override})
+	}
+	return edits
+}

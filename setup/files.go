@@ -1,0 +1,120 @@
+package setup
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+	"text/template"
+)
+
+// file is one file to write. Nobody but its owner may read a secret one.
+type file struct {
+	name    string
+	content string
+	secret  bool
+}
+
+func (f file) mode() fs.FileMode {
+	if f.secret {
+		return 0o600
+	}
+	return 0o644
+}
+
+// The names of files that others refer to.
+const (
+	envFile  = ".env"
+	certFile = "turn-cert.pem"
+	keyFile  = "turn-key.pem"
+)
+
+// files are the files of the plan.
+func (p plan) files(templates fs.FS) ([]file, error) {
+	r := &renderer{plan: p, templates: templates}
+	files := []file{
+		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
+		{name: "livekit.yaml", content: r.change("livekit.yaml.example", p.liveKitEdits)},
+		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true},
+		{name: "well-known-client.json", content: p.wellKnown()},
+		{name: "homeserver-additions.yaml", content: r.execute("homeserver-additions.yaml")},
+		{name: "nginx.conf.example", content: r.execute("nginx.conf.example")},
+		{name: "Caddyfile.example", content: r.execute("Caddyfile.example")},
+	}
+	r.proxies = map[string]string{"nginx": files[5].content, "Caddy": files[6].content}
+	files = append(files,
+		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
+		file{name: "ports.md", content: r.execute("ports.md")},
+	)
+	if p.Certificate != nil {
+		files = append(files,
+			file{name: certFile, content: string(p.Certificate)},
+			file{name: keyFile, content: string(p.privateKey), secret: true})
+	}
+	return files, r.err
+}
+
+// wellKnown is what the server name must serve as /.well-known/matrix/client.
+func (p plan) wellKnown() string {
+	type transport struct {
+		Type       string `json:"type"`
+		ServiceURL string `json:"livekit_service_url"`
+	}
+	content, _ := json.MarshalIndent(struct { // of texts alone: it cannot fail
+		Homeserver map[string]string `json:"m.homeserver"`
+		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
+	}{map[string]string{"base_url": p.BaseURL}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
+	return string(content) + "\n"
+}
+
+//go:embed templates
+var own embed.FS
+
+// renderer makes files of templates, until the first error.
+type renderer struct {
+	plan
+	templates fs.FS
+	proxies   map[string]string
+	err       error
+}
+
+// Proxy is the configuration for the named proxy, for reverse-proxy.md.
+func (r *renderer) Proxy(name string) string { return strings.TrimSpace(r.proxies[name]) }
+
+// change makes edits of one of the repository's files.
+func (r *renderer) change(name string, edits func() []edit) string {
+	if r.err != nil {
+		return ""
+	}
+	var content []byte
+	if content, r.err = fs.ReadFile(r.templates, name); r.err != nil {
+		return ""
+	}
+	text := strings.ReplaceAll(string(content), "\r\n", "\n") // of a checkout on Windows
+	text, r.err = change(name, text, edits()...)
+	return text
+}
+
+// execute fills in one of this package's templates.
+func (r *renderer) execute(name string) string {
+	if r.err != nil {
+		return ""
+	}
+	content, err := own.ReadFile("templates/" + name + ".tmpl")
+	if err != nil {
+		r.err = err
+		return ""
+	}
+	text := strings.ReplaceAll(string(content), "\r\n", "\n")
+	var b bytes.Buffer
+	t, err := template.New(name).Option("missingkey=error").Parse(text)
+	if err == nil {
+		err = t.Execute(&b, r)
+	}
+	if err != nil {
+		r.err = fmt.Errorf("%s: %w", name, err)
+	}
+	return b.String()
+}

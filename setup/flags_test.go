@@ -1,0 +1,166 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
+
+// TestMissingFlags checks that each one is named at once, where nobody can be
+// asked.
+func TestMissingFlags(t *testing.T) {
+	l := newLab(t)
+	l.exec(exitUsage)
+	for _, flag := range []string{"--server-name", "--jwt-host", "--sfu-host", "--dir"} {
+		l.says(l.err, flag+": is missing")
+	}
+	l.exec(exitUsage, "--server-name", "example.org", "--single-host", "example.org")
+	l.says(l.err, "--dir: is missing")
+	if strings.Contains(l.err, "host: is missing") {
+		t.Errorf("a flag that is not needed:\n%s", l.err)
+	}
+}
+
+// TestFaultyFlags checks that each is named together with what to write.
+func TestFaultyFlags(t *testing.T) {
+	for _, c := range []struct {
+		flags []string
+		says  []string
+	}{
+		{[]string{"--server-name", "@alice:example.org"}, []string{"--server-name:", "write example.org"}},
+		{[]string{"--server-name", "https://example.org/"}, []string{"--server-name:", "write example.org"}},
+		{[]string{"--server-name", "bücher.example"}, []string{"--server-name:", "write xn--bcher-kva.example"}},
+		{[]string{"--server-name", "a b"}, []string{"--server-name:", "behind the colon"}},
+		{[]string{"--jwt-host", "https://jwt.example.org/sfu/get"}, []string{"--jwt-host:", "write jwt.example.org"}},
+		{[]string{"--jwt-host", "jwt.example.org."}, []string{"--jwt-host:", "write jwt.example.org"}},
+		{[]string{"--jwt-host", "jwt_1.example.org"}, []string{"--jwt-host:", "other characters"}},
+		{[]string{"--jwt-host", "-jwt.example.org"}, []string{"--jwt-host:", "begins or ends with '-'"}},
+		{[]string{"--jwt-host", strings.Repeat("a", 64) + ".org"}, []string{"--jwt-host:", "63"}},
+		{[]string{"--jwt-host", strings.Repeat("a.", 127) + "org"}, []string{"--jwt-host:", "253"}},
+		{[]string{"--jwt-host", "jwt"}, []string{"--jwt-host:", "not a full host name"}},
+		{[]string{"--jwt-host", "jwt..org"}, []string{"--jwt-host:", "empty"}},
+		{[]string{"--jwt-host", "192.0.2.1"}, []string{"--jwt-host:", "an address"}},
+		{[]string{"--jwt-host", "192.0.2"}, []string{"--jwt-host:", "number"}},
+		{[]string{"--sfu-host", "ünder.example.org"}, []string{"--sfu-host:", "write xn--nder-zra.example.org"}},
+		{[]string{"--sfu-host", "JWT.example.org"}, []string{"--sfu-host:", "--single-host"}},
+		{[]string{"--sfu-host", "example.org"}, []string{"--sfu-host:", "server name", "sfu.example.org"}},
+		{[]string{"--single-host", "matrix.example.org"}, []string{"--single-host:", "--jwt-host and --sfu-host"}},
+		{[]string{"--base-url", "http://matrix.example.org"}, []string{"--base-url:", "https://"}},
+		{[]string{"--base-url", "https://matrix.example.org/?a=$b"}, []string{"--base-url:", "no place"}},
+		{[]string{"--homeserver-url", "synapse:8008"}, []string{"--homeserver-url:", "http:// or https://"}},
+		{[]string{"--homeserver-url", "http://localhost:8009"}, []string{"--homeserver-url:", "http://host.docker.internal:8009"}},
+		{[]string{"--homeserver-url", "http://[::1]"}, []string{"--homeserver-url:", "http://host.docker.internal:8008"}},
+		{[]string{"--homeserver-url", "http://"}, []string{"--homeserver-url:", "no host"}},
+		{[]string{"--homeserver-url", "http://a:99999"}, []string{"--homeserver-url:", "port"}},
+		{[]string{"--udp-range", "50000"}, []string{"--udp-range:", "two ports"}},
+		{[]string{"--udp-range", "50200-50000"}, []string{"--udp-range:", "too small"}},
+		{[]string{"--udp-range", "1000-1100"}, []string{"--udp-range:", "1024"}},
+		{[]string{"--udp-range", "10000-60000"}, []string{"--udp-range:", "more than"}},
+		{[]string{"--udp-range", "3400-3500", "--turn"}, []string{"--udp-range:", "3478"}},
+		{[]string{"--jwt-port", "08080"}, []string{"--jwt-port:", "not a port"}},
+		{[]string{"--jwt-port", "7880"}, []string{"--jwt-port:", "LiveKit"}},
+		{[]string{"--jwt-port", "5349", "--turn-tls", "turn.example.org"}, []string{"--jwt-port:", "TURN"}},
+		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert:", "--turn-tls"}},
+		{[]string{"--turn-tls", "sfu.example.org"}, []string{"--turn-tls:", "turn.example.org"}},
+		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, []string{"--turn-key:", "is missing"}},
+		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem", "--turn-key", "."}, []string{"--turn-key:", "not a regular file"}},
+		{[]string{"--image", "Not An Image"}, []string{"--image:", "registry.example.org"}},
+		{[]string{"--image", "a:1", "--source", ".."}, []string{"--source:", "--image"}},
+		{[]string{"--source", "testdata"}, []string{"--source:", "Dockerfile"}},
+		{[]string{"nonsense"}, []string{`"nonsense" is no flag`}},
+		{[]string{"--nonsense"}, []string{"-nonsense"}},
+	} {
+		l := newLab(t)
+		l.run(exitUsage, c.flags...)
+		l.says(l.err, c.says...)
+		if _, err := os.Stat(l.dir); err == nil {
+			t.Errorf("%q: something was written", c.flags)
+		}
+	}
+}
+
+// TestNotes checks what is possible, but seldom meant.
+func TestNotes(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--server-name", "Example.org:8448")
+	l.says(l.err, "note:", "capital letters")
+	l.says(l.err, "note:", "port")
+	l.says(l.err, "note:", "https://example.org;")
+	if got := l.env()["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "Example.org:8448" {
+		t.Errorf("full access for %s", got)
+	}
+}
+
+// TestCertificates checks that LiveKit could use what is copied.
+func TestCertificates(t *testing.T) {
+	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
+	otherCert, _ := writeCertificate(t, "turn.example.org", tomorrow())
+	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
+	for _, c := range []struct{ name, cert, key, says string }{
+		{"turn.example.org", otherCert, key, "no certificate with its key"},
+		{"relay.example.org", cert, key, "not for the name"},
+		{"turn.example.org", oldCert, oldKey, "expired"},
+	} {
+		l := newLab(t)
+		l.run(exitUsage, "--turn-tls", c.name, "--turn-cert", c.cert, "--turn-key", c.key)
+		l.says(l.err, "--turn-cert:", c.says)
+	}
+}
+
+// TestSource checks that the path to the source is relative, and said to be
+// needed beside the folder.
+func TestSource(t *testing.T) {
+	l := newLab(t)
+	source := filepath.Join(filepath.Dir(l.dir), "source")
+	if err := os.MkdirAll(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(source, "Dockerfile"), []byte("FROM scratch\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, "--source", source)
+	if !strings.Contains(l.read("compose.yaml"), "\n    build: ../source\n") {
+		t.Error("no relative path to the source")
+	}
+	l.says(l.err, "note:", "../source")
+	if strings.Contains(l.out, "docker save") {
+		t.Error("an image is to be brought that is built there")
+	}
+}
+
+// TestDefective checks that a template without a place that is to be changed is
+// an error, and so is a place that is there twice.
+func TestDefective(t *testing.T) {
+	for _, e := range []edit{{from: "gone"}, {from: "twice"}, {from: "once", until: "gone"}} {
+		if _, err := change("file", "once twice twice", e); err == nil || !strings.Contains(err.Error(), "file: ") {
+			t.Errorf("%+v: %v", e, err)
+		}
+	}
+	got, err := change("file", "a from b until c", edit{"from", "until", "with "}, edit{from: "a ", with: "d "})
+	if got != "d with until c" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	l := newLab(t)
+	l.exec(exitOK, "--help")
+	for _, flag := range []string{
+		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "dir", "turn", "turn-tls",
+		"turn-cert", "turn-key", "udp-range", "jwt-port", "image", "source", "force", "new-secrets",
+	} {
+		l.says(l.out, "  --"+flag+" ")
+	}
+}
+
+func TestDifference(t *testing.T) {
+	got := difference(strings.Fields("a b c d"), strings.Fields("a x c d e"))
+	if want := []string{"- b", "+ x", "+ e"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

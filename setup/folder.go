@@ -1,0 +1,85 @@
+package setup
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// folder is the folder of a deployment. Nothing outside of it is read or
+// written, and no symbolic link in it is followed.
+type folder struct{ root *os.Root }
+
+// openFolder opens a folder, and makes it when it is not there.
+func openFolder(path string) (*folder, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, fmt.Errorf("--dir: %w", err)
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("--dir: %w", err)
+	}
+	return &folder{root}, nil
+}
+
+func (f *folder) close() { f.root.Close() }
+
+// read returns the content of a file, or false when there is none.
+func (f *folder) read(name string) (content []byte, found bool, err error) {
+	info, err := f.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, true, fmt.Errorf("%s is a symbolic link, which setup does not follow: put the file itself there, or remove it", name)
+	case info.IsDir():
+		return nil, true, fmt.Errorf("%s is a folder (Docker makes one of a file that it does not find): remove it", name)
+	case !info.Mode().IsRegular() || info.Size() > smallFile:
+		return nil, true, fmt.Errorf("%s is no file that setup could have written: remove it", name)
+	}
+	opened, err := f.root.Open(name)
+	if err != nil {
+		return nil, true, fmt.Errorf("%s cannot be read: %s", name, cause(err))
+	}
+	defer opened.Close()
+	content, err = io.ReadAll(io.LimitReader(opened, smallFile))
+	return content, true, err
+}
+
+// write replaces a file as a whole: whoever reads it, and whenever the machine
+// fails, finds the old one or the new one.
+func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
+	temporary := "." + name + "." + rand.Text()
+	defer func() {
+		if err != nil {
+			_ = f.root.Remove(temporary)
+			err = fmt.Errorf("%s cannot be written: %s", name, cause(err))
+		}
+	}()
+	t, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(t, content)
+	err = errors.Join(err, t.Chmod(mode), t.Sync(), t.Close())
+	if err != nil {
+		return err
+	}
+	return f.root.Rename(temporary, name)
+}
+
+// restrict takes rights away that a file of the mode must not give.
+func (f *folder) restrict(name string, mode fs.FileMode) error {
+	info, err := f.root.Lstat(name)
+	if err != nil || info.Mode().Perm()&^mode == 0 {
+		return err
+	}
+	return f.root.Chmod(name, info.Mode().Perm()&mode)
+}
+
+func (f *folder) remove(name string) error { return f.root.Remove(name) }

@@ -1,0 +1,115 @@
+package setup
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"flag"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var rewrite = flag.Bool("update", false, "write the golden files anew")
+
+// typical are invocations whose every file is kept in testdata.
+func typical(t *testing.T) map[string][]string {
+	cert, key := writeCertificate(t, "turn.example.org", time.Now().Add(time.Hour))
+	return map[string][]string{
+		"two-names": names,
+		"single-host": {
+			"--server-name", "example.org", "--single-host", "Matrix.example.org", "--turn",
+			"--homeserver-url", "http://host.docker.internal:8008/", "--image", "registry.example.org/matrixrtc-auth:1.2.3",
+		},
+		"turn-tls": append([]string{
+			"--turn", "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key,
+			"--udp-range", "61000-61200", "--jwt-port", "8090", "--base-url", "https://matrix.example.org",
+		}, names...),
+		"sni-split": append([]string{"--turn-tls", "turn.example.org"}, names...),
+	}
+}
+
+func TestGoldenFiles(t *testing.T) {
+	for name, args := range typical(t) {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.exec(exitOK, append([]string{"--dir", l.dir}, args...)...)
+			got := string(txtar.Format(l.archive()))
+			path := filepath.Join("testdata", name+".txtar")
+			if *rewrite {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				lines := difference(strings.Split(string(want), "\n"), strings.Split(got, "\n"))
+				t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
+			}
+		})
+	}
+}
+
+var (
+	drawn   = regexp.MustCompile(`LIVEKIT_SECRET=[0-9a-f]{64}\n`)
+	version = regexp.MustCompile(`(matrixrtc-auth[:-])\d+\.\d+\.\d+\b`)
+)
+
+// archive is the folder and what setup said, without what is new each time.
+func (l *lab) archive() *txtar.Archive {
+	mask := func(text string) []byte {
+		text = drawn.ReplaceAllString(text, "LIVEKIT_SECRET=(drawn)\n")
+		text = strings.ReplaceAll(text, l.dir, "DIR")
+		return []byte(version.ReplaceAllString(text, "${1}VERSION"))
+	}
+	a := &txtar.Archive{Files: []txtar.File{{Name: "stdout", Data: mask(l.out)}, {Name: "stderr", Data: mask(l.err)}}}
+	for _, name := range l.list() {
+		content := l.read(name)
+		if name == sumsFile || strings.HasSuffix(name, ".pem") {
+			content = "(new each time)\n"
+		}
+		a.Files = append(a.Files, txtar.File{Name: name, Data: mask(content)})
+	}
+	return a
+}
+
+// writeCertificate makes a certificate for the name and its key.
+func writeCertificate(t *testing.T, name string, end time.Time) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{name},
+		NotBefore: end.Add(-24 * time.Hour), NotAfter: end,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(file, kind string, content []byte) string {
+		path := filepath.Join(dir, file)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", private)
+}

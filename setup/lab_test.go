@@ -1,0 +1,98 @@
+package setup
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// repository holds the templates, as the program embeds them.
+var repository = os.DirFS("..")
+
+// names are flags that lack nothing but the folder.
+var names = []string{"--server-name", "example.org", "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
+
+// lab is a folder that setup writes into.
+type lab struct {
+	t        *testing.T
+	dir      string
+	out, err string
+}
+
+func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
+
+// run runs setup with the names of the tests, the folder and flags.
+func (l *lab) run(want int, flags ...string) {
+	l.t.Helper()
+	l.exec(want, slices.Concat(names, []string{"--dir", l.dir}, flags)...)
+}
+
+// exec runs setup with args alone.
+func (l *lab) exec(want int, args ...string) {
+	l.t.Helper()
+	var out, faults bytes.Buffer
+	got := Run(l.t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &faults}, repository)
+	l.out, l.err = out.String(), faults.String()
+	if got != want {
+		l.t.Fatalf("setup %q: exit code %d, want %d\n%s%s", args, got, want, l.out, l.err)
+	}
+}
+
+func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+
+func (l *lab) read(name string) string {
+	l.t.Helper()
+	content, err := os.ReadFile(l.path(name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(content)
+}
+
+func (l *lab) write(name, content string) {
+	l.t.Helper()
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(l.path(name), []byte(content), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// list names everything in the folder.
+func (l *lab) list() []string {
+	l.t.Helper()
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// env are the values of the folder's .env.
+func (l *lab) env() map[string]string {
+	l.t.Helper()
+	values, err := parseEnv(l.read(envFile))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return values
+}
+
+// says checks that the output has a line with all the words.
+func (l *lab) says(text string, words ...string) {
+	l.t.Helper()
+	for line := range strings.Lines(text) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			return
+		}
+	}
+	l.t.Errorf("no line with all of %q in:\n%s", words, text)
+}

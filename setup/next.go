@@ -1,0 +1,53 @@
+package setup
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+)
+
+// nextSteps says what is left for a person to do.
+func (p plan) nextSteps(w io.Writer) {
+	fmt.Fprintf(w, "\nWhat is left to do:\n")
+	steps := []string{
+		"Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver.",
+		fmt.Sprintf("Serve well-known-client.json as https://%s/.well-known/matrix/client.", p.Server.Host()),
+		fmt.Sprintf("Let DNS lead %s to this network, and get a certificate for each name.", strings.Join(p.names(), " and ")),
+		"Set up the reverse proxy (reverse-proxy.md) and the router (ports.md).",
+	}
+	steps = append(steps, p.imageSteps()...)
+	steps = append(steps, fmt.Sprintf("Upload the folder %s, .env too, and build the project in Container Manager,\n     or there: docker compose up -d", filepath.Base(p.absoluteDir())))
+	for i, step := range steps {
+		fmt.Fprintf(w, "  %d. %s\n", i+1, step)
+	}
+}
+
+// names are all names that clients are told.
+func (p plan) names() []string {
+	if p.TURNTLS == "" {
+		return p.Hosts()
+	}
+	return append(p.Hosts(), p.TURNTLS)
+}
+
+// imageSteps say how the image gets to the machine, when nothing else does.
+func (p plan) imageSteps() []string {
+	if p.Image != "" || p.Build != "" {
+		return nil
+	}
+	tar := strings.ReplaceAll(p.templateImage, ":", "-") + ".tar"
+	return []string{fmt.Sprintf(`Bring the image there. On a PC with Docker, in the source of this program
+     (linux/arm64 for a machine with that processor):
+       docker build --platform linux/amd64 -t %[1]s .
+       docker save -o %[2]s %[1]s
+     then Container Manager → Image → Action → Import → Add from file,
+     or there: docker load -i %[2]s`, p.templateImage, tar)}
+}
+
+func (p plan) absoluteDir() string {
+	if dir, err := filepath.Abs(p.Dir); err == nil {
+		return dir
+	}
+	return p.Dir
+}

@@ -1,0 +1,204 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"matrixrtc-auth/matrix"
+)
+
+// parseServerName parses a Matrix server name. Its errors say what to write
+// instead, where that can be guessed.
+func parseServerName(text string) (matrix.ServerName, error) {
+	name, err := matrix.ParseServerName(text)
+	if err == nil {
+		return name, nil
+	}
+	return name, fmt.Errorf("%s; %s", plain(err), advice(text, "write what stands behind the colon of your users' ids, like example.org"))
+}
+
+// plain is the error's text without quotation of what was typed, if that is
+// nothing.
+func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
+
+// parseHost parses a full host name of the internet, in lower case.
+func parseHost(text string) (string, error) {
+	host := strings.ToLower(text)
+	if err := checkHost(host); err != nil {
+		return "", fmt.Errorf("%.80q %v; %s", text, err, advice(text, "write a host name like sfu.example.org"))
+	}
+	return host, nil
+}
+
+func checkHost(host string) error {
+	_, notIP := netip.ParseAddr(strings.Trim(host, "[]"))
+	labels := strings.Split(host, ".")
+	switch {
+	case notIP == nil:
+		return errors.New("is an address, for which clients accept no certificate")
+	case len(host) > 253:
+		return errors.New("is longer than 253 characters")
+	case len(labels) < 2:
+		return errors.New("is not a full host name")
+	case strings.Trim(labels[len(labels)-1], "0123456789") == "":
+		return errors.New("ends in a number instead of a domain")
+	}
+	for _, label := range labels {
+		if err := checkLabel(label); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLabel(label string) error {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	switch {
+	case label == "" || len(label) > 63:
+		return errors.New("has a part that is empty or longer than 63 characters")
+	case strings.Trim(label, letters) != "" || strings.ContainsAny(label, ":/@ "):
+		return errors.New("holds other characters than letters, digits, '-' and '.'")
+	case label[0] == '-' || label[len(label)-1] == '-':
+		return errors.New("has a part that begins or ends with '-'")
+	}
+	return nil
+}
+
+// advice guesses what somebody meant who typed text in place of a name.
+func advice(text, otherwise string) string {
+	guess := text
+	if _, rest, found := strings.Cut(guess, "://"); found {
+		guess = rest
+	}
+	guess, _, _ = strings.Cut(guess, "/")
+	if strings.HasPrefix(guess, "@") {
+		_, guess, _ = strings.Cut(guess, ":")
+	}
+	guess = strings.TrimSuffix(strings.TrimSpace(guess), ".")
+	if ascii, err := idna.Lookup.ToASCII(guess); err == nil {
+		guess = ascii
+	}
+	if _, err := matrix.ParseServerName(guess); err != nil || guess == text {
+		return otherwise
+	}
+	return "write " + guess
+}
+
+// parentOf is the domain under which names are proposed.
+func parentOf(serverName string) string {
+	name, err := matrix.ParseServerName(serverName)
+	if _, ip := name.IP(); err != nil || ip {
+		return "example.org"
+	}
+	return strings.ToLower(name.Host())
+}
+
+// presetBaseURL is where clients look without any well-known file.
+func presetBaseURL(serverName, singleHost string) string {
+	if singleHost != "" {
+		return "https://" + strings.ToLower(singleHost)
+	}
+	name, _ := matrix.ParseServerName(serverName)
+	return "https://" + strings.ToLower(name.Host())
+}
+
+// urlLetters are those that mean the same in YAML, .env and a shell.
+const urlLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]"
+
+// parseBaseURL parses the public address of the homeserver, without a slash at
+// its end.
+func parseBaseURL(text string) (string, error) {
+	return parseURL(text, "https", "https://matrix.example.org")
+}
+
+// parseHomeserverURL parses the address of the homeserver as the container
+// sees it.
+func parseHomeserverURL(text string) (string, error) {
+	u, err := parseURL(text, "http https", "http://host.docker.internal:8008")
+	if err != nil {
+		return "", err
+	}
+	parsed, err := url.Parse(u)
+	if err != nil {
+		return "", err
+	}
+	addr, err := netip.ParseAddr(parsed.Hostname())
+	if parsed.Hostname() == "localhost" || err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
+		return "", fmt.Errorf("%q is the container itself; for this machine write http://host.docker.internal:%s", text, portOr(parsed, "8008"))
+	}
+	return u, nil
+}
+
+func portOr(u *url.URL, preset string) string {
+	if u.Port() != "" {
+		return u.Port()
+	}
+	return preset
+}
+
+func parseURL(text, schemes, example string) (string, error) {
+	fault := func(what string) (string, error) {
+		return "", fmt.Errorf("%.80q %s; write an address like %s", text, what, example)
+	}
+	trimmed := strings.TrimRight(text, "/")
+	u, err := url.Parse(trimmed)
+	switch {
+	case err != nil || strings.Trim(trimmed, urlLetters) != "" || strings.ContainsAny(trimmed, "@?#$% "):
+		return fault("holds what has no place in an address here")
+	case !strings.Contains(" "+schemes+" ", " "+u.Scheme+" ") || u.Scheme == "":
+		return fault("does not start with " + strings.ReplaceAll(schemes, " ", ":// or ") + "://")
+	case u.Hostname() == "":
+		return fault("has no host")
+	case u.Port() != "" && !isPort(u.Port()):
+		return fault("has a port that is none")
+	}
+	return trimmed, nil
+}
+
+// parsePort parses a port number, 1 to 65535.
+func parsePort(text string) (int, error) {
+	if !isPort(text) {
+		return 0, fmt.Errorf("%.80q is not a port; write a number from 1 to 65535", text)
+	}
+	return strconv.Atoi(text)
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0 && text[0] != '0'
+}
+
+// ports is a range of ports, both ends included.
+type ports struct{ First, Last int }
+
+func (p ports) String() string         { return fmt.Sprintf("%d-%d", p.First, p.Last) }
+func (p ports) contains(port int) bool { return p.First <= port && port <= p.Last }
+
+// mostPorts bounds a range: Docker holds each port on its own.
+const mostPorts = 2000
+
+// parseRange parses FIRST-LAST. Ports below 1024 belong to others.
+func parseRange(text string) (ports, error) {
+	first, last, _ := strings.Cut(text, "-")
+	if !isPort(first) || !isPort(last) {
+		return ports{}, fmt.Errorf("%.80q is not a range; write two ports, like %s", text, presetRange)
+	}
+	var p ports
+	p.First, _ = strconv.Atoi(first) // both are ports
+	p.Last, _ = strconv.Atoi(last)
+	switch size := p.Last - p.First + 1; {
+	case p.First < 1024:
+		return p, fmt.Errorf("%q begins below 1024, where other programs are; write a range like %s", text, presetRange)
+	case size < 10:
+		return p, fmt.Errorf("%q is too small: each participant takes ports; write a range like %s", text, presetRange)
+	case size > mostPorts:
+		return p, fmt.Errorf("%q has more than %d ports, which slows Docker down; write a range like %s", text, mostPorts, presetRange)
+	}
+	return p, nil
+}

@@ -1,0 +1,218 @@
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"matrixrtc-auth/matrix"
+)
+
+// plan is what the flags ask for, checked. Templates read its fields and
+// methods.
+type plan struct {
+	Server        matrix.ServerName
+	SingleHost    string // the host of both, "" when they have names of their own
+	JWTHost       string // of this service
+	SFUHost       string // of LiveKit
+	BaseURL       string // of the homeserver, for clients
+	HomeserverURL string // of the homeserver, for the container; "" for the public name
+	Media         ports
+	JWTPort       int
+	TURN          bool   // over UDP
+	TURNTLS       string // the name of TURN over TLS, "" for none
+	Certificate   []byte // of that name; nil when something in front ends TLS
+	privateKey    []byte
+	Dir           string
+	Image         string // "" for the template's
+	Build         string // the path of the source as seen from Dir; "" for none
+
+	templateImage     string // the name of the image when no flag gives one
+	key               pair
+	force, newSecrets bool
+	notes             []string
+}
+
+// The prefixes under a single host.
+const (
+	jwtPrefix = "/livekit/jwt"
+	sfuPrefix = "/livekit/sfu"
+)
+
+// JWTURL is what clients are told in the well-known file and by the homeserver.
+func (p plan) JWTURL() string {
+	if p.SingleHost != "" {
+		return "https://" + p.SingleHost + jwtPrefix
+	}
+	return "https://" + p.JWTHost
+}
+
+// SFUURL is LiveKit's address over HTTPS.
+func (p plan) SFUURL() string {
+	if p.SingleHost != "" {
+		return "https://" + p.SingleHost + sfuPrefix
+	}
+	return "https://" + p.SFUHost
+}
+
+// LiveKitURL is LiveKit's address as clients are told it.
+func (p plan) LiveKitURL() string { return "wss" + strings.TrimPrefix(p.SFUURL(), "https") }
+
+// Hosts are the names that need DNS records and certificates for this.
+func (p plan) Hosts() []string {
+	if p.SingleHost != "" {
+		return []string{p.SingleHost}
+	}
+	return []string{p.JWTHost, p.SFUHost}
+}
+
+// MediaHost is a name of the machine that LiveKit is on.
+func (p plan) MediaHost() string { return cmp.Or(p.SingleHost, p.SFUHost) }
+
+// planner collects faults, each of which names its flag.
+type planner struct {
+	options
+	plan
+	faults []error
+}
+
+func (b *planner) fault(flag, format string, args ...any) {
+	b.faults = append(b.faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
+}
+
+func (b *planner) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
+
+// newPlan checks all of o and returns every fault at once.
+func newPlan(o options) (plan, error) {
+	b := &planner{options: o}
+	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
+	b.names()
+	b.homeserver()
+	b.ports()
+	b.relay()
+	b.folder()
+	return b.plan, errors.Join(b.faults...)
+}
+
+// value parses a flag that must be there. what says what it is.
+func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
+	var none T
+	if text == "" {
+		b.fault(flag, "is missing: %s", what)
+		return none
+	}
+	v, err := parse(text)
+	if err != nil {
+		b.fault(flag, "%v", err)
+	}
+	return v
+}
+
+func (b *planner) names() {
+	b.Server = value(b, "server-name", b.serverName, "the part behind the colon in @alice:example.org", parseServerName)
+	if name := b.Server.String(); name != strings.ToLower(name) {
+		b.note("--server-name %s has capital letters; server names differ by them, so it must be exactly that of your users' ids", name)
+	}
+	if b.Server.Port() != "" {
+		b.note("--server-name %s has a port, which few server names have; it must be exactly that of your users' ids", b.Server)
+	}
+	if b.singleHost != "" {
+		if b.jwtHost != "" || b.sfuHost != "" {
+			b.fault("single-host", "is one name for both: leave it out, or --jwt-host and --sfu-host")
+		}
+		b.SingleHost = value(b, "single-host", b.singleHost, "", parseHost)
+		return
+	}
+	b.JWTHost = value(b, "jwt-host", b.jwtHost, "the name of this service, like jwt.example.org (or --single-host for both)", parseHost)
+	b.SFUHost = value(b, "sfu-host", b.sfuHost, "the name of LiveKit, like sfu.example.org (or --single-host for both)", parseHost)
+	if b.JWTHost != "" && b.JWTHost == b.SFUHost {
+		b.fault("sfu-host", "is the name of --jwt-host, too: write two names, or the one as --single-host")
+	}
+	b.notTheServer("jwt-host", b.JWTHost)
+	b.notTheServer("sfu-host", b.SFUHost)
+}
+
+// notTheServer refuses a name under which the homeserver or a website answers:
+// one name leads to one place.
+func (b *planner) notTheServer(flag, host string) {
+	if host != "" && host == strings.ToLower(b.Server.Host()) {
+		b.fault(flag, "%s is the server name, which must serve the well-known file: write a name below it, like %s.%[1]s, or use --single-host",
+			host, strings.TrimSuffix(flag, "-host"))
+	}
+}
+
+func (b *planner) homeserver() {
+	if b.baseURL == "" && !b.Server.IsZero() {
+		preset := presetBaseURL(b.serverName, b.SingleHost)
+		b.note("well-known-client.json says that clients reach the homeserver at %s; if that is wrong, give --base-url", preset)
+		b.BaseURL = preset
+	}
+	if b.baseURL != "" {
+		b.BaseURL = value(b, "base-url", b.baseURL, "", parseBaseURL)
+	}
+	if b.homeserverURL != "" {
+		b.HomeserverURL = value(b, "homeserver-url", b.homeserverURL, "", parseHomeserverURL)
+	}
+}
+
+func (b *planner) ports() {
+	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
+	b.JWTPort = value(b, "jwt-port", b.jwtPort, "like "+presetPort, parsePort)
+	if b.turn && b.Media.contains(turnPort) {
+		b.fault("udp-range", "%s holds port %d, which TURN needs; write another range", b.Media, turnPort)
+	}
+	taken := map[int]string{
+		80: "the reverse proxy and Let's Encrypt", 443: "the reverse proxy",
+		sfuPort: "LiveKit", tcpPort: "LiveKit's media over TCP",
+	}
+	if b.turnTLS != "" {
+		taken[turnTLSPort] = "TURN over TLS"
+	}
+	if who, is := taken[b.JWTPort]; is {
+		b.fault("jwt-port", "%d is for %s; write another port", b.JWTPort, who)
+	}
+}
+
+// The ports that the templates publish, besides media and this service.
+const (
+	sfuPort     = 7880
+	tcpPort     = 7881
+	turnPort    = 3478
+	turnTLSPort = 5349
+)
+
+func (b *planner) relay() {
+	b.TURN = b.turn
+	if b.turnTLS == "" {
+		if flag := cmp.Or(named("turn-cert", b.turnCert), named("turn-key", b.turnKey)); flag != "" {
+			b.fault(flag, "is for --turn-tls, which is missing: the name that the certificate is for")
+		}
+		return
+	}
+	b.TURNTLS = value(b, "turn-tls", b.turnTLS, "", parseHost)
+	for _, host := range b.Hosts() {
+		if b.TURNTLS != "" && b.TURNTLS == host {
+			b.fault("turn-tls", "port 443 of %s leads to the reverse proxy: write a name of its own, like turn.%s", host, parentOf(b.serverName))
+		}
+	}
+	switch {
+	case b.turnCert == "" && b.turnKey == "":
+		b.note("--turn-tls without --turn-cert: something in front must end TLS and pass plain TCP to port %d", turnTLSPort)
+	case b.turnKey == "":
+		b.fault("turn-key", "is missing: the private key of --turn-cert")
+	case b.turnCert == "":
+		b.fault("turn-cert", "is missing: the certificate of --turn-key")
+	default:
+		b.certificate()
+	}
+}
+
+func named(flag, value string) string {
+	if value == "" {
+		return ""
+	}
+	return flag
+}

@@ -1,0 +1,116 @@
+package setup
+
+import (
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// certificate reads the certificate and the key of TURN over TLS, and checks
+// that LiveKit can use them under the name.
+func (b *planner) certificate() {
+	var certErr, keyErr error
+	b.Certificate, certErr = readSmall(b.turnCert)
+	b.privateKey, keyErr = readSmall(b.turnKey)
+	if certErr != nil {
+		b.fault("turn-cert", "%q cannot be read (%s)", b.turnCert, cause(certErr))
+	}
+	if keyErr != nil {
+		b.fault("turn-key", "%q cannot be read (%s)", b.turnKey, cause(keyErr))
+	}
+	if certErr != nil || keyErr != nil {
+		return
+	}
+	pair, err := tls.X509KeyPair(b.Certificate, b.privateKey)
+	if err != nil {
+		b.fault("turn-cert", "it and --turn-key are no certificate with its key, in PEM form (%v)", err)
+		return
+	}
+	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
+		b.fault("turn-cert", "is not for the name of --turn-tls (%v)", err)
+	}
+	if end := pair.Leaf.NotAfter; time.Now().After(end) {
+		b.fault("turn-cert", "has expired on %s: get a new one", end.UTC().Format(time.DateOnly))
+	}
+}
+
+// folder checks where to write, and where the image comes from.
+func (b *planner) folder() {
+	if b.dir == "" {
+		b.fault("dir", "is missing: the folder to write into")
+	}
+	b.Dir = b.dir
+	switch {
+	case b.image != "" && b.source != "":
+		b.fault("source", "and --image exclude each other: an image is built or is there")
+	case b.image != "":
+		b.Image = value(b, "image", b.image, "", parseImage)
+	case b.source != "" && b.dir != "":
+		b.build()
+	}
+}
+
+// reference is the grammar of image names that is enough to keep what is none
+// out of compose.yaml.
+var reference = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+
+func parseImage(text string) (string, error) {
+	if len(text) > 512 || !reference.MatchString(text) {
+		return "", errors.New("is no name of an image; write one like registry.example.org/matrixrtc-auth:1.2.3")
+	}
+	return text, nil
+}
+
+// build finds the way from the folder to the source: a relative one, because
+// both move to another machine together.
+func (b *planner) build() {
+	if _, err := os.Stat(filepath.Join(b.source, "Dockerfile")); err != nil {
+		b.fault("source", "%q has no Dockerfile (%s): write the folder of this program's source", b.source, cause(err))
+		return
+	}
+	dir, dirErr := filepath.Abs(b.dir)
+	source, sourceErr := filepath.Abs(b.source)
+	way, err := filepath.Rel(dir, source)
+	if err := errors.Join(dirErr, sourceErr, err); err != nil {
+		b.fault("source", "there is no relative path to it from --dir: put both on one drive")
+		return
+	}
+	b.Build = filepath.ToSlash(way)
+	if !buildPath.MatchString(b.Build) {
+		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename it", b.Build)
+	}
+	if !filepath.IsLocal(way) {
+		b.note("the source is outside of %s: where you upload that folder, the source must be at %s beside it", b.dir, b.Build)
+	}
+}
+
+var buildPath = regexp.MustCompile(`^[A-Za-z0-9._/-]+$`)
+
+// smallFile bounds what is read into memory, in bytes.
+const smallFile = 1 << 20
+
+// readSmall reads a regular file of at most smallFile bytes.
+func readSmall(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case info.Size() > smallFile:
+		return nil, errors.New("larger than 1 MiB")
+	}
+	return os.ReadFile(name)
+}
+
+// cause is the part of an error without the path, which is said already.
+func cause(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,122 @@
+package setup
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// mostLines bounds how many changed lines of a file are shown.
+const mostLines = 16
+
+// report says what became of each file, and which lines changed in those that
+// were there before.
+func (u *update) report(w io.Writer) {
+	for _, s := range u.steps {
+		fmt.Fprintf(w, "%-26s %s\n", s.name, s.word())
+		if s.outcome == updated || s.outcome == kept || s.outcome == replaced {
+			s.reportLines(w)
+		}
+		if s.stale {
+			fmt.Fprintf(w, "%-26s removed: it has no purpose any more\n", s.name+newSuffix)
+		}
+	}
+	for _, name := range slices.Sorted(slices.Values(u.unused)) {
+		fmt.Fprintf(w, "%-26s of an earlier run, used by nothing now: remove it\n", name)
+	}
+}
+
+func (s step) word() string {
+	switch s.outcome {
+	case created:
+		return "new"
+	case unchanged:
+		return "unchanged"
+	case updated:
+		return "updated"
+	case replaced:
+		return "replaced; the edited one is " + s.backup
+	default:
+		return "kept, because it was edited; what setup would write is " + s.name + newSuffix
+	}
+}
+
+// reportLines shows changed lines: of .env only the names of what changed, of
+// other secret files nothing.
+func (s step) reportLines(w io.Writer) {
+	if s.secret && s.name != envFile {
+		return
+	}
+	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
+	if s.secret {
+		lines = namesIn(lines)
+	}
+	for i, line := range lines {
+		if i == mostLines {
+			fmt.Fprintf(w, "    … and %d more lines\n", len(lines)-i)
+			return
+		}
+		fmt.Fprintln(w, "    "+line)
+	}
+}
+
+// changedLine is a line NAME=value of a difference.
+var changedLine = regexp.MustCompile(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
+
+// namesIn keeps of lines NAME=value the names, each once.
+func namesIn(lines []string) (names []string) {
+	for _, line := range lines {
+		match := changedLine.FindStringSubmatch(line)
+		if match != nil && !slices.Contains(names, "changed: "+match[1]) {
+			names = append(names, "changed: "+match[1])
+		}
+	}
+	return names
+}
+
+// difference lists lines that only one of two texts has, in order, with "- "
+// for those of old and "+ " for those of new.
+func difference(old, new []string) (lines []string) {
+	common := commonLengths(old, new)
+	i, k := 0, 0
+	for i < len(old) || k < len(new) {
+		switch {
+		case i < len(old) && k < len(new) && old[i] == new[k]:
+			i, k = i+1, k+1
+		case k == len(new) || i < len(old) && common[i+1][k] >= common[i][k+1]:
+			lines = append(lines, "- "+old[i])
+			i++
+		default:
+			lines = append(lines, "+ "+new[k])
+			k++
+		}
+	}
+	return lines
+}
+
+// longestDifference bounds how many lines of a text are compared.
+const longestDifference = 1000
+
+// commonLengths is the table of the longest common subsequences of the ends of
+// two texts.
+func commonLengths(old, new []string) [][]int {
+	table := make([][]int, len(old)+1)
+	for i := range table {
+		table[i] = make([]int, len(new)+1)
+	}
+	if len(old) > longestDifference || len(new) > longestDifference {
+		return table // any difference is right, this one is not the shortest
+	}
+	for i := len(old) - 1; i >= 0; i-- {
+		for k := len(new) - 1; k >= 0; k-- {
+			if old[i] == new[k] {
+				table[i][k] = table[i+1][k+1] + 1
+			} else {
+				table[i][k] = max(table[i+1][k], table[i][k+1])
+			}
+		}
+	}
+	return table
+}

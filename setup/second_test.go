@@ -1,0 +1,268 @@
+package setup
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestSecondRun checks that a second run changes what the flags change, and
+// says so; above all it keeps the secret.
+func TestSecondRun(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	before := l.snapshot()
+	l.run(exitOK)
+	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 9 {
+		t.Errorf("the same flags change something:\n%s", l.out)
+	}
+
+	l.run(exitOK, "--jwt-port", "8090")
+	l.says(l.out, "compose.yaml", "updated")
+	l.says(l.out, `- `, `"127.0.0.1:8080:8080/tcp"`)
+	l.says(l.out, `+ `, `"127.0.0.1:8090:8080/tcp"`)
+	l.says(l.out, "livekit.yaml", "unchanged")
+	if l.read(envFile) != before[envFile] {
+		t.Error("the secret has changed")
+	}
+
+	l.run(exitOK, "--jwt-port", "8090", "--new-secrets")
+	l.says(l.out, "changed: LIVEKIT_SECRET")
+	secret := l.env()["LIVEKIT_SECRET"]
+	if l.read(envFile) == before[envFile] || strings.Contains(l.out+l.err, secret) || len(secret) != 64 {
+		t.Errorf("the secret is the old one, too short, or printed:\n%s", l.out)
+	}
+}
+
+func (l *lab) snapshot() map[string]string {
+	files := map[string]string{}
+	for _, name := range l.list() {
+		files[name] = l.read(name)
+	}
+	return files
+}
+
+// TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten
+// when the edits are taken over.
+func TestEditedFileIsKept(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	const edited = "# mine\n"
+	l.write("livekit.yaml", edited)
+	l.run(exitOK, "--turn")
+	l.says(l.out, "livekit.yaml", "kept", "livekit.yaml.new")
+	proposal := l.read("livekit.yaml.new")
+	if l.read("livekit.yaml") != edited || !strings.Contains(proposal, "udp_port: 3478") {
+		t.Fatal("the edited file was changed, or the other is not the new one")
+	}
+
+	l.run(exitOK, "--turn", "--force")
+	l.says(l.out, "livekit.yaml", "replaced", "livekit.yaml.bak")
+	if l.read("livekit.yaml") != proposal || l.read("livekit.yaml.bak") != edited {
+		t.Error("not replaced, or the edited file is lost")
+	}
+	if slices.Contains(l.list(), "livekit.yaml.new") {
+		t.Error("the proposal is there still")
+	}
+
+	l.write("livekit.yaml", "# mine, later\n")
+	l.run(exitOK, "--turn", "--force")
+	if l.read("livekit.yaml.bak") != edited || l.read("livekit.yaml.bak2") != "# mine, later\n" {
+		t.Error("an older backup is lost")
+	}
+}
+
+// TestProposalTakenOver checks that a NAME.new that somebody moved to NAME
+// counts as setup's own.
+func TestProposalTakenOver(t *testing.T) {
+	l := newLab(t)
+	l.write("compose.yaml", "services: {}\n")
+	l.run(exitOK)
+	l.says(l.out, "compose.yaml", "kept")
+	if err := os.Rename(l.path("compose.yaml.new"), l.path("compose.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, "--turn")
+	l.says(l.out, "compose.yaml", "updated")
+}
+
+// TestEditedEnv checks that secrets of an edited .env are used everywhere, and
+// that nothing beside it is readable by others.
+func TestEditedEnv(t *testing.T) {
+	l := newLab(t)
+	const secret = "a-secret-of-somebody-else-with-40-letters"
+	l.write(envFile, "export LIVEKIT_KEY='devkey'\nLIVEKIT_SECRET=\""+secret+"\"\nLIVEKIT_LOG_LEVEL=debug\n")
+	l.run(exitOK)
+	l.says(l.out, ".env", "kept")
+	l.says(l.out, "changed: LIVEKIT_URL")
+	if strings.Contains(l.out+l.err, secret) {
+		t.Error("the secret is printed")
+	}
+	proposal, err := parseEnv(l.read(".env.new"))
+	if err != nil || proposal["LIVEKIT_KEY"] != "devkey" || proposal["LIVEKIT_SECRET"] != secret {
+		t.Errorf("the new file has other keys: %v", err)
+	}
+	if !strings.Contains(l.read("livekit.yaml"), `api_key: "devkey"`) {
+		t.Error("livekit.yaml has another key")
+	}
+	l.run(exitOK, "--force")
+	for _, name := range []string{envFile, ".env.bak"} {
+		if got := l.mode(name); got != 0o600 {
+			t.Errorf("%s has mode %o", name, got)
+		}
+	}
+}
+
+func (l *lab) mode(name string) os.FileMode {
+	l.t.Helper()
+	info, err := os.Lstat(l.path(name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return info.Mode().Perm()
+}
+
+// TestModes checks who may read what. A .env that others could read is closed,
+// also when it is kept.
+func TestModes(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	for _, name := range l.list() {
+		want := os.FileMode(0o644)
+		if name == envFile {
+			want = 0o600
+		}
+		if got := l.mode(name); got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
+	}
+	if err := os.Chmod(l.path(envFile), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK)
+	if got := l.mode(envFile); got != 0o600 {
+		t.Errorf(".env has mode %o still", got)
+	}
+}
+
+// TestNewSecretBesideEditedEnv checks that a new secret overrules no edits by
+// itself.
+func TestNewSecretBesideEditedEnv(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	edited := l.read(envFile) + "LIVEKIT_LOG_LEVEL=debug\n"
+	l.write(envFile, edited)
+	l.run(exitOK, "--new-secrets")
+	if l.read(envFile) != edited {
+		t.Error("the edited file was changed")
+	}
+	proposal, err := parseEnv(l.read(".env.new"))
+	if old := l.env()["LIVEKIT_SECRET"]; err != nil || len(proposal["LIVEKIT_SECRET"]) != 64 || proposal["LIVEKIT_SECRET"] == old {
+		t.Errorf("no new secret beside it (%v)", err)
+	}
+	if got := l.mode(".env.new"); got != 0o600 {
+		t.Errorf(".env.new has mode %o", got)
+	}
+}
+
+// TestEnvThatCannotBeKept checks that setup neither guesses nor prints
+// secrets, and writes nothing then.
+func TestEnvThatCannotBeKept(t *testing.T) {
+	for name, content := range map[string]string{
+		"short":      "LIVEKIT_SECRET=hunter2-hunter2\n",
+		"variable":   "LIVEKIT_SECRET=hunter2${OTHER}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+		"open quote": "LIVEKIT_SECRET='hunter2\n",
+		"no pair":    "hunter2\n",
+		"key":        "LIVEKIT_KEY=hunter2 hunter2\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.write(envFile, content)
+			l.run(exitFaults)
+			l.says(l.err, ".env: ")
+			if strings.Contains(l.out+l.err, "hunter2") || len(l.list()) != 1 {
+				t.Errorf("printed, or written: %q\n%s", l.list(), l.err)
+			}
+		})
+	}
+	l := newLab(t)
+	l.write(envFile, "LIVEKIT_SECRET=hunter2\n")
+	l.run(exitOK, "--new-secrets", "--force")
+	if got := l.env()["LIVEKIT_SECRET"]; len(got) != 64 {
+		t.Errorf("the new secret has %d characters", len(got))
+	}
+}
+
+// TestLinksAndFolders checks that setup writes through no link, and says what a
+// folder in place of a file is.
+func TestLinksAndFolders(t *testing.T) {
+	outside := t.TempDir() + "/outside"
+	if err := os.WriteFile(outside, []byte("LIVEKIT_SECRET=x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{envFile, "compose.yaml", sumsFile, "ports.md.new"} {
+		l := newLab(t)
+		l.write("other", "")
+		if err := os.Symlink(outside, l.path(name)); err != nil {
+			t.Fatal(err)
+		}
+		l.run(exitFaults)
+		l.says(l.err, name, "symbolic link")
+		if content, _ := os.ReadFile(outside); string(content) != "LIVEKIT_SECRET=x\n" || len(l.list()) != 2 {
+			t.Errorf("%s: something was written: %q", name, l.list())
+		}
+	}
+	l := newLab(t)
+	l.write("other", "")
+	if err := os.Mkdir(l.path("livekit.yaml"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitFaults)
+	l.says(l.err, "livekit.yaml", "is a folder")
+}
+
+// TestUnusedFile checks that a key that nothing uses any more is named.
+func TestUnusedFile(t *testing.T) {
+	l := newLab(t)
+	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
+	l.run(exitOK, "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key)
+	if got := l.mode(keyFile); got != 0o600 {
+		t.Errorf("the key has mode %o", got)
+	}
+	for range 2 {
+		l.run(exitOK)
+		l.says(l.out, keyFile, "remove it")
+	}
+	if err := os.Remove(l.path(keyFile)); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK)
+	if strings.Contains(l.out, keyFile) {
+		t.Error("a file that is gone is named")
+	}
+}
+
+// TestRenewedCertificate checks that a second run takes over a new certificate
+// and its key, and prints nothing of the key. Its lines hold '=' as those of
+// .env do.
+func TestRenewedCertificate(t *testing.T) {
+	l := newLab(t)
+	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
+	flags := []string{"--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key}
+	l.run(exitOK, flags...)
+	old := l.read(keyFile)
+	content, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, append(content, "AAAA=BBBB==\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, flags...)
+	l.says(l.out, keyFile, "updated")
+	if l.read(keyFile) == old || strings.Contains(l.out+l.err, "AAAA") {
+		t.Errorf("the old key is there still, or part of the new one is printed:\n%s", l.out)
+	}
+}

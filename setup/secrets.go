@@ -1,0 +1,102 @@
+package setup
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// pair is the API key that LiveKit and the service share.
+type pair struct {
+	id     string
+	secret secret.Text
+}
+
+// presetKey is the key's name in the templates.
+const presetKey = "matrixrtc"
+
+// secretBytes is how many random bytes a new secret is made of.
+const secretBytes = 32
+
+// shortest is the length of a secret in characters that LiveKit does not
+// complain about.
+const shortest = 32
+
+// choosePair returns the pair that stands in the folder's .env, edited or not,
+// or one with a new secret: when there is none yet, or renew asks for it.
+func choosePair(dir *folder, renew bool) (pair, error) {
+	p := pair{id: presetKey, secret: newSecret()}
+	content, found, err := dir.read(envFile)
+	if err != nil || !found {
+		return p, err
+	}
+	values, err := parseEnv(string(content))
+	if err != nil {
+		return p, err
+	}
+	if id := values["LIVEKIT_KEY"]; id != "" {
+		p.id = id
+	}
+	if !keyName.MatchString(p.id) {
+		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 of them: correct it")
+	}
+	old := values["LIVEKIT_SECRET"]
+	if renew || old == "" {
+		return p, nil
+	}
+	p.secret = secret.New(old)
+	if len(old) < shortest || !secretText.MatchString(old) {
+		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", shortest)
+	}
+	return p, nil
+}
+
+var (
+	keyName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	secretText = regexp.MustCompile(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
+)
+
+// newSecret draws a secret of [secretBytes] bytes, in hexadecimal digits.
+func newSecret() secret.Text {
+	var b [secretBytes]byte
+	rand.Read(b[:]) // it never fails
+	return secret.New(hex.EncodeToString(b[:]))
+}
+
+// parseEnv reads the lines NAME=value of a .env as Compose does, as far as
+// there is one way to read them. Its errors repeat no value.
+func parseEnv(text string) (map[string]string, error) {
+	values := map[string]string{}
+	text = strings.TrimPrefix(text, "\ufeff")
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, value, found := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		if !found {
+			return nil, fmt.Errorf(".env: line %d has no '='", i+1)
+		}
+		value, ok := unquote(strings.TrimSpace(value))
+		if !ok {
+			return nil, fmt.Errorf(".env: line %d has quotation marks that do not close: correct it", i+1)
+		}
+		values[strings.TrimSpace(name)] = value
+	}
+	return values, nil
+}
+
+// unquote takes the marks off a quoted value, or the comment behind a plain
+// one.
+func unquote(value string) (string, bool) {
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		value, _, _ = strings.Cut(value, " #")
+		return strings.TrimSpace(value), true
+	}
+	inner, _, closed := strings.Cut(value[1:], value[:1])
+	return inner, closed
+}

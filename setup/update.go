@@ -1,0 +1,165 @@
+package setup
+
+import (
+	"fmt"
+	"strings"
+)
+
+// outcome is what happens to a file.
+type outcome int
+
+const (
+	created   outcome = iota // there was none
+	unchanged                // it is already what it should be
+	updated                  // setup wrote the old one
+	kept                     // somebody edited it: the new one goes beside it
+	replaced                 // somebody edited it, and is to be overruled
+)
+
+const (
+	newSuffix    = ".new"
+	backupSuffix = ".bak"
+)
+
+// mostBackups bounds how many old files are kept beside a file.
+const mostBackups = 99
+
+// step is what to do with one file.
+type step struct {
+	file
+	outcome
+	old    string // its content before
+	backup string // the name that the old one gets
+	stale  bool   // a NAME.new of an earlier run has no purpose any more
+}
+
+// update is a run's work: first all of it is decided, then done.
+type update struct {
+	dir    *folder
+	sums   sums
+	steps  []step
+	unused []string // files of earlier runs that belong to nothing any more
+}
+
+// newUpdate decides what to do. force overrules those who edited files.
+func newUpdate(dir *folder, files []file, force bool) (*update, error) {
+	old, err := readSums(dir)
+	if err != nil {
+		return nil, err
+	}
+	u := &update{dir: dir, sums: old}
+	for _, f := range files {
+		s, err := u.decide(f, force)
+		if err != nil {
+			return nil, err
+		}
+		u.steps = append(u.steps, s)
+	}
+	return u, u.findUnused(files)
+}
+
+func (u *update) decide(f file, force bool) (step, error) {
+	s := step{file: f}
+	content, found, err := u.dir.read(f.name)
+	if err != nil {
+		return s, err
+	}
+	s.old = string(content)
+	switch {
+	case !found:
+		s.outcome = created
+	case s.old == f.content:
+		s.outcome = unchanged
+	case u.sums.wrote(f.name, s.old):
+		s.outcome = updated
+	case force:
+		s.outcome = replaced
+		s.backup, err = u.backupName(f.name, s.old)
+	default:
+		s.outcome = kept
+	}
+	if err != nil {
+		return s, err
+	}
+	beside, found, err := u.dir.read(f.name + newSuffix)
+	s.stale = found && s.outcome != kept && u.sums[f.name+newSuffix] == sumOf(string(beside))
+	return s, err
+}
+
+// backupName finds a name for the old file that costs no other old file.
+func (u *update) backupName(name, content string) (string, error) {
+	for i := 1; i <= mostBackups; i++ {
+		backup := name + backupSuffix
+		if i > 1 {
+			backup += fmt.Sprint(i)
+		}
+		old, found, err := u.dir.read(backup)
+		if err != nil {
+			return "", err
+		}
+		if !found || string(old) == content {
+			return backup, nil
+		}
+	}
+	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
+}
+
+func (u *update) findUnused(files []file) error {
+	current := map[string]bool{}
+	for _, f := range files {
+		current[f.name] = true
+	}
+	for name := range u.sums {
+		if current[strings.TrimSuffix(name, newSuffix)] {
+			continue
+		}
+		_, found, err := u.dir.read(name)
+		if err != nil {
+			return err
+		}
+		if found {
+			u.unused = append(u.unused, name)
+		} else {
+			delete(u.sums, name)
+		}
+	}
+	return nil
+}
+
+// apply does what was decided, and remembers what it wrote.
+func (u *update) apply() error {
+	for _, s := range u.steps {
+		if err := u.do(s); err != nil {
+			return err
+		}
+	}
+	return u.dir.write(sumsFile, u.sums.String(), 0o644)
+}
+
+func (u *update) do(s step) error {
+	if s.outcome == kept || s.outcome == unchanged {
+		if err := u.dir.restrict(s.name, s.mode()); err != nil {
+			return err
+		}
+	}
+	if s.outcome == replaced {
+		if err := u.dir.write(s.backup, s.old, s.mode()); err != nil {
+			return err
+		}
+	}
+	name := s.name
+	if s.outcome == kept {
+		name += newSuffix
+	}
+	if s.outcome != unchanged {
+		if err := u.dir.write(name, s.content, s.mode()); err != nil {
+			return err
+		}
+	}
+	u.sums[name] = sumOf(s.content)
+	if !s.stale {
+		return nil
+	}
+	delete(u.sums, s.name+newSuffix)
+	return u.dir.remove(s.name + newSuffix)
+}
