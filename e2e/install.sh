@@ -19,7 +19,7 @@ programs() {
   printf '%s\n' 'nginx nginx-light' 'node nodejs' 'npm npm' 'python3 python3'
   [ "$what" != stack ] || return 0
   printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'redis-server redis-server' 'curl curl' \
-    'buildah buildah'
+    'buildah buildah' 'caddy caddy'
 }
 
 # The packages of programs that are missing.

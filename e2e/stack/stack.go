@@ -41,6 +41,8 @@ type Stack struct {
 	Lent *Synapse
 	// BareListener has the homeserver listen once more, at [Synapse.Bare].
 	BareListener bool
+	// NoWebhooks leaves the SFU without webhook.urls.
+	NoWebhooks bool
 	// RelayMedia has the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
 	RelayMedia bool
@@ -298,7 +300,9 @@ func (s *Stack) assembleNginx(text Readme) error {
 	if err != nil {
 		return err
 	}
-	s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
+	if !s.NoWebhooks {
+		s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
+	}
 	site := site{
 		readme: text, domain: s.Layout.domain, listen: listen, page: s.page,
 		service: "services", homeserver: s.Synapse.address,

@@ -2,8 +2,7 @@ package stack
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	_ "embed"
 	"encoding/base64"
@@ -104,15 +103,16 @@ func (s *Synapse) writeFiles() error {
 	return os.WriteFile(filepath.Join(s.directory(), "homeserver.yaml"), content, 0o600)
 }
 
-// writeSigningKey makes the key that Synapse signs with, unless it has one.
+// writeSigningKey makes the key that Synapse signs with, unless it has one. It
+// follows from the server name: to others, which remember keys, a later one of
+// the same name is the same server.
 func (s *Synapse) writeSigningKey() error {
 	path := filepath.Join(s.directory(), "signing.key")
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	seed := make([]byte, ed25519.SeedSize)
-	rand.Read(seed)
-	line := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed))
+	seed := sha256.Sum256([]byte(s.ServerName)) // of ed25519.SeedSize
+	line := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed[:]))
 	return os.WriteFile(path, []byte(line), 0o600)
 }
 
