@@ -72,6 +72,21 @@ func Prefixes() Layout {
 	return l
 }
 
+// Written is the layout of a deployment that setup wrote for the sub-domains
+// jwt. and sfu. of Domain. config is its nginx.conf.example.
+func Written(config string) Layout {
+	l := SubDomains(Domain)
+	l.servers = func(s site) (string, error) {
+		for _, name := range []string{"jwt." + Domain, "sfu." + Domain} {
+			live := "/etc/letsencrypt/live/" + name + "/"
+			config = strings.NewReplacer(live+"fullchain.pem", s.certificate, live+"privkey.pem", s.key).Replace(config)
+		}
+		config = strings.ReplaceAll(config, "    listen [::]:443 ssl;\n", "")
+		return s.moved(config) + s.homeserverServers(), nil
+	}
+	return l
+}
+
 // DSM is the layout of the README's deployment behind DSM's reverse proxy.
 // config is its reconstruction; webSocket says whether the entry sfu. has the
 // custom headers.

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
 
 	"matrixrtc-auth/matrix/matrixtest"
 )
@@ -43,6 +47,9 @@ type Stack struct {
 	BareListener bool
 	// NoWebhooks leaves the SFU without webhook.urls.
 	NoWebhooks bool
+	// Written, when set, is a directory that setup wrote. Its files stand in for
+	// those that users copy from the README and the examples.
+	Written string
 	// RelayMedia has the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
 	RelayMedia bool
@@ -175,15 +182,10 @@ func (s *Stack) assembleSynapse(text Readme) error {
 		s.Synapse = s.Lent
 		return nil
 	}
-	calls, err := text.Block("yaml", "max_event_delay_duration")
+	additions, err := s.homeserverAdditions(text)
 	if err != nil {
 		return err
 	}
-	wellKnown, err := text.Block("yaml", "extra_well_known_client_content")
-	if err != nil {
-		return err
-	}
-	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain)
 	federation, err := s.federation()
 	if err != nil {
 		return err
@@ -191,10 +193,7 @@ func (s *Stack) assembleSynapse(text Readme) error {
 	s.Synapse = &Synapse{
 		Host: s.Host, Federation: federation, Python: s.Tools.Python,
 		ServerName: s.Layout.ServerName, BaseURL: s.Layout.Homeserver + "/",
-		Additions: append([]string{
-			names.Replace(calls), names.Replace(wellKnown),
-			"experimental_features: {msc4354_enabled: true}",
-		}, s.Homeserver...),
+		Additions: slices.Concat(additions, []string{"experimental_features: {msc4354_enabled: true}"}, s.Homeserver),
 	}
 	if s.BareListener {
 		if s.Synapse.Bare, err = s.Host.Address(); err != nil {
@@ -203,6 +202,24 @@ func (s *Stack) assembleSynapse(text Readme) error {
 	}
 	_, err = s.Synapse.Address()
 	return err
+}
+
+// homeserverAdditions are what users add to homeserver.yaml.
+func (s *Stack) homeserverAdditions(text Readme) ([]string, error) {
+	if s.Written != "" {
+		written, err := os.ReadFile(filepath.Join(s.Written, "homeserver-additions.yaml"))
+		return []string{string(written)}, err
+	}
+	calls, err := text.Block("yaml", "max_event_delay_duration")
+	if err != nil {
+		return nil, err
+	}
+	wellKnown, err := text.Block("yaml", "extra_well_known_client_content")
+	if err != nil {
+		return nil, err
+	}
+	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain)
+	return []string{names.Replace(calls), names.Replace(wellKnown)}, nil
 }
 
 // federation returns the listener for other homeservers, if there is to be one.
@@ -220,15 +237,12 @@ func (s *Stack) federation() (*Federation, error) {
 }
 
 func (s *Stack) assembleSFU(ctx context.Context) error {
-	repository, err := Repository(ctx)
+	config, env, err := s.deployment(ctx)
 	if err != nil {
 		return err
 	}
-	key := Key{ID: keyName, Secret: rand.Text() + rand.Text()}
-	s.SFU = &SFU{
-		Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key},
-		Config: filepath.Join(repository, "livekit.yaml.example"), MediaRelay: s.RelayMedia,
-	}
+	key := Key{ID: env["LIVEKIT_KEY"], Secret: env["LIVEKIT_SECRET"]}
+	s.SFU = &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia}
 	if err := s.SFU.reserve(); err != nil {
 		return err
 	}
@@ -239,28 +253,43 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 		}
 	}
 	for i := range max(1, s.Replicas) {
-		if err := s.assembleService(i, key); err != nil {
+		if err := s.assembleService(i, env); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// deployment returns the path of LiveKit's configuration, and what stands in
+// .env.
+func (s *Stack) deployment(ctx context.Context) (config string, env map[string]string, err error) {
+	if s.Written != "" {
+		env, err = dotenv.Read(filepath.Join(s.Written, ".env"))
+		return filepath.Join(s.Written, "livekit.yaml"), env, err
+	}
+	repository, err := Repository(ctx)
+	return filepath.Join(repository, "livekit.yaml.example"), map[string]string{
+		"LIVEKIT_KEY": keyName, "LIVEKIT_SECRET": rand.Text() + rand.Text(),
+		"LIVEKIT_URL": s.Layout.SFU, "LIVEKIT_FULL_ACCESS_HOMESERVERS": s.Layout.ServerName,
+	}, err
+}
+
 // assembleService gives a service what .env and compose.yaml give it, and what
 // the README says for one that cannot reach its homeserver by name.
-func (s *Stack) assembleService(replica int, key Key) error {
+func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
-		"LIVEKIT_URL":                      s.Layout.SFU,
 		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
-		"LIVEKIT_KEY":                      key.ID,
-		"LIVEKIT_SECRET":                   key.Secret,
-		"LIVEKIT_FULL_ACCESS_HOMESERVERS":  s.Layout.ServerName,
 		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.Layout.ServerName + "=" + s.Synapse.URL(),
 		"LIVEKIT_CS_API_URL_OVERRIDES":     s.Layout.ServerName + "=" + s.Synapse.URL(),
 		"LIVEKIT_STORE":                    "file:" + filepath.Join(s.Host.Dir, name+".db"),
 		"LIVEKIT_LOG_LEVEL":                "debug",
 	}}
+	for name, value := range env {
+		if _, replaced := service.Env[name]; !replaced {
+			service.Env[name] = value
+		}
+	}
 	if s.Image != "" {
 		delete(service.Env, "LIVEKIT_STORE") // the image has a place for it
 	}

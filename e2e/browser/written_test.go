@@ -1,0 +1,29 @@
+package browser
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/setup"
+)
+
+// A stack of the files that setup writes, moved to other addresses, is one in
+// which the README's commands get a token and people call each other.
+func TestWritten(t *testing.T) {
+	dir := t.TempDir()
+	var out bytes.Buffer
+	flags := []string{"--server-name", stack.Domain, "--jwt-host", "jwt." + stack.Domain, "--sfu-host", "sfu." + stack.Domain, "--dir", dir}
+	if code := setup.Run(t.Context(), flags, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
+		t.Fatalf("setup ends with %d\n%s", code, out.String())
+	}
+	config, err := os.ReadFile(filepath.Join(dir, "nginx.conf.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStack(t, stack.Written(string(config)), func(s *stack.Stack) { s.Written = dir })
+	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	bothModes(t, s)
+}
