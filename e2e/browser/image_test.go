@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -47,7 +46,7 @@ func buildImage(t *testing.T) *stack.Image {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	builder := stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
-	image, err := builder.Build(within(t, 10*time.Minute), repository, runtime.GOROOT())
+	image, err := builder.Build(within(t, 10*time.Minute), repository)
 	if err != nil {
 		t.Fatal(err)
 	}

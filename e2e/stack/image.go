@@ -39,8 +39,8 @@ const baseName = "docker.io/library/golang:1.26"
 
 // Build builds the Dockerfile of a repository, on a stand-in for the image of
 // Go that holds this machine's Go and a shell.
-func (b *Builder) Build(ctx context.Context, repository, goroot string) (*Image, error) {
-	if err := b.base(ctx, goroot); err != nil {
+func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
+	if err := b.base(ctx); err != nil {
 		return nil, err
 	}
 	volumes, err := b.caches(ctx)
@@ -55,7 +55,11 @@ func (b *Builder) Build(ctx context.Context, repository, goroot string) (*Image,
 }
 
 // base makes the stand-in.
-func (b *Builder) base(ctx context.Context, goroot string) error {
+func (b *Builder) base(ctx context.Context) error {
+	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
 	files, err := b.baseFiles()
 	if err != nil {
 		return err
@@ -72,7 +76,7 @@ func (b *Builder) base(ctx context.Context, goroot string) error {
 	for _, step := range [][]string{
 		{"from", "--name", name, "scratch"},
 		{"add", name, files, "/"},
-		{"add", name, goroot, "/usr/local/go"},
+		{"add", name, strings.TrimSpace(string(goroot)), "/usr/local/go"},
 		append(configure, name),
 		{"commit", "--rm", name, baseName},
 	} {
