@@ -31,7 +31,7 @@ test-redis: ## the Redis store on a real Redis, with faults and replicas: needs 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh
 	cd e2e/page && node_modules/.bin/tsc -p .
-	cd e2e && $(GO) test $(RACE) -count=1 -timeout 30m -v ./browser
+	cd e2e && $(GO) test $(RACE) -count=1 -timeout 40m -v ./browser
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack
