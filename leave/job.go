@@ -163,24 +163,6 @@ func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds
 // fires is when the homeserver sends the event by itself.
 func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// littleTime is what makes a restart critical: others may have a quarter of a
-// day.
-const littleTime = 30 * time.Second
-
-// urgency is that of the job's restart now, by the time that is left.
-func (j Job) urgency(now time.Time) urgency {
-	left := j.fires().Sub(now)
-	switch {
-	case left <= 2*attempt(j.Delay):
-		return last
-	case left > j.Delay/4:
-		return ordinary
-	case left > littleTime:
-		return urgent
-	}
-	return critical
-}
-
 // notTooLate returns at, or the time of the last try when that comes before.
 func (j Job) notTooLate(now, at time.Time) time.Time {
 	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); now.Before(lastTry) {
