@@ -88,6 +88,31 @@ func TestHomeserverAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestLateness: what was postponed is late since it was due at first.
+func TestLateness(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(t, 1)
+		var latest time.Duration
+		c.stop()
+		<-c.ended
+		c.observe = func(_ string, _ matrix.Result, late time.Duration) { c.set(func() { latest = max(latest, late) }) }
+		c.start()
+		const members, delay = 10, 18 * time.Second
+		for i := range members {
+			if err := c.add(fmt.Sprint("m", i), delay); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		// 10 restarts take 10 s, and each is due after 4.5 s.
+		c.set(func() {
+			if latest < 4*time.Second || latest > delay/2 {
+				t.Errorf("the latest restart was %v late", latest)
+			}
+		})
+	})
+}
+
 // TestCrowdThatLeaves: 2,000 leaves at once take their time, and no restart of
 // anybody else is late for them; none of them asks the SFU over and over.
 func TestCrowdThatLeaves(t *testing.T) {

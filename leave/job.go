@@ -149,6 +149,11 @@ func period(d time.Duration) time.Duration {
 // longestPeriod is how far the period may stretch when the budget is short.
 func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
+// restartDue is since when a restart is due, however often it was postponed.
+func (j Job) restartDue() time.Time {
+	return earlier(j.NextRestart, j.Restarted.Add(period(j.Delay)))
+}
+
 // attempt is how long one restart may take; pause is how long to wait after
 // the n-th failure in a row.
 func attempt(d time.Duration) time.Duration { return min(5*time.Second, d/6) }
