@@ -151,6 +151,35 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
+// BudgetStatus is how the [Budget] of a process stands.
+type BudgetStatus struct {
+	// Rate is that of the homeserver with the lowest, Tokens the requests that
+	// may be made at once at the one with the fewest, not below zero. Both are
+	// zero while there is no bound.
+	Rate, Tokens float64
+	// Lowered is how many homeservers have a lower rate than was set, because
+	// they answered 429.
+	Lowered int
+}
+
+// Status returns how the budget stands now.
+func (b *Budget) Status(now time.Time) BudgetStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.Rate == 0 {
+		return BudgetStatus{}
+	}
+	s := BudgetStatus{Rate: b.Rate, Tokens: (&bucket{rate: b.Rate}).depth()}
+	for server := range b.buckets {
+		bk := b.bucket(server, now)
+		s.Rate, s.Tokens = math.Min(s.Rate, bk.rate), math.Min(s.Tokens, math.Max(0, bk.tokens))
+		if bk.rate < b.Rate {
+			s.Lowered++
+		}
+	}
+	return s
+}
+
 // limited is told of a 429: the homeserver's own bucket is empty.
 func (b *Budget) limited(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
