@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -17,14 +18,14 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// delayed VAR schedules ID DELAY | is ID FATE | refuses
+// delayed VAR schedules ID DELAY | is ID FATE | refuses | limits
 //
 // has the homeserver delay an event, waits until that is over in this way
-// ("sent", "fired", "cancelled", or "restarted" for one that still waits), or
-// has the homeserver ask for an access token.
+// ("sent", "fired", "cancelled", or "restarted" for one that still waits), has
+// the homeserver ask for an access token, or answer 429 once.
 func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses")
+		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | limits")
 	}
 	h := labOf(ts).homeservers[ts.Getenv(args[0])]
 	switch {
@@ -36,6 +37,15 @@ func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 		awaitFate(ts, h, args[2], args[3])
 	case args[1] == "refuses":
 		h.ScriptDelayed(needToken)
+	case args[1] == "limits":
+		var once sync.Once
+		h.ScriptDelayed(func(w http.ResponseWriter, _ *http.Request, _, _ string) (limited bool) {
+			once.Do(func() {
+				w.WriteHeader(http.StatusTooManyRequests)
+				limited = true
+			})
+			return limited
+		})
 	default:
 		ts.Fatalf("delayed: what is %q?", args[1:])
 	}

@@ -116,6 +116,9 @@ func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave
 		Log:    l.log,
 		Observe: func(action string, result matrix.Result, late time.Duration) {
 			counters.LeaveAction(action, string(result), late)
+			if result == matrix.ResultLimited {
+				counters.Limited()
+			}
 		},
 	}
 }
@@ -277,6 +280,10 @@ func (l *leaves) watch(counters *metrics.Metrics) {
 			degraded = 1
 		}
 		return map[string]float64{"degraded": degraded, "outages": float64(now.Outages), "copies": float64(now.Copies), "unmerged": float64(now.Unmerged)}
+	}})
+	counters.Watch(metrics.Gauge{Name: "leave_budget", Help: "The budget of requests to manage delayed events: rate and tokens of the homeserver that has the least, and how many homeservers have a lowered rate.", Label: "of", Values: func() map[string]float64 {
+		now := l.keeper.Budget.Status(time.Now())
+		return map[string]float64{"rate": now.Rate, "tokens": now.Tokens, "lowered": float64(now.Lowered)}
 	}})
 }
 

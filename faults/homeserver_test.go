@@ -1,10 +1,13 @@
 package faults
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // TestHomeserverOutage has the homeserver manage no delayed events for 12 s of
@@ -61,10 +64,62 @@ func answering(status int, retryAfter string) func(*world) (mend func()) {
 	}
 }
 
+// TestHomeserversHang has several homeservers answer nothing, each with as many
+// leaves as its budget carries. At another nobody is logged out for that, and
+// who leaves is gone.
+func TestHomeserversHang(t *testing.T) {
+	t.Parallel()
+	const servers, crowd, delay = 4, 100, 18 * time.Second
+	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
+	var others []*matrixtest.Server
+	for range servers {
+		other := matrixtest.NewServer(matrixtest.SignedBy(w.homeserver.CA()))
+		t.Cleanup(other.Close)
+		others = append(others, other)
+		w.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] += "," + other.Name().String()
+	}
+	w.start()
+	members := w.mustEnter(16, "call", delay)
+	await(t, patience, "that all are seen", func() bool { return w.restarted() == len(members) })
+	for i, other := range others {
+		w.crowdAt(other, fmt.Sprint("crowd", i), crowd, 30*time.Second)
+		t.Cleanup(hangs(other))
+	}
+	w.hold(2 * delay)
+	for _, m := range members[:3] {
+		m.leave(saidSo)
+	}
+	w.awaitSent(patience)
+	w.hold(delay)
+	asked := 0
+	for _, other := range others {
+		asked += other.Asked("restart")
+	}
+	t.Logf("%d restarts at those that hang; the others were at most %v without one", asked, latest(w, members))
+}
+
+// crowdAt has n users of another homeserver delegate a leave and come into the
+// call. What becomes of them is nobody's concern.
+func (w *world) crowdAt(homeserver *matrixtest.Server, call string, n int, delay time.Duration) {
+	w.t.Helper()
+	each(n, func(i int) {
+		id := fmt.Sprintf("%s_%d", call, i)
+		homeserver.Schedule(id, delay)
+		who, err := w.delegate(requestAt(homeserver, id, call), id, delay)
+		if err != nil {
+			w.t.Errorf("delegating: %v", err)
+			return
+		}
+		w.report(w.sfu.Join(who.room, who.identity))
+	})
+}
+
 // hanging has no request about a delayed event answered.
-func hanging(w *world) (mend func()) {
+func hanging(w *world) (mend func()) { return hangs(w.homeserver) }
+
+func hangs(homeserver *matrixtest.Server) (mend func()) {
 	mended := make(chan struct{})
-	w.homeserver.ScriptDelayed(func(_ http.ResponseWriter, r *http.Request, _, _ string) bool {
+	homeserver.ScriptDelayed(func(_ http.ResponseWriter, r *http.Request, _, _ string) bool {
 		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice when the caller leaves
 		select {
 		case <-r.Context().Done():
@@ -74,7 +129,7 @@ func hanging(w *world) (mend func()) {
 		}
 	})
 	return func() {
-		w.homeserver.ScriptDelayed(nil)
+		homeserver.ScriptDelayed(nil)
 		close(mended)
 	}
 }

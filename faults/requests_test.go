@@ -13,17 +13,23 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"matrixrtc-auth/matrix/matrixtest"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/sfu/sfutest"
 )
 
 // newRequest is what a client sends for a token of a new user.
 func (w *world) newRequest(user, call string) map[string]any {
+	return requestAt(w.homeserver, user, call)
+}
+
+// requestAt is the same for a user of any homeserver.
+func requestAt(homeserver *matrixtest.Server, user, call string) map[string]any {
 	return map[string]any{
 		"room": "!" + call + ":example.org", "device_id": "DEVICE",
 		"openid_token": map[string]any{
-			"access_token": w.homeserver.IssueToken(w.homeserver.UserID(user)), "token_type": "Bearer",
-			"matrix_server_name": w.homeserver.Name().String(), "expires_in": 3600,
+			"access_token": homeserver.IssueToken(homeserver.UserID(user)), "token_type": "Bearer",
+			"matrix_server_name": homeserver.Name().String(), "expires_in": 3600,
 		},
 	}
 }

@@ -1,7 +1,12 @@
 package faults
 
 import (
+	"io"
+	"log"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"sync"
 	"testing"
 	"time"
@@ -32,15 +37,24 @@ func TestSFUHangs(t *testing.T) {
 
 // TestSFURestarts has the SFU away for 10 s and come back without its rooms.
 // They are made again, or nobody could come back; who does stays, who does not
-// leaves.
+// leaves. Where a proxy stands before the SFU, it answers 502 meanwhile.
 func TestSFURestarts(t *testing.T) {
 	t.Parallel()
-	for name, outage := range map[string]time.Duration{"away for 10 s": 10 * time.Second, "at once": 0} {
+	for name, c := range map[string]struct {
+		outage time.Duration
+		proxy  bool
+	}{
+		"away for 10 s": {outage: 10 * time.Second}, "at once": {},
+		"behind a proxy": {outage: 10 * time.Second, proxy: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const delay, calls = 18 * time.Second, 5
 			w := newWorld(t)
-			w.start()
+			if c.proxy {
+				w.set("LIVEKIT_INTERNAL_URL", w.proxy())
+			}
+			s := w.start()
 			for _, call := range []string{"a", "b", "c", "d", "e"} {
 				w.mustEnter(6, call, delay)
 			}
@@ -48,7 +62,10 @@ func TestSFURestarts(t *testing.T) {
 			made := w.sfu.Calls("CreateRoom")
 			w.sfu.Down()
 			w.sfu.Forget()
-			w.hold(outage)
+			if c.proxy {
+				await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+			}
+			w.hold(c.outage)
 			w.sfu.Up()
 			await(t, patience, "that the rooms are made again", func() bool { return len(w.sfu.Rooms()) == calls })
 			w.comeBackSlowly()
@@ -57,6 +74,16 @@ func TestSFURestarts(t *testing.T) {
 			t.Logf("%d rooms were made again by %d calls", calls, w.sfu.Calls("CreateRoom")-made)
 		})
 	}
+}
+
+// proxy starts a reverse proxy before the SFU, and returns where it listens.
+func (w *world) proxy() string {
+	proxy := httputil.NewSingleHostReverseProxy(w.sfu.APIURL())
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.Transport = &http.Transport{DisableKeepAlives: true} // each request finds the SFU there, or not
+	server := httptest.NewServer(proxy)
+	w.t.Cleanup(server.Close)
+	return server.URL
 }
 
 // restarted is how many leaves were restarted at least once.

@@ -310,7 +310,7 @@ func TestDelegationIsLogged(t *testing.T) {
 	d := newDelegating(t)
 	d.ask("/get_token", alice, anHour)
 	lines := d.log.lines()
-	if len(lines) != 1 || !strings.Contains(lines[0], "delay_id=syd_x delay=1h0m0s") {
+	if len(lines) != 1 || !strings.Contains(lines[0], "delay_hash=303612cb62d8 delay=1h0m0s") || strings.Contains(lines[0], "syd_x") {
 		t.Errorf("%q", lines)
 	}
 	if len(fmt.Sprint(d.keeper.jobs)) == 0 {

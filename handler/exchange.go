@@ -136,7 +136,7 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 		text("note", "no room was created: "+x.user.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
 	}
 	if x.leave != nil {
-		text("delay_id", x.leave.id.String())
+		text("delay_hash", x.leave.id.Hash())
 		attrs = append(attrs, slog.Duration("delay", x.leave.delay))
 	}
 	if x.event != nil {

@@ -48,25 +48,28 @@ const maxRecentRooms = 100
 
 // received remembers which webhooks came.
 type received struct {
-	mu       sync.Mutex
-	verified uint64
-	last     time.Time // when the last one that is verified came
-	rejected map[string]uint64
-	rooms    []sfu.Room // of the last ones, each once, the last at the end
+	mu           sync.Mutex
+	verified     uint64
+	last         time.Time // when the last one that is verified came
+	rejected     map[string]uint64
+	lastRejected map[string]time.Time // by the cause, too
+	rooms        []sfu.Room           // of the last ones, each once, the last at the end
 }
 
 func (r *received) note(e sfu.Event, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now().UTC()
 	if err != nil {
 		if r.rejected == nil {
-			r.rejected = map[string]uint64{}
+			r.rejected, r.lastRejected = map[string]uint64{}, map[string]time.Time{}
 		}
 		r.rejected[webhookResult(err)]++
+		r.lastRejected[webhookResult(err)] = now
 		return
 	}
 	r.verified++
-	r.last = time.Now()
+	r.last = now
 	if e.Room == "" {
 		return
 	}
@@ -78,19 +81,23 @@ func (r *received) note(e sfu.Event, err error) {
 
 // webhookStatus is the part of /_status about webhooks.
 type webhookStatus struct {
-	Verified uint64            `json:"verified"`
-	Last     *time.Time        `json:"last_verified"`
-	Rejected map[string]uint64 `json:"rejected"`
-	Rooms    []sfu.Room        `json:"recent_rooms"`
+	Verified     uint64               `json:"verified"`
+	Last         *time.Time           `json:"last_verified"`
+	Rejected     map[string]uint64    `json:"rejected"`
+	LastRejected map[string]time.Time `json:"last_rejected"`
+	Rooms        []sfu.Room           `json:"recent_rooms"`
 }
 
 func (r *received) status() webhookStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := webhookStatus{Verified: r.verified, Rejected: map[string]uint64{}, Rooms: append([]sfu.Room{}, r.rooms...)}
+	s := webhookStatus{
+		Verified: r.verified, Rejected: map[string]uint64{}, LastRejected: map[string]time.Time{},
+		Rooms: append([]sfu.Room{}, r.rooms...),
+	}
 	maps.Copy(s.Rejected, r.rejected)
-	if !r.last.IsZero() {
-		last := r.last.UTC()
+	maps.Copy(s.LastRejected, r.lastRejected)
+	if last := r.last; !last.IsZero() {
 		s.Last = &last
 	}
 	return s

@@ -152,3 +152,30 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 		}
 	})
 }
+
+// What was claimed so slowly that another may have it by now is left alone.
+func TestLeaseThatIsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		for _, id := range []string{"d1", "d2"} {
+			w.schedule(id, long)
+			if _, err := s.Put(t.Context(), leave.New(key, user(t), delayID(t, id), long, time.Now())); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		s.before = func(ctx context.Context, call string) error {
+			if call == "Claim" {
+				return taking(11*time.Second)(ctx, call)
+			}
+			return nil
+		}
+		w.start()
+		time.Sleep(2 * time.Minute)
+		w.set(func() {
+			if len(w.calls) > 0 {
+				t.Errorf("requests %q", w.calls)
+			}
+		})
+	})
+}

@@ -88,6 +88,31 @@ func TestHomeserverAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestLateness: what was postponed is late since it was due at first.
+func TestLateness(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(t, 1)
+		var latest time.Duration
+		c.stop()
+		<-c.ended
+		c.observe = func(_ string, _ matrix.Result, late time.Duration) { c.set(func() { latest = max(latest, late) }) }
+		c.start()
+		const members, delay = 10, 18 * time.Second
+		for i := range members {
+			if err := c.add(fmt.Sprint("m", i), delay); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		// 10 restarts take 10 s, and each is due after 4.5 s.
+		c.set(func() {
+			if latest < 4*time.Second || latest > delay/2 {
+				t.Errorf("the latest restart was %v late", latest)
+			}
+		})
+	})
+}
+
 // TestCrowdThatLeaves: 2,000 leaves at once take their time, and no restart of
 // anybody else is late for them; none of them asks the SFU over and over.
 func TestCrowdThatLeaves(t *testing.T) {
@@ -137,34 +162,98 @@ func TestCrowdThatLeaves(t *testing.T) {
 }
 
 // TestLimitedHomeserver answers 429 with a wait that is longer than the delay
-// has left: one try is made nevertheless, for it could not be worse.
+// has left: one try is made nevertheless, for it could not be worse. The log is
+// told once, also without a rate.
 func TestLimitedHomeserver(t *testing.T) {
+	for _, rate := range []float64{10, 0} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newCrowd(t, rate)
+				told := 0
+				c.budget.Limited = func(matrix.ServerName) { c.set(func() { told++ }) }
+				if err := c.add("m0", 18*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, time.Hour })
+				time.Sleep(6 * time.Second)
+				c.set(func() { c.hsStatus = "" })
+				calls := c.count("restart m0")
+				time.Sleep(5 * time.Minute)
+				if got, _ := c.fate("m0"); got != "" {
+					t.Errorf("the leave is %s; calls %q", got, c.calls)
+				}
+				if calls > 4 {
+					t.Errorf("%d restarts although the homeserver asked for an hour of silence", calls)
+				}
+				c.set(func() {
+					if told != 1 {
+						t.Errorf("told %d times", told)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestLimitedWithoutARate: a report about who has left is no reason to ask a
+// homeserver sooner than it wants.
+func TestLimitedWithoutARate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(t, 10)
-		told := 0
-		c.stop()
-		<-c.ended
-		c.budget = &leave.Budget{Rate: 10, Limited: func(matrix.ServerName) { c.set(func() { told++ }) }}
-		c.start()
-		if err := c.add("m0", 18*time.Second); err != nil {
+		c := newCrowd(t, 0)
+		if err := c.add("m0", time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, time.Hour })
-		time.Sleep(6 * time.Second)
+		c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, 20*time.Second })
+		for range 20 {
+			c.quit("m0")
+			time.Sleep(time.Second / 2)
+		}
+		if n := c.count("send m0"); n != 1 {
+			t.Errorf("%d requests within 10 s, though the homeserver asked for 20 s of silence", n)
+		}
 		c.set(func() { c.hsStatus = "" })
-		calls := c.count("restart m0")
-		time.Sleep(5 * time.Minute)
-		if got, _ := c.fate("m0"); got != "" {
-			t.Errorf("the leave is %s; calls %q", got, c.calls)
+		time.Sleep(11 * time.Second)
+		if got, _ := c.fate("m0"); got != "sent" {
+			t.Errorf("the leave is %q", got)
 		}
-		if calls > 4 {
-			t.Errorf("%d restarts although the homeserver asked for an hour of silence", calls)
-		}
-		c.set(func() {
-			if told != 1 {
-				t.Errorf("told %d times", told)
-			}
-		})
 	})
+}
+
+// TestLeavesAtTheSlowestRate: at one request a second, too, a leave comes before
+// the restarts that have time to spare; and those are made in time.
+func TestLeavesAtTheSlowestRate(t *testing.T) {
+	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				const crowds = 50
+				c := newCrowd(t, rate)
+				for i := range others {
+					if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Second) // not all in step
+				}
+				for i := range crowds {
+					if err := c.add(fmt.Sprint("m", i), time.Hour); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(5 * time.Second)
+				}
+				time.Sleep(time.Minute)
+				for i := range crowds {
+					c.quit(fmt.Sprint("m", i))
+				}
+				// The others need one request each in 12 s.
+				time.Sleep(time.Duration(crowds/(rate-float64(others)/12)*1.2) * time.Second)
+				if got := c.fates("m", crowds); got["sent"] != crowds {
+					t.Errorf("of those who left: %v, want all sent", got)
+				}
+				if got := c.fates("other", others); got[""] != others {
+					t.Errorf("of those who stay: %v, want all to wait", got)
+				}
+			})
+		})
+	}
 }

@@ -149,6 +149,11 @@ func period(d time.Duration) time.Duration {
 // longestPeriod is how far the period may stretch when the budget is short.
 func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
+// restartDue is since when a restart is due, however often it was postponed.
+func (j Job) restartDue() time.Time {
+	return earlier(j.NextRestart, j.Restarted.Add(period(j.Delay)))
+}
+
 // attempt is how long one restart may take; pause is how long to wait after
 // the n-th failure in a row.
 func attempt(d time.Duration) time.Duration { return min(5*time.Second, d/6) }
@@ -162,24 +167,6 @@ func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds
 
 // fires is when the homeserver sends the event by itself.
 func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
-
-// littleTime is what makes a restart critical: others may have a quarter of a
-// day.
-const littleTime = 30 * time.Second
-
-// urgency is that of the job's restart now, by the time that is left.
-func (j Job) urgency(now time.Time) urgency {
-	left := j.fires().Sub(now)
-	switch {
-	case left <= 2*attempt(j.Delay):
-		return last
-	case left > j.Delay/4:
-		return ordinary
-	case left > littleTime:
-		return urgent
-	}
-	return critical
-}
 
 // notTooLate returns at, or the time of the last try when that comes before.
 func (j Job) notTooLate(now, at time.Time) time.Time {

@@ -75,6 +75,7 @@ type Keeper struct {
 	started time.Time
 	watch   watch
 	turns   turns
+	shares  shares
 	silence silence
 }
 
@@ -83,7 +84,7 @@ const (
 	// restart every 125 ms.
 	poll = 50 * time.Millisecond
 	// workers is how many jobs are worked on at once.
-	workers = 128
+	workers = 256
 	// stalled is how long the loop may take for one round.
 	stalled = 30 * time.Second
 )
@@ -192,13 +193,13 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	}
 	switch {
 	case t.State == Sending && !t.NextLook.After(now):
-		k.send(ctx, t)
+		k.visit(ctx, t, sending, k.send, Job.sendPostponed)
 	case t.State != Sending && !t.NextRestart.After(now):
-		k.restart(ctx, t)
+		k.visit(ctx, t, t.urgency(now), k.restart, Job.postponed)
 	case !t.NextLook.After(now):
 		k.look(ctx, t)
 	case len(t.Replaces) > 0 && !t.NextCancel.After(now):
-		k.cancel(ctx, t)
+		k.visit(ctx, t, sending, k.cancel, Job.cancelPostponed)
 	default:
 		k.write(ctx, t.Job, func(j Job) Job { return j })
 	}
@@ -218,7 +219,7 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
 	defer cancel()
 	err := k.Events.Restart(try, server, t.DelayID)
-	k.observe("restart", err, sent.Sub(t.NextRestart))
+	k.answered(t, "restart", sent, t.restartDue(), err)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
 		next := k.jittered(period(t.Delay))
@@ -302,7 +303,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
 	defer cancel()
 	err = k.Events.Send(try, server, t.DelayID)
-	k.observe("send", err, now.Sub(t.Since))
+	k.answered(t, "send", now, t.Since, err)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
 		k.end(ctx, t.Job, slog.LevelInfo, "sent")
@@ -335,10 +336,14 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(time.Now(), wait) })
 		return
 	}
+	if !t.held(time.Now()) {
+		return
+	}
+	sent := time.Now()
 	try, stop := context.WithTimeout(ctx, attempt(t.Delay))
 	defer stop()
 	err := k.Events.Cancel(try, server, id)
-	k.observe("cancel", err, 0)
+	k.answered(t, "cancel", sent, t.AcceptedAt, err)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
 		k.write(ctx, t.Job, func(j Job) Job { return j.Cancelled(id) })
@@ -358,9 +363,11 @@ func (k *Keeper) backOff(server matrix.ServerName, err error) time.Duration {
 	return wait
 }
 
-func (k *Keeper) observe(action string, err error, late time.Duration) {
+// answered is told what came of an action that was due at due and began at sent.
+func (k *Keeper) answered(t task, action string, sent, due time.Time, err error) {
+	k.shares.answered(t.User.Server(), time.Since(sent))
 	if k.Observe != nil {
-		k.Observe(action, matrix.ResultOf(err), max(late, 0))
+		k.Observe(action, matrix.ResultOf(err), max(sent.Sub(due), 0))
 	}
 }
 

@@ -39,6 +39,13 @@ func (s *oddStore) Count(ctx context.Context, user matrix.UserID) (leave.Counts,
 	return s.Store.Count(ctx, user)
 }
 
+func (s *oddStore) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	if err := s.on(ctx, "Claim"); err != nil {
+		return nil, err
+	}
+	return s.Store.Claim(ctx, holder, now, n)
+}
+
 func (s *oddStore) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	if err := s.on(ctx, "Save"); err != nil {
 		return leave.Job{}, err

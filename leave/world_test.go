@@ -29,6 +29,8 @@ type world struct {
 	jitter   func(time.Duration) time.Duration // nil: at random
 	silent   func()
 	shared   bool
+	answers  leave.Events // the homeservers, nil: as below
+	observe  func(action string, result matrix.Result, late time.Duration)
 
 	mu         sync.Mutex
 	present    map[leave.Key]string // participant.sid
@@ -76,10 +78,14 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.ended = cancel, make(chan struct{})
+	var events leave.Events = w
+	if w.answers != nil {
+		events = w.answers
+	}
 	keeper := &leave.Keeper{
-		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
+		Store: w.store, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
-		Log: w.log, Silent: w.silent, Shared: w.shared,
+		Log: w.log, Silent: w.silent, Shared: w.shared, Observe: w.observe,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended

@@ -102,7 +102,7 @@ func (k *Keeper) logFailure(job Job, action string, before int, err error) {
 func attrs(j Job) []slog.Attr {
 	return []slog.Attr{
 		slog.String("room", string(j.Room)), slog.String("identity", string(j.Identity)),
-		slog.String("user", j.User.String()), slog.String("delay_id", j.DelayID.String()),
+		slog.String("user", j.User.String()), slog.String("delay_hash", j.DelayID.Hash()),
 		slog.String("state", string(j.State)), slog.Duration("delay", j.Delay),
 	}
 }

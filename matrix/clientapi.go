@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
@@ -18,16 +17,7 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-const (
-	clientAPILifetime = time.Hour        // a good answer
-	clientAPIRefusal  = 2 * time.Minute  // a definite no: its operator may be mending it
-	clientAPIRetry    = 10 * time.Second // no answer
-	clientAPITimeout  = 8 * time.Second
-	// clientAPIPatience is how long a question waits for an answer that is due
-	// again before the last good one serves once more.
-	clientAPIPatience = 500 * time.Millisecond
-	maxVersionsBytes  = 64 << 10
-)
+const maxVersionsBytes = 64 << 10
 
 // ClientAPI is a server's Client-Server API, found and able to delay events.
 type ClientAPI struct {
@@ -65,76 +55,6 @@ type ClientAPIs struct {
 	once   sync.Once
 	cache  [2]*lru.Cache[ServerName, clientAPIAnswer] // others', named
 	flight singleflight.Group
-}
-
-type clientAPIAnswer struct {
-	api     ClientAPI
-	err     error
-	expires time.Time
-}
-
-// Find returns the API of server. Errors are *[ClientAPIError].
-func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
-	c.once.Do(func() {
-		for i := range c.cache {
-			c.cache[i], _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
-		}
-	})
-	cache := c.cache[b2i(c.named(server))]
-	if known, ok := cache.Get(server); ok && time.Now().Before(known.expires) {
-		return known.api, known.err
-	}
-	old, _ := cache.Get(server)
-	result := c.flight.DoChan(server.String(), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
-		defer cancel()
-		answer := c.ask(ctx, server, old)
-		cache.Add(server, answer)
-		return answer, nil
-	})
-	waiting, cancel := old.patience(ctx)
-	defer cancel()
-	select {
-	case r := <-result:
-		answer := r.Val.(clientAPIAnswer)
-		return answer.api, answer.err
-	case <-waiting.Done():
-		if old.api.base != "" {
-			return old.api, nil
-		}
-		return ClientAPI{}, &ClientAPIError{Server: server, Err: waiting.Err()}
-	}
-}
-
-// patience bounds the wait for news of an API that was known: a restart must
-// not miss its time because a well-known document does not come.
-func (a clientAPIAnswer) patience(ctx context.Context) (context.Context, context.CancelFunc) {
-	if a.api.base == "" {
-		return ctx, func() {}
-	}
-	wait := clientAPIPatience
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(deadline)/2)
-	}
-	return context.WithTimeout(ctx, wait)
-}
-
-// ask finds the API and asks it; where it does not answer the last good answer
-// goes on to hold.
-func (c *ClientAPIs) ask(ctx context.Context, server ServerName, old clientAPIAnswer) clientAPIAnswer {
-	api, err := c.find(ctx, server)
-	now := time.Now()
-	if err == nil {
-		return clientAPIAnswer{api: api, expires: now.Add(clientAPILifetime)}
-	}
-	failure := &ClientAPIError{Server: server, Definite: isDefinite(err), Err: err}
-	switch {
-	case failure.Definite:
-		return clientAPIAnswer{err: failure, expires: now.Add(clientAPIRefusal)}
-	case old.api.base != "":
-		return clientAPIAnswer{api: old.api, expires: now.Add(clientAPIRetry)}
-	}
-	return clientAPIAnswer{err: failure, expires: now.Add(clientAPIRetry)}
 }
 
 // refusal is a definite answer: no delayed events here.

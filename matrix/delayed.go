@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,9 +16,11 @@ import (
 	"unicode/utf8"
 
 	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
 )
 
-// DelayID names a delayed event at the homeserver that holds it (MSC4140).
+// DelayID names a delayed event at the homeserver that holds it (MSC4140). Who
+// knows it may send or cancel the event, so logs have its Hash alone.
 type DelayID struct{ id string }
 
 // ParseDelayID checks that id is text of 1 to 255 bytes and can be a segment
@@ -27,12 +30,19 @@ func ParseDelayID(id string) (DelayID, error) {
 		return DelayID{}, err
 	}
 	if id == "." || id == ".." || !utf8.ValidString(id) {
-		return DelayID{}, fmt.Errorf("delay id %q cannot be part of a path", id)
+		return DelayID{}, errors.New("the delay id cannot be part of a path")
 	}
 	return DelayID{id}, nil
 }
 
+// String returns the id itself.
 func (d DelayID) String() string { return d.id }
+
+// Hash finds the id again in a log, as that of a token does.
+func (d DelayID) Hash() string { return secret.New(d.id).Hash() }
+
+// LogValue is the hash.
+func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 
 // Result is what a homeserver's answer to the management of a delayed event
 // means.

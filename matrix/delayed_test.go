@@ -210,29 +210,87 @@ func TestClientAPI(t *testing.T) {
 }
 
 // TestClientAPIHoldsThroughAnOutage: what was found goes on to hold while
-// nobody answers, and a no is asked about again soon.
+// nobody answers.
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, server, events := delaying(t)
-		find := func() error { _, err := events.APIs.Find(t.Context(), serverName(t, "a.test")); return err }
-		if err := find(); err != nil {
+		w, _, events := delaying(t)
+		a := serverName(t, "a.test")
+		if err := events.Manageable(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 		w.Remove("a.test:443")
 		time.Sleep(3 * time.Hour)
-		if err := find(); err != nil {
-			t.Fatalf("during an outage: %v", err)
-		}
-		w.Serve("a.test:443", server)
-		server.set(func() { server.features = `{}` })
-		time.Sleep(time.Minute)
-		if err := find(); err == nil {
-			t.Fatal("a definite no is not heard")
-		}
-		server.set(func() { server.features = delaysEvents })
-		time.Sleep(3 * time.Minute)
-		if err := find(); err != nil {
-			t.Fatalf("after the operator has mended it: %v", err)
+		if err := events.Manageable(t.Context(), a); err != nil {
+			t.Errorf("during an outage: %v", err)
 		}
 	})
+}
+
+// TestClientAPIHoldsThroughARefusal: a definite no, which a proxy may say for a
+// moment, ends nothing that is under way. New leaves are not taken over until
+// it is mended; where the operator named the server that is soon noticed.
+func TestClientAPIHoldsThroughARefusal(t *testing.T) {
+	for _, c := range []struct {
+		named   []string
+		forgets time.Duration
+	}{{[]string{"a.test"}, 10 * time.Second}, {nil, 2 * time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			_, server, events := delaying(t, c.named...)
+			a := serverName(t, "a.test")
+			restart := func() error { return events.Restart(t.Context(), a, delayID(t, "d")) }
+			if err := restart(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour + time.Second)
+			server.set(func() { server.features = "" })
+			for range 20 {
+				if err := restart(); err != nil {
+					t.Fatalf("while /versions answers 404: %v", err)
+				}
+				time.Sleep(time.Second)
+			}
+			if err := events.Manageable(t.Context(), a); err == nil {
+				t.Error("the definite no is not heard")
+			}
+			server.set(func() { server.features = delaysEvents })
+			time.Sleep(c.forgets)
+			if err := events.Manageable(t.Context(), a); err != nil {
+				t.Errorf("%v after it was mended: %v", c.forgets, err)
+			}
+		})
+	}
+}
+
+// TestClientAPINotFoundAtFirst: a service that has just started, and finds no
+// API for a moment, finds it in time for a delay of 18 s.
+func TestClientAPINotFoundAtFirst(t *testing.T) {
+	for name, away := range map[string]func(*world, *clientServer) (mend func()){
+		"away": func(w *world, server *clientServer) func() {
+			w.Remove("a.test:443")
+			return func() { w.Serve("a.test:443", server) }
+		},
+		"a definite no": func(_ *world, server *clientServer) func() {
+			server.set(func() { server.features = "" })
+			return func() { server.set(func() { server.features = delaysEvents }) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, server, events := delaying(t)
+				mend := away(w, server)
+				a := serverName(t, "a.test")
+				for range 2 {
+					if err := events.Restart(t.Context(), a, delayID(t, "d")); err == nil {
+						t.Fatal("restarted")
+					}
+					time.Sleep(6 * time.Second)
+				}
+				mend()
+				time.Sleep(2 * time.Second)
+				if err := events.Restart(t.Context(), a, delayID(t, "d")); err != nil {
+					t.Errorf("2 s after it is back: %v", err)
+				}
+			})
+		})
+	}
 }

@@ -9,8 +9,8 @@ import (
 
 const (
 	// refusalTime is how long a server that asked for authentication is taken
-	// to go on doing so.
-	refusalTime = 10 * time.Minute
+	// to go on doing so: until it has had time to answer the next probe.
+	refusalTime = 10*time.Minute + probeTimeout
 	// maxRefusals bounds the servers remembered; one more makes room by
 	// forgetting all.
 	maxRefusals = 4096
@@ -60,7 +60,7 @@ func (r *refusals) remove(server ServerName) {
 	delete(r.until, server)
 }
 
-// Refuses reports whether server has asked for authentication within the last
+// Refuses reports whether server has asked for authentication within some
 // 10 min, and has not managed an event for us since.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	d.refusals.mu.Lock()
@@ -76,8 +76,7 @@ func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error
 	if d.Refuses(server) {
 		return ErrNeedsToken
 	}
-	_, err := d.APIs.Find(ctx, server)
-	return err
+	return d.APIs.Check(ctx, server)
 }
 
 // nobodysDelay is an id that no server gives out.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix"
 )
 
 // call is a call of two, whose leaves the service keeps alive.
@@ -20,7 +21,7 @@ type call struct {
 	room  string
 	alice *person // who vanishes
 	bob   *person // who watches
-	leave string  // the delay_id of Alice's leave
+	leave string  // the hash of the delay_id of Alice's leave, as logs have it
 	alone func()  // if set, is called when Alice has joined and Bob has not
 }
 
@@ -54,18 +55,18 @@ func (c *call) begin(guests ...*person) {
 }
 
 // delegates waits until the service has seen the person in the call and keeps
-// a leave of theirs alive, another than the one given, and returns its
-// delay_id.
-func (p *person) delegates(before string) (id string) {
+// a leave of theirs alive, another than the one given, and returns the hash of
+// its delay_id.
+func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
-	line := regexp.MustCompile(`msg="leave: state" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_id=(\S+) state=connected`)
+	line := regexp.MustCompile(`msg="leave: state" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
 	eventually(p.t, joining, p.name+"'s leave is kept alive", func() (bool, string) {
 		for _, match := range line.FindAllStringSubmatch(serviceLog(p.stack), -1) {
-			id = match[1]
+			hash = match[1]
 		}
-		return id != "" && id != before, "the leave " + id
+		return hash != "" && hash != before, "the leave " + hash
 	})
-	return id
+	return hash
 }
 
 // serviceLog is what all services have written, by time.
@@ -86,7 +87,7 @@ func serviceLog(s *stack.Stack) string {
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
-	ended := regexp.MustCompile(`msg="leave: ended" .* delay_id=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
+	ended := regexp.MustCompile(`msg="leave: ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
 	eventually(c.t, 10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
@@ -100,9 +101,18 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 
 // sends counts how often the homeserver has sent a delayed event because the
 // service asked.
-func (c *call) sends(id string) int {
-	sent := regexp.MustCompile(` 200!? "POST \S+/delayed_events/` + regexp.QuoteMeta(id) + `/send HTTP/1\.1" "matrixrtc-auth"`)
-	return len(sent.FindAllString(c.stack.Synapse.Log().String(), -1))
+func (c *call) sends(hash string) (n int) {
+	sent := regexp.MustCompile(` 200!? "POST \S+/delayed_events/(\S+)/send HTTP/1\.1" "matrixrtc-auth"`)
+	for _, match := range sent.FindAllStringSubmatch(c.stack.Synapse.Log().String(), -1) {
+		id, err := matrix.ParseDelayID(match[1])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if id.Hash() == hash {
+			n++
+		}
+	}
+	return n
 }
 
 // emptied counts how often somebody has left the call so far.

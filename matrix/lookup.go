@@ -1,0 +1,138 @@
+package matrix
+
+import (
+	"context"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	clientAPILifetime = time.Hour       // a good answer
+	clientAPIRefusal  = 2 * time.Minute // a stranger's definite no, for new leaves
+	// A look-up that found nothing is repeated soon: leaves fire meanwhile.
+	// Where an API was found before, that one serves on.
+	clientAPIRetry   = 2 * time.Second
+	clientAPIRecheck = 5 * time.Second
+	clientAPITimeout = 8 * time.Second
+	// clientAPIPatience is how long a question waits for an answer that is due
+	// again before the last good one serves once more.
+	clientAPIPatience = 500 * time.Millisecond
+)
+
+// clientAPIAnswer is what look-ups have said.
+type clientAPIAnswer struct {
+	api     ClientAPI       // found last
+	err     *ClientAPIError // of the last look-up, nil if it found api
+	at      time.Time       // when that was
+	expires time.Time
+}
+
+func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
+func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
+
+// Find returns the API of server to those who have something under way there:
+// the one that was found last holds, whatever is said meanwhile, until another
+// is found. Errors are *[ClientAPIError].
+func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
+	now := c.latest(ctx, server, true)
+	if !now.found() {
+		return ClientAPI{}, now.err
+	}
+	return now.api, nil
+}
+
+// Check returns nil if something new may begin at server: an API is known, and
+// a definite no was not the last that was heard of it. Errors are
+// *[ClientAPIError].
+func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
+	now := c.known(server)
+	if !now.refused() || c.named(server) || time.Since(now.at) >= clientAPIRefusal {
+		now = c.latest(ctx, server, false)
+	}
+	if now.refused() || !now.found() {
+		return now.err
+	}
+	return nil
+}
+
+// known is what the last look-up said, the zero value before any.
+func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
+	c.once.Do(func() {
+		for i := range c.cache {
+			c.cache[i], _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
+		}
+	})
+	known, _ := c.cache[b2i(c.named(server))].Get(server)
+	return known
+}
+
+// latest returns what is known while it holds, else what a look-up says.
+func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
+	known := c.known(server)
+	if time.Now().Before(known.expires) {
+		return known
+	}
+	waiting, cancel := known.patience(ctx, hurry)
+	defer cancel()
+	select {
+	case r := <-c.lookUp(ctx, server):
+		return r.Val.(clientAPIAnswer)
+	case <-waiting.Done():
+		if !known.found() {
+			known.err = &ClientAPIError{Server: server, Err: waiting.Err()}
+		}
+		return known
+	}
+}
+
+// patience bounds the wait for news of an API that was known: a restart must
+// not miss its time because a well-known document does not come. In a hurry
+// nobody waits who would have heard of no other API the last time.
+func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
+	wait := clientAPIPatience
+	switch {
+	case !a.found(), a.refused() && !hurry:
+		return ctx, func() {}
+	case a.err != nil && hurry:
+		wait = 0
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	return context.WithTimeout(ctx, wait)
+}
+
+// lookUp asks for the API of server, once at a time, unless what is known still
+// holds. It goes on when ctx ends.
+func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singleflight.Result {
+	return c.flight.DoChan(server.String(), func() (any, error) {
+		known := c.known(server)
+		if time.Now().Before(known.expires) {
+			return known, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
+		defer cancel()
+		answer := c.ask(ctx, server, known)
+		c.cache[b2i(c.named(server))].Add(server, answer)
+		return answer, nil
+	})
+}
+
+// ask finds the API and asks it; if there is none, that of old goes on to hold.
+func (c *ClientAPIs) ask(ctx context.Context, server ServerName, old clientAPIAnswer) clientAPIAnswer {
+	api, err := c.find(ctx, server)
+	answer := clientAPIAnswer{api: api, at: time.Now()}
+	switch {
+	case err == nil:
+		answer.expires = answer.at.Add(clientAPILifetime)
+		return answer
+	case old.found():
+		answer.expires = answer.at.Add(clientAPIRecheck)
+	default:
+		answer.expires = answer.at.Add(clientAPIRetry)
+	}
+	answer.api, answer.err = old.api, &ClientAPIError{Server: server, Definite: isDefinite(err), Err: err}
+	return answer
+}
