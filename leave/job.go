@@ -23,6 +23,8 @@ const (
 	Connected State = "connected" // the participant is in the room
 	Leaving   State = "leaving"   // it seems to be gone: a grace runs, then the SFU is asked
 	Sending   State = "sending"   // it is gone: the leave is sent, the SFU asked before each try
+	// Cancelling: the job has ended, but not what it replaced.
+	Cancelling State = "cancelling"
 )
 
 // Job is one delegated leave. It is a value: the methods return what it
@@ -43,8 +45,8 @@ type Job struct {
 	Session     string
 	LeftSession string
 	ClearLeave  bool
-	// Deadline is when a Waiting job gives up, and when the grace of a Leaving
-	// one is over.
+	// Deadline is when a Waiting job gives up, when the grace of a Leaving one
+	// is over, and when everything a Cancelling one could cancel has fired.
 	Deadline time.Time
 
 	// Restarted is when the delay last began anew: the homeserver sends the
@@ -127,7 +129,7 @@ func (j Job) After(other Job) bool {
 // Due is when there is something to do.
 func (j Job) Due() time.Time {
 	due := j.NextLook
-	if j.State != Sending {
+	if j.State != Sending && j.State != Cancelling {
 		due = earlier(due, j.NextRestart)
 	}
 	if len(j.Replaces) > 0 {

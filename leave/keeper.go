@@ -185,6 +185,10 @@ func (t task) held(now time.Time) bool {
 
 // act does the one thing that is most urgent for a job.
 func (k *Keeper) act(ctx context.Context, t task) {
+	if t.State == Cancelling {
+		k.clear(ctx, t)
+		return
+	}
 	now := time.Now()
 	if why := t.Over(now, time.UnixMilli(k.began.Load())); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
@@ -333,6 +337,9 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	server, id := t.User.Server(), t.Replaces[0]
 	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
 		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(time.Now(), wait) })
+		return
+	}
+	if !t.held(time.Now()) {
 		return
 	}
 	try, stop := context.WithTimeout(ctx, attempt(t.Delay))

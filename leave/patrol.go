@@ -93,7 +93,7 @@ func (k *Keeper) found(job Job, session string, now time.Time) func(Job) Job {
 			}
 			return j.Absent(now, k.Grace.Confirm, outage)
 		}
-	case session == "":
+	case session == "" || job.State == Cancelling:
 		return nil
 	case session == job.Session && job.State == Connected && now.Sub(job.Answered) < answeredOften:
 		return nil

@@ -45,9 +45,12 @@ func in(t *testing.T, s State) Job {
 	}
 	j = j.Left(noon, mine, Unclear, testGrace)
 	j.NextLook = never
-	if s == Sending {
+	switch s {
+	case Sending:
 		j = j.sending(noon)
 		j.NextLook = never
+	case Cancelling:
+		j = j.Ended(noon)
 	}
 	return j
 }
@@ -70,6 +73,7 @@ var happenings = map[string]func(j Job) Job{
 	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
 	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
 	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, testGrace.Outage) },
+	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },
 	"no answer":                                          noAnswer,
 	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
@@ -89,7 +93,7 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| (waiting|connected|leaving|sending) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
+	rows := regexp.MustCompile(`(?m)^\| (waiting|connected|leaving|sending|cancelling) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
 	seen := map[string]bool{}
 	for _, row := range rows {
 		state, what, becomes := State(row[1]), row[2], row[3]

@@ -94,7 +94,7 @@ func room(t *testing.T, s leave.Store, name sfu.Room) []leave.Job {
 
 func occupiedRooms(t *testing.T, s leave.Store) {
 	now := start()
-	for _, state := range []leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+	for _, state := range leave.States() {
 		job := stored(t, s, delegation(t, sfu.Room(state), "alice", "d", now))
 		job.State = state
 		save(t, s, job)
