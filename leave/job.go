@@ -183,9 +183,10 @@ func (j Job) urgency(now time.Time) urgency {
 	return critical
 }
 
-// notTooLate returns at, or the time of the last try when that comes before.
+// notTooLate returns at, or the time of the last try when that comes before; but
+// not now once more, by the milliseconds that stores keep.
 func (j Job) notTooLate(now, at time.Time) time.Time {
-	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); now.Before(lastTry) {
+	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
 		return earlier(at, lastTry)
 	}
 	return at

@@ -199,3 +199,17 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTryAtOnce: stores keep milliseconds, and a time that is truncated to
+// them must not be now.
+func TestNoTryAtOnce(t *testing.T) {
+	j := in(t, Connected)
+	j.Delay, j.Restarted, j.NextRestart = 8*time.Second, noon, noon
+	for range 2000 {
+		now := j.NextRestart.Truncate(time.Millisecond)
+		j = j.RestartFailed(now, 0)
+		if !j.NextRestart.Truncate(time.Millisecond).After(now) {
+			t.Fatalf("after a failure at %v the next try is at %v", now, j.NextRestart)
+		}
+	}
+}
