@@ -355,10 +355,7 @@ func TestWhoDoesNotComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := connected(t, long)
-				w.stop()
-				<-w.ended
-				w.interval = interval
-				w.start()
+				w.again(interval)
 				time.Sleep(10 * time.Second)
 				w.sfuRestart()
 				back := time.Now()

@@ -93,6 +93,14 @@ func (w *world) start() {
 	}()
 }
 
+// again has the program start once more, with another interval.
+func (w *world) again(interval time.Duration) {
+	w.stop()
+	<-w.ended
+	w.interval = interval
+	w.start()
+}
+
 // current is the keeper that lives now.
 func (w *world) current() *leave.Keeper {
 	w.mu.Lock()
