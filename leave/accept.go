@@ -116,6 +116,9 @@ func (k *Keeper) put(ctx context.Context, job Job) error {
 			return err
 		}
 		later, err := k.Store.Get(ctx, job.Key)
+		if err == nil && later.DelayID == job.DelayID {
+			return nil
+		}
 		if err == nil && !later.mayReplace(job) {
 			return errManyReplaced
 		}

@@ -138,6 +138,12 @@ func (j Job) Due() time.Time {
 	return due
 }
 
+// Occupies reports whether the job's participant is, was just now, or is about
+// to be back in its room, which the SFU has to know then.
+func (j Job) Occupies() bool {
+	return j.State == Connected || j.State == Leaving || j.State == Waiting && !j.RoomSeen.IsZero()
+}
+
 // LeaseTime is how long a keeper may hold the job.
 func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/4) }
 

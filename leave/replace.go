@@ -14,8 +14,13 @@ const maxReplaced = 8
 
 // Replacing returns j with what is to be cancelled for it: old, and what was
 // still to be cancelled for old. What is over maxReplaced is forgotten, so
-// callers see to it before that there is room ([Job.mayReplace]).
+// callers see to it before that there is room ([Job.mayReplace]). What old knew
+// of its participant, j knows, too, as far as it concerns one that may be about
+// to come back.
 func (j Job) Replacing(old Job) Job {
+	if j.State == Waiting && !j.Same(old) {
+		j = j.knowing(old)
+	}
 	for _, id := range append([]matrix.DelayID{old.DelayID}, old.Replaces...) {
 		if id != j.DelayID && !slices.Contains(j.Replaces, id) && len(j.Replaces) < maxReplaced {
 			j.Replaces = append(slices.Clone(j.Replaces), id)
@@ -23,6 +28,34 @@ func (j Job) Replacing(old Job) Job {
 	}
 	j.NextCancel = j.AcceptedAt
 	return j
+}
+
+// knowing returns j, just delegated, with what is known of old's participant:
+// the room that it was in, and the session that has left it.
+func (j Job) knowing(old Job) Job {
+	if j.DelayID == old.DelayID && j.After(old) {
+		return j.again(old)
+	}
+	j.RoomSeen = later(j.RoomSeen, old.RoomSeen)
+	if old.State == Leaving || old.State == Sending {
+		j.LeftSession = old.LeftSession
+	}
+	return j
+}
+
+// again returns what becomes of old when its client delegates the same leave
+// once more, as j. That does not begin the delay anew, and nobody comes or goes
+// by it; but whoever seemed to be gone is about to come back.
+func (j Job) again(old Job) Job {
+	kept := old
+	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay
+	kept.NextRestart, kept.Restarts = j.AcceptedAt, 0
+	if old.State != Connected {
+		kept = kept.enter(Waiting, j.AcceptedAt)
+		kept.ClearLeave, kept.Looks = false, 0
+		kept.Deadline, kept.NextLook = j.Deadline, j.NextLook
+	}
+	return kept
 }
 
 // mayReplace reports whether j can have all cancelled that old leaves behind.

@@ -82,6 +82,94 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	})
 }
 
+// wantDelegated delegates a leave that the homeserver has already.
+func (w *world) wantDelegated(id string) {
+	w.t.Helper()
+	w.wantLimit("", leave.New(key, user(w.t), delayID(w.t, id), long, time.Now()), many)
+}
+
+// Delegating the same leave once more does not restart it at the homeserver,
+// and takes nothing from what is known of its participant.
+func TestDelegatedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		time.Sleep(40 * time.Minute)
+		w.set(func() { w.sfuDown, w.calls = true, nil })
+		time.Sleep(time.Second)
+		w.wantDelegated("d1")
+		time.Sleep(time.Second)
+		if n := w.count("restart d1"); n != 1 {
+			t.Errorf("%d restarts, want one at once", n)
+		}
+		time.Sleep(50 * time.Minute)
+		w.wantFate("d1", "", time.Time{}, 0)
+		w.set(func() { w.sfuDown, w.roomAt = false, time.Time{} })
+		time.Sleep(6 * time.Second)
+		w.wantCreated(1)
+	})
+}
+
+// A leave whose participant cannot be asked about is restarted at once: how
+// long ago its client has scheduled it is not known.
+func TestDelegatedInAnOutage(t *testing.T) {
+	for name, known := range map[string]bool{"in place of another": true, "the first": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				if known {
+					w.join("S1")
+					w.delegate("d1", long)
+					w.report(leave.Joined, "S1", leave.Unclear)
+					time.Sleep(time.Minute)
+				}
+				w.set(func() { w.sfuDown, w.roomAt = true, time.Time{} })
+				w.vanish()
+				time.Sleep(time.Second)
+				w.delegate("d2", 18*time.Second)
+				time.Sleep(time.Second)
+				if n := w.count("restart d2"); n != 1 {
+					t.Errorf("%d restarts, want one at once", n)
+				}
+				time.Sleep(time.Minute)
+				w.set(func() { w.sfuDown = false })
+				time.Sleep(6 * time.Second)
+				if known {
+					w.wantCreated(1)
+				}
+				w.join("S2")
+				time.Sleep(2 * long)
+				w.wantFate("d2", "", time.Time{}, 0)
+			})
+		})
+	}
+}
+
+func (w *world) wantCreated(n int) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.created) != n {
+		w.t.Errorf("created %q, want %d", w.created, n)
+	}
+}
+
+// A client that delegates its leave once more is about to come back.
+func TestDelegatedAgainWhileItIsSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.set(func() { w.hsDown = true })
+		w.vanish()
+		w.report(leave.Left, "S1", leave.Unclear)
+		time.Sleep(time.Minute)
+		w.wantDelegated("d1")
+		w.set(func() { w.hsDown = false })
+		time.Sleep(20 * time.Second)
+		w.join("S2")
+		time.Sleep(2 * long)
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
+}
+
 // Rather than forget one that is to be cancelled, a delegation is refused.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -101,9 +101,7 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		if !now.Before(j.Deadline) {
 			return j.sending(now)
 		}
-		j.Looks++
-		j.NextLook = earlier(now.Add(lookPause(j.Looks)), j.Deadline)
-		return j
+		return j.waiting(now)
 	case Connected:
 		j.LeftSession, j.ClearLeave = "", false
 		return j.leaving(now, max(confirm, outage))
@@ -124,7 +122,18 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 // it was in. Everybody was thrown out and has outage to come back.
 func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
 	j.Answered, j.RoomSeen = now, now
+	if j.State == Waiting {
+		j.Deadline = later(j.Deadline, now.Add(outage))
+		return j.waiting(now)
+	}
 	return j.leaving(now, outage)
+}
+
+// waiting plans the next look for who has not come.
+func (j Job) waiting(now time.Time) Job {
+	j.Looks++
+	j.NextLook = earlier(now.Add(lookPause(j.Looks)), j.Deadline)
+	return j
 }
 
 // Unanswered says that the SFU did not tell. outage is how long clients may
@@ -132,6 +141,10 @@ func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
 // (trusted says that nothing contradicts what the job knows).
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j.Looks++
+	if j.State == Waiting && j.Looks == 1 {
+		// Its client has scheduled it some time ago, and may not be seen soon.
+		j.NextRestart = now
+	}
 	switch {
 	case j.State == Leaving && j.ClearLeave && trusted:
 		return j.sending(now)

@@ -73,10 +73,22 @@ var happenings = map[string]func(j Job) Job{
 	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
 	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
 	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, testGrace.Outage) },
+	"the same leave is delegated again":                  func(j Job) Job { return delegated("syd_a", j) },
+	"another leave is delegated":                         func(j Job) Job { return delegated("syd_b", j) },
 	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },
 	"no answer":                                          noAnswer,
 	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
+}
+
+// delegated is what becomes of old when id is delegated.
+func delegated(id string, old Job) Job {
+	parsed, err := matrix.ParseDelayID(id)
+	if err != nil {
+		panic(err)
+	}
+	old.AcceptedAt = noon.Add(-time.Minute)
+	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
 }
 
 // noAnswer is what the keeper makes of it: a decision to send is taken back.
