@@ -255,7 +255,7 @@ func (l *leaves) jobs(ctx context.Context) map[leave.State]int {
 		return nil
 	}
 	jobs := map[leave.State]int{}
-	for _, state := range []leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+	for _, state := range leave.States() {
 		jobs[state] = counts.ByState[state]
 	}
 	return jobs

@@ -16,7 +16,7 @@ type Limits struct {
 
 // LimitError says which limit a delegation is over.
 type LimitError struct {
-	Limit   string // "user", "all", "homeserver" or "outage"
+	Limit   string // "user", "all", "homeserver", "outage" or "replaced"
 	Setting string // the variable that raises it
 	Most    int    // jobs; 0 where it is not jobs that are counted
 }
@@ -47,6 +47,9 @@ func (k *Keeper) Delegate(ctx context.Context, job Job, limits Limits) error {
 	isNew := errors.Is(err, ErrNotFound)
 	if err != nil && !isNew {
 		return err
+	}
+	if !isNew && !job.mayReplace(old) {
+		return errManyReplaced
 	}
 	if err := k.admit(ctx, job, needs(job, old, isNew), limits); err != nil {
 		return err
@@ -113,6 +116,12 @@ func (k *Keeper) put(ctx context.Context, job Job) error {
 			return err
 		}
 		later, err := k.Store.Get(ctx, job.Key)
+		if err == nil && later.DelayID == job.DelayID {
+			return nil
+		}
+		if err == nil && !later.mayReplace(job) {
+			return errManyReplaced
+		}
 		if err == nil {
 			_, err = k.Store.Save(ctx, later.Replacing(job))
 		}

@@ -32,6 +32,28 @@ func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
 	})
 }
 
+// The same leave, delegated twice at a time, is kept with what is known of it.
+func TestSupersededByItself(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		time.Sleep(time.Second)
+		w.wantLimit("", another(t, 1, long), many)
+		stored, err := s.Get(t.Context(), earlier.Key)
+		if err == nil {
+			stored.RoomSeen = time.Now().Truncate(time.Millisecond)
+			stored, err = s.Save(t.Context(), stored)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantLimit("", earlier, many)
+		if got, err := s.Get(t.Context(), earlier.Key); err != nil || !got.RoomSeen.Equal(stored.RoomSeen) || !got.Same(stored) {
+			t.Errorf("stored is %+v, %v", got, err)
+		}
+	})
+}
+
 // What supersedes a delegation may end before it can be told.
 func TestSupersededByWhatHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ type Counts struct {
 }
 
 // States are all the states, in the order of a job's life.
-func States() []State { return []State{Waiting, Connected, Leaving, Sending} }
+func States() []State { return []State{Waiting, Connected, Leaving, Sending, Cancelling} }
 
 // Weight is a [Load] in billionths of a restart a second. Stores add it up:
 // sums of whole numbers do not drift, however often a part comes and goes.

@@ -20,6 +20,9 @@
 //	│             │ asked before each try: there ───────┘
 //	│             ▼
 //	│           ended: sent, refused, or no longer there
+//	│             │ it had replaced others
+//	│             ▼
+//	│         Cancelling, until they are cancelled
 //	│
 //	└── restarts go on in every state until a send is decided
 //

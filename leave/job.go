@@ -23,6 +23,8 @@ const (
 	Connected State = "connected" // the participant is in the room
 	Leaving   State = "leaving"   // it seems to be gone: a grace runs, then the SFU is asked
 	Sending   State = "sending"   // it is gone: the leave is sent, the SFU asked before each try
+	// Cancelling: the job has ended, but not what it replaced.
+	Cancelling State = "cancelling"
 )
 
 // Job is one delegated leave. It is a value: the methods return what it
@@ -43,8 +45,8 @@ type Job struct {
 	Session     string
 	LeftSession string
 	ClearLeave  bool
-	// Deadline is when a Waiting job gives up, and when the grace of a Leaving
-	// one is over.
+	// Deadline is when a Waiting job gives up, when the grace of a Leaving one
+	// is over, and when everything a Cancelling one could cancel has fired.
 	Deadline time.Time
 
 	// Restarted is when the delay last began anew: the homeserver sends the
@@ -127,13 +129,19 @@ func (j Job) After(other Job) bool {
 // Due is when there is something to do.
 func (j Job) Due() time.Time {
 	due := j.NextLook
-	if j.State != Sending {
+	if j.State != Sending && j.State != Cancelling {
 		due = earlier(due, j.NextRestart)
 	}
 	if len(j.Replaces) > 0 {
 		due = earlier(due, j.NextCancel)
 	}
 	return due
+}
+
+// Occupies reports whether the job's participant is, was just now, or is about
+// to be back in its room, which the SFU has to know then.
+func (j Job) Occupies() bool {
+	return j.State == Connected || j.State == Leaving || j.State == Waiting && !j.RoomSeen.IsZero()
 }
 
 // LeaseTime is how long a keeper may hold the job.
@@ -168,9 +176,10 @@ func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds
 // fires is when the homeserver sends the event by itself.
 func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// notTooLate returns at, or the time of the last try when that comes before.
+// notTooLate returns at, or the time of the last try when that comes before; but
+// not now once more, by the milliseconds that stores keep.
 func (j Job) notTooLate(now, at time.Time) time.Time {
-	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); now.Before(lastTry) {
+	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
 		return earlier(at, lastTry)
 	}
 	return at

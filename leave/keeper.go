@@ -186,6 +186,10 @@ func (t task) held(now time.Time) bool {
 
 // act does the one thing that is most urgent for a job.
 func (k *Keeper) act(ctx context.Context, t task) {
+	if t.State == Cancelling {
+		k.clear(ctx, t)
+		return
+	}
 	now := time.Now()
 	if why := t.Over(now, time.UnixMilli(k.began.Load())); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
@@ -233,48 +237,6 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	}
 }
 
-// look asks the SFU whether the participant is there.
-func (k *Keeper) look(ctx context.Context, t task) {
-	session, err := k.session(ctx, t.Job)
-	now := time.Now()
-	switch {
-	case err != nil:
-		outage := k.watch.outage(k.Grace, now)
-		trusted := !k.degraded()
-		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, trusted) })
-	case session != "":
-		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
-	case k.forgotten(ctx, t.Job):
-		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(time.Now(), k.Grace.Outage) })
-	default:
-		outage := k.watch.outage(k.Grace, now)
-		k.missed(t.Job, outage)
-		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
-	}
-}
-
-// clockSkew is how far the SFU's clock and ours may be apart.
-const clockSkew = 2 * time.Second
-
-// forgotten reports whether the SFU has lost the room that the participant was
-// in: it restarted so quickly that nobody saw it away, and everybody is still
-// to come back. The room is created again, or they could not.
-func (k *Keeper) forgotten(ctx context.Context, j Job) bool {
-	if j.State == Waiting || j.ClearLeave {
-		return false
-	}
-	return k.roomIsNew(ctx, j) && k.createRoom(ctx, j.Room) == nil
-}
-
-// roomIsNew reports whether the SFU says that the room which the participant
-// was in is not there, or has been made since.
-func (k *Keeper) roomIsNew(ctx context.Context, j Job) bool {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	since, err := k.SFU.RoomSince(ctx, j.Room)
-	return err == nil && (since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew)))
-}
-
 // send asks the SFU once more and sends the leave if the participant is gone.
 func (k *Keeper) send(ctx context.Context, t task) {
 	server := t.User.Server()
@@ -282,16 +244,19 @@ func (k *Keeper) send(ctx context.Context, t task) {
 		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(time.Now(), wait) })
 		return
 	}
-	session, err := k.session(ctx, t.Job)
+	there, err := k.ask(ctx, t.Job)
 	now := time.Now()
 	outage := k.watch.outage(k.Grace, now)
 	switch {
-	case err == nil && session == "" && outage > 0 && !t.ClearLeave:
+	case err == nil && there.forgotten:
+		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) })
+		return
+	case err == nil && there.session == "" && outage > 0 && !t.ClearLeave:
 		// Decided before the SFU was away: everybody has time to come back.
 		k.write(ctx, t.Job, func(j Job) Job { return j.leaving(now, outage) })
 		return
-	case err == nil && session != "" && session != t.LeftSession:
-		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, session) })
+	case err == nil && there.session != "" && there.session != t.LeftSession:
+		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, there.session) })
 		return
 	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
 		k.write(ctx, t.Job, func(j Job) Job { return j.doubted(now) })

@@ -313,9 +313,9 @@ func TestSFUKilledAndBack(t *testing.T) {
 		w := connected(t, long)
 		w.vanish()
 		w.set(func() { w.sfuDown = true })
-		time.Sleep(70 * time.Second) // the look into the room finds it away
+		time.Sleep(70 * time.Second) // it is asked every 5 s by now
 		w.set(func() { w.sfuDown = false })
-		time.Sleep(time.Second)
+		time.Sleep(5*time.Second + 100*time.Millisecond)
 		w.set(func() {
 			if len(w.created) != 1 {
 				t.Errorf("created %q, want the room again", w.created)
@@ -355,10 +355,7 @@ func TestWhoDoesNotComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := connected(t, long)
-				w.stop()
-				<-w.ended
-				w.interval = interval
-				w.start()
+				w.again(interval)
 				time.Sleep(10 * time.Second)
 				w.sfuRestart()
 				back := time.Now()

@@ -74,29 +74,53 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 	}
 	now := time.Now()
 	k.listen(jobs, sessions, now)
+	var missing []Job
 	for _, job := range jobs {
-		if change := k.found(job, sessions[job.Identity], now); change != nil {
+		if sessions[job.Identity] == "" && job.State == Connected {
+			missing = append(missing, job)
+		}
+		if change := found(job, sessions[job.Identity], now); change != nil {
 			k.write(ctx, job, change)
 		}
+	}
+	if len(missing) > 0 {
+		k.miss(ctx, room, missing)
 	}
 	k.Wake()
 }
 
-// found returns what a look into the room means for a job, nil for nothing new.
-func (k *Keeper) found(job Job, session string, now time.Time) func(Job) Job {
+// found returns what it means for a job that the session is there, nil for
+// nothing new.
+func found(job Job, session string, now time.Time) func(Job) Job {
 	switch {
-	case session == "" && job.State == Connected:
-		outage := k.watch.outage(k.Grace, now)
-		return func(j Job) Job {
-			if j.State != Connected {
-				return j
-			}
-			return j.Absent(now, k.Grace.Confirm, outage)
-		}
-	case session == "":
+	case session == "" || job.State == Cancelling:
 		return nil
 	case session == job.Session && job.State == Connected && now.Sub(job.Answered) < answeredOften:
 		return nil
 	}
 	return func(j Job) Job { return j.Present(now, session) }
+}
+
+// miss is told of jobs whose participants should be in room and are not.
+// Whether they left it or the SFU has lost it is asked at once, so that the
+// room is there for who comes back.
+func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
+	forgotten, err := k.forgotten(ctx, room, jobs...)
+	if err != nil {
+		k.sfuFailed(err)
+		return
+	}
+	now := time.Now()
+	outage := k.watch.outage(k.Grace, now)
+	for _, job := range jobs {
+		k.write(ctx, job, func(j Job) Job {
+			switch {
+			case j.State != Connected:
+				return j
+			case forgotten:
+				return j.Forgotten(now, k.Grace.Outage)
+			}
+			return j.Absent(now, k.Grace.Confirm, outage)
+		})
+	}
 }

@@ -58,8 +58,8 @@ type Store interface {
 	// returned, to anybody, within the last every (jittered by the caller).
 	// One that has just got its first job has not been.
 	ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error)
-	// Room returns the jobs of a room, Rooms the rooms with a Connected or
-	// Leaving job.
+	// Room returns the jobs of a room, Rooms those that a job occupies
+	// ([Job.Occupies]).
 	Room(ctx context.Context, room sfu.Room) ([]Job, error)
 	Rooms(ctx context.Context) ([]sfu.Room, error)
 	// Count returns how many jobs there are, and what those of the user's

@@ -1,15 +1,12 @@
 package leave
 
-import (
-	"slices"
-	"time"
-
-	"matrixrtc-auth/matrix"
-)
+import "time"
 
 // Joined is told of a webhook: session has joined the room.
 func (j Job) Joined(now time.Time, session string) Job {
 	switch {
+	case j.State == Cancelling:
+		return j
 	case session == "" || session == j.LeftSession:
 		// A report that is incomplete, or older than that of its leaving.
 		return j.askNow(now)
@@ -35,6 +32,9 @@ const (
 
 // Left is told of a webhook: session has left the room for reason.
 func (j Job) Left(now time.Time, session string, reason Reason, grace Grace) Job {
+	if j.State == Cancelling {
+		return j
+	}
 	if j.State == Waiting && session != "" {
 		// It may be the report of a joining that is still to come.
 		j.LeftSession = session
@@ -77,6 +77,9 @@ func (g Grace) of(reason Reason) time.Duration {
 
 // Present is told by the SFU: session is in the room.
 func (j Job) Present(now time.Time, session string) Job {
+	if j.State == Cancelling {
+		return j
+	}
 	j.Answered = now
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
 		// The SFU has not cleaned up yet.
@@ -98,9 +101,7 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		if !now.Before(j.Deadline) {
 			return j.sending(now)
 		}
-		j.Looks++
-		j.NextLook = earlier(now.Add(lookPause(j.Looks)), j.Deadline)
-		return j
+		return j.waiting(now)
 	case Connected:
 		j.LeftSession, j.ClearLeave = "", false
 		return j.leaving(now, max(confirm, outage))
@@ -121,7 +122,18 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 // it was in. Everybody was thrown out and has outage to come back.
 func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
 	j.Answered, j.RoomSeen = now, now
+	if j.State == Waiting {
+		j.Deadline = later(j.Deadline, now.Add(outage))
+		return j.waiting(now)
+	}
 	return j.leaving(now, outage)
+}
+
+// waiting plans the next look for who has not come.
+func (j Job) waiting(now time.Time) Job {
+	j.Looks++
+	j.NextLook = earlier(now.Add(lookPause(j.Looks)), j.Deadline)
+	return j
 }
 
 // Unanswered says that the SFU did not tell. outage is how long clients may
@@ -129,6 +141,10 @@ func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
 // (trusted says that nothing contradicts what the job knows).
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j.Looks++
+	if j.State == Waiting && j.Looks == 1 {
+		// Its client has scheduled it some time ago, and may not be seen soon.
+		j.NextRestart = now
+	}
 	switch {
 	case j.State == Leaving && j.ClearLeave && trusted:
 		return j.sending(now)
@@ -194,35 +210,6 @@ func (j Job) sendPostponed(now time.Time, wait time.Duration) Job {
 
 func (j Job) cancelPostponed(now time.Time, wait time.Duration) Job {
 	j.NextCancel = now.Add(max(wait, poll))
-	return j
-}
-
-// Cancelled is told by the homeserver: id is no more.
-func (j Job) Cancelled(id matrix.DelayID) Job {
-	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
-	j.Cancels = 0
-	return j
-}
-
-// CancelFailed plans the next try, not before wait has passed.
-func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
-	j.Cancels++
-	j.NextCancel = now.Add(max(wait, lookPause(j.Cancels)))
-	return j
-}
-
-// maxReplaced bounds the delegations of one key that wait to be cancelled.
-const maxReplaced = 8
-
-// Replacing returns j with what is to be cancelled for it: old, and what was
-// still to be cancelled for old.
-func (j Job) Replacing(old Job) Job {
-	for _, id := range append([]matrix.DelayID{old.DelayID}, old.Replaces...) {
-		if id != j.DelayID && !slices.Contains(j.Replaces, id) && len(j.Replaces) < maxReplaced {
-			j.Replaces = append(slices.Clone(j.Replaces), id)
-		}
-	}
-	j.NextCancel = j.AcceptedAt
 	return j
 }
 

@@ -45,9 +45,12 @@ func in(t *testing.T, s State) Job {
 	}
 	j = j.Left(noon, mine, Unclear, testGrace)
 	j.NextLook = never
-	if s == Sending {
+	switch s {
+	case Sending:
 		j = j.sending(noon)
 		j.NextLook = never
+	case Cancelling:
+		j = j.Ended(noon)
 	}
 	return j
 }
@@ -70,9 +73,22 @@ var happenings = map[string]func(j Job) Job{
 	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
 	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
 	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, testGrace.Outage) },
+	"the same leave is delegated again":                  func(j Job) Job { return delegated("syd_a", j) },
+	"another leave is delegated":                         func(j Job) Job { return delegated("syd_b", j) },
+	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },
 	"no answer":                                          noAnswer,
 	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
+}
+
+// delegated is what becomes of old when id is delegated.
+func delegated(id string, old Job) Job {
+	parsed, err := matrix.ParseDelayID(id)
+	if err != nil {
+		panic(err)
+	}
+	old.AcceptedAt = noon.Add(-time.Minute)
+	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
 }
 
 // noAnswer is what the keeper makes of it: a decision to send is taken back.
@@ -89,7 +105,7 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| (waiting|connected|leaving|sending) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
+	rows := regexp.MustCompile(`(?m)^\| (waiting|connected|leaving|sending|cancelling) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
 	seen := map[string]bool{}
 	for _, row := range rows {
 		state, what, becomes := State(row[1]), row[2], row[3]
@@ -192,6 +208,20 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 			if why := j.Over(began.Add(2*time.Hour), began); why == "" {
 				t.Errorf("%s, down for %v, and 2 h without success: it goes on", state, down)
 			}
+		}
+	}
+}
+
+// TestNoTryAtOnce: stores keep milliseconds, and a time that is truncated to
+// them must not be now.
+func TestNoTryAtOnce(t *testing.T) {
+	j := in(t, Connected)
+	j.Delay, j.Restarted, j.NextRestart = 8*time.Second, noon, noon
+	for range 2000 {
+		now := j.NextRestart.Truncate(time.Millisecond)
+		j = j.RestartFailed(now, 0)
+		if !j.NextRestart.Truncate(time.Millisecond).After(now) {
+			t.Fatalf("after a failure at %v the next try is at %v", now, j.NextRestart)
 		}
 	}
 }

@@ -101,21 +101,6 @@ func (k *Keeper) SFUAnswers() bool {
 	return !down
 }
 
-// session asks the SFU for the job's participant. While the SFU is away nobody
-// asks but watchSFU.
-func (k *Keeper) session(ctx context.Context, j Job) (string, error) {
-	if down, _ := k.watch.state(); down {
-		return "", errSFUAway
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	session, err := k.SFU.Session(ctx, j.Room, j.Identity)
-	if err != nil {
-		k.sfuFailed(err)
-	}
-	return session, err
-}
-
 // sfuFailed is told of a question that got no answer. An answer that is
 // merely wrong concerns that question alone, and one that nobody waited for
 // says nothing.
@@ -229,8 +214,13 @@ func (k *Keeper) lostRooms(ctx context.Context) bool {
 	return slices.ContainsFunc(rooms[:min(len(rooms), someRooms)], func(room sfu.Room) bool {
 		jobs, err := k.Store.Room(ctx, room)
 		i := slices.IndexFunc(jobs, func(j Job) bool { return j.State == Connected || j.State == Leaving && !j.ClearLeave })
-		return err == nil && i >= 0 && k.roomIsNew(ctx, jobs[i])
+		return err == nil && i >= 0 && k.lostRoom(ctx, jobs[i])
 	})
+}
+
+func (k *Keeper) lostRoom(ctx context.Context, j Job) bool {
+	since, err := k.roomSince(ctx, j.Room)
+	return err == nil && j.isBefore(since)
 }
 
 func (k *Keeper) answers(ctx context.Context) bool {

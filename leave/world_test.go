@@ -32,9 +32,12 @@ type world struct {
 	answers  leave.Events // the homeservers, nil: as below
 	observe  func(action string, result matrix.Result, late time.Duration)
 
-	mu         sync.Mutex
-	present    map[leave.Key]string // participant.sid
-	sfuDown    bool
+	mu      sync.Mutex
+	present map[leave.Key]string // participant.sid
+	sfuDown bool
+	proxied bool // something between holds the line when the SFU ends
+	// fault, if set, says what is answered instead of the truth.
+	fault      func(call string, room sfu.Room) error
 	line       chan struct{} // closed when the SFU ends
 	asked      int
 	created    []sfu.Room
@@ -42,6 +45,7 @@ type world struct {
 	hsDown     bool
 	budget     *leave.Budget
 	retryAfter time.Duration // with hsStatus
+	failing    string        // the one action that the homeserver has trouble with
 	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
 	events     map[string]*delayed
 	calls      []string // what arrived at the homeserver
@@ -93,6 +97,14 @@ func (w *world) start() {
 		keeper.Run(ctx)
 		close(ended)
 	}()
+}
+
+// again has the program start once more, with another interval.
+func (w *world) again(interval time.Duration) {
+	w.stop()
+	<-w.ended
+	w.interval = interval
+	w.start()
 }
 
 // current is the keeper that lives now.
@@ -150,13 +162,24 @@ func (w *world) makeRoom() {
 	}
 }
 
-func (w *world) RoomSince(context.Context, sfu.Room) (time.Time, error) {
+func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.sfuDown {
-		return time.Time{}, errDown
+	if err := w.away("RoomSince", room); err != nil {
+		return time.Time{}, err
 	}
 	return w.roomAt, nil
+}
+
+// away is why the SFU does not answer a call, nil if it does. The lock is held.
+func (w *world) away(call string, room sfu.Room) error {
+	switch {
+	case w.fault != nil && w.fault(call, room) != nil:
+		return w.fault(call, room)
+	case w.sfuDown:
+		return errDown
+	}
+	return nil
 }
 
 func (w *world) vanish() {
@@ -184,6 +207,9 @@ func (w *world) set(change func()) {
 
 // endLine ends the connections to the SFU. The lock is held.
 func (w *world) endLine() {
+	if w.proxied {
+		return
+	}
 	close(w.line)
 	w.line = make(chan struct{})
 }
@@ -199,10 +225,10 @@ func (w *world) sfuRestart() {
 
 func (w *world) Watch(ctx context.Context) error {
 	w.mu.Lock()
-	line, down := w.line, w.sfuDown
+	line, err := w.line, w.away("Watch", "")
 	w.mu.Unlock()
-	if down {
-		return errDown
+	if err != nil {
+		return err
 	}
 	select {
 	case <-line:
@@ -228,8 +254,8 @@ func (w *world) Session(_ context.Context, room sfu.Room, identity sfu.Identity)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
-	if w.sfuDown {
-		return "", errDown
+	if err := w.away("Session", room); err != nil {
+		return "", err
 	}
 	return w.present[leave.Key{Room: room, Identity: identity}], nil
 }
@@ -238,8 +264,8 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
-	if w.sfuDown {
-		return nil, errDown
+	if err := w.away("Sessions", room); err != nil {
+		return nil, err
 	}
 	all := map[sfu.Identity]string{}
 	for k, session := range w.present {
@@ -253,6 +279,9 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.away("CreateRoom", room); err != nil {
+		return err
+	}
 	w.created = append(w.created, room)
 	w.makeRoom()
 	return nil
@@ -261,10 +290,7 @@ func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
 func (w *world) Ping(context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.sfuDown {
-		return errDown
-	}
-	return nil
+	return w.away("Ping", "")
 }
 
 func (w *world) Restart(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
@@ -288,7 +314,7 @@ func (w *world) manage(action string, id matrix.DelayID, do func(*delayed)) erro
 	w.calls = append(w.calls, action+" "+id.String())
 	e := w.events[id.String()]
 	switch {
-	case w.hsDown:
+	case w.hsDown, w.failing == action:
 		return &matrix.DelayError{Result: matrix.ResultFailed, Err: errDown}
 	case w.hsStatus != "":
 		return &matrix.DelayError{Result: w.hsStatus, RetryAfter: w.retryAfter, Err: errors.New("scripted")}

@@ -39,12 +39,17 @@ func (k *Keeper) write(ctx context.Context, job Job, change func(Job) Job) {
 	k.logStore("writing a job", job, err)
 }
 
-// end removes a job and says why.
+// end ends a job and says why. One that has replaced others stays until these
+// are cancelled, too.
 func (k *Keeper) end(ctx context.Context, job Job, level slog.Level, why string) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current Job) error {
 		if current.DelayID != id {
 			return nil
+		}
+		if len(current.Replaces) > 0 && current.State != Cancelling {
+			_, err := k.Store.Save(ctx, current.Ended(time.Now()))
+			return err
 		}
 		return k.Store.Delete(ctx, current)
 	})

@@ -73,10 +73,11 @@ func dueReasons(t *testing.T, s leave.Store) {
 		job = save(t, s, quiet)
 		wantIDs(t, claim(t, s, "holder", now.Add(24*time.Hour), 1))
 	}
-	sending := job
-	sending.State, sending.NextRestart = leave.Sending, now
-	save(t, s, sending)
-	wantIDs(t, claim(t, s, "holder", now, 1)) // one that is sent is not restarted
+	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // which is not restarted
+		job.State, job.NextRestart = state, now
+		job = save(t, s, job)
+		wantIDs(t, claim(t, s, "holder", now, 1))
+	}
 }
 
 func leaseTime(t *testing.T, s leave.Store) {

@@ -172,6 +172,15 @@ func sameDelayID(t *testing.T, s leave.Store) {
 	if got := get(t, s, again.Key); len(got.Replaces) > 0 {
 		t.Errorf("%v is to be cancelled, which is the job's own", got.Replaces)
 	}
+
+	known := save(t, s, get(t, s, again.Key).Joined(now.Add(2*time.Second), "PA_1"))
+	again = delegation(t, "room", "alice", "d1", now.Add(3*time.Second))
+	put(t, s, again)
+	got := get(t, s, again.Key)
+	wantSame(t, got, again.Replacing(known))
+	if got.State != leave.Connected || got.Session != "PA_1" {
+		t.Errorf("it is %s with session %q, as if nobody were known", got.State, got.Session)
+	}
 }
 
 func replacesAdd(t *testing.T, s leave.Store) {

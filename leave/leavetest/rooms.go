@@ -94,7 +94,7 @@ func room(t *testing.T, s leave.Store, name sfu.Room) []leave.Job {
 
 func occupiedRooms(t *testing.T, s leave.Store) {
 	now := start()
-	for _, state := range []leave.State{leave.Waiting, leave.Connected, leave.Leaving, leave.Sending} {
+	for _, state := range leave.States() {
 		job := stored(t, s, delegation(t, sfu.Room(state), "alice", "d", now))
 		job.State = state
 		save(t, s, job)
@@ -107,6 +107,12 @@ func occupiedRooms(t *testing.T, s leave.Store) {
 		return rooms
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
+	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
+	expected.RoomSeen = now // with the leave that it replaced
+	expected = save(t, s, expected)
+	wantRooms(t, rooms(), "connected", "leaving", "waiting")
+	expected.RoomSeen = time.Time{}
+	save(t, s, expected)
 
 	second := stored(t, s, delegation(t, "connected", "bob", "d", now))
 	second.State = leave.Connected

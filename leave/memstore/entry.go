@@ -110,7 +110,7 @@ type room struct {
 	place
 	name     sfu.Room
 	jobs     []*entry
-	occupied int // jobs that are Connected or Leaving
+	occupied int // jobs that occupy it
 }
 
 // user is somebody with at least one job.
@@ -139,8 +139,7 @@ func (r *room) remove(e *entry) {
 	r.jobs = r.jobs[:last]
 }
 
-// occupies reports whether the job's participant is, or was just now, in the
-// room.
+// occupies is [leave.Job.Occupies].
 func (r *record) occupies() bool {
-	return r.state == leave.Connected || r.state == leave.Leaving
+	return leave.Job{State: r.state, RoomSeen: instant(r.roomSeen)}.Occupies()
 }

@@ -98,7 +98,7 @@ func dueAt(job leave.Job) int64 {
 // account is what a job counts for, as the write script reads it.
 func account(job leave.Job) string {
 	occupies := 0
-	if job.State == leave.Connected || job.State == leave.Leaving {
+	if job.Occupies() {
 		occupies = 1
 	}
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)

@@ -1,0 +1,82 @@
+package leave
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// presence is what the SFU says of a participant.
+type presence struct {
+	session string // participant.sid, "" when it is not there
+	// forgotten: it is not there because the SFU has lost its room. It
+	// restarted so quickly that nobody saw it away, and everybody is still to
+	// come back. The room has been created again, or they could not.
+	forgotten bool
+}
+
+// ask asks the SFU for the job's participant. While the SFU is away nobody asks
+// but watchSFU. One whose room is not known for the same has no answer.
+func (k *Keeper) ask(ctx context.Context, j Job) (presence, error) {
+	if down, _ := k.watch.state(); down {
+		return presence{}, errSFUAway
+	}
+	var there presence
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	session, err := k.SFU.Session(asking, j.Room, j.Identity)
+	if err == nil && session == "" && !j.RoomSeen.IsZero() && !j.ClearLeave {
+		there.forgotten, err = k.forgotten(ctx, j.Room, j)
+	}
+	if err != nil {
+		k.sfuFailed(err)
+	}
+	there.session = session
+	return there, err
+}
+
+// forgotten reports whether the SFU has lost the room that one of the jobs'
+// participants was in, and creates it again if nobody has.
+func (k *Keeper) forgotten(ctx context.Context, room sfu.Room, jobs ...Job) (bool, error) {
+	since, err := k.roomSince(ctx, room)
+	if err == nil && since.IsZero() {
+		return true, k.createRoom(ctx, room)
+	}
+	return slices.ContainsFunc(jobs, func(j Job) bool { return j.isBefore(since) }), err
+}
+
+func (k *Keeper) roomSince(ctx context.Context, room sfu.Room) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return k.SFU.RoomSince(ctx, room)
+}
+
+// clockSkew is how far the SFU's clock and ours may be apart.
+const clockSkew = 2 * time.Second
+
+// isBefore reports whether the room that was made at since, the zero time for
+// none, is not the one that the participant was in.
+func (j Job) isBefore(since time.Time) bool {
+	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
+}
+
+// look asks the SFU whether the participant is there.
+func (k *Keeper) look(ctx context.Context, t task) {
+	there, err := k.ask(ctx, t.Job)
+	now := time.Now()
+	outage := k.watch.outage(k.Grace, now)
+	switch {
+	case err != nil:
+		trusted := !k.degraded()
+		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, trusted) })
+	case there.session != "":
+		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, there.session) })
+	case there.forgotten:
+		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) })
+	default:
+		k.missed(t.Job, outage)
+		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
+	}
+}
