@@ -66,20 +66,21 @@ func (k *Keeper) Delegate(ctx context.Context, job Job, limits Limits) error {
 
 // needed is what a delegation adds to the jobs there are.
 type needed struct {
-	all, ofUser int
-	load        float64 // to the homeserver's
+	all, ofUser      int
+	load, loadOfUser float64 // to the homeserver's
 }
 
 // needs is what job adds, in place of old unless it is new. What replaces its
 // like adds nothing, but a shorter delay has to be restarted more often.
 func needs(job, old Job, isNew bool) needed {
-	n := needed{all: 1, ofUser: 1, load: Load(job.Delay)}
+	n := needed{all: 1, ofUser: 1, load: Load(job.Delay), loadOfUser: Load(job.Delay)}
 	if isNew {
 		return n
 	}
 	n.all = 0
 	if old.User == job.User {
 		n.ofUser = 0
+		n.loadOfUser -= Load(old.Delay)
 	}
 	if old.User.Server() == job.User.Server() {
 		n.load -= Load(old.Delay)
@@ -89,7 +90,7 @@ func needs(job, old Job, isNew bool) needed {
 
 // admit reports whether there is room for job, which needs n.
 func (k *Keeper) admit(ctx context.Context, job Job, n needed, limits Limits) error {
-	if n.all == 0 && n.ofUser == 0 && n.load <= 0 {
+	if n.all == 0 && n.ofUser == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil
 	}
 	there, err := k.Store.Count(ctx, job.User)
@@ -100,7 +101,8 @@ func (k *Keeper) admit(ctx context.Context, job Job, n needed, limits Limits) er
 		return &LimitError{"user", "LIVEKIT_MAX_JOBS_PER_USER", limits.PerUser}
 	case n.all > 0 && there.All >= limits.All:
 		return &LimitError{"all", "LIVEKIT_MAX_JOBS", limits.All}
-	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, time.Now()):
+	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, time.Now()),
+		n.loadOfUser > 0 && !k.Budget.shares(job.User.Server(), there.LoadOfUser+n.loadOfUser, there.Load-there.LoadOfUser, time.Now()):
 		return &LimitError{Limit: "homeserver", Setting: "LIVEKIT_DELAYED_EVENT_RATE"}
 	}
 	return nil

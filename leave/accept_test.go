@@ -112,6 +112,35 @@ func TestLimitOfAHomeserver(t *testing.T) {
 	})
 }
 
+// TestShareOfAUser: one user cannot use up what a homeserver's budget carries,
+// but has room for a leave as calls have them.
+func TestShareOfAUser(t *testing.T) {
+	for _, c := range []struct {
+		rate  float64
+		delay time.Duration
+		most  int // jobs of the first user
+	}{
+		{10, leave.MinDelay, 1}, {10, 18 * time.Second, 38}, {10, long, 100},
+		{1, leave.MinDelay, 0}, {1, 18 * time.Second, 3}, {1, long, 100},
+	} {
+		t.Run(fmt.Sprint(c.rate, c.delay), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, _ := accepting(t)
+				w.keeper.Budget = &leave.Budget{Rate: c.rate}
+				limit := "homeserver"
+				if c.most == 100 {
+					limit = "user"
+				}
+				for n := range c.most {
+					w.wantLimit("", another(t, n, c.delay), leave.Limits{PerUser: 100, All: 1000})
+				}
+				w.wantLimit(limit, another(t, c.most, c.delay), leave.Limits{PerUser: 100, All: 1000})
+				w.wantLimit("", owned(t, another(t, 1000, 18*time.Second), "@bob:example.org"), many)
+			})
+		})
+	}
+}
+
 func TestNoLimitOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, _ := accepting(t) // whose budget has no rate

@@ -151,6 +151,25 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
+// userPart is the part of what the others leave that one user's jobs may need:
+// as much at least as one job with a common delay.
+const (
+	userPart    = 1. / 3
+	commonDelay = 18 * time.Second
+)
+
+// shares reports whether restarts of one user may become so many a second, when
+// those of the others at server are so many.
+func (b *Budget) shares(server matrix.ServerName, user, others float64, now time.Time) bool {
+	if b.Rate == 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := forRestarts*b.bucket(server, now).rate - others
+	return user <= math.Max(left*userPart, Load(commonDelay))
+}
+
 // BudgetStatus is how the [Budget] of a process stands.
 type BudgetStatus struct {
 	// Rate is that of the homeserver with the lowest, Tokens the requests that

@@ -31,7 +31,7 @@ func (c crowd) add(name string, delay time.Duration) error {
 		c.present[k] = "S" + name
 	})
 	c.schedule(name, delay)
-	job := leave.New(k, user(c.t), delayID(c.t, name), delay, time.Now())
+	job := owned(c.t, leave.New(k, user(c.t), delayID(c.t, name), delay, time.Now()), "@"+name+":example.org")
 	err := c.current().Delegate(c.t.Context(), job, leave.Limits{PerUser: 10_000, All: 10_000})
 	if err != nil {
 		return err

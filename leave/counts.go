@@ -14,6 +14,8 @@ type Counts struct {
 	// Load is the restarts a second that the jobs of the user's homeserver
 	// need at least, all of its users' together.
 	Load float64
+	// LoadOfUser is the part of it that the user's own need.
+	LoadOfUser float64
 }
 
 // States are all the states, in the order of a job's life.

@@ -36,6 +36,9 @@ func wantCounts(t *testing.T, s leave.Store, user matrix.UserID, jobs ...leave.J
 	if math.Abs(got.Load-want.Load) > 1e-9*float64(len(jobs)) {
 		t.Errorf("Count(%s): a load of %.12f, want %.12f", user, got.Load, want.Load)
 	}
+	if math.Abs(got.LoadOfUser-want.LoadOfUser) > 1e-9*float64(len(jobs)) {
+		t.Errorf("Count(%s): a load of the user's of %.12f, want %.12f", user, got.LoadOfUser, want.LoadOfUser)
+	}
 	if got.All != want.All || got.OfUser != want.OfUser || !maps.Equal(got.ByState, want.ByState) {
 		t.Errorf("Count(%s) = %+v, want %+v", user, got, want)
 	}
@@ -50,6 +53,7 @@ func recount(user matrix.UserID, jobs []leave.Job) leave.Counts {
 		c.ByState[job.State]++
 		if job.User == user {
 			c.OfUser++
+			c.LoadOfUser += leave.Load(job.Delay)
 		}
 		if job.User.Server() == user.Server() {
 			c.Load += leave.Load(job.Delay)
@@ -166,13 +170,13 @@ func loadDoesNotDrift(t *testing.T, s leave.Store) {
 			t.Fatal(err)
 		}
 	}
-	if after, err := s.Count(t.Context(), user); err != nil || after.Load != before.Load {
+	if after, err := s.Count(t.Context(), user); err != nil || after.Load != before.Load || after.LoadOfUser != before.LoadOfUser {
 		t.Errorf("a load of %g has become %g (%v)", before.Load, after.Load, err)
 	}
 	if err := s.Delete(t.Context(), stays); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := s.Count(t.Context(), user); err != nil || after.Load != 0 {
+	if after, err := s.Count(t.Context(), user); err != nil || after.Load != 0 || after.LoadOfUser != 0 {
 		t.Errorf("a load of %g is left (%v)", after.Load, err)
 	}
 }

@@ -18,7 +18,7 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	}
 	maps.Copy(c.ByState, s.states)
 	if u := s.users[id]; u != nil {
-		c.OfUser = u.jobs
+		c.OfUser, c.LoadOfUser = u.jobs, u.weight.Load()
 	}
 	if h := s.servers[id.Server()]; h != nil {
 		c.Load = h.weight.Load()
@@ -29,8 +29,10 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 // count adds what an entry's job counts for, or with by -1 takes it away. The
 // lock is held, here and below.
 func (s *Store) count(e *entry, by int) {
+	weight := leave.Weight(by) * leave.WeightOf(e.delay)
 	e.owner.jobs += by
-	e.owner.server.weight += leave.Weight(by) * leave.WeightOf(e.delay)
+	e.owner.weight += weight
+	e.owner.server.weight += weight
 	if s.states[e.state] += by; s.states[e.state] == 0 {
 		delete(s.states, e.state)
 	}

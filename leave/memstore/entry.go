@@ -117,6 +117,7 @@ type room struct {
 type user struct {
 	id     matrix.UserID
 	jobs   int
+	weight leave.Weight // of all of these
 	server *server
 }
 

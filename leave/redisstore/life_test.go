@@ -80,7 +80,10 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	if load := float64(n) * leave.Load(jobs[0].Delay); math.Abs(got.Load-load) > 1e-8 {
 		t.Errorf("a load of %g, want %g", got.Load, load)
 	}
-	got.Load = 0
+	if got.LoadOfUser != got.Load {
+		t.Errorf("a load of the user's of %g, want %g", got.LoadOfUser, got.Load)
+	}
+	got.Load, got.LoadOfUser = 0, 0
 	if want := (leave.Counts{All: n, OfUser: n, ByState: map[leave.State]int{
 		leave.Waiting: n, leave.Connected: 0, leave.Leaving: 0, leave.Sending: 0, leave.Cancelling: 0,
 	}}); !reflect.DeepEqual(got, want) {

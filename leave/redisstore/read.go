@@ -107,14 +107,15 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 		numbers = append(numbers, n)
 	}
 	states := leave.States()
-	if len(numbers) != len(states)+3 {
+	if len(numbers) != len(states)+4 {
 		return leave.Counts{}, errAnswer
 	}
 	c := leave.Counts{All: int(numbers[0]), ByState: map[leave.State]int{}}
 	for i, state := range states {
 		c.ByState[state] = int(numbers[1+i])
 	}
-	c.OfUser, c.Load = int(numbers[len(states)+1]), leave.Weight(numbers[len(states)+2]).Load()
+	mine := numbers[1+len(states):]
+	c.OfUser, c.Load, c.LoadOfUser = int(mine[0]), leave.Weight(mine[1]).Load(), leave.Weight(mine[2]).Load()
 	return c, nil
 }
 

@@ -40,7 +40,7 @@ local function tally(sums, account, by)
   if user then
     local server = string.match(user, ':.*$') or ':'
     sums.occupied = sums.occupied + occupies * by
-    for field, n in pairs({[user] = by, ['=' .. state] = by, [server] = weight * by}) do
+    for field, n in pairs({[user] = by, ['=' .. state] = by, [server] = weight * by, ['+' .. user] = weight * by}) do
       sums.counts[field] = (sums.counts[field] or 0) + n
     end
   end
