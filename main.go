@@ -36,6 +36,7 @@ const usage = `Usage: matrixrtc-auth [command]
 
 Commands:
   serve        serve token requests until SIGTERM or SIGINT (the default)
+  doctor       look at the deployment and say what is wrong with it (doctor --help)
   config       print the configuration in effect without secrets, and its faults
   healthcheck  ask the running service on this machine whether it is healthy
   version      print the version
@@ -47,6 +48,9 @@ Commands:
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"serve"}
+	}
+	if args[0] == "doctor" {
+		return diagnose(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 1 {
 		return misuse(stderr, fmt.Sprintf("%s takes no arguments; the environment configures it", args[0]))
