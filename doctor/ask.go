@@ -60,7 +60,22 @@ func (l *Look) ask(ctx context.Context, q question) (reply, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	return reply{resp.StatusCode, resp.Header, body}, bare(err)
+	return reply{resp.StatusCode, resp.Header, body}.without(q.bearer), bare(err)
+}
+
+// without removes a secret that an answer sends back.
+func (r reply) without(s secret.Text) reply {
+	if s.IsEmpty() {
+		return r
+	}
+	const redacted = "[redacted]"
+	r.body = bytes.ReplaceAll(r.body, []byte(s.Reveal()), []byte(redacted))
+	for _, values := range r.header {
+		for i, value := range values {
+			values[i] = strings.ReplaceAll(value, s.Reveal(), redacted)
+		}
+	}
+	return r
 }
 
 // bare leaves the URL out, which may hold a token.
@@ -71,12 +86,16 @@ func bare(err error) error {
 	return err
 }
 
-// errcode is the Matrix error code of an answer, "" if it has none.
+// errcode is the Matrix error code of an answer, "" if it has none or what
+// stands there does not look like one.
 func (r reply) errcode() string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
 	}
 	_ = json.Unmarshal(r.body, &matrix)
+	if rest, is := strings.CutPrefix(matrix.ErrCode, "M_"); !is || strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+		return ""
+	}
 	return matrix.ErrCode
 }
 
