@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/sfu"
@@ -27,8 +28,8 @@ type Participant interface {
 // Media is what the SFU tells whoever joins.
 type Media struct {
 	Candidates []Candidate
-	// Ufrag and Password let a STUN request pass for one of this session.
-	Ufrag, Password string
+	// Username and Password let a STUN request pass for one of this session.
+	Username, Password string
 	// Servers are the STUN and TURN servers.
 	Servers []ICEServer
 	// Way is how media goes: "udp", "tcp", or "relay"; "" while it does not.
@@ -71,7 +72,30 @@ const (
 // joined is what the checks of media share.
 type joined struct {
 	media Media
-	err   error
+	tcp   []tcpAnswer
+}
+
+// tcpAnswer is what a TCP candidate answered while the participant was there;
+// later nobody would.
+type tcpAnswer struct {
+	candidate Candidate
+	err       error
+}
+
+// askAllTCP asks each TCP candidate for one answer by STUN.
+func (l *Look) askAllTCP(ctx context.Context, m Media) []tcpAnswer {
+	var answers []tcpAnswer
+	for _, c := range m.Candidates[:min(len(m.Candidates), maxCandidates)] {
+		if c.Network == "tcp" {
+			answers = append(answers, tcpAnswer{candidate: c})
+		}
+	}
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i].err = l.askCandidate(ctx, answers[i].candidate, m) })
+	}
+	all.Wait()
+	return answers
 }
 
 // join has two participants join the probe room, and one send to the other.
@@ -79,7 +103,7 @@ func (e *exam) join(ctx context.Context) Finding {
 	address := websocketURL(e.look.Config.APIURL)
 	var tickets []string
 	for _, identity := range []string{"doctor-a", "doctor-b"} {
-		tickets = append(tickets, e.room.ticket(sfu.Identity(identity)))
+		tickets = append(tickets, e.room.ticket(sfu.Identity(identity)).Reveal())
 	}
 	return e.meet(ctx, address, tickets)
 }
@@ -96,9 +120,11 @@ func (e *exam) meet(ctx context.Context, address string, tickets []string) Findi
 		defer p.Leave()
 		all = append(all, p)
 	}
-	e.joined.media = all[0].Media()
 	v := vars{"sfu": address}
-	if err := deliver(ctx, all[0], all[1]); err != nil {
+	err := deliver(ctx, all[0], all[1])
+	e.joined.media = all[0].Media() // now: the way to send comes about with the first text
+	e.joined.tcp = e.look.askAllTCP(ctx, e.joined.media)
+	if err != nil {
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, e.joined.media.Way, err)
 	}
 	switch e.joined.media.Way {
@@ -120,7 +146,7 @@ func (e *exam) joinFailure(address string, err error) Finding {
 	}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))
 	switch list := e.joined.media.Candidates; {
-	case !told || failed.Media.Ufrag == "":
+	case !told || failed.Media.Username == "":
 		return found("join-refused", v, "%s", seen)
 	case len(list) == 0:
 		return found("candidates-none", v, "%s; LiveKit named no address for media", seen)
@@ -234,28 +260,29 @@ func listed(list []Candidate) string {
 	return strings.Join(texts, ", ")
 }
 
-// iceTCP asks each TCP candidate for one answer by STUN. That says that ICE
-// over TCP answers there, not that media gets through.
-func (e *exam) iceTCP(ctx context.Context) Finding {
+// iceTCP judges what the TCP candidates answered. That says that ICE over TCP
+// answers there, not that media gets through.
+func (e *exam) iceTCP(context.Context) Finding {
 	var answered []string
-	for _, c := range e.joined.media.Candidates[:min(len(e.joined.media.Candidates), maxCandidates)] {
-		if c.Network != "tcp" {
-			continue
+	for _, a := range e.joined.tcp {
+		if a.err != nil {
+			return e.tcpSilent(a)
 		}
-		v := vars{"address": c.Addr.String(), "port": strconv.Itoa(int(c.Addr.Port()))}
-		if err := e.look.askCandidate(ctx, c, e.joined.media); err != nil {
-			if isPublicCandidate(c) && !e.o.Outside {
-				v["host"], v["command"] = c.Addr.Addr().String(), "nc -vz "+c.Addr.Addr().String()+" "+v["port"]
-				return found("hairpin", v, "%s: %s", c, reason(err))
-			}
-			return found("ice-tcp-closed", v, "%s: %s", c, reason(err))
-		}
-		answered = append(answered, c.String())
+		answered = append(answered, a.candidate.String())
 	}
 	if len(answered) == 0 {
 		return found("ice-tcp-none", nil, "LiveKit named no address for media over TCP")
 	}
 	return ok("ICE over TCP answers at %s", strings.Join(answered, ", "))
+}
+
+func (e *exam) tcpSilent(a tcpAnswer) Finding {
+	host, port := a.candidate.Addr.Addr().String(), strconv.Itoa(int(a.candidate.Addr.Port()))
+	v := vars{"host": host, "port": port, "command": "nc -vz " + host + " " + port}
+	if isPublicCandidate(a.candidate) && !e.o.Outside {
+		return found("hairpin", v, "%s: %s", a.candidate, reason(a.err))
+	}
+	return found("ice-tcp-closed", v, "%s: %s", a.candidate, reason(a.err))
 }
 
 // hostPort splits the rest of an ICE server's URL, "turn.example.org:443?transport=tcp".

@@ -101,7 +101,7 @@ func (p *livekitParticipant) watch(ctx context.Context) {
 // look adds what is known now.
 func (p *livekitParticipant) look() {
 	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
-	if pc == nil || pc.RemoteDescription() == nil {
+	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {
 		return
 	}
 	p.mu.Lock()
@@ -109,8 +109,9 @@ func (p *livekitParticipant) look() {
 	if list := candidatesOf(pc); len(list) >= len(p.media.Candidates) {
 		p.media.Candidates = list
 	}
-	text := pc.RemoteDescription().SDP
-	p.media.Ufrag, p.media.Password = attribute(text, "ice-ufrag"), attribute(text, "ice-pwd")
+	theirs, ours := pc.RemoteDescription().SDP, pc.LocalDescription().SDP
+	p.media.Username = attribute(theirs, "ice-ufrag") + ":" + attribute(ours, "ice-ufrag")
+	p.media.Password = attribute(theirs, "ice-pwd")
 	p.media.Servers = nil
 	for _, s := range pc.GetConfiguration().ICEServers {
 		password, _ := s.Credential.(string)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/livekit/protocol/auth"
 
+	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
@@ -78,8 +79,12 @@ func (p *probeRoom) remove() {
 	}
 }
 
-// ticket is an access token for the room, as the service mints them.
-func (p *probeRoom) ticket(identity sfu.Identity) string {
-	minter := token.NewMinter(p.exam.look.Config.Keys[0], time.Minute)
-	return minter.Mint(token.Grant{Room: p.name, Identity: identity, CanPublish: true}, time.Now())
+// ticket is an access token for the room.
+func (p *probeRoom) ticket(identity sfu.Identity) secret.Text {
+	return ticketFor(p.exam.look.Config.Keys[0], token.Grant{Room: p.name, Identity: identity, CanPublish: true})
+}
+
+// ticketFor is an access token as the service mints them.
+func ticketFor(key sfu.Key, grant token.Grant) secret.Text {
+	return secret.New(token.NewMinter(key, time.Minute).Mint(grant, time.Now()))
 }

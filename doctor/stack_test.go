@@ -103,7 +103,7 @@ func newStack(t *testing.T) *stack {
 	s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`)
 	s.configure()
 	s.media = doctor.Media{
-		Ufrag: "frag", Password: "a-password-of-22-letters", Way: "udp",
+		Username: "theirs:ours", Password: "a-password-of-22-letters", Way: "udp",
 		Candidates: []doctor.Candidate{{"udp", netip.MustParseAddrPort(sfuIP + ":50000")}, {"tcp", netip.MustParseAddrPort(sfuIP + ":7881")}},
 		Servers:    []doctor.ICEServer{{URLs: []string{"turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
 	}

@@ -40,7 +40,7 @@ func (l *Look) stun(ctx context.Context, network, hostPort string) (netip.AddrPo
 // checks the connection (RFC 8445, 7.2.2).
 func (l *Look) askCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
-		stun.NewUsername(m.Ufrag+":doctor"), stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
+		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
 	if err != nil {
 		return err
 	}
@@ -50,6 +50,16 @@ func (l *Look) askCandidate(ctx context.Context, c Candidate, m Media) error {
 	}
 	_, err = askSTUN(ctx, conn, c.Network, request)
 	return err
+}
+
+// checking are the attributes of a connectivity check by the side that
+// controls. None asks to use the way that it tries.
+type checking struct{}
+
+func (checking) AddTo(m *stun.Message) error {
+	m.Add(stun.AttrPriority, binary.BigEndian.AppendUint32(nil, 1))
+	m.Add(stun.AttrICEControlling, binary.BigEndian.AppendUint64(nil, 1))
+	return nil
 }
 
 // askSTUN sends request over conn, which it closes.
