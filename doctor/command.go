@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
@@ -39,8 +38,12 @@ func Command(ctx context.Context, args []string, load func() (config.Config, []s
 		fmt.Fprintf(stderr, "matrixrtc-auth doctor: %v\n\n%s", err, Usage)
 		return exitUsage
 	}
-	told := &progress{w: stderr, terminal: isTerminal(stderr), start: time.Now()}
+	told := &progress{w: stderr, terminal: isTerminal(stderr)}
 	r := Examine(ctx, look, o, told.ended)
+	if len(r.Checks) == 0 {
+		fmt.Fprintln(stderr, "matrixrtc-auth doctor: --only and --skip leave nothing to look at (the checks of user need --user)")
+		return exitUsage
+	}
 	if err := r.print(stdout, o.JSON); err != nil {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
 		return exitUsage

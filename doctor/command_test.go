@@ -37,6 +37,7 @@ func TestExitCodes(t *testing.T) {
 		"unknown option":   {func(*stack) {}, []string{"--nonsense"}, 2},
 		"no server":        {set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "*"), nil, 2},
 		"refused by serve": {breaks["config-refused"], nil, 1},
+		"nothing to do":    {func(s *stack) {}, []string{"--only", "user"}, 2},
 		"help":             {func(*stack) {}, []string{"--help"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

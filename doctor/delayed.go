@@ -61,9 +61,9 @@ func (e *exam) transports(ctx context.Context, s *server) Finding {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
 	case r.status == http.StatusNotFound:
-		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, show(s.document.Foci))
+		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, s.oldClients())
 	case token.IsEmpty() && r.status == http.StatusUnauthorized:
-		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", show(s.document.Foci))
+		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", s.oldClients())
 	case r.status == http.StatusUnauthorized:
 		return found("user-token", v, "GET %s: %s", transportsPath, r)
 	case r.status != http.StatusOK:
@@ -90,7 +90,7 @@ func (e *exam) judgeTransports(ctx context.Context, s *server, r reply) Finding 
 	if len(answer.List) == 0 {
 		return found("transports-empty", v, "GET %s: an empty list", transportsPath)
 	}
-	seen := "new clients see " + show(answer.List) + "; old clients see " + show(s.document.Foci)
+	seen := "new clients see " + show(answer.List) + "; old clients see " + s.oldClients()
 	for _, t := range answer.List {
 		if t.URL != "" {
 			if f := e.clientRoute(ctx, s); f.Status != OK {
@@ -98,10 +98,18 @@ func (e *exam) judgeTransports(ctx context.Context, s *server, r reply) Finding 
 			}
 		}
 	}
-	if !sameServices(answer.List, s.document.Foci) {
+	if s.document != nil && !sameServices(answer.List, s.document.Foci) {
 		return found("transports-differ", v, "%s", seen)
 	}
 	return ok("%s", seen)
+}
+
+// oldClients is where those go who read the well-known document alone.
+func (s *server) oldClients() string {
+	if s.document == nil {
+		return "what could not be read from here"
+	}
+	return show(s.document.Foci)
 }
 
 // sameServices reports whether both lists lead to the same services.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,7 +22,7 @@ func (e *exam) homeserver(s *server) (foci *Check) {
 	certificate := on("tls", e.apexTLS, addresses)
 	document := on("wellknown", e.wellKnown, certificate)
 	foci = on("foci", e.foci, document)
-	base := on("base_url", e.baseURL, document)
+	base := on("base_url", e.baseURL, e.unlessOverridden(s, document))
 	on("wellknown_copy", e.wellKnownCopy, foci, base)
 	if !e.o.Outside {
 		discovery := on("discovery", e.discovery)
@@ -30,9 +31,18 @@ func (e *exam) homeserver(s *server) (foci *Check) {
 	versions := on("versions", e.askVersions, base)
 	delayed := on("delayed_events", e.delayedEvents, versions)
 	route := on("delayed_route", e.delayedRoute, delayed)
-	on("transports", e.transports, versions, document)
+	on("transports", e.transports, versions).After = []*Check{document} // to compare with, if it is there
 	e.withToken(s, on, versions, route)
 	return foci
+}
+
+// unlessOverridden is the need of the document that says where the
+// Client-Server API is: nobody asks it where the operator has said that.
+func (e *exam) unlessOverridden(s *server, document *Check) *Check {
+	if _, there := e.look.Config.ClientURLs[s.name]; there {
+		return nil
+	}
+	return document
 }
 
 // withToken adds what takes the access token of one of the server's users.
@@ -78,14 +88,34 @@ func (e *exam) discovery(ctx context.Context, s *server) Finding {
 		return found("unfinished", vars{"check": "homeserver.discovery"}, "%s", reason(err))
 	}
 	s.destiny = d
-	how := "by .well-known/matrix/server or SRV"
-	switch _, overridden := e.look.Config.FederationURLs[s.name]; {
+	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), e.steps(s))
+}
+
+// steps tells how a server's destination was found, and what was not there.
+func (e *exam) steps(s *server) string {
+	d := s.destiny
+	_, overridden := e.look.Config.FederationURLs[s.name]
+	host, _, _ := net.SplitHostPort(d.Addrs[0])
+	_, isIP := s.name.IP()
+	var how string
+	switch delegated := d.Host != s.name.String(); {
 	case overridden:
-		how = "by LIVEKIT_FEDERATION_URL_OVERRIDES"
-	case d.Host == s.name.String() && strings.HasSuffix(d.Addrs[0], ":8448"):
-		how = "no delegation, no SRV record, so port 8448"
+		return "LIVEKIT_FEDERATION_URL_OVERRIDES says so"
+	case isIP || s.name.Port() != "":
+		return "the name itself says so"
+	case delegated && host != d.TLSName:
+		how = ".well-known/matrix/server names " + clip(d.Host) + ", and that has a SRV record"
+	case delegated:
+		how = ".well-known/matrix/server names " + clip(d.Host)
+	case host != d.TLSName:
+		how = "a SRV record says so"
+	default:
+		how = "there is no delegation and no SRV record, so it is port 8448"
 	}
-	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), how)
+	if d.Note != "" {
+		how += " (" + clip(d.Note) + ")"
+	}
+	return how
 }
 
 // nobodysToken is an OpenID token that nobody was given.

@@ -115,7 +115,7 @@ func (e *exam) meet(ctx context.Context, address string, tickets []string) Findi
 	for _, ticket := range tickets {
 		p, err := e.look.Join(ctx, address, ticket)
 		if err != nil {
-			return e.joinFailure(address, err)
+			return e.joinFailure(ctx, address, err)
 		}
 		defer p.Leave()
 		all = append(all, p)
@@ -138,7 +138,7 @@ func (e *exam) meet(ctx context.Context, address string, tickets []string) Findi
 
 // joinFailure tells a room that nobody lets us into from media that does not
 // arrive.
-func (e *exam) joinFailure(address string, err error) Finding {
+func (e *exam) joinFailure(ctx context.Context, address string, err error) Finding {
 	v := vars{"sfu": address}
 	failed, told := errors.AsType[*JoinError](err)
 	if told {
@@ -152,7 +152,7 @@ func (e *exam) joinFailure(address string, err error) Finding {
 		return found("candidates-none", v, "%s; LiveKit named no address for media", seen)
 	case onlyBridges(list):
 		return found("candidates-docker", v, "%s; LiveKit takes media at %s", seen, listed(list))
-	case !hasPublic(list) && e.isForAll():
+	case !hasPublic(list) && e.isForAll(ctx):
 		return found("candidates-private", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	case onlyPublic(list) && !e.o.Outside:
 		return found("media-hairpin", v, "%s; LiveKit takes media at %s", seen, listed(list))
@@ -192,15 +192,15 @@ func (e *exam) media(joined *Check) {
 }
 
 // candidates judges the addresses at which the SFU takes media.
-func (e *exam) candidates(context.Context) Finding {
+func (e *exam) candidates(ctx context.Context) Finding {
 	list := e.joined.media.Candidates
 	v := vars{"sfu": e.o.SFUURL}
 	switch {
 	case len(list) == 0:
 		return found("candidates-none", v, "LiveKit named no address for media")
-	case onlyBridges(list) && e.isForAll():
+	case onlyBridges(list) && e.isForAll(ctx):
 		return found("candidates-docker", v, "LiveKit takes media at %s", listed(list))
-	case !hasPublic(list) && e.isForAll():
+	case !hasPublic(list) && e.isForAll(ctx):
 		return found("candidates-private", v, "LiveKit takes media at %s", listed(list))
 	case hasPublic(list) && hasBridge(list):
 		return found("candidates-bridge-too", v, "LiveKit takes media at %s", listed(list))
@@ -212,13 +212,11 @@ func (e *exam) candidates(context.Context) Finding {
 
 // isForAll reports whether clients from the internet are meant to come: the
 // SFU's name leads to a public address.
-func (e *exam) isForAll() bool {
+func (e *exam) isForAll(ctx context.Context) bool {
 	u := e.sfuURL()
 	if u == nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
 	addrs, err := e.look.addresses(ctx, u.Hostname(), portOf(u.Port(), u.Scheme))
 	for _, addr := range addrs {
 		if err == nil && isPublic(addr) {

@@ -39,6 +39,8 @@ func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, er
 	switch {
 	case strings.HasPrefix(address, "127.0.0.1:"):
 		target = address
+	case s.unreachable[address]:
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 	case target == "silent":
 		<-ctx.Done()
 		return nil, ctx.Err()

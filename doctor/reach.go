@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -52,14 +53,21 @@ func (e *exam) reach(ctx context.Context, p place) Finding {
 		return found("dns-broken", p.vars(), "%s: %s", p.host, reason(err))
 	}
 	attempts := make([]attempt, len(addrs))
+	var all sync.WaitGroup
 	for i, addr := range addrs {
-		conn, err := e.look.dialAddress(ctx, "tcp", addr, p.port)
-		if err == nil {
-			conn.Close()
-		}
-		attempts[i] = attempt{addr, err}
+		all.Go(func() { attempts[i] = attempt{addr, e.look.touch(ctx, addr, p.port)} })
 	}
+	all.Wait()
 	return e.judgeReach(p, attempts)
+}
+
+// touch connects and hangs up.
+func (l *Look) touch(ctx context.Context, addr netip.Addr, port string) error {
+	conn, err := l.dialAddress(ctx, "tcp", addr, port)
+	if err == nil {
+		conn.Close()
+	}
+	return err
 }
 
 // judgeReach names what is wrong with a place's addresses. A machine without

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 )
 
 // Report is the outcome of one run.
@@ -125,7 +124,6 @@ func (c Result) write(b *strings.Builder) {
 type progress struct {
 	w        io.Writer
 	terminal bool
-	start    time.Time
 }
 
 func (p *progress) ended(c *Check, left int) {

@@ -48,10 +48,11 @@ type stack struct {
 	files   map[string]string
 	options doctor.Options
 
-	dns      map[string][]string // host → addresses
-	dnsError map[string]error
-	routes   map[string]string // IP:port → where it leads; "silent" gives no answer
-	certs    map[string]tls.Certificate
+	dns         map[string][]string // host → addresses
+	dnsError    map[string]error
+	unreachable map[string]bool   // addresses that this machine has no route to
+	routes      map[string]string // IP:port → where it leads; "silent" gives no answer
+	certs       map[string]tls.Certificate
 
 	hs        *matrixtest.Homeserver
 	wellKnown func(host string) http.Handler // of the apex and of the homeserver's host
@@ -77,7 +78,7 @@ type stack struct {
 func newStack(t *testing.T) *stack {
 	s := &stack{
 		t: t, ca: matrixtest.NewCA(), net: matrixtest.NewNetwork(),
-		files: map[string]string{}, dnsError: map[string]error{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
+		files: map[string]string{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},

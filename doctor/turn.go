@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -56,9 +57,20 @@ func (e *exam) allocate(ctx context.Context, scheme, rest string, server ICEServ
 		return found("turn-tls", v, "TURN over TLS at %s port %s: %s", host, port, seen)
 	}
 	if err := relay(ctx, conn, server, raw.RemoteAddr().String()); err != nil {
+		if e.cannotJudge(network, raw) {
+			v["command"] = "matrixrtc-auth doctor --outside --user …"
+			return found("hairpin", v, "%s:%s: %s", scheme, rest, reason(err))
+		}
 		return found("turn-refused", v, "%s:%s: %s", scheme, rest, reason(err))
 	}
 	return ok("%s:%s", scheme, rest)
+}
+
+// cannotJudge reports whether silence may be that of the router inside: over
+// UDP nobody says that a port is closed.
+func (e *exam) cannotJudge(network string, conn net.Conn) bool {
+	addr, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return err == nil && network == "udp" && isPublic(addr.Addr()) && !e.o.Outside
 }
 
 // turnClosed is what reach says of a server that cannot be connected to.

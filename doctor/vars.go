@@ -17,7 +17,7 @@ func (v vars) fill(text string) string {
 	var pairs []string
 	for _, from := range []vars{v, examples} {
 		for name, value := range from {
-			pairs = append(pairs, "{"+name+"}", value)
+			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
