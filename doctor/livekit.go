@@ -94,12 +94,12 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 // lineOf is the place of a fault in YAML without the text around it, which may
 // hold a secret.
 func lineOf(err error) string {
-	for _, field := range strings.Fields(strings.ReplaceAll(err.Error(), ":", " : ")) {
-		if _, after, found := strings.Cut(err.Error(), "line "); found && strings.HasPrefix(after, field) {
-			return "line " + field
-		}
+	_, after, _ := strings.Cut(err.Error(), "line ")
+	var line int
+	if _, err := fmt.Sscanf(after, "%d", &line); err != nil {
+		return "it is not YAML"
 	}
-	return "not YAML"
+	return "line " + strconv.Itoa(line)
 }
 
 //go:embed livekit_keys.txt

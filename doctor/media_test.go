@@ -71,6 +71,11 @@ func (s *stack) startTURN() {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	l := s.listen()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	relays := &turn.RelayAddressGeneratorStatic{RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1"}
 	server, err := turn.NewServer(turn.ServerConfig{
 		Realm: "livekit", LoggerFactory: quiet,
 		AuthHandler: func(r *turn.RequestAttributes) (string, []byte, bool) {
@@ -78,14 +83,16 @@ func (s *stack) startTURN() {
 		},
 		ListenerConfigs: []turn.ListenerConfig{{
 			Listener:              tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}),
-			RelayAddressGenerator: &turn.RelayAddressGeneratorStatic{RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1"},
+			RelayAddressGenerator: relays,
 		}},
+		PacketConnConfigs: []turn.PacketConnConfig{{PacketConn: packets, RelayAddressGenerator: relays}},
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { server.Close() })
 	s.route("tcp", turnIP+":443", l.Addr().String())
+	s.route("udp", turnIP+":3478", packets.LocalAddr().String())
 }
 
 // bound answers a binding request.

@@ -94,7 +94,7 @@ func newStack(t *testing.T) *stack {
 	s.media = doctor.Media{
 		Username: "theirs:ours", Password: "a-password-of-22-letters", Way: "udp",
 		Candidates: []doctor.Candidate{{"udp", netip.MustParseAddrPort(sfuIP + ":50000")}, {"tcp", netip.MustParseAddrPort(sfuIP + ":7881")}},
-		Servers:    []doctor.ICEServer{{URLs: []string{"turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
+		Servers:    []doctor.ICEServer{{URLs: []string{"turn:" + turnHost + ":3478?transport=udp", "turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
 	}
 	return s
 }
