@@ -39,6 +39,7 @@ const usage = `Usage: matrixrtc-auth [command]
 
 Commands:
   serve        serve token requests until SIGTERM or SIGINT (the default)
+  doctor       look at the deployment and say what is wrong with it (doctor --help)
   config       print the configuration in effect without secrets, and its faults
   setup        write a deployment into a folder (setup --help)
   healthcheck  ask the running service on this machine whether it is healthy
@@ -52,8 +53,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) == 0 {
 		args = []string{"serve"}
 	}
-	if args[0] == "setup" {
+	switch args[0] {
+	case "setup":
 		return setup.Run(ctx, args[1:], setup.Streams{In: stdin, Out: stdout, Err: stderr, Terminal: isTerminal(stdin)}, templates)
+	case "doctor":
+		return diagnose(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 1 {
 		return misuse(stderr, fmt.Sprintf("%s takes no arguments; the environment configures it", args[0]))

@@ -88,6 +88,20 @@ func Load() (Config, []string, error) {
 	return Parse(in, readFile)
 }
 
+// Inspect is [Load] for tools that look at a deployment instead of serving it:
+// with an error the Config holds whatever has no fault, and zero values for
+// the rest.
+func Inspect() (Config, []string, error) {
+	in, err := read()
+	if err != nil {
+		return Config{}, nil, err
+	}
+	return parse(in, readFile)
+}
+
+// File returns the path of the file that was read for a variable, "" for none.
+func (c *Config) File(variable string) string { return c.files[variable] }
+
 // LoadListen reads LIVEKIT_JWT_BIND or its port form alone: the health check
 // must find the service whatever has become of other variables and files.
 func LoadListen() (Bind, error) {

@@ -19,6 +19,15 @@ func (f Fault) Error() string { return f.Variable + ": " + f.Problem }
 // to log. Warnings start with the variable's name, too; neither they nor the
 // error hold a secret.
 func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []string, error) {
+	c, warnings, err := parse(in, readFile)
+	if err != nil {
+		return Config{LogLevel: c.LogLevel, LogJSON: c.LogJSON}, warnings, err
+	}
+	return c, warnings, nil
+}
+
+// parse is Parse, but with an error the Config holds whatever has no fault.
+func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []string, error) {
 	in.describe()
 	j := &judge{readFile: readFile, files: map[string]string{}}
 	c := Config{
@@ -59,11 +68,8 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []stri
 	j.distinct(c.Listen, c.Metrics, in.MetricsBind)
 	j.quotationMarks(in.values())
 	j.misspelt(in.Others)
-	if err := j.err(); err != nil {
-		return Config{LogLevel: c.LogLevel, LogJSON: c.LogJSON}, j.warnings, err
-	}
 	c.files = j.files
-	return c, j.warnings, nil
+	return c, j.warnings, j.err()
 }
 
 // judge collects what is wrong with the variables. Its methods return a zero

@@ -75,7 +75,7 @@ func newAPI(s *SFU) http.Handler {
 	known := livekit.NewRoomServiceServer(api{sfu: s})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path.Base(r.URL.Path) {
-		case "CreateRoom", "ListRooms", "GetParticipant", "ListParticipants":
+		case "CreateRoom", "DeleteRoom", "ListRooms", "GetParticipant", "ListParticipants":
 			known.ServeHTTP(w, r)
 		default:
 			twirp.WriteError(w, twirp.NewError(twirp.Unimplemented, "the fake SFU does not know this method"))
@@ -95,6 +95,15 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 		MaxParticipants:  req.MaxParticipants,
 		Created:          time.Now(),
 	})), nil
+}
+
+// DeleteRoom ends a room; that there is none is no error here.
+func (a api) DeleteRoom(ctx context.Context, req *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
+	if !granted(ctx).RoomCreate {
+		return nil, errDenied()
+	}
+	a.sfu.CloseRoom(sfu.Room(req.Room))
+	return &livekit.DeleteRoomResponse{}, nil
 }
 
 func (a api) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {

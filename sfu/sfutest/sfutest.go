@@ -1,7 +1,7 @@
 // Package sfutest is a fake LiveKit SFU for tests: the Room API's CreateRoom,
-// ListRooms, GetParticipant and ListParticipants over Twirp, with LiveKit's own
-// checks of API tokens, its answers to bad ones, rooms that close when nobody
-// joins or all have left, and failures by script.
+// DeleteRoom, ListRooms, GetParticipant and ListParticipants over Twirp, with
+// LiveKit's own checks of API tokens, its answers to bad ones, rooms that close
+// when nobody joins or all have left, and failures by script.
 //
 // It carries no media and no signalling: participants come and go by Join,
 // Leave and Vanish, and /rtc/validate tells whether a client with an access

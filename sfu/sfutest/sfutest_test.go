@@ -115,9 +115,23 @@ func TestChecksTokens(t *testing.T) {
 
 func TestUnknownMethod(t *testing.T) {
 	s := start(t)
-	_, err := client(s).DeleteRoom(signed(t, auth.VideoGrant{RoomCreate: true}), &livekit.DeleteRoomRequest{})
+	_, err := client(s).UpdateRoomMetadata(signed(t, auth.VideoGrant{RoomAdmin: true, Room: "a"}), &livekit.UpdateRoomMetadataRequest{Room: "a"})
 	if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unimplemented {
-		t.Errorf("DeleteRoom = %v, want unimplemented", err)
+		t.Errorf("UpdateRoomMetadata = %v, want unimplemented", err)
+	}
+}
+
+func TestDeleteRoom(t *testing.T) {
+	s := start(t)
+	create, remove := signed(t, auth.VideoGrant{RoomCreate: true}), &livekit.DeleteRoomRequest{Room: "a"}
+	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client(s).DeleteRoom(signed(t, auth.VideoGrant{RoomList: true}), remove); err == nil || len(s.Rooms()) != 1 {
+		t.Errorf("DeleteRoom without the grant: %v, rooms %v", err, s.Rooms())
+	}
+	if _, err := client(s).DeleteRoom(create, remove); err != nil || len(s.Rooms()) != 0 {
+		t.Errorf("DeleteRoom: %v, rooms %v", err, s.Rooms())
 	}
 }
 

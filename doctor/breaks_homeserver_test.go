@@ -1,0 +1,156 @@
+package doctor_test
+
+import (
+	"net/http"
+	"strings"
+)
+
+// foci serves another service in the well-known document, everywhere.
+func foci(service string) func(*stack) {
+	return func(s *stack) {
+		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
+		s.wellKnown = func(string) http.Handler { return document(text) }
+		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"` + service + `"}]}`)
+	}
+}
+
+// wellKnownAt answers for the document of the server name itself.
+func wellKnownAt(answer http.HandlerFunc) func(*stack) {
+	return func(s *stack) {
+		s.wellKnown = func(host string) http.Handler {
+			if host != apexHost {
+				return document(goodDocument)
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/.well-known/matrix/client" {
+					http.NotFound(w, r)
+					return
+				}
+				answer(w, r)
+			})
+		}
+	}
+}
+
+func adding(name, value string, next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add(name, value)
+		next.ServeHTTP(w, r)
+	}
+}
+
+func failing(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "nginx")
+		http.Error(w, "<h1>a page</h1>", status)
+	}
+}
+
+var wellKnownBreaks = map[string]func(*stack){
+	"wellknown-missing": wellKnownAt(http.NotFound),
+	"wellknown-status":  wellKnownAt(failing(http.StatusBadGateway)),
+	"wellknown-no-cors": wellKnownAt(answering(goodDocument).ServeHTTP),
+	"wellknown-two-cors": wellKnownAt(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Access-Control-Allow-Origin"] = []string{"*", "*"}
+		answering(goodDocument).ServeHTTP(w, r)
+	}),
+	"wellknown-not-json": wellKnownAt(adding("Access-Control-Allow-Origin", "*", answering(goodDocument+","))),
+	"wellknown-type": wellKnownAt(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write([]byte(goodDocument))
+	}),
+	"foci-missing": func(s *stack) {
+		s.wellKnown = func(string) http.Handler {
+			return document(`{"m.homeserver":{"base_url":"https://matrix.example.org"}}`)
+		}
+		s.transport = answering(`{"rtc_transports":[{"type":"livekit"}]}`)
+	},
+	"foci-elsewhere": func(s *stack) {
+		foci("https://nas.example.org")(s)
+		s.options.PublicURL = parse("https://jwt.example.org")
+	},
+	"foci-slash":          foci("https://jwt.example.org/"),
+	"foci-empty":          foci("https:///livekit/jwt"),
+	"foci-wss":            foci("wss://sfu.example.org"),
+	"foci-http":           foci("http://jwt.example.org"),
+	"former-service-foci": foci("https://livekit-jwt.call.matrix.org"),
+	"foci-example":        foci("https://jwt.yourdomain.org"),
+	"foci-double-slash": func(s *stack) {
+		foci("https://jwt.example.org//livekit/jwt")(s)
+		s.jwtProxy = func(next http.Handler) http.Handler { return http.StripPrefix("//livekit/jwt", next) }
+	},
+	"wellknown-copies-differ": func(s *stack) {
+		s.wellKnown = func(host string) http.Handler {
+			if host == matrixHost {
+				return document(strings.Replace(goodDocument, "jwt.", "old.", 1))
+			}
+			return document(goodDocument)
+		}
+	},
+	"base-url": func(s *stack) {
+		text := strings.Replace(goodDocument, "https://matrix.example.org", "matrix.example.org", 1)
+		s.wellKnown = func(string) http.Handler { return document(text) }
+	},
+}
+
+// at answers for the paths that hold part, in the place of a handler.
+func at(part string, answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, part) {
+				answer(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// matrixError answers as a homeserver does.
+func matrixError(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		w.Write([]byte(`{"errcode":"` + code + `"}`))
+	}
+}
+
+const (
+	delayedRoute    = "/delayed_events/"
+	transportsRoute = "/rtc/transports"
+)
+
+var homeserverBreaks = map[string]func(*stack){
+	"federation-off":         func(s *stack) { s.fed = at("userinfo", matrixError(http.StatusForbidden, "M_FORBIDDEN")) },
+	"openid-not-served":      func(s *stack) { s.fed = at("userinfo", matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
+	"openid-strange":         func(s *stack) { s.fed = at("userinfo", failing(http.StatusOK)) },
+	"federation-dns":         set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://federation.example.org"),
+	"federation-tls":         func(s *stack) { s.serve(apexIP+":8448", "nas.example.org", s.hs) },
+	"federation-unreachable": func(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" },
+	"client-api-unreachable": func(s *stack) { s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://synapse:8008" },
+	"client-api-strange":     func(s *stack) { s.client = at("/versions", failing(http.StatusOK)) },
+	"delayed-events-off":     func(s *stack) { s.features = map[string]any{"org.matrix.msc4140": false} },
+	"delayed-events-route": func(s *stack) {
+		s.client = at(delayedRoute, matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+		s.options.Room = ""
+	},
+	"delayed-events-limited": func(s *stack) {
+		s.client = at(delayedRoute, matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED"))
+		s.options.Room = ""
+	},
+	"delayed-events-token": func(s *stack) {
+		s.client = at(delayedRoute, matrixError(http.StatusUnauthorized, "M_MISSING_TOKEN"))
+		s.options.Room = ""
+	},
+	"delayed-events-refused": func(s *stack) { s.client = at("/send/", matrixError(http.StatusForbidden, "M_FORBIDDEN")) },
+	"transports-off":         func(s *stack) { s.client = at(transportsRoute, matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
+	"transports-empty":       func(s *stack) { s.transport = answering(`{}`) },
+	"transports-differ": func(s *stack) {
+		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://old.example.org"}]}`)
+	},
+	"transport-url-unserved": func(s *stack) {
+		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org","url":"wss://sfu.example.org"}]}`)
+	},
+	"user-token": func(s *stack) { s.files["/token"] = "another" },
+}

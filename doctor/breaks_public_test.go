@@ -1,0 +1,123 @@
+package doctor_test
+
+import (
+	"net/http"
+	"strings"
+
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/matrix"
+)
+
+// prefixed has clients find the service below a prefix.
+func prefixed(s *stack) { foci("https://jwt.example.org/livekit/jwt")(s) }
+
+var publicBreaks = map[string]func(*stack){
+	"service-proxy":       func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return failing(http.StatusBadGateway) } },
+	"service-is-sfu":      func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return sfuLike() } },
+	"prefix-not-stripped": prefixed,
+	"prefix-too-much": func(s *stack) {
+		prefixed(s)
+		s.jwtProxy = at("/livekit/jwt", failing(http.StatusNotFound))
+	},
+	"prefix-missing": func(s *stack) {
+		s.jwtProxy = func(next http.Handler) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("/livekit/jwt/", http.StripPrefix("/livekit/jwt", next))
+			return mux
+		}
+	},
+	"service-no-route": func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } },
+	"bare-prefix": func(s *stack) {
+		prefixed(s)
+		s.jwtProxy = func(next http.Handler) http.Handler {
+			return at("/livekit/jwt/", http.StripPrefix("/livekit/jwt", next).ServeHTTP)(failing(http.StatusNotFound))
+		}
+	},
+	"double-slash":      func(s *stack) { s.jwtProxy = at("//", failing(http.StatusNotFound)) },
+	"route-not-passed":  func(s *stack) { s.jwtProxy = exceptPost("/get_token") },
+	"preflight-refused": func(s *stack) { s.jwtProxy = method(http.MethodOptions, failing(http.StatusMethodNotAllowed)) },
+	"cors-doubled": func(s *stack) {
+		s.jwtProxy = func(next http.Handler) http.Handler { return adding("Access-Control-Allow-Origin", "*", next) }
+	},
+	"cors-missing": func(s *stack) { s.jwtProxy = withoutCORS },
+	"post-not-passed": func(s *stack) {
+		s.jwtProxy = postOnce(http.StatusForbidden)
+		s.options.User = matrix.UserID{}
+		s.options.TokenFile, s.options.Room = "", ""
+	},
+}
+
+func sfuLike() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write([]byte("OK"))
+	})
+}
+
+// exceptPost has a proxy pass on of a path nothing but POST.
+func exceptPost(path string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == path && r.Method != http.MethodPost {
+				failing(http.StatusNotFound)(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func method(name string, answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == name {
+				answer(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// postOnce has a filter refuse POST, though with a CORS header.
+func postOnce(status int) func(http.Handler) http.Handler {
+	return method(http.MethodPost, adding("Access-Control-Allow-Origin", "*", failing(status)))
+}
+
+func withoutCORS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(stripped{w}, r)
+	})
+}
+
+// stripped loses the CORS headers.
+type stripped struct{ http.ResponseWriter }
+
+func (w stripped) WriteHeader(status int) {
+	for name := range w.Header() {
+		if strings.HasPrefix(name, "Access-Control-") {
+			w.Header().Del(name)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+var runningBreaks = map[string]func(*stack){
+	"service-down": func(s *stack) {
+		s.env["LIVEKIT_JWT_BIND"] = "127.0.0.1:1"
+		s.jwtProxy = func(http.Handler) http.Handler { return failing(http.StatusBadGateway) }
+	},
+	"service-other": func(s *stack) {
+		server := newServer(s, at("/_status", failing(http.StatusNotFound))(answering(`{"status":"ok","version":"`+version+`"}`)))
+		s.env["LIVEKIT_JWT_BIND"] = server
+		s.webhooks = false
+	},
+	"delegation-off": func(s *stack) { s.service = func(h *handler.Handler) { h.Delegation = nil } },
+	"version-differs": func(s *stack) {
+		s.jwtProxy = at("/healthz", adding("Access-Control-Allow-Origin", "*", answering(`{"status":"ok","version":"0.9"}`)))
+	},
+	"client-address-lost": func(s *stack) { s.service = func(h *handler.Handler) { h.Proxies = nil } },
+}

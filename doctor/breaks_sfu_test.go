@@ -1,0 +1,147 @@
+package doctor_test
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+var sfuBreaks = map[string]func(*stack){
+	"sfu-api-dns":     set("LIVEKIT_INTERNAL_URL", "http://livekitt:7880"),
+	"sfu-api-connect": func(s *stack) { s.routes["tcp 10.0.0.7:7880"] = "127.0.0.1:1" },
+	"sfu-api-timeout": func(s *stack) { s.routes["tcp 10.0.0.7:7880"] = "silent"; s.anonymous() },
+	"sfu-api-tls":     set("LIVEKIT_INTERNAL_URL", "https://livekit:7880"),
+	"sfu-key": func(s *stack) {
+		s.env["LIVEKIT_KEY"] = "other"
+		replace("api_key: matrixrtc", "api_key: other")(s)
+	},
+	"sfu-secret": func(s *stack) {
+		s.env["LIVEKIT_SECRET"] = "another-secret-of-the-stack-0123456789"
+	},
+	"sfu-clock": apiAnswers(http.StatusUnauthorized, "invalid token: go-jose/go-jose/jwt: validation failed, token is expired (exp)"),
+	"sfu-twirp": func(s *stack) { s.livekit = at("/twirp", http.NotFound) },
+	"sfu-not-livekit": func(s *stack) {
+		s.livekit = func(http.Handler) http.Handler { return failing(http.StatusNotFound) }
+		s.direct()
+	},
+	"sfu-behind-proxy": apiAnswers(http.StatusBadGateway, "<h1>Bad Gateway</h1>"),
+	"sfu-error":        apiAnswers(http.StatusInternalServerError, `{"code":"internal"}`),
+	"sfu-slow": func(s *stack) {
+		s.livekit = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "ListRooms") {
+					sfutest.Delay(2100*time.Millisecond)(w, r, next)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	},
+	"sfu-create": func(s *stack) { s.livekit = at("/CreateRoom", failing(http.StatusInternalServerError)) },
+	"auto-create": func(s *stack) {
+		s.livekit = at("/rtc/validate", answering("success").ServeHTTP)
+		delete(s.files, "/etc/livekit.yaml")
+	},
+	"sfu-proxy": func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusBadGateway) } },
+	"websocket-headers": func(s *stack) {
+		s.sfuProxy = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Del("Upgrade")
+				next.ServeHTTP(w, r)
+			})
+		}
+	},
+	"sfu-no-route": func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } },
+	"bare-sfu-prefix": func(s *stack) {
+		s.env["LIVEKIT_URL"] = "wss://sfu.example.org/livekit/sfu"
+		s.service = func(h *handler.Handler) { h.URL = "wss://sfu.example.org/livekit/sfu" }
+		s.sfuProxy = func(next http.Handler) http.Handler {
+			return at("/livekit/sfu/", http.StripPrefix("/livekit/sfu", next).ServeHTTP)(failing(http.StatusNotFound))
+		}
+	},
+	"twirp-public":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
+	"webhook-missing": func(s *stack) { s.webhooks = false },
+	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+}
+
+// apiAnswers has something answer the Room API in LiveKit's place.
+func apiAnswers(status int, body string) func(*stack) {
+	return func(s *stack) {
+		s.livekit = at("/twirp", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			w.Write([]byte(body))
+		})
+	}
+}
+
+// direct has the public way lead to an SFU that works.
+func (s *stack) direct() {
+	s.sfuProxy = func(http.Handler) http.Handler { return withoutTwirp(s.newLiveKit()) }
+}
+
+// lkProxy passes everything on.
+func (s *stack) lkProxy() http.Handler { return s.newLiveKit() }
+
+// address makes a candidate.
+func address(network, text string) doctor.Candidate {
+	return doctor.Candidate{Network: network, Addr: netip.MustParseAddrPort(text)}
+}
+
+// publicSFU gives the SFU's name a public address.
+func publicSFU(s *stack) {
+	s.dns[sfuHost] = []string{"203.0.113.4"}
+}
+
+var errICE = errors.New("could not establish the connection")
+
+// unjoined has the join fail after the SFU told these addresses.
+func unjoined(candidates ...doctor.Candidate) func(*stack) {
+	return func(s *stack) {
+		publicSFU(s)
+		s.media.Candidates = candidates
+		s.joinErr = &doctor.JoinError{Media: s.media, Err: errICE}
+	}
+}
+
+var mediaBreaks = map[string]func(*stack){
+	"join-refused":    func(s *stack) { s.joinErr = errNotJoined },
+	"candidates-none": unjoined(),
+	"candidates-docker": func(s *stack) {
+		publicSFU(s)
+		s.media.Candidates = []doctor.Candidate{address("udp", "172.18.0.2:50000")}
+	},
+	"candidates-private": func(s *stack) {
+		publicSFU(s)
+		s.media.Candidates = []doctor.Candidate{address("udp", "192.168.1.5:50000"), address("tcp", sfuIP+":7881")}
+	},
+	"candidates-bridge-too": func(s *stack) {
+		s.media.Candidates = append(s.media.Candidates, address("udp", "203.0.113.4:50000"), address("udp", "172.18.0.2:50000"))
+	},
+	"media-hairpin": unjoined(address("udp", "203.0.113.4:50000")),
+	"media-closed":  unjoined(address("udp", "203.0.113.4:50000"), address("udp", "192.168.1.5:50000")),
+	"media-no-data": func(s *stack) { s.silence = true; s.anonymous() },
+	"media-not-udp": func(s *stack) { s.media.Way = "tcp" },
+	"ice-tcp-none":  func(s *stack) { s.media.Candidates = s.media.Candidates[:1] },
+	"turn-tls":      func(s *stack) { s.certs[turnHost] = s.ca.Certificate("nas.example.org") },
+	"turn-refused":  func(s *stack) { s.media.Servers[0].Password = "wrong" },
+
+	"token-unauthorized": func(s *stack) {
+		s.hs.Script(matrixError(http.StatusUnauthorized, "M_UNKNOWN_TOKEN"))
+	},
+	"token-refused":   func(s *stack) { s.jwtProxy = postTo("/sfu/get") },
+	"sfu-url-differs": func(s *stack) { s.service = func(h *handler.Handler) { h.URL = "wss://old.example.org" } },
+}
+
+// postTo refuses well-formed requests as the service itself does.
+func postTo(path string) func(http.Handler) http.Handler {
+	refuse := adding("Access-Control-Allow-Origin", "*", matrixError(http.StatusBadRequest, "M_BAD_JSON"))
+	return func(next http.Handler) http.Handler {
+		return at(path, method(http.MethodPost, refuse)(next).ServeHTTP)(next)
+	}
+}

@@ -1,0 +1,189 @@
+package doctor_test
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestBroken breaks the stack in one way after the other. Doctor must name that
+// cause and no other.
+func TestBroken(t *testing.T) {
+	for _, id := range slices.Sorted(maps.Keys(breaks)) {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			breaks[id](s)
+			report := s.examine()
+			named := map[string]bool{}
+			for _, c := range report.Checks {
+				if c.CauseID() != "" {
+					named[c.CauseID()] = true
+				}
+				if c.CauseID() != "" && c.CauseID() != id {
+					t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+				}
+			}
+			if !named[id] {
+				t.Errorf("the cause is not named; seen is:\n%s", text(report))
+			}
+		})
+	}
+}
+
+func text(r doctor.Report) string {
+	var b strings.Builder
+	_ = r.WriteText(&b)
+	return b.String()
+}
+
+// breaks are the ways to break the stack, by the cause.
+var breaks = map[string]func(*stack){}
+
+func init() {
+	for _, list := range []map[string]func(*stack){configBreaks, livekitBreaks, reachBreaks, wellKnownBreaks, homeserverBreaks, publicBreaks, runningBreaks, sfuBreaks, mediaBreaks} {
+		maps.Copy(breaks, list)
+	}
+}
+
+func set(name, value string) func(*stack) { return func(s *stack) { s.env[name] = value } }
+
+var configBreaks = map[string]func(*stack){
+	"config-refused":     set("LIVEKIT_TOKEN_TTL", "never"),
+	"config-doubtful":    set("LIVEKIT_LOG_LEVEL", "chatty"),
+	"full-access-entry":  set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",https://example.org"),
+	"own-server-missing": func(s *stack) { set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "other.org")(s); s.options.Servers = apex(s.t) },
+	"full-access-everyone": func(s *stack) {
+		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "*")(s)
+		s.options.Servers = apex(s.t)
+	},
+	"key-lint": func(s *stack) {
+		s.env["LIVEKIT_KEY_FILE"] = s.file("keys.yaml", stackKey.ID+": "+stackKey.Secret.Reveal()+"\n"+"other: short\n")
+		delete(s.env, "LIVEKIT_KEY")
+		delete(s.env, "LIVEKIT_SECRET")
+	},
+	"former-service": set("LIVEKIT_URL", "wss://livekit-jwt.call.matrix.org"),
+	"registration": func(s *stack) {
+		s.env["LIVEKIT_AS_REGISTRATION_FILE"] = s.file("registration.yaml", goodRegistration+"\nio.element.msc4512.proxy_prefix: livekit\n")
+		s.env["LIVEKIT_HS_SERVER_NAME"] = apexHost
+	},
+}
+
+func apex(t *testing.T) []matrix.ServerName {
+	name, err := matrix.ParseServerName(apexHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []matrix.ServerName{name}
+}
+
+const goodRegistration = `id: matrixrtc-auth
+as_token: an-as-token-of-many-letters-0123456789
+hs_token: an-hs-token-of-many-letters-0123456789
+sender_localpart: matrixrtc
+url: null
+namespaces: {users: []}
+io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
+io.element.msc4512.proxy_url: http://matrixrtc-auth:8080`
+
+// replace changes livekit.yaml.
+func replace(old, new string) func(*stack) {
+	return func(s *stack) {
+		if !strings.Contains(s.files["/etc/livekit.yaml"], old) {
+			s.t.Fatalf("livekit.yaml holds no %q", old)
+		}
+		s.files["/etc/livekit.yaml"] = strings.Replace(s.files["/etc/livekit.yaml"], old, new, 1)
+	}
+}
+
+var livekitBreaks = map[string]func(*stack){
+	"livekit-file":        func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
+	"livekit-yaml":        replace("room:\n", "room\n"),
+	"livekit-key-unknown": replace("room:\n", "logging:\nlevel: info\nroom:\n"),
+	"livekit-secret":      replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-key-missing": replace("port: 7880\n", "keys: {other: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-secret-short": replace("port: 7880\n",
+		"keys: {other: short, matrixrtc: "+`"`+"a-secret-of-the-doctor's-stack-0123456789"+`"`+"}\n"),
+	"livekit-webhook-key":     replace("api_key: matrixrtc", "api_key: other"),
+	"livekit-webhook-missing": replace("/sfu_webhook", "/webhook"),
+	"livekit-udp-both":        replace("rtc:\n", "rtc:\n  udp_port: 7882\n"),
+	"livekit-tcp-off": func(s *stack) {
+		replace("tcp_port: 7881", "tcp_port: 0")(s)
+		s.media.Candidates = s.media.Candidates[:1]
+	},
+	"livekit-ports-clash": replace("udp_port: 3478", "udp_port: 20100"),
+	"livekit-range-ephemeral": func(s *stack) {
+		replace("port_range_start: 20000", "port_range_start: 50000")(s)
+		replace("port_range_end: 20200", "port_range_end: 50200")(s)
+	},
+	"turn-domain":         replace("  domain: turn.example.org\n", ""),
+	"turn-certificate":    replace("  external_tls: true\n", ""),
+	"turn-portless":       replace("  udp_port: 3478\n  domain: turn.example.org\n  tls_port: 5349\n", ""),
+	"auto-create-setting": replace("auto_create: false", "auto_create: true"),
+	"stun-blocked":        func(s *stack) { s.routes["udp "+stunIP+":3478"] = "silent" },
+}
+
+var reachBreaks = map[string]func(*stack){
+	"apex-no-address":    func(s *stack) { delete(s.dns, apexHost) },
+	"service-no-address": func(s *stack) { delete(s.dns, jwtHost) },
+	"sfu-no-address":     func(s *stack) { delete(s.dns, sfuHost) },
+	"dns-broken":         func(s *stack) { s.dnsError[jwtHost] = &net.DNSError{Err: "server misbehaving", Name: jwtHost} },
+	"dead-ipv6":          func(s *stack) { s.dns[jwtHost] = []string{jwtIP, "fd00::3"} },
+	"dead-address":       func(s *stack) { s.dns[jwtHost] = []string{jwtIP, "10.0.0.99"} },
+	"hairpin":            func(s *stack) { s.dns[jwtHost] = []string{"203.0.113.3"}; s.routes["tcp 203.0.113.3:443"] = "silent" },
+	"apex-closed":        func(s *stack) { s.routes["tcp "+apexIP+":443"] = "127.0.0.1:1" },
+	"service-closed":     func(s *stack) { s.routes["tcp "+jwtIP+":443"] = "127.0.0.1:1" },
+	"sfu-closed":         func(s *stack) { s.routes["tcp "+sfuIP+":443"] = "127.0.0.1:1" },
+	"turn-closed":        func(s *stack) { s.routes["tcp "+turnIP+":443"] = "127.0.0.1:1" },
+	"ice-tcp-closed":     func(s *stack) { s.routes["tcp "+sfuIP+":7881"] = "127.0.0.1:1" },
+	"tls-none": func(s *stack) {
+		l := s.listen()
+		go answerStreams(l)
+		s.routes["tcp "+jwtIP+":443"] = l.Addr().String()
+	},
+	"tls-expired":      func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), jwtHost) },
+	"tls-wrong-name":   func(s *stack) { s.certs[jwtHost] = s.ca.Certificate("nas.example.org") },
+	"tls-untrusted":    func(s *stack) { s.certs[jwtHost] = matrixtest.NewCA().Certificate(jwtHost) },
+	"tls-expires-soon": func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), jwtHost) },
+}
+
+// anonymous leaves out what takes a user's access token.
+func (s *stack) anonymous() {
+	s.options.User, s.options.TokenFile, s.options.Room = matrix.UserID{}, "", ""
+}
+
+// file writes a file that the configuration names.
+func (s *stack) file(name, text string) string {
+	file := filepath.Join(s.t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return file
+}
+
+// newServer returns the address of something else on this machine.
+func newServer(s *stack, h http.Handler) string {
+	server := httptest.NewServer(h)
+	s.t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func parse(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}

@@ -1,0 +1,197 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Status is how a check ended.
+type Status string
+
+// The states. Warn is what may be right all the same, or cannot be judged from
+// here; NA is what was not looked at.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+	NA   Status = "na"
+)
+
+// Check looks at one thing.
+type Check struct {
+	// ID names it for ever; its part before the dot is the group. Several
+	// homeservers have one each of the same ID: Server tells them apart.
+	ID     string
+	Server string
+	// Needs are the checks without which this one makes no sense.
+	Needs []*Check
+	// After are those that must have ended before, whatever came of them.
+	After []*Check
+	// Excuses are those whose faults show here, too: a fault of this one is
+	// theirs then. Twins are those that look at the same place if their names
+	// are the same: they may find the same.
+	Excuses, Twins []*Check
+	// Limit bounds it, zero means 8 s.
+	Limit time.Duration
+	// Run looks. It may write to what the checks share: those that need it
+	// start after its end.
+	Run func(ctx context.Context) Finding
+
+	done  chan struct{}
+	ended ended
+}
+
+const (
+	defaultLimit = 8 * time.Second
+	// runLimit bounds all checks together; what still runs then is given
+	// lastWord to say so. With the end of the probe room all of it takes less
+	// than 30 s.
+	runLimit = 26 * time.Second
+	lastWord = 500 * time.Millisecond
+)
+
+// Finding is what a check saw.
+type Finding struct {
+	Status Status
+	Seen   string // and from where
+	Cause  *Cause // why it is not OK; nil for OK and NA
+	Vars   vars   // what stands for the cause's placeholders
+	// blocks has those that need the check not start, although it did not fail.
+	blocks bool
+}
+
+// ended is a check that is over.
+type ended struct {
+	Finding
+	took time.Duration
+	root *Check // why it did not start, nil if it did
+}
+
+func ok(format string, args ...any) Finding {
+	return Finding{Status: OK, Seen: fmt.Sprintf(format, args...)}
+}
+
+// na is for what does not apply, or was not asked for.
+func na(format string, args ...any) Finding {
+	return Finding{Status: NA, Seen: fmt.Sprintf(format, args...)}
+}
+
+// found is a fault or a doubt, as the table has it.
+func found(cause string, v vars, format string, args ...any) Finding {
+	c := causeOf(cause)
+	return Finding{Status: c.Status, Seen: fmt.Sprintf(format, args...), Cause: c, Vars: v, blocks: c.Blocks}
+}
+
+// run runs checks, each once those that it needs have ended, and returns when
+// all have, at the latest soon after runLimit. progress hears of every end.
+func run(ctx context.Context, checks []*Check, progress func(c *Check, left int)) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	for _, c := range checks {
+		c.done = make(chan struct{})
+	}
+	var (
+		mu   sync.Mutex
+		left = len(checks)
+		all  sync.WaitGroup
+	)
+	for _, c := range checks {
+		all.Go(func() {
+			c.run(ctx)
+			close(c.done)
+			mu.Lock()
+			defer mu.Unlock()
+			left--
+			progress(c, left)
+		})
+	}
+	all.Wait()
+}
+
+// run waits for what c needs and takes its turn.
+func (c *Check) run(ctx context.Context) {
+	for _, other := range slices.Concat(c.After, c.Excuses, c.Twins) {
+		<-other.done
+	}
+	for _, need := range c.Needs {
+		<-need.done // it ends in time
+		if root := need.blocker(); root != nil && c.ended.root == nil {
+			c.ended.root = root
+		}
+	}
+	if root := c.ended.root; root != nil {
+		c.ended.Finding = na("not looked at: %s", root.whyNot())
+		return
+	}
+	start := time.Now()
+	c.ended.Finding = c.look(ctx)
+	c.ended.took = time.Since(start)
+	c.excuse()
+}
+
+// excuse leaves it to the check that found the cause to tell it.
+func (c *Check) excuse() {
+	for _, other := range c.Excuses {
+		if severity(c) > 0 && severity(other) >= severity(c) {
+			c.ended.root = other
+		}
+	}
+	for _, other := range c.Twins {
+		if c.ended.Cause != nil && other.ended.Cause == c.ended.Cause && other.ended.Vars["host"] == c.ended.Vars["host"] {
+			c.ended.root = other
+		}
+	}
+	if root := c.ended.root; root != nil {
+		c.ended.Finding = na("%s, as %s says", c.ended.Seen, root.ID)
+	}
+}
+
+// severity orders faults, doubts and the rest.
+func severity(c *Check) int { return map[Status]int{Fail: 2, Warn: 1}[c.ended.Status] }
+
+// look runs the check within its limit. One that does not heed the end of its
+// context is left behind.
+func (c *Check) look(ctx context.Context) Finding {
+	limit := c.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	result := make(chan Finding, 1)
+	go func() { result <- c.Run(ctx) }()
+	select {
+	case f := <-result:
+		return f
+	case <-ctx.Done():
+	}
+	select {
+	case f := <-result:
+		return f
+	case <-time.After(lastWord):
+		return found("unfinished", vars{"check": c.ID}, "no result within %s", limit)
+	}
+}
+
+// blocker returns the check because of which those that need c make no sense:
+// c itself or one that c needs; nil if they may start.
+func (c *Check) blocker() *Check {
+	switch {
+	case c.ended.root != nil:
+		return c.ended.root
+	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.blocks:
+		return c
+	}
+	return nil
+}
+
+// whyNot is the part of a sentence that names c as what others wait for.
+func (c *Check) whyNot() string {
+	if c.ended.Status == NA {
+		return c.ID + " was not looked at"
+	}
+	return c.ID + " must be right first"
+}

@@ -1,0 +1,208 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
+)
+
+// command runs doctor on the stack as the program does.
+func (s *stack) command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
+	var out, progress bytes.Buffer
+	code = doctor.Command(ctx, args, s.load, s.look(), strings.NewReader(stdin), &out, &progress)
+	return code, out.String(), progress.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	warned := func(s *stack) { s.service = func(h *handler.Handler) { h.Delegation = nil } }
+	for name, test := range map[string]struct {
+		breakIt func(*stack)
+		args    []string
+		want    int
+	}{
+		"healthy":          {func(*stack) {}, nil, 0},
+		"healthy, strict":  {func(*stack) {}, []string{"--strict"}, 0},
+		"warning":          {warned, nil, 0},
+		"warning, strict":  {warned, []string{"--strict"}, 1},
+		"fault":            {breaks["websocket-headers"], nil, 1},
+		"fault elsewhere":  {breaks["websocket-headers"], []string{"--only", "homeserver"}, 0},
+		"fault skipped":    {breaks["websocket-headers"], []string{"--skip", "sfu.websocket"}, 0},
+		"unknown option":   {func(*stack) {}, []string{"--nonsense"}, 2},
+		"no server":        {set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "*"), nil, 2},
+		"refused by serve": {breaks["config-refused"], nil, 1},
+		"nothing to do":    {func(s *stack) {}, []string{"--only", "user"}, 2},
+		"help":             {func(*stack) {}, []string{"--help"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			test.breakIt(s)
+			if code, stdout, stderr := s.command(t.Context(), "", test.args...); code != test.want {
+				t.Errorf("exit code %d, want %d\n%s%s", code, test.want, stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestUsage: what is missing or wrong is named.
+func TestUsage(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--user needs --token-file":               {"--user", "@alice:example.org"},
+		"--token-file needs --user":               {"--token-file", "-"},
+		"--room needs --user":                     {"--room", "!room:example.org"},
+		"--outside needs --server-name":           {"--outside"},
+		"there is no check or group \"nonsense\"": {"--only", "nonsense"},
+		"\"nonsense\" is not an option":           {"nonsense"},
+		"not a URL that begins with https://":     {"--public-url", "jwt.example.org"},
+		"is not of the form host:port:address":    {"--resolve", "example.org:443"},
+		"the file must hold one access token":     {"--user", "@alice:example.org", "--token-file", "-"},
+		"-token-file: the file cannot be read":    {"--user", "@alice:example.org", "--token-file", "/nowhere"},
+		"is not a server name":                    {"--server-name", "https://example.org"},
+		"does not start with '!'":                 {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"--server-name may be given 5 times":      slices.Repeat([]string{"--server-name", "example.org"}, 6),
+	} {
+		s := newStack(t)
+		code, stdout, stderr := s.command(t.Context(), "", args...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%q: exit code %d, %q", args, code, stderr)
+		}
+	}
+}
+
+// TestJSON: the document has the fields that scripts rely on, and standard
+// output nothing else.
+func TestJSON(t *testing.T) {
+	s := newStack(t)
+	breaks["twirp-public"](s)
+	code, stdout, stderr := s.command(t.Context(), userToken+"\n", "--json", "--user", userID, "--token-file", "-")
+	var r struct {
+		Version, Vantage string
+		Summary          map[string]int
+		Checks           []map[string]any
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v\n%s", code, err, stdout)
+	}
+	if r.Version != version || r.Vantage != "inside" || r.Summary["warn"] != 1 || r.Summary["fail"] != 0 || r.Summary["ok"] < 40 {
+		t.Errorf("%s %s %v", r.Version, r.Vantage, r.Summary)
+	}
+	for _, c := range r.Checks {
+		for _, field := range []string{"id", "status", "seen", "cause", "remedy", "element_call_code", "duration_ms"} {
+			if _, there := c[field]; !there {
+				t.Errorf("%v lacks %s", c["id"], field)
+			}
+		}
+	}
+	if lines := strings.Count(stderr, "\n"); lines != len(r.Checks) {
+		t.Errorf("%d lines of progress for %d checks", lines, len(r.Checks))
+	}
+}
+
+// TestNoSecretIsPrinted: neither when all is well nor when answers repeat what
+// they were sent.
+func TestNoSecretIsPrinted(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Server", r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusUnauthorized)
+		w.Write([]byte(`{"errcode":"` + r.Header.Get("Authorization") + `"}`))
+	}
+	for name, breakIt := range map[string]func(*stack){
+		"healthy":    func(*stack) {},
+		"transports": func(s *stack) { s.client = at(transportsRoute, echo) },
+		"openid":     func(s *stack) { s.client = at("request_token", echo) },
+		"sfu":        func(s *stack) { s.livekit = at("/twirp", echo) },
+		"status":     func(s *stack) { s.jwtProxy = at("/_status", echo) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			breakIt(s)
+			_, stdout, stderr := s.command(t.Context(), userToken, "--user", userID, "--token-file", "-")
+			for _, secret := range []string{userToken, stackKey.Secret.Reveal(), "eyJ"} {
+				if strings.Contains(stdout+stderr, secret) {
+					t.Errorf("%q is printed:\n%s%s", secret, stdout, stderr)
+				}
+			}
+		})
+	}
+}
+
+// TestOutside needs no configuration, and joins with a user's token.
+func TestOutside(t *testing.T) {
+	s := newStack(t)
+	s.env = map[string]string{"LIVEKIT_URL": "nonsense"}
+	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org", "--sfu-url", "wss://sfu.example.org"}
+	look := s.look()
+	look.Roots = s.ca.Pool()
+	for _, more := range [][]string{nil, {"--user", userID, "--token-file", "-"}} {
+		var out, progress bytes.Buffer
+		code := doctor.Command(t.Context(), append(args, more...), s.load, look, strings.NewReader(userToken), &out, &progress)
+		wants := []string{"from outside", "✓ sfu.tcp_port", "✓ sfu.websocket", "✓ public.cors"}
+		if more != nil {
+			wants = append(wants, "✓ user.join", "✓ sfu.ice_tcp")
+		}
+		for _, want := range wants {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in:\n%s", want, out.String())
+			}
+		}
+		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
+			t.Errorf("exit code %d\n%s", code, out.String())
+		}
+	}
+}
+
+// TestInterrupted: the probe room is deleted after Ctrl-C, too.
+func TestInterrupted(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	look := s.look()
+	look.Join = func(ctx context.Context, _, _ string) (doctor.Participant, error) {
+		if len(s.lk.Rooms()) == 0 {
+			t.Error("there is no probe room to join")
+		}
+		interrupt()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	var out bytes.Buffer
+	if code := doctor.Command(ctx, nil, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if rooms := s.lk.Rooms(); len(rooms) > 0 {
+		t.Errorf("%v is still there", rooms)
+	}
+}
+
+// TestServers: each server that is listed is looked at, and told apart.
+func TestServers(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = apexHost + ",other.example.org"
+	report := s.examine()
+	seen := map[string]doctor.Status{}
+	for _, c := range report.Checks {
+		if c.ID == "homeserver.addresses" {
+			seen[c.Server] = c.Status
+		}
+	}
+	if len(seen) != 2 || seen[apexHost] != doctor.OK || seen["other.example.org"] != doctor.Fail {
+		t.Errorf("%v", seen)
+	}
+}
+
+// TestResolve: --resolve is believed instead of DNS.
+func TestResolve(t *testing.T) {
+	s := newStack(t)
+	delete(s.dns, sfuHost)
+	code, stdout, _ := s.command(t.Context(), "", "--resolve", sfuHost+":443:"+sfuIP)
+	if code != 0 || !strings.Contains(stdout, "✓ sfu.websocket") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}

@@ -1,0 +1,107 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func ends(f Finding) func(context.Context) Finding {
+	return func(context.Context) Finding { return f }
+}
+
+func ignore(*Check, int) {}
+
+// TestDependents: what needs a check that failed is not looked at and names
+// the one that failed, over any distance.
+func TestDependents(t *testing.T) {
+	broken := &Check{ID: "a.broken", Run: ends(found("service-down", nil, "x"))}
+	near := &Check{ID: "a.near", Needs: []*Check{broken}, Run: ends(ok("looked"))}
+	far := &Check{ID: "a.far", Needs: []*Check{near}, Run: ends(ok("looked"))}
+	doubt := &Check{ID: "a.doubt", Run: ends(found("foci-slash", nil, "x"))}
+	free := &Check{ID: "a.free", Needs: []*Check{doubt}, Run: ends(ok("looked"))}
+	unjudged := &Check{ID: "a.unjudged", Run: ends(found("hairpin", nil, "x"))}
+	held := &Check{ID: "a.held", Needs: []*Check{unjudged}, Run: ends(ok("looked"))}
+	run(t.Context(), []*Check{far, near, broken, free, doubt, held, unjudged}, ignore)
+	for c, want := range map[*Check]string{near: "a.broken", far: "a.broken", held: "a.unjudged"} {
+		if c.ended.Status != NA || !strings.Contains(c.ended.Seen, want) {
+			t.Errorf("%s: %s: %q, want it to name %s", c.ID, c.ended.Status, c.ended.Seen, want)
+		}
+	}
+	if free.ended.Status != OK {
+		t.Errorf("after a mere warning: %s", free.ended.Status)
+	}
+}
+
+// TestExcuses: a fault that another check has explained is not told twice,
+// unless the other one only doubts.
+func TestExcuses(t *testing.T) {
+	cause := &Check{ID: "a.cause", Run: ends(found("service-down", nil, "x"))}
+	effect := &Check{ID: "a.effect", Excuses: []*Check{cause}, Run: ends(found("service-proxy", nil, "502"))}
+	doubt := &Check{ID: "a.doubt", Run: ends(found("foci-slash", nil, "x"))}
+	fault := &Check{ID: "a.fault", Excuses: []*Check{doubt}, Run: ends(found("service-proxy", nil, "502"))}
+	v := vars{"host": "a"}
+	twin := &Check{ID: "a.twin", Run: ends(found("tls-expired", v, "x"))}
+	same := &Check{ID: "a.same", Twins: []*Check{twin}, Run: ends(found("tls-expired", v, "x"))}
+	other := &Check{ID: "a.other", Twins: []*Check{twin}, Run: ends(found("tls-expired", vars{"host": "b"}, "x"))}
+	run(t.Context(), []*Check{effect, cause, fault, doubt, same, other, twin}, ignore)
+	for c, want := range map[*Check]Status{effect: NA, fault: Fail, same: NA, other: Fail} {
+		if c.ended.Status != want {
+			t.Errorf("%s: %s, want %s", c.ID, c.ended.Status, want)
+		}
+	}
+	if !strings.Contains(effect.ended.Seen, "a.cause") {
+		t.Errorf("the excuse is not named: %q", effect.ended.Seen)
+	}
+}
+
+// TestTime: a check that does not end is left behind at its limit, and the run
+// at its own.
+func TestTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		defer close(stop)
+		stuck := func(context.Context) Finding { <-stop; return ok("") }
+		short := &Check{ID: "a.short", Limit: time.Second, Run: stuck}
+		start := time.Now()
+		run(t.Context(), []*Check{short}, ignore)
+		if took := time.Since(start); took != time.Second+lastWord || short.ended.Cause.ID != "unfinished" {
+			t.Errorf("after %s: %+v", took, short.ended)
+		}
+
+		var chain []*Check
+		for range 10 {
+			c := &Check{ID: "a.slow", Limit: 20 * time.Second, Run: stuck}
+			if len(chain) > 0 {
+				c.After = chain[len(chain)-1:]
+			}
+			chain = append(chain, c)
+		}
+		start = time.Now()
+		run(t.Context(), chain, ignore)
+		if took := time.Since(start) + removeTime; took > 30*time.Second+10*lastWord {
+			t.Errorf("the run took %s", took)
+		}
+	})
+}
+
+// TestConcurrent: checks that need nothing run at the same time.
+func TestConcurrent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var checks []*Check
+		for range 20 {
+			checks = append(checks, &Check{ID: "a.slow", Run: func(context.Context) Finding {
+				time.Sleep(time.Second)
+				return ok("")
+			}})
+		}
+		start := time.Now()
+		left := 20
+		run(t.Context(), checks, func(_ *Check, n int) { left = n })
+		if took := time.Since(start); took != time.Second || left != 0 {
+			t.Errorf("took %s, %d left", took, left)
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"matrixrtc-auth/matrix"
+)
+
+// exam is one run: the checks and what they share.
+type exam struct {
+	look   *Look
+	o      Options
+	checks []*Check
+
+	servers []*server
+	service *url.URL // where clients reach this service; nil until it is known
+	room    *probeRoom
+	joined  joined
+	status  serviceStatus
+}
+
+// server is what is known of one homeserver.
+type server struct {
+	name     matrix.ServerName
+	document *clientWellKnown // .well-known/matrix/client
+	destiny  matrix.Destination
+	base     string // of the Client-Server API, without a slash at its end
+	versions versions
+}
+
+// Examine looks at the deployment and returns what it saw. progress hears of
+// every check that ends. It takes less than 30 s.
+func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check, left int)) Report {
+	e := newExam(look, o)
+	defer e.room.remove()
+	run(ctx, e.checks, progress)
+	return report(look.Version, e.vantage(), e.checks)
+}
+
+func newExam(look *Look, o Options) *exam {
+	e := &exam{look: look, o: o, room: newProbeRoom(look, o)}
+	e.configuration()
+	e.livekitFile()
+	var foci *Check
+	for _, name := range o.Servers {
+		s := &server{name: name}
+		e.servers = append(e.servers, s)
+		if c := e.homeserver(s); foci == nil {
+			foci = c
+		}
+	}
+	healthz := e.public(foci)
+	status := e.running(healthz)
+	room, joined := e.sfu(status)
+	e.webhook(status, room)
+	e.user(healthz, joined)
+	e.relate()
+	e.checks = e.wanted()
+	return e
+}
+
+func (e *exam) vantage() string {
+	if e.o.Outside {
+		return "outside"
+	}
+	return "inside"
+}
+
+// add has c looked at.
+func (e *exam) add(c *Check) *Check {
+	c.Needs = slices.DeleteFunc(c.Needs, func(need *Check) bool { return need == nil })
+	e.checks = append(e.checks, c)
+	return c
+}
+
+// addTo has c looked at for s.
+func (e *exam) addTo(s *server, c *Check) *Check {
+	if len(e.o.Servers) > 1 {
+		c.Server = s.name.String()
+	}
+	return e.add(c)
+}
+
+// wanted are the checks that were asked for and those that they need. One that
+// is skipped stays if others need it, and says so.
+func (e *exam) wanted() []*Check {
+	keep := map[*Check]bool{}
+	var need func(c *Check)
+	need = func(c *Check) {
+		keep[c] = true
+		for _, n := range c.Needs {
+			need(n)
+		}
+	}
+	for _, c := range e.checks {
+		if e.o.selects(c.ID) {
+			need(c)
+		}
+	}
+	for _, c := range e.checks {
+		for _, list := range []*[]*Check{&c.After, &c.Excuses, &c.Twins} {
+			*list = slices.DeleteFunc(*list, func(other *Check) bool { return !keep[other] })
+		}
+		if keep[c] && skipped(e.o, c.ID) {
+			c.Run = func(context.Context) Finding { return na("skipped") }
+		}
+	}
+	return slices.DeleteFunc(e.checks, func(c *Check) bool { return !keep[c] })
+}
+
+func skipped(o Options, id string) bool {
+	o.Only = nil
+	return !o.selects(id)
+}

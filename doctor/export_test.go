@@ -1,0 +1,18 @@
+package doctor
+
+import (
+	"strings"
+
+	"matrixrtc-auth/config"
+)
+
+// Prepare makes look and o ready for Examine.
+func Prepare(look *Look, o *Options, load func() (config.Config, []string, error)) error {
+	if err := o.readToken(look, strings.NewReader("")); err != nil {
+		return err
+	}
+	return look.prepare(o, load)
+}
+
+// CauseID is the id of the cause in the table.
+func (r Result) CauseID() string { return r.causeID }

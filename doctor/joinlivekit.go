@@ -1,0 +1,189 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/logger"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	// connectTime is how long the media of one participant may take.
+	connectTime = 6 * time.Second
+	watchEvery  = 50 * time.Millisecond
+)
+
+// quiet keeps the SDK's log, and pion's below it, off the terminal.
+var quiet = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
+
+// livekitParticipant is a real one.
+type livekitParticipant struct {
+	room   *lksdk.Room
+	texts  chan string
+	tunnel *http.Server
+
+	mu    sync.Mutex
+	media Media
+}
+
+// joinLiveKit joins for real, over WebRTC. The signalling goes through a
+// listener on loopback, because the SDK's own dialler knows neither --resolve
+// nor LIVEKIT_CA_FILE; media goes its own way.
+func (l *Look) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
+	quiet()
+	tunnel, local, err := l.openTunnel(address)
+	if err != nil {
+		return nil, err
+	}
+	p := &livekitParticipant{texts: make(chan string, 64), tunnel: tunnel}
+	p.room = lksdk.NewRoom(&lksdk.RoomCallback{ParticipantCallback: lksdk.ParticipantCallback{OnDataPacket: p.received}})
+	watching, stop := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { p.watch(watching) })
+	err = p.room.JoinWithContextAndToken(ctx, local, token, lksdk.WithDisableRegionDiscovery(),
+		lksdk.WithConnectTimeout(connectTime), lksdk.WithLogger(logger.GetDiscardLogger()))
+	stop()
+	watched.Wait()
+	if err != nil {
+		p.tunnel.Close()
+		return nil, &JoinError{Media: p.media, Err: err}
+	}
+	return p, nil
+}
+
+// openTunnel listens on loopback for the one who joins, and leads to address.
+func (l *Look) openTunnel(address string) (*http.Server, string, error) {
+	target, err := url.Parse(address)
+	if err != nil {
+		return nil, "", err
+	}
+	target.Scheme = map[string]string{"wss": "https", "ws": "http"}[target.Scheme]
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, target.Host
+		},
+		Transport: l.http().Transport,
+		ErrorLog:  silent,
+	}
+	server := &http.Server{Handler: proxy, ReadHeaderTimeout: connectTime, ErrorLog: silent}
+	go func() { _ = server.Serve(listener) }()
+	return server, "ws://" + listener.Addr().String() + strings.TrimRight(target.Path, "/"), nil
+}
+
+// watch notes what the SFU tells while the connection comes about: when it
+// fails, the SDK has forgotten it.
+func (p *livekitParticipant) watch(ctx context.Context) {
+	again := time.NewTicker(watchEvery)
+	defer again.Stop()
+	for {
+		p.look()
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look adds what is known now.
+func (p *livekitParticipant) look() {
+	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
+	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if list := candidatesOf(pc); len(list) >= len(p.media.Candidates) {
+		p.media.Candidates = list
+	}
+	theirs, ours := pc.RemoteDescription().SDP, pc.LocalDescription().SDP
+	p.media.Username = attribute(theirs, "ice-ufrag") + ":" + attribute(ours, "ice-ufrag")
+	p.media.Password = attribute(theirs, "ice-pwd")
+	p.media.Servers = nil
+	for _, s := range pc.GetConfiguration().ICEServers {
+		password, _ := s.Credential.(string)
+		p.media.Servers = append(p.media.Servers, ICEServer{URLs: s.URLs, Username: s.Username, Password: password})
+	}
+	if way := wayOf(pc); way != "" {
+		p.media.Way = way
+	}
+}
+
+// candidatesOf are the SFU's addresses.
+func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
+	var list []Candidate
+	for _, stats := range pc.GetStats() {
+		c, ok := stats.(webrtc.ICECandidateStats)
+		if !ok || c.Type != webrtc.StatsTypeRemoteCandidate {
+			continue
+		}
+		addr, err := netip.ParseAddr(c.IP)
+		// A peer-reflexive one is what came, not what was told.
+		if err == nil && c.CandidateType != webrtc.ICECandidateTypePrflx {
+			list = append(list, Candidate{strings.ToLower(c.Protocol), netip.AddrPortFrom(addr.Unmap(), uint16(c.Port))})
+		}
+	}
+	return list
+}
+
+// wayOf is how media goes, "" before it does.
+func wayOf(pc *webrtc.PeerConnection) string {
+	if pc.SCTP() == nil || pc.SCTP().Transport() == nil {
+		return ""
+	}
+	pair, err := pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	switch {
+	case err != nil || pair == nil:
+		return ""
+	case pair.Local.Typ == webrtc.ICECandidateTypeRelay:
+		return "relay"
+	}
+	return strings.ToLower(pair.Remote.Protocol.String())
+}
+
+// attribute returns the first value of an attribute in a session description.
+func attribute(sdp, name string) string {
+	_, after, _ := strings.Cut(sdp, "a="+name+":")
+	value, _, _ := strings.Cut(after, "\n")
+	return strings.TrimSpace(value)
+}
+
+func (p *livekitParticipant) received(packet lksdk.DataPacket, _ lksdk.DataReceiveParams) {
+	if user, ok := packet.(*lksdk.UserDataPacket); ok {
+		select {
+		case p.texts <- string(user.Payload):
+		default: // nobody waits for that many
+		}
+	}
+}
+
+func (p *livekitParticipant) Media() Media {
+	p.look()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.media
+}
+
+func (p *livekitParticipant) Send(text string) error {
+	return p.room.LocalParticipant.PublishDataPacket(lksdk.UserData([]byte(text)), lksdk.WithDataPublishReliable(true))
+}
+
+func (p *livekitParticipant) Received() <-chan string { return p.texts }
+
+func (p *livekitParticipant) Leave() {
+	p.room.Disconnect()
+	p.tunnel.Close()
+}

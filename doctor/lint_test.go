@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func TestUnknownKey(t *testing.T) {
+	for text, want := range map[string]string{
+		"port: 7880\nrtc: {tcp_port: 7881, ips: {excludes: [10.0.0.0/8]}}":   "",
+		"keys: {any: thing}\nturn: {enabled: true}":                          "",
+		"rtc: {turn_servers: [{host: a, port: 1, protocol: udp}]}":           "",
+		"room: {room_configurations: {any: {name: free form}}}":              "",
+		"logging:\nlevel: info":                                              "level",
+		"rtc: {tcp_prot: 7881}":                                              "rtc.tcp_prot",
+		"rtc: {turn_servers: [{host: a, prot: 1}]}":                          "rtc.turn_servers[].prot",
+		"turn: {external_tls: true, rtc: 1}":                                 "turn.rtc",
+		"node_selector: {regions: [{name: a, lat: 1, lon: 1, altitude: 2}]}": "node_selector.regions[].altitude",
+	} {
+		var document map[string]any
+		if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+			t.Fatal(err)
+		}
+		if got := unknownKey(document); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+const registrationFile = `id: a
+as_token: b
+hs_token: c
+sender_localpart: d
+url: null
+namespaces: {users: []}
+io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
+io.element.msc4512.proxy_prefix: rtc/livekit
+io.element.msc4512.proxy_url: http://service:8080
+`
+
+// TestRegistration: each line that is missing or another stops Synapse, or is
+// not read by it.
+func TestRegistration(t *testing.T) {
+	for name, test := range map[string]struct{ old, new, want string }{
+		"right":             {"", "", ""},
+		"no url":            {"url: null\n", "", "the key url is missing"},
+		"no id":             {"id: a\n", "", "the key id is missing"},
+		"another scope":     {":is_joined", ":is_joined_stable", "holds another scope"},
+		"unprefixed scopes": {"io.element.msc4502.scopes", "scopes", "io.element.msc4502.scopes is missing"},
+		"another prefix":    {"rtc/livekit", "livekit", "is not rtc/livekit"},
+		"no proxy url":      {"io.element.msc4512.proxy_url", "proxy_url", "proxy_url is missing"},
+	} {
+		var document map[string]any
+		text := strings.Replace(registrationFile, test.old, test.new, 1)
+		if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+			t.Fatal(err)
+		}
+		got := lintRegistration(document)
+		if (got == "") != (test.want == "") || !strings.Contains(got, strings.TrimPrefix(test.want, "the key ")) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestParseResolve(t *testing.T) {
+	for text, want := range map[string]string{
+		"Example.org:443:127.0.0.1": "example.org:443 127.0.0.1",
+		"example.org:443:[::1]":     "example.org:443 ::1",
+		"example.org:443:::1":       "example.org:443 ::1",
+		"example.org:443":           "",
+		"example.org:443:name":      "",
+		":443:127.0.0.1":            "",
+	} {
+		hostPort, addr, err := parseResolve(text)
+		if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+// TestLineOf: the place of a fault in YAML is told without the text, which may
+// hold a secret.
+func TestLineOf(t *testing.T) {
+	var v struct{ Port int }
+	for _, text := range []string{"port: 1\nkeys\n  a: s3cret\n", "port: s3cret\n", "a: [s3cret"} {
+		if err := yaml.Unmarshal([]byte(text), &v); err == nil || strings.Contains(lineOf(err), "s3cret") || !strings.HasPrefix(lineOf(err), "line ") {
+			t.Errorf("%q: %v: %q", text, err, lineOf(err))
+		}
+	}
+}

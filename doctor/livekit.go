@@ -1,0 +1,293 @@
+package doctor
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// defaultLiveKitYAML is where the compose file mounts LiveKit's configuration.
+const defaultLiveKitYAML = "/etc/livekit.yaml"
+
+// livekitConfig is the part of livekit.yaml that checks judge.
+type livekitConfig struct {
+	Port uint16
+	RTC  struct {
+		UDPPort       any      `yaml:"udp_port"`
+		TCPPort       *int     `yaml:"tcp_port"`
+		First         int      `yaml:"port_range_start"`
+		Last          int      `yaml:"port_range_end"`
+		NodeIP        any      `yaml:"node_ip"`
+		UseExternalIP bool     `yaml:"use_external_ip"`
+		STUNServers   []string `yaml:"stun_servers"`
+	} `yaml:"rtc"`
+	Room struct {
+		AutoCreate *bool `yaml:"auto_create"`
+	}
+	TURN struct {
+		Enabled     bool
+		Domain      string
+		CertFile    string `yaml:"cert_file"`
+		KeyFile     string `yaml:"key_file"`
+		TLSPort     int    `yaml:"tls_port"`
+		UDPPort     int    `yaml:"udp_port"`
+		ExternalTLS bool   `yaml:"external_tls"`
+	} `yaml:"turn"`
+	Webhook struct {
+		APIKey string   `yaml:"api_key"`
+		URLs   []string `yaml:"urls"`
+	}
+	Keys map[string]string
+}
+
+// livekitFile looks at LiveKit's own configuration.
+func (e *exam) livekitFile() {
+	if e.o.Outside {
+		return
+	}
+	var c livekitConfig
+	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(&c) }})
+	on := func(id string, judge func(*livekitConfig) Finding) {
+		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(&c) }})
+	}
+	on("livekit.keys", e.livekitKeys)
+	on("livekit.webhook", judgeWebhook)
+	on("livekit.ports", judgePorts)
+	on("livekit.udp_range", e.judgeRange)
+	on("livekit.turn", judgeTURN)
+	on("livekit.auto_create", judgeAutoCreate)
+	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, &c) }})
+}
+
+func (e *exam) readLiveKit(c *livekitConfig) Finding {
+	name := e.o.LiveKitYAML
+	if name == "" {
+		name = defaultLiveKitYAML
+	}
+	text, err := e.look.ReadFile(name)
+	switch {
+	case err != nil && e.o.LiveKitYAML == "":
+		return na("there is no %s here; --livekit-yaml names it", name)
+	case err != nil:
+		return found("livekit-file", nil, "%s cannot be read", clip(name))
+	}
+	var document map[string]any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return found("livekit-yaml", nil, "%s: %s", name, lineOf(err))
+	}
+	if key := unknownKey(document); key != "" {
+		return found("livekit-key-unknown", vars{"what": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
+	}
+	if err := yaml.Unmarshal(text, c); err != nil {
+		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
+	}
+	return ok("%s: LiveKit knows all of its settings", name)
+}
+
+// lineOf is the place of a fault in YAML without the text around it, which may
+// hold a secret.
+func lineOf(err error) string {
+	_, after, _ := strings.Cut(err.Error(), "line ")
+	var line int
+	if _, err := fmt.Sscanf(after, "%d", &line); err != nil {
+		return "it is not YAML"
+	}
+	return "line " + strconv.Itoa(line)
+}
+
+//go:embed livekit_keys.txt
+var livekitKeyList string
+
+// livekitKeys are the settings that LiveKit knows, sorted.
+var livekitKeys = func() []string {
+	_, list, _ := strings.Cut(strings.TrimSpace(livekitKeyList), "\n")
+	keys := strings.Split(list, "\n")
+	sort.Strings(keys)
+	return keys
+}()
+
+// unknownKey returns the path of a setting that LiveKit does not know, "" if
+// there is none: its parser is a strict one.
+func unknownKey(document map[string]any) string { return unknownIn("", document) }
+
+func unknownIn(path string, v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(keysOf(v)) {
+			if unknown := unknownBelow(path, name, v[name]); unknown != "" {
+				return unknown
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if unknown := unknownIn(path+"[]", item); unknown != "" {
+				return unknown
+			}
+		}
+	}
+	return ""
+}
+
+func unknownBelow(path, name string, v any) string {
+	dot := path + "."
+	if path == "" {
+		dot = ""
+	}
+	switch {
+	case knows(dot + name):
+		return unknownIn(dot+name, v)
+	case knows(dot + "*"):
+		return unknownIn(dot+"*", v)
+	case path != "" && !knowsBelow(dot):
+		return "" // free form
+	}
+	return dot + name
+}
+
+func keysOf(m map[string]any) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for name := range m {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+func knows(path string) bool {
+	_, there := slices.BinarySearch(livekitKeys, path)
+	return there
+}
+
+func knowsBelow(prefix string) bool {
+	i, _ := slices.BinarySearch(livekitKeys, prefix)
+	return i < len(livekitKeys) && strings.HasPrefix(livekitKeys[i], prefix)
+}
+
+// livekitKeys looks whether the SFU and this service have a key in common.
+func (e *exam) livekitKeys(c *livekitConfig) Finding {
+	ours := map[string]bool{}
+	for _, key := range e.look.Config.Keys {
+		ours[key.ID] = true
+		if theirs, there := c.Keys[key.ID]; there && strings.TrimSpace(theirs) != key.Secret.Reveal() {
+			return found("livekit-secret", vars{"key": key.ID}, "the secret of the key %s differs", key.ID)
+		}
+		if len(c.Keys) > 0 && c.Keys[key.ID] == "" {
+			return found("livekit-key-missing", vars{"key": key.ID}, "keys in livekit.yaml lacks %s", key.ID)
+		}
+	}
+	for id, secret := range c.Keys {
+		if len(secret) < 32 {
+			return found("livekit-secret-short", vars{"key": clip(id)}, "the secret of %s has %d characters", clip(id), len(secret))
+		}
+	}
+	hook := c.Webhook.APIKey
+	if len(ours) > 0 && hook != "" && !ours[hook] || len(c.Keys) > 0 && hook != "" && c.Keys[hook] == "" {
+		return found("livekit-webhook-key", vars{"key": clip(hook)}, "webhook.api_key is %s, which is not a key of both", clip(hook))
+	}
+	return ok("LiveKit's keys and ours go together")
+}
+
+func judgeWebhook(c *livekitConfig) Finding {
+	for _, u := range c.Webhook.URLs {
+		if strings.HasSuffix(strings.TrimRight(u, "/"), "/sfu_webhook") && c.Webhook.APIKey != "" {
+			return ok("webhooks go to %s", clip(u))
+		}
+	}
+	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", c.Webhook.URLs, c.Webhook.APIKey)
+}
+
+func judgePorts(c *livekitConfig) Finding {
+	r, t := c.RTC, c.TURN
+	udp, _ := r.UDPPort.(int)
+	switch {
+	case r.UDPPort != nil && r.UDPPort != 0 && (r.First != 0 || r.Last != 0):
+		return found("livekit-udp-both", nil, "rtc.udp_port is %v, and port_range_start is %d", r.UDPPort, r.First)
+	case r.TCPPort != nil && *r.TCPPort == 0:
+		return found("livekit-tcp-off", nil, "rtc.tcp_port is 0")
+	case r.TCPPort != nil && *r.TCPPort == int(c.Port) && c.Port != 0:
+		return found("livekit-ports-clash", nil, "port and rtc.tcp_port are both %d", c.Port)
+	case t.Enabled && t.TLSPort != 0 && (t.TLSPort == int(c.Port) || r.TCPPort != nil && t.TLSPort == *r.TCPPort):
+		return found("livekit-ports-clash", nil, "turn.tls_port %d is taken by another of LiveKit's ports", t.TLSPort)
+	case t.Enabled && t.UDPPort != 0 && (t.UDPPort == udp || r.First <= t.UDPPort && t.UDPPort <= r.Last):
+		return found("livekit-ports-clash", nil, "turn.udp_port %d is one of the media ports", t.UDPPort)
+	}
+	return ok("no port is used twice")
+}
+
+// ephemeralFile tells the ports that Linux gives to outgoing connections.
+const ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
+
+func (e *exam) judgeRange(c *livekitConfig) Finding {
+	if c.RTC.First == 0 {
+		return na("there is no range of media ports")
+	}
+	text, err := e.look.ReadFile(ephemeralFile)
+	if err != nil {
+		return na("%s cannot be read here", ephemeralFile)
+	}
+	low, high := 0, 0
+	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
+		return na("%s holds no range", ephemeralFile)
+	}
+	if c.RTC.First <= high && low <= c.RTC.Last {
+		return found("livekit-range-ephemeral", vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)},
+			"media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
+	}
+	return ok("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
+}
+
+func judgeTURN(c *livekitConfig) Finding {
+	t := c.TURN
+	switch {
+	case !t.Enabled:
+		return na("LiveKit's TURN is off")
+	case t.TLSPort != 0 && t.Domain == "":
+		return found("turn-domain", nil, "turn.tls_port is %d, turn.domain is missing", t.TLSPort)
+	case t.TLSPort != 0 && !t.ExternalTLS && (t.CertFile == "" || t.KeyFile == ""):
+		return found("turn-certificate", nil, "turn.tls_port is %d without certificate; external_tls is off", t.TLSPort)
+	case t.TLSPort == 0 && t.UDPPort == 0:
+		return found("turn-portless", nil, "turn.enabled without udp_port and tls_port")
+	}
+	return ok("UDP port %d, TLS port %d", t.UDPPort, t.TLSPort)
+}
+
+func judgeAutoCreate(c *livekitConfig) Finding {
+	if c.Room.AutoCreate == nil || *c.Room.AutoCreate {
+		return found("auto-create-setting", nil, "room.auto_create is not false")
+	}
+	return ok("room.auto_create is false")
+}
+
+// defaultSTUN are LiveKit's servers where the file names none.
+var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:19302"}
+
+// externalIP asks the STUN servers that LiveKit asks when it starts.
+func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
+	if !c.RTC.UseExternalIP || c.RTC.NodeIP != nil {
+		return na("LiveKit does not ask for its public address")
+	}
+	servers := c.RTC.STUNServers
+	if len(servers) == 0 {
+		servers = defaultSTUN
+	}
+	var failures []string
+	for _, server := range servers[:min(len(servers), 4)] {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			server = net.JoinHostPort(server, strconv.Itoa(stunPort))
+		}
+		address, err := e.look.stun(ctx, "udp", server)
+		if err == nil {
+			return ok("%s says that we are %s", clip(server), address)
+		}
+		failures = append(failures, clip(server)+": "+reason(err))
+	}
+	return found("stun-blocked", nil, "%s", strings.Join(failures, "; "))
+}

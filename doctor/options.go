@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+)
+
+// maxServers is how many homeservers are looked at in one run.
+const maxServers = 5
+
+// Options are what the command line says.
+type Options struct {
+	Servers     []matrix.ServerName
+	PublicURL   *url.URL
+	SFUURL      string
+	User        matrix.UserID
+	TokenFile   string // "-" is standard input
+	Token       secret.Text
+	Room        string
+	LiveKitYAML string
+	Only, Skip  []string
+	Resolve     map[string]netip.Addr
+
+	Outside, JSON, Strict bool
+}
+
+// Usage is what the command's help says.
+const Usage = `Usage: matrixrtc-auth doctor [options]
+
+Looks at the deployment that the environment configures and says what is wrong
+with it. Exit code 0: no fault, 1: faults, 2: it could not look.
+
+  --server-name NAME    look at this homeserver (default: the full-access list, 5 at most);
+                        repeatable, needed when the list is * or the vantage outside
+  --public-url URL      where clients reach this service (default: what the well-known says)
+  --sfu-url URL         where clients reach LiveKit (default: LIVEKIT_URL)
+  --outside             look from any PC: no configuration, no secrets
+  --user ID             with --token-file: also look at what takes a user's access token
+  --token-file FILE     holds that access token, - for standard input
+  --room ID             schedule and cancel one delayed event in this room
+  --livekit-yaml FILE   LiveKit's configuration (default: /etc/livekit.yaml if it is there)
+  --resolve HOST:PORT:ADDRESS
+                        connect there instead, as curl's option; repeatable
+  --only LIST, --skip LIST
+                        the ids of checks or groups, by comma
+  --json                print JSON
+  --strict              exit code 1 for warnings, too
+`
+
+// ErrHelp says that the usage was asked for.
+var ErrHelp = flag.ErrHelp
+
+// ParseOptions reads the command line. Its errors name the option.
+func ParseOptions(args []string) (Options, error) {
+	o := Options{Resolve: map[string]netip.Addr{}}
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	flags.Func("server-name", "", func(text string) error { return addTo(&o.Servers, text, matrix.ParseServerName) })
+	flags.Func("public-url", "", func(text string) (err error) { o.PublicURL, err = parseHTTP(text); return })
+	flags.StringVar(&o.SFUURL, "sfu-url", "", "")
+	flags.Func("user", "", func(text string) (err error) { o.User, err = matrix.ParseUserID(text); return })
+	flags.StringVar(&o.TokenFile, "token-file", "", "")
+	flags.StringVar(&o.Room, "room", "", "")
+	flags.StringVar(&o.LiveKitYAML, "livekit-yaml", "", "")
+	flags.Func("only", "", func(text string) error { o.Only = append(o.Only, strings.Split(text, ",")...); return nil })
+	flags.Func("skip", "", func(text string) error { o.Skip = append(o.Skip, strings.Split(text, ",")...); return nil })
+	flags.Func("resolve", "", func(text string) error {
+		hostPort, addr, err := parseResolve(text)
+		o.Resolve[hostPort] = addr
+		return err
+	})
+	flags.BoolVar(&o.Outside, "outside", false, "")
+	flags.BoolVar(&o.JSON, "json", false, "")
+	flags.BoolVar(&o.Strict, "strict", false, "")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is not an option", flags.Arg(0))
+	}
+	return o, o.check()
+}
+
+// check finds what is missing.
+func (o *Options) check() error {
+	switch {
+	case !o.User.IsZero() && o.TokenFile == "":
+		return errors.New("--user needs --token-file, the file with the user's access token (- for standard input)")
+	case o.User.IsZero() && o.TokenFile != "":
+		return errors.New("--token-file needs --user, the id of the user whose access token it is")
+	case o.Room != "" && o.User.IsZero():
+		return errors.New("--room needs --user and --token-file")
+	case o.Outside && len(o.Servers) == 0:
+		return errors.New("--outside needs --server-name")
+	case len(o.Servers) > maxServers:
+		return fmt.Errorf("--server-name may be given %d times", maxServers)
+	}
+	for _, name := range slices.Concat(o.Only, o.Skip) {
+		if !isCheckOrGroup(name) {
+			return fmt.Errorf("--only and --skip: there is no check or group %q", name)
+		}
+	}
+	if o.Room != "" {
+		_, err := matrix.ParseRoomID(o.Room)
+		return err
+	}
+	return nil
+}
+
+func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
+	v, err := parse(text)
+	if err == nil {
+		*list = append(*list, v)
+	}
+	return err
+}
+
+func parseHTTP(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, errors.New("not a URL that begins with https://")
+	}
+	return u, nil
+}
+
+// selects reports whether a check is one of those that were asked for.
+func (o *Options) selects(id string) bool {
+	matches := func(name string) bool { return name == id || name == group(id) }
+	return (len(o.Only) == 0 || slices.ContainsFunc(o.Only, matches)) && !slices.ContainsFunc(o.Skip, matches)
+}
+
+// group is the part of a check's id before the dot.
+func group(id string) string {
+	name, _, _ := strings.Cut(id, ".")
+	return name
+}
+
+// isCheckOrGroup reports whether the table of causes knows the name.
+func isCheckOrGroup(name string) bool {
+	return slices.ContainsFunc(checkIDs, func(id string) bool { return id == name || group(id) == name })
+}

@@ -1,0 +1,147 @@
+package doctor_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// newService is this service, as main puts it together.
+func (s *stack) newService() http.Handler {
+	key := stackKey
+	if id := s.env["LIVEKIT_KEY"]; id != "" {
+		key = sfu.Key{ID: id, Secret: secret.New(s.env["LIVEKIT_SECRET"])}
+	}
+	transport := &outbound.Transport{Dial: s.byName, TLS: &tls.Config{RootCAs: s.ca.Pool()}}
+	own, _ := matrix.ParseServerName(apexHost)
+	isOwn := func(name matrix.ServerName) bool { return name == own }
+	api := &url.URL{Scheme: "http", Host: "livekit:7880"}
+	h := &handler.Handler{
+		Verifier: &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}},
+		Rooms:    sfu.NewRooms(sfu.NewClient(api, key, &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
+		Minter:   token.NewMinter(key, time.Hour),
+		URL:      "wss://" + sfuHost, FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
+		Delegation: &handler.Delegation{Everyone: true}, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
+		Proxies: handler.Proxies{netip.MustParsePrefix("127.0.0.0/8")},
+		Log:     slog.New(slog.DiscardHandler), Version: version,
+		Leaves: func(context.Context) handler.LeaveStatus {
+			return handler.LeaveStatus{RefusedBy: []string{}, SFUAnswers: true, Store: handler.StoreStatus{Kind: "memory", State: "ok"}}
+		},
+	}
+	s.service(h)
+	return h.Routes()
+}
+
+// newLiveKit is an SFU that tells of its rooms and takes WebSockets.
+func (s *stack) newLiveKit() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/rtc" && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+			w.WriteHeader(http.StatusNotFound)
+		case r.URL.Path == "/rtc":
+			w.WriteHeader(http.StatusUnauthorized)
+		case strings.HasSuffix(r.URL.Path, "/CreateRoom"):
+			s.lk.ServeHTTP(w, r)
+			s.tell()
+		default:
+			s.lk.ServeHTTP(w, r)
+		}
+	})
+}
+
+// tell reports the rooms to the service, as LiveKit does.
+func (s *stack) tell() {
+	if !s.webhooks {
+		return
+	}
+	for _, room := range s.lk.Rooms() {
+		event := &livekit.WebhookEvent{Event: "room_started", Id: "EV_1", Room: &livekit.Room{Sid: "RM_1", Name: string(room.Name)}}
+		if _, err := s.lk.SendWebhook(s.inside+"/sfu_webhook", event, s.flaws...); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// newClientAPI is the homeserver's Client-Server API.
+func (s *stack) newClientAPI() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/.well-known/matrix/client", s.wellKnown(matrixHost))
+	mux.HandleFunc("/_matrix/client/versions", func(w http.ResponseWriter, _ *http.Request) {
+		text, _ := json.Marshal(map[string]any{"versions": []string{"v1.11"}, "unstable_features": s.features})
+		answering(string(text)).ServeHTTP(w, nil)
+	})
+	mux.HandleFunc("/_matrix/client/unstable/org.matrix.msc4143/rtc/transports", s.withToken(s.transport.ServeHTTP))
+	mux.HandleFunc("/_matrix/client/v3/voip/turnServer", s.withToken(answering(`{"uris":["turn:turn.example.org"]}`).ServeHTTP))
+	mux.HandleFunc("/_matrix/client/v3/user/{user}/openid/request_token", s.withToken(func(w http.ResponseWriter, _ *http.Request) {
+		answering(fmt.Sprintf(`{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}`, s.hs.IssueToken(userID), apexHost)).ServeHTTP(w, nil)
+	}))
+	mux.HandleFunc("/_matrix/client/v3/rooms/{room}/send/{type}/{txn}", s.withToken(func(w http.ResponseWriter, r *http.Request) {
+		s.hs.Schedule(r.PathValue("txn"), time.Hour)
+		answering(fmt.Sprintf(`{"delay_id":%q}`, r.PathValue("txn"))).ServeHTTP(w, nil)
+	}))
+	mux.Handle("/", s.hs)
+	return mux
+}
+
+func (s *stack) withToken(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+userToken {
+			w.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(w, `{"errcode":"M_MISSING_TOKEN"}`)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// participant is in a room of nothing but the other participant.
+type participant struct {
+	s     *stack
+	texts chan string
+}
+
+var errNotJoined = errors.New("could not connect")
+
+// join lets whoever has a token in.
+func (s *stack) join(_ context.Context, _, ticket string) (doctor.Participant, error) {
+	if strings.Count(ticket, ".") != 2 {
+		return nil, errNotJoined
+	}
+	if s.joinErr != nil {
+		return nil, s.joinErr
+	}
+	p := &participant{s, make(chan string, 100)}
+	inboxes.add(s, p.texts)
+	return p, nil
+}
+
+func (p *participant) Media() doctor.Media { return p.s.media }
+
+func (p *participant) Send(text string) error {
+	if !p.s.silence {
+		inboxes.send(p.s, text)
+	}
+	return nil
+}
+
+func (p *participant) Received() <-chan string { return p.texts }
+func (p *participant) Leave()                  {}

@@ -1,0 +1,90 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// probeRoom is the one room that a run makes on the SFU.
+type probeRoom struct {
+	exam *exam
+	name sfu.Room
+
+	mu   sync.Mutex
+	made []sfu.Room // what is to be deleted at the end
+}
+
+const (
+	// probeTimeout is after how many seconds the SFU closes the room by itself,
+	// should nobody delete it.
+	probeTimeout = 30
+	removeTime   = 3 * time.Second
+)
+
+func newProbeRoom(look *Look, o Options) *probeRoom {
+	return &probeRoom{exam: &exam{look: look, o: o}, name: sfu.Room(probeName())}
+}
+
+// probeName is a name that no other run has.
+func probeName() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return "doctor-" + hex.EncodeToString(random[:])
+}
+
+// willMake has room deleted at the end.
+func (p *probeRoom) willMake(room sfu.Room) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.made = append(p.made, room)
+}
+
+// create makes the room.
+func (p *probeRoom) create(ctx context.Context) Finding {
+	p.willMake(p.name) // even if the answer never comes
+	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
+	r, err := p.exam.twirp(ctx, p.exam.apiURL(), "CreateRoom", &auth.VideoGrant{RoomCreate: true}, body)
+	v := vars{"sfu": p.exam.apiURL()}
+	if err != nil {
+		return apiFailure(v, p.exam.apiURL(), err)
+	}
+	var room struct{ Name string }
+	if r.status != http.StatusOK || json.Unmarshal(r.body, &room) != nil || room.Name != string(p.name) {
+		return found("sfu-create", v, "CreateRoom at %s: %s", p.exam.apiURL(), http.StatusText(r.status))
+	}
+	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
+}
+
+// remove deletes what was made, also when the run was interrupted. If this
+// fails the SFU closes the rooms by itself, the probe room after probeTimeout.
+func (p *probeRoom) remove() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
+	defer cancel()
+	for _, room := range p.made {
+		_, _ = p.exam.twirp(ctx, p.exam.apiURL(), "DeleteRoom", &auth.VideoGrant{RoomCreate: true}, fmt.Sprintf(`{"room":%q}`, room))
+	}
+}
+
+// ticket is an access token for the room.
+func (p *probeRoom) ticket(identity sfu.Identity) secret.Text {
+	return ticketFor(p.exam.look.Config.Keys[0], token.Grant{Room: p.name, Identity: identity, CanPublish: true})
+}
+
+// ticketFor is an access token as the service mints them.
+func ticketFor(key sfu.Key, grant token.Grant) secret.Text {
+	return secret.New(token.NewMinter(key, time.Minute).Mint(grant, time.Now()))
+}

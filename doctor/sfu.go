@@ -1,0 +1,234 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// sfu looks at LiveKit. It returns the checks that have made the probe room and
+// joined it; nil where no API key is at hand.
+func (e *exam) sfu(status *Check) (room, joined *Check) {
+	on := func(id string, run func(context.Context) Finding, needs ...*Check) *Check {
+		return e.add(&Check{ID: "sfu." + id, Needs: needs, Run: run})
+	}
+	if !e.o.Outside {
+		api := on("api", e.api)
+		on("auto_create", e.autoCreate, api)
+		room = on("room", e.room.create, api)
+		room.After = []*Check{status} // which counts the webhooks before this one
+	}
+	addresses := on("addresses", func(ctx context.Context) Finding {
+		if e.sfuURL() == nil {
+			return na("nobody says where LiveKit is: --sfu-url does")
+		}
+		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
+	})
+	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("sfu", e.sfuURL())) }, addresses)
+	on("websocket", e.websocket, certificate)
+	on("bare_prefix", e.barePrefix, certificate)
+	on("api_hidden", e.apiHidden, certificate)
+	if e.o.Outside {
+		on("tcp_port", e.tcpPort, addresses)
+		return nil, nil
+	}
+	joined = e.add(&Check{ID: "sfu.join", Needs: []*Check{room}, Limit: joinLimit, Run: e.join})
+	e.media(joined)
+	return room, joined
+}
+
+// slow is the time of an API call from which on clients notice; the service
+// gives up after 10 s, and many proxies after 30 s.
+const slow = 2 * time.Second
+
+// twirp calls a method of the Room API with our key.
+func (e *exam) twirp(ctx context.Context, base, method string, grant *auth.VideoGrant, body string) (reply, error) {
+	bearer, err := apiToken(e.look.Config.Keys[0], grant)
+	if err != nil {
+		return reply{}, err
+	}
+	return e.look.ask(ctx, question{method: http.MethodPost, url: base + "/twirp/livekit.RoomService/" + method, body: body,
+		bearer: bearer, header: http.Header{"Content-Type": {"application/json"}}})
+}
+
+func apiToken(key sfu.Key, grant *auth.VideoGrant) (secret.Text, error) {
+	token, err := auth.NewAccessToken(key.ID, key.Secret.Reveal()).SetValidFor(5 * time.Minute).SetVideoGrant(grant).ToJWT()
+	return secret.New(token), err
+}
+
+// apiURL is the SFU's API as this service reaches it.
+func (e *exam) apiURL() string { return strings.TrimRight(e.look.Config.APIURL.String(), "/") }
+
+// api asks LiveKit's Room API, with our key.
+func (e *exam) api(ctx context.Context) Finding {
+	c := e.look.Config
+	if c.APIURL == nil || len(c.Keys) == 0 {
+		return na("the configuration lacks LiveKit's address or the API key")
+	}
+	start := time.Now()
+	r, err := e.twirp(ctx, e.apiURL(), "ListRooms", &auth.VideoGrant{RoomList: true}, `{"names":["doctor"]}`)
+	took := time.Since(start).Round(time.Millisecond)
+	v := vars{"sfu": e.apiURL(), "host": c.APIURL.Hostname(), "key": c.Keys[0].ID, "url": e.apiURL()}
+	switch {
+	case err != nil:
+		return apiFailure(v, e.apiURL(), err)
+	case r.status != http.StatusOK:
+		return e.judgeAPI(ctx, v, r)
+	case !strings.HasPrefix(r.header.Get("Content-Type"), "application/json"):
+		return found("sfu-not-livekit", v, "ListRooms at %s: 200 of the type %q", e.apiURL(), clip(r.header.Get("Content-Type")))
+	case took >= slow:
+		return found("sfu-slow", v, "ListRooms at %s took %s", e.apiURL(), took)
+	}
+	return ok("ListRooms at %s took %s", e.apiURL(), took)
+}
+
+func apiFailure(v vars, address string, err error) Finding {
+	switch {
+	case isTLS(err):
+		return found("sfu-api-tls", v, "%s: %s", address, reason(err))
+	case isNoSuchName(err):
+		return found("sfu-api-dns", v, "%s: %s", address, reason(err))
+	case strings.Contains(reason(err), "in time"):
+		return found("sfu-api-timeout", v, "%s: %s", address, reason(err))
+	}
+	return found("sfu-api-connect", v, "%s: %s", address, reason(err))
+}
+
+// judgeAPI names the cause of an error of the API. LiveKit answers a bad token
+// with the token, so of the text only the known beginnings are looked at.
+func (e *exam) judgeAPI(ctx context.Context, v vars, r reply) Finding {
+	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.status)
+	text := string(r.body)
+	switch {
+	case r.status == http.StatusUnauthorized && strings.HasPrefix(text, "invalid API key"):
+		return found("sfu-key", v, "%s, LiveKit does not know the key %s", seen, v["key"])
+	case r.status == http.StatusUnauthorized && (strings.Contains(text, "expired") || strings.Contains(text, "not valid yet")):
+		return found("sfu-clock", v, "%s, by LiveKit's clock the token is not good now", seen)
+	case r.status == http.StatusUnauthorized:
+		return found("sfu-secret", v, "%s, the signature is not good", seen)
+	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
+		if root, err := e.look.get(ctx, e.apiURL()+"/"); err == nil && strings.TrimSpace(string(root.body)) == "OK" {
+			return found("sfu-twirp", v, "%s, but GET / is LiveKit's", seen)
+		}
+		return found("sfu-not-livekit", v, "%s", seen)
+	case r.status/100 == 3:
+		return found("sfu-not-livekit", v, "%s, a redirect to %s", seen, clip(r.header.Get("Location")))
+	case r.status == http.StatusOK:
+		return ok("%s", seen)
+	case r.status == http.StatusBadGateway || r.status == http.StatusGatewayTimeout:
+		return found("sfu-behind-proxy", v, "%s", seen)
+	}
+	return found("sfu-error", v, "%s", seen)
+}
+
+// autoCreate looks whether somebody whose token may not create rooms gets one
+// all the same.
+func (e *exam) autoCreate(ctx context.Context) Finding {
+	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(probeName()), Identity: "doctor"})
+	r, err := e.look.ask(ctx, question{method: http.MethodGet, url: e.apiURL() + "/rtc/validate", bearer: nowhere})
+	switch {
+	case err != nil:
+		return found("sfu-api-connect", vars{"sfu": e.apiURL()}, "%s", reason(err))
+	case r.status == http.StatusNotFound:
+		return ok("a token that may not create rooms does not get into one that is not there")
+	case r.status == http.StatusOK:
+		return found("auto-create", nil, "a token that may not create rooms gets into one that is not there")
+	}
+	return found("sfu-error", vars{"sfu": e.apiURL()}, "GET /rtc/validate: %s", http.StatusText(r.status))
+}
+
+// publicSFU is LiveKit's public address in its http form.
+func (e *exam) publicSFU() string {
+	u := *e.sfuURL()
+	u.Scheme = map[string]string{"wss": "https", "ws": "http"}[u.Scheme]
+	if u.Scheme == "" {
+		u.Scheme = e.sfuURL().Scheme
+	}
+	return strings.TrimRight(u.String(), "/")
+}
+
+func (e *exam) sfuVars() vars {
+	return vars{"sfu": e.o.SFUURL, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
+}
+
+// websocket begins a WebSocket without a token: LiveKit refuses that with a
+// 401, and a request that came as no WebSocket with a 404.
+func (e *exam) websocket(ctx context.Context) Finding {
+	r, err := e.look.ask(ctx, question{method: http.MethodGet, url: e.publicSFU() + "/rtc", header: http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {"bWF0cml4cnRjLWF1dGguZA=="},
+		"Origin":                {origin},
+	}})
+	v := e.sfuVars()
+	seen := "a WebSocket to " + e.publicSFU() + "/rtc: "
+	switch {
+	case err != nil:
+		return found("sfu-broken", v, "%s%s", seen, reason(err))
+	case r.status == http.StatusUnauthorized || r.status == http.StatusSwitchingProtocols:
+		return ok("%s%s, so it arrives", seen, r)
+	case r.status == http.StatusBadGateway || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout:
+		return found("sfu-proxy", v, "%s%s", seen, r)
+	}
+	root, err := e.look.get(ctx, e.publicSFU()+"/")
+	if err == nil && strings.TrimSpace(string(root.body)) == "OK" {
+		return found("websocket-headers", v, "%s%s, though LiveKit answers there", seen, r)
+	}
+	return found("sfu-no-route", v, "%s%s", seen, r)
+}
+
+// barePrefix asks for the prefix without a slash.
+func (e *exam) barePrefix(ctx context.Context) Finding {
+	if strings.Trim(e.sfuURL().Path, "/") == "" {
+		return na("LIVEKIT_URL has no prefix")
+	}
+	bare, err := e.look.get(ctx, e.publicSFU())
+	if err != nil {
+		return found("sfu-broken", e.sfuVars(), "%s", reason(err))
+	}
+	whole, err := e.look.get(ctx, e.publicSFU()+"/")
+	if err == nil && whole.status == http.StatusOK && bare.status == http.StatusNotFound {
+		return found("bare-sfu-prefix", e.sfuVars(), "GET %s: %s; with a slash behind it: %s", e.publicSFU(), bare, whole)
+	}
+	return ok("GET %s: %s", e.publicSFU(), bare)
+}
+
+// apiHidden looks whether the Room API can be reached from the internet.
+func (e *exam) apiHidden(ctx context.Context) Finding {
+	address := e.publicSFU() + "/twirp/livekit.RoomService/ListRooms"
+	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: address, body: "{}", header: http.Header{"Content-Type": {"application/json"}}})
+	switch {
+	case err != nil:
+		return ok("POST %s: %s", address, reason(err))
+	case r.status == http.StatusUnauthorized || r.status == http.StatusOK || r.status == http.StatusForbidden && strings.Contains(string(r.body), "permission"):
+		return found("twirp-public", e.sfuVars(), "POST %s: %s", address, http.StatusText(r.status))
+	}
+	return ok("POST %s: %s", address, http.StatusText(r.status))
+}
+
+// defaultTCPPort is LiveKit's for media over TCP in every guide.
+const defaultTCPPort = "7881"
+
+// tcpPort connects to where media over TCP goes.
+func (e *exam) tcpPort(ctx context.Context) Finding {
+	p := place{"ice-tcp", "tcp", e.sfuURL().Hostname(), defaultTCPPort}
+	return e.reach(ctx, p)
+}
+
+// websocketURL is u in its form for WebSockets.
+func websocketURL(u *url.URL) string {
+	ws := *u
+	if scheme, there := map[string]string{"https": "wss", "http": "ws"}[u.Scheme]; there {
+		ws.Scheme = scheme
+	}
+	return ws.String()
+}

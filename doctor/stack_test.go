@@ -1,0 +1,249 @@
+package doctor_test
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// The names and addresses of the stack. All of them lead to loopback.
+const (
+	apexHost, matrixHost, jwtHost, sfuHost, turnHost, stunHost = "example.org", "matrix.example.org", "jwt.example.org", "sfu.example.org", "turn.example.org", "stun.example.org"
+	apexIP, matrixIP, jwtIP, sfuIP, turnIP, stunIP             = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"
+
+	userID    = "@alice:" + apexHost
+	userToken = "syt_alice"
+	version   = "1.2.3"
+)
+
+var stackKey = sfu.Key{ID: "matrixrtc", Secret: secret.New("a-secret-of-the-doctor's-stack-0123456789")}
+
+// stack is a deployment on loopback: a homeserver, this service behind a
+// proxy, and an SFU. A test changes what it likes before start.
+type stack struct {
+	t   *testing.T
+	ca  *matrixtest.CA
+	net *matrixtest.Network // answers SRV questions
+
+	env     map[string]string
+	files   map[string]string
+	options doctor.Options
+
+	dns         map[string][]string // host → addresses
+	dnsError    map[string]error
+	unreachable map[string]bool   // addresses that this machine has no route to
+	routes      map[string]string // IP:port → where it leads; "silent" gives no answer
+	certs       map[string]tls.Certificate
+
+	hs        *matrixtest.Homeserver
+	wellKnown func(host string) http.Handler // of the apex and of the homeserver's host
+	features  map[string]any                 // of /versions
+	transport http.Handler                   // rtc/transports with a token
+	client    func(http.Handler) http.Handler
+	fed       func(http.Handler) http.Handler
+
+	lk       *sfutest.SFU
+	livekit  func(http.Handler) http.Handler // what this service reaches
+	jwtProxy func(http.Handler) http.Handler // what clients reach of this service …
+	sfuProxy func(http.Handler) http.Handler // … and of LiveKit
+	service  func(*handler.Handler)
+	flaws    []sfutest.Flaw
+	webhooks bool
+
+	media   doctor.Media
+	joinErr error
+	silence bool // no data between participants
+	inside  string
+}
+
+func newStack(t *testing.T) *stack {
+	s := &stack{
+		t: t, ca: matrixtest.NewCA(), net: matrixtest.NewNetwork(),
+		files: map[string]string{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
+		dns: map[string][]string{
+			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
+		},
+		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true,
+		features: map[string]any{"org.matrix.msc4140": true},
+	}
+	none := func(h http.Handler) http.Handler { return h }
+	s.client, s.fed, s.livekit, s.jwtProxy, s.sfuProxy = none, none, none, none, none
+	s.service = func(*handler.Handler) {}
+	s.wellKnown = func(string) http.Handler { return document(goodDocument) }
+	s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`)
+	s.configure()
+	s.media = doctor.Media{
+		Username: "theirs:ours", Password: "a-password-of-22-letters", Way: "udp",
+		Candidates: []doctor.Candidate{{"udp", netip.MustParseAddrPort(sfuIP + ":50000")}, {"tcp", netip.MustParseAddrPort(sfuIP + ":7881")}},
+		Servers:    []doctor.ICEServer{{URLs: []string{"turn:" + turnHost + ":3478?transport=udp", "turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
+	}
+	return s
+}
+
+const goodDocument = `{"m.homeserver":{"base_url":"https://matrix.example.org"},
+"org.matrix.msc4143.rtc_foci":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`
+
+// configure writes what the operator writes.
+func (s *stack) configure() {
+	dir := s.t.TempDir()
+	path := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+		return file
+	}
+	s.env = map[string]string{
+		"LIVEKIT_URL":                     "wss://" + sfuHost,
+		"LIVEKIT_INTERNAL_URL":            "http://livekit:7880",
+		"LIVEKIT_KEY":                     stackKey.ID,
+		"LIVEKIT_SECRET":                  stackKey.Secret.Reveal(),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": apexHost,
+		"LIVEKIT_CA_FILE":                 path("ca.pem", string(s.ca.PEM())),
+		"LIVEKIT_STORE":                   "memory",
+	}
+	s.dns["livekit"] = []string{"10.0.0.7"}
+	s.files["/etc/livekit.yaml"] = goodLiveKit
+	s.files["/proc/sys/net/ipv4/ip_local_port_range"] = "32768\t60999\n"
+	s.files["/token"] = userToken + "\n"
+	user, _ := matrix.ParseUserID(userID)
+	s.options = doctor.Options{User: user, TokenFile: "/token", Room: "!room:" + apexHost}
+}
+
+const goodLiveKit = `port: 7880
+rtc:
+  tcp_port: 7881
+  port_range_start: 20000
+  port_range_end: 20200
+  use_external_ip: true
+  stun_servers: [stun.example.org]
+room:
+  auto_create: false
+webhook:
+  api_key: matrixrtc
+  urls: ["http://matrixrtc-auth:8080/sfu_webhook"]
+turn:
+  enabled: true
+  udp_port: 3478
+  domain: turn.example.org
+  tls_port: 5349
+  external_tls: true
+`
+
+// document serves a well-known document as it should be.
+func document(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		answering(text).ServeHTTP(w, nil)
+	})
+}
+
+func answering(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, text)
+	})
+}
+
+// look starts the stack and returns how it is looked at.
+func (s *stack) look() *doctor.Look {
+	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Join: s.join, Version: version}
+	s.start()
+	return lab
+}
+
+// examine runs doctor with the stack's options.
+func (s *stack) examine() doctor.Report {
+	look := s.look()
+	if err := doctor.Prepare(look, &s.options, s.load); err != nil {
+		s.t.Fatal(err)
+	}
+	return doctor.Examine(s.t.Context(), look, s.options, func(*doctor.Check, int) {})
+}
+
+// environment is the process's, which the stacks take turns to set.
+var environment sync.Mutex
+
+// load reads the stack's configuration as the program does.
+func (s *stack) load() (config.Config, []string, error) {
+	environment.Lock()
+	defer environment.Unlock()
+	for _, v := range config.Variables() {
+		os.Setenv(v.Name, s.env[v.Name])
+		defer os.Unsetenv(v.Name)
+	}
+	return config.Inspect()
+}
+
+func (s *stack) readFile(name string) ([]byte, error) {
+	if text, there := s.files[name]; there {
+		return []byte(text), nil
+	}
+	if strings.HasPrefix(name, os.TempDir()) {
+		return os.ReadFile(name)
+	}
+	return nil, os.ErrNotExist
+}
+
+func (s *stack) start() {
+	service := httptest.NewServer(s.newService())
+	s.t.Cleanup(service.Close)
+	s.inside = service.URL
+	if s.env["LIVEKIT_JWT_BIND"] == "" {
+		s.env["LIVEKIT_JWT_BIND"] = service.Listener.Addr().String()
+	}
+	lk := httptest.NewServer(s.livekit(s.newLiveKit()))
+	s.t.Cleanup(lk.Close)
+	s.route("tcp", "10.0.0.7:7880", lk.Listener.Addr().String())
+
+	s.serve(apexIP+":443", apexHost, s.wellKnown(apexHost))
+	s.serve(apexIP+":8448", apexHost, s.fed(s.hs))
+	s.serve(matrixIP+":443", matrixHost, s.client(s.newClientAPI()))
+	s.serve(jwtIP+":443", jwtHost, s.jwtProxy(s.proxy(service.URL, "198.51.100.7")))
+	s.serve(sfuIP+":443", sfuHost, s.sfuProxy(withoutTwirp(s.proxy(lk.URL, ""))))
+	s.route("tcp", "203.0.113.4:443", s.routes["tcp "+sfuIP+":443"])
+	s.startMedia()
+}
+
+// proxy is a reverse proxy that tells who the client is.
+func (s *stack) proxy(to, client string) http.Handler {
+	target, _ := url.Parse(to)
+	return &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			if client != "" {
+				r.Out.Header.Set("X-Forwarded-For", client)
+			}
+		},
+	}
+}
+
+func withoutTwirp(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/twirp") {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

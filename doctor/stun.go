@@ -1,0 +1,119 @@
+package doctor
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+const (
+	stunPort = 3478
+	// stunWait is how long one STUN request may take; over UDP it is sent
+	// twice in that time.
+	stunWait = 2 * time.Second
+	maxSTUN  = 1500
+)
+
+// stun sends a binding request to host:port and returns the address that we
+// have there. Over "tcp" it is framed as ICE has it (RFC 4571).
+func (l *Look) stun(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
+	conn, err := l.dial(ctx, network, hostPort)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	request, err := stun.Build(stun.TransactionID, stun.BindingRequest)
+	if err != nil {
+		conn.Close()
+		return netip.AddrPort{}, err
+	}
+	return askSTUN(ctx, conn, network, request)
+}
+
+// askCandidate asks a candidate as a client of the session would when it
+// checks the connection (RFC 8445, 7.2.2).
+func (l *Look) askCandidate(ctx context.Context, c Candidate, m Media) error {
+	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
+		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
+	if err != nil {
+		return err
+	}
+	conn, err := l.dialAddress(ctx, c.Network, c.Addr.Addr(), strconv.Itoa(int(c.Addr.Port())))
+	if err != nil {
+		return err
+	}
+	_, err = askSTUN(ctx, conn, c.Network, request)
+	return err
+}
+
+// checking are the attributes of a connectivity check by the side that
+// controls. None asks to use the way that it tries.
+type checking struct{}
+
+func (checking) AddTo(m *stun.Message) error {
+	m.Add(stun.AttrPriority, binary.BigEndian.AppendUint32(nil, 1))
+	m.Add(stun.AttrICEControlling, binary.BigEndian.AppendUint64(nil, 1))
+	return nil
+}
+
+// askSTUN sends request over conn, which it closes.
+func askSTUN(ctx context.Context, conn net.Conn, network string, request *stun.Message) (_ netip.AddrPort, err error) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var answer []byte
+	for range 2 {
+		conn.SetDeadline(time.Now().Add(stunWait / 2))
+		if answer, err = exchange(conn, network, request.Raw); err == nil || network == "tcp" {
+			break
+		}
+	}
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return mapped(answer)
+}
+
+// exchange sends one STUN message and reads one.
+func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
+	if network == "tcp" {
+		message = append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
+	}
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, maxSTUN)
+	if network != "tcp" {
+		n, err := conn.Read(answer)
+		return answer[:n], err
+	}
+	if _, err := io.ReadFull(conn, answer[:2]); err != nil {
+		return nil, err
+	}
+	size := min(int(binary.BigEndian.Uint16(answer)), len(answer))
+	_, err := io.ReadFull(conn, answer[:size])
+	return answer[:size], err
+}
+
+var errNotSTUN = errors.New("the answer is not STUN")
+
+// mapped returns our address from a binding success; an error response proves
+// no less that STUN is spoken there, and tells no address.
+func mapped(answer []byte) (netip.AddrPort, error) {
+	message := &stun.Message{Raw: answer}
+	if message.Decode() != nil || message.Type.Method != stun.MethodBinding {
+		return netip.AddrPort{}, errNotSTUN
+	}
+	var address stun.XORMappedAddress
+	if address.GetFrom(message) != nil {
+		return netip.AddrPort{}, nil
+	}
+	ip, _ := netip.AddrFromSlice(address.IP)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(address.Port)), nil
+}

@@ -1,0 +1,93 @@
+package doctor
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// intro begins docs/troubleshooting.md.
+const intro = `# Troubleshooting
+
+` + "`matrixrtc-auth doctor`" + ` looks for all of these causes and names the one that holds. In the container it needs no argument:
+
+` + "```sh\ndocker compose exec matrixrtc-auth /matrixrtc-auth doctor\n```" + `
+
+[Operations](operations.md#doctor) has its options. This page is made from its table of causes (` + "`go generate ./doctor`" + `): look for what Element Call shows, or for the check that failed. A warning (!) may be meant so, or cannot be judged from where doctor runs.
+
+`
+
+// seen is what some of them look like, which the tests of the whole stack show.
+//
+//go:embed seen.md
+var seen string
+
+// Troubleshooting returns docs/troubleshooting.md: the causes by what Element
+// Call shows, what some look like, and all of them by group.
+func Troubleshooting() string {
+	var b strings.Builder
+	b.WriteString(intro)
+	writeCodes(&b)
+	b.WriteString(seen + "\n")
+	for _, name := range groups {
+		fmt.Fprintf(&b, "## %s\n\n", titles[name])
+		for _, c := range table {
+			if group(c.Checks[0]) == name {
+				c.document(&b)
+			}
+		}
+	}
+	return strings.TrimSpace(b.String()) + "\n"
+}
+
+// groups are those of the checks, in their order.
+var groups = []string{"config", "livekit", "homeserver", "public", "service", "sfu", "webhook", "user"}
+
+func writeCodes(b *strings.Builder) {
+	b.WriteString("## What Element Call shows\n\n| Code | Causes |\n| --- | --- |\n")
+	for _, code := range []string{missingTransport, openIDError, sfuError, connectionLost} {
+		var links []string
+		for _, c := range table {
+			if c.Code == code {
+				links = append(links, fmt.Sprintf("[%s](#%s)", c.ID, c.ID))
+			}
+		}
+		fmt.Fprintf(b, "| `%s` | %s |\n", code, strings.Join(links, ", "))
+	}
+	b.WriteString("\nOlder versions say `MISSING_MATRIX_RTC_FOCUS` for the first.\n\n")
+}
+
+// document writes the part of one cause.
+func (c *Cause) document(b *strings.Builder) {
+	text, remedy := c.explain(nil)
+	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, escape(sentence(text)), escape(sentence(remedy)))
+	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", marks[c.Status], vantages[c.From], quoted(c.Checks))
+	if c.Code != "" {
+		fmt.Fprintf(b, "- **Element Call shows:** `%s`\n", c.Code)
+	}
+	b.WriteString("\n")
+}
+
+var vantages = map[string]string{"inside": "inside:", "outside": "outside:", "both": "inside and outside:"}
+
+func quoted(ids []string) string {
+	list := slices.Clone(ids)
+	for i, id := range list {
+		list[i] = "`" + id + "`"
+	}
+	return strings.Join(list, ", ")
+}
+
+// sentence makes one of a text that stands behind a colon elsewhere.
+func sentence(text string) string {
+	if first, _, _ := strings.Cut(text, " "); !strings.ContainsAny(first, "_./:") {
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	return strings.TrimSuffix(text, ".") + "."
+}
+
+// escape keeps Markdown from reading settings as its own.
+func escape(text string) string {
+	return strings.NewReplacer("*", `\*`, "<", "&lt;").Replace(text)
+}

@@ -1,0 +1,198 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+)
+
+const wellKnownPath = "/.well-known/matrix/client"
+
+// clientWellKnown is .well-known/matrix/client.
+type clientWellKnown struct {
+	Homeserver struct {
+		BaseURL string `json:"base_url"`
+	} `json:"m.homeserver"`
+	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
+}
+
+// focus is one place for calls, in the well-known document and in Synapse's
+// transports.
+type focus struct {
+	Type    string `json:"type"`
+	Service string `json:"livekit_service_url"`
+	URL     string `json:"url,omitempty"`
+}
+
+// wellKnown fetches the document from the server name itself, as a browser
+// does, and looks at its form.
+func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
+	address := "https://" + s.name.String() + wellKnownPath
+	r, err := e.look.follow(ctx, address)
+	v := vars{"server": s.name.String(), "url": address}
+	switch {
+	case err != nil:
+		return found("wellknown-broken", v, "GET %s: %s", address, reason(err))
+	case r.status == http.StatusNotFound:
+		return found("wellknown-missing", v, "GET %s: %s", address, r)
+	case r.status != http.StatusOK:
+		return found("wellknown-status", v, "GET %s: %s", address, r)
+	case len(r.origins()) == 0:
+		return found("wellknown-no-cors", v, "GET %s: no Access-Control-Allow-Origin", address)
+	case !oneOrigin(r):
+		return found("wellknown-two-cors", v, "GET %s: Access-Control-Allow-Origin %q", address, r.origins())
+	}
+	return e.readWellKnown(s, address, r)
+}
+
+func (e *exam) readWellKnown(s *server, address string, r reply) Finding {
+	v := vars{"server": s.name.String(), "url": address}
+	s.document = &clientWellKnown{}
+	if json.Unmarshal(r.body, s.document) != nil {
+		return found("wellknown-not-json", v, "GET %s: %d bytes that are not JSON", address, len(r.body))
+	}
+	if kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type")); kind != "application/json" {
+		return found("wellknown-type", v, "GET %s: Content-Type %q", address, clip(kind))
+	}
+	return ok("GET %s: JSON, one CORS header", address)
+}
+
+// oneOrigin reports whether a browser lets every page read the answer.
+func oneOrigin(r reply) bool {
+	list := r.origins()
+	return len(list) == 1 && (list[0] == "*" || list[0] == origin)
+}
+
+// follow is get that follows up to three redirects, as browsers do.
+func (l *Look) follow(ctx context.Context, address string) (r reply, err error) {
+	for range 4 {
+		r, err = l.get(ctx, address)
+		if err != nil || r.status/100 != 3 {
+			return r, err
+		}
+		from, _ := url.Parse(address)
+		to, bad := from.Parse(r.header.Get("Location"))
+		if bad != nil {
+			return r, nil
+		}
+		address = to.String()
+	}
+	return r, nil
+}
+
+// foci looks where the document sends clients, and learns where this service
+// is.
+func (e *exam) foci(_ context.Context, s *server) Finding {
+	v := vars{"server": s.name.String()}
+	var livekit []string
+	for _, f := range s.document.Foci {
+		if f.Type == "livekit" {
+			livekit = append(livekit, f.Service)
+		}
+	}
+	if len(livekit) == 0 {
+		return found("foci-missing", v, "the document has no org.matrix.msc4143.rtc_foci of the type livekit")
+	}
+	raw := livekit[0]
+	lint := lintService(raw, v)
+	if lint.Status == Fail {
+		return lint
+	}
+	if e.o.PublicURL != nil && strings.TrimRight(e.o.PublicURL.String(), "/") != strings.TrimRight(raw, "/") {
+		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
+		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
+	}
+	if e.service == nil && s == e.servers[0] {
+		e.service, _ = url.Parse(raw)
+	}
+	if lint.Status != OK {
+		return lint
+	}
+	if strings.HasSuffix(raw, "/") {
+		return found("foci-slash", v, "livekit_service_url is %s", clip(raw))
+	}
+	return ok("livekit_service_url is %s", clip(raw))
+}
+
+// placeholders are host names that stand in examples.
+var placeholders = []string{"example.com", "example.org", "example.net", "domain.tld", "yourdomain", "your-domain", "mydomain"}
+
+// lintService judges a livekit_service_url by its looks.
+func lintService(raw string, v vars) Finding {
+	u, err := url.Parse(raw)
+	v["url"] = clip(raw)
+	seen := fmt.Sprintf("livekit_service_url is %q", clip(raw))
+	switch {
+	case err != nil || u.Hostname() == "" || strings.ContainsAny(raw, "<>{}$ "):
+		return found("foci-empty", v, "%s", seen)
+	case u.Scheme == "wss" || u.Scheme == "ws":
+		return found("foci-wss", v, "%s", seen)
+	case u.Scheme != "https" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1":
+		return found("foci-http", v, "%s", seen)
+	case strings.EqualFold(u.Hostname(), formerPublicService):
+		return found("former-service-foci", v, "%s", seen)
+	case isPlaceholder(u.Hostname(), v["server"]):
+		return found("foci-example", v, "%s", seen)
+	case strings.Contains(u.Path, "//"):
+		return found("foci-double-slash", v, "%s", seen)
+	}
+	return ok("%s", seen)
+}
+
+// isPlaceholder reports whether a host was copied from an example: it lies
+// below one, and the server itself does not.
+func isPlaceholder(host, server string) bool {
+	for _, p := range placeholders {
+		if strings.Contains(strings.ToLower(host), p) && !strings.Contains(strings.ToLower(server), p) {
+			return true
+		}
+	}
+	return false
+}
+
+// wellKnownCopy compares the document with that of base_url's host, which old
+// clients and people look at instead.
+func (e *exam) wellKnownCopy(ctx context.Context, s *server) Finding {
+	base, err := url.Parse(s.document.Homeserver.BaseURL)
+	if err != nil || base.Host == "" || base.Host == s.name.String() {
+		return na("the server name and base_url are one host")
+	}
+	address := base.Scheme + "://" + base.Host + wellKnownPath
+	r, err := e.look.follow(ctx, address)
+	if err != nil || r.status != http.StatusOK {
+		return ok("%s has no document of its own", address)
+	}
+	var copied clientWellKnown
+	if json.Unmarshal(r.body, &copied) != nil {
+		return ok("%s is another page", address)
+	}
+	if !reflect.DeepEqual(copied.Foci, s.document.Foci) {
+		return found("wellknown-copies-differ", vars{"server": s.name.String(), "other": clip(base.Host)},
+			"%s has the foci %s, %s has %s", base.Host, show(copied.Foci), s.name, show(s.document.Foci))
+	}
+	return ok("%s says the same", address)
+}
+
+// show lists foci by their addresses.
+func show(list []focus) string {
+	var texts []string
+	for _, f := range list {
+		texts = append(texts, clip(f.Service+f.tail()))
+	}
+	if len(texts) == 0 {
+		return "none"
+	}
+	return strings.Join(texts, ", ")
+}
+
+func (f focus) tail() string {
+	if f.URL == "" {
+		return ""
+	}
+	return " (url " + f.URL + ")"
+}

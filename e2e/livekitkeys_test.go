@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"flag"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	livekit "github.com/livekit/livekit-server/pkg/config"
+)
+
+var writeKeys = flag.Bool("write-keys", false, "write doctor/livekit_keys.txt")
+
+// TestLiveKitKeys holds the list of settings that doctor knows against those
+// of the SFU that runs here.
+func TestLiveKitKeys(t *testing.T) {
+	const file = "../doctor/livekit_keys.txt"
+	keys := map[string]bool{}
+	collect(keys, "", reflect.TypeFor[livekit.Config](), 0)
+	var lines []string
+	for key := range keys {
+		lines = append(lines, key)
+	}
+	slices.Sort(lines)
+	want := "# The settings of livekit.yaml in LiveKit v1.13.5: * is any name, [] an entry of a list.\n" + strings.Join(lines, "\n") + "\n"
+	if *writeKeys {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not the SFU's list; go test -run LiveKitKeys . -args -write-keys writes it", file)
+	}
+}
+
+// collect adds the dotted paths of all settings within t.
+func collect(keys map[string]bool, path string, t reflect.Type, depth int) {
+	const deepest = 8
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	_, own := reflect.PointerTo(t).MethodByName("UnmarshalYAML")
+	switch {
+	case depth > deepest || own:
+	case t.Kind() == reflect.Map:
+		keys[path+".*"] = true
+		collect(keys, path+".*", t.Elem(), depth+1)
+	case t.Kind() == reflect.Slice:
+		collect(keys, path+"[]", t.Elem(), depth+1)
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			collectField(keys, path, t.Field(i), depth)
+		}
+	}
+}
+
+func collectField(keys map[string]bool, path string, field reflect.StructField, depth int) {
+	name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+	switch {
+	case !field.IsExported() || name == "-":
+		return
+	case strings.Contains(options, "inline"):
+		collect(keys, path, field.Type, depth+1)
+		return
+	case name == "":
+		name = strings.ToLower(field.Name)
+	}
+	full := strings.TrimPrefix(path+"."+name, ".")
+	keys[full] = true
+	collect(keys, full, field.Type, depth+1)
+}
