@@ -1,6 +1,7 @@
 package leave
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -10,12 +11,9 @@ import (
 const (
 	patrolTick = time.Second
 	patrolMost = 100 // rooms looked at in one tick
-	// neverOff is the interval of an operator who set none: a webhook can
-	// always be lost.
+	// neverOff is the longest interval, also of an operator who set none: a
+	// webhook can always be lost.
 	neverOff = 10 * time.Minute
-	// answeredOften is how often the store is told that a participant is
-	// still there.
-	answeredOften = 10 * time.Minute
 )
 
 // patrol looks into every room once an interval, for what was not reported.
@@ -44,10 +42,7 @@ const returning = 3 * time.Second
 // Whoever is there by the end of that time, but not at that very moment, has
 // been seen.
 func (k *Keeper) every(now time.Time) time.Duration {
-	every := k.Interval
-	if every == 0 {
-		every = neverOff
-	}
+	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	_, recovered := k.watch.state()
 	if recovered.IsZero() {
 		return every
@@ -69,7 +64,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 	defer cancel()
 	sessions, err := k.SFU.Sessions(asking, room)
 	if err != nil {
-		k.sfuFailed(err)
+		k.unheard(ctx, jobs, err)
 		return
 	}
 	now := time.Now()
@@ -95,7 +90,7 @@ func found(job Job, session string, now time.Time) func(Job) Job {
 	switch {
 	case session == "" || job.State == Cancelling:
 		return nil
-	case session == job.Session && job.State == Connected && now.Sub(job.Answered) < answeredOften:
+	case session == job.Session && job.State == Connected && job.SilentSince.IsZero():
 		return nil
 	}
 	return func(j Job) Job { return j.Present(now, session) }
@@ -107,7 +102,7 @@ func found(job Job, session string, now time.Time) func(Job) Job {
 func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
 	forgotten, err := k.forgotten(ctx, room, jobs...)
 	if err != nil {
-		k.sfuFailed(err)
+		k.unheard(ctx, jobs, err)
 		return
 	}
 	now := time.Now()
@@ -122,5 +117,20 @@ func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
 			}
 			return j.Absent(now, k.Grace.Confirm, outage)
 		})
+	}
+}
+
+// unheard is told that the SFU has not said whether the participants of jobs
+// are there. Those who are looked for alone hear of it themselves.
+func (k *Keeper) unheard(ctx context.Context, jobs []Job, err error) {
+	if ctx.Err() != nil {
+		return // the program ends
+	}
+	k.sfuFailed(err)
+	now := time.Now()
+	for _, job := range jobs {
+		if job.State == Connected && job.SilentSince.IsZero() {
+			k.write(ctx, job, func(j Job) Job { return j.unheard(now) })
+		}
 	}
 }

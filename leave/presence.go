@@ -62,6 +62,15 @@ func (j Job) isBefore(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
+// over says why a job ends without an action, "" if it does not. While the SFU
+// is away nobody is asked about, which is as if everybody were, in vain.
+func (k *Keeper) over(j Job, now time.Time) string {
+	if down, since := k.watch.state(); down {
+		j = j.unheard(later(since, j.AcceptedAt))
+	}
+	return j.Over(now, time.UnixMilli(k.began.Load()))
+}
+
 // look asks the SFU whether the participant is there.
 func (k *Keeper) look(ctx context.Context, t task) {
 	there, err := k.ask(ctx, t.Job)

@@ -28,6 +28,7 @@ type world struct {
 	interval time.Duration
 	jitter   func(time.Duration) time.Duration // nil: at random
 	silent   func()
+	degraded func() bool
 	shared   bool
 
 	mu      sync.Mutex
@@ -83,7 +84,7 @@ func (w *world) start() {
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: w, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
-		Log: w.log, Silent: w.silent, Shared: w.shared,
+		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended
