@@ -62,10 +62,12 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 		for_    time.Duration
 		kept    bool
 	}{
-		"away for less":     {down, 58 * time.Minute, true},
-		"away for more":     {down, 62 * time.Minute, false},
-		"one room for less": {func(w *world) { w.fault = failing(sfu.CauseStatus, "Session", "Sessions") }, 58 * time.Minute, true},
-		"one room for more": {func(w *world) { w.fault = failing(sfu.CauseStatus, "Session", "Sessions") }, 63 * time.Minute, false},
+		"away for less":             {down, 58 * time.Minute, true},
+		"away for more":             {down, 62 * time.Minute, false},
+		"away behind a proxy":       {func(w *world) { w.fault = failing(sfu.CauseStatus, false, questions...) }, 63 * time.Minute, false},
+		"half of it behind a proxy": {func(w *world) { w.fault = failing(sfu.CauseStatus, false, "Session", "Sessions") }, 63 * time.Minute, false},
+		"one room for less":         {func(w *world) { w.fault = failing(sfu.CauseStatus, true, "Session", "Sessions") }, 58 * time.Minute, true},
+		"one room for more":         {func(w *world) { w.fault = failing(sfu.CauseStatus, true, "Session", "Sessions") }, 63 * time.Minute, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -67,6 +67,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 		k.unheard(ctx, jobs, err)
 		return
 	}
+	k.sfuAnswered()
 	now := time.Now()
 	k.listen(jobs, sessions, now)
 	var missing []Job

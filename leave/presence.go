@@ -32,6 +32,8 @@ func (k *Keeper) ask(ctx context.Context, j Job) (presence, error) {
 	}
 	if err != nil {
 		k.sfuFailed(err)
+	} else {
+		k.sfuAnswered()
 	}
 	there.session = session
 	return there, err

@@ -40,6 +40,7 @@ type world struct {
 	line       chan struct{} // closed when the SFU ends
 	asked      int
 	created    []sfu.Room
+	noRoom     sfu.Room  // one that is not there whatever roomAt is
 	roomAt     time.Time // when the room was made, zero while there is none
 	hsDown     bool
 	budget     *leave.Budget
@@ -163,6 +164,9 @@ func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	if err := w.away("RoomSince", room); err != nil {
 		return time.Time{}, err
 	}
+	if room == w.noRoom {
+		return time.Time{}, nil
+	}
 	return w.roomAt, nil
 }
 
@@ -278,6 +282,9 @@ func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
 		return err
 	}
 	w.created = append(w.created, room)
+	if room == w.noRoom {
+		w.noRoom = ""
+	}
 	w.makeRoom()
 	return nil
 }
