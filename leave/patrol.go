@@ -37,21 +37,18 @@ func (k *Keeper) patrol(ctx context.Context) {
 // SFU that was away.
 const returning = 3 * time.Second
 
-// every is how long ago the last look into a room may be: after an outage of
-// the SFU every room is looked into at once, and again while clients come back.
+// every is how long ago the last look into a room may be: after a start of the
+// program every room is looked into at once, and also after an outage of the
+// SFU, and again while clients come back.
 // Whoever is there by the end of that time, but not at that very moment, has
 // been seen.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	_, recovered := k.watch.state()
-	if recovered.IsZero() {
-		return every
+	if !recovered.IsZero() && now.Sub(recovered) <= 2*k.Grace.Outage {
+		every = min(every, returning)
 	}
-	since := now.Sub(recovered)
-	if since <= 2*k.Grace.Outage {
-		return min(every, since, returning)
-	}
-	return min(every, since)
+	return min(every, now.Sub(later(recovered, k.started)))
 }
 
 // inspect compares a room's jobs with who is in it.

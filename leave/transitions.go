@@ -36,8 +36,10 @@ func (j Job) Left(now time.Time, session string, reason Reason, grace Grace) Job
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// It may be the report of a joining that is still to come.
+		// It has been there, though the report of its joining may be still to
+		// come.
 		j.LeftSession = session
+		j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	}
 	if session == "" || session != j.Session || j.State != Connected {
 		return j.askNow(now)
@@ -52,9 +54,7 @@ func (j Job) Aborted(now time.Time, session string, reason Reason, grace Grace) 
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)
 	}
-	if limit := now.Add(abortedWait); limit.Before(j.Deadline) {
-		j.Deadline = limit
-	}
+	j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	return j.askNow(now)
 }
 
@@ -293,8 +293,12 @@ func (j Job) settled(now time.Time) Job {
 	return j
 }
 
-// askNow has the SFU asked.
+// askNow has the SFU asked. Before a send it is anyhow, and the send may have to
+// wait for the homeserver.
 func (j Job) askNow(now time.Time) Job {
+	if j.State == Sending {
+		return j
+	}
 	j.NextLook = earlier(j.NextLook, now)
 	return j
 }
