@@ -58,7 +58,7 @@ type Environment struct {
 	MaxJobsPerUser        Value `envconfig:"LIVEKIT_MAX_JOBS_PER_USER" unset:"100" meaning:"how many of them one user may have, 1 to 1000000"`
 	ReconnectGrace        Value `envconfig:"LIVEKIT_RECONNECT_GRACE" unset:"1s" meaning:"how long a participant whose connection broke may take to come back before the leave is sent, 0s to 1m"`
 	DelayedEventRate      Value `envconfig:"LIVEKIT_DELAYED_EVENT_RATE" unset:"10/s" meaning:"requests a second to one homeserver that keep leaves alive or send them, 0.1 to 10000; off for no bound; Synapse's rc_delayed_event_mgmt must allow as much"`
-	SanityCheckInterval   Value `envconfig:"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS" unset:"60" meaning:"seconds between two looks at who is on the SFU, for webhooks that were lost, at most 86400; 0 looks every 10 minutes"`
+	SanityCheckInterval   Value `envconfig:"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS" unset:"60" meaning:"seconds between two looks at who is on the SFU, for webhooks that were lost, at most 86400; 0, and everything over 600, looks every 10 minutes"`
 
 	ASToken          Value `envconfig:"LIVEKIT_AS_TOKEN" meaning:"as_token of the application service's registration; not used yet"`
 	HSToken          Value `envconfig:"LIVEKIT_HS_TOKEN" meaning:"hs_token of the application service's registration; not used yet"`

@@ -145,18 +145,19 @@ func mayBeStored(err error) bool {
 }
 
 // withdraw removes a new job that its client was told is not kept, though it
-// may be. One that has replaced another meanwhile stays: nobody would restart
-// either.
+// may be. One that has replaced another meanwhile stays, nobody would restart
+// either, and so does one that was delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
+	job.AcceptedAt = job.AcceptedAt.Truncate(time.Millisecond) // as stores keep it
 	stored, err := k.Store.Get(asking, job.Key)
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
 		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: a delegation that was refused may be stored",
 			append(attrs(job), slog.String("err", err.Error()))...)
-	case stored.DelayID == job.DelayID && len(stored.Replaces) == 0:
+	case stored.Same(job) && len(stored.Replaces) == 0:
 		k.end(ctx, stored, slog.LevelWarn, "the store took too long, and its client was told that it is not kept")
 	}
 }
@@ -182,15 +183,18 @@ const (
 
 // Report writes a report to the job concerned, if there is one, and returns
 // when it is stored, within a second. Acting on it comes after. [ErrAway] says
-// that the store does not answer and this process does not know the job:
-// another may, if the report comes again.
+// that it is to come again: the store does not answer and this process does not
+// know the job, as another may, or others were always quicker to write.
 func (k *Keeper) Report(ctx context.Context, r Report) error {
 	k.silence.heard.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	err := k.report(ctx, r)
-	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAway) {
+	switch {
+	case errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAway):
 		return nil
+	case errors.Is(err, ErrConflict):
+		return fmt.Errorf("%w (%w)", ErrAway, err)
 	}
 	return err
 }

@@ -86,6 +86,23 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 	})
 }
 
+// A report that loses every race is to come again.
+func TestReportLosesEveryRace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
+		s.before = func(_ context.Context, call string) error {
+			if call == "Save" {
+				return leave.ErrConflict
+			}
+			return nil
+		}
+		if err := w.keeper.Report(t.Context(), leave.Report{Key: key, Session: "S1"}); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+	})
+}
+
 // lost has the answers to the Puts that follow be lost.
 func lost(error) error { return context.DeadlineExceeded }
 
@@ -101,6 +118,36 @@ func TestLostAnswer(t *testing.T) {
 		time.Sleep(time.Second)
 		if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
 			t.Errorf("the job is stored: %v", err)
+		}
+	})
+}
+
+// Nor does it take away the one that its client delegated when it was told so.
+func TestLostAnswerAndAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.after = lost
+		time.Sleep(300 * time.Microsecond) // stores keep milliseconds
+		job := another(t, 1, long)
+		gets := 0
+		s.before = func(_ context.Context, call string) error {
+			if call == "Get" {
+				if gets++; gets == 2 { // that of the withdrawal
+					s.after = nil
+					time.Sleep(time.Millisecond)
+					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return nil
+		}
+		if err := w.keeper.Delegate(t.Context(), job, many); err == nil {
+			t.Error("the answer was not lost")
+		}
+		time.Sleep(time.Second)
+		if _, err := s.Get(t.Context(), job.Key); err != nil {
+			t.Errorf("the second one is gone, too: %v", err)
 		}
 	})
 }

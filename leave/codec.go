@@ -23,7 +23,7 @@ type record struct {
 	ClearLeave  bool         `json:"clear_leave,omitempty"`
 	Deadline    int64        `json:"deadline"`
 	Restarted   int64        `json:"restarted"`
-	Answered    int64        `json:"answered"`
+	SilentSince int64        `json:"silent_since,omitempty"`
 	RoomSeen    int64        `json:"room_seen,omitempty"`
 	NextRestart int64        `json:"next_restart"`
 	NextLook    int64        `json:"next_look"`
@@ -45,7 +45,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Delay: j.Delay.Milliseconds(), AcceptedAt: millis(j.AcceptedAt),
 		State: j.State, Since: millis(j.Since),
 		Session: j.Session, LeftSession: j.LeftSession, ClearLeave: j.ClearLeave,
-		Deadline: millis(j.Deadline), Restarted: millis(j.Restarted), Answered: millis(j.Answered),
+		Deadline: millis(j.Deadline), Restarted: millis(j.Restarted), SilentSince: millis(j.SilentSince),
 		NextRestart: millis(j.NextRestart), NextLook: millis(j.NextLook),
 		Restarts: j.Restarts, Looks: j.Looks, Sends: j.Sends,
 		RoomSeen: millis(j.RoomSeen), NextCancel: millis(j.NextCancel), Cancels: j.Cancels,
@@ -76,7 +76,7 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 		Delay: time.Duration(r.Delay) * time.Millisecond, AcceptedAt: instant(r.AcceptedAt),
 		State: r.State, Since: instant(r.Since),
 		Session: r.Session, LeftSession: r.LeftSession, ClearLeave: r.ClearLeave,
-		Deadline: instant(r.Deadline), Restarted: instant(r.Restarted), Answered: instant(r.Answered),
+		Deadline: instant(r.Deadline), Restarted: instant(r.Restarted), SilentSince: instant(r.SilentSince),
 		NextRestart: instant(r.NextRestart), NextLook: instant(r.NextLook),
 		Restarts: r.Restarts, Looks: r.Looks, Sends: r.Sends,
 		RoomSeen: instant(r.RoomSeen), NextCancel: instant(r.NextCancel), Cancels: r.Cancels,

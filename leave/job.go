@@ -56,8 +56,9 @@ type Job struct {
 	// participant in it or created for it. A room that was made later is not
 	// the one that it was in.
 	RoomSeen time.Time
-	// Answered is when the SFU last said whether the participant is there.
-	Answered time.Time
+	// SilentSince is since when the SFU has been asked in vain whether the
+	// participant is there, the zero time when the last question was answered.
+	SilentSince time.Time
 
 	// NextRestart, NextLook (the SFU is asked, and a leave sent) and NextCancel
 	// are when these things are due.
@@ -93,8 +94,8 @@ const (
 
 const (
 	maxWait       = time.Hour   // nobody comes
-	abortedWait   = time.Minute // a connection that failed may be tried again
-	maxUnanswered = time.Hour   // without any word about presence
+	abortedWait   = time.Minute // one who failed, or came and went, may try again
+	maxUnanswered = time.Hour   // of asking in vain about presence
 	minGiveUp     = time.Hour   // without any successful restart
 	maxSendTime   = time.Hour   // a send is tried no longer than this
 	minSendTime   = time.Second // nor shorter
@@ -108,7 +109,7 @@ const (
 func New(key Key, user matrix.UserID, id matrix.DelayID, delay time.Duration, now time.Time) Job {
 	j := Job{
 		Key: key, User: user, DelayID: id, Delay: delay,
-		AcceptedAt: now, Restarted: now, Answered: now,
+		AcceptedAt: now, Restarted: now,
 		State: Waiting, Since: now,
 		Deadline: now.Add(min(maxWait, delay)),
 		NextLook: now,

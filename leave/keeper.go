@@ -123,10 +123,10 @@ func (k *Keeper) init() {
 }
 
 // round notes that the loop goes on. After a long stop (a process that was
-// frozen, a laptop that slept) it begins anew: no job is given up for what
-// nobody could do.
+// frozen, a laptop that slept, a store that was away with jobs of which there
+// was no copy) it begins anew: no job is given up for what nobody could do.
 func (k *Keeper) round(now time.Time) {
-	if k.Stalled(now) {
+	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())
 	}
 	k.beat.Store(now.UnixMilli())
@@ -191,7 +191,7 @@ func (k *Keeper) act(ctx context.Context, t task) {
 		return
 	}
 	now := time.Now()
-	if why := t.Over(now, time.UnixMilli(k.began.Load())); why != "" {
+	if why := k.over(t.Job, now); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
 		return
 	}

@@ -1,6 +1,7 @@
 package leave
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -10,12 +11,9 @@ import (
 const (
 	patrolTick = time.Second
 	patrolMost = 100 // rooms looked at in one tick
-	// neverOff is the interval of an operator who set none: a webhook can
-	// always be lost.
+	// neverOff is the longest interval, also of an operator who set none: a
+	// webhook can always be lost.
 	neverOff = 10 * time.Minute
-	// answeredOften is how often the store is told that a participant is
-	// still there.
-	answeredOften = 10 * time.Minute
 )
 
 // patrol looks into every room once an interval, for what was not reported.
@@ -39,24 +37,18 @@ func (k *Keeper) patrol(ctx context.Context) {
 // SFU that was away.
 const returning = 3 * time.Second
 
-// every is how long ago the last look into a room may be: after an outage of
-// the SFU every room is looked into at once, and again while clients come back.
+// every is how long ago the last look into a room may be: after a start of the
+// program every room is looked into at once, and also after an outage of the
+// SFU, and again while clients come back.
 // Whoever is there by the end of that time, but not at that very moment, has
 // been seen.
 func (k *Keeper) every(now time.Time) time.Duration {
-	every := k.Interval
-	if every == 0 {
-		every = neverOff
-	}
+	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	_, recovered := k.watch.state()
-	if recovered.IsZero() {
-		return every
+	if !recovered.IsZero() && now.Sub(recovered) <= 2*k.Grace.Outage {
+		every = min(every, returning)
 	}
-	since := now.Sub(recovered)
-	if since <= 2*k.Grace.Outage {
-		return min(every, since, returning)
-	}
-	return min(every, since)
+	return min(every, now.Sub(later(recovered, k.started)))
 }
 
 // inspect compares a room's jobs with who is in it.
@@ -69,9 +61,10 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 	defer cancel()
 	sessions, err := k.SFU.Sessions(asking, room)
 	if err != nil {
-		k.sfuFailed(err)
+		k.unheard(ctx, jobs, err)
 		return
 	}
+	k.sfuAnswered()
 	now := time.Now()
 	k.listen(jobs, sessions, now)
 	var missing []Job
@@ -95,7 +88,7 @@ func found(job Job, session string, now time.Time) func(Job) Job {
 	switch {
 	case session == "" || job.State == Cancelling:
 		return nil
-	case session == job.Session && job.State == Connected && now.Sub(job.Answered) < answeredOften:
+	case session == job.Session && job.State == Connected && job.SilentSince.IsZero():
 		return nil
 	}
 	return func(j Job) Job { return j.Present(now, session) }
@@ -107,7 +100,7 @@ func found(job Job, session string, now time.Time) func(Job) Job {
 func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
 	forgotten, err := k.forgotten(ctx, room, jobs...)
 	if err != nil {
-		k.sfuFailed(err)
+		k.unheard(ctx, jobs, err)
 		return
 	}
 	now := time.Now()
@@ -122,5 +115,20 @@ func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
 			}
 			return j.Absent(now, k.Grace.Confirm, outage)
 		})
+	}
+}
+
+// unheard is told that the SFU has not said whether the participants of jobs
+// are there. Those who are looked for alone hear of it themselves.
+func (k *Keeper) unheard(ctx context.Context, jobs []Job, err error) {
+	if ctx.Err() != nil {
+		return // the program ends
+	}
+	k.sfuFailed(err)
+	now := time.Now()
+	for _, job := range jobs {
+		if job.State == Connected && job.SilentSince.IsZero() {
+			k.write(ctx, job, func(j Job) Job { return j.unheard(now) })
+		}
 	}
 }

@@ -32,6 +32,8 @@ func (k *Keeper) ask(ctx context.Context, j Job) (presence, error) {
 	}
 	if err != nil {
 		k.sfuFailed(err)
+	} else {
+		k.sfuAnswered()
 	}
 	there.session = session
 	return there, err
@@ -60,6 +62,15 @@ const clockSkew = 2 * time.Second
 // none, is not the one that the participant was in.
 func (j Job) isBefore(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
+}
+
+// over says why a job ends without an action, "" if it does not. While the SFU
+// is away nobody is asked about, which is as if everybody were, in vain.
+func (k *Keeper) over(j Job, now time.Time) string {
+	if down, since := k.watch.state(); down {
+		j = j.unheard(later(since, j.AcceptedAt))
+	}
+	return j.Over(now, time.UnixMilli(k.began.Load()))
 }
 
 // look asks the SFU whether the participant is there.

@@ -2,6 +2,11 @@ package leave_test
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,17 +14,19 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// failing returns a fault of single calls of the SFU.
-func failing(cause string, calls ...string) func(string, sfu.Room) error {
+// failing returns a fault of single calls of the SFU: its own word, or that of a
+// proxy before it.
+func failing(cause string, own bool, calls ...string) func(string, sfu.Room) error {
 	return func(call string, _ sfu.Room) error {
-		for _, c := range calls {
-			if c == call {
-				return &sfu.Error{Op: call, Cause: cause, Err: errors.New("scripted")}
-			}
+		if !slices.Contains(calls, call) {
+			return nil
 		}
-		return nil
+		return &sfu.Error{Op: call, Cause: cause, Answered: own, Err: errors.New("scripted")}
 	}
 }
+
+// questions are all calls of the SFU.
+var questions = []string{"Session", "Sessions", "RoomSince", "CreateRoom", "Ping"}
 
 // An SFU that has restarted unseen, and does not say whether the room is the
 // one that somebody was in, has said nothing.
@@ -32,7 +39,7 @@ func TestRoomIsNotKnown(t *testing.T) {
 					w.set(func() { w.proxied = true })
 					time.Sleep(3 * time.Minute)
 					w.report(leave.Left, "S1", leave.Unclear) // its connection broke
-					w.set(func() { w.fault = failing(cause, call) })
+					w.set(func() { w.fault = failing(cause, cause == sfu.CauseStatus, call) })
 					w.sfuRestart()
 					time.Sleep(8 * time.Second)
 					w.set(func() { w.fault = nil })
@@ -84,4 +91,148 @@ func TestLastLeaveIsNotReported(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.wantFate("d1", "sent", gone, w.interval+grace.Confirm+2*time.Second)
 	})
+}
+
+// A proxy before the SFU keeps its connections, and answers for it.
+func TestSFUBehindAProxy(t *testing.T) {
+	for _, cause := range []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp, sfu.CauseRedirect, sfu.CauseTimeout} {
+		t.Run(cause, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, 18*time.Second)
+				w.set(func() { w.proxied = true })
+				time.Sleep(70 * time.Second)
+				w.vanish()
+				w.set(func() { w.roomAt, w.fault = time.Time{}, failing(cause, false, questions...) })
+				time.Sleep(62 * time.Second) // with a look into the room
+				if w.current().SFUAnswers() {
+					t.Error("it seems to answer")
+				}
+				w.set(func() { w.fault = nil })
+				time.Sleep(5*time.Second + 100*time.Millisecond)
+				w.wantCreated(1)
+				time.Sleep(9 * time.Second)
+				w.join("S2")
+				time.Sleep(10 * time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+				if !w.current().SFUAnswers() {
+					t.Error("it seems to be away")
+				}
+			})
+		})
+	}
+}
+
+// An SFU that knows our key no longer answers nobody's question. That is not an
+// outage, but the operator hears of it, once in a while.
+func TestSFURefusesTheKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 18*time.Second)
+		var warnings lines
+		w.log = slog.New(slog.NewTextHandler(&warnings, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		w.again(time.Second)
+		w.set(func() { w.fault = failing(sfu.CauseUnauthorized, true, questions...) })
+		time.Sleep(9 * time.Minute)
+		if w.current().SFUAnswers() {
+			t.Error("it seems to answer")
+		}
+		if n := warnings.with("did not say who is there"); n != 1 {
+			t.Errorf("%d warnings, want one", n)
+		}
+		w.set(func() { w.fault = nil })
+		time.Sleep(2 * time.Second)
+		if !w.current().SFUAnswers() {
+			t.Error("it seems to refuse the key still")
+		}
+		w.wantCreated(0)
+	})
+}
+
+// lines is a log.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(line))
+	return len(line), nil
+}
+
+// with counts the lines that have text.
+func (l *lines) with(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// An SFU that is away is noticed although nobody asks it for anything.
+func TestSFUAwayUnasked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set(func() { w.sfuDown = true })
+		w.again(time.Minute)
+		time.Sleep(3 * time.Second)
+		if w.current().SFUAnswers() {
+			t.Error("it seems to answer")
+		}
+		w.set(func() { w.sfuDown = false })
+		time.Sleep(time.Second)
+		if !w.current().SFUAnswers() {
+			t.Error("it seems to be away")
+		}
+	})
+}
+
+// One room that cannot be created holds up nobody but who was in it.
+func TestOneRoomCannotBeCreated(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		t.Run(fmt.Sprint(own), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, long)
+				bad := leave.New(leave.Key{Room: "bad", Identity: "bob"}, user(t), delayID(t, "bobs"), long, time.Now())
+				w.schedule("bobs", long)
+				w.wantLimit("", bad, many)
+				w.set(func() { w.present[bad.Key] = "B1" })
+				time.Sleep(2 * time.Minute)
+				tries := 0
+				w.set(func() {
+					w.sfuDown, w.roomAt, w.noRoom = true, time.Time{}, "bad"
+					clear(w.present)
+					w.fault = func(call string, room sfu.Room) error {
+						if call != "CreateRoom" || room != "bad" {
+							return nil
+						}
+						tries++
+						return failing(sfu.CauseTimeout, own, call)(call, room)
+					}
+				})
+				time.Sleep(2 * time.Second)
+				w.set(func() { w.sfuDown = false })
+				back := time.Now()
+				time.Sleep(time.Second)
+				if !w.current().SFUAnswers() {
+					t.Error("it seems to be away")
+				}
+				time.Sleep(5 * time.Minute)
+				w.wantFate("d1", "sent", back, 40*time.Second)
+				w.wantFate("bobs", "", time.Time{}, 0)
+				w.set(func() {
+					if tries > 200 {
+						t.Errorf("%d tries in 5 min", tries)
+					}
+					w.fault = nil
+				})
+				fixed := time.Now()
+				time.Sleep(5 * time.Minute)
+				w.wantFate("bobs", "sent", fixed, 2*time.Minute)
+			})
+		})
+	}
 }

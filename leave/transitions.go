@@ -36,8 +36,10 @@ func (j Job) Left(now time.Time, session string, reason Reason, grace Grace) Job
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// It may be the report of a joining that is still to come.
+		// It has been there, though the report of its joining may be still to
+		// come.
 		j.LeftSession = session
+		j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	}
 	if session == "" || session != j.Session || j.State != Connected {
 		return j.askNow(now)
@@ -52,9 +54,7 @@ func (j Job) Aborted(now time.Time, session string, reason Reason, grace Grace) 
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)
 	}
-	if limit := now.Add(abortedWait); limit.Before(j.Deadline) {
-		j.Deadline = limit
-	}
+	j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	return j.askNow(now)
 }
 
@@ -80,7 +80,7 @@ func (j Job) Present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
 	}
-	j.Answered = now
+	j = j.answered()
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
 		// The SFU has not cleaned up yet.
 		return j.Absent(now, 0, 0)
@@ -95,7 +95,7 @@ func (j Job) Present(now time.Time, session string) Job {
 // how long to wait for a second look where none was expected, outage how much
 // longer clients may take to come back to an SFU that was away.
 func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
-	j.Answered = now
+	j = j.answered()
 	switch j.State {
 	case Waiting:
 		if !now.Before(j.Deadline) {
@@ -121,7 +121,8 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 // Forgotten is told by the SFU: the room of the participant is not the one that
 // it was in. Everybody was thrown out and has outage to come back.
 func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
-	j.Answered, j.RoomSeen = now, now
+	j = j.answered()
+	j.RoomSeen = now
 	if j.State == Waiting {
 		j.Deadline = later(j.Deadline, now.Add(outage))
 		return j.waiting(now)
@@ -140,6 +141,7 @@ func (j Job) waiting(now time.Time) Job {
 // take to come back once it does; a leave that is in no doubt is sent anyway
 // (trusted says that nothing contradicts what the job knows).
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
+	j = j.unheard(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
 		// Its client has scheduled it some time ago, and may not be seen soon.
@@ -157,7 +159,20 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// Restarted is told by the homeserver: the delay has begun anew at sent, the
+// answered and unheard note that the SFU has, or has not, said who is there.
+func (j Job) answered() Job {
+	j.SilentSince = time.Time{}
+	return j
+}
+
+func (j Job) unheard(now time.Time) Job {
+	if j.SilentSince.IsZero() {
+		j.SilentSince = now
+	}
+	return j
+}
+
+// RestartDone is told by the homeserver: the delay has begun anew at sent, the
 // time before the request left.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	if sent.After(j.Restarted) {
@@ -189,7 +204,7 @@ func (j Job) postponed(now time.Time, wait time.Duration) Job {
 
 // doubted takes back a decision to send that the SFU did not confirm.
 func (j Job) doubted(now time.Time) Job {
-	j = j.enter(Leaving, now)
+	j = j.unheard(now).enter(Leaving, now)
 	j.Deadline = now.Add(askAgain)
 	j.NextLook = j.Deadline
 	return j
@@ -223,7 +238,7 @@ func (j Job) Over(now, began time.Time) string {
 		if now.Sub(since) >= limit {
 			return "the homeserver has sent the leave itself by now"
 		}
-	case now.Sub(later(j.Answered, began)) >= maxUnanswered:
+	case !j.SilentSince.IsZero() && now.Sub(later(j.SilentSince, began)) >= maxUnanswered:
 		return "the SFU has not said for an hour whether the participant is there"
 	case now.Sub(later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
 		return "no restart has succeeded for as long as the delay"
@@ -278,8 +293,12 @@ func (j Job) settled(now time.Time) Job {
 	return j
 }
 
-// askNow has the SFU asked.
+// askNow has the SFU asked. Before a send it is anyhow, and the send may have to
+// wait for the homeserver.
 func (j Job) askNow(now time.Time) Job {
+	if j.State == Sending {
+		return j
+	}
 	j.NextLook = earlier(j.NextLook, now)
 	return j
 }

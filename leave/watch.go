@@ -3,6 +3,7 @@ package leave
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +22,6 @@ const (
 	pollLongGone = 5 * time.Second
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
-	recreators   = 50 // rooms created at once when the SFU is back
 )
 
 // watch knows whether the SFU answers. An SFU without Redis forgets its rooms
@@ -33,6 +33,45 @@ type watch struct {
 	down  bool
 	since time.Time     // when it went down, or came back
 	gone  chan struct{} // closed when it goes down; nil until somebody waits
+	// unauthorized: it answers, but refuses our key.
+	unauthorized bool
+	warned       seldom // of an answer that was none
+	notCreated   seldom // of a room that could not be created
+}
+
+// seldom is when something was last warned of that may go on for long.
+type seldom struct{ at time.Time }
+
+const seldomTime = 10 * time.Minute
+
+// again reports whether it is time to warn once more.
+func (s *seldom) again(now time.Time) bool {
+	if !s.at.IsZero() && now.Sub(s.at) < seldomTime {
+		return false
+	}
+	s.at = now
+	return true
+}
+
+// answered is told of an answer, refused of one that was none; that reports
+// whether to warn of it.
+func (w *watch) answered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unauthorized = false
+}
+
+func (w *watch) refused(now time.Time, unauthorized bool) (warn bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unauthorized = w.unauthorized || unauthorized
+	return w.warned.again(now)
+}
+
+func (w *watch) roomFailed(now time.Time) (warn bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.notCreated.again(now)
 }
 
 var errSFUAway = errors.New("the SFU does not answer")
@@ -95,41 +134,54 @@ func (w *watch) outage(g Grace, now time.Time) time.Duration {
 	return max(0, since.Add(g.Outage).Sub(now))
 }
 
-// SFUAnswers reports whether the SFU answered the last question.
+// SFUAnswers reports whether the SFU answers what it is asked. One that refuses
+// our key does not.
 func (k *Keeper) SFUAnswers() bool {
-	down, _ := k.watch.state()
-	return !down
+	k.watch.mu.Lock()
+	defer k.watch.mu.Unlock()
+	return !k.watch.down && !k.watch.unauthorized
 }
 
-// sfuFailed is told of a question that got no answer. An answer that is
-// merely wrong concerns that question alone, and one that nobody waited for
-// says nothing.
+// sfuAnswered is told of a question that got an answer.
+func (k *Keeper) sfuAnswered() { k.watch.answered() }
+
+// sfuFailed is told of a question that got no answer. Whatever is not the SFU's
+// own word says that it is away: before it may be a proxy, which answers in its
+// place. Its own word concerns that question alone, and one that nobody waited
+// for says nothing.
 func (k *Keeper) sfuFailed(err error) {
-	if e, ok := errors.AsType[*sfu.Error](err); ok && !unreachable(e.Cause) {
-		k.Log.Warn("leave: the SFU did not say who is there", "err", err)
-		return
+	e, ok := errors.AsType[*sfu.Error](err)
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, errNotCreated):
+	case ok && e.Answered:
+		k.logSeldom(k.watch.refused(time.Now(), e.Cause == sfu.CauseUnauthorized), "leave: the SFU did not say who is there", err)
+	default:
+		if down, _ := k.watch.state(); !down {
+			k.Log.Warn("leave: the SFU does not answer", "err", err)
+		}
+		k.watch.failed(time.Now())
 	}
-	if down, _ := k.watch.state(); !down {
-		k.Log.Warn("leave: the SFU does not answer", "err", err)
-	}
-	k.watch.failed(time.Now())
 }
 
-func unreachable(cause string) bool {
-	switch cause {
-	case sfu.CauseDNS, sfu.CauseConnect, sfu.CauseTLS, sfu.CauseTimeout:
-		return true
+// logSeldom warns, if it is time to, of what may go on for long.
+func (k *Keeper) logSeldom(warn bool, text string, err error, args ...any) {
+	level := slog.LevelDebug
+	if warn {
+		level = slog.LevelWarn
 	}
-	return false
+	k.Log.Log(context.Background(), level, text, append(args, "err", err)...)
 }
 
 // watchSFU asks an SFU that is away until it answers, then has it know the
 // rooms again.
 func (k *Keeper) watchSFU(ctx context.Context) {
+	var insisting sync.WaitGroup
+	defer insisting.Wait()
 	for k.watch.awaitFailure(ctx) {
 		_, since := k.watch.state()
 		if k.answers(ctx) {
-			k.welcome(ctx, since)
+			left := k.welcome(ctx, since)
+			insisting.Go(func() { k.insist(ctx, left) })
 		}
 		if down, _ := k.watch.state(); down {
 			sleep(ctx, pollPause(time.Since(since)))
@@ -147,16 +199,6 @@ func pollPause(away time.Duration) time.Duration {
 		return pollOutage
 	}
 	return pollLongGone
-}
-
-// welcome has an SFU that is back know its rooms again.
-func (k *Keeper) welcome(ctx context.Context, since time.Time) {
-	if !k.recreate(ctx) {
-		return
-	}
-	k.watch.recovered(time.Now())
-	k.Log.Info("leave: the SFU answers again", "after", time.Since(since).Round(time.Millisecond))
-	k.Wake()
 }
 
 const (
@@ -177,7 +219,8 @@ func (k *Keeper) watchLine(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			continue // whoever asks will hear of it
+			k.ping(ctx)
+			continue
 		case time.Since(began) > linePause:
 			pause = lineBroken
 		}
@@ -188,17 +231,29 @@ func (k *Keeper) watchLine(ctx context.Context) {
 // lineEnded finds out whether the SFU has ended, or a proxy was tired of a
 // connection without requests.
 func (k *Keeper) lineEnded(ctx context.Context) {
-	asking, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
 	now := time.Now()
-	switch err := k.SFU.Ping(asking); {
-	case ctx.Err() != nil:
-	case err != nil:
-		k.sfuFailed(err)
-	case k.lostRooms(ctx):
+	if k.ping(ctx) && k.lostRooms(ctx) {
 		k.Log.Warn("leave: the SFU has restarted")
 		k.watch.failed(now) // watchSFU welcomes it
 	}
+}
+
+// ping asks an SFU that is not known to be away whether it answers.
+func (k *Keeper) ping(ctx context.Context) bool {
+	if down, _ := k.watch.state(); down {
+		return false
+	}
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	err := k.SFU.Ping(asking)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		k.sfuFailed(err)
+	default:
+		k.sfuAnswered()
+	}
+	return err == nil
 }
 
 // someRooms is how many rooms tell of all.
@@ -227,45 +282,6 @@ func (k *Keeper) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	return k.SFU.Ping(ctx) == nil
-}
-
-// recreate creates every room that somebody is in. It reports whether the SFU
-// went on answering.
-func (k *Keeper) recreate(ctx context.Context) bool {
-	rooms, err := k.Store.Rooms(ctx)
-	if err != nil {
-		k.Log.Error("leave: listing rooms to create them again", "err", err)
-		return false
-	}
-	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, recreators)
-		mu    sync.Mutex
-		ok    = true
-	)
-	for _, room := range rooms {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if err := k.createRoom(ctx, room); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				ok = false
-			}
-		})
-	}
-	wg.Wait()
-	return ok
-}
-
-func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*askTime)
-	defer cancel()
-	err := k.SFU.CreateRoom(ctx, room)
-	if err != nil {
-		k.Log.Warn("leave: creating a room again", "room", room, "err", err)
-	}
-	return err
 }
 
 // sleep waits and reports whether ctx goes on.

@@ -28,6 +28,7 @@ type world struct {
 	interval time.Duration
 	jitter   func(time.Duration) time.Duration // nil: at random
 	silent   func()
+	degraded func() bool
 	shared   bool
 	answers  leave.Events // the homeservers, nil: as below
 	observe  func(action string, result matrix.Result, late time.Duration)
@@ -41,6 +42,7 @@ type world struct {
 	line       chan struct{} // closed when the SFU ends
 	asked      int
 	created    []sfu.Room
+	noRoom     sfu.Room  // one that is not there whatever roomAt is
 	roomAt     time.Time // when the room was made, zero while there is none
 	hsDown     bool
 	budget     *leave.Budget
@@ -89,7 +91,7 @@ func (w *world) start() {
 	keeper := &leave.Keeper{
 		Store: w.store, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
-		Log: w.log, Silent: w.silent, Shared: w.shared, Observe: w.observe,
+		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended
@@ -167,6 +169,9 @@ func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	defer w.mu.Unlock()
 	if err := w.away("RoomSince", room); err != nil {
 		return time.Time{}, err
+	}
+	if room == w.noRoom {
+		return time.Time{}, nil
 	}
 	return w.roomAt, nil
 }
@@ -283,6 +288,9 @@ func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
 		return err
 	}
 	w.created = append(w.created, room)
+	if room == w.noRoom {
+		w.noRoom = ""
+	}
 	w.makeRoom()
 	return nil
 }

@@ -48,7 +48,10 @@ var remedies = map[string]string{
 type Error struct {
 	Op    string // the method: "CreateRoom"
 	Cause string // one of the Cause constants
-	Err   error
+	// Answered: LiveKit itself said so. Else it may be away, and something
+	// between says that, in whatever way.
+	Answered bool
+	Err      error
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Cause, e.Err) }
@@ -71,7 +74,8 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	if remedy != "" {
 		text += " (" + remedy + ")"
 	}
-	return &Error{Op: op, Cause: cause, Err: &failure{text, contextError(err)}}
+	answered := cause == CauseUnauthorized || cause != CauseNotTwirp && isTwirp(err)
+	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{text, contextError(err)}}
 }
 
 // failure is a text, and the context's error if that ended the call.
@@ -152,6 +156,15 @@ func judgeAnswer(answer twirp.Error) string {
 		return CauseRedirect
 	}
 	return CauseStatus
+}
+
+// isTwirp reports whether err is an error of the Twirp protocol that was sent by
+// who speaks it: what the generated client makes of other answers has their body.
+func isTwirp(err error) bool {
+	var answer twirp.Error
+	var transport *url.Error
+	return errors.As(err, &answer) && !errors.As(err, &transport) && contextError(err) == nil &&
+		answer.Meta("status_code") == "" && answer.Meta("body") == ""
 }
 
 // keyRemedy tells from LiveKit's answer which half of the key is wrong.

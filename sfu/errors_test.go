@@ -2,6 +2,7 @@ package sfu_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -23,6 +24,9 @@ import (
 
 // silent swallows what a test server has to say about bad clients.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// byLiveKit are the answers below that no proxy gives.
+var byLiveKit = map[string]bool{"bad route": true, "proxy's password": true, "denied": true, "full": true}
 
 func TestAnswers(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
@@ -56,6 +60,9 @@ func TestAnswers(t *testing.T) {
 			server.FailAlways(c.fault)
 			err := client.CreateRoom(t.Context(), "room")
 			wantCause(t, err, c.cause)
+			if e, ok := errors.AsType[*sfu.Error](err); ok && e.Answered != byLiveKit[name] {
+				t.Errorf("answered by LiveKit itself: %t", e.Answered)
+			}
 			for _, part := range []string{server.APIURL().String(), c.text} {
 				if !strings.Contains(fmt.Sprint(err), part) {
 					t.Errorf("got %v, want %q in it", err, part)

@@ -22,8 +22,9 @@ const (
 )
 
 // Open opens the store in the file at path, or begins it; the directory must
-// be there. All jobs in it are due at once ([leave.Job.Resumed]). Beside the file there are path.lock, which stays, and path.new
-// while the file is written anew.
+// be there. All jobs in it are due at once ([leave.Job.Resumed]). Beside the
+// file there are path.lock, which stays, and path.new while the file is written
+// anew.
 //
 // A damaged file is renamed to path.corrupt-<time>, reported to log, and a new
 // one begun with what could be read of it. When the disk does not take the new

@@ -38,7 +38,7 @@ func filled(t *testing.T, job leave.Job) leave.Job {
 	next := func() time.Time { at = at.Add(1001 * time.Millisecond); return at }
 	job.State, job.Since = leave.Leaving, next()
 	job.Session, job.LeftSession, job.ClearLeave = "PA_new", "PA_old", true
-	job.Deadline, job.Restarted, job.Answered, job.RoomSeen = next(), next(), next(), next()
+	job.Deadline, job.Restarted, job.SilentSince, job.RoomSeen = next(), next(), next(), next()
 	job.NextRestart, job.NextLook, job.NextCancel = next(), next(), next()
 	job.Restarts, job.Looks, job.Sends, job.Cancels = 2, 3, 4, 5
 	job.Replaces = []matrix.DelayID{delay(t, "d0"), delay(t, "d-1")}

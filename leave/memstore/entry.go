@@ -26,7 +26,7 @@ type record struct {
 	deadline    int64
 	restarted   int64
 	roomSeen    int64
-	answered    int64
+	silentSince int64
 	nextRestart int64
 	nextLook    int64
 	nextCancel  int64
@@ -43,7 +43,7 @@ func pack(j leave.Job) record {
 		key: j.Key, user: j.User, delayID: j.DelayID, delay: j.Delay,
 		state: j.State, session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave,
 		acceptedAt: millis(j.AcceptedAt), since: millis(j.Since), deadline: millis(j.Deadline),
-		restarted: millis(j.Restarted), answered: millis(j.Answered), roomSeen: millis(j.RoomSeen),
+		restarted: millis(j.Restarted), silentSince: millis(j.SilentSince), roomSeen: millis(j.RoomSeen),
 		nextRestart: millis(j.NextRestart), nextLook: millis(j.NextLook), nextCancel: millis(j.NextCancel),
 		restarts: int32(j.Restarts), looks: int32(j.Looks), sends: int32(j.Sends), cancels: int32(j.Cancels),
 		replaces: j.Replaces, version: j.Version,
@@ -56,7 +56,7 @@ func (r record) job() leave.Job {
 		Key: r.key, User: r.user, DelayID: r.delayID, Delay: r.delay,
 		State: r.state, Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave,
 		AcceptedAt: instant(r.acceptedAt), Since: instant(r.since), Deadline: instant(r.deadline),
-		Restarted: instant(r.restarted), Answered: instant(r.answered), RoomSeen: instant(r.roomSeen),
+		Restarted: instant(r.restarted), SilentSince: instant(r.silentSince), RoomSeen: instant(r.roomSeen),
 		NextRestart: instant(r.nextRestart), NextLook: instant(r.nextLook), NextCancel: instant(r.nextCancel),
 		Restarts: int(r.restarts), Looks: int(r.looks), Sends: int(r.sends), Cancels: int(r.cancels),
 		Replaces: r.replaces, Version: r.version,

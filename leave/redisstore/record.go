@@ -125,7 +125,7 @@ func millis(t time.Time) int64 {
 // moved returns job with all its times later by d, and to the millisecond.
 func moved(job leave.Job, d time.Duration) leave.Job {
 	for _, t := range []*time.Time{
-		&job.AcceptedAt, &job.Since, &job.Deadline, &job.Restarted, &job.Answered, &job.RoomSeen,
+		&job.AcceptedAt, &job.Since, &job.Deadline, &job.Restarted, &job.SilentSince, &job.RoomSeen,
 		&job.NextRestart, &job.NextLook, &job.NextCancel, &job.Lease.Until,
 	} {
 		if !t.IsZero() {

@@ -17,7 +17,6 @@ type copying struct{ s *Store }
 // error is then a *[leave.LimitError].
 func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	job.Version = 0 // it has none before it is stored
-	job.Version = 0 // it has none before it is stored
 	return do(ctx, c.s,
 		func(ctx context.Context) (*leave.Job, error) { return c.s.store.Put(ctx, job) },
 		func(o *outage) (*leave.Job, error) { return o.put(job) },
