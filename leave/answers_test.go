@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,10 +130,10 @@ func TestLostAnswerAndAgain(t *testing.T) {
 		s.after = lost
 		time.Sleep(300 * time.Microsecond) // stores keep milliseconds
 		job := another(t, 1, long)
-		gets := 0
+		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {
 			if call == "Get" {
-				if gets++; gets == 2 { // that of the withdrawal
+				if gets.Add(1) == 2 { // that of the withdrawal
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {

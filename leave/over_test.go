@@ -3,6 +3,7 @@ package leave_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +32,9 @@ func TestStoreAwayForHours(t *testing.T) {
 		t.Run(delay.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)
-				away := true
-				w.degraded = func() bool { return away }
+				var away atomic.Bool
+				away.Store(true)
+				w.degraded = away.Load
 				w.again(time.Minute)
 				w.join("S1")
 				w.schedule("d1", 24*time.Hour) // its client has restarted it
@@ -41,7 +43,7 @@ func TestStoreAwayForHours(t *testing.T) {
 				if _, err := w.store.Put(t.Context(), job); err != nil {
 					t.Fatal(err)
 				}
-				away = false
+				away.Store(false)
 				time.Sleep(time.Minute)
 				if _, err := w.store.Get(t.Context(), key); err != nil {
 					t.Errorf("the job has ended: %v", err)
