@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -256,8 +257,8 @@ func (k *Keeper) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// someRooms is how many rooms tell of all.
-const someRooms = 3
+// someRooms is how many rooms, at random, tell of all.
+const someRooms = 20
 
 // lostRooms reports whether the SFU no longer has a room that somebody was in,
 // or has made it anew.
@@ -266,16 +267,20 @@ func (k *Keeper) lostRooms(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(rooms[:min(len(rooms), someRooms)], func(room sfu.Room) bool {
-		jobs, err := k.Store.Room(ctx, room)
-		i := slices.IndexFunc(jobs, func(j Job) bool { return j.State == Connected || j.State == Leaving && !j.ClearLeave })
-		return err == nil && i >= 0 && k.lostRoom(ctx, jobs[i])
-	})
+	rand.Shuffle(len(rooms), func(i, j int) { rooms[i], rooms[j] = rooms[j], rooms[i] })
+	return slices.ContainsFunc(rooms[:min(len(rooms), someRooms)], func(room sfu.Room) bool { return k.lostRoom(ctx, room) })
 }
 
-func (k *Keeper) lostRoom(ctx context.Context, j Job) bool {
-	since, err := k.roomSince(ctx, j.Room)
-	return err == nil && j.isBefore(since)
+// lostRoom goes by who has been in the room for longest: it is as old as that.
+func (k *Keeper) lostRoom(ctx context.Context, room sfu.Room) bool {
+	jobs, err := k.Store.Room(ctx, room)
+	jobs = slices.DeleteFunc(jobs, func(j Job) bool { return !j.Occupies() || j.ClearLeave || j.RoomSeen.IsZero() })
+	if err != nil || len(jobs) == 0 {
+		return false
+	}
+	oldest := slices.MinFunc(jobs, func(a, b Job) int { return a.RoomSeen.Compare(b.RoomSeen) })
+	since, err := k.roomSince(ctx, room)
+	return err == nil && oldest.isBefore(since)
 }
 
 func (k *Keeper) answers(ctx context.Context) bool {
