@@ -9,34 +9,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
-
-// SFU says who is in a room.
-type SFU interface {
-	// Session returns the participant.sid of identity in room, "" when the
-	// SFU says that it is not there.
-	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
-	// Sessions returns the participant.sid of everybody in room.
-	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
-	// RoomSince returns when the room that is there now was made, the zero
-	// time when there is none.
-	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
-	// CreateRoom creates the room if it is missing.
-	CreateRoom(ctx context.Context, room sfu.Room) error
-	// Ping asks for nothing but an answer.
-	Ping(ctx context.Context) error
-	// Watch holds a connection until the SFU, or something between, ends it;
-	// an error says that there was none.
-	Watch(ctx context.Context) error
-}
-
-// Events manages delayed events; errors are *[matrix.DelayError].
-type Events interface {
-	Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
-	Send(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
-	Cancel(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
-}
 
 // Keeper does what the jobs of a store ask for, in as many processes as there
 // are. It has no goroutine or timer per job: it claims what is due, does the
@@ -244,30 +217,13 @@ func (k *Keeper) send(ctx context.Context, t task) {
 		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(time.Now(), wait) })
 		return
 	}
-	there, err := k.ask(ctx, t.Job)
+	if !k.confirmed(ctx, t) || !t.held(time.Now()) {
+		return
+	}
 	now := time.Now()
-	outage := k.watch.outage(k.Grace, now)
-	switch {
-	case err == nil && there.forgotten:
-		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) })
-		return
-	case err == nil && there.session == "" && outage > 0 && !t.ClearLeave:
-		// Decided before the SFU was away: everybody has time to come back.
-		k.write(ctx, t.Job, func(j Job) Job { return j.leaving(now, outage) })
-		return
-	case err == nil && there.session != "" && there.session != t.LeftSession:
-		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, there.session) })
-		return
-	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
-		k.write(ctx, t.Job, func(j Job) Job { return j.doubted(now) })
-		return
-	}
-	if !t.held(time.Now()) {
-		return
-	}
 	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
 	defer cancel()
-	err = k.Events.Send(try, server, t.DelayID)
+	err := k.Events.Send(try, server, t.DelayID)
 	k.answered(t, "send", now, t.Since, err)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
@@ -281,15 +237,6 @@ func (k *Keeper) send(ctx context.Context, t task) {
 		wait := k.backOff(server, err)
 		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(time.Now(), wait) })
 	}
-}
-
-// unchanged asks the store whether the job is still what it was: nobody has
-// heard of the participant coming back. A store that does not answer says no.
-func (k *Keeper) unchanged(ctx context.Context, job Job) bool {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	stored, err := k.Store.Get(ctx, job.Key)
-	return err == nil && stored.Version == job.Version && !k.degraded()
 }
 
 func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }

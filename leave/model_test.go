@@ -40,7 +40,9 @@ type model struct {
 	random  *rand.Rand
 	other   *frozen // a second process on the same store
 	session int     // number of the last one
-	inCall  bool    // for all that the participant knows
+	delay   time.Duration
+	leaves  int  // how many were scheduled, of which the last one counts
+	inCall  bool // for all that the participant knows
 	story   []string
 }
 
@@ -56,8 +58,8 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.seedJitter(seed)
 	m.other = m.startOther()
 	m.come()
-	delay := []time.Duration{8 * time.Second, 18 * time.Second, time.Hour}[m.random.IntN(3)]
-	m.delegate("d1", delay)
+	m.delay = []time.Duration{8 * time.Second, 18 * time.Second, time.Hour}[m.random.IntN(3)]
+	m.delegateAnother()
 	m.hint(leave.Joined, leave.Unclear)
 	return m
 }
@@ -117,23 +119,24 @@ func (m *model) run() {
 	events := []func(){
 		m.reconnect, m.reconnect, m.takeOver, m.sfuAway, m.sfuRestarts, m.homeserverAway, m.homeserverLimits,
 		m.programRestarts, m.otherFreezes, m.nothing, m.nothing,
+		m.proxyAnswers, m.noRoomCanBeCreated, m.delegateAgain, m.delegateAnother,
 	}
 	for range 15 {
 		time.Sleep(settled + time.Duration(m.random.IntN(40_000))*time.Millisecond)
-		if over, _ := m.fate("d1"); over != "" && m.inCall {
-			m.fatalf("a live member was emptied: %s", over)
-		}
+		m.wantAlive()
 		chosen := m.random.IntN(len(events))
 		m.tell("event %d", chosen)
 		events[chosen]()
 	}
+	time.Sleep(settled)
+	m.wantAlive()
 	m.vanish()
 	m.inCall = false
 	left := time.Now()
 	reason := leave.Reason(m.random.IntN(2))
 	m.hint(leave.Left, reason)
 	time.Sleep(5 * time.Minute)
-	over, at := m.fate("d1")
+	over, at := m.fate(m.leave())
 	if over == "" || at.Sub(left) > 2*time.Minute+15*time.Second {
 		m.fatalf("who left stayed for %v: %q", at.Sub(left), over)
 	}
@@ -145,6 +148,70 @@ func (m *model) run() {
 const settled = 3 * time.Second
 
 func (m *model) nothing() {}
+
+// leave is the id of the last leave that was scheduled.
+func (m *model) leave() string { return fmt.Sprint("d", m.leaves) }
+
+// wantAlive checks that no leave has emptied the member: neither the last one
+// nor any that it replaced.
+func (m *model) wantAlive() {
+	for i := 1; i <= m.leaves; i++ {
+		over, _ := m.fate(fmt.Sprint("d", i))
+		if over == "sent" || over == "fired" || over != "" && i == m.leaves {
+			m.fatalf("a live member was emptied: d%d was %s", i, over)
+		}
+	}
+}
+
+// delegateAnother: the client schedules another leave, as one does that joins
+// anew.
+func (m *model) delegateAnother() {
+	m.leaves++
+	m.delegate(m.leave(), m.delay)
+}
+
+// delegateAgain: the client asks for another token and sends its leave along.
+func (m *model) delegateAgain() {
+	job := leave.New(key, user(m.t), delayID(m.t, m.leave()), m.delay, time.Now())
+	if err := m.current().Delegate(m.t.Context(), job, many); err != nil {
+		m.fatalf("delegating again: %v", err)
+	}
+}
+
+// proxyAnswers: the SFU is away, and a proxy that holds its connections answers
+// for it; perhaps clients delegate meanwhile.
+func (m *model) proxyAnswers() {
+	causes := []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp}
+	m.set(func() {
+		m.proxied, m.roomAt = true, time.Time{}
+		m.fault = failing(causes[m.random.IntN(3)], false, questions...)
+	})
+	m.vanish()
+	time.Sleep(time.Duration(500+m.random.IntN(30_000)) * time.Millisecond)
+	[]func(){m.nothing, m.delegateAgain, m.delegateAnother}[m.random.IntN(3)]()
+	time.Sleep(time.Duration(m.random.IntN(30_000)) * time.Millisecond)
+	m.set(func() { m.proxied, m.fault = false, nil })
+	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
+
+// noRoomCanBeCreated: the SFU restarts, and for some time neither creates rooms
+// nor, perhaps, tells of them. Its clients come back when there is their room.
+func (m *model) noRoomCanBeCreated() {
+	calls := [][]string{{"CreateRoom"}, {"RoomSince"}, {"CreateRoom", "RoomSince"}}[m.random.IntN(3)]
+	cause := []string{sfu.CauseStatus, sfu.CauseTimeout}[m.random.IntN(2)]
+	m.set(func() { m.fault = failing(cause, cause == sfu.CauseStatus, calls...) })
+	if m.random.IntN(2) == 0 {
+		m.hint(leave.Left, leave.Unclear)
+	}
+	m.sfuRestart()
+	time.Sleep(time.Duration(m.random.IntN(20_000)) * time.Millisecond)
+	m.set(func() { m.fault = nil })
+	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
+	m.come()
+	m.hint(leave.Joined, leave.Unclear)
+}
 
 // reconnect: the connection breaks and is back within a second.
 func (m *model) reconnect() {

@@ -64,15 +64,6 @@ func (j Job) isBefore(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// over says why a job ends without an action, "" if it does not. While the SFU
-// is away nobody is asked about, which is as if everybody were, in vain.
-func (k *Keeper) over(j Job, now time.Time) string {
-	if down, since := k.watch.state(); down {
-		j = j.unheard(later(since, j.AcceptedAt))
-	}
-	return j.Over(now, time.UnixMilli(k.began.Load()))
-}
-
 // look asks the SFU whether the participant is there.
 func (k *Keeper) look(ctx context.Context, t task) {
 	there, err := k.ask(ctx, t.Job)
@@ -90,4 +81,39 @@ func (k *Keeper) look(ctx context.Context, t task) {
 		k.missed(t.Job, outage)
 		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
 	}
+}
+
+// confirmed asks the SFU once more whether a participant whose leave is to be
+// sent is gone. If it is not, or that is not known, what follows is written.
+func (k *Keeper) confirmed(ctx context.Context, t task) bool {
+	there, err := k.ask(ctx, t.Job)
+	now := time.Now()
+	outage := k.watch.outage(k.Grace, now)
+	var change func(Job) Job
+	switch {
+	case err != nil && !(t.ClearLeave && k.unchanged(ctx, t.Job)):
+		change = func(j Job) Job { return j.doubted(now) }
+	case err != nil:
+		return true
+	case there.forgotten:
+		change = func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) }
+	case there.session == "" && outage > 0 && !t.ClearLeave:
+		// Decided before the SFU was away: everybody has time to come back.
+		change = func(j Job) Job { return j.leaving(now, outage) }
+	case there.session != "" && there.session != t.LeftSession:
+		change = func(j Job) Job { return j.Present(now, there.session) }
+	default:
+		return true
+	}
+	k.write(ctx, t.Job, change)
+	return false
+}
+
+// unchanged asks the store whether the job is still what it was: nobody has
+// heard of the participant coming back. A store that does not answer says no.
+func (k *Keeper) unchanged(ctx context.Context, job Job) bool {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	stored, err := k.Store.Get(ctx, job.Key)
+	return err == nil && stored.Version == job.Version && !k.degraded()
 }

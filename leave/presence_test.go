@@ -236,3 +236,52 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 		})
 	}
 }
+
+// keep has a job of room be connected, whose participant has been seen at seen.
+func (w *world) keep(room sfu.Room, n int, seen time.Time) {
+	w.t.Helper()
+	job := another(w.t, n, long)
+	job.Room = room
+	w.schedule(job.DelayID.String(), long)
+	w.set(func() { w.present[job.Key] = "S1" })
+	if _, err := w.store.Put(w.t.Context(), job.Joined(seen, "S1")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// An SFU that has restarted is known by any room that it lacks, though clients
+// that were quicker have had others made already.
+func TestOneRoomTellsOfARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.join("S1")
+		time.Sleep(time.Minute)
+		for i := range 20 {
+			w.keep(sfu.Room(fmt.Sprint("room", i)), i, time.Now())
+		}
+		time.Sleep(5 * time.Second)
+		w.set(func() {
+			w.noRoom = "room13"
+			w.endLine()
+		})
+		time.Sleep(200 * time.Millisecond)
+		w.wantCreated(20)
+	})
+}
+
+// A room is as old as anybody in it: who has just come proves nothing.
+func TestTheOldestTellsOfARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.join("S1")
+		time.Sleep(time.Minute)
+		w.keep("room", 1, time.Now())
+		w.keep("room", 2, time.Now().Add(-time.Minute))
+		w.set(func() {
+			w.roomAt = time.Now().Add(time.Second)
+			w.endLine()
+		})
+		time.Sleep(200 * time.Millisecond)
+		w.wantCreated(1)
+	})
+}

@@ -86,7 +86,7 @@ func (j Job) Cancelled(id matrix.DelayID) Job {
 // CancelFailed plans the next try, not before wait has passed.
 func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	j.Cancels++
-	j.NextCancel = now.Add(max(wait, lookPause(j.Cancels)))
+	j.NextCancel = now.Add(max(wait, pause(j.Delay, j.Cancels)))
 	return j
 }
 

@@ -41,6 +41,20 @@ func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	}
 }
 
+// A homeserver that is away for some seconds does not let it be sent by itself.
+func TestReplacedIsCancelledInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 8*time.Second)
+		time.Sleep(1800 * time.Millisecond)
+		w.set(func() { w.failing = "cancel" })
+		w.delegate("d2", 8*time.Second)
+		time.Sleep(5500 * time.Millisecond)
+		w.set(func() { w.failing = "" })
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "cancelled", time.Now(), 0)
+	})
+}
+
 // The same when the next is delegated meanwhile.
 func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -159,19 +159,6 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// answered and unheard note that the SFU has, or has not, said who is there.
-func (j Job) answered() Job {
-	j.SilentSince = time.Time{}
-	return j
-}
-
-func (j Job) unheard(now time.Time) Job {
-	if j.SilentSince.IsZero() {
-		j.SilentSince = now
-	}
-	return j
-}
-
 // RestartDone is told by the homeserver: the delay has begun anew at sent, the
 // time before the request left.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
@@ -225,33 +212,6 @@ func (j Job) sendPostponed(now time.Time, wait time.Duration) Job {
 
 func (j Job) cancelPostponed(now time.Time, wait time.Duration) Job {
 	j.NextCancel = now.Add(max(wait, poll))
-	return j
-}
-
-// Over says why the job ends without an action, "" if it does not. Before
-// began nobody could do anything for it: that time does not count.
-func (j Job) Over(now, began time.Time) string {
-	switch {
-	case j.State == Sending:
-		since := later(j.Since, began)
-		limit := min(max(j.fires().Sub(since), minSendTime), maxSendTime)
-		if now.Sub(since) >= limit {
-			return "the homeserver has sent the leave itself by now"
-		}
-	case !j.SilentSince.IsZero() && now.Sub(later(j.SilentSince, began)) >= maxUnanswered:
-		return "the SFU has not said for an hour whether the participant is there"
-	case now.Sub(later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
-		return "no restart has succeeded for as long as the delay"
-	}
-	return ""
-}
-
-// Resumed is for a job that nobody has looked after for a time: everything that
-// can be done for it is due now.
-func (j Job) Resumed(now time.Time) Job {
-	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
-	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0
-	j.Lease = Lease{}
 	return j
 }
 
