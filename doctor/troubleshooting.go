@@ -53,7 +53,7 @@ func writeCodes(b *strings.Builder) {
 
 // document writes the part of one cause.
 func (c *Cause) document(b *strings.Builder) {
-	text, remedy := c.explain(nil)
+	text, remedy := c.explain(examplesOf[group(c.Checks[0])])
 	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, escape(sentence(text)), escape(sentence(remedy)))
 	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", marks[c.Status], vantages[c.From], quoted(c.Checks))
 	if c.Code != "" {
