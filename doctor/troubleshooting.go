@@ -1,21 +1,16 @@
 package doctor
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// intro begins docs/troubleshooting.md.
-const intro = `# Troubleshooting
-
-` + "`matrixrtc-auth doctor`" + ` looks for all of these causes and names the one that holds. In the container it needs no argument:
-
-` + "```sh\ndocker compose exec matrixrtc-auth /matrixrtc-auth doctor\n```" + `
-
-[Operations](operations.md#doctor) has its options. This page is made from its table of causes (` + "`go generate ./doctor`" + `): look for what Element Call shows, or for the check that failed. A warning (!) may be meant so, or cannot be judged from where doctor runs.
-
-`
+// intro begins docs/troubleshooting.md; it is written by hand.
+//
+//go:embed troubleshooting.md
+var intro string
 
 // Troubleshooting returns docs/troubleshooting.md: the causes by what Element
 // Call shows, and all of them by group.
