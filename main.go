@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "setup":
 		return setup.Run(ctx, args[1:], setup.Streams{In: stdin, Out: stdout, Err: stderr, Terminal: isTerminal(stdin)}, templates)
 	case "doctor":
-		return diagnose(ctx, args[1:], stdout, stderr)
+		return diagnose(ctx, args[1:], stdin, stdout, stderr)
 	}
 	if len(args) > 1 {
 		return misuse(stderr, fmt.Sprintf("%s takes no arguments; the environment configures it", args[0]))

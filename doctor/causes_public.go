@@ -32,7 +32,7 @@ var publicCauses = []Cause{
 		Text:   "the proxy does not pass {url}//sfu/get on, which clients ask for when livekit_service_url ends in a slash",
 		Remedy: "let no livekit_service_url end in a slash, or have the proxy merge slashes"},
 	{ID: "route-not-passed", Rows: []int{5}, Checks: []string{"public.routes"}, From: "both", Status: Fail, Code: openIDError,
-		Text:   "the proxy does not pass {what} on to this service",
+		Text:   "the proxy does not pass {route} on to this service",
 		Remedy: "pass every path below {url} on, at least /sfu/get, /get_token, /delegate_delayed_leave, /sfu_webhook and /healthz"},
 	{ID: "preflight-refused", Rows: []int{32}, Checks: []string{"public.preflight"}, From: "both", Status: Fail, Code: openIDError,
 		Text:   "the proxy answers OPTIONS itself, or refuses it, so browsers never send the real request",

@@ -65,7 +65,7 @@ var sfuCauses = []Cause{
 		Text:   "LiveKit made a room and told this service nothing: webhooks are not set, or do not get here",
 		Remedy: "in livekit.yaml: webhook: {api_key: matrixrtc, urls: [http://matrixrtc-auth:8080/sfu_webhook]}, and restart LiveKit"},
 	{ID: "webhook-refused", Rows: []int{24}, Checks: []string{"webhook.round_trip"}, From: "inside", Status: Fail,
-		Text:   "webhooks arrive, but are not signed with a key of this service ({what})",
+		Text:   "webhooks arrive, but are not signed with a key of this service ({reason})",
 		Remedy: "set webhook.api_key in livekit.yaml to the name in LIVEKIT_KEY, with the same secret on both sides; a proxy on the way must not remove Authorization"},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // notApplicable are the checks that a right deployment may do without.
@@ -87,6 +88,43 @@ func TestBehindHairpin(t *testing.T) {
 		}
 		if c.Status == doctor.Fail {
 			t.Errorf("%s: %s", c.ID, c.Seen)
+		}
+	}
+}
+
+// TestDiscovery tells each way in which a homeserver is found.
+func TestDiscovery(t *testing.T) {
+	srv := matrixtest.SRV{Target: "fed.example.org", Port: 8449}
+	for want, change := range map[string]func(s *stack){
+		"no SRV record, so it is port 8448":                func(*stack) {},
+		"a SRV record says so":                             func(s *stack) { s.net.SetSRV("_matrix-fed._tcp.example.org", srv) },
+		"LIVEKIT_FEDERATION_URL_OVERRIDES says so":         set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://fed.example.org:8449"),
+		"names matrix.example.org:443":                     delegated("matrix.example.org:443"),
+		"names matrix.example.org, and that has a SRV":     func(s *stack) { delegated(matrixHost)(s); s.net.SetSRV("_matrix-fed._tcp.matrix.example.org", srv) },
+		"well-known of example.org: no delegation: m.serv": delegated("not a name"),
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			s.options.Servers = apex(t)
+			change(s)
+			for _, c := range s.examine().Checks {
+				if c.ID == "homeserver.discovery" && !strings.Contains(c.Seen, want) {
+					t.Errorf("%s: %s", c.Status, c.Seen)
+				}
+			}
+		})
+	}
+}
+
+// delegated has the server name delegate its federation API.
+func delegated(to string) func(*stack) {
+	return func(s *stack) {
+		s.wellKnown = func(string) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("/", document(goodDocument))
+			mux.Handle("/.well-known/matrix/server", document(`{"m.server":"`+to+`"}`))
+			return mux
 		}
 	}
 }

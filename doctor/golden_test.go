@@ -20,7 +20,7 @@ func findings() []*Check {
 	environment := &Check{ID: "config.environment", Run: after(0, ok("the service would start with it"))}
 	addresses := &Check{ID: "homeserver.addresses", Server: "example.org", Run: after(12*time.Millisecond, ok("example.org port 443: 198.51.100.7 answers"))}
 	document := &Check{ID: "homeserver.wellknown", Server: "example.org", Needs: []*Check{addresses}, Run: after(30*time.Millisecond,
-		found("wellknown-missing", vars{"server": "example.org", "url": "https://example.org/.well-known/matrix/client"},
+		found("wellknown-missing", vars{"server": "example.org", "document": "https://example.org/.well-known/matrix/client"},
 			"GET https://example.org/.well-known/matrix/client: 404 Not Found, a page of nginx"))}
 	foci := &Check{ID: "homeserver.foci", Server: "example.org", Needs: []*Check{document}}
 	hidden := &Check{ID: "sfu.api_hidden", Run: after(5*time.Millisecond,

@@ -83,7 +83,7 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 		return found("livekit-yaml", nil, "%s: %s", name, lineOf(err))
 	}
 	if key := unknownKey(document); key != "" {
-		return found("livekit-key-unknown", vars{"what": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
+		return found("livekit-key-unknown", vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
 	}
 	if err := yaml.Unmarshal(text, c); err != nil {
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
@@ -190,7 +190,7 @@ func (e *exam) livekitKeys(c *livekitConfig) Finding {
 	}
 	hook := c.Webhook.APIKey
 	if len(ours) > 0 && hook != "" && !ours[hook] || len(c.Keys) > 0 && hook != "" && c.Keys[hook] == "" {
-		return found("livekit-webhook-key", vars{"key": clip(hook)}, "webhook.api_key is %s, which is not a key of both", clip(hook))
+		return found("livekit-webhook-key", vars{"hook": clip(hook)}, "webhook.api_key is %s, which is not a key of both", clip(hook))
 	}
 	return ok("LiveKit's keys and ours go together")
 }

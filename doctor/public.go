@@ -96,7 +96,7 @@ func (e *exam) routes(ctx context.Context) Finding {
 	for _, path := range paths {
 		r, err := e.look.get(ctx, e.serviceURL()+path)
 		v := e.serviceVars()
-		v["what"] = path
+		v["route"] = path
 		switch {
 		case err != nil:
 			return found("service-broken", v, "GET %s: %s", e.serviceURL()+path, reason(err))

@@ -92,7 +92,7 @@ func (e *exam) judgeReach(p place, attempts []attempt) Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, strings.Join(seen, ", "))
 	v := p.vars()
 	if dead != nil {
-		v["address"] = dead.addr.String()
+		v["address"], v["address6"] = dead.addr.String(), dead.addr.String()
 	}
 	switch {
 	case good > 0 && dead == nil:

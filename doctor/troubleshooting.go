@@ -7,16 +7,10 @@ import (
 	"strings"
 )
 
-// intro begins docs/troubleshooting.md.
-const intro = `# Troubleshooting
-
-` + "`matrixrtc-auth doctor`" + ` looks for all of these causes and names the one that holds. In the container it needs no argument:
-
-` + "```sh\ndocker compose exec matrixrtc-auth /matrixrtc-auth doctor\n```" + `
-
-[Operations](operations.md#doctor) has its options. This page is made from its table of causes (` + "`go generate ./doctor`" + `): look for what Element Call shows, or for the check that failed. A warning (!) may be meant so, or cannot be judged from where doctor runs.
-
-`
+// intro begins docs/troubleshooting.md; it is written by hand.
+//
+//go:embed troubleshooting.md
+var intro string
 
 // seen is what some of them look like, which the tests of the whole stack show.
 //
@@ -60,7 +54,7 @@ func writeCodes(b *strings.Builder) {
 
 // document writes the part of one cause.
 func (c *Cause) document(b *strings.Builder) {
-	text, remedy := c.explain(nil)
+	text, remedy := c.explain(examplesOf[group(c.Checks[0])])
 	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, escape(sentence(text)), escape(sentence(remedy)))
 	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", marks[c.Status], vantages[c.From], quoted(c.Checks))
 	if c.Code != "" {

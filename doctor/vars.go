@@ -9,8 +9,17 @@ type vars map[string]string
 var examples = vars{
 	"server": "example.org", "host": "example.org", "url": "https://jwt.example.org", "sfu": "wss://sfu.example.org",
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",
-	"key": "matrixrtc", "what": "it", "check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
+	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
+	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
+	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
 	"days": "9", "range": "50000-50200", "other": "https://matrix.example.org",
+}
+
+// examplesOf are those of one group of checks that differ.
+var examplesOf = map[string]vars{
+	"public": {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
+	"user":   {"other": "wss://other.example.org"},
+	"sfu":    {"host": "sfu.example.org", "url": "https://sfu.example.org"},
 }
 
 func (v vars) fill(text string) string {

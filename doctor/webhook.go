@@ -36,7 +36,7 @@ func (e *exam) roundTrip(ctx context.Context) Finding {
 				return ok("the event of %s arrived, signed by one of our keys", e.room.name)
 			}
 			if cause := grown(before.Webhooks.Rejected, now.Webhooks.Rejected); cause != "" {
-				return found("webhook-refused", vars{"what": cause}, "a webhook came and was refused: %s", clip(cause))
+				return found("webhook-refused", vars{"reason": cause}, "a webhook came and was refused: %s", clip(cause))
 			}
 		}
 		select {

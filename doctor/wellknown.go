@@ -34,7 +34,7 @@ type focus struct {
 func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
 	address := "https://" + s.name.String() + wellKnownPath
 	r, err := e.look.follow(ctx, address)
-	v := vars{"server": s.name.String(), "url": address}
+	v := vars{"server": s.name.String(), "document": address}
 	switch {
 	case err != nil:
 		return found("wellknown-broken", v, "GET %s: %s", address, reason(err))
@@ -51,7 +51,7 @@ func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
 }
 
 func (e *exam) readWellKnown(s *server, address string, r reply) Finding {
-	v := vars{"server": s.name.String(), "url": address}
+	v := vars{"server": s.name.String(), "document": address}
 	s.document = &clientWellKnown{}
 	if json.Unmarshal(r.body, s.document) != nil {
 		return found("wellknown-not-json", v, "GET %s: %d bytes that are not JSON", address, len(r.body))
