@@ -179,7 +179,9 @@ func (m *model) delegateAgain() {
 }
 
 // proxyAnswers: the SFU is away, and a proxy that holds its connections answers
-// for it; perhaps clients delegate meanwhile.
+// for it; perhaps clients delegate meanwhile. Nobody may have seen it, and then
+// the look that finds the member missing has only one more after it: who comes
+// back in between stays for longer than settled.
 func (m *model) proxyAnswers() {
 	causes := []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp}
 	m.set(func() {
@@ -194,6 +196,7 @@ func (m *model) proxyAnswers() {
 	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
 	m.come()
 	m.hint(leave.Joined, leave.Unclear)
+	time.Sleep(grace.Outage)
 }
 
 // noRoomCanBeCreated: the SFU restarts, and for some time neither creates rooms
