@@ -44,23 +44,23 @@ func TestRoomEnds(t *testing.T) {
 }
 
 // TestWebhookFlood sends from 64 connections 8 times for each job that its
-// participant has joined. Services have frozen for ever at less: a job that
-// reports to itself through a queue which the flood has filled. It takes more
-// reports for one job at one time than any queue is long, not many jobs: 200
-// of them are 102,400 webhooks, 2,000 would be a million, minutes for two
-// processors, of which most is spent on signatures.
+// participant has joined, or as often as fits into floodTime: 2,000 jobs are a
+// million webhooks. Services have frozen for ever at less: a job that reports to
+// itself through a queue which the flood has filled. It takes more reports for
+// one job at one time than any queue is long, so all connections send those for
+// one job before those for the next.
 func TestWebhookFlood(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
 	defer heavy.Unlock()
-	const jobs, connections, times = 200, 64, 8
+	const jobs, connections, times = 2000, 64, 8
 	w := newWorld(t)
 	s := w.start()
 	var reports [][]byte
 	for _, m := range w.mustEnter(jobs, "call", time.Hour) {
 		reports = append(reports, m.joinedReport(s))
 	}
-	f := flood{reports: reports, address: strings.TrimPrefix(s.url, "http://"), times: times}
+	f := flood{reports: reports, address: strings.TrimPrefix(s.url, "http://"), times: times, end: time.Now().Add(floodTime)}
 	over := make(chan struct{})
 	began := time.Now()
 	go func() {
@@ -68,13 +68,18 @@ func TestWebhookFlood(t *testing.T) {
 		f.run(t, connections)
 	}()
 	delegated := w.delegateUntil(over, s)
-	t.Logf("%d webhooks taken and %d turned away in %v, with %d delegations", f.taken.Load(), f.refused.Load(), time.Since(began), delegated)
+	sent := f.taken.Load() + f.refused.Load()
+	t.Logf("%d webhooks, for %d of %d jobs, %d of them turned away, in %v, with %d delegations",
+		sent, sent/(connections*times), jobs, f.refused.Load(), time.Since(began), delegated)
 	await(t, patience, "that every job is connected", func() bool { return w.restarted() == jobs+delegated })
 	w.mustHold()
 	all := w.all()
 	each(len(all), func(i int) { all[i].leave(broke) })
-	w.awaitSent(time.Minute)
+	w.awaitSent(2 * time.Minute)
 }
+
+// floodTime bounds the flood on a slow machine.
+const floodTime = 2 * time.Minute
 
 // joinedReport is the request that says that m has joined, as it is sent.
 func (m *member) joinedReport(s *service) []byte {
@@ -85,19 +90,22 @@ func (m *member) joinedReport(s *service) []byte {
 	return b.Bytes()
 }
 
-// delegateUntil delegates leaves, one after the other, and looks at /healthz,
-// until over. It returns how many.
+// delegateUntil delegates leaves, ten a second, and looks at /healthz, until
+// over. It returns how many.
 func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 	w.t.Helper()
+	tick := time.NewTicker(time.Second / 10)
+	defer tick.Stop()
 	for {
 		select {
 		case <-over:
 			return n
-		default:
+		case <-tick.C:
 		}
 		w.mustEnter(1, "another", time.Hour)
 		n++
-		if health := w.health(s); health != "ok" {
+		// A busy machine's disk may take more than the second that a store has.
+		if health := w.health(s); health != "ok" && health != "degraded" {
 			w.t.Errorf("/healthz: %s", health)
 		}
 	}
@@ -107,6 +115,7 @@ func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 type flood struct {
 	reports        [][]byte
 	times          int
+	end            time.Time // of the flood, though reports are left
 	address        string
 	taken, refused atomic.Int64
 }
@@ -131,6 +140,9 @@ func (f *flood) send() error {
 	defer conn.Close()
 	answers := bufio.NewReader(conn)
 	for _, report := range f.reports {
+		if time.Now().After(f.end) {
+			return nil
+		}
 		for range f.times {
 			if err := f.exchange(conn, answers, report); err != nil {
 				return err
