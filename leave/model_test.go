@@ -119,7 +119,7 @@ func (m *model) run() {
 	events := []func(){
 		m.reconnect, m.reconnect, m.takeOver, m.sfuAway, m.sfuRestarts, m.homeserverAway, m.homeserverLimits,
 		m.programRestarts, m.otherFreezes, m.nothing, m.nothing,
-		m.proxyAnswers, m.noRoomCanBeCreated, m.delegateAgain, m.delegateAnother,
+		m.proxyAnswers, m.noRoomCanBeCreated, m.delegateAgain, m.delegateAnother, m.delegateNothing,
 	}
 	for range 15 {
 		time.Sleep(settled + time.Duration(m.random.IntN(40_000))*time.Millisecond)
@@ -178,6 +178,17 @@ func (m *model) delegateAgain() {
 	}
 }
 
+// delegateNothing: the client delegates a leave that its homeserver does not
+// have, and then another one.
+func (m *model) delegateNothing() {
+	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, time.Now())
+	if err := m.current().Delegate(m.t.Context(), bogus, many); err != nil {
+		m.fatalf("delegating nothing: %v", err)
+	}
+	time.Sleep(time.Duration(m.random.IntN(5000)) * time.Millisecond)
+	m.delegateAnother()
+}
+
 // proxyAnswers: the SFU is away, and a proxy that holds its connections answers
 // for it; perhaps clients delegate meanwhile. Nobody may have seen it, and then
 // the look that finds the member missing has only one more after it: who comes
@@ -191,9 +202,15 @@ func (m *model) proxyAnswers() {
 	m.vanish()
 	time.Sleep(time.Duration(500+m.random.IntN(30_000)) * time.Millisecond)
 	[]func(){m.nothing, m.delegateAgain, m.delegateAnother}[m.random.IntN(3)]()
-	time.Sleep(time.Duration(m.random.IntN(30_000)) * time.Millisecond)
+	rest := m.random.IntN(90_000)
+	time.Sleep(time.Duration(rest) * time.Millisecond)
 	m.set(func() { m.proxied, m.fault = false, nil })
-	time.Sleep(time.Duration(m.random.IntN(8000)) * time.Millisecond)
+	time.Sleep(time.Duration(5100+m.random.IntN(3000)) * time.Millisecond)
+	m.set(func() {
+		if rest > 62_000 && m.roomAt.IsZero() {
+			m.t.Error("after an outage that cannot have passed unseen the room is not there")
+		}
+	})
 	m.come()
 	m.hint(leave.Joined, leave.Unclear)
 	time.Sleep(grace.Outage)
