@@ -108,7 +108,7 @@ func (k *Keeper) clear(ctx context.Context, t task) {
 	case !now.Before(t.Deadline):
 		k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
 	case !t.NextCancel.After(now):
-		k.cancel(ctx, t)
+		k.visit(ctx, t, sending, k.cancel, Job.cancelPostponed)
 	default:
 		k.write(ctx, t.Job, func(j Job) Job {
 			j.NextLook = j.Deadline
