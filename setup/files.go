@@ -1,13 +1,11 @@
 package setup
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strings"
-	"text/template"
 )
 
 // file is one file to write. Nobody but its owner may read a secret one.
@@ -33,7 +31,7 @@ const (
 
 // files are the files of the plan.
 func (p plan) files(templates fs.FS) ([]file, error) {
-	r := &renderer{plan: p, templates: templates}
+	r := &renderer{templates: templates, values: p.values()}
 	files := []file{
 		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
 		{name: "livekit.yaml", content: r.change("livekit.yaml.example", p.liveKitEdits)},
@@ -43,7 +41,8 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		{name: "nginx.conf.example", content: r.execute("nginx.conf.example")},
 		{name: "Caddyfile.example", content: r.execute("Caddyfile.example")},
 	}
-	r.proxies = map[string]string{"nginx": files[5].content, "Caddy": files[6].content}
+	r.values["Nginx"] = strings.TrimSpace(files[5].content) // for reverse-proxy.md
+	r.values["Caddy"] = strings.TrimSpace(files[6].content)
 	files = append(files,
 		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
 		file{name: "ports.md", content: r.execute("ports.md")},
@@ -74,14 +73,10 @@ var own embed.FS
 
 // renderer makes files of templates, until the first error.
 type renderer struct {
-	plan
-	templates fs.FS
-	proxies   map[string]string
+	templates fs.FS             // the repository's files
+	values    map[string]string // for this package's
 	err       error
 }
-
-// Proxy is the configuration for the named proxy, for reverse-proxy.md.
-func (r *renderer) Proxy(name string) string { return strings.TrimSpace(r.proxies[name]) }
 
 // change makes edits of one of the repository's files.
 func (r *renderer) change(name string, edits func() []edit) string {
@@ -107,14 +102,9 @@ func (r *renderer) execute(name string) string {
 		r.err = err
 		return ""
 	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n")
-	var b bytes.Buffer
-	t, err := template.New(name).Option("missingkey=error").Parse(text)
-	if err == nil {
-		err = t.Execute(&b, r)
-	}
+	text, err := fill(strings.ReplaceAll(string(content), "\r\n", "\n"), r.values)
 	if err != nil {
 		r.err = fmt.Errorf("%s: %w", name, err)
 	}
-	return b.String()
+	return text
 }

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// plan is what the flags ask for, checked. Templates read its fields and
-// methods.
+// plan is what the flags ask for, checked. What [options] has as text of the
+// same name begins with a capital here.
 type plan struct {
 	Server        matrix.ServerName
 	SingleHost    string // the host of both, "" when they have names of their own

@@ -1,0 +1,97 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// action is one {{…}} of a template. As in text/template, "{{- " removes the
+// white space before it and " -}}" the white space after it.
+var action = regexp.MustCompile(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
+
+// fill replaces the actions of a template: {{.Name}}, and {{if .Name}} with
+// {{else}} and {{end}}, where a value is true unless it is empty. Everything
+// else in braces is an error, and so is a name without a value, even in a branch
+// that is not written.
+//
+// It takes the place of text/template, which finds methods by their names: the
+// linker then keeps every method of the program, 11 MB of them.
+func fill(template string, values map[string]string) (string, error) {
+	f := &filler{values: values}
+	end := 0
+	for _, at := range action.FindAllStringSubmatchIndex(template, -1) {
+		f.write(template[end:at[0]])
+		if err := f.act(template[at[2]:at[3]]); err != nil {
+			return "", err
+		}
+		end = at[1]
+	}
+	f.write(template[end:])
+	switch {
+	case strings.Contains(template[end:], "{{"):
+		return "", errors.New("{{ without }}")
+	case len(f.blocks) > 0:
+		return "", errors.New("{{if}} without an end")
+	}
+	return f.out.String(), nil
+}
+
+// filler is how far fill has come.
+type filler struct {
+	values map[string]string
+	blocks []block // those that no end has closed yet, the innermost last
+	out    strings.Builder
+}
+
+// block is an if, in the branch that is being read.
+type block struct{ written, otherwise, inElse bool }
+
+// writes tells whether what stands here is written.
+func (f *filler) writes() bool {
+	n := len(f.blocks)
+	return n == 0 || f.blocks[n-1].written
+}
+
+func (f *filler) write(text string) {
+	if f.writes() {
+		f.out.WriteString(text)
+	}
+}
+
+// act does what stands between the braces.
+func (f *filler) act(text string) error {
+	if text == "else" || text == "end" {
+		return f.leave(text)
+	}
+	name, isIf := strings.CutPrefix(text, "if ")
+	field, isField := strings.CutPrefix(name, ".")
+	value, found := f.values[field]
+	switch {
+	case !isField || !found:
+		return fmt.Errorf("{{%s}} is not known", text)
+	case isIf:
+		f.blocks = append(f.blocks, block{
+			written:   f.writes() && value != "",
+			otherwise: f.writes() && value == "",
+		})
+	default:
+		f.write(value)
+	}
+	return nil
+}
+
+// leave goes from the present branch to the else or behind the end.
+func (f *filler) leave(word string) error {
+	last := len(f.blocks) - 1
+	if last < 0 || word == "else" && f.blocks[last].inElse {
+		return fmt.Errorf("{{%s}} without an if", word)
+	}
+	if word == "end" {
+		f.blocks = f.blocks[:last]
+		return nil
+	}
+	f.blocks[last] = block{written: f.blocks[last].otherwise, inElse: true}
+	return nil
+}
