@@ -2,6 +2,7 @@ package leave
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -99,9 +100,11 @@ func (s *shares) answered(server matrix.ServerName, took time.Duration) {
 // visit does what the job's homeserver is asked for, unless as many workers as
 // it may have are there already: then the job is postponed.
 func (k *Keeper) visit(ctx context.Context, t task, u urgency, do func(context.Context, task), postponed func(Job, time.Time, time.Duration) Job) {
-	release, ok := k.shares.take(t.User.Server(), u, time.Now())
+	server, now := t.User.Server(), time.Now()
+	release, ok := k.shares.take(server, u, now)
 	if !ok {
-		k.write(ctx, t.Job, func(j Job) Job { return postponed(j, time.Now(), crowded(j.Delay)) })
+		wait := k.shares.crowded(server, t.Delay, now)
+		k.write(ctx, t.Job, func(j Job) Job { return postponed(j, time.Now(), wait) })
 		return
 	}
 	defer release()
@@ -109,5 +112,13 @@ func (k *Keeper) visit(ctx context.Context, t task, u urgency, do func(context.C
 }
 
 // crowded is how long a job waits whose homeserver has all the workers that it
-// may have.
-func crowded(delay time.Duration) time.Duration { return attempt(delay) }
+// may have: where it is quick, up to a second, and those who wait do not come
+// back all at once.
+func (s *shares) crowded(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isQuick(server, now) {
+		return attempt(delay)
+	}
+	return min(rand.N(time.Second), attempt(delay))
+}
