@@ -31,7 +31,6 @@ const idle = 150 * time.Second
 // Behind DSM's reverse proxy a call works, and outlives the proxy's time-outs:
 // its connection to the SFU is still the first.
 func TestDSM(t *testing.T) {
-	t.Parallel()
 	s := newStack(t, dsm(t, true), lent)
 	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
 	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")

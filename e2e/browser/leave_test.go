@@ -147,7 +147,6 @@ func (c *call) stays(d time.Duration) {
 // Whoever closes the tab, or whose browser dies, leaves the call, although the
 // leave that their client scheduled is an hour away.
 func TestLeave(t *testing.T) {
-	t.Parallel() // with TestDSM, which mostly waits
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
 		t.Run(fmt.Sprintf("tab closed in %s", mode), func(t *testing.T) {

@@ -9,7 +9,6 @@ type gate struct {
 	ended  bool
 	ends   map[int]func()
 	next   int
-	waits  int // those whom it holds up
 }
 
 func (g *gate) shut() {
@@ -34,25 +33,9 @@ func (g *gate) pass() {
 	g.mu.Lock()
 	opened := g.opened
 	g.mu.Unlock()
-	if opened == nil {
-		return
+	if opened != nil {
+		<-opened
 	}
-	g.count(1)
-	<-opened
-	g.count(-1)
-}
-
-func (g *gate) count(n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waits += n
-}
-
-// holds is how many wait for it to open.
-func (g *gate) holds() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.waits
 }
 
 // end opens the gate for good and calls what was left with onEnd.

@@ -3,6 +3,7 @@ package stack
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // TCPRelay passes connections on, until its network is cut.
@@ -12,6 +13,7 @@ type TCPRelay struct {
 
 	listener net.Listener
 	gate     gate
+	held     atomic.Int32
 	open     sync.WaitGroup
 }
 
@@ -36,8 +38,16 @@ func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
 func (r *TCPRelay) Cut()     { r.gate.shut() }
 func (r *TCPRelay) Restore() { r.gate.open() }
 
-// Held is how many want to send something while the network is cut.
-func (r *TCPRelay) Held() int { return r.gate.holds() }
+// Held is how many connections have something to send, or are new, while the
+// network is cut. The end of an old one is nothing.
+func (r *TCPRelay) Held() int { return int(r.held.Load()) }
+
+// pass returns once the network is there, for somebody who has something.
+func (r *TCPRelay) pass() {
+	r.held.Add(1)
+	defer r.held.Add(-1)
+	r.gate.pass()
+}
 
 // Stop closes the listener and all connections.
 func (r *TCPRelay) Stop() {
@@ -59,7 +69,7 @@ func (r *TCPRelay) accept() {
 
 func (r *TCPRelay) serve(client net.Conn) {
 	defer client.Close()
-	r.gate.pass()
+	r.pass()
 	server, err := net.Dial("tcp", r.Target)
 	if err != nil {
 		return
@@ -79,7 +89,11 @@ func (r *TCPRelay) copy(to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		r.gate.pass()
+		if n > 0 {
+			r.pass()
+		} else {
+			r.gate.pass()
+		}
 		if _, fault := to.Write(buffer[:n]); fault != nil || err != nil {
 			return
 		}
