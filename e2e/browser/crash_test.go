@@ -61,14 +61,18 @@ func TestSFUStopped(t *testing.T) {
 	c.restarts(s.SFU)
 	olds := []string{c.leave, c.bob.delegates("")}
 	c.alice.reads("Reconnecting…")
+	before := c.now()
 	c.alice.reload()
 	c.bob.reload()
 	c.alice.sees(2)
 	c.bob.sees(2)
 	c.leave = c.alice.delegates(olds[0])
 	c.bob.delegates(olds[1])
-	if n := c.emptied(c.alice) + c.emptied(c.bob); n > 2 {
-		t.Errorf("%d leaves by two reloads", n)
+	for _, p := range []*person{c.alice, c.bob} {
+		if n := c.emptied(p); n > 1 {
+			t.Errorf("%s left %d times by one reload", p.name, n)
+		}
+		c.staysSince(p, before)
 	}
 	c.stays(20 * time.Second)
 	c.alice.closeTab()

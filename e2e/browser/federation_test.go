@@ -2,6 +2,7 @@ package browser
 
 import (
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -51,8 +52,10 @@ func guest(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	bob.call(newRoom(t, false, alice, bob), false)
 	bob.reads(troubleshooting(t)[notListed].call)
-	if !strings.Contains(serviceLog(first), "no room was created") {
-		t.Error("the service does not say that no room was created")
+	why := regexp.MustCompile(`level=INFO msg=request .*status=200 .*user=` + regexp.QuoteMeta(bob.UserID) +
+		` .*note="no room was created: \S+ is not in LIVEKIT_FULL_ACCESS_HOMESERVERS"`)
+	if !why.MatchString(serviceLog(first)) {
+		t.Errorf("the service does not say that no room was created, and why:\n%s", narrow(first.Services[0].Log().Tail(20)))
 	}
 	bob.closeTab()
 

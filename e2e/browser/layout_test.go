@@ -49,6 +49,9 @@ func TestDSM(t *testing.T) {
 	if n := sessions(s); n != 2 {
 		t.Errorf("%d sessions on the SFU, want those of the beginning", n)
 	}
+	if strings.Contains(s.SFU.Log().String(), "resuming RTC session") {
+		t.Error("a connection to the SFU was cut and resumed")
+	}
 	alice.isMember(bob, room, stack.Compatibility)
 	bob.isMember(alice, room, stack.Compatibility)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/e2e/account"
 	"matrixrtc-auth/e2e/stack"
 	"matrixrtc-auth/matrix"
 )
@@ -92,7 +93,12 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
 	})
-	if n := c.sends(c.leave); n != 1 {
+	var n int // Synapse writes its line after it has answered
+	eventually(c.t, 10*time.Second, "the homeserver says that it has sent "+c.leave, func() (bool, string) {
+		n = c.sends(c.leave)
+		return n > 0, ""
+	})
+	if n != 1 {
 		c.t.Errorf("the homeserver has sent %s %d times for the service, want once", c.leave, n)
 	}
 	c.t.Logf("left after %v", took.Round(10*time.Millisecond))
@@ -118,16 +124,46 @@ func (c *call) sends(hash string) (n int) {
 // emptied counts how often somebody has left the call so far.
 func (c *call) emptied(p *person) (n int) {
 	c.t.Helper()
-	events, err := c.bob.Timeline(within(c.t, starting), c.room, 200)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, event := range events {
+	for _, event := range c.timeline() {
 		if event.Type == memberEvent(c.mode) && event.Sender == p.UserID && !present(event.Content) {
 			n++
 		}
 	}
 	return n
+}
+
+// now is the homeserver's time, in ms, of the newest event in the room.
+func (c *call) now() int64 {
+	c.t.Helper()
+	return c.timeline()[0].Time
+}
+
+func (c *call) timeline() []account.Event {
+	c.t.Helper()
+	events, err := c.bob.Timeline(within(c.t, starting), c.room, 200)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return events
+}
+
+// staysSince checks that somebody who has come back after a time has not left
+// again: after their first event that says so there is none that says they
+// left. (Who never left may have no event at all.)
+func (c *call) staysSince(p *person, before int64) {
+	c.t.Helper()
+	back := false
+	events := c.timeline()
+	slices.Reverse(events)
+	for _, event := range events {
+		if event.Time <= before || event.Type != memberEvent(c.mode) || event.Sender != p.UserID {
+			continue
+		}
+		if back && !present(event.Content) {
+			c.t.Errorf("%s was emptied after coming back", p.name)
+		}
+		back = back || present(event.Content)
+	}
 }
 
 // stays checks that nobody leaves the call for so long.
@@ -183,13 +219,15 @@ func control(c *call) {
 // reload looks like a closed tab. The leave of the old page may be sent, but it
 // never touches the new one.
 func reload(c *call) {
-	old := c.leave
+	old, before := c.leave, c.now()
 	c.alice.reload()
 	c.leave = c.alice.delegates(old)
 	c.alice.sees(2)
+	c.bob.sees(2)
 	if n := c.emptied(c.alice); n > 1 {
 		c.t.Errorf("emptied %d times by one reload", n)
 	}
+	c.staysSince(c.alice, before)
 	sent := c.sends(old)
 	c.stays(2 * time.Minute)
 	if c.sends(old) != sent {
@@ -212,7 +250,8 @@ func takeover(t *testing.T, s *stack.Stack) {
 	c.alice.call(c.room, false)
 	c.leave = c.alice.delegates(old)
 	c.alice.sees(2)
-	if !strings.Contains(c.stack.SFU.Log().String(), "DUPLICATE_IDENTITY") {
+	duplicate := regexp.MustCompile(`(?m)^.*` + regexp.QuoteMeta(c.alice.UserID) + `.*DUPLICATE_IDENTITY|^.*DUPLICATE_IDENTITY.*` + regexp.QuoteMeta(c.alice.UserID))
+	if !duplicate.MatchString(c.stack.SFU.Log().String()) {
 		c.t.Fatal("the SFU noticed too soon: this shows nothing")
 	}
 	if n := c.emptied(c.alice); n != 0 {

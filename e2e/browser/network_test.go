@@ -36,6 +36,7 @@ func TestNetworkCut(t *testing.T) {
 	wire.Cut()
 	relay.Cut(hers)
 	restored := time.After(cut)
+	alice.hearsNothing(flat / 2)
 	bob.hearsNothing(flat)
 	<-restored
 	wire.Restore()

@@ -29,6 +29,9 @@ type Chromium struct {
 
 	address string
 	process *process
+	// temporary is a directory for what a browser leaves behind. Its path is
+	// short: that of a socket in it has to be.
+	temporary string
 }
 
 // Start returns once the browser can be driven. A second Start, after Stop or
@@ -38,9 +41,12 @@ func (c *Chromium) Start(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if c.temporary, err = os.MkdirTemp("", "browser-"); err != nil {
+		return err
+	}
 	c.process, err = start(ctx, c.Host, command{
 		ports: []int{port(c.address)},
-		name:  c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home()},
+		name:  c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home(), "TMPDIR=" + c.temporary},
 	})
 	if err != nil {
 		return err
@@ -131,6 +137,9 @@ func (c *Chromium) Stop() error {
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()
+	}
+	if c.temporary != "" {
+		os.RemoveAll(c.temporary)
 	}
 }
 

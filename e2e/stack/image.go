@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,9 @@ const baseName = "docker.io/library/golang:1.26"
 // Build builds the Dockerfile of a repository, on a stand-in for the image of
 // Go that holds this machine's Go and a shell.
 func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("building and running an image needs root: run the tests as root")
+	}
 	if err := b.base(ctx); err != nil {
 		return nil, err
 	}
