@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -24,5 +25,45 @@ func TestSecretOfEditedFile(t *testing.T) {
 			}
 			l.says(l.out, "- lines of the edited file, not shown: ")
 		}
+	}
+}
+
+// TestEditedProposal checks that a NAME.new that somebody edited is saved before
+// the next one takes its place, and that setup's own is not.
+func TestEditedProposal(t *testing.T) {
+	for _, name := range []string{"livekit.yaml", envFile} {
+		l := newLab(t)
+		l.run(exitOK)
+		l.write(name, l.read(name)+"# mine\n")
+		l.run(exitOK, "--new-secrets")
+		l.run(exitOK, "--new-secrets", "--turn")
+		if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
+			t.Errorf("%s.new was setup's own, and is saved", name)
+		}
+		const edited = "# mine, half merged\n"
+		l.write(name+".new", edited)
+		l.run(exitOK, "--new-secrets")
+		l.says(l.out, name+".new", "replaced", name+".new.bak")
+		if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
+			t.Errorf("%s.new: saved is %q", name, got)
+		}
+		if got := l.mode(name + ".new.bak"); name == envFile && got != 0o600 {
+			t.Errorf("%s.new.bak has mode %o", name, got)
+		}
+	}
+}
+
+// TestBackupStaysClosed checks that others cannot read the copy of an edited
+// file if they could not read the file: it may hold passwords.
+func TestBackupStaysClosed(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write("livekit.yaml", "keys: {devkey: hunter2}\n")
+	if err := os.Chmod(l.path("livekit.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, "--force")
+	if got := l.mode("livekit.yaml.bak"); got != 0o600 {
+		t.Errorf("livekit.yaml.bak has mode %o", got)
 	}
 }

@@ -19,6 +19,9 @@ func (u *update) report(w io.Writer) {
 		if s.outcome == updated || s.outcome == kept || s.outcome == replaced {
 			s.reportLines(w)
 		}
+		if s.editedBackup != "" {
+			fmt.Fprintf(w, "%-26s replaced; the edited one is %s\n", s.name+newSuffix, s.editedBackup)
+		}
 		if s.stale {
 			fmt.Fprintf(w, "%-26s removed: it has no purpose any more\n", s.name+newSuffix)
 		}
