@@ -67,3 +67,26 @@ func TestBackupStaysClosed(t *testing.T) {
 		t.Errorf("livekit.yaml.bak has mode %o", got)
 	}
 }
+
+// TestContainersCanRead checks that a livekit.yaml that only its owner could
+// read is opened to the containers' users, unless somebody edited it.
+func TestContainersCanRead(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	for _, c := range []struct {
+		addition string
+		want     os.FileMode
+	}{
+		{"", 0o644},
+		{"keys: {devkey: hunter2}\n", 0o600},
+	} {
+		l.write("livekit.yaml", l.read("livekit.yaml")+c.addition)
+		if err := os.Chmod(l.path("livekit.yaml"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.run(exitOK)
+		if got := l.mode("livekit.yaml"); got != c.want {
+			t.Errorf("with %q: mode %o, want %o", c.addition, got, c.want)
+		}
+	}
+}

@@ -91,4 +91,13 @@ func (f *folder) restrict(name string, mode fs.FileMode) error {
 	return f.root.Chmod(name, rights&mode)
 }
 
+// open gives a file exactly the rights of the mode.
+func (f *folder) open(name string, mode fs.FileMode) error {
+	rights, err := f.rights(name)
+	if err != nil || rights == mode {
+		return err
+	}
+	return f.root.Chmod(name, mode)
+}
+
 func (f *folder) remove(name string) error { return f.root.Remove(name) }

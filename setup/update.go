@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -158,12 +159,7 @@ func (u *update) apply() error {
 }
 
 func (u *update) do(s step) error {
-	if s.outcome == kept || s.outcome == unchanged {
-		if err := u.dir.restrict(s.name, s.mode()); err != nil {
-			return err
-		}
-	}
-	if err := u.save(s); err != nil {
+	if err := errors.Join(u.setRights(s), u.save(s)); err != nil {
 		return err
 	}
 	name := s.name
@@ -181,6 +177,19 @@ func (u *update) do(s step) error {
 	}
 	delete(u.sums, s.name+newSuffix)
 	return u.dir.remove(s.name + newSuffix)
+}
+
+// setRights sets the rights of a file that is not written anew. Containers run
+// as other users, so they must be able to read what is setup's own and no
+// secret. What somebody edited may hold secrets: it is not opened to anyone.
+func (u *update) setRights(s step) error {
+	switch {
+	case s.outcome == unchanged && !s.secret:
+		return u.dir.open(s.name, s.mode())
+	case s.outcome == unchanged || s.outcome == kept:
+		return u.dir.restrict(s.name, s.mode())
+	}
+	return nil
 }
 
 // save writes what somebody edited under its other name, before it is replaced.
