@@ -17,11 +17,11 @@ func TestMissingFlags(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitUsage)
 	for _, flag := range []string{"--server-name", "--jwt-host", "--sfu-host", "--dir"} {
-		l.says(l.err, flag+": is missing")
+		l.says(l.err, flag+" is missing")
 	}
 	l.exec(exitUsage, "--server-name", "example.org", "--single-host", "example.org")
-	l.says(l.err, "--dir: is missing")
-	if strings.Contains(l.err, "host: is missing") {
+	l.says(l.err, "--dir is missing")
+	if strings.Contains(l.err, "host is missing") {
 		t.Errorf("a flag that is not needed:\n%s", l.err)
 	}
 }
@@ -47,9 +47,9 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--jwt-host", "192.0.2.1"}, []string{"--jwt-host:", "an address"}},
 		{[]string{"--jwt-host", "192.0.2"}, []string{"--jwt-host:", "number"}},
 		{[]string{"--sfu-host", "ünder.example.org"}, []string{"--sfu-host:", "write xn--nder-zra.example.org"}},
-		{[]string{"--sfu-host", "JWT.example.org"}, []string{"--sfu-host:", "--single-host"}},
+		{[]string{"--sfu-host", "JWT.example.org"}, []string{"--sfu-host is", "--single-host"}},
 		{[]string{"--sfu-host", "example.org"}, []string{"--sfu-host:", "server name", "sfu.example.org"}},
-		{[]string{"--single-host", "matrix.example.org"}, []string{"--single-host:", "--jwt-host and --sfu-host"}},
+		{[]string{"--single-host", "matrix.example.org"}, []string{"--single-host is", "--jwt-host and --sfu-host"}},
 		{[]string{"--base-url", "http://matrix.example.org"}, []string{"--base-url:", "https://"}},
 		{[]string{"--base-url", "https://matrix.example.org/?a=$b"}, []string{"--base-url:", "no place"}},
 		{[]string{"--homeserver-url", "synapse:8008"}, []string{"--homeserver-url:", "http:// or https://"}},
@@ -65,12 +65,12 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--jwt-port", "08080"}, []string{"--jwt-port:", "not a port"}},
 		{[]string{"--jwt-port", "7880"}, []string{"--jwt-port:", "LiveKit"}},
 		{[]string{"--jwt-port", "5349", "--turn-tls", "turn.example.org"}, []string{"--jwt-port:", "TURN"}},
-		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert:", "--turn-tls"}},
+		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert is", "--turn-tls"}},
 		{[]string{"--turn-tls", "sfu.example.org"}, []string{"--turn-tls:", "turn.example.org"}},
-		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, []string{"--turn-key:", "is missing"}},
+		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, []string{"--turn-key is missing"}},
 		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem", "--turn-key", "."}, []string{"--turn-key:", "not a regular file"}},
-		{[]string{"--image", "Not An Image"}, []string{"--image:", "registry.example.org"}},
-		{[]string{"--image", "a:1", "--source", ".."}, []string{"--source:", "--image"}},
+		{[]string{"--image", "Not An Image"}, []string{"--image is no name", "registry.example.org"}},
+		{[]string{"--image", "a:1", "--source", ".."}, []string{"--source and --image"}},
 		{[]string{"--source", "testdata"}, []string{"--source:", "Dockerfile"}},
 		{[]string{"nonsense"}, []string{`"nonsense" is no flag`}},
 		{[]string{"--nonsense"}, []string{"-nonsense"}},
@@ -102,13 +102,13 @@ func TestCertificates(t *testing.T) {
 	otherCert, _ := writeCertificate(t, "turn.example.org", tomorrow())
 	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
 	for _, c := range []struct{ name, cert, key, says string }{
-		{"turn.example.org", otherCert, key, "no certificate with its key"},
-		{"relay.example.org", cert, key, "not for the name"},
-		{"turn.example.org", oldCert, oldKey, "expired"},
+		{"turn.example.org", otherCert, key, ": it and --turn-key are no certificate"},
+		{"relay.example.org", cert, key, " is not for the name"},
+		{"turn.example.org", oldCert, oldKey, " has expired"},
 	} {
 		l := newLab(t)
 		l.run(exitUsage, "--turn-tls", c.name, "--turn-cert", c.cert, "--turn-key", c.key)
-		l.says(l.err, "--turn-cert:", c.says)
+		l.says(l.err, "--turn-cert"+c.says)
 	}
 }
 

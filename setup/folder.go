@@ -73,13 +73,31 @@ func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
 	return f.root.Rename(temporary, name)
 }
 
+// rights returns the permission bits of a file.
+func (f *folder) rights(name string) (fs.FileMode, error) {
+	info, err := f.root.Lstat(name)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode().Perm(), nil
+}
+
 // restrict takes rights away that a file of the mode must not give.
 func (f *folder) restrict(name string, mode fs.FileMode) error {
-	info, err := f.root.Lstat(name)
-	if err != nil || info.Mode().Perm()&^mode == 0 {
+	rights, err := f.rights(name)
+	if err != nil || rights&^mode == 0 {
 		return err
 	}
-	return f.root.Chmod(name, info.Mode().Perm()&mode)
+	return f.root.Chmod(name, rights&mode)
+}
+
+// open gives a file exactly the rights of the mode.
+func (f *folder) open(name string, mode fs.FileMode) error {
+	rights, err := f.rights(name)
+	if err != nil || rights == mode {
+		return err
+	}
+	return f.root.Chmod(name, mode)
 }
 
 func (f *folder) remove(name string) error { return f.root.Remove(name) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"matrixrtc-auth/matrix"
@@ -78,8 +79,16 @@ type planner struct {
 }
 
 func (b *planner) fault(flag, format string, args ...any) {
-	b.faults = append(b.faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
+	text := fmt.Sprintf(format, args...)
+	colon := ":"
+	if goesOn.MatchString(text) {
+		colon = ""
+	}
+	b.faults = append(b.faults, fmt.Errorf("--%s%s %s", flag, colon, text))
 }
+
+// goesOn matches a fault whose subject is the flag: no colon stands between.
+var goesOn = regexp.MustCompile(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))

@@ -19,6 +19,9 @@ func (u *update) report(w io.Writer) {
 		if s.outcome == updated || s.outcome == kept || s.outcome == replaced {
 			s.reportLines(w)
 		}
+		if s.editedBackup != "" {
+			fmt.Fprintf(w, "%-26s replaced; the edited one is %s\n", s.name+newSuffix, s.editedBackup)
+		}
 		if s.stale {
 			fmt.Fprintf(w, "%-26s removed: it has no purpose any more\n", s.name+newSuffix)
 		}
@@ -44,15 +47,33 @@ func (s step) word() string {
 }
 
 // reportLines shows changed lines: of .env only the names of what changed, of
-// other secret files nothing.
+// other secret files nothing. Of what somebody edited it repeats no line, as
+// passwords may stand there.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
+	if s.outcome != updated {
+		all := len(lines)
+		lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "- ") })
+		defer reportEdited(w, all-len(lines))
+	}
 	if s.secret {
 		lines = namesIn(lines)
 	}
+	printLines(w, lines)
+}
+
+// reportEdited says how many lines of an edited file the new one lacks.
+func reportEdited(w io.Writer, n int) {
+	if n > 0 {
+		fmt.Fprintf(w, "    - lines of the edited file, not shown: %d\n", n)
+	}
+}
+
+// printLines prints the first lines, and how many more there are.
+func printLines(w io.Writer, lines []string) {
 	for i, line := range lines {
 		if i == mostLines {
 			fmt.Fprintf(w, "    … and %d more lines\n", len(lines)-i)

@@ -27,13 +27,37 @@ type Streams struct {
 const (
 	exitOK     = 0 // everything is written, or kept as it was
 	exitFaults = 1 // what is in the folder, or the machine, does not allow it
-	exitUsage  = 2 // flags are wrong or missing, nobody answered, or there is no folder
+	exitUsage  = 2 // flags are wrong or missing, nobody answered, there is no folder, or Out takes no output
 )
 
 // Run is `matrixrtc-auth setup` with args behind that word. It returns the
 // exit code. templates holds compose.yaml, livekit.yaml.example and
 // .env.example.
 func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
+	out := &output{to: s.Out}
+	s.Out = out
+	code := run(ctx, args, s, templates)
+	if out.err != nil && code == exitOK {
+		printFaults(s.Err, fmt.Errorf("the output cannot be written: %s", cause(out.err)))
+		return exitUsage
+	}
+	return code
+}
+
+// output remembers the first error of a writer, and writes nothing after it.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	if o.err == nil {
+		n, o.err = o.to.Write(p)
+	}
+	return n, o.err
+}
+
+func run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

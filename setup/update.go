@@ -1,7 +1,9 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -31,6 +33,10 @@ type step struct {
 	old    string // its content before
 	backup string // the name that the old one gets
 	stale  bool   // a NAME.new of an earlier run has no purpose any more
+
+	// A NAME.new that somebody edited and that is to be replaced, and the name
+	// that it gets; empty when there is none.
+	edited, editedBackup string
 }
 
 // update is a run's work: first all of it is decided, then done.
@@ -81,9 +87,25 @@ func (u *update) decide(f file, force bool) (step, error) {
 	if err != nil {
 		return s, err
 	}
-	beside, found, err := u.dir.read(f.name + newSuffix)
-	s.stale = found && s.outcome != kept && u.sums[f.name+newSuffix] == sumOf(string(beside))
-	return s, err
+	return s, u.decideBeside(&s)
+}
+
+// decideBeside decides what to do with a NAME.new that is there already.
+func (u *update) decideBeside(s *step) error {
+	name := s.name + newSuffix
+	content, found, err := u.dir.read(name)
+	if err != nil || !found {
+		return err
+	}
+	beside := string(content)
+	ours := u.sums[name] == sumOf(beside)
+	s.stale = ours && s.outcome != kept
+	if ours || s.outcome != kept || beside == s.content {
+		return nil
+	}
+	s.edited = beside
+	s.editedBackup, err = u.backupName(name, beside)
+	return err
 }
 
 // backupName finds a name for the old file that costs no other old file.
@@ -137,15 +159,8 @@ func (u *update) apply() error {
 }
 
 func (u *update) do(s step) error {
-	if s.outcome == kept || s.outcome == unchanged {
-		if err := u.dir.restrict(s.name, s.mode()); err != nil {
-			return err
-		}
-	}
-	if s.outcome == replaced {
-		if err := u.dir.write(s.backup, s.old, s.mode()); err != nil {
-			return err
-		}
+	if err := errors.Join(u.setRights(s), u.save(s)); err != nil {
+		return err
 	}
 	name := s.name
 	if s.outcome == kept {
@@ -162,4 +177,40 @@ func (u *update) do(s step) error {
 	}
 	delete(u.sums, s.name+newSuffix)
 	return u.dir.remove(s.name + newSuffix)
+}
+
+// setRights sets the rights of a file that is not written anew. Containers run
+// as other users, so they must be able to read what is setup's own and no
+// secret. What somebody edited may hold secrets: it is not opened to anyone.
+func (u *update) setRights(s step) error {
+	switch {
+	case s.outcome == unchanged && !s.secret:
+		return u.dir.open(s.name, s.mode())
+	case s.outcome == unchanged || s.outcome == kept:
+		return u.dir.restrict(s.name, s.mode())
+	}
+	return nil
+}
+
+// save writes what somebody edited under its other name, before it is replaced.
+// Nobody gets to read it who could not before.
+func (u *update) save(s step) error {
+	if s.outcome == replaced {
+		if err := u.copy(s.name, s.backup, s.old, s.mode()); err != nil {
+			return err
+		}
+	}
+	if s.editedBackup == "" {
+		return nil
+	}
+	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
+}
+
+// copy writes the content of a file to another one, with at most its rights.
+func (u *update) copy(from, to, content string, mode fs.FileMode) error {
+	rights, err := u.dir.rights(from)
+	if err != nil {
+		return err
+	}
+	return u.dir.write(to, content, mode&rights)
 }

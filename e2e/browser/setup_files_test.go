@@ -64,7 +64,7 @@ func TestSetupCaddy(t *testing.T) {
 }
 
 // check asks at every address that clients use, bare ones and those with a
-// slash too many among them.
+// slash too many among them, and that LiveKit's API is refused there.
 func (p *proxy) check(scheme string) {
 	p.t.Helper()
 	client, jwt, sfu := p.client(), p.layout.jwt, p.layout.sfu
@@ -87,6 +87,11 @@ func (p *proxy) check(scheme string) {
 		}
 		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
 			p.t.Errorf("%s %s: no WebSocket arrives: %q", c.method, c.url, got)
+		}
+	}
+	for _, path := range []string{"/twirp/livekit.RoomService/ListRooms", "//twirp/livekit.RoomService/ListRooms", "/%74wirp/livekit.RoomService/ListRooms"} {
+		if got := p.ask(client, http.MethodPost, scheme+"://"+sfu+path); strings.Contains(got, "sfu POST") {
+			p.t.Errorf("%s: LiveKit's API is open to all: %q", path, got)
 		}
 	}
 }

@@ -1,0 +1,92 @@
+package setup
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestSecretOfEditedFile checks that nothing of what somebody wrote into a file
+// is printed, whatever becomes of the file: it may hold passwords.
+func TestSecretOfEditedFile(t *testing.T) {
+	const secret = "hunter2"
+	for name, addition := range map[string]string{
+		"livekit.yaml": "keys:\n  devkey: " + secret + "\n",
+		"compose.yaml": "      LIVEKIT_REDIS_PASSWORD: " + secret + "\n",
+		envFile:        "LIVEKIT_REDIS_PASSWORD=" + secret + "\n",
+	} {
+		l := newLab(t)
+		l.run(exitOK)
+		l.write(name, l.read(name)+addition)
+		for _, flags := range [][]string{{"--turn", "--base-url", "https://other.example.org"}, {"--force"}} {
+			l.run(exitOK, flags...)
+			if strings.Contains(l.out+l.err, secret) {
+				t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
+			}
+			l.says(l.out, "- lines of the edited file, not shown: ")
+		}
+	}
+}
+
+// TestEditedProposal checks that a NAME.new that somebody edited is saved before
+// the next one takes its place, and that setup's own is not.
+func TestEditedProposal(t *testing.T) {
+	for _, name := range []string{"livekit.yaml", envFile} {
+		l := newLab(t)
+		l.run(exitOK)
+		l.write(name, l.read(name)+"# mine\n")
+		l.run(exitOK, "--new-secrets")
+		l.run(exitOK, "--new-secrets", "--turn")
+		if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
+			t.Errorf("%s.new was setup's own, and is saved", name)
+		}
+		const edited = "# mine, half merged\n"
+		l.write(name+".new", edited)
+		l.run(exitOK, "--new-secrets")
+		l.says(l.out, name+".new", "replaced", name+".new.bak")
+		if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
+			t.Errorf("%s.new: saved is %q", name, got)
+		}
+		if got := l.mode(name + ".new.bak"); name == envFile && got != 0o600 {
+			t.Errorf("%s.new.bak has mode %o", name, got)
+		}
+	}
+}
+
+// TestBackupStaysClosed checks that others cannot read the copy of an edited
+// file if they could not read the file: it may hold passwords.
+func TestBackupStaysClosed(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write("livekit.yaml", "keys: {devkey: hunter2}\n")
+	if err := os.Chmod(l.path("livekit.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, "--force")
+	if got := l.mode("livekit.yaml.bak"); got != 0o600 {
+		t.Errorf("livekit.yaml.bak has mode %o", got)
+	}
+}
+
+// TestContainersCanRead checks that a livekit.yaml that only its owner could
+// read is opened to the containers' users, unless somebody edited it.
+func TestContainersCanRead(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	for _, c := range []struct {
+		addition string
+		want     os.FileMode
+	}{
+		{"", 0o644},
+		{"keys: {devkey: hunter2}\n", 0o600},
+	} {
+		l.write("livekit.yaml", l.read("livekit.yaml")+c.addition)
+		if err := os.Chmod(l.path("livekit.yaml"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.run(exitOK)
+		if got := l.mode("livekit.yaml"); got != c.want {
+			t.Errorf("with %q: mode %o, want %o", c.addition, got, c.want)
+		}
+	}
+}

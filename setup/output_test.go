@@ -1,0 +1,45 @@
+package setup
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// fullDisk takes so many bytes and no more.
+type fullDisk int
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	n := min(int(*d), len(p))
+	*d -= fullDisk(n)
+	if n < len(p) {
+		return n, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+	}
+	return n, nil
+}
+
+// TestOutputIsLost checks that setup does not end well when what it says gets
+// lost: the steps that are left among it.
+func TestOutputIsLost(t *testing.T) {
+	for _, room := range []fullDisk{0, 100} {
+		l := newLab(t)
+		for _, args := range [][]string{{"--help"}, slices.Concat(names, []string{"--dir", l.dir})} {
+			var faults bytes.Buffer
+			disk := room
+			got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &disk, Err: &faults}, repository)
+			if got != exitUsage || !strings.Contains(faults.String(), "output cannot be written: "+syscall.ENOSPC.Error()) {
+				t.Errorf("%q: exit code %d\n%s", args, got, faults.String())
+			}
+		}
+		l.run(exitOK)
+		l.says(l.out, "livekit.yaml", "unchanged")
+	}
+	refused := &output{to: new(fullDisk)}
+	if _, err := refused.Write([]byte("a")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the error of the writer is %v", err)
+	}
+}
