@@ -36,6 +36,9 @@ type Check struct {
 	Excuses, Twins []*Check
 	// Limit bounds it, zero means 8 s.
 	Limit time.Duration
+	// Grace is how long it may take after the end of its context to remove what
+	// it made; zero means lastWord.
+	Grace time.Duration
 	// Run looks. It may write to what the checks share: those that need it
 	// start after its end.
 	Run func(ctx context.Context) Finding
@@ -171,7 +174,7 @@ func (c *Check) look(ctx context.Context) Finding {
 	select {
 	case f := <-result:
 		return f
-	case <-time.After(lastWord):
+	case <-time.After(max(c.Grace, lastWord)):
 		return found("unfinished", vars{"check": c.ID}, "no result within %s", limit)
 	}
 }

@@ -52,7 +52,7 @@ func (e *exam) withToken(s *server, on func(string, func(context.Context, *serve
 	}
 	on("legacy_turn", e.legacyTURN, versions)
 	if e.o.Room != "" {
-		on("delayed_schedule", e.delayedSchedule, route)
+		on("delayed_schedule", e.delayedSchedule, route).Grace = scheduleTime + cancelTime
 	}
 }
 
