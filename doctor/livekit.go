@@ -52,18 +52,18 @@ func (e *exam) livekitFile() {
 	if e.o.Outside {
 		return
 	}
-	var c livekitConfig
-	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(&c) }})
+	c := &e.livekit
+	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(c) }})
 	on := func(id string, judge func(*livekitConfig) Finding) {
-		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(&c) }})
+		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(c) }})
 	}
 	on("livekit.keys", e.livekitKeys)
-	on("livekit.webhook", judgeWebhook)
+	on("livekit.webhook", e.judgeWebhook)
 	on("livekit.ports", judgePorts)
 	on("livekit.udp_range", e.judgeRange)
 	on("livekit.turn", judgeTURN)
 	on("livekit.auto_create", judgeAutoCreate)
-	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, &c) }})
+	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, c) }})
 }
 
 func (e *exam) readLiveKit(c *livekitConfig) Finding {
@@ -185,23 +185,25 @@ func (e *exam) livekitKeys(c *livekitConfig) Finding {
 	}
 	for id, secret := range c.Keys {
 		if len(secret) < 32 {
-			return found("livekit-secret-short", vars{"key": clip(id)}, "the secret of %s has %d characters", clip(id), len(secret))
+			return found("livekit-secret-short", vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
 		}
 	}
 	hook := c.Webhook.APIKey
 	if len(ours) > 0 && hook != "" && !ours[hook] || len(c.Keys) > 0 && hook != "" && c.Keys[hook] == "" {
-		return found("livekit-webhook-key", vars{"hook": clip(hook)}, "webhook.api_key is %s, which is not a key of both", clip(hook))
+		return found("livekit-webhook-key", vars{"hook": e.keyName(hook)}, "webhook.api_key is %s, which is not a key of both", e.keyName(hook))
 	}
 	return ok("LiveKit's keys and ours go together")
 }
 
-func judgeWebhook(c *livekitConfig) Finding {
+func (e *exam) judgeWebhook(c *livekitConfig) Finding {
+	var list []string
 	for _, u := range c.Webhook.URLs {
 		if strings.HasSuffix(strings.TrimRight(u, "/"), "/sfu_webhook") && c.Webhook.APIKey != "" {
-			return ok("webhooks go to %s", clip(u))
+			return ok("webhooks go to %s", bareURL(u))
 		}
+		list = append(list, bareURL(u))
 	}
-	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", c.Webhook.URLs, c.Webhook.APIKey)
+	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", list, e.keyName(c.Webhook.APIKey))
 }
 
 func judgePorts(c *livekitConfig) Finding {
