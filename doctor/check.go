@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -129,11 +130,21 @@ func (c *Check) run(ctx context.Context) {
 		c.ended.Finding = na("not looked at: %s", root.whyNot())
 		return
 	}
+	if interrupted(ctx) {
+		c.ended.Finding = na("interrupted")
+		return
+	}
 	start := time.Now()
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
+	if interrupted(ctx) && c.ended.Status != OK && c.Grace == 0 {
+		c.ended.Finding = na("interrupted") // the interruption may be the fault
+	}
 	c.excuse()
 }
+
+// interrupted reports whether the run was ended from outside, not by its limit.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // excuse leaves it to the check that found the cause to tell it.
 func (c *Check) excuse() {
