@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +181,34 @@ func TestInterrupted(t *testing.T) {
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
 		t.Errorf("%v is still there", rooms)
+	}
+}
+
+// TestInterruptedInput: nobody needs to end the input before the run.
+func TestInterruptedInput(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	silence, w := io.Pipe()
+	defer w.Close()
+	interrupt()
+	var out bytes.Buffer
+	code := doctor.Command(ctx, []string{"--user", userID, "--token-file", "-"}, s.load, s.look(), silence, &out, &out)
+	if want := "matrixrtc-auth doctor: interrupted\n"; code != 2 || out.String() != want {
+		t.Errorf("exit code %d, %q", code, out.String())
+	}
+}
+
+// TestLongFiles: a file without an end is not read.
+func TestLongFiles(t *testing.T) {
+	look := doctor.NewLook(version)
+	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
+			t.Errorf("%d bytes: %d read, %v", size, len(text), err)
+		}
 	}
 }
 
