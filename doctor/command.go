@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"matrixrtc-auth/config"
@@ -142,7 +143,19 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []string, error))
 	if o.SFUURL == "" {
 		o.SFUURL = l.Config.LivekitURL
 	}
-	return nil
+	return o.checkUser()
+}
+
+// checkUser looks whether the user's homeserver is one that is looked at.
+func (o *Options) checkUser() error {
+	if o.User.IsZero() || slices.Contains(o.Servers, o.User.Server()) {
+		return nil
+	}
+	if len(o.Servers) == 0 { // the configuration is refused, and names none
+		o.Servers = append(o.Servers, o.User.Server())
+		return nil
+	}
+	return fmt.Errorf("--user: %s is none of the homeservers that are looked at; --server-name adds it", o.User.Server())
 }
 
 // isTerminal reports whether w is a terminal.

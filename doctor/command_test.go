@@ -69,6 +69,7 @@ func TestUsage(t *testing.T) {
 		"-token-file: the file cannot be read":    {"--user", "@alice:example.org", "--token-file", "/nowhere"},
 		"is not a server name":                    {"--server-name", "https://example.org"},
 		"does not start with '!'":                 {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"other.org is none of the homeservers":    {"--user", "@alice:other.org", "--token-file", "/token"},
 		"--server-name may be given 5 times":      slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		s := newStack(t)
@@ -76,6 +77,17 @@ func TestUsage(t *testing.T) {
 		if code != 2 || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit code %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// TestUserOfNoServer: where the configuration names no homeserver, the user's is
+// looked at.
+func TestUserOfNoServer(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = ""
+	_, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+	if !strings.Contains(stdout, "✗ config.environment") || !strings.Contains(stdout, "✓ user.openid") {
+		t.Errorf("%s%s", stdout, stderr)
 	}
 }
 
