@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"matrixrtc-auth/doctor"
@@ -247,5 +248,31 @@ func TestResolve(t *testing.T) {
 	code, stdout, _ := s.command(t.Context(), "", "--resolve", sfuHost+":443:"+sfuIP)
 	if code != 0 || !strings.Contains(stdout, "✓ sfu.websocket") {
 		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// TestTokenInClear: an access token goes out over http:// only where the operator
+// says so, not where a document does.
+func TestTokenInClear(t *testing.T) {
+	for name, overridden := range map[string]bool{"document": false, "override": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			baseURL("http://" + matrixHost)(s)
+			var seen atomic.Bool
+			if overridden {
+				s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://" + matrixHost
+			}
+			s.routes["tcp "+matrixIP+":80"] = newServer(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					seen.Store(true)
+				}
+				s.newClientAPI().ServeHTTP(w, r)
+			}))
+			s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+			if seen.Load() != overridden {
+				t.Errorf("the token was sent: %v, want %v", seen.Load(), overridden)
+			}
+		})
 	}
 }

@@ -132,7 +132,7 @@ func lintService(raw string, v vars) Finding {
 		return found("foci-empty", v, "%s", seen)
 	case u.Scheme == "wss" || u.Scheme == "ws":
 		return found("foci-wss", v, "%s", seen)
-	case u.Scheme != "https" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1":
+	case u.Scheme != "https" && !isLocal(u.Hostname()):
 		return found("foci-http", v, "%s", seen)
 	case strings.EqualFold(u.Hostname(), formerPublicService):
 		return found("former-service-foci", v, "%s", seen)
@@ -143,6 +143,9 @@ func lintService(raw string, v vars) Finding {
 	}
 	return ok("%s", seen)
 }
+
+// isLocal reports whether a host is this machine, where browsers do without TLS.
+func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
 // isPlaceholder reports whether a host was copied from an example: it lies
 // below one, and the server itself does not.
