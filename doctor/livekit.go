@@ -18,8 +18,9 @@ const defaultLiveKitYAML = "/etc/livekit.yaml"
 
 // livekitConfig is the part of livekit.yaml that checks judge.
 type livekitConfig struct {
-	Port uint16
-	RTC  struct {
+	Port        uint16
+	Development bool
+	RTC         struct {
 		UDPPort       any      `yaml:"udp_port"`
 		TCPPort       *int     `yaml:"tcp_port"`
 		First         int      `yaml:"port_range_start"`
@@ -88,6 +89,7 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	if err := yaml.Unmarshal(text, c); err != nil {
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
+	c.complete()
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
@@ -204,46 +206,6 @@ func (e *exam) judgeWebhook(c *livekitConfig) Finding {
 		list = append(list, bareURL(u))
 	}
 	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", list, e.keyName(c.Webhook.APIKey))
-}
-
-func judgePorts(c *livekitConfig) Finding {
-	r, t := c.RTC, c.TURN
-	udp, _ := r.UDPPort.(int)
-	switch {
-	case r.UDPPort != nil && r.UDPPort != 0 && (r.First != 0 || r.Last != 0):
-		return found("livekit-udp-both", nil, "rtc.udp_port is %v, and port_range_start is %d", r.UDPPort, r.First)
-	case r.TCPPort != nil && *r.TCPPort == 0:
-		return found("livekit-tcp-off", nil, "rtc.tcp_port is 0")
-	case r.TCPPort != nil && *r.TCPPort == int(c.Port) && c.Port != 0:
-		return found("livekit-ports-clash", nil, "port and rtc.tcp_port are both %d", c.Port)
-	case t.Enabled && t.TLSPort != 0 && (t.TLSPort == int(c.Port) || r.TCPPort != nil && t.TLSPort == *r.TCPPort):
-		return found("livekit-ports-clash", nil, "turn.tls_port %d is taken by another of LiveKit's ports", t.TLSPort)
-	case t.Enabled && t.UDPPort != 0 && (t.UDPPort == udp || r.First <= t.UDPPort && t.UDPPort <= r.Last):
-		return found("livekit-ports-clash", nil, "turn.udp_port %d is one of the media ports", t.UDPPort)
-	}
-	return ok("no port is used twice")
-}
-
-// ephemeralFile tells the ports that Linux gives to outgoing connections.
-const ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
-
-func (e *exam) judgeRange(c *livekitConfig) Finding {
-	if c.RTC.First == 0 {
-		return na("there is no range of media ports")
-	}
-	text, err := e.look.ReadFile(ephemeralFile)
-	if err != nil {
-		return na("%s cannot be read here", ephemeralFile)
-	}
-	low, high := 0, 0
-	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
-		return na("%s holds no range", ephemeralFile)
-	}
-	if c.RTC.First <= high && low <= c.RTC.Last {
-		return found("livekit-range-ephemeral", vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)},
-			"media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
-	}
-	return ok("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
 }
 
 func judgeTURN(c *livekitConfig) Finding {
