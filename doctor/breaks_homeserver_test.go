@@ -96,8 +96,9 @@ var wellKnownBreaks = map[string]func(*stack){
 			return document(goodDocument)
 		}
 	},
-	"base-url-http": baseURL("http://matrix.example.org"),
-	"base-url":      baseURL("matrix.example.org"),
+	"base-url-example": baseURL("https://matrix.yourdomain.org"),
+	"base-url-http":    baseURL("http://matrix.example.org"),
+	"base-url":         baseURL("matrix.example.org"),
 }
 
 // at answers for the paths that hold part, in the place of a handler.

@@ -184,6 +184,10 @@ func (e *exam) baseURL(_ context.Context, s *server) Finding {
 	if u.Scheme == "http" && !isLocal(u.Hostname()) {
 		return found("base-url-http", v, "m.homeserver.base_url is %q", clip(raw))
 	}
+	if isPlaceholder(u.Hostname(), s.name.String()) {
+		v["url"] = clip(raw)
+		return found("base-url-example", v, "m.homeserver.base_url is %q", clip(raw))
+	}
 	s.base = strings.TrimRight(raw, "/")
 	return ok("%s", clip(s.base))
 }
