@@ -68,7 +68,6 @@ func (r reply) without(s secret.Text) reply {
 	if s.IsEmpty() {
 		return r
 	}
-	const redacted = "[redacted]"
 	r.body = bytes.ReplaceAll(r.body, []byte(s.Reveal()), []byte(redacted))
 	for _, values := range r.header {
 		for i, value := range values {

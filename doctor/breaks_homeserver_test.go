@@ -14,6 +14,14 @@ func foci(service string) func(*stack) {
 	}
 }
 
+// baseURL names another address of the homeserver in the well-known document.
+func baseURL(base string) func(*stack) {
+	return func(s *stack) {
+		text := strings.Replace(goodDocument, "https://matrix.example.org", base, 1)
+		s.wellKnown = func(string) http.Handler { return document(text) }
+	}
+}
+
 // wellKnownAt answers for the document of the server name itself.
 func wellKnownAt(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) {
@@ -88,10 +96,9 @@ var wellKnownBreaks = map[string]func(*stack){
 			return document(goodDocument)
 		}
 	},
-	"base-url": func(s *stack) {
-		text := strings.Replace(goodDocument, "https://matrix.example.org", "matrix.example.org", 1)
-		s.wellKnown = func(string) http.Handler { return document(text) }
-	},
+	"base-url-example": baseURL("https://matrix.yourdomain.org"),
+	"base-url-http":    baseURL("http://matrix.example.org"),
+	"base-url":         baseURL("matrix.example.org"),
 }
 
 // at answers for the paths that hold part, in the place of a handler.

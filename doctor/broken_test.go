@@ -61,9 +61,13 @@ func init() {
 func set(name, value string) func(*stack) { return func(s *stack) { s.env[name] = value } }
 
 var configBreaks = map[string]func(*stack){
-	"config-refused":     set("LIVEKIT_TOKEN_TTL", "never"),
-	"config-doubtful":    set("LIVEKIT_LOG_LEVEL", "chatty"),
-	"full-access-entry":  set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",https://example.org"),
+	"config-refused":    set("LIVEKIT_TOKEN_TTL", "never"),
+	"config-doubtful":   set("LIVEKIT_LOG_LEVEL", "chatty"),
+	"full-access-entry": set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",https://example.org"),
+	"full-access-doubtful": func(s *stack) {
+		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",other.example.org:8448")(s)
+		s.options.Servers = apex(s.t)
+	},
 	"own-server-missing": func(s *stack) { set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "other.org")(s); s.options.Servers = apex(s.t) },
 	"full-access-everyone": func(s *stack) {
 		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", "*")(s)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,6 +37,9 @@ type Check struct {
 	Excuses, Twins []*Check
 	// Limit bounds it, zero means 8 s.
 	Limit time.Duration
+	// Grace is how long it may take after the end of its context to remove what
+	// it made; zero means lastWord.
+	Grace time.Duration
 	// Run looks. It may write to what the checks share: those that need it
 	// start after its end.
 	Run func(ctx context.Context) Finding
@@ -126,11 +130,21 @@ func (c *Check) run(ctx context.Context) {
 		c.ended.Finding = na("not looked at: %s", root.whyNot())
 		return
 	}
+	if interrupted(ctx) {
+		c.ended.Finding = na("interrupted")
+		return
+	}
 	start := time.Now()
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
+	if interrupted(ctx) && c.ended.Status != OK && c.Grace == 0 {
+		c.ended.Finding = na("interrupted") // the interruption may be the fault
+	}
 	c.excuse()
 }
+
+// interrupted reports whether the run was ended from outside, not by its limit.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // excuse leaves it to the check that found the cause to tell it.
 func (c *Check) excuse() {
@@ -171,7 +185,7 @@ func (c *Check) look(ctx context.Context) Finding {
 	select {
 	case f := <-result:
 		return f
-	case <-time.After(lastWord):
+	case <-time.After(max(c.Grace, lastWord)):
 		return found("unfinished", vars{"check": c.ID}, "no result within %s", limit)
 	}
 }

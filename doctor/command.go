@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"matrixrtc-auth/config"
@@ -29,10 +30,14 @@ func Command(ctx context.Context, args []string, load func() (config.Config, []s
 		return exitFine
 	}
 	if err == nil {
-		err = o.readToken(look, stdin)
+		err = o.readToken(ctx, look, stdin)
 	}
 	if err == nil {
 		err = look.prepare(&o, load)
+	}
+	if errors.Is(err, errInterrupted) {
+		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
+		return exitUsage
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "matrixrtc-auth doctor: %v\n\n%s", err, Usage)
@@ -71,20 +76,23 @@ func (r Report) exit(ctx context.Context, strict bool) int {
 // maxToken bounds a file that holds an access token, in bytes.
 const maxToken = 16 << 10
 
+var errInterrupted = errors.New("interrupted")
+
 // readToken reads the user's access token.
-func (o *Options) readToken(look *Look, stdin io.Reader) error {
+func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader) error {
 	if o.TokenFile == "" {
 		return nil
 	}
-	var text []byte
-	var err error
-	if o.TokenFile == "-" {
-		text, err = io.ReadAll(io.LimitReader(stdin, maxToken+1))
-	} else {
-		text, err = look.ReadFile(o.TokenFile)
-	}
+	text, err := within(ctx, func() ([]byte, error) {
+		if o.TokenFile == "-" {
+			return io.ReadAll(io.LimitReader(stdin, maxToken+1))
+		}
+		return look.ReadFile(o.TokenFile)
+	})
 	token := strings.TrimSpace(string(text))
 	switch {
+	case errors.Is(err, errInterrupted):
+		return err
 	case err != nil:
 		return errors.New("--token-file: the file cannot be read")
 	case token == "" || len(token) > maxToken || strings.ContainsAny(token, " \r\n\t"):
@@ -92,6 +100,26 @@ func (o *Options) readToken(look *Look, stdin io.Reader) error {
 	}
 	o.Token = secret.New(token)
 	return nil
+}
+
+// within returns what read returns, or errInterrupted at the end of ctx: read,
+// which waits for a person, stays behind then for as long as the process lives.
+func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := read()
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, errInterrupted
+	}
 }
 
 // prepare loads the configuration and completes what follows from it.
@@ -115,7 +143,19 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []string, error))
 	if o.SFUURL == "" {
 		o.SFUURL = l.Config.LivekitURL
 	}
-	return nil
+	return o.checkUser()
+}
+
+// checkUser looks whether the user's homeserver is one that is looked at.
+func (o *Options) checkUser() error {
+	if o.User.IsZero() || slices.Contains(o.Servers, o.User.Server()) {
+		return nil
+	}
+	if len(o.Servers) == 0 { // the configuration is refused, and names none
+		o.Servers = append(o.Servers, o.User.Server())
+		return nil
+	}
+	return fmt.Errorf("--user: %s is none of the homeservers that are looked at; --server-name adds it", o.User.Server())
 }
 
 // isTerminal reports whether w is a terminal.

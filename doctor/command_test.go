@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"matrixrtc-auth/doctor"
@@ -66,6 +70,7 @@ func TestUsage(t *testing.T) {
 		"-token-file: the file cannot be read":    {"--user", "@alice:example.org", "--token-file", "/nowhere"},
 		"is not a server name":                    {"--server-name", "https://example.org"},
 		"does not start with '!'":                 {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"other.org is none of the homeservers":    {"--user", "@alice:other.org", "--token-file", "/token"},
 		"--server-name may be given 5 times":      slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		s := newStack(t)
@@ -73,6 +78,17 @@ func TestUsage(t *testing.T) {
 		if code != 2 || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit code %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// TestUserOfNoServer: where the configuration names no homeserver, the user's is
+// looked at.
+func TestUserOfNoServer(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = ""
+	_, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+	if !strings.Contains(stdout, "✗ config.environment") || !strings.Contains(stdout, "✓ user.openid") {
+		t.Errorf("%s%s", stdout, stderr)
 	}
 }
 
@@ -181,6 +197,34 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedInput: nobody needs to end the input before the run.
+func TestInterruptedInput(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	silence, w := io.Pipe()
+	defer w.Close()
+	interrupt()
+	var out bytes.Buffer
+	code := doctor.Command(ctx, []string{"--user", userID, "--token-file", "-"}, s.load, s.look(), silence, &out, &out)
+	if want := "matrixrtc-auth doctor: interrupted\n"; code != 2 || out.String() != want {
+		t.Errorf("exit code %d, %q", code, out.String())
+	}
+}
+
+// TestLongFiles: a file without an end is not read.
+func TestLongFiles(t *testing.T) {
+	look := doctor.NewLook(version)
+	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
+			t.Errorf("%d bytes: %d read, %v", size, len(text), err)
+		}
+	}
+}
+
 // TestServers: each server that is listed is looked at, and told apart.
 func TestServers(t *testing.T) {
 	s := newStack(t)
@@ -204,5 +248,31 @@ func TestResolve(t *testing.T) {
 	code, stdout, _ := s.command(t.Context(), "", "--resolve", sfuHost+":443:"+sfuIP)
 	if code != 0 || !strings.Contains(stdout, "✓ sfu.websocket") {
 		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// TestTokenInClear: an access token goes out over http:// only where the operator
+// says so, not where a document does.
+func TestTokenInClear(t *testing.T) {
+	for name, overridden := range map[string]bool{"document": false, "override": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			baseURL("http://" + matrixHost)(s)
+			var seen atomic.Bool
+			if overridden {
+				s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://" + matrixHost
+			}
+			s.routes["tcp "+matrixIP+":80"] = newServer(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					seen.Store(true)
+				}
+				s.newClientAPI().ServeHTTP(w, r)
+			}))
+			s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+			if seen.Load() != overridden {
+				t.Errorf("the token was sent: %v, want %v", seen.Load(), overridden)
+			}
+		})
 	}
 }

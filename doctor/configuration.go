@@ -75,7 +75,8 @@ func (e *exam) otherWarnings(context.Context) Finding {
 // are looked at.
 func (e *exam) fullAccess(context.Context) Finding {
 	list := e.look.Config.FullAccess
-	if w := e.warnings(accessVariables...); len(w) > 0 && !list.Everyone {
+	w := e.warnings(accessVariables...)
+	if slices.ContainsFunc(w, noServerName) {
 		return found("full-access-entry", nil, "%s", strings.Join(w, "; "))
 	}
 	own := slices.Clone(e.o.Servers)
@@ -90,8 +91,15 @@ func (e *exam) fullAccess(context.Context) Finding {
 	if list.Everyone {
 		return found("full-access-everyone", nil, "the list is *")
 	}
+	if len(w) > 0 {
+		return found("full-access-doubtful", nil, "%s", strings.Join(w, "; "))
+	}
 	return ok("%s", list)
 }
+
+// noServerName reports whether a warning of config says that an entry cannot be
+// a server name; other ones, a port or capital letters, may be meant so.
+func noServerName(warning string) bool { return strings.Contains(warning, "cannot be a server name") }
 
 // formerPublicService is Element's own authorization service, closed to other
 // homeservers since May 2025.

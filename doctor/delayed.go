@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -150,31 +149,4 @@ func (e *exam) legacyTURN(ctx context.Context, s *server) Finding {
 		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
 	}
 	return ok("the homeserver hands out %s: for legacy calls only, LiveKit has a TURN server of its own", clip(answer.URIs[0]))
-}
-
-// delayedSchedule has one event delayed in the user's room and cancels it.
-func (e *exam) delayedSchedule(ctx context.Context, s *server) Finding {
-	v := vars{"server": s.name.String(), "base": s.base}
-	address := s.base + "/_matrix/client/v3/rooms/" + url.PathEscape(e.o.Room) + "/send/" + outbound.UserAgent + ".doctor/" + probeName() +
-		"?org.matrix.msc4140.delay=600000"
-	r, err := e.look.ask(ctx, question{method: http.MethodPut, url: address, body: "{}", bearer: e.o.Token})
-	var answer struct {
-		ID string `json:"delay_id"`
-	}
-	switch {
-	case err != nil:
-		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status == http.StatusTooManyRequests:
-		return found("delayed-events-limited", v, "scheduling: %s", r)
-	case r.status != http.StatusOK || json.Unmarshal(r.body, &answer) != nil || answer.ID == "":
-		return found("delayed-events-refused", v, "scheduling: %s", r)
-	}
-	r, err = e.look.ask(ctx, question{method: http.MethodPost, url: s.delayedURL(answer.ID, "cancel"), body: "{}", bearer: e.o.Token})
-	switch {
-	case err != nil:
-		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status/100 != 2:
-		return found("delayed-events-refused", v, "cancelling: %s", r)
-	}
-	return ok("one event was scheduled in %s and cancelled", e.o.Room)
 }

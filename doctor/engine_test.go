@@ -105,3 +105,34 @@ func TestConcurrent(t *testing.T) {
 		}
 	})
 }
+
+// TestInterruption: what had not ended when the run was interrupted has found
+// nothing.
+func TestInterruption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		fault := &Check{ID: "a.fault", Run: ends(found("service-down", nil, "x"))}
+		pending := &Check{ID: "a.pending", Run: func(ctx context.Context) Finding {
+			<-ctx.Done()
+			return found("service-down", nil, "x")
+		}}
+		stop := make(chan struct{})
+		defer close(stop)
+		stuck := &Check{ID: "a.stuck", Run: func(context.Context) Finding { <-stop; return ok("") }}
+		later := &Check{ID: "a.later", After: []*Check{pending}, Run: ends(found("service-down", nil, "x"))}
+		tidy := &Check{ID: "a.tidy", Grace: 3 * time.Second, Run: func(context.Context) Finding {
+			time.Sleep(3 * time.Second)
+			return found("foci-slash", nil, "left behind")
+		}}
+		time.AfterFunc(time.Second, interrupt)
+		run(ctx, []*Check{fault, pending, stuck, later, tidy}, ignore)
+		for _, c := range []*Check{pending, stuck, later} {
+			if c.ended.Status != NA || c.ended.Seen != "interrupted" {
+				t.Errorf("%s: %s: %s", c.ID, c.ended.Status, c.ended.Seen)
+			}
+		}
+		if fault.ended.Status != Fail || tidy.ended.Status != Warn {
+			t.Errorf("what ended before: %s, what was let end: %s", fault.ended.Status, tidy.ended.Status)
+		}
+	})
+}

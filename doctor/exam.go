@@ -18,6 +18,7 @@ type exam struct {
 	service *url.URL // where clients reach this service; nil until it is known
 	room    *probeRoom
 	joined  joined
+	livekit livekitConfig
 	status  serviceStatus
 }
 
@@ -36,7 +37,9 @@ func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check,
 	e := newExam(look, o)
 	defer e.room.remove()
 	run(ctx, e.checks, progress)
-	return report(look.Version, e.vantage(), e.checks)
+	r := report(look.Version, e.vantage(), e.checks)
+	e.redactAll(&r)
+	return r
 }
 
 func newExam(look *Look, o Options) *exam {

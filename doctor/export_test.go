@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"strings"
 
 	"matrixrtc-auth/config"
@@ -8,7 +9,7 @@ import (
 
 // Prepare makes look and o ready for Examine.
 func Prepare(look *Look, o *Options, load func() (config.Config, []string, error)) error {
-	if err := o.readToken(look, strings.NewReader("")); err != nil {
+	if err := o.readToken(context.Background(), look, strings.NewReader("")); err != nil {
 		return err
 	}
 	return look.prepare(o, load)

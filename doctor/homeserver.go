@@ -52,7 +52,7 @@ func (e *exam) withToken(s *server, on func(string, func(context.Context, *serve
 	}
 	on("legacy_turn", e.legacyTURN, versions)
 	if e.o.Room != "" {
-		on("delayed_schedule", e.delayedSchedule, route)
+		on("delayed_schedule", e.delayedSchedule, route).Grace = scheduleTime + cancelTime
 	}
 }
 
@@ -168,16 +168,25 @@ func (e *exam) userinfoFailure(s *server, addr string, err error) Finding {
 }
 
 // baseURL learns where the Client-Server API is: as the operator says, or as
-// clients are told.
+// clients are told. Nobody's access token goes over the network in clear because
+// a document says so.
 func (e *exam) baseURL(_ context.Context, s *server) Finding {
 	if override, there := e.look.Config.ClientURLs[s.name]; there {
 		s.base = strings.TrimRight(override.String(), "/")
 		return ok("%s, by LIVEKIT_CS_API_URL_OVERRIDES", s.base)
 	}
+	v := vars{"server": s.name.String()}
 	raw := s.document.Homeserver.BaseURL
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return found("base-url", vars{"server": s.name.String()}, "m.homeserver.base_url is %q", clip(raw))
+		return found("base-url", v, "m.homeserver.base_url is %q", clip(raw))
+	}
+	if u.Scheme == "http" && !isLocal(u.Hostname()) {
+		return found("base-url-http", v, "m.homeserver.base_url is %q", clip(raw))
+	}
+	if isPlaceholder(u.Hostname(), s.name.String()) {
+		v["url"] = clip(raw)
+		return found("base-url-example", v, "m.homeserver.base_url is %q", clip(raw))
 	}
 	s.base = strings.TrimRight(raw, "/")
 	return ok("%s", clip(s.base))

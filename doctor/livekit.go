@@ -18,8 +18,9 @@ const defaultLiveKitYAML = "/etc/livekit.yaml"
 
 // livekitConfig is the part of livekit.yaml that checks judge.
 type livekitConfig struct {
-	Port uint16
-	RTC  struct {
+	Port        uint16
+	Development bool
+	RTC         struct {
 		UDPPort       any      `yaml:"udp_port"`
 		TCPPort       *int     `yaml:"tcp_port"`
 		First         int      `yaml:"port_range_start"`
@@ -52,18 +53,18 @@ func (e *exam) livekitFile() {
 	if e.o.Outside {
 		return
 	}
-	var c livekitConfig
-	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(&c) }})
+	c := &e.livekit
+	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(c) }})
 	on := func(id string, judge func(*livekitConfig) Finding) {
-		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(&c) }})
+		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(c) }})
 	}
 	on("livekit.keys", e.livekitKeys)
-	on("livekit.webhook", judgeWebhook)
+	on("livekit.webhook", e.judgeWebhook)
 	on("livekit.ports", judgePorts)
 	on("livekit.udp_range", e.judgeRange)
 	on("livekit.turn", judgeTURN)
 	on("livekit.auto_create", judgeAutoCreate)
-	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, &c) }})
+	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, c) }})
 }
 
 func (e *exam) readLiveKit(c *livekitConfig) Finding {
@@ -88,6 +89,7 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	if err := yaml.Unmarshal(text, c); err != nil {
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
+	c.complete()
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
@@ -185,63 +187,25 @@ func (e *exam) livekitKeys(c *livekitConfig) Finding {
 	}
 	for id, secret := range c.Keys {
 		if len(secret) < 32 {
-			return found("livekit-secret-short", vars{"key": clip(id)}, "the secret of %s has %d characters", clip(id), len(secret))
+			return found("livekit-secret-short", vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
 		}
 	}
 	hook := c.Webhook.APIKey
 	if len(ours) > 0 && hook != "" && !ours[hook] || len(c.Keys) > 0 && hook != "" && c.Keys[hook] == "" {
-		return found("livekit-webhook-key", vars{"hook": clip(hook)}, "webhook.api_key is %s, which is not a key of both", clip(hook))
+		return found("livekit-webhook-key", vars{"hook": e.keyName(hook)}, "webhook.api_key is %s, which is not a key of both", e.keyName(hook))
 	}
 	return ok("LiveKit's keys and ours go together")
 }
 
-func judgeWebhook(c *livekitConfig) Finding {
+func (e *exam) judgeWebhook(c *livekitConfig) Finding {
+	var list []string
 	for _, u := range c.Webhook.URLs {
 		if strings.HasSuffix(strings.TrimRight(u, "/"), "/sfu_webhook") && c.Webhook.APIKey != "" {
-			return ok("webhooks go to %s", clip(u))
+			return ok("webhooks go to %s", bareURL(u))
 		}
+		list = append(list, bareURL(u))
 	}
-	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", c.Webhook.URLs, c.Webhook.APIKey)
-}
-
-func judgePorts(c *livekitConfig) Finding {
-	r, t := c.RTC, c.TURN
-	udp, _ := r.UDPPort.(int)
-	switch {
-	case r.UDPPort != nil && r.UDPPort != 0 && (r.First != 0 || r.Last != 0):
-		return found("livekit-udp-both", nil, "rtc.udp_port is %v, and port_range_start is %d", r.UDPPort, r.First)
-	case r.TCPPort != nil && *r.TCPPort == 0:
-		return found("livekit-tcp-off", nil, "rtc.tcp_port is 0")
-	case r.TCPPort != nil && *r.TCPPort == int(c.Port) && c.Port != 0:
-		return found("livekit-ports-clash", nil, "port and rtc.tcp_port are both %d", c.Port)
-	case t.Enabled && t.TLSPort != 0 && (t.TLSPort == int(c.Port) || r.TCPPort != nil && t.TLSPort == *r.TCPPort):
-		return found("livekit-ports-clash", nil, "turn.tls_port %d is taken by another of LiveKit's ports", t.TLSPort)
-	case t.Enabled && t.UDPPort != 0 && (t.UDPPort == udp || r.First <= t.UDPPort && t.UDPPort <= r.Last):
-		return found("livekit-ports-clash", nil, "turn.udp_port %d is one of the media ports", t.UDPPort)
-	}
-	return ok("no port is used twice")
-}
-
-// ephemeralFile tells the ports that Linux gives to outgoing connections.
-const ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
-
-func (e *exam) judgeRange(c *livekitConfig) Finding {
-	if c.RTC.First == 0 {
-		return na("there is no range of media ports")
-	}
-	text, err := e.look.ReadFile(ephemeralFile)
-	if err != nil {
-		return na("%s cannot be read here", ephemeralFile)
-	}
-	low, high := 0, 0
-	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
-		return na("%s holds no range", ephemeralFile)
-	}
-	if c.RTC.First <= high && low <= c.RTC.Last {
-		return found("livekit-range-ephemeral", vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)},
-			"media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
-	}
-	return ok("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
+	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", list, e.keyName(c.Webhook.APIKey))
 }
 
 func judgeTURN(c *livekitConfig) Finding {

@@ -41,7 +41,7 @@ type Look struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Roots are the certificates to trust; nil means the system's.
 	Roots *x509.CertPool
-	// ReadFile reads a local file.
+	// ReadFile reads a local file of up to maxFile bytes.
 	ReadFile func(name string) ([]byte, error)
 	// Join joins a room of the SFU.
 	Join func(ctx context.Context, url, token string) (Participant, error)
@@ -57,9 +57,26 @@ type Look struct {
 func NewLook(version string) *Look {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	l := &Look{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, ReadFile: os.ReadFile, Version: version}
+	l := &Look{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, ReadFile: readFile, Version: version}
 	l.Join = l.joinLiveKit
 	return l
+}
+
+// maxFile bounds a file that is read, in bytes.
+const maxFile = 1 << 20
+
+// readFile reads a file whole, or none of it if it is longer than maxFile.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		return nil, fmt.Errorf("the file is longer than %d bytes", maxFile)
+	}
+	return text, err
 }
 
 // silent is the log of servers whose clients are ourselves.

@@ -98,11 +98,12 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 	if len(livekit) == 0 {
 		return found("foci-missing", v, "the document has no org.matrix.msc4143.rtc_foci of the type livekit")
 	}
-	raw := livekit[0]
-	lint := lintService(raw, v)
-	if lint.Status == Fail {
-		return lint
+	for _, service := range livekit {
+		if lint := lintService(service, v); lint.Status == Fail {
+			return lint
+		}
 	}
+	raw := livekit[0] // clients take the first one
 	if e.o.PublicURL != nil && strings.TrimRight(e.o.PublicURL.String(), "/") != strings.TrimRight(raw, "/") {
 		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
@@ -110,13 +111,20 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 	if e.service == nil && s == e.servers[0] {
 		e.service, _ = url.Parse(raw)
 	}
-	if lint.Status != OK {
-		return lint
+	return judgeForm(livekit, v)
+}
+
+// judgeForm tells what is doubtful in addresses that can be asked.
+func judgeForm(services []string, v vars) Finding {
+	for _, service := range services {
+		if lint := lintService(service, v); lint.Status != OK {
+			return lint
+		}
+		if strings.HasSuffix(service, "/") {
+			return found("foci-slash", v, "livekit_service_url is %s", clip(service))
+		}
 	}
-	if strings.HasSuffix(raw, "/") {
-		return found("foci-slash", v, "livekit_service_url is %s", clip(raw))
-	}
-	return ok("livekit_service_url is %s", clip(raw))
+	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
 // placeholders are host names that stand in examples.
@@ -132,7 +140,7 @@ func lintService(raw string, v vars) Finding {
 		return found("foci-empty", v, "%s", seen)
 	case u.Scheme == "wss" || u.Scheme == "ws":
 		return found("foci-wss", v, "%s", seen)
-	case u.Scheme != "https" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1":
+	case u.Scheme != "https" && !isLocal(u.Hostname()):
 		return found("foci-http", v, "%s", seen)
 	case strings.EqualFold(u.Hostname(), formerPublicService):
 		return found("former-service-foci", v, "%s", seen)
@@ -143,6 +151,9 @@ func lintService(raw string, v vars) Finding {
 	}
 	return ok("%s", seen)
 }
+
+// isLocal reports whether a host is this machine, where browsers do without TLS.
+func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
 // isPlaceholder reports whether a host was copied from an example: it lies
 // below one, and the server itself does not.

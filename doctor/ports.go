@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+)
+
+// LiveKit's ports where its configuration names none.
+const (
+	livekitPort      = 7880
+	livekitTCPPort   = 7881
+	livekitDevPort   = 7882 // for media over UDP, with development
+	livekitFirstPort = 50000
+	livekitLastPort  = 60000
+)
+
+// complete sets the ports that LiveKit takes where the file names none.
+func (c *livekitConfig) complete() {
+	if c.Port == 0 {
+		c.Port = livekitPort
+	}
+	if c.RTC.TCPPort == nil {
+		port := livekitTCPPort
+		c.RTC.TCPPort = &port
+	}
+	switch {
+	case c.hasUDPPort() || c.RTC.First != 0:
+	case c.Development:
+		c.RTC.UDPPort = livekitDevPort
+	default:
+		c.RTC.First, c.RTC.Last = livekitFirstPort, livekitLastPort
+	}
+}
+
+// hasUDPPort reports whether all media over UDP takes one port, or few.
+func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
+
+func judgePorts(c *livekitConfig) Finding {
+	r, t := c.RTC, c.TURN
+	udp, _ := r.UDPPort.(int)
+	switch {
+	case c.hasUDPPort() && (r.First != 0 || r.Last != 0):
+		return found("livekit-udp-both", nil, "rtc.udp_port is %v, and port_range_start is %d", r.UDPPort, r.First)
+	case *r.TCPPort == 0:
+		return found("livekit-tcp-off", nil, "rtc.tcp_port is 0")
+	case *r.TCPPort == int(c.Port):
+		return found("livekit-ports-clash", nil, "port and rtc.tcp_port are both %d", c.Port)
+	case t.Enabled && t.TLSPort != 0 && (t.TLSPort == int(c.Port) || t.TLSPort == *r.TCPPort):
+		return found("livekit-ports-clash", nil, "turn.tls_port %d is taken by another of LiveKit's ports", t.TLSPort)
+	case t.Enabled && t.UDPPort != 0 && (t.UDPPort == udp || r.First <= t.UDPPort && t.UDPPort <= r.Last):
+		return found("livekit-ports-clash", nil, "turn.udp_port %d is one of the media ports", t.UDPPort)
+	}
+	return ok("no port is used twice")
+}
+
+// Linux gives the ports of ephemeralFile to outgoing connections, without those
+// of reservedFile.
+const (
+	ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
+	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+)
+
+func (e *exam) judgeRange(c *livekitConfig) Finding {
+	if c.RTC.First == 0 {
+		return na("there is no range of media ports")
+	}
+	text, err := e.look.ReadFile(ephemeralFile)
+	if err != nil {
+		return na("%s cannot be read here", ephemeralFile)
+	}
+	low, high := 0, 0
+	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
+		return na("%s holds no range", ephemeralFile)
+	}
+	list, _ := e.look.ReadFile(reservedFile) // none are reserved where it is not there
+	reserved := strings.TrimSpace(string(list))
+	seen := fmt.Sprintf("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
+	if reserved != "" {
+		seen += " without " + clip(reserved)
+	}
+	if !covers(reserved, max(c.RTC.First, low), min(c.RTC.Last, high)) {
+		return found("livekit-range-ephemeral", vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)}, "%s", seen)
+	}
+	return ok("%s", seen)
+}
+
+// covers reports whether a list of ports as the kernel writes it, in ascending
+// order ("8080,50000-50200"), holds all ports from first to last.
+func covers(list string, first, last int) bool {
+	for entry := range strings.SplitSeq(list, ",") {
+		var from, to int
+		switch n, _ := fmt.Sscanf(entry, "%d-%d", &from, &to); n {
+		case 0:
+			continue
+		case 1:
+			to = from
+		}
+		if from <= first {
+			first = max(first, to+1)
+		}
+	}
+	return first > last
+}

@@ -1,0 +1,81 @@
+package doctor
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestPorts judges ports that the file names, and LiveKit's own where it names
+// none.
+func TestPorts(t *testing.T) {
+	for text, want := range map[string]string{
+		"{}":                    "",
+		"port: 7881":            "livekit-ports-clash",
+		"rtc: {tcp_port: 7880}": "livekit-ports-clash",
+		"turn: {enabled: true, domain: a, tls_port: 7881}":                          "livekit-ports-clash",
+		"turn: {enabled: true, udp_port: 50100}":                                    "livekit-ports-clash",
+		"turn: {enabled: true, udp_port: 3478}":                                     "",
+		"rtc: {udp_port: 7882}\nturn: {enabled: true, udp_port: 50100}":             "",
+		"development: true\nturn: {enabled: true, udp_port: 7882}":                  "livekit-ports-clash",
+		"rtc: {udp_port: 7882, port_range_start: 1, port_range_end: 2}":             "livekit-udp-both",
+		"port: 7881\nrtc: {tcp_port: 7880, udp_port: 7882}\nturn: {enabled: false}": "",
+	} {
+		f := judgePorts(parsed(t, text))
+		if got := nameOf(f); got != want {
+			t.Errorf("%q: %q, want %q: %s", text, got, want, f.Seen)
+		}
+	}
+}
+
+// parsed reads a livekit.yaml.
+func parsed(t *testing.T, text string) *livekitConfig {
+	t.Helper()
+	look := &Look{ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
+	e := &exam{look: look}
+	if f := e.readLiveKit(&e.livekit); f.Status != OK {
+		t.Fatalf("%q: %s", text, f.Seen)
+	}
+	return &e.livekit
+}
+
+func nameOf(f Finding) string {
+	if f.Cause == nil {
+		return ""
+	}
+	return f.Cause.ID
+}
+
+// TestRange: media ports may be among those of outgoing connections if all of
+// them are reserved.
+func TestRange(t *testing.T) {
+	const setups = "rtc: {port_range_start: 50000, port_range_end: 50200}"
+	const doubt = "livekit-range-ephemeral"
+	for _, test := range []struct{ yaml, reserved, want string }{
+		{setups, "", doubt},
+		{setups, "50000-50200", ""},
+		{setups, "8080,50000-50200", ""},
+		{setups, "49000-50100,50101,50102-60000", ""},
+		{setups, "50000-50199", doubt},
+		{setups, "50001-50200", doubt},
+		{setups, "50000-50100,50102-50200", doubt},
+		{"{}", "", doubt},
+		{"{}", "50000-60000", ""},
+		{"rtc: {port_range_start: 20000, port_range_end: 20200}", "", ""},
+		{"rtc: {port_range_start: 30000, port_range_end: 32800}", "32768-32800", ""},
+		{"rtc: {udp_port: 7882}", "", ""},
+	} {
+		look := &Look{ReadFile: func(name string) ([]byte, error) {
+			switch {
+			case name == ephemeralFile:
+				return []byte("32768\t60999\n"), nil
+			case name == reservedFile && test.reserved != "":
+				return []byte(test.reserved + "\n"), nil
+			}
+			return nil, errors.New("not there")
+		}}
+		f := (&exam{look: look}).judgeRange(parsed(t, test.yaml))
+		if got := nameOf(f); got != test.want {
+			t.Errorf("%q, reserved %q: %q, want %q: %s", test.yaml, test.reserved, got, test.want, f.Seen)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package doctor
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+const (
+	redacted = "[redacted]"
+	// shortestSecret is the shortest that is looked for in texts, in bytes: a
+	// shorter one would stand in many words.
+	shortestSecret = 8
+	// longestKeyName is up to how many bytes the name of an API key that nobody
+	// knows is told: something longer may be its secret.
+	longestKeyName = 20
+)
+
+var (
+	// jwtText is what looks like a JSON Web Token, whole or cut off.
+	jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
+	// userInfo is the user and password of a URL.
+	userInfo = regexp.MustCompile(`(://)[^/\s"@]+@`)
+)
+
+// redact returns text without the secrets of this run, tokens and what stands
+// before the @ of a URL.
+func (e *exam) redact(text string) string {
+	for _, s := range e.secrets() {
+		if len(s.Reveal()) >= shortestSecret {
+			text = strings.ReplaceAll(text, s.Reveal(), redacted)
+		}
+	}
+	text = jwtText.ReplaceAllString(text, redacted)
+	return userInfo.ReplaceAllString(text, "${1}"+redacted+"@")
+}
+
+// secrets are those that this run has read.
+func (e *exam) secrets() []secret.Text {
+	list := []secret.Text{e.o.Token}
+	for _, key := range e.look.Config.Keys {
+		list = append(list, key.Secret)
+	}
+	if as := e.look.Config.AppService; as != nil {
+		list = append(list, as.ASToken, as.HSToken)
+	}
+	for _, text := range e.livekit.Keys {
+		list = append(list, secret.New(text))
+	}
+	return list
+}
+
+// redactAll takes secrets out of what is printed.
+func (e *exam) redactAll(r *Report) {
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		c.Seen, c.Cause, c.Remedy = e.redact(c.Seen), e.redact(c.Cause), e.redact(c.Remedy)
+	}
+}
+
+// keyName is the name of an API key as it may be printed: one that is neither
+// known nor short may be a secret that was written in its place.
+func (e *exam) keyName(name string) string {
+	for _, key := range e.look.Config.Keys {
+		if name == key.ID {
+			return clip(name)
+		}
+	}
+	for _, text := range e.livekit.Keys {
+		if name == text {
+			return "a secret"
+		}
+	}
+	if len(name) > longestKeyName {
+		return fmt.Sprintf("a text of %d characters", len(name))
+	}
+	return clip(name)
+}
+
+// bareURL is an address without what may be secret: user, password and query.
+func bareURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "no address"
+	}
+	return clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
+}

@@ -1,0 +1,43 @@
+package doctor_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+)
+
+// TestRedacted: a secret in the wrong place is not printed.
+func TestRedacted(t *testing.T) {
+	const other = "another-secret-0123456789-0123456789"
+	for name, breakIt := range map[string]func(*stack){
+		"our secret for the key's name": replace("api_key: matrixrtc", "api_key: \""+stackKey.Secret.Reveal()+"\""),
+		"their secret":                  replace("port: 7880\n", "keys: {matrixrtc: "+other+"}\n"),
+		"an unknown one":                replace("api_key: matrixrtc", "api_key: "+other),
+		"an unknown one, no webhook": func(s *stack) {
+			replace("api_key: matrixrtc", "api_key: "+other)(s)
+			replace("/sfu_webhook", "/webhook?token="+other)(s)
+		},
+		"a webhook's password": replace("http://matrixrtc-auth", "http://user:"+other+"@matrixrtc-auth"),
+		"an address of the well-known": func(s *stack) {
+			foci("https://user:" + other + "@jwt.example.org//")(s)
+		},
+		"a join that repeats its token": func(s *stack) {
+			s.joinErr = errors.New("dial ws://livekit:7880/rtc?access_token=eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln")
+		},
+		"a join that repeats the secret": func(s *stack) { s.joinErr = &doctor.JoinError{Err: errors.New(stackKey.Secret.Reveal())} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			breakIt(s)
+			printed := text(s.examine())
+			for _, secret := range []string{userToken, stackKey.Secret.Reveal(), other, "eyJ"} {
+				if strings.Contains(printed, secret) {
+					t.Errorf("%q is printed:\n%s", secret, printed)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+)
+
+// TestInterruptedSchedule: an event that is being scheduled when the run is
+// interrupted is cancelled all the same.
+func TestInterruptedSchedule(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var scheduled, cancelled atomic.Int32
+	s.client = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "/send/") {
+				scheduled.Add(1)
+				interrupt()
+			}
+			if strings.HasSuffix(r.URL.Path, "/cancel") {
+				cancelled.Add(1)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	var out bytes.Buffer
+	args := []string{"--user", userID, "--token-file", "/token", "--room", s.options.Room}
+	if code := doctor.Command(ctx, args, s.load, s.look(), strings.NewReader(""), &out, &out); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if scheduled.Load() != 1 || cancelled.Load() != 1 {
+		t.Errorf("%d events scheduled, %d cancelled\n%s", scheduled.Load(), cancelled.Load(), out.String())
+	}
+}
+
+// TestCancelling: cancelling is tried twice, and what stays behind is said.
+func TestCancelling(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusals    int32
+		cause, seen string
+	}{
+		"one refusal":  {1, "", "scheduled in !room:example.org and cancelled"},
+		"two refusals": {2, "delayed-events-limited", "the event is sent to !room:example.org in 1m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			var asked atomic.Int32
+			s.client = func(next http.Handler) http.Handler {
+				limit := matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED")
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "/cancel") && asked.Add(1) <= test.refusals {
+						limit(w, r)
+						return
+					}
+					next.ServeHTTP(w, r)
+				})
+			}
+			for _, c := range s.examine().Checks {
+				if c.ID == "homeserver.delayed_schedule" && (c.CauseID() != test.cause || !strings.Contains(c.Seen, test.seen)) {
+					t.Errorf("%s: %s", c.CauseID(), c.Seen)
+				}
+			}
+		})
+	}
+}
