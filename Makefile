@@ -26,7 +26,7 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 	cd e2e && $(GO) test $(RACE) -shuffle=on . ./stack
 
 test-redis: ## the Redis store on a real Redis, with faults and replicas: needs redis-server
-	$(GO) test $(RACE) -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
+	$(GO) test $(RACE) -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh

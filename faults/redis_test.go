@@ -4,14 +4,17 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// answerTime is how long a delegation may take while Redis is away: the second
-// that it is given, and something for the rest.
+// answerTime is how long a request may take while Redis is away: the second
+// that it is given, and something for the rest. What this machine is slow by at
+// its worst comes on top; the second itself is proven in virtual time, in
+// leave/standby.
 const answerTime = 1500 * time.Millisecond
 
 // TestRedisOutage has Redis be away while members come and go. Tokens do not
@@ -72,12 +75,12 @@ func (w *world) outage(d time.Duration) {
 	w.t.Helper()
 	s := w.any()
 	degraded, round := false, 0
-	var slowest time.Duration
+	var members []time.Duration
 	stop := w.askForTokens()
 	during(d, 500*time.Millisecond, func() {
 		began := time.Now()
 		w.mustEnter(1, "call", 18*time.Second)
-		slowest = max(slowest, time.Since(began))
+		members = append(members, time.Since(began))
 		if round++; round%8 == 0 {
 			w.inCall()[0].leave(saidSo)
 			w.inCall()[1].leave(broke)
@@ -86,10 +89,22 @@ func (w *world) outage(d time.Duration) {
 		degraded = degraded || w.health(s) == "degraded"
 		w.mustHold()
 	})
-	asked, longest := stop()
-	w.t.Logf("%d tokens within %v each; %d new members within %v each", asked, longest, round, slowest)
-	if slowest > answerTime || longest > answerTime {
-		w.t.Errorf("that is longer than %v", answerTime)
+	tokens := stop()
+	slices.Sort(tokens)
+	slices.Sort(members)
+	most, longest := tokens[len(tokens)*95/100], tokens[len(tokens)-1]
+	w.t.Logf("%d tokens, 95 of 100 within %v, all within %v; %d new members within %v, all within %v",
+		len(tokens), most, longest, len(members), members[len(members)*95/100], members[len(members)-1])
+	if most > answerTime {
+		w.t.Errorf("tokens, which need no Redis, take longer than %v", answerTime)
+	}
+	// Tokens never touch Redis: the longest that one took is how far this
+	// machine lags.
+	if limit := answerTime + longest; members[len(members)-1] > limit {
+		w.t.Errorf("a delegation takes longer than %v", limit)
+	}
+	if members[len(members)*95/100] > answerTime {
+		w.t.Errorf("delegations take longer than %v", answerTime)
 	}
 	if !degraded && d > time.Second {
 		w.t.Error("/healthz never said degraded")
@@ -97,10 +112,10 @@ func (w *world) outage(d time.Duration) {
 }
 
 // askForTokens asks for tokens without delegation, one after the other, until
-// stop, which tells how many they were and the longest time one took.
-func (w *world) askForTokens() (stop func() (int, time.Duration)) {
+// stop, which tells how long each took.
+func (w *world) askForTokens() (stop func() []time.Duration) {
 	stopped, done := make(chan struct{}), make(chan struct{})
-	n, longest := 0, time.Duration(0)
+	var took []time.Duration
 	request := w.newRequest("asking", "call")
 	go func() {
 		defer close(done)
@@ -115,13 +130,13 @@ func (w *world) askForTokens() (stop func() (int, time.Duration)) {
 			if _, err := w.token(request); err != nil {
 				w.t.Errorf("a token: %v", err)
 			}
-			n, longest = n+1, max(longest, time.Since(began))
+			took = append(took, time.Since(began))
 		}
 	}()
-	return func() (int, time.Duration) {
+	return func() []time.Duration {
 		close(stopped)
 		<-done
-		return n, longest
+		return took
 	}
 }
 

@@ -83,7 +83,7 @@ func TestForeignParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 10*time.Second {
 		t.Errorf("Open took %v", took)
 	}
 }
