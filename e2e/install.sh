@@ -36,15 +36,22 @@ packages() {
 busybox_is_static() { ! ldd "$(command -v busybox)" >/dev/null 2>&1 && command -v busybox >/dev/null; }
 
 # Nothing that is installed here starts by itself: every part of a stack is
-# started by the stack.
+# started by the stack. Debian asks policy-rc.d before it starts a service, and
+# where there is none yet there is one for as long as packages are installed.
 install_packages() {
-  local missing root=()
+  local missing root=() policy=/usr/sbin/policy-rc.d
   mapfile -t missing < <(packages)
   [ ${#missing[@]} -gt 0 ] || return 0
   say "Debian packages: ${missing[*]}"
   [ "$(id -u)" = 0 ] || root=(sudo)
   "${root[@]}" apt-get update -q
-  "${root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+  if [ ! -e "$policy" ]; then
+    # shellcheck disable=SC2064 # its value now
+    trap "${root[*]} rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+    "${root[@]}" chmod 755 "$policy"
+  fi
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 

@@ -51,7 +51,7 @@ func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 func guest(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	bob.call(newRoom(t, false, alice, bob), false)
-	bob.reads(troubleshooting(t)[notListed].call)
+	bob.reads(documented(t, notListed).call)
 	why := regexp.MustCompile(`level=INFO msg=request .*status=200 .*user=` + regexp.QuoteMeta(bob.UserID) +
 		` .*note="no room was created: \S+ is not in LIVEKIT_FULL_ACCESS_HOMESERVERS"`)
 	if !why.MatchString(serviceLog(first)) {

@@ -125,13 +125,19 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- program.Wait() }()
+			defer program.Process.Kill() // one that has ended does not mind
 			eventually(t, 20*time.Second, "it is healthy", func() (bool, string) {
 				err := check()
 				return seen(err == nil, "healthy", err)
 			})
 			_ = program.Process.Signal(syscall.SIGTERM)
-			if err := <-ended; err != nil {
-				t.Errorf("it ended with %v", err)
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("it does not end")
 			}
 		})
 	}
@@ -152,6 +158,7 @@ func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
 	cmd.Env, cmd.Dir = env, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Chroot: image.Root, Credential: &syscall.Credential{Uid: imageUser, Gid: imageUser},
+		Setpgid: true, Pdeathsig: syscall.SIGKILL,
 	}
 	return cmd
 }

@@ -70,6 +70,23 @@ func TestDSMWithoutWebSocket(t *testing.T) {
 	alice.call(newRoom(t, true, alice), true)
 	alice.reads(fromREADME(t, `Without the WebSocket header.* “(.*)”`))
 	alice.reads(fromREADME(t, "Without the WebSocket header.*reason `(.*)`"))
+	alice.closeTab()
+	t.Run("service down", func(t *testing.T) { dsmServiceDown(t, s) })
+}
+
+// Where the service should answer there is a page of DSM's, without CORS.
+func dsmServiceDown(t *testing.T, s *stack.Stack) {
+	row := documented(t, "The service does not run, behind DSM's reverse proxy")
+	stop(t, s.Services[0])
+	defer start(t, s.Services[0])
+	answer := strings.ToLower(shell(t, s, "curl -i -X POST -d '{}' -H 'Origin: https://call.example.org' "+s.Layout.Service+"/sfu/get"))
+	status, _, _ := strings.Cut(row.answer, " ")
+	if !strings.HasPrefix(answer, "http/1.1 "+status) || !strings.Contains(answer, "text/html") || strings.Contains(answer, "access-control") {
+		t.Errorf("docs say %q; curl gets\n%s", row.answer, answer)
+	}
+	alice := newPerson(t, s, "alice")
+	alice.call(newRoom(t, false, alice), false)
+	alice.reads(row.call)
 }
 
 // reads waits until the call says the text to the person.

@@ -79,6 +79,12 @@ func startUp(t *testing.T) *up {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	u := &up{cmd: exec.Command(program)}
+	// What it writes is kept when the test fails.
+	logs := filepath.Join(repository, "build", "e2e", t.Name()+"-logs")
+	if err := errors.Join(os.RemoveAll(logs), os.MkdirAll(logs, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	u.cmd.Env = append(os.Environ(), "TMPDIR="+logs)
 	out, err := u.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,5 +129,11 @@ func (u *up) interrupt(t *testing.T) {
 	}
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is still there: %v", logs[1], err)
+	}
+	// Every part was given a file in that directory.
+	for _, command := range glob("/proc/[0-9]*/cmdline") {
+		if line, _ := os.ReadFile(command); strings.Contains(string(line), logs[1]) {
+			t.Errorf("still running: %q", line)
+		}
 	}
 }

@@ -78,21 +78,14 @@ func start(t *testing.T, part stack.Part) {
 // what the log says is what docs/troubleshooting.md says.
 func TestWrong(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
-	table := troubleshooting(t)
 	for _, w := range wrongs(s) {
 		t.Run(w.what, func(t *testing.T) {
-			row, ok := table[w.what]
-			if !ok {
-				t.Errorf("docs/troubleshooting.md has no row %q", w.what)
-			}
+			row := documented(t, w.what)
 			w.make(t, s)
 			defer w.end(t, s)
 			from := len(serviceLog(s))
 			alice := newPerson(t, s, "alice")
-			answer := get(t, s, alice)
-			if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
-				t.Errorf("/sfu/get answers %s %s, docs say %q", got, answer.Body, row.answer)
-			}
+			row.answers(t, get(t, s, alice))
 			said := regexp.MustCompile(`msg=request .*` + regexp.QuoteMeta(row.log) + `\b`)
 			if log := serviceLog(s)[from:]; !said.MatchString(log) || row.log == "" {
 				t.Errorf("docs say that the log has %q; it has\n%s", row.log, log)
@@ -112,8 +105,10 @@ func TestNoWebhooks(t *testing.T) {
 		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "5"}
 	})
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
+	row := documented(t, "livekit.yaml has no `webhook.urls`")
+	row.answers(t, get(t, s, c.alice))
 	c.begin()
-	warning := regexp.MustCompile(`level=WARN msg="leave: .*webhook\.urls`)
+	warning := regexp.MustCompile(`level=WARN msg="leave: .*` + regexp.QuoteMeta(row.log))
 	warnings := func() int { return len(warning.FindAllString(serviceLog(s), -1)) }
 	eventually(t, time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
 	c.alice.closeTab()
@@ -141,21 +136,29 @@ func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
 // trouble is a row of docs/troubleshooting.md.
 type trouble struct{ answer, call, log string }
 
-// troubleshooting reads the table of what wrong configurations look like.
-func troubleshooting(t *testing.T) map[string]trouble {
+// answers checks what /sfu/get answers.
+func (row trouble) answers(t *testing.T, answer caller.Answer) {
+	t.Helper()
+	if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
+		t.Errorf("/sfu/get answers %s %s, docs say %q", got, answer.Body, row.answer)
+	}
+}
+
+// documented reads what a wrong configuration looks like.
+func documented(t *testing.T, what string) trouble {
 	t.Helper()
 	page, err := os.ReadFile(repository + "/docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := map[string]trouble{}
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
-		if len(cells) == 4 {
-			table[strings.TrimSpace(cells[0])] = trouble{plain(cells[1]), plain(cells[2]), plain(cells[3])}
+		if len(cells) == 4 && strings.TrimSpace(cells[0]) == what {
+			return trouble{plain(cells[1]), plain(cells[2]), plain(cells[3])}
 		}
 	}
-	return table
+	t.Fatalf("docs/troubleshooting.md has no row %q", what)
+	return trouble{}
 }
 
 // plain takes marks off a cell.

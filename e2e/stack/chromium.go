@@ -107,8 +107,10 @@ func (c *Chromium) flags() []string {
 		"--disable-renderer-backgrounding",
 		// The SFU is on loopback, which browsers do not offer as a candidate.
 		"--allow-loopback-in-peer-connection",
-		// Nothing goes to the internet.
-		"--disable-background-networking", "--disable-component-update", "--disable-sync",
+		// Nothing goes to the internet, and nothing to the local network: names
+		// of mDNS for candidates, and the search for screens to cast to.
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
+		"--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,DialMediaRouteProvider",
 		"--host-resolver-rules=" + c.rules(),
 		"about:blank",
 	}
