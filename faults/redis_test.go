@@ -5,6 +5,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,7 +113,7 @@ func (w *world) outage(d time.Duration) {
 }
 
 // askForTokens asks for tokens without delegation, one after the other, until
-// stop, which tells how long each took.
+// stop, which tells how long each took. It ends with the test at the latest.
 func (w *world) askForTokens() (stop func() []time.Duration) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	var took []time.Duration
@@ -133,9 +134,10 @@ func (w *world) askForTokens() (stop func() []time.Duration) {
 			took = append(took, time.Since(began))
 		}
 	}()
+	end := sync.OnceFunc(func() { close(stopped); <-done })
+	w.t.Cleanup(end)
 	return func() []time.Duration {
-		close(stopped)
-		<-done
+		end()
 		return took
 	}
 }
