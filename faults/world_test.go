@@ -49,7 +49,7 @@ func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
 	w := &world{
 		t: t, homeserver: matrixtest.NewServer(), sfu: sfutest.NewServer(apiKey), dir: t.TempDir(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience},
 	}
 	t.Cleanup(w.homeserver.Close)
 	t.Cleanup(w.sfu.Close)
