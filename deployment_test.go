@@ -150,7 +150,7 @@ func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
 	want := []string{
-		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "50000-50200:50000-50200/udp",
+		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "20000-20200:20000-20200/udp",
 		"3478:3478/udp", "5349:5349/tcp", "127.0.0.1:8080:8080/tcp",
 	}
 	if !slices.Equal(published, want) {

@@ -170,6 +170,9 @@ func (b *planner) homeserver() {
 func (b *planner) ports() {
 	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
 	b.JWTPort = value(b, "jwt-port", b.jwtPort, "like "+presetPort, parsePort)
+	if b.Media.overlaps(outgoing) {
+		b.note("--udp-range %s reaches into %s, out of which Linux serves outgoing connections: a port that one has keeps the container from starting", b.Media, outgoing)
+	}
 	if b.turn && b.Media.contains(turnPort) {
 		b.fault("udp-range", "%s holds port %d, which TURN needs; write another range", b.Media, turnPort)
 	}
