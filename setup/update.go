@@ -34,6 +34,10 @@ type step struct {
 	backup string // the name that the old one gets
 	stale  bool   // a NAME.new of an earlier run has no purpose any more
 
+	// What a kept livekit.yaml allows, if the container's user cannot read it;
+	// zero otherwise.
+	closed fs.FileMode
+
 	// A NAME.new that somebody edited and that is to be replaced, and the name
 	// that it gets; empty when there is none.
 	edited, editedBackup string
@@ -83,11 +87,25 @@ func (u *update) decide(f file, force bool) (step, error) {
 		s.backup, err = u.backupName(f.name, s.old)
 	default:
 		s.outcome = kept
+		s.closed, err = u.closed(f.name)
 	}
 	if err != nil {
 		return s, err
 	}
 	return s, u.decideBeside(&s)
+}
+
+// closed returns the rights of livekit.yaml if only some may read it. It is the
+// one file that a container reads as a user of its own, without privileges.
+func (u *update) closed(name string) (fs.FileMode, error) {
+	if name != sfuFile {
+		return 0, nil
+	}
+	rights, err := u.dir.rights(name)
+	if rights&0o004 != 0 {
+		return 0, err
+	}
+	return rights, err
 }
 
 // decideBeside decides what to do with a NAME.new that is there already.
