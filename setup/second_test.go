@@ -44,6 +44,45 @@ func (l *lab) snapshot() map[string]string {
 	return files
 }
 
+// TestWhatIsLeftAfterAChange checks that a second run says how running
+// containers learn of it: Docker restarts none for a changed livekit.yaml.
+func TestWhatIsLeftAfterAChange(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	for _, flags := range [][]string{{"--turn"}, {"--turn", "--new-secrets"}} {
+		l.run(exitOK, flags...)
+		l.says(l.out, "Action → Stop", "Action → Build")
+		l.says(l.out, "docker compose up -d --force-recreate")
+	}
+	l.run(exitOK, "--turn")
+	l.says(l.out, "Nothing has changed.")
+	if strings.Contains(l.out, "recreate") {
+		t.Errorf("nothing has changed, and all is to be restarted:\n%s", l.out)
+	}
+}
+
+// TestHalfARun checks that what a run wrote before it failed counts as setup's
+// own in the next one.
+func TestHalfARun(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	dir, err := openFolder(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	const newer = "services: {}\n"
+	u, err := newUpdate(dir, []file{{name: "compose.yaml", content: newer}, {name: "gone/ports.md", content: "x"}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.apply(); err == nil || l.read("compose.yaml") != newer {
+		t.Fatalf("it should have failed half-way: %v", err)
+	}
+	l.run(exitOK)
+	l.says(l.out, "compose.yaml", "updated")
+}
+
 // TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten
 // when the edits are taken over.
 func TestEditedFileIsKept(t *testing.T) {

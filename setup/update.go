@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -166,14 +167,20 @@ func (u *update) findUnused(files []file) error {
 	return nil
 }
 
-// apply does what was decided, and remembers what it wrote.
-func (u *update) apply() error {
+// apply does what was decided, up to the first error, and remembers what it
+// wrote.
+func (u *update) apply() (err error) {
 	for _, s := range u.steps {
-		if err := u.do(s); err != nil {
-			return err
+		if err = u.do(s); err != nil {
+			break
 		}
 	}
-	return u.dir.write(sumsFile, u.sums.String(), 0o644)
+	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
+}
+
+// has reports whether anything became of a file that is one of outcomes.
+func (u *update) has(outcomes ...outcome) bool {
+	return slices.ContainsFunc(u.steps, func(s step) bool { return slices.Contains(outcomes, s.outcome) })
 }
 
 func (u *update) do(s step) error {
