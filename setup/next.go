@@ -19,6 +19,9 @@ func (p plan) nextSteps(w io.Writer, u *update) {
 		fmt.Sprintf("Let DNS lead %s to this network, and get a certificate for each name.", strings.Join(p.names(), " and ")),
 		"Set up the reverse proxy (reverse-proxy.md) and the router (ports.md).",
 	}
+	if p.TURNTLS != "" {
+		steps = append(steps, fmt.Sprintf("Let port 443 of %s, as the internet sees it, reach port %d there. DSM has port 443 of\n     its own address: it takes a second address, or a proxy that splits by name (ports.md).", p.TURNTLS, turnTLSPort))
+	}
 	steps = append(steps, p.imageSteps()...)
 	steps = append(steps, fmt.Sprintf("Upload the folder %s, .env too, and build the project in Container Manager,\n     or there: docker compose up -d", filepath.Base(p.absoluteDir())))
 	if u.has(updated, replaced) {
