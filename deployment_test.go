@@ -41,6 +41,7 @@ type compose struct {
 	Services map[string]struct {
 		Image       string
 		Build       string
+		Command     []string
 		EnvFile     string `yaml:"env_file"`
 		Environment map[string]string
 		Volumes     []volume
