@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -81,6 +82,46 @@ func TestHalfARun(t *testing.T) {
 	}
 	l.run(exitOK)
 	l.says(l.out, "compose.yaml", "updated")
+}
+
+// TestKilledRun checks that the next run takes what a killed one wrote for
+// setup's own, and removes what it was writing: that may be a secret.
+func TestKilledRun(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	dir, err := openFolder(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	u, err := newUpdate(dir, []file{{name: "compose.yaml", content: "services: {}\n"}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(u.announce(), u.do(u.steps[0])); err != nil {
+		t.Fatal(err)
+	}
+	half := []string{"..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..setup-sums.ABCDEFGHIJKLMNOPQRSTUVWX22", ".ports.md.new.ABCDEFGHIJKLMNOPQRSTUVWX77", "..env.bak2.ABCDEFGHIJKLMNOPQRSTUVWX77"}
+	others := []string{".notes.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..env.mine", "..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ0"}
+	for _, name := range slices.Concat(half, others) {
+		l.write(name, "LIVEKIT_SECRET=half")
+	}
+	l.run(exitOK)
+	l.says(l.out, "compose.yaml", "updated")
+	files := l.list()
+	for _, name := range half {
+		if slices.Contains(files, name) {
+			t.Errorf("%s is there still", name)
+		}
+	}
+	for _, name := range others {
+		if !slices.Contains(files, name) {
+			t.Errorf("%s, which is not setup's, is gone", name)
+		}
+	}
+	if strings.Contains(l.read(sumsFile), newSuffix) {
+		t.Errorf("what is done is announced still:\n%s", l.read(sumsFile))
+	}
 }
 
 // TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten

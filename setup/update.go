@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -170,12 +171,40 @@ func (u *update) findUnused(files []file) error {
 // apply does what was decided, up to the first error, and remembers what it
 // wrote.
 func (u *update) apply() (err error) {
+	if err := errors.Join(u.removeHalves(), u.announce()); err != nil {
+		return err
+	}
 	for _, s := range u.steps {
 		if err = u.do(s); err != nil {
 			break
 		}
 	}
 	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
+}
+
+// announce remembers what is going to be written, so that it counts as setup's
+// own should the run be killed.
+func (u *update) announce() error {
+	planned := maps.Clone(u.sums)
+	for _, s := range u.steps {
+		if s.outcome != unchanged {
+			planned[s.name+newSuffix] = sumOf(s.content)
+		}
+	}
+	return u.dir.write(sumsFile, planned.String(), 0o644)
+}
+
+// removeHalves removes what a killed run was writing.
+func (u *update) removeHalves() error {
+	names := []string{sumsFile}
+	for _, s := range u.steps {
+		names = append(names, s.name)
+	}
+	halves, err := u.dir.halves(names)
+	for _, half := range halves {
+		err = errors.Join(err, u.dir.remove(half))
+	}
+	return err
 }
 
 // has reports whether anything became of a file that is one of outcomes.
@@ -196,11 +225,13 @@ func (u *update) do(s step) error {
 			return err
 		}
 	}
+	if s.outcome != kept {
+		delete(u.sums, s.name+newSuffix)
+	}
 	u.sums[name] = sumOf(s.content)
 	if !s.stale {
 		return nil
 	}
-	delete(u.sums, s.name+newSuffix)
 	return u.dir.remove(s.name + newSuffix)
 }
 
