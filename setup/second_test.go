@@ -94,13 +94,14 @@ func TestKilledRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.close()
-	u, err := newUpdate(dir, []file{{name: "compose.yaml", content: "services: {}\n"}}, false)
-	if err != nil {
-		t.Fatal(err)
+	killed := func(content string, stage func(*update) error) {
+		u, err := newUpdate(dir, []file{{name: "compose.yaml", content: content}}, false)
+		if err := errors.Join(err, u.announce(), stage(u)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := errors.Join(u.announce(), u.do(u.steps[0])); err != nil {
-		t.Fatal(err)
-	}
+	killed("services: {}\n", func(u *update) error { return u.do(u.steps[0]) })
+	killed("services: []\n", func(*update) error { return nil })
 	half := []string{"..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..setup-sums.ABCDEFGHIJKLMNOPQRSTUVWX22", ".ports.md.new.ABCDEFGHIJKLMNOPQRSTUVWX77", "..env.bak2.ABCDEFGHIJKLMNOPQRSTUVWX77"}
 	others := []string{".notes.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..env.mine", "..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ0"}
 	for _, name := range slices.Concat(half, others) {

@@ -190,6 +190,9 @@ func (u *update) announce() error {
 		if s.outcome != unchanged {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
+		if s.outcome == updated { // it may be known by what an earlier run announced
+			planned[s.name] = sumOf(s.old)
+		}
 	}
 	return u.dir.write(sumsFile, planned.String(), 0o644)
 }
