@@ -216,12 +216,13 @@ func TestTemplatesReachTheImage(t *testing.T) {
 }
 
 // TestSecretsStayOut checks that neither the repository nor the image takes the
-// secrets of a deployment along, also of one in a folder of the source.
+// secrets of a deployment along, also of one in a folder of the source, and what
+// a killed setup left half written.
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
 		lines := strings.Fields(read(t, file))
-		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "turn-key.pem*"} {
+		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*"} {
 			if !slices.Contains(lines, prefix+secret) {
 				t.Errorf("%s lets %s through", file, secret)
 			}
