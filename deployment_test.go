@@ -41,6 +41,7 @@ type compose struct {
 	Services map[string]struct {
 		Image       string
 		Build       string
+		Command     []string
 		EnvFile     string `yaml:"env_file"`
 		Environment map[string]string
 		Volumes     []volume
@@ -150,7 +151,7 @@ func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
 	want := []string{
-		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "50000-50200:50000-50200/udp",
+		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "20000-20200:20000-20200/udp",
 		"3478:3478/udp", "5349:5349/tcp", "127.0.0.1:8080:8080/tcp",
 	}
 	if !slices.Equal(published, want) {
@@ -215,12 +216,13 @@ func TestTemplatesReachTheImage(t *testing.T) {
 }
 
 // TestSecretsStayOut checks that neither the repository nor the image takes the
-// secrets of a deployment along, also of one in a folder of the source.
+// secrets of a deployment along, also of one in a folder of the source, and what
+// a killed setup left half written.
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
 		lines := strings.Fields(read(t, file))
-		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "turn-key.pem*"} {
+		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*"} {
 			if !slices.Contains(lines, prefix+secret) {
 				t.Errorf("%s lets %s through", file, secret)
 			}

@@ -30,6 +30,16 @@ func TestFilesAreAccepted(t *testing.T) {
 // checkService has the service itself judge its configuration.
 func (l *lab) checkService() {
 	l.t.Helper()
+	l.setenv()
+	_, warnings, err := config.Load()
+	if err != nil || len(warnings) > 0 {
+		l.t.Errorf("the service says %v, %q", err, warnings)
+	}
+}
+
+// setenv sets the environment of the service's container.
+func (l *lab) setenv() {
+	l.t.Helper()
 	for _, v := range config.Variables() {
 		l.t.Setenv(v.Name, "")
 	}
@@ -38,10 +48,6 @@ func (l *lab) checkService() {
 	}
 	l.t.Setenv("LIVEKIT_INTERNAL_URL", "http://livekit:7880")
 	l.t.Setenv("LIVEKIT_STORE", "file:/data/leaves.db")
-	_, warnings, err := config.Load()
-	if err != nil || len(warnings) > 0 {
-		l.t.Errorf("the service says %v, %q", err, warnings)
-	}
 }
 
 // deployment is the part of compose.yaml that is checked here.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -68,10 +69,27 @@ func (d *dialogue) names(o *options) error {
 			return d.text(&o.singleHost, "Name of that host", "matrix."+parent, wellFormed(parseHost))
 		}
 	}
-	if err := d.text(&o.jwtHost, "Name of this service", "jwt."+parent, wellFormed(parseHost)); err != nil {
+	if err := d.text(&o.jwtHost, "Name of this service", "jwt."+parent, o.besides("jwt-host")); err != nil {
 		return err
 	}
-	return d.text(&o.sfuHost, "Name of LiveKit", "sfu."+parent, wellFormed(parseHost))
+	return d.text(&o.sfuHost, "Name of LiveKit", "sfu."+parent, o.besides("sfu-host"))
+}
+
+// besides checks a name for the flag next to the names that are there already.
+func (o *options) besides(flag string) func(string) error {
+	server, _ := parseServerName(o.serverName) // it was checked
+	return func(text string) error {
+		host, err := parseHost(text)
+		switch {
+		case err != nil:
+			return err
+		case host == strings.ToLower(o.jwtHost):
+			return fmt.Errorf("%s is the name of this service, too", host)
+		case host == strings.ToLower(o.sfuHost):
+			return fmt.Errorf("%s is the name of LiveKit, too", host)
+		}
+		return notTheServer(server, flag, host)
+	}
 }
 
 func (d *dialogue) homeserver(o *options) error {
@@ -98,8 +116,8 @@ func (d *dialogue) relay(o *options) (err error) {
 
 func (d *dialogue) folder(o *options) error {
 	return d.text(&o.dir, "Folder to write into", "matrixrtc", func(text string) error {
-		if text == "" {
-			return errors.New("a folder is needed")
+		if info, err := os.Stat(text); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is not a folder", text)
 		}
 		return nil
 	})

@@ -47,6 +47,37 @@ func (l *lab) talk(ctx context.Context, want int, in io.Reader) (out, faults str
 	return o.String(), e.String()
 }
 
+// TestFaultyFlagIsNotAskedAround checks that a flag that is wrong is told before
+// anybody has answered questions.
+func TestFaultyFlagIsNotAskedAround(t *testing.T) {
+	for _, args := range [][]string{{"--jwt-host", "https://jwt.example.org/"}, {"--turn-cert", "cert.pem"}, {"--udp-range", "1-2"}} {
+		l := newLab(t)
+		var out, said bytes.Buffer
+		if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
+			t.Errorf("exit code %d", got)
+		}
+		l.says(said.String(), "matrixrtc-auth setup:", args[0])
+		if strings.Contains(said.String(), "Server name") || strings.Contains(said.String(), "is missing") && args[0] != "--turn-cert" {
+			t.Errorf("%q: it asks, or says that what it could ask for is missing:\n%s", args, said.String())
+		}
+	}
+}
+
+// TestAnswersThatDoNotGoTogether checks that a name is refused at once that
+// cannot be, next to the earlier answers.
+func TestAnswersThatDoNotGoTogether(t *testing.T) {
+	l := newLab(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answers := []string{"example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", file, l.dir}
+	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
+	l.says(said, "is the server name", "jwt.example.org")
+	l.says(said, "name of this service, too")
+	l.says(said, "not a folder")
+}
+
 // TestSingleHostIsAskedFor says yes to one host.
 func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)

@@ -88,5 +88,17 @@ func TestContainersCanRead(t *testing.T) {
 		if got := l.mode("livekit.yaml"); got != c.want {
 			t.Errorf("with %q: mode %o, want %o", c.addition, got, c.want)
 		}
+		if closed := c.want != 0o644; strings.Contains(l.out, "chmod 644") != closed {
+			t.Errorf("with %q: it should be said that nobody can read it: %v\n%s", c.addition, closed, l.out)
+		}
+	}
+	l.says(l.out, "mode 600", "container", "no secret")
+	l.says(l.out, "chmod 644 livekit.yaml")
+	if err := os.Chmod(l.path("livekit.yaml"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK)
+	if strings.Contains(l.out, "chmod 644") {
+		t.Errorf("it is said of a file that all may read:\n%s", l.out)
 	}
 }

@@ -26,7 +26,7 @@ func imageOf(templates fs.FS) (string, error) {
 func (p plan) composeEdits() []edit {
 	edits := []edit{
 		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
-		{`"50000-50200:50000-50200/udp"`, "", fmt.Sprintf(`"%[1]s:%[1]s/udp"`, p.Media)},
+		{`"20000-20200:20000-20200/udp"`, "", fmt.Sprintf(`"%[1]s:%[1]s/udp"`, p.Media)},
 		{"      # TURN over UDP, for strict", "    restart:", p.turnPorts()},
 		{`"127.0.0.1:8080:8080/tcp"`, "", fmt.Sprintf(`"127.0.0.1:%d:8080/tcp"`, p.JWTPort)},
 		{"    # Built from this folder.", "    # The variables of", p.imageLines()},
@@ -85,8 +85,8 @@ func (p plan) imageLines() string {
 func (p plan) liveKitEdits() []edit {
 	edits := []edit{
 		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. Written by matrixrtc-auth setup:\n# a second run of it keeps your changes to this file.\n"},
-		{"port_range_start: 50000", "", fmt.Sprintf("port_range_start: %d", p.Media.First)},
-		{"port_range_end: 50200", "", fmt.Sprintf("port_range_end: %d", p.Media.Last)},
+		{"port_range_start: 20000", "", fmt.Sprintf("port_range_start: %d", p.Media.First)},
+		{"port_range_end: 20200", "", fmt.Sprintf("port_range_end: %d", p.Media.Last)},
 		{"api_key: " + presetKey, "", fmt.Sprintf("api_key: %q", p.key.id)},
 		{"turn:\n", "\nlogging:", p.turnSection()},
 	}

@@ -25,6 +25,7 @@ func (f file) mode() fs.FileMode {
 // The names of files that others refer to.
 const (
 	envFile  = ".env"
+	sfuFile  = "livekit.yaml"
 	certFile = "turn-cert.pem"
 	keyFile  = "turn-key.pem"
 )
@@ -34,7 +35,7 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	r := &renderer{templates: templates, values: p.values()}
 	files := []file{
 		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
-		{name: "livekit.yaml", content: r.change("livekit.yaml.example", p.liveKitEdits)},
+		{name: sfuFile, content: r.change("livekit.yaml.example", p.liveKitEdits)},
 		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true},
 		{name: "well-known-client.json", content: p.wellKnown()},
 		{name: "homeserver-additions.yaml", content: r.execute("homeserver-additions.yaml")},

@@ -19,7 +19,7 @@ type options struct {
 }
 
 const (
-	presetRange = "50000-50200"
+	presetRange = "20000-20200"
 	presetPort  = "8080"
 )
 
@@ -46,7 +46,7 @@ Names:
                           its public name, like http://host.docker.internal:8008
 
 Ports:
-  --udp-range FIRST-LAST  UDP ports of media (50000-50200)
+  --udp-range FIRST-LAST  UDP ports of media (20000-20200)
   --jwt-port PORT         where the reverse proxy reaches this service (8080)
   --turn                  TURN over UDP, port 3478
   --turn-tls NAME         TURN over TLS, under a name whose port 443 reaches port

@@ -91,8 +91,15 @@ func TestNotes(t *testing.T) {
 	l.says(l.err, "note:", "capital letters")
 	l.says(l.err, "note:", "port")
 	l.says(l.err, "note:", "https://example.org;")
+	if strings.Contains(l.err, "--udp-range") {
+		t.Errorf("the usual range is noted:\n%s", l.err)
+	}
 	if got := l.env()["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "Example.org:8448" {
 		t.Errorf("full access for %s", got)
+	}
+	for _, media := range []string{"50000-50200", "32000-32768", "60999-61100"} {
+		l.run(exitOK, "--udp-range", media)
+		l.says(l.err, "note:", "--udp-range "+media, "32768-60999")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
+	"slices"
 )
 
 // folder is the folder of a deployment. Nothing outside of it is read or
@@ -71,6 +73,21 @@ func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
 		return err
 	}
 	return f.root.Rename(temporary, name)
+}
+
+// half matches the temporary names of write; its group is the file's.
+var half = regexp.MustCompile(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
+
+// halves are the files that writes of the names, or beside them, left behind.
+func (f *folder) halves(names []string) (list []string, err error) {
+	entries, err := fs.ReadDir(f.root.FS(), ".")
+	for _, e := range entries {
+		match := half.FindStringSubmatch(e.Name())
+		if match != nil && e.Type().IsRegular() && slices.Contains(names, match[1]) {
+			list = append(list, e.Name())
+		}
+	}
+	return list, err
 }
 
 // rights returns the permission bits of a file.

@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// nextSteps says what is left for a person to do.
-func (p plan) nextSteps(w io.Writer) {
+// nextSteps says what is left for a person to do after the update.
+func (p plan) nextSteps(w io.Writer, u *update) {
+	if !u.has(created, updated, kept, replaced) {
+		fmt.Fprintf(w, "\nNothing has changed.\n")
+	}
 	fmt.Fprintf(w, "\nWhat is left to do:\n")
 	steps := []string{
 		"Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver.",
@@ -16,8 +19,14 @@ func (p plan) nextSteps(w io.Writer) {
 		fmt.Sprintf("Let DNS lead %s to this network, and get a certificate for each name.", strings.Join(p.names(), " and ")),
 		"Set up the reverse proxy (reverse-proxy.md) and the router (ports.md).",
 	}
+	if p.TURNTLS != "" {
+		steps = append(steps, fmt.Sprintf("Let port 443 of %s, as the internet sees it, reach port %d there. DSM has port 443 of\n     its own address: it takes a second address, or a proxy that splits by name (ports.md).", p.TURNTLS, turnTLSPort))
+	}
 	steps = append(steps, p.imageSteps()...)
 	steps = append(steps, fmt.Sprintf("Upload the folder %s, .env too, and build the project in Container Manager,\n     or there: docker compose up -d", filepath.Base(p.absoluteDir())))
+	if u.has(updated, replaced) {
+		steps = append(steps, "If it runs already: Action → Stop, then Action → Build, for running containers learn of no\n     change by themselves; or there: docker compose up -d --force-recreate")
+	}
 	for i, step := range steps {
 		fmt.Fprintf(w, "  %d. %s\n", i+1, step)
 	}

@@ -179,6 +179,11 @@ type ports struct{ First, Last int }
 
 func (p ports) String() string         { return fmt.Sprintf("%d-%d", p.First, p.Last) }
 func (p ports) contains(port int) bool { return p.First <= port && port <= p.Last }
+func (p ports) overlaps(q ports) bool  { return p.First <= q.Last && q.First <= p.Last }
+
+// outgoing are the ports that Linux gives to outgoing connections unless it is
+// told otherwise (net.ipv4.ip_local_port_range).
+var outgoing = ports{32768, 60999}
 
 // mostPorts bounds a range: Docker holds each port on its own.
 const mostPorts = 2000

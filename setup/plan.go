@@ -76,6 +76,7 @@ type planner struct {
 	options
 	plan
 	faults []error
+	asking bool // somebody will be asked for what is missing
 }
 
 func (b *planner) fault(flag, format string, args ...any) {
@@ -95,8 +96,16 @@ func (b *planner) note(format string, args ...any) {
 }
 
 // newPlan checks all of o and returns every fault at once.
-func newPlan(o options) (plan, error) {
-	b := &planner{options: o}
+func newPlan(o options) (plan, error) { return (&planner{options: o}).check() }
+
+// checkGiven checks what o has, for somebody who will be asked for the rest.
+func checkGiven(o options) error {
+	_, err := (&planner{options: o, asking: true}).check()
+	return err
+}
+
+func (b *planner) check() (plan, error) {
+	o := b.options
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
 	b.names()
 	b.homeserver()
@@ -110,7 +119,9 @@ func newPlan(o options) (plan, error) {
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
-		b.fault(flag, "is missing: %s", what)
+		if !b.asking {
+			b.fault(flag, "is missing: %s", what)
+		}
 		return none
 	}
 	v, err := parse(text)
@@ -140,17 +151,21 @@ func (b *planner) names() {
 	if b.JWTHost != "" && b.JWTHost == b.SFUHost {
 		b.fault("sfu-host", "is the name of --jwt-host, too: write two names, or the one as --single-host")
 	}
-	b.notTheServer("jwt-host", b.JWTHost)
-	b.notTheServer("sfu-host", b.SFUHost)
+	for _, name := range [][2]string{{"jwt-host", b.JWTHost}, {"sfu-host", b.SFUHost}} {
+		if err := notTheServer(b.Server, name[0], name[1]); err != nil {
+			b.fault(name[0], "%v", err)
+		}
+	}
 }
 
 // notTheServer refuses a name under which the homeserver or a website answers:
 // one name leads to one place.
-func (b *planner) notTheServer(flag, host string) {
-	if host != "" && host == strings.ToLower(b.Server.Host()) {
-		b.fault(flag, "%s is the server name, which must serve the well-known file: write a name below it, like %s.%[1]s, or use --single-host",
-			host, strings.TrimSuffix(flag, "-host"))
+func notTheServer(server matrix.ServerName, flag, host string) error {
+	if host == "" || host != strings.ToLower(server.Host()) {
+		return nil
 	}
+	return fmt.Errorf("%s is the server name, which must serve the well-known file: write a name below it, like %s.%[1]s, or use --single-host",
+		host, strings.TrimSuffix(flag, "-host"))
 }
 
 func (b *planner) homeserver() {
@@ -170,6 +185,9 @@ func (b *planner) homeserver() {
 func (b *planner) ports() {
 	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
 	b.JWTPort = value(b, "jwt-port", b.jwtPort, "like "+presetPort, parsePort)
+	if b.Media.overlaps(outgoing) {
+		b.note("--udp-range %s reaches into %s, out of which Linux serves outgoing connections: a port that one has keeps the container from starting", b.Media, outgoing)
+	}
 	if b.turn && b.Media.contains(turnPort) {
 		b.fault("udp-range", "%s holds port %d, which TURN needs; write another range", b.Media, turnPort)
 	}

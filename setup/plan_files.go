@@ -40,7 +40,7 @@ func (b *planner) certificate() {
 
 // folder checks where to write, and where the image comes from.
 func (b *planner) folder() {
-	if b.dir == "" {
+	if b.dir == "" && !b.asking {
 		b.fault("dir", "is missing: the folder to write into")
 	}
 	b.Dir = b.dir

@@ -19,6 +19,9 @@ func (u *update) report(w io.Writer) {
 		if s.outcome == updated || s.outcome == kept || s.outcome == replaced {
 			s.reportLines(w)
 		}
+		if s.closed != 0 {
+			fmt.Fprintf(w, "    ! it has mode %o, so the service's container cannot read it. It needs no secret,\n      for .env has the key. When none is in it: chmod 644 %s\n", s.closed, s.name)
+		}
 		if s.editedBackup != "" {
 			fmt.Fprintf(w, "%-26s replaced; the edited one is %s\n", s.name+newSuffix, s.editedBackup)
 		}

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -42,6 +43,86 @@ func (l *lab) snapshot() map[string]string {
 		files[name] = l.read(name)
 	}
 	return files
+}
+
+// TestWhatIsLeftAfterAChange checks that a second run says how running
+// containers learn of it: Docker restarts none for a changed livekit.yaml.
+func TestWhatIsLeftAfterAChange(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	for _, flags := range [][]string{{"--turn"}, {"--turn", "--new-secrets"}} {
+		l.run(exitOK, flags...)
+		l.says(l.out, "Action → Stop", "Action → Build")
+		l.says(l.out, "docker compose up -d --force-recreate")
+	}
+	l.run(exitOK, "--turn")
+	l.says(l.out, "Nothing has changed.")
+	if strings.Contains(l.out, "recreate") {
+		t.Errorf("nothing has changed, and all is to be restarted:\n%s", l.out)
+	}
+}
+
+// TestHalfARun checks that what a run wrote before it failed counts as setup's
+// own in the next one.
+func TestHalfARun(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	dir, err := openFolder(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	const newer = "services: {}\n"
+	u, err := newUpdate(dir, []file{{name: "compose.yaml", content: newer}, {name: "gone/ports.md", content: "x"}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.apply(); err == nil || l.read("compose.yaml") != newer {
+		t.Fatalf("it should have failed half-way: %v", err)
+	}
+	l.run(exitOK)
+	l.says(l.out, "compose.yaml", "updated")
+}
+
+// TestKilledRun checks that the next run takes what a killed one wrote for
+// setup's own, and removes what it was writing: that may be a secret.
+func TestKilledRun(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	dir, err := openFolder(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	killed := func(content string, stage func(*update) error) {
+		u, err := newUpdate(dir, []file{{name: "compose.yaml", content: content}}, false)
+		if err := errors.Join(err, u.announce(), stage(u)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed("services: {}\n", func(u *update) error { return u.do(u.steps[0]) })
+	killed("services: []\n", func(*update) error { return nil })
+	half := []string{"..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..setup-sums.ABCDEFGHIJKLMNOPQRSTUVWX22", ".ports.md.new.ABCDEFGHIJKLMNOPQRSTUVWX77", "..env.bak2.ABCDEFGHIJKLMNOPQRSTUVWX77"}
+	others := []string{".notes.ABCDEFGHIJKLMNOPQRSTUVWXYZ", "..env.mine", "..env.ABCDEFGHIJKLMNOPQRSTUVWXYZ0"}
+	for _, name := range slices.Concat(half, others) {
+		l.write(name, "LIVEKIT_SECRET=half")
+	}
+	l.run(exitOK)
+	l.says(l.out, "compose.yaml", "updated")
+	files := l.list()
+	for _, name := range half {
+		if slices.Contains(files, name) {
+			t.Errorf("%s is there still", name)
+		}
+	}
+	for _, name := range others {
+		if !slices.Contains(files, name) {
+			t.Errorf("%s, which is not setup's, is gone", name)
+		}
+	}
+	if strings.Contains(l.read(sumsFile), newSuffix) {
+		t.Errorf("what is done is announced still:\n%s", l.read(sumsFile))
+	}
 }
 
 // TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten

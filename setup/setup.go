@@ -67,6 +67,9 @@ func run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 		return usageFault(s.Err, err)
 	}
 	if s.Terminal {
+		if err := checkGiven(o); err != nil {
+			return usageFault(s.Err, err)
+		}
 		if err := ask(ctx, &o, s.In, s.Err); err != nil {
 			return usageFault(s.Err, err)
 		}
@@ -129,6 +132,6 @@ func deploy(p plan, dir *folder, out io.Writer, templates fs.FS) (err error) {
 		return err
 	}
 	u.report(out)
-	p.nextSteps(out)
+	p.nextSteps(out, u)
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +35,10 @@ type step struct {
 	old    string // its content before
 	backup string // the name that the old one gets
 	stale  bool   // a NAME.new of an earlier run has no purpose any more
+
+	// What a kept livekit.yaml allows, if the container's user cannot read it;
+	// zero otherwise.
+	closed fs.FileMode
 
 	// A NAME.new that somebody edited and that is to be replaced, and the name
 	// that it gets; empty when there is none.
@@ -83,11 +89,25 @@ func (u *update) decide(f file, force bool) (step, error) {
 		s.backup, err = u.backupName(f.name, s.old)
 	default:
 		s.outcome = kept
+		s.closed, err = u.closed(f.name)
 	}
 	if err != nil {
 		return s, err
 	}
 	return s, u.decideBeside(&s)
+}
+
+// closed returns the rights of livekit.yaml if only some may read it. It is the
+// one file that a container reads as a user of its own, without privileges.
+func (u *update) closed(name string) (fs.FileMode, error) {
+	if name != sfuFile {
+		return 0, nil
+	}
+	rights, err := u.dir.rights(name)
+	if rights&0o004 != 0 {
+		return 0, err
+	}
+	return rights, err
 }
 
 // decideBeside decides what to do with a NAME.new that is there already.
@@ -148,14 +168,51 @@ func (u *update) findUnused(files []file) error {
 	return nil
 }
 
-// apply does what was decided, and remembers what it wrote.
-func (u *update) apply() error {
+// apply does what was decided, up to the first error, and remembers what it
+// wrote.
+func (u *update) apply() (err error) {
+	if err := errors.Join(u.removeHalves(), u.announce()); err != nil {
+		return err
+	}
 	for _, s := range u.steps {
-		if err := u.do(s); err != nil {
-			return err
+		if err = u.do(s); err != nil {
+			break
 		}
 	}
-	return u.dir.write(sumsFile, u.sums.String(), 0o644)
+	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
+}
+
+// announce remembers what is going to be written, so that it counts as setup's
+// own should the run be killed.
+func (u *update) announce() error {
+	planned := maps.Clone(u.sums)
+	for _, s := range u.steps {
+		if s.outcome != unchanged {
+			planned[s.name+newSuffix] = sumOf(s.content)
+		}
+		if s.outcome == updated { // it may be known by what an earlier run announced
+			planned[s.name] = sumOf(s.old)
+		}
+	}
+	return u.dir.write(sumsFile, planned.String(), 0o644)
+}
+
+// removeHalves removes what a killed run was writing.
+func (u *update) removeHalves() error {
+	names := []string{sumsFile}
+	for _, s := range u.steps {
+		names = append(names, s.name)
+	}
+	halves, err := u.dir.halves(names)
+	for _, half := range halves {
+		err = errors.Join(err, u.dir.remove(half))
+	}
+	return err
+}
+
+// has reports whether anything became of a file that is one of outcomes.
+func (u *update) has(outcomes ...outcome) bool {
+	return slices.ContainsFunc(u.steps, func(s step) bool { return slices.Contains(outcomes, s.outcome) })
 }
 
 func (u *update) do(s step) error {
@@ -171,11 +228,13 @@ func (u *update) do(s step) error {
 			return err
 		}
 	}
+	if s.outcome != kept {
+		delete(u.sums, s.name+newSuffix)
+	}
 	u.sums[name] = sumOf(s.content)
 	if !s.stale {
 		return nil
 	}
-	delete(u.sums, s.name+newSuffix)
 	return u.dir.remove(s.name + newSuffix)
 }
 

@@ -1,0 +1,136 @@
+package main_test
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor"
+)
+
+// TestComposeVariables checks that the service or compose.yaml knows every
+// variable of .env.example, and that nothing else is asked of .env.
+func TestComposeVariables(t *testing.T) {
+	c := readCompose(t)
+	known := map[string]bool{}
+	for _, v := range config.Variables() {
+		known[v.Name] = true
+	}
+	given := namesOf(t, ".env.example", `(?m)^([^#=\n]+)=`)
+	asked := namesOf(t, "compose.yaml", `\$\{?(\w+)`)
+	for name := range given {
+		if !known[name] && !asked[name] {
+			t.Errorf(".env.example sets %s, which nobody reads", name)
+		}
+	}
+	for name := range asked {
+		if !given[name] {
+			t.Errorf("compose.yaml asks for %s, which .env.example lacks", name)
+		}
+	}
+	for name := range c.Services["matrixrtc-auth"].Environment {
+		if !known[name] {
+			t.Errorf("the service does not know %s", name)
+		}
+	}
+	if got := slices.Collect(maps.Keys(c.Services["livekit"].Environment)); !slices.Equal(got, []string{"LIVEKIT_KEYS"}) {
+		t.Errorf("LiveKit's environment is %q", got)
+	}
+}
+
+// namesOf returns what the first group of a pattern matches in a file.
+func namesOf(t *testing.T, file, pattern string) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(read(t, file), -1) {
+		names[match[1]] = true
+	}
+	if len(names) == 0 {
+		t.Fatalf("%s has no names", file)
+	}
+	return names
+}
+
+// TestComposePortsAreListenedAt checks that compose.yaml publishes the ports of
+// livekit.yaml.example and of the service, each and no other. TURN over TLS
+// counts, which is a comment there.
+func TestComposePortsAreListenedAt(t *testing.T) {
+	var livekit struct {
+		Port uint16
+		RTC  map[string]any
+		TURN map[string]any
+	}
+	text := regexp.MustCompile(`(?m)^  # (\w+: \S+)$`).ReplaceAllString(read(t, "livekit.yaml.example"), "  $1")
+	if err := yaml.Unmarshal([]byte(text), &livekit); err != nil {
+		t.Fatal(err)
+	}
+	media := fmt.Sprintf("%v-%v", livekit.RTC["port_range_start"], livekit.RTC["port_range_end"])
+	bind := ""
+	for _, v := range config.Variables() {
+		if v.Name == "LIVEKIT_JWT_BIND" {
+			bind = strings.TrimPrefix(v.Default, ":")
+		}
+	}
+	for service, want := range map[string][]string{
+		"livekit": {
+			fmt.Sprintf("127.0.0.1:%d/tcp", livekit.Port),
+			fmt.Sprintf("%v/tcp", livekit.RTC["tcp_port"]),
+			media + "/udp",
+			fmt.Sprintf("%v/udp", livekit.TURN["udp_port"]),
+			fmt.Sprintf("%v/tcp", livekit.TURN["tls_port"]),
+		},
+		"matrixrtc-auth": {"127.0.0.1:" + bind + "/tcp"},
+	} {
+		var got []string
+		for _, port := range readCompose(t).Services[service].Ports {
+			outside, inside, _ := cutLast(port, ":")
+			if number, protocol, _ := strings.Cut(inside, "/"); strings.HasSuffix(outside, number) {
+				got = append(got, outside+"/"+protocol)
+			} else {
+				t.Errorf("%s: %s leads to another port", service, port)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s publishes %q, and listens at %q", service, got, want)
+		}
+	}
+}
+
+// cutLast cuts at the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
+}
+
+// TestComposeVolumesAreRead checks that each mount is where its container looks
+// for it: LiveKit where its command says, the service and doctor by themselves.
+func TestComposeVolumesAreRead(t *testing.T) {
+	c := readCompose(t)
+	command := c.Services["livekit"].Command
+	if i := slices.Index(command, "--config"); i < 0 || i+1 == len(command) {
+		t.Fatalf("LiveKit's command is %q", command)
+	} else if got := targets(c.Services["livekit"].Volumes); !slices.Equal(got, []string{command[i+1]}) {
+		t.Errorf("LiveKit reads %s, and has %q", command[i+1], got)
+	}
+	for _, target := range targets(c.Services["matrixrtc-auth"].Volumes) {
+		if target != usualDirectory(t) && !strings.Contains(doctor.Usage, "(default: "+target+" ") {
+			t.Errorf("neither the service nor doctor knows %s", target)
+		}
+	}
+}
+
+func targets(volumes []volume) (list []string) {
+	for _, v := range volumes {
+		list = append(list, v.Target)
+	}
+	return list
+}

@@ -1,0 +1,81 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor"
+)
+
+// TestDoctorFindsNothing has doctor judge every deployment, as far as that
+// takes no network: it finds no fault and doubts nothing.
+func TestDoctorFindsNothing(t *testing.T) {
+	for name, args := range typical(t) {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.exec(exitOK, slices.Concat(args, []string{"--dir", l.dir})...)
+			l.checkDoctor()
+		})
+	}
+}
+
+// judged are the checks that have something to say of what setup writes.
+var judged = []string{
+	"config.environment", "config.keys", "config.full_access", "config.sfu_url", "config.warnings",
+	"livekit.file", "livekit.keys", "livekit.webhook", "livekit.ports", "livekit.udp_range", "livekit.auto_create",
+}
+
+// checkDoctor runs doctor in the environment of the service's container, on a
+// Linux that nobody has tuned.
+func (l *lab) checkDoctor() {
+	l.t.Helper()
+	l.setenv()
+	look := doctor.NewLook("test")
+	look.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network here") }
+	look.ReadFile = func(name string) ([]byte, error) {
+		switch name {
+		case "/etc/livekit.yaml":
+			return []byte(l.read("livekit.yaml")), nil
+		case "/proc/sys/net/ipv4/ip_local_port_range":
+			return []byte("32768\t60999\n"), nil
+		}
+		return nil, os.ErrNotExist
+	}
+	// What asks a STUN server is left out.
+	args := []string{"--json", "--strict", "--only", "config,livekit", "--skip", "livekit.external_ip"}
+	var out, faults bytes.Buffer
+	code := doctor.Command(l.t.Context(), args, config.Inspect, look, strings.NewReader(""), &out, &faults)
+	var report struct {
+		Checks []struct {
+			ID     string
+			Status doctor.Status
+			Seen   string
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		l.t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), faults.String())
+	}
+	looked := map[string]bool{}
+	for _, c := range report.Checks {
+		looked[c.ID] = c.Status == doctor.OK
+		if c.Status == doctor.Fail || c.Status == doctor.Warn {
+			l.t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
+		}
+	}
+	for _, id := range judged {
+		if !looked[id] {
+			l.t.Errorf("%s is not ok", id)
+		}
+	}
+	if code != 0 {
+		l.t.Errorf("exit code %d\n%s", code, faults.String())
+	}
+}
