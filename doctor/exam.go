@@ -16,7 +16,9 @@ type exam struct {
 
 	servers []*server
 	service *url.URL // where clients reach this service; nil until it is known
+	sfuAt   string   // where they reach LiveKit; "" until it is known
 	room    *probeRoom
+	way     [2]ticket // what the service hands a user out, by either endpoint
 	joined  joined
 	livekit livekitConfig
 	status  serviceStatus
@@ -43,7 +45,7 @@ func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check,
 }
 
 func newExam(look *Look, o Options) *exam {
-	e := &exam{look: look, o: o, room: newProbeRoom(look, o)}
+	e := &exam{look: look, o: o, sfuAt: o.SFUURL, room: newProbeRoom(look, o)}
 	e.configuration()
 	e.livekitFile()
 	var foci *Check
@@ -56,13 +58,18 @@ func newExam(look *Look, o Options) *exam {
 	}
 	healthz := e.public(foci)
 	status := e.running(healthz)
-	room, joined := e.sfu(status)
+	tickets := e.user(healthz)
+	room, joined := e.sfu(status, tickets)
 	e.webhook(status, room)
-	e.user(healthz, joined)
+	e.userJoins(tickets, joined)
+	slices.SortStableFunc(e.checks, func(a, b *Check) int { return order(a) - order(b) })
 	e.relate()
 	e.checks = e.wanted()
 	return e
 }
+
+// order is the place of a check's group in the report.
+func order(c *Check) int { return slices.Index(groups, group(c.ID)) }
 
 func (e *exam) vantage() string {
 	if e.o.Outside {

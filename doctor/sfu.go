@@ -16,7 +16,7 @@ import (
 
 // sfu looks at LiveKit. It returns the checks that have made the probe room and
 // joined it; nil where no API key is at hand.
-func (e *exam) sfu(status *Check) (room, joined *Check) {
+func (e *exam) sfu(status *Check, tickets []*Check) (room, joined *Check) {
 	on := func(id string, run func(context.Context) Finding, needs ...*Check) *Check {
 		return e.add(&Check{ID: "sfu." + id, Needs: needs, Run: run})
 	}
@@ -26,12 +26,7 @@ func (e *exam) sfu(status *Check) (room, joined *Check) {
 		room = on("room", e.room.create, api)
 		room.After = []*Check{status} // which counts the webhooks before this one
 	}
-	addresses := on("addresses", func(ctx context.Context) Finding {
-		if e.sfuURL() == nil {
-			return na("nobody says where LiveKit is: --sfu-url does")
-		}
-		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
-	})
+	addresses := on("addresses", e.sfuAddresses, e.learnSFU(tickets))
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("sfu", e.sfuURL())) }, addresses)
 	on("websocket", e.websocket, certificate)
 	on("bare_prefix", e.barePrefix, certificate)
@@ -43,6 +38,46 @@ func (e *exam) sfu(status *Check) (room, joined *Check) {
 	joined = e.add(&Check{ID: "sfu.join", Needs: []*Check{room}, Limit: joinLimit, Run: e.join})
 	e.media(joined)
 	return room, joined
+}
+
+// learnSFU has this service say where LiveKit is, if nobody else does: outside
+// there is no configuration, and a user's access token comes with the address.
+func (e *exam) learnSFU(tickets []*Check) *Check {
+	if !e.o.Outside || e.o.SFUURL != "" || tickets == nil || skipped(e.o, tickets[0].ID) {
+		return nil
+	}
+	get := tickets[0]
+	ask := get.Run
+	get.Run = func(ctx context.Context) Finding {
+		f := ask(ctx)
+		if f.Status == OK {
+			e.sfuAt = e.way[0].URL
+		}
+		return f
+	}
+	return get
+}
+
+func (e *exam) sfuAddresses(ctx context.Context) Finding {
+	switch {
+	case e.sfuURL() != nil:
+		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
+	case e.o.Outside:
+		return found("sfu-unknown", vars{"command": e.withSFU()}, "neither --sfu-url nor --user is given")
+	}
+	return na("nobody says where LiveKit is: --sfu-url does")
+}
+
+// withSFU is the command of this run with what it lacks.
+func (e *exam) withSFU() string {
+	command := "matrixrtc-auth doctor --outside"
+	for _, name := range e.o.Servers {
+		command += " --server-name " + name.String()
+	}
+	if e.o.PublicURL != nil {
+		command += " --public-url " + e.o.PublicURL.String()
+	}
+	return command + " --sfu-url wss://…"
 }
 
 // slow is the time of an API call from which on clients notice; the service
@@ -156,7 +191,7 @@ func (e *exam) publicSFU() string {
 }
 
 func (e *exam) sfuVars() vars {
-	return vars{"sfu": e.o.SFUURL, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
+	return vars{"sfu": e.sfuAt, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
 }
 
 // websocket begins a WebSocket without a token: LiveKit refuses that with a

@@ -167,6 +167,9 @@ func answering(text string) http.Handler {
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
 	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Join: s.join, Version: version}
+	if s.options.Outside {
+		lab.Roots = s.ca.Pool() // no configuration says it
+	}
 	s.start()
 	return lab
 }

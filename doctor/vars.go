@@ -19,7 +19,8 @@ var examples = vars{
 var examplesOf = map[string]vars{
 	"public": {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
 	"user":   {"other": "wss://other.example.org"},
-	"sfu":    {"host": "sfu.example.org", "url": "https://sfu.example.org"},
+	"sfu": {"host": "sfu.example.org", "url": "https://sfu.example.org",
+		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
 }
 
 func (v vars) fill(text string) string {
