@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"slices"
 
@@ -39,6 +40,7 @@ func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check,
 	e := newExam(look, o)
 	defer e.room.remove()
 	run(ctx, e.checks, progress)
+	e.nameSettings()
 	r := report(look.Version, e.vantage(), e.checks)
 	e.redactAll(&r)
 	return r
@@ -66,6 +68,21 @@ func newExam(look *Look, o Options) *exam {
 	e.relate()
 	e.checks = e.wanted()
 	return e
+}
+
+// nameSettings has remedies name the key and the ports of this deployment, as
+// far as they are known.
+func (e *exam) nameSettings() {
+	known := e.livekit.ports()
+	if keys := e.look.Config.Keys; len(keys) > 0 {
+		known["key"] = keys[0].ID
+	}
+	if _, port, err := net.SplitHostPort(e.look.Config.Listen.Address); err == nil {
+		known["listen"] = port
+	}
+	for _, c := range e.checks {
+		c.ended.Vars = c.ended.Vars.or(known)
+	}
 }
 
 // order is the place of a check's group in the report.

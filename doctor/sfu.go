@@ -1,9 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,9 +33,18 @@ func (e *exam) sfu(status *Check, tickets []*Check) (room, joined *Check) {
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("sfu", e.sfuURL())) }, addresses)
 	on("websocket", e.websocket, certificate)
 	on("bare_prefix", e.barePrefix, certificate)
-	on("api_hidden", e.apiHidden, certificate)
+	hidden := on("api_hidden", e.apiHidden, certificate)
+	if file := e.check("livekit.file", nil); file != nil {
+		hidden.After = []*Check{file} // of which the remedy has the port
+	}
 	if e.o.Outside {
-		on("tcp_port", e.tcpPort, addresses)
+		port := e.add(&Check{ID: "sfu.tcp_port", Needs: []*Check{addresses}})
+		port.Run = func(ctx context.Context) Finding {
+			if len(port.After) > 0 {
+				return e.tcpPort(ctx, port.After[0])
+			}
+			return e.tcpPort(ctx, nil)
+		}
 		return nil, nil
 	}
 	joined = e.add(&Check{ID: "sfu.join", Needs: []*Check{room}, Limit: joinLimit, Run: e.join})
@@ -245,18 +257,41 @@ func (e *exam) apiHidden(ctx context.Context) Finding {
 	case err != nil:
 		return ok("POST %s: %s", address, reason(err))
 	case r.status == http.StatusUnauthorized || r.status == http.StatusOK || r.status == http.StatusForbidden && strings.Contains(string(r.body), "permission"):
-		return found("twirp-public", e.sfuVars(), "POST %s: %s", address, http.StatusText(r.status))
+		return found("twirp-public", e.twirpVars(), "POST %s: %s", address, http.StatusText(r.status))
 	}
 	return ok("POST %s: %s", address, http.StatusText(r.status))
+}
+
+// twirpVars say what has to be done before the API can be refused outside.
+func (e *exam) twirpVars() vars {
+	v := e.sfuVars()
+	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"
+	switch api := e.look.Config.APIURL; {
+	case api == nil: // outside it is not known
+	case api.Host != e.sfuURL().Host:
+		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
+	default:
+		v["first"] = fmt.Sprintf("first set LIVEKIT_INTERNAL_URL to http://livekit:%s and start the container again, because this service goes the public way itself; then ",
+			cmp.Or(e.livekit.ports()["sfu_port"], examples["sfu_port"]))
+	}
+	return v
 }
 
 // defaultTCPPort is LiveKit's for media over TCP in every guide.
 const defaultTCPPort = "7881"
 
-// tcpPort connects to where media over TCP goes.
-func (e *exam) tcpPort(ctx context.Context) Finding {
-	p := place{"ice-tcp", "tcp", e.sfuURL().Hostname(), defaultTCPPort}
-	return e.reach(ctx, p)
+// tcpPort connects to where media over TCP goes: to the port that LiveKit told
+// whoever joined, else to that of every guide.
+func (e *exam) tcpPort(ctx context.Context, join *Check) Finding {
+	port := defaultTCPPort
+	if join != nil && (join.ended.Cause == nil || join.ended.Cause.ID != "unfinished") {
+		for _, c := range e.joined.media.Candidates {
+			if c.Network == "tcp" {
+				port = strconv.Itoa(int(c.Addr.Port()))
+			}
+		}
+	}
+	return e.reach(ctx, place{"ice-tcp", "tcp", e.sfuURL().Hostname(), port})
 }
 
 // websocketURL is u in its form for WebSockets.

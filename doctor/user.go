@@ -45,6 +45,7 @@ func (e *exam) userJoins(tickets []*Check, joined *Check) {
 		return
 	}
 	e.media(join)
+	e.check("sfu.tcp_port", nil).After = []*Check{join} // which learns the port
 }
 
 // serverOf is the user's homeserver if it is looked at.
@@ -57,10 +58,10 @@ func (e *exam) serverOf() *server {
 	return nil
 }
 
-// check returns the one of this id, for s.
+// check returns the one of this id, for s if it is one of a server.
 func (e *exam) check(id string, s *server) *Check {
 	for _, c := range e.checks {
-		if c.ID == id && (c.Server == "" || c.Server == s.name.String()) {
+		if c.ID == id && (s == nil || c.Server == "" || c.Server == s.name.String()) {
 			return c
 		}
 	}
