@@ -267,3 +267,18 @@ func TestOutsidePort(t *testing.T) {
 		}
 	}
 }
+
+// TestWebSocketSeen: LiveKit's 401 is no error page of the proxy that it came
+// through.
+func TestWebSocketSeen(t *testing.T) {
+	s := newStack(t)
+	s.sfuProxy = at("/rtc", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "nginx")
+		http.Error(w, "no permissions", http.StatusUnauthorized)
+	})
+	for _, c := range s.examine().Checks {
+		if want := "/rtc: 401 Unauthorized, so it arrives"; c.ID == "sfu.websocket" && !strings.HasSuffix(c.Seen, want) {
+			t.Errorf("%s, want %s", c.Seen, want)
+		}
+	}
+}

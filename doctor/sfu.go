@@ -222,7 +222,7 @@ func (e *exam) websocket(ctx context.Context) Finding {
 	case err != nil:
 		return found("sfu-broken", v, "%s%s", seen, reason(err))
 	case r.status == http.StatusUnauthorized || r.status == http.StatusSwitchingProtocols:
-		return ok("%s%s, so it arrives", seen, r)
+		return ok("%s%d %s, so it arrives", seen, r.status, http.StatusText(r.status))
 	case r.status == http.StatusBadGateway || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout:
 		return found("sfu-proxy", v, "%s%s", seen, r)
 	}
