@@ -3,6 +3,8 @@ package doctor_test
 import (
 	"net/http"
 	"strings"
+
+	"matrixrtc-auth/matrix"
 )
 
 // foci serves another service in the well-known document, everywhere.
@@ -83,7 +85,7 @@ var wellKnownBreaks = map[string]func(*stack){
 	"foci-wss":            foci("wss://sfu.example.org"),
 	"foci-http":           foci("http://jwt.example.org"),
 	"former-service-foci": foci("https://livekit-jwt.call.matrix.org"),
-	"foci-example":        foci("https://jwt.yourdomain.org"),
+	"foci-example":        foci("https://jwt.yourdomain.com"),
 	"foci-double-slash": func(s *stack) {
 		foci("https://jwt.example.org//livekit/jwt")(s)
 		s.jwtProxy = func(next http.Handler) http.Handler { return http.StripPrefix("//livekit/jwt", next) }
@@ -96,7 +98,13 @@ var wellKnownBreaks = map[string]func(*stack){
 			return document(goodDocument)
 		}
 	},
-	"base-url-example": baseURL("https://matrix.yourdomain.org"),
+	"wellknown-port": func(s *stack) { // at 8448 is the federation API
+		s.anonymous()
+		s.outside()
+		s.options.Servers = []matrix.ServerName{serverName(s.t, apexHost+":8448")}
+		s.options.SFUURL = "wss://" + sfuHost
+	},
+	"base-url-example": baseURL("https://matrix.domain.tld"),
 	"base-url-http":    baseURL("http://matrix.example.org"),
 	"base-url":         baseURL("matrix.example.org"),
 }

@@ -65,9 +65,16 @@ var sfuBreaks = map[string]func(*stack){
 			return at("/livekit/sfu/", http.StripPrefix("/livekit/sfu", next).ServeHTTP)(failing(http.StatusNotFound))
 		}
 	},
+	"sfu-unknown":     func(s *stack) { s.anonymous(); s.outside() },
 	"twirp-public":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
 	"webhook-missing": func(s *stack) { s.webhooks = false },
 	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+}
+
+// outside looks from a machine that has no configuration.
+func (s *stack) outside() {
+	s.options.Outside, s.options.Servers = true, apex(s.t)
+	s.env = map[string]string{}
 }
 
 // apiAnswers has something answer the Room API in LiveKit's place.
@@ -135,6 +142,7 @@ var mediaBreaks = map[string]func(*stack){
 		s.hs.Script(matrixError(http.StatusUnauthorized, "M_UNKNOWN_TOKEN"))
 	},
 	"token-refused":   func(s *stack) { s.jwtProxy = postTo("/sfu/get") },
+	"sfu-url-strange": func(s *stack) { s.service = func(h *handler.Handler) { h.URL = "sfu.example.org" } },
 	"sfu-url-differs": func(s *stack) { s.service = func(h *handler.Handler) { h.URL = "wss://old.example.org" } },
 }
 

@@ -86,11 +86,15 @@ var configBreaks = map[string]func(*stack){
 }
 
 func apex(t *testing.T) []matrix.ServerName {
-	name, err := matrix.ParseServerName(apexHost)
+	return []matrix.ServerName{serverName(t, apexHost)}
+}
+
+func serverName(t *testing.T, text string) matrix.ServerName {
+	name, err := matrix.ParseServerName(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []matrix.ServerName{name}
+	return name
 }
 
 const goodRegistration = `id: matrixrtc-auth

@@ -64,18 +64,27 @@ func TestUsage(t *testing.T) {
 		"--outside needs --server-name":           {"--outside"},
 		"there is no check or group \"nonsense\"": {"--only", "nonsense"},
 		"\"nonsense\" is not an option":           {"nonsense"},
-		"not a URL that begins with https://":     {"--public-url", "jwt.example.org"},
-		"is not of the form host:port:address":    {"--resolve", "example.org:443"},
-		"the file must hold one access token":     {"--user", "@alice:example.org", "--token-file", "-"},
-		"-token-file: the file cannot be read":    {"--user", "@alice:example.org", "--token-file", "/nowhere"},
-		"is not a server name":                    {"--server-name", "https://example.org"},
-		"does not start with '!'":                 {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
-		"other.org is none of the homeservers":    {"--user", "@alice:other.org", "--token-file", "/token"},
-		"--server-name may be given 5 times":      slices.Repeat([]string{"--server-name", "example.org"}, 6),
+		"--public-url is not a URL that begins with https://: write it as https://jwt": {"--public-url", "jwt.example.org"},
+		"--public-url holds a user":                        {"--public-url", "https://alice:s3cret@jwt.example.org"},
+		"--public-url has something behind the path":       {"--public-url", "https://jwt.example.org?s3cret"},
+		"--sfu-url is not a URL that begins with wss://":   {"--sfu-url", "sfu.example.org"},
+		"--sfu-url is not a URL that begins with wss:":     {"--sfu-url", "turn://sfu.example.org"},
+		"--sfu-url is not a URL":                           {"--sfu-url", "wss://:443"},
+		"--sfu-url holds a user or a password":             {"--sfu-url", "wss://key:s3cret@sfu.example.org"},
+		"--sfu-url has something behind the path, a ? or":  {"--sfu-url", "wss://sfu.example.org/?access_token=s3cret"},
+		"--sfu-url has something behind the path":          {"--sfu-url", "wss://sfu.example.org/#s3cret"},
+		"--sfu-url has a port that is none: write it as w": {"--sfu-url", "wss://sfu.example.org:70000"},
+		"is not of the form host:port:address":             {"--resolve", "example.org:443"},
+		"the file must hold one access token":              {"--user", "@alice:example.org", "--token-file", "-"},
+		"-token-file: the file cannot be read":             {"--user", "@alice:example.org", "--token-file", "/nowhere"},
+		"is not a server name":                             {"--server-name", "https://example.org"},
+		"does not start with '!'":                          {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"other.org is none of the homeservers":             {"--user", "@alice:other.org", "--token-file", "/token"},
+		"--server-name may be given 5 times":               slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		s := newStack(t)
 		code, stdout, stderr := s.command(t.Context(), "", args...)
-		if code != 2 || stdout != "" || !strings.Contains(stderr, want) {
+		if code != 2 || stdout != "" || !strings.Contains(stderr, want) || strings.Contains(stderr, "s3cret") {
 			t.Errorf("%q: exit code %d, %q", args, code, stderr)
 		}
 	}
@@ -172,6 +181,84 @@ func TestOutside(t *testing.T) {
 		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
 			t.Errorf("exit code %d\n%s", code, out.String())
 		}
+	}
+}
+
+// TestOutsideWithoutSFU: what was not looked at for want of LiveKit's address is
+// a doubt that names the command, not silence.
+func TestOutsideWithoutSFU(t *testing.T) {
+	s := newStack(t)
+	s.outside()
+	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
+	look := s.look()
+	for _, test := range []struct {
+		more []string
+		want int
+	}{{nil, 0}, {[]string{"--strict"}, 1}, {[]string{"--user", userID, "--token-file", "/token", "--skip", "user"}, 0}} {
+		var out, progress bytes.Buffer
+		code := doctor.Command(t.Context(), append(args, test.more...), s.load, look, strings.NewReader(""), &out, &progress)
+		command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
+		for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+			}
+		}
+		if code != test.want {
+			t.Errorf("%q: exit code %d, want %d", test.more, code, test.want)
+		}
+	}
+}
+
+// TestOutsideLearnsSFU: whoever gives a user's access token need not say where
+// LiveKit is, and all of it is looked at.
+func TestOutsideLearnsSFU(t *testing.T) {
+	s := newStack(t)
+	s.outside()
+	var out, progress bytes.Buffer
+	args := []string{"--outside", "--server-name", apexHost, "--user", userID, "--token-file", "/token", "--room", s.options.Room}
+	code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+	for line := range strings.Lines(out.String()) {
+		if mark := strings.TrimSpace(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(mark, "✓") && !strings.HasPrefix(mark, "– sfu.bare_prefix") {
+			t.Errorf("%s", line)
+		}
+	}
+	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
+		t.Errorf("exit code %d\n%s", code, out.String())
+	}
+}
+
+// TestUserRoom: each run asks this service for a room of its own, and deletes
+// it, also when it is interrupted.
+func TestUserRoom(t *testing.T) {
+	s := newStack(t)
+	seen := map[string]int{}
+	look := s.look()
+	for range 2 {
+		ctx, interrupt := context.WithCancel(t.Context())
+		look.Join = func(ctx context.Context, _, _ string) (doctor.Participant, error) {
+			for _, room := range s.lk.Rooms() {
+				seen[string(room.Name)]++
+			}
+			interrupt()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		var out bytes.Buffer
+		args := []string{"--user", userID, "--token-file", "/token", "--only", "user"}
+		if code := doctor.Command(ctx, args, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+			t.Errorf("exit code %d, want 2\n%s", code, out.String())
+		}
+		if rooms := s.lk.Rooms(); len(rooms) > 0 {
+			t.Errorf("%v is still there", rooms)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("two runs met in the rooms %v, want one of its own for each", seen)
 	}
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"slices"
 
@@ -16,7 +17,9 @@ type exam struct {
 
 	servers []*server
 	service *url.URL // where clients reach this service; nil until it is known
+	sfuAt   string   // where they reach LiveKit; "" until it is known
 	room    *probeRoom
+	way     [2]ticket // what the service hands a user out, by either endpoint
 	joined  joined
 	livekit livekitConfig
 	status  serviceStatus
@@ -37,13 +40,14 @@ func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check,
 	e := newExam(look, o)
 	defer e.room.remove()
 	run(ctx, e.checks, progress)
+	e.nameSettings()
 	r := report(look.Version, e.vantage(), e.checks)
 	e.redactAll(&r)
 	return r
 }
 
 func newExam(look *Look, o Options) *exam {
-	e := &exam{look: look, o: o, room: newProbeRoom(look, o)}
+	e := &exam{look: look, o: o, sfuAt: o.SFUURL, room: newProbeRoom(look, o)}
 	e.configuration()
 	e.livekitFile()
 	var foci *Check
@@ -56,13 +60,33 @@ func newExam(look *Look, o Options) *exam {
 	}
 	healthz := e.public(foci)
 	status := e.running(healthz)
-	room, joined := e.sfu(status)
+	tickets := e.user(healthz)
+	room, joined := e.sfu(status, tickets)
 	e.webhook(status, room)
-	e.user(healthz, joined)
+	e.userJoins(tickets, joined)
+	slices.SortStableFunc(e.checks, func(a, b *Check) int { return order(a) - order(b) })
 	e.relate()
 	e.checks = e.wanted()
 	return e
 }
+
+// nameSettings has remedies name the key and the ports of this deployment, as
+// far as they are known.
+func (e *exam) nameSettings() {
+	known := e.livekit.ports()
+	if keys := e.look.Config.Keys; len(keys) > 0 {
+		known["key"] = keys[0].ID
+	}
+	if _, port, err := net.SplitHostPort(e.look.Config.Listen.Address); err == nil {
+		known["listen"] = port
+	}
+	for _, c := range e.checks {
+		c.ended.Vars = c.ended.Vars.or(known)
+	}
+}
+
+// order is the place of a check's group in the report.
+func order(c *Check) int { return slices.Index(groups, group(c.ID)) }
 
 func (e *exam) vantage() string {
 	if e.o.Outside {

@@ -56,8 +56,11 @@ func (e *exam) withToken(s *server, on func(string, func(context.Context, *serve
 	}
 }
 
+// apexPlace is where clients look for the well-known document: the host of the
+// server name, and HTTPS's own port whatever port the name has (Client-Server
+// API, "Well-known URI").
 func apexPlace(s *server) place {
-	return place{"apex", "https", strings.Trim(s.name.Host(), "[]"), portOf(s.name.Port(), "https")}
+	return place{"apex", "https", strings.Trim(s.name.Host(), "[]"), portOf("", "https")}
 }
 
 func (e *exam) apexAddresses(ctx context.Context, s *server) Finding {
@@ -184,7 +187,7 @@ func (e *exam) baseURL(_ context.Context, s *server) Finding {
 	if u.Scheme == "http" && !isLocal(u.Hostname()) {
 		return found("base-url-http", v, "m.homeserver.base_url is %q", clip(raw))
 	}
-	if isPlaceholder(u.Hostname(), s.name.String()) {
+	if isPlaceholder(u.Hostname(), s.name.Host()) {
 		v["url"] = clip(raw)
 		return found("base-url-example", v, "m.homeserver.base_url is %q", clip(raw))
 	}

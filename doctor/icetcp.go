@@ -60,7 +60,7 @@ func (e *exam) judged(answers []tcpAnswer) []tcpAnswer {
 
 func (e *exam) tcpSilent(a tcpAnswer) Finding {
 	host, port := a.candidate.Addr.Addr().String(), strconv.Itoa(int(a.candidate.Addr.Port()))
-	v := vars{"host": host, "port": port, "command": "nc -vz " + host + " " + port}
+	v := vars{"host": host, "port": port, "tcp_port": port, "command": "nc -vz " + host + " " + port}
 	if isPublicCandidate(a.candidate) && !e.o.Outside {
 		return found("hairpin", v, "%s: %s", a.candidate, reason(a.err))
 	}

@@ -169,7 +169,7 @@ func (e *exam) media(joined *Check) {
 // candidates judges the addresses at which the SFU takes media.
 func (e *exam) candidates(ctx context.Context) Finding {
 	list := e.joined.media.Candidates
-	v := vars{"sfu": e.o.SFUURL}
+	v := vars{"sfu": e.sfuAt}
 	switch {
 	case len(list) == 0:
 		return found("candidates-none", v, "LiveKit named no address for media")

@@ -76,7 +76,7 @@ func (s *stack) serve(address, host string, h http.Handler) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	cert, there := s.certs[host]
 	if !there {
-		cert = s.ca.Certificate(host)
+		cert = s.ca.Certificate(strings.Trim(host, "[]"))
 	}
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	server.StartTLS()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"matrixrtc-auth/internal/secret"
@@ -42,7 +43,8 @@ with it. Exit code 0: no fault, 1: faults, 2: it could not look.
   --server-name NAME    look at this homeserver (default: the full-access list, 5 at most);
                         repeatable, needed when the list is * or the vantage outside
   --public-url URL      where clients reach this service (default: what the well-known says)
-  --sfu-url URL         where clients reach LiveKit (default: LIVEKIT_URL)
+  --sfu-url URL         where clients reach LiveKit (default: LIVEKIT_URL; outside what this
+                        service tells the user of --user)
   --outside             look from any PC: no configuration, no secrets
   --user ID             with --token-file: also look at what takes a user's access token
   --token-file FILE     holds that access token, - for standard input
@@ -66,7 +68,7 @@ func ParseOptions(args []string) (Options, error) {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	flags.Func("server-name", "", func(text string) error { return addTo(&o.Servers, text, matrix.ParseServerName) })
-	flags.Func("public-url", "", func(text string) (err error) { o.PublicURL, err = parseHTTP(text); return })
+	publicURL := flags.String("public-url", "", "")
 	flags.StringVar(&o.SFUURL, "sfu-url", "", "")
 	flags.Func("user", "", func(text string) (err error) { o.User, err = matrix.ParseUserID(text); return })
 	flags.StringVar(&o.TokenFile, "token-file", "", "")
@@ -88,7 +90,54 @@ func ParseOptions(args []string) (Options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is not an option", flags.Arg(0))
 	}
+	if err := o.checkAddresses(*publicURL); err != nil {
+		return o, err
+	}
 	return o, o.check()
+}
+
+// What the addresses of this service and of LiveKit may begin with.
+var (
+	serviceSchemes = []string{"https", "http"}
+	sfuSchemes     = []string{"wss", "https", "ws", "http"}
+)
+
+// checkAddresses reads both addresses. What it says does not repeat them: one
+// may hold a password.
+func (o *Options) checkAddresses(publicURL string) error {
+	if publicURL != "" {
+		u, fault := parseAddress(publicURL, serviceSchemes)
+		if fault != "" {
+			return fmt.Errorf("--public-url %s: write it as https://jwt.example.org", fault)
+		}
+		o.PublicURL = u
+	}
+	if o.SFUURL != "" {
+		u, fault := parseAddress(o.SFUURL, sfuSchemes)
+		if fault != "" {
+			return fmt.Errorf("--sfu-url %s: write it as wss://sfu.example.org, what clients are given as LIVEKIT_URL", fault)
+		}
+		o.SFUURL = u.String()
+	}
+	return nil
+}
+
+// parseAddress reads an address of a scheme, a host, maybe a port and a path;
+// fault says what is wrong with another one.
+func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	switch {
+	case err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "":
+		return nil, "is not a URL that begins with " + schemes[0] + "://"
+	case u.User != nil:
+		return nil, "holds a user or a password, which clients do not send"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, "has something behind the path, a ? or a #"
+	}
+	if port, err := strconv.ParseUint(portOf(u.Port(), u.Scheme), 10, 16); err != nil || port == 0 {
+		return nil, "has a port that is none"
+	}
+	return u, ""
 }
 
 // check finds what is missing.
@@ -123,14 +172,6 @@ func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
 		*list = append(*list, v)
 	}
 	return err
-}
-
-func parseHTTP(text string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, errors.New("not a URL that begins with https://")
-	}
-	return u, nil
 }
 
 // selects reports whether a check is one of those that were asked for.

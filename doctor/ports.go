@@ -32,6 +32,28 @@ func (c *livekitConfig) complete() {
 	}
 }
 
+// ports are those of a file that was read, for remedies.
+func (c *livekitConfig) ports() vars {
+	known := vars{}
+	if c.Port == 0 { // nothing was read
+		return known
+	}
+	known["sfu_port"] = fmt.Sprint(c.Port)
+	if *c.RTC.TCPPort != 0 {
+		known["tcp_port"] = fmt.Sprint(*c.RTC.TCPPort)
+	}
+	switch {
+	case c.hasUDPPort():
+		known["udp_ports"] = fmt.Sprint(c.RTC.UDPPort)
+	case c.RTC.First != 0:
+		known["udp_ports"] = fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)
+	}
+	if c.TURN.UDPPort != 0 {
+		known["turn_port"] = fmt.Sprint(c.TURN.UDPPort)
+	}
+	return known
+}
+
 // hasUDPPort reports whether all media over UDP takes one port, or few.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 

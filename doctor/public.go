@@ -184,7 +184,7 @@ func (e *exam) versionOutside(ctx context.Context, inside string) Finding {
 
 // sfuURL is where clients reach LiveKit; nil if it is not known.
 func (e *exam) sfuURL() *url.URL {
-	u, err := url.Parse(e.o.SFUURL)
+	u, err := url.Parse(e.sfuAt)
 	if err != nil || u.Host == "" {
 		return nil
 	}

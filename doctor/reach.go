@@ -91,6 +91,9 @@ func (e *exam) judgeReach(p place, attempts []attempt) Finding {
 	}
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, strings.Join(seen, ", "))
 	v := p.vars()
+	if p.what == "ice-tcp" {
+		v["tcp_port"] = p.port
+	}
 	if dead != nil {
 		v["address"], v["address6"] = dead.addr.String(), dead.addr.String()
 	}

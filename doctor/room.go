@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// probeRoom is the one room that a run makes on the SFU.
+// probeRoom is the room that a run makes on the SFU, and the name of the one
+// that it asks this service for.
 type probeRoom struct {
 	exam *exam
 	name sfu.Room
@@ -48,7 +50,9 @@ func probeName() string {
 func (p *probeRoom) willMake(room sfu.Room) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.made = append(p.made, room)
+	if !slices.Contains(p.made, room) {
+		p.made = append(p.made, room)
+	}
 }
 
 // create makes the room.

@@ -1,9 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +19,7 @@ import (
 
 // sfu looks at LiveKit. It returns the checks that have made the probe room and
 // joined it; nil where no API key is at hand.
-func (e *exam) sfu(status *Check) (room, joined *Check) {
+func (e *exam) sfu(status *Check, tickets []*Check) (room, joined *Check) {
 	on := func(id string, run func(context.Context) Finding, needs ...*Check) *Check {
 		return e.add(&Check{ID: "sfu." + id, Needs: needs, Run: run})
 	}
@@ -26,23 +29,67 @@ func (e *exam) sfu(status *Check) (room, joined *Check) {
 		room = on("room", e.room.create, api)
 		room.After = []*Check{status} // which counts the webhooks before this one
 	}
-	addresses := on("addresses", func(ctx context.Context) Finding {
-		if e.sfuURL() == nil {
-			return na("nobody says where LiveKit is: --sfu-url does")
-		}
-		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
-	})
+	addresses := on("addresses", e.sfuAddresses, e.learnSFU(tickets))
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("sfu", e.sfuURL())) }, addresses)
 	on("websocket", e.websocket, certificate)
 	on("bare_prefix", e.barePrefix, certificate)
-	on("api_hidden", e.apiHidden, certificate)
+	hidden := on("api_hidden", e.apiHidden, certificate)
+	if file := e.check("livekit.file", nil); file != nil {
+		hidden.After = []*Check{file} // of which the remedy has the port
+	}
 	if e.o.Outside {
-		on("tcp_port", e.tcpPort, addresses)
+		port := e.add(&Check{ID: "sfu.tcp_port", Needs: []*Check{addresses}})
+		port.Run = func(ctx context.Context) Finding {
+			if len(port.After) > 0 {
+				return e.tcpPort(ctx, port.After[0])
+			}
+			return e.tcpPort(ctx, nil)
+		}
 		return nil, nil
 	}
 	joined = e.add(&Check{ID: "sfu.join", Needs: []*Check{room}, Limit: joinLimit, Run: e.join})
 	e.media(joined)
 	return room, joined
+}
+
+// learnSFU has this service say where LiveKit is, if nobody else does: outside
+// there is no configuration, and a user's access token comes with the address.
+func (e *exam) learnSFU(tickets []*Check) *Check {
+	if !e.o.Outside || e.o.SFUURL != "" || tickets == nil || skipped(e.o, tickets[0].ID) {
+		return nil
+	}
+	get := tickets[0]
+	ask := get.Run
+	get.Run = func(ctx context.Context) Finding {
+		f := ask(ctx)
+		if f.Status == OK {
+			e.sfuAt = e.way[0].URL
+		}
+		return f
+	}
+	return get
+}
+
+func (e *exam) sfuAddresses(ctx context.Context) Finding {
+	switch {
+	case e.sfuURL() != nil:
+		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
+	case e.o.Outside:
+		return found("sfu-unknown", vars{"command": e.withSFU()}, "neither --sfu-url nor --user is given")
+	}
+	return na("nobody says where LiveKit is: --sfu-url does")
+}
+
+// withSFU is the command of this run with what it lacks.
+func (e *exam) withSFU() string {
+	command := "matrixrtc-auth doctor --outside"
+	for _, name := range e.o.Servers {
+		command += " --server-name " + name.String()
+	}
+	if e.o.PublicURL != nil {
+		command += " --public-url " + e.o.PublicURL.String()
+	}
+	return command + " --sfu-url wss://…"
 }
 
 // slow is the time of an API call from which on clients notice; the service
@@ -156,7 +203,7 @@ func (e *exam) publicSFU() string {
 }
 
 func (e *exam) sfuVars() vars {
-	return vars{"sfu": e.o.SFUURL, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
+	return vars{"sfu": e.sfuAt, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
 }
 
 // websocket begins a WebSocket without a token: LiveKit refuses that with a
@@ -175,7 +222,7 @@ func (e *exam) websocket(ctx context.Context) Finding {
 	case err != nil:
 		return found("sfu-broken", v, "%s%s", seen, reason(err))
 	case r.status == http.StatusUnauthorized || r.status == http.StatusSwitchingProtocols:
-		return ok("%s%s, so it arrives", seen, r)
+		return ok("%s%d %s, so it arrives", seen, r.status, http.StatusText(r.status))
 	case r.status == http.StatusBadGateway || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout:
 		return found("sfu-proxy", v, "%s%s", seen, r)
 	}
@@ -210,18 +257,41 @@ func (e *exam) apiHidden(ctx context.Context) Finding {
 	case err != nil:
 		return ok("POST %s: %s", address, reason(err))
 	case r.status == http.StatusUnauthorized || r.status == http.StatusOK || r.status == http.StatusForbidden && strings.Contains(string(r.body), "permission"):
-		return found("twirp-public", e.sfuVars(), "POST %s: %s", address, http.StatusText(r.status))
+		return found("twirp-public", e.twirpVars(), "POST %s: %s", address, http.StatusText(r.status))
 	}
 	return ok("POST %s: %s", address, http.StatusText(r.status))
+}
+
+// twirpVars say what has to be done before the API can be refused outside.
+func (e *exam) twirpVars() vars {
+	v := e.sfuVars()
+	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"
+	switch api := e.look.Config.APIURL; {
+	case api == nil: // outside it is not known
+	case api.Host != e.sfuURL().Host:
+		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
+	default:
+		v["first"] = fmt.Sprintf("first set LIVEKIT_INTERNAL_URL to http://livekit:%s and start the container again, because this service goes the public way itself; then ",
+			cmp.Or(e.livekit.ports()["sfu_port"], examples["sfu_port"]))
+	}
+	return v
 }
 
 // defaultTCPPort is LiveKit's for media over TCP in every guide.
 const defaultTCPPort = "7881"
 
-// tcpPort connects to where media over TCP goes.
-func (e *exam) tcpPort(ctx context.Context) Finding {
-	p := place{"ice-tcp", "tcp", e.sfuURL().Hostname(), defaultTCPPort}
-	return e.reach(ctx, p)
+// tcpPort connects to where media over TCP goes: to the port that LiveKit told
+// whoever joined, else to that of every guide.
+func (e *exam) tcpPort(ctx context.Context, join *Check) Finding {
+	port := defaultTCPPort
+	if join != nil && (join.ended.Cause == nil || join.ended.Cause.ID != "unfinished") {
+		for _, c := range e.joined.media.Candidates {
+			if c.Network == "tcp" {
+				port = strconv.Itoa(int(c.Addr.Port()))
+			}
+		}
+	}
+	return e.reach(ctx, place{"ice-tcp", "tcp", e.sfuURL().Hostname(), port})
 }
 
 // websocketURL is u in its form for WebSockets.

@@ -25,6 +25,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
+// apexIP6 is a server name that is an address.
+const apexIP6 = "[fd00::1]"
+
 // The names and addresses of the stack. All of them lead to loopback.
 const (
 	apexHost, matrixHost, jwtHost, sfuHost, turnHost, stunHost = "example.org", "matrix.example.org", "jwt.example.org", "sfu.example.org", "turn.example.org", "stun.example.org"
@@ -71,7 +74,8 @@ type stack struct {
 
 	media   doctor.Media
 	joinErr error
-	silence bool // no data between participants
+	visitor string // whom the service's proxy sees
+	silence bool   // no data between participants
 	inside  string
 }
 
@@ -82,7 +86,7 @@ func newStack(t *testing.T) *stack {
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},
-		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true,
+		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true, visitor: "198.51.100.7",
 		features: map[string]any{"org.matrix.msc4140": true},
 	}
 	none := func(h http.Handler) http.Handler { return h }
@@ -167,6 +171,9 @@ func answering(text string) http.Handler {
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
 	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Join: s.join, Version: version}
+	if s.options.Outside {
+		lab.Roots = s.ca.Pool() // no configuration says it
+	}
 	s.start()
 	return lab
 }
@@ -216,9 +223,10 @@ func (s *stack) start() {
 	s.route("tcp", "10.0.0.7:7880", lk.Listener.Addr().String())
 
 	s.serve(apexIP+":443", apexHost, s.wellKnown(apexHost))
+	s.serve(apexIP6+":443", apexIP6, s.wellKnown(apexHost))
 	s.serve(apexIP+":8448", apexHost, s.fed(s.hs))
 	s.serve(matrixIP+":443", matrixHost, s.client(s.newClientAPI()))
-	s.serve(jwtIP+":443", jwtHost, s.jwtProxy(s.proxy(service.URL, "198.51.100.7")))
+	s.serve(jwtIP+":443", jwtHost, s.jwtProxy(s.proxy(service.URL, s.visitor)))
 	s.serve(sfuIP+":443", sfuHost, s.sfuProxy(withoutTwirp(s.proxy(lk.URL, ""))))
 	s.route("tcp", "203.0.113.4:443", s.routes["tcp "+sfuIP+":443"])
 	s.startMedia()

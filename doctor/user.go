@@ -13,31 +13,39 @@ import (
 )
 
 // user goes the way of a user into a call, with their access token: an OpenID
-// token of the homeserver, an access token of this service, the SFU.
-func (e *exam) user(healthz, joined *Check) {
+// token of the homeserver, an access token of this service by each of its
+// endpoints. It returns the checks that got those.
+func (e *exam) user(healthz *Check) (tickets []*Check) {
 	s := e.serverOf()
 	if s == nil {
-		return
+		return nil
 	}
 	needs := []*Check{healthz, e.check("homeserver.versions", s)}
 	var proof json.RawMessage
-	var way [2]ticket
 	openid := e.add(&Check{ID: "user.openid", Needs: needs[1:], Run: func(ctx context.Context) Finding { return e.openID(ctx, s, &proof) }})
-	e.willCall()
 	get := e.add(&Check{ID: "user.sfu_get", Needs: []*Check{healthz, openid}, Run: func(ctx context.Context) Finding {
-		return e.tokenRequest(ctx, "/sfu/get", e.legacyBody(proof), &way[0])
+		return e.tokenRequest(ctx, "/sfu/get", e.legacyBody(proof), &e.way[0])
 	}})
 	member := e.add(&Check{ID: "user.get_token", Needs: []*Check{healthz, openid}, Run: func(ctx context.Context) Finding {
-		return e.tokenRequest(ctx, "/get_token", e.memberBody(proof), &way[1])
+		return e.tokenRequest(ctx, "/get_token", e.memberBody(proof), &e.way[1])
 	}})
-	join := e.add(&Check{ID: "user.join", Needs: []*Check{get, member}, Limit: joinLimit, Run: func(ctx context.Context) Finding {
-		return e.meet(ctx, way[0].URL, []string{way[0].JWT, way[1].JWT})
+	return []*Check{get, member}
+}
+
+// userJoins goes on to the SFU, with what the service handed out.
+func (e *exam) userJoins(tickets []*Check, joined *Check) {
+	if tickets == nil {
+		return
+	}
+	join := e.add(&Check{ID: "user.join", Needs: tickets, Limit: joinLimit, Run: func(ctx context.Context) Finding {
+		return e.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 	}})
 	if joined != nil {
 		join.After = []*Check{joined} // one says what media does, and first
 		return
 	}
 	e.media(join)
+	e.check("sfu.tcp_port", nil).After = []*Check{join} // which learns the port
 }
 
 // serverOf is the user's homeserver if it is looked at.
@@ -50,10 +58,10 @@ func (e *exam) serverOf() *server {
 	return nil
 }
 
-// check returns the one of this id, for s.
+// check returns the one of this id, for s if it is one of a server.
 func (e *exam) check(id string, s *server) *Check {
 	for _, c := range e.checks {
-		if c.ID == id && (c.Server == "" || c.Server == s.name.String()) {
+		if c.ID == id && (s == nil || c.Server == "" || c.Server == s.name.String()) {
 			return c
 		}
 	}
@@ -90,7 +98,8 @@ func (e *exam) memberBody(proof json.RawMessage) string {
 }
 
 // willCall has the room of the user's probe deleted at the end, where the API
-// key is at hand.
+// key is at hand. Elsewhere the SFU closes it by itself: the service makes rooms
+// that end when they are empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {
@@ -98,8 +107,10 @@ func (e *exam) willCall() {
 	}
 }
 
-// probeRoomID is a room that nobody has.
-func (e *exam) probeRoomID() string { return "!matrixrtc-auth-doctor:" + e.o.User.Server().String() }
+// probeRoomID is a room that nobody has, and no other run asks for.
+func (e *exam) probeRoomID() string {
+	return "!" + string(e.room.name) + ":" + e.o.User.Server().String()
+}
 
 // ticket is what the service hands out.
 type ticket struct {
@@ -108,6 +119,7 @@ type ticket struct {
 }
 
 func (e *exam) tokenRequest(ctx context.Context, path, body string, way *ticket) Finding {
+	e.willCall() // even if the answer never comes
 	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: e.serviceURL() + path, body: body,
 		header: http.Header{"Origin": {origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
@@ -128,9 +140,12 @@ func (e *exam) tokenRequest(ctx context.Context, path, body string, way *ticket)
 // judgeTicket compares the SFU's address in an answer with the one that is
 // looked at.
 func (e *exam) judgeTicket(path string, way *ticket) Finding {
+	v := e.serviceVars()
+	v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)
+	if _, fault := parseAddress(way.URL, sfuSchemes); fault != "" {
+		return found("sfu-url-strange", v, "POST %s: an access token for %q", path, clip(way.URL))
+	}
 	if e.o.SFUURL != "" && way.URL != e.o.SFUURL {
-		v := e.serviceVars()
-		v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)
 		return found("sfu-url-differs", v, "POST %s: an access token for %s, looked at is %s", path, clip(way.URL), e.o.SFUURL)
 	}
 	return ok("POST %s: an access token (%s) for %s", path, secret.New(way.JWT).Hash(), clip(way.URL))

@@ -1,6 +1,12 @@
 package doctor
 
-import "strings"
+import (
+	"maps"
+	"net/netip"
+	"strings"
+
+	"matrixrtc-auth/matrix"
+)
 
 // vars replace the placeholders of a cause's texts: {server}, {url} and so on.
 type vars map[string]string
@@ -12,6 +18,8 @@ var examples = vars{
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
+	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "50000-50200", "turn_port": "3478", "listen": "8080",
+	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
 	"days": "9", "range": "50000-50200", "other": "https://matrix.example.org",
 }
 
@@ -19,12 +27,43 @@ var examples = vars{
 var examplesOf = map[string]vars{
 	"public": {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
 	"user":   {"other": "wss://other.example.org"},
-	"sfu":    {"host": "sfu.example.org", "url": "https://sfu.example.org"},
+	"sfu": {"host": "sfu.example.org", "url": "https://sfu.example.org",
+		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
+}
+
+// derived are those that follow from a server name: apex is its host, domain the
+// one below which other names are proposed.
+func (v vars) derived() vars {
+	host := hostOf(v["server"])
+	if host == "" {
+		host = examples["server"]
+	}
+	d := vars{"apex": host, "domain": host}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		d["domain"] = examples["server"]
+	}
+	return d
+}
+
+// hostOf is a server name without its port, "" if it is none.
+func hostOf(server string) string {
+	name, err := matrix.ParseServerName(server)
+	if err != nil {
+		return ""
+	}
+	return name.Host()
+}
+
+// or adds those of others that v lacks.
+func (v vars) or(others vars) vars {
+	all := maps.Clone(others)
+	maps.Copy(all, v)
+	return all
 }
 
 func (v vars) fill(text string) string {
 	var pairs []string
-	for _, from := range []vars{v, examples} {
+	for _, from := range []vars{v, v.derived(), examples} {
 		for name, value := range from {
 			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's
 		}

@@ -13,6 +13,9 @@ import (
 
 const wellKnownPath = "/.well-known/matrix/client"
 
+// documentURL is where clients look for the document; see [apexPlace].
+func (s *server) documentURL() string { return "https://" + s.name.Host() + wellKnownPath }
+
 // clientWellKnown is .well-known/matrix/client.
 type clientWellKnown struct {
 	Homeserver struct {
@@ -32,7 +35,7 @@ type focus struct {
 // wellKnown fetches the document from the server name itself, as a browser
 // does, and looks at its form.
 func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
-	address := "https://" + s.name.String() + wellKnownPath
+	address := s.documentURL()
 	r, err := e.look.follow(ctx, address)
 	v := vars{"server": s.name.String(), "document": address}
 	switch {
@@ -127,8 +130,9 @@ func judgeForm(services []string, v vars) Finding {
 	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
-// placeholders are host names that stand in examples.
-var placeholders = []string{"example.com", "example.org", "example.net", "domain.tld", "yourdomain", "your-domain", "mydomain"}
+// placeholders are the domains of examples: those that nobody may have
+// (RFC 2606), a top level that there is not, and one of many guides.
+var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
 // lintService judges a livekit_service_url by its looks.
 func lintService(raw string, v vars) Finding {
@@ -144,7 +148,7 @@ func lintService(raw string, v vars) Finding {
 		return found("foci-http", v, "%s", seen)
 	case strings.EqualFold(u.Hostname(), formerPublicService):
 		return found("former-service-foci", v, "%s", seen)
-	case isPlaceholder(u.Hostname(), v["server"]):
+	case isPlaceholder(u.Hostname(), hostOf(v["server"])):
 		return found("foci-example", v, "%s", seen)
 	case strings.Contains(u.Path, "//"):
 		return found("foci-double-slash", v, "%s", seen)
@@ -159,18 +163,32 @@ func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.
 // below one, and the server itself does not.
 func isPlaceholder(host, server string) bool {
 	for _, p := range placeholders {
-		if strings.Contains(strings.ToLower(host), p) && !strings.Contains(strings.ToLower(server), p) {
+		if isBelow(host, p) && !isBelow(server, p) {
 			return true
 		}
 	}
 	return false
 }
 
+// isBelow reports whether host is a domain or lies below it.
+func isBelow(host, domain string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}
+
 // wellKnownCopy compares the document with that of base_url's host, which old
-// clients and people look at instead.
+// clients and people look at instead. Where the server name has a port it also
+// looks there: Element in a browser does not take the port off.
 func (e *exam) wellKnownCopy(ctx context.Context, s *server) Finding {
+	port := e.wellKnownAtPort(ctx, s)
+	if port.Status == Warn {
+		return port
+	}
 	base, err := url.Parse(s.document.Homeserver.BaseURL)
-	if err != nil || base.Host == "" || base.Host == s.name.String() {
+	if err != nil || base.Host == "" || strings.EqualFold(base.Host, s.name.Host()) {
+		if port.Status == OK {
+			return port
+		}
 		return na("the server name and base_url are one host")
 	}
 	address := base.Scheme + "://" + base.Host + wellKnownPath
@@ -185,6 +203,26 @@ func (e *exam) wellKnownCopy(ctx context.Context, s *server) Finding {
 	if !reflect.DeepEqual(copied.Foci, s.document.Foci) {
 		return found("wellknown-copies-differ", vars{"server": s.name.String(), "other": clip(base.Host)},
 			"%s has the foci %s, %s has %s", base.Host, show(copied.Foci), s.name, show(s.document.Foci))
+	}
+	return ok("%s says the same", address)
+}
+
+// wellKnownAtPort compares the document with that at the port of the name.
+func (e *exam) wellKnownAtPort(ctx context.Context, s *server) Finding {
+	if s.name.Port() == "" {
+		return na("the server name has no port")
+	}
+	address := "https://" + s.name.String() + wellKnownPath
+	v := vars{"server": s.name.String(), "other": address}
+	r, err := e.look.follow(ctx, address)
+	var there clientWellKnown
+	switch {
+	case err != nil:
+		return found("wellknown-port", v, "GET %s: %s", address, reason(err))
+	case r.status != http.StatusOK || !oneOrigin(r) || json.Unmarshal(r.body, &there) != nil:
+		return found("wellknown-port", v, "GET %s: %s, %d CORS headers", address, r, len(r.origins()))
+	case !reflect.DeepEqual(there.Foci, s.document.Foci):
+		return found("wellknown-port", v, "%s has the foci %s, %s has %s", address, show(there.Foci), s.documentURL(), show(s.document.Foci))
 	}
 	return ok("%s says the same", address)
 }

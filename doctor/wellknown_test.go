@@ -1,6 +1,12 @@
 package doctor
 
-import "testing"
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/matrix"
+)
 
 // TestAllFoci: each livekit_service_url is looked at, not only the first.
 func TestAllFoci(t *testing.T) {
@@ -17,6 +23,58 @@ func TestAllFoci(t *testing.T) {
 		f := e.foci(t.Context(), s)
 		if got := nameOf(f); got != want {
 			t.Errorf("%s: %q, want %q: %s", second, got, want, f.Seen)
+		}
+	}
+}
+
+// TestDocumentURL: the document is at the host of the server name, whatever port
+// the name has.
+func TestDocumentURL(t *testing.T) {
+	for text, want := range map[string]string{
+		"example.org":         "https://example.org example.org:443",
+		"example.org:8448":    "https://example.org example.org:443",
+		"192.0.2.1:8448":      "https://192.0.2.1 192.0.2.1:443",
+		"[2001:db8::1]":       "https://[2001:db8::1] [2001:db8::1]:443",
+		"[2001:db8::1]:28448": "https://[2001:db8::1] [2001:db8::1]:443",
+	} {
+		name, err := matrix.ParseServerName(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &server{name: name}
+		p := apexPlace(s)
+		got := strings.TrimSuffix(s.documentURL(), "/.well-known/matrix/client") + " " + net.JoinHostPort(p.host, p.port)
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestPlaceholders: only the domains of examples are taken for those, whole.
+func TestPlaceholders(t *testing.T) {
+	for host, want := range map[string]bool{
+		"jwt.example.com": true, "example.net": true, "JWT.Example.Com.": true, "jwt.domain.tld": true, "jwt.yourdomain.com": true, "rtc.example": true,
+		"jwt.myexample.com": false, "example.com.matrix.test": false, "yourdomain.matrix.test": false, "jwt.example-school.test": false,
+		"mydomain.test": false, "jwt.counterexample.test": false,
+		"jwt.example.org": false, // the server lies below it itself
+	} {
+		if got := isPlaceholder(host, "example.org"); got != want {
+			t.Errorf("%s: %v, want %v", host, got, want)
+		}
+	}
+}
+
+// TestNamesFromServer: a remedy proposes names below the server name's host, and
+// none below an address.
+func TestNamesFromServer(t *testing.T) {
+	for server, want := range map[string]string{
+		"matrix.test":         "matrix.test jwt.matrix.test matrix.test",
+		"matrix.test:8448":    "matrix.test jwt.matrix.test matrix.test:8448",
+		"[2001:db8::1]:28448": "[2001:db8::1] jwt.example.org [2001:db8::1]:28448",
+		"192.0.2.1":           "192.0.2.1 jwt.example.org 192.0.2.1",
+	} {
+		if got := (vars{"server": server}).fill("{apex} jwt.{domain} {server}"); got != want {
+			t.Errorf("%s: %s, want %s", server, got, want)
 		}
 	}
 }

@@ -43,6 +43,18 @@ func (p Proxies) client(r *http.Request) netip.Addr {
 	return peer
 }
 
+// told reports whether client takes what a trusted proxy says of the request,
+// be it the proxy's own address: all of them may be one machine.
+func (p Proxies) told(r *http.Request) bool {
+	peer := peerAddr(r.RemoteAddr)
+	if peer.IsValid() && !p.trust(peer) {
+		return false
+	}
+	forwarded, found := p.forwardedFor(r.Header["X-Forwarded-For"])
+	_, isReal := parseAddr(r.Header.Get("X-Real-Ip"))
+	return found || isReal || forwarded.IsValid()
+}
+
 // peerAddr reads the address of a connection, as net/http gives it.
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)

@@ -72,3 +72,31 @@ func FuzzForwardedFor(f *testing.F) {
 		}
 	})
 }
+
+// TestTold: a trusted proxy's word counts, also where client and proxy are one
+// machine.
+func TestTold(t *testing.T) {
+	proxies := Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, c := range []struct {
+		what, peer, forwarded, real string
+		want                        bool
+	}{
+		{"a proxy", "127.0.0.1:5", "192.0.2.1", "", true},
+		{"a proxy for its own machine", "127.0.0.1:5", "127.0.0.1", "", true},
+		{"X-Real-IP of its own machine", "127.0.0.1:5", "", "127.0.0.1", true},
+		{"a Unix socket", "@", "192.0.2.1", "", true},
+		{"nothing said", "127.0.0.1:5", "", "", false},
+		{"nonsense said", "127.0.0.1:5", "unknown", "", false},
+		{"an untrusted peer's word", "192.0.2.1:5", "198.51.100.9", "198.51.100.9", false},
+	} {
+		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
+		for name, value := range map[string]string{"X-Forwarded-For": c.forwarded, "X-Real-Ip": c.real} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if got := proxies.told(r); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+	}
+}

@@ -70,7 +70,8 @@ func (now Health) word() string {
 	return "ok"
 }
 
-// clientStatus is how the caller of /_status looks from here.
+// clientStatus is how the caller of /_status looks from here. ViaProxy says that
+// a trusted proxy told the address, which may be the proxy's own.
 type clientStatus struct {
 	Address  netip.Addr `json:"address"`
 	ViaProxy bool       `json:"via_trusted_proxy"`
@@ -94,7 +95,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(statusDocument{
 		Version:  h.Version,
 		Status:   h.healthNow().word(),
-		Client:   clientStatus{x.client, x.client != peerAddr(r.RemoteAddr)},
+		Client:   clientStatus{x.client, h.Proxies.told(r)},
 		Webhooks: h.received.status(),
 		Leaves:   h.leavesNow(r.Context()),
 	})

@@ -171,3 +171,19 @@ func TestDifference(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestWellKnownOfServerName: clients look for the well-known file at the host of
+// the server name, without its port; the brackets of an IPv6 address stay.
+func TestWellKnownOfServerName(t *testing.T) {
+	for name, want := range map[string]string{
+		"example.org":         "https://example.org/.well-known/matrix/client.",
+		"example.org:8448":    "https://example.org/.well-known/matrix/client.",
+		"192.0.2.1:8448":      "https://192.0.2.1/.well-known/matrix/client.",
+		"[2001:db8::1]":       "https://[2001:db8::1]/.well-known/matrix/client.",
+		"[2001:db8::1]:28448": "https://[2001:db8::1]/.well-known/matrix/client.",
+	} {
+		l := newLab(t)
+		l.exec(exitOK, "--server-name", name, "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org", "--dir", l.dir)
+		l.says(l.out, "Serve well-known-client.json as "+want)
+	}
+}

@@ -181,6 +181,11 @@ func (s site) subDomain(part string) (string, error) {
 	if part != "sfu" {
 		return server, nil
 	}
+	api, err := directive(block, "location /livekit/sfu/twirp/")
+	if err != nil {
+		return "", err
+	}
+	server = s.server(part+"."+s.domain, "location / {"+location+"}\nlocation /twirp/ {"+api+"}")
 	upgrade, err := directive(block, "map $http_upgrade $connection_upgrade")
 	return "map $http_upgrade $connection_upgrade {" + upgrade + "}\n" + server, err
 }

@@ -74,6 +74,20 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
+// overTCP gives one of the media ports to ICE over TCP.
+func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	for path, port := range map[string]int{"rtc.tcp_port": ports.mediaEnd, "rtc.port_range_end": ports.mediaEnd - 1} {
+		if err := set(doc, port, path); err != nil {
+			return nil, err
+		}
+	}
+	return yaml.Marshal(doc)
+}
+
 // relayMedia has media go through one port at another address. TURN is off,
 // for its port would be a way around; clients are told of a STUN server where
 // nobody is, because without one they are told of Google's.

@@ -18,6 +18,8 @@ type Nginx struct {
 	Name    string // of its files and log; "nginx" when empty
 	// Servers is what stands in its http block. They listen at the address.
 	Servers string
+	// Listen is its address, when that has to be a certain one.
+	Listen string
 
 	address string
 	process *process
@@ -56,6 +58,9 @@ func (n *Nginx) name() string {
 
 // Address reserves nginx's address, so that Servers can name it.
 func (n *Nginx) Address() (string, error) {
+	if n.Listen != "" {
+		n.address = n.Listen
+	}
 	if n.address != "" {
 		return n.address, nil
 	}

@@ -31,6 +31,10 @@ type SFU struct {
 	// is until a relay listens there. It receives at 127.0.0.1 and that port.
 	MediaRelay bool
 
+	// TCP has it take media over TCP as well. LiveKit binds that port on every
+	// address.
+	TCP bool
+
 	ports   livekitPorts
 	process *process
 }
@@ -82,6 +86,9 @@ func (s *SFU) arguments() ([]string, error) {
 		return nil, err
 	}
 	content, err := deploy(example, s.ports, s.Webhook)
+	if err == nil && s.TCP {
+		content, err = overTCP(content, s.ports)
+	}
 	if err == nil && s.MediaRelay {
 		content, err = relayMedia(content, s.ports)
 	}
@@ -105,6 +112,9 @@ func (s *SFU) keys() string {
 // URL is what clients connect to, APIURL its form for HTTP.
 func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
 func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
+
+// TCPPort is that for media of an SFU with TCP.
+func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
 // MediaPort is the one UDP port of an SFU with a MediaRelay.
 func (s *SFU) MediaPort() int { return s.ports.media }

@@ -53,6 +53,8 @@ type Stack struct {
 	// RelayMedia has the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
 	RelayMedia bool
+	// MediaOverTCP has the SFU take media over TCP as well; see [SFU.TCP].
+	MediaOverTCP bool
 
 	CA       *matrixtest.CA
 	Synapse  *Synapse
@@ -242,7 +244,7 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 		return err
 	}
 	key := Key{ID: env["LIVEKIT_KEY"], Secret: env["LIVEKIT_SECRET"]}
-	s.SFU = &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia}
+	s.SFU = &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia, TCP: s.MediaOverTCP}
 	if err := s.SFU.reserve(); err != nil {
 		return err
 	}

@@ -1,0 +1,128 @@
+package browser
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// notForThisStack are the checks that a deployment as the README has it does
+// without, and why.
+var notForThisStack = map[string]string{
+	"config.registration":    "there is no application service",
+	"livekit.external_ip":    "nobody here may ask STUN servers on the internet",
+	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
+}
+
+// Doctor finds everything right in a deployment as the README has it, from
+// inside and from outside, and has nothing left out.
+func TestDoctor(t *testing.T) {
+	t.Run("sub-domains", func(t *testing.T) {
+		bothVantages(t, stack.SubDomains(stack.Domain), lent, map[string]string{"sfu.bare_prefix": "na"}) // a host of its own
+	})
+	t.Run("prefixes", func(t *testing.T) {
+		// This layout's livekit_service_url ends in a slash, as many do.
+		bothVantages(t, stack.Prefixes(), func(*stack.Stack) {}, map[string]string{"homeserver.foci": "warn"})
+	})
+}
+
+// bothVantages runs doctor in a stack of that layout, inside and outside. want
+// has what is not right in it, by check.
+func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), want map[string]string) {
+	s := newStack(t, layout, func(s *stack.Stack) {
+		change(s)
+		s.MediaOverTCP = true
+		s.CA = matrixtest.NewCA()
+		ca, err := s.Host.WriteFile("ca.pem", s.CA.PEM())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Env = map[string]string{"LIVEKIT_CA_FILE": ca}
+		s.Nginx = &stack.Nginx{Host: s.Host, Program: tools.Nginx, Listen: ownHTTPS(t, s.Host)}
+	})
+	inside := maps.Clone(s.Services[0].Env)
+	address, err := s.Services[0].Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside["LIVEKIT_JWT_BIND"] = address
+	user := asUser(t, s)
+	t.Run("inside", func(t *testing.T) {
+		isAllRight(t, inside, 56, want, append(user, "--livekit-yaml", filepath.Join(s.Host.Dir, "sfu.yaml"))...)
+	})
+	outside := map[string]string{"SSL_CERT_FILE": inside["LIVEKIT_CA_FILE"]}
+	t.Run("outside", func(t *testing.T) {
+		isAllRight(t, outside, 31, want, append(user, "--outside", "--server-name", stack.Domain)...)
+	})
+}
+
+// ownHTTPS returns an address of loopback whose port 443 no other stack has:
+// doctor asks where clients do, and a --resolve changes no port. Binding it
+// takes root, as the image's tests do.
+func ownHTTPS(t *testing.T, host *stack.Host) string {
+	t.Helper()
+	address, err := host.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(address)
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.1.%d.%d:443", n>>8, n&255)
+}
+
+// asUser are the options of somebody who has a room, and finds the stack's
+// names.
+func asUser(t *testing.T, s *stack.Stack) []string {
+	t.Helper()
+	alice := newPerson(t, s, "alice")
+	room, err := alice.CreateCallRoom(within(t, starting), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.Host.WriteFile("token", []byte(alice.AccessToken+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--user", alice.UserID, "--token-file", token, "--room", room}
+	for name, address := range s.Hosts() {
+		host, _, _ := net.SplitHostPort(address)
+		args = append(args, "--resolve", name+":443:"+host, "--resolve", fmt.Sprintf("%s:%d:127.0.0.1", name, s.SFU.TCPPort()))
+	}
+	return args
+}
+
+// isAllRight runs doctor, which must make that many checks and find all right but
+// those in want, which it must find.
+func isAllRight(t *testing.T, env map[string]string, checks int, want map[string]string, args ...string) {
+	t.Helper()
+	start := time.Now()
+	d, err := stack.Diagnose(within(t, starting), programs.Service, env, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range d.Checks {
+		status := cmp.Or(want[c.ID], "ok")
+		if notForThisStack[c.ID] != "" {
+			status = "na"
+		}
+		if c.Status != status {
+			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, cmp.Or(c.Cause, "no cause"))
+		}
+		t.Logf("%s %s: %s", c.Status, c.ID, c.Seen)
+	}
+	if d.Code != 0 || len(d.Checks) != checks {
+		t.Errorf("exit code %d, %d checks, want %d", d.Code, len(d.Checks), checks)
+	}
+	t.Logf("took %s", time.Since(start))
+}

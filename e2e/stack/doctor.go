@@ -1,0 +1,50 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+)
+
+// Diagnosis is what doctor says.
+type Diagnosis struct {
+	Vantage string
+	Checks  []Finding
+	Code    int // its exit code
+}
+
+// Finding is that of one check.
+type Finding struct{ ID, Status, Seen, Cause, Remedy string }
+
+// Check returns the finding of that id, the zero Finding if there is none.
+func (d Diagnosis) Check(id string) Finding {
+	for _, f := range d.Checks {
+		if f.ID == id {
+			return f
+		}
+	}
+	return Finding{}
+}
+
+// Diagnose runs the program's doctor with nothing else in its environment.
+func Diagnose(ctx context.Context, program string, env map[string]string, args ...string) (Diagnosis, error) {
+	cmd := exec.CommandContext(ctx, program, append([]string{"doctor", "--json"}, args...)...)
+	cmd.Env = []string{}
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return Diagnosis{}, err
+	}
+	d := Diagnosis{Code: cmd.ProcessState.ExitCode()}
+	if err := json.Unmarshal(out, &d); err != nil {
+		return d, fmt.Errorf("doctor prints no report: %w\n%s%s", err, out, stderr.String())
+	}
+	return d, nil
+}
