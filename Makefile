@@ -31,7 +31,9 @@ test-redis: ## the Redis store on a real Redis, with faults and replicas: needs 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh
 	cd e2e/page && node_modules/.bin/tsc -p .
-	cd e2e && $(GO) test $(RACE) -count=1 -timeout 40m -v ./browser
+	@echo "== building LiveKit (the first time it takes minutes)"
+	@cd e2e && $(GO) tool -n github.com/livekit/livekit-server/cmd/server >/dev/null
+	cd e2e && $(GO) test $(RACE) -count=1 -timeout 25m -v ./browser
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -136,6 +136,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 	}
 	for _, job := range jobs {
 		slots <- struct{}{}
+		k.logClaim(ctx, job)
 		running.Go(func() {
 			// What has begun is finished, also when the program ends.
 			k.act(context.WithoutCancel(ctx), task{job, claimed})

@@ -76,6 +76,9 @@ func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, 5*askTime)
 	defer cancel()
 	err := k.SFU.CreateRoom(creating, room)
+	if err == nil {
+		k.Log.Debug("leave: room created again", "room", room)
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

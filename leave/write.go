@@ -92,6 +92,15 @@ func (k *Keeper) logState(before, after Job) {
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
+// logClaim says who had the job in hand last, for one who asks what a process
+// died with. Claims are as many as there are jobs: nobody pays for a line that
+// is not written.
+func (k *Keeper) logClaim(ctx context.Context, job Job) {
+	if k.Log.Enabled(ctx, slog.LevelDebug) {
+		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: claimed", attrs(job)...)
+	}
+}
+
 // logFailure warns of the first failure of a streak. Its repetitions are as
 // many as there are jobs, each some seconds: they are for who wants to see.
 func (k *Keeper) logFailure(job Job, action string, before int, err error) {

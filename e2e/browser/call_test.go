@@ -33,7 +33,7 @@ func newRoom(t *testing.T, encrypted bool, people ...*person) string {
 // receives and sends frames of video and bytes of audio.
 func (p *person) sees(n int) {
 	p.t.Helper()
-	eventually(p.t, joining, p.name+" sees everybody", func() (bool, string) {
+	p.eventually(joining, p.name+" sees everybody", func() (bool, string) {
 		tiles, err := p.tiles()
 		return seen(moving(tiles) == n, tiles, err)
 	})
@@ -57,7 +57,7 @@ func (p *person) mediaGrows() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	eventually(p.t, joining, p.name+" hears and is heard", func() (bool, string) {
+	p.eventually(joining, p.name+" hears and is heard", func() (bool, string) {
 		now, err := p.media()
 		if err == nil && before.anyAbove(now) {
 			before = now

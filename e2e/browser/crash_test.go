@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestCrash(t *testing.T) {
 			c.comesBack()
 		}},
 	} {
-		t.Run(fault.what, func(t *testing.T) {
+		subtest(t, s, fault.what, func(t *testing.T) {
 			c := newCall(t, s, stack.Compatibility)
 			fault.crash(c)
 			c.alice.sees(2)
@@ -48,6 +49,29 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// isRecreated waits until the service says that it has created the room again,
+// after so much of its log, and checks that no client had got a token by then:
+// who gets one has the room created, too.
+func (c *call) isRecreated(since int) {
+	c.t.Helper()
+	created := regexp.MustCompile(`msg="leave: room created again" room=` + regexp.QuoteMeta(livekitRoom(c.room)))
+	var before string
+	c.eventually(joining, "the service has created the room again", func() (bool, string) {
+		log := serviceLog(c.stack)[since:]
+		at := created.FindStringIndex(log)
+		if at != nil {
+			before = log[:at[0]]
+		}
+		return at != nil, "its log since then:\n" + narrow(log)
+	})
+	if token := tokenGiven.FindString(before); token != "" {
+		c.t.Errorf("the room was created for a client that asked for a token, which shows nothing of the service itself:\n%s", token)
+	}
+}
+
+// tokenGiven is the service's line about a request that got a token.
+var tokenGiven = regexp.MustCompile(`.*msg=request method=POST route=(?:/|/sfu/get|/get_token) status=200 .*`)
+
 // An SFU that is stopped with force, as two signals do, sends everybody away,
 // and Element Call does not come back by itself: its user loads the page anew.
 // The room is there then, and nobody is thrown out of it.
@@ -58,7 +82,9 @@ func TestSFUStopped(t *testing.T) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	c.stops(s.SFU)
+	since := len(serviceLog(s))
 	c.restarts(s.SFU)
+	c.isRecreated(since)
 	olds := []string{c.leave, c.bob.delegates("")}
 	c.alice.reads("Reconnecting…")
 	before := c.now()
@@ -101,8 +127,10 @@ const away = 3 * time.Second
 func (c *call) comesBack() {
 	c.t.Helper()
 	<-time.After(away)
+	since := len(serviceLog(c.stack))
 	c.restarts(c.stack.SFU)
-	eventually(c.t, joining, "both are in the room again", func() (bool, string) {
+	c.isRecreated(since)
+	c.eventually(joining, "both are in the room again", func() (bool, string) {
 		there := participants(c.t, c.stack, c.room)
 		return seen(len(there) == 2, there, nil)
 	})

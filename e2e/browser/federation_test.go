@@ -14,13 +14,13 @@ import (
 // Two homeservers, each with a user in one room.
 func TestFederation(t *testing.T) {
 	first := newStack(t, stack.SubDomains(stack.Domain), federated(nil))
-	t.Run("guest", func(t *testing.T) {
+	subtest(t, first, "guest", func(t *testing.T) {
 		layout := stack.SubDomains("guest.test")
 		layout.Service = first.Layout.Service
 		second := newStack(t, layout, federated(first))
 		guest(t, first, second)
 	})
-	t.Run("each its own", func(t *testing.T) {
+	subtest(t, first, "each its own", func(t *testing.T) {
 		eachItsOwn(t, first, newStack(t, stack.SubDomains("other.test"), federated(first)))
 	})
 }

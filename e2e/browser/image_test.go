@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -28,13 +29,13 @@ func TestImage(t *testing.T) {
 		lent(s)
 		s.Image, s.User, s.Programs.Service = image.Root, imageUser, image.Config.Entrypoint[0]
 	})
-	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	t.Run("keeps leaves", func(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(image.Root, "data", "leaves.db")); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Run("health check", func(t *testing.T) { imageHealth(t, image, s) })
+	subtest(t, s, "health check", func(t *testing.T) { imageHealth(t, image, s) })
 }
 
 // buildImage builds the image in a directory that is removed with the test.
@@ -112,7 +113,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 		"every address": "LIVEKIT_JWT_BIND=[::]:" + port,
 		"Unix socket":   "LIVEKIT_JWT_BIND=unix:/data/socket",
 	} {
-		t.Run(name, func(t *testing.T) {
+		subtest(t, s, name, func(t *testing.T) {
 			check := func() error {
 				return inImage(image, image.Config.Healthcheck.Test[1:], bind).Run()
 			}
@@ -120,15 +121,19 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 				t.Error("healthy before it runs")
 			}
 			program := inImage(image, image.Config.Entrypoint, append(environment(service), bind)...)
+			log := filepath.Join(s.Host.Dir, "health.log")
+			program.Stdout = create(t, log)
+			program.Stderr = program.Stdout
 			if err := program.Start(); err != nil {
 				t.Fatal(err)
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- program.Wait() }()
 			defer program.Process.Kill() // one that has ended does not mind
-			eventually(t, 20*time.Second, "it is healthy", func() (bool, string) {
+			eventually(t, s, 20*time.Second, "it is healthy", func() (bool, string) {
 				err := check()
-				return seen(err == nil, "healthy", err)
+				said, _ := os.ReadFile(log)
+				return err == nil, fmt.Sprintf("%v; the program says\n%s", err, said)
 			})
 			_ = program.Process.Signal(syscall.SIGTERM)
 			select {
@@ -141,6 +146,17 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			}
 		})
 	}
+}
+
+// create makes a file, anew, that is open until the test ends.
+func create(t *testing.T, path string) *os.File {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file
 }
 
 // environment is the service's, without where it listens.

@@ -1,11 +1,15 @@
 package browser
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"mime"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +22,7 @@ import (
 // commands test the deployment, then two people call each other.
 func TestSubDomains(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
-	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	bothModes(t, s)
 }
 
@@ -26,7 +30,7 @@ func TestSubDomains(t *testing.T) {
 // call, with encrypted media.
 func bothModes(t *testing.T, s *stack.Stack) {
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
-		t.Run(string(mode), func(t *testing.T) {
+		subtest(t, s, string(mode), func(t *testing.T) {
 			if err := s.SetMode(mode); err != nil {
 				t.Fatal(err)
 			}
@@ -34,6 +38,7 @@ func bothModes(t *testing.T, s *stack.Stack) {
 			room := newRoom(t, true, alice, bob)
 			alice.call(room, true)
 			bob.call(room, true)
+			alice.findsService()
 			alice.sees(2)
 			bob.sees(2)
 			alice.isMember(bob, room, mode)
@@ -65,6 +70,62 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	mustAdmit(t, s, alice, script)
 	t.Log("at the bare host")
 	mustAdmit(t, s, alice, replaced(t, script, "https://jwt.example.test/sfu/get", "https://jwt.example.test"))
+	isWellKnown(t, s)
+}
+
+// isWellKnown runs the README's check of the well-known file: browsers can read
+// it, and it leads to the service.
+func isWellKnown(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	out := shell(t, s, replaced(t, fromREADME(t, "`(curl -i \\S+/.well-known/matrix/client)`"), "example.org", "example.test"))
+	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has put the body's chunks together
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	resp.Body.Close()
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	origins := resp.Header.Values("Access-Control-Allow-Origin")
+	if resp.StatusCode != http.StatusOK || kind != "application/json" || !slices.Equal(origins, []string{"*"}) {
+		t.Errorf("the well-known file must be JSON with one CORS header; curl says\n%s", out)
+	}
+	var file wellKnown
+	if err := json.Unmarshal([]byte(body), &file); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file.mustLeadTo(t, s)
+}
+
+// wellKnown is /.well-known/matrix/client.
+type wellKnown struct {
+	Homeserver struct {
+		BaseURL string `json:"base_url"`
+	} `json:"m.homeserver"`
+	Foci []struct {
+		Type string `json:"type"`
+		URL  string `json:"livekit_service_url"`
+	} `json:"org.matrix.msc4143.rtc_foci"`
+}
+
+func (w wellKnown) mustLeadTo(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	if strings.TrimSuffix(w.Homeserver.BaseURL, "/") != s.Layout.Homeserver {
+		t.Errorf("the well-known file leads to the homeserver %q, not to %s", w.Homeserver.BaseURL, s.Layout.Homeserver)
+	}
+	if len(w.Foci) != 1 || w.Foci[0].Type != "livekit" || w.Foci[0].URL != s.Layout.Service {
+		t.Errorf("the well-known file has the foci %v, not %s alone", w.Foci, s.Layout.Service)
+	}
+}
+
+// findsService has the person's browser fetch the well-known file from a page
+// of another origin.
+func (p *person) findsService() {
+	p.t.Helper()
+	file, err := ask[wellKnown](p, fmt.Sprintf("fetch(%q).then(answer => answer.json())", "https://"+p.stack.Layout.ServerName+"/.well-known/matrix/client"))
+	if err != nil {
+		p.t.Fatalf("%s cannot fetch the well-known file: %v", p.name, err)
+	}
+	file.mustLeadTo(p.t, p.stack)
 }
 
 // mustAdmit runs the README's script, whose answer must admit the person.

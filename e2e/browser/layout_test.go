@@ -13,7 +13,9 @@ import (
 
 // One host name with path prefixes, and a service URL with a slash at its end.
 func TestPrefixes(t *testing.T) {
-	bothModes(t, newStack(t, stack.Prefixes(), nil))
+	s := newStack(t, stack.Prefixes(), nil)
+	subtest(t, s, "well-known file", func(t *testing.T) { isWellKnown(t, s) })
+	bothModes(t, s)
 }
 
 func dsm(t *testing.T, webSocket bool) stack.Layout {
@@ -32,7 +34,7 @@ const idle = 150 * time.Second
 // its connection to the SFU is still the first.
 func TestDSM(t *testing.T) {
 	s := newStack(t, dsm(t, true), lent)
-	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
 	room := newRoom(t, true, alice, bob)
 	alice.call(room, true)
@@ -65,13 +67,13 @@ func sessions(s *stack.Stack) int {
 // ends with what the README says.
 func TestDSMWithoutWebSocket(t *testing.T) {
 	s := newStack(t, dsm(t, false), lent)
-	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	alice := newPerson(t, s, "alice")
 	alice.call(newRoom(t, true, alice), true)
 	alice.reads(fromREADME(t, `Without the WebSocket header.* “(.*)”`))
 	alice.reads(fromREADME(t, "Without the WebSocket header.*reason `(.*)`"))
 	alice.closeTab()
-	t.Run("service down", func(t *testing.T) { dsmServiceDown(t, s) })
+	subtest(t, s, "service down", func(t *testing.T) { dsmServiceDown(t, s) })
 }
 
 // Where the service should answer there is a page of DSM's, without CORS.
@@ -92,7 +94,7 @@ func dsmServiceDown(t *testing.T, s *stack.Stack) {
 // reads waits until the call says the text to the person.
 func (p *person) reads(text string) {
 	p.t.Helper()
-	eventually(p.t, joining, fmt.Sprintf("%s reads %q", p.name, text), func() (bool, string) {
+	p.eventually(joining, fmt.Sprintf("%s reads %q", p.name, text), func() (bool, string) {
 		said, err := ask[string](p, "call.text()")
 		return seen(strings.Contains(said, text), said, err)
 	})

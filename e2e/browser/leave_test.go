@@ -61,7 +61,7 @@ func (c *call) begin(guests ...*person) {
 func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
 	line := regexp.MustCompile(`msg="leave: state" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
-	eventually(p.t, joining, p.name+"'s leave is kept alive", func() (bool, string) {
+	p.eventually(joining, p.name+"'s leave is kept alive", func() (bool, string) {
 		for _, match := range line.FindAllStringSubmatch(serviceLog(p.stack), -1) {
 			hash = match[1]
 		}
@@ -89,12 +89,12 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
 	ended := regexp.MustCompile(`msg="leave: ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
-	eventually(c.t, 10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
+	c.eventually(10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
 	})
 	var n int // Synapse writes its line after it has answered
-	eventually(c.t, 10*time.Second, "the homeserver says that it has sent "+c.leave, func() (bool, string) {
+	c.eventually(10*time.Second, "the homeserver says that it has sent "+c.leave, func() (bool, string) {
 		n = c.sends(c.leave)
 		return n > 0, ""
 	})
@@ -185,20 +185,20 @@ func (c *call) stays(d time.Duration) {
 func TestLeave(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
-		t.Run(fmt.Sprintf("tab closed in %s", mode), func(t *testing.T) {
+		subtest(t, s, fmt.Sprintf("tab closed in %s", mode), func(t *testing.T) {
 			c := newCall(t, s, mode)
 			c.alice.closeTab()
 			c.isSent(2 * time.Second)
 		})
-		t.Run(fmt.Sprintf("browser killed in %s", mode), func(t *testing.T) {
+		subtest(t, s, fmt.Sprintf("browser killed in %s", mode), func(t *testing.T) {
 			c := newCall(t, s, mode)
 			c.alice.chromium.Kill()
 			c.isSent(30 * time.Second)
 		})
 	}
-	t.Run("reload", func(t *testing.T) { reload(newCall(t, s, stack.Compatibility)) })
-	t.Run("takeover", func(t *testing.T) { takeover(t, s) })
-	t.Run("control", func(t *testing.T) { control(newCall(t, s, stack.Compatibility)) })
+	subtest(t, s, "reload", func(t *testing.T) { reload(newCall(t, s, stack.Compatibility)) })
+	subtest(t, s, "takeover", func(t *testing.T) { takeover(t, s) })
+	subtest(t, s, "control", func(t *testing.T) { control(newCall(t, s, stack.Compatibility)) })
 }
 
 // control shows that it is the service that has members leave: while it is

@@ -56,7 +56,7 @@ func present(membership map[string]any) bool {
 // isMember waits until another person finds that this one is in the call.
 func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	p.t.Helper()
-	eventually(p.t, joining, p.name+" is a member", func() (bool, string) {
+	p.eventually(joining, p.name+" is a member", func() (bool, string) {
 		found, err := p.membership(p.t.Context(), by.Account, room, mode)
 		return seen(present(found), found, err)
 	})
@@ -66,7 +66,7 @@ func (p *person) isMember(by *person, room string, mode stack.Mode) {
 // is not any more, and returns how long that took.
 func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
 	p.t.Helper()
-	return eventually(p.t, limit, p.name+" has left", func() (bool, string) {
+	return p.eventually(limit, p.name+" has left", func() (bool, string) {
 		found, err := p.membership(p.t.Context(), by.Account, room, mode)
 		return seen(found != nil && !present(found), found, err)
 	})

@@ -30,7 +30,7 @@ func TestNetworkCut(t *testing.T) {
 	wire := alice.throughWire()
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: alice, bob: bob}
 	var hers []netip.AddrPort // where Alice's media comes from
-	c.alone = func() { hers = settled(t, relay) }
+	c.alone = func() { hers = settled(t, s, relay) }
 	c.begin()
 
 	wire.Cut()
@@ -56,10 +56,10 @@ func TestNetworkCut(t *testing.T) {
 const settling = 3 * time.Second
 
 // settled returns from where a browser sends media, once nothing is new.
-func settled(t *testing.T, relay *stack.UDPRelay) (from []netip.AddrPort) {
+func settled(t *testing.T, s *stack.Stack, relay *stack.UDPRelay) (from []netip.AddrPort) {
 	t.Helper()
 	since := time.Now()
-	eventually(t, joining, "media has found its ways", func() (bool, string) {
+	eventually(t, s, joining, "media has found its ways", func() (bool, string) {
 		if now := relay.Clients(); len(now) != len(from) {
 			from, since = now, time.Now()
 		}
@@ -91,7 +91,7 @@ func (p *person) hearsNothing(d time.Duration) {
 	p.t.Helper()
 	var last media
 	since := time.Now()
-	eventually(p.t, cut, p.name+" receives nothing for "+d.String(), func() (bool, string) {
+	p.eventually(cut, p.name+" receives nothing for "+d.String(), func() (bool, string) {
 		now, err := p.media()
 		if err != nil || now.FramesDecoded != last.FramesDecoded || now.AudioReceived != last.AudioReceived {
 			last, since = now, time.Now()

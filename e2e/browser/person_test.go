@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"os"
@@ -34,10 +35,11 @@ type person struct {
 }
 
 // newPerson registers somebody on the stack's homeserver, with the test in the
-// name: nobody else there is called so.
+// name, for those who read logs, and something that no other run of it has.
 func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	t.Helper()
 	name += "." + strings.Trim(strange.ReplaceAllString(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")), "-"), "-")
+	name += "." + strings.ToLower(rand.Text()[:6])
 	registered, err := account.Register(within(t, starting), s.Synapse.URL(), name)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/e2e/stack"
 	"matrixrtc-auth/matrix/matrixtest"
 	"matrixrtc-auth/setup"
 )
@@ -49,6 +50,7 @@ var layouts = []layout{
 // proxy is a proxy under test, in front of two backends that say what they got.
 type proxy struct {
 	t       *testing.T
+	host    *stack.Host
 	layout  layout
 	dir     string // what setup wrote
 	work    string
@@ -58,36 +60,46 @@ type proxy struct {
 
 func newProxy(t *testing.T, l layout) *proxy {
 	t.Helper()
-	p := &proxy{t: t, layout: l, dir: t.TempDir(), work: t.TempDir(), address: freeAddress(t)}
+	p := &proxy{t: t, layout: l, dir: t.TempDir(), work: t.TempDir()}
+	p.host = stack.NewHost(p.work)
+	t.Cleanup(p.host.Close)
+	p.address = p.freeAddress()
 	args := append([]string{"--server-name", "example.org", "--dir", p.dir}, l.flags...)
 	var out bytes.Buffer
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("../..")); code != 0 {
 		t.Fatalf("setup ends with %d\n%s", code, out.String())
 	}
-	p.backend = []string{"127.0.0.1:8080", backend(t, "jwt"), "127.0.0.1:7880", backend(t, "sfu")}
+	p.backend = []string{"127.0.0.1:8080", p.startBackend("jwt"), "127.0.0.1:7880", p.startBackend("sfu")}
 	return p
 }
 
-// backend says its name and what it got.
-func backend(t *testing.T, name string) (address string) {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// startBackend starts one that says its name and what it got.
+func (p *proxy) startBackend(name string) (address string) {
+	p.t.Helper()
+	address = p.freeAddress()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s host=%s for=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
 			r.Header.Get("X-Forwarded-For"), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
 	}))
-	t.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://")
+	server.Listener.Close() // one at a port of the system's choice
+	server.Listener = listener
+	server.Start()
+	p.t.Cleanup(server.Close)
+	return address
 }
 
-// freeAddress is an address of loopback that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// freeAddress is an address of loopback that nobody else has.
+func (p *proxy) freeAddress() string {
+	p.t.Helper()
+	address, err := p.host.Address()
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // file is the text of a written file in which old texts, each of which must be

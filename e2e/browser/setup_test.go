@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,15 +107,43 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 	if err := s.Start(within(t, starting)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { tail(t, s) })
+	t.Cleanup(func() {
+		if _, before := shown.Load(s); !before { // by a subtest
+			tail(t, s)
+		}
+	})
 	return s
 }
 
-// tail shows the end of every log when the test has failed.
+// subtest runs one that uses a stack, whose logs it shows when it fails, before
+// anything that it started ends.
+func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		defer tail(t, s)
+		test(t)
+	})
+}
+
+// shown has each test with the stack whose logs it has shown, and each stack
+// whose logs any has.
+var shown sync.Map
+
+type showing struct {
+	t *testing.T
+	s *stack.Stack
+}
+
+// tail shows the end of every log when the test has failed, once.
 func tail(t *testing.T, s *stack.Stack) {
+	t.Helper()
 	if !t.Failed() {
 		return
 	}
+	if _, before := shown.LoadOrStore(showing{t, s}, true); before {
+		return
+	}
+	shown.Store(s, true)
 	for _, part := range s.Parts() {
 		t.Logf("%s ends:\n%s", filepath.Base(part.Log().Path()), narrow(part.Log().Tail(20)))
 	}

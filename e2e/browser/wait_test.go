@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/e2e/stack"
 )
 
 // pollEvery is the pause between two looks at a condition.
 const pollEvery = 200 * time.Millisecond
 
 // eventually looks until the condition holds and returns how long that took.
-// The condition says what it saw last, for the message when the limit is over.
-func eventually(t *testing.T, limit time.Duration, what string, holds func() (bool, string)) time.Duration {
+// When the limit is over, the message has what the condition says that it saw
+// last, and the ends of the stack's logs.
+func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, holds func() (bool, string)) time.Duration {
 	t.Helper()
 	began := time.Now()
 	ticker := time.NewTicker(pollEvery)
@@ -23,10 +26,22 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() (bo
 			return took
 		}
 		if took > limit {
-			t.Fatalf("after %s not yet: %s; last seen: %s", limit, what, saw)
+			t.Errorf("after %s not yet: %s; last seen: %s", limit, what, saw)
+			tail(t, s)
+			t.FailNow()
 		}
 		<-ticker.C
 	}
+}
+
+func (p *person) eventually(limit time.Duration, what string, holds func() (bool, string)) time.Duration {
+	p.t.Helper()
+	return eventually(p.t, p.stack, limit, what, holds)
+}
+
+func (c *call) eventually(limit time.Duration, what string, holds func() (bool, string)) time.Duration {
+	c.t.Helper()
+	return eventually(c.t, c.stack, limit, what, holds)
 }
 
 // seen is a condition's answer about a value, or about the error that kept it

@@ -15,7 +15,8 @@ import (
 func TestWritten(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
-	flags := []string{"--server-name", stack.Domain, "--jwt-host", "jwt." + stack.Domain, "--sfu-host", "sfu." + stack.Domain, "--dir", dir}
+	flags := []string{"--server-name", stack.Domain, "--jwt-host", "jwt." + stack.Domain, "--sfu-host", "sfu." + stack.Domain,
+		"--base-url", "https://matrix." + stack.Domain, "--dir", dir}
 	if code := setup.Run(t.Context(), flags, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
 		t.Fatalf("setup ends with %d\n%s", code, out.String())
 	}
@@ -24,6 +25,6 @@ func TestWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStack(t, stack.Written(string(config)), func(s *stack.Stack) { s.Written = dir })
-	t.Run("curl", func(t *testing.T) { curlJourney(t, s) })
+	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	bothModes(t, s)
 }

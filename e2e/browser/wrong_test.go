@@ -79,7 +79,7 @@ func start(t *testing.T, part stack.Part) {
 func TestWrong(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
 	for _, w := range wrongs(s) {
-		t.Run(w.what, func(t *testing.T) {
+		subtest(t, s, w.what, func(t *testing.T) {
 			row := documented(t, w.what)
 			w.make(t, s)
 			defer w.end(t, s)
@@ -110,7 +110,7 @@ func TestNoWebhooks(t *testing.T) {
 	c.begin()
 	warning := regexp.MustCompile(`level=WARN msg="leave: .*` + regexp.QuoteMeta(row.log))
 	warnings := func() int { return len(warning.FindAllString(serviceLog(s), -1)) }
-	eventually(t, time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
+	c.eventually(time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
 	c.alice.closeTab()
 	c.isSent(40 * time.Second) // two looks, at most 10 s apart, and then some
 	if n := warnings(); n != 1 {

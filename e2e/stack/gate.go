@@ -40,10 +40,13 @@ func (g *gate) pass() {
 
 // end opens the gate for good and calls what was left with onEnd.
 func (g *gate) end() {
-	g.open()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ended = true
+	if g.opened != nil {
+		close(g.opened)
+		g.opened = nil
+	}
 	for _, end := range g.ends {
 		end()
 	}

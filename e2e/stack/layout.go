@@ -36,6 +36,7 @@ type site struct {
 	service, sfu, homeserver string // addresses
 	certificate, key         string // paths
 	page                     page
+	web                      string // directory with the well-known file, as the server name's website has it
 }
 
 // SubDomains is the layout of the README's deployment: jwt. and sfu. are hosts
@@ -50,14 +51,19 @@ func SubDomains(domain string) Layout {
 			return "", err
 		}
 		sfu, err := s.subDomain("sfu")
-		return jwt + sfu + s.homeserverServers(), err
+		if err != nil {
+			return "", err
+		}
+		others, err := s.homeserverServers()
+		return jwt + sfu + others, err
 	}
 	return l
 }
 
 // Prefixes is the layout with one host and path prefixes: the README's nginx
 // server as it stands there, with the homeserver's own location added. A slash
-// at the end of the service's URL is what many well-known files have.
+// at the end of the service's URL is what many well-known files have. Synapse
+// serves that file, with the README's addition to homeserver.yaml.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -82,7 +88,8 @@ func Written(config string) Layout {
 			config = strings.NewReplacer(live+"fullchain.pem", s.certificate, live+"privkey.pem", s.key).Replace(config)
 		}
 		config = strings.ReplaceAll(config, "    listen [::]:443 ssl;\n", "")
-		return s.moved(config) + s.homeserverServers(), nil
+		others, err := s.homeserverServers()
+		return s.moved(config) + others, err
 	}
 	return l
 }
@@ -97,7 +104,8 @@ func DSM(config string, webSocket bool) Layout {
 			config = strings.Replace(config, webSocketComment,
 				"proxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection $connection_upgrade;", 1)
 		}
-		return s.moved(config) + s.homeserverServers(), nil
+		others, err := s.homeserverServers()
+		return s.moved(config) + others, err
 	}
 	return l
 }
@@ -154,7 +162,7 @@ func (s site) prefixes() (string, error) {
 	return s.moved(block), nil
 }
 
-// moved replaces names, ports and paths of the README's nginx block.
+// moved replaces names, ports and paths of the README's nginx blocks.
 func (s site) moved(block string) string {
 	const live = "/etc/letsencrypt/live/matrix." + readmeDomain + "/"
 	return strings.NewReplacer(
@@ -163,6 +171,7 @@ func (s site) moved(block string) string {
 		live+"privkey.pem", s.key,
 		"127.0.0.1:8080", s.service,
 		"127.0.0.1:7880", s.sfu,
+		"/var/www/"+readmeDomain, s.web,
 		readmeDomain, s.domain,
 	).Replace(block)
 }
@@ -195,11 +204,13 @@ func (s site) server(name, locations string) string {
 		s.listen, name, s.certificate, s.key, locations)
 }
 
-// homeserverServers are the homeserver's under its server name and under
-// matrix., and the page's.
-func (s site) homeserverServers() string {
-	return s.server(s.domain+" matrix."+s.domain, s.homeserverLocation()) +
-		s.server("call."+s.domain, s.pageLocations())
+// homeserverServers are that of the server name, which has nothing but the
+// well-known file, as the README says; the homeserver's; and the page's.
+func (s site) homeserverServers() (string, error) {
+	wellKnown, err := s.readme.Block("nginx", "location = /.well-known/matrix/client")
+	return s.server(s.domain, s.moved(wellKnown)) +
+		s.server("matrix."+s.domain, s.homeserverLocation()) +
+		s.server("call."+s.domain, s.pageLocations()), err
 }
 
 // homeserverLocation is what Synapse's documentation gives to nginx.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/template"
 	"time"
 )
@@ -16,8 +17,10 @@ type Nginx struct {
 	Host    *Host
 	Program string
 	Name    string // of its files and log; "nginx" when empty
-	// Servers is what stands in its http block. They listen at the address.
+	// Servers is what stands in its http block. They listen at the address, and
+	// at those of Inside.
 	Servers string
+	Inside  []string
 	// Listen is its address, when that has to be a certain one.
 	Listen string
 
@@ -30,7 +33,7 @@ var nginxConf string
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
 
-// Start returns once nginx listens. A second Start, after Stop, comes back on
+// Start returns once nginx listens everywhere. A second Start, after Stop, comes back on
 // the same port.
 func (n *Nginx) Start(ctx context.Context) error {
 	if _, err := n.Address(); err != nil {
@@ -41,13 +44,17 @@ func (n *Nginx) Start(ctx context.Context) error {
 		return err
 	}
 	n.process, err = start(ctx, n.Host, command{
-		name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}, ports: []int{port(n.address)},
+		name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}, ports: ports(n.listening()),
 	})
 	if err != nil {
 		return err
 	}
-	return n.process.await(ctx, func() bool { return listens(ctx, n.address) })
+	return n.process.await(ctx, func() bool {
+		return !slices.ContainsFunc(n.listening(), func(address string) bool { return !listens(ctx, address) })
+	})
 }
+
+func (n *Nginx) listening() []string { return append([]string{n.address}, n.Inside...) }
 
 func (n *Nginx) name() string {
 	if n.Name == "" {

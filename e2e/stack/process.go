@@ -150,14 +150,16 @@ func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // answers reports whether a GET of the URL is answered with 200.
-func answers(ctx context.Context, url string) bool {
+func answers(ctx context.Context, url string) bool { return answersTo(ctx, asker, url) }
+
+func answersTo(ctx context.Context, client *http.Client, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false
 	}
-	resp, err := asker.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -127,6 +128,54 @@ func TestUDPRelay(t *testing.T) {
 	relay.Restore()
 	if !reached(alice, 10*time.Second) || !reached(late, 10*time.Second) {
 		t.Fatal("nothing comes through after the cut")
+	}
+}
+
+// A relay stops while datagrams of new clients arrive.
+func TestUDPRelayStops(t *testing.T) {
+	host := NewHost(t.TempDir())
+	defer host.Close()
+	port, err := host.ports(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		relay := &UDPRelay{Port: port}
+		if err := relay.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var clients sync.WaitGroup
+		for range 20 {
+			client := dialRelay(t, port)
+			clients.Go(func() { client.Write([]byte("hello")) })
+		}
+		stopped := make(chan struct{})
+		go func() { relay.Stop(); close(stopped) }()
+		select {
+		case <-stopped:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the relay does not stop")
+		}
+		clients.Wait()
+	}
+}
+
+// What comes while the relay stops begins no flow.
+func TestUDPRelayStopped(t *testing.T) {
+	host := NewHost(t.TempDir())
+	defer host.Close()
+	port, err := host.ports(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := &UDPRelay{Port: port}
+	if err := relay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	relay.Stop()
+	if flow := relay.flow(netip.MustParseAddrPort("127.0.0.1:1")); flow != nil {
+		flow.Close()
+		t.Error("a flow begins when the relay has stopped")
 	}
 }
 

@@ -105,8 +105,11 @@ type Part interface {
 	Exited() <-chan struct{}
 }
 
-// Parts are the components in the order in which they start.
+// Parts are the components in the order in which they start; none before Start.
 func (s *Stack) Parts() []Part {
+	if !s.assembled {
+		return nil
+	}
 	var parts []Part
 	if s.Lent == nil {
 		parts = append(parts, s.Synapse)
@@ -124,9 +127,6 @@ func (s *Stack) Parts() []Part {
 // Stop ends everything, in the order in which deployments end: first what
 // clients talk to.
 func (s *Stack) Stop() error {
-	if !s.assembled {
-		return nil
-	}
 	var faults []error
 	parts := s.Parts()
 	for i := range parts {
@@ -220,8 +220,7 @@ func (s *Stack) homeserverAdditions(text Readme) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain)
-	return []string{names.Replace(calls), names.Replace(wellKnown)}, nil
+	return []string{s.renamed(calls), s.renamed(wellKnown)}, nil
 }
 
 // federation returns the listener for other homeservers, if there is to be one.
@@ -331,6 +330,7 @@ func (s *Stack) assembleNginx(text Readme) error {
 	if err != nil {
 		return err
 	}
+	s.Nginx.Inside = append(s.Nginx.Inside, balancer)
 	if !s.NoWebhooks {
 		s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
 	}
@@ -339,6 +339,9 @@ func (s *Stack) assembleNginx(text Readme) error {
 		service: "services", homeserver: s.Synapse.address,
 		sfu: strings.TrimPrefix(s.SFU.APIURL(), "http://"),
 	}
+	if site.web, err = s.website(text); err != nil {
+		return err
+	}
 	site.certificate, site.key, err = s.Host.writeCertificate("nginx", s.CA.Certificate(s.Layout.Names...))
 	if err != nil {
 		return err
@@ -346,6 +349,34 @@ func (s *Stack) assembleNginx(text Readme) error {
 	servers, err := s.Layout.servers(site)
 	s.Nginx.Servers = s.upstream(balancer) + servers
 	return err
+}
+
+// website writes what the server name's website has, the README's well-known
+// file or setup's, and returns its directory.
+func (s *Stack) website(text Readme) (dir string, err error) {
+	content, err := s.wellKnown(text)
+	if err != nil {
+		return "", err
+	}
+	const file = "www/.well-known/matrix/client"
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(s.Host.Dir, file)), 0o700); err != nil {
+		return "", err
+	}
+	_, err = s.Host.WriteFile(file, content)
+	return filepath.Join(s.Host.Dir, "www"), err
+}
+
+func (s *Stack) wellKnown(text Readme) ([]byte, error) {
+	if s.Written != "" {
+		return os.ReadFile(filepath.Join(s.Written, "well-known-client.json"))
+	}
+	block, err := text.Block("json", "org.matrix.msc4143.rtc_foci")
+	return []byte(s.renamed(block)), err
+}
+
+// renamed replaces the README's names in what it has of the homeserver's.
+func (s *Stack) renamed(block string) string {
+	return strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain).Replace(block)
 }
 
 // upstream is the group of the services, in turn, and an address inside for

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,7 +47,7 @@ type Federation struct {
 //go:embed homeserver.yaml
 var freshHomeserver []byte
 
-// Start returns once Synapse answers. A second Start, after Stop or Kill, comes
+// Start returns once Synapse answers at every listener. A second Start, after Stop or Kill, comes
 // back on the same port with what it knew.
 func (s *Synapse) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
@@ -56,14 +58,42 @@ func (s *Synapse) Start(ctx context.Context) error {
 	}
 	var err error
 	s.process, err = start(ctx, s.Host, command{
-		ports: []int{port(s.address)},
+		ports: ports(s.listening()),
 		name:  s.name(), program: s.Python, dir: s.directory(),
 		args: []string{"-m", "synapse.app.homeserver", "-c", "homeserver.yaml"},
 	})
 	if err != nil {
 		return err
 	}
-	return s.process.await(ctx, func() bool { return answers(ctx, s.URL()+"/health") })
+	return s.process.await(ctx, func() bool { return s.ready(ctx) })
+}
+
+// ready reports whether every listener answers; of that for other homeservers,
+// with the certificate that they trust.
+func (s *Synapse) ready(ctx context.Context) bool {
+	if !answers(ctx, s.URL()+"/health") || s.Bare != "" && !answers(ctx, "http://"+s.Bare+"/health") {
+		return false
+	}
+	return s.Federation == nil || s.Federation.answers(ctx)
+}
+
+// listening are the addresses of its listeners.
+func (s *Synapse) listening() []string {
+	addresses := []string{s.address}
+	if s.Bare != "" {
+		addresses = append(addresses, s.Bare)
+	}
+	if s.Federation != nil {
+		addresses = append(addresses, s.Federation.Address)
+	}
+	return addresses
+}
+
+func (f *Federation) answers(ctx context.Context) bool {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(f.CA)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	return answersTo(ctx, client, "https://"+f.Address+"/_matrix/federation/v1/version")
 }
 
 func (s *Synapse) name() string {

@@ -20,6 +20,7 @@ type Tools struct {
 	Curl     string
 	Buildah  string
 	Busybox  string // static
+	Caddy    string
 }
 
 // FindTools finds everything but the browser's part, and names what is missing.
@@ -52,6 +53,7 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	t.Curl = f.program("curl")
 	t.Buildah = f.program("buildah")
 	t.Busybox = f.program("busybox")
+	t.Caddy = f.program("caddy")
 	return t, f.fault()
 }
 

@@ -22,6 +22,7 @@ type UDPRelay struct {
 	flows map[netip.AddrPort]*net.UDPConn // by client, to the SFU
 	// allowed, when it is not nil, has the clients whose network is not cut.
 	allowed map[netip.AddrPort]bool
+	stopped bool
 }
 
 // Start listens.
@@ -61,15 +62,21 @@ func (r *UDPRelay) Restore() {
 	r.allowed = nil
 }
 
-// Stop ends the relay.
+// Stop ends the relay. It takes the datagram with it that is in hand: a flow
+// that began now would be closed by nobody.
 func (r *UDPRelay) Stop() {
 	r.conn.Close()
+	r.closeFlows()
+	r.open.Wait()
+}
+
+func (r *UDPRelay) closeFlows() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
 	for _, flow := range r.flows {
 		flow.Close()
 	}
-	r.mu.Unlock()
-	r.open.Wait()
 }
 
 func (r *UDPRelay) forward() {
@@ -85,11 +92,12 @@ func (r *UDPRelay) forward() {
 	}
 }
 
-// flow returns the client's socket to the SFU, nil while its network is cut.
+// flow returns the client's socket to the SFU, nil while its network is cut and
+// when the relay has stopped.
 func (r *UDPRelay) flow(client netip.AddrPort) *net.UDPConn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.allowed != nil && !r.allowed[client] {
+	if r.stopped || r.allowed != nil && !r.allowed[client] {
 		return nil
 	}
 	if flow := r.flows[client]; flow != nil {
