@@ -118,6 +118,7 @@ func replace(old, new string) func(*stack) {
 
 var livekitBreaks = map[string]func(*stack){
 	"livekit-file":        func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
+	"livekit-file-closed": func(s *stack) { s.closed = "/etc/livekit.yaml" },
 	"livekit-yaml":        replace("room:\n", "room\n"),
 	"livekit-key-unknown": replace("room:\n", "logging:\nlevel: info\nroom:\n"),
 	"livekit-secret":      replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),

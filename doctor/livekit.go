@@ -3,7 +3,9 @@ package doctor
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"sort"
@@ -74,6 +76,8 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	}
 	text, err := e.look.ReadFile(name)
 	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return found("livekit-file-closed", nil, "%s cannot be read: permission denied", clip(name))
 	case err != nil && e.o.LiveKitYAML == "":
 		return na("there is no %s here; --livekit-yaml names it", name)
 	case err != nil:

@@ -48,16 +48,16 @@ func nameOf(f Finding) string {
 // TestRange: media ports may be among those of outgoing connections if all of
 // them are reserved.
 func TestRange(t *testing.T) {
-	const setups = "rtc: {port_range_start: 50000, port_range_end: 50200}"
+	const ofGuides = "rtc: {port_range_start: 50000, port_range_end: 50200}"
 	const doubt = "livekit-range-ephemeral"
 	for _, test := range []struct{ yaml, reserved, want string }{
-		{setups, "", doubt},
-		{setups, "50000-50200", ""},
-		{setups, "8080,50000-50200", ""},
-		{setups, "49000-50100,50101,50102-60000", ""},
-		{setups, "50000-50199", doubt},
-		{setups, "50001-50200", doubt},
-		{setups, "50000-50100,50102-50200", doubt},
+		{ofGuides, "", doubt},
+		{ofGuides, "50000-50200", ""},
+		{ofGuides, "8080,50000-50200", ""},
+		{ofGuides, "49000-50100,50101,50102-60000", ""},
+		{ofGuides, "50000-50199", doubt},
+		{ofGuides, "50001-50200", doubt},
+		{ofGuides, "50000-50100,50102-50200", doubt},
 		{"{}", "", doubt},
 		{"{}", "50000-60000", ""},
 		{"rtc: {port_range_start: 20000, port_range_end: 20200}", "", ""},

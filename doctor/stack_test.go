@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"crypto/tls"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -49,6 +50,7 @@ type stack struct {
 
 	env     map[string]string
 	files   map[string]string
+	closed  string // a file that may not be read
 	options doctor.Options
 
 	dns         map[string][]string // host → addresses
@@ -202,6 +204,9 @@ func (s *stack) load() (config.Config, []string, error) {
 }
 
 func (s *stack) readFile(name string) ([]byte, error) {
+	if name == s.closed {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
 	if text, there := s.files[name]; there {
 		return []byte(text), nil
 	}

@@ -18,7 +18,7 @@ var examples = vars{
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
-	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "50000-50200", "turn_port": "3478", "listen": "8080",
+	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200", "turn_port": "3478", "listen": "8080",
 	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
 	"days": "9", "range": "50000-50200", "other": "https://matrix.example.org",
 }
