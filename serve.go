@@ -36,6 +36,9 @@ func serve(ctx context.Context, stderr io.Writer) int {
 		}
 		return exitFailed
 	}
+	if cfg.RootCAs != nil {
+		freeCertificates()
+	}
 	log.Info("starting", "version", buildVersion(), "config", cfg)
 	if err := serveConfig(ctx, cfg, log); err != nil {
 		log.Error("stopped", "error", err)
