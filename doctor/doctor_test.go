@@ -72,6 +72,22 @@ func TestWithoutIPv6(t *testing.T) {
 	}
 }
 
+// TestHairpinOfOne: where one of two addresses is behind NAT loopback, the other
+// answers, and all is looked at.
+func TestHairpinOfOne(t *testing.T) {
+	s := newStack(t)
+	s.dns[jwtHost] = []string{jwtIP, "203.0.113.3"}
+	s.routes["tcp 203.0.113.3:443"] = "silent"
+	for _, c := range s.examine().Checks {
+		switch {
+		case c.ID == "public.addresses" && (c.CauseID() != "hairpin" || strings.Contains(c.Remedy, "remove")):
+			t.Errorf("%s: %s: %s", c.CauseID(), c.Seen, c.Remedy)
+		case c.ID == "public.healthz" && c.Status != doctor.OK, c.ID != "public.addresses" && c.CauseID() != "":
+			t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+		}
+	}
+}
+
 // TestBehindHairpin: where nothing public answers from inside, what the
 // operator said of the inside is looked at all the same.
 func TestBehindHairpin(t *testing.T) {
