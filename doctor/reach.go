@@ -124,6 +124,8 @@ func (e *exam) judgeReach(p place, attempts []attempt) Finding {
 		return found("dead-ipv6", v, "%s", text)
 	case t.good > 0:
 		return found("dead-address", v, "%s", text)
+	case t.dead == nil && t.behind == 0:
+		return found("ipv6-only", v, "%s", text)
 	case !e.o.Outside && t.public > 0:
 		return found("hairpin", v, "%s", text)
 	}
