@@ -148,5 +148,6 @@ func (e *exam) legacyTURN(ctx context.Context, s *server) Finding {
 	if err != nil || r.status != http.StatusOK || json.Unmarshal(r.body, &answer) != nil || len(answer.URIs) == 0 {
 		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
 	}
-	return ok("the homeserver hands out %s: for legacy calls only, LiveKit has a TURN server of its own", clip(answer.URIs[0]))
+	note, _ := causeOf("legacy-turn").explain(nil)
+	return ok("%s: %s", clip(answer.URIs[0]), note)
 }

@@ -88,6 +88,25 @@ func TestHairpinOfOne(t *testing.T) {
 	}
 }
 
+// TestLegacyTURN: the homeserver's TURN server is told for what it is, as the
+// table has it.
+func TestLegacyTURN(t *testing.T) {
+	var note doctor.Cause
+	for _, c := range doctor.Causes() {
+		if slices.Contains(c.Checks, "homeserver.legacy_turn") {
+			note = c
+		}
+	}
+	if !slices.Contains(note.Rows, 22) || !strings.Contains(doctor.Troubleshooting(), "coturn") {
+		t.Errorf("the table says nothing of it: %+v", note)
+	}
+	for _, c := range newStack(t).examine().Checks {
+		if c.ID == "homeserver.legacy_turn" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "turn:turn.example.org") || !strings.HasSuffix(c.Seen, note.Text)) {
+			t.Errorf("%s: %s", c.Status, c.Seen)
+		}
+	}
+}
+
 // TestBehindHairpin: where nothing public answers from inside, what the
 // operator said of the inside is looked at all the same.
 func TestBehindHairpin(t *testing.T) {
