@@ -18,7 +18,7 @@ var configCauses = []Cause{
 		Remedy: "look at each entry that the line names: nothing needs to change if the ids of your users end so, behind their colon"},
 	{ID: "own-server-missing", Rows: []int{16}, Checks: []string{"config.full_access"}, From: "inside", Status: Fail, Code: sfuError,
 		Text:   "{server} is not in the full-access list: its users can join calls, but not begin them",
-		Remedy: "add it: LIVEKIT_FULL_ACCESS_HOMESERVERS={server}"},
+		Remedy: "add {server} to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS={list}"},
 	{ID: "full-access-everyone", Rows: []int{15}, Checks: []string{"config.full_access"}, From: "inside", Status: Warn,
 		Text:   "the users of every homeserver may create rooms on this SFU",
 		Remedy: "list your own servers instead of *: LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org"},

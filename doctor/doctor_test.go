@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -84,6 +85,28 @@ func TestHairpinOfOne(t *testing.T) {
 			t.Errorf("%s: %s: %s", c.CauseID(), c.Seen, c.Remedy)
 		case c.ID == "public.healthz" && c.Status != doctor.OK, c.ID != "public.addresses" && c.CauseID() != "":
 			t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+		}
+	}
+}
+
+// TestOwnServerMissing: the setting that is proposed keeps the servers that are
+// there.
+func TestOwnServerMissing(t *testing.T) {
+	var many string
+	for n := range 10 {
+		many += fmt.Sprintf("homeserver-%d-of-others.example.org,", n)
+	}
+	for list, want := range map[string]string{
+		"other.org,more.org": "LIVEKIT_FULL_ACCESS_HOMESERVERS=other.org,more.org,example.org",
+		many + "other.org":   "add example.org to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS=…,example.org",
+	} {
+		s := newStack(t)
+		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", list)(s)
+		s.options = doctor.Options{Servers: apex(t), Only: []string{"config"}}
+		for _, c := range s.examine().Checks {
+			if c.ID == "config.full_access" && (c.CauseID() != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
+				t.Errorf("%s: %s, want %s", c.CauseID(), c.Remedy, want)
+			}
 		}
 	}
 }
