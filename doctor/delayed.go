@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"matrixrtc-auth/internal/secret"
 )
@@ -113,12 +114,9 @@ func (s *server) oldClients() string {
 
 // sameServices reports whether both lists lead to the same services.
 func sameServices(a, b []focus) bool {
-	services := map[string]bool{}
-	for _, f := range b {
-		services[f.Service] = true
-	}
 	for _, f := range a {
-		if f.Service != "" && !services[f.Service] {
+		there := func(other focus) bool { return sameAddress(f.Service, other.Service) }
+		if f.Service != "" && !slices.ContainsFunc(b, there) {
 			return false
 		}
 	}

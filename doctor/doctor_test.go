@@ -89,6 +89,28 @@ func TestHairpinOfOne(t *testing.T) {
 	}
 }
 
+// TestEqualAddresses: what is written otherwise is the same place all the same.
+func TestEqualAddresses(t *testing.T) {
+	for name, change := range map[string]func(*stack){
+		"--public-url": func(s *stack) { s.options.PublicURL = parse("https://JWT.example.org:443/") },
+		"--sfu-url":    func(s *stack) { s.options.SFUURL = "wss://SFU.example.org:443/" },
+		"transports": func(s *stack) {
+			s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org/"}]}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			change(s)
+			for _, c := range s.examine().Checks {
+				if c.CauseID() != "" {
+					t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+				}
+			}
+		})
+	}
+}
+
 // TestOwnServerMissing: the setting that is proposed keeps the servers that are
 // there.
 func TestOwnServerMissing(t *testing.T) {

@@ -80,6 +80,25 @@ func TestParseResolve(t *testing.T) {
 	}
 }
 
+func TestSameAddress(t *testing.T) {
+	const address = "https://jwt.example.org/livekit/jwt"
+	for text, want := range map[string]bool{
+		"https://JWT.example.org/livekit/jwt/":     true,
+		"https://jwt.example.org:443/livekit/jwt":  true,
+		"https://jwt.example.org:8443/livekit/jwt": false,
+		"http://jwt.example.org:443/livekit/jwt":   false,
+		"https://jwt.example.org/LiveKit/jwt":      false,
+		"https://jwt.example.org/livekit/jwt?a":    false,
+		"https://a@jwt.example.org/livekit/jwt":    false,
+		"https://jwt.example.org":                  false,
+		"":                                         false,
+	} {
+		if got := sameAddress(text, address); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // TestLineOf: the place of a fault in YAML is told without the text, which may
 // hold a secret.
 func TestLineOf(t *testing.T) {

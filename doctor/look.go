@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -201,4 +202,18 @@ func isPublic(addr netip.Addr) bool {
 func portOf(port, scheme string) string {
 	byScheme := map[string]string{"https": "443", "wss": "443", "http": "80", "ws": "80"}
 	return cmp.Or(port, byScheme[scheme])
+}
+
+// sameAddress reports whether two URLs lead to one place, however they are
+// written.
+func sameAddress(a, b string) bool { return plainAddress(a) == plainAddress(b) }
+
+// plainAddress writes out the port, and the host in small letters, without a
+// slash at the end.
+func plainAddress(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return text
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), portOf(u.Port(), u.Scheme)) + strings.TrimRight(u.EscapedPath(), "/")
 }

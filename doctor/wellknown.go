@@ -107,7 +107,7 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 		}
 	}
 	raw := livekit[0] // clients take the first one
-	if e.o.PublicURL != nil && strings.TrimRight(e.o.PublicURL.String(), "/") != strings.TrimRight(raw, "/") {
+	if e.o.PublicURL != nil && !sameAddress(e.o.PublicURL.String(), raw) {
 		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
 	}
