@@ -133,6 +133,20 @@ func TestOwnServerMissing(t *testing.T) {
 	}
 }
 
+// TestNoObject: JSON that is no object says nothing of where calls go.
+func TestNoObject(t *testing.T) {
+	for _, text := range []string{`null`, `[]`, `"https://jwt.example.org"`} {
+		s := newStack(t)
+		s.wellKnown = func(string) http.Handler { return document(text) }
+		s.options.Only = []string{"homeserver"}
+		for _, c := range s.examine().Checks {
+			if got := c.CauseID(); got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
+				t.Errorf("%s: %s: %s: %s", text, c.ID, got, c.Seen)
+			}
+		}
+	}
+}
+
 // TestLegacyTURN: the homeserver's TURN server is told for what it is, as the
 // table has it.
 func TestLegacyTURN(t *testing.T) {
