@@ -72,6 +72,9 @@ func TestParseResolve(t *testing.T) {
 		"example.org:443":           "",
 		"example.org:443:name":      "",
 		":443:127.0.0.1":            "",
+		"example.org:abc:127.0.0.1": "",
+		"example.org:0:127.0.0.1":   "",
+		"example.org:70000:::1":     "",
 	} {
 		hostPort, addr, err := parseResolve(text)
 		if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {

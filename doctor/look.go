@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -181,10 +182,11 @@ func parseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")
 	addr, err = netip.ParseAddr(strings.Trim(address, "[]"))
-	if !found || host == "" || port == "" || err != nil {
+	n, notPort := strconv.ParseUint(port, 10, 16)
+	if !found || host == "" || notPort != nil || n == 0 || err != nil {
 		return "", netip.Addr{}, fmt.Errorf("%q is not of the form host:port:address", text)
 	}
-	return strings.ToLower(host) + ":" + port, addr.Unmap(), nil
+	return fmt.Sprintf("%s:%d", strings.ToLower(host), n), addr.Unmap(), nil
 }
 
 // notRouted are the networks besides the private ones that no router of the
