@@ -287,6 +287,11 @@ func TestRemediesNameSettings(t *testing.T) {
 		"sfu-api-connect": {"http://livekit:7890"},
 		"sfu-proxy":       {"http://127.0.0.1:7890"},
 		"ice-tcp-closed":  {"publish 7991", "7991/tcp"},
+
+		"service-proxy":       {"http://127.0.0.1:LISTEN", "publish LISTEN"},
+		"service-is-sfu":      {"to port LISTEN instead of 7890"},
+		"prefix-not-stripped": {"http://127.0.0.1:LISTEN/;"},
+		"service-no-route":    {"http://127.0.0.1:LISTEN"},
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -309,7 +314,7 @@ func TestRemediesNameSettings(t *testing.T) {
 				if c.CauseID() == id {
 					_, listen, _ := net.SplitHostPort(s.env["LIVEKIT_JWT_BIND"])
 					for _, want := range wants {
-						want = strings.Replace(want, "LISTEN", listen, 1)
+						want = strings.ReplaceAll(want, "LISTEN", listen)
 						if !strings.Contains(c.Remedy, want) {
 							t.Errorf("no %q in: %s", want, c.Remedy)
 						}
