@@ -152,7 +152,10 @@ func (e *exam) certificate(ctx context.Context, p place) Finding {
 	}
 	defer raw.Close()
 	chain, err := handshake(ctx, raw, e.look.tlsConfig(p.host))
-	if err != nil {
+	switch {
+	case err != nil && reason(err) == noAnswer:
+		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
+	case err != nil:
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
 	}
 	return e.judgeChain(p, chain)
@@ -207,6 +210,9 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool) error {
 	return err
 }
 
+// noAnswer is the reason of what does not answer at all.
+const noAnswer = "no answer in time"
+
 // reason says in a few words why something cannot be reached; it holds no URL.
 func reason(err error) string {
 	var (
@@ -227,7 +233,7 @@ func reason(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "no answer in time"
+		return noAnswer
 	}
 	return clip(err.Error())
 }
