@@ -74,7 +74,10 @@ var wellKnownBreaks = map[string]func(*stack){
 		s.wellKnown = func(string) http.Handler {
 			return document(`{"m.homeserver":{"base_url":"https://matrix.example.org"}}`)
 		}
-		s.transport = answering(`{"rtc_transports":[{"type":"livekit"}]}`)
+	},
+	"foci-kind": func(s *stack) {
+		text := strings.NewReplacer("[", "", "]", "").Replace(goodDocument)
+		s.wellKnown = func(string) http.Handler { return document(text) }
 	},
 	"foci-elsewhere": func(s *stack) {
 		foci("https://nas.example.org")(s)

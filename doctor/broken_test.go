@@ -150,18 +150,19 @@ var reachBreaks = map[string]func(*stack){
 	"sfu-no-address":     func(s *stack) { delete(s.dns, sfuHost) },
 	"dns-broken":         func(s *stack) { s.dnsError[jwtHost] = &net.DNSError{Err: "server misbehaving", Name: jwtHost} },
 	"dead-ipv6":          func(s *stack) { s.dns[jwtHost] = []string{jwtIP, "fd00::3"} },
-	"dead-address":       func(s *stack) { s.dns[jwtHost] = []string{jwtIP, "10.0.0.99"} },
-	"hairpin":            func(s *stack) { s.dns[jwtHost] = []string{"203.0.113.3"}; s.routes["tcp 203.0.113.3:443"] = "silent" },
-	"apex-closed":        func(s *stack) { s.routes["tcp "+apexIP+":443"] = "127.0.0.1:1" },
-	"service-closed":     func(s *stack) { s.routes["tcp "+jwtIP+":443"] = "127.0.0.1:1" },
-	"sfu-closed":         func(s *stack) { s.routes["tcp "+sfuIP+":443"] = "127.0.0.1:1" },
-	"turn-closed":        func(s *stack) { s.routes["tcp "+turnIP+":443"] = "127.0.0.1:1" },
-	"ice-tcp-closed":     func(s *stack) { s.routes["tcp "+sfuIP+":7881"] = "127.0.0.1:1" },
-	"tls-none": func(s *stack) {
-		l := s.listen()
-		go answerStreams(l)
-		s.routes["tcp "+jwtIP+":443"] = l.Addr().String()
+	"ipv6-only": func(s *stack) {
+		s.dns[jwtHost] = []string{"2001:db8::3"}
+		s.unreachable["[2001:db8::3]:443"] = true
 	},
+	"dead-address":     func(s *stack) { s.dns[jwtHost] = []string{jwtIP, "10.0.0.99"} },
+	"hairpin":          func(s *stack) { s.dns[jwtHost] = []string{"203.0.113.3"}; s.routes["tcp 203.0.113.3:443"] = "silent" },
+	"apex-closed":      func(s *stack) { s.routes["tcp "+apexIP+":443"] = "127.0.0.1:1" },
+	"service-closed":   func(s *stack) { s.routes["tcp "+jwtIP+":443"] = "127.0.0.1:1" },
+	"sfu-closed":       func(s *stack) { s.routes["tcp "+sfuIP+":443"] = "127.0.0.1:1" },
+	"turn-closed":      func(s *stack) { s.routes["tcp "+turnIP+":443"] = "127.0.0.1:1" },
+	"ice-tcp-closed":   func(s *stack) { s.routes["tcp "+sfuIP+":7881"] = "127.0.0.1:1" },
+	"tls-none":         func(s *stack) { s.routes["tcp "+jwtIP+":443"] = newServer(s, http.NotFoundHandler()) },
+	"tls-silent":       func(s *stack) { s.routes["tcp "+jwtIP+":443"] = s.listen().Addr().String() },
 	"tls-expired":      func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), jwtHost) },
 	"tls-wrong-name":   func(s *stack) { s.certs[jwtHost] = s.ca.Certificate("nas.example.org") },
 	"tls-untrusted":    func(s *stack) { s.certs[jwtHost] = matrixtest.NewCA().Certificate(jwtHost) },

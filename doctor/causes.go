@@ -12,7 +12,8 @@ type Cause struct {
 	Checks []string
 	// From is where it shows: "inside", "outside" or "both".
 	From string
-	// Status is Fail, or Warn where it may be meant so or cannot be judged.
+	// Status is Fail, or Warn where it may be meant so or cannot be judged; OK is
+	// for a note on what people take for a cause, which no check finds.
 	Status Status
 	// Blocks has the checks that need the one that found it wait, for a Warn.
 	Blocks bool
@@ -59,7 +60,7 @@ func causeOf(id string) *Cause {
 
 // checkIDs are those of all checks.
 var checkIDs = func() []string {
-	list := []string{"homeserver.legacy_turn", "homeserver.discovery"} // which find no fault of their own
+	var list []string
 	for _, c := range table {
 		list = append(list, c.Checks...)
 	}

@@ -112,13 +112,13 @@ var mediaCauses = []Cause{
 }
 
 var userCauses = []Cause{
-	{ID: "token-unauthorized", Rows: []int{4, 9, 10}, Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: openIDError,
+	{ID: "token-unauthorized", Rows: []int{9, 10}, Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: openIDError,
 		Text:   "the service cannot verify the user at {server}",
 		Remedy: "its log has the cause; mostly LIVEKIT_FEDERATION_URL_OVERRIDES={server}=http://host.docker.internal:8008 is missing"},
 	{ID: "token-no-room", Rows: []int{13}, Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: sfuError,
 		Text:   "the service cannot create a room on LiveKit",
 		Remedy: "run doctor inside: the checks of sfu.api say why", Unbroken: "inside, sfu.api finds it first"},
-	{ID: "token-refused", Rows: []int{5, 22}, Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: openIDError,
+	{ID: "token-refused", Rows: []int{5}, Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: openIDError,
 		Text:   "the service gives out no access token",
 		Remedy: "its log has the cause, docs/operations.md what to do about it"},
 	{ID: "sfu-url-strange", Checks: []string{"user.sfu_get", "user.get_token"}, From: "both", Status: Fail, Code: sfuError,

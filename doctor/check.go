@@ -130,17 +130,26 @@ func (c *Check) run(ctx context.Context) {
 		c.ended.Finding = na("not looked at: %s", root.whyNot())
 		return
 	}
-	if interrupted(ctx) {
-		c.ended.Finding = na("interrupted")
+	if ctx.Err() != nil {
+		c.ended.Finding = c.cut(ctx)
 		return
 	}
 	start := time.Now()
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
-	if interrupted(ctx) && c.ended.Status != OK && c.Grace == 0 {
-		c.ended.Finding = na("interrupted") // the interruption may be the fault
+	if ctx.Err() != nil && c.ended.Status != OK && c.Grace == 0 {
+		c.ended.Finding = c.cut(ctx) // the end of the run may be the fault
+		return
 	}
 	c.excuse()
+}
+
+// cut says that the run ended before c could.
+func (c *Check) cut(ctx context.Context) Finding {
+	if interrupted(ctx) {
+		return na("interrupted")
+	}
+	return found("unfinished", vars{"check": c.ID}, "the %s of the whole run were over", runLimit)
 }
 
 // interrupted reports whether the run was ended from outside, not by its limit.

@@ -11,6 +11,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
 )
 
 // The exit codes.
@@ -134,6 +135,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []string, error))
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
+	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
@@ -144,6 +146,16 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []string, error))
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return o.checkUser()
+}
+
+// once is a list of servers without those that are named again.
+func once(list []matrix.ServerName) (names []matrix.ServerName) {
+	for _, name := range list {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // checkUser looks whether the user's homeserver is one that is looked at.

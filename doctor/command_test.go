@@ -328,6 +328,15 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// TestServerTwice: a server that is named twice is looked at once.
+func TestServerTwice(t *testing.T) {
+	s := newStack(t)
+	_, stdout, _ := s.command(t.Context(), "", "--server-name", apexHost, "--server-name", apexHost, "--only", "homeserver.addresses")
+	if n := strings.Count(stdout, "homeserver.addresses"); n != 1 {
+		t.Errorf("looked at %d times:\n%s", n, stdout)
+	}
+}
+
 // TestResolve: --resolve is believed instead of DNS.
 func TestResolve(t *testing.T) {
 	s := newStack(t)

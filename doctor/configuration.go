@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/matrix"
 )
 
 // configuration looks at what config knows. Warnings that have a check of
@@ -85,7 +88,7 @@ func (e *exam) fullAccess(context.Context) Finding {
 	}
 	for _, name := range own {
 		if !list.Contains(name) && e.look.Fault == nil {
-			return found("own-server-missing", vars{"server": name.String()}, "%s is not in the list: %s", name, list)
+			return found("own-server-missing", vars{"server": name.String(), "list": with(list, name)}, "%s is not in the list: %s", name, list)
 		}
 	}
 	if list.Everyone {
@@ -95,6 +98,18 @@ func (e *exam) fullAccess(context.Context) Finding {
 		return found("full-access-doubtful", nil, "%s", strings.Join(w, "; "))
 	}
 	return ok("%s", list)
+}
+
+// with is what the variable takes for a list and one more. Of a list that is too
+// long for a remedy the beginning is left out.
+func with(list config.ServerList, name matrix.ServerName) string {
+	if len(list.Servers) == 0 {
+		return name.String()
+	}
+	if whole := list.String() + "," + name.String(); clip(whole) == whole {
+		return whole
+	}
+	return "…," + name.String()
 }
 
 // noServerName reports whether a warning of config says that an entry cannot be

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"matrixrtc-auth/internal/secret"
 )
@@ -97,7 +98,7 @@ func (e *exam) judgeTransports(ctx context.Context, s *server, r reply) Finding 
 			}
 		}
 	}
-	if s.document != nil && !sameServices(answer.List, s.document.Foci) {
+	if s.document != nil && s.document.leadsSomewhere() && !sameServices(answer.List, s.document.Foci) {
 		return found("transports-differ", v, "%s", seen)
 	}
 	return ok("%s", seen)
@@ -113,12 +114,9 @@ func (s *server) oldClients() string {
 
 // sameServices reports whether both lists lead to the same services.
 func sameServices(a, b []focus) bool {
-	services := map[string]bool{}
-	for _, f := range b {
-		services[f.Service] = true
-	}
 	for _, f := range a {
-		if f.Service != "" && !services[f.Service] {
+		there := func(other focus) bool { return sameAddress(f.Service, other.Service) }
+		if f.Service != "" && !slices.ContainsFunc(b, there) {
 			return false
 		}
 	}
@@ -148,5 +146,6 @@ func (e *exam) legacyTURN(ctx context.Context, s *server) Finding {
 	if err != nil || r.status != http.StatusOK || json.Unmarshal(r.body, &answer) != nil || len(answer.URIs) == 0 {
 		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
 	}
-	return ok("the homeserver hands out %s: for legacy calls only, LiveKit has a TURN server of its own", clip(answer.URIs[0]))
+	note, _ := causeOf("legacy-turn").explain(nil)
+	return ok("%s: %s", clip(answer.URIs[0]), note)
 }

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -67,6 +68,99 @@ func TestWithoutIPv6(t *testing.T) {
 	s.unreachable["[fd00::3]:443"] = true
 	for _, c := range s.examine().Checks {
 		if c.ID == "public.addresses" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "fd00::3")) {
+			t.Errorf("%s: %s", c.Status, c.Seen)
+		}
+	}
+}
+
+// TestHairpinOfOne: where one of two addresses is behind NAT loopback, the other
+// answers, and all is looked at.
+func TestHairpinOfOne(t *testing.T) {
+	s := newStack(t)
+	s.dns[jwtHost] = []string{jwtIP, "203.0.113.3"}
+	s.routes["tcp 203.0.113.3:443"] = "silent"
+	for _, c := range s.examine().Checks {
+		switch {
+		case c.ID == "public.addresses" && (c.CauseID() != "hairpin" || strings.Contains(c.Remedy, "remove")):
+			t.Errorf("%s: %s: %s", c.CauseID(), c.Seen, c.Remedy)
+		case c.ID == "public.healthz" && c.Status != doctor.OK, c.ID != "public.addresses" && c.CauseID() != "":
+			t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+		}
+	}
+}
+
+// TestEqualAddresses: what is written otherwise is the same place all the same.
+func TestEqualAddresses(t *testing.T) {
+	for name, change := range map[string]func(*stack){
+		"--public-url": func(s *stack) { s.options.PublicURL = parse("https://JWT.example.org:443/") },
+		"--sfu-url":    func(s *stack) { s.options.SFUURL = "wss://SFU.example.org:443/" },
+		"transports": func(s *stack) {
+			s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org/"}]}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			change(s)
+			for _, c := range s.examine().Checks {
+				if c.CauseID() != "" {
+					t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+				}
+			}
+		})
+	}
+}
+
+// TestOwnServerMissing: the setting that is proposed keeps the servers that are
+// there.
+func TestOwnServerMissing(t *testing.T) {
+	var many string
+	for n := range 10 {
+		many += fmt.Sprintf("homeserver-%d-of-others.example.org,", n)
+	}
+	for list, want := range map[string]string{
+		"other.org,more.org": "LIVEKIT_FULL_ACCESS_HOMESERVERS=other.org,more.org,example.org",
+		many + "other.org":   "add example.org to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS=…,example.org",
+	} {
+		s := newStack(t)
+		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", list)(s)
+		s.options = doctor.Options{Servers: apex(t), Only: []string{"config"}}
+		for _, c := range s.examine().Checks {
+			if c.ID == "config.full_access" && (c.CauseID() != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
+				t.Errorf("%s: %s, want %s", c.CauseID(), c.Remedy, want)
+			}
+		}
+	}
+}
+
+// TestNoObject: JSON that is no object says nothing of where calls go.
+func TestNoObject(t *testing.T) {
+	for _, text := range []string{`null`, `[]`, `"https://jwt.example.org"`} {
+		s := newStack(t)
+		s.wellKnown = func(string) http.Handler { return document(text) }
+		s.options.Only = []string{"homeserver"}
+		for _, c := range s.examine().Checks {
+			if got := c.CauseID(); got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
+				t.Errorf("%s: %s: %s: %s", text, c.ID, got, c.Seen)
+			}
+		}
+	}
+}
+
+// TestLegacyTURN: the homeserver's TURN server is told for what it is, as the
+// table has it.
+func TestLegacyTURN(t *testing.T) {
+	var note doctor.Cause
+	for _, c := range doctor.Causes() {
+		if slices.Contains(c.Checks, "homeserver.legacy_turn") {
+			note = c
+		}
+	}
+	if !slices.Contains(note.Rows, 22) || !strings.Contains(doctor.Troubleshooting(), "coturn") {
+		t.Errorf("the table says nothing of it: %+v", note)
+	}
+	for _, c := range newStack(t).examine().Checks {
+		if c.ID == "homeserver.legacy_turn" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "turn:turn.example.org") || !strings.HasSuffix(c.Seen, note.Text)) {
 			t.Errorf("%s: %s", c.Status, c.Seen)
 		}
 	}
@@ -193,6 +287,11 @@ func TestRemediesNameSettings(t *testing.T) {
 		"sfu-api-connect": {"http://livekit:7890"},
 		"sfu-proxy":       {"http://127.0.0.1:7890"},
 		"ice-tcp-closed":  {"publish 7991", "7991/tcp"},
+
+		"service-proxy":       {"http://127.0.0.1:LISTEN", "publish LISTEN"},
+		"service-is-sfu":      {"to port LISTEN instead of 7890"},
+		"prefix-not-stripped": {"http://127.0.0.1:LISTEN/;"},
+		"service-no-route":    {"http://127.0.0.1:LISTEN"},
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -215,7 +314,7 @@ func TestRemediesNameSettings(t *testing.T) {
 				if c.CauseID() == id {
 					_, listen, _ := net.SplitHostPort(s.env["LIVEKIT_JWT_BIND"])
 					for _, want := range wants {
-						want = strings.Replace(want, "LISTEN", listen, 1)
+						want = strings.ReplaceAll(want, "LISTEN", listen)
 						if !strings.Contains(c.Remedy, want) {
 							t.Errorf("no %q in: %s", want, c.Remedy)
 						}

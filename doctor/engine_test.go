@@ -87,6 +87,39 @@ func TestTime(t *testing.T) {
 	})
 }
 
+// TestEndOfRun: what the end of the run cuts short, or leaves no time for, is no
+// fault of what was asked.
+func TestEndOfRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := &Check{ID: "a.long", Limit: runLimit, Run: func(context.Context) Finding {
+			time.Sleep(runLimit - time.Second)
+			return ok("")
+		}}
+		cut := &Check{ID: "a.cut", After: []*Check{long}, Run: func(ctx context.Context) Finding {
+			<-ctx.Done()
+			return found("service-down", nil, "no answer in time")
+		}}
+		late := &Check{ID: "a.late", After: []*Check{cut}, Run: func(context.Context) Finding {
+			t.Error("it was asked when the run was over")
+			return found("service-down", nil, "no answer in time")
+		}}
+		absent := &Check{ID: "a.absent", After: []*Check{long}, Run: func(ctx context.Context) Finding {
+			<-ctx.Done()
+			return na("there is none")
+		}}
+		tidy := &Check{ID: "a.tidy", After: []*Check{long}, Grace: 3 * time.Second, Run: func(context.Context) Finding {
+			time.Sleep(3 * time.Second)
+			return found("foci-slash", nil, "left behind")
+		}}
+		run(t.Context(), []*Check{long, cut, late, absent, tidy}, ignore)
+		for c, want := range map[*Check]string{long: "", cut: "unfinished", late: "unfinished", absent: "unfinished", tidy: "foci-slash"} {
+			if got := nameOf(c.ended.Finding); got != want {
+				t.Errorf("%s: %q, want %q: %s", c.ID, got, want, c.ended.Seen)
+			}
+		}
+	})
+}
+
 // TestConcurrent: checks that need nothing run at the same time.
 func TestConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

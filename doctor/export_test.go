@@ -15,5 +15,8 @@ func Prepare(look *Look, o *Options, load func() (config.Config, []string, error
 	return look.prepare(o, load)
 }
 
+// Golden holds what is printed against a file, or writes that.
+var Golden = golden
+
 // CauseID is the id of the cause in the table.
 func (r Result) CauseID() string { return r.causeID }

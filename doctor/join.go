@@ -225,7 +225,7 @@ func count(list []Candidate, is func(Candidate) bool) (n int) {
 	return n
 }
 
-func listed(list []Candidate) string {
+func listed[T fmt.Stringer](list []T) string {
 	var texts []string
 	for _, c := range list[:min(len(list), maxCandidates)] {
 		texts = append(texts, c.String())

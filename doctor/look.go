@@ -12,8 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,10 +182,11 @@ func parseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")
 	addr, err = netip.ParseAddr(strings.Trim(address, "[]"))
-	if !found || host == "" || port == "" || err != nil {
+	n, notPort := strconv.ParseUint(port, 10, 16)
+	if !found || host == "" || notPort != nil || n == 0 || err != nil {
 		return "", netip.Addr{}, fmt.Errorf("%q is not of the form host:port:address", text)
 	}
-	return strings.ToLower(host) + ":" + port, addr.Unmap(), nil
+	return fmt.Sprintf("%s:%d", strings.ToLower(host), n), addr.Unmap(), nil
 }
 
 // notRouted are the networks besides the private ones that no router of the
@@ -201,4 +204,18 @@ func isPublic(addr netip.Addr) bool {
 func portOf(port, scheme string) string {
 	byScheme := map[string]string{"https": "443", "wss": "443", "http": "80", "ws": "80"}
 	return cmp.Or(port, byScheme[scheme])
+}
+
+// sameAddress reports whether two URLs lead to one place, however they are
+// written.
+func sameAddress(a, b string) bool { return plainAddress(a) == plainAddress(b) }
+
+// plainAddress writes out the port, and the host in small letters, without a
+// slash at the end.
+func plainAddress(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return text
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), portOf(u.Port(), u.Scheme)) + strings.TrimRight(u.EscapedPath(), "/")
 }

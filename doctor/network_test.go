@@ -16,6 +16,7 @@ import (
 
 // LookupNetIP answers from the stack's own records.
 func (s *stack) LookupNetIP(_ context.Context, network, host string) (addrs []netip.Addr, err error) {
+	host = strings.ToLower(host)
 	if err := s.dnsError[host]; err != nil {
 		return nil, err
 	}

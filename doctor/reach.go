@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,42 +71,62 @@ func (l *Look) touch(ctx context.Context, addr netip.Addr, port string) error {
 	return err
 }
 
-// judgeReach names what is wrong with a place's addresses. A machine without
-// IPv6 cannot judge an AAAA record, and one behind the same router as a public
-// address cannot judge that.
-func (e *exam) judgeReach(p place, attempts []attempt) Finding {
-	var seen []string
-	var good, public int
-	var dead *attempt
+// tally is what came of all addresses of a place.
+type tally struct {
+	good, public int
+	behind       int      // those that may be behind NAT loopback
+	dead         *attempt // the last of those at which nobody answers
+}
+
+// tally sorts what came of the addresses. A machine without IPv6 cannot judge an
+// AAAA record, and one behind the same router as a public address cannot judge
+// that, unless the router leads another one back.
+func (e *exam) tally(attempts []attempt) (t tally) {
+	isPublic4 := func(a attempt) bool { return a.addr.Is4() && isPublic(a.addr) }
+	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a attempt) bool { return a.err == nil && isPublic4(a) })
 	for i, a := range attempts {
-		seen = append(seen, a.String())
+		if isPublic(a.addr) {
+			t.public++
+		}
 		switch {
 		case a.err == nil:
-			good++
-		case !noRoute(a):
-			dead = &attempts[i]
-		}
-		if isPublic(a.addr) {
-			public++
+			t.good++
+		case noRoute(a):
+		case !canJudge && isPublic4(a):
+			t.behind++
+		default:
+			t.dead = &attempts[i]
 		}
 	}
-	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, strings.Join(seen, ", "))
+	return t
+}
+
+// judgeReach names what is wrong with a place's addresses.
+func (e *exam) judgeReach(p place, attempts []attempt) Finding {
+	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
+	t := e.tally(attempts)
 	v := p.vars()
+	v["command"] = "curl -sv " + "https://" + net.JoinHostPort(p.host, p.port)
 	if p.what == "ice-tcp" {
 		v["tcp_port"] = p.port
 	}
-	if dead != nil {
-		v["address"], v["address6"] = dead.addr.String(), dead.addr.String()
+	if t.dead != nil {
+		v["address"], v["address6"] = t.dead.addr.String(), t.dead.addr.String()
 	}
 	switch {
-	case good > 0 && dead == nil:
+	case t.good > 0 && t.dead == nil && t.behind == 0:
 		return ok("%s", text)
-	case good > 0 && dead.addr.Is6():
+	case t.good > 0 && t.dead == nil:
+		f := found("hairpin", v, "%s", text)
+		f.blocks = false // what answers can be looked at
+		return f
+	case t.good > 0 && t.dead.addr.Is6():
 		return found("dead-ipv6", v, "%s", text)
-	case good > 0:
+	case t.good > 0:
 		return found("dead-address", v, "%s", text)
-	case !e.o.Outside && public > 0:
-		v["command"] = "curl -sv " + "https://" + net.JoinHostPort(p.host, p.port)
+	case t.dead == nil && t.behind == 0:
+		return found("ipv6-only", v, "%s", text)
+	case !e.o.Outside && t.public > 0:
 		return found("hairpin", v, "%s", text)
 	}
 	return found(p.what+"-closed", v, "%s", text)
@@ -131,7 +152,10 @@ func (e *exam) certificate(ctx context.Context, p place) Finding {
 	}
 	defer raw.Close()
 	chain, err := handshake(ctx, raw, e.look.tlsConfig(p.host))
-	if err != nil {
+	switch {
+	case err != nil && reason(err) == noAnswer:
+		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
+	case err != nil:
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
 	}
 	return e.judgeChain(p, chain)
@@ -186,6 +210,9 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool) error {
 	return err
 }
 
+// noAnswer is the reason of what does not answer at all.
+const noAnswer = "no answer in time"
+
 // reason says in a few words why something cannot be reached; it holds no URL.
 func reason(err error) string {
 	var (
@@ -206,7 +233,7 @@ func reason(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "no answer in time"
+		return noAnswer
 	}
 	return clip(err.Error())
 }

@@ -145,7 +145,7 @@ func (e *exam) judgeTicket(path string, way *ticket) Finding {
 	if _, fault := parseAddress(way.URL, sfuSchemes); fault != "" {
 		return found("sfu-url-strange", v, "POST %s: an access token for %q", path, clip(way.URL))
 	}
-	if e.o.SFUURL != "" && way.URL != e.o.SFUURL {
+	if e.o.SFUURL != "" && !sameAddress(way.URL, e.o.SFUURL) {
 		return found("sfu-url-differs", v, "POST %s: an access token for %s, looked at is %s", path, clip(way.URL), e.o.SFUURL)
 	}
 	return ok("POST %s: an access token (%s) for %s", path, secret.New(way.JWT).Hash(), clip(way.URL))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,15 @@ type clientWellKnown struct {
 		BaseURL string `json:"base_url"`
 	} `json:"m.homeserver"`
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
+
+	misshapen bool // rtc_foci is there, but no list of objects
+}
+
+const fociKey = "org.matrix.msc4143.rtc_foci"
+
+// leadsSomewhere reports whether the document says where calls go.
+func (d *clientWellKnown) leadsSomewhere() bool {
+	return slices.ContainsFunc(d.Foci, func(f focus) bool { return f.Service != "" })
 }
 
 // focus is one place for calls, in the well-known document and in Synapse's
@@ -55,10 +65,14 @@ func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
 
 func (e *exam) readWellKnown(s *server, address string, r reply) Finding {
 	v := vars{"server": s.name.String(), "document": address}
-	s.document = &clientWellKnown{}
-	if json.Unmarshal(r.body, s.document) != nil {
-		return found("wellknown-not-json", v, "GET %s: %d bytes that are not JSON", address, len(r.body))
+	var object map[string]json.RawMessage
+	if json.Unmarshal(r.body, &object) != nil || object == nil {
+		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.body))
 	}
+	s.document = &clientWellKnown{}
+	_ = json.Unmarshal(r.body, s.document) // what is of another kind stays empty: foci and baseURL say so
+	list, there := object[fociKey]
+	s.document.misshapen = there && json.Unmarshal(list, &[]focus{}) != nil
 	if kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type")); kind != "application/json" {
 		return found("wellknown-type", v, "GET %s: Content-Type %q", address, clip(kind))
 	}
@@ -98,8 +112,11 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 			livekit = append(livekit, f.Service)
 		}
 	}
-	if len(livekit) == 0 {
-		return found("foci-missing", v, "the document has no org.matrix.msc4143.rtc_foci of the type livekit")
+	switch {
+	case len(livekit) == 0 && s.document.misshapen:
+		return found("foci-kind", v, "%s is not a list of objects", fociKey)
+	case len(livekit) == 0:
+		return found("foci-missing", v, "the document has no %s of the type livekit", fociKey)
 	}
 	for _, service := range livekit {
 		if lint := lintService(service, v); lint.Status == Fail {
@@ -107,7 +124,7 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 		}
 	}
 	raw := livekit[0] // clients take the first one
-	if e.o.PublicURL != nil && strings.TrimRight(e.o.PublicURL.String(), "/") != strings.TrimRight(raw, "/") {
+	if e.o.PublicURL != nil && !sameAddress(e.o.PublicURL.String(), raw) {
 		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
 	}
