@@ -245,8 +245,10 @@ func takeover(t *testing.T, s *stack.Stack) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	old := c.leave
+	again := c.alice.elsewhere()
+	again.startBrowser() // before the kill: what the SFU takes to notice is for the join alone
 	c.alice.chromium.Kill()
-	c.alice.startBrowser()
+	c.alice = again
 	c.alice.call(c.room, false)
 	c.leave = c.alice.delegates(old)
 	c.alice.sees(2)

@@ -50,6 +50,12 @@ func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 // strange is what neither user names nor names of files should have.
 var strange = regexp.MustCompile("[^a-z0-9]+")
 
+// elsewhere is the same user with the same device in a browser that is new, as
+// its profile is.
+func (p *person) elsewhere() *person {
+	return &person{Account: p.Account, t: p.t, stack: p.stack, name: p.name + "-again", hosts: p.hosts}
+}
+
 // startBrowser opens the person's browser, for the length of the test.
 func (p *person) startBrowser() {
 	p.t.Helper()
