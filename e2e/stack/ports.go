@@ -18,6 +18,9 @@ const (
 	blockSize = 100
 )
 
+// lockDir is the same for everybody on this machine, whatever TMPDIR says.
+const lockDir = "/tmp"
+
 // portBlock is a run of blockSize ports that this process alone hands out: it
 // holds the lock on the block's file. The system frees the lock of a process
 // that dies.
@@ -30,7 +33,7 @@ type portBlock struct {
 func lockPortBlock() (*portBlock, error) {
 	for first := firstPort; first < endPort; first += blockSize {
 		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
-		if lock, ok := lockFile(filepath.Join(os.TempDir(), name)); ok {
+		if lock, ok := lockFile(filepath.Join(lockDir, name)); ok {
 			return &portBlock{next: first, end: first + blockSize, lock: lock}, nil
 		}
 	}
