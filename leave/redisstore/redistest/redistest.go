@@ -101,6 +101,7 @@ func free(port int) bool {
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd.SysProcAttr = dependent()
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
