@@ -172,6 +172,7 @@ func (p *proxy) start(name string, args ...string) {
 	var log bytes.Buffer
 	cmd := exec.Command(program(p.t, name), args...)
 	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = stack.Dependent()
 	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state there
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -84,6 +84,7 @@ func startUp(t *testing.T) *up {
 	if err := errors.Join(os.RemoveAll(logs), os.MkdirAll(logs, 0o700)); err != nil {
 		t.Fatal(err)
 	}
+	u.cmd.SysProcAttr = stack.Dependent()
 	u.cmd.Env = append(os.Environ(), "TMPDIR="+logs)
 	out, err := u.cmd.StdoutPipe()
 	if err != nil {

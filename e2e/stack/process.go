@@ -58,7 +58,7 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + host.Dir}, c.env...)
 	cmd.Dir = c.dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), file, file
-	cmd.SysProcAttr = dependent()
+	cmd.SysProcAttr = Dependent()
 	c.confine(cmd.SysProcAttr)
 	if c.root != "" {
 		cmd.Dir = "/"
