@@ -28,6 +28,8 @@ import (
 func TestUp(t *testing.T) {
 	host := newHost(t)
 	up := startUp(t, host)
+	defer up.tail() // before a browser ends
+	up.awaitLinks()
 	alice, bob := visitor(t, host, "alice"), visitor(t, host, "bob")
 	alice.open(up.links[0])
 	bob.open(up.links[1])
@@ -77,7 +79,7 @@ type up struct {
 	links  []string
 }
 
-// startUp returns once the program has said where people call.
+// startUp starts the program, for the length of the test.
 func startUp(t *testing.T, host *stack.Host) *up {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "up")
@@ -100,8 +102,6 @@ func startUp(t *testing.T, host *stack.Host) *up {
 	}
 	go func() { _ = u.cmd.Wait(); close(u.exited) }()
 	t.Cleanup(u.kill)
-	t.Cleanup(u.tail)
-	u.awaitLinks()
 	return u
 }
 
@@ -131,7 +131,7 @@ func (u *up) tail() {
 	}
 }
 
-// awaitLinks waits until it has said all that it has to say.
+// awaitLinks waits until the program has said where people call.
 func (u *up) awaitLinks() {
 	u.t.Helper()
 	limit := 2 * starting // its own is shorter
