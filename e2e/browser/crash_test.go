@@ -87,6 +87,9 @@ func TestSFUStopped(t *testing.T) {
 	c.isRecreated(since)
 	olds := []string{c.leave, c.bob.delegates("")}
 	c.alice.reads("Reconnecting…")
+	if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
+		t.Fatalf("somebody was thrown out: %d leaves before anybody left the page", n)
+	}
 	before := c.now()
 	c.alice.reload()
 	c.bob.reload()

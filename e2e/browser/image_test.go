@@ -172,9 +172,8 @@ func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Path, cmd.Err = command[0], nil // in the image, not here
 	cmd.Env, cmd.Dir = env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Chroot: image.Root, Credential: &syscall.Credential{Uid: imageUser, Gid: imageUser},
-		Setpgid: true, Pdeathsig: syscall.SIGKILL,
-	}
+	cmd.SysProcAttr = stack.Dependent()
+	cmd.SysProcAttr.Chroot = image.Root
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: imageUser, Gid: imageUser}
 	return cmd
 }

@@ -50,6 +50,12 @@ func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 // strange is what neither user names nor names of files should have.
 var strange = regexp.MustCompile("[^a-z0-9]+")
 
+// elsewhere is the same user with the same device in a browser that is new, as
+// its profile is.
+func (p *person) elsewhere() *person {
+	return &person{Account: p.Account, t: p.t, stack: p.stack, name: p.name + "-again", hosts: p.hosts}
+}
+
 // startBrowser opens the person's browser, for the length of the test.
 func (p *person) startBrowser() {
 	p.t.Helper()
@@ -69,7 +75,20 @@ func (p *person) startBrowser() {
 	allocator, cancel := remote.NewAllocator(context.Background(), p.chromium.DevTools())
 	p.t.Cleanup(cancel)
 	p.browser, _ = chromedp.NewContext(allocator)
-	if err := chromedp.Do(p.browser, chromedp.Navigate("about:blank")); err != nil {
+	p.makeTab(p.browser)
+}
+
+// makeTab makes the tab of a context. A tab lasts as long as the context of its
+// first call, which therefore has no limit: where one is due the browser is
+// killed, and the call fails.
+func (p *person) makeTab(tab context.Context) {
+	p.t.Helper()
+	limit := time.AfterFunc(starting, p.chromium.Kill)
+	err := chromedp.Do(tab)
+	if !limit.Stop() {
+		p.t.Fatalf("%s's browser has made no tab within %s: %v", p.name, starting, err)
+	}
+	if err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -96,17 +115,17 @@ func (p *person) open(link string) {
 		p.startBrowser()
 	}
 	p.tab, _ = chromedp.NewContext(p.browser)
-	if err := chromedp.Do(p.tab); err != nil { // makes the tab
-		p.t.Fatal(err)
-	}
+	p.makeTab(p.tab)
 	p.t.Cleanup(p.photograph)
 	p.keepConsole()
-	if _, err := chromedp.Call(p.tab, page.AddScriptToEvaluateOnNewDocument,
+	ctx, cancel := context.WithTimeout(p.tab, joining)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument,
 		page.AddScriptToEvaluateOnNewDocumentParams{Source: pageScript}); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := chromedp.Do(p.tab, chromedp.Navigate(link)); err != nil {
-		p.t.Fatal(err)
+	if err := chromedp.Do(ctx, chromedp.Navigate(link)); err != nil {
+		p.t.Fatalf("%s's tab does not open %s: %v", p.name, link, err)
 	}
 }
 

@@ -156,12 +156,14 @@ func program(t *testing.T, name string) string {
 // run runs a program to its end, which must be a good one.
 func (p *proxy) run(name string, args ...string) {
 	p.t.Helper()
-	if out, err := exec.Command(program(p.t, name), args...).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, program(p.t, name), args...).CombinedOutput(); err != nil {
 		p.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
 
-// patience is how long a proxy may take to start.
+// patience is how long a proxy may take to start, to check a file, or to answer.
 const patience = 30 * time.Second
 
 // start runs the proxy until the test ends, and returns once it listens.
@@ -172,6 +174,7 @@ func (p *proxy) start(name string, args ...string) {
 	var log bytes.Buffer
 	cmd := exec.Command(program(p.t, name), args...)
 	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = stack.Dependent()
 	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state there
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -186,14 +189,16 @@ func (p *proxy) start(name string, args ...string) {
 		case <-exited:
 			p.t.Fatalf("%s ended\n%s", name, log.String())
 		case <-ctx.Done():
-			p.t.Fatalf("%s does not listen", name)
+			_ = cmd.Process.Kill()
+			<-exited
+			p.t.Fatalf("%s does not listen\n%s", name, log.String())
 		case <-ticker.C:
 		}
 	}
 }
 
 func listens(address string) bool {
-	conn, err := net.Dial("tcp", address)
+	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err == nil {
 		conn.Close()
 	}
@@ -202,7 +207,7 @@ func listens(address string) bool {
 
 // client reaches the proxy under every name.
 func (p *proxy) client() *http.Client {
-	return &http.Client{Transport: &http.Transport{
+	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", p.address)
 		},

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), building)
+	defer cancel()
 	if tools, err = stack.FindBrowserTools(ctx); err != nil {
 		return 0, err
 	}
@@ -49,6 +50,8 @@ func run(m *testing.M) (code int, err error) {
 	}
 	homeserver = &stack.Stack{Host: stack.NewHost(dir), Tools: tools, Layout: stack.SubDomains(stack.Domain)}
 	defer homeserver.Host.Close()
+	ctx, cancel = context.WithTimeout(context.Background(), starting)
+	defer cancel()
 	if err := homeserver.StartHomeserver(ctx); err != nil {
 		return 0, err
 	}
@@ -59,6 +62,9 @@ func run(m *testing.M) (code int, err error) {
 // lent has a stack use the homeserver that all tests share which neither stop
 // it nor need another configuration of it.
 func lent(s *stack.Stack) { s.Lent = homeserver.Synapse }
+
+// building is how long the programs may take to build where nothing is yet.
+const building = 20 * time.Minute
 
 // starting is how long a stack may take to start on a machine that is busy.
 const starting = 90 * time.Second

@@ -1,7 +1,7 @@
 package browser
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -25,8 +26,10 @@ import (
 // What `make stack` starts works in a browser that knows nothing of it, and is
 // gone after Ctrl-C.
 func TestUp(t *testing.T) {
-	up := startUp(t)
 	host := newHost(t)
+	up := startUp(t, host)
+	defer up.tail() // before a browser ends
+	up.awaitLinks()
 	alice, bob := visitor(t, host, "alice"), visitor(t, host, "bob")
 	alice.open(up.links[0])
 	bob.open(up.links[1])
@@ -35,7 +38,7 @@ func TestUp(t *testing.T) {
 	if *pictures != "" {
 		keepPictures(alice, up)
 	}
-	up.interrupt(t)
+	up.interrupt()
 }
 
 var pictures = flag.String("pictures", "", "a `directory` for the README's pictures, which TestUp takes")
@@ -48,8 +51,10 @@ func keepPictures(p *person, u *up) {
 	}
 	terminal := "data:text/html;charset=utf-8," + url.PathEscape(fmt.Sprintf(
 		"<body style='background:#111;color:#ddd;margin:16px'><pre style='font:13px monospace;white-space:pre-wrap'>$ make stack\n%s</pre>",
-		html.EscapeString(u.said)))
-	if err := chromedp.Do(p.tab, chromedp.Navigate(terminal)); err != nil {
+		html.EscapeString(u.said())))
+	ctx, cancel := context.WithTimeout(p.tab, joining)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(terminal)); err != nil {
 		p.t.Fatal(err)
 	}
 	if err := p.picture(filepath.Join(*pictures, "stack.png")); err != nil {
@@ -64,68 +69,114 @@ func visitor(t *testing.T, host *stack.Host, name string) *person {
 	}}
 }
 
-// up is the running program, and what it has said.
+// up is the running program.
 type up struct {
-	cmd   *exec.Cmd
-	links []string
-	said  string
+	t      *testing.T
+	cmd    *exec.Cmd
+	exited chan struct{} // closed once it has ended
+	dir    string        // below which it keeps its files
+	log    string        // the file of what it says
+	links  []string
 }
 
-// startUp returns once the program has said where people call.
-func startUp(t *testing.T) *up {
+// startUp starts the program, for the length of the test.
+func startUp(t *testing.T, host *stack.Host) *up {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "up")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../up").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(within(t, building), "go", "build", "-o", program, "../up").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	u := &up{cmd: exec.Command(program)}
-	// What it writes is kept when the test fails.
-	logs := filepath.Join(repository, "build", "e2e", t.Name()+"-logs")
-	if err := errors.Join(os.RemoveAll(logs), os.MkdirAll(logs, 0o700)); err != nil {
+	u := &up{
+		t: t, cmd: exec.Command(program), exited: make(chan struct{}),
+		dir: filepath.Join(host.Dir, "up"), log: filepath.Join(host.Dir, "up.log"),
+	}
+	if err := os.Mkdir(u.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	u.cmd.Env = append(os.Environ(), "TMPDIR="+logs)
-	out, err := u.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	u.cmd.SysProcAttr = stack.Dependent()
+	u.cmd.Env = append(os.Environ(), "TMPDIR="+u.dir)
+	u.cmd.Stdout = create(t, u.log)
 	u.cmd.Stderr = u.cmd.Stdout
 	if err := u.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { u.cmd.Process.Kill() })
-	u.read(bufio.NewScanner(out))
-	if len(u.links) < 2 {
-		t.Fatalf("it ended (%v) after saying\n%s", u.cmd.Wait(), u.said)
-	}
+	go func() { _ = u.cmd.Wait(); close(u.exited) }()
+	t.Cleanup(u.kill)
 	return u
 }
 
-func (u *up) read(lines *bufio.Scanner) {
-	link := regexp.MustCompile(`calls at +(\S+)`)
-	for !strings.Contains(u.said, "Ctrl-C") && lines.Scan() {
-		u.said += lines.Text() + "\n"
-		if match := link.FindStringSubmatch(lines.Text()); match != nil {
-			u.links = append(u.links, match[1])
+func (u *up) kill() {
+	_ = u.cmd.Process.Kill()
+	<-u.exited
+}
+
+// said is what it has said so far.
+func (u *up) said() string {
+	said, err := os.ReadFile(u.log)
+	if err != nil {
+		u.t.Error(err)
+	}
+	return string(said)
+}
+
+// tail shows what a failed test needs: what the program has said, and the end of
+// each part's log. Those are gone where it has ended well.
+func (u *up) tail() {
+	if !u.t.Failed() {
+		return
+	}
+	u.t.Logf("it says:\n%s", u.said())
+	for _, path := range glob(filepath.Join(u.dir, "*", "*.log")) {
+		u.t.Logf("%s ends:\n%s", filepath.Base(path), narrow(stack.OpenLog(path).Tail(20)))
+	}
+}
+
+// awaitLinks waits until the program has said where people call.
+func (u *up) awaitLinks() {
+	u.t.Helper()
+	limit := 2 * starting // its own is shorter
+	over := time.After(limit)
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for !strings.Contains(u.said(), "Ctrl-C") {
+		select {
+		case <-ticker.C:
+		case <-u.exited:
+			u.t.Fatalf("it ended at its start: %v", u.cmd.ProcessState)
+		case <-over:
+			u.t.Fatalf("it is not ready after %s", limit)
 		}
+	}
+	for _, match := range regexp.MustCompile(`calls at +(\S+)`).FindAllStringSubmatch(u.said(), -1) {
+		u.links = append(u.links, match[1])
+	}
+	if len(u.links) != 2 {
+		u.t.Fatalf("it says %d links, want two", len(u.links))
 	}
 }
 
 // interrupt presses Ctrl-C, upon which it ends well. Its address and its files
 // are gone then.
-func (u *up) interrupt(t *testing.T) {
+func (u *up) interrupt() {
+	t := u.t
 	t.Helper()
-	u.cmd.Process.Signal(syscall.SIGINT)
-	if err := u.cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v", err)
+	_ = u.cmd.Process.Signal(syscall.SIGINT)
+	select {
+	case <-u.exited:
+	case <-time.After(starting):
+		t.Fatalf("it has not ended %s after Ctrl-C", starting)
 	}
-	if resp, err := http.Get(u.links[0]); err == nil {
+	if !u.cmd.ProcessState.Success() {
+		t.Errorf("it ended with %v", u.cmd.ProcessState)
+	}
+	client := http.Client{Timeout: starting}
+	if resp, err := client.Get(u.links[0]); err == nil {
 		resp.Body.Close()
 		t.Errorf("%s still answers", u.links[0])
 	}
-	logs := regexp.MustCompile(`logs +(\S+)`).FindStringSubmatch(u.said)
+	logs := regexp.MustCompile(`logs +(\S+)`).FindStringSubmatch(u.said())
 	if logs == nil {
-		t.Fatalf("it does not say where logs are:\n%s", u.said)
+		t.Fatal("it does not say where logs are")
 	}
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is still there: %v", logs[1], err)

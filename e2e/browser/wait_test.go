@@ -26,7 +26,11 @@ func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, 
 			return took
 		}
 		if took > limit {
-			t.Errorf("after %s not yet: %s; last seen: %s", limit, what, saw)
+			if ok {
+				t.Errorf("held after %s, the limit is %s: %s; seen: %s", took.Round(10*time.Millisecond), limit, what, saw)
+			} else {
+				t.Errorf("after %s not yet: %s; last seen: %s", limit, what, saw)
+			}
 			tail(t, s)
 			t.FailNow()
 		}

@@ -29,14 +29,6 @@ func port(address string) int {
 	return port
 }
 
-func ports(addresses []string) []int {
-	var all []int
-	for _, address := range addresses {
-		all = append(all, port(address))
-	}
-	return all
-}
-
 // splitAddress takes an address of a Host apart, which has a port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)

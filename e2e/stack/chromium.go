@@ -45,7 +45,7 @@ func (c *Chromium) Start(ctx context.Context) error {
 		return err
 	}
 	c.process, err = start(ctx, c.Host, command{
-		ports: []int{port(c.address)},
+		binds: []string{c.address},
 		name:  c.Name, program: c.Program, args: c.flags(), env: []string{"HOME=" + c.home(), "TMPDIR=" + c.temporary},
 	})
 	if err != nil {

@@ -4,6 +4,6 @@ package stack
 
 import "syscall"
 
-// dependent leaves the process in this one's group: where the system does not
+// Dependent leaves the process in this one's group: where the system does not
 // end it with this one, the terminal's Ctrl-C still reaches both.
-func dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+func Dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -5,7 +5,6 @@
 package stack
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -37,7 +36,7 @@ func (h *Host) Close() {
 // Address returns a free address, 127.0.0.1 with a port of its own.
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
-	return fmt.Sprintf("127.0.0.1:%d", port), err
+	return loopback(port), err
 }
 
 // WriteFile keeps a file in the host's directory and returns its path. Only

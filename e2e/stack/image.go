@@ -38,13 +38,21 @@ type ImageConfig struct {
 // baseName is the one image that the Dockerfile names.
 const baseName = "docker.io/library/golang:1.26"
 
+// baseHome is root's home in the stand-in, below which Go has its caches. With
+// no file of users in it, nothing but the environment says so.
+const baseHome = "/root"
+
 // Build builds the Dockerfile of a repository, on a stand-in for the image of
-// Go that holds this machine's Go and a shell.
+// Go that holds this machine's Go and a shell. Modules that this machine lacks
+// are fetched before: in the build, Go has its caches and goes nowhere.
 func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("building and running an image needs root: run the tests as root")
 	}
 	if err := b.base(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := goTool(ctx, "mod", "download", "-C", repository); err != nil {
 		return nil, err
 	}
 	volumes, err := b.caches(ctx)
@@ -60,7 +68,7 @@ func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) 
 
 // base makes the stand-in.
 func (b *Builder) base(ctx context.Context) error {
-	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	goroot, err := goTool(ctx, "env", "GOROOT")
 	if err != nil {
 		return err
 	}
@@ -69,19 +77,18 @@ func (b *Builder) base(ctx context.Context) error {
 		return err
 	}
 	const name = "base"
-	env, err := goEnvironment(ctx)
+	flags, err := goTool(ctx, "env", "GOFLAGS")
 	if err != nil {
 		return err
-	}
-	configure := []string{"config", "--env", "PATH=/usr/local/go/bin:/bin"}
-	for _, pair := range env {
-		configure = append(configure, "--env", pair)
 	}
 	for _, step := range [][]string{
 		{"from", "--name", name, "scratch"},
 		{"add", name, files, "/"},
-		{"add", name, strings.TrimSpace(string(goroot)), "/usr/local/go"},
-		append(configure, name),
+		{"add", name, goroot, "/usr/local/go"},
+		{
+			"config", "--env", "PATH=/usr/local/go/bin:/bin", "--env", "HOME=" + baseHome,
+			"--env", "GOFLAGS=" + flags, "--env", "GOPROXY=off", name,
+		},
 		{"commit", "--rm", name, baseName},
 	} {
 		if _, err := b.run(ctx, step...); err != nil {
@@ -120,35 +127,17 @@ func (b *Builder) baseFiles() (string, error) {
 	return root, nil
 }
 
-// goEnvironment is how this machine's Go finds modules.
-func goEnvironment(ctx context.Context) (pairs []string, err error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "-json", "GOPROXY", "GONOSUMDB", "GOSUMDB", "GOFLAGS", "GONOPROXY").Output()
-	if err != nil {
-		return nil, err
-	}
-	var values map[string]string
-	if err := json.Unmarshal(out, &values); err != nil {
-		return nil, err
-	}
-	for name, value := range values {
-		if value != "" {
-			pairs = append(pairs, name+"="+value)
-		}
-	}
-	return pairs, nil
-}
-
 // caches give the build the modules and objects that this machine has.
 func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE", "GOCACHE").Output()
+	out, err := goTool(ctx, "env", "GOMODCACHE", "GOCACHE")
 	if err != nil {
 		return nil, err
 	}
-	places := strings.Fields(string(out))
+	places := strings.Fields(out)
 	if len(places) != 2 {
 		return nil, fmt.Errorf("go env: %q", out)
 	}
-	return []string{"--volume", places[0] + ":/root/go/pkg/mod", "--volume", places[1] + ":/root/.cache/go-build"}, nil
+	return []string{"--volume", places[0] + ":" + baseHome + "/go/pkg/mod", "--volume", places[1] + ":" + baseHome + "/.cache/go-build"}, nil
 }
 
 // open returns what the image says and where its files are.

@@ -22,12 +22,12 @@ func layOut(first int) livekitPorts {
 	}
 }
 
-// all are the ports that the SFU binds.
-func (p livekitPorts) all() (ports []int) {
+// loopback has an address for each port.
+func (p livekitPorts) loopback() (addresses []string) {
 	for port := p.http; port <= p.relayEnd; port++ {
-		ports = append(ports, port)
+		addresses = append(addresses, loopback(port))
 	}
-	return ports
+	return addresses
 }
 
 // deploy moves LiveKit's configuration to loopback. It replaces:

@@ -9,6 +9,9 @@ import (
 // file that grows while the part runs.
 type Log struct{ path string }
 
+// OpenLog returns that of a part which another program has started.
+func OpenLog(path string) Log { return Log{path} }
+
 // Path returns where the file is.
 func (l Log) Path() string { return l.path }
 

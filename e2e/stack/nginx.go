@@ -44,7 +44,7 @@ func (n *Nginx) Start(ctx context.Context) error {
 		return err
 	}
 	n.process, err = start(ctx, n.Host, command{
-		name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}, ports: ports(n.listening()),
+		name: n.name(), program: n.Program, args: []string{"-c", path, "-e", "stderr"}, binds: n.listening(),
 	})
 	if err != nil {
 		return err

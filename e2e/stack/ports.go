@@ -18,6 +18,9 @@ const (
 	blockSize = 100
 )
 
+// lockDir is the same for everybody on this machine, whatever TMPDIR says.
+const lockDir = "/tmp"
+
 // portBlock is a run of blockSize ports that this process alone hands out: it
 // holds the lock on the block's file. The system frees the lock of a process
 // that dies.
@@ -30,7 +33,7 @@ type portBlock struct {
 func lockPortBlock() (*portBlock, error) {
 	for first := firstPort; first < endPort; first += blockSize {
 		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
-		if lock, ok := lockFile(filepath.Join(os.TempDir(), name)); ok {
+		if lock, ok := lockFile(filepath.Join(lockDir, name)); ok {
 			return &portBlock{next: first, end: first + blockSize, lock: lock}, nil
 		}
 	}
@@ -72,7 +75,7 @@ func (b *portBlock) take(n int) (int, bool) {
 		if port >= b.end {
 			return 0, false
 		}
-		if !free(port) {
+		if bindable(loopback(port)) != nil {
 			first = port + 1
 		}
 	}
@@ -80,34 +83,37 @@ func (b *portBlock) take(n int) (int, bool) {
 	return first, true
 }
 
-// awaitFree waits until all ports are free.
-func awaitFree(ctx context.Context, ports []int) error {
+// awaitFree waits until all addresses are free.
+func awaitFree(ctx context.Context, addresses []string) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
-	for _, port := range ports {
-		for !free(port) {
+	for _, address := range addresses {
+		for err := bindable(address); err != nil; err = bindable(address) {
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
-				return fmt.Errorf("port %d is taken: %w", port, context.Cause(ctx))
+				return fmt.Errorf("%w: %w", err, context.Cause(ctx))
 			}
 		}
 	}
 	return nil
 }
 
-// free reports whether the port can be bound for TCP and for UDP.
-func free(port int) bool {
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+// bindable says why the address cannot be bound for TCP or for UDP, or nil.
+func bindable(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return false
+		return err
 	}
 	defer listener.Close()
 	conn, err := net.ListenPacket("udp", address)
 	if err != nil {
-		return false
+		return err
 	}
-	conn.Close()
-	return true
+	return conn.Close()
 }
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// everywhere is the port on every address of this machine.
+func everywhere(port int) string { return fmt.Sprintf(":%d", port) }

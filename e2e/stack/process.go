@@ -28,9 +28,9 @@ type command struct {
 	// that directory as its root. Both take the rights of root.
 	as   int
 	root string
-	// ports have to be free before it starts: a part that ended a moment ago
-	// may have had them.
-	ports []int
+	// binds are the addresses that have to be free before it starts: a part that
+	// ended a moment ago may have had them.
+	binds []string
 }
 
 // process is a running command.
@@ -45,7 +45,7 @@ type process struct {
 // start runs the command with a log in host's directory. The environment holds
 // nothing of the caller's that could configure a part by accident.
 func start(ctx context.Context, host *Host, c command) (*process, error) {
-	if err := awaitFree(ctx, c.ports); err != nil {
+	if err := awaitFree(ctx, c.binds); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	log := Log{filepath.Join(host.Dir, c.name+".log")}
@@ -58,7 +58,7 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + host.Dir}, c.env...)
 	cmd.Dir = c.dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), file, file
-	cmd.SysProcAttr = dependent()
+	cmd.SysProcAttr = Dependent()
 	c.confine(cmd.SysProcAttr)
 	if c.root != "" {
 		cmd.Dir = "/"

@@ -3,10 +3,12 @@ package stack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // The packages of this module's tools: go.mod names them.
@@ -64,9 +66,10 @@ func goTool(ctx context.Context, args ...string) (string, error) {
 	var faults bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = &faults
+	cmd.WaitDelay = 5 * time.Second // its compilers have its standard error, too
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, faults.Bytes())
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), errors.Join(err, context.Cause(ctx)), faults.Bytes())
 	}
 	return strings.TrimSpace(string(out)), nil
 }

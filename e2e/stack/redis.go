@@ -30,7 +30,7 @@ func (r *Redis) Start(ctx context.Context) error {
 	}
 	host, port := splitAddress(r.address)
 	var err error
-	r.process, err = start(ctx, r.Host, command{name: r.name(), program: r.Program, dir: directory, ports: []int{port}, args: []string{
+	r.process, err = start(ctx, r.Host, command{name: r.name(), program: r.Program, dir: directory, binds: []string{r.address}, args: []string{
 		"--bind", host, "--port", strconv.Itoa(port),
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always",
 	}})

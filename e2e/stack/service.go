@@ -29,7 +29,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	var err error
 	s.process, err = start(ctx, s.Host, command{
-		name: s.name(), program: s.Program, env: s.environment(), root: s.Image, as: s.User, ports: []int{port(s.address)},
+		name: s.name(), program: s.Program, env: s.environment(), root: s.Image, as: s.User, binds: []string{s.address},
 	})
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func (s *SFU) Start(ctx context.Context) error {
 		return err
 	}
 	s.process, err = start(ctx, s.Host, command{
-		ports: s.ports.all(),
+		binds: s.binds(),
 		name:  s.name(), program: s.Program, args: args,
 		env: []string{"LIVEKIT_KEYS=" + s.keys()},
 	})
@@ -75,6 +75,19 @@ func (s *SFU) reserve() error {
 	first, err := s.Host.ports(livekitPortCount)
 	s.ports = layOut(first)
 	return err
+}
+
+// binds are the addresses at which it listens and receives. That for media over
+// TCP, which the file as it is has too, is on every address.
+func (s *SFU) binds() []string {
+	addresses := s.ports.loopback()
+	switch {
+	case s.Unchanged:
+		addresses = append(addresses, everywhere(s.ports.media))
+	case s.TCP:
+		addresses = append(addresses, everywhere(s.TCPPort()))
+	}
+	return addresses
 }
 
 func (s *SFU) arguments() ([]string, error) {

@@ -32,6 +32,21 @@ func TestHostsShareNoPorts(t *testing.T) {
 	}
 }
 
+// A program of a test may have a directory of its own for temporary files.
+func TestHostsOfOtherDirectoriesShareNoPorts(t *testing.T) {
+	one, two := NewHost(t.TempDir()), NewHost(t.TempDir())
+	defer one.Close()
+	defer two.Close()
+	first, err := one.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	if second, err := two.Address(); err != nil || second == first {
+		t.Fatalf("%s and %s, %v", first, second, err)
+	}
+}
+
 func TestCloseRemovesLocks(t *testing.T) {
 	host := NewHost(t.TempDir())
 	if _, err := host.Address(); err != nil {

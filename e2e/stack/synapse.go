@@ -58,7 +58,7 @@ func (s *Synapse) Start(ctx context.Context) error {
 	}
 	var err error
 	s.process, err = start(ctx, s.Host, command{
-		ports: ports(s.listening()),
+		binds: s.listening(),
 		name:  s.name(), program: s.Python, dir: s.directory(),
 		args: []string{"-m", "synapse.app.homeserver", "-c", "homeserver.yaml"},
 	})

@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 // ends.
 func serve(ctx context.Context, s *stack.Stack) error {
 	fmt.Println("Starting ...")
-	starting, cancel := context.WithTimeout(ctx, time.Minute)
+	starting, cancel := context.WithTimeout(ctx, 90*time.Second) // on a machine that is busy
 	defer cancel()
 	if err := s.Start(starting); err != nil {
 		return err

@@ -30,14 +30,20 @@ type Server struct {
 	exited chan struct{}
 }
 
-// Ports below those that the kernel gives to clients; the bus of a cluster is
-// 10,000 above.
-const firstPort, lastPort = 20000, 21999
+// Ports below those that the kernel gives to clients, and above those that the
+// stacks of e2e share among themselves with locks. Each server has two: the
+// second is for the bus of a cluster.
+const firstPort, lastPort = 32000, 32767
 
 // Start starts a server that keeps nothing on disk, with further arguments of
 // its command line, and ends it with the test. The test fails where the
 // program is missing.
 func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return startAt(t, freePorts(t), args...)
+}
+
+func startAt(t testing.TB, port int, args ...string) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -48,7 +54,6 @@ func Start(t testing.TB, args ...string) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	port := freePort(t)
 	s := &Server{
 		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Socket: filepath.Join(dir, "s"), Dir: dir,
 		args: append([]string{program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
@@ -62,16 +67,21 @@ func Start(t testing.TB, args ...string) *Server {
 // StartCluster starts a cluster of one node.
 func StartCluster(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"}, args...)...)
+	port := freePorts(t)
+	s := startAt(t, port, append([]string{
+		"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-port", strconv.Itoa(port + 1),
+	}, args...)...)
 	s.Do(t, func(ctx context.Context, c *redis.Client) error { return c.ClusterAddSlotsRange(ctx, 0, 16383).Err() })
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Get(ctx, "key").Err() })
 	return s
 }
 
-func freePort(t testing.TB) int {
+// freePorts returns the first of two.
+func freePorts(t testing.TB) int {
+	t.Helper()
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if free(port) && free(port+10000) {
+		port := firstPort + 2*rand.IntN((lastPort-firstPort+1)/2)
+		if free(port) && free(port+1) {
 			return port
 		}
 	}
@@ -91,6 +101,7 @@ func free(port int) bool {
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd.SysProcAttr = dependent()
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

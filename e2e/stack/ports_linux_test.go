@@ -1,0 +1,30 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What has to be free is the address that will be bound, not its port elsewhere.
+func TestAddressIsFree(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().String()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for address, free := range map[string]bool{
+		taken: false, everywhere(port(taken)): false, fmt.Sprintf("127.0.0.2:%d", port(taken)): true,
+	} {
+		err := awaitFree(ctx, []string{address})
+		if (err == nil) != free || err != nil && !strings.Contains(err.Error(), "address already in use") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+//go:build redis && linux
+
+package redistest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// leaver, in the environment, has this program be one that starts a server and
+// ends without a cleanup.
+const leaver = "REDISTEST_LEAVER"
+
+// A server does not outlive a test program that ends without a cleanup.
+func TestServerEndsWithTheProgram(t *testing.T) {
+	if os.Getenv(leaver) != "" {
+		s := Start(t)
+		fmt.Println(s.Addr, s.cmd.Process.Pid)
+		os.RemoveAll(s.Dir)
+		os.Exit(0)
+	}
+	program := exec.CommandContext(t.Context(), os.Args[0], "-test.run", t.Name())
+	program.Env = append(os.Environ(), leaver+"=yes")
+	out, err := program.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var address string
+	var pid int
+	if _, err := fmt.Sscan(string(out), &address, &pid); err != nil {
+		t.Fatalf("%v: %q", err, out)
+	}
+	for began := time.Now(); listens(address); <-time.After(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			t.Fatalf("redis-server %d still listens at %s", pid, address)
+		}
+	}
+}
+
+func listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
