@@ -90,10 +90,13 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	if key := unknownKey(document); key != "" {
 		return found("livekit-key-unknown", vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
 	}
-	if err := yaml.Unmarshal(text, c); err != nil {
+	var read livekitConfig // of a file that is refused it holds a part
+	if err := yaml.Unmarshal(text, &read); err != nil {
+		c.Keys = read.Keys // which are not to be printed
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
-	c.complete()
+	read.complete()
+	*c = read
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
