@@ -42,4 +42,12 @@ var mixed = map[string]struct {
 		func(s *stack) { s.files["/etc/livekit.yaml"] = "port: 7880\nroom:\n  auto_create: [no]\n" },
 		[]string{"livekit.file livekit-yaml"},
 	},
+	"a LIVEKIT_URL that the service refuses": {
+		set("LIVEKIT_URL", "wss://sfu.example.org?token=another-secret"),
+		[]string{"config.environment config-refused"},
+	},
+	"a LIVEKIT_INTERNAL_URL that the service refuses": {
+		set("LIVEKIT_INTERNAL_URL", "http://livekit:7880?token=another-secret"),
+		[]string{"config.environment config-refused"},
+	},
 }
