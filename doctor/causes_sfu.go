@@ -88,7 +88,7 @@ var mediaCauses = []Cause{
 	{ID: "candidates-bridge-too", Rows: []int{37}, Checks: []string{"sfu.candidates"}, From: "both", Status: Warn,
 		Text:   "LiveKit also tells clients an address of a Docker network, which they may choose and never reach",
 		Remedy: "in livekit.yaml: rtc: {ips: {excludes: [172.16.0.0/12]}}, or put LiveKit into one Docker network"},
-	{ID: "media-hairpin", Rows: []int{18, 19}, Checks: []string{"sfu.join"}, From: "inside", Status: Warn, Blocks: true,
+	{ID: "media-hairpin", Rows: []int{18, 19}, Checks: []string{"sfu.join", "user.join"}, From: "inside", Status: Warn, Blocks: true,
 		Text:   "LiveKit tells clients its public address alone, and that does not answer from inside. Users outside may be fine, users in your own network are not: this cannot be judged from here",
 		Remedy: "switch NAT loopback on in the router; run doctor --outside with --user elsewhere"},
 	{ID: "media-closed", Rows: []int{18}, Checks: []string{"sfu.join", "user.join"}, From: "both", Status: Fail, Code: connectionLost,

@@ -127,9 +127,10 @@ func (e *exam) wanted() []*Check {
 		}
 	}
 	for _, c := range e.checks {
-		for _, list := range []*[]*Check{&c.After, &c.Excuses, &c.Twins} {
+		for _, list := range []*[]*Check{&c.After, &c.Twins} {
 			*list = slices.DeleteFunc(*list, func(other *Check) bool { return !keep[other] })
 		}
+		c.Excuses = slices.DeleteFunc(c.Excuses, func(x Excuse) bool { return !keep[x.By] })
 		if keep[c] && skipped(e.o, c.ID) {
 			c.Run = func(context.Context) Finding { return na("skipped") }
 		}

@@ -2,8 +2,14 @@ package doctor_test
 
 import (
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // TestMixed breaks the stack in more ways than one for each cause, and in
@@ -50,4 +56,70 @@ var mixed = map[string]struct {
 		set("LIVEKIT_INTERNAL_URL", "http://livekit:7880?token=another-secret"),
 		[]string{"config.environment config-refused"},
 	},
+
+	// An innocent check is not named as the cause.
+	"STUN is blocked, and the secret is wrong": {
+		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
+		[]string{"livekit.external_ip stun-blocked", "sfu.api sfu-secret"},
+	},
+	"TURN has no port, and the secret is wrong": {
+		both(livekitBreaks["turn-portless"], sfuBreaks["sfu-secret"]),
+		[]string{"livekit.turn turn-portless", "sfu.api sfu-secret"},
+	},
+	"media over TCP is off, and LiveKit is slow": {
+		both(livekitBreaks["livekit-tcp-off"], sfuBreaks["sfu-slow"]),
+		[]string{"livekit.ports livekit-tcp-off", "sfu.api sfu-slow"},
+	},
+	"the transports differ, and a proxy answers for OpenID": {
+		both(homeserverBreaks["transports-differ"], func(s *stack) { s.client = at("openid", failing(http.StatusBadGateway)) }),
+		[]string{"homeserver.transports transports-differ", "user.openid client-api-strange"},
+	},
+	"LIVEKIT_URL is the former service, and the secret is wrong": {
+		both(configBreaks["former-service"], sfuBreaks["sfu-secret"]),
+		[]string{"config.sfu_url former-service", "sfu.api sfu-secret"},
+	},
+	"the certificate of the server name is of nobody, and the override leads nowhere": {
+		both(homeserverBreaks["federation-dns"], func(s *stack) { s.certs[apexHost] = matrixtest.NewCA().Certificate(apexHost); s.anonymous() }),
+		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
+	},
+
+	// What a cause really explains is told once, also over two steps.
+	"LiveKit does not start": {
+		both(livekitBreaks["livekit-key-unknown"], sfuBreaks["sfu-api-connect"], sfuBreaks["sfu-proxy"]),
+		[]string{"livekit.file livekit-key-unknown"},
+	},
+	"delayed events are limited everywhere": {
+		func(s *stack) {
+			s.client = at(delayedRoute, matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED"))
+		},
+		[]string{"homeserver.delayed_route delayed-events-limited"},
+	},
+}
+
+func both(changes ...func(*stack)) func(*stack) {
+	return func(s *stack) {
+		for _, change := range changes {
+			change(s)
+		}
+	}
+}
+
+// TestDoubtBlocksNothing: what a mere warning needs goes on, also where another
+// check has told the warning.
+func TestDoubtBlocksNothing(t *testing.T) {
+	s := newStack(t)
+	oneHost(s)
+	s.certs[apexHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), apexHost)
+	told := 0
+	for _, c := range s.examine().Checks {
+		if c.CauseID() != "" {
+			told++
+		}
+		if c.Status == doctor.NA && c.ID != "config.registration" && !strings.HasSuffix(c.ID, ".tls") {
+			t.Errorf("%s: %s", c.ID, c.Seen)
+		}
+	}
+	if told != 1 {
+		t.Errorf("the end of the certificate is told %d times", told)
+	}
 }
