@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -78,10 +79,12 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return found("livekit-file-closed", nil, "%s cannot be read: permission denied", clip(name))
-	case err != nil && e.o.LiveKitYAML == "":
+	case errors.Is(err, fs.ErrNotExist) && e.o.LiveKitYAML == "":
 		return na("there is no %s here; --livekit-yaml names it", name)
+	case errors.Is(err, syscall.EISDIR):
+		return found("livekit-folder", nil, "%s is a folder", clip(name))
 	case err != nil:
-		return found("livekit-file", nil, "%s cannot be read", clip(name))
+		return found("livekit-file", nil, "%s cannot be read: %s", clip(name), whyUnread(err))
 	}
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -98,6 +101,14 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	read.complete()
 	*c = read
 	return ok("%s: LiveKit knows all of its settings", name)
+}
+
+// whyUnread is why a file cannot be read, without its name.
+func whyUnread(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	return clip(err.Error())
 }
 
 // lineOf is the place of a fault in YAML without the text around it, which may

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +49,14 @@ var mixed = map[string]struct {
 		func(s *stack) { s.files["/etc/livekit.yaml"] = "port: 7880\nroom:\n  auto_create: [no]\n" },
 		[]string{"livekit.file livekit-yaml"},
 	},
+	"a livekit.yaml that the disk does not give out": {
+		func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EIO },
+		[]string{"livekit.file livekit-file"},
+	},
+	"a folder that --livekit-yaml names": {
+		func(s *stack) { s.options.LiveKitYAML = s.t.TempDir() },
+		[]string{"livekit.file livekit-folder"},
+	},
 	"a LIVEKIT_URL that the service refuses": {
 		set("LIVEKIT_URL", "wss://sfu.example.org?token=another-secret"),
 		[]string{"config.environment config-refused"},
@@ -84,6 +93,10 @@ var mixed = map[string]struct {
 	},
 
 	// What a cause really explains is told once, also over two steps.
+	"LiveKit and this service have a folder for livekit.yaml": {
+		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
+		[]string{"livekit.file livekit-folder"},
+	},
 	"LiveKit does not start": {
 		both(livekitBreaks["livekit-key-unknown"], sfuBreaks["sfu-api-connect"], sfuBreaks["sfu-proxy"]),
 		[]string{"livekit.file livekit-key-unknown"},

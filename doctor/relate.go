@@ -11,7 +11,7 @@ type excuse struct{ by, causes, shows string }
 
 // What LiveKit does not start with, and how that shows in those that ask it.
 const (
-	unreadable = "livekit-file-closed livekit-yaml livekit-key-unknown"
+	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
 	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
 )
 
