@@ -66,6 +66,15 @@ var mixed = map[string]struct {
 		[]string{"config.environment config-refused"},
 	},
 
+	"a proxy that writes two CORS headers as one": {
+		func(s *stack) { s.jwtProxy = allowing("*, *") },
+		[]string{"public.cors cors-doubled"},
+	},
+	"a proxy whose CORS header is for another site": {
+		func(s *stack) { s.jwtProxy = allowing("https://app.example.net") },
+		[]string{"public.cors cors-doubled"},
+	},
+
 	// An innocent check is not named as the cause.
 	"STUN is blocked, and the secret is wrong": {
 		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
@@ -107,6 +116,23 @@ var mixed = map[string]struct {
 		},
 		[]string{"homeserver.delayed_route delayed-events-limited"},
 	},
+}
+
+// allowing has a proxy say for whom answers are.
+func allowing(origin string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(allowed{w, origin}, r) })
+	}
+}
+
+type allowed struct {
+	http.ResponseWriter
+	origin string
+}
+
+func (w allowed) WriteHeader(status int) {
+	w.Header().Set("Access-Control-Allow-Origin", w.origin)
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func both(changes ...func(*stack)) func(*stack) {
