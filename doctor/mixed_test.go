@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -74,6 +75,30 @@ var mixed = map[string]struct {
 		func(s *stack) { s.jwtProxy = allowing("https://app.example.net") },
 		[]string{"public.cors cors-doubled"},
 	},
+	"a site that answers all WebSockets with a page": {
+		func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return aSite } },
+		[]string{"sfu.websocket sfu-no-route"},
+	},
+	"single sign-on that names no way to log in": {
+		func(s *stack) {
+			s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusUnauthorized) }
+		},
+		[]string{"sfu.websocket sfu-login"},
+	},
+	"a password for WebSockets alone, so nobody joins": {
+		func(s *stack) { s.sfuProxy = at("/rtc", login(http.StatusUnauthorized)); s.closedTo = "wss://" },
+		[]string{"sfu.websocket sfu-login"},
+	},
+	"a password for the Room API": {
+		func(s *stack) { s.sfuProxy = at("/twirp", login(http.StatusUnauthorized)) },
+		nil,
+	},
+	"a proxy that passes WebSockets on and nothing else": {
+		func(s *stack) {
+			s.sfuProxy = func(next http.Handler) http.Handler { return at("/rtc", next.ServeHTTP)(failing(http.StatusForbidden)) }
+		},
+		nil,
+	},
 
 	// An innocent check is not named as the cause.
 	"STUN is blocked, and the secret is wrong": {
@@ -134,6 +159,12 @@ func (w allowed) WriteHeader(status int) {
 	w.Header().Set("Access-Control-Allow-Origin", w.origin)
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// aSite answers everything with a page.
+var aSite = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	io.WriteString(w, "<html>a page</html>")
+})
 
 func both(changes ...func(*stack)) func(*stack) {
 	return func(s *stack) {

@@ -20,6 +20,7 @@ const (
 	roomFaults  = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
+	wayFaults   = "sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
@@ -59,10 +60,11 @@ var excuses = map[string][]excuse{
 	"sfu.addresses":   {{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"}},
 	"sfu.tls":         {{"config.sfu_url", "former-service", "sfu-closed " + noTLS}},
 	"sfu.websocket": {
-		{"config.sfu_url", "former-service", "sfu-broken sfu-proxy sfu-no-route websocket-headers"},
+		{"config.sfu_url", "former-service", wayFaults},
 		{"sfu.api", down, "sfu-broken sfu-proxy"},
 		{"sfu.api", "sfu-not-livekit", "sfu-no-route"},
 	},
+	"sfu.api_hidden": {{"sfu.websocket", "sfu-no-route sfu-login", "twirp-public"}},
 	"sfu.ice_tcp": {
 		{"livekit.ports", "livekit-tcp-off", "ice-tcp-none"},
 		{"sfu.candidates", candidates + " candidates-bridge-too", "ice-tcp-none ice-tcp-closed"},
@@ -88,6 +90,7 @@ var excuses = map[string][]excuse{
 	},
 	"user.join": {
 		{by: "sfu.join"},
+		{"sfu.websocket", wayFaults, "join-refused"},
 		{"sfu.join", mediaFaults, mediaFaults},
 	},
 }

@@ -74,11 +74,12 @@ type stack struct {
 	flaws    []sfutest.Flaw
 	webhooks bool
 
-	media   doctor.Media
-	joinErr error
-	visitor string // whom the service's proxy sees
-	silence bool   // no data between participants
-	inside  string
+	media    doctor.Media
+	joinErr  error
+	closedTo string // the beginning of an address at which nobody gets in
+	visitor  string // whom the service's proxy sees
+	silence  bool   // no data between participants
+	inside   string
 }
 
 func newStack(t *testing.T) *stack {
