@@ -75,6 +75,17 @@ var mixed = map[string]struct {
 		func(s *stack) { s.jwtProxy = allowing("https://app.example.net") },
 		[]string{"public.cors cors-doubled"},
 	},
+	"a site that answers in the place of this service": {
+		func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return aSite } },
+		[]string{"public.healthz service-no-route"},
+	},
+	"a site before this service, which is below a prefix": {
+		func(s *stack) {
+			prefixed(s)
+			s.jwtProxy = func(http.Handler) http.Handler { return aSite }
+		},
+		[]string{"public.healthz service-no-route"},
+	},
 	"a site that answers all WebSockets with a page": {
 		func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return aSite } },
 		[]string{"sfu.websocket sfu-no-route"},

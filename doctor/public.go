@@ -45,11 +45,11 @@ func (e *exam) healthz(ctx context.Context) Finding {
 	switch {
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
-	case r.status == http.StatusOK:
+	case r.isHealth():
 		return ok("GET %s/healthz: %s", e.serviceURL(), r)
 	case r.status == http.StatusServiceUnavailable && r.isMatrix():
 		return found("service-ending", v, "GET %s/healthz: %s", e.serviceURL(), r)
-	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
+	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || r.status == http.StatusOK:
 		return e.notThere(ctx, r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
@@ -72,6 +72,9 @@ func (e *exam) notThere(ctx context.Context, r reply) Finding {
 		v["other"] = e.serviceURL() + commonPrefix
 		return found("prefix-missing", v, "%s, but with the prefix %s it answers", seen, commonPrefix)
 	}
+	if r.status == http.StatusOK {
+		seen += ", but not this service's"
+	}
 	return found("service-no-route", v, "%s", seen)
 }
 
@@ -83,7 +86,7 @@ func (e *exam) prefix() string { return strings.TrimRight(e.service.Path, "/") }
 
 func (e *exam) answersAt(ctx context.Context, base string) bool {
 	r, err := e.look.get(ctx, base+"/healthz")
-	return err == nil && r.status == http.StatusOK
+	return err == nil && r.isHealth()
 }
 
 // routes asks for the endpoints by the wrong method: they are there if that is
@@ -166,6 +169,13 @@ func (e *exam) cors(ctx context.Context) Finding {
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
+}
+
+// isHealth reports whether an answer is that of this service's /healthz: many
+// sites answer every path with a page.
+func (r reply) isHealth() bool {
+	var h health
+	return r.status == http.StatusOK && json.Unmarshal(r.body, &h) == nil && h.Status != ""
 }
 
 // versionOutside compares what answers outside with what runs here.
