@@ -128,11 +128,8 @@ func run(ctx context.Context, checks []*Check, progress func(c *Check, left int)
 
 // run waits for what c needs and takes its turn.
 func (c *Check) run(ctx context.Context) {
-	for _, other := range slices.Concat(c.After, c.Twins) {
+	for _, other := range c.After {
 		<-other.done
-	}
-	for _, excuse := range c.Excuses {
-		<-excuse.By.done
 	}
 	for _, need := range c.Needs {
 		<-need.done // it ends in time
@@ -160,16 +157,22 @@ func (c *Check) run(ctx context.Context) {
 // interrupted reports whether the run was ended from outside, not by its limit.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// excuse leaves it to the check that found the cause to tell it.
+// excuse leaves it to the check that found the cause to tell it, for which one
+// that found something waits.
 func (c *Check) excuse() {
 	c.ended.own = c.ended.Finding
+	if c.ended.Cause == nil {
+		return
+	}
 	for _, excuse := range c.Excuses {
+		<-excuse.By.done
 		if c.ended.root == nil && excuse.explains(c.ended.own) {
 			c.ended.root = excuse.By.teller()
 		}
 	}
 	for _, other := range c.Twins {
-		if theirs := other.ended.own; c.ended.root == nil && c.ended.Cause != nil && theirs.Cause == c.ended.Cause && theirs.Vars["host"] == c.ended.Vars["host"] {
+		<-other.done
+		if theirs := other.ended.own; c.ended.root == nil && theirs.Cause == c.ended.Cause && theirs.Vars["host"] == c.ended.Vars["host"] {
 			c.ended.root = other.teller()
 		}
 	}

@@ -261,6 +261,7 @@ func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
+	var unnamed []string // servers of which the name server says nothing
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(stunPort))
@@ -270,6 +271,12 @@ func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
 			return ok("%s says that we are %s", clip(server), address)
 		}
 		failures = append(failures, clip(server)+": "+reason(err))
+		if host, _, _ := net.SplitHostPort(server); isDNSBroken(err) {
+			unnamed = append(unnamed, clip(host))
+		}
+	}
+	if len(unnamed) == len(failures) {
+		return found("dns-broken", vars{"host": unnamed[0]}, "%s", strings.Join(failures, "; "))
 	}
 	return found("stun-blocked", nil, "%s", strings.Join(failures, "; "))
 }

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -142,6 +143,23 @@ var mixed = map[string]struct {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},
 	},
+	"no name server answers": {
+		noDNS,
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"no name server answers, and LiveKit asks for no address": {
+		both(replace("use_external_ip: true", "use_external_ip: false"), noDNS),
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"no name server answers for two servers, and overrides have names": {
+		both(set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",two.example.org"), set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=http://synapse:8008"),
+			set("LIVEKIT_CS_API_URL_OVERRIDES", apexHost+"=http://synapse:8008"), noDNS),
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"the name server inside does not answer for LiveKit": {
+		func(s *stack) { s.dnsError["livekit"] = broken("livekit"); delete(s.dns, "livekit"); s.anonymous() },
+		[]string{"sfu.api dns-broken"},
+	},
 	"LiveKit does not start": {
 		both(livekitBreaks["livekit-key-unknown"], sfuBreaks["sfu-api-connect"], sfuBreaks["sfu-proxy"]),
 		[]string{"livekit.file livekit-key-unknown"},
@@ -176,6 +194,19 @@ var aSite = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html")
 	io.WriteString(w, "<html>a page</html>")
 })
+
+// noDNS has the name server of this machine be dead.
+func noDNS(s *stack) {
+	for _, host := range []string{"two.example.org", "synapse"} {
+		s.dns[host] = nil
+	}
+	for host := range s.dns {
+		s.dnsError[host] = broken(host)
+	}
+	clear(s.dns)
+}
+
+func broken(host string) error { return &net.DNSError{Err: "server misbehaving", Name: host} }
 
 func both(changes ...func(*stack)) func(*stack) {
 	return func(s *stack) {

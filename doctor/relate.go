@@ -17,14 +17,14 @@ const (
 
 // Groups of causes.
 const (
-	roomFaults  = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
-	apiFaults   = down + " sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
+	roomFaults  = "dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
+	apiFaults   = down + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
 	wayFaults   = "sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
-	unverified  = "federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
+	unverified  = "dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
@@ -54,7 +54,7 @@ var excuses = map[string][]excuse{
 		{"livekit.keys", "livekit-key-missing", "sfu-key"},
 		{"livekit.ports", "livekit-ports-clash", down},
 		{"livekit.turn", "turn-domain turn-certificate turn-portless", down},
-		{"livekit.external_ip", "stun-blocked", down},
+		{"livekit.external_ip", "stun-blocked dns-broken", down},
 	},
 	"sfu.auto_create": {{"livekit.auto_create", "auto-create-setting", "auto-create"}},
 	"sfu.addresses":   {{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"}},
@@ -115,6 +115,19 @@ func (e *exam) relate() {
 			}
 		}
 		c.Twins = e.named(twins[c.ID], c.Server)
+	}
+	e.tellDNSOnce()
+}
+
+// tellDNSOnce has a name server that does not answer told by the first one that
+// asks it, whatever for.
+func (e *exam) tellDNSOnce() {
+	var before []Excuse
+	for _, id := range resolving {
+		for _, c := range e.named([]string{id}, "") {
+			c.Excuses = append(c.Excuses, before...)
+			before = append(before, Excuse{c, []string{"dns-broken"}, []string{"dns-broken"}})
+		}
 	}
 }
 

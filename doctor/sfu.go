@@ -141,6 +141,8 @@ func apiFailure(v vars, address string, err error) Finding {
 	switch {
 	case isTLS(err):
 		return found("sfu-api-tls", v, "%s: %s", address, reason(err))
+	case isDNSBroken(err):
+		return found("dns-broken", v, "%s: %s", address, reason(err))
 	case isNoSuchName(err):
 		return found("sfu-api-dns", v, "%s: %s", address, reason(err))
 	case strings.Contains(reason(err), "in time"):
