@@ -30,6 +30,8 @@ type Check struct {
 	Server string
 	// Needs are the checks without which this one makes no sense.
 	Needs []*Check
+	// Any are those of which one must be right, if there are any.
+	Any []*Check
 	// After are those that must have ended before, whatever came of them.
 	After []*Check
 	// Excuses are faults of others that show here, too: what this one finds is
@@ -137,6 +139,9 @@ func (c *Check) run(ctx context.Context) {
 			c.ended.root = root
 		}
 	}
+	if root := blockerOfAll(c.Any); root != nil && c.ended.root == nil {
+		c.ended.root = root
+	}
 	if root := c.ended.root; root != nil {
 		c.ended.Finding = na("not looked at: %s", root.whyNot())
 		return
@@ -236,6 +241,23 @@ func (c *Check) blocker() *Check {
 		return c
 	}
 	return nil
+}
+
+// blockerOfAll waits for checks and returns the first one's blocker if each has
+// one.
+func blockerOfAll(checks []*Check) *Check {
+	var first *Check
+	for _, c := range checks {
+		<-c.done
+	}
+	for _, c := range checks {
+		root := c.blocker()
+		if root == nil {
+			return nil
+		}
+		first = cmp.Or(first, root)
+	}
+	return first
 }
 
 // whyNot is the part of a sentence that names c as what others wait for.

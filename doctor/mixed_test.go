@@ -111,6 +111,24 @@ var mixed = map[string]struct {
 		},
 		nil,
 	},
+	"two homeservers with one service": {twoServers("https://jwt.example.org"), nil},
+	"two homeservers, the first without an address, and the proxy reaches nothing": {
+		func(s *stack) {
+			breaks["service-proxy"](s)
+			twoServers("https://jwt.example.org")(s)
+			set("LIVEKIT_FULL_ACCESS_HOMESERVERS", second+","+apexHost)(s)
+			delete(s.dns, second)
+		},
+		[]string{"homeserver.addresses apex-no-address", "public.healthz service-proxy"},
+	},
+	"two homeservers without an address": {
+		func(s *stack) {
+			twoServers("https://jwt.example.org")(s)
+			delete(s.dns, second)
+			delete(s.dns, apexHost)
+		},
+		[]string{"homeserver.addresses apex-no-address", "homeserver.addresses apex-no-address"},
+	},
 
 	// An innocent check is not named as the cause.
 	"STUN is blocked, and the secret is wrong": {

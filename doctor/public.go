@@ -10,7 +10,7 @@ import (
 
 // public looks at this service as clients reach it. It returns the check that
 // all others of the service's answers need.
-func (e *exam) public(foci *Check) (healthz *Check) {
+func (e *exam) public(foci []*Check) (healthz *Check) {
 	if e.o.PublicURL != nil {
 		e.service, foci = e.o.PublicURL, nil
 	}
@@ -22,7 +22,8 @@ func (e *exam) public(foci *Check) (healthz *Check) {
 			return na("nobody says where this service is: --public-url does")
 		}
 		return e.reach(ctx, placeOf("service", e.service))
-	}, foci)
+	})
+	addresses.Any = foci
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("service", e.service)) }, addresses)
 	healthz = on("healthz", e.healthz, certificate)
 	on("routes", e.routes, healthz)
