@@ -56,6 +56,20 @@ func failing(status int) http.HandlerFunc {
 	}
 }
 
+const second = "two.example.org"
+
+// twoServers has a second homeserver send its clients to a service.
+func twoServers(service string) func(*stack) {
+	return func(s *stack) {
+		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+","+second)(s)
+		s.dns[second] = []string{"10.0.0.8"}
+		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the document names the server itself
+		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
+		s.serve("10.0.0.8:443", second, document(strings.Replace(text, matrixHost, second, 1)))
+		s.serve("10.0.0.8:8448", second, s.hs)
+	}
+}
+
 var wellKnownBreaks = map[string]func(*stack){
 	"wellknown-missing": wellKnownAt(http.NotFound),
 	"wellknown-status":  wellKnownAt(failing(http.StatusBadGateway)),
@@ -83,6 +97,7 @@ var wellKnownBreaks = map[string]func(*stack){
 		foci("https://nas.example.org")(s)
 		s.options.PublicURL = parse("https://jwt.example.org")
 	},
+	"foci-other-service":  twoServers("https://nowhere.two.example.org"),
 	"foci-slash":          foci("https://jwt.example.org/"),
 	"foci-empty":          foci("https:///livekit/jwt"),
 	"foci-wss":            foci("wss://sfu.example.org"),

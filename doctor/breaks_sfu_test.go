@@ -57,6 +57,7 @@ var sfuBreaks = map[string]func(*stack){
 			})
 		}
 	},
+	"sfu-login":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return login(http.StatusUnauthorized) } },
 	"sfu-no-route": func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } },
 	"bare-sfu-prefix": func(s *stack) {
 		s.env["LIVEKIT_URL"] = "wss://sfu.example.org/livekit/sfu"
@@ -69,6 +70,11 @@ var sfuBreaks = map[string]func(*stack){
 	"twirp-public":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
 	"webhook-missing": func(s *stack) { s.webhooks = false },
 	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+}
+
+// login refuses whoever does not say who they are.
+func login(status int) http.HandlerFunc {
+	return adding("WWW-Authenticate", `Basic realm="home"`, failing(status))
 }
 
 // outside looks from a machine that has no configuration.

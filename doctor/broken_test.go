@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,7 +120,8 @@ func replace(old, new string) func(*stack) {
 
 var livekitBreaks = map[string]func(*stack){
 	"livekit-file":        func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
-	"livekit-file-closed": func(s *stack) { s.closed = "/etc/livekit.yaml" },
+	"livekit-file-closed": func(s *stack) { s.unread["/etc/livekit.yaml"] = fs.ErrPermission },
+	"livekit-folder":      func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EISDIR },
 	"livekit-yaml":        replace("room:\n", "room\n"),
 	"livekit-key-unknown": replace("room:\n", "logging:\nlevel: info\nroom:\n"),
 	"livekit-secret":      replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),

@@ -40,6 +40,9 @@ var livekitCauses = []Cause{
 	{ID: "livekit-file", Checks: []string{"livekit.file"}, From: "inside", Status: Fail,
 		Text:   "LiveKit's configuration cannot be read from here",
 		Remedy: "mount it into this container, too (./livekit.yaml:/etc/livekit.yaml:ro), or give another path to --livekit-yaml"},
+	{ID: "livekit-folder", Rows: []int{29}, Checks: []string{"livekit.file"}, From: "inside", Status: Fail, Code: openIDError,
+		Text:   "in the place of livekit.yaml there is a folder, which Docker makes when the file to mount is not there: if it is the same in LiveKit's container, LiveKit does not start",
+		Remedy: "on the host, remove the empty folder livekit.yaml beside compose.yaml, put the file there, and make the containers again: docker compose up -d --force-recreate"},
 	{ID: "livekit-file-closed", Checks: []string{"livekit.file"}, From: "inside", Status: Fail,
 		Text:   "the user of this container may not read LiveKit's configuration, and LiveKit's may not, either",
 		Remedy: "chmod 644 livekit.yaml on the host: it holds no secret as setup writes it"},
@@ -93,6 +96,13 @@ var livekitCauses = []Cause{
 		Remedy: "let UDP to the STUN servers out, or set rtc.use_external_ip to false and rtc.node_ip to your public address"},
 }
 
+// resolving are the checks that look names up for themselves, in the order in
+// which they tell that this does not work.
+var resolving = []string{
+	"homeserver.addresses", "homeserver.userinfo", "homeserver.versions", "public.addresses",
+	"livekit.external_ip", "sfu.api", "sfu.room", "sfu.addresses", "sfu.turn", "sfu.tcp_port",
+}
+
 var reachCauses = []Cause{
 	{ID: "apex-no-address", Rows: []int{2}, Checks: []string{"homeserver.addresses"}, From: "both", Status: Fail, Code: missingTransport,
 		Text:   "the server name {host} itself has no address (a wildcard record does not cover it), so clients cannot ask it where calls go",
@@ -109,7 +119,7 @@ var reachCauses = []Cause{
 	{ID: "ice-tcp-no-address", Checks: []string{"sfu.tcp_port"}, From: "outside", Status: Fail,
 		Text:   "{host} has no address",
 		Remedy: "make an A record of {host}", Unbroken: "sfu.addresses finds it first"},
-	{ID: "dns-broken", Rows: []int{12}, Checks: []string{"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.turn", "sfu.tcp_port"}, From: "both", Status: Fail, Code: openIDError,
+	{ID: "dns-broken", Rows: []int{12}, Checks: resolving, From: "both", Status: Fail, Code: openIDError,
 		Text:   "the name server of this machine (or container) gives no answer for {host}",
 		Remedy: "give the container a name server that works: dns: [192.168.1.1], your router, in compose.yaml; with split DNS, one that knows {host}"},
 	{ID: "dead-ipv6", Rows: []int{12}, Checks: []string{"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.turn", "sfu.tcp_port"}, From: "both", Status: Fail,

@@ -38,7 +38,7 @@ var publicCauses = []Cause{
 		Text:   "the proxy answers OPTIONS itself, or refuses it, so browsers never send the real request",
 		Remedy: "pass OPTIONS on to this service, which answers it"},
 	{ID: "cors-doubled", Rows: []int{7}, Checks: []string{"public.cors", "public.preflight"}, From: "both", Status: Fail, Code: openIDError,
-		Text:   "the proxy adds Access-Control-Allow-Origin although this service sends it: browsers refuse two",
+		Text:   "answers below {url} have Access-Control-Allow-Origin more than once, or it names another site, which browsers refuse: the proxy adds it although this service sends it",
 		Remedy: "remove the CORS headers of {host} from the proxy"},
 	{ID: "cors-missing", Rows: []int{8}, Checks: []string{"public.cors"}, From: "both", Status: Fail, Code: openIDError,
 		Text:   "answers below {url} come without a CORS header, which hides from browsers what they say: the proxy removes it, or answers itself",

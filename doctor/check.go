@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,12 +30,15 @@ type Check struct {
 	Server string
 	// Needs are the checks without which this one makes no sense.
 	Needs []*Check
+	// Any are those of which one must be right, if there are any.
+	Any []*Check
 	// After are those that must have ended before, whatever came of them.
 	After []*Check
-	// Excuses are those whose faults show here, too: a fault of this one is
+	// Excuses are faults of others that show here, too: what this one finds is
 	// theirs then. Twins are those that look at the same place if their names
 	// are the same: they may find the same.
-	Excuses, Twins []*Check
+	Excuses []Excuse
+	Twins   []*Check
 	// Limit bounds it, zero means 8 s.
 	Limit time.Duration
 	// Grace is how long it may take after the end of its context to remove what
@@ -46,6 +50,14 @@ type Check struct {
 
 	done  chan struct{}
 	ended ended
+}
+
+// Excuse is what another check may find that explains what shows in this one.
+type Excuse struct {
+	By *Check
+	// Causes are those of By, Shows the ones that they explain here; with none
+	// of both, By and this check may find the same.
+	Causes, Shows []string
 }
 
 const (
@@ -71,7 +83,8 @@ type Finding struct {
 type ended struct {
 	Finding
 	took time.Duration
-	root *Check // why it did not start, nil if it did
+	root *Check  // why it did not start, or who tells what it found; else nil
+	own  Finding // what it found itself, whoever tells it
 }
 
 func ok(format string, args ...any) Finding {
@@ -117,7 +130,7 @@ func run(ctx context.Context, checks []*Check, progress func(c *Check, left int)
 
 // run waits for what c needs and takes its turn.
 func (c *Check) run(ctx context.Context) {
-	for _, other := range slices.Concat(c.After, c.Excuses, c.Twins) {
+	for _, other := range c.After {
 		<-other.done
 	}
 	for _, need := range c.Needs {
@@ -125,6 +138,9 @@ func (c *Check) run(ctx context.Context) {
 		if root := need.blocker(); root != nil && c.ended.root == nil {
 			c.ended.root = root
 		}
+	}
+	if root := blockerOfAll(c.Any); root != nil && c.ended.root == nil {
+		c.ended.root = root
 	}
 	if root := c.ended.root; root != nil {
 		c.ended.Finding = na("not looked at: %s", root.whyNot())
@@ -155,16 +171,23 @@ func (c *Check) cut(ctx context.Context) Finding {
 // interrupted reports whether the run was ended from outside, not by its limit.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// excuse leaves it to the check that found the cause to tell it.
+// excuse leaves it to the check that found the cause to tell it, for which one
+// that found something waits.
 func (c *Check) excuse() {
-	for _, other := range c.Excuses {
-		if severity(c) > 0 && severity(other) >= severity(c) {
-			c.ended.root = other
+	c.ended.own = c.ended.Finding
+	if c.ended.Cause == nil {
+		return
+	}
+	for _, excuse := range c.Excuses {
+		<-excuse.By.done
+		if c.ended.root == nil && excuse.explains(c.ended.own) {
+			c.ended.root = excuse.By.teller()
 		}
 	}
 	for _, other := range c.Twins {
-		if c.ended.Cause != nil && other.ended.Cause == c.ended.Cause && other.ended.Vars["host"] == c.ended.Vars["host"] {
-			c.ended.root = other
+		<-other.done
+		if theirs := other.ended.own; c.ended.root == nil && theirs.Cause == c.ended.Cause && theirs.Vars["host"] == c.ended.Vars["host"] {
+			c.ended.root = other.teller()
 		}
 	}
 	if root := c.ended.root; root != nil {
@@ -172,8 +195,24 @@ func (c *Check) excuse() {
 	}
 }
 
+// explains reports whether a finding is the other check's: a mere doubt explains
+// no fault.
+func (x Excuse) explains(f Finding) bool {
+	theirs := x.By.ended.own
+	switch {
+	case f.Cause == nil || theirs.Cause == nil || severity(theirs) < severity(f):
+		return false
+	case len(x.Causes) == 0:
+		return f.Cause == theirs.Cause
+	}
+	return slices.Contains(x.Causes, theirs.Cause.ID) && slices.Contains(x.Shows, f.Cause.ID)
+}
+
+// teller is who tells what c found: c, or the check that explains it.
+func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
+
 // severity orders faults, doubts and the rest.
-func severity(c *Check) int { return map[Status]int{Fail: 2, Warn: 1}[c.ended.Status] }
+func severity(f Finding) int { return map[Status]int{Fail: 2, Warn: 1}[f.Status] }
 
 // look runs the check within its limit. One that does not heed the end of its
 // context is left behind.
@@ -203,12 +242,31 @@ func (c *Check) look(ctx context.Context) Finding {
 // c itself or one that c needs; nil if they may start.
 func (c *Check) blocker() *Check {
 	switch {
+	case c.ended.own.Status == Warn && !c.ended.own.blocks:
+		return nil // whoever tells it
 	case c.ended.root != nil:
 		return c.ended.root
 	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.blocks:
 		return c
 	}
 	return nil
+}
+
+// blockerOfAll waits for checks and returns the first one's blocker if each has
+// one.
+func blockerOfAll(checks []*Check) *Check {
+	var first *Check
+	for _, c := range checks {
+		<-c.done
+	}
+	for _, c := range checks {
+		root := c.blocker()
+		if root == nil {
+			return nil
+		}
+		first = cmp.Or(first, root)
+	}
+	return first
 }
 
 // whyNot is the part of a sentence that names c as what others wait for.

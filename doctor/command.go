@@ -142,7 +142,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []string, error))
 	if len(o.Servers) == 0 && l.Fault == nil {
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
-	if o.SFUURL == "" {
+	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // which may hold a password then
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return o.checkUser()

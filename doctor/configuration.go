@@ -39,6 +39,16 @@ func (e *exam) environment(context.Context) Finding {
 	return found("config-refused", nil, "%s", strings.ReplaceAll(e.look.Fault.Error(), "\n", "; "))
 }
 
+// refuses reports whether the service does not start because of a variable.
+func (l *Look) refuses(variable string) bool {
+	if l.Fault == nil {
+		return false
+	}
+	return slices.ContainsFunc(strings.Split(l.Fault.Error(), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, variable+":")
+	})
+}
+
 // warnings returns those about one of the variables.
 func (e *exam) warnings(variables ...string) []string {
 	var list []string
@@ -134,8 +144,8 @@ func (e *exam) formerService(context.Context) Finding {
 	if w := e.warnings(sfuVariables...); len(w) > 0 {
 		return found("sfu-url-doubtful", nil, "%s", strings.Join(w, "; "))
 	}
-	if c.LivekitURL == "" {
-		return na("there is no LIVEKIT_URL that can be used")
+	if c.LivekitURL == "" || slices.ContainsFunc(sfuVariables, e.look.refuses) {
+		return na("there is no LIVEKIT_URL that can be used; config.environment says why")
 	}
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,36 +25,74 @@ func TestDependents(t *testing.T) {
 	free := &Check{ID: "a.free", Needs: []*Check{doubt}, Run: ends(ok("looked"))}
 	unjudged := &Check{ID: "a.unjudged", Run: ends(found("hairpin", nil, "x"))}
 	held := &Check{ID: "a.held", Needs: []*Check{unjudged}, Run: ends(ok("looked"))}
-	run(t.Context(), []*Check{far, near, broken, free, doubt, held, unjudged}, ignore)
-	for c, want := range map[*Check]string{near: "a.broken", far: "a.broken", held: "a.unjudged"} {
+	one := &Check{ID: "a.one", Any: []*Check{broken, doubt}, Run: ends(ok("looked"))}
+	none := &Check{ID: "a.none", Any: []*Check{near, unjudged}, Run: ends(ok("looked"))}
+	run(t.Context(), []*Check{one, none, far, near, broken, free, doubt, held, unjudged}, ignore)
+	for c, want := range map[*Check]string{near: "a.broken", far: "a.broken", held: "a.unjudged", none: "a.broken"} {
 		if c.ended.Status != NA || !strings.Contains(c.ended.Seen, want) {
 			t.Errorf("%s: %s: %q, want it to name %s", c.ID, c.ended.Status, c.ended.Seen, want)
 		}
 	}
-	if free.ended.Status != OK {
-		t.Errorf("after a mere warning: %s", free.ended.Status)
+	if free.ended.Status != OK || one.ended.Status != OK {
+		t.Errorf("after a mere warning: %s, with one of two good: %s", free.ended.Status, one.ended.Status)
 	}
 }
 
 // TestExcuses: a fault that another check has explained is not told twice,
-// unless the other one only doubts.
+// unless the other one only doubts, or found what explains something else.
 func TestExcuses(t *testing.T) {
+	by := func(c *Check, causes string) []Excuse {
+		return []Excuse{{c, strings.Fields(causes), []string{"service-proxy"}}}
+	}
+	broken := ends(found("service-proxy", nil, "502"))
 	cause := &Check{ID: "a.cause", Run: ends(found("service-down", nil, "x"))}
-	effect := &Check{ID: "a.effect", Excuses: []*Check{cause}, Run: ends(found("service-proxy", nil, "502"))}
+	effect := &Check{ID: "a.effect", Excuses: by(cause, "service-stalled service-down"), Run: broken}
+	farther := &Check{ID: "a.farther", Excuses: by(effect, "service-proxy"), Run: broken}
+	innocent := &Check{ID: "a.innocent", Excuses: by(cause, "service-stalled"), Run: broken}
+	unlike := &Check{ID: "a.unlike", Excuses: by(cause, "service-down"), Run: ends(found("service-no-route", nil, "404"))}
 	doubt := &Check{ID: "a.doubt", Run: ends(found("foci-slash", nil, "x"))}
-	fault := &Check{ID: "a.fault", Excuses: []*Check{doubt}, Run: ends(found("service-proxy", nil, "502"))}
+	fault := &Check{ID: "a.fault", Excuses: by(doubt, "foci-slash"), Run: broken}
+	again := &Check{ID: "a.again", Excuses: []Excuse{{By: doubt}}, Run: ends(found("foci-slash", nil, "x"))}
+	behind := &Check{ID: "a.behind", Needs: []*Check{again}, Run: ends(ok("looked"))}
+	held := &Check{ID: "a.held", Needs: []*Check{farther}, Run: ends(ok("looked"))}
 	v := vars{"host": "a"}
 	twin := &Check{ID: "a.twin", Run: ends(found("tls-expired", v, "x"))}
 	same := &Check{ID: "a.same", Twins: []*Check{twin}, Run: ends(found("tls-expired", v, "x"))}
 	other := &Check{ID: "a.other", Twins: []*Check{twin}, Run: ends(found("tls-expired", vars{"host": "b"}, "x"))}
-	run(t.Context(), []*Check{effect, cause, fault, doubt, same, other, twin}, ignore)
-	for c, want := range map[*Check]Status{effect: NA, fault: Fail, same: NA, other: Fail} {
+	run(t.Context(), []*Check{behind, held, farther, effect, cause, innocent, unlike, fault, again, doubt, same, other, twin}, ignore)
+	for c, want := range map[*Check]Status{
+		effect: NA, farther: NA, held: NA, innocent: Fail, unlike: Fail, fault: Fail, again: NA, behind: OK, same: NA, other: Fail,
+	} {
 		if c.ended.Status != want {
 			t.Errorf("%s: %s, want %s", c.ID, c.ended.Status, want)
 		}
 	}
-	if !strings.Contains(effect.ended.Seen, "a.cause") {
-		t.Errorf("the excuse is not named: %q", effect.ended.Seen)
+	for _, c := range []*Check{effect, farther, held} {
+		if !strings.Contains(c.ended.Seen, "a.cause") {
+			t.Errorf("%s does not name the excuse: %q", c.ID, c.ended.Seen)
+		}
+	}
+}
+
+// TestExcusesNameCauses: the table of excuses speaks of what the checks find.
+func TestExcusesNameCauses(t *testing.T) {
+	finds := func(check, cause string) {
+		if c := byID[cause]; c == nil || !slices.Contains(c.Checks, check) {
+			t.Errorf("%s does not find %s", check, cause)
+		}
+	}
+	for id, list := range excuses {
+		for _, x := range list {
+			for cause := range strings.FieldsSeq(x.causes) {
+				finds(x.by, cause)
+			}
+			for cause := range strings.FieldsSeq(x.shows) {
+				finds(id, cause)
+			}
+			if (x.causes == "") != (x.shows == "") || !slices.Contains(checkIDs, x.by) {
+				t.Errorf("%s: %+v", id, x)
+			}
+		}
 	}
 }
 

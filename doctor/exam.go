@@ -50,13 +50,13 @@ func newExam(look *Look, o Options) *exam {
 	e := &exam{look: look, o: o, sfuAt: o.SFUURL, room: newProbeRoom(look, o)}
 	e.configuration()
 	e.livekitFile()
-	var foci *Check
+	var foci []*Check
 	for _, name := range o.Servers {
 		s := &server{name: name}
 		e.servers = append(e.servers, s)
-		if c := e.homeserver(s); foci == nil {
-			foci = c
-		}
+		c := e.homeserver(s)
+		c.After = foci // the first one that knows says which service is looked at
+		foci = append(slices.Clone(foci), c)
 	}
 	healthz := e.public(foci)
 	status := e.running(healthz)
@@ -117,7 +117,7 @@ func (e *exam) wanted() []*Check {
 	var need func(c *Check)
 	need = func(c *Check) {
 		keep[c] = true
-		for _, n := range c.Needs {
+		for _, n := range slices.Concat(c.Needs, c.Any) {
 			need(n)
 		}
 	}
@@ -127,9 +127,10 @@ func (e *exam) wanted() []*Check {
 		}
 	}
 	for _, c := range e.checks {
-		for _, list := range []*[]*Check{&c.After, &c.Excuses, &c.Twins} {
+		for _, list := range []*[]*Check{&c.After, &c.Twins} {
 			*list = slices.DeleteFunc(*list, func(other *Check) bool { return !keep[other] })
 		}
+		c.Excuses = slices.DeleteFunc(c.Excuses, func(x Excuse) bool { return !keep[x.By] })
 		if keep[c] && skipped(e.o, c.ID) {
 			c.Run = func(context.Context) Finding { return na("skipped") }
 		}

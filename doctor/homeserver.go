@@ -159,6 +159,10 @@ func judgeUserinfo(s *server, addr string, r reply) Finding {
 // userinfoFailure names why no answer came.
 func (e *exam) userinfoFailure(s *server, addr string, err error) Finding {
 	v := vars{"server": s.name.String(), "address": clip(addr)}
+	if host, _, _ := net.SplitHostPort(addr); isDNSBroken(err) {
+		v["host"] = clip(host)
+		return found("dns-broken", v, "%s: %s", clip(addr), reason(err))
+	}
 	switch outbound.Cause(err) {
 	case outbound.CauseDNS:
 		return found("federation-dns", v, "%s: %s", clip(addr), reason(err))
@@ -205,6 +209,10 @@ func (e *exam) askVersions(ctx context.Context, s *server) Finding {
 	v := vars{"server": s.name.String(), "base": s.base}
 	r, err := e.look.get(ctx, s.base+"/_matrix/client/versions")
 	switch {
+	case isDNSBroken(err):
+		base, _ := url.Parse(s.base)
+		v["host"] = clip(base.Hostname())
+		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(s.base), reason(err))
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(s.base), reason(err))
 	case r.status != http.StatusOK || json.Unmarshal(r.body, &s.versions) != nil || s.versions.Versions == nil:

@@ -69,8 +69,18 @@ const (
 
 // joined is what the checks of media share.
 type joined struct {
+	told  bool // a participant was there, or nearly
 	media Media
 	tcp   []tcpAnswer
+}
+
+// keep has the checks of media judge what the first join was told: they may
+// look at it while the user joins.
+func (e *exam) keep(j joined) {
+	if !e.joined.told {
+		j.told = true
+		e.joined = j
+	}
 }
 
 // join has two participants join the probe room, and one send to the other.
@@ -97,32 +107,31 @@ func (e *exam) meet(ctx context.Context, address string, tickets []string) Findi
 	}
 	v := vars{"sfu": address}
 	err := deliver(ctx, all[0], all[1])
-	e.joined.media = all[0].Media() // now: the way to send comes about with the first text
-	e.joined.tcp = e.look.askAllTCP(ctx, e.joined.media)
+	media := all[0].Media() // now: the way to send comes about with the first text
+	e.keep(joined{media: media, tcp: e.look.askAllTCP(ctx, media)})
 	if err != nil {
-		return found("media-no-data", v, "joined at %s by %s, but %v", address, e.joined.media.Way, err)
+		return found("media-no-data", v, "joined at %s by %s, but %v", address, media.Way, err)
 	}
-	switch e.joined.media.Way {
+	switch media.Way {
 	case "udp":
 		return ok("joined at %s, data went through over UDP", address)
 	case "":
 		return found("media-no-data", v, "joined at %s", address)
 	}
-	return found("media-not-udp", v, "joined at %s, media goes over %s", address, e.joined.media.Way)
+	return found("media-not-udp", v, "joined at %s, media goes over %s", address, media.Way)
 }
 
 // joinFailure tells a room that nobody lets us into from media that does not
 // arrive.
 func (e *exam) joinFailure(ctx context.Context, address string, err error) Finding {
 	v := vars{"sfu": address}
-	failed, told := errors.AsType[*JoinError](err)
-	if told {
-		e.joined.media = failed.Media
-	}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))
-	switch list := e.joined.media.Candidates; {
-	case !told || failed.Media.Username == "":
+	failed, told := errors.AsType[*JoinError](err)
+	if !told || failed.Media.Username == "" {
 		return found("join-refused", v, "%s", seen)
+	}
+	e.keep(joined{media: failed.Media})
+	switch list := failed.Media.Candidates; {
 	case len(list) == 0:
 		return found("candidates-none", v, "%s; LiveKit named no address for media", seen)
 	case onlyBridges(list):
@@ -132,7 +141,7 @@ func (e *exam) joinFailure(ctx context.Context, address string, err error) Findi
 	case onlyPublic(list) && !e.o.Outside:
 		return found("media-hairpin", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	}
-	return found("media-closed", v, "%s; LiveKit takes media at %s", seen, listed(e.joined.media.Candidates))
+	return found("media-closed", v, "%s; LiveKit takes media at %s", seen, listed(failed.Media.Candidates))
 }
 
 // deliver has a text arrive.

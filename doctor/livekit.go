@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -78,10 +79,12 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return found("livekit-file-closed", nil, "%s cannot be read: permission denied", clip(name))
-	case err != nil && e.o.LiveKitYAML == "":
+	case errors.Is(err, fs.ErrNotExist) && e.o.LiveKitYAML == "":
 		return na("there is no %s here; --livekit-yaml names it", name)
+	case errors.Is(err, syscall.EISDIR):
+		return found("livekit-folder", nil, "%s is a folder", clip(name))
 	case err != nil:
-		return found("livekit-file", nil, "%s cannot be read", clip(name))
+		return found("livekit-file", nil, "%s cannot be read: %s", clip(name), whyUnread(err))
 	}
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -90,11 +93,22 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 	if key := unknownKey(document); key != "" {
 		return found("livekit-key-unknown", vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
 	}
-	if err := yaml.Unmarshal(text, c); err != nil {
+	var read livekitConfig // of a file that is refused it holds a part
+	if err := yaml.Unmarshal(text, &read); err != nil {
+		c.Keys = read.Keys // which are not to be printed
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
-	c.complete()
+	read.complete()
+	*c = read
 	return ok("%s: LiveKit knows all of its settings", name)
+}
+
+// whyUnread is why a file cannot be read, without its name.
+func whyUnread(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	return clip(err.Error())
 }
 
 // lineOf is the place of a fault in YAML without the text around it, which may
@@ -247,6 +261,7 @@ func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
+	var unnamed []string // servers of which the name server says nothing
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(stunPort))
@@ -256,6 +271,12 @@ func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
 			return ok("%s says that we are %s", clip(server), address)
 		}
 		failures = append(failures, clip(server)+": "+reason(err))
+		if host, _, _ := net.SplitHostPort(server); isDNSBroken(err) {
+			unnamed = append(unnamed, clip(host))
+		}
+	}
+	if len(unnamed) == len(failures) {
+		return found("dns-broken", vars{"host": unnamed[0]}, "%s", strings.Join(failures, "; "))
 	}
 	return found("stun-blocked", nil, "%s", strings.Join(failures, "; "))
 }

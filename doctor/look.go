@@ -126,6 +126,12 @@ func isNoSuchName(err error) bool {
 	return ok && dns.IsNotFound
 }
 
+// isDNSBroken reports whether no name server said whether there is such a name.
+func isDNSBroken(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && !dns.IsNotFound
+}
+
 // dial connects to host:port, one address after the other.
 func (l *Look) dial(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostPort)

@@ -122,7 +122,10 @@ type participant struct {
 var errNotJoined = errors.New("could not connect")
 
 // join lets whoever has a token in.
-func (s *stack) join(_ context.Context, _, ticket string) (doctor.Participant, error) {
+func (s *stack) join(_ context.Context, url, ticket string) (doctor.Participant, error) {
+	if s.closedTo != "" && strings.HasPrefix(url, s.closedTo) {
+		return nil, errNotJoined
+	}
 	if strings.Count(ticket, ".") != 2 {
 		return nil, errNotJoined
 	}

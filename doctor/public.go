@@ -10,7 +10,7 @@ import (
 
 // public looks at this service as clients reach it. It returns the check that
 // all others of the service's answers need.
-func (e *exam) public(foci *Check) (healthz *Check) {
+func (e *exam) public(foci []*Check) (healthz *Check) {
 	if e.o.PublicURL != nil {
 		e.service, foci = e.o.PublicURL, nil
 	}
@@ -22,7 +22,8 @@ func (e *exam) public(foci *Check) (healthz *Check) {
 			return na("nobody says where this service is: --public-url does")
 		}
 		return e.reach(ctx, placeOf("service", e.service))
-	}, foci)
+	})
+	addresses.Any = foci
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("service", e.service)) }, addresses)
 	healthz = on("healthz", e.healthz, certificate)
 	on("routes", e.routes, healthz)
@@ -45,11 +46,11 @@ func (e *exam) healthz(ctx context.Context) Finding {
 	switch {
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
-	case r.status == http.StatusOK:
+	case r.isHealth():
 		return ok("GET %s/healthz: %s", e.serviceURL(), r)
 	case r.status == http.StatusServiceUnavailable && r.isMatrix():
 		return found("service-ending", v, "GET %s/healthz: %s", e.serviceURL(), r)
-	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
+	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || r.status == http.StatusOK:
 		return e.notThere(ctx, r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
@@ -72,6 +73,9 @@ func (e *exam) notThere(ctx context.Context, r reply) Finding {
 		v["other"] = e.serviceURL() + commonPrefix
 		return found("prefix-missing", v, "%s, but with the prefix %s it answers", seen, commonPrefix)
 	}
+	if r.status == http.StatusOK {
+		seen += ", but not this service's"
+	}
 	return found("service-no-route", v, "%s", seen)
 }
 
@@ -83,7 +87,7 @@ func (e *exam) prefix() string { return strings.TrimRight(e.service.Path, "/") }
 
 func (e *exam) answersAt(ctx context.Context, base string) bool {
 	r, err := e.look.get(ctx, base+"/healthz")
-	return err == nil && r.status == http.StatusOK
+	return err == nil && r.isHealth()
 }
 
 // routes asks for the endpoints by the wrong method: they are there if that is
@@ -129,7 +133,7 @@ func (e *exam) preflight(ctx context.Context) Finding {
 		return found("service-broken", v, "OPTIONS %s: %s", address, reason(err))
 	case r.status/100 != 2:
 		return found("preflight-refused", v, "OPTIONS %s: %s", address, r)
-	case len(r.origins()) > 1:
+	case len(r.origins()) > 0 && !oneOrigin(r):
 		return found("cors-doubled", v, "OPTIONS %s: %s with Access-Control-Allow-Origin %q", address, r, r.origins())
 	case len(r.origins()) == 0 || !strings.Contains(allowed, "content-type") && allowed != "*":
 		return found("preflight-refused", v, "OPTIONS %s: %s without the CORS headers of this service", address, r)
@@ -137,7 +141,7 @@ func (e *exam) preflight(ctx context.Context) Finding {
 	return ok("OPTIONS %s: %s", address, r)
 }
 
-// cors counts the CORS headers of a good answer and of an error.
+// cors looks at the CORS header of a good answer and of an error.
 func (e *exam) cors(ctx context.Context) Finding {
 	good, err := e.look.get(ctx, e.serviceURL()+"/healthz")
 	if err != nil {
@@ -150,10 +154,10 @@ func (e *exam) cors(ctx context.Context) Finding {
 	}
 	for _, answer := range []reply{good, bad} {
 		switch {
-		case len(answer.origins()) > 1:
-			return found("cors-doubled", e.serviceVars(), "%s with Access-Control-Allow-Origin %q", answer, answer.origins())
 		case len(answer.origins()) == 0:
 			return found("cors-missing", e.serviceVars(), "%s without Access-Control-Allow-Origin", answer)
+		case !oneOrigin(answer):
+			return found("cors-doubled", e.serviceVars(), "%s with Access-Control-Allow-Origin %q", answer, answer.origins())
 		}
 	}
 	if bad.status != http.StatusBadRequest {
@@ -166,6 +170,13 @@ func (e *exam) cors(ctx context.Context) Finding {
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
+}
+
+// isHealth reports whether an answer is that of this service's /healthz: many
+// sites answer every path with a page.
+func (r reply) isHealth() bool {
+	var h health
+	return r.status == http.StatusOK && json.Unmarshal(r.body, &h) == nil && h.Status != ""
 }
 
 // versionOutside compares what answers outside with what runs here.

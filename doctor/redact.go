@@ -22,8 +22,9 @@ const (
 var (
 	// jwtText is what looks like a JSON Web Token, whole or cut off.
 	jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
-	// userInfo is the user and password of a URL.
-	userInfo = regexp.MustCompile(`(://)[^/\s"@]+@`)
+	// userInfo is the user and password of a URL: a password may hold a slash
+	// or an @ that nobody has encoded.
+	userInfo = regexp.MustCompile(`(://)[^\s"]*@`)
 )
 
 // redact returns text without the secrets of this run, tokens and what stands

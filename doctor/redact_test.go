@@ -19,7 +19,13 @@ func TestRedacted(t *testing.T) {
 			replace("api_key: matrixrtc", "api_key: "+other)(s)
 			replace("/sfu_webhook", "/webhook?token="+other)(s)
 		},
-		"a webhook's password": replace("http://matrixrtc-auth", "http://user:"+other+"@matrixrtc-auth"),
+		"a webhook's password":                   replace("http://matrixrtc-auth", "http://user:"+other+"@matrixrtc-auth"),
+		"LIVEKIT_URL's query":                    set("LIVEKIT_URL", "wss://sfu.example.org?token="+other),
+		"LIVEKIT_URL's password":                 set("LIVEKIT_URL", "wss://user:"+other+"@sfu.example.org"),
+		"LIVEKIT_URL's password with an @":       set("LIVEKIT_URL", "wss://user:a@"+other+"@sfu.example.org"),
+		"LIVEKIT_URL's password with a /":        set("LIVEKIT_URL", "wss://user/"+other+"@sfu.example.org"),
+		"LIVEKIT_URL's password with a bad port": set("LIVEKIT_URL", "wss://user:a/"+other+"@sfu.example.org"),
+		"a webhook's password with a /":          replace("http://matrixrtc-auth", "http://user:a/"+other+"@matrixrtc-auth"),
 		"an address of the well-known": func(s *stack) {
 			foci("https://user:" + other + "@jwt.example.org//")(s)
 		},

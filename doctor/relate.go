@@ -1,27 +1,98 @@
 package doctor
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// excuses says whose faults show in which other checks, so that a cause is told
-// once, by the check that found it.
-var excuses = map[string][]string{
-	"service.status":              {"config.environment"},
-	"public.healthz":              {"service.status"},
-	"public.preflight":            {"public.cors"},
-	"homeserver.userinfo":         {"homeserver.addresses", "homeserver.tls"},
-	"sfu.api":                     {"config.sfu_url", "livekit.file", "livekit.keys", "livekit.ports", "livekit.turn", "livekit.external_ip"},
-	"sfu.auto_create":             {"livekit.auto_create"},
-	"sfu.addresses":               {"config.sfu_url"},
-	"sfu.tls":                     {"config.sfu_url"},
-	"sfu.websocket":               {"config.sfu_url", "sfu.api"},
-	"sfu.ice_tcp":                 {"livekit.ports", "sfu.candidates"},
-	"sfu.turn":                    {"livekit.turn"},
-	"webhook.round_trip":          {"livekit.webhook", "livekit.keys"},
-	"homeserver.delayed_schedule": {"homeserver.transports"},
-	"user.openid":                 {"homeserver.transports"},
-	"user.sfu_get":                {"config.sfu_url", "homeserver.userinfo", "sfu.api", "sfu.room"},
-	"user.get_token":              {"config.sfu_url", "homeserver.userinfo", "sfu.api", "sfu.room", "user.sfu_get"},
-	"user.join":                   {"sfu.join"},
+// excuse says that a check finds what another one explains: of the causes of
+// by, each explains each that shows. Without causes both may find the same.
+type excuse struct{ by, causes, shows string }
+
+// What LiveKit does not start with, and how that shows in those that ask it.
+const (
+	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
+	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
+)
+
+// Groups of causes.
+const (
+	roomFaults  = "dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
+	apiFaults   = down + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
+	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
+	wayFaults   = "sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
+	candidates  = "candidates-none candidates-docker candidates-private"
+	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
+	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
+	unverified  = "dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
+)
+
+// excuses says which faults show in which other checks, so that a cause is told
+// once, by the check that found it. What explains most stands first.
+var excuses = map[string][]excuse{
+	"service.status": {{"config.environment", "config-refused", "service-down"}},
+	"public.healthz": {{"service.status", "service-down service-stalled", "service-proxy service-broken service-ending service-no-route"}},
+	"public.preflight": {
+		{by: "public.cors"},
+		{"public.cors", "cors-missing", "preflight-refused"},
+	},
+	"homeserver.userinfo": {
+		{"homeserver.addresses", "apex-no-address", "federation-dns"},
+		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls"},
+		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls"},
+	},
+	"homeserver.delayed_schedule": {
+		{by: "homeserver.delayed_route"},
+		{by: "homeserver.transports"},
+		{"homeserver.transports", "user-token", "delayed-events-refused"},
+	},
+	"sfu.api": {
+		{"config.sfu_url", "former-service", apiFaults},
+		{"livekit.file", unreadable, down},
+		{"livekit.keys", "livekit-webhook-key", down},
+		{"livekit.keys", "livekit-secret", "sfu-secret"},
+		{"livekit.keys", "livekit-key-missing", "sfu-key"},
+		{"livekit.ports", "livekit-ports-clash", down},
+		{"livekit.turn", "turn-domain turn-certificate turn-portless", down},
+		{"livekit.external_ip", "stun-blocked dns-broken", down},
+	},
+	"sfu.auto_create": {{"livekit.auto_create", "auto-create-setting", "auto-create"}},
+	"sfu.addresses":   {{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"}},
+	"sfu.tls":         {{"config.sfu_url", "former-service", "sfu-closed " + noTLS}},
+	"sfu.websocket": {
+		{"config.sfu_url", "former-service", wayFaults},
+		{"sfu.api", down, "sfu-broken sfu-proxy"},
+		{"sfu.api", "sfu-not-livekit", "sfu-no-route"},
+	},
+	"sfu.api_hidden": {{"sfu.websocket", "sfu-no-route sfu-login", "twirp-public"}},
+	"sfu.ice_tcp": {
+		{"livekit.ports", "livekit-tcp-off", "ice-tcp-none"},
+		{"sfu.candidates", candidates + " candidates-bridge-too", "ice-tcp-none ice-tcp-closed"},
+	},
+	"sfu.turn": {{"livekit.turn", "turn-domain turn-certificate turn-portless", turnFaults}},
+	"webhook.round_trip": {
+		{"livekit.webhook", "livekit-webhook-missing", "webhook-missing"},
+		{"livekit.keys", "livekit-webhook-key livekit-secret livekit-key-missing", "webhook-missing webhook-refused"},
+	},
+	"user.openid": {{by: "homeserver.transports"}},
+	"user.sfu_get": {
+		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
+		{"homeserver.userinfo", unverified, "token-unauthorized"},
+		{"sfu.api", apiFaults, "token-no-room service-broken"},
+		{"sfu.room", roomFaults, "token-no-room service-broken"},
+	},
+	"user.get_token": {
+		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
+		{"homeserver.userinfo", unverified, "token-unauthorized"},
+		{"sfu.api", apiFaults, "token-no-room service-broken"},
+		{"sfu.room", roomFaults, "token-no-room service-broken"},
+		{by: "user.sfu_get"},
+	},
+	"user.join": {
+		{by: "sfu.join"},
+		{"sfu.websocket", wayFaults, "join-refused"},
+		{"sfu.join", mediaFaults, mediaFaults},
+	},
 }
 
 // twins look at the same place where one host serves several things.
@@ -35,9 +106,48 @@ var twins = map[string][]string{
 // relate tells the checks about each other.
 func (e *exam) relate() {
 	for _, c := range e.checks {
-		c.Excuses = e.named(excuses[c.ID], c.Server)
+		for _, x := range excuses[c.ID] {
+			for _, by := range e.named([]string{x.by}, c.Server) {
+				if !e.applies(x, c) {
+					continue
+				}
+				c.Excuses = append(c.Excuses, Excuse{by, strings.Fields(x.causes), strings.Fields(x.shows)})
+			}
+		}
 		c.Twins = e.named(twins[c.ID], c.Server)
 	}
+	e.tellDNSOnce()
+}
+
+// tellDNSOnce has a name server that does not answer told by the first one that
+// asks it, whatever for.
+func (e *exam) tellDNSOnce() {
+	var before []Excuse
+	for _, id := range resolving {
+		for _, c := range e.named([]string{id}, "") {
+			c.Excuses = append(c.Excuses, before...)
+			before = append(before, Excuse{c, []string{"dns-broken"}, []string{"dns-broken"}})
+		}
+	}
+}
+
+// applies reports whether an excuse can be one in this deployment: what stands
+// in a setting explains only what that setting leads to.
+func (e *exam) applies(x excuse, c *Check) bool {
+	config := e.look.Config
+	switch {
+	case c.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
+		return !slices.ContainsFunc(e.servers, func(s *server) bool {
+			_, there := config.FederationURLs[s.name]
+			return there && (c.Server == "" || c.Server == s.name.String())
+		})
+	case x.causes == "former-service" && c.ID == "sfu.api":
+		return config.APIURL != nil && strings.EqualFold(config.APIURL.Hostname(), formerPublicService)
+	case x.causes == "former-service" && group(c.ID) == "sfu":
+		u := e.sfuURL()
+		return u != nil && strings.EqualFold(u.Hostname(), formerPublicService)
+	}
+	return true
 }
 
 // named returns the checks of these ids, of one server or of none.

@@ -141,6 +141,8 @@ func apiFailure(v vars, address string, err error) Finding {
 	switch {
 	case isTLS(err):
 		return found("sfu-api-tls", v, "%s: %s", address, reason(err))
+	case isDNSBroken(err):
+		return found("dns-broken", v, "%s: %s", address, reason(err))
 	case isNoSuchName(err):
 		return found("sfu-api-dns", v, "%s: %s", address, reason(err))
 	case strings.Contains(reason(err), "in time"):
@@ -221,16 +223,29 @@ func (e *exam) websocket(ctx context.Context) Finding {
 	switch {
 	case err != nil:
 		return found("sfu-broken", v, "%s%s", seen, reason(err))
-	case r.status == http.StatusUnauthorized || r.status == http.StatusSwitchingProtocols:
+	case asksLogin(r):
+		return found("sfu-login", v, "%s%s", seen, r)
+	case r.status == http.StatusSwitchingProtocols:
 		return ok("%s%d %s, so it arrives", seen, r.status, http.StatusText(r.status))
 	case r.status == http.StatusBadGateway || r.status == http.StatusServiceUnavailable || r.status == http.StatusGatewayTimeout:
 		return found("sfu-proxy", v, "%s%s", seen, r)
 	}
 	root, err := e.look.get(ctx, e.publicSFU()+"/")
-	if err == nil && strings.TrimSpace(string(root.body)) == "OK" {
+	switch {
+	case r.status == http.StatusUnauthorized && err == nil && root.status == http.StatusUnauthorized: // LiveKit lets everybody see that
+		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
+	case r.status == http.StatusUnauthorized:
+		return ok("%s%d %s, so it arrives", seen, r.status, http.StatusText(r.status))
+	case err == nil && strings.TrimSpace(string(root.body)) == "OK":
 		return found("websocket-headers", v, "%s%s, though LiveKit answers there", seen, r)
 	}
 	return found("sfu-no-route", v, "%s%s", seen, r)
+}
+
+// asksLogin reports whether a proxy wants to know who asks: LiveKit's own 401
+// names no way to log in.
+func asksLogin(r reply) bool {
+	return r.status == http.StatusUnauthorized && r.header.Get("WWW-Authenticate") != ""
 }
 
 // barePrefix asks for the prefix without a slash.
@@ -256,7 +271,9 @@ func (e *exam) apiHidden(ctx context.Context) Finding {
 	switch {
 	case err != nil:
 		return ok("POST %s: %s", address, reason(err))
-	case r.status == http.StatusUnauthorized || r.status == http.StatusOK || r.status == http.StatusForbidden && strings.Contains(string(r.body), "permission"):
+	case asksLogin(r):
+		return ok("POST %s: %s, asked by the proxy", address, http.StatusText(r.status))
+	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden && strings.Contains(string(r.body), "permission"):
 		return found("twirp-public", e.twirpVars(), "POST %s: %s", address, http.StatusText(r.status))
 	}
 	return ok("POST %s: %s", address, http.StatusText(r.status))

@@ -50,7 +50,7 @@ type stack struct {
 
 	env     map[string]string
 	files   map[string]string
-	closed  string // a file that may not be read
+	unread  map[string]error // why a file cannot be read
 	options doctor.Options
 
 	dns         map[string][]string // host → addresses
@@ -74,17 +74,18 @@ type stack struct {
 	flaws    []sfutest.Flaw
 	webhooks bool
 
-	media   doctor.Media
-	joinErr error
-	visitor string // whom the service's proxy sees
-	silence bool   // no data between participants
-	inside  string
+	media    doctor.Media
+	joinErr  error
+	closedTo string // the beginning of an address at which nobody gets in
+	visitor  string // whom the service's proxy sees
+	silence  bool   // no data between participants
+	inside   string
 }
 
 func newStack(t *testing.T) *stack {
 	s := &stack{
 		t: t, ca: matrixtest.NewCA(), net: matrixtest.NewNetwork(),
-		files: map[string]string{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
+		files: map[string]string{}, unread: map[string]error{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},
@@ -204,8 +205,8 @@ func (s *stack) load() (config.Config, []string, error) {
 }
 
 func (s *stack) readFile(name string) ([]byte, error) {
-	if name == s.closed {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	if err := s.unread[name]; err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	if text, there := s.files[name]; there {
 		return []byte(text), nil

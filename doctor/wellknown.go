@@ -128,8 +128,12 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
 	}
-	if e.service == nil && s == e.servers[0] {
+	if e.service == nil {
 		e.service, _ = url.Parse(raw)
+	}
+	if looked := e.serviceURL(); e.o.PublicURL == nil && !sameAddress(looked, raw) {
+		v["url"], v["other"] = looked, clip(raw)
+		return found("foci-other-service", v, "livekit_service_url is %s, looked at is %s", clip(raw), looked)
 	}
 	return judgeForm(livekit, v)
 }

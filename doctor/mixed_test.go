@@ -1,0 +1,255 @@
+package doctor_test
+
+import (
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestMixed breaks the stack in more ways than one for each cause, and in
+// several at once. Every check that names a cause is expected, with it.
+func TestMixed(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(mixed)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			mixed[name].change(s)
+			report := s.examine()
+			var got []string
+			for _, c := range report.Checks {
+				if c.CauseID() != "" {
+					got = append(got, c.ID+" "+c.CauseID())
+				}
+			}
+			if !slices.Equal(got, mixed[name].want) {
+				t.Errorf("%q, want %q; seen is:\n%s", got, mixed[name].want, text(report))
+			}
+		})
+	}
+}
+
+// mixed are the changes, by a name, and what is found then, in the order of
+// the report.
+var mixed = map[string]struct {
+	change func(*stack)
+	want   []string
+}{
+	"a value of the wrong kind in livekit.yaml": {
+		replace("auto_create: false", "auto_create: [no]"),
+		[]string{"livekit.file livekit-yaml"},
+	},
+	"a value of the wrong kind in livekit.yaml without a port for TCP": {
+		func(s *stack) { s.files["/etc/livekit.yaml"] = "port: 7880\nroom:\n  auto_create: [no]\n" },
+		[]string{"livekit.file livekit-yaml"},
+	},
+	"a livekit.yaml that the disk does not give out": {
+		func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EIO },
+		[]string{"livekit.file livekit-file"},
+	},
+	"a folder that --livekit-yaml names": {
+		func(s *stack) { s.options.LiveKitYAML = s.t.TempDir() },
+		[]string{"livekit.file livekit-folder"},
+	},
+	"a LIVEKIT_URL that the service refuses": {
+		set("LIVEKIT_URL", "wss://sfu.example.org?token=another-secret"),
+		[]string{"config.environment config-refused"},
+	},
+	"a LIVEKIT_INTERNAL_URL that the service refuses": {
+		set("LIVEKIT_INTERNAL_URL", "http://livekit:7880?token=another-secret"),
+		[]string{"config.environment config-refused"},
+	},
+
+	"a proxy that writes two CORS headers as one": {
+		func(s *stack) { s.jwtProxy = allowing("*, *") },
+		[]string{"public.cors cors-doubled"},
+	},
+	"a proxy whose CORS header is for another site": {
+		func(s *stack) { s.jwtProxy = allowing("https://app.example.net") },
+		[]string{"public.cors cors-doubled"},
+	},
+	"a site that answers in the place of this service": {
+		func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return aSite } },
+		[]string{"public.healthz service-no-route"},
+	},
+	"a site before this service, which is below a prefix": {
+		func(s *stack) {
+			prefixed(s)
+			s.jwtProxy = func(http.Handler) http.Handler { return aSite }
+		},
+		[]string{"public.healthz service-no-route"},
+	},
+	"a site that answers all WebSockets with a page": {
+		func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return aSite } },
+		[]string{"sfu.websocket sfu-no-route"},
+	},
+	"single sign-on that names no way to log in": {
+		func(s *stack) {
+			s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusUnauthorized) }
+		},
+		[]string{"sfu.websocket sfu-login"},
+	},
+	"a password for WebSockets alone, so nobody joins": {
+		func(s *stack) { s.sfuProxy = at("/rtc", login(http.StatusUnauthorized)); s.closedTo = "wss://" },
+		[]string{"sfu.websocket sfu-login"},
+	},
+	"a password for the Room API": {
+		func(s *stack) { s.sfuProxy = at("/twirp", login(http.StatusUnauthorized)) },
+		nil,
+	},
+	"a proxy that passes WebSockets on and nothing else": {
+		func(s *stack) {
+			s.sfuProxy = func(next http.Handler) http.Handler { return at("/rtc", next.ServeHTTP)(failing(http.StatusForbidden)) }
+		},
+		nil,
+	},
+	"two homeservers with one service": {twoServers("https://jwt.example.org"), nil},
+	"two homeservers, the first without an address, and the proxy reaches nothing": {
+		func(s *stack) {
+			breaks["service-proxy"](s)
+			twoServers("https://jwt.example.org")(s)
+			set("LIVEKIT_FULL_ACCESS_HOMESERVERS", second+","+apexHost)(s)
+			delete(s.dns, second)
+		},
+		[]string{"homeserver.addresses apex-no-address", "public.healthz service-proxy"},
+	},
+	"two homeservers without an address": {
+		func(s *stack) {
+			twoServers("https://jwt.example.org")(s)
+			delete(s.dns, second)
+			delete(s.dns, apexHost)
+		},
+		[]string{"homeserver.addresses apex-no-address", "homeserver.addresses apex-no-address"},
+	},
+
+	// An innocent check is not named as the cause.
+	"STUN is blocked, and the secret is wrong": {
+		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
+		[]string{"livekit.external_ip stun-blocked", "sfu.api sfu-secret"},
+	},
+	"TURN has no port, and the secret is wrong": {
+		both(livekitBreaks["turn-portless"], sfuBreaks["sfu-secret"]),
+		[]string{"livekit.turn turn-portless", "sfu.api sfu-secret"},
+	},
+	"media over TCP is off, and LiveKit is slow": {
+		both(livekitBreaks["livekit-tcp-off"], sfuBreaks["sfu-slow"]),
+		[]string{"livekit.ports livekit-tcp-off", "sfu.api sfu-slow"},
+	},
+	"the transports differ, and a proxy answers for OpenID": {
+		both(homeserverBreaks["transports-differ"], func(s *stack) { s.client = at("openid", failing(http.StatusBadGateway)) }),
+		[]string{"homeserver.transports transports-differ", "user.openid client-api-strange"},
+	},
+	"LIVEKIT_URL is the former service, and the secret is wrong": {
+		both(configBreaks["former-service"], sfuBreaks["sfu-secret"]),
+		[]string{"config.sfu_url former-service", "sfu.api sfu-secret"},
+	},
+	"the certificate of the server name is of nobody, and the override leads nowhere": {
+		both(homeserverBreaks["federation-dns"], func(s *stack) { s.certs[apexHost] = matrixtest.NewCA().Certificate(apexHost); s.anonymous() }),
+		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
+	},
+
+	// What a cause really explains is told once, also over two steps.
+	"LiveKit and this service have a folder for livekit.yaml": {
+		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
+		[]string{"livekit.file livekit-folder"},
+	},
+	"no name server answers": {
+		noDNS,
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"no name server answers, and LiveKit asks for no address": {
+		both(replace("use_external_ip: true", "use_external_ip: false"), noDNS),
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"no name server answers for two servers, and overrides have names": {
+		both(set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+",two.example.org"), set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=http://synapse:8008"),
+			set("LIVEKIT_CS_API_URL_OVERRIDES", apexHost+"=http://synapse:8008"), noDNS),
+		[]string{"homeserver.addresses dns-broken"},
+	},
+	"the name server inside does not answer for LiveKit": {
+		func(s *stack) { s.dnsError["livekit"] = broken("livekit"); delete(s.dns, "livekit"); s.anonymous() },
+		[]string{"sfu.api dns-broken"},
+	},
+	"LiveKit does not start": {
+		both(livekitBreaks["livekit-key-unknown"], sfuBreaks["sfu-api-connect"], sfuBreaks["sfu-proxy"]),
+		[]string{"livekit.file livekit-key-unknown"},
+	},
+	"delayed events are limited everywhere": {
+		func(s *stack) {
+			s.client = at(delayedRoute, matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED"))
+		},
+		[]string{"homeserver.delayed_route delayed-events-limited"},
+	},
+}
+
+// allowing has a proxy say for whom answers are.
+func allowing(origin string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(allowed{w, origin}, r) })
+	}
+}
+
+type allowed struct {
+	http.ResponseWriter
+	origin string
+}
+
+func (w allowed) WriteHeader(status int) {
+	w.Header().Set("Access-Control-Allow-Origin", w.origin)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// aSite answers everything with a page.
+var aSite = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	io.WriteString(w, "<html>a page</html>")
+})
+
+// noDNS has the name server of this machine be dead.
+func noDNS(s *stack) {
+	for _, host := range []string{"two.example.org", "synapse"} {
+		s.dns[host] = nil
+	}
+	for host := range s.dns {
+		s.dnsError[host] = broken(host)
+	}
+	clear(s.dns)
+}
+
+func broken(host string) error { return &net.DNSError{Err: "server misbehaving", Name: host} }
+
+func both(changes ...func(*stack)) func(*stack) {
+	return func(s *stack) {
+		for _, change := range changes {
+			change(s)
+		}
+	}
+}
+
+// TestDoubtBlocksNothing: what a mere warning needs goes on, also where another
+// check has told the warning.
+func TestDoubtBlocksNothing(t *testing.T) {
+	s := newStack(t)
+	oneHost(s)
+	s.certs[apexHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), apexHost)
+	told := 0
+	for _, c := range s.examine().Checks {
+		if c.CauseID() != "" {
+			told++
+		}
+		if c.Status == doctor.NA && c.ID != "config.registration" && !strings.HasSuffix(c.ID, ".tls") {
+			t.Errorf("%s: %s", c.ID, c.Seen)
+		}
+	}
+	if told != 1 {
+		t.Errorf("the end of the certificate is told %d times", told)
+	}
+}
