@@ -100,7 +100,7 @@ func (c *Chromium) flags() []string {
 		"--user-data-dir=" + filepath.Join(c.home(), "chromium"),
 		fmt.Sprintf("--remote-debugging-port=%d", port(c.address)),
 		"--window-size=800,600", "--disable-dev-shm-usage",
-		"--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+		"--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream",
 		"--autoplay-policy=no-user-gesture-required",
 		// Headless tabs in the background are throttled like hidden ones.
 		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
