@@ -66,7 +66,11 @@ var sfuBreaks = map[string]func(*stack){
 			return at("/livekit/sfu/", http.StripPrefix("/livekit/sfu", next).ServeHTTP)(failing(http.StatusNotFound))
 		}
 	},
-	"sfu-unknown":     func(s *stack) { s.anonymous(); s.outside() },
+	"sfu-unknown": func(s *stack) {
+		s.anonymous()
+		s.outside()
+		s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) }
+	},
 	"twirp-public":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
 	"webhook-missing": func(s *stack) { s.webhooks = false },
 	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },

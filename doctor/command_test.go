@@ -189,6 +189,7 @@ func TestOutside(t *testing.T) {
 func TestOutsideWithoutSFU(t *testing.T) {
 	s := newStack(t)
 	s.outside()
+	s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } // it is elsewhere
 	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
 	look := s.look()
 	for _, test := range []struct {

@@ -360,6 +360,27 @@ func prefixedTwirp(s *stack) {
 	s.sfuProxy = func(http.Handler) http.Handler { return http.StripPrefix("/livekit/sfu", s.lkProxy()) }
 }
 
+// TestGuess: outside, LiveKit is looked for beside the service, and looked at if
+// it answers there.
+func TestGuess(t *testing.T) {
+	s := newStack(t)
+	s.anonymous()
+	s.outside()
+	want := map[string]string{
+		"sfu.addresses": "LiveKit answers at wss://" + sfuHost + ", beside the service; ",
+		"sfu.websocket": "so it arrives", "sfu.tcp_port": "port 7881",
+	}
+	for _, c := range s.examine().Checks {
+		if seen, asked := want[c.ID]; asked && (c.Status != doctor.OK || !strings.Contains(c.Seen, seen)) {
+			t.Errorf("%s: %s %q, want %q", c.ID, c.Status, c.Seen, seen)
+		}
+		delete(want, c.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("not looked at: %v", want)
+	}
+}
+
 // TestOutsidePort: the port for media over TCP is the one that LiveKit told the
 // user.
 func TestOutsidePort(t *testing.T) {

@@ -44,7 +44,7 @@ with it. Exit code 0: no fault, 1: faults, 2: it could not look.
                         repeatable, needed when the list is * or the vantage outside
   --public-url URL      where clients reach this service (default: what the well-known says)
   --sfu-url URL         where clients reach LiveKit (default: LIVEKIT_URL; outside what this
-                        service tells the user of --user)
+                        service tells the user of --user, or beside the service)
   --outside             look from any PC: no configuration, no secrets
   --user ID             with --token-file: also look at what takes a user's access token
   --token-file FILE     holds that access token, - for standard input

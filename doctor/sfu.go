@@ -30,6 +30,9 @@ func (e *exam) sfu(status *Check, tickets []*Check) (room, joined *Check) {
 		room.After = []*Check{status} // which counts the webhooks before this one
 	}
 	addresses := on("addresses", e.sfuAddresses, e.learnSFU(tickets))
+	if healthz := e.check("public.healthz", nil); e.o.Outside && healthz != nil {
+		addresses.After = []*Check{healthz} // by then it is known which service is looked at
+	}
 	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("sfu", e.sfuURL())) }, addresses)
 	on("websocket", e.websocket, certificate)
 	on("bare_prefix", e.barePrefix, certificate)
@@ -74,10 +77,39 @@ func (e *exam) sfuAddresses(ctx context.Context) Finding {
 	switch {
 	case e.sfuURL() != nil:
 		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
+	case e.o.Outside && e.guessSFU(ctx):
+		f := e.reach(ctx, placeOf("sfu", e.sfuURL()))
+		f.Seen = fmt.Sprintf("LiveKit answers at %s, beside the service; %s", e.sfuAt, f.Seen)
+		return f
 	case e.o.Outside:
-		return found("sfu-unknown", vars{"command": e.withSFU()}, "neither --sfu-url nor --user is given")
+		return found("sfu-unknown", vars{"command": e.withSFU()}, "neither --sfu-url nor --user is given, and beside the service no LiveKit answers")
 	}
 	return na("nobody says where LiveKit is: --sfu-url does")
+}
+
+// guessSFU looks for LiveKit where guides have it: at sfu. beside a service at
+// jwt., or below /livekit/sfu beside /livekit/jwt. What answers there as LiveKit
+// does is taken for it.
+func (e *exam) guessSFU(ctx context.Context) bool {
+	if e.service == nil {
+		return false
+	}
+	u := *e.service
+	if label, domain, found := strings.Cut(u.Host, "."); strings.Contains(u.Path, "jwt") {
+		u.Path = strings.Replace(u.Path, "jwt", "sfu", 1)
+	} else if found && strings.Contains(label, "jwt") {
+		u.Host = strings.Replace(label, "jwt", "sfu", 1) + "." + domain
+	} else {
+		return false
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	root, err := e.look.get(ctx, u.String()+"/")
+	if err != nil || root.status != http.StatusOK || strings.TrimSpace(string(root.body)) != "OK" {
+		return false
+	}
+	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
+	e.sfuAt = u.String()
+	return true
 }
 
 // withSFU is the command of this run with what it lacks.
