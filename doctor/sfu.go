@@ -82,7 +82,7 @@ func (e *exam) sfuAddresses(ctx context.Context) Finding {
 		f.Seen = fmt.Sprintf("LiveKit answers at %s, beside the service; %s", e.sfuAt, f.Seen)
 		return f
 	case e.o.Outside:
-		return found("sfu-unknown", vars{"command": e.withSFU()}, "neither --sfu-url nor --user is given, and beside the service no LiveKit answers")
+		return found("sfu-unknown", vars{"command": e.withSFU()}, "nobody says where LiveKit is, and beside the service none answers")
 	}
 	return na("nobody says where LiveKit is: --sfu-url does")
 }
