@@ -95,9 +95,9 @@ func (e *exam) guessSFU(ctx context.Context) bool {
 		return false
 	}
 	u := *e.service
-	if label, domain, found := strings.Cut(u.Host, "."); strings.Contains(u.Path, "jwt") {
+	if label, domain, dotted := strings.Cut(u.Host, "."); strings.Contains(u.Path, "jwt") {
 		u.Path = strings.Replace(u.Path, "jwt", "sfu", 1)
-	} else if found && strings.Contains(label, "jwt") {
+	} else if dotted && strings.Contains(label, "jwt") {
 		u.Host = strings.Replace(label, "jwt", "sfu", 1) + "." + domain
 	} else {
 		return false
