@@ -32,7 +32,9 @@ const nobody = "(is anybody there?)"
 // LiveKit answers from its records, and these are wrong at times. A record is
 // deleted by identity, so the end of a replaced session can take the record of
 // its successor with it, until that one changes its state or a track. With
-// Redis, the records of a node that was killed stay until the room ends.
+// Redis, the records of a node that was killed stay until the room ends, and a
+// Redis that was emptied has none of those who are there. [Client.Reachable]
+// asks the participant's node instead.
 func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid string, err error) {
 	err = c.call(ctx, "GetParticipant", admin(room), func(ctx context.Context) error {
 		answer, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: string(room), Identity: string(identity)})
@@ -75,6 +77,35 @@ func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, 
 		return nil, err
 	}
 	return sids, nil
+}
+
+// Reachable asks the node that holds the session of identity in room whether it
+// does. No record is asked: true is the node's own word, whatever Session says.
+// False says that within 3 s no node answered for the participant: it has no
+// session, or its node is dead or cut off from LiveKit's Redis. Anything else is
+// unknown and an [*Error], a call that took too long included. It takes until
+// ctx ends, at most 10 s; a ctx of less than 4 s never hears of a false.
+//
+// The call is UpdateSubscriptions with empty lists: it changes nothing, makes
+// no room and is not repeated. While LiveKit waits for the node, the call holds
+// one of the client's connections.
+func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (reachable bool, err error) {
+	err = c.call(ctx, "UpdateSubscriptions", admin(room), func(ctx context.Context) error {
+		_, err := c.rooms.UpdateSubscriptions(ctx, &livekit.UpdateSubscriptionsRequest{Room: string(room), Identity: string(identity)})
+		if isUnanswered(err) {
+			return nil
+		}
+		reachable = err == nil
+		return err
+	})
+	return reachable, err
+}
+
+// isUnanswered reports whether LiveKit says that no node took the call. It has
+// other words for a node that took the call and then failed.
+func isUnanswered(err error) bool {
+	answer, ok := errors.AsType[twirp.Error](err)
+	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && answer.Msg() == "no response from servers"
 }
 
 // Ping asks the SFU for a room that does not exist, to learn whether it

@@ -33,7 +33,22 @@ func questions() []question {
 			return err
 		}},
 		{"ListRooms", func(ctx context.Context, c *sfu.Client) error { return c.Ping(ctx) }},
+		{"UpdateSubscriptions", func(ctx context.Context, c *sfu.Client) error {
+			_, err := c.Reachable(ctx, "room", identity)
+			return err
+		}},
 	}
+}
+
+// startInCall is start, with identity in "room".
+func startInCall(t *testing.T) (*sfu.Client, *sfutest.Server) {
+	t.Helper()
+	client, server := start(t)
+	if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	server.Join("room", identity)
+	return client, server
 }
 
 func wantFailure(t *testing.T, err error, op, cause string) {
@@ -46,9 +61,9 @@ func wantFailure(t *testing.T, err error, op, cause string) {
 
 func TestQuestionsGrantLittle(t *testing.T) {
 	admin := &auth.VideoGrant{RoomAdmin: true, Room: "room"}
-	want := map[string]*auth.VideoGrant{"GetParticipant": admin, "ListParticipants": admin, "ListRooms": {RoomList: true}}
+	want := map[string]*auth.VideoGrant{"GetParticipant": admin, "ListParticipants": admin, "ListRooms": {RoomList: true}, "UpdateSubscriptions": admin}
 	for _, q := range questions() {
-		client, server := start(t)
+		client, server := startInCall(t)
 		var header string
 		server.FailNext(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			header = bearer(r)
@@ -110,7 +125,7 @@ func TestDeadConnectionAndShortDeadline(t *testing.T) {
 }
 
 func TestQuestionsAreObserved(t *testing.T) {
-	client, server := start(t)
+	client, server := startInCall(t)
 	var got []string
 	client.Observe = func(op string, _ time.Duration, err error) { got = append(got, fmt.Sprint(op, " ", err == nil)) }
 	var want []string

@@ -29,6 +29,10 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
+// waits reports whether the answer to req may take longer than patience, as
+// LiveKit gives a node 3.0 s: it is not repeated on another connection.
+func waits(req *http.Request) bool { return path.Base(req.URL.Path) == "UpdateSubscriptions" }
+
 // patience is how long a reused connection may stay silent before the call is
 // repeated on a fresh one, for which it leaves the most of a short deadline. A
 // peer that vanished without a word (its container was replaced) is not noticed
@@ -82,6 +86,9 @@ type guard struct{ next http.RoundTripper }
 var errSilent = errors.New("the pooled connection is dead")
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if waits(req) {
+		return g.read(req)
+	}
 	resp, err := g.impatient(req)
 	if !errors.Is(err, errSilent) || req.GetBody == nil {
 		return resp, err

@@ -3,6 +3,7 @@ package sfutest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -75,7 +76,11 @@ func newAPI(s *SFU) http.Handler {
 	known := livekit.NewRoomServiceServer(api{sfu: s})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path.Base(r.URL.Path) {
-		case "CreateRoom", "DeleteRoom", "ListRooms", "GetParticipant", "ListParticipants":
+		case "CreateRoom", "DeleteRoom", "ListRooms", "GetParticipant", "ListParticipants", "RemoveParticipant", "UpdateSubscriptions":
+			if !s.someNode((*Node).answers) {
+				twirp.WriteError(w, twirp.InternalError("redis: no connection"))
+				return
+			}
 			known.ServeHTTP(w, r)
 		default:
 			twirp.WriteError(w, twirp.NewError(twirp.Unimplemented, "the fake SFU does not know this method"))
@@ -88,13 +93,42 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	if !granted(ctx).RoomCreate {
 		return nil, errDenied()
 	}
-	return message(a.sfu.ensure(Room{
+	room, err := a.sfu.create(Room{
 		Name:             sfu.Room(req.Name),
 		EmptyTimeout:     time.Duration(cmp.Or(req.EmptyTimeout, 300)) * time.Second,
 		DepartureTimeout: time.Duration(cmp.Or(req.DepartureTimeout, 20)) * time.Second,
 		MaxParticipants:  req.MaxParticipants,
 		Created:          time.Now(),
-	})), nil
+	})
+	switch {
+	case errors.Is(err, errSilent):
+		return nil, silence(ctx)
+	case err != nil:
+		return nil, twirp.InternalErrorWith(err)
+	}
+	return message(room), nil
+}
+
+// create returns the room of this name, which is made from wanted if it does
+// not exist and left as it is if it does.
+func (s *SFU) create(wanted Room) (Room, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	n, err := s.host(wanted.Name)
+	if err != nil {
+		return Room{}, err
+	}
+	return n.run(wanted).Room, nil
+}
+
+// silence waits as LiveKit does for a node that does not answer.
+func silence(ctx context.Context) error {
+	select {
+	case <-time.After(silentTime):
+	case <-ctx.Done():
+	}
+	return twirp.NewError(twirp.Unavailable, errSilent.Error())
 }
 
 // DeleteRoom ends a room; that there is none is no error here.
@@ -125,7 +159,7 @@ func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIde
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
 	}
-	for _, p := range a.sfu.participants(sfu.Room(req.Room)) {
+	for _, p := range a.sfu.recorded(sfu.Room(req.Room)) {
 		if p.Identity == req.Identity {
 			return p, nil
 		}
@@ -138,7 +172,46 @@ func (a api) ListParticipants(ctx context.Context, req *livekit.ListParticipants
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
 	}
-	return &livekit.ListParticipantsResponse{Participants: a.sfu.participants(sfu.Room(req.Room))}, nil
+	return &livekit.ListParticipantsResponse{Participants: a.sfu.recorded(sfu.Room(req.Room))}, nil
+}
+
+// RemoveParticipant ends a session without a report.
+func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.RemoveParticipantResponse, error) {
+	recorded, err := a.GetParticipant(ctx, req)
+	if recorded == nil {
+		return nil, err
+	}
+	if !a.sfu.toNode(req.Room, req.Identity, (*Node).end) {
+		return nil, silence(ctx)
+	}
+	return &livekit.RemoveParticipantResponse{}, nil
+}
+
+// UpdateSubscriptions changes nothing: there are no tracks.
+func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) (*livekit.UpdateSubscriptionsResponse, error) {
+	if !administers(ctx, req.Room) {
+		return nil, errDenied()
+	}
+	if !a.sfu.toNode(req.Room, req.Identity, func(*Node, sfu.Room, sfu.Identity) {}) {
+		return nil, silence(ctx)
+	}
+	return &livekit.UpdateSubscriptionsResponse{}, nil
+}
+
+// toNode has one node do something to a session that it holds, and reports
+// whether there is one that answers.
+func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	for _, n := range s.nodes {
+		r := n.rooms[sfu.Room(room)]
+		if n.answers() && r != nil && r.sids[sfu.Identity(identity)] != "" {
+			do(n, sfu.Room(room), sfu.Identity(identity))
+			return true
+		}
+	}
+	return false
 }
 
 func administers(ctx context.Context, room string) bool {
@@ -165,10 +238,18 @@ func (s *SFU) validate(w http.ResponseWriter, r *http.Request) {
 	case !grant.RoomJoin:
 		w.WriteHeader(http.StatusUnauthorized)
 		w.Write([]byte("permissions denied"))
-	case !grant.RoomCreate && !s.exists(sfu.Room(grant.Room)):
+	case !grant.RoomCreate && !s.isRecorded(sfu.Room(grant.Room)):
 		w.WriteHeader(http.StatusNotFound)
 		w.Write([]byte("requested room does not exist"))
 	default:
 		w.Write([]byte("success"))
 	}
+}
+
+func (s *SFU) isRecorded(name sfu.Room) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	_, ok := s.records.rooms[name]
+	return ok
 }

@@ -21,9 +21,9 @@ type Server struct {
 	http *httptest.Server
 }
 
-// NewServer starts a fake SFU that knows the one key. Close it.
-func NewServer(key sfu.Key) *Server {
-	s := &Server{SFU: New(key), address: "127.0.0.1:0"}
+// NewServer starts a fake SFU that knows the one key, as New makes it. Close it.
+func NewServer(key sfu.Key, ids ...string) *Server {
+	s := &Server{SFU: New(key, ids...), address: "127.0.0.1:0"}
 	s.Up()
 	s.address = s.http.Listener.Addr().String()
 	return s

@@ -1,12 +1,47 @@
 // Package sfutest is a fake LiveKit SFU for tests: the Room API's CreateRoom,
-// DeleteRoom, ListRooms, GetParticipant and ListParticipants over Twirp, with
-// LiveKit's own checks of API tokens, its answers to bad ones, rooms that close
-// when nobody joins or all have left, and failures by script.
+// DeleteRoom, ListRooms, GetParticipant, ListParticipants, RemoveParticipant and
+// UpdateSubscriptions over Twirp, with LiveKit's own checks of API tokens, its
+// answers to bad ones, rooms that close when nobody joins or all have left, and
+// failures by script.
 //
 // It carries no media and no signalling: participants come and go by Join,
 // Leave and Vanish, and /rtc/validate tells whether a client with an access
 // token would be admitted. Webhooks are sent by SendWebhook alone, so that a
 // test has them late, twice, out of order, wrong or not at all.
+//
+// # Nodes
+//
+// Several [Node] share one Redis. Each runs rooms, and each answers the API from
+// Redis' records, which differ from what the nodes run when a node or Redis is
+// lost. This was seen of LiveKit v1.13.5, and the fake does the same:
+//
+//   - A node that was killed leaves its records: GetParticipant, ListParticipants
+//     and ListRooms answer as if all were well, and no webhook comes. The records
+//     go when the room ends on another node.
+//   - UpdateSubscriptions and RemoveParticipant go to the participant's node. If
+//     no node answers, they are 503 "no response from servers" after 3 s. If
+//     there is no record, RemoveParticipant is 404 at once.
+//   - Others take a node for available until 5 s after its death. CreateRoom for
+//     a room on it is 503 after 3 s meanwhile, and nobody can join the room. Later
+//     CreateRoom and the next client to join move the room to another node, where
+//     it keeps its record and so the time at which it was made. One older than
+//     its empty timeout ends there after a second, unless somebody has joined.
+//   - A node that is cut off from Redis is dead to the others, but keeps the
+//     sessions of its clients. A client that joins anew gets a second session on
+//     another node. When the node is back, the end of the first session deletes
+//     the record of the second, and the end of the node's room that of the room.
+//   - A node that drains keeps its rooms and gets no new ones. When it is stopped
+//     its sessions end with webhooks, and its rooms with their records.
+//   - A node that starts again has no rooms. LiveKit's own nodes get a new id each
+//     time; the fake's keep theirs, so their old records look like new ones.
+//   - When Redis is emptied, GetParticipant is 404, ListParticipants and ListRooms
+//     are empty and UpdateSubscriptions is {} for the living. Nobody can join, nor
+//     does CreateRoom write the record of a room that its node still runs. For up
+//     to 2 s no node is known: CreateRoom is 500 "could not find any available
+//     nodes". Then the room may be made a second time on another node. Only a
+//     change of a participant (Change) writes its record again.
+//   - A Redis that was restored from an old file has records of those who have
+//     left since, and none of those who came.
 package sfutest
 
 import (
@@ -36,37 +71,51 @@ type SFU struct {
 	key sfu.Key
 	mux http.Handler
 
-	mu     sync.Mutex
-	rooms  map[sfu.Room]*room
-	joined int // how many ever were, for the sids
-	calls  map[string]int
-	script []Fault
-	always Fault
+	mu      sync.Mutex
+	records records
+	nodes   []*Node
+	joined  int // how many ever were, for the sids
+	calls   map[string]int
+	script  []Fault
+	always  Fault
 }
 
-// New returns a fake SFU that knows the one key.
-func New(key sfu.Key) *SFU {
-	s := &SFU{key: key, rooms: map[sfu.Room]*room{}, calls: map[string]int{}}
+// New returns a fake SFU that knows the one key. With ids it is as many nodes
+// with one Redis, without any a single server that has none.
+func New(key sfu.Key, ids ...string) *SFU {
+	s := &SFU{key: key, records: newRecords(), calls: map[string]int{}}
+	if len(ids) == 0 {
+		ids = []string{""}
+	}
+	for _, id := range ids {
+		s.nodes = append(s.nodes, newNode(s, id))
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", s.scripted(s.authenticated(newAPI(s))))
 	mux.Handle("/rtc/validate", s.authenticated(http.HandlerFunc(s.validate)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("OK")) })
-	s.mux = mux
+	s.mux = s.alive(mux)
 	return s
+}
+
+// alive drops what comes while no node lives.
+func (s *SFU) alive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.someNode(func(n *Node) bool { return !n.dead }) {
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *SFU) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Rooms returns the rooms that exist now, sorted by name.
+// Rooms returns the rooms of which there are records now, sorted by name.
 func (s *SFU) Rooms() []Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire()
-	rooms := make([]Room, 0, len(s.rooms))
-	for _, r := range s.rooms {
-		rooms = append(rooms, r.Room)
-	}
-	return slices.SortedFunc(slices.Values(rooms), func(a, b Room) int {
+	return slices.SortedFunc(maps.Values(s.records.rooms), func(a, b Room) int {
 		return strings.Compare(string(a.Name), string(b.Name))
 	})
 }
@@ -76,15 +125,21 @@ func (s *SFU) Rooms() []Room {
 func (s *SFU) CloseRoom(name sfu.Room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.rooms, name)
+	s.records.remove(name)
+	for _, n := range s.nodes {
+		delete(n.rooms, name)
+	}
 }
 
 // Forget ends all rooms and sessions without a report, as a restart of an SFU
-// without Redis does.
+// without Redis does. (One with Redis: see [Node] and Flush.)
 func (s *SFU) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.rooms)
+	s.records = newRecords()
+	for _, n := range s.nodes {
+		clear(n.rooms)
+	}
 }
 
 // Calls returns how many requests for an API method ("CreateRoom") came in,
@@ -132,30 +187,4 @@ func (s *SFU) arrive(method string) Fault {
 	fault := s.script[0]
 	s.script = s.script[1:]
 	return fault
-}
-
-// ensure returns the room of this name, which is made from wanted if it does
-// not exist and left as it is if it does.
-func (s *SFU) ensure(wanted Room) Room {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expire()
-	if r, ok := s.rooms[wanted.Name]; ok {
-		return r.Room
-	}
-	s.rooms[wanted.Name] = &room{Room: wanted, sids: map[sfu.Identity]string{}}
-	return wanted
-}
-
-func (s *SFU) exists(name sfu.Room) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expire()
-	_, ok := s.rooms[name]
-	return ok
-}
-
-// expire closes the rooms whose timeout is over.
-func (s *SFU) expire() {
-	maps.DeleteFunc(s.rooms, func(_ sfu.Room, r *room) bool { return r.isOver(time.Now()) })
 }
