@@ -75,11 +75,11 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 // ask spends one slot of the server's budget on finding the server and asking it.
 func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
 	c := v.Resolver.class(token.Server)
-	share, err := c.budget.acquire(ctx, token.Server)
+	release, err := c.budget.Acquire(ctx, token.Server)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
 	}
-	defer c.budget.release(token.Server, share)
+	defer release()
 
 	destination, err := v.Resolver.Resolve(ctx, token.Server)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 const (
@@ -70,12 +71,12 @@ type Resolver struct {
 // and all others. The classes share nothing.
 type class struct {
 	transport    *outbound.Transport
-	budget       *budget // of verifications
+	budget       *semaphore.Keyed[ServerName] // of verifications
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	flight       singleflight.Group
-	discoveries  chan struct{}
+	discoveries  *semaphore.Keyed[struct{}]
 }
 
 // found is what discovery has learned of one server. It does not change.
@@ -95,19 +96,20 @@ type found struct {
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
-		r.named.set(r.NamedTransport, namedFailureRetry, newBudget(namedVerifications, perNamedServer))
-		r.others.set(r.OtherTransport, otherFailureRetry, newBudget(otherVerifications, perOtherServer))
+		r.named.set(r.NamedTransport, namedFailureRetry, semaphore.Bounds{Total: namedVerifications, PerKey: perNamedServer})
+		r.others.set(r.OtherTransport, otherFailureRetry, semaphore.Bounds{Total: otherVerifications, PerKey: perOtherServer})
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
 	})
 }
 
-func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, b *budget) {
-	c.transport, c.failureRetry, c.budget = transport, failureRetry, b
+func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, verifications semaphore.Bounds) {
+	c.transport, c.failureRetry = transport, failureRetry
+	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
 	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
-	c.discoveries = make(chan struct{}, maxDiscoveries)
+	c.discoveries = semaphore.New[struct{}](semaphore.Bounds{Total: maxDiscoveries})
 }
 
 // class returns the one that server belongs to. Nothing else decides that.
@@ -153,10 +155,11 @@ func (r *Resolver) discoverOnce(ctx context.Context, c *class, server ServerName
 	return c.flight.DoChan(server.String(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
 		defer cancel()
-		if err := take(ctx, c.discoveries); err != nil {
+		release, err := c.discoveries.Acquire(ctx, struct{}{})
+		if err != nil {
 			return Destination{}, err
 		}
-		defer func() { <-c.discoveries }()
+		defer release()
 		old, _ := c.cache.Get(server)
 		if old == nil {
 			old = &found{}

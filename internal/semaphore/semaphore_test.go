@@ -1,0 +1,309 @@
+package semaphore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestBounds(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		bounds Bounds
+		keys   string // one attempt after the other, a letter for each key
+		want   string // the keys that got a slot
+	}{
+		{"none", Bounds{}, "aaaaab", "aaaaab"},
+		{"total", Bounds{Total: 3}, "aabc", "aab"},
+		{"per key", Bounds{PerKey: 2}, "aaabbb", "aabb"},
+		{"both", Bounds{Total: 3, PerKey: 2}, "aaabbc", "aab"},
+		{"share of nobody else", Bounds{Total: 8, Share: 1}, "aaaaaaaa", "aaaa"},
+		{"share of late ones", Bounds{Total: 8, Share: 1}, "aaaaaabbccdef", "aaaabcde"},
+		{"share of two", Bounds{Total: 8, Share: 2}, "aaaaaabbbccc", "aaaabbcc"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := New[rune](c.bounds)
+			var got []rune
+			for _, key := range c.keys {
+				if _, ok := s.TryAcquire(key); ok {
+					got = append(got, key)
+				}
+			}
+			if string(got) != c.want {
+				t.Errorf("%q asked, %q got a slot, want %q", c.keys, string(got), c.want)
+			}
+		})
+	}
+}
+
+func TestAcquireWaitsUntilTheContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New[string](Bounds{PerKey: 1})
+		release, err := s.Acquire(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err = s.Acquire(ctx, "a")
+		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+			t.Errorf("a slot that nobody gives back: %v after %v, want %v after 1s", err, took, context.DeadlineExceeded)
+		}
+		release()
+		if _, err := s.Acquire(ctx, "a"); err != nil {
+			t.Errorf("a free slot, and a context that has ended: %v", err)
+		}
+	})
+}
+
+// A slow key's waiters hold nothing that others could use.
+func TestWaitersHoldNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New[string](Bounds{Total: 3, PerKey: 1})
+		for range 10 {
+			go s.Acquire(t.Context(), "slow")
+		}
+		synctest.Wait()
+		for _, key := range []string{"b", "c"} {
+			if _, ok := s.TryAcquire(key); !ok {
+				t.Errorf("no slot for %s", key)
+			}
+		}
+	})
+}
+
+// Within a key the order is that of arrival; the keys take turns.
+func TestOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New[string](Bounds{Total: 1})
+		release, _ := s.TryAcquire("x")
+		order := make(chan string, 100)
+		wait := func(key string, number int) {
+			go func() {
+				release, err := s.Acquire(t.Context(), key)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order <- fmt.Sprint(key, number)
+				release()
+			}()
+			synctest.Wait()
+		}
+		for i := range 3 {
+			wait("a", i)
+		}
+		wait("b", 0)
+		wait("b", 1)
+		wait("c", 0)
+		release()
+		synctest.Wait()
+		close(order)
+		var got []string
+		for name := range order {
+			got = append(got, name)
+		}
+		if want := []string{"a0", "b0", "c0", "a1", "b1", "a2"}; !slices.Equal(got, want) {
+			t.Errorf("slots went to %q, want %q", got, want)
+		}
+	})
+}
+
+// model repeats what is done to a Keyed, and knows what must hold.
+type model struct {
+	t       *testing.T
+	s       *Keyed[int]
+	callers []*caller // in the order of arrival
+}
+
+// caller is one Acquire.
+type caller struct {
+	key     int
+	cancel  context.CancelFunc
+	outcome chan func() // the release, nil for an error
+	state   string      // "waits", "holds" or "gone"
+	release func()
+}
+
+// acquire calls Acquire and looks what came of it at once.
+func (m *model) acquire(key int) {
+	ctx, cancel := context.WithCancel(m.t.Context())
+	c := &caller{key: key, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
+	go func() {
+		release, err := m.s.Acquire(ctx, key)
+		if err != nil {
+			release = nil
+		}
+		c.outcome <- release
+	}()
+	m.callers = append(m.callers, c)
+	m.settle()
+}
+
+func (m *model) release(c *caller) {
+	c.state = "gone"
+	c.cancel()
+	c.release()
+	m.settle()
+}
+
+func (m *model) abandon(c *caller) {
+	c.cancel()
+	m.settle()
+	if c.state != "gone" {
+		m.t.Fatal("a caller whose context has ended still waits")
+	}
+}
+
+// settle takes note of who has got a slot or given up, and checks everything.
+func (m *model) settle() {
+	synctest.Wait()
+	for _, c := range m.callers {
+		select {
+		case c.release = <-c.outcome:
+			c.state = "holds"
+			if c.release == nil {
+				c.state = "gone"
+			}
+		default:
+		}
+	}
+	m.callers = slices.DeleteFunc(m.callers, func(c *caller) bool { return c.state == "gone" })
+	m.check()
+}
+
+func (m *model) count(state string, key int) (n int) {
+	for _, c := range m.callers {
+		if c.state == state && (key < 0 || c.key == key) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *model) check() {
+	b := m.s.bounds
+	held := m.count("holds", -1)
+	if b.Total > 0 && held > b.Total {
+		m.t.Fatalf("%d slots of %d are taken", held, b.Total)
+	}
+	keys := map[int]bool{}
+	for i, c := range m.callers {
+		keys[c.key] = true
+		mine := m.count("holds", c.key)
+		if b.PerKey > 0 && mine > b.PerKey {
+			m.t.Fatalf("key %d has %d slots of %d", c.key, mine, b.PerKey)
+		}
+		mayHave := (b.PerKey == 0 || mine < b.PerKey) && (b.Total == 0 || held < b.Total) &&
+			(b.Share == 0 || mine < b.Share || held < b.Total/2)
+		if c.state == "waits" && mayHave {
+			m.t.Fatalf("key %d waits, though %d of its slots and %d of all are taken", c.key, mine, held)
+		}
+		for _, later := range m.callers[i+1:] {
+			if c.state == "waits" && later.state == "holds" && later.key == c.key {
+				m.t.Fatalf("key %d: a later caller got the slot", c.key)
+			}
+		}
+	}
+	if len(m.s.keys) != len(keys) || m.s.taken != held {
+		m.t.Fatalf("%d keys and %d slots are remembered, want %d and %d", len(m.s.keys), m.s.taken, len(keys), held)
+	}
+}
+
+// in returns the n-th of those in state, counted round; nil if there is none.
+func (m *model) in(state string, n int) *caller {
+	var all []*caller
+	for _, c := range m.callers {
+		if c.state == state {
+			all = append(all, c)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[n%len(all)]
+}
+
+// FuzzKeyed does what data says: no slot gets lost, no key stays, no bound is
+// passed, nobody waits for a slot that is free, and nobody overtakes within a
+// key. At the end everything is given back, and everybody has had a slot.
+func FuzzKeyed(f *testing.F) {
+	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
+	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))
+	f.Add(uint8(8), uint8(0), uint8(2), []byte("\x00\x00\x00\x00\x00\x00\x01\x01\x01\x02\x03\x04\x40\x40\x40"))
+	f.Fuzz(func(t *testing.T, total, perKey, share uint8, data []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			b := Bounds{Total: int(total % 16), PerKey: int(perKey % 8), Share: int(share % 8)}
+			m := &model{t: t, s: New[int](b)}
+			for _, op := range data[:min(len(data), 200)] {
+				n := int(op & 0x3f)
+				switch op >> 6 {
+				case 0:
+					m.acquire(n % 5)
+				case 1:
+					if c := m.in("holds", n); c != nil {
+						m.release(c)
+					}
+				case 2:
+					if c := m.in("waits", n); c != nil {
+						m.abandon(c)
+					}
+				case 3:
+					release, ok := m.s.TryAcquire(n % 5)
+					if ok {
+						release()
+					}
+					m.settle()
+				}
+			}
+			for c := m.in("holds", 0); c != nil; c = m.in("holds", 0) {
+				m.release(c)
+			}
+			if len(m.callers) > 0 || len(m.s.keys) > 0 || m.s.turns.Len() > 0 {
+				t.Errorf("at the end %d callers, %d keys and %d turns are left", len(m.callers), len(m.s.keys), m.s.turns.Len())
+			}
+		})
+	})
+}
+
+// TestASlotThatComesTooLate has contexts end at the moment in which slots come.
+func TestASlotThatComesTooLate(t *testing.T) {
+	s := New[int](Bounds{Total: 1})
+	for i := range 2000 {
+		release, ok := s.TryAcquire(0)
+		if !ok {
+			t.Fatalf("round %d: a slot is lost", i)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if release, err := s.Acquire(ctx, 1); err == nil {
+				release()
+			}
+		}()
+		go cancel()
+		release()
+		<-done
+	}
+	if len(s.keys) > 0 || s.taken > 0 {
+		t.Errorf("%d keys and %d slots are left", len(s.keys), s.taken)
+	}
+}
+
+func BenchmarkAcquire(b *testing.B) {
+	s := New[int](Bounds{Total: 1024, PerKey: 64})
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if release, err := s.Acquire(b.Context(), i%100); err == nil {
+				release()
+			}
+		}
+	})
+}
