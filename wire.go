@@ -30,7 +30,7 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics,
 		Delegation: l.delegation(),
 		Webhooks:   sfu.Webhooks{Keys: cfg.Keys},
 
-		Proxies: cfg.TrustedProxies,
+		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
 		Log:     log,
 		Metrics: counters,
 		Version: buildVersion(),

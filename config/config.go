@@ -58,6 +58,9 @@ type Config struct {
 	Listen, Metrics Bind
 	// TrustedProxies may say who the client is.
 	TrustedProxies []netip.Prefix
+	// ClientAddress is the header in which they say it, in lower case:
+	// "x-forwarded-for", "x-real-ip" or another one.
+	ClientAddress string
 	// RateLimit is per verified user; the zero value switches every limit off.
 	RateLimit RateLimit
 	// ShutdownDelay is how long the service answers 503 before it closes.

@@ -108,6 +108,7 @@ func TestDefaults(t *testing.T) {
 		"LIVEKIT_JWT_BIND":                       ":8080",
 		"LIVEKIT_METRICS_BIND":                   "",
 		"LIVEKIT_ALLOWED_NETWORKS":               "",
+		"LIVEKIT_CLIENT_ADDRESS":                 "x-forwarded-for",
 		"LIVEKIT_RATE_LIMIT":                     "60/min,burst=30",
 		"LIVEKIT_SHUTDOWN_DELAY":                 "0s",
 		"LIVEKIT_LOG_LEVEL":                      "info",

@@ -42,7 +42,8 @@ type Environment struct {
 	JWTPort        Value `envconfig:"LIVEKIT_JWT_PORT" meaning:"the port alone, instead of LIVEKIT_JWT_BIND"`
 	LKJWTPort      Value `envconfig:"LK_JWT_PORT" meaning:"old name of LIVEKIT_JWT_PORT"`
 	MetricsBind    Value `envconfig:"LIVEKIT_METRICS_BIND" meaning:"where to serve Prometheus metrics, written like LIVEKIT_JWT_BIND; off when unset; keep it off the internet"`
-	TrustedProxies Value `envconfig:"LIVEKIT_TRUSTED_PROXIES" unset:"127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10" meaning:"networks or addresses of reverse proxies whose X-Forwarded-For and X-Real-IP are believed; none for no proxy"`
+	TrustedProxies Value `envconfig:"LIVEKIT_TRUSTED_PROXIES" unset:"127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10" meaning:"networks or addresses of reverse proxies whose word about the client is believed; none for no proxy"`
+	ClientAddress  Value `envconfig:"LIVEKIT_CLIENT_ADDRESS" unset:"x-forwarded-for" meaning:"the header in which they say who the client is: x-forwarded-for (X-Real-IP where that names no address but theirs), x-real-ip, or another one that holds an address, like cf-connecting-ip; clients must not be able to send it past the proxy"`
 	RateLimit      Value `envconfig:"LIVEKIT_RATE_LIMIT" unset:"60/min,burst=30" meaning:"requests of one user: N/min or N/min,burst=M (M is 30 when left out); off switches every rate limit off"`
 	ShutdownDelay  Value `envconfig:"LIVEKIT_SHUTDOWN_DELAY" unset:"0s" meaning:"how long to answer 503 before closing, 0s to 5m"`
 	LogLevel       Value `envconfig:"LIVEKIT_LOG_LEVEL" unset:"info" meaning:"debug, info, warn or error"`

@@ -16,6 +16,32 @@ func (j *judge) trustedProxies(v Value) []netip.Prefix {
 // none says that a list with a default is to be empty.
 const none = "none"
 
+// longestHeader bounds the name of a header, in bytes.
+const longestHeader = 64
+
+// clientAddress is the name of a header that holds an address, in lower case.
+func (j *judge) clientAddress(v Value) string {
+	name := strings.ToLower(v.get())
+	switch {
+	case !isHeader(name):
+		j.fault(v, "%s is no name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
+	case name == "forwarded":
+		j.fault(v, "the header Forwarded holds more than an address and is not read; have the proxy send X-Forwarded-For and write x-forwarded-for")
+	case name == "host":
+		j.fault(v, "the header Host holds no address of a client; write x-forwarded-for or x-real-ip")
+	default:
+		return name
+	}
+	return ""
+}
+
+// isHeader reports whether name is a token, as RFC 9110 5.6.2 has it: what a
+// header may be called.
+func isHeader(name string) bool {
+	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	return name != "" && len(name) <= longestHeader && strings.Trim(name, token) == ""
+}
+
 func (j *judge) networks(v Value) []netip.Prefix {
 	var list []netip.Prefix
 	for _, entry := range split(v.get()) {

@@ -50,6 +50,7 @@ func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []stri
 		Listen:         j.listen(in.Environment),
 		Metrics:        j.metrics(in.MetricsBind),
 		TrustedProxies: j.trustedProxies(in.TrustedProxies),
+		ClientAddress:  j.clientAddress(in.ClientAddress),
 		RateLimit:      j.rateLimit(in.RateLimit),
 		ShutdownDelay:  j.shutdownDelay(in.ShutdownDelay),
 		LogLevel:       j.logLevel(in.LogLevel),

@@ -77,6 +77,7 @@ func (c Config) settings() map[string]string {
 		"LIVEKIT_JWT_BIND":                       c.Listen.String(),
 		"LIVEKIT_METRICS_BIND":                   c.Metrics.String(),
 		"LIVEKIT_TRUSTED_PROXIES":                orNone(showNetworks(c.TrustedProxies)),
+		"LIVEKIT_CLIENT_ADDRESS":                 c.ClientAddress,
 		"LIVEKIT_RATE_LIMIT":                     c.RateLimit.String(),
 		"LIVEKIT_SHUTDOWN_DELAY":                 short(c.ShutdownDelay),
 		"LIVEKIT_LOG_LEVEL":                      strings.ToLower(c.LogLevel.String()),

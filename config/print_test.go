@@ -52,6 +52,7 @@ LIVEKIT_INSECURE_SKIP_VERIFY_TLS=
 LIVEKIT_JWT_BIND=:9000
 LIVEKIT_METRICS_BIND=
 LIVEKIT_TRUSTED_PROXIES=172.18.0.1/32
+LIVEKIT_CLIENT_ADDRESS=x-forwarded-for
 LIVEKIT_RATE_LIMIT=60/min,burst=30
 LIVEKIT_SHUTDOWN_DELAY=0s
 LIVEKIT_LOG_LEVEL=info
@@ -85,6 +86,7 @@ func TestPrintReadsBack(t *testing.T) {
 		"LIVEKIT_CS_API_URL_OVERRIDES":     "a.org=https://a b.org=https://b/x/",
 		"LIVEKIT_ALLOWED_NETWORKS":         "10.1.1.1/8,::1",
 		"LIVEKIT_TRUSTED_PROXIES":          "none",
+		"LIVEKIT_CLIENT_ADDRESS":           "X-Real-Ip",
 		"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING",
 		"LIVEKIT_JWT_BIND":                 "unix:/run/auth.sock",
 		"LIVEKIT_METRICS_BIND":             "[::1]:9090",

@@ -119,5 +119,10 @@ var runningBreaks = map[string]func(*stack){
 	"version-differs": func(s *stack) {
 		s.jwtProxy = at("/healthz", adding("Access-Control-Allow-Origin", "*", answering(`{"status":"ok","version":"0.9"}`)))
 	},
-	"client-address-lost": func(s *stack) { s.service = func(h *handler.Handler) { h.Proxies = nil } },
+	"client-address-lost": func(s *stack) { s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil } },
+	// A proxy that sets X-Real-IP alone.
+	"client-address-forged": func(s *stack) { s.tells = []string{"X-Real-IP"} },
+	// A proxy that appends to X-Forwarded-For and sees everybody at one private
+	// address, and passes X-Real-IP on.
+	"client-address-passed": func(s *stack) { s.tells, s.appends, s.visitor = []string{"X-Forwarded-For"}, true, "10.1.1.1" },
 }

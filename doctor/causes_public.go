@@ -69,5 +69,11 @@ var runningCauses = []Cause{
 		Remedy: "build and start the project again (docker compose up -d --build), and look where the proxy leads"},
 	{ID: "client-address-lost", Checks: []string{"service.client_address"}, From: "inside", Status: Warn,
 		Text:   "the proxy does not tell this service who the client is, so all of them share one rate limit",
-		Remedy: "have it send X-Forwarded-For or X-Real-IP, and name its address in LIVEKIT_TRUSTED_PROXIES"},
+		Remedy: "have it send X-Forwarded-For or X-Real-IP, or the header that LIVEKIT_CLIENT_ADDRESS names, and name its address in LIVEKIT_TRUSTED_PROXIES"},
+	{ID: "client-address-forged", Checks: []string{"service.client_address"}, From: "inside", Status: Fail,
+		Text:   "the proxy passes {header} on as a client wrote it, or behind an address in LIVEKIT_TRUSTED_PROXIES, and this service believes it: a client can take any address, and so escape every limit on addresses",
+		Remedy: "set LIVEKIT_CLIENT_ADDRESS={other}, which the proxy writes itself"},
+	{ID: "client-address-passed", Checks: []string{"service.client_address"}, From: "inside", Status: Fail,
+		Text:   "this service believes {header} as a client wrote it, and the proxy of {host} writes no header of its own that tells who the client is: a client can take any address, and so escape every limit on addresses",
+		Remedy: "have the proxy set both headers itself: proxy_set_header X-Real-IP $remote_addr; and proxy_set_header X-Forwarded-For $remote_addr; (nginx), header_up X-Real-IP {remote_host} and header_up X-Forwarded-For {remote_host} (Caddy); without a proxy set LIVEKIT_TRUSTED_PROXIES=none"},
 }

@@ -41,7 +41,7 @@ func (s *stack) newService() http.Handler {
 		Minter:   token.NewMinter(key, time.Hour),
 		URL:      "wss://" + sfuHost, FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
 		Delegation: &handler.Delegation{Everyone: true}, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
-		Proxies: handler.Proxies{netip.MustParsePrefix("127.0.0.0/8")},
+		Proxies: handler.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, Header: s.env["LIVEKIT_CLIENT_ADDRESS"]},
 		Log:     slog.New(slog.DiscardHandler), Version: version,
 		Leaves: func(context.Context) handler.LeaveStatus {
 			return handler.LeaveStatus{RefusedBy: []string{}, SFUAnswers: true, Store: handler.StoreStatus{Kind: "memory", State: "ok"}}

@@ -76,9 +76,11 @@ type stack struct {
 
 	media    doctor.Media
 	joinErr  error
-	closedTo string // the beginning of an address at which nobody gets in
-	visitor  string // whom the service's proxy sees
-	silence  bool   // no data between participants
+	closedTo string   // the beginning of an address at which nobody gets in
+	visitor  string   // whom the service's proxy sees …
+	tells    []string // … and in which headers it says so
+	appends  bool     // to what the client sent there
+	silence  bool     // no data between participants
 	inside   string
 }
 
@@ -89,7 +91,7 @@ func newStack(t *testing.T) *stack {
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},
-		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true, visitor: "198.51.100.7",
+		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true, visitor: "198.51.100.7", tells: []string{"X-Forwarded-For", "X-Real-IP"},
 		features: map[string]any{"org.matrix.msc4140": true},
 	}
 	none := func(h http.Handler) http.Handler { return h }
@@ -245,8 +247,15 @@ func (s *stack) proxy(to, client string) http.Handler {
 		ErrorLog: log.New(io.Discard, "", 0),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
-			if client != "" {
-				r.Out.Header.Set("X-Forwarded-For", client)
+			if client == "" {
+				return
+			}
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // as nginx, it removes nothing
+			for _, name := range s.tells {
+				if !s.appends {
+					r.Out.Header.Del(name)
+				}
+				r.Out.Header.Add(name, client)
 			}
 		},
 	}

@@ -16,6 +16,7 @@ var examples = vars{
 	"server": "example.org", "host": "example.org", "url": "https://jwt.example.org", "sfu": "wss://sfu.example.org",
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
+	"header":   "X-Forwarded-For",
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
 	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200", "turn_port": "3478", "listen": "8080",
@@ -26,8 +27,9 @@ var examples = vars{
 
 // examplesOf are those of one group of checks that differ.
 var examplesOf = map[string]vars{
-	"public": {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
-	"user":   {"other": "wss://other.example.org"},
+	"public":  {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
+	"service": {"host": "jwt.example.org", "other": "x-real-ip"},
+	"user":    {"other": "wss://other.example.org"},
 	"sfu": {"host": "sfu.example.org", "url": "https://sfu.example.org",
 		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
 }

@@ -31,7 +31,7 @@ func (e *exam) roundTrip(ctx context.Context) Finding {
 	defer again.Stop()
 	var now serviceStatus
 	for {
-		if _, err := askStatus(ctx, here, insideURL, key, &now); err == nil {
+		if _, err := askStatus(ctx, here, insideURL, key, nil, &now); err == nil {
 			if slices.Contains(now.Webhooks.Rooms, string(e.room.name)) {
 				return ok("the event of %s arrived, signed by one of our keys", e.room.name)
 			}

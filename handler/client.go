@@ -6,11 +6,24 @@ import (
 	"strings"
 )
 
-// Proxies are the addresses whose word about the client counts.
-type Proxies []netip.Prefix
+// Proxies say who the client is. Nobody else's word about it counts.
+type Proxies struct {
+	// Trusted are the networks of the proxies.
+	Trusted []netip.Prefix
+	// Header is where they say it: X-Forwarded-For, in any case, when it is "".
+	// It must be one that the nearest proxy sets or appends to itself: from the
+	// request alone, what a client sent cannot be told from a proxy's own.
+	Header string
+}
 
-func (p Proxies) trust(addr netip.Addr) bool {
-	for _, prefix := range p {
+const (
+	headerForwardedFor = "X-Forwarded-For"
+	headerRealIP       = "X-Real-Ip"
+)
+
+// Trust reports whether addr is a proxy's.
+func (p Proxies) Trust(addr netip.Addr) bool {
+	for _, prefix := range p.Trusted {
 		if prefix.Contains(addr) {
 			return true
 		}
@@ -19,40 +32,67 @@ func (p Proxies) trust(addr netip.Addr) bool {
 }
 
 // client returns the address that the request came from: the connection's
-// peer, unless that is a trusted proxy. Then it is the last address in
-// X-Forwarded-For that is not a trusted proxy itself (every proxy appends whom
-// it saw, so what stands left of that one may be invented), else X-Real-IP,
-// else the first address of X-Forwarded-For: a client within the trusted
-// ranges. The peer of a Unix socket has no address and is trusted. The result
-// is the zero Addr if nobody knows.
-func (p Proxies) client(r *http.Request) netip.Addr {
+// peer, unless that is a trusted proxy, whose word counts then. told reports
+// that a proxy did tell it; the address may be the proxy's own, because both
+// may be one machine. The peer of a Unix socket has no address and is trusted.
+// The result is the zero Addr if nobody knows.
+func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
-	if peer.IsValid() && !p.trust(peer) {
-		return peer
+	if peer.IsValid() && !p.Trust(peer) {
+		return peer, false
 	}
-	forwarded, found := p.forwardedFor(r.Header["X-Forwarded-For"])
+	if addr = p.named(r.Header); addr.IsValid() {
+		return addr, true
+	}
+	return peer, false
+}
+
+// named returns the address that the proxy's header names, the zero Addr if
+// there is none. X-Forwarded-For is a list, to which every proxy appends whom it
+// saw: the last address there that is not a trusted proxy itself counts, because
+// what stands left of it may be invented. Where it names no such address,
+// X-Real-IP counts, else its first address: a client within the trusted ranges.
+// Any other header holds one address, and nothing takes its place.
+func (p Proxies) named(header http.Header) netip.Addr {
+	if !p.list() {
+		return lastAddr(header.Values(p.Header))
+	}
+	forwarded, found := p.forwardedFor(header[headerForwardedFor])
 	if found {
 		return forwarded
 	}
-	if addr, ok := parseAddr(r.Header.Get("X-Real-Ip")); ok {
+	if addr := lastAddr(header[headerRealIP]); addr.IsValid() {
 		return addr
 	}
-	if forwarded.IsValid() {
-		return forwarded
-	}
-	return peer
+	return forwarded
 }
 
-// told reports whether client takes what a trusted proxy says of the request,
-// be it the proxy's own address: all of them may be one machine.
-func (p Proxies) told(r *http.Request) bool {
-	peer := peerAddr(r.RemoteAddr)
-	if peer.IsValid() && !p.trust(peer) {
-		return false
+// list reports whether the proxies write a list, X-Forwarded-For.
+func (p Proxies) list() bool {
+	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
+}
+
+// lastAddr returns the last entry of the last line, the zero Addr if that is no
+// address: of several, it is the nearest proxy's.
+func lastAddr(lines []string) netip.Addr {
+	if len(lines) == 0 {
+		return netip.Addr{}
 	}
-	forwarded, found := p.forwardedFor(r.Header["X-Forwarded-For"])
-	_, isReal := parseAddr(r.Header.Get("X-Real-Ip"))
-	return found || isReal || forwarded.IsValid()
+	_, entry, _ := cutLast(lines[len(lines)-1], ',')
+	addr, _ := parseAddr(strings.TrimSpace(entry))
+	return addr
+}
+
+// nearest returns, for each header that proxies tell the client in, by its name
+// in lower case, what the nearest one wrote there, or passed on.
+func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
+	last := map[string]netip.Addr{}
+	for _, name := range []string{headerForwardedFor, headerRealIP, p.Header} {
+		if addr := lastAddr(header.Values(name)); addr.IsValid() {
+			last[strings.ToLower(name)] = addr
+		}
+	}
+	return last
 }
 
 // peerAddr reads the address of a connection, as net/http gives it.
@@ -77,7 +117,7 @@ func (p Proxies) forwardedFor(lines []string) (addr netip.Addr, found bool) {
 				return addr, false
 			}
 			addr = next
-			if !p.trust(addr) {
+			if !p.Trust(addr) {
 				return addr, true
 			}
 		}

@@ -1,13 +1,16 @@
 package handler
 
 import (
+	"cmp"
+	"context"
 	"net/http"
-	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 )
 
 func TestClient(t *testing.T) {
-	proxies := Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	proxies := Proxies{Trusted: prefixes("127.0.0.0/8", "10.0.0.0/8", "fd00::/8")}
 	const proxy = "10.0.0.1:443"
 	for _, c := range []struct {
 		what, peer string
@@ -41,42 +44,122 @@ func TestClient(t *testing.T) {
 		{"a Unix socket", "@", []string{"192.0.2.1"}, "", "192.0.2.1"},
 		{"a Unix socket and nothing said", "", nil, "", "invalid IP"},
 	} {
-		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
-		for _, line := range c.forwarded {
-			r.Header.Add("X-Forwarded-For", line)
-		}
-		if c.real != "" {
-			r.Header.Set("X-Real-IP", c.real)
-		}
-		if got := proxies.client(r).String(); got != c.want {
-			t.Errorf("%s: client %s, want %s", c.what, got, c.want)
-		}
+		t.Run(c.what, func(t *testing.T) {
+			r := &http.Request{RemoteAddr: c.peer, Header: http.Header{"X-Forwarded-For": c.forwarded}}
+			if c.real != "" {
+				r.Header.Set("X-Real-IP", c.real)
+			}
+			if got, _ := proxies.client(r); got.String() != c.want {
+				t.Errorf("client %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestClientByHeader: where the operator names the header, no other one counts.
+func TestClientByHeader(t *testing.T) {
+	const proxy = "10.0.0.1:443"
+	for _, c := range []struct {
+		what, header, peer string
+		lines              http.Header
+		want               string
+		told               bool
+	}{
+		{"X-Real-IP and a forged X-Forwarded-For", "x-real-ip", proxy, http.Header{"X-Forwarded-For": {"198.51.100.9"}, "X-Real-Ip": {"192.0.2.1"}}, "192.0.2.1", true},
+		{"X-Real-IP in the trusted ranges", "x-real-ip", proxy, http.Header{"X-Forwarded-For": {"198.51.100.9"}, "X-Real-Ip": {"10.2.2.2"}}, "10.2.2.2", true},
+		{"no X-Real-IP", "x-real-ip", proxy, http.Header{"X-Forwarded-For": {"198.51.100.9"}}, "10.0.0.1", false},
+		{"a malformed X-Real-IP", "x-real-ip", proxy, http.Header{"X-Forwarded-For": {"198.51.100.9"}, "X-Real-Ip": {"unknown"}}, "10.0.0.1", false},
+		{"two lines", "x-real-ip", proxy, http.Header{"X-Real-Ip": {"198.51.100.9", "192.0.2.1"}}, "192.0.2.1", true},
+		{"two entries", "x-real-ip", proxy, http.Header{"X-Real-Ip": {"198.51.100.9, 192.0.2.1"}}, "192.0.2.1", true},
+		{"two entries, the last one trusted", "x-real-ip", proxy, http.Header{"X-Real-Ip": {"198.51.100.9, 10.2.2.2"}}, "10.2.2.2", true},
+		{"a malformed last entry", "x-real-ip", proxy, http.Header{"X-Real-Ip": {"198.51.100.9,"}}, "10.0.0.1", false},
+		{"a header of one's own", "CF-Connecting-IP", proxy, http.Header{"Cf-Connecting-Ip": {"2001:db8::7"}, "X-Real-Ip": {"198.51.100.9"}}, "2001:db8::7", true},
+		{"it is absent", "cf-connecting-ip", proxy, http.Header{"X-Forwarded-For": {"198.51.100.9"}, "X-Real-Ip": {"198.51.100.9"}}, "10.0.0.1", false},
+		{"from no proxy", "cf-connecting-ip", "192.0.2.1:5", http.Header{"Cf-Connecting-Ip": {"198.51.100.9"}}, "192.0.2.1", false},
+		{"a Unix socket", "x-real-ip", "@", http.Header{"X-Real-Ip": {"192.0.2.1"}}, "192.0.2.1", true},
+		{"the default by its name", "x-forwarded-for", proxy, http.Header{"X-Forwarded-For": {"192.0.2.1, 10.2.2.2"}, "X-Real-Ip": {"198.51.100.9"}}, "192.0.2.1", true},
+		{"the default by its name, and X-Real-IP", "x-forwarded-for", proxy, http.Header{"X-Forwarded-For": {"10.2.2.2"}, "X-Real-Ip": {"192.0.2.1"}}, "192.0.2.1", true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			proxies := Proxies{Trusted: prefixes("10.0.0.0/8"), Header: c.header}
+			addr, told := proxies.client(&http.Request{RemoteAddr: c.peer, Header: c.lines})
+			if addr.String() != c.want || told != c.told {
+				t.Errorf("client %s, told %v, want %s, %v", addr, told, c.want, c.told)
+			}
+		})
 	}
 }
 
 func TestNoProxies(t *testing.T) {
 	r := &http.Request{RemoteAddr: "127.0.0.1:5", Header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}}
-	if got := (Proxies)(nil).client(r).String(); got != "127.0.0.1" {
-		t.Errorf("client %s", got)
+	if got, _ := (Proxies{}).client(r); got.String() != "127.0.0.1" {
+		t.Errorf("client %s, want 127.0.0.1", got)
 	}
 }
 
-func FuzzForwardedFor(f *testing.F) {
-	f.Add("192.0.2.1, [2001:db8::1]:80", "10.0.0.1", "@")
-	f.Add(",,", "[]", "[::1%x]:1")
-	f.Fuzz(func(t *testing.T, forwarded, real, peer string) {
-		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": {forwarded}, "X-Real-Ip": {real}}}
-		addr := Proxies{netip.MustParsePrefix("10.0.0.0/8")}.client(r)
-		if addr.Zone() != "" || addr.Is4In6() {
-			t.Errorf("client %v", addr)
+// FuzzClientAddress: whatever the headers hold, the client is one of the
+// addresses that the request names; a peer that is no proxy is always itself;
+// and what a client sends past a proxy that sets or appends the header changes
+// nothing.
+func FuzzClientAddress(f *testing.F) {
+	for _, peer := range []string{"10.0.0.1:443", "192.0.2.1:5", "@"} {
+		for _, name := range []string{"", "x-real-ip", "cf-connecting-ip"} {
+			f.Add(name, "192.0.2.1, [2001:db8::1]:80", "10.0.0.1", "::ffff:10.0.0.9", peer)
+		}
+	}
+	f.Add("x-forwarded-for", ",,", "[]", "fe80::1%x", "[::1%x]:1")
+	f.Add("X-Real-Ip", "10.0.0.1,10.0.0.2", "198.51.100.9,192.0.2.1:80", "", "[::ffff:10.0.0.1]:1")
+	f.Fuzz(func(t *testing.T, name, forwarded, real, other, peer string) {
+		header := http.Header{headerForwardedFor: {forwarded}, headerRealIP: {real}, "Cf-Connecting-Ip": {other}}
+		p := Proxies{Trusted: prefixes("10.0.0.0/8"), Header: name}
+		r := &http.Request{RemoteAddr: peer, Header: header}
+		addr, told := p.client(r)
+		from := peerAddr(peer)
+		switch {
+		case addr.Zone() != "" || addr.Is4In6():
+			t.Errorf("client %v has a zone, or is IPv4 in IPv6", addr)
+		case !told && addr != from:
+			t.Errorf("client %v, but nobody told; the peer is %v", addr, from)
+		case told && from.IsValid() && !p.Trust(from):
+			t.Errorf("client %v by the word of %v, which is no proxy", addr, from)
+		case told && !strings.Contains(forwarded+real+other, ".") && !strings.Contains(forwarded+real+other, ":"):
+			t.Errorf("client %v, but no header has an address", addr)
+		}
+		if from.IsValid() && p.Trust(from) {
+			cannotForge(t, p, r)
 		}
 	})
+}
+
+// cannotForge puts a proxy before r that appends the true address to the header
+// that counts.
+func cannotForge(t *testing.T, p Proxies, r *http.Request) {
+	t.Helper()
+	name := http.CanonicalHeaderKey(cmp.Or(p.Header, headerForwardedFor))
+	for i := range name {
+		if name[i] >= 0x80 || name[i] <= ' ' {
+			return // no name of a header
+		}
+	}
+	for _, visitor := range []string{"192.0.2.77", "2001:db8::77"} {
+		for _, how := range []func([]string) []string{
+			func(sent []string) []string { return append(slices.Clone(sent), visitor) },
+			func(sent []string) []string { return []string{strings.Join(append(slices.Clone(sent), visitor), ", ")} },
+			func([]string) []string { return []string{visitor} },
+		} {
+			seen := r.Clone(context.Background())
+			seen.Header[name] = how(r.Header[name])
+			if addr, told := p.client(seen); addr.String() != visitor || !told {
+				t.Errorf("client %v, told %v, want %s, whom the proxy saw; %s is %q", addr, told, visitor, name, seen.Header[name])
+			}
+		}
+	}
 }
 
 // TestTold: a trusted proxy's word counts, also where client and proxy are one
 // machine.
 func TestTold(t *testing.T) {
-	proxies := Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	proxies := Proxies{Trusted: prefixes("127.0.0.0/8")}
 	for _, c := range []struct {
 		what, peer, forwarded, real string
 		want                        bool
@@ -95,8 +178,8 @@ func TestTold(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 		}
-		if got := proxies.told(r); got != c.want {
-			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		if _, got := proxies.client(r); got != c.want {
+			t.Errorf("%s: told %v, want %v", c.what, got, c.want)
 		}
 	}
 }

@@ -24,6 +24,7 @@ type exchange struct {
 	status int // 0 until the answer begins
 
 	client netip.Addr
+	told   bool   // a trusted proxy told who the client is
 	route  string // a pattern, "" for an unknown one
 	asker  asker
 	user   matrix.UserID // verified
@@ -71,7 +72,8 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // observe is the outermost middleware: it writes the log line and counts.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{ResponseWriter: w, start: time.Now(), client: h.Proxies.client(r)}
+		x := &exchange{ResponseWriter: w, start: time.Now()}
+		x.client, x.told = h.Proxies.client(r)
 		defer h.record(x, r)
 		next.ServeHTTP(x, r)
 	})

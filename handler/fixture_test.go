@@ -99,11 +99,18 @@ func newRig() *rig {
 		FullAccess: isHome,
 		CanPublish: func(matrix.ServerName) bool { return true },
 		Named:      isHome,
-		Proxies:    Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")},
+		Proxies:    Proxies{Trusted: prefixes("127.0.0.0/8", "10.0.0.0/8")},
 		Log:        slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:    "1.2.3",
 	}
 	return r
+}
+
+func prefixes(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
 }
 
 // serve answers one request without a network.

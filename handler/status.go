@@ -71,10 +71,12 @@ func (now Health) word() string {
 }
 
 // clientStatus is how the caller of /_status looks from here. ViaProxy says that
-// a trusted proxy told the address, which may be the proxy's own.
+// a trusted proxy told the address, which may be the proxy's own. Headers are
+// the last address in each header that can tell it.
 type clientStatus struct {
-	Address  netip.Addr `json:"address"`
-	ViaProxy bool       `json:"via_trusted_proxy"`
+	Address  netip.Addr            `json:"address"`
+	ViaProxy bool                  `json:"via_trusted_proxy"`
+	Headers  map[string]netip.Addr `json:"headers"`
 }
 
 // asksStatus reports whether the request is one for /_status by somebody who
@@ -95,7 +97,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(statusDocument{
 		Version:  h.Version,
 		Status:   h.healthNow().word(),
-		Client:   clientStatus{x.client, h.Proxies.told(r)},
+		Client:   clientStatus{x.client, x.told, h.Proxies.nearest(r.Header)},
 		Webhooks: h.received.status(),
 		Leaves:   h.leavesNow(r.Context()),
 	})

@@ -46,11 +46,12 @@ func nginxServer(host string) string {
     ssl_certificate_key /etc/letsencrypt/live/%[1]s/privkey.pem;`, host)
 }
 
-// What nginx passes on to this service and to LiveKit.
+// What nginx passes on to this service and to LiveKit. It replaces both headers
+// that tell the client: appended to what a client sends, they could be forged.
 const (
 	nginxJWT = `        proxy_set_header Host $host;
         proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;`
 	nginxSFU = `        # Without these three, calls hang at "connecting".
         proxy_http_version 1.1;

@@ -82,7 +82,7 @@ func (p *proxy) check(scheme string) {
 	} {
 		host, _, _ := strings.Cut(c.url, "/")
 		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service takes both
-		if !strings.HasPrefix(got, c.want+"host="+host+" for=127.0.0.1 ") {
+		if !strings.HasPrefix(got, c.want+"host="+host+" for=127.0.0.1 real=127.0.0.1 ") {
 			p.t.Errorf("%s %s: the backend got %q, want %q", c.method, c.url, got, c.want)
 		}
 		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
@@ -97,7 +97,7 @@ func (p *proxy) check(scheme string) {
 }
 
 // ask asks for a WebSocket, as far as a method can, and returns the body of the
-// answer.
+// answer. It invents both headers that tell who the client is.
 func (p *proxy) ask(client *http.Client, method, url string) string {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, url, nil)
@@ -106,6 +106,8 @@ func (p *proxy) ask(client *http.Client, method, url string) string {
 	}
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", "websocket")
+	req.Header.Set("X-Forwarded-For", "192.0.2.111")
+	req.Header.Set("X-Real-IP", "198.51.100.111")
 	resp, err := client.Do(req)
 	if err != nil {
 		p.t.Fatal(err)

@@ -82,8 +82,8 @@ func (p *proxy) startBackend(name string) (address string) {
 		p.t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %s %s host=%s for=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
-			r.Header.Get("X-Forwarded-For"), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
+		fmt.Fprintf(w, "%s %s %s host=%s for=%s real=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
+			strings.Join(r.Header.Values("X-Forwarded-For"), "; "), strings.Join(r.Header.Values("X-Real-IP"), "; "), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
 	}))
 	server.Listener.Close() // one at a port of the system's choice
 	server.Listener = listener

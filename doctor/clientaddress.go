@@ -1,0 +1,94 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+)
+
+// The headers in which proxies tell who the client is, as
+// LIVEKIT_CLIENT_ADDRESS has them.
+const (
+	forwardedFor = "x-forwarded-for"
+	realIP       = "x-real-ip"
+)
+
+// invented are addresses that no client has (RFC 5737): one for each header
+// that may be believed.
+func (e *exam) invented() map[string]netip.Addr {
+	all := map[string]netip.Addr{
+		forwardedFor: netip.MustParseAddr("192.0.2.111"),
+		realIP:       netip.MustParseAddr("198.51.100.111"),
+	}
+	if own := e.look.Config.ClientAddress; own != "" && !all[own].IsValid() {
+		all[own] = netip.MustParseAddr("203.0.113.111")
+	}
+	return all
+}
+
+// clientAddress looks whether the service learns who a client behind the proxy
+// is, and whether a client can tell it another address.
+func (e *exam) clientAddress(ctx context.Context) Finding {
+	var s serviceStatus
+	key := e.look.Config.Keys[0]
+	invented := e.invented()
+	header := http.Header{}
+	for name, addr := range invented {
+		header.Set(name, addr.String())
+	}
+	// A proxy that refuses invented headers lets nobody forge one.
+	refusal, refused := askStatus(ctx, e.look, e.serviceURL(), key, header, &s)
+	for name, addr := range invented {
+		if refused == nil && s.Client.Address == addr {
+			return e.forged(name, invented, &s)
+		}
+	}
+	r, err := askStatus(ctx, e.look, e.serviceURL(), key, nil, &s)
+	switch {
+	case err != nil:
+		return na("GET %s/_status: %s; another process than the one here may have answered", e.serviceURL(), r)
+	case !s.Client.ViaProxy && e.trusts(s.Client.Address):
+		return found("client-address-lost", e.serviceVars(), "through the proxy we are %s, and no header told it", s.Client.Address)
+	case refused != nil:
+		return ok("through the proxy we are %s, and invented headers are answered with %s", s.Client.Address, refusal)
+	}
+	return ok("through the proxy we are %s, whatever headers we invent", s.Client.Address)
+}
+
+// forged says what to set when the service believed an address that a client
+// wrote into the header of that name.
+func (e *exam) forged(name string, invented map[string]netip.Addr, s *serviceStatus) Finding {
+	v := e.serviceVars()
+	v["header"] = http.CanonicalHeaderKey(name)
+	seen := func(cause string) Finding {
+		return found(cause, v, "we sent %s: %s, and the service took that for our address", v["header"], invented[name])
+	}
+	if v["other"] = e.proxysOwn(invented, s); v["other"] == "" {
+		return seen("client-address-passed")
+	}
+	return seen("client-address-forged")
+}
+
+// proxysOwn is the header that the proxy writes whatever a client sends, as
+// LIVEKIT_CLIENT_ADDRESS takes it, "" if there is none. X-Forwarded-For is one
+// only if it ends with an address that is no trusted proxy's: the service goes on
+// to what stands before.
+func (e *exam) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
+	told := func(name string) bool {
+		addr := s.Client.Headers[name]
+		return addr.IsValid() && addr != invented[name]
+	}
+	switch {
+	case told(realIP):
+		return realIP
+	case told(forwardedFor) && !e.trusts(s.Client.Headers[forwardedFor]):
+		return forwardedFor
+	}
+	return ""
+}
+
+// trusts reports whether an address is within LIVEKIT_TRUSTED_PROXIES.
+func (e *exam) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(e.look.Config.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}

@@ -1,0 +1,79 @@
+package doctor_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+)
+
+// TestClientAddress: what proxies do with the headers that tell the client, and
+// what doctor says of it. It sends both, invented.
+func TestClientAddress(t *testing.T) {
+	both := []string{"X-Forwarded-For", "X-Real-IP"}
+	const forged, passed = "client-address-forged", "client-address-passed"
+	for _, c := range []struct {
+		what        string
+		tells       []string
+		appends     bool
+		visitor     string
+		setting     string
+		cause, says string
+	}{
+		{"both set", both, false, "198.51.100.7", "", "", "we are 198.51.100.7"},
+		{"both set, one machine", both, false, "127.0.0.1", "", "", "we are 127.0.0.1"},
+		{"appended", both[:1], true, "198.51.100.7", "", "", "we are 198.51.100.7"},
+		{"X-Real-IP alone", both[1:], false, "198.51.100.7", "", forged, "LIVEKIT_CLIENT_ADDRESS=x-real-ip"},
+		{"X-Real-IP alone, as the setting says", both[1:], false, "198.51.100.7", "x-real-ip", "", "we are 198.51.100.7"},
+		{"X-Forwarded-For alone", both[:1], false, "198.51.100.7", "", "", "we are 198.51.100.7"},
+		{"X-Forwarded-For alone, and another setting", both[:1], false, "198.51.100.7", "x-real-ip", forged, "LIVEKIT_CLIENT_ADDRESS=x-forwarded-for"},
+		{"everybody at a private address, appended", both[:1], true, "10.1.1.1", "", passed, "proxy_set_header X-Forwarded-For $remote_addr;"},
+		{"everybody at a private address, X-Real-IP passed on", both[:1], false, "10.1.1.1", "", passed, "header_up X-Real-IP {remote_host}"},
+		{"nothing told", nil, false, "198.51.100.7", "", passed, "LIVEKIT_TRUSTED_PROXIES=none"},
+		{"nothing told, X-Real-IP wanted", nil, false, "198.51.100.7", "x-real-ip", passed, "proxy_set_header X-Real-IP $remote_addr;"},
+		{"a header of the proxy's own", append(both, "CF-Connecting-IP"), false, "198.51.100.7", "cf-connecting-ip", "", "we are 198.51.100.7"},
+		{"a header that the proxy passes on", both, false, "198.51.100.7", "cf-connecting-ip", forged, "LIVEKIT_CLIENT_ADDRESS=x-real-ip"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			s.tells, s.appends, s.visitor = c.tells, c.appends, c.visitor
+			s.env["LIVEKIT_CLIENT_ADDRESS"] = c.setting
+			isClientAddress(t, s, c.cause, c.says)
+		})
+	}
+}
+
+// TestClientAddressRefused: a proxy that refuses invented headers lets nobody
+// forge one.
+func TestClientAddressRefused(t *testing.T) {
+	s := newStack(t)
+	s.jwtProxy = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Real-IP") != "" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	isClientAddress(t, s, "", "we are 198.51.100.7, and invented headers are answered with 403")
+}
+
+// isClientAddress examines s and wants the check to name that cause, or none,
+// and to say so.
+func isClientAddress(t *testing.T, s *stack, cause, says string) {
+	t.Helper()
+	s.options = doctor.Options{Only: []string{"service.client_address"}}
+	for _, c := range s.examine().Checks {
+		if c.ID != "service.client_address" {
+			continue
+		}
+		if got := c.CauseID(); got != cause || !strings.Contains(c.Seen+c.Remedy, says) {
+			t.Errorf("%s: cause %q, want %q; it says %q, %q, want %q", c.Status, got, cause, c.Seen, c.Remedy, says)
+		}
+		return
+	}
+	t.Error("the check was not made")
+}
