@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
 )
 
 // TestNginxPrefixes checks what people get wrong: the slash that removes the
@@ -113,11 +114,12 @@ func TestCompose(t *testing.T) {
 // usualDirectory is where the service keeps leaves when nothing is said.
 func usualDirectory(t *testing.T) string {
 	t.Helper()
-	in := config.Input{DataWritable: true}
-	in.URL.Decode("wss://sfu.example.org")
-	in.Key.Decode("key")
-	in.Secret.Decode("0123456789abcdef0123456789abcdef")
-	in.FullAccess.Decode("example.org")
+	in := config.Input{DataWritable: true, Environment: config.Environment{
+		"LIVEKIT_URL":                     secret.New("wss://sfu.example.org"),
+		"LIVEKIT_KEY":                     secret.New("key"),
+		"LIVEKIT_SECRET":                  secret.New("0123456789abcdef0123456789abcdef"),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": secret.New("example.org"),
+	}}
 	c, _, err := config.Parse(in, os.ReadFile)
 	if err != nil || c.Store.Kind != config.StoreFile {
 		t.Fatalf("leaves are kept in %v (%v), want a file", c.Store, err)

@@ -121,7 +121,12 @@ func faults(err error) []error {
 
 func printHelp(stdout io.Writer) {
 	fmt.Fprint(stdout, usage, "\nEnvironment variables:\n")
+	group := config.Group("")
 	for _, v := range config.Variables() {
+		if v.Group != group {
+			group = v.Group
+			fmt.Fprintf(stdout, "\n %s\n", group)
+		}
 		fmt.Fprintf(stdout, "  %s\n      %s\n", v.Name, v.Meaning)
 		if v.Default != "" {
 			fmt.Fprintf(stdout, "      default: %s\n", v.Default)

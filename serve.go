@@ -28,7 +28,7 @@ func serve(ctx context.Context, stderr io.Writer) int {
 	cfg, warnings, err := config.Load()
 	log := newLogger(cfg, stderr)
 	for _, warning := range warnings {
-		log.Warn("configuration", "warning", warning)
+		log.Warn("configuration", "warning", warning.String())
 	}
 	if err != nil {
 		for _, fault := range faults(err) {

@@ -8,12 +8,13 @@ import (
 )
 
 // appService judges the application-service variables: all of them or none.
-func (j *judge) appService(env Environment) *AppService {
-	file, asToken, hsToken := env.RegistrationFile, env.ASToken, env.HSToken
-	if !file.isSet() && !asToken.isSet() && !hsToken.isSet() && !env.HSServerName.isSet() {
+func (j *judge) appService() *AppService {
+	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
+	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")
+	if !file.isSet() && !asToken.isSet() && !hsToken.isSet() && !server.isSet() {
 		return nil
 	}
-	as := &AppService{ASToken: asToken.text, HSToken: hsToken.text, Server: j.ownServer(env.HSServerName)}
+	as := &AppService{ASToken: asToken.text, HSToken: hsToken.text, Server: j.ownServer(server)}
 	if file.isSet() {
 		j.ignore(file, asToken, hsToken)
 		as.ASToken, as.HSToken = j.registration(file)
@@ -24,11 +25,11 @@ func (j *judge) appService(env Environment) *AppService {
 	}
 	j.checkToken(asToken, as.ASToken)
 	j.checkToken(hsToken, as.HSToken)
-	j.warn(env.HSServerName, "this version does not serve the application service's endpoints yet; clients use the others")
+	j.warn(server, Ignored, "this version does not serve the application service's endpoints yet; clients use the others")
 	return as
 }
 
-func (j *judge) ownServer(v Value) matrix.ServerName {
+func (j *judge) ownServer(v value) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
 	case !v.isSet():
@@ -41,19 +42,19 @@ func (j *judge) ownServer(v Value) matrix.ServerName {
 	return server
 }
 
-func (j *judge) needToken(v Value) {
+func (j *judge) needToken(v value) {
 	if !v.isSet() {
 		j.fault(v, "missing: an application service needs LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN, or LIVEKIT_AS_REGISTRATION_FILE")
 	}
 }
 
-func (j *judge) checkToken(v Value, token secret.Text) {
+func (j *judge) checkToken(v value, token secret.Text) {
 	if !token.IsEmpty() {
 		j.checkSecret(v, token)
 	}
 }
 
-func (j *judge) registration(v Value) (asToken, hsToken secret.Text) {
+func (j *judge) registration(v value) (asToken, hsToken secret.Text) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {
 		return secret.Text{}, secret.Text{}

@@ -15,40 +15,45 @@ func (b Bind) String() string {
 	return b.Address
 }
 
-// listen returns the address to serve at.
-func (j *judge) listen(env Environment) Bind {
-	port := j.newest(j.withoutServiceLink(env.JWTPort), j.withoutServiceLink(env.LKJWTPort))
+// listen returns the address to serve at: what v says, or its port form.
+func (j *judge) listen(v value) Bind {
+	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
-	case port.isSet() && env.JWTBind.isSet():
-		j.fault(env.JWTBind, "set together with %s; remove one of the two", port.name)
+	case port.isSet() && v.isSet():
+		j.fault(v, "set together with %s; remove one of the two", port.name)
 	case port.isSet() && isPort(port.get(), 1):
 		return Bind{"tcp", ":" + plainPort(port.get())}
 	case port.isSet():
 		j.fault(port, "%s is not a port, a number from 1 to 65535; an address belongs in LIVEKIT_JWT_BIND", shown(port.get()))
 	default:
-		return j.bind(env.JWTBind)
+		return j.bind(v)
 	}
 	return Bind{}
 }
 
 // withoutServiceLink passes over the variable that Kubernetes sets in every
 // pod beside a Service called "lk-jwt" or "livekit-jwt".
-func (j *judge) withoutServiceLink(port Value) Value {
+func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
 	}
-	j.warn(port, "%s is ignored: it comes from a Kubernetes Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
-	return Value{name: port.name}
+	j.warn(port, ServiceLink, "%s is ignored: it comes from a Kubernetes Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
+	return value{name: port.name}
 }
 
-func (j *judge) metrics(v Value) Bind {
+// metrics refuses the public address: metrics are not for everyone.
+func (j *judge) metrics(v value, public Bind) Bind {
 	if !v.isSet() {
 		return Bind{}
 	}
-	return j.bind(v)
+	b := j.bind(v)
+	if b != (Bind{}) && collide(public, b) {
+		j.fault(v, "the same address as LIVEKIT_JWT_BIND; metrics need one of their own, like 127.0.0.1:9090")
+	}
+	return b
 }
 
-func (j *judge) bind(v Value) Bind {
+func (j *judge) bind(v value) Bind {
 	b, ok := parseBind(v.get())
 	if !ok {
 		j.fault(v, "%s is not an address to listen on; write :8080, host:8080, [::1]:8080 or unix:/path", shown(v.get()))
@@ -74,13 +79,6 @@ func unixBind(file string) (Bind, bool) {
 		return Bind{}, false
 	}
 	return Bind{"unix", file}, true
-}
-
-// distinct refuses metrics at the public address: they are not for everyone.
-func (j *judge) distinct(public, metrics Bind, v Value) {
-	if metrics != (Bind{}) && collide(public, metrics) {
-		j.fault(v, "the same address as LIVEKIT_JWT_BIND; metrics need one of their own, like 127.0.0.1:9090")
-	}
 }
 
 // collide reports whether two addresses cannot be listened on together: equal,

@@ -1,10 +1,12 @@
 // Package config turns environment variables and the files they name into one
 // validated [Config].
 //
-// [Load] reads them; [Parse] judges, as a pure function, and reports all faults
-// at once, each with the name of its variable and what would be right. A fault
-// stops the program, so it is what cannot work at all. What merely looks wrong
-// is a warning: a deployment that ran with other authorization services keeps
+// One table holds of every variable its name, its default, what it is for, how
+// it is parsed and how it is shown: [Variables] returns it. [Load] reads the
+// variables; [Parse] judges, as a pure function, and reports all faults at once,
+// each with the name of its variable and what would be right. A fault stops the
+// program, so it is what cannot work at all. What merely looks wrong is a
+// [Warning]: a deployment that ran with other authorization services keeps
 // running. Secrets appear in neither.
 package config
 
@@ -88,9 +90,12 @@ type Config struct {
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
-	// files are the paths that were read, by variable, for Print.
+	// files are the paths that were read, by variable.
 	files map[string]string
 }
+
+// File returns the path of the file that was read for a variable, "" for none.
+func (c *Config) File(variable string) string { return c.files[variable] }
 
 // Bind is an address to listen on: Network "tcp" and host:port, or "unix" and
 // an absolute path. The zero value is nowhere.

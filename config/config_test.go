@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"errors"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
 )
 
 // vars are variables by name.
@@ -35,15 +35,11 @@ func (v vars) with(more vars) vars {
 	return all
 }
 
-// input fills an Environment as envconfig would, on a machine with /data.
+// input is that of a machine with /data.
 func (v vars) input() config.Input {
-	in := config.Input{DataWritable: true}
-	fields := reflect.ValueOf(&in.Environment).Elem()
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Tag.Get("envconfig")
-		if text, ok := v[name]; ok {
-			fields.Field(i).Addr().Interface().(*config.Value).Decode(text)
-		}
+	in := config.Input{Environment: config.Environment{}, DataWritable: true}
+	for name, text := range v {
+		in.Environment[name] = secret.New(text)
 	}
 	return in
 }
@@ -73,23 +69,12 @@ func printed(t *testing.T, c config.Config) map[string]string {
 	return lines
 }
 
-// faults are the parts of a joined error.
+// faults are the parts of a joined error, all of it.
 func faults(t *testing.T, err error) []config.Fault {
 	t.Helper()
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		t.Fatalf("error %v does not list its parts", err)
-	}
-	var list []config.Fault
-	for _, e := range joined.Unwrap() {
-		f, ok := errors.AsType[config.Fault](e)
-		if !ok {
-			t.Fatalf("error %v is no fault", e)
-		}
-		list = append(list, f)
+	list := config.Faults(err)
+	if lines := strings.Count(errorText(err), "\n") + 1; err != nil && len(list) != lines {
+		t.Fatalf("error %v has %d faults in %d lines", err, len(list), lines)
 	}
 	return list
 }
@@ -180,10 +165,11 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	want := []string{
 		"LIVEKIT_URL", "LIVEKIT_SECRET", "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_TOKEN_TTL",
 		"LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_CS_API_URL_OVERRIDES", "LIVEKIT_ALLOWED_NETWORKS", "LIVEKIT_CA_FILE",
-		"LIVEKIT_JWT_BIND", "LIVEKIT_RATE_LIMIT", "LIVEKIT_DELEGATION", "LIVEKIT_MAX_JOBS", "LIVEKIT_MAX_JOBS_PER_USER",
+		"LIVEKIT_JWT_BIND", "LIVEKIT_RATE_LIMIT", "LIVEKIT_DELEGATION",
+		"LIVEKIT_REDIS_PASSWORD_FROM_FILE", "LIVEKIT_REDIS_URL", "LIVEKIT_REDIS_PREFIX", "LIVEKIT_STORE",
+		"LIVEKIT_MAX_JOBS", "LIVEKIT_MAX_JOBS_PER_USER",
 		"LIVEKIT_RECONNECT_GRACE", "LIVEKIT_DELAYED_EVENT_RATE", "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS",
 		"LIVEKIT_HS_SERVER_NAME", "LIVEKIT_HS_TOKEN",
-		"LIVEKIT_REDIS_PASSWORD_FROM_FILE", "LIVEKIT_REDIS_URL", "LIVEKIT_REDIS_PREFIX", "LIVEKIT_STORE",
 	}
 	if !slices.Equal(named, want) {
 		t.Errorf("faults of %q\nwant %q", named, want)
@@ -196,12 +182,16 @@ func TestVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := printed(t, c)
-	seen := map[string]bool{}
+	seen, groups := map[string]bool{}, map[config.Group]bool{}
+	var last config.Group
 	for _, v := range config.Variables() {
 		if v.Name == "" || v.Meaning == "" || seen[v.Name] || strings.Contains(v.Meaning, "|") {
 			t.Errorf("%+v is no row of a table", v)
 		}
-		seen[v.Name] = true
+		if v.Group != last && groups[v.Group] || v.Group == "" || config.GroupOf(v.Name) != v.Group {
+			t.Errorf("%s of the group %q stands away from it", v.Name, v.Group)
+		}
+		seen[v.Name], groups[v.Group], last = true, true, v.Group
 		_, shown := lines[v.Name]
 		if instead := strings.Contains(v.Meaning, "old name of") || v.Name == "LIVEKIT_JWT_PORT"; shown == instead {
 			t.Errorf("%s: printed %t, want %t", v.Name, shown, !instead)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func (j *judge) delegation(v Value) bool {
+func (j *judge) delegation(v value) bool {
 	on, ok := parseBool(v.get())
 	if !ok {
 		j.fault(v, "%s is neither on nor off", shown(v.get()))
@@ -14,7 +14,7 @@ func (j *judge) delegation(v Value) bool {
 	return on
 }
 
-func (j *judge) maxJobs(v Value) int {
+func (j *judge) maxJobs(v value) int {
 	n := count(v.get())
 	if n == 0 {
 		j.fault(v, "%s is not a number from 1 to 1000000, written without commas; LIVEKIT_DELEGATION=off has no leave delegated", shown(v.get()))
@@ -22,12 +22,12 @@ func (j *judge) maxJobs(v Value) int {
 	return n
 }
 
-func (j *judge) reconnectGrace(v Value) time.Duration {
+func (j *judge) reconnectGrace(v value) time.Duration {
 	return j.duration(v, 0, time.Minute, "1s, 500ms")
 }
 
 // delayedEventRate returns requests a second, 0 for no bound.
-func (j *judge) delayedEventRate(v Value) float64 {
+func (j *judge) delayedEventRate(v value) float64 {
 	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
 	if text == "off" {
 		return 0
@@ -48,7 +48,7 @@ func showRate(perSecond float64) string {
 	return strconv.FormatFloat(perSecond, 'f', -1, 64) + "/s"
 }
 
-func (j *judge) sanityCheckInterval(v Value) time.Duration {
+func (j *judge) sanityCheckInterval(v value) time.Duration {
 	const day = 24 * 60 * 60
 	n, err := strconv.ParseUint(v.get(), 10, 32)
 	if err != nil || n > day {

@@ -46,7 +46,7 @@ func ends(info fs.FileInfo) bool {
 
 // read returns the content of the file that v names. Faults do not repeat the
 // path: a secret instead of a path is a common mistake.
-func (j *judge) read(v Value) ([]byte, bool) {
+func (j *judge) read(v value) ([]byte, bool) {
 	content, err := j.readFile(v.get())
 	if err != nil {
 		j.fault(v, "the file that it names cannot be read (%s); write the path of a file that this program may read", reason(err))
@@ -67,7 +67,7 @@ func reason(err error) string {
 // readText returns the content of a text file, which is not blank, without the
 // byte order mark. Leading lines stay, so that line numbers are the file's.
 // What the file should hold is for a fault.
-func (j *judge) readText(v Value, what string) (string, bool) {
+func (j *judge) readText(v value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
 		return "", false
@@ -86,7 +86,7 @@ func (j *judge) readText(v Value, what string) (string, bool) {
 
 // rootCAs returns the system's certificates and those of the file; nil when
 // there is no file.
-func (j *judge) rootCAs(v Value, system *x509.CertPool) *x509.CertPool {
+func (j *judge) rootCAs(v value, system *x509.CertPool) *x509.CertPool {
 	if !v.isSet() {
 		return nil
 	}

@@ -30,9 +30,13 @@ func FuzzParse(f *testing.F) {
 		if err == nil {
 			checkConfig(t, c)
 		}
-		for _, warning := range append(warnings, strings.Split(errorText(err), "\n")...) {
-			if strings.ContainsFunc(warning, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("message %q is not one visible line", warning)
+		messages := strings.Split(errorText(err), "\n")
+		for _, warning := range warnings {
+			messages = append(messages, warning.String())
+		}
+		for _, line := range messages {
+			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("message %q is not one visible line", line)
 			}
 		}
 		for how, out := range outputs(c, in, warnings, err) {

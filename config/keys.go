@@ -12,24 +12,27 @@ import (
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
-// keys returns the API pairs: those of the key file, else the single one.
-func (j *judge) keys(env Environment) []sfu.Key {
-	if env.KeyFile.isSet() {
-		j.ignore(env.KeyFile, env.Key, env.Secret, env.KeyFromFile, env.SecretFromFile)
-		return j.keyFile(env.KeyFile)
+// keys returns the API pairs: those of the key file, else the single one, the
+// name of which v is.
+func (j *judge) keys(v value) []sfu.Key {
+	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
+	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")
+	if keyFile.isSet() {
+		j.ignore(keyFile, v, secretText, idFile, secretFile)
+		return j.keyFile(keyFile)
 	}
-	id, idGiven := j.inlineOrFile(env.Key, env.KeyFromFile, "the API key")
-	text, secretGiven := j.inlineOrFile(env.Secret, env.SecretFromFile, "the secret")
+	id, idGiven := j.inlineOrFile(v, idFile, "the API key")
+	text, secretGiven := j.inlineOrFile(secretText, secretFile, "the secret")
 	switch {
 	case !idGiven && !secretGiven:
-		j.fault(env.Key, "missing, like its secret: %s", waysToGiveKeys)
+		j.fault(v, "missing, like its secret: %s", waysToGiveKeys)
 	case !idGiven:
-		j.fault(env.Key, "missing, there is only a secret: %s", waysToGiveKeys)
+		j.fault(v, "missing, there is only a secret: %s", waysToGiveKeys)
 	case !secretGiven:
-		j.fault(env.Secret, "missing, there is only a key: %s", waysToGiveKeys)
+		j.fault(secretText, "missing, there is only a key: %s", waysToGiveKeys)
 	case !id.IsEmpty() && !text.IsEmpty():
 		key := sfu.Key{ID: id.Reveal(), Secret: text}
-		j.checkKey(decisive(env.Key, env.KeyFromFile), decisive(env.Secret, env.SecretFromFile), key)
+		j.checkKey(decisive(v, idFile), decisive(secretText, secretFile), key)
 		return []sfu.Key{key}
 	}
 	return nil
@@ -38,7 +41,7 @@ func (j *judge) keys(env Environment) []sfu.Key {
 // inlineOrFile returns the content of the file, else the inline value, and
 // whether either was given. An unreadable file was given, but is empty here.
 // What the file should hold is for a fault.
-func (j *judge) inlineOrFile(inline, file Value, what string) (text secret.Text, given bool) {
+func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
 	}
@@ -48,14 +51,14 @@ func (j *judge) inlineOrFile(inline, file Value, what string) (text secret.Text,
 }
 
 // decisive is the variable that inlineOrFile follows.
-func decisive(inline, file Value) Value {
+func decisive(inline, file value) value {
 	if file.isSet() {
 		return file
 	}
 	return inline
 }
 
-func (j *judge) keyFile(v Value) []sfu.Key {
+func (j *judge) keyFile(v value) []sfu.Key {
 	text, ok := j.readText(v, "one line 'key: secret' for each key")
 	if !ok {
 		return nil
@@ -74,7 +77,7 @@ func (j *judge) keyFile(v Value) []sfu.Key {
 // checkKey refuses a pair that would publish its secret, and warns of pairs that
 // work but hardly protect anything or are probably not what was meant. Faults
 // and warnings name the variables id and text.
-func (j *judge) checkKey(id, text Value, key sfu.Key) {
+func (j *judge) checkKey(id, text value, key sfu.Key) {
 	if len(key.ID) >= shortestSecret && len(key.Secret.Reveal()) < shortestSecret {
 		j.swapped(id, text)
 		return
@@ -83,10 +86,10 @@ func (j *judge) checkKey(id, text Value, key sfu.Key) {
 		j.fault(id, "the API key is not UTF-8 text; copy it from the keys of the SFU again")
 	}
 	if strings.ContainsFunc(key.ID, blank) {
-		j.warn(id, "the API key has white space inside; is it more than the key?")
+		j.warn(id, OddKey, "the API key has white space inside; is it more than the key?")
 	}
 	if key.ID == "devkey" || key.Secret.Reveal() == "secret" {
-		j.warn(text, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU")
+		j.warn(text, WeakSecret, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU")
 		return
 	}
 	j.checkSecret(text, key.Secret)
@@ -94,7 +97,7 @@ func (j *judge) checkKey(id, text Value, key sfu.Key) {
 
 // swapped is a fault, not a doubt: the API key stands in every token, where
 // anyone who gets one can read it.
-func (j *judge) swapped(id, text Value) {
+func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {
 		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", shortestSecret)
@@ -106,12 +109,12 @@ func (j *judge) swapped(id, text Value) {
 // shortestSecret is the length in bytes under which LiveKit logs an error.
 const shortestSecret = 32
 
-func (j *judge) checkSecret(v Value, text secret.Text) {
+func (j *judge) checkSecret(v value, text secret.Text) {
 	if len(text.Reveal()) < shortestSecret {
-		j.warn(v, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", shortestSecret)
+		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", shortestSecret)
 	}
 	if strings.ContainsFunc(text.Reveal(), blank) {
-		j.warn(v, "the secret has white space inside; is it one value on one line?")
+		j.warn(v, OddKey, "the secret has white space inside; is it one value on one line?")
 	}
 }
 

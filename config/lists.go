@@ -16,15 +16,15 @@ func split(text string) []string {
 }
 
 // fullAccess judges the one list that must be given.
-func (j *judge) fullAccess(current, old Value) ServerList {
-	v := j.newest(current, old)
+func (j *judge) fullAccess(v value) ServerList {
+	v = j.newest(v, j.variable("LIVEKIT_LOCAL_HOMESERVERS"))
 	if !v.isSet() {
 		j.fault(v, "missing: list the servers whose users may create rooms; %s", whatAServerNameIs)
 		return ServerList{}
 	}
 	list := j.servers(v)
 	if list.Everyone {
-		j.warn(v, "\"*\" lets the users of every homeserver create rooms on your SFU; list your own servers instead")
+		j.warn(v, Everyone, "\"*\" lets the users of every homeserver create rooms on your SFU; list your own servers instead")
 	}
 	return list
 }
@@ -32,7 +32,7 @@ func (j *judge) fullAccess(current, old Value) ServerList {
 // servers judges a list of server names. An entry that cannot be one matches
 // nobody, here as in the services that took it as it was: it is dropped with a
 // warning, and the list works without it.
-func (j *judge) servers(v Value) ServerList {
+func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {
 	case len(entries) == 0:
@@ -47,12 +47,12 @@ func (j *judge) servers(v Value) ServerList {
 	return ServerList{}
 }
 
-func (j *judge) serverNames(v Value, entries []string) ServerList {
+func (j *judge) serverNames(v value, entries []string) ServerList {
 	var list ServerList
 	for _, entry := range entries {
 		server, err := matrix.ParseServerName(entry)
 		if err != nil {
-			j.warn(v, "%s cannot be a server name and is ignored: %s", shown(entry), whatAServerNameIs)
+			j.warn(v, NotServerName, "%s cannot be a server name and is ignored: %s", shown(entry), whatAServerNameIs)
 			continue
 		}
 		if !list.Contains(server) {
@@ -61,13 +61,13 @@ func (j *judge) serverNames(v Value, entries []string) ServerList {
 		}
 	}
 	if len(list.Servers) == 0 {
-		j.warn(v, "no entry is a server name, so the list is empty and matches nobody")
+		j.warn(v, NotServerName, "no entry is a server name, so the list is empty and matches nobody")
 	}
 	return list
 }
 
 // doubt warns of a name that the grammar allows but hardly any server has.
-func (j *judge) doubt(v Value, server matrix.ServerName) {
+func (j *judge) doubt(v value, server matrix.ServerName) {
 	_, isIP := server.IP()
 	local := isIP || server.Host() == "localhost"
 	var oddity string
@@ -81,5 +81,5 @@ func (j *judge) doubt(v Value, server matrix.ServerName) {
 	default:
 		return
 	}
-	j.warn(v, "%s may not be what you mean (%s): %s", shown(server.String()), oddity, whatAServerNameIs)
+	j.warn(v, OddServerName, "%s may not be what you mean (%s): %s", shown(server.String()), oddity, whatAServerNameIs)
 }

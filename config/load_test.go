@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "LIVEKIT_FULL_ACCESS_HOMESERVERS?") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0].Text, "LIVEKIT_FULL_ACCESS_HOMESERVERS?") {
 		t.Errorf("warnings %q, want one about the misspelt variable", warnings)
 	}
 	if key := c.Keys[0]; key.ID != "APIkey" || key.Secret.Reveal() != goodSecret+":x" {

@@ -6,7 +6,7 @@ import (
 )
 
 // trustedProxies is a list of networks, or the word "none".
-func (j *judge) trustedProxies(v Value) []netip.Prefix {
+func (j *judge) trustedProxies(v value) []netip.Prefix {
 	if strings.EqualFold(v.get(), none) {
 		return nil
 	}
@@ -20,7 +20,7 @@ const none = "none"
 const longestHeader = 64
 
 // clientAddress is the name of a header that holds an address, in lower case.
-func (j *judge) clientAddress(v Value) string {
+func (j *judge) clientAddress(v value) string {
 	name := strings.ToLower(v.get())
 	switch {
 	case !isHeader(name):
@@ -42,7 +42,7 @@ func isHeader(name string) bool {
 	return name != "" && len(name) <= longestHeader && strings.Trim(name, token) == ""
 }
 
-func (j *judge) networks(v Value) []netip.Prefix {
+func (j *judge) networks(v value) []netip.Prefix {
 	var list []netip.Prefix
 	for _, entry := range split(v.get()) {
 		prefix, ok := parsePrefix(entry)
@@ -51,7 +51,7 @@ func (j *judge) networks(v Value) []netip.Prefix {
 			continue
 		}
 		if prefix.Bits() == 0 {
-			j.warn(v, "%s is every address there is; list only your own networks", shown(entry))
+			j.warn(v, Everyone, "%s is every address there is; list only your own networks", shown(entry))
 		}
 		list = append(list, prefix)
 	}

@@ -9,7 +9,7 @@ import (
 
 // overrides judges "server=url,server2=url2". What may hold a password is not
 // taken apart: a comma in it would leave a part that does not look like one.
-func (j *judge) overrides(v Value) map[matrix.ServerName]*url.URL {
+func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {
 		j.fault(v, "holds '@' or '?' (not shown: it may hold a password): a user name, password or query has no place in it; "+
@@ -29,7 +29,7 @@ func (j *judge) overrides(v Value) map[matrix.ServerName]*url.URL {
 	return urls
 }
 
-func (j *judge) override(v Value, entry string) (matrix.ServerName, *url.URL, bool) {
+func (j *judge) override(v value, entry string) (matrix.ServerName, *url.URL, bool) {
 	name, address, found := strings.Cut(entry, "=")
 	if !found {
 		j.fault(v, "%s has no '='; write server=url, like example.org=http://synapse:8008", shown(entry))

@@ -314,45 +314,47 @@ func TestFaults(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	appService := vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}
 	tests := []struct {
-		of, words string
-		set       vars
+		of    string
+		kind  config.Kind
+		words string
+		set   vars
 	}{
-		{"LIVEKIT_URL", "write wss://sfu.example.org", vars{"LIVEKIT_URL": "https://sfu.example.org"}},
-		{"LIVEKIT_URL", "write wss://h/livekit%2Fsfu", vars{"LIVEKIT_URL": "https://h/livekit%2Fsfu"}},
-		{"LIVEKIT_URL", "write ws://sfu.example.org", vars{"LIVEKIT_URL": "http://sfu.example.org"}},
-		{"LIVEKIT_URL", "Element's authorization service", vars{"LIVEKIT_URL": "wss://livekit-jwt.call.matrix.org"}},
-		{"LIVEKIT_INTERNAL_URL", "Element's authorization service", vars{"LIVEKIT_INTERNAL_URL": "https://LiveKit-JWT.call.matrix.org/x"}},
-		{"LIVEKIT_SECRET", "fewer than 32", vars{"LIVEKIT_SECRET": goodSecret[1:]}},
-		{"LIVEKIT_SECRET", "white space inside", vars{"LIVEKIT_SECRET": goodSecret + " x"}},
-		{"LIVEKIT_SECRET", "white space inside", vars{"LIVEKIT_SECRET": goodSecret + "\x00x"}},
-		{"LIVEKIT_SECRET", "demo values", vars{"LIVEKIT_KEY": "devkey", "LIVEKIT_SECRET": "secret"}},
-		{"LIVEKIT_SECRET", "quotation marks", vars{"LIVEKIT_SECRET": `"` + goodSecret + `"`}},
-		{"LIVEKIT_KEY", "white space inside", vars{"LIVEKIT_KEY": "a b"}},
-		{"LIVEKIT_KEY", "LIVEKIT_KEY_FROM_FILE is set", vars{"LIVEKIT_KEY_FROM_FILE": "/key"}},
-		{"LIVEKIT_SECRET", "LIVEKIT_SECRET_FROM_FILE is set", vars{"LIVEKIT_SECRET_FROM_FILE": "/secret"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "every homeserver", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"https://matrix.example.org" cannot be a server name`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org https://matrix.example.org"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"@alice:example.org" cannot be`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "@alice:example.org,example.org"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", `"synapse:8008" may not be what you mean (it has a port`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse:8008"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "it has a port", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "matrix.example.org:8448"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "no dot", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse"}},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "capital letters", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "Example.org"}},
-		{"LIVEKIT_LOCAL_HOMESERVERS", "LIVEKIT_FULL_ACCESS_HOMESERVERS is set", vars{"LIVEKIT_LOCAL_HOMESERVERS": "example.org"}},
-		{"LIVEKIT_CS_API_URL_OVERRIDES", "capital letters", vars{"LIVEKIT_CS_API_URL_OVERRIDES": "Example.org=https://a"}},
-		{"LIVEKIT_ALLOWED_NETWORKS", "every address", vars{"LIVEKIT_ALLOWED_NETWORKS": "0.0.0.0/0"}},
-		{"LIVEKIT_TRUSTED_PROXIES", "every address", vars{"LIVEKIT_TRUSTED_PROXIES": "::/0"}},
-		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "not checked", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING"}},
-		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", "ignored", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "yes_i_know_what_i_am_doing"}},
-		{"LK_JWT_PORT", "LIVEKIT_JWT_PORT is set", vars{"LIVEKIT_JWT_PORT": "80", "LK_JWT_PORT": "81"}},
-		{"LK_JWT_PORT", "Kubernetes Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
-		{"LIVEKIT_LOG_LEVEL", "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
-		{"LIVEKIT_LOG_FORMAT", "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
-		{"LIVEKIT_HS_SERVER_NAME", "does not serve", appService},
-		{"LIVEKIT_REDIS_PASSWORD", "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
-		{"LIVEKIT_REDIS_PREFIX", "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PREFIX": "a", "LIVEKIT_STORE": "memory"}},
-		{"LIVEKIT_REDIS_PASSWORD_FROM_FILE", "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key", "LIVEKIT_STORE": "file:/x"}},
-		{"LIVEKIT_REDIS_PASSWORD", "LIVEKIT_REDIS_PASSWORD_FROM_FILE is set", vars{"LIVEKIT_REDIS_URL": "redis://r", "LIVEKIT_REDIS_PASSWORD": "a", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key"}},
-		{"LIVEKIT_REDIS_URL", "the certificate of Redis is not checked", vars{"LIVEKIT_REDIS_URL": "rediss://r?skip_verify=true"}},
+		{"LIVEKIT_URL", config.WrongScheme, "write wss://sfu.example.org", vars{"LIVEKIT_URL": "https://sfu.example.org"}},
+		{"LIVEKIT_URL", config.WrongScheme, "write wss://h/livekit%2Fsfu", vars{"LIVEKIT_URL": "https://h/livekit%2Fsfu"}},
+		{"LIVEKIT_URL", config.WrongScheme, "write ws://sfu.example.org", vars{"LIVEKIT_URL": "http://sfu.example.org"}},
+		{"LIVEKIT_URL", config.FormerService, "Element's authorization service", vars{"LIVEKIT_URL": "wss://livekit-jwt.call.matrix.org"}},
+		{"LIVEKIT_INTERNAL_URL", config.FormerService, "Element's authorization service", vars{"LIVEKIT_INTERNAL_URL": "https://LiveKit-JWT.call.matrix.org/x"}},
+		{"LIVEKIT_SECRET", config.WeakSecret, "fewer than 32", vars{"LIVEKIT_SECRET": goodSecret[1:]}},
+		{"LIVEKIT_SECRET", config.OddKey, "white space inside", vars{"LIVEKIT_SECRET": goodSecret + " x"}},
+		{"LIVEKIT_SECRET", config.OddKey, "white space inside", vars{"LIVEKIT_SECRET": goodSecret + "\x00x"}},
+		{"LIVEKIT_SECRET", config.WeakSecret, "demo values", vars{"LIVEKIT_KEY": "devkey", "LIVEKIT_SECRET": "secret"}},
+		{"LIVEKIT_SECRET", config.Quoted, "quotation marks", vars{"LIVEKIT_SECRET": `"` + goodSecret + `"`}},
+		{"LIVEKIT_KEY", config.OddKey, "white space inside", vars{"LIVEKIT_KEY": "a b"}},
+		{"LIVEKIT_KEY", config.Ignored, "LIVEKIT_KEY_FROM_FILE is set", vars{"LIVEKIT_KEY_FROM_FILE": "/key"}},
+		{"LIVEKIT_SECRET", config.Ignored, "LIVEKIT_SECRET_FROM_FILE is set", vars{"LIVEKIT_SECRET_FROM_FILE": "/secret"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.Everyone, "every homeserver", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.NotServerName, `"https://matrix.example.org" cannot be a server name`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org https://matrix.example.org"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.NotServerName, `"@alice:example.org" cannot be`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "@alice:example.org,example.org"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.OddServerName, `"synapse:8008" may not be what you mean (it has a port`, vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse:8008"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.OddServerName, "it has a port", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "matrix.example.org:8448"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.OddServerName, "no dot", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "synapse"}},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", config.OddServerName, "capital letters", vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "Example.org"}},
+		{"LIVEKIT_LOCAL_HOMESERVERS", config.Ignored, "LIVEKIT_FULL_ACCESS_HOMESERVERS is set", vars{"LIVEKIT_LOCAL_HOMESERVERS": "example.org"}},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", config.OddServerName, "capital letters", vars{"LIVEKIT_CS_API_URL_OVERRIDES": "Example.org=https://a"}},
+		{"LIVEKIT_ALLOWED_NETWORKS", config.Everyone, "every address", vars{"LIVEKIT_ALLOWED_NETWORKS": "0.0.0.0/0"}},
+		{"LIVEKIT_TRUSTED_PROXIES", config.Everyone, "every address", vars{"LIVEKIT_TRUSTED_PROXIES": "::/0"}},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.Unverified, "not checked", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING"}},
+		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.UnknownValue, "ignored", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "yes_i_know_what_i_am_doing"}},
+		{"LK_JWT_PORT", config.Ignored, "LIVEKIT_JWT_PORT is set", vars{"LIVEKIT_JWT_PORT": "80", "LK_JWT_PORT": "81"}},
+		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LIVEKIT_LOG_LEVEL", config.UnknownValue, "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
+		{"LIVEKIT_LOG_FORMAT", config.UnknownValue, "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
+		{"LIVEKIT_HS_SERVER_NAME", config.Ignored, "does not serve", appService},
+		{"LIVEKIT_REDIS_PASSWORD", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
+		{"LIVEKIT_REDIS_PREFIX", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PREFIX": "a", "LIVEKIT_STORE": "memory"}},
+		{"LIVEKIT_REDIS_PASSWORD_FROM_FILE", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key", "LIVEKIT_STORE": "file:/x"}},
+		{"LIVEKIT_REDIS_PASSWORD", config.Ignored, "LIVEKIT_REDIS_PASSWORD_FROM_FILE is set", vars{"LIVEKIT_REDIS_URL": "redis://r", "LIVEKIT_REDIS_PASSWORD": "a", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key"}},
+		{"LIVEKIT_REDIS_URL", config.Unverified, "the certificate of Redis is not checked", vars{"LIVEKIT_REDIS_URL": "rediss://r?skip_verify=true"}},
 	}
 	files := disk{"/key": "\ufeffAPIkey\r\n", "/secret": goodSecret + "\n"}
 	for _, test := range tests {
@@ -361,8 +363,8 @@ func TestWarnings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(warnings) != 1 || !strings.HasPrefix(warnings[0], test.of+": ") || !strings.Contains(warnings[0], test.words) {
-				t.Errorf("got %q, want one warning of %s with %q", warnings, test.of, test.words)
+			if len(warnings) != 1 || warnings[0].Variable != test.of || warnings[0].Kind != test.kind || !strings.Contains(warnings[0].Text, test.words) {
+				t.Errorf("got %q, want one warning of %s, %s, with %q", warnings, test.of, test.kind, test.words)
 			}
 		})
 	}
@@ -400,7 +402,7 @@ func TestSeveralWarnings(t *testing.T) {
 			continue
 		}
 		for i, want := range test.want {
-			if !strings.Contains(warnings[i], want) {
+			if !strings.Contains(warnings[i].String(), want) {
 				t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
 			}
 		}
@@ -435,7 +437,7 @@ func TestMisspelt(t *testing.T) {
 		switch {
 		case test.want == "" && len(warnings) > 0:
 			t.Errorf("%s: warnings %q, want none", test.name, warnings)
-		case test.want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0], "did you mean "+test.want+"?")):
+		case test.want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].Text, "did you mean "+test.want+"?")):
 			t.Errorf("%s: warnings %q, want one that says %s", test.name, warnings, test.want)
 		}
 	}

@@ -21,13 +21,11 @@ import (
 // of [Variables], without secrets. An old name has no line: what it set stands
 // under the new one.
 func (c Config) Print(w io.Writer) error {
-	settings := c.settings()
-	for _, v := range Variables() {
-		value, ok := settings[v.Name]
-		if !ok {
+	for _, v := range table {
+		if v.how.show == nil {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s=%s\n", v.Name, oneLine(value)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", v.Name, oneLine(v.how.show(&c, v.Name))); err != nil {
 			return err
 		}
 	}
@@ -51,53 +49,12 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-func (c Config) settings() map[string]string {
-	as := AppService{}
-	if c.AppService != nil {
-		as = *c.AppService
+// appService is never nil.
+func (c *Config) appService() *AppService {
+	if c.AppService == nil {
+		return &AppService{}
 	}
-	return map[string]string{
-		"LIVEKIT_URL":                            c.LivekitURL,
-		"LIVEKIT_INTERNAL_URL":                   address(c.APIURL),
-		"LIVEKIT_KEY":                            showKeys(c.Keys),
-		"LIVEKIT_SECRET":                         showSecrets(c.Keys),
-		"LIVEKIT_KEY_FROM_FILE":                  c.files["LIVEKIT_KEY_FROM_FILE"],
-		"LIVEKIT_SECRET_FROM_FILE":               c.files["LIVEKIT_SECRET_FROM_FILE"],
-		"LIVEKIT_KEY_FILE":                       c.files["LIVEKIT_KEY_FILE"],
-		"LIVEKIT_FULL_ACCESS_HOMESERVERS":        c.FullAccess.String(),
-		"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": c.RemoteCanPublish.String(),
-		"LIVEKIT_CAN_UPDATE_OWN_METADATA":        strconv.FormatBool(c.CanUpdateOwnMetadata),
-		"LIVEKIT_TOKEN_TTL":                      short(c.TokenTTL),
-		"LIVEKIT_OPENID_TIMEOUT":                 short(c.OpenIDTimeout),
-		"LIVEKIT_FEDERATION_URL_OVERRIDES":       showOverrides(c.FederationURLs),
-		"LIVEKIT_CS_API_URL_OVERRIDES":           showOverrides(c.ClientURLs),
-		"LIVEKIT_ALLOWED_NETWORKS":               showNetworks(c.AllowedNetworks),
-		"LIVEKIT_CA_FILE":                        c.files["LIVEKIT_CA_FILE"],
-		"LIVEKIT_INSECURE_SKIP_VERIFY_TLS":       ifTrue(c.InsecureSkipVerifyTLS, dangerousConsent),
-		"LIVEKIT_JWT_BIND":                       c.Listen.String(),
-		"LIVEKIT_METRICS_BIND":                   c.Metrics.String(),
-		"LIVEKIT_TRUSTED_PROXIES":                orNone(showNetworks(c.TrustedProxies)),
-		"LIVEKIT_CLIENT_ADDRESS":                 c.ClientAddress,
-		"LIVEKIT_RATE_LIMIT":                     c.RateLimit.String(),
-		"LIVEKIT_SHUTDOWN_DELAY":                 short(c.ShutdownDelay),
-		"LIVEKIT_LOG_LEVEL":                      strings.ToLower(c.LogLevel.String()),
-		"LIVEKIT_LOG_FORMAT":                     showFormat(c.LogJSON),
-		"LIVEKIT_DELEGATION":                     showSwitch(c.Delegation),
-		"LIVEKIT_STORE":                          c.Store.String(),
-		"LIVEKIT_REDIS_URL":                      redactURL(c.Store.RedisURL),
-		"LIVEKIT_REDIS_PASSWORD":                 c.Store.RedisPassword.String(),
-		"LIVEKIT_REDIS_PASSWORD_FROM_FILE":       c.files["LIVEKIT_REDIS_PASSWORD_FROM_FILE"],
-		"LIVEKIT_REDIS_PREFIX":                   c.Store.RedisPrefix,
-		"LIVEKIT_MAX_JOBS":                       strconv.Itoa(c.MaxJobs),
-		"LIVEKIT_MAX_JOBS_PER_USER":              strconv.Itoa(c.MaxJobsPerUser),
-		"LIVEKIT_RECONNECT_GRACE":                short(c.ReconnectGrace),
-		"LIVEKIT_DELAYED_EVENT_RATE":             showRate(c.DelayedEventRate),
-		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS":  strconv.Itoa(int(c.SanityCheckInterval / time.Second)),
-		"LIVEKIT_AS_TOKEN":                       as.ASToken.String(),
-		"LIVEKIT_HS_TOKEN":                       as.HSToken.String(),
-		"LIVEKIT_AS_REGISTRATION_FILE":           c.files["LIVEKIT_AS_REGISTRATION_FILE"],
-		"LIVEKIT_HS_SERVER_NAME":                 as.Server.String(),
-	}
+	return c.AppService
 }
 
 // String returns what the variable takes.
@@ -118,6 +75,8 @@ func (l ServerList) String() string {
 	}
 	return join(l.Servers, matrix.ServerName.String)
 }
+
+func asItIs(text string) string { return text }
 
 func showKeys(keys []sfu.Key) string {
 	return join(keys, func(k sfu.Key) string { return showKeyID(k.ID) })
@@ -159,19 +118,23 @@ func showSwitch(on bool) string {
 	return "off"
 }
 
-func ifTrue(yes bool, text string) string {
-	if yes {
-		return text
+func showConsent(given bool) string {
+	if given {
+		return dangerousConsent
 	}
 	return ""
 }
 
-func orNone(list string) string {
-	if list == "" {
+func showProxies(list []netip.Prefix) string {
+	if len(list) == 0 {
 		return none
 	}
-	return list
+	return showNetworks(list)
 }
+
+func showLevel(l slog.Level) string { return strings.ToLower(l.String()) }
+
+func showSeconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 func address(u *url.URL) string {
 	if u == nil {

@@ -139,7 +139,7 @@ func TestPrintFails(t *testing.T) {
 }
 
 // outputs are all the ways in which a configuration can show.
-func outputs(c config.Config, in config.Input, warnings []string, err error) map[string]string {
+func outputs(c config.Config, in config.Input, warnings []config.Warning, err error) map[string]string {
 	var lines, text, json bytes.Buffer
 	c.Print(&lines)
 	slog.New(slog.NewTextHandler(&text, nil)).Info("start", "config", c, "warnings", warnings, "error", err)
@@ -150,7 +150,7 @@ func outputs(c config.Config, in config.Input, warnings []string, err error) map
 		"Print":    lines.String(),
 		"slog":     text.String() + json.String(),
 		"%+v":      fmt.Sprintf("%v %+v %#v %+v", c, c, c, c.AppService),
-		"input":    fmt.Sprintf("%v %+v %#v %v", in, in, in, in.Secret),
+		"input":    fmt.Sprintf("%v %+v %#v %v", in, in, in, in.Environment["LIVEKIT_SECRET"]),
 	}
 }
 
@@ -203,6 +203,33 @@ func TestSecretsStaySecret(t *testing.T) {
 			if strings.Contains(out, s) {
 				t.Errorf("%s: %s shows a secret: %s", name, how, out)
 			}
+		}
+	}
+}
+
+// TestSecretVariables: what the table calls a secret is redacted, wherever it
+// shows.
+func TestSecretVariables(t *testing.T) {
+	set := minimal().with(vars{"LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_HS_SERVER_NAME": "example.org"})
+	secrets := vars{}
+	for _, v := range config.Variables() {
+		if v.Secret {
+			secrets[v.Name] = "hunter2-" + goodSecret + v.Name
+		}
+	}
+	in := set.with(secrets).input()
+	c, warnings, err := config.Parse(in, disk{}.read)
+	if err != nil || len(secrets) == 0 {
+		t.Fatalf("error %v with %d secrets", err, len(secrets))
+	}
+	for name := range secrets {
+		if got := printed(t, c)[name]; got != "[redacted]" {
+			t.Errorf("%s=%s, want [redacted]", name, got)
+		}
+	}
+	for how, out := range outputs(c, in, warnings, err) {
+		if strings.Contains(out, "hunter2") {
+			t.Errorf("%s shows a secret: %s", how, out)
 		}
 	}
 }

@@ -13,19 +13,20 @@ import (
 )
 
 // redis judges the shared store, whether or not it is the one to use.
-func (j *judge) redis(env Environment) Store {
-	password, _ := j.inlineOrFile(env.RedisPassword, env.RedisPasswordFromFile, "the password of Redis")
+func (j *judge) redis() Store {
+	inline, file := j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE")
+	password, _ := j.inlineOrFile(inline, file, "the password of Redis")
 	return Store{
 		Kind:          StoreRedis,
-		RedisURL:      j.redisURL(env.RedisURL, decisive(env.RedisPassword, env.RedisPasswordFromFile)),
+		RedisURL:      j.redisURL(j.variable("LIVEKIT_REDIS_URL"), decisive(inline, file)),
 		RedisPassword: password,
-		RedisPrefix:   j.redisPrefix(env.RedisPrefix),
+		RedisPrefix:   j.redisPrefix(j.variable("LIVEKIT_REDIS_PREFIX")),
 	}
 }
 
 // redisURL judges the address of the shared store. Nothing of it is repeated:
 // a password that is not percent-encoded can be in any part.
-func (j *judge) redisURL(v, password Value) secret.Text {
+func (j *judge) redisURL(v, password value) secret.Text {
 	if !v.isSet() {
 		return secret.Text{}
 	}
@@ -41,10 +42,10 @@ func (j *judge) redisURL(v, password Value) secret.Text {
 		return secret.Text{}
 	}
 	if _, has := u.User.Password(); has && password.isSet() {
-		j.warn(v, "its password is ignored, because %s is set and wins", password.name)
+		j.warn(v, Ignored, "its password is ignored, because %s is set and wins", password.name)
 	}
 	if options.TLSConfig != nil && options.TLSConfig.InsecureSkipVerify {
-		j.warn(v, "skip_verify: the certificate of Redis is not checked; LIVEKIT_CA_FILE adds a private authority instead")
+		j.warn(v, Unverified, "skip_verify: the certificate of Redis is not checked; LIVEKIT_CA_FILE adds a private authority instead")
 	}
 	return v.text
 }
@@ -133,7 +134,7 @@ func redactURL(text secret.Text) string {
 
 // redisPrefix refuses braces: in a cluster they decide which node has a key,
 // and redisstore writes its own.
-func (j *judge) redisPrefix(v Value) string {
+func (j *judge) redisPrefix(v value) string {
 	const longest = 64
 	text := v.get()
 	bad := func(r rune) bool { return r <= ' ' || r > '~' || r == '{' || r == '}' }
@@ -145,10 +146,10 @@ func (j *judge) redisPrefix(v Value) string {
 }
 
 // idle warns of what only matters with Redis.
-func (j *judge) idle(values ...Value) {
+func (j *judge) idle(values ...value) {
 	for _, v := range values {
 		if v.isSet() {
-			j.warn(v, "ignored, because LIVEKIT_REDIS_URL is not set: delegated leaves are not kept in Redis")
+			j.warn(v, Ignored, "ignored, because LIVEKIT_REDIS_URL is not set: delegated leaves are not kept in Redis")
 		}
 	}
 }

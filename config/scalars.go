@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func (j *judge) boolean(v Value) bool {
+func (j *judge) boolean(v value) bool {
 	yes, ok := parseBool(v.get())
 	if !ok {
 		j.fault(v, "%s is neither true nor false", shown(v.get()))
@@ -25,19 +25,19 @@ func parseBool(text string) (yes, ok bool) {
 	return false, false
 }
 
-func (j *judge) tokenTTL(v Value) time.Duration {
+func (j *judge) tokenTTL(v value) time.Duration {
 	return j.duration(v, time.Minute, 24*time.Hour, "5m, 1h")
 }
 
-func (j *judge) openIDTimeout(v Value) time.Duration {
+func (j *judge) openIDTimeout(v value) time.Duration {
 	return j.duration(v, time.Second, 20*time.Second, "5s, 10s")
 }
 
-func (j *judge) shutdownDelay(v Value) time.Duration {
+func (j *judge) shutdownDelay(v value) time.Duration {
 	return j.duration(v, 0, 5*time.Minute, "15s, 2m")
 }
 
-func (j *judge) duration(v Value, lowest, highest time.Duration, examples string) time.Duration {
+func (j *judge) duration(v value, lowest, highest time.Duration, examples string) time.Duration {
 	d, err := time.ParseDuration(v.get())
 	if err != nil || d < lowest || d > highest {
 		j.fault(v, "%s is not a duration from %s to %s; write one like %s", shown(v.get()), short(lowest), short(highest), examples)
@@ -61,7 +61,7 @@ func short(d time.Duration) string {
 // usualBurst lets a client that joins a call make its several requests at once.
 const usualBurst = 30
 
-func (j *judge) rateLimit(v Value) RateLimit {
+func (j *judge) rateLimit(v value) RateLimit {
 	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
 	if text == "off" {
 		return RateLimit{}
@@ -97,7 +97,7 @@ func count(text string) int {
 	return int(n)
 }
 
-func (j *judge) logLevel(v Value) slog.Level {
+func (j *judge) logLevel(v value) slog.Level {
 	switch strings.ToLower(v.get()) {
 	case "debug":
 		return slog.LevelDebug
@@ -107,18 +107,18 @@ func (j *judge) logLevel(v Value) slog.Level {
 		return slog.LevelError
 	case "info":
 	default:
-		j.warn(v, "%s is not a level, so it is info; write debug, info, warn or error", shown(v.get()))
+		j.warn(v, UnknownValue, "%s is not a level, so it is info; write debug, info, warn or error", shown(v.get()))
 	}
 	return slog.LevelInfo
 }
 
-func (j *judge) logJSON(v Value) bool {
+func (j *judge) logJSON(v value) bool {
 	switch strings.ToLower(v.get()) {
 	case "json":
 		return true
 	case "text":
 	default:
-		j.warn(v, "%s is not a format, so it is text; write text or json", shown(v.get()))
+		j.warn(v, UnknownValue, "%s is not a format, so it is text; write text or json", shown(v.get()))
 	}
 	return false
 }
@@ -126,13 +126,13 @@ func (j *judge) logJSON(v Value) bool {
 // dangerousConsent switches certificate checks off: nothing shorter does.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
-func (j *judge) skipVerifyTLS(v Value) bool {
+func (j *judge) skipVerifyTLS(v value) bool {
 	switch {
 	case v.get() == dangerousConsent:
-		j.warn(v, "the certificates of homeservers are not checked: whoever can redirect a connection can pass for any user; LIVEKIT_CA_FILE adds a private authority instead")
+		j.warn(v, Unverified, "the certificates of homeservers are not checked: whoever can redirect a connection can pass for any user; LIVEKIT_CA_FILE adds a private authority instead")
 		return true
 	case v.isSet():
-		j.warn(v, "ignored, certificates are checked: only %s switches that off", dangerousConsent)
+		j.warn(v, UnknownValue, "ignored, certificates are checked: only %s switches that off", dangerousConsent)
 	}
 	return false
 }

@@ -3,21 +3,22 @@ package config
 import "strings"
 
 // quotationMarks warns of what a Compose list makes of - NAME="value".
-func (j *judge) quotationMarks(values []Value) {
-	for _, v := range values {
+func (j *judge) quotationMarks() {
+	for _, row := range table {
+		v := j.variable(row.Name)
 		text := v.get()
 		if len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1] {
-			j.warn(v, "the quotation marks around it are taken as part of the value; remove them")
+			j.warn(v, Quoted, "the quotation marks around it are taken as part of the value; remove them")
 		}
 	}
 }
 
 // misspelt warns of variables that nearly have the name of one of ours. Others
 // are silent: LiveKit's own tools have many that start alike.
-func (j *judge) misspelt(others []string) {
-	for _, name := range others {
+func (j *judge) misspelt() {
+	for _, name := range j.input.Others {
 		if nearest, ok := nearestName(name); ok && !foreign(name) {
-			j.warn(Value{name: name}, "not a variable of this program; did you mean %s?", nearest)
+			j.warn(value{name: name}, Misspelt, "not a variable of this program; did you mean %s?", nearest)
 		}
 	}
 }
@@ -31,7 +32,7 @@ func foreign(name string) bool {
 // nearestName returns the variable that is at most two typing errors away.
 func nearestName(name string) (nearest string, ok bool) {
 	best := 3
-	for _, v := range Variables() {
+	for _, v := range table {
 		if d := distance(name, v.Name); d < best {
 			nearest, best = v.Name, d
 		}

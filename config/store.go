@@ -47,30 +47,30 @@ const (
 
 // store judges where leaves are kept, also when none are: a fault that waits
 // for LIVEKIT_DELEGATION=on is still one.
-func (j *judge) store(in Input, delegation bool) Store {
-	redis := j.redis(in.Environment)
-	s, ok := j.namedStore(in)
-	if !in.Store.isSet() {
-		s, ok = usualStore(in), true
+func (j *judge) store(v value, delegation bool) Store {
+	redis, url := j.redis(), j.variable("LIVEKIT_REDIS_URL")
+	s, ok := j.namedStore(v, url)
+	if !v.isSet() {
+		s, ok = j.usualStore(url), true
 		if s.Kind == StoreMemory && delegation {
-			j.warn(in.Store, "not set, and %s is not writable: delegated leaves are kept in memory, and a restart loses them; "+
+			j.warn(v, Forgetful, "not set, and %s is not writable: delegated leaves are kept in memory, and a restart loses them; "+
 				"mount a volume at %s that this user may write to, or set file:/path or redis (memory, if you mean it)", dataDir, dataDir)
 		}
 	}
 	switch {
 	case ok && s.Kind == StoreRedis:
 		return redis
-	case ok && !in.RedisURL.isSet():
-		j.idle(in.RedisPassword, in.RedisPasswordFromFile, in.RedisPrefix)
+	case ok && !url.isSet():
+		j.idle(j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE"), j.variable("LIVEKIT_REDIS_PREFIX"))
 	}
 	return s
 }
 
-func usualStore(in Input) Store {
+func (j *judge) usualStore(url value) Store {
 	switch {
-	case in.RedisURL.isSet():
+	case url.isSet():
 		return Store{Kind: StoreRedis}
-	case in.DataWritable:
+	case j.input.DataWritable:
 		return Store{Kind: StoreFile, Path: usualFile}
 	}
 	return Store{Kind: StoreMemory}
@@ -78,25 +78,24 @@ func usualStore(in Input) Store {
 
 // namedStore judges LIVEKIT_STORE, if it is set, and whether it goes together
 // with LIVEKIT_REDIS_URL.
-func (j *judge) namedStore(in Input) (s Store, ok bool) {
-	v := in.Store
+func (j *judge) namedStore(v, url value) (s Store, ok bool) {
 	if !v.isSet() {
 		return Store{}, false
 	}
 	s, ok = j.parseStore(v)
 	switch {
 	case !ok:
-	case s.Kind == StoreRedis && !in.RedisURL.isSet():
-		j.fault(in.RedisURL, "missing: LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store")
+	case s.Kind == StoreRedis && !url.isSet():
+		j.fault(url, "missing: LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store")
 		return Store{}, false
-	case s.Kind != StoreRedis && in.RedisURL.isSet():
+	case s.Kind != StoreRedis && url.isSet():
 		j.fault(v, "%s, but LIVEKIT_REDIS_URL is set; write redis, or remove one of the two", s.Kind)
 		return Store{}, false
 	}
 	return s, ok
 }
 
-func (j *judge) parseStore(v Value) (s Store, ok bool) {
+func (j *judge) parseStore(v value) (s Store, ok bool) {
 	file, isFile := strings.CutPrefix(v.get(), filePrefix)
 	kind := StoreKind(strings.ToLower(v.get()))
 	switch {
@@ -111,7 +110,7 @@ func (j *judge) parseStore(v Value) (s Store, ok bool) {
 
 // fileStore wants an absolute path: a relative one is another file wherever
 // the program is started. It leaves room for what the store appends.
-func (j *judge) fileStore(v Value, file string) (Store, bool) {
+func (j *judge) fileStore(v value, file string) (Store, bool) {
 	const longest = 200
 	switch {
 	case !path.IsAbs(file), len(file) > longest, strings.ContainsFunc(file, func(r rune) bool { return !unicode.IsPrint(r) }):

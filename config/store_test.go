@@ -37,7 +37,7 @@ func TestUsualStore(t *testing.T) {
 		if err != nil || c.Store.Kind != test.want.Kind || c.Store.Path != test.want.Path {
 			t.Errorf("%s: %v, %v, want %v", name, c.Store, err, test.want)
 		}
-		warned := len(warnings) == 1 && strings.HasPrefix(warnings[0], "LIVEKIT_STORE: ") && strings.Contains(warnings[0], "mount a volume at /data")
+		warned := len(warnings) == 1 && warnings[0].Variable == "LIVEKIT_STORE" && warnings[0].Kind == config.Forgetful && strings.Contains(warnings[0].Text, "mount a volume at /data")
 		if warned != test.warns || len(warnings) > 1 {
 			t.Errorf("%s: warnings %q, want one that says what to do: %t", name, warnings, test.warns)
 		}

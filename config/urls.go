@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// formerPublicService is Element's own authorization service, closed to other
-// homeservers; its name still stands in copied configurations.
-const formerPublicService = "livekit-jwt.call.matrix.org"
+// FormerServiceHost is where Element's own authorization service is, closed to
+// other homeservers since May 2025; it still stands in copied configurations.
+const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
 // apiURL judges both addresses of the SFU and returns the one for its API.
-func (j *judge) apiURL(public, internal Value) *url.URL {
+func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
 	if internal.isSet() {
 		u = j.sfuURL(internal)
@@ -28,26 +28,26 @@ func (j *judge) apiURL(public, internal Value) *url.URL {
 	return apiForm(u)
 }
 
-func (j *judge) publicURL(v Value) *url.URL {
+func (j *judge) publicURL(v value) *url.URL {
 	if !v.isSet() {
 		j.fault(v, "missing: set it to the address of the SFU that clients can reach, like wss://sfu.example.org")
 		return nil
 	}
 	u := j.sfuURL(v)
 	if u != nil && strings.HasPrefix(u.Scheme, "http") {
-		j.warn(v, "not a ws:// or wss:// URL: clients expect one, write %s://%s%s", wsScheme(u.Scheme), u.Host, u.EscapedPath())
+		j.warn(v, WrongScheme, "not a ws:// or wss:// URL: clients expect one, write %s://%s%s", wsScheme(u.Scheme), u.Host, u.EscapedPath())
 	}
 	return u
 }
 
-func (j *judge) sfuURL(v Value) *url.URL {
+func (j *judge) sfuURL(v value) *url.URL {
+	if strings.Contains(strings.ToLower(v.get()), FormerServiceHost) {
+		j.warn(v, FormerService, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", FormerServiceHost)
+	}
 	u, err := parseURL(v.get(), "wss", "ws", "https", "http")
 	if err != nil {
 		j.fault(v, "%s %v; write the address of the SFU, like wss://sfu.example.org", shown(v.get()), err)
 		return nil
-	}
-	if strings.EqualFold(u.Hostname(), formerPublicService) {
-		j.warn(v, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", formerPublicService)
 	}
 	return u
 }

@@ -8,28 +8,23 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Value is one variable as it was found, without surrounding white space and
+// value is one variable as it was found, without surrounding white space and
 // byte order mark. Empty is the same as unset: Compose sets variables that its
 // .env file lacks to nothing.
-type Value struct {
+type value struct {
 	name   string // of the variable
 	preset string // holds when the variable is unset
 	text   secret.Text
 }
 
-// Decode never fails: envconfig would stop at the first fault and print the
-// value. [Parse] judges.
-func (v *Value) Decode(text string) error {
-	if text = clean(text); text != "" {
-		v.text = secret.New(text)
-	}
-	return nil
+func newValue(v Variable, text secret.Text) value {
+	return value{v.Name, v.Default, secret.New(clean(text.Reveal()))}
 }
 
-func (v Value) isSet() bool { return !v.text.IsEmpty() }
+func (v value) isSet() bool { return !v.text.IsEmpty() }
 
 // get returns the text of the variable, or what holds when it is unset.
-func (v Value) get() string {
+func (v value) get() string {
 	if v.isSet() {
 		return v.text.Reveal()
 	}

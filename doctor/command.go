@@ -24,7 +24,7 @@ const (
 // Command is the sub-command: it reads args, looks, and prints the outcome to
 // stdout; progress and what is wrong with args go to stderr. load reads the
 // service's configuration. It returns the exit code.
-func Command(ctx context.Context, args []string, load func() (config.Config, []string, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
+func Command(ctx context.Context, args []string, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
 	o, err := ParseOptions(args)
 	if errors.Is(err, ErrHelp) {
 		fmt.Fprint(stdout, Usage)
@@ -124,7 +124,7 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 }
 
 // prepare loads the configuration and completes what follows from it.
-func (l *Look) prepare(o *Options, load func() (config.Config, []string, error)) error {
+func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
 	l.resolve = o.Resolve
 	if !o.Outside {
 		l.Config, l.Warnings, l.Fault = load()

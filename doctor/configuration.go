@@ -18,19 +18,56 @@ func (e *exam) configuration() {
 		return
 	}
 	e.add(&Check{ID: "config.environment", Run: e.environment})
-	e.add(&Check{ID: "config.keys", Run: e.warningsOf("key-lint", "keys and secrets", keyVariables...)})
+	e.add(&Check{ID: "config.keys", Run: e.judgeKeys})
 	e.add(&Check{ID: "config.full_access", Run: e.fullAccess})
-	e.add(&Check{ID: "config.sfu_url", Run: e.formerService})
+	e.add(&Check{ID: "config.sfu_url", Run: e.sfuURLs})
 	e.add(&Check{ID: "config.registration", Run: e.registration})
 	e.add(&Check{ID: "config.warnings", Run: e.otherWarnings})
 }
 
-var (
-	keyVariables    = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
-	accessVariables = []string{"LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS"}
-	appVariables    = []string{"LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN", "LIVEKIT_AS_REGISTRATION_FILE", "LIVEKIT_HS_SERVER_NAME"}
-	sfuVariables    = []string{"LIVEKIT_URL", "LIVEKIT_INTERNAL_URL"}
-)
+// teller is the check that tells the warnings about a variable.
+func teller(variable string) string {
+	switch variable {
+	case "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS":
+		return "config.full_access"
+	}
+	switch config.GroupOf(variable) {
+	case config.GroupKeys:
+		return "config.keys"
+	case config.GroupSFU:
+		return "config.sfu_url"
+	case config.GroupAppService:
+		return "config.registration"
+	}
+	return "config.warnings"
+}
+
+// warnings are some of config's.
+type warnings []config.Warning
+
+// String is what is seen of them.
+func (w warnings) String() string {
+	lines := make([]string, len(w))
+	for i, warning := range w {
+		lines[i] = warning.String()
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (w warnings) has(kind config.Kind) bool {
+	return slices.ContainsFunc(w, func(warning config.Warning) bool { return warning.Kind == kind })
+}
+
+// warningsFor returns those that a check tells.
+func (e *exam) warningsFor(check string) warnings {
+	var list warnings
+	for _, warning := range e.look.Warnings {
+		if teller(warning.Variable) == check {
+			list = append(list, warning)
+		}
+	}
+	return list
+}
 
 func (e *exam) environment(context.Context) Finding {
 	if e.look.Fault == nil {
@@ -41,45 +78,19 @@ func (e *exam) environment(context.Context) Finding {
 
 // refuses reports whether the service does not start because of a variable.
 func (l *Look) refuses(variable string) bool {
-	if l.Fault == nil {
-		return false
-	}
-	return slices.ContainsFunc(strings.Split(l.Fault.Error(), "\n"), func(line string) bool {
-		return strings.HasPrefix(line, variable+":")
-	})
+	return slices.ContainsFunc(config.Faults(l.Fault), func(f config.Fault) bool { return f.Variable == variable })
 }
 
-// warnings returns those about one of the variables.
-func (e *exam) warnings(variables ...string) []string {
-	var list []string
-	for _, warning := range e.look.Warnings {
-		if name, _, _ := strings.Cut(warning, ":"); slices.Contains(variables, name) {
-			list = append(list, warning)
-		}
+func (e *exam) judgeKeys(context.Context) Finding {
+	if w := e.warningsFor("config.keys"); len(w) > 0 {
+		return found("key-lint", nil, "%s", w)
 	}
-	return list
-}
-
-// warningsOf finds cause where there is a warning about the variables.
-func (e *exam) warningsOf(cause, what string, variables ...string) func(context.Context) Finding {
-	return func(context.Context) Finding {
-		if list := e.warnings(variables...); len(list) > 0 {
-			return found(cause, nil, "%s", strings.Join(list, "; "))
-		}
-		return ok("nothing to say about %s", what)
-	}
+	return ok("nothing to say about keys and secrets")
 }
 
 func (e *exam) otherWarnings(context.Context) Finding {
-	var list []string
-	for _, warning := range e.look.Warnings {
-		name, _, _ := strings.Cut(warning, ":")
-		if !slices.Contains(slices.Concat(keyVariables, accessVariables, appVariables, sfuVariables), name) {
-			list = append(list, warning)
-		}
-	}
-	if len(list) > 0 {
-		return found("config-doubtful", nil, "%s", strings.Join(list, "; "))
+	if w := e.warningsFor("config.warnings"); len(w) > 0 {
+		return found("config-doubtful", nil, "%s", w)
 	}
 	return ok("none")
 }
@@ -88,9 +99,9 @@ func (e *exam) otherWarnings(context.Context) Finding {
 // are looked at.
 func (e *exam) fullAccess(context.Context) Finding {
 	list := e.look.Config.FullAccess
-	w := e.warnings(accessVariables...)
-	if slices.ContainsFunc(w, noServerName) {
-		return found("full-access-entry", nil, "%s", strings.Join(w, "; "))
+	w := e.warningsFor("config.full_access")
+	if w.has(config.NotServerName) { // other ones, a port or capital letters, may be meant so
+		return found("full-access-entry", nil, "%s", w)
 	}
 	own := slices.Clone(e.o.Servers)
 	if as := e.look.Config.AppService; as != nil {
@@ -105,7 +116,7 @@ func (e *exam) fullAccess(context.Context) Finding {
 		return found("full-access-everyone", nil, "the list is *")
 	}
 	if len(w) > 0 {
-		return found("full-access-doubtful", nil, "%s", strings.Join(w, "; "))
+		return found("full-access-doubtful", nil, "%s", w)
 	}
 	return ok("%s", list)
 }
@@ -122,29 +133,14 @@ func with(list config.ServerList, name matrix.ServerName) string {
 	return "…," + name.String()
 }
 
-// noServerName reports whether a warning of config says that an entry cannot be
-// a server name; other ones, a port or capital letters, may be meant so.
-func noServerName(warning string) bool { return strings.Contains(warning, "cannot be a server name") }
-
-// formerPublicService is Element's own authorization service, closed to other
-// homeservers since May 2025.
-const formerPublicService = "livekit-jwt.call.matrix.org"
-
-func (e *exam) formerService(context.Context) Finding {
-	c := e.look.Config
-	api := ""
-	if c.APIURL != nil {
-		api = c.APIURL.Host
-	}
-	for _, text := range []string{c.LivekitURL, api, strings.Join(e.warnings(sfuVariables...), " ")} {
-		if strings.Contains(strings.ToLower(text), formerPublicService) {
-			return found("former-service", nil, "LIVEKIT_URL leads to %s", formerPublicService)
-		}
-	}
-	if w := e.warnings(sfuVariables...); len(w) > 0 {
-		return found("sfu-url-doubtful", nil, "%s", strings.Join(w, "; "))
-	}
-	if c.LivekitURL == "" || slices.ContainsFunc(sfuVariables, e.look.refuses) {
+func (e *exam) sfuURLs(context.Context) Finding {
+	c, w := e.look.Config, e.warningsFor("config.sfu_url")
+	switch {
+	case w.has(config.FormerService):
+		return found("former-service", nil, "LIVEKIT_URL leads to %s", config.FormerServiceHost)
+	case len(w) > 0:
+		return found("sfu-url-doubtful", nil, "%s", w)
+	case c.LivekitURL == "", e.look.refuses("LIVEKIT_URL"), e.look.refuses("LIVEKIT_INTERNAL_URL"):
 		return na("there is no LIVEKIT_URL that can be used; config.environment says why")
 	}
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
@@ -162,10 +158,13 @@ const (
 // reads it.
 func (e *exam) registration(context.Context) Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
+	w := e.warningsFor("config.registration")
+	if file == "" && len(w) > 0 {
+		return found("config-doubtful", nil, "%s", w)
+	}
 	if file == "" {
 		return na("there is no registration file")
 	}
-	w := e.warnings(appVariables...)
 	text, err := e.look.ReadFile(file)
 	if err != nil {
 		return na("the registration file cannot be read")
@@ -178,7 +177,7 @@ func (e *exam) registration(context.Context) Finding {
 		return found("registration", nil, "%s", fault)
 	}
 	if len(w) > 0 {
-		return found("config-doubtful", nil, "%s", strings.Join(w, "; "))
+		return found("config-doubtful", nil, "%s", w)
 	}
 	return ok("Synapse can read it")
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Prepare makes look and o ready for Examine.
-func Prepare(look *Look, o *Options, load func() (config.Config, []string, error)) error {
+func Prepare(look *Look, o *Options, load func() (config.Config, []config.Warning, error)) error {
 	if err := o.readToken(context.Background(), look, strings.NewReader("")); err != nil {
 		return err
 	}

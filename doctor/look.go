@@ -33,7 +33,7 @@ type Look struct {
 	// Config is the service's, as far as it can be judged; Warnings and Fault
 	// are what [config.Inspect] says of it.
 	Config   config.Config
-	Warnings []string
+	Warnings []config.Warning
 	Fault    error
 
 	// DNS answers for addresses, SRV for service records.

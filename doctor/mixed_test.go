@@ -55,6 +55,15 @@ var mixed = map[string]struct {
 		func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EIO },
 		[]string{"livekit.file livekit-file"},
 	},
+	"the tokens of an application service without a file": {
+		func(s *stack) {
+			for _, name := range []string{"LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {
+				s.env[name] = "short"
+			}
+			s.env["LIVEKIT_HS_SERVER_NAME"] = apexHost
+		},
+		[]string{"config.registration config-doubtful"},
+	},
 	"a folder that --livekit-yaml names": {
 		func(s *stack) { s.options.LiveKitYAML = s.t.TempDir() },
 		[]string{"livekit.file livekit-folder"},

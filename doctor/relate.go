@@ -3,6 +3,8 @@ package doctor
 import (
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/config"
 )
 
 // excuse says that a check finds what another one explains: of the causes of
@@ -134,18 +136,18 @@ func (e *exam) tellDNSOnce() {
 // applies reports whether an excuse can be one in this deployment: what stands
 // in a setting explains only what that setting leads to.
 func (e *exam) applies(x excuse, c *Check) bool {
-	config := e.look.Config
 	switch {
 	case c.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
 		return !slices.ContainsFunc(e.servers, func(s *server) bool {
-			_, there := config.FederationURLs[s.name]
+			_, there := e.look.Config.FederationURLs[s.name]
 			return there && (c.Server == "" || c.Server == s.name.String())
 		})
 	case x.causes == "former-service" && c.ID == "sfu.api":
-		return config.APIURL != nil && strings.EqualFold(config.APIURL.Hostname(), formerPublicService)
+		api := e.look.Config.APIURL
+		return api != nil && strings.EqualFold(api.Hostname(), config.FormerServiceHost)
 	case x.causes == "former-service" && group(c.ID) == "sfu":
 		u := e.sfuURL()
-		return u != nil && strings.EqualFold(u.Hostname(), formerPublicService)
+		return u != nil && strings.EqualFold(u.Hostname(), config.FormerServiceHost)
 	}
 	return true
 }

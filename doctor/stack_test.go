@@ -196,7 +196,7 @@ func (s *stack) examine() doctor.Report {
 var environment sync.Mutex
 
 // load reads the stack's configuration as the program does.
-func (s *stack) load() (config.Config, []string, error) {
+func (s *stack) load() (config.Config, []config.Warning, error) {
 	environment.Lock()
 	defer environment.Unlock()
 	for _, v := range config.Variables() {

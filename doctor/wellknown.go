@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/config"
 )
 
 const wellKnownPath = "/.well-known/matrix/client"
@@ -167,7 +169,7 @@ func lintService(raw string, v vars) Finding {
 		return found("foci-wss", v, "%s", seen)
 	case u.Scheme != "https" && !isLocal(u.Hostname()):
 		return found("foci-http", v, "%s", seen)
-	case strings.EqualFold(u.Hostname(), formerPublicService):
+	case strings.EqualFold(u.Hostname(), config.FormerServiceHost):
 		return found("former-service-foci", v, "%s", seen)
 	case isPlaceholder(u.Hostname(), hostOf(v["server"])):
 		return found("foci-example", v, "%s", seen)

@@ -1,0 +1,73 @@
+package config
+
+import "errors"
+
+// Fault is one variable that cannot be used as it is.
+type Fault struct {
+	Variable string
+	Problem  string // and what would be right: one line, never a secret
+}
+
+func (f Fault) Error() string { return f.Variable + ": " + f.Problem }
+
+// Faults returns those that an error of [Parse], [Load] or [Inspect] joins, in
+// the order of [Variables].
+func Faults(err error) []Fault {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var list []Fault
+	for _, e := range joined.Unwrap() {
+		if f, isFault := errors.AsType[Fault](e); isFault {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// Warning is one variable that can be used, but may not say what is meant.
+type Warning struct {
+	Variable string
+	Kind     Kind
+	Text     string // and what would be right: one line, never a secret
+}
+
+// String returns the line for a log.
+func (w Warning) String() string { return w.Variable + ": " + w.Text }
+
+// Kind says what a [Warning] is about, for whoever acts on it: the text is for
+// people alone.
+type Kind string
+
+// The kinds of warnings.
+const (
+	// Ignored: another variable wins over this one, or nothing uses it.
+	Ignored Kind = "ignored"
+	// Misspelt: the name is not one of ours, but nearly.
+	Misspelt Kind = "misspelt"
+	// ServiceLink: Kubernetes set the variable, for a Service of that name.
+	ServiceLink Kind = "service_link"
+	// Quoted: quotation marks are taken as part of the value.
+	Quoted Kind = "quoted"
+	// UnknownValue: the value means nothing, and the default holds.
+	UnknownValue Kind = "unknown_value"
+	// NotServerName: an entry cannot be a server name, and is dropped.
+	NotServerName Kind = "not_server_name"
+	// OddServerName: the grammar allows the name, but hardly any server has it.
+	OddServerName Kind = "odd_server_name"
+	// Everyone: the list lets every server or every address in.
+	Everyone Kind = "everyone"
+	// FormerService: the URL is that of Element's closed authorization service.
+	FormerService Kind = "former_service"
+	// WrongScheme: the URL does not start as clients expect.
+	WrongScheme Kind = "wrong_scheme"
+	// WeakSecret: the secret is short, or published.
+	WeakSecret Kind = "weak_secret"
+	// OddKey: an API key or a secret is probably not what was meant.
+	OddKey Kind = "odd_key"
+	// Unverified: certificates are not checked.
+	Unverified Kind = "unverified"
+	// Forgetful: delegated leaves are kept in memory, which nobody asked for.
+	Forgetful Kind = "forgetful"
+)
