@@ -1,7 +1,7 @@
 # matrixrtc-auth: one static binary in an empty image. No shell, no root, and
 # nothing that it writes but /data.
 # The build runs on the builder's own platform and compiles for the target's.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 
 # The modules are a layer of their own: a change of the source keeps it.

@@ -297,3 +297,31 @@ func TestVersion(t *testing.T) {
 		t.Errorf("the README does not name the image of version %s", version)
 	}
 }
+
+// TestGoVersion holds every place that names a version of Go against go.mod: the
+// oldest Go that may build the program is the one that the scanner of
+// vulnerabilities looks at.
+func TestGoVersion(t *testing.T) {
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
+	if version == nil {
+		t.Fatal("go.mod names no release of Go: want the line \"go 1.N.P\"")
+	}
+	for file, want := range map[string]string{
+		"e2e/go.mod":                 "\ngo " + version[1] + "\n",
+		".github/govulncheck/go.mod": "\ngo " + version[1] + "\n",
+		"Dockerfile":                 " golang:" + version[1] + " AS build\n",
+		"e2e/stack/image.go":         `"docker.io/library/golang:` + version[1] + `"`,
+		"README.md":                  "[Go](https://go.dev/dl/) " + version[1] + " or newer",
+	} {
+		if !strings.Contains(read(t, file), want) {
+			t.Errorf("%s lacks %q, go.mod is for %s", file, want, version[1])
+		}
+	}
+	workflow := read(t, ".github/workflows/ci.yml")
+	if all, right := strings.Count(workflow, "go-version"), strings.Count(workflow, "go-version-file: go.mod"); all == 0 || all != right {
+		t.Errorf("ci.yml: %d of %d steps take the version of Go from go.mod", right, all)
+	}
+	if !strings.Contains(workflow, "govulncheck ./...") {
+		t.Error("ci.yml does not scan for vulnerabilities")
+	}
+}

@@ -36,7 +36,7 @@ type ImageConfig struct {
 }
 
 // baseName is the one image that the Dockerfile names.
-const baseName = "docker.io/library/golang:1.26"
+const baseName = "docker.io/library/golang:1.26.8"
 
 // baseHome is root's home in the stand-in, below which Go has its caches. With
 // no file of users in it, nothing but the environment says so.
