@@ -3,6 +3,8 @@ package handler
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -53,13 +55,73 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	return name, v, rest, true
 }
 
+// longestEscape is how many bytes one byte of a text takes at most: \u0061.
+const longestEscape = 6
+
 // isText reports whether the JSON string v stands for text: exactly, while
-// encoding/json takes a name in other letters for a known one.
+// encoding/json takes a name in other letters for a known one. Most names are a
+// stranger's: nothing is built of one that is too short or too long for text,
+// and otherwise v is read up to the first difference.
 func (v value) isText(text string) bool {
-	if bytes.IndexByte(v, '\\') >= 0 {
-		return v.text() == text
+	inner := v[1 : len(v)-1]
+	switch {
+	case len(inner) < len(text) || len(inner) > longestEscape*len(text):
+		return false
+	case bytes.IndexByte(inner, '\\') < 0:
+		return string(inner) == text
 	}
-	return string(v[1:len(v)-1]) == text
+	for len(inner) > 0 && text != "" {
+		char, size := cutChar(inner)
+		if !strings.HasPrefix(text, string(char)) {
+			return false
+		}
+		inner, text = inner[size:], text[utf8.RuneLen(char):]
+	}
+	return len(inner) == 0 && text == ""
+}
+
+// cutChar reads the first character of the inside of a valid JSON string, which
+// takes size bytes there. Half of a surrogate pair becomes U+FFFD, as in
+// encoding/json.
+func cutChar(inner []byte) (char rune, size int) {
+	if inner[0] != '\\' {
+		return utf8.DecodeRune(inner)
+	}
+	if inner[1] != 'u' {
+		return simpleEscape(inner[1]), 2
+	}
+	char = hexRune(inner[2:6])
+	if !utf16.IsSurrogate(char) {
+		return char, 6
+	}
+	if len(inner) >= 12 && inner[6] == '\\' && inner[7] == 'u' {
+		if pair := utf16.DecodeRune(char, hexRune(inner[8:12])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return utf8.RuneError, 6
+}
+
+// simpleEscape is what stands behind a backslash, by its letter.
+func simpleEscape(letter byte) rune {
+	if i := strings.IndexByte("bfnrt", letter); i >= 0 {
+		return rune("\b\f\n\r\t"[i])
+	}
+	return rune(letter) // a quotation mark, a backslash or a slash
+}
+
+// hexRune reads four hexadecimal digits.
+func hexRune(digits []byte) (char rune) {
+	for _, digit := range digits {
+		char <<= 4
+		switch {
+		case digit <= '9':
+			char |= rune(digit - '0')
+		default:
+			char |= rune(digit|0x20-'a') + 10
+		}
+	}
+	return char
 }
 
 // cutValue splits off the valid JSON value at the start of b, and the white

@@ -2,9 +2,12 @@ package handler
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMembers(t *testing.T) {
@@ -43,6 +46,17 @@ func TestNames(t *testing.T) {
 		{`"r\u006fom"`, "room", true},
 		{`"Room"`, "room", false},
 		{`"room "`, "room", false},
+		{`"\u0072\u006F\u006f\u006D"`, "room", true},
+		{`"\u0072\u006f\u006f\u006d\u006d"`, "room", false},
+		{`"\u0072\u006f\u006f"`, "room", false},
+		{`"\u0072oom\u0000"`, "room", false},
+		{`"\n"`, "\n", true},
+		{`"\n"`, `\n`, false},
+		{`"\\n"`, `\n`, true},
+		{`"\"\\\/\b\f\r\t"`, "\"\\/\b\f\r\t", true},
+		{`"\ud83d\ude00"`, "😀", true},
+		{`"\ud83d\ud83d\ude00"`, "\ufffd😀", true},
+		{`"\ud83d"`, "\ufffd", true},
 		{`""`, "", true},
 	} {
 		if got := value(c.name).isText(c.text); got != c.want {
@@ -56,6 +70,9 @@ func FuzzMembers(f *testing.F) {
 	f.Add([]byte(getTokenBody("@alice:" + homeserver)))
 	f.Add([]byte(`{"a":"\\","b\"":["\\\"",{}],"a":0.5e-7,"c":tru}`))
 	f.Add([]byte(`{"a":true,"b":[[],[{"x":"]"}]],"\ud800":"\udc00","n":null}`))
+	f.Add(manyNames(escaped("room"), 100))
+	f.Add([]byte(`{"\u0072\u006F\u006f\u006D":1,"\n\/\"\\":2,"\ud83d\ude00\ud83d":3}`))
+	known := []string{"room", "room_id", "slot_id", "openid_token", "access_token", "delay_timeout", "id"}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		v, err := parseJSON(body)
 		if err != nil || !v.isObject() {
@@ -68,6 +85,11 @@ func FuzzMembers(f *testing.F) {
 		got := map[string]string{}
 		for name, v, rest, ok := cutMember(v[1:]); ok; name, v, rest, ok = cutMember(rest) {
 			got[name.text()] = string(v)
+			for _, text := range append(slices.Clone(known), name.text(), string(name[1:len(name)-1])) {
+				if is := name.text() == text; name.isText(text) != is {
+					t.Errorf("%s.isText(%q) = %v, want %v", name, text, !is, is)
+				}
+			}
 		}
 		if len(got) != len(want) {
 			t.Fatalf("%q: members %q, want %q", body, got, want)
@@ -93,4 +115,60 @@ func TestDeepNesting(t *testing.T) {
 	if w := r.serve("POST", "/sfu/get", body); w.Code != 200 {
 		t.Errorf("a deep unknown field: %d %s, want 200", w.Code, w.Body)
 	}
+}
+
+// manyNames is a body of about n bytes whose members all have the same name.
+func manyNames(name string, n int) []byte {
+	member := `"` + name + `":0,`
+	return []byte("{" + strings.Repeat(member, n/len(member)) + `"":0}`)
+}
+
+// escaped writes every letter of an ASCII name in the longest form.
+func escaped(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		fmt.Fprintf(&b, `\u%04x`, name[i])
+	}
+	return b.String()
+}
+
+// TestForeignNamesAreNotBuilt: whatever a stranger calls members of no use,
+// with escapes and without, and as long as ours are, nothing is built of it.
+func TestForeignNamesAreNotBuilt(t *testing.T) {
+	for _, name := range []string{"x", escaped("x"), escaped("device_ix"), escaped("delay_timeouu"), `\n`, `\ud83d\ude00`, escaped(strings.Repeat("x", 9000))} {
+		body := manyNames(name, maxBodyBytes)
+		if got := testing.AllocsPerRun(3, func() { decodeGetToken(body) }); got > 20 {
+			t.Errorf("a body of members called %.60s: %v allocations, want at most 20", name, got)
+		}
+	}
+}
+
+// BenchmarkEscapedNames compares bodies of escaped member names with those of
+// the same size and number of members without escapes.
+func BenchmarkEscapedNames(b *testing.B) {
+	for _, name := range []string{`\n`, escaped("x"), escaped("device_ix"), escaped("delay_timeout")} {
+		plain, costly := manyNames(strings.Repeat("x", len(name)), maxBodyBytes), manyNames(name, maxBodyBytes)
+		b.Run(name, func(b *testing.B) {
+			var ratio float64
+			for b.Loop() {
+				ratio = float64(timeOf(costly)) / float64(timeOf(plain))
+			}
+			b.ReportMetric(ratio, "times-plain")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// timeOf is how long it takes to read a body 20 times: the least of several
+// goes, because others disturb.
+func timeOf(body []byte) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for range 5 {
+		start := time.Now()
+		for range 20 {
+			decodeGetToken(body)
+		}
+		least = min(least, time.Since(start))
+	}
+	return least
 }
