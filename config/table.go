@@ -134,7 +134,7 @@ var table = []Variable{
 		},
 	},
 	{
-		Name: "LIVEKIT_TRUSTED_PROXIES", Group: GroupService, Default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
+		Name: "LIVEKIT_TRUSTED_PROXIES", Group: GroupService, Default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
 		Meaning: "networks or addresses of reverse proxies whose word about the client is believed; none for no proxy",
 		how:     field(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, (*judge).trustedProxies, showProxies),
 	},

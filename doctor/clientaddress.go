@@ -49,11 +49,20 @@ func (e *exam) clientAddress(ctx context.Context) Finding {
 	case err != nil:
 		return na("GET %s/_status: %s; another process than the one here may have answered", e.serviceURL(), r)
 	case !s.Client.ViaProxy && e.trusts(s.Client.Address):
-		return found("client-address-lost", e.serviceVars(), "through the proxy we are %s, and no header told it", s.Client.Address)
+		return e.lost(&s, "and no header told it")
+	case !s.Client.ViaProxy && e.service.Scheme == "https": // this service speaks no TLS, so that is the proxy
+		return e.lost(&s, "the proxy's address, which is not in LIVEKIT_TRUSTED_PROXIES")
 	case refused != nil:
 		return ok("through the proxy we are %s, and invented headers are answered with %s", s.Client.Address, refusal)
 	}
 	return ok("through the proxy we are %s, whatever headers we invent", s.Client.Address)
+}
+
+// lost says that the service takes the proxy for the client.
+func (e *exam) lost(s *serviceStatus, why string) Finding {
+	v := e.serviceVars()
+	v["proxy"] = s.Client.Address.String()
+	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
 // forged says what to set when the service believed an address that a client

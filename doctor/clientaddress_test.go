@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
 )
 
 // TestClientAddress: what proxies do with the headers that tell the client, and
@@ -41,6 +42,20 @@ func TestClientAddress(t *testing.T) {
 			s.tells, s.appends, s.visitor = c.tells, c.appends, c.visitor
 			s.env["LIVEKIT_CLIENT_ADDRESS"] = c.setting
 			isClientAddress(t, s, c.cause, c.says)
+		})
+	}
+}
+
+// TestClientAddressUntrusted: the address of a proxy that is not trusted is not
+// the client's, whatever the proxy tells.
+func TestClientAddressUntrusted(t *testing.T) {
+	for name, trusted := range map[string]string{"other networks": "10.0.0.0/8", "nobody": "none"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			s.env["LIVEKIT_TRUSTED_PROXIES"] = trusted
+			s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil }
+			isClientAddress(t, s, "client-address-lost", "add 127.0.0.1 to LIVEKIT_TRUSTED_PROXIES")
 		})
 	}
 }
