@@ -33,7 +33,7 @@ func (j *judge) ownServer(v value) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
 	case !v.isSet():
-		j.fault(v, "missing: an application service needs the name of its homeserver; %s", whatAServerNameIs)
+		j.missing(": an application service needs the name of its homeserver; "+whatAServerNameIs, v)
 	case err != nil:
 		j.fault(v, "%s cannot be a server name: %s", shown(v.get()), whatAServerNameIs)
 	default:
@@ -44,7 +44,7 @@ func (j *judge) ownServer(v value) matrix.ServerName {
 
 func (j *judge) needToken(v value) {
 	if !v.isSet() {
-		j.fault(v, "missing: an application service needs LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN, or LIVEKIT_AS_REGISTRATION_FILE")
+		j.missing(": an application service needs LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN, or LIVEKIT_AS_REGISTRATION_FILE", v)
 	}
 }
 

@@ -20,8 +20,8 @@ type Environment map[string]secret.Text
 type Input struct {
 	// Environment holds the variables of the table; see [Variables].
 	Environment Environment
-	// Others are the names of variables that look like ours but are not.
-	Others []string
+	// Others are variables that are not in the table, but may be meant.
+	Others Environment
 	// DataWritable reports that files can be made in /data.
 	DataWritable bool
 	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
@@ -96,13 +96,12 @@ func readVariables() (Environment, error) {
 	return env, nil
 }
 
-func others(environ []string) []string {
-	var list []string
+func others(environ []string) Environment {
+	found := Environment{}
 	for _, assignment := range environ {
-		name, _, _ := strings.Cut(assignment, "=")
-		if strings.HasPrefix(name, "LIVEKIT_") && !known(name) {
-			list = append(list, name)
+		if name, text, _ := strings.Cut(assignment, "="); mayBeMeant(name) {
+			found[name] = secret.New(text)
 		}
 	}
-	return list
+	return found
 }

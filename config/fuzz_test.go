@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, lines, before, after, secrets string) {
 		set := fuzzVars(lines, secrets)
 		files := disk{"/f": before + marker + after}
-		in := set.input()
+		in := set.others(set)
 		c, warnings, err := config.Parse(in, files.read)
 		if err == nil {
 			checkConfig(t, c)

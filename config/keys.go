@@ -25,11 +25,11 @@ func (j *judge) keys(v value) []sfu.Key {
 	text, secretGiven := j.inlineOrFile(secretText, secretFile, "the secret")
 	switch {
 	case !idGiven && !secretGiven:
-		j.fault(v, "missing, like its secret: %s", waysToGiveKeys)
+		j.missing(", like its secret: "+waysToGiveKeys, v, secretText)
 	case !idGiven:
-		j.fault(v, "missing, there is only a secret: %s", waysToGiveKeys)
+		j.missing(", there is only a secret: "+waysToGiveKeys, v)
 	case !secretGiven:
-		j.fault(secretText, "missing, there is only a key: %s", waysToGiveKeys)
+		j.missing(", there is only a key: "+waysToGiveKeys, secretText)
 	case !id.IsEmpty() && !text.IsEmpty():
 		key := sfu.Key{ID: id.Reveal(), Secret: text}
 		j.checkKey(decisive(v, idFile), decisive(secretText, secretFile), key)

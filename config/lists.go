@@ -17,9 +17,10 @@ func split(text string) []string {
 
 // fullAccess judges the one list that must be given.
 func (j *judge) fullAccess(v value) ServerList {
-	v = j.newest(v, j.variable("LIVEKIT_LOCAL_HOMESERVERS"))
+	old := j.variable("LIVEKIT_LOCAL_HOMESERVERS")
+	v = j.newest(v, old)
 	if !v.isSet() {
-		j.fault(v, "missing: list the servers whose users may create rooms; %s", whatAServerNameIs)
+		j.missing(": list the servers whose users may create rooms; "+whatAServerNameIs, v, old)
 		return ServerList{}
 	}
 	list := j.servers(v)

@@ -27,7 +27,7 @@ func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 		}
 	}
 	j.quotationMarks()
-	j.misspelt()
+	j.otherVariables()
 	return c, j.warnings, j.err()
 }
 
@@ -37,13 +37,14 @@ type judge struct {
 	input    Input
 	readFile func(string) ([]byte, error)
 	values   map[string]value
+	others   []*other
 	files    map[string]string // variable → path that was read
 	warnings []Warning
 	faults   []error
 }
 
 func newJudge(in Input, readFile func(string) ([]byte, error)) *judge {
-	j := &judge{input: in, readFile: readFile, values: map[string]value{}, files: map[string]string{}}
+	j := &judge{input: in, readFile: readFile, values: map[string]value{}, others: findOthers(in.Others), files: map[string]string{}}
 	for _, v := range Variables() {
 		j.values[v.Name] = newValue(v, in.Environment[v.Name])
 	}
@@ -64,6 +65,15 @@ func (j *judge) fault(v value, format string, args ...any) {
 	if !slices.Contains(j.faults, error(fault)) {
 		j.faults = append(j.faults, fault)
 	}
+}
+
+// missing is a fault of the first of the variables, none of which is set.
+// problem says why one is needed, and what would be right.
+func (j *judge) missing(problem string, vs ...value) {
+	if instead := j.instead(vs); instead != "" {
+		problem = ", but " + instead
+	}
+	j.fault(vs[0], "missing%s", problem)
 }
 
 func (j *judge) warn(v value, kind Kind, format string, args ...any) {

@@ -408,37 +408,3 @@ func TestSeveralWarnings(t *testing.T) {
 		}
 	}
 }
-
-func TestMisspelt(t *testing.T) {
-	tests := []struct {
-		name string
-		want string // "" for silence
-	}{
-		{"LIVEKIT_FULL_ACESS_HOMESERVERS", "LIVEKIT_FULL_ACCESS_HOMESERVERS"},
-		{"LIVEKIT_TOKENTTL", "LIVEKIT_TOKEN_TTL"},
-		{"LIVEKIT_JTW_BIND", "LIVEKIT_JWT_BIND"},
-		{"LIVEKIT_KEYS", ""},
-		{"LIVEKIT_CONFIG", ""},
-		{"LIVEKIT_API_KEY", ""},
-		{"LIVEKIT_API_SECRET", ""},
-		{"LIVEKIT_TOKEN", ""},
-		{"LIVEKIT_PORT_7880_TCP_PROTO", ""},
-		{"LIVEKIT_JWT_SERVICE_HOST", ""},
-		{"LIVEKIT_SERVICE_PORT", ""},
-		{"LIVEKIT_KEY\n", ""},
-	}
-	for _, test := range tests {
-		in := minimal().input()
-		in.Others = []string{test.name}
-		_, warnings, err := config.Parse(in, disk{}.read)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case test.want == "" && len(warnings) > 0:
-			t.Errorf("%s: warnings %q, want none", test.name, warnings)
-		case test.want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].Text, "did you mean "+test.want+"?")):
-			t.Errorf("%s: warnings %q, want one that says %s", test.name, warnings, test.want)
-		}
-	}
-}

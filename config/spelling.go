@@ -13,31 +13,18 @@ func (j *judge) quotationMarks() {
 	}
 }
 
-// misspelt warns of variables that nearly have the name of one of ours. Others
-// are silent: LiveKit's own tools have many that start alike.
-func (j *judge) misspelt() {
-	for _, name := range j.input.Others {
-		if nearest, ok := nearestName(name); ok && !foreign(name) {
-			j.warn(value{name: name}, Misspelt, "not a variable of this program; did you mean %s?", nearest)
-		}
-	}
-}
+// typingErrors is how many a name may hold and still be clear.
+const typingErrors = 2
 
-// foreign reports whether a variable that differs little from one of ours is
-// LiveKit's own, one that Kubernetes sets for a Service, or no sane name.
-func foreign(name string) bool {
-	return name == "LIVEKIT_KEYS" || strings.ContainsFunc(name, invisible) || strings.HasSuffix(name, "_SERVICE_HOST") || strings.Contains(name, "_SERVICE_PORT")
-}
-
-// nearestName returns the variable that is at most two typing errors away.
-func nearestName(name string) (nearest string, ok bool) {
-	best := 3
+// nearestName returns the variable that is the fewest typing errors away, and
+// how many those are.
+func nearestName(name string) (nearest string, errors int) {
 	for _, v := range table {
-		if d := distance(name, v.Name); d < best {
-			nearest, best = v.Name, d
+		if d := distance(name, v.Name); nearest == "" || d < errors {
+			nearest, errors = v.Name, d
 		}
 	}
-	return nearest, nearest != ""
+	return nearest, errors
 }
 
 // distance is Levenshtein's: how many letters to insert, remove or replace.

@@ -86,7 +86,7 @@ func (j *judge) namedStore(v, url value) (s Store, ok bool) {
 	switch {
 	case !ok:
 	case s.Kind == StoreRedis && !url.isSet():
-		j.fault(url, "missing: LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store")
+		j.missing(": LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store", url)
 		return Store{}, false
 	case s.Kind != StoreRedis && url.isSet():
 		j.fault(v, "%s, but LIVEKIT_REDIS_URL is set; write redis, or remove one of the two", s.Kind)

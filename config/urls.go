@@ -30,7 +30,7 @@ func (j *judge) apiURL(public, internal value) *url.URL {
 
 func (j *judge) publicURL(v value) *url.URL {
 	if !v.isSet() {
-		j.fault(v, "missing: set it to the address of the SFU that clients can reach, like wss://sfu.example.org")
+		j.missing(": set it to the address of the SFU that clients can reach, like wss://sfu.example.org", v)
 		return nil
 	}
 	u := j.sfuURL(v)

@@ -44,8 +44,8 @@ type Kind string
 const (
 	// Ignored: another variable wins over this one, or nothing uses it.
 	Ignored Kind = "ignored"
-	// Misspelt: the name is not one of ours, but nearly.
-	Misspelt Kind = "misspelt"
+	// UnknownName: the variable is not ours, but may be meant for this program.
+	UnknownName Kind = "unknown_name"
 	// ServiceLink: Kubernetes set the variable, for a Service of that name.
 	ServiceLink Kind = "service_link"
 	// Quoted: quotation marks are taken as part of the value.

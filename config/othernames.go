@@ -1,0 +1,141 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// otherNames are variables of other programs, and the ones of ours that hold
+// the same.
+var otherNames = map[string][]string{
+	// LiveKit's SDKs, agents and command line.
+	"LIVEKIT_API_KEY":    {"LIVEKIT_KEY"},
+	"LIVEKIT_API_SECRET": {"LIVEKIT_SECRET"},
+	"LIVEKIT_API_URL":    {"LIVEKIT_INTERNAL_URL"},
+	"LIVEKIT_HOST":       {"LIVEKIT_URL"},
+	"LIVEKIT_PUBLIC_URL": {"LIVEKIT_URL"},
+	"LIVEKIT_SERVER_URL": {"LIVEKIT_URL"},
+	"LIVEKIT_SFU_URL":    {"LIVEKIT_URL"},
+	"LIVEKIT_WS_URL":     {"LIVEKIT_URL"},
+	// LiveKit's server.
+	"LIVEKIT_KEYS":          {"LIVEKIT_KEY", "LIVEKIT_SECRET"},
+	"LIVEKIT_KEYS_FILE":     {"LIVEKIT_KEY_FILE"},
+	"LIVEKIT_REDIS_ADDR":    {"LIVEKIT_REDIS_URL"},
+	"LIVEKIT_REDIS_ADDRESS": {"LIVEKIT_REDIS_URL"},
+	"LIVEKIT_REDIS_HOST":    {"LIVEKIT_REDIS_URL"},
+}
+
+// livekitsOwn are those that LiveKit's server documents. One .env may hold the
+// variables of both programs, so they are no reason for a warning.
+var livekitsOwn = []string{"LIVEKIT_CONFIG", "LIVEKIT_KEYS", "LIVEKIT_REGION", "LIVEKIT_TURN_CERT", "LIVEKIT_TURN_KEY"}
+
+// usualNames are those of ours that, without their prefix, many programs have.
+var usualNames = []string{"LOG_LEVEL", "LOG_FORMAT"}
+
+const (
+	ourPrefix   = "LIVEKIT_"
+	olderPrefix = "LK_"
+	// olderService begins the names of an older authorization service.
+	olderService = "LK_JWT_"
+)
+
+// mayBeMeant reports whether a variable may be meant for this program, which
+// does not read it.
+func mayBeMeant(name string) bool {
+	return !known(name) && (hasOurPrefix(name) || len(counterparts(name)) > 0)
+}
+
+func hasOurPrefix(name string) bool {
+	return strings.HasPrefix(name, ourPrefix) || strings.HasPrefix(name, olderService)
+}
+
+// counterparts are the variables of ours that hold what another one of that
+// name does: under another prefix, or without one.
+func counterparts(name string) []string {
+	if ours, ok := otherNames[name]; ok {
+		return ours
+	}
+	bare, older := strings.CutPrefix(name, olderPrefix)
+	isUsual := !older && (!strings.Contains(bare, "_") || slices.Contains(usualNames, bare))
+	if ours := ourPrefix + bare; known(ours) && !isUsual {
+		return []string{ours}
+	}
+	return nil
+}
+
+// other is a variable that is not ours, but may be meant for this program.
+type other struct {
+	name string
+	text secret.Text
+	ours []string // what it means, if that is clear
+	hint string   // that tells it
+	told bool     // by a fault
+}
+
+// findOthers returns those that are worth a word, sorted by name.
+func findOthers(env Environment) []*other {
+	var list []*other
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		text := clean(env[name].Reveal())
+		if text != "" && mayBeMeant(name) && !strings.ContainsFunc(name, invisible) && !isServiceLink(name, text) {
+			list = append(list, newOther(name, text))
+		}
+	}
+	return list
+}
+
+func newOther(name, text string) *other {
+	o := &other{name: name, text: secret.New(text), ours: counterparts(name)}
+	nearest, errors := nearestName(name)
+	switch {
+	case len(o.ours) > 0:
+		o.hint = ": here it is " + strings.Join(o.ours, " and ")
+	case errors <= typingErrors:
+		o.ours, o.hint = []string{nearest}, "; did you mean "+nearest+"?"
+	default:
+		o.hint = "; the nearest is " + nearest + ", and \"matrixrtc-auth help\" lists all"
+	}
+	return o
+}
+
+// instead says which other variables are set in the place of missing ones, ""
+// for none. They are not told again.
+func (j *judge) instead(missing []value) string {
+	var hints []string
+	for _, o := range j.others {
+		if slices.ContainsFunc(missing, func(v value) bool { return slices.Contains(o.ours, v.name) }) {
+			hints = append(hints, o.name+" is set: here it is "+strings.Join(o.ours, " and "))
+			o.told = true
+		}
+	}
+	return strings.Join(hints, "; ")
+}
+
+// otherVariables warns of those that are not ours but may be meant.
+func (j *judge) otherVariables() {
+	for _, o := range j.others {
+		if !o.told && !slices.Contains(livekitsOwn, o.name) && !j.isSaid(o) {
+			j.warn(value{name: o.name}, UnknownName, "not a variable of this program%s", o.hint)
+		}
+	}
+}
+
+// isSaid reports whether the variable of ours is set to the same.
+func (j *judge) isSaid(o *other) bool {
+	return len(o.ours) == 1 && j.variable(o.ours[0]).text.Equal(o.text)
+}
+
+// What Kubernetes sets in a pod for every Service: LIVEKIT_SERVICE_HOST,
+// LIVEKIT_PORT_7880_TCP_ADDR and, with a URL, LIVEKIT_PORT.
+var (
+	serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+	portURL     = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+)
+
+func isServiceLink(name, text string) bool {
+	return serviceLink.MatchString(name) || strings.HasSuffix(name, "_PORT") && portURL.MatchString(text)
+}
