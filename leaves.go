@@ -12,6 +12,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
@@ -24,6 +25,7 @@ import (
 
 // leaves is the part of the service that keeps delegated leaves.
 type leaves struct {
+	clock   *clock.Clock // of all that has to do with leaves
 	kind    config.StoreKind
 	store   leave.Store
 	standby *standby.Store // stands before the store; nil for memory alone
@@ -54,6 +56,7 @@ func openLeaves(ctx context.Context, cfg *config.Config, log *slog.Logger, count
 		return nil, nil
 	}
 	l := &leaves{
+		clock:  clock.New(),
 		kind:   cfg.Store.Kind,
 		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs},
 		named:  cfg.FullAccess,
@@ -73,11 +76,11 @@ func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
 	var err error
 	switch cfg.Store.Kind {
 	case config.StoreFile:
-		behind, err = filestore.Open(ctx, cfg.Store.Path, l.log)
+		behind, err = filestore.Open(ctx, cfg.Store.Path, l.clock, l.log)
 	case config.StoreRedis:
 		behind, err = redisstore.Open(ctx, redisstore.Options{
 			URL: cfg.Store.RedisURL, Password: cfg.Store.RedisPassword, Prefix: cfg.Store.RedisPrefix,
-			TLS: &tls.Config{RootCAs: cfg.RootCAs}, Log: l.log,
+			TLS: &tls.Config{RootCAs: cfg.RootCAs}, Log: l.log, Clock: l.clock,
 		})
 	default:
 		l.store = memstore.New()
@@ -94,6 +97,7 @@ func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
 func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave.Keeper {
 	return &leave.Keeper{
 		Store:  counted{l.store, counters},
+		Clock:  l.clock,
 		SFU:    newSFUClient(cfg, counters),
 		Events: l.events,
 		Holder: holder(),
@@ -208,7 +212,7 @@ func (l *leaves) delegation() *handler.Delegation {
 		return nil
 	}
 	return &handler.Delegation{
-		Events: l.events, Keeper: l.keeper, Limits: l.limits,
+		Events: l.events, Keeper: l.keeper, Limits: l.limits, Now: l.clock.Now,
 		Everyone: l.named.Everyone, Servers: l.named.Servers,
 	}
 }
@@ -219,7 +223,7 @@ func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status()
 func (l *leaves) health() handler.Health {
 	return handler.Health{
 		Degraded: l.degraded() || !l.keeper.SFUAnswers(),
-		Stalled:  l.keeper.Stalled(time.Now()),
+		Stalled:  l.keeper.Stalled(l.clock.Now()),
 	}
 }
 
@@ -282,7 +286,7 @@ func (l *leaves) watch(counters *metrics.Metrics) {
 		return map[string]float64{"degraded": degraded, "outages": float64(now.Outages), "copies": float64(now.Copies), "unmerged": float64(now.Unmerged)}
 	}})
 	counters.Watch(metrics.Gauge{Name: "leave_budget", Help: "The budget of requests to manage delayed events: rate and tokens of the homeserver that has the least, and how many homeservers have a lowered rate.", Label: "of", Values: func() map[string]float64 {
-		now := l.keeper.Budget.Status(time.Now())
+		now := l.keeper.Budget.Status(l.clock.Now())
 		return map[string]float64{"rate": now.Rate, "tokens": now.Tokens, "lowered": float64(now.Lowered)}
 	}})
 }

@@ -18,6 +18,8 @@ type Delegation struct {
 	Events Events
 	Keeper Keeper
 	Limits leave.Limits
+	// Now is the time by the clock that Keeper goes by; nil for time.Now.
+	Now func() time.Time
 	// Everyone says that the users of every server may delegate, otherwise
 	// those of Servers.
 	Everyone bool
@@ -42,6 +44,13 @@ type Keeper interface {
 	// Report writes down what has happened to a participant. With
 	// [leave.ErrAway] it could not, and wants to be told again.
 	Report(ctx context.Context, report leave.Report) error
+}
+
+func (d *Delegation) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
 }
 
 // offered reports whether anybody's leave would be taken over. Clients ask for
@@ -84,7 +93,7 @@ func (h *Handler) mayDelegate(ctx context.Context, x *exchange, server matrix.Se
 // takeOver keeps the leave of a participant.
 func (h *Handler) takeOver(ctx context.Context, x *exchange, key leave.Key, d delegation) error {
 	x.leave = &d
-	job := leave.New(key, x.user, d.id, d.delay, time.Now())
+	job := leave.New(key, x.user, d.id, d.delay, h.Delegation.now())
 	err := h.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, h.Delegation.Limits)
 	if limit, ok := errors.AsType[*leave.LimitError](err); ok {
 		h.Metrics.DelegationRefused(limit.Limit)

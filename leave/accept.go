@@ -101,8 +101,8 @@ func (k *Keeper) admit(ctx context.Context, job Job, n needed, limits Limits) er
 		return &LimitError{"user", "LIVEKIT_MAX_JOBS_PER_USER", limits.PerUser}
 	case n.all > 0 && there.All >= limits.All:
 		return &LimitError{"all", "LIVEKIT_MAX_JOBS", limits.All}
-	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, time.Now()),
-		n.loadOfUser > 0 && !k.Budget.shares(job.User.Server(), there.LoadOfUser+n.loadOfUser, there.Load-there.LoadOfUser, time.Now()):
+	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, k.now()),
+		n.loadOfUser > 0 && !k.Budget.shares(job.User.Server(), there.LoadOfUser+n.loadOfUser, there.Load-there.LoadOfUser, k.now()):
 		return &LimitError{Limit: "homeserver", Setting: "LIVEKIT_DELAYED_EVENT_RATE"}
 	}
 	return nil
@@ -205,7 +205,7 @@ func (k *Keeper) report(ctx context.Context, r Report) error {
 		return err
 	}
 	err = k.retry(ctx, job, func(ctx context.Context, current Job) error {
-		next := k.apply(current, r, time.Now())
+		next := k.apply(current, r, k.now())
 		_, err := k.Store.Save(ctx, next)
 		if err == nil && next.State != current.State {
 			k.logState(current, next)

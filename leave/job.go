@@ -28,7 +28,8 @@ const (
 )
 
 // Job is one delegated leave. It is a value: the methods return what it
-// becomes. Every time is the wall clock's.
+// becomes. Every time is by the clock of this process, which does not jump
+// (package clock).
 type Job struct {
 	Key
 	User    matrix.UserID // the owner; its server holds the delayed event

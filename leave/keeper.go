@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/matrix"
 )
 
@@ -16,7 +17,10 @@ import (
 // one thing that the state asks for on a bounded pool, and writes what follows.
 // All fields but Observe are required.
 type Keeper struct {
-	Store  Store
+	Store Store
+	// Clock is the one that the times of jobs are by; nil for one of its own,
+	// when nobody else makes jobs or writes them down.
+	Clock  *clock.Clock
 	SFU    SFU
 	Events Events
 	// Holder names this process among those that share the store.
@@ -75,7 +79,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		k.round(time.Now())
+		k.round(k.now())
 		k.claim(ctx, slots, &running)
 		select {
 		case <-ctx.Done():
@@ -88,11 +92,21 @@ func (k *Keeper) Run(ctx context.Context) {
 
 func (k *Keeper) init() {
 	k.once.Do(func() {
+		if k.Clock == nil {
+			k.Clock = clock.New()
+		}
 		k.wake = make(chan struct{}, 1)
-		k.started = time.Now()
-		k.beat.Store(time.Now().UnixMilli())
-		k.began.Store(time.Now().UnixMilli())
+		k.started = k.Clock.Now()
+		k.beat.Store(k.started.UnixMilli())
+		k.began.Store(k.started.UnixMilli())
 	})
+}
+
+// now is the time by which jobs are worked on. It does not jump when somebody
+// sets the wall clock.
+func (k *Keeper) now() time.Time {
+	k.init()
+	return k.Clock.Now()
 }
 
 // round notes that the loop goes on. After a long stop (a process that was
@@ -126,7 +140,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 	if free == 0 || ctx.Err() != nil {
 		return
 	}
-	claimed := time.Now()
+	claimed, ahead := k.now(), k.Clock.Ahead()
 	jobs, err := k.Store.Claim(ctx, k.Holder, claimed, free)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -139,7 +153,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 		k.logClaim(ctx, job)
 		running.Go(func() {
 			// What has begun is finished, also when the program ends.
-			k.act(context.WithoutCancel(ctx), task{job, claimed})
+			k.act(context.WithoutCancel(ctx), task{job, claimed, ahead})
 			<-slots
 			k.Wake()
 		})
@@ -149,13 +163,18 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 // task is a job lent to this process.
 type task struct {
 	Job
-	claimed time.Time // before the store was asked; with monotonic clock
+	claimed time.Time     // before the store was asked
+	ahead   time.Duration // of the wall clock then
 }
 
-// held reports whether the lease lasts for a while yet, by both clocks: the
-// wall's, which others go by, and the monotonic one, which does not jump.
-func (t task) held(now time.Time) bool {
-	return now.Sub(t.claimed) < t.LeaseTime() && now.Round(0).Before(t.Lease.Until)
+// held reports whether the lease lasts for a while yet: by our clock, and also
+// by what the wall clock says has passed. That may be more on a machine that
+// was paused as a whole, as virtual ones are.
+func (k *Keeper) held(t task) bool {
+	now := k.now()
+	passed := now.Sub(t.claimed)
+	byWall := passed + k.Clock.Ahead() - t.ahead
+	return max(passed, byWall) < t.LeaseTime() && now.Before(t.Lease.Until)
 }
 
 // act does the one thing that is most urgent for a job.
@@ -164,7 +183,7 @@ func (k *Keeper) act(ctx context.Context, t task) {
 		k.clear(ctx, t)
 		return
 	}
-	now := time.Now()
+	now := k.now()
 	if why := k.over(t.Job, now); why != "" {
 		k.end(ctx, t.Job, slog.LevelWarn, why)
 		return
@@ -186,14 +205,14 @@ func (k *Keeper) act(ctx context.Context, t task) {
 // restart starts the delay anew, if the homeserver's budget allows.
 func (k *Keeper) restart(ctx context.Context, t task) {
 	server := t.User.Server()
-	if wait := k.Budget.take(server, t.urgency(time.Now()), time.Now()); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.postponed(time.Now(), wait) })
+	if wait := k.Budget.take(server, t.urgency(k.now()), k.now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.postponed(k.now(), wait) })
 		return
 	}
-	if !t.held(time.Now()) {
+	if !k.held(t) {
 		return
 	}
-	sent := time.Now()
+	sent := k.now()
 	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
 	defer cancel()
 	err := k.Events.Restart(try, server, t.DelayID)
@@ -207,21 +226,21 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	default:
 		k.logFailure(t.Job, "restart", t.Restarts, err)
 		wait := k.backOff(server, err)
-		k.write(ctx, t.Job, func(j Job) Job { return j.RestartFailed(time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return j.RestartFailed(k.now(), wait) })
 	}
 }
 
 // send asks the SFU once more and sends the leave if the participant is gone.
 func (k *Keeper) send(ctx context.Context, t task) {
 	server := t.User.Server()
-	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(time.Now(), wait) })
+	if wait := k.Budget.take(server, sending, k.now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.sendPostponed(k.now(), wait) })
 		return
 	}
-	if !k.confirmed(ctx, t) || !t.held(time.Now()) {
+	if !k.confirmed(ctx, t) || !k.held(t) {
 		return
 	}
-	now := time.Now()
+	now := k.now()
 	try, cancel := context.WithTimeout(ctx, attempt(t.Delay))
 	defer cancel()
 	err := k.Events.Send(try, server, t.DelayID)
@@ -236,7 +255,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	default:
 		k.logFailure(t.Job, "send", t.Sends, err)
 		wait := k.backOff(server, err)
-		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return j.SendFailed(k.now(), wait) })
 	}
 }
 
@@ -245,14 +264,14 @@ func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 // cancel ends one delegation that was replaced.
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	server, id := t.User.Server(), t.Replaces[0]
-	if wait := k.Budget.take(server, sending, time.Now()); wait > 0 {
-		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(time.Now(), wait) })
+	if wait := k.Budget.take(server, sending, k.now()); wait > 0 {
+		k.write(ctx, t.Job, func(j Job) Job { return j.cancelPostponed(k.now(), wait) })
 		return
 	}
-	if !t.held(time.Now()) {
+	if !k.held(t) {
 		return
 	}
-	sent := time.Now()
+	sent := k.now()
 	try, stop := context.WithTimeout(ctx, attempt(t.Delay))
 	defer stop()
 	err := k.Events.Cancel(try, server, id)
@@ -263,7 +282,7 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	default:
 		k.logFailure(t.Job, "cancel", t.Cancels, err)
 		wait := k.backOff(server, err)
-		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return j.CancelFailed(k.now(), wait) })
 	}
 }
 
@@ -271,14 +290,14 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 func (k *Keeper) backOff(server matrix.ServerName, err error) time.Duration {
 	wait := retryAfter(err)
 	if matrix.ResultOf(err) == matrix.ResultLimited {
-		k.Budget.limited(server, wait, time.Now())
+		k.Budget.limited(server, wait, k.now())
 	}
 	return wait
 }
 
 // answered is told what came of an action that was due at due and began at sent.
 func (k *Keeper) answered(t task, action string, sent, due time.Time, err error) {
-	k.shares.answered(t.User.Server(), time.Since(sent))
+	k.shares.answered(t.User.Server(), k.Clock.Since(sent))
 	if k.Observe != nil {
 		k.Observe(action, matrix.ResultOf(err), max(sent.Sub(due), 0))
 	}

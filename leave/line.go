@@ -20,7 +20,7 @@ const (
 // clients come back to rooms that are not there, and give up.
 func (k *Keeper) watchLine(ctx context.Context) {
 	for pause := lineBroken; sleep(ctx, pause); {
-		began := time.Now()
+		began := k.now()
 		err := k.SFU.Watch(ctx)
 		pause = linePause
 		switch {
@@ -29,7 +29,7 @@ func (k *Keeper) watchLine(ctx context.Context) {
 		case err != nil:
 			k.ping(ctx)
 			continue
-		case time.Since(began) > linePause:
+		case k.Clock.Since(began) > linePause:
 			pause = lineBroken
 		}
 		k.lineEnded(ctx)
@@ -39,7 +39,7 @@ func (k *Keeper) watchLine(ctx context.Context) {
 // lineEnded finds out whether the SFU has ended, or a proxy was tired of a
 // connection without requests.
 func (k *Keeper) lineEnded(ctx context.Context) {
-	now := time.Now()
+	now := k.now()
 	if k.ping(ctx) && k.lostRooms(ctx) {
 		k.Log.Warn("leave: the SFU has restarted")
 		k.watch.failed(now) // watchSFU welcomes it

@@ -120,6 +120,7 @@ func (m *model) run() {
 		m.reconnect, m.reconnect, m.takeOver, m.sfuAway, m.sfuRestarts, m.homeserverAway, m.homeserverLimits,
 		m.programRestarts, m.otherFreezes, m.nothing, m.nothing,
 		m.proxyAnswers, m.noRoomCanBeCreated, m.delegateAgain, m.delegateAnother, m.delegateNothing,
+		m.clockIsSet,
 	}
 	for range 15 {
 		time.Sleep(settled + time.Duration(m.random.IntN(40_000))*time.Millisecond)
@@ -172,7 +173,7 @@ func (m *model) delegateAnother() {
 
 // delegateAgain: the client asks for another token and sends its leave along.
 func (m *model) delegateAgain() {
-	job := leave.New(key, user(m.t), delayID(m.t, m.leave()), m.delay, time.Now())
+	job := leave.New(key, user(m.t), delayID(m.t, m.leave()), m.delay, m.clock.Now())
 	if err := m.current().Delegate(m.t.Context(), job, many); err != nil {
 		m.fatalf("delegating again: %v", err)
 	}
@@ -181,7 +182,7 @@ func (m *model) delegateAgain() {
 // delegateNothing: the client delegates a leave that its homeserver does not
 // have, and then another one.
 func (m *model) delegateNothing() {
-	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, time.Now())
+	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, m.clock.Now())
 	if err := m.current().Delegate(m.t.Context(), bogus, many); err != nil {
 		m.fatalf("delegating nothing: %v", err)
 	}
@@ -291,6 +292,14 @@ func (m *model) otherFreezes() {
 	m.other.freeze(time.Duration(m.random.IntN(30_000)) * time.Millisecond)
 }
 
+// clockIsSet: the wall clock of the keepers' machine, and perhaps of the SFU's,
+// is set, in the middle of something else or not.
+func (m *model) clockIsSet() {
+	m.set(func() { m.elsewhere = m.random.IntN(2) == 0 })
+	m.machine.Set(jumps[m.random.IntN(len(jumps))])
+	[]func(){m.nothing, m.reconnect, m.sfuAway, m.sfuRestarts}[m.random.IntN(4)]()
+}
+
 func (m *model) programRestarts() {
 	m.stop()
 	<-m.ended
@@ -327,7 +336,7 @@ func (m *model) startOther() *frozen {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	keeper := &leave.Keeper{
-		Store: m.store, SFU: f, Events: m.world, Holder: "other", Grace: grace, Interval: m.interval,
+		Store: m.store, Clock: m.clock, SFU: f, Events: m.world, Holder: "other", Grace: grace, Interval: m.interval,
 		Jitter: m.jitter, Budget: &leave.Budget{}, Log: m.log,
 	}
 	go func() {

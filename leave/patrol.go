@@ -22,7 +22,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 		if down, _ := k.watch.state(); down {
 			continue
 		}
-		now := time.Now()
+		now := k.now()
 		rooms, err := k.Store.ClaimRooms(ctx, now, k.every(now), patrolMost)
 		if err != nil {
 			continue // the claim of jobs reports the same store
@@ -65,7 +65,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
 		return
 	}
 	k.sfuAnswered()
-	now := time.Now()
+	now := k.now()
 	k.listen(jobs, sessions, now)
 	var missing []Job
 	for _, job := range jobs {
@@ -98,20 +98,20 @@ func found(job Job, session string, now time.Time) func(Job) Job {
 // Whether they left it or the SFU has lost it is asked at once, so that the
 // room is there for who comes back.
 func (k *Keeper) miss(ctx context.Context, room sfu.Room, jobs []Job) {
-	forgotten, err := k.forgotten(ctx, room, jobs...)
+	remade, err := k.remade(ctx, room, jobs...)
 	if err != nil {
 		k.unheard(ctx, jobs, err)
 		return
 	}
-	now := time.Now()
+	now := k.now()
 	outage := k.watch.outage(k.Grace, now)
 	for _, job := range jobs {
 		k.write(ctx, job, func(j Job) Job {
 			switch {
 			case j.State != Connected:
 				return j
-			case forgotten:
-				return j.Forgotten(now, k.Grace.Outage)
+			case !remade.IsZero():
+				return j.Forgotten(now, remade, k.Grace.Outage)
 			}
 			return j.Absent(now, k.Grace.Confirm, outage)
 		})
@@ -125,7 +125,7 @@ func (k *Keeper) unheard(ctx context.Context, jobs []Job, err error) {
 		return // the program ends
 	}
 	k.sfuFailed(err)
-	now := time.Now()
+	now := k.now()
 	for _, job := range jobs {
 		if job.State == Connected && job.SilentSince.IsZero() {
 			k.write(ctx, job, func(j Job) Job { return j.unheard(now) })

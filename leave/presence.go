@@ -11,10 +11,11 @@ import (
 // presence is what the SFU says of a participant.
 type presence struct {
 	session string // participant.sid, "" when it is not there
-	// forgotten: it is not there because the SFU has lost its room. It
-	// restarted so quickly that nobody saw it away, and everybody is still to
-	// come back. The room has been created again, or they could not.
-	forgotten bool
+	// remade, unless zero, says that it is not there because the SFU has lost
+	// its room, and when the room there now was made. The SFU restarted so
+	// quickly that nobody saw it away, and everybody is still to come back. The
+	// room has been created again, or they could not.
+	remade time.Time
 }
 
 // ask asks the SFU for the job's participant. While the SFU is away nobody asks
@@ -28,7 +29,7 @@ func (k *Keeper) ask(ctx context.Context, j Job) (presence, error) {
 	defer cancel()
 	session, err := k.SFU.Session(asking, j.Room, j.Identity)
 	if err == nil && session == "" && !j.RoomSeen.IsZero() && !j.ClearLeave {
-		there.forgotten, err = k.forgotten(ctx, j.Room, j)
+		there.remade, err = k.remade(ctx, j.Room, j)
 	}
 	if err != nil {
 		k.sfuFailed(err)
@@ -39,20 +40,30 @@ func (k *Keeper) ask(ctx context.Context, j Job) (presence, error) {
 	return there, err
 }
 
-// forgotten reports whether the SFU has lost the room that one of the jobs'
-// participants was in, and creates it again if nobody has.
-func (k *Keeper) forgotten(ctx context.Context, room sfu.Room, jobs ...Job) (bool, error) {
+// remade returns when the room was made anew, if the SFU has lost the one that
+// one of the jobs' participants was in, else the zero time. It creates the room
+// again if nobody has.
+func (k *Keeper) remade(ctx context.Context, room sfu.Room, jobs ...Job) (time.Time, error) {
 	since, err := k.roomSince(ctx, room)
-	if err == nil && since.IsZero() {
-		return true, k.createRoom(ctx, room)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case since.IsZero():
+		return k.now(), k.createRoom(ctx, room)
+	case slices.ContainsFunc(jobs, func(j Job) bool { return j.isBefore(since) }):
+		return since, nil
 	}
-	return slices.ContainsFunc(jobs, func(j Job) bool { return j.isBefore(since) }), err
+	return time.Time{}, nil
 }
 
+// roomSince returns when, by our clock, the room was made that is there now, at
+// the latest: when our host's wall clock was set, nobody knows whether the SFU's
+// was. A room that is taken for a newer one costs a grace, once.
 func (k *Keeper) roomSince(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	return k.SFU.RoomSince(ctx, room)
+	since, err := k.SFU.RoomSince(ctx, room)
+	return later(since, k.Clock.Steady(since)), err
 }
 
 // clockSkew is how far the SFU's clock and ours may be apart.
@@ -67,7 +78,7 @@ func (j Job) isBefore(since time.Time) bool {
 // look asks the SFU whether the participant is there.
 func (k *Keeper) look(ctx context.Context, t task) {
 	there, err := k.ask(ctx, t.Job)
-	now := time.Now()
+	now := k.now()
 	outage := k.watch.outage(k.Grace, now)
 	switch {
 	case err != nil:
@@ -75,8 +86,8 @@ func (k *Keeper) look(ctx context.Context, t task) {
 		k.write(ctx, t.Job, func(j Job) Job { return j.Unanswered(now, outage, trusted) })
 	case there.session != "":
 		k.write(ctx, t.Job, func(j Job) Job { return j.Present(now, there.session) })
-	case there.forgotten:
-		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) })
+	case !there.remade.IsZero():
+		k.write(ctx, t.Job, func(j Job) Job { return j.Forgotten(now, there.remade, k.Grace.Outage) })
 	default:
 		k.missed(t.Job, outage)
 		k.write(ctx, t.Job, func(j Job) Job { return j.Absent(now, k.Grace.Confirm, outage) })
@@ -87,7 +98,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 // sent is gone. If it is not, or that is not known, what follows is written.
 func (k *Keeper) confirmed(ctx context.Context, t task) bool {
 	there, err := k.ask(ctx, t.Job)
-	now := time.Now()
+	now := k.now()
 	outage := k.watch.outage(k.Grace, now)
 	var change func(Job) Job
 	switch {
@@ -95,8 +106,8 @@ func (k *Keeper) confirmed(ctx context.Context, t task) bool {
 		change = func(j Job) Job { return j.doubted(now) }
 	case err != nil:
 		return true
-	case there.forgotten:
-		change = func(j Job) Job { return j.Forgotten(now, k.Grace.Outage) }
+	case !there.remade.IsZero():
+		change = func(j Job) Job { return j.Forgotten(now, there.remade, k.Grace.Outage) }
 	case there.session == "" && outage > 0 && !t.ClearLeave:
 		// Decided before the SFU was away: everybody has time to come back.
 		change = func(j Job) Job { return j.leaving(now, outage) }

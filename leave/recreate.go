@@ -30,8 +30,8 @@ func (k *Keeper) welcome(ctx context.Context, since time.Time) (left []sfu.Room)
 	if len(left) > 0 && !k.answers(ctx) {
 		return nil
 	}
-	k.watch.recovered(time.Now())
-	k.Log.Info("leave: the SFU answers again", "after", time.Since(since).Round(time.Millisecond), "rooms_missing", len(left))
+	k.watch.recovered(k.now())
+	k.Log.Info("leave: the SFU answers again", "after", k.Clock.Since(since).Round(time.Millisecond), "rooms_missing", len(left))
 	k.Wake()
 	return left
 }
@@ -82,6 +82,6 @@ func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	k.logSeldom(k.watch.roomFailed(time.Now()), "leave: creating a room again", err, "room", room)
+	k.logSeldom(k.watch.roomFailed(k.now()), "leave: creating a room again", err, "room", room)
 	return fmt.Errorf("%w: %w", errNotCreated, err)
 }

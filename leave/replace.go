@@ -102,7 +102,7 @@ func (j Job) Ended(now time.Time) Job {
 // clear cancels what an ended job had replaced, one at a time. The job goes
 // when nothing is left, or all has fired by now.
 func (k *Keeper) clear(ctx context.Context, t task) {
-	switch now := time.Now(); {
+	switch now := k.now(); {
 	case len(t.Replaces) == 0:
 		k.end(ctx, t.Job, slog.LevelInfo, "what it replaced is cancelled")
 	case !now.Before(t.Deadline):

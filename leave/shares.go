@@ -100,11 +100,11 @@ func (s *shares) answered(server matrix.ServerName, took time.Duration) {
 // visit does what the job's homeserver is asked for, unless as many workers as
 // it may have are there already: then the job is postponed.
 func (k *Keeper) visit(ctx context.Context, t task, u urgency, do func(context.Context, task), postponed func(Job, time.Time, time.Duration) Job) {
-	server, now := t.User.Server(), time.Now()
+	server, now := t.User.Server(), k.now()
 	release, ok := k.shares.take(server, u, now)
 	if !ok {
 		wait := k.shares.crowded(server, t.Delay, now)
-		k.write(ctx, t.Job, func(j Job) Job { return postponed(j, time.Now(), wait) })
+		k.write(ctx, t.Job, func(j Job) Job { return postponed(j, k.now(), wait) })
 		return
 	}
 	defer release()

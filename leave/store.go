@@ -34,8 +34,9 @@ var (
 // job has ended and another was put: who still holds the old one must not
 // overwrite the new. Claim and Save keep the order of the due jobs by
 // [Job.Due]; a job that is lent is not due before its lease ends. Times are
-// kept to the millisecond. A write that returns another error than those above
-// may have happened, or happen yet.
+// kept to the millisecond, and are by the callers' clock, which does not jump: a
+// store that others share, or that outlives the process, translates. A write
+// that returns another error than those above may have happened, or happen yet.
 type Store interface {
 	// Put stores a job just delegated, in place of an earlier one of its key
 	// (by [Job.After]), which is returned; [Job.Replacing] is applied, so that

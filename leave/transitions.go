@@ -119,10 +119,11 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 }
 
 // Forgotten is told by the SFU: the room of the participant is not the one that
-// it was in. Everybody was thrown out and has outage to come back.
-func (j Job) Forgotten(now time.Time, outage time.Duration) Job {
+// it was in, but was made at remade. Everybody was thrown out and has outage to
+// come back. That holds once for a room, also when the SFU's clock is ahead.
+func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
-	j.RoomSeen = now
+	j.RoomSeen = later(now, remade)
 	if j.State == Waiting {
 		j.Deadline = later(j.Deadline, now.Add(outage))
 		return j.waiting(now)

@@ -72,7 +72,7 @@ var happenings = map[string]func(j Job) Job{
 	"asked: only the session that left is there":         func(j Job) Job { return j.Present(afterwards, mine) },
 	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
 	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
-	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, testGrace.Outage) },
+	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, noon, testGrace.Outage) },
 	"the same leave is delegated again":                  func(j Job) Job { return delegated("syd_a", j) },
 	"another leave is delegated":                         func(j Job) Job { return delegated("syd_b", j) },
 	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },

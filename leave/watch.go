@@ -153,12 +153,12 @@ func (k *Keeper) sfuFailed(err error) {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, errNotCreated):
 	case ok && e.Answered:
-		k.logSeldom(k.watch.refused(time.Now(), e.Cause == sfu.CauseUnauthorized), "leave: the SFU did not say who is there", err)
+		k.logSeldom(k.watch.refused(k.now(), e.Cause == sfu.CauseUnauthorized), "leave: the SFU did not say who is there", err)
 	default:
 		if down, _ := k.watch.state(); !down {
 			k.Log.Warn("leave: the SFU does not answer", "err", err)
 		}
-		k.watch.failed(time.Now())
+		k.watch.failed(k.now())
 	}
 }
 
@@ -183,7 +183,7 @@ func (k *Keeper) watchSFU(ctx context.Context) {
 			insisting.Go(func() { k.insist(ctx, left) })
 		}
 		if down, _ := k.watch.state(); down {
-			sleep(ctx, pollPause(time.Since(since)))
+			sleep(ctx, pollPause(k.Clock.Since(since)))
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/memstore"
 	"matrixrtc-auth/matrix"
@@ -20,6 +22,8 @@ import (
 // the client of one user.
 type world struct {
 	t        *testing.T
+	machine  clocktest.Machine
+	clock    *clock.Clock // of the keepers
 	store    leave.Store
 	keeper   *leave.Keeper
 	stop     context.CancelFunc
@@ -42,6 +46,7 @@ type world struct {
 	line       chan struct{} // closed when the SFU ends
 	asked      int
 	created    []sfu.Room
+	elsewhere  bool      // the SFU is on another machine
 	noRoom     sfu.Room  // one that is not there whatever roomAt is
 	roomAt     time.Time // when the room was made, zero while there is none
 	hsDown     bool
@@ -69,6 +74,7 @@ var (
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler), budget: &leave.Budget{}}
+	w.clock = w.machine.Clock()
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -89,7 +95,7 @@ func (w *world) start() {
 		events = w.answers
 	}
 	keeper := &leave.Keeper{
-		Store: w.store, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
+		Store: w.store, Clock: w.clock, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
 		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
 	}
@@ -120,7 +126,7 @@ func (w *world) current() *leave.Keeper {
 func (w *world) delegate(id string, delay time.Duration) {
 	w.t.Helper()
 	w.schedule(id, delay)
-	job := leave.New(key, user(w.t), delayID(w.t, id), delay, time.Now())
+	job := leave.New(key, user(w.t), delayID(w.t, id), delay, w.clock.Now())
 	if err := w.current().Delegate(w.t.Context(), job, leave.Limits{PerUser: 100, All: 1000}); err != nil {
 		w.t.Fatal(err)
 	}

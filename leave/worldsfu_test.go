@@ -12,8 +12,16 @@ import (
 
 func (w *world) makeRoom() {
 	if w.roomAt.IsZero() {
-		w.roomAt = time.Now()
+		w.roomAt = w.sfuTime()
 	}
+}
+
+// sfuTime is what the SFU's wall clock shows.
+func (w *world) sfuTime() time.Time {
+	if w.elsewhere {
+		return time.Now()
+	}
+	return w.machine.Wall()
 }
 
 func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {

@@ -48,7 +48,7 @@ func (k *Keeper) end(ctx context.Context, job Job, level slog.Level, why string)
 			return nil
 		}
 		if len(current.Replaces) > 0 && current.State != Cancelling {
-			_, err := k.Store.Save(ctx, current.Ended(time.Now()))
+			_, err := k.Store.Save(ctx, current.Ended(k.now()))
 			return err
 		}
 		return k.Store.Delete(ctx, current)

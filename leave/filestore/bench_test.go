@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/leavetest"
 )
@@ -43,7 +44,7 @@ func BenchmarkPut(b *testing.B) {
 
 func benched(b *testing.B, path string) *Store {
 	b.Helper()
-	s, err := Open(context.Background(), path, slog.New(slog.DiscardHandler))
+	s, err := Open(context.Background(), path, clock.New(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

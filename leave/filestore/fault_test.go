@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"matrixrtc-auth/internal/clock"
 )
 
 // trouble is a fault that tests switch on, for some operations.
@@ -108,7 +110,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 // onDisk returns the jobs that another process would find now.
 func onDisk(t *testing.T, p place) []int {
 	t.Helper()
-	copied := place{filepath.Join(t.TempDir(), "leaves.db"), &logBuffer{}}
+	copied := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, &logBuffer{}}
 	copied.write(t, p.read(t))
 	s := copied.open(t, osDisk{}, spare)
 	defer s.Close()
@@ -123,7 +125,7 @@ func TestDiskFullAtStart(t *testing.T) {
 		p := newPlace(t)
 		put(t, p.open(t, osDisk{}, spare), 1)
 		p.write(t, append(p.read(t), "torn"...))
-		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.log} // the other has the lock
+		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, p.log} // the other has the lock
 		moved.write(t, p.read(t))
 		full := trouble{err: syscall.ENOSPC, ops: []string{"create"}}
 		full.on.Store(true)
@@ -268,7 +270,7 @@ func TestLocked(t *testing.T) {
 		p := newPlace(t)
 		put(t, p.open(t, osDisk{}, spare), 1)
 		start := time.Now()
-		_, err := Open(t.Context(), p.path, nil)
+		_, err := Open(t.Context(), p.path, clock.New(), nil)
 		if took := time.Since(start); err == nil || took != 15*time.Second {
 			t.Errorf("opened by two: %v after %v", err, took)
 		} else if !strings.Contains(err.Error(), p.path) {
@@ -276,7 +278,7 @@ func TestLocked(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := Open(ctx, p.path, nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Open(ctx, p.path, clock.New(), nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("opened by two: %v", err)
 		}
 	})

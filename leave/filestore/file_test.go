@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/leavetest"
 )
@@ -119,7 +120,7 @@ func TestLeasesEndWithTheProcess(t *testing.T) {
 	}
 	s.Close()
 	s = p.open(t, osDisk{}, spare)
-	if lent, err = s.Claim(t.Context(), "other", begin, 1); err != nil || len(lent) != 1 {
+	if lent, err = s.Claim(t.Context(), "other", p.machine.Wall(), 1); err != nil || len(lent) != 1 {
 		t.Errorf("claimed %v, %v", lent, err)
 	}
 }
@@ -156,7 +157,7 @@ func TestOpenRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{filepath.Join(dir, "missing", "leaves.db"), filepath.Join(dir, "directory")} {
-		s, err := Open(t.Context(), path, slog.New(slog.DiscardHandler))
+		s, err := Open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler))
 		if err == nil {
 			s.Close()
 			t.Errorf("%s was opened", path)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/clock/clocktest"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -38,20 +39,29 @@ func job(tb testing.TB, n int) leave.Job {
 	return leave.New(key, user, id, time.Hour, begin)
 }
 
-// place is where a test has its file, and what is logged about it.
+// place is where a test has its file, on which machine, and what is logged
+// about it.
 type place struct {
-	path string
-	log  *logBuffer
+	path    string
+	machine *clocktest.Machine
+	log     *logBuffer
 }
 
 func newPlace(tb testing.TB) place {
-	return place{filepath.Join(tb.TempDir(), "leaves.db"), &logBuffer{}}
+	return place{filepath.Join(tb.TempDir(), "leaves.db"), newMachine(), &logBuffer{}}
+}
+
+// newMachine returns one whose clock shows begin, or later.
+func newMachine() *clocktest.Machine {
+	var m clocktest.Machine
+	m.Set(time.Until(begin) + time.Minute)
+	return &m
 }
 
 // open opens the file with a disk, closed when the test ends.
 func (p place) open(tb testing.TB, d disk, spare int64) *Store {
 	tb.Helper()
-	s, err := open(context.Background(), p.path, slog.New(slog.NewTextHandler(p.log, nil)), d, spare)
+	s, err := open(context.Background(), p.path, p.machine.Clock(), slog.New(slog.NewTextHandler(p.log, nil)), d, spare)
 	if err != nil {
 		tb.Fatal(err)
 	}

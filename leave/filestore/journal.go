@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave"
 )
 
@@ -24,6 +25,7 @@ type journal struct {
 	disk  disk
 	path  string
 	jobs  *memory
+	clock *clock.Clock
 	log   *slog.Logger
 	spare int64
 
@@ -93,12 +95,14 @@ func (j *journal) writeLine(keys []leave.Key) error {
 	return nil
 }
 
-// state returns the jobs of keys as they are now.
+// state returns the jobs of keys as they are now, by the wall clock: that is
+// all that the next process has in common with this one.
 func (j *journal) state(keys []leave.Key) record {
 	var r record
+	ahead := j.clock.Ahead()
 	for _, key := range keys {
 		if job, err := j.jobs.Get(context.Background(), key); err == nil {
-			r.Jobs = append(r.Jobs, job)
+			r.Jobs = append(r.Jobs, job.Moved(ahead))
 		} else {
 			r.Ended = append(r.Ended, ended(key))
 		}

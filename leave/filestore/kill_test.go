@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
 )
 
 // child is the variable that has TestKill write to the file it names until it
@@ -18,7 +21,7 @@ const child = "FILESTORE_TEST_CHILD"
 // writeForEver says of each write when it is acknowledged, and of what ends a
 // job also when it begins.
 func writeForEver(t *testing.T, path string) {
-	s, err := open(t.Context(), path, slog.New(slog.DiscardHandler), osDisk{}, 20_000)
+	s, err := open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler), osDisk{}, 20_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +58,7 @@ func TestKill(t *testing.T) {
 		return
 	}
 	p := newPlace(t)
+	p.machine = &clocktest.Machine{}
 	last := map[int]string{} // what was said last of each job
 	for round := range 4 {
 		writeUntilKilled(t, p.path, 400+100*round, last)
@@ -79,8 +83,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// wantAllDue checks that each job can be claimed now, and once: none was due
-// before the time of begin.
+// wantAllDue checks that each job can be claimed now, and once. By this clock
+// none was due for years: all were written as of begin.
 func wantAllDue(t *testing.T, s *Store) {
 	t.Helper()
 	now, all := time.Now(), len(s.Keys())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave/memstore"
 )
 
@@ -22,25 +23,26 @@ const (
 )
 
 // Open opens the store in the file at path, or begins it; the directory must
-// be there. All jobs in it are due at once ([leave.Job.Resumed]). Beside the
-// file there are path.lock, which stays, and path.new while the file is written
-// anew.
+// be there. All jobs in it are due at once ([leave.Job.Resumed]). Their times
+// are clk's; in the file they are the wall clock's, for the next process. Beside
+// the file there are path.lock, which stays, and path.new while the file is
+// written anew.
 //
 // A damaged file is renamed to path.corrupt-<time>, reported to log, and a new
 // one begun with what could be read of it. When the disk does not take the new
 // file either, that is reported too, and every write tells of it until it
 // does. Errors are those that only somebody else can help against: no access,
 // no directory, or another process that does not give the file up for 15 s.
-func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
-	return open(ctx, path, log, osDisk{}, spare)
+func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
+	return open(ctx, path, clk, log, osDisk{}, spare)
 }
 
-func open(ctx context.Context, path string, log *slog.Logger, d disk, spare int64) (*Store, error) {
+func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, d disk, spare int64) (*Store, error) {
 	lock, err := acquire(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{disk: d, path: path, jobs: memstore.New(), log: log, spare: spare}
+	j := &journal{disk: d, path: path, jobs: memstore.New(), clock: clk, log: log, spare: spare}
 	if err := j.open(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -75,7 +77,7 @@ func (j *journal) open() error {
 	if err != nil {
 		return fmt.Errorf("the leave file cannot be read: %w", err)
 	}
-	resume(j.jobs, time.Now())
+	resume(j.jobs, j.clock)
 	if err := j.disk.remove(j.successor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		j.log.Warn("leave file: removing what a process left that was killed", "err", err)
 	}
@@ -93,13 +95,15 @@ func (j *journal) open() error {
 	return nil
 }
 
-// resume has everything due that was read: how long nobody looked after it is
-// not known. The disk learns of it with the next write to each job.
-func resume(jobs *memory, now time.Time) {
-	ctx := context.Background()
+// resume has everything due that was read, by the wall clock of its time: how
+// long nobody looked after it is not known. The disk learns of it with the next
+// write to each job.
+func resume(jobs *memory, clk *clock.Clock) {
+	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
 		if job, err := jobs.Get(ctx, key); err == nil {
-			_, _ = jobs.Save(ctx, job.Resumed(now)) // the version is the last: nobody else writes yet
+			job = job.Moved(-ahead).NotAhead(now).Resumed(now)
+			_, _ = jobs.Save(ctx, job) // the version is the last: nobody else writes yet
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
 	"matrixrtc-auth/leave/leavetest"
@@ -12,7 +13,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leave.Store {
-		s, err := filestore.Open(t.Context(), filepath.Join(t.TempDir(), "leaves.db"), slog.New(slog.DiscardHandler))
+		s, err := filestore.Open(t.Context(), filepath.Join(t.TempDir(), "leaves.db"), clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

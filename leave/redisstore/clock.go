@@ -4,63 +4,65 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"matrixrtc-auth/internal/clock"
 )
 
 // slack is the difference between two clocks that is let be: the time that an
 // answer takes makes it uncertain.
 const slack = time.Second
 
-// concede is how long after a correction of ours, or the first contact, a jump
-// is taken to be our own: a machine that was paused as a whole finds all others
-// ahead, and one that has just come knows least; the others know better.
+// concede is how long after a correction of ours, or the first contact, one that
+// others make is believed: a machine that was paused as a whole takes Redis'
+// clock for the one that jumped, and one that has just come knows least.
 const concede = time.Minute
 
-// clock knows the store's time, which is Redis' with a correction: by the wall
-// clock, to translate the times of jobs, and by the monotonic one, which does
-// not jump, to limit commands. Of the three clocks the one that jumps is the
-// one that the other two disagree with.
-type clock struct {
-	wall func() time.Time
+// storeClock knows the store's time, which is Redis' with a correction, by our
+// clock, which never jumps. When the two disagree it is Redis' that was set, or
+// another server has taken over; what all times in the store are by is what our
+// clock says.
+type storeClock struct {
+	ours *clock.Clock
 
 	mu         sync.Mutex
 	last       moment
-	difference time.Duration // the store's time less our wall clock's
+	difference time.Duration // the store's time less ours
 	corrected  time.Time     // when we last changed the correction, or began …
 	replaced   int64         // … and from what
 }
 
-// moment is one instant by every clock.
+// moment is one instant by both clocks.
 type moment struct {
 	store      int64 // milliseconds
-	wall       time.Time
-	monotonic  time.Time
+	ours       time.Time
 	correction int64 // what is added to Redis' clock, milliseconds
 }
 
 // verdict is what an answer said about the clocks.
 type verdict struct {
-	jump       time.Duration // of Redis' clock, if it did
+	jump       time.Duration // of the store's time, if it did
 	correction int64         // in force when it did
 	changed    bool          // the difference to ours has
 	difference time.Duration
 }
 
-// heard takes the time in an answer to what was sent when our wall clock showed
-// sent.
-func (c *clock) heard(store, correction int64, sent time.Time) verdict {
-	now := moment{store, c.wall(), time.Now(), correction}
+// heard takes the time in an answer to what was sent when our clock showed sent.
+func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
+	now := moment{store, c.ours.Now(), correction}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if jump := c.jump(now, sent); jump != 0 {
-		switch recently := now.monotonic.Sub(c.corrected) < concede; {
-		case !recently:
-			return verdict{jump: jump, correction: correction}
-		case correction == c.replaced:
+		recently := now.ours.Sub(c.corrected) < concede
+		switch byOthers := correction != c.last.correction; {
+		case recently && byOthers:
+		case recently && correction == c.replaced:
 			return verdict{} // an answer from before
+		default:
+			return verdict{jump: jump, correction: correction}
 		}
 	}
-	if c.last.monotonic.IsZero() {
-		c.corrected, c.replaced = now.monotonic, math.MinInt64
+	if c.last.ours.IsZero() {
+		c.corrected, c.replaced = now.ours, math.MinInt64
 	}
 	c.last = now
 	before := c.difference
@@ -69,34 +71,32 @@ func (c *clock) heard(store, correction int64, sent time.Time) verdict {
 }
 
 // correct is told that the correction from has been replaced.
-func (c *clock) correct(from int64) {
+func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.corrected, c.replaced = time.Now(), from
+	c.corrected, c.replaced = c.ours.Now(), from
 }
 
-// jump returns by how much Redis' clock, and no other, has jumped.
-func (c *clock) jump(now moment, sent time.Time) time.Duration {
-	if c.last.monotonic.IsZero() {
+// jump returns by how much the store's time has jumped.
+func (c *storeClock) jump(now moment, sent time.Time) time.Duration {
+	if c.last.ours.IsZero() {
 		return 0
 	}
-	passed := now.monotonic.Sub(c.last.monotonic)
+	passed := now.ours.Sub(c.last.ours)
 	// An answer takes its time, as the last one did, and clocks drift.
-	tolerance := 2*slack + max(0, now.wall.Sub(sent)) + passed/1000
-	ours := now.wall.Sub(c.last.wall) - passed
-	theirs := time.Duration(now.store-c.last.store)*time.Millisecond - passed
-	if theirs.Abs() > tolerance && ours.Abs() <= tolerance {
-		return theirs
+	tolerance := 2*slack + now.ours.Sub(sent) + passed/1000
+	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
+	if jump.Abs() > tolerance {
+		return jump
 	}
 	return 0
 }
 
 // compare sets the difference if the one there is cannot be right.
-func (c *clock) compare(now moment, sent time.Time) {
-	least := time.UnixMilli(now.store).Sub(now.wall) - slack
+func (c *storeClock) compare(now moment, sent time.Time) {
+	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack
 	switch {
-	case most < least: // our clock was set back in between
 	case least <= 0 && 0 <= most:
 		c.difference = 0
 	case least <= c.difference && c.difference <= most:
@@ -106,13 +106,13 @@ func (c *clock) compare(now moment, sent time.Time) {
 }
 
 // in returns the store's time after wait, rather early than late.
-func (c *clock) in(wait time.Duration) int64 {
+func (c *storeClock) in(wait time.Duration) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.last.store + (time.Since(c.last.monotonic) + wait).Milliseconds()
+	return c.last.store + (c.ours.Since(c.last.ours) + wait).Milliseconds()
 }
 
-func (c *clock) ahead() time.Duration {
+func (c *storeClock) ahead() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.difference

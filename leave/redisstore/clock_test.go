@@ -1,32 +1,30 @@
 package redisstore
 
 import (
-	"reflect"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"matrixrtc-auth/leave"
+	"matrixrtc-auth/internal/clock/clocktest"
 )
 
 // bench is a clock with the others that it is told of, all virtual.
 type bench struct {
-	clock
-	wrong   time.Duration // our wall clock's, beyond the monotonic one
-	redis   time.Duration // Redis'
-	applied int64         // the correction that is in force
+	storeClock
+	machine clocktest.Machine // ours
+	redis   time.Duration     // Redis' clock is ahead by it
+	applied int64             // the correction that is in force
 }
 
 func newBench() *bench {
 	b := &bench{}
-	b.wall = wallClock(func() time.Time { return time.Now().Add(b.wrong) })
+	b.ours = b.machine.Clock()
 	return b
 }
 
 // hear has an answer come that took so long.
 func (b *bench) hear(taking time.Duration) verdict {
-	sent := b.wall()
+	sent := b.ours.Now()
 	store := time.Now().Add(b.redis).UnixMilli() + b.applied
 	time.Sleep(taking)
 	return b.heard(store, b.applied, sent)
@@ -52,14 +50,6 @@ func TestClockDifference(t *testing.T) {
 			b.want(t, "within a second", b.hear(0), 0, redis)
 			b.redis = redis
 			b.want(t, "a slow answer", b.hear(3*time.Second), 0, redis)
-			b.wrong = time.Hour
-			v := b.hear(0)
-			b.want(t, "our clock set forward", v, 0, redis-time.Hour)
-			if redis != time.Hour && !v.changed {
-				t.Error("the change was not told")
-			}
-			b.wrong = 0
-			b.want(t, "and back", b.hear(0), 0, redis)
 			time.Sleep(24 * time.Hour)
 			b.redis += 20 * time.Second
 			b.want(t, "drifted on in a day", b.hear(0), 0, b.redis)
@@ -67,12 +57,29 @@ func TestClockDifference(t *testing.T) {
 	})
 }
 
-func TestWallClockIsNotMonotonic(t *testing.T) {
-	for _, now := range []func() time.Time{nil, time.Now} {
-		if got := wallClock(now)().String(); strings.Contains(got, "m=") {
-			t.Errorf("%s has a monotonic reading", got)
+// Whatever the wall clock of this host is set to, times stay what they were.
+func TestOurWallClockIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.hear(0)
+		for _, jump := range []time.Duration{time.Hour, -time.Hour, -time.Minute, time.Minute} {
+			b.machine.Set(jump)
+			b.want(t, "set by "+jump.String(), b.hear(0), 0, 0)
+			time.Sleep(2 * concede)
 		}
-	}
+	})
+}
+
+// A machine that slept knows for how long: nobody's clock has jumped.
+func TestOurMachineSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.hear(0)
+		time.Sleep(2 * concede)
+		b.machine.Sleep(10 * time.Minute)
+		b.redis += 10 * time.Minute // as it seems without that
+		b.want(t, "awake", b.hear(0), 0, 0)
+	})
 }
 
 func TestClockOfRedisJumped(t *testing.T) {
@@ -99,6 +106,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 	})
 }
 
+// One that has just come believes those who have corrected the store's time,
+// but not a clock that is set.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -106,16 +115,18 @@ func TestNewcomerConcedes(t *testing.T) {
 		b.want(t, "at first", b.hear(0), 0, time.Hour)
 		b.applied = -time.Hour.Milliseconds()
 		b.want(t, "corrected by those who know the time before", b.hear(0), 0, 0)
+		b.redis -= time.Hour
+		b.want(t, "Redis' clock is set back", b.hear(0), -time.Hour, 0)
 	})
 }
 
-// A machine that was paused, both its clocks with it, takes all others for
-// wrong; when they disagree it is the one that gives in.
+// A machine that was paused, its clock with it, takes Redis' for wrong; when the
+// others disagree it is the one that gives in.
 func TestPausedMachineConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.hear(0)
-		time.Sleep(concede)
+		time.Sleep(2 * concede)
 		b.redis = 30 * time.Second // as it seems from inside
 		b.want(t, "resumed", b.hear(0), 30*time.Second, 0)
 		b.correct(0)
@@ -123,37 +134,16 @@ func TestPausedMachineConcedes(t *testing.T) {
 		b.want(t, "corrected", b.hear(0), 0, 0)
 		b.applied = 1 // another replica has taken it back, nearly
 		b.want(t, "the others disagree", b.hear(0), 0, 30*time.Second+time.Millisecond)
-		b.wrong = 30 * time.Second
-		b.want(t, "our wall clock was set right", b.hear(0), 0, 0)
 	})
 }
 
-// A time that is added to a job has to be translated with the others.
-func TestMovedMovesEveryTime(t *testing.T) {
-	at := time.UnixMilli(1_800_000_000_000)
-	var job, want leave.Job
-	if n := setTimes(reflect.ValueOf(&job).Elem(), at); n < 9 {
-		t.Fatalf("a job has only %d times", n)
-	}
-	setTimes(reflect.ValueOf(&want).Elem(), at.Add(time.Hour))
-	if got := moved(job, time.Hour); !reflect.DeepEqual(got, want) {
-		t.Errorf("moved by an hour: %+v, want %+v", got, want)
-	}
-	if got := moved(leave.Job{}, time.Hour); !reflect.DeepEqual(got, leave.Job{}) {
-		t.Errorf("the zero times became %+v", got)
-	}
-}
-
-// setTimes sets every time in v and returns how many there are.
-func setTimes(v reflect.Value, at time.Time) (n int) {
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Interface().(type) {
-		case time.Time:
-			f.Set(reflect.ValueOf(at))
-			n++
-		case leave.Lease:
-			n += setTimes(f, at)
-		}
-	}
-	return n
+// Others that correct the store's time without need are corrected.
+func TestOthersAreWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.hear(0)
+		time.Sleep(2 * concede)
+		b.applied = -30_000
+		b.want(t, "a machine that was paused has corrected it", b.hear(0), -30*time.Second, 0)
+	})
 }

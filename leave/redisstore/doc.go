@@ -37,15 +37,15 @@
 // # Clocks
 //
 // The times of jobs, when they are due and how long they are lent are the
-// callers' to say, and every caller says it by the clock of its host. Stored
-// they are by the store's time, which is Redis': each replica translates from
-// and to its own clock, so that replicas whose clocks differ agree on who holds
-// a job until when, and one whose clock jumps finds all jobs where they were.
-// A difference of up to a second is left as it is: with clocks set by NTP
-// nothing is translated.
+// callers' to say, and every caller says it by its own clock, which never jumps
+// ([clock.Clock]). Stored they are by the store's time, which is Redis': each
+// replica translates from and to its own clock, so that replicas whose clocks
+// differ agree on who holds a job until when. A difference of up to a second is
+// left as it is: with clocks set by NTP nothing is translated.
 //
-// When it is Redis' clock that jumps, or another server with another clock
-// takes over, the replicas see that their own clocks disagree with it, and
-// correct the store's time by as much. A replica that has just come, or whose
-// correction was taken back by the others, believes them.
+// When Redis' clock is set, or another server with another clock takes over,
+// the replicas see that it disagrees with their own, and correct the store's
+// time by as much. A replica that has just come, or that has corrected the
+// store's time within the last minute, believes the others when they correct
+// it, too: a machine that was paused as a whole takes all others for wrong.
 package redisstore

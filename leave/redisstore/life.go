@@ -75,7 +75,7 @@ func (s *Store) meet(ctx context.Context) error {
 }
 
 func (s *Store) readClock(ctx context.Context) error {
-	sent := s.clock.wall()
+	sent := s.clock.ours.Now()
 	numbers, err := s.eval(ctx, clockScript, nil).Int64Slice()
 	if err != nil {
 		return s.failed(err)

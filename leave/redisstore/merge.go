@@ -53,7 +53,7 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	defer cancel()
 	var changes []change
 	for _, job := range copies {
-		changes = append(changes, change{job: moved(job, s.clock.ahead()), expects: absent})
+		changes = append(changes, change{job: job.Moved(s.clock.ahead()), expects: absent})
 	}
 	for len(changes) > 0 {
 		results, err := s.write(ctx, changes...)

@@ -138,7 +138,7 @@ func (s *Store) jobs(values []string) []leave.Job {
 }
 
 // here returns a job from Redis with its times by our clock.
-func (s *Store) here(job leave.Job) leave.Job { return moved(job, -s.clock.ahead()) }
+func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
 // there returns an instant by Redis' clock.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

@@ -121,16 +121,3 @@ func millis(t time.Time) int64 {
 	}
 	return t.UnixMilli()
 }
-
-// moved returns job with all its times later by d, and to the millisecond.
-func moved(job leave.Job, d time.Duration) leave.Job {
-	for _, t := range []*time.Time{
-		&job.AcceptedAt, &job.Since, &job.Deadline, &job.Restarted, &job.SilentSince, &job.RoomSeen,
-		&job.NextRestart, &job.NextLook, &job.NextCancel, &job.Lease.Until,
-	} {
-		if !t.IsZero() {
-			*t = t.Truncate(time.Millisecond).Add(d)
-		}
-	}
-	return job
-}

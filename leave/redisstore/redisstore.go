@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 )
@@ -33,8 +34,8 @@ type Options struct {
 	// our own. The name of the server is the URL's.
 	TLS *tls.Config
 	Log *slog.Logger
-	// Now is the wall clock; nil for time.Now.
-	Now func() time.Time
+	// Clock is the one that the times of jobs are by; nil for one of its own.
+	Clock *clock.Clock
 }
 
 // Store is a [leave.Store] in Redis. Open makes one.
@@ -43,7 +44,7 @@ type Store struct {
 	keys   []string
 	hide   []string // what no message may contain
 	log    *slog.Logger
-	clock  clock
+	clock  storeClock
 	life   life
 	// patience bounds a call: callTime, but in tests with a server of Go.
 	patience time.Duration
@@ -90,17 +91,10 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.clock.wall = wallClock(o.Now)
-	return s, nil
-}
-
-// wallClock returns now without the monotonic reading, by which times would be
-// compared that differ.
-func wallClock(now func() time.Time) func() time.Time {
-	if now == nil {
-		now = time.Now
+	if s.clock.ours = o.Clock; s.clock.ours == nil {
+		s.clock.ours = clock.New()
 	}
-	return func() time.Time { return now().Round(0) }
+	return s, nil
 }
 
 // keys returns what every script gets as KEYS, in the order of guard.lua.

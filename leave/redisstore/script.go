@@ -130,7 +130,7 @@ func parseReply(texts []string) (reply, error) {
 
 // run runs a script, once, and notes the time in its answer.
 func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
-	sent := s.clock.wall()
+	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, args).StringSlice()
 	if err != nil {
 		return reply{}, s.failed(err)
@@ -149,16 +149,16 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	case v.jump != 0:
 		return s.correct(ctx, v)
 	case v.changed:
-		s.log.Warn("redisstore: this host's clock differs from Redis'; times are translated. Set both by NTP",
-			"redis_ahead_by", v.difference)
+		s.log.Warn("redisstore: the store's time differs from this host's; times are translated. Have the clocks of both set by NTP",
+			"store_ahead_by", v.difference)
 	}
 	return nil
 }
 
-// correct has the store's time go on as before a jump of Redis' clock: all the
-// times in it are by that.
+// correct has the store's time go on as before a jump: all the times in it are
+// by that.
 func (s *Store) correct(ctx context.Context, v verdict) error {
-	s.log.Error("redisstore: Redis' clock has jumped; times are corrected. Set it by NTP", "by", v.jump)
+	s.log.Warn("redisstore: the clock of Redis' host was set, or another server has taken over; the store's time goes on as before", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
 	done, err := s.eval(ctx, setClockScript, args).Text()
 	if err != nil {

@@ -2,31 +2,26 @@ package redisstore_test
 
 import (
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	redisserver "github.com/alicebob/miniredis/v2/server"
 
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// wallClock is a replica's, which may be wrong.
-type wallClock struct{ off atomic.Int64 }
-
-func (c *wallClock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
-
-func (c *wallClock) set(off time.Duration) { c.off.Store(int64(off)) }
-
 // skewed opens a store of a replica whose clock is wrong by off.
-func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *wallClock) {
+func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *clock.Clock) {
 	t.Helper()
-	c := &wallClock{}
-	c.set(off)
-	return openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Now: c.Now}), c
+	var m clocktest.Machine
+	m.Set(off)
+	c := m.Clock()
+	return openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Clock: c}), c
 }
 
 func near(t *testing.T, what string, got, want time.Time) {
@@ -70,28 +65,32 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	}
 }
 
+// The wall clock of a replica moves nothing.
 func TestClockOfAReplicaJumps(t *testing.T) {
 	server := miniredis.RunT(t)
-	var log logged
-	c := &wallClock{}
-	s := openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Now: c.Now, Log: log.logger()})
+	var m clocktest.Machine
+	c := m.Clock()
+	s := openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Clock: c})
 	job := delegation(t, "a", c.Now())
 	put(t, s, job)
-	c.set(-time.Hour)
-	get(t, s, job.Key, nil) // the answer that tells the time
-	near(t, "AcceptedAt", get(t, s, job.Key, nil).AcceptedAt, c.Now())
-	if !log.contains("clock") {
-		t.Error("nothing was logged")
+	for _, jump := range []time.Duration{-time.Hour, time.Hour, time.Minute} {
+		m.Set(jump)
+		get(t, s, job.Key, nil)
+		if got := get(t, s, job.Key, nil); !got.AcceptedAt.Equal(job.AcceptedAt.Truncate(time.Millisecond)) {
+			t.Errorf("set by %v: AcceptedAt is %v, want exactly %v", jump, got.AcceptedAt, job.AcceptedAt)
+		}
+		if jobs, err := s.Claim(t.Context(), "holder", c.Now().Add(-time.Minute), 1); err != nil || len(jobs) > 0 {
+			t.Errorf("set by %v: Claim of what is not due = %v, %v", jump, jobs, err)
+		}
 	}
-	c.set(0)
-	get(t, s, job.Key, nil)
-	if got := get(t, s, job.Key, nil); !got.AcceptedAt.Equal(job.AcceptedAt.Truncate(time.Millisecond)) {
-		t.Errorf("with the clock set right AcceptedAt is %v, want exactly %v", got.AcceptedAt, job.AcceptedAt)
+	if jobs, err := s.Claim(t.Context(), "holder", c.Now(), 1); err != nil || len(jobs) != 1 {
+		t.Errorf("Claim of what is due = %v, %v", jobs, err)
 	}
 }
 
 // When Redis' clock jumps, or that of another takes its place, no job is late
-// or early, at no replica, one that comes later included.
+// or early, at no replica, one that comes later included: not even where its
+// host is that of a replica, whose wall clock jumps, too.
 func TestClockOfRedisJumps(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
 		server := miniredis.RunT(t)

@@ -63,7 +63,7 @@ func outcomes(values []string, n int) ([]outcome, error) {
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	job = moved(job, s.clock.ahead())
+	job = job.Moved(s.clock.ahead())
 	next, replaced := change{job: job, expects: absent}, (*leave.Job)(nil)
 	for {
 		results, err := s.write(ctx, next)
@@ -103,8 +103,8 @@ func (s *Store) read(value string) (leave.Job, bool) {
 
 // Save writes a job whose version is the stored one.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
-	job = moved(job, 0)
-	v, err := s.swap(ctx, change{job: moved(job, s.clock.ahead())})
+	job = job.Moved(0)
+	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
 	job.Version = v
 	return job, err
 }

@@ -1,0 +1,100 @@
+// Package clock tells a process the time by a clock that never jumps.
+//
+// Whoever sets the wall clock moves everything that is due by it: set back by a
+// minute, it has each action come a minute late. A [Clock] shows the wall
+// clock's time of when it was made, and goes on by the monotonic clock. The
+// monotonic clock stands still while the machine sleeps, though the rest of the
+// world goes on: a Clock adds that time.
+//
+// Two processes, or two lives of one, have only the wall clock in common.
+// [Clock.Wall] writes a time down for another process, [Clock.Steady] reads what
+// another has written.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Clock is the clock of one process. Its methods may be called at any time by
+// any goroutine.
+type Clock struct {
+	began time.Time     // by the machine's wall clock, and by the monotonic one
+	shift time.Duration // from the machine's wall clock then to the source's
+	wall  func() time.Time
+	slept func() time.Duration // since began
+	sleep atomic.Int64         // the most that slept has told
+}
+
+// Source is what a [Clock] reads besides Go's monotonic clock.
+type Source struct {
+	// Wall is the wall clock; nil for the machine's.
+	Wall func() time.Time
+	// Slept tells for how long, since some instant that stays the same, the
+	// monotonic clock has stood still because the machine slept; nil for the
+	// machine's word. It may tell too little for a moment, never too much.
+	Slept func() time.Duration
+}
+
+// New returns a clock that shows the machine's wall clock now.
+func New() *Clock { return From(Source{}) }
+
+// From returns a clock that shows s's wall clock now.
+func From(s Source) *Clock {
+	c := &Clock{began: time.Now(), wall: s.Wall}
+	if c.wall == nil {
+		c.wall = time.Now
+	} else {
+		c.shift = c.wall().Round(0).Sub(c.began.Round(0))
+	}
+	if s.Slept == nil {
+		s.Slept = machineSlept
+	}
+	before := s.Slept()
+	for range 4 { // too little here would be too much ever after
+		before = max(before, s.Slept())
+	}
+	c.slept = func() time.Duration { return s.Slept() - before }
+	return c
+}
+
+// Now returns the time: never an earlier one than before. It has a monotonic
+// reading, by which it compares with other times of this clock.
+func (c *Clock) Now() time.Time {
+	return c.began.Add(time.Since(c.began) + c.asleep() + c.shift)
+}
+
+// Since returns how much time has passed since t, a time of this clock.
+func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// asleep is how long the machine has slept since the clock was made.
+func (c *Clock) asleep() time.Duration {
+	told := int64(c.slept())
+	for {
+		known := c.sleep.Load()
+		if told <= known || c.sleep.CompareAndSwap(known, told) {
+			return time.Duration(max(told, known))
+		}
+	}
+}
+
+// Ahead returns how far the wall clock is ahead of this clock, to the
+// millisecond: by how much it has been set since this clock was made.
+func (c *Clock) Ahead() time.Duration {
+	return c.wall().Round(0).Sub(c.Now().Round(0)).Round(time.Millisecond)
+}
+
+// Wall returns what the wall clock shows at t, a time of this clock, unless it
+// is set again. The zero time stays zero.
+func (c *Clock) Wall(t time.Time) time.Time { return moved(t, c.Ahead()) }
+
+// Steady returns when by this clock the wall clock shows t. The zero time stays
+// zero.
+func (c *Clock) Steady(t time.Time) time.Time { return moved(t, -c.Ahead()) }
+
+func moved(t time.Time, d time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(d)
+}

@@ -1,0 +1,123 @@
+package clock_test
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
+)
+
+func wantTime(t *testing.T, what string, got, want time.Time) {
+	t.Helper()
+	if !got.Equal(want) {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// A clock goes on by what has passed, whatever the wall clock shows.
+func TestWallClockIsSet(t *testing.T) {
+	for _, jump := range []time.Duration{-time.Minute, time.Minute, -24 * time.Hour, 56 * 365 * 24 * time.Hour, time.Millisecond} {
+		t.Run(jump.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m clocktest.Machine
+				c := m.Clock()
+				began := m.Wall()
+				wantTime(t, "at first Now", c.Now(), began)
+				time.Sleep(10 * time.Second)
+				m.Set(jump)
+				time.Sleep(10 * time.Second)
+				wantTime(t, "Now", c.Now(), began.Add(20*time.Second))
+				if got := c.Since(began); got != 20*time.Second {
+					t.Errorf("Since the beginning: %v, want 20s", got)
+				}
+				if got := c.Ahead(); got != jump {
+					t.Errorf("the wall clock is ahead by %v, want %v", got, jump)
+				}
+				wantTime(t, "Wall(Now)", c.Wall(c.Now()), m.Wall())
+				wantTime(t, "Steady(the wall clock)", c.Steady(m.Wall()), c.Now())
+				wantTime(t, "the next process' Now", m.Clock().Now(), m.Wall())
+			})
+		})
+	}
+}
+
+// What the machine sleeps passes, too.
+func TestMachineSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m clocktest.Machine
+		m.Sleep(time.Hour) // before
+		c := m.Clock()
+		began := c.Now()
+		time.Sleep(time.Second)
+		m.Sleep(10 * time.Minute)
+		time.Sleep(time.Second)
+		if got, want := c.Since(began), 10*time.Minute+2*time.Second; got != want {
+			t.Errorf("with ten minutes of sleep %v have passed, want %v", got, want)
+		}
+		if got := c.Ahead(); got != 0 {
+			t.Errorf("the wall clock is ahead by %v, want 0", got)
+		}
+	})
+}
+
+// A source that tells too little for a moment does not turn the clock back.
+func TestNeverBack(t *testing.T) {
+	var mu sync.Mutex
+	slept := time.Hour
+	c := clock.From(clock.Source{Slept: func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		slept += time.Duration(rand.IntN(100)) * time.Millisecond
+		return slept - time.Duration(rand.IntN(500))*time.Millisecond
+	}})
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			last := c.Now()
+			for range 2000 {
+				now := c.Now()
+				if now.Before(last) || c.Since(last) < 0 {
+					t.Errorf("%v came after %v", now, last)
+				}
+				last = now
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestZeroStaysZero(t *testing.T) {
+	var m clocktest.Machine
+	c := m.Clock()
+	m.Set(time.Hour)
+	if got := c.Wall(time.Time{}); !got.IsZero() {
+		t.Errorf("Wall of the zero time is %v", got)
+	}
+	if got := c.Steady(time.Time{}); !got.IsZero() {
+		t.Errorf("Steady of the zero time is %v", got)
+	}
+}
+
+// The machine's own clocks agree for as long as this takes.
+func TestMachine(t *testing.T) {
+	c := clock.New()
+	for range 1000 {
+		if got := c.Now().Sub(time.Now()).Abs(); got > time.Second {
+			t.Fatalf("the clock is %v from the machine's", got)
+		}
+	}
+	if got := c.Ahead().Abs(); got > time.Second {
+		t.Errorf("the wall clock is ahead by %v", got)
+	}
+}
+
+func BenchmarkNow(b *testing.B) {
+	c := clock.New()
+	for b.Loop() {
+		c.Now()
+	}
+}

@@ -1,0 +1,39 @@
+package leave_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// A time that is added to a job has to be translated with the others.
+func TestMovedMovesEveryTime(t *testing.T) {
+	at := time.UnixMilli(1_800_000_000_000)
+	var job, want leave.Job
+	if n := setTimes(reflect.ValueOf(&job).Elem(), at); n < 9 {
+		t.Fatalf("a job has only %d times", n)
+	}
+	setTimes(reflect.ValueOf(&want).Elem(), at.Add(time.Hour))
+	if got := job.Moved(time.Hour); !reflect.DeepEqual(got, want) {
+		t.Errorf("moved by an hour: %+v, want %+v", got, want)
+	}
+	if got := (leave.Job{}).Moved(time.Hour); !reflect.DeepEqual(got, leave.Job{}) {
+		t.Errorf("the zero times became %+v", got)
+	}
+}
+
+// setTimes sets every time in v and returns how many there are.
+func setTimes(v reflect.Value, at time.Time) (n int) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Interface().(type) {
+		case time.Time:
+			f.Set(reflect.ValueOf(at))
+			n++
+		case leave.Lease:
+			n += setTimes(f, at)
+		}
+	}
+	return n
+}
