@@ -30,6 +30,7 @@ type lab struct {
 	homeservers map[string]*matrixtest.Server
 	sfu         *sfutest.Server
 	service     *service
+	marks       int         // of `logged`
 	pending     chan answer // of `http &`
 	last        answer
 	closers     []func()

@@ -220,11 +220,18 @@ func (l *leaves) delegation() *handler.Delegation {
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
 // health is for /healthz.
-func (l *leaves) health() handler.Health {
-	return handler.Health{
-		Degraded: l.degraded() || !l.keeper.SFUAnswers(),
-		Stalled:  l.keeper.Stalled(l.clock.Now()),
+func (l *leaves) health() (h handler.Health) {
+	if l == nil {
+		return h
 	}
+	if l.degraded() {
+		h.Degraded = append(h.Degraded, "the store of delegated leaves does not answer")
+	}
+	if !l.keeper.SFUAnswers() {
+		h.Degraded = append(h.Degraded, "LiveKit does not answer, or refuses the API key")
+	}
+	h.Stalled = l.keeper.Stalled(l.clock.Now())
+	return h
 }
 
 // status is for /_status.

@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"signal":     cmdSignal,
 			"exited":     cmdExited,
 			"await":      cmdAwait,
+			"logged":     cmdLogged,
 			"http":       cmdHTTP,
 			"answer":     cmdAnswer,
 			"raw":        cmdRaw,

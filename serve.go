@@ -12,6 +12,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/metrics"
 )
 
@@ -22,11 +23,15 @@ const (
 	closeTime  = 8 * time.Second
 )
 
-// serve runs the service until ctx ends.
+// serve runs the service until ctx ends. The log is written when it returns, as
+// far as that can be done within a second.
 func serve(ctx context.Context, stderr io.Writer) int {
 	tuneMemory()
 	cfg, warnings, err := config.Load()
-	log := newLogger(cfg, stderr)
+	queue := logqueue.Start(stderr, formatOf(cfg))
+	defer queue.Close() // an error is that stderr takes nothing: nobody can be told
+	log := slog.New(queue.Handler())
+	slog.SetDefault(log) // what libraries print must not wait for stderr either
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
@@ -40,7 +45,7 @@ func serve(ctx context.Context, stderr io.Writer) int {
 		freeCertificates()
 	}
 	log.Info("starting", "version", buildVersion(), "config", cfg)
-	if err := serveConfig(ctx, cfg, log); err != nil {
+	if err := serveConfig(ctx, cfg, log, queue.Status); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -48,21 +53,23 @@ func serve(ctx context.Context, stderr io.Writer) int {
 	return exitOK
 }
 
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+// formatOf returns what formats the log.
+func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 }
 
 // serveConfig listens, serves, and ends in order when ctx does.
-func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logStatus func() logqueue.Status) error {
 	counters, stopMetrics, err := serveMetrics(cfg.Metrics, log)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
+	counters.WatchLog(func() uint64 { return logStatus().Dropped })
 	kept, err := openLeaves(ctx, &cfg, log, counters)
 	if err != nil {
 		return err
@@ -74,7 +81,7 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	}
 	log.Info("listening", "address", addressOf(listener))
 
-	h := newHandler(&cfg, log, counters, kept)
+	h := newHandler(&cfg, log, counters, kept, logStatus)
 	server := newServer(h.Routes(), log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)

@@ -67,7 +67,8 @@ func startService(ts *testscript.TestScript) (*service, error) {
 		return nil, err
 	}
 	s := &service{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
-	// Its own file, not a pipe to here: a line is there before the answer is.
+	// Its own file, not a pipe to here: what a process that is killed has
+	// written is there when it has ended.
 	log, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -151,6 +152,21 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if _, found := s.await(pattern); !found {
 		ts.Fatalf("the log does not match %s:\n%s", args[0], s.text())
 	}
+}
+
+// logged
+//
+// waits until the log holds every line up to now: that of a last request, for a
+// path of its own.
+func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: logged")
+	}
+	l := labOf(ts)
+	l.marks++
+	path := fmt.Sprintf("/logged-%d", l.marks)
+	ts.Check(ask(l.service.address, newRequest(ts, []string{"GET", path})).err)
+	cmdAwait(ts, false, []string{path + `\b`})
 }
 
 // signal NAME

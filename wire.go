@@ -6,6 +6,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
@@ -15,7 +16,7 @@ import (
 )
 
 // newHandler puts the packages together as cfg says.
-func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, l *leaves) *handler.Handler {
+func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, l *leaves, logStatus func() logqueue.Status) *handler.Handler {
 	h := &handler.Handler{
 		Verifier: newVerifier(cfg, counters),
 		Rooms:    sfu.NewRooms(newSFUClient(cfg, counters)),
@@ -35,14 +36,32 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics,
 		Metrics: counters,
 		Version: buildVersion(),
 	}
+	h.Health = func() handler.Health { return withLog(l.health(), logStatus()) }
+	h.LogStatus = func() handler.LogStatus { return statusOfLog(logStatus()) }
 	if l != nil {
-		h.Health, h.Leaves = l.health, l.status
+		h.Leaves = l.status
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {
 		h.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))
 		h.Failures = handler.NewFailureLimiter()
 	}
 	return h
+}
+
+// withLog adds what the log lacks.
+func withLog(h handler.Health, log logqueue.Status) handler.Health {
+	if log.Trouble != "" {
+		h.Degraded = append(h.Degraded, log.Trouble)
+	}
+	return h
+}
+
+func statusOfLog(log logqueue.Status) handler.LogStatus {
+	s := handler.LogStatus{Waiting: log.Waiting, Dropped: log.Dropped}
+	if log.Cause != nil {
+		s.Cause = log.Cause.Error()
+	}
+	return s
 }
 
 // newVerifier asks homeservers.

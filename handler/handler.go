@@ -66,10 +66,11 @@ type Handler struct {
 	// Webhooks proves that a webhook is the SFU's, and a caller of /_status
 	// the operator.
 	Webhooks sfu.Webhooks
-	// Health and Leaves, if set, say how the service does. They are asked for
-	// every /healthz and /_status, and answer within a second.
-	Health func() Health
-	Leaves func(ctx context.Context) LeaveStatus
+	// Health, LogStatus and Leaves, if set, say how the service does. They are
+	// asked for every /healthz and /_status, and answer within a second.
+	Health    func() Health
+	LogStatus func() LogStatus
+	Leaves    func(ctx context.Context) LeaveStatus
 
 	// Proxies may say who the client is.
 	Proxies Proxies

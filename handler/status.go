@@ -16,8 +16,9 @@ import (
 
 // Health is how the service does.
 type Health struct {
-	// Degraded: something outside is away, and nothing is lost yet.
-	Degraded bool
+	// Degraded says what around the service fails, in sentences that everybody
+	// may read. Requests are answered all the same.
+	Degraded []string
 	// Stalled: the keeper of delegated leaves makes no progress.
 	Stalled bool
 }
@@ -44,6 +45,13 @@ type StoreStatus struct {
 	Unmerged int        `json:"unmerged"` // changes that only memory knows
 }
 
+// LogStatus says how the log does.
+type LogStatus struct {
+	Waiting int    `json:"waiting"` // lines that are not written yet
+	Dropped uint64 `json:"dropped"` // lines that were lost since the start
+	Cause   string `json:"cause,omitempty"`
+}
+
 const (
 	routeHealth = "/healthz"
 	routeStatus = "/_status"
@@ -57,14 +65,26 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, errStalled)
 		return
 	}
-	writeJSON(w, http.StatusOK, []byte(`{"status":"`+now.word()+`","version":`+quoteJSON(h.Version)+`}`))
+	body, err := json.Marshal(healthDocument{now.word(), now.Degraded, h.Version})
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// healthDocument is the answer of /healthz.
+type healthDocument struct {
+	Status  string   `json:"status"`
+	Reasons []string `json:"reasons,omitempty"`
+	Version string   `json:"version"`
 }
 
 func (now Health) word() string {
 	switch {
 	case now.Stalled:
 		return "stalled"
-	case now.Degraded:
+	case len(now.Degraded) > 0:
 		return "degraded"
 	}
 	return "ok"
@@ -94,9 +114,12 @@ func (h *Handler) asksStatus(r *http.Request) bool {
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	x.route = routeStatus
+	now := h.healthNow()
 	body, err := json.Marshal(statusDocument{
 		Version:  h.Version,
-		Status:   h.healthNow().word(),
+		Status:   now.word(),
+		Reasons:  now.Degraded,
+		Log:      h.logNow(),
 		Client:   clientStatus{x.client, x.told, h.Proxies.nearest(r.Header)},
 		Webhooks: h.received.status(),
 		Leaves:   h.leavesNow(r.Context()),
@@ -112,6 +135,8 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 type statusDocument struct {
 	Version  string        `json:"version"`
 	Status   string        `json:"status"`
+	Reasons  []string      `json:"reasons,omitempty"`
+	Log      LogStatus     `json:"log"`
 	Client   clientStatus  `json:"client"`
 	Webhooks webhookStatus `json:"webhooks"`
 	Leaves   LeaveStatus   `json:"leaves"`
@@ -122,6 +147,13 @@ func (h *Handler) healthNow() Health {
 		return Health{}
 	}
 	return h.Health()
+}
+
+func (h *Handler) logNow() LogStatus {
+	if h.LogStatus == nil {
+		return LogStatus{}
+	}
+	return h.LogStatus()
 }
 
 func (h *Handler) leavesNow(ctx context.Context) LeaveStatus {

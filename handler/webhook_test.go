@@ -130,7 +130,8 @@ func TestStatus(t *testing.T) {
 		d.hear(e)
 	}
 	d.hear(event("participant_left", 0), sfutest.WrongSecret())
-	d.Health = func() Health { return Health{Degraded: true} }
+	d.Health = func() Health { return Health{Degraded: []string{"one", "two"}} }
+	d.LogStatus = func() LogStatus { return LogStatus{Waiting: 1, Dropped: 2, Cause: "broken pipe"} }
 	d.Leaves = func(context.Context) LeaveStatus {
 		return LeaveStatus{RefusedBy: []string{"x.org"}, Jobs: map[leave.State]int{leave.Waiting: 2}, Store: StoreStatus{Kind: "file", State: "ok"}, SFUAnswers: true}
 	}
@@ -145,6 +146,9 @@ func TestStatus(t *testing.T) {
 	}
 	if doc.Version != "1.2.3" || doc.Status != "degraded" || doc.Client.Address.String() != "192.0.2.9" || !doc.Client.ViaProxy {
 		t.Errorf("%+v", doc)
+	}
+	if got, want := fmt.Sprint(doc.Reasons, doc.Log), "[one two] {1 2 broken pipe}"; got != want {
+		t.Errorf("reasons and log: %s, want %s", got, want)
 	}
 	hooks := doc.Webhooks
 	if hooks.Verified != 150 || hooks.Rejected["signature"] != 1 || hooks.Last == nil || len(hooks.Rooms) != 100 || hooks.Rooms[99] != "room29" {
@@ -192,8 +196,8 @@ func TestHealthStates(t *testing.T) {
 	d := newDelegating(t)
 	for want, h := range map[string]Health{
 		`200 {"status":"ok","version":"1.2.3"}`:                                   {},
-		`200 {"status":"degraded","version":"1.2.3"}`:                             {Degraded: true},
-		`503 {"errcode":"M_UNKNOWN","error":"Delegated leaves make no progress"}`: {Degraded: true, Stalled: true},
+		`200 {"status":"degraded","reasons":["x","y"],"version":"1.2.3"}`:         {Degraded: []string{"x", "y"}},
+		`503 {"errcode":"M_UNKNOWN","error":"Delegated leaves make no progress"}`: {Degraded: []string{"x"}, Stalled: true},
 	} {
 		d.Health = func() Health { return h }
 		w := d.serve("GET", "/healthz", "")

@@ -89,9 +89,10 @@ func TestWrong(t *testing.T) {
 			alice := newPerson(t, s, "alice")
 			row.answers(t, get(t, s, alice))
 			said := regexp.MustCompile(`msg=request .*` + regexp.QuoteMeta(row.log) + `\b`)
-			if log := serviceLog(s)[from:]; !said.MatchString(log) || row.log == "" {
-				t.Errorf("docs say that the log has %q; it has\n%s", row.log, log)
-			}
+			alice.eventually(10*time.Second, fmt.Sprintf("the log has %q, as docs say", row.log), func() (bool, string) {
+				log := serviceLog(s)[from:]
+				return said.MatchString(log) && row.log != "", log
+			})
 			alice.call(newRoom(t, false, alice), false)
 			alice.reads(row.call)
 			alice.closeTab()

@@ -142,6 +142,17 @@ func (m *Metrics) SFUAnswered(took time.Duration) {
 	}
 }
 
+// WatchLog has every scrape ask how many lines of the log were lost. It must not
+// be called twice.
+func (m *Metrics) WatchLog(dropped func() uint64) {
+	if m == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: namespace, Name: "log_lines_dropped_total", Help: "Lines of the log that were lost because it could not be written.",
+	}, func() float64 { return float64(dropped()) }))
+}
+
 // RateLimited counts what the limit of this kind did to one request.
 func (m *Metrics) RateLimited(kind string) {
 	if m != nil {

@@ -35,6 +35,7 @@ func TestEverythingIsCounted(t *testing.T) {
 	m.RoomFailed()
 	m.SFUAnswered(time.Second)
 	m.RateLimited(metrics.UserRefused)
+	m.WatchLog(func() uint64 { return 7 })
 
 	got := scrape(t, m)
 	for _, want := range []string{
@@ -51,6 +52,7 @@ func TestEverythingIsCounted(t *testing.T) {
 		`matrixrtc_auth_rate_limited_total{kind="address"} 0`,
 		`matrixrtc_auth_build_info{goversion="go1.`,
 		`version="1.2.3"} 1`,
+		`matrixrtc_auth_log_lines_dropped_total 7`,
 		`go_goroutines `,
 		`process_resident_memory_bytes `,
 	} {
@@ -82,6 +84,7 @@ func TestNilCountsNothing(t *testing.T) {
 		m.SFUAnswered(1)
 		m.RoomFailed()
 		m.RateLimited(metrics.UserRefused)
+		m.WatchLog(nil)
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations, want none", allocs)

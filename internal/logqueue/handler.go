@@ -1,0 +1,50 @@
+package logqueue
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Handler returns the handler for loggers. Warnings and errors are written at
+// once, with all lines before them.
+func (q *Queue) Handler() slog.Handler { return handler{q.handler, q} }
+
+// handler tells the queue about lines that must not wait.
+type handler struct {
+	slog.Handler
+	queue *Queue
+}
+
+// Handle is a [slog.Handler]'s.
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	err := h.Handler.Handle(ctx, r)
+	if r.Level >= slog.LevelWarn {
+		signal(h.queue.now)
+	}
+	return err
+}
+
+// WithAttrs is a [slog.Handler]'s.
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs), h.queue}
+}
+
+// WithGroup is a [slog.Handler]'s.
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.queue}
+}
+
+// report has a line say how many others were lost, once the queue is empty.
+func (q *Queue) report() {
+	q.mu.Lock()
+	lost := q.dropped - q.reported
+	q.reported = q.dropped
+	q.mu.Unlock()
+	if lost == 0 || !q.handler.Enabled(context.Background(), slog.LevelWarn) {
+		return
+	}
+	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
+	record.AddAttrs(slog.Uint64("lines", lost))
+	_ = q.Handler().Handle(context.Background(), record)
+}

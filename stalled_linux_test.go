@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startUnread starts the program with a pipe of 64 kB as its standard error,
+// which nobody reads, and returns the end to read. It listens on a Unix socket,
+// so that its address needs no log.
+func startUnread(t *testing.T, overrides string) (*service, *os.File) {
+	t.Helper()
+	log, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	program, err := exec.LookPath("matrixrtc-auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "unix:" + filepath.Join(t.TempDir(), "socket")
+	s := &service{cmd: exec.Command(program), address: address, exited: make(chan struct{})}
+	s.cmd.Stderr = stderr
+	s.cmd.Env = append(environment(overrides), "LIVEKIT_JWT_BIND="+address)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stderr.Close()
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	t.Cleanup(s.kill)
+	awaitSocket(t, address)
+	return s, log
+}
+
+func awaitSocket(t *testing.T, address string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for look := time.Tick(time.Millisecond); ; {
+		conn, err := dial(address)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-look:
+		case <-deadline:
+			t.Fatalf("nobody listens at %s: %v", address, err)
+		}
+	}
+}
+
+// TestStalledLogReader: a pipe that nobody reads takes 64 kB of the log. Token
+// requests go on, the service says what is wrong, and SIGTERM ends it.
+func TestStalledLogReader(t *testing.T) {
+	const requests = 10_000 // 2.5 MB of log
+	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
+	flood(t, s.address, 0, requests)
+	if t.Failed() {
+		t.FailNow()
+	}
+	health := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"})
+	if health.err != nil || !strings.Contains(health.body, `"status":"degraded"`) || !strings.Contains(health.body, `"the log cannot be written: lines are lost"`) {
+		t.Errorf("GET /healthz while nobody reads the log: %s, error %v; want degraded with the reason", health.body, health.err)
+	}
+	start := time.Now()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.exited:
+	case <-time.After(patience):
+		t.Fatal("SIGTERM did not end it")
+	}
+	if took := time.Since(start); !s.cmd.ProcessState.Success() || took > 5*time.Second {
+		t.Errorf("SIGTERM: %s after %v, want exit code 0 within 5 s", s.cmd.ProcessState, took)
+	}
+	wantWholeLines(t, log)
+}
+
+// TestLogReaderReturns: what waited is written in order, and a line says how
+// many are lost.
+func TestLogReaderReturns(t *testing.T) {
+	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
+	flood(t, s.address, 0, 10_000)
+	if err := log.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), `level=WARN msg="log: lines were lost`) {
+			return
+		}
+	}
+	t.Errorf("the log ended without a word about lost lines: %v", lines.Err())
+}
+
+// wantWholeLines reads what a process that has ended left in its log.
+func wantWholeLines(t *testing.T, log io.Reader) {
+	t.Helper()
+	text, err := io.ReadAll(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) < 32<<10 || !bytes.HasSuffix(text, []byte("\n")) {
+		t.Errorf("the log has %d bytes and ends in %q, want at least 32 kB of whole lines", len(text), text[max(0, len(text)-50):])
+	}
+	for i, line := range bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) {
+		if !bytes.HasPrefix(line, []byte("time=")) || bytes.Count(line, []byte("time=")) != 1 {
+			t.Fatalf("line %d is torn: %s", i+1, line)
+		}
+	}
+}
+
+// environment is a configuration that lacks nothing.
+func environment(overrides string) []string {
+	return []string{
+		"LIVEKIT_URL=ws://127.0.0.1:9", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + overrides,
+		"LIVEKIT_STORE=memory",
+	}
+}
