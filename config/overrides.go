@@ -48,5 +48,6 @@ func (j *judge) override(v value, entry string) (matrix.ServerName, *url.URL, bo
 	if nameErr != nil || err != nil {
 		return matrix.ServerName{}, nil, false
 	}
+	j.homeserverPath(v, server.String(), u)
 	return server, trimSlash(u), true
 }

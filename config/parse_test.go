@@ -320,8 +320,8 @@ func TestWarnings(t *testing.T) {
 		set   vars
 	}{
 		{"LIVEKIT_URL", config.WrongScheme, "write wss://sfu.example.org", vars{"LIVEKIT_URL": "https://sfu.example.org"}},
-		{"LIVEKIT_URL", config.WrongScheme, "write wss://h/livekit%2Fsfu", vars{"LIVEKIT_URL": "https://h/livekit%2Fsfu"}},
-		{"LIVEKIT_URL", config.WrongScheme, "write ws://sfu.example.org", vars{"LIVEKIT_URL": "http://sfu.example.org"}},
+		{"LIVEKIT_URL", config.WrongScheme, "write ws://127.0.0.1:7880", vars{"LIVEKIT_URL": "http://127.0.0.1:7880"}},
+		{"LIVEKIT_URL", config.WrongScheme, "write wss://h.example.org/livekit%2Fsfu", vars{"LIVEKIT_URL": "https://h.example.org/livekit%2Fsfu"}},
 		{"LIVEKIT_URL", config.FormerService, "Element's authorization service", vars{"LIVEKIT_URL": "wss://livekit-jwt.call.matrix.org"}},
 		{"LIVEKIT_INTERNAL_URL", config.FormerService, "Element's authorization service", vars{"LIVEKIT_INTERNAL_URL": "https://LiveKit-JWT.call.matrix.org/x"}},
 		{"LIVEKIT_SECRET", config.WeakSecret, "fewer than 32", vars{"LIVEKIT_SECRET": goodSecret[1:]}},

@@ -34,8 +34,8 @@ func (j *judge) publicURL(v value) *url.URL {
 		return nil
 	}
 	u := j.sfuURL(v)
-	if u != nil && strings.HasPrefix(u.Scheme, "http") {
-		j.warn(v, WrongScheme, "not a ws:// or wss:// URL: clients expect one, write %s://%s%s", wsScheme(u.Scheme), u.Host, u.EscapedPath())
+	if u != nil {
+		j.forClients(v, u)
 	}
 	return u
 }
@@ -49,6 +49,7 @@ func (j *judge) sfuURL(v value) *url.URL {
 		j.fault(v, "%s %v; write the address of the SFU, like wss://sfu.example.org", shown(v.get()), err)
 		return nil
 	}
+	j.sfuPath(v, u)
 	return u
 }
 

@@ -62,6 +62,15 @@ const (
 	FormerService Kind = "former_service"
 	// WrongScheme: the URL does not start as clients expect.
 	WrongScheme Kind = "wrong_scheme"
+	// InsideOnly: clients get the URL, but only machines beside the SFU reach it.
+	InsideOnly Kind = "inside_only"
+	// OwnNetwork: clients get the URL, but only those in one network find it.
+	OwnNetwork Kind = "own_network"
+	// ClearText: clients get the URL, but browsers refuse one without TLS.
+	ClearText Kind = "clear_text"
+	// AddedPath: the URL ends in a path that does not belong to it, because whoever
+	// calls adds it.
+	AddedPath Kind = "added_path"
 	// WeakSecret: the secret is short, or published.
 	WeakSecret Kind = "weak_secret"
 	// OddKey: an API key or a secret is probably not what was meant.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
 )
@@ -81,10 +82,31 @@ var configBreaks = map[string]func(*stack){
 		delete(s.env, "LIVEKIT_SECRET")
 	},
 	"former-service": set("LIVEKIT_URL", "wss://livekit-jwt.call.matrix.org"),
+	"sfu-url-inside": func(s *stack) { s.sfu("ws://livekit:7880") },
+	"sfu-url-clear": func(s *stack) {
+		s.sfu("ws://" + sfuHost)
+		s.sfuProxy = func(next http.Handler) http.Handler {
+			s.routes["tcp "+sfuIP+":80"] = newServer(s, next)
+			return next
+		}
+	},
+	"sfu-url-path": func(s *stack) { s.sfu("wss://" + sfuHost + "/rtc") },
+	"sfu-url-network": func(s *stack) {
+		const host = "sfu.internal"
+		s.sfu("wss://" + host)
+		s.dns[host], s.certs[sfuHost] = s.dns[sfuHost], s.ca.Certificate(host)
+	},
+	"override-path": set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://"+apexHost+":8448/_matrix"),
 	"registration": func(s *stack) {
 		s.env["LIVEKIT_AS_REGISTRATION_FILE"] = s.file("registration.yaml", goodRegistration+"\nio.element.msc4512.proxy_prefix: livekit\n")
 		s.env["LIVEKIT_HS_SERVER_NAME"] = apexHost
 	},
+}
+
+// sfu has clients get that address of LiveKit.
+func (s *stack) sfu(url string) {
+	s.env["LIVEKIT_URL"] = url
+	s.service = func(h *handler.Handler) { h.URL = url }
 }
 
 func apex(t *testing.T) []matrix.ServerName {

@@ -233,6 +233,34 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 }
 
+// TestOutsideUnreachableSFU: outside, too, an address that clients cannot use is a
+// fault, whoever tells it: the command line, or the service with a token.
+func TestOutsideUnreachableSFU(t *testing.T) {
+	for _, test := range []struct{ url, want string }{
+		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name that has no dot"},
+		{"wss://10.0.0.4", "clients get wss://10.0.0.4, and 10.0.0.4 is a private address"},
+		{"wss://[fd00::4]", "clients get wss://[fd00::4], and fd00::4 is a private address"},
+		{"ws://sfu.example.org", "clients get ws://sfu.example.org, and browsers refuse ws://"},
+	} {
+		for _, learned := range []bool{false, true} {
+			s := newStack(t)
+			s.outside()
+			args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
+			if learned {
+				args = append(args, "--user", userID, "--token-file", "/token")
+				s.sfu(test.url)
+			} else {
+				args = append(args, "--sfu-url", test.url)
+			}
+			var out, progress bytes.Buffer
+			code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+			if code != 1 || !strings.Contains(out.String(), "✗ sfu.addresses: "+test.want) || !strings.Contains(out.String(), "LIVEKIT_INTERNAL_URL") {
+				t.Errorf("%s, learned: %v: exit code %d, want 1 and %q in:\n%s", test.url, learned, code, test.want, out.String())
+			}
+		}
+	}
+}
+
 // TestUserRoom: each run asks this service for a room of its own, and deletes
 // it, also when it is interrupted.
 func TestUserRoom(t *testing.T) {

@@ -58,6 +58,10 @@ func (w warnings) has(kind config.Kind) bool {
 	return slices.ContainsFunc(w, func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
+func (w warnings) without(kind config.Kind) warnings {
+	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
+}
+
 // warningsFor returns those that a check tells.
 func (e *exam) warningsFor(check string) warnings {
 	var list warnings
@@ -89,7 +93,10 @@ func (e *exam) judgeKeys(context.Context) Finding {
 }
 
 func (e *exam) otherWarnings(context.Context) Finding {
-	if w := e.warningsFor("config.warnings"); len(w) > 0 {
+	switch w := e.warningsFor("config.warnings"); {
+	case w.has(config.AddedPath):
+		return found("override-path", nil, "%s", w)
+	case len(w) > 0:
 		return found("config-doubtful", nil, "%s", w)
 	}
 	return ok("none")
@@ -131,19 +138,6 @@ func with(list config.ServerList, name matrix.ServerName) string {
 		return whole
 	}
 	return "…," + name.String()
-}
-
-func (e *exam) sfuURLs(context.Context) Finding {
-	c, w := e.look.Config, e.warningsFor("config.sfu_url")
-	switch {
-	case w.has(config.FormerService):
-		return found("former-service", nil, "LIVEKIT_URL leads to %s", config.FormerServiceHost)
-	case len(w) > 0:
-		return found("sfu-url-doubtful", nil, "%s", w)
-	case c.LivekitURL == "", e.look.refuses("LIVEKIT_URL"), e.look.refuses("LIVEKIT_INTERNAL_URL"):
-		return na("there is no LIVEKIT_URL that can be used; config.environment says why")
-	}
-	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
 // What Synapse reads of a registration (MSC4502, MSC4512).

@@ -55,6 +55,42 @@ var mixed = map[string]struct {
 		func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EIO },
 		[]string{"livekit.file livekit-file"},
 	},
+	"a path of LiveKit's that the proxy removes": {
+		func(s *stack) {
+			s.sfu("wss://" + sfuHost + "/rtc")
+			s.sfuProxy = func(next http.Handler) http.Handler { return http.StripPrefix("/rtc", next) }
+		},
+		nil,
+	},
+	"a path of LiveKit's in both addresses": {
+		func(s *stack) {
+			s.sfu("wss://" + sfuHost + "/rtc")
+			s.env["LIVEKIT_INTERNAL_URL"] = "http://livekit:7880/rtc/v1"
+		},
+		[]string{"config.sfu_url sfu-url-path"},
+	},
+	"this service's route in the place of LiveKit": {
+		func(s *stack) { s.sfu("wss://" + jwtHost + "/sfu/get") },
+		[]string{"config.sfu_url sfu-url-path"},
+	},
+	"a path in an override for clients": {
+		set("LIVEKIT_CS_API_URL_OVERRIDES", apexHost+"=https://"+matrixHost+"/_matrix/client"),
+		[]string{"config.warnings override-path"},
+	},
+	"a path in the override of another server": {
+		func(s *stack) {
+			s.env["LIVEKIT_FEDERATION_URL_OVERRIDES"] = "other.org=https://other.org/_matrix"
+			s.fed = func(http.Handler) http.Handler { return failing(http.StatusNotFound) }
+		},
+		[]string{"config.warnings override-path", "homeserver.userinfo openid-not-served"},
+	},
+	"a name of containers for clients, which nobody finds": {
+		func(s *stack) {
+			s.sfu("wss://sfu")
+			s.env["LIVEKIT_INTERNAL_URL"] = "http://livekit:7880"
+		},
+		[]string{"config.sfu_url sfu-url-inside"},
+	},
 	"the tokens of an application service without a file": {
 		func(s *stack) {
 			for _, name := range []string{"LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {

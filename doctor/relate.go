@@ -39,10 +39,12 @@ var excuses = map[string][]excuse{
 		{"public.cors", "cors-missing", "preflight-refused"},
 	},
 	"homeserver.userinfo": {
+		{"config.warnings", "override-path", unverified},
 		{"homeserver.addresses", "apex-no-address", "federation-dns"},
 		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls"},
 		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls"},
 	},
+	"homeserver.versions": {{"config.warnings", "override-path", "client-api-strange"}},
 	"homeserver.delayed_schedule": {
 		{by: "homeserver.delayed_route"},
 		{by: "homeserver.transports"},
@@ -50,6 +52,7 @@ var excuses = map[string][]excuse{
 	},
 	"sfu.api": {
 		{"config.sfu_url", "former-service", apiFaults},
+		{"config.sfu_url", "sfu-url-path", "sfu-twirp sfu-not-livekit sfu-error"},
 		{"livekit.file", unreadable, down},
 		{"livekit.keys", "livekit-webhook-key", down},
 		{"livekit.keys", "livekit-secret", "sfu-secret"},
@@ -59,14 +62,22 @@ var excuses = map[string][]excuse{
 		{"livekit.external_ip", "stun-blocked dns-broken", down},
 	},
 	"sfu.auto_create": {{"livekit.auto_create", "auto-create-setting", "auto-create"}},
-	"sfu.addresses":   {{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"}},
-	"sfu.tls":         {{"config.sfu_url", "former-service", "sfu-closed " + noTLS}},
+	"sfu.addresses": {
+		{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"},
+		{"config.sfu_url", "sfu-url-inside sfu-url-clear", "sfu-no-address sfu-closed dns-broken"},
+	},
+	"sfu.tls": {{"config.sfu_url", "former-service", "sfu-closed " + noTLS}},
 	"sfu.websocket": {
 		{"config.sfu_url", "former-service", wayFaults},
+		{"config.sfu_url", "sfu-url-inside sfu-url-clear sfu-url-path", wayFaults},
 		{"sfu.api", down, "sfu-broken sfu-proxy"},
 		{"sfu.api", "sfu-not-livekit", "sfu-no-route"},
 	},
-	"sfu.api_hidden": {{"sfu.websocket", "sfu-no-route sfu-login", "twirp-public"}},
+	"sfu.bare_prefix": {{"config.sfu_url", "sfu-url-path", "bare-sfu-prefix"}},
+	"sfu.api_hidden": {
+		{"config.sfu_url", "sfu-url-inside", "twirp-public"},
+		{"sfu.websocket", "sfu-no-route sfu-login", "twirp-public"},
+	},
 	"sfu.ice_tcp": {
 		{"livekit.ports", "livekit-tcp-off", "ice-tcp-none"},
 		{"sfu.candidates", candidates + " candidates-bridge-too", "ice-tcp-none ice-tcp-closed"},
@@ -137,6 +148,8 @@ func (e *exam) tellDNSOnce() {
 // in a setting explains only what that setting leads to.
 func (e *exam) applies(x excuse, c *Check) bool {
 	switch {
+	case x.causes == "override-path":
+		return e.hasAddedPath(c)
 	case c.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
 		return !slices.ContainsFunc(e.servers, func(s *server) bool {
 			_, there := e.look.Config.FederationURLs[s.name]
@@ -150,6 +163,23 @@ func (e *exam) applies(x excuse, c *Check) bool {
 		return u != nil && strings.EqualFold(u.Hostname(), config.FormerServiceHost)
 	}
 	return true
+}
+
+// hasAddedPath reports whether the override that a check of a homeserver follows
+// ends in a path that is added.
+func (e *exam) hasAddedPath(c *Check) bool {
+	overrides := e.look.Config.ClientURLs
+	if c.ID == "homeserver.userinfo" {
+		overrides = e.look.Config.FederationURLs
+	}
+	return slices.ContainsFunc(e.servers, func(s *server) bool {
+		u, there := overrides[s.name]
+		if !there || c.Server != "" && c.Server != s.name.String() {
+			return false
+		}
+		_, added := config.AddedToHomeserver(u)
+		return added != ""
+	})
 }
 
 // named returns the checks of these ids, of one server or of none.

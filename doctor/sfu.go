@@ -76,6 +76,9 @@ func (e *exam) learnSFU(tickets []*Check) *Check {
 func (e *exam) sfuAddresses(ctx context.Context) Finding {
 	switch {
 	case e.sfuURL() != nil:
+		if f := e.judgeSFU(); f.Cause != nil {
+			return f
+		}
 		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
 	case e.o.Outside && e.guessSFU(ctx):
 		f := e.reach(ctx, placeOf("sfu", e.sfuURL()))
@@ -103,8 +106,7 @@ func (e *exam) guessSFU(ctx context.Context) bool {
 		return false
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	root, err := e.look.get(ctx, u.String()+"/")
-	if err != nil || root.status != http.StatusOK || strings.TrimSpace(string(root.body)) != "OK" {
+	if !e.look.isLiveKit(ctx, u.String()) {
 		return false
 	}
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
@@ -196,7 +198,7 @@ func (e *exam) judgeAPI(ctx context.Context, v vars, r reply) Finding {
 	case r.status == http.StatusUnauthorized:
 		return found("sfu-secret", v, "%s, the signature is not good", seen)
 	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
-		if root, err := e.look.get(ctx, e.apiURL()+"/"); err == nil && strings.TrimSpace(string(root.body)) == "OK" {
+		if e.look.isLiveKit(ctx, e.apiURL()) {
 			return found("sfu-twirp", v, "%s, but GET / is LiveKit's", seen)
 		}
 		return found("sfu-not-livekit", v, "%s", seen)
@@ -224,16 +226,6 @@ func (e *exam) autoCreate(ctx context.Context) Finding {
 		return found("auto-create", nil, "a token that may not create rooms gets into one that is not there")
 	}
 	return found("sfu-error", vars{"sfu": e.apiURL()}, "GET /rtc/validate: %s", http.StatusText(r.status))
-}
-
-// publicSFU is LiveKit's public address in its http form.
-func (e *exam) publicSFU() string {
-	u := *e.sfuURL()
-	u.Scheme = map[string]string{"wss": "https", "ws": "http"}[u.Scheme]
-	if u.Scheme == "" {
-		u.Scheme = e.sfuURL().Scheme
-	}
-	return strings.TrimRight(u.String(), "/")
 }
 
 func (e *exam) sfuVars() vars {

@@ -93,7 +93,7 @@ func New(key sfu.Key, ids ...string) *SFU {
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", s.scripted(s.authenticated(newAPI(s))))
 	mux.Handle("/rtc/validate", s.authenticated(http.HandlerFunc(s.validate)))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("OK")) })
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("OK")) })
 	s.mux = s.alive(mux)
 	return s
 }

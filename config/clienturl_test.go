@@ -1,0 +1,158 @@
+package config_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+)
+
+// TestClientURL: LIVEKIT_URL is what clients get. What they cannot use is said,
+// once, with what to do; an address for a trial on one machine is right.
+func TestClientURL(t *testing.T) {
+	const inside, own, clear, fine = config.InsideOnly, config.OwnNetwork, config.ClearText, config.Kind("")
+	const internal = "LIVEKIT_INTERNAL_URL"
+	for text, want := range map[string]struct {
+		kind  config.Kind
+		words string
+	}{
+		"wss://sfu.example.org":               {fine, ""},
+		"wss://sfu.example.org.":              {fine, ""},
+		"wss://SFU.Example.ORG:443/livekit":   {fine, ""},
+		"wss://sfu.example.local.example.org": {fine, ""},
+		"wss://203.0.113.7":                   {fine, ""},
+		"wss://[2a00::1]:7443":                {fine, ""},
+		"wss://100.128.0.1":                   {fine, ""},
+
+		"ws://localhost:7880":        {fine, ""},
+		"ws://LOCALHOST.:7880":       {fine, ""},
+		"ws://sfu.localhost:7880":    {fine, ""},
+		"ws://127.0.0.1:7880":        {fine, ""},
+		"ws://127.9.9.9:7880":        {fine, ""},
+		"ws://[::1]:7880":            {fine, ""},
+		"ws://[::ffff:127.0.0.1]:80": {fine, ""},
+		"wss://localhost":            {fine, ""},
+
+		"ws://livekit:7880":                    {inside, internal},
+		"wss://livekit":                        {inside, "has no dot"},
+		"wss://live_kit.":                      {inside, "has no dot"},
+		"ws://2130706433":                      {inside, "has no dot"},
+		"ws://host.docker.internal:7880":       {inside, "containers"},
+		"wss://host.containers.internal":       {inside, "containers"},
+		"ws://livekit.calls.svc:7880":          {inside, "cluster"},
+		"ws://livekit.calls.svc.cluster.local": {inside, "cluster"},
+		"wss://10.0.0.5":                       {inside, "10.0.0.5 is a private address"},
+		"ws://172.18.0.2:7880":                 {inside, "private"},
+		"wss://192.168.1.20:7443":              {inside, "private"},
+		"wss://[fd00::5]:7443":                 {inside, "private"},
+		"wss://[::ffff:10.0.0.5]":              {inside, "private"},
+		"wss://169.254.1.1":                    {inside, "link-local"},
+		"wss://[fe80::1]":                      {inside, "link-local"},
+		"wss://[fe80::1%25eth0]":               {inside, "link-local"},
+		"wss://100.64.0.9":                     {inside, "carrier-grade NAT"},
+		"wss://100.127.255.255":                {inside, "carrier-grade NAT"},
+		"ws://0.0.0.0:7880":                    {inside, "no address to connect to"},
+		"wss://[::]":                           {inside, "no address to connect to"},
+
+		"ws://sfu.example.org":        {clear, "write wss://sfu.example.org, or put this address into " + internal},
+		"http://sfu.example.org":      {clear, "write wss://sfu.example.org"},
+		"ws://sfu.example.org:7880/x": {clear, "browsers refuse ws://"},
+		"ws://203.0.113.7:7880":       {clear, internal},
+		"ws://[2a00::1]:7880":         {clear, internal},
+
+		"wss://nas.local":         {own, "end in .local"},
+		"wss://sfu.corp.internal": {own, "end in .internal"},
+		"wss://sfu.home.arpa":     {own, "end in .home.arpa"},
+		"wss://sfu.Lan":           {own, "end in .lan"},
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": text}).input(), disk{}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			isClientURL(t, warnings, want.kind, want.words)
+			u, err := url.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind, why := config.ForClients(u); kind != want.kind || (why == "") != (kind == "") {
+				t.Errorf("for doctor it is %q, %q, want %q", kind, why, want.kind)
+			}
+		})
+	}
+	// It is no other URL that clients get.
+	_, warnings, err := config.Parse(minimal().with(vars{
+		"LIVEKIT_INTERNAL_URL": "ws://livekit:7880", "LIVEKIT_CS_API_URL_OVERRIDES": "example.org=http://synapse:8008",
+	}).input(), disk{}.read)
+	if err != nil || len(warnings) > 0 {
+		t.Errorf("addresses for the service give %q, %v", warnings, err)
+	}
+}
+
+func isClientURL(t *testing.T, warnings []config.Warning, kind config.Kind, words string) {
+	t.Helper()
+	if kind == "" {
+		if len(warnings) > 0 {
+			t.Errorf("warnings %q, want none", warnings)
+		}
+		return
+	}
+	if len(warnings) != 1 || warnings[0].Variable != "LIVEKIT_URL" || warnings[0].Kind != kind || !strings.Contains(warnings[0].Text, words) {
+		t.Errorf("got %q, want one warning of the kind %s with %q", warnings, kind, words)
+	}
+}
+
+// TestBoth: a name of one network without TLS has two faults.
+func TestClientURLTwice(t *testing.T) {
+	_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": "ws://nas.local:7880"}).input(), disk{}.read)
+	if err != nil || len(warnings) != 2 || warnings[0].Kind != config.OwnNetwork || warnings[1].Kind != config.ClearText {
+		t.Errorf("got %q, %v, want one about the network and one about TLS", warnings, err)
+	}
+}
+
+// TestAddedPath: a path that the program, or the client, adds by itself is said,
+// with the address that is right.
+func TestAddedPath(t *testing.T) {
+	for _, test := range []struct{ variable, text, words string }{
+		{"LIVEKIT_URL", "wss://sfu.example.org/rtc", "/rtc is added by the program; write wss://sfu.example.org"},
+		{"LIVEKIT_URL", "wss://sfu.example.org/rtc/", "/rtc is added by the program"},
+		{"LIVEKIT_URL", "wss://sfu.example.org/rtc/v1", "/rtc/v1 is added by the program; write wss://sfu.example.org"},
+		{"LIVEKIT_URL", "wss://h.example.org/livekit/sfu/rtc/validate", "write wss://h.example.org/livekit/sfu"},
+		{"LIVEKIT_URL", "wss://h.example.org/a%2Fb/rtc", "write wss://h.example.org/a%2Fb"},
+		{"LIVEKIT_URL", "wss://sfu.example.org/twirp", "/twirp is added by the program"},
+		{"LIVEKIT_URL", "wss://jwt.example.org/sfu/get", "/sfu/get is a route of this service"},
+		{"LIVEKIT_URL", "wss://jwt.example.org/livekit/jwt/get_token", "/get_token is a route of this service"},
+		{"LIVEKIT_URL", "wss://jwt.example.org/sfu_webhook", "/sfu_webhook is a route of this service"},
+		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/rtc", "/rtc is added by the program; write http://livekit:7880"},
+		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/twirp/livekit.RoomService", "/twirp/livekit.RoomService is added"},
+		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/healthz", "/healthz is a route of this service"},
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "example.org=http://synapse:8008/_matrix", "/_matrix is added by the program; write example.org=http://synapse:8008"},
+		{"LIVEKIT_FEDERATION_URL_OVERRIDES", "example.org=http://synapse:8008/_matrix/federation/v1/", "/_matrix/federation/v1 is added by the program"},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "example.org=https://matrix.example.org/_matrix/client", "/_matrix/client is added by the program; write example.org=https://matrix.example.org"},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "example.org=https://h.example.org/synapse/_matrix/client/v3", "write example.org=https://h.example.org/synapse"},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "example.org=https://example.org/.well-known/matrix/client", "/.well-known/matrix/client"},
+
+		{"LIVEKIT_URL", "wss://sfu.example.org/livekit/sfu", ""},
+		{"LIVEKIT_URL", "wss://sfu.example.org/rtc/calls", ""},
+		{"LIVEKIT_URL", "wss://rtc.example.org/myrtc", ""},
+		{"LIVEKIT_URL", "wss://sfu.example.org/sfu", ""},
+		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/x", ""},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "example.org=https://h.example.org/matrix", ""},
+		{"LIVEKIT_CS_API_URL_OVERRIDES", "example.org=https://h.example.org/my_matrix", ""},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			_, warnings, err := config.Parse(minimal().with(vars{test.variable: test.text}).input(), disk{}.read)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case test.words == "":
+				if len(warnings) > 0 {
+					t.Errorf("warnings %q, want none", warnings)
+				}
+			case len(warnings) != 1 || warnings[0].Variable != test.variable || warnings[0].Kind != config.AddedPath || !strings.Contains(warnings[0].Text, test.words):
+				t.Errorf("got %q, want one warning of %s with %q", warnings, test.variable, test.words)
+			}
+		})
+	}
+}

@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"matrixrtc-auth/config"
+)
+
+// sfuURLs judges what clients and this service are told of LiveKit.
+func (e *exam) sfuURLs(ctx context.Context) Finding {
+	c, w := e.look.Config, e.warningsFor("config.sfu_url")
+	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
+		w = w.without(config.AddedPath)
+	}
+	v := vars{"sfu": c.LivekitURL}
+	switch {
+	case w.has(config.FormerService):
+		return found("former-service", nil, "LIVEKIT_URL leads to %s", config.FormerServiceHost)
+	case w.has(config.InsideOnly):
+		return found("sfu-url-inside", v, "%s", w)
+	case w.has(config.ClearText):
+		return found("sfu-url-clear", v, "%s", w)
+	case w.has(config.AddedPath):
+		return found("sfu-url-path", v, "%s", w)
+	case w.has(config.OwnNetwork):
+		return found("sfu-url-network", v, "%s", w)
+	case len(w) > 0:
+		return found("sfu-url-doubtful", nil, "%s", w)
+	case c.LivekitURL == "", e.look.refuses("LIVEKIT_URL"), e.look.refuses("LIVEKIT_INTERNAL_URL"):
+		return na("there is no LIVEKIT_URL that can be used; config.environment says why")
+	}
+	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
+}
+
+// isPrefix reports whether LiveKit answers below the path that looks like one of
+// its own: then a proxy removes it, and the path is right.
+func (e *exam) isPrefix(ctx context.Context, w warnings) bool {
+	c := e.look.Config
+	for _, warning := range w {
+		if warning.Kind != config.AddedPath {
+			continue
+		}
+		base := c.APIURL.String()
+		if warning.Variable == "LIVEKIT_URL" {
+			base = httpForm(c.LivekitURL)
+		}
+		if !e.look.isLiveKit(ctx, base) {
+			return false
+		}
+	}
+	return true
+}
+
+// judgeSFU finds an address that clients cannot use. Inside, config.sfu_url does.
+func (e *exam) judgeSFU() Finding {
+	if !e.o.Outside {
+		return Finding{}
+	}
+	v := vars{"sfu": e.sfuAt}
+	switch kind, why := config.ForClients(e.sfuURL()); kind {
+	case config.InsideOnly:
+		return found("sfu-url-inside", v, "clients get %s, and %s", clip(e.sfuAt), why)
+	case config.ClearText:
+		return found("sfu-url-clear", v, "clients get %s, and %s", clip(e.sfuAt), why)
+	}
+	return Finding{}
+}
+
+// isLiveKit reports whether LiveKit answers at an address in its http form: with
+// its word to whoever asks for the root.
+func (l *Look) isLiveKit(ctx context.Context, base string) bool {
+	root, err := l.get(ctx, strings.TrimRight(base, "/")+"/")
+	return err == nil && root.status == http.StatusOK && strings.TrimSpace(string(root.body)) == "OK"
+}
+
+// publicSFU is LiveKit's public address in its http form.
+func (e *exam) publicSFU() string { return httpForm(e.sfuURL().String()) }
+
+// httpForm is an address of LiveKit with the scheme of its API, without a slash
+// at its end.
+func httpForm(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	switch strings.ToLower(scheme) {
+	case "wss":
+		scheme = "https"
+	case "ws":
+		scheme = "http"
+	}
+	return scheme + "://" + strings.TrimRight(rest, "/")
+}
