@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -86,7 +87,7 @@ func (e *exam) resolver() *matrix.Resolver {
 
 // discovery tells where the federation API is, and how that was found.
 func (e *exam) discovery(ctx context.Context, s *server) Finding {
-	d, err := e.resolver().Resolve(ctx, s.name)
+	d, err := e.resolver().Resolve(ctx, s.name, netip.Prefix{})
 	if err != nil {
 		return found("unfinished", vars{"check": "homeserver.discovery"}, "%s", reason(err))
 	}

@@ -17,6 +17,21 @@ func NewFailureLimiter() *ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
+// site is what shares the discoveries of servers: one IPv4 address, or the /48
+// that an IPv6 subscriber has at most. It is wider than [network], because the
+// shares are wide as long as nobody else needs them.
+func site(client netip.Addr) netip.Prefix {
+	bits := client.BitLen()
+	if client.Is6() {
+		bits = 48
+	}
+	prefix, err := client.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{} // the zero Addr: all whom nobody knows
+	}
+	return prefix
+}
+
 // maxSlowdown is the longest that a user of a named server waits for the
 // failures of others at the same address.
 const maxSlowdown = time.Second

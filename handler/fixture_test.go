@@ -33,7 +33,7 @@ type fakeVerifier struct {
 	cause  matrix.Cause
 }
 
-func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed matrix.UserID) (matrix.UserID, error) {
+func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed matrix.UserID, _ netip.Prefix) (matrix.UserID, error) {
 	if v.before != nil {
 		if err := v.before(ctx); err != nil {
 			return matrix.UserID{}, err

@@ -25,9 +25,9 @@ import (
 // Verifier says who is asking.
 type Verifier interface {
 	// Verify returns the user whose token it is, always one of token.Server,
-	// and the claimed one if claimed is not zero. Errors are
-	// *[matrix.VerifyError].
-	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID) (matrix.UserID, error)
+	// and the claimed one if claimed is not zero. from is the client's network,
+	// the zero Prefix if nobody knows it. Errors are *[matrix.VerifyError].
+	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
 // Rooms makes sure that rooms exist on the SFU.

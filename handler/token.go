@@ -48,7 +48,7 @@ func (h *Handler) identify(ctx context.Context, x *exchange, who asker) (matrix.
 	if err != nil {
 		return matrix.UserID{}, err
 	}
-	user, err := h.Verifier.Verify(ctx, who.token, who.claimed)
+	user, err := h.Verifier.Verify(ctx, who.token, who.claimed, site(x.client))
 	settle(err == nil)
 	if err != nil {
 		h.Metrics.VerificationFailed(verifyCause(err))

@@ -16,7 +16,7 @@ func BenchmarkVerify(b *testing.B) {
 	token := tokenOf(b, hs.Homeserver, hs.UserID("alice"))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := v.Verify(b.Context(), token, matrix.UserID{}); err != nil {
+		if _, err := v.Verify(b.Context(), token, matrix.UserID{}, nobody); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 // OpenIDToken is what a client got from its homeserver to prove its user to a
@@ -27,13 +29,14 @@ const (
 	defaultVerifyTimeout = 10 * time.Second
 	maxUserInfoBytes     = 64 << 10
 	maxErrCode           = 64
+)
 
-	// Verifications under way at once, in total and per server; more wait.
-	// A server that takes the full 10 s for every answer so binds at most
-	// perOtherServer of what all strangers share, and nothing of the named. A
-	// verification holds about 40 kB.
-	namedVerifications, perNamedServer = 1024, 512
-	otherVerifications, perOtherServer = 1024, 64
+// Verifications under way at once; more wait. A server that takes the full 10 s
+// for every answer so binds at most 64 of what all strangers share, and nothing
+// of the named. A verification holds about 40 kB.
+var (
+	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
+	otherVerifications = semaphore.Bounds{Total: 1024, PerKey: 64}
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the
@@ -48,9 +51,10 @@ type Verifier struct {
 }
 
 // Verify asks token.Server whose token it is and returns that user, who is
-// always one of that server. If claimed is not zero, it must be that user.
-// Errors are *[VerifyError].
-func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID) (UserID, error) {
+// always one of that server. If claimed is not zero, it must be that user. from
+// is the client's network: what is shared is shared between networks. Errors are
+// *[VerifyError].
+func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
 			Err: fmt.Errorf("the claimed user is of %s", claimed.Server())}
@@ -61,7 +65,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	user, err := v.ask(ctx, token)
+	user, err := v.ask(ctx, token, from)
 	switch {
 	case err != nil:
 		return UserID{}, err
@@ -73,7 +77,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 }
 
 // ask spends one slot of the server's budget on finding the server and asking it.
-func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
+func (v *Verifier) ask(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	release, err := c.budget.Acquire(ctx, token.Server)
 	if err != nil {
@@ -81,15 +85,15 @@ func (v *Verifier) ask(ctx context.Context, token OpenIDToken) (UserID, error) {
 	}
 	defer release()
 
-	destination, err := v.Resolver.Resolve(ctx, token.Server)
+	destination, err := v.Resolver.Resolve(ctx, token.Server, from)
 	if err != nil {
-		return UserID{}, &VerifyError{Cause: Cause(outbound.Cause(err)), Server: token.Server, Err: err}
+		return UserID{}, &VerifyError{Cause: resolveCause(err), Server: token.Server, Err: err}
 	}
 	user, err := v.askAny(ctx, c.transport, destination, token)
 	if !unreachable(err) || ctx.Err() != nil || !v.Resolver.Forget(token.Server, destination) {
 		return user, err
 	}
-	destination, again := v.Resolver.Resolve(ctx, token.Server)
+	destination, again := v.Resolver.Resolve(ctx, token.Server, from)
 	if again != nil {
 		return UserID{}, err
 	}
@@ -102,6 +106,14 @@ func waitCause(err error) Cause {
 		return CauseCanceled
 	}
 	return CauseBusy
+}
+
+// resolveCause tells what was too much from an end that came too early.
+func resolveCause(err error) Cause {
+	if _, busy := errors.AsType[*busyError](err); busy {
+		return CauseBusy
+	}
+	return Cause(outbound.Cause(err))
 }
 
 // unreachable reports whether err says that nobody was reached, as when a

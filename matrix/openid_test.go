@@ -54,7 +54,7 @@ func TestVerify(t *testing.T) {
 	v := loopback(t, hs.CA(), true)
 	alice := userID(t, hs.UserID("alice"))
 	for _, claimed := range []matrix.UserID{{}, alice} {
-		got, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, alice.String()), claimed)
+		got, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, alice.String()), claimed, nobody)
 		if err != nil || got != alice {
 			t.Errorf("Verify = %v, %v, want %v", got, err, alice)
 		}
@@ -66,7 +66,7 @@ func TestOneConnectionForManyTokens(t *testing.T) {
 	defer hs.Close()
 	v := loopback(t, hs.CA(), true)
 	for range 50 {
-		if _, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, hs.UserID("alice")), matrix.UserID{}); err != nil {
+		if _, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, hs.UserID("alice")), matrix.UserID{}, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestARefusedTokenKeepsTheConnection(t *testing.T) {
 	v := loopback(t, hs.CA(), true)
 	for i := range 20 {
 		bad := matrix.OpenIDToken{AccessToken: secret.New(fmt.Sprint("bad", i)), Server: hs.Name()}
-		_, err := v.Verify(t.Context(), bad, matrix.UserID{})
+		_, err := v.Verify(t.Context(), bad, matrix.UserID{}, nobody)
 		wantCause(t, err, matrix.CauseStatus)
 		if !strings.Contains(err.Error(), "M_UNKNOWN_TOKEN") {
 			t.Errorf("err = %v, want the errcode in it", err)
@@ -182,7 +182,7 @@ func TestCauses(t *testing.T) {
 			if c.prepare != nil {
 				c.prepare(v, &token, &claimed)
 			}
-			user, err := v.Verify(t.Context(), token, claimed)
+			user, err := v.Verify(t.Context(), token, claimed, nobody)
 			wantCause(t, err, c.want)
 			if !user.IsZero() {
 				t.Errorf("a user came with the error: %v", user)
@@ -238,7 +238,7 @@ func TestAServerThatSendsTheTokenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hs.Script(func(w http.ResponseWriter, r *http.Request) { answer(w, r.URL.Query().Get("access_token")) })
 			token := tokenOf(t, hs.Homeserver, hs.UserID("alice"))
-			_, err := v.Verify(t.Context(), token, matrix.UserID{})
+			_, err := v.Verify(t.Context(), token, matrix.UserID{}, nobody)
 			if err == nil {
 				t.Fatal("verified")
 			}
@@ -266,7 +266,7 @@ func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
 	v := loopback(t, hs.CA(), false)
-	_, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, hs.UserID("alice")), matrix.UserID{})
+	_, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, hs.UserID("alice")), matrix.UserID{}, nobody)
 	wantCause(t, err, matrix.CauseRefused)
 	if accepted, _ := hs.Connections(); accepted != 0 {
 		t.Errorf("%d connections reached the inner address", accepted)
@@ -406,7 +406,7 @@ func TestClientThatLeaves(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
-		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{})
+		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{}, nobody)
 		wantCause(t, err, matrix.CauseCanceled)
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("took %v, want to stop when the client leaves", took)
@@ -425,7 +425,7 @@ func FuzzUserInfo(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		hs.Script(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
 		token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: hs.Name()}
-		user, err := v.Verify(t.Context(), token, matrix.UserID{})
+		user, err := v.Verify(t.Context(), token, matrix.UserID{}, nobody)
 		if err == nil && user.Server() != hs.Name() {
 			t.Errorf("%q proved %v", body, user)
 		}

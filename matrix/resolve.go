@@ -2,24 +2,32 @@ package matrix
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/semaphore"
 )
 
+// The bounds of discovery, of its callers and of what is under way. Strangers
+// choose names, so at their servers a client network can have no more than half
+// of what all have, and the other half is for networks that have little: with 16
+// networks that ask for as much as they can get, a quarter stays free.
+//
+// Discoveries go on when the clients that asked have left.
+var (
+	namedDiscoveries = semaphore.Bounds{Total: 256}
+	otherDiscoveries = semaphore.Bounds{Total: 256, Share: 4}
+	otherCallers     = semaphore.Bounds{Total: 1024, Share: 16}
+)
+
 const (
-	federationPort = "8448"
 	// locateLifetime bounds how long SRV answers hold: the system's resolver
 	// does not tell their TTL.
 	locateLifetime = time.Hour
@@ -31,22 +39,7 @@ const (
 	// maxTargets bounds the SRV targets that are tried: whoever owns a name
 	// chooses them, and every request would dial them all.
 	maxTargets = 4
-	// maxDiscoveries bounds the discoveries under way in each class. They go
-	// on when the clients that asked have left.
-	maxDiscoveries = 256
 )
-
-// Destination is where and under which names a server's federation API is
-// served.
-type Destination struct {
-	Scheme  string   // "https", or "http" where the operator said so
-	Addrs   []string // host:port, in the order to try
-	Host    string   // the Host header
-	TLSName string   // the name that the certificate must hold
-	// Note says why this may be the wrong place: what failed in finding it.
-	Note string
-	Path string // escaped prefix of the path, "" but for an operator's override
-}
 
 // Resolver finds the federation API of a server by the table of the
 // server-server specification ("Resolving server names"), caches what it
@@ -75,8 +68,7 @@ type class struct {
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
-	flight       singleflight.Group
-	discoveries  *semaphore.Keyed[struct{}]
+	discoveries  *inquiries[Destination]
 }
 
 // found is what discovery has learned of one server. It does not change.
@@ -96,8 +88,10 @@ type found struct {
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
-		r.named.set(r.NamedTransport, namedFailureRetry, semaphore.Bounds{Total: namedVerifications, PerKey: perNamedServer})
-		r.others.set(r.OtherTransport, otherFailureRetry, semaphore.Bounds{Total: otherVerifications, PerKey: perOtherServer})
+		r.named.set(r.NamedTransport, namedFailureRetry, namedVerifications)
+		r.others.set(r.OtherTransport, otherFailureRetry, otherVerifications)
+		r.named.discoveries = newInquiries[Destination](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
+		r.others.discoveries = newInquiries[Destination](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
@@ -109,7 +103,6 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, v
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
 	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
-	c.discoveries = semaphore.New[struct{}](semaphore.Bounds{Total: maxDiscoveries})
 }
 
 // class returns the one that server belongs to. Nothing else decides that.
@@ -121,9 +114,10 @@ func (r *Resolver) class(server ServerName) *class {
 	return &r.others
 }
 
-// Resolve returns where to reach server. It fails only when ctx ends: a server
-// without any record is still to be tried at port 8448.
-func (r *Resolver) Resolve(ctx context.Context, server ServerName) (Destination, error) {
+// Resolve returns where to reach server, for a client of the network from. A
+// server without any record is still to be tried at port 8448, so it fails only
+// when ctx ends, or when too many clients wait for servers to be found.
+func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil
 	}
@@ -135,39 +129,28 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName) (Destination,
 	if ok && time.Now().Before(known.expires) {
 		return known.destination, nil
 	}
-	result := r.discoverOnce(ctx, c, server)
+	find := func(ctx context.Context) Destination { return r.find(ctx, c, server) }
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
 		// The last refresh failed, and this one may take as long: nobody
 		// waits for it while the last good answer holds.
+		c.discoveries.hint(ctx, server, from, find)
 		return known.destination, nil
 	}
-	select {
-	case res := <-result:
-		return res.Val.(Destination), res.Err
-	case <-ctx.Done():
-		return Destination{}, ctx.Err()
-	}
+	return c.discoveries.ask(ctx, server, from, find)
 }
 
-// discoverOnce joins the discovery of server that is under way or starts one,
-// which goes on for the others when this caller gives up.
-func (r *Resolver) discoverOnce(ctx context.Context, c *class, server ServerName) <-chan singleflight.Result {
-	return c.flight.DoChan(server.String(), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
-		defer cancel()
-		release, err := c.discoveries.Acquire(ctx, struct{}{})
-		if err != nil {
-			return Destination{}, err
-		}
-		defer release()
-		old, _ := c.cache.Get(server)
-		if old == nil {
-			old = &found{}
-		}
-		now := r.discover(ctx, c, server, old)
-		c.cache.Add(server, now)
-		return now.destination, nil
-	})
+// find returns what is cached of server if it holds, and discovers it otherwise.
+func (r *Resolver) find(ctx context.Context, c *class, server ServerName) Destination {
+	old, ok := c.cache.Get(server)
+	if !ok {
+		old = &found{}
+	}
+	if time.Now().Before(old.expires) {
+		return old.destination // another discovery has just ended
+	}
+	now := r.discover(ctx, c, server, old)
+	c.cache.Add(server, now)
+	return now.destination
 }
 
 // Forget drops what is cached of server because no connection to destination
@@ -203,140 +186,4 @@ func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
 	addrs := destination.Addrs
 	reordered.destination.Addrs = append(append([]string{}, addrs[i:]...), addrs[:i]...)
 	c.cache.Add(server, &reordered)
-}
-
-func sameAddrs(a, b Destination) bool {
-	return strings.Join(a.Addrs, " ") == strings.Join(b.Addrs, " ")
-}
-
-// discover takes steps 3 to 6 for server, from what is known of it (old).
-func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) *found {
-	f := *old
-	if !time.Now().Before(old.validTo) {
-		f = r.delegation(ctx, c, server, *old)
-	}
-	target := server
-	if !f.delegated.IsZero() {
-		target = f.delegated
-	}
-	located, err := r.locate(ctx, target)
-	f.destination, f.at = located, time.Now()
-	f.destination.Note = f.note
-	switch {
-	case err != nil:
-		f.destination.Note = join(f.note, "SRV of "+target.String()+": "+err.Error())
-		f.expires = f.at.Add(c.failureRetry)
-	case f.open:
-		f.expires = f.at.Add(c.failureRetry)
-	default:
-		f.expires = earlier(f.validTo, f.at.Add(locateLifetime))
-	}
-	return &f
-}
-
-// delegation fetches the well-known document. Where the question stays open
-// the last good answer holds for up to 48 h.
-func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) found {
-	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
-	now := time.Now()
-	if err == nil {
-		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}
-	}
-	note := "well-known of " + server.String() + ": " + err.Error()
-	if _, ok := errors.AsType[errNoWellKnown](err); ok {
-		n := old.absent + 1
-		return found{absent: n, validTo: now.Add(absentRetry(n)), note: note}
-	}
-	if now.Before(old.fetched.Add(maxWellKnown)) {
-		old.open, old.kept, old.note = true, true, note
-		return old
-	}
-	return found{absent: old.absent, open: true, note: note}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
-}
-
-// locate takes steps 3.1 to 3.5, or 4 to 6, for target. With an error, DNS did
-// not give a definite answer and the destination is a guess.
-func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
-	d := direct(target)
-	if isExplicit(target) {
-		return d, nil
-	}
-	for _, service := range []string{"matrix-fed", "matrix"} {
-		addrs, err := r.lookupSRV(ctx, service, target.Host())
-		if err != nil {
-			return d, err
-		}
-		if len(addrs) > 0 {
-			d.Addrs = addrs
-			return d, nil
-		}
-	}
-	return d, nil
-}
-
-// lookupSRV returns the first targets by priority and weight, none where there
-// is no record. A target of "." (service not offered) counts as no record.
-func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
-	_, records, err := r.DNS.LookupSRV(ctx, service, "tcp", host)
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
-		err = nil // no record, or some of the records have malformed names
-	}
-	var addrs []string
-	for _, record := range records {
-		if name := strings.TrimSuffix(record.Target, "."); name != "" && len(addrs) < maxTargets {
-			addrs = append(addrs, net.JoinHostPort(name, strconv.Itoa(int(record.Port))))
-		}
-	}
-	return addrs, err
-}
-
-// isExplicit reports whether the name itself says where to connect (steps 1
-// and 2).
-func isExplicit(server ServerName) bool {
-	_, isIP := server.IP()
-	return isIP || server.Port() != ""
-}
-
-// direct is the destination that the name itself gives.
-func direct(server ServerName) Destination {
-	host := strings.Trim(server.Host(), "[]")
-	port := server.Port()
-	if port == "" {
-		port = federationPort
-	}
-	return Destination{
-		Scheme:  "https",
-		Addrs:   []string{net.JoinHostPort(host, port)},
-		Host:    server.String(),
-		TLSName: host,
-	}
-}
-
-// overridden is the destination that the operator's URL gives.
-func overridden(base *url.URL) Destination {
-	port := base.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[base.Scheme]
-	}
-	return Destination{
-		Scheme:  base.Scheme,
-		Addrs:   []string{net.JoinHostPort(base.Hostname(), port)},
-		Host:    base.Host,
-		TLSName: base.Hostname(),
-		Path:    strings.TrimSuffix(base.EscapedPath(), "/"),
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -50,10 +51,13 @@ func newWorld(t *testing.T, named ...string) *world {
 	return w
 }
 
+// nobody is the network of clients that do not matter.
+var nobody netip.Prefix
+
 // verify asks for a new token of user, and reports who it proves.
 func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (string, error) {
 	t.Helper()
-	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{})
+	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, nobody)
 	return id.String(), err
 }
 
@@ -391,7 +395,7 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, time.Second)
 					defer cancel()
 				}
-				_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{})
+				_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{}, nobody)
 				results <- err
 			}()
 		}
@@ -559,7 +563,7 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
 			token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: serverName(t, fmt.Sprintf("s%d.test", i))}
-			go w.verifier.Verify(ctx, token, matrix.UserID{})
+			go w.verifier.Verify(ctx, token, matrix.UserID{}, nobody)
 			if i%100 == 0 {
 				time.Sleep(20 * time.Millisecond)
 			}
@@ -604,7 +608,7 @@ func TestAClientThatLeavesForgetsNothing(t *testing.T) {
 		w.Silence("b.test:443")
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
-		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{})
+		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{}, nobody)
 		wantCause(t, err, matrix.CauseCanceled)
 		synctest.Wait()
 		if got := apex.Count(wellKnownPath); got != 1 {

@@ -1,0 +1,223 @@
+package handler
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// swamp is the handler with its real verifier, and homeservers of two kinds
+// whose names nobody knows yet: those below .live.test answer, and those below
+// .dead.test take connections and never say a word. All is on loopback.
+type swamp struct {
+	t       testing.TB
+	live    *matrixtest.Homeserver
+	service string // host:port
+}
+
+func newSwamp(t testing.TB, limits bool) *swamp {
+	s := &swamp{t: t, live: &matrixtest.Homeserver{}}
+	ca := matrixtest.NewCA()
+	live := httptest.NewUnstartedServer(s.live)
+	live.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate("*.live.test")}}
+	live.StartTLS()
+	t.Cleanup(live.Close)
+	dead, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts what the system has accepted
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dead.Close() })
+	names := matrixtest.NewNetwork()
+	transport := &outbound.Transport{
+		TLS: &tls.Config{RootCAs: ca.Pool()},
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			host, port, _ := net.SplitHostPort(addr)
+			switch {
+			case strings.HasSuffix(host, ".dead.test"):
+				return new(outbound.Dialer).DialContext(ctx, network, dead.Addr().String())
+			case port != "8448":
+				return nil, net.ErrClosed // no well-known document
+			}
+			return new(outbound.Dialer).DialContext(ctx, network, live.Listener.Addr().String())
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	r := newRig()
+	r.Handler.Log = slog.New(slog.DiscardHandler)
+	r.Handler.Verifier = &matrix.Verifier{Resolver: &matrix.Resolver{
+		Named: r.Named, DNS: names.Resolver(), NamedTransport: transport, OtherTransport: transport,
+	}}
+	if limits {
+		r.Failures = NewFailureLimiter()
+	}
+	s.service = strings.TrimPrefix(r.listen(t), "http://")
+	return s
+}
+
+// request asks for a token of a user whose server was never heard of, as a
+// client of the given address.
+func request(server, token, from string) string {
+	body := strings.ReplaceAll(badTokenBody(server), "s3cret-token", token)
+	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", from, len(body), body)
+}
+
+// abandon sends the n-th request of the strangers and leaves a tenth of a second
+// later.
+func (s *swamp) abandon(n, networks int) {
+	conn, err := net.Dial("tcp", s.service)
+	if err != nil {
+		s.t.Errorf("request %d of a stranger: %v", n, err)
+		return
+	}
+	from := fmt.Sprintf("198.51.100.%d", n%networks)
+	if _, err := io.WriteString(conn, request(fmt.Sprintf("s%d.dead.test", n), "t", from)); err != nil {
+		s.t.Errorf("request %d of a stranger: %v", n, err)
+	}
+	time.AfterFunc(time.Second/10, func() { conn.Close() })
+}
+
+// ask makes the n-th honest request, from a network of its own, and returns how
+// long the answer took.
+func (s *swamp) ask(n int) (took time.Duration, err error) {
+	server := fmt.Sprintf("s%d.live.test", n)
+	token := s.live.IssueToken("@alice:" + server)
+	start := time.Now()
+	conn, err := net.Dial("tcp", s.service)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request(server, token, fmt.Sprintf("203.0.113.%d", n%256))); err != nil {
+		return 0, err
+	}
+	answer, err := io.ReadAll(conn)
+	if err == nil && !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+		err = fmt.Errorf("answered with %.200q", answer)
+	}
+	return time.Since(start), err
+}
+
+// flooded is what was seen during a flood.
+type flooded struct {
+	honest     []time.Duration // in order
+	failed     int             // of the honest requests
+	goroutines int             // the most at any time
+	heap       uint64          // in bytes, likewise
+}
+
+func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*percent/100] }
+
+// flood has strangers of some networks send requests, and abandon them, spread
+// over a time, while others ask honestly ten times a second.
+func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
+	var seen flooded
+	var mu sync.Mutex
+	var honest sync.WaitGroup
+	over := make(chan struct{})
+	honest.Go(func() {
+		tick := time.NewTicker(time.Second / 10)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+			}
+			honest.Go(func() {
+				took, err := s.ask(n)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					s.t.Logf("honest request %d: %v", n, err)
+					seen.failed++
+					return
+				}
+				seen.honest = append(seen.honest, took)
+			})
+			seen.look()
+		}
+	})
+	const senders = 8
+	var strangers sync.WaitGroup
+	start := time.Now()
+	for first := range senders {
+		strangers.Go(func() {
+			for n := first; n < requests; n += senders {
+				if early := time.Until(start.Add(spread * time.Duration(n) / time.Duration(requests))); early > time.Millisecond {
+					<-time.After(early)
+				}
+				s.abandon(n, networks)
+			}
+		})
+	}
+	strangers.Wait()
+	close(over)
+	honest.Wait()
+	slices.Sort(seen.honest)
+	return seen
+}
+
+func (f *flooded) look() {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	f.goroutines = max(f.goroutines, runtime.NumGoroutine())
+	f.heap = max(f.heap, memory.HeapInuse+memory.StackInuse)
+}
+
+// The bounds of a flood of abandoned requests.
+const (
+	maxHonestP50  = 2 * time.Second
+	maxGoroutines = 3000
+)
+
+func (f flooded) judge(t testing.TB) {
+	t.Helper()
+	if len(f.honest) == 0 || f.failed > 0 {
+		t.Fatalf("%d honest requests were answered, %d failed", len(f.honest), f.failed)
+	}
+	if f.p(50) > maxHonestP50 || f.goroutines >= maxGoroutines {
+		t.Errorf("half of the honest requests took %v or more, and there were %d goroutines", f.p(50), f.goroutines)
+	}
+}
+
+// TestAbandonedRequests floods for a moment.
+func TestAbandonedRequests(t *testing.T) {
+	seen := newSwamp(t, false).flood(6000, 16, 3*time.Second)
+	seen.judge(t)
+	t.Logf("honest: p50 %v, p99 %v; at most %d goroutines, %d kB", seen.p(50), seen.p(99), seen.goroutines, seen.heap>>10)
+}
+
+// BenchmarkAbandonedRequests is the flood in full: 80,000 requests from 16
+// networks within 30 s, without rate limits and with them. One round is enough:
+//
+//	go test -run '^$' -bench AbandonedRequests -benchtime 1x ./handler
+func BenchmarkAbandonedRequests(b *testing.B) {
+	for _, limits := range []bool{false, true} {
+		b.Run(fmt.Sprintf("limits=%v", limits), func(b *testing.B) {
+			s := newSwamp(b, limits)
+			for b.Loop() {
+				seen := s.flood(80_000, 16, 30*time.Second)
+				seen.judge(b)
+				b.ReportMetric(float64(seen.p(50).Microseconds())/1000, "honest-p50-ms")
+				b.ReportMetric(float64(seen.p(99).Microseconds())/1000, "honest-p99-ms")
+				b.ReportMetric(float64(seen.goroutines), "goroutines")
+				b.ReportMetric(float64(seen.heap)/1e6, "MB")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package matrix_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// swallow has connections to names that end in suffix come to nothing after the
+// time that a dial may take.
+func (w *world) swallow(suffix string) {
+	w.resolver.OtherTransport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if host, _, _ := net.SplitHostPort(addr); !strings.HasSuffix(host, suffix) {
+			return w.Dial(ctx, network, addr)
+		}
+		ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+		defer cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+}
+
+// client is the network of the n-th client.
+func client(n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
+}
+
+// TestAbandonedDiscoveries has 16 networks ask for new names at which nobody
+// answers, and leave. Discoveries do not outlive those who wait for them, and
+// the users of other new names hardly notice.
+func TestAbandonedDiscoveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const requests, rate, networks = 8000, 800, 16
+		w := newWorld(t)
+		w.swallow(".dead.test")
+		hs := &matrixtest.Homeserver{}
+		for i := range requests / 100 {
+			w.Serve(fmt.Sprintf("s%d.test:8448", i), hs)
+		}
+		synctest.Wait()
+		before, most := runtime.NumGoroutine(), 0
+		honest := make(chan time.Duration, requests)
+		for i := range requests {
+			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+			defer cancel()
+			go w.verifier.Verify(ctx, matrix.OpenIDToken{AccessToken: secret.New("t"),
+				Server: serverName(t, fmt.Sprintf("s%d.dead.test", i))}, matrix.UserID{}, client(i%networks))
+			if i%100 == 0 {
+				go func() {
+					start := time.Now()
+					user := fmt.Sprintf("@alice:s%d.test", i/100)
+					_, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, client(networks+i))
+					if err != nil {
+						t.Error(err)
+					}
+					honest <- time.Since(start)
+				}()
+				most = max(most, runtime.NumGoroutine()-before)
+			}
+			time.Sleep(time.Second / rate)
+		}
+		time.Sleep(10 * time.Second)
+		close(honest)
+		took := slices.Sorted(values(honest))
+		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
+			t.Errorf("half of the %d honest requests took %v or more", len(took), p50)
+		}
+		// 200 requests that are not abandoned yet, 256 discoveries, and the two
+		// ends of the connections in memory.
+		if most > 1000 {
+			t.Errorf("%d goroutines more than before", most)
+		}
+		synctest.Wait()
+		if left := runtime.NumGoroutine() - before; left > 5*len(took) {
+			t.Errorf("%d goroutines are left", left)
+		}
+		t.Logf("honest p50 %v, longest %v; %d goroutines", took[len(took)/2], took[len(took)-1], most)
+	})
+}
+
+// values returns what is in a closed channel.
+func values[T any](c <-chan T) func(yield func(T) bool) {
+	return func(yield func(T) bool) {
+		for v := range c {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// discover takes steps 3 to 6 for server, from what is known of it (old).
+func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) *found {
+	f := *old
+	if !time.Now().Before(old.validTo) {
+		f = r.delegation(ctx, c, server, *old)
+	}
+	target := server
+	if !f.delegated.IsZero() {
+		target = f.delegated
+	}
+	located, err := r.locate(ctx, target)
+	f.destination, f.at = located, time.Now()
+	f.destination.Note = f.note
+	switch {
+	case err != nil:
+		f.destination.Note = join(f.note, "SRV of "+target.String()+": "+err.Error())
+		f.expires = f.at.Add(c.failureRetry)
+	case f.open:
+		f.expires = f.at.Add(c.failureRetry)
+	default:
+		f.expires = earlier(f.validTo, f.at.Add(locateLifetime))
+	}
+	return &f
+}
+
+// delegation fetches the well-known document. Where the question stays open
+// the last good answer holds for up to 48 h.
+func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) found {
+	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
+	now := time.Now()
+	if err == nil {
+		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}
+	}
+	note := "well-known of " + server.String() + ": " + err.Error()
+	if _, ok := errors.AsType[errNoWellKnown](err); ok {
+		n := old.absent + 1
+		return found{absent: n, validTo: now.Add(absentRetry(n)), note: note}
+	}
+	if now.Before(old.fetched.Add(maxWellKnown)) {
+		old.open, old.kept, old.note = true, true, note
+		return old
+	}
+	return found{absent: old.absent, open: true, note: note}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// locate takes steps 3.1 to 3.5, or 4 to 6, for target. With an error, DNS did
+// not give a definite answer and the destination is a guess.
+func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
+	d := direct(target)
+	if isExplicit(target) {
+		return d, nil
+	}
+	for _, service := range []string{"matrix-fed", "matrix"} {
+		addrs, err := r.lookupSRV(ctx, service, target.Host())
+		if err != nil {
+			return d, err
+		}
+		if len(addrs) > 0 {
+			d.Addrs = addrs
+			return d, nil
+		}
+	}
+	return d, nil
+}
+
+// lookupSRV returns the first targets by priority and weight, none where there
+// is no record. A target of "." (service not offered) counts as no record.
+func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
+	_, records, err := r.DNS.LookupSRV(ctx, service, "tcp", host)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
+		err = nil // no record, or some of the records have malformed names
+	}
+	var addrs []string
+	for _, record := range records {
+		if name := strings.TrimSuffix(record.Target, "."); name != "" && len(addrs) < maxTargets {
+			addrs = append(addrs, net.JoinHostPort(name, strconv.Itoa(int(record.Port))))
+		}
+	}
+	return addrs, err
+}

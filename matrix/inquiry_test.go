@@ -1,0 +1,191 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/semaphore"
+)
+
+// inquirer asks about servers that answer "found" when they are released.
+type inquirer struct {
+	t *testing.T
+	*inquiries[string]
+	begun   chan string
+	release chan struct{}
+}
+
+func newInquirer(t *testing.T, callers, slots semaphore.Bounds) *inquirer {
+	return &inquirer{
+		t: t, inquiries: newInquiries[string](callers, slots, 8*time.Second),
+		begun: make(chan string, 100), release: make(chan struct{}),
+	}
+}
+
+// asked is what came of one call of ask.
+type asked struct {
+	answer string
+	err    error
+	took   time.Duration
+}
+
+// about asks about a server as a client of the network from, until ctx ends.
+func (q *inquirer) about(ctx context.Context, server, from string) <-chan asked {
+	result := make(chan asked, 1)
+	go func() {
+		start := time.Now()
+		answer, err := q.ask(ctx, ServerName{server}, netip.MustParsePrefix(from), q.find(server))
+		result <- asked{answer, err, time.Since(start)}
+	}()
+	synctest.Wait()
+	return result
+}
+
+func (q *inquirer) find(server string) func(context.Context) string {
+	return func(ctx context.Context) string {
+		q.begun <- server
+		select {
+		case <-q.release:
+			return "found"
+		case <-ctx.Done():
+			return "nothing"
+		}
+	}
+}
+
+const here, there = "192.0.2.1/32", "192.0.2.2/32"
+
+func TestInquiriesAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 2})
+		first, second := q.about(t.Context(), "a.test", here), q.about(t.Context(), "a.test", there)
+		close(q.release)
+		for _, result := range []<-chan asked{first, second} {
+			if got := <-result; got.answer != "found" || got.err != nil {
+				t.Errorf("%q, %v, want the answer", got.answer, got.err)
+			}
+		}
+		if len(q.begun) != 1 {
+			t.Errorf("%d inquiries for two callers", len(q.begun))
+		}
+		synctest.Wait()
+		if len(q.of) != 0 {
+			t.Errorf("%d inquiries are remembered", len(q.of))
+		}
+	})
+}
+
+func TestAnInquiryWithoutASlotEndsWithItsLastCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
+		q.about(t.Context(), "slow.test", here)
+		ctx, cancel := context.WithCancel(t.Context())
+		first, second := q.about(ctx, "a.test", here), q.about(ctx, "a.test", there)
+		cancel()
+		for _, result := range []<-chan asked{first, second} {
+			if got := <-result; !errors.Is(got.err, context.Canceled) {
+				t.Errorf("err = %v, want %v", got.err, context.Canceled)
+			}
+		}
+		close(q.release)
+		synctest.Wait()
+		if len(q.begun) != 1 || len(q.of) != 0 {
+			t.Errorf("%d inquiries were made and %d are remembered, want 1 and 0", len(q.begun), len(q.of))
+		}
+	})
+}
+
+func TestAnInquiryUnderWayGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		first := q.about(ctx, "a.test", here)
+		cancel()
+		if got := <-first; !errors.Is(got.err, context.Canceled) {
+			t.Errorf("err = %v, want %v", got.err, context.Canceled)
+		}
+		second := q.about(t.Context(), "a.test", there)
+		close(q.release)
+		if got := <-second; got.answer != "found" || len(q.begun) != 1 {
+			t.Errorf("%q after %d inquiries, want the answer of the first", got.answer, len(q.begun))
+		}
+	})
+}
+
+// A server that a crowded network asks about first is found for everybody else
+// in their own turn.
+func TestNobodyWaitsInAnotherNetworksQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 4, Share: 1})
+		q.about(t.Context(), "slow1.test", here)
+		q.about(t.Context(), "slow2.test", here)
+		crowded := q.about(t.Context(), "a.test", here)
+		if len(q.begun) != 2 {
+			t.Fatalf("%d inquiries of one network are under way, want 2 of 4", len(q.begun))
+		}
+		other := q.about(t.Context(), "a.test", there)
+		close(q.release)
+		for name, result := range map[string]<-chan asked{"the crowded network": crowded, "the other": other} {
+			if got := <-result; got.answer != "found" || got.took != 0 {
+				t.Errorf("%s: %q after %v", name, got.answer, got.took)
+			}
+		}
+		if len(q.begun) != 3 {
+			t.Errorf("%d inquiries were made, want 3", len(q.begun))
+		}
+	})
+}
+
+func TestTooManyCallersAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{Total: 4, Share: 1}, semaphore.Bounds{})
+		var busy *busyError
+		for i, want := range []bool{true, true, false} {
+			result := q.about(t.Context(), "a.test", here)
+			if got := len(result) == 0; got != want {
+				t.Errorf("caller %d waits: %v, want %v", i, got, want)
+			}
+			if !want && !errors.As((<-result).err, &busy) {
+				t.Errorf("caller %d is not told that it is one too many", i)
+			}
+		}
+		if other := q.about(t.Context(), "a.test", there); len(other) > 0 {
+			t.Errorf("a caller of another network: %v", (<-other).err)
+		}
+		close(q.release)
+	})
+}
+
+// A caller whose time is over before its turn came was one too many: that says
+// nothing of the server.
+func TestASlotThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
+		q.about(t.Context(), "slow.test", here)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var busy *busyError
+		if got := <-q.about(ctx, "a.test", here); !errors.As(got.err, &busy) || got.took != time.Second {
+			t.Errorf("err = %v after %v, want a *busyError after 1s", got.err, got.took)
+		}
+		close(q.release)
+	})
+}
+
+func TestAHintWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
+		from := netip.MustParsePrefix(here)
+		q.hint(t.Context(), ServerName{"a.test"}, from, q.find("a.test"))
+		q.hint(t.Context(), ServerName{"b.test"}, from, q.find("b.test"))
+		synctest.Wait()
+		if len(q.begun) != 1 || len(q.of) != 1 {
+			t.Errorf("%d inquiries were begun and %d are remembered, want the one that had a slot", len(q.begun), len(q.of))
+		}
+		close(q.release)
+	})
+}
