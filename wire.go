@@ -67,7 +67,7 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 // newVerifier asks homeservers.
 func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier {
 	named, other := newTransports(cfg)
-	return &matrix.Verifier{
+	v := &matrix.Verifier{
 		Resolver: &matrix.Resolver{
 			Overrides:      cfg.FederationURLs,
 			Named:          cfg.Named,
@@ -77,6 +77,10 @@ func newVerifier(cfg *config.Config, counters *metrics.Metrics) *matrix.Verifier
 		Timeout: cfg.OpenIDTimeout,
 		Observe: counters.HomeserverAnswered,
 	}
+	if cfg.RateLimit != (config.RateLimit{}) {
+		v.Trials = matrix.NewTrialLimiter()
+	}
+	return v
 }
 
 // newTransports returns the ways to homeservers. Those that the operator named

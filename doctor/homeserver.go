@@ -135,9 +135,9 @@ func (e *exam) userinfo(ctx context.Context, s *server) Finding {
 	var seen Finding
 	for _, addr := range s.destiny.Addrs {
 		route := outbound.Route{Scheme: s.destiny.Scheme, Addr: addr, TLSName: s.destiny.TLSName}
-		status, body, _, err := transport.Get(ctx, route, s.destiny.Host, target, maxUserInfo)
+		answer, _, err := transport.Get(ctx, route, s.destiny.Host, target, maxUserInfo)
 		if err == nil {
-			return judgeUserinfo(s, addr, reply{status: status, body: body})
+			return judgeUserinfo(s, addr, reply{status: answer.Status, body: answer.Body})
 		}
 		seen = e.userinfoFailure(s, addr, err)
 	}

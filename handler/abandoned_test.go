@@ -58,11 +58,12 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	t.Cleanup(transport.CloseIdleConnections)
 	r := newRig()
 	r.Handler.Log = slog.New(slog.DiscardHandler)
-	r.Handler.Verifier = &matrix.Verifier{Resolver: &matrix.Resolver{
+	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{
 		Named: r.Named, DNS: names.Resolver(), NamedTransport: transport, OtherTransport: transport,
 	}}
+	r.Handler.Verifier = verifier
 	if limits {
-		r.Failures = NewFailureLimiter()
+		r.Failures, verifier.Trials = NewFailureLimiter(), matrix.NewTrialLimiter()
 	}
 	s.service = strings.TrimPrefix(r.listen(t), "http://")
 	return s

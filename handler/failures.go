@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -44,12 +45,13 @@ const maxSlowdown = time.Second
 // flight count, too. The operator's own users share addresses (an office, a
 // carrier's NAT) and must never be locked out by a neighbour: at named servers
 // only failures cost, and being over the limit means to wait for a moment.
-func (h *Handler) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(ok bool), err error) {
+// Nowhere is a homeserver's own trouble the client's failure.
+func (h *Handler) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := network(client)
 	if h.Named(server) {
 		h.slowDown(ctx, from)
-		return func(ok bool) {
-			if !ok {
+		return func(err error) {
+			if isFailure(err) {
 				h.Failures.Charge(from)
 			}
 		}, nil
@@ -58,11 +60,18 @@ func (h *Handler) limitFailures(ctx context.Context, client netip.Addr, server m
 		h.Metrics.RateLimited(metrics.AddressRefused)
 		return nil, &limitError{kind: metrics.AddressRefused, wait: wait}
 	}
-	return func(ok bool) {
-		if ok {
+	return func(err error) {
+		if !isFailure(err) {
 			h.Failures.Return(from)
 		}
 	}, nil
+}
+
+// isFailure reports whether the outcome of a verification speaks against the
+// client.
+func isFailure(err error) bool {
+	e, ok := errors.AsType[*matrix.VerifyError](err)
+	return err != nil && !(ok && e.SparesClient())
 }
 
 // slowDown waits until the address has a permit again, or ctx ends.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
 )
@@ -103,6 +105,82 @@ func TestSuccessCostsNoFailure(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A homeserver's own trouble, and ours, is nobody's failure: neither the users of
+// that server nor anybody else at their address is held up for it.
+func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
+	for cause, isFailure := range map[matrix.Cause]bool{
+		matrix.CauseLimited: false, matrix.CauseTrouble: false, matrix.CauseBusy: false, matrix.CauseDNS: false, matrix.CauseConnect: false,
+		matrix.CauseTLS: false, matrix.CauseTimeout: false, matrix.CauseProtocol: false,
+		matrix.CauseStatus: true, matrix.CauseForeignSubject: true, matrix.CauseClaimedUser: true, matrix.CauseRefused: true,
+		matrix.CauseCanceled: true, matrix.CauseNotJSON: true, matrix.CauseTooLarge: true,
+	} {
+		t.Run(string(cause), func(t *testing.T) {
+			limited(t, func(t *testing.T, r *rig) {
+				r.verifier.cause = cause
+				for range 100 {
+					r.serve("POST", "/sfu/get", badTokenBody(stranger), "X-Real-IP", "192.0.2.1")
+				}
+				if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+stranger), "X-Real-IP", "192.0.2.1"); (w.Code == 429) != isFailure {
+					t.Errorf("after 100 failures at a stranger's server: %d %s", w.Code, w.Body)
+				}
+				for range 100 {
+					r.serve("POST", "/sfu/get", badTokenBody(homeserver), "X-Real-IP", "192.0.2.2")
+				}
+				start := time.Now()
+				r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver), "X-Real-IP", "192.0.2.2")
+				if took := time.Since(start); (took > 0) != isFailure {
+					t.Errorf("after 100 failures at a named server: waited %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestAHomeserversLimitIsPassedOn, with the time that it says.
+func TestAHomeserversLimitIsPassedOn(t *testing.T) {
+	for _, c := range []struct {
+		wait             time.Duration
+		seconds, inBody  string
+		server, endpoint string
+	}{
+		{7 * time.Second, "7", "7000", homeserver, "/sfu/get"},
+		{1500 * time.Millisecond, "2", "1500", stranger, "/"},
+		{0, "1", "1000", homeserver, "/sfu/get"}, // it did not say
+	} {
+		r := newRig()
+		r.Metrics = metrics.New("")
+		r.verifier.before = func(context.Context) error {
+			return &matrix.VerifyError{Cause: matrix.CauseLimited, Status: 429, RetryAfter: c.wait}
+		}
+		w := r.serve("POST", c.endpoint, badTokenBody(c.server))
+		want := `{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":` + c.inBody + `}`
+		if got := w.Body.String(); w.Code != 429 || got != want || w.Header().Get("Retry-After") != c.seconds {
+			t.Errorf("%v: %d %s, Retry-After %q, want 429 %s and %s", c.wait, w.Code, got, w.Header().Get("Retry-After"), want, c.seconds)
+		}
+		if log := r.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=homeserver_limited") {
+			t.Errorf("%v: the log says %s", c.wait, log)
+		}
+		if all := scrape(r.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
+			t.Errorf("%v: the metrics say\n%s", c.wait, all)
+		}
+	}
+}
+
+// Whatever else a homeserver's trouble is, the client hears one thing.
+func TestAHomeserversTroubleStays401(t *testing.T) {
+	for _, cause := range []matrix.Cause{matrix.CauseTrouble, matrix.CauseConnect, matrix.CauseBusy} {
+		r := newRig()
+		r.verifier.cause = cause
+		w := r.serve("POST", "/sfu/get", badTokenBody(homeserver))
+		if want := `{"errcode":"M_UNAUTHORIZED","error":"The OpenID token does not prove the user"}`; w.Code != 401 || w.Body.String() != want {
+			t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
+		}
+		if log := r.log.String(); !strings.Contains(log, "cause="+string(cause)) {
+			t.Errorf("%s: the log says %s", cause, log)
+		}
+	}
 }
 
 // Verifications under way count: an attacker cannot start a thousand before

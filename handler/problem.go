@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -71,8 +72,7 @@ func problemOf(ctx context.Context, err error) problem {
 		return canceled
 	}
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
-		return problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
-			text: "The OpenID token does not prove the user", cause: string(e.Cause)}
+		return verifyProblem(e)
 	}
 	if e, ok := errors.AsType[*sfu.RejectedError](err); ok {
 		return webhookProblem(e)
@@ -110,6 +110,21 @@ func clientProblem(err error) (problem, bool) {
 	}
 	return problem{}, false
 }
+
+// verifyProblem passes on that a homeserver has had too many requests. All else
+// has one text: what a homeserver answered is not the client's business.
+func verifyProblem(e *matrix.VerifyError) problem {
+	if e.Cause == matrix.CauseLimited {
+		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
+			text: "Too many requests", cause: string(e.Cause), wait: cmp.Or(e.RetryAfter, homeserverWait)}
+	}
+	return problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
+		text: "The OpenID token does not prove the user", cause: string(e.Cause)}
+}
+
+// homeserverWait is when it is worth trying again at a homeserver that has had
+// too many requests and does not say when.
+const homeserverWait = time.Second
 
 // limitWait is when it is worth trying again to hand over a leave that was one
 // too many.

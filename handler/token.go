@@ -49,7 +49,7 @@ func (h *Handler) identify(ctx context.Context, x *exchange, who asker) (matrix.
 		return matrix.UserID{}, err
 	}
 	user, err := h.Verifier.Verify(ctx, who.token, who.claimed, site(x.client))
-	settle(err == nil)
+	settle(err)
 	if err != nil {
 		h.Metrics.VerificationFailed(verifyCause(err))
 		return matrix.UserID{}, err

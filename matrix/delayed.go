@@ -3,15 +3,12 @@ package matrix
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -165,16 +162,12 @@ func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	var matrix struct {
-		ErrCode    string `json:"errcode"`
-		RetryAfter int64  `json:"retry_after_ms"`
-	}
-	_ = json.Unmarshal(body, &matrix)
-	e := &DelayError{Server: server, Status: resp.StatusCode, Err: statusError(resp.StatusCode, body), Result: ResultFailed}
+	code := errCode(body)
+	e := &DelayError{Server: server, Status: resp.StatusCode, Err: statusError(resp.StatusCode, code), Result: ResultFailed}
 	switch resp.StatusCode {
 	case http.StatusNotFound:
 		e.Result = ResultWrongPath
-		if matrix.ErrCode == "M_NOT_FOUND" {
+		if code == "M_NOT_FOUND" {
 			e.Result = ResultGone
 		}
 	case http.StatusConflict:
@@ -182,26 +175,12 @@ func judge(server ServerName, resp *http.Response, body []byte) error {
 	case http.StatusForbidden:
 		e.Result = ResultForbidden
 	case http.StatusUnauthorized:
-		if matrix.ErrCode == "M_MISSING_TOKEN" {
+		if code == "M_MISSING_TOKEN" {
 			e.Result = ResultNeedsToken
 		}
 	case http.StatusTooManyRequests:
 		e.Result = ResultLimited
-		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), matrix.RetryAfter, time.Now())
+		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), body, time.Now())
 	}
 	return e
-}
-
-// maxRetryAfter is how long a server can have us wait.
-const maxRetryAfter = time.Hour
-
-// retryAfter reads the header (seconds or a date), else retry_after_ms.
-func retryAfter(header string, milliseconds int64, now time.Time) time.Duration {
-	wait := time.Duration(min(max(milliseconds, 0), maxRetryAfter.Milliseconds())) * time.Millisecond
-	if seconds, err := strconv.ParseUint(strings.TrimSpace(header), 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(header); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), maxRetryAfter)
 }

@@ -3,6 +3,7 @@ package matrix
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"matrixrtc-auth/internal/outbound"
 )
@@ -22,7 +23,9 @@ const (
 	CauseCanceled Cause = outbound.CauseCanceled // the client went away
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
 	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any honest one
-	CauseStatus   Cause = "status"               // an answer other than 200: the token is unknown, or the endpoint is
+	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
+	CauseTrouble  Cause = "homeserver_error"     // an answer 5xx
+	CauseStatus   Cause = "status"               // another answer than 200: the token is unknown, or the endpoint is
 	CauseNotJSON  Cause = "not_json"             // 200, but not the JSON that it should be
 
 	CauseForeignSubject Cause = "foreign_subject" // the server vouches for a user of another server
@@ -36,8 +39,24 @@ type VerifyError struct {
 	Cause  Cause
 	Server ServerName // the server that was asked
 	Addr   string     // the address reached or tried, "" before it was known
-	Status int        // the HTTP status for CauseStatus, else 0
-	Err    error
+	Status int        // the HTTP status of an answer other than 200, else 0
+	// ByHomeserver says that a homeserver answered, not a website or a proxy: the
+	// answer is a Matrix error, or it names a user.
+	ByHomeserver bool
+	// RetryAfter is how long a homeserver that has had too many requests wants
+	// to be left alone, at most an hour; zero if it did not say.
+	RetryAfter time.Duration
+	Err        error
+}
+
+// SparesClient reports whether e says nothing against the client: we have too
+// much to do, or the homeserver is in trouble or cannot be reached.
+func (e *VerifyError) SparesClient() bool {
+	switch e.Cause {
+	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:
+		return true
+	}
+	return false
 }
 
 func (e *VerifyError) Error() string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/internal/semaphore"
 )
@@ -46,6 +47,9 @@ type Verifier struct {
 	// Timeout bounds one verification as a whole, discovery and retries
 	// included; zero means 10 s.
 	Timeout time.Duration
+	// Trials, if set, limits what clients can have us ask that may be no
+	// homeserver ([NewTrialLimiter]).
+	Trials *ratelimit.Limiter[netip.Prefix]
 	// Observe, if set, is told how long a homeserver took to answer.
 	Observe func(took time.Duration)
 }
@@ -65,7 +69,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	user, err := v.ask(ctx, token, from)
+	user, err := v.tryAsk(ctx, token, from)
 	switch {
 	case err != nil:
 		return UserID{}, err
@@ -76,9 +80,24 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	return user, nil
 }
 
-// ask spends one slot of the server's budget on finding the server and asking it.
-func (v *Verifier) ask(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
+// tryAsk asks the server, unless a client's network has it ask too much.
+func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
+	end, err := v.try(c, token.Server, from)
+	if err != nil {
+		return UserID{}, err
+	}
+	user, err := v.ask(ctx, c, token, from)
+	if ctx.Err() != nil && err != nil {
+		end(ctx.Err()) // that nobody waited any longer says nothing of the server
+	} else {
+		end(err)
+	}
+	return user, err
+}
+
+// ask spends one slot of the server's budget on finding the server and asking it.
+func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	release, err := c.budget.Acquire(ctx, token.Server)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
@@ -146,30 +165,46 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	start := time.Now()
 	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
 	target := d.Path + userInfoPath + url.QueryEscape(token.AccessToken.Reveal())
-	status, body, reached, err := t.Get(ctx, route, d.Host, target, maxUserInfoBytes)
-	fail := func(cause Cause, status int, err error) (UserID, error) {
-		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Status: status, Err: err}
+	answer, reached, err := t.Get(ctx, route, d.Host, target, maxUserInfoBytes)
+	fail := func(cause Cause, err error) (UserID, error) {
+		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Err: err}
 	}
 	if unreachable(err) && d.Note != "" {
 		err = fmt.Errorf("%w (%s)", err, d.Note)
 	}
 	if err != nil {
-		return fail(Cause(outbound.Cause(err)), 0, err)
+		return fail(Cause(outbound.Cause(err)), err)
 	}
 	if v.Observe != nil {
 		v.Observe(time.Since(start))
 	}
-	if status != http.StatusOK {
-		return fail(CauseStatus, status, statusError(status, body))
+	if answer.Status != http.StatusOK {
+		return UserID{}, refused(token.Server, reached, answer)
 	}
-	user, err := parseUserInfo(body)
+	user, err := parseUserInfo(answer.Body)
 	if err != nil {
-		return fail(CauseNotJSON, 0, err)
+		return fail(CauseNotJSON, err)
 	}
 	if user.Server() != token.Server {
-		return fail(CauseForeignSubject, 0, foreignError(user.Server(), token.AccessToken))
+		return UserID{}, &VerifyError{Cause: CauseForeignSubject, Server: token.Server, Addr: reached,
+			ByHomeserver: true, Err: foreignError(user.Server(), token.AccessToken)}
 	}
 	return user, nil
+}
+
+// refused is the error of an answer other than 200.
+func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
+	code := errCode(answer.Body)
+	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
+		ByHomeserver: code != "", Err: statusError(answer.Status, code)}
+	switch {
+	case answer.Status == http.StatusTooManyRequests:
+		e.Cause = CauseLimited
+		e.RetryAfter = retryAfter(answer.RetryAfter, answer.Body, time.Now())
+	case answer.Status >= 500:
+		e.Cause = CauseTrouble
+	}
+	return e
 }
 
 // userInfoPath is the endpoint up to the token.
@@ -200,15 +235,22 @@ func parseUserInfo(body []byte) (UserID, error) {
 	return user, nil
 }
 
-// statusError names the status and, if the body has one, the Matrix errcode.
-// What does not look like one is not quoted.
-func statusError(status int, body []byte) error {
+// errCode is the errcode of a Matrix error, "" if body is none.
+func errCode(body []byte) string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
 	}
-	_ = json.Unmarshal(body, &matrix)
-	if isErrCode(matrix.ErrCode) {
-		return fmt.Errorf("status %d, errcode %s", status, matrix.ErrCode)
+	if json.Unmarshal(body, &matrix) != nil {
+		return ""
+	}
+	return matrix.ErrCode
+}
+
+// statusError names the status and the errcode. What does not look like one is
+// not quoted.
+func statusError(status int, code string) error {
+	if isErrCode(code) {
+		return fmt.Errorf("status %d, errcode %s", status, code)
 	}
 	return fmt.Errorf("status %d", status)
 }

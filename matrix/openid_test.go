@@ -115,7 +115,9 @@ func TestCauses(t *testing.T) {
 		text    string // must be in the error
 	}{
 		{name: "status 403", script: answer(403, `{"errcode":"M_FORBIDDEN"}`), want: matrix.CauseStatus, text: "403"},
-		{name: "status 500", script: answer(500, "oops"), want: matrix.CauseStatus, text: "500"},
+		{name: "status 429", script: answer(429, `{"errcode":"M_LIMIT_EXCEEDED"}`), want: matrix.CauseLimited, text: "429"},
+		{name: "status 500", script: answer(500, "oops"), want: matrix.CauseTrouble, text: "500"},
+		{name: "status 502", script: answer(502, "<html>Bad Gateway</html>"), want: matrix.CauseTrouble, text: "502"},
 		{name: "redirect", script: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, hs.URL()+matrixtest.UserInfoPath+"?access_token=x", http.StatusFound)
 		}, want: matrix.CauseStatus, text: "302"},
@@ -198,6 +200,46 @@ func TestCauses(t *testing.T) {
 				t.Error("the address is missing")
 			}
 			wantNoToken(t, err, token)
+		})
+	}
+}
+
+// TestRetryAfter: how long a homeserver wants to be left alone comes with the
+// error.
+func TestRetryAfter(t *testing.T) {
+	for _, c := range []struct {
+		name, header, body string
+		want               time.Duration
+	}{
+		{name: "nothing"},
+		{name: "seconds", header: "7", want: 7 * time.Second},
+		{name: "a date", header: "Sat, 01 Jan 2000 00:00:30 GMT", want: 30 * time.Second},
+		{name: "the body", body: `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}`, want: 1500 * time.Millisecond},
+		{name: "a fraction", body: `{"retry_after_ms":1500.5}`, want: 1500 * time.Millisecond},
+		{name: "the header before the body", header: "3", body: `{"retry_after_ms":1500}`, want: 3 * time.Second},
+		{name: "too long", header: "86400", want: time.Hour},
+		{name: "far too long", body: `{"retry_after_ms":1e300}`, want: time.Hour},
+		{name: "negative", header: "-5", body: `{"retry_after_ms":-5}`},
+		{name: "a page", body: "<html>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				hs := &matrixtest.Homeserver{}
+				hs.Script(func(rw http.ResponseWriter, _ *http.Request) {
+					if c.header != "" {
+						rw.Header().Set("Retry-After", c.header)
+					}
+					rw.WriteHeader(http.StatusTooManyRequests)
+					fmt.Fprint(rw, c.body)
+				})
+				w.Serve("a.test:8448", hs)
+				_, err := w.verify(t, hs, "@alice:a.test")
+				wantCause(t, err, matrix.CauseLimited)
+				if e, ok := errors.AsType[*matrix.VerifyError](err); ok && e.RetryAfter != c.want {
+					t.Errorf("to be left alone for %v, want %v", e.RetryAfter, c.want)
+				}
+			})
 		})
 	}
 }

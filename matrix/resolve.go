@@ -69,6 +69,7 @@ type class struct {
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	discoveries  *inquiries[Destination]
+	records      *lru.Cache[ServerName, record] // of the others alone
 }
 
 // found is what discovery has learned of one server. It does not change.
@@ -103,6 +104,7 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, v
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
 	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
+	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
 // class returns the one that server belongs to. Nothing else decides that.

@@ -23,7 +23,7 @@ func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) erro
 	addr := s.Listener.Addr().String()
 	visit = func(name string) error {
 		route := outbound.Route{Scheme: "https", Addr: addr, TLSName: name}
-		_, _, _, err := tr.Get(t.Context(), route, name, "/", 100)
+		_, _, err := tr.Get(t.Context(), route, name, "/", 100)
 		return err
 	}
 	return visit, count.Load
@@ -111,7 +111,7 @@ func TestErrorsDoNotQuoteThePeer(t *testing.T) {
 		"trailer":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nS3CRET\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := getRaw(t, []byte(answer))
+			_, err := getRaw(t, []byte(answer))
 			if err == nil {
 				t.Fatal("accepted")
 			}

@@ -25,11 +25,11 @@ func getter(t *testing.T, s *httptest.Server) func(target string) (int, string, 
 	addr := s.Listener.Addr().String()
 	return func(target string) (int, string, error) {
 		route := outbound.Route{Scheme: "https", Addr: addr, TLSName: "127.0.0.1"}
-		status, body, reached, err := tr.Get(t.Context(), route, "a.test:99", target, maxBody)
+		answer, reached, err := tr.Get(t.Context(), route, "a.test:99", target, maxBody)
 		if reached != addr {
 			t.Errorf("reached %q, want %q", reached, addr)
 		}
-		return status, string(body), err
+		return answer.Status, string(answer.Body), err
 	}
 }
 
@@ -78,6 +78,19 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// TestGetRetryAfter: the header comes along, whatever kind of answer it stands in.
+func TestGetRetryAfter(t *testing.T) {
+	for name, response := range map[string]string{
+		"plain":   "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\nretry-after: 30\r\n\r\n{}",
+		"chunked": "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+	} {
+		got, err := getRaw(t, []byte(response))
+		if err != nil || got.Status != 429 || got.RetryAfter != "30" || string(got.Body) != "{}" {
+			t.Errorf("%s: %+v, %v, want 429, {} and Retry-After 30", name, got, err)
+		}
+	}
+}
+
 func TestGetBounds(t *testing.T) {
 	s, conns := server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/chunked" {
@@ -112,17 +125,19 @@ func FuzzGet(f *testing.F) {
 		"HTTP/1.1 103 Early Hints\r\nContent-Length: 2\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
 		"HTTP/1.0 200 OK\r\n\r\n{}",
+		"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\nretry-after: 30\r\n\r\n{}",
+		"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 	} {
 		f.Add([]byte(response))
 	}
 	f.Fuzz(func(t *testing.T, response []byte) {
-		status, body, err := getRaw(t, response)
+		got, err := getRaw(t, response)
 		if err != nil {
 			return
 		}
-		wantStatus, want, err := roundTripRaw(t, response)
-		if err != nil || status != wantStatus || string(body) != string(want) {
-			t.Errorf("Get has %d %q, net/http %d %q, %v", status, body, wantStatus, want, err)
+		want, err := roundTripRaw(t, response)
+		if err != nil || got.Status != want.Status || string(got.Body) != string(want.Body) || got.RetryAfter != want.RetryAfter {
+			t.Errorf("Get has %+v, net/http %+v, %v", got, want, err)
 		}
 	})
 }
@@ -151,20 +166,20 @@ func answering(t *testing.T, response []byte) *outbound.Transport {
 	return tr
 }
 
-func getRaw(t *testing.T, response []byte) (int, []byte, error) {
+func getRaw(t *testing.T, response []byte) (outbound.Answer, error) {
 	route := outbound.Route{Scheme: "http", Addr: "a.test:80"}
-	status, body, _, err := answering(t, response).Get(t.Context(), route, "a.test", "/", maxBody)
-	return status, body, err
+	answer, _, err := answering(t, response).Get(t.Context(), route, "a.test", "/", maxBody)
+	return answer, err
 }
 
-func roundTripRaw(t *testing.T, response []byte) (int, []byte, error) {
+func roundTripRaw(t *testing.T, response []byte) (outbound.Answer, error) {
 	resp, err := answering(t, response).RoundTrip(newRequest(t))
 	if err != nil {
-		return 0, nil, err
+		return outbound.Answer{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, body, err
+	return outbound.Answer{Status: resp.StatusCode, Body: body, RetryAfter: resp.Header.Get("Retry-After")}, err
 }
 
 func newRequest(t *testing.T) *http.Request {

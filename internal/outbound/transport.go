@@ -107,15 +107,15 @@ func isRepeatable(req *http.Request) bool {
 }
 
 // Get asks for target (path and query, escaped) of host along route, and
-// returns the status and the body, which is at most maxBody bytes long or
-// [ErrTooLarge]. It is Do for the one request that is made all the time. No
+// returns the answer, whose body is at most maxBody bytes long or
+// [ErrTooLarge], and the address reached. It is Do for the one request that is made all the time. No
 // part may hold what a stranger could write unescaped.
-func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (status int, body []byte, addr string, err error) {
+func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	addr, err = t.use(ctx, route, true, func(c *conn, patience time.Duration) error {
-		status, body, err = c.get(ctx, getRequest{host, target, maxBody}, patience)
+		answer, err = c.get(ctx, getRequest{host, target, maxBody}, patience)
 		return err
 	})
-	return status, body, addr, err
+	return answer, addr, err
 }
 
 // use has exchange use a connection to route: an idle one if there is any,

@@ -1,0 +1,29 @@
+package matrix
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter is how long a server can have us wait.
+const maxRetryAfter = time.Hour
+
+// retryAfter is how long a server that answered 429 wants to be left alone, at
+// most an hour: by the header Retry-After (seconds or a date), else by
+// retry_after_ms in the body. It is zero if the server does not say.
+func retryAfter(header string, body []byte, now time.Time) time.Duration {
+	var document struct {
+		Milliseconds float64 `json:"retry_after_ms"`
+	}
+	_ = json.Unmarshal(body, &document)
+	wait := time.Duration(min(max(document.Milliseconds, 0), float64(maxRetryAfter.Milliseconds()))) * time.Millisecond
+	if seconds, err := strconv.ParseUint(strings.TrimSpace(header), 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(header); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}

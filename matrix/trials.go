@@ -1,0 +1,95 @@
+package matrix
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"matrixrtc-auth/internal/ratelimit"
+)
+
+// NewTrialLimiter returns the limit of trials per client network: of requests
+// that have us ask a server that nobody knows to be a homeserver. It is as strict
+// as that of failed verifications, for it bounds what that one lets pass: nobody
+// searches networks, or floods a host, through us.
+func NewTrialLimiter() *ratelimit.Limiter[netip.Prefix] {
+	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
+}
+
+const (
+	// provenTime is how long a server that answered as a homeserver does is
+	// taken to be one.
+	provenTime = time.Hour
+	// deadTime is how long a server that could not be reached is left alone:
+	// those who ask again meanwhile cost no trial.
+	deadTime = 2 * time.Second
+)
+
+// record is what trials have shown of a stranger's server.
+type record struct {
+	proven time.Time // until when it is taken to be a homeserver
+	dead   time.Time // until when it is not asked again
+	cause  Cause     // why it was not reached
+	addr   string
+}
+
+// try begins a trial of server, unless that is proven to be a homeserver. end
+// must be called with what came of the request. An error says that the server is
+// not to be asked now.
+func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
+	if v.Trials == nil || c == &v.Resolver.named {
+		return func(error) {}, nil
+	}
+	now := time.Now()
+	known, _ := c.records.Get(server)
+	switch {
+	case now.Before(known.dead):
+		return nil, &VerifyError{Cause: known.cause, Server: server, Addr: known.addr, Err: errDead}
+	case now.Before(known.proven):
+		return func(err error) { c.learn(server, known, err) }, nil
+	}
+	if wait := v.Trials.Take(from); wait > 0 {
+		return nil, &VerifyError{Cause: CauseBusy, Server: server, Err: errTrials}
+	}
+	return func(err error) {
+		c.learn(server, known, err)
+		if isAnswer(err) || isBusy(err) {
+			v.Trials.Return(from)
+		}
+	}, nil
+}
+
+var (
+	errDead   = errors.New("it could not be reached a moment ago, and was not asked again")
+	errTrials = errors.New("the client's network has had too many servers asked that are no homeservers")
+)
+
+// learn remembers what a request has shown of server.
+func (c *class) learn(server ServerName, known record, err error) {
+	now := time.Now()
+	switch {
+	case isAnswer(err):
+		if known.proven.After(now.Add(provenTime / 2)) {
+			return
+		}
+		known = record{proven: now.Add(provenTime)}
+	case unreachable(err):
+		e, _ := errors.AsType[*VerifyError](err)
+		known.dead, known.cause, known.addr = now.Add(deadTime), e.Cause, e.Addr
+	default:
+		return
+	}
+	c.records.Add(server, known)
+}
+
+// isAnswer reports whether a homeserver answered, be it that it knows no such
+// token.
+func isAnswer(err error) bool {
+	e, failed := errors.AsType[*VerifyError](err)
+	return err == nil || failed && e.ByHomeserver
+}
+
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*VerifyError](err)
+	return ok && e.Cause == CauseBusy
+}

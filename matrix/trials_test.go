@@ -1,0 +1,189 @@
+package matrix_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// trying runs f in a world whose verifier limits trials.
+func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, named...)
+		w.verifier.Trials = matrix.NewTrialLimiter()
+		f(t, w)
+	})
+}
+
+// ask has server asked about a bad token for the n-th client, and returns the
+// cause of the failure.
+func (w *world) ask(t *testing.T, server string, n int) matrix.Cause {
+	t.Helper()
+	_, err := w.verifier.Verify(t.Context(), badToken(t, server), matrix.UserID{}, client(n))
+	e, ok := errors.AsType[*matrix.VerifyError](err)
+	if !ok {
+		t.Fatalf("%s: %v, want a *VerifyError", server, err)
+	}
+	return e.Cause
+}
+
+func badToken(t *testing.T, server string) matrix.OpenIDToken {
+	t.Helper()
+	return matrix.OpenIDToken{AccessToken: secret.New("bad"), Server: serverName(t, server)}
+}
+
+// times counts how often addr was dialled.
+func (w *world) times(addr string) (n int) {
+	for _, dialled := range w.Dials() {
+		if dialled == addr {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTrialsOfDeadServers: a client cannot have us search for servers without
+// end, and that is nothing to others, nor at servers that are known.
+func TestTrialsOfDeadServers(t *testing.T) {
+	trying(t, nil, func(t *testing.T, w *world) {
+		w.Serve("known.test:8448", &matrixtest.Homeserver{})
+		if got := w.ask(t, "known.test", 2); got != matrix.CauseStatus {
+			t.Fatalf("a homeserver: %s", got)
+		}
+		for i := range 60 {
+			if got := w.ask(t, fmt.Sprintf("s%d.test:1234", i), 1); got != matrix.CauseConnect {
+				t.Fatalf("trial %d: %s, want %s", i, got, matrix.CauseConnect)
+			}
+		}
+		for _, c := range []struct {
+			what, server string
+			client       int
+			want         matrix.Cause
+		}{
+			{"one too many", "s60.test:1234", 1, matrix.CauseBusy},
+			{"one that is known", "known.test", 1, matrix.CauseStatus},
+			{"for another client", "s60.test:1234", 2, matrix.CauseConnect},
+		} {
+			if got := w.ask(t, c.server, c.client); got != c.want {
+				t.Errorf("%s: %s, want %s", c.what, got, c.want)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := w.ask(t, "s61.test:1234", 1); got != matrix.CauseConnect {
+			t.Errorf("a second later: %s, want %s", got, matrix.CauseConnect)
+		}
+	})
+}
+
+// TestTrialsOfWebsites: what answers, but is no homeserver, costs as well.
+func TestTrialsOfWebsites(t *testing.T) {
+	trying(t, nil, func(t *testing.T, w *world) {
+		page := func(status int) http.HandlerFunc {
+			return func(rw http.ResponseWriter, _ *http.Request) {
+				rw.WriteHeader(status)
+				fmt.Fprint(rw, "<html>hello</html>")
+			}
+		}
+		for i := range 60 {
+			status := []int{200, 404, 429, 503}[i%4]
+			w.Serve(fmt.Sprintf("s%d.test:8448", i), page(status))
+			if got := w.ask(t, fmt.Sprintf("s%d.test", i), 1); got == matrix.CauseBusy {
+				t.Fatalf("trial %d: %s", i, got)
+			}
+		}
+		if got := w.ask(t, "s0.test", 1); got != matrix.CauseBusy {
+			t.Errorf("one too many: %s, want %s", got, matrix.CauseBusy)
+		}
+	})
+}
+
+// TestHomeserversCostNoTrial, whatever they answer.
+func TestHomeserversCostNoTrial(t *testing.T) {
+	trying(t, nil, func(t *testing.T, w *world) {
+		for i := range 200 {
+			hs := &matrixtest.Homeserver{}
+			status := []int{401, 403, 429, 500}[i%4]
+			hs.Script(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.WriteHeader(status)
+				fmt.Fprint(rw, `{"errcode":"M_UNKNOWN"}`)
+			})
+			w.Serve(fmt.Sprintf("s%d.test:8448", i), hs)
+			if got := w.ask(t, fmt.Sprintf("s%d.test", i), 1); got == matrix.CauseBusy {
+				t.Fatalf("server %d: %s", i, got)
+			}
+		}
+	})
+}
+
+// TestADeadServerIsLeftAlone for a moment: those who ask again cost no trial, and
+// nothing is dialled.
+func TestADeadServerIsLeftAlone(t *testing.T) {
+	trying(t, nil, func(t *testing.T, w *world) {
+		const server = "dead.test:1234"
+		for i := range 200 {
+			if got := w.ask(t, server, 1); got != matrix.CauseConnect {
+				t.Fatalf("request %d: %s, want %s", i, got, matrix.CauseConnect)
+			}
+		}
+		if got := w.times(server); got != 1 {
+			t.Errorf("dialled %d times, want 1", got)
+		}
+		w.Serve(server, &matrixtest.Homeserver{})
+		time.Sleep(2 * time.Second)
+		if got := w.ask(t, server, 1); got != matrix.CauseStatus {
+			t.Errorf("when it is back: %s, want %s", got, matrix.CauseStatus)
+		}
+	})
+}
+
+// TestAClientThatLeavesDeclaresNobodyDead.
+func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
+	trying(t, nil, func(t *testing.T, w *world) {
+		const server = "slow.test:1234"
+		w.swallow("slow.test")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := w.verifier.Verify(ctx, badToken(t, server), matrix.UserID{}, client(1))
+		wantCause(t, err, matrix.CauseTimeout)
+		w.swallow("nobody")
+		w.Serve(server, &matrixtest.Homeserver{})
+		if got := w.ask(t, server, 2); got != matrix.CauseStatus {
+			t.Errorf("right after a client that did not wait: %s, want %s", got, matrix.CauseStatus)
+		}
+	})
+}
+
+// TestNamedServersAreNotOnTrial.
+func TestNamedServersAreNotOnTrial(t *testing.T) {
+	trying(t, []string{"own.test"}, func(t *testing.T, w *world) {
+		for i := range 100 {
+			if got := w.ask(t, "own.test", 1); got != matrix.CauseConnect {
+				t.Fatalf("request %d: %s, want %s", i, got, matrix.CauseConnect)
+			}
+		}
+		w.Serve("own.test:8448", &matrixtest.Homeserver{})
+		if got := w.ask(t, "own.test", 1); got != matrix.CauseStatus {
+			t.Errorf("as soon as it is back: %s, want %s", got, matrix.CauseStatus)
+		}
+	})
+}
+
+func TestWithoutALimitOfTrials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 200 {
+			if got := w.ask(t, fmt.Sprintf("s%d.test:1234", i), 1); got != matrix.CauseConnect {
+				t.Fatalf("request %d: %s, want %s", i, got, matrix.CauseConnect)
+			}
+		}
+	})
+}
