@@ -16,7 +16,9 @@ import (
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
+	"matrixrtc-auth/leave/keeper"
 	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/pace"
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/standby"
 	"matrixrtc-auth/matrix"
@@ -29,7 +31,7 @@ type leaves struct {
 	kind    config.StoreKind
 	store   leave.Store
 	standby *standby.Store // stands before the store; nil for memory alone
-	keeper  *leave.Keeper
+	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents
 	limits  leave.Limits
 	named   config.ServerList // whose users may delegate
@@ -72,7 +74,7 @@ func openLeaves(ctx context.Context, cfg *config.Config, log *slog.Logger, count
 }
 
 func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
-	var behind leave.Store
+	var behind standby.Behind
 	var err error
 	switch cfg.Store.Kind {
 	case config.StoreFile:
@@ -94,8 +96,8 @@ func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave.Keeper {
-	return &leave.Keeper{
+func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *keeper.Keeper {
+	return &keeper.Keeper{
 		Store:  counted{l.store, counters},
 		Clock:  l.clock,
 		SFU:    newSFUClient(cfg, counters),
@@ -107,7 +109,7 @@ func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *leave
 			Confirm:   min(longestConfirm, 2*cmp.Or(cfg.SanityCheckInterval, longestConfirm)),
 		},
 		Interval: cfg.SanityCheckInterval,
-		Budget: &leave.Budget{Rate: cfg.DelayedEventRate, Limited: func(server matrix.ServerName) {
+		Budget: &pace.Budget{Rate: cfg.DelayedEventRate, Limited: func(server matrix.ServerName) {
 			l.log.Warn("leave: the homeserver limits how often delayed events may be managed, so restarts and leaves wait; "+
 				"raise rc_delayed_event_mgmt in its homeserver.yaml", "server", server.String())
 		}},

@@ -40,6 +40,7 @@ func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics,
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(logStatus()) }
 	if l != nil {
 		h.Leaves = l.status
+		h.Observers = append(h.Observers, l.keeper)
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {
 		h.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))

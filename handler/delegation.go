@@ -8,7 +8,6 @@ import (
 
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
 
@@ -41,9 +40,6 @@ type Keeper interface {
 	// Delegate keeps job, whatever happens, once it returns nil. A
 	// *[leave.LimitError] says that it is one too many.
 	Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error
-	// Report writes down what has happened to a participant. With
-	// [leave.ErrAway] it could not, and wants to be told again.
-	Report(ctx context.Context, report leave.Report) error
 }
 
 func (d *Delegation) now() time.Time {
@@ -133,29 +129,6 @@ func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty
 type empty struct{}
 
 func (empty) appendJSON(b []byte) []byte { return append(b, "{}"...) }
-
-// reportOf returns what a webhook says about a participant's presence, if it
-// does.
-func reportOf(e sfu.Event) (leave.Report, bool) {
-	r := leave.Report{Key: leave.Key{Room: e.Room, Identity: e.Identity}, Session: e.Session}
-	switch e.Kind {
-	case sfu.KindJoined:
-		r.Event = leave.Joined
-	case sfu.KindLeft:
-		r.Event = leave.Left
-	case sfu.KindAborted:
-		r.Event = leave.Aborted
-	default:
-		return leave.Report{}, false
-	}
-	switch e.Reason {
-	case sfu.ReasonClear:
-		r.Reason = leave.Clear
-	case sfu.ReasonServerShutdown:
-		r.Reason = leave.Shutdown
-	}
-	return r, true
-}
 
 func sooner(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -12,6 +12,7 @@ import (
 
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
 )
 
 // fakeEvents answers what err says; refusing are servers that want a token.
@@ -36,7 +37,7 @@ type fakeKeeper struct {
 	mu      sync.Mutex
 	jobs    []leave.Job
 	limits  leave.Limits
-	reports []leave.Report
+	reports []sfu.Event
 	err     error
 }
 
@@ -50,10 +51,10 @@ func (k *fakeKeeper) Delegate(ctx context.Context, job leave.Job, limits leave.L
 	return ctx.Err()
 }
 
-func (k *fakeKeeper) Report(ctx context.Context, r leave.Report) error {
+func (k *fakeKeeper) Report(ctx context.Context, e sfu.Event) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reports = append(k.reports, r)
+	k.reports = append(k.reports, e)
 	return errors.Join(k.err, ctx.Err())
 }
 
@@ -71,6 +72,7 @@ func newDelegating(t testing.TB) *delegating {
 		Limits:  leave.Limits{PerUser: 3, All: 5},
 		Servers: []matrix.ServerName{parseServer(t, homeserver)},
 	}
+	d.Observers = []Observer{d.keeper}
 	return d
 }
 

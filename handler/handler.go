@@ -66,6 +66,8 @@ type Handler struct {
 	// Webhooks proves that a webhook is the SFU's, and a caller of /_status
 	// the operator.
 	Webhooks sfu.Webhooks
+	// Observers hear of what webhooks report.
+	Observers []Observer
 	// Health, LogStatus and Leaves, if set, say how the service does. They are
 	// asked for every /healthz and /_status, and answer within a second.
 	Health    func() Health

@@ -26,14 +26,32 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.event, x.room = &event, event.Room
-	report, ok := reportOf(event)
-	if ok && h.Delegation != nil {
-		if err := h.Delegation.Keeper.Report(context.WithoutCancel(r.Context()), report); err != nil {
-			fail(w, r, &storeError{err})
-			return
-		}
+	if err := h.report(context.WithoutCancel(r.Context()), event); err != nil {
+		fail(w, r, &storeError{err})
+		return
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// Observer hears of who comes to the SFU and goes.
+type Observer interface {
+	// Report writes down what has happened to a participant, within a second.
+	// After an error LiveKit reports it again, to every observer: they all have
+	// to bear that an event comes twice. [leave.ErrAway] says that it could not
+	// be written down yet.
+	Report(ctx context.Context, e sfu.Event) error
+}
+
+// report has all observers hear of e, if it is about anybody's presence.
+func (h *Handler) report(ctx context.Context, e sfu.Event) error {
+	if e.Kind == sfu.KindOther {
+		return nil
+	}
+	var errs []error
+	for _, o := range h.Observers {
+		errs = append(errs, o.Report(ctx, e))
+	}
+	return errors.Join(errs...)
 }
 
 func webhookResult(err error) string {

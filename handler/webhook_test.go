@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,24 +40,43 @@ func event(name string, reason livekit.DisconnectReason) *livekit.WebhookEvent {
 }
 
 func TestWebhooksAreReported(t *testing.T) {
-	key := leave.Key{Room: "room", Identity: "alice"}
 	for _, c := range []struct {
 		name   string
 		reason livekit.DisconnectReason
-		want   leave.Report
+		kind   sfu.Kind
+		want   sfu.Reason
 	}{
-		{"participant_joined", 0, leave.Report{Key: key, Event: leave.Joined, Session: "PA_1"}},
-		{"participant_left", livekit.DisconnectReason_CLIENT_INITIATED, leave.Report{Key: key, Event: leave.Left, Session: "PA_1", Reason: leave.Clear}},
-		{"participant_left", livekit.DisconnectReason_DUPLICATE_IDENTITY, leave.Report{Key: key, Event: leave.Left, Session: "PA_1"}},
-		{"participant_left", livekit.DisconnectReason_SERVER_SHUTDOWN, leave.Report{Key: key, Event: leave.Left, Session: "PA_1", Reason: leave.Shutdown}},
-		{"participant_connection_aborted", livekit.DisconnectReason_ROOM_DELETED, leave.Report{Key: key, Event: leave.Aborted, Session: "PA_1", Reason: leave.Clear}},
+		{"participant_joined", 0, sfu.KindJoined, sfu.ReasonOther},
+		{"participant_left", livekit.DisconnectReason_CLIENT_INITIATED, sfu.KindLeft, sfu.ReasonClear},
+		{"participant_left", livekit.DisconnectReason_DUPLICATE_IDENTITY, sfu.KindLeft, sfu.ReasonOther},
+		{"participant_left", livekit.DisconnectReason_SERVER_SHUTDOWN, sfu.KindLeft, sfu.ReasonServerShutdown},
+		{"participant_connection_aborted", livekit.DisconnectReason_ROOM_DELETED, sfu.KindAborted, sfu.ReasonClear},
 	} {
 		d := newDelegating(t)
 		w := d.hear(event(c.name, c.reason))
-		if w.Code != 200 || w.Body.Len() > 0 || len(d.keeper.reports) != 1 || d.keeper.reports[0] != c.want {
-			t.Errorf("%s: %d %s, %+v", c.name, w.Code, w.Body, d.keeper.reports)
+		want := sfu.Event{
+			Kind: c.kind, Room: "room", Identity: "alice", Session: "PA_1", Reason: c.want,
+			Name: c.name, Disconnect: c.reason.String(), ID: "EV_1",
+		}
+		if w.Code != 200 || w.Body.Len() > 0 || !slices.Equal(d.keeper.reports, []sfu.Event{want}) {
+			t.Errorf("%s: got %d %s, %+v, want 200 and %+v", c.name, w.Code, w.Body, d.keeper.reports, want)
 		}
 		wantCORS(t, c.name, w.Header(), "POST")
+	}
+}
+
+// TestEveryObserverHears of a webhook, also when the one before could not write
+// it down; then LiveKit sends it again.
+func TestEveryObserverHears(t *testing.T) {
+	d := newDelegating(t)
+	second := &fakeKeeper{}
+	d.Observers = append(d.Observers, second)
+	for want, err := range map[int]error{200: nil, 503: leave.ErrAway} {
+		d.keeper.err, d.keeper.reports, second.reports = err, nil, nil
+		w := d.hear(event("participant_joined", 0))
+		if w.Code != want || len(d.keeper.reports) != 1 || len(second.reports) != 1 {
+			t.Errorf("with the first one's error %v: got %d, %d and %d reports, want %d, 1 and 1", err, w.Code, len(d.keeper.reports), len(second.reports), want)
+		}
 	}
 }
 
@@ -76,7 +96,7 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 		}
 	}
 	d := newDelegating(t)
-	d.Delegation = nil
+	d.Delegation, d.Observers = nil, nil
 	if w := d.hear(event("participant_left", 0)); w.Code != 200 {
 		t.Errorf("while delegation is off: %d %s", w.Code, w.Body)
 	}

@@ -1,8 +1,12 @@
-// Package leave keeps delegated leaves: delayed events (MSC4140) that clients
-// hand over so that their member leaves the call when they no longer can say so
-// themselves (MSC4195). A [Keeper] restarts them while the participant is on
-// the SFU and sends them when it is gone. Wrongly emptying a member who is there
+// Package leave says what becomes of a delegated leave: a delayed event (MSC4140)
+// that a client hands over so that its member leaves the call when the client
+// no longer can say so itself (MSC4195). It is restarted while the participant
+// is on the SFU and sent when it is gone. Wrongly emptying a member who is there
 // is the worse of the two faults; one who stays for some seconds is the lesser.
+//
+// A [Job] is one such leave, and a value: nothing here waits, asks or writes.
+// What does so stands beside: presence asks the SFU, pace says when homeservers
+// may be asked, and the keeper works on the jobs of a [Store].
 //
 //	          delegated
 //	              │
@@ -31,6 +35,6 @@
 // forgotten who was there; its word of absence is not believed until clients
 // have had time to come back.
 //
-// The jobs are in a [Store], which several processes may share. Every write is
-// a compare-and-swap, and who works on a job holds a lease on it.
+// Several processes may share a store. Every write is a compare-and-swap, and
+// who works on a job holds a lease on it.
 package leave

@@ -57,9 +57,9 @@ type Job struct {
 	// participant in it or created for it. A room that was made later is not
 	// the one that it was in.
 	RoomSeen time.Time
-	// SilentSince is since when the SFU has been asked in vain whether the
+	// UnansweredSince is since when the SFU has been asked in vain whether the
 	// participant is there, the zero time when the last question was answered.
-	SilentSince time.Time
+	UnansweredSince time.Time
 
 	// NextRestart, NextLook (the SFU is asked, and a leave sent) and NextCancel
 	// are when these things are due.
@@ -87,25 +87,6 @@ type Lease struct {
 	Until  time.Time
 }
 
-// The bounds of a delay that may be delegated.
-const (
-	MinDelay = 500 * time.Millisecond
-	MaxDelay = 24 * time.Hour
-)
-
-const (
-	maxWait       = time.Hour   // nobody comes
-	abortedWait   = time.Minute // one who failed, or came and went, may try again
-	maxUnanswered = time.Hour   // of asking in vain about presence
-	minGiveUp     = time.Hour   // without any successful restart
-	maxSendTime   = time.Hour   // a send is tried no longer than this
-	minSendTime   = time.Second // nor shorter
-	firstLook     = time.Second // looks while waiting: doubled up to …
-	maxLook       = time.Minute // … this
-	firstRetry    = 200 * time.Millisecond
-	askAgain      = time.Second // a decision that the SFU did not answer
-)
-
 // New returns the job of a delegation accepted now.
 func New(key Key, user matrix.UserID, id matrix.DelayID, delay time.Duration, now time.Time) Job {
 	j := Job{
@@ -115,7 +96,7 @@ func New(key Key, user matrix.UserID, id matrix.DelayID, delay time.Duration, no
 		Deadline: now.Add(min(maxWait, delay)),
 		NextLook: now,
 	}
-	j.NextRestart = now.Add(period(delay))
+	j.NextRestart = now.Add(Period(delay))
 	return j
 }
 
@@ -128,61 +109,8 @@ func (j Job) After(other Job) bool {
 	return j.DelayID.String() > other.DelayID.String()
 }
 
-// Due is when there is something to do.
-func (j Job) Due() time.Time {
-	due := j.NextLook
-	if j.State != Sending && j.State != Cancelling {
-		due = earlier(due, j.NextRestart)
-	}
-	if len(j.Replaces) > 0 {
-		due = earlier(due, j.NextCancel)
-	}
-	return due
-}
-
 // Occupies reports whether the job's participant is, was just now, or is about
 // to be back in its room, which the SFU has to know then.
 func (j Job) Occupies() bool {
 	return j.State == Connected || j.State == Leaving || j.State == Waiting && !j.RoomSeen.IsZero()
-}
-
-// LeaseTime is how long a keeper may hold the job.
-func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/4) }
-
-// period is how long after a successful restart the next is due: at 80 % of
-// the delay, sooner for short ones so that several tries fit in (18 s → 4.5 s,
-// 1 h → 48 min).
-func period(d time.Duration) time.Duration {
-	return min(longestPeriod(d), max(d/4, d-30*time.Second))
-}
-
-// longestPeriod is how far the period may stretch when the budget is short.
-func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
-
-// restartDue is since when a restart is due, however often it was postponed.
-func (j Job) restartDue() time.Time {
-	return earlier(j.NextRestart, j.Restarted.Add(period(j.Delay)))
-}
-
-// attempt is how long one restart may take; pause is how long to wait after
-// the n-th failure in a row.
-func attempt(d time.Duration) time.Duration { return min(5*time.Second, d/6) }
-
-func pause(d time.Duration, n int) time.Duration {
-	return min(firstRetry<<min(n-1, 10), min(10*time.Second, d/18))
-}
-
-// Load is how many restarts a second a job with that delay needs at least.
-func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds() }
-
-// fires is when the homeserver sends the event by itself.
-func (j Job) fires() time.Time { return j.Restarted.Add(j.Delay) }
-
-// notTooLate returns at, or the time of the last try when that comes before; but
-// not now once more, by the milliseconds that stores keep.
-func (j Job) notTooLate(now, at time.Time) time.Time {
-	if lastTry := j.fires().Add(-2 * attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
-		return earlier(at, lastTry)
-	}
-	return at
 }

@@ -1,8 +1,6 @@
 package leave
 
 import (
-	"context"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -14,7 +12,7 @@ const maxReplaced = 8
 
 // Replacing returns j with what is to be cancelled for it: old, and what was
 // still to be cancelled for old. What is over maxReplaced is forgotten, so
-// callers see to it before that there is room ([Job.mayReplace]). What old knew
+// callers see to it before that there is room ([Job.MayReplace]). What old knew
 // of its participant, j knows, too, as far as it concerns one that may be about
 // to come back.
 func (j Job) Replacing(old Job) Job {
@@ -58,19 +56,12 @@ func (j Job) again(old Job) Job {
 	return kept
 }
 
-// mayReplace reports whether j can have all cancelled that old leaves behind.
-func (j Job) mayReplace(old Job) bool {
+// MayReplace reports whether j can have all cancelled that old leaves behind.
+func (j Job) MayReplace(old Job) bool {
 	after := j.Replacing(old).Replaces
 	return !slices.ContainsFunc(append(old.Replaces, old.DelayID), func(id matrix.DelayID) bool {
 		return id != j.DelayID && !slices.Contains(after, id)
 	})
-}
-
-// errManyReplaced refuses a delegation rather than have one forgotten that
-// would empty the member.
-var errManyReplaced = &LimitError{
-	Limit: "replaced", Most: maxReplaced,
-	Setting: "the number of a participant's earlier leaves that its homeserver has not cancelled yet",
 }
 
 // Cancelled is told by the homeserver: id is no more.
@@ -97,22 +88,4 @@ func (j Job) Ended(now time.Time) Job {
 	j.Deadline = now.Add(max(j.Delay, minGiveUp))
 	j.NextLook = j.Deadline
 	return j
-}
-
-// clear cancels what an ended job had replaced, one at a time. The job goes
-// when nothing is left, or all has fired by now.
-func (k *Keeper) clear(ctx context.Context, t task) {
-	switch now := k.now(); {
-	case len(t.Replaces) == 0:
-		k.end(ctx, t.Job, slog.LevelInfo, "what it replaced is cancelled")
-	case !now.Before(t.Deadline):
-		k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
-	case !t.NextCancel.After(now):
-		k.visit(ctx, t, sending, k.cancel, Job.cancelPostponed)
-	default:
-		k.write(ctx, t.Job, func(j Job) Job {
-			j.NextLook = j.Deadline
-			return j
-		})
-	}
 }

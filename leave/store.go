@@ -31,13 +31,21 @@ var (
 //
 // A job's version grows with every write; Save, Delete and Claim are
 // compare-and-swap on it. No version of a key comes twice, not even when its
-// job has ended and another was put: who still holds the old one must not
-// overwrite the new. Claim and Save keep the order of the due jobs by
-// [Job.Due]; a job that is lent is not due before its lease ends. Times are
-// kept to the millisecond, and are by the callers' clock, which does not jump: a
-// store that others share, or that outlives the process, translates. A write
-// that returns another error than those above may have happened, or happen yet.
+// job has ended and another was put: a stale copy must not overwrite a newer
+// job. Times are kept to the millisecond, and are by the callers' clock, which
+// does not jump: a store that others share, or that outlives the process,
+// translates. A write that returns another error than those above may have
+// happened, or happen yet.
 type Store interface {
+	Jobs
+	Queue
+	Index
+	// Close gives back what the store holds. Leases run out by themselves.
+	Close() error
+}
+
+// Jobs is the part of a [Store] for who knows whose job to read or write.
+type Jobs interface {
 	// Put stores a job just delegated, in place of an earlier one of its key
 	// (by [Job.After]), which is returned; [Job.Replacing] is applied, so that
 	// the earlier one is cancelled whatever happens to the caller.
@@ -52,6 +60,12 @@ type Store interface {
 	// Delete ends the job if its version is still the stored one, else
 	// ErrConflict.
 	Delete(ctx context.Context, job Job) error
+}
+
+// Queue is the part of a [Store] that hands out work. Claim and Save keep the
+// order of the due jobs by [Job.Due]; a job that is lent is not due before its
+// lease ends.
+type Queue interface {
 	// Claim lends up to n jobs that are due at now to holder, those due first
 	// first, each for its [Job.LeaseTime].
 	Claim(ctx context.Context, holder string, now time.Time, n int) ([]Job, error)
@@ -59,6 +73,10 @@ type Store interface {
 	// returned, to anybody, within the last every (jittered by the caller).
 	// One that has just got its first job has not been.
 	ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error)
+}
+
+// Index is the part of a [Store] for questions about many jobs.
+type Index interface {
 	// Room returns the jobs of a room, Rooms those that a job occupies
 	// ([Job.Occupies]).
 	Room(ctx context.Context, room sfu.Room) ([]Job, error)
@@ -66,11 +84,4 @@ type Store interface {
 	// Count returns how many jobs there are, and what those of the user's
 	// homeserver ask of it. Every write keeps the numbers exactly.
 	Count(ctx context.Context, user matrix.UserID) (Counts, error)
-	// Merge brings in copies that were worked on while the store was away, by
-	// the rule of [Merged]. A job that ended here is brought back; the
-	// homeserver's 404 will end it. What it writes gets versions greater than
-	// those of both copies.
-	Merge(ctx context.Context, jobs []Job) error
-	// Close gives back what the store holds. Leases run out by themselves.
-	Close() error
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
 )
 
 const (
@@ -43,7 +44,7 @@ func in(t *testing.T, s State) Job {
 	if s == Connected {
 		return j
 	}
-	j = j.Left(noon, mine, Unclear, testGrace)
+	j = j.Left(noon, mine, sfu.ReasonOther, testGrace)
 	j.NextLook = never
 	switch s {
 	case Sending:
@@ -61,12 +62,12 @@ var happenings = map[string]func(j Job) Job{
 	"its session joins once more":                        func(j Job) Job { return j.Joined(noon, mine) },
 	"another session joins":                              func(j Job) Job { return j.Joined(noon, another) },
 	"the session that left joins":                        func(j Job) Job { return j.Joined(noon, mine) },
-	"a session leaves":                                   func(j Job) Job { return j.Left(noon, mine, Clear, testGrace) },
-	"its session leaves":                                 func(j Job) Job { return j.Left(noon, mine, Clear, testGrace) },
-	"an unknown session leaves":                          func(j Job) Job { return j.Left(noon, unknown, Clear, testGrace) },
-	"a session without an id leaves":                     func(j Job) Job { return j.Left(noon, "", Clear, testGrace) },
-	"a connection is given up":                           func(j Job) Job { return j.Aborted(noon, mine, Unclear, testGrace) },
-	"its connection is given up":                         func(j Job) Job { return j.Aborted(noon, mine, Unclear, testGrace) },
+	"a session leaves":                                   func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
+	"its session leaves":                                 func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
+	"an unknown session leaves":                          func(j Job) Job { return j.Left(noon, unknown, sfu.ReasonClear, testGrace) },
+	"a session without an id leaves":                     func(j Job) Job { return j.Left(noon, "", sfu.ReasonClear, testGrace) },
+	"a connection is given up":                           func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
+	"its connection is given up":                         func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
 	"asked: there":                                       func(j Job) Job { return j.Present(noon, mine) },
 	"asked: another session is there":                    func(j Job) Job { return j.Present(noon, another) },
 	"asked: only the session that left is there":         func(j Job) Job { return j.Present(afterwards, mine) },
@@ -76,7 +77,7 @@ var happenings = map[string]func(j Job) Job{
 	"the same leave is delegated again":                  func(j Job) Job { return delegated("syd_a", j) },
 	"another leave is delegated":                         func(j Job) Job { return delegated("syd_b", j) },
 	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },
-	"no answer":                                          noAnswer,
+	"no answer":                                          func(j Job) Job { return j.Unanswered(noon, 0, true) },
 	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
 }
@@ -89,14 +90,6 @@ func delegated(id string, old Job) Job {
 	}
 	old.AcceptedAt = noon.Add(-time.Minute)
 	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
-}
-
-// noAnswer is what the keeper makes of it: a decision to send is taken back.
-func noAnswer(j Job) Job {
-	if j.State == Sending {
-		return j.doubted(noon)
-	}
-	return j.Unanswered(noon, 0, true)
 }
 
 // TestTable does what the table in docs/leave.md says.
@@ -178,11 +171,11 @@ func TestPeriods(t *testing.T) {
 		time.Minute:            {30 * time.Second, 5 * time.Second, time.Minute / 18},
 		time.Hour:              {48 * time.Minute, 5 * time.Second, 10 * time.Second},
 	} {
-		if got := period(delay); got != want.period {
-			t.Errorf("period(%v) = %v, want %v", delay, got, want.period)
+		if got := Period(delay); got != want.period {
+			t.Errorf("Period(%v) = %v, want %v", delay, got, want.period)
 		}
-		if got := attempt(delay); got != want.attempt {
-			t.Errorf("attempt(%v) = %v, want %v", delay, got, want.attempt)
+		if got := Attempt(delay); got != want.attempt {
+			t.Errorf("Attempt(%v) = %v, want %v", delay, got, want.attempt)
 		}
 		if got := pause(delay, 50); got != want.longestPause {
 			t.Errorf("pause(%v, 50) = %v, want %v", delay, got, want.longestPause)

@@ -19,7 +19,7 @@ import (
 const always = -1 << 40
 
 func TestConformanceWhileWrittenAnew(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leave.Store { return newPlace(t).open(t, fast, always) })
+	leavetest.Run(t, func(t *testing.T) leavetest.Store { return newPlace(t).open(t, fast, always) })
 }
 
 // TestReopen has what was written there again, after any writes.

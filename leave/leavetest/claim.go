@@ -11,12 +11,12 @@ import (
 )
 
 // putDue stores a job that is due at due.
-func putDue(t *testing.T, s leave.Store, delayID string, due time.Time) leave.Job {
+func putDue(t *testing.T, s Store, delayID string, due time.Time) leave.Job {
 	t.Helper()
 	return stored(t, s, dueAt(delegation(t, "room", sfu.Identity("of "+delayID), delayID, start()), due))
 }
 
-func claimOrder(t *testing.T, s leave.Store) {
+func claimOrder(t *testing.T, s Store) {
 	now := start()
 	for _, i := range []int{7, 3, 9, 1, 5, 0, 8, 2, 6, 4} {
 		putDue(t, s, fmt.Sprint("d", i), now.Add(time.Duration(i)*time.Millisecond))
@@ -30,7 +30,7 @@ func claimOrder(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "holder", now.Add(time.Second), 100))
 }
 
-func claimBound(t *testing.T, s leave.Store) {
+func claimBound(t *testing.T, s Store) {
 	now := start()
 	for i := range 300 {
 		putDue(t, s, fmt.Sprint("d", i), now)
@@ -45,7 +45,7 @@ func claimBound(t *testing.T, s leave.Store) {
 	}
 }
 
-func dueReasons(t *testing.T, s leave.Store) {
+func dueReasons(t *testing.T, s Store) {
 	now := start()
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	quiet := delegation(t, "room", "alice", "d1", now)
@@ -80,7 +80,7 @@ func dueReasons(t *testing.T, s leave.Store) {
 	}
 }
 
-func leaseTime(t *testing.T, s leave.Store) {
+func leaseTime(t *testing.T, s Store) {
 	now := start()
 	job := putDue(t, s, "d1", now)
 	lent := claim(t, s, "holder", now, 1)[0]
@@ -99,7 +99,7 @@ func leaseTime(t *testing.T, s leave.Store) {
 	}
 }
 
-func givenBack(t *testing.T, s leave.Store) {
+func givenBack(t *testing.T, s Store) {
 	now := start()
 	putDue(t, s, "d1", now)
 	job := claim(t, s, "holder", now, 1)[0]
@@ -114,7 +114,7 @@ func givenBack(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "other", now.Add(time.Second), 1), "d1")
 }
 
-func writtenWhileLent(t *testing.T, s leave.Store) {
+func writtenWhileLent(t *testing.T, s Store) {
 	now := start()
 	putDue(t, s, "d1", now)
 	lent := claim(t, s, "holder", now, 1)[0]
@@ -127,10 +127,10 @@ func writtenWhileLent(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "other", lent.Lease.Until, 1), "d1")
 }
 
-func fencing(t *testing.T, s leave.Store) { sharedFencing(t, s, s) }
+func fencing(t *testing.T, s Store) { sharedFencing(t, s, s) }
 
 // sharedFencing: a's lease runs out, b claims, and a comes too late.
-func sharedFencing(t *testing.T, a, b leave.Store) {
+func sharedFencing(t *testing.T, a, b Store) {
 	now := start()
 	putDue(t, a, "d1", now)
 	stale := claim(t, a, "a", now, 1)[0]
@@ -145,7 +145,7 @@ func sharedFencing(t *testing.T, a, b leave.Store) {
 	wantConflict(t, a, stale)
 }
 
-func sharedJobs(t *testing.T, a, b leave.Store) {
+func sharedJobs(t *testing.T, a, b Store) {
 	now := start()
 	job := putDue(t, a, "d1", now)
 	wantEqual(t, get(t, b, job.Key), job)
@@ -153,7 +153,7 @@ func sharedJobs(t *testing.T, a, b leave.Store) {
 	wantConflict(t, a, job)
 	job = get(t, a, job.Key)
 	wantCounts(t, b, job.User, job)
-	for _, s := range []leave.Store{a, b} {
+	for _, s := range []Store{a, b} {
 		if rooms, err := s.Rooms(t.Context()); err != nil || !slices.Contains(rooms, job.Room) {
 			t.Errorf("Rooms = %q, %v, want %q", rooms, err, job.Room)
 		}

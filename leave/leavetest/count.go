@@ -15,7 +15,7 @@ import (
 )
 
 // wantCount checks how many jobs there are, in all and of a user.
-func wantCount(t *testing.T, s leave.Store, user matrix.UserID, all, ofUser int) {
+func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	t.Helper()
 	got, err := s.Count(t.Context(), user)
 	if err != nil || got.All != all || got.OfUser != ofUser {
@@ -25,7 +25,7 @@ func wantCount(t *testing.T, s leave.Store, user matrix.UserID, all, ofUser int)
 
 // wantCounts checks every number that is told to user, when jobs are all there
 // are.
-func wantCounts(t *testing.T, s leave.Store, user matrix.UserID, jobs ...leave.Job) {
+func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	t.Helper()
 	want := recount(user, jobs)
 	got, err := s.Count(t.Context(), user)
@@ -62,7 +62,7 @@ func recount(user matrix.UserID, jobs []leave.Job) leave.Counts {
 	return c
 }
 
-func counts(t *testing.T, s leave.Store) {
+func counts(t *testing.T, s Store) {
 	now := start()
 	alice, bob := userID(t, "@alice:example.org"), userID(t, "@bob:example.org")
 	wantCounts(t, s, alice)
@@ -87,7 +87,7 @@ func counts(t *testing.T, s leave.Store) {
 	wantCount(t, s, bob, 1, 0)
 }
 
-func countsFollowOwner(t *testing.T, s leave.Store) {
+func countsFollowOwner(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	for i, owner := range []string{"@bob:example.org", "@alice:example.com", "@a\nb c:example.org:8448"} {
@@ -107,7 +107,7 @@ func countsFollowOwner(t *testing.T, s leave.Store) {
 }
 
 // countsFollowJobs: by state, and by a delay that becomes another.
-func countsFollowJobs(t *testing.T, s leave.Store) {
+func countsFollowJobs(t *testing.T, s Store) {
 	now := start()
 	other := stored(t, s, delegation(t, "room", "bob", "d0", now))
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
@@ -136,7 +136,7 @@ func countsFollowJobs(t *testing.T, s leave.Store) {
 	wantCounts(t, s, job.User, other)
 }
 
-func countsOfMerged(t *testing.T, s leave.Store) {
+func countsOfMerged(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	ahead := job.Joined(now.Add(time.Second), "PA_1")
@@ -155,7 +155,7 @@ func countsOfMerged(t *testing.T, s leave.Store) {
 
 // loadDoesNotDrift: when the last job has gone, nothing is left of many that
 // came and went.
-func loadDoesNotDrift(t *testing.T, s leave.Store) {
+func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
 	stays := stored(t, s, delegation(t, "room", "alice", "d", now))
@@ -185,7 +185,7 @@ func loadDoesNotDrift(t *testing.T, s leave.Store) {
 var players = []string{"@alice:example.org", "@bob:example.org", "@alice:example.com", "@carol:example.net:8448"}
 
 // anything does one thing to one of a few jobs.
-func anything(t *testing.T, s leave.Store, random *rand.Rand, key leave.Key, now time.Time) {
+func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.Time) {
 	t.Helper()
 	job := delegation(t, key.Room, key.Identity, fmt.Sprint("d", random.IntN(5)), now.Add(time.Duration(random.IntN(100))*time.Second))
 	job.User = userID(t, players[random.IntN(len(players))])
@@ -220,7 +220,7 @@ func board() (keys []leave.Key) {
 }
 
 // wantRecount compares what a store counts with the jobs that it has.
-func wantRecount(t *testing.T, s leave.Store, keys []leave.Key) {
+func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job
 	occupied := map[sfu.Room]bool{}
@@ -245,7 +245,7 @@ func wantRecount(t *testing.T, s leave.Store, keys []leave.Key) {
 	}
 }
 
-func countsAfterAnything(t *testing.T, s leave.Store) {
+func countsAfterAnything(t *testing.T, s Store) {
 	seed := rand.Uint64()
 	random, now, keys := rand.New(rand.NewPCG(seed, 0)), start(), board()
 	for i := range 600 {
@@ -259,9 +259,9 @@ func countsAfterAnything(t *testing.T, s leave.Store) {
 	}
 }
 
-func countRace(t *testing.T, a, b leave.Store) {
+func countRace(t *testing.T, a, b Store) {
 	now, keys := start(), board()
-	race(a, b, func(i int, s leave.Store) {
+	race(a, b, func(i int, s Store) {
 		random := rand.New(rand.NewPCG(uint64(i), 0))
 		for range 20 {
 			anything(t, s, random, keys[random.IntN(len(keys))], now)

@@ -46,7 +46,7 @@ func dueAt(j leave.Job, due time.Time) leave.Job {
 }
 
 // put, get, save and claim end the test when the store refuses.
-func put(t *testing.T, s leave.Store, job leave.Job) (replaced *leave.Job) {
+func put(t *testing.T, s Store, job leave.Job) (replaced *leave.Job) {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), job)
 	if err != nil {
@@ -55,7 +55,7 @@ func put(t *testing.T, s leave.Store, job leave.Job) (replaced *leave.Job) {
 	return replaced
 }
 
-func get(t *testing.T, s leave.Store, key leave.Key) leave.Job {
+func get(t *testing.T, s Store, key leave.Key) leave.Job {
 	t.Helper()
 	job, err := s.Get(t.Context(), key)
 	if err != nil {
@@ -65,13 +65,13 @@ func get(t *testing.T, s leave.Store, key leave.Key) leave.Job {
 }
 
 // stored puts job and returns it as it is stored.
-func stored(t *testing.T, s leave.Store, job leave.Job) leave.Job {
+func stored(t *testing.T, s Store, job leave.Job) leave.Job {
 	t.Helper()
 	put(t, s, job)
 	return get(t, s, job.Key)
 }
 
-func save(t *testing.T, s leave.Store, job leave.Job) leave.Job {
+func save(t *testing.T, s Store, job leave.Job) leave.Job {
 	t.Helper()
 	saved, err := s.Save(t.Context(), job)
 	if err != nil {
@@ -80,14 +80,14 @@ func save(t *testing.T, s leave.Store, job leave.Job) leave.Job {
 	return saved
 }
 
-func merge(t *testing.T, s leave.Store, jobs ...leave.Job) {
+func merge(t *testing.T, s Store, jobs ...leave.Job) {
 	t.Helper()
 	if err := s.Merge(t.Context(), jobs); err != nil {
 		t.Fatalf("Merge: %v", err)
 	}
 }
 
-func claim(t *testing.T, s leave.Store, holder string, now time.Time, n int) []leave.Job {
+func claim(t *testing.T, s Store, holder string, now time.Time, n int) []leave.Job {
 	t.Helper()
 	jobs, err := s.Claim(t.Context(), holder, now, n)
 	if err != nil {
@@ -96,7 +96,7 @@ func claim(t *testing.T, s leave.Store, holder string, now time.Time, n int) []l
 	return jobs
 }
 
-func claimRooms(t *testing.T, s leave.Store, now time.Time, every time.Duration, n int) []sfu.Room {
+func claimRooms(t *testing.T, s Store, now time.Time, every time.Duration, n int) []sfu.Room {
 	t.Helper()
 	rooms, err := s.ClaimRooms(t.Context(), now, every, n)
 	if err != nil {

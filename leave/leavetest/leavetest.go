@@ -5,13 +5,16 @@ package leavetest
 import (
 	"testing"
 
-	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/standby"
 )
+
+// Store is what stands behind a standby: it can merge as well.
+type Store = standby.Behind
 
 // Run tests the stores that open returns: each empty, and each by itself. Open
 // has them closed by t.Cleanup. Times are those of the calls, near to now.
-func Run(t *testing.T, open func(*testing.T) leave.Store) {
-	tests := map[string]func(*testing.T, leave.Store){
+func Run(t *testing.T, open func(*testing.T) Store) {
+	tests := map[string]func(*testing.T, Store){
 		"a job is there from Put to Delete":             putAndDelete,
 		"every field is kept":                           everyField,
 		"any text is kept":                              anyText,
@@ -57,7 +60,7 @@ func Run(t *testing.T, open func(*testing.T) leave.Store) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
-	RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	RunShared(t, func(t *testing.T) (a, b Store) {
 		s := open(t)
 		return s, s
 	})
@@ -65,8 +68,8 @@ func Run(t *testing.T, open func(*testing.T) leave.Store) {
 
 // RunShared tests what two processes do to one store, which open returns
 // empty: each process has its end of it. Open has both closed by t.Cleanup.
-func RunShared(t *testing.T, open func(*testing.T) (a, b leave.Store)) {
-	tests := map[string]func(t *testing.T, a, b leave.Store){
+func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) {
+	tests := map[string]func(t *testing.T, a, b Store){
 		"what one writes the other reads":         sharedJobs,
 		"a stale holder is fenced by the other":   sharedFencing,
 		"each due job is claimed once":            claimRace,

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/keeper"
+	"matrixrtc-auth/leave/pace"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -44,7 +46,7 @@ const Callers = 64
 // do.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
-	k := &leave.Keeper{Store: s, Budget: &leave.Budget{}, Log: slog.New(slog.DiscardHandler)}
+	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
 	limits := leave.Limits{PerUser: b.N, All: b.N}
 	now := time.Now()
 	jobs := make([]leave.Job, b.N)
@@ -81,7 +83,7 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 
 // BytesPerJob returns how much heap a store takes for each of so many
 // connected jobs, a hundredth of them lent.
-func BytesPerJob(tb testing.TB, jobs int, open func() leave.Store) float64 {
+func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()
 	before := heap()

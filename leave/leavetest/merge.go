@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-func mergeDelegations(t *testing.T, s leave.Store) {
+func mergeDelegations(t *testing.T, s Store) {
 	now := start()
 	for name, later := range map[string]bool{"stored": true, "copy": false} {
 		job := stored(t, s, delegation(t, sfu.Room(name), "alice", "d2", now))
@@ -30,7 +30,7 @@ func mergeDelegations(t *testing.T, s leave.Store) {
 	}
 }
 
-func mergeRestarted(t *testing.T, s leave.Store) {
+func mergeRestarted(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	ahead := job.Joined(now, "PA_1").RestartDone(now.Add(2*time.Second), time.Minute)
@@ -41,7 +41,7 @@ func mergeRestarted(t *testing.T, s leave.Store) {
 	wantSame(t, get(t, s, job.Key), ahead)
 }
 
-func mergeSince(t *testing.T, s leave.Store) {
+func mergeSince(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	younger := job.Joined(now.Add(2*time.Second), "PA_1")
@@ -55,7 +55,7 @@ func mergeSince(t *testing.T, s leave.Store) {
 	wantSame(t, get(t, s, job.Key), even)
 }
 
-func mergeEnded(t *testing.T, s leave.Store) {
+func mergeEnded(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, dueAt(delegation(t, "room", "alice", "d1", now), now).Joined(now, "PA_1"))
 	if err := s.Delete(t.Context(), job); err != nil {
@@ -70,7 +70,7 @@ func mergeEnded(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "holder", now, 1), "d1")
 }
 
-func mergeFences(t *testing.T, s leave.Store) {
+func mergeFences(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	lent := claim(t, s, "holder", now, 1)[0]
@@ -80,7 +80,7 @@ func mergeFences(t *testing.T, s leave.Store) {
 	save(t, s, get(t, s, job.Key))
 }
 
-func mergeVersions(t *testing.T, s leave.Store) {
+func mergeVersions(t *testing.T, s Store) {
 	now := start()
 	ahead := delegation(t, "room", "alice", "d1", now)
 	ahead.Version = 1_000_000
@@ -98,7 +98,7 @@ func mergeVersions(t *testing.T, s leave.Store) {
 	}
 }
 
-func mergeLease(t *testing.T, s leave.Store) {
+func mergeLease(t *testing.T, s Store) {
 	now := start()
 	job := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	lent := claim(t, s, "holder", now, 1)[0]
@@ -107,7 +107,7 @@ func mergeLease(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "other", lent.Lease.Until, 1), "d1")
 }
 
-func mergeAgain(t *testing.T, s leave.Store) {
+func mergeAgain(t *testing.T, s Store) {
 	now := start()
 	job := delegation(t, "room", "alice", "d1", now)
 	put(t, s, job)
@@ -119,7 +119,7 @@ func mergeAgain(t *testing.T, s leave.Store) {
 	wantCount(t, s, job.User, 1, 1)
 }
 
-func mergeMany(t *testing.T, s leave.Store) {
+func mergeMany(t *testing.T, s Store) {
 	merge(t, s)
 	now := start()
 	var jobs []leave.Job

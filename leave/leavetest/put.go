@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-func putAndDelete(t *testing.T, s leave.Store) {
+func putAndDelete(t *testing.T, s Store) {
 	job := delegation(t, "room", "alice", "d1", start())
 	if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
 		t.Fatalf("Get before Put: %v, want ErrNotFound", err)
@@ -38,7 +38,7 @@ func filled(t *testing.T, job leave.Job) leave.Job {
 	next := func() time.Time { at = at.Add(1001 * time.Millisecond); return at }
 	job.State, job.Since = leave.Leaving, next()
 	job.Session, job.LeftSession, job.ClearLeave = "PA_new", "PA_old", true
-	job.Deadline, job.Restarted, job.SilentSince, job.RoomSeen = next(), next(), next(), next()
+	job.Deadline, job.Restarted, job.UnansweredSince, job.RoomSeen = next(), next(), next(), next()
 	job.NextRestart, job.NextLook, job.NextCancel = next(), next(), next()
 	job.Restarts, job.Looks, job.Sends, job.Cancels = 2, 3, 4, 5
 	job.Replaces = []matrix.DelayID{delay(t, "d0"), delay(t, "d-1")}
@@ -52,7 +52,7 @@ func filled(t *testing.T, job leave.Job) leave.Job {
 	return job
 }
 
-func everyField(t *testing.T, s leave.Store) {
+func everyField(t *testing.T, s Store) {
 	job := filled(t, stored(t, s, delegation(t, "room", "alice", "d1", start())))
 	saved := save(t, s, job)
 	wantSame(t, saved, job)
@@ -64,7 +64,7 @@ func everyField(t *testing.T, s leave.Store) {
 	wantSame(t, get(t, s, job.Key), empty)
 }
 
-func anyText(t *testing.T, s leave.Store) {
+func anyText(t *testing.T, s Store) {
 	texts := []string{
 		strings.Repeat("i", 256), "<&>\"'\\/", "{room}", "a b\tc\nd", "ÄÖÜ 🦊 \u2028", "%00+%2F", "null", "0",
 	}
@@ -81,7 +81,7 @@ func anyText(t *testing.T, s leave.Store) {
 	}
 }
 
-func keysApart(t *testing.T, s leave.Store) {
+func keysApart(t *testing.T, s Store) {
 	now := start()
 	keys := []leave.Key{
 		{Room: "a", Identity: "b:c"}, {Room: "a:b", Identity: "c"}, {Room: "a:b:c"}, {Identity: "a:b:c"},
@@ -95,7 +95,7 @@ func keysApart(t *testing.T, s leave.Store) {
 	}
 }
 
-func milliseconds(t *testing.T, s leave.Store) {
+func milliseconds(t *testing.T, s Store) {
 	now := start()
 	job := delegation(t, "room", "alice", "d1", now.Add(999*time.Microsecond))
 	got := stored(t, s, job)
@@ -107,7 +107,7 @@ func milliseconds(t *testing.T, s leave.Store) {
 	wantIDs(t, claim(t, s, "holder", now, 10), "d1")
 }
 
-func putAgain(t *testing.T, s leave.Store) {
+func putAgain(t *testing.T, s Store) {
 	now := start()
 	job := delegation(t, "room", "alice", "d1", now)
 	worked := save(t, s, stored(t, s, job).Joined(now.Add(time.Second), "PA_1"))
@@ -117,7 +117,7 @@ func putAgain(t *testing.T, s leave.Store) {
 	wantEqual(t, get(t, s, job.Key), worked)
 }
 
-func laterReplaces(t *testing.T, s leave.Store) {
+func laterReplaces(t *testing.T, s Store) {
 	now := start()
 	first := stored(t, s, delegation(t, "room", "alice", "d2", now))
 	later := delegation(t, "room", "alice", "d1", now.Add(time.Millisecond))
@@ -139,7 +139,7 @@ func laterReplaces(t *testing.T, s leave.Store) {
 	}
 }
 
-func earlierNever(t *testing.T, s leave.Store) {
+func earlierNever(t *testing.T, s Store) {
 	now := start()
 	later := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	earlier := delegation(t, "room", "alice", "d2", now.Add(-time.Millisecond))
@@ -149,7 +149,7 @@ func earlierNever(t *testing.T, s leave.Store) {
 	wantEqual(t, get(t, s, later.Key), later)
 }
 
-func tiesByDelayID(t *testing.T, s leave.Store) {
+func tiesByDelayID(t *testing.T, s Store) {
 	now := start()
 	a, b := delegation(t, "room", "alice", "d1", now), delegation(t, "room", "alice", "d2", now)
 	put(t, s, a)
@@ -162,7 +162,7 @@ func tiesByDelayID(t *testing.T, s leave.Store) {
 	wantIDs(t, []leave.Job{get(t, s, a.Key)}, "d2")
 }
 
-func sameDelayID(t *testing.T, s leave.Store) {
+func sameDelayID(t *testing.T, s Store) {
 	now := start()
 	put(t, s, delegation(t, "room", "alice", "d1", now))
 	again := delegation(t, "room", "alice", "d1", now.Add(time.Second))
@@ -183,7 +183,7 @@ func sameDelayID(t *testing.T, s leave.Store) {
 	}
 }
 
-func replacesAdd(t *testing.T, s leave.Store) {
+func replacesAdd(t *testing.T, s Store) {
 	now := start()
 	for i, id := range []string{"d1", "d2", "d3"} {
 		put(t, s, delegation(t, "room", "alice", id, now.Add(time.Duration(i)*time.Second)))
@@ -194,7 +194,7 @@ func replacesAdd(t *testing.T, s leave.Store) {
 	}
 }
 
-func replacementIsFree(t *testing.T, s leave.Store) {
+func replacementIsFree(t *testing.T, s Store) {
 	now := start()
 	put(t, s, delegation(t, "room", "alice", "d1", now))
 	wantIDs(t, claim(t, s, "holder", now, 1), "d1")

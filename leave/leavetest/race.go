@@ -14,7 +14,7 @@ import (
 const racers = 50
 
 // race calls run on racers goroutines, every other one at b's end.
-func race(a, b leave.Store, run func(i int, s leave.Store)) {
+func race(a, b Store, run func(i int, s Store)) {
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
 	for i := range racers {
@@ -59,13 +59,13 @@ func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	}
 }
 
-func claimRace(t *testing.T, a, b leave.Store) {
+func claimRace(t *testing.T, a, b Store) {
 	now := start()
 	for i := range 500 {
 		putDue(t, a, fmt.Sprint("d", i), now.Add(time.Duration(i%10)*time.Millisecond))
 	}
 	var claims tally[leave.Key]
-	race(a, b, func(i int, s leave.Store) {
+	race(a, b, func(i int, s Store) {
 		for {
 			jobs, err := s.Claim(t.Context(), fmt.Sprint(i), now.Add(10*time.Millisecond), 7)
 			if err != nil {
@@ -84,7 +84,7 @@ func claimRace(t *testing.T, a, b leave.Store) {
 
 // actionRace has keepers claim what is due, act, and write when it is due
 // next, for some periods.
-func actionRace(t *testing.T, a, b leave.Store) {
+func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()
 	for i := range jobs {
@@ -92,7 +92,7 @@ func actionRace(t *testing.T, a, b leave.Store) {
 	}
 	var actions tally[leave.Key]
 	for range periods {
-		race(a, b, func(i int, s leave.Store) {
+		race(a, b, func(i int, s Store) {
 			for {
 				claimed, err := s.Claim(t.Context(), fmt.Sprint(i), now, 3)
 				if err != nil {
@@ -116,9 +116,9 @@ func actionRace(t *testing.T, a, b leave.Store) {
 }
 
 // writeRace has everybody add to a number in one job.
-func writeRace(t *testing.T, a, b leave.Store) {
+func writeRace(t *testing.T, a, b Store) {
 	job := putDue(t, a, "d1", start())
-	race(a, b, func(_ int, s leave.Store) {
+	race(a, b, func(_ int, s Store) {
 		for {
 			current, err := s.Get(t.Context(), job.Key)
 			if err == nil {
@@ -139,9 +139,9 @@ func writeRace(t *testing.T, a, b leave.Store) {
 	}
 }
 
-func putRace(t *testing.T, a, b leave.Store) {
+func putRace(t *testing.T, a, b Store) {
 	now := start()
-	race(a, b, func(i int, s leave.Store) {
+	race(a, b, func(i int, s Store) {
 		job := delegation(t, "room", "alice", fmt.Sprint("d", i), now.Add(time.Duration(i/2)*time.Millisecond))
 		if _, err := s.Put(t.Context(), job); err != nil && !errors.Is(err, leave.ErrSuperseded) {
 			t.Error(err)
@@ -153,10 +153,10 @@ func putRace(t *testing.T, a, b leave.Store) {
 
 // lifeRace has jobs of one key come and go. Whoever claims one ends it, and
 // nobody ends one twice.
-func lifeRace(t *testing.T, a, b leave.Store) {
+func lifeRace(t *testing.T, a, b Store) {
 	now := start()
 	var ended tally[string]
-	race(a, b, func(i int, s leave.Store) {
+	race(a, b, func(i int, s Store) {
 		job := dueAt(delegation(t, "room", "alice", fmt.Sprint("d", i), now.Add(time.Duration(i)*time.Hour)), now)
 		if _, err := s.Put(t.Context(), job); err != nil && !errors.Is(err, leave.ErrSuperseded) {
 			t.Error(err)
@@ -177,7 +177,7 @@ func lifeRace(t *testing.T, a, b leave.Store) {
 	ended.wantAll(t, len(ended.n), 1)
 }
 
-func roomRace(t *testing.T, a, b leave.Store) {
+func roomRace(t *testing.T, a, b Store) {
 	const rooms, intervals = 100, 3
 	now := start()
 	for i := range rooms {
@@ -185,7 +185,7 @@ func roomRace(t *testing.T, a, b leave.Store) {
 	}
 	var claims tally[sfu.Room]
 	for range intervals {
-		race(a, b, func(_ int, s leave.Store) {
+		race(a, b, func(_ int, s Store) {
 			for {
 				claimed, err := s.ClaimRooms(t.Context(), now, time.Minute, 3)
 				if err != nil {

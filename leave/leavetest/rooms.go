@@ -19,7 +19,7 @@ func wantRooms(t *testing.T, got []sfu.Room, want ...sfu.Room) {
 	}
 }
 
-func roomsOnce(t *testing.T, s leave.Store) {
+func roomsOnce(t *testing.T, s Store) {
 	now := start()
 	for i := range 10 {
 		put(t, s, delegation(t, sfu.Room(fmt.Sprint("room", i%5)), sfu.Identity(fmt.Sprint(i)), "d", now))
@@ -38,7 +38,7 @@ func roomsOnce(t *testing.T, s leave.Store) {
 	}
 }
 
-func roomsLive(t *testing.T, s leave.Store) {
+func roomsLive(t *testing.T, s Store) {
 	now := start()
 	wantRooms(t, claimRooms(t, s, now, time.Minute, 10))
 	alice := stored(t, s, delegation(t, "room", "alice", "d1", now))
@@ -58,7 +58,7 @@ func roomsLive(t *testing.T, s leave.Store) {
 	wantRooms(t, claimRooms(t, s, now, time.Minute, 10), "room")
 }
 
-func roomJobs(t *testing.T, s leave.Store) {
+func roomJobs(t *testing.T, s Store) {
 	now := start()
 	alice := stored(t, s, delegation(t, "room", "alice", "d1", now))
 	bob := stored(t, s, delegation(t, "room", "bob", "d2", now))
@@ -77,7 +77,7 @@ func roomJobs(t *testing.T, s leave.Store) {
 }
 
 // room returns the jobs of a room in the order of their delay ids.
-func room(t *testing.T, s leave.Store, name sfu.Room) []leave.Job {
+func room(t *testing.T, s Store, name sfu.Room) []leave.Job {
 	t.Helper()
 	jobs, err := s.Room(t.Context(), name)
 	if err != nil {
@@ -92,7 +92,7 @@ func room(t *testing.T, s leave.Store, name sfu.Room) []leave.Job {
 	return jobs
 }
 
-func occupiedRooms(t *testing.T, s leave.Store) {
+func occupiedRooms(t *testing.T, s Store) {
 	now := start()
 	for _, state := range leave.States() {
 		job := stored(t, s, delegation(t, sfu.Room(state), "alice", "d", now))

@@ -10,7 +10,7 @@ import (
 
 // wantConflict checks that job can be neither saved nor deleted, and that
 // trying changes nothing.
-func wantConflict(t *testing.T, s leave.Store, job leave.Job) {
+func wantConflict(t *testing.T, s Store, job leave.Job) {
 	t.Helper()
 	before, err := s.Get(t.Context(), job.Key)
 	job.Looks += 1000
@@ -27,7 +27,7 @@ func wantConflict(t *testing.T, s leave.Store, job leave.Job) {
 	}
 }
 
-func staleWrites(t *testing.T, s leave.Store) {
+func staleWrites(t *testing.T, s Store) {
 	first := stored(t, s, delegation(t, "room", "alice", "d1", start()))
 	changed := first
 	changed.Session = "PA_1"
@@ -43,7 +43,7 @@ func staleWrites(t *testing.T, s leave.Store) {
 	save(t, s, second)
 }
 
-func endedWrites(t *testing.T, s leave.Store) {
+func endedWrites(t *testing.T, s Store) {
 	job := stored(t, s, delegation(t, "room", "alice", "d1", start()))
 	if err := s.Delete(t.Context(), job); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func endedWrites(t *testing.T, s leave.Store) {
 	wantConflict(t, s, never)
 }
 
-func versionsOnce(t *testing.T, s leave.Store) {
+func versionsOnce(t *testing.T, s Store) {
 	now := start()
 	var old []leave.Job
 	for range 3 {

@@ -26,7 +26,7 @@ func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 
 // bytesPerJob measures the heap of a store.
 func bytesPerJob(tb testing.TB) float64 {
-	return leavetest.BytesPerJob(tb, 100_000, func() leave.Store { return memstore.New() })
+	return leavetest.BytesPerJob(tb, 100_000, func() leavetest.Store { return memstore.New() })
 }
 
 func TestMemory(t *testing.T) {

@@ -22,9 +22,9 @@ import (
 // BenchmarkDelegate accepts delegations, beside as many plain HSETs of the same
 // size. It needs a redis-server: make test-redis says how to get one.
 func BenchmarkDelegate(b *testing.B) {
-	for name, store := range map[string]func(leave.Store) leave.Store{
-		"alone": func(s leave.Store) leave.Store { return s },
-		"standby": func(s leave.Store) leave.Store {
+	for name, store := range map[string]func(leavetest.Store) leave.Store{
+		"alone": func(s leavetest.Store) leave.Store { return s },
+		"standby": func(s leavetest.Store) leave.Store {
 			return standby.New(b.Context(), s, slog.New(slog.DiscardHandler), nil)
 		},
 	} {

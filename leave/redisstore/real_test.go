@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"matrixrtc-auth/internal/secret"
-	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/leavetest"
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/redisstore/redistest"
@@ -23,12 +22,12 @@ import (
 
 func TestRealConformance(t *testing.T) {
 	server := redistest.Start(t)
-	leavetest.Run(t, func(t *testing.T) leave.Store { return openReal(t, server.URL(), server.URL())[0] })
+	leavetest.Run(t, func(t *testing.T) leavetest.Store { return openReal(t, server.URL(), server.URL())[0] })
 }
 
 func TestRealConformanceOfTwo(t *testing.T) {
 	server := redistest.Start(t)
-	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		both := openReal(t, server.URL()+"/3", "unix://"+server.Socket+"?db=3")
 		return both[0], both[1]
 	})
@@ -37,8 +36,8 @@ func TestRealConformanceOfTwo(t *testing.T) {
 func TestRealConformanceOfCluster(t *testing.T) {
 	server := redistest.StartCluster(t)
 	url := server.URL() + "?cluster=true&addr=" + server.Addr
-	leavetest.Run(t, func(t *testing.T) leave.Store { return openReal(t, url)[0] })
-	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	leavetest.Run(t, func(t *testing.T) leavetest.Store { return openReal(t, url)[0] })
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		both := openReal(t, url, url)
 		return both[0], both[1]
 	})

@@ -6,26 +6,25 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/internal/secret"
-	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/leavetest"
 	"matrixrtc-auth/leave/redisstore"
 )
 
 func TestConformance(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leave.Store {
+	leavetest.Run(t, func(t *testing.T) leavetest.Store {
 		return open(t, "redis://"+miniredis.RunT(t).Addr())
 	})
 }
 
 func TestConformanceOfTwo(t *testing.T) {
-	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		url := "redis://" + miniredis.RunT(t).Addr()
 		return open(t, url), open(t, url)
 	})
 }
 
 func TestConformanceOfTwoInCluster(t *testing.T) {
-	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		url := "redis://" + miniredis.RunT(t).Addr() + "?cluster=true"
 		return open(t, url), open(t, url)
 	})

@@ -88,7 +88,7 @@ func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, e
 	if s.outage == nil {
 		s.begin(cause)
 	} else {
-		s.outage.suffer(cause)
+		s.outage.noteCause(cause)
 	}
 	return alone(s.outage)
 }

@@ -15,7 +15,7 @@ import (
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func open(t *testing.T, behind leave.Store) *standby.Store {
+func open(t *testing.T, behind leavetest.Store) *standby.Store {
 	t.Helper()
 	s := standby.New(t.Context(), behind, quiet(), nil)
 	t.Cleanup(func() { s.Close() })
@@ -23,11 +23,11 @@ func open(t *testing.T, behind leave.Store) *standby.Store {
 }
 
 func TestConformance(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leave.Store { return open(t, memstore.New()) })
+	leavetest.Run(t, func(t *testing.T) leavetest.Store { return open(t, memstore.New()) })
 }
 
 func TestConformanceOfTwo(t *testing.T) {
-	leavetest.RunShared(t, func(t *testing.T) (a, b leave.Store) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		shared := memstore.New()
 		return open(t, shared), open(t, shared)
 	})
@@ -36,7 +36,7 @@ func TestConformanceOfTwo(t *testing.T) {
 // In an outage memory alone is a store like any other, but for the rooms,
 // which are given out more often.
 func TestConformanceInOutage(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leave.Store {
+	leavetest.Run(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
 		if !s.Status().Degraded {
 			t.Fatal("not degraded")
@@ -46,7 +46,7 @@ func TestConformanceInOutage(t *testing.T) {
 }
 
 // dead is a store that is not there.
-type dead struct{ leave.Store }
+type dead struct{ leavetest.Store }
 
 var errDead = errors.New("connection refused")
 

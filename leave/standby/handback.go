@@ -170,7 +170,7 @@ func (o *outage) giveBack(w work, cause error) {
 	for _, job := range w.ended {
 		o.ended[of(job)] = job
 	}
-	o.suffer(cause)
+	o.noteCause(cause)
 }
 
 // removeAll removes jobs that have ended, until one cannot be.

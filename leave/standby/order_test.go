@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
 )
 
 // What was read on one side is not written on the other.
@@ -48,7 +49,7 @@ func TestStrayWrite(t *testing.T) {
 		}
 		saved, ended := get(t, s, job(t, "saved").Key), get(t, s, job(t, "ended").Key)
 		behind.set(what)
-		left := save(t, s, saved.Left(time.Now(), "PA_1", leave.Clear, leave.Grace{}))
+		left := save(t, s, saved.Left(time.Now(), "PA_1", sfu.ReasonClear, leave.Grace{}))
 		if left.LeftSession != "PA_1" {
 			t.Errorf("saved %+v", left)
 		}

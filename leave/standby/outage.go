@@ -41,13 +41,13 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 		memory: memory, mark: fromMemory | number<<markShift&^fromMemory,
 		accepted: map[leave.Key]struct{}{}, changed: map[leave.Key]struct{}{}, ended: map[delegation]leave.Job{},
 	}
-	o.suffer(cause)
+	o.noteCause(cause)
 	return o
 }
 
-// suffer notes what the store said. One that has lost its jobs is to be given
+// noteCause notes what the store said. One that has lost its jobs is to be given
 // all.
-func (o *outage) suffer(cause error) {
+func (o *outage) noteCause(cause error) {
 	o.cause = cause
 	if errors.Is(cause, leave.ErrForgotten) {
 		for _, key := range o.memory.Keys() {

@@ -12,7 +12,7 @@ import (
 // Resident is a store that has all its jobs in memory, and besides on a disk
 // that may not answer.
 type Resident interface {
-	leave.Store
+	Behind
 	// Memory is where its jobs are: it answers every question, and only a write
 	// has to do with the disk.
 	Memory() *memstore.Store
@@ -119,7 +119,7 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	case s.outage == nil:
 		s.begin(cause)
 	case cause != nil:
-		s.outage.suffer(cause)
+		s.outage.noteCause(cause)
 	}
 	for _, key := range keys {
 		s.outage.changed[key] = struct{}{}

@@ -23,11 +23,21 @@ const (
 	closeTime = 5 * time.Second
 )
 
+// Behind is a store that a standby may stand before.
+type Behind interface {
+	leave.Store
+	// Merge brings in copies that were worked on while the store was away, by
+	// the rule of [leave.Merged]. A job that ended here is brought back; the
+	// homeserver's 404 will end it. What it writes gets versions greater than
+	// those of both copies.
+	Merge(ctx context.Context, jobs []leave.Job) error
+}
+
 // Store is a [leave.Store] that goes on when the one behind it does not answer.
 // New makes one.
 type Store struct {
 	mode
-	store   leave.Store
+	store   Behind
 	log     *slog.Logger
 	observe func(Status)
 
@@ -45,11 +55,11 @@ type Store struct {
 	counts counts
 }
 
-var _ leave.Store = (*Store)(nil)
+var _ Behind = (*Store)(nil)
 
 // mode is how calls are answered: copying or residing.
 type mode interface {
-	leave.Store
+	Behind
 	// probe asks the store for an answer, whatever it is.
 	probe(context.Context) error
 	// deliver gives the store what it lacks.
@@ -74,7 +84,7 @@ type Status struct {
 // New returns the store that stands before behind. It asks it once: if it does
 // not answer, the first outage begins at once. Observe, if not nil, is told of
 // each beginning and end of an outage. Close ends it.
-func New(ctx context.Context, behind leave.Store, log *slog.Logger, observe func(Status)) *Store {
+func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Status)) *Store {
 	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
 	if r, ok := behind.(Resident); ok {
 		s.memory = r.Memory()

@@ -1,0 +1,69 @@
+package leave
+
+import "time"
+
+func (j Job) connected(now time.Time, session string) Job {
+	j = j.enter(Connected, now)
+	j.Session, j.LeftSession, j.ClearLeave = session, "", false
+	j.NextRestart, j.Restarts, j.Sends = now, 0, 0
+	j.RoomSeen = now
+	return j.settled(now)
+}
+
+func (j Job) leaving(now time.Time, grace time.Duration) Job {
+	j = j.enter(Leaving, now)
+	j.Looks = 0
+	j.Deadline = now.Add(grace)
+	j.NextLook = j.Deadline
+	return j
+}
+
+func (j Job) sending(now time.Time) Job {
+	j = j.enter(Sending, now)
+	j.Sends = 0
+	j.NextLook = now
+	return j
+}
+
+func (j Job) enter(s State, now time.Time) Job {
+	if j.State != s {
+		j.State, j.Since = s, now
+	}
+	return j
+}
+
+// settled: a participant that is there is looked for again with its room, not
+// alone.
+func (j Job) settled(now time.Time) Job {
+	j.Looks = 0
+	j.NextLook = never
+	return j
+}
+
+// askNow has the SFU asked. Before a send it is anyhow, and the send may have to
+// wait for the homeserver.
+func (j Job) askNow(now time.Time) Job {
+	if j.State == Sending {
+		return j
+	}
+	j.NextLook = earlier(j.NextLook, now)
+	return j
+}
+
+func lookPause(n int) time.Duration {
+	return min(firstLook<<min(n-1, 6), maxLook)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,88 @@
+package keeper
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/pace"
+)
+
+// acts says how each action of a job is done. Those with an urgency go to the
+// homeserver, and are postponed while it has as much to do as it may have.
+var acts = map[leave.Action]struct {
+	urgency func(leave.Job, time.Time) pace.Urgency
+	run     func(*Keeper, context.Context, task)
+}{
+	leave.Finish:  {run: (*Keeper).finish},
+	leave.Look:    {run: (*Keeper).look},
+	leave.Restart: {pace.OfRestart, (*Keeper).restart},
+	leave.Send:    {pace.OfLeave, (*Keeper).send},
+	leave.Cancel:  {pace.OfLeave, (*Keeper).cancel},
+}
+
+// act does the one thing that is most urgent for a job.
+func (k *Keeper) act(ctx context.Context, t task) {
+	now := k.now()
+	if why := k.over(t.Job, now); why != "" {
+		k.end(ctx, t.Job, slog.LevelWarn, why)
+		return
+	}
+	action, due := t.Next(now)
+	act := acts[action]
+	switch {
+	case !due:
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j })
+	case act.urgency == nil:
+		act.run(k, ctx, t)
+	default:
+		leave, wait := k.enter(t.Job, act.urgency)
+		if wait > 0 {
+			k.postpone(ctx, t, action, wait)
+			return
+		}
+		defer leave()
+		act.run(k, ctx, t)
+	}
+}
+
+// over says why a job ends without an action, "" if it does not. While the SFU
+// is away nobody is asked about, so every job counts as asked about in vain.
+func (k *Keeper) over(j leave.Job, now time.Time) string {
+	if j.State == leave.Cancelling {
+		return ""
+	}
+	if since, away := k.presence.AwaySince(); away {
+		j = j.AskedInVain(since)
+	}
+	return j.Over(now, time.UnixMilli(k.began.Load()))
+}
+
+// finish forgets a job that has nothing left to cancel.
+func (k *Keeper) finish(ctx context.Context, t task) {
+	if len(t.Replaces) == 0 {
+		k.end(ctx, t.Job, slog.LevelInfo, "what it replaced is cancelled")
+		return
+	}
+	k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
+}
+
+// enter has a worker go to the job's homeserver, where it counts until leave is
+// called; or it says how long the job has to wait.
+func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (leave func(), wait time.Duration) {
+	server, now := j.User.Server(), k.now()
+	leave, ok := k.workers.Take(server, urgency(j, now), now)
+	if !ok {
+		return nil, k.workers.Wait(server, j.Delay, now)
+	}
+	if wait := k.Budget.Take(server, urgency(j, now), now); wait > 0 {
+		leave()
+		return nil, wait
+	}
+	return leave, 0
+}
+
+func (k *Keeper) postpone(ctx context.Context, t task, action leave.Action, wait time.Duration) {
+	k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.Postponed(action, k.now(), wait) })
+}

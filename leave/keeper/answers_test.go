@@ -1,0 +1,252 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		earlier.DelayID = delayID(t, "earlier")
+		time.Sleep(time.Second)
+		later := another(t, 1, long)
+		w.wantLimit("", later, many)
+		w.wantLimit("", earlier, many)
+		w.wantLimit("", earlier, many)
+		got, err := s.Get(t.Context(), later.Key)
+		if err != nil || got.DelayID != later.DelayID || !slices.Equal(got.Replaces, []matrix.DelayID{earlier.DelayID}) {
+			t.Errorf("%q is stored and is to cancel %q (%v)", got.DelayID, got.Replaces, err)
+		}
+		if due := got.Due(); due.After(time.Now()) {
+			t.Errorf("it is due in %v, want now", time.Until(due))
+		}
+	})
+}
+
+// The same leave, delegated twice at a time, is kept with what is known of it.
+func TestSupersededByItself(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		time.Sleep(time.Second)
+		w.wantLimit("", another(t, 1, long), many)
+		stored, err := s.Get(t.Context(), earlier.Key)
+		if err == nil {
+			stored.RoomSeen = time.Now().Truncate(time.Millisecond)
+			stored, err = s.Save(t.Context(), stored)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantLimit("", earlier, many)
+		if got, err := s.Get(t.Context(), earlier.Key); err != nil || !got.RoomSeen.Equal(stored.RoomSeen) || !got.Same(stored) {
+			t.Errorf("stored is %+v, %v", got, err)
+		}
+	})
+}
+
+// What supersedes a delegation may end before it can be told.
+func TestSupersededByWhatHasEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		earlier := another(t, 1, long)
+		time.Sleep(time.Second)
+		later := another(t, 1, long)
+		later.DelayID = delayID(t, "later")
+		w.wantLimit("", later, many)
+		gets := 0
+		s.before = func(_ context.Context, call string) error {
+			if call != "Get" {
+				return nil
+			}
+			if gets++; gets == 2 { // the first was about what it replaces
+				stored, err := s.Store.Get(t.Context(), later.Key)
+				if err == nil {
+					err = s.Delete(t.Context(), stored)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		}
+		w.wantLimit("", earlier, many)
+		if got, err := s.Store.Get(t.Context(), earlier.Key); err != nil || got.DelayID != earlier.DelayID {
+			t.Errorf("%q is stored (%v), want the one that is left", got.DelayID, err)
+		}
+	})
+}
+
+// A report that loses every race is to come again.
+func TestReportLosesEveryRace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
+		s.before = func(_ context.Context, call string) error {
+			if call == "Save" {
+				return leave.ErrConflict
+			}
+			return nil
+		}
+		if err := w.keeper.Report(t.Context(), sfu.Event{Kind: sfu.KindJoined, Room: key.Room, Identity: key.Identity, Session: "S1"}); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+	})
+}
+
+// lost has the answers to the Puts that follow be lost.
+func lost(error) error { return context.DeadlineExceeded }
+
+// A request that failed leaves no job behind, though its write has happened.
+func TestLostAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.after = lost
+		job := another(t, 1, long)
+		if err := w.keeper.Delegate(t.Context(), job, many); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Delegate: %v", err)
+		}
+		time.Sleep(time.Second)
+		if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
+			t.Errorf("the job is stored: %v", err)
+		}
+	})
+}
+
+// Nor does it take away the one that its client delegated when it was told so.
+func TestLostAnswerAndAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.after = lost
+		time.Sleep(300 * time.Microsecond) // stores keep milliseconds
+		job := another(t, 1, long)
+		var gets atomic.Int32
+		s.before = func(_ context.Context, call string) error {
+			if call == "Get" {
+				if gets.Add(1) == 2 { // that of the withdrawal
+					s.after = nil
+					time.Sleep(time.Millisecond)
+					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return nil
+		}
+		if err := w.keeper.Delegate(t.Context(), job, many); err == nil {
+			t.Error("the answer was not lost")
+		}
+		time.Sleep(time.Second)
+		if _, err := s.Get(t.Context(), job.Key); err != nil {
+			t.Errorf("the second one is gone, too: %v", err)
+		}
+	})
+}
+
+// One that took another's place stays: the other's leave is no longer
+// restarted, and would empty the live member.
+func TestLostAnswerOfAReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		w.wantLimit("", another(t, 1, long), many)
+		for _, id := range []string{"later", "d1"} {
+			time.Sleep(time.Second)
+			s.after = lost
+			later := another(t, 1, long)
+			later.DelayID = delayID(t, id)
+			if err := w.keeper.Delegate(t.Context(), later, many); err == nil {
+				t.Error("the answer was not lost")
+			}
+			time.Sleep(time.Second)
+			if got, err := s.Get(t.Context(), later.Key); err != nil || got.DelayID != later.DelayID {
+				t.Errorf("%q is stored (%v), want %q", got.DelayID, err, id)
+			}
+		}
+	})
+}
+
+func TestCallerGoesAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.before = taking(100 * time.Millisecond)
+		gone, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(150*time.Millisecond, cancel)
+		job := another(t, 1, long)
+		if err := w.keeper.Delegate(gone, job, many); err != nil {
+			t.Errorf("Delegate: %v", err)
+		}
+		if err := w.keeper.Report(gone, sfu.Event{Kind: sfu.KindJoined, Room: job.Room, Identity: job.Identity, Session: "S1"}); err != nil {
+			t.Errorf("Report: %v", err)
+		}
+		if got, err := s.Get(t.Context(), job.Key); err != nil || got.Session != "S1" {
+			t.Errorf("stored is %+v, %v", got, err)
+		}
+	})
+}
+
+func TestReportOfAnUnknownParticipant(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		report := sfu.Event{Room: key.Room, Identity: key.Identity, Kind: sfu.KindLeft, Session: "S1", Reason: sfu.ReasonClear}
+		if err := w.keeper.Report(t.Context(), report); err != nil {
+			t.Errorf("Report: %v, want nothing to do", err)
+		}
+		unknown := fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
+		s.before = func(context.Context, string) error { return unknown }
+		if err := w.keeper.Report(t.Context(), report); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+
+		// The job moves to a store that does not answer between read and write.
+		s.before = nil
+		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
+		s.before = func(_ context.Context, call string) error {
+			if call == "Save" {
+				s.before = func(context.Context, string) error { return unknown }
+				return leave.ErrConflict
+			}
+			return nil
+		}
+		if err := w.keeper.Report(t.Context(), report); !errors.Is(err, leave.ErrAway) {
+			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+		}
+	})
+}
+
+// What was claimed so slowly that another may have it by now is left alone.
+func TestLeaseThatIsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		for _, id := range []string{"d1", "d2"} {
+			w.schedule(id, long)
+			if _, err := s.Put(t.Context(), leave.New(key, user(t), delayID(t, id), long, time.Now())); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		s.before = func(ctx context.Context, call string) error {
+			if call == "Claim" {
+				return taking(11*time.Second)(ctx, call)
+			}
+			return nil
+		}
+		w.start()
+		time.Sleep(2 * time.Minute)
+		w.set(func() {
+			if len(w.calls) > 0 {
+				t.Errorf("requests %q", w.calls)
+			}
+		})
+	})
+}

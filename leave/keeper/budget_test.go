@@ -1,0 +1,260 @@
+package keeper_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/pace"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// crowd is a world with many members, each in the call with a leave of its own.
+type crowd struct{ *world }
+
+func newCrowd(t *testing.T, rate float64) crowd {
+	w := newWorld(t)
+	w.stop()
+	<-w.ended
+	w.budget = &pace.Budget{Rate: rate}
+	w.start()
+	return crowd{w}
+}
+
+// add brings a member into the call.
+func (c crowd) add(name string, delay time.Duration) error {
+	c.t.Helper()
+	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
+	c.set(func() {
+		c.makeRoom()
+		c.present[k] = "S" + name
+	})
+	c.schedule(name, delay)
+	job := owned(c.t, leave.New(k, user(c.t), delayID(c.t, name), delay, time.Now()), "@"+name+":example.org")
+	err := c.current().Delegate(c.t.Context(), job, leave.Limits{PerUser: 10_000, All: 10_000})
+	if err != nil {
+		return err
+	}
+	return c.current().Report(c.t.Context(), sfu.Event{Room: k.Room, Identity: k.Identity, Kind: sfu.KindJoined, Session: "S" + name})
+}
+
+// quit has a member say good-bye.
+func (c crowd) quit(name string) {
+	c.t.Helper()
+	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
+	c.set(func() { delete(c.present, k) })
+	if err := c.current().Report(c.t.Context(), sfu.Event{Room: k.Room, Identity: k.Identity, Kind: sfu.KindLeft, Session: "S" + name, Reason: sfu.ReasonClear}); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// fates counts how the events of names are over.
+func (c crowd) fates(prefix string, n int) map[string]int {
+	counts := map[string]int{}
+	for i := range n {
+		over, _ := c.fate(fmt.Sprint(prefix, i))
+		counts[over]++
+	}
+	return counts
+}
+
+// TestHomeserverAtItsLimit: as many leaves as the rate carries are taken over,
+// and all of them are kept alive; one more is refused.
+func TestHomeserverAtItsLimit(t *testing.T) {
+	for _, rate := range []float64{1, 10} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newCrowd(t, rate)
+				n := 0
+				for ; n < 1000; n++ {
+					err := c.add(fmt.Sprint("m", n), 18*time.Second)
+					if limit, ok := err.(*leave.LimitError); ok && limit.Setting == "LIVEKIT_DELAYED_EVENT_RATE" {
+						break
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if want := int(0.8 * rate * 0.8 * 18); n != want {
+					t.Errorf("%d leaves of 18 s are taken over at %v a second, want %d", n, rate, want)
+				}
+				time.Sleep(10 * time.Minute)
+				if got := c.fates("m", n); got[""] != n {
+					t.Errorf("after 10 min: %v, want all to wait", got)
+				}
+			})
+		})
+	}
+}
+
+// TestLateness: what was postponed is late since it was due at first.
+func TestLateness(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(t, 1)
+		var latest time.Duration
+		c.stop()
+		<-c.ended
+		c.observe = func(_ string, _ matrix.Result, late time.Duration) { c.set(func() { latest = max(latest, late) }) }
+		c.start()
+		const members, delay = 10, 18 * time.Second
+		for i := range members {
+			if err := c.add(fmt.Sprint("m", i), delay); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		// 10 restarts take 10 s, and each is due after 4.5 s.
+		c.set(func() {
+			if latest < 4*time.Second || latest > delay/2 {
+				t.Errorf("the latest restart was %v late", latest)
+			}
+		})
+	})
+}
+
+// TestCrowdThatLeaves: 2,000 leaves at once take their time, and no restart of
+// anybody else is late for them; none of them asks the SFU over and over.
+func TestCrowdThatLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const crowds, others = 2000, 100
+		c := newCrowd(t, 10)
+		for i := range others {
+			if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range crowds {
+			if err := c.add(fmt.Sprint("m", i), 24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		before := 0
+		c.set(func() { before = c.asked })
+		start := time.Now()
+		for i := range crowds {
+			c.quit(fmt.Sprint("m", i))
+		}
+		time.Sleep(40 * time.Minute)
+		if got := c.fates("m", crowds); got["sent"] != crowds {
+			t.Errorf("of those who left: %v, want all sent", got)
+		}
+		if got := c.fates("other", others); got[""] != others {
+			t.Errorf("of those who stay: %v, want all to wait", got)
+		}
+		var longest time.Duration
+		for i := range crowds {
+			_, at := c.fate(fmt.Sprint("m", i))
+			longest = max(longest, at.Sub(start))
+		}
+		asked := 0
+		c.set(func() { asked = c.asked - before })
+		t.Logf("the last leave was sent after %v; the SFU was asked %d times", longest, asked)
+		if asked > 4*crowds {
+			t.Errorf("the SFU was asked %d times about %d leaves", asked, crowds)
+		}
+		// 10 a second, of which the others need some 6.
+		if longest > 35*time.Minute {
+			t.Errorf("the last leave was sent after %v", longest)
+		}
+	})
+}
+
+// TestLimitedHomeserver answers 429 with a wait that is longer than the delay
+// has left: one try is made nevertheless, for it could not be worse. The log is
+// told once, also without a rate.
+func TestLimitedHomeserver(t *testing.T) {
+	for _, rate := range []float64{10, 0} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newCrowd(t, rate)
+				told := 0
+				c.budget.Limited = func(matrix.ServerName) { c.set(func() { told++ }) }
+				if err := c.add("m0", 18*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, time.Hour })
+				time.Sleep(6 * time.Second)
+				c.set(func() { c.hsStatus = "" })
+				calls := c.count("restart m0")
+				time.Sleep(5 * time.Minute)
+				if got, _ := c.fate("m0"); got != "" {
+					t.Errorf("the leave is %s; calls %q", got, c.calls)
+				}
+				if calls > 4 {
+					t.Errorf("%d restarts although the homeserver asked for an hour of silence", calls)
+				}
+				c.set(func() {
+					if told != 1 {
+						t.Errorf("told %d times", told)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestLimitedWithoutARate: a report about who has left is no reason to ask a
+// homeserver sooner than it wants.
+func TestLimitedWithoutARate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(t, 0)
+		if err := c.add("m0", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c.set(func() { c.hsStatus, c.retryAfter = matrix.ResultLimited, 20*time.Second })
+		for range 20 {
+			c.quit("m0")
+			time.Sleep(time.Second / 2)
+		}
+		if n := c.count("send m0"); n != 1 {
+			t.Errorf("%d requests within 10 s, though the homeserver asked for 20 s of silence", n)
+		}
+		c.set(func() { c.hsStatus = "" })
+		time.Sleep(11 * time.Second)
+		if got, _ := c.fate("m0"); got != "sent" {
+			t.Errorf("the leave is %q", got)
+		}
+	})
+}
+
+// TestLeavesAtTheSlowestRate: at one request a second, too, a leave comes before
+// the restarts that have time to spare; and those are made in time.
+func TestLeavesAtTheSlowestRate(t *testing.T) {
+	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				const crowds = 50
+				c := newCrowd(t, rate)
+				for i := range others {
+					if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Second) // not all in step
+				}
+				for i := range crowds {
+					if err := c.add(fmt.Sprint("m", i), time.Hour); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(5 * time.Second)
+				}
+				time.Sleep(time.Minute)
+				for i := range crowds {
+					c.quit(fmt.Sprint("m", i))
+				}
+				// The others need one request each in 12 s.
+				time.Sleep(time.Duration(crowds/(rate-float64(others)/12)*1.2) * time.Second)
+				if got := c.fates("m", crowds); got["sent"] != crowds {
+					t.Errorf("of those who left: %v, want all sent", got)
+				}
+				if got := c.fates("other", others); got[""] != others {
+					t.Errorf("of those who stay: %v, want all to wait", got)
+				}
+			})
+		})
+	}
+}

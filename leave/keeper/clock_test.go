@@ -1,0 +1,200 @@
+package keeper_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave/filestore"
+	"matrixrtc-auth/sfu"
+)
+
+// jumps are what the wall clock is set by: NTP that has found a server, daylight
+// saving done by hand, a clock without a battery
+// (bubbles begin in 2000: set back twice, it is 1972).
+var jumps = []time.Duration{
+	-time.Second, -time.Minute, -time.Hour, -14 * 365 * 24 * time.Hour,
+	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,
+}
+
+// onEachJump runs test in a bubble for every jump and delay, with the SFU on the
+// same machine and on another.
+func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time.Duration)) {
+	t.Helper()
+	for _, jump := range jumps {
+		for _, delay := range []time.Duration{8 * time.Second, 2 * time.Minute} {
+			for _, elsewhere := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%v/%v/elsewhere=%t", jump, delay, elsewhere), func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						w := newWorld(t)
+						w.elsewhere = elsewhere
+						w.join("S1")
+						w.delegate("d1", delay)
+						w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+						time.Sleep(10 * time.Second)
+						test(t, w, jump, delay)
+					})
+				})
+			}
+		}
+	}
+}
+
+// Whatever the wall clock is set to, a member stays, and leaves when it leaves.
+func TestWallClockIsSet(t *testing.T) {
+	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
+		w.machine.Set(jump)
+		time.Sleep(5 * delay)
+		w.wantFate("d1", "", time.Time{}, 0)
+		if w.current().Stalled(w.clock.Now()) {
+			t.Error("the keeper says that it has stalled")
+		}
+		w.vanish()
+		left := time.Now()
+		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
+		time.Sleep(time.Minute)
+		// Once, the age of its room may be in doubt.
+		w.wantFate("d1", "sent", left, 2*grace.Outage)
+	})
+}
+
+// A grace is as long as it is, also when the clock is set meanwhile.
+func TestWallClockIsSetInAGrace(t *testing.T) {
+	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
+		w.vanish()
+		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
+		time.Sleep(100 * time.Millisecond)
+		w.machine.Set(jump)
+		time.Sleep(800 * time.Millisecond)
+		w.join("S2") // no webhook of it arrives
+		time.Sleep(5 * delay)
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
+}
+
+// While the SFU is away, and while its clients come back.
+func TestWallClockIsSetInAnOutage(t *testing.T) {
+	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
+		w.set(func() { w.sfuDown, w.roomAt = true, time.Time{} })
+		w.vanish()
+		time.Sleep(3 * time.Second)
+		w.machine.Set(jump)
+		time.Sleep(2 * time.Minute)
+		w.set(func() { w.sfuDown = false })
+		time.Sleep(5 * time.Second)
+		w.machine.Set(-2 * jump)
+		time.Sleep(8 * time.Second)
+		w.join("S2")
+		w.report(sfu.KindJoined, "S2", sfu.ReasonOther)
+		time.Sleep(5 * delay)
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
+}
+
+// After a suspend what was due in it is done at once.
+func TestMachineSleeps(t *testing.T) {
+	for _, sleep := range []time.Duration{10 * time.Second, time.Hour} {
+		t.Run(sleep.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, 18*time.Second)
+				time.Sleep(time.Second)
+				before := w.count("restart d1")
+				w.machine.Sleep(sleep)
+				time.Sleep(100 * time.Millisecond)
+				if got := w.count("restart d1"); got != before+1 {
+					t.Errorf("%d restarts right after the sleep, want 1", got-before)
+				}
+				time.Sleep(time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+				w.vanish()
+				left := time.Now()
+				w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
+				time.Sleep(time.Minute)
+				w.wantFate("d1", "sent", left, 2*time.Second)
+			})
+		})
+	}
+}
+
+// The clock of the SFU's machine may be wrong by any time: who has left does not
+// stay for as long.
+func TestSFUClockIsAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Hour, 10 * time.Second, time.Hour, 1000 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.set(func() { w.roomAt = time.Now().Add(ahead) })
+				w.join("S1")
+				w.delegate("d1", long)
+				w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+				time.Sleep(time.Minute)
+				w.vanish()
+				left := time.Now()
+				w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
+				time.Sleep(10 * time.Minute)
+				w.wantFate("d1", "sent", left, 2*grace.Outage)
+			})
+		})
+	}
+}
+
+// openFile has the world's process be one that keeps its leaves in a file: the
+// one that starts now on the same machine.
+func (w *world) openFile(path string) *filestore.Store {
+	w.t.Helper()
+	w.stop()
+	<-w.ended
+	w.clock = w.machine.Clock()
+	s, err := filestore.Open(w.t.Context(), path, w.clock, w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store = s
+	w.start()
+	return s
+}
+
+// A clock that is set while a process runs, or while none does, has the next one
+// do nothing later than it should.
+func TestWallClockIsSetBetweenProcesses(t *testing.T) {
+	for _, running := range append(jumps, 0) {
+		for _, between := range append(jumps, 0) {
+			t.Run(fmt.Sprintf("%v/%v", running, between), func(t *testing.T) {
+				bubble(t, func(t *testing.T) { twoProcesses(t, running, between) })
+			})
+		}
+	}
+}
+
+func twoProcesses(t *testing.T, running, between time.Duration) {
+	const delay = 18 * time.Second
+	w := newWorld(t)
+	path := filepath.Join(t.TempDir(), "leaves.db")
+	first := w.openFile(path)
+	w.join("S1")
+	w.delegate("d1", delay)
+	w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+	time.Sleep(10 * time.Second)
+	w.machine.Set(running)
+	time.Sleep(10 * time.Second)
+	w.stop()
+	<-w.ended
+	first.Close()
+	w.machine.Set(between)
+	time.Sleep(time.Second)
+	second := w.openFile(path)
+	defer second.Close()
+	time.Sleep(5 * delay)
+	w.wantFate("d1", "", time.Time{}, 0)
+	w.delegate("d2", delay) // it counts as the later one
+	time.Sleep(5 * delay)
+	w.wantFate("d2", "", time.Time{}, 0)
+	w.vanish()
+	left := time.Now()
+	w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
+	time.Sleep(time.Minute)
+	w.wantFate("d2", "sent", left, 2*grace.Outage)
+	w.stop()
+	<-w.ended
+}

@@ -1,0 +1,143 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// Delegate takes over a leave within a second, also when the caller goes away
+// meanwhile: then it is needed all the more. When nil is returned, this leave
+// is kept, or one of the same key that was delegated later is and has this one
+// cancelled. A *[leave.LimitError] is the caller's fault; other errors are the
+// store's, and the leave is not kept.
+//
+// The limits are exact for a user as long as the store answers within 200 ms:
+// of its delegations to this process one is counted and stored after the
+// other. Over the limits of all jobs, and of one homeserver, go at most as
+// many as are delegated at the same moment, and so it is between replicas.
+func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	defer k.turns.take(job.User)()
+	old, err := k.Store.Get(ctx, job.Key)
+	isNew := errors.Is(err, leave.ErrNotFound)
+	if err != nil && !isNew {
+		return err
+	}
+	if !isNew && !job.MayReplace(old) {
+		return leave.ErrManyReplaced
+	}
+	if err := k.admit(ctx, job, needs(job, old, isNew), limits); err != nil {
+		return err
+	}
+	if err := k.put(ctx, job); err != nil {
+		if isNew && mayBeStored(err) {
+			go k.withdraw(context.WithoutCancel(ctx), job)
+		}
+		return err
+	}
+	k.Wake()
+	return nil
+}
+
+// needed is what a delegation adds to the jobs there are.
+type needed struct {
+	all, ofUser      int
+	load, loadOfUser float64 // to the homeserver's
+}
+
+// needs is what job adds, in place of old unless it is new. What replaces its
+// like adds nothing, but a shorter delay has to be restarted more often.
+func needs(job, old leave.Job, isNew bool) needed {
+	n := needed{all: 1, ofUser: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
+	if isNew {
+		return n
+	}
+	n.all = 0
+	if old.User == job.User {
+		n.ofUser = 0
+		n.loadOfUser -= leave.Load(old.Delay)
+	}
+	if old.User.Server() == job.User.Server() {
+		n.load -= leave.Load(old.Delay)
+	}
+	return n
+}
+
+// admit reports whether there is room for job, which needs n.
+func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
+	if n.all == 0 && n.ofUser == 0 && n.load <= 0 && n.loadOfUser <= 0 {
+		return nil
+	}
+	there, err := k.Store.Count(ctx, job.User)
+	switch {
+	case err != nil:
+		return err
+	case n.ofUser > 0 && there.OfUser >= limits.PerUser:
+		return &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: limits.PerUser}
+	case n.all > 0 && there.All >= limits.All:
+		return &leave.LimitError{Limit: "all", Setting: "LIVEKIT_MAX_JOBS", Most: limits.All}
+	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, k.now()),
+		n.loadOfUser > 0 && !k.Budget.CarriesUser(job.User.Server(), there.LoadOfUser+n.loadOfUser, there.Load-there.LoadOfUser, k.now()):
+		return &leave.LimitError{Limit: "homeserver", Setting: "LIVEKIT_DELAYED_EVENT_RATE"}
+	}
+	return nil
+}
+
+// put stores job. When one of the key that was delegated later is there
+// already, that one gets this to cancel: abandoned, it would empty the live
+// member when it fires.
+func (k *Keeper) put(ctx context.Context, job leave.Job) error {
+	for range writeTries {
+		_, err := k.Store.Put(ctx, job)
+		if !errors.Is(err, leave.ErrSuperseded) {
+			return err
+		}
+		later, err := k.Store.Get(ctx, job.Key)
+		if err == nil && later.DelayID == job.DelayID {
+			return nil
+		}
+		if err == nil && !later.MayReplace(job) {
+			return leave.ErrManyReplaced
+		}
+		if err == nil {
+			_, err = k.Store.Save(ctx, later.Replacing(job))
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, leave.ErrNotFound), errors.Is(err, leave.ErrConflict): // it has ended or changed meanwhile
+		default:
+			return err
+		}
+	}
+	return leave.ErrConflict
+}
+
+// mayBeStored reports whether a write that returned err may have happened.
+func mayBeStored(err error) bool {
+	_, limited := errors.AsType[*leave.LimitError](err)
+	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
+}
+
+// withdraw removes a new job that its client was told is not kept, though it
+// may be. One that has replaced another meanwhile stays, nobody would restart
+// either, and so does one that was delegated again.
+func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
+	asking, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	job.AcceptedAt = job.AcceptedAt.Truncate(time.Millisecond) // as stores keep it
+	stored, err := k.Store.Get(asking, job.Key)
+	switch {
+	case errors.Is(err, leave.ErrNotFound):
+	case err != nil:
+		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: a delegation that was refused may be stored",
+			append(attrs(job), slog.String("err", err.Error()))...)
+	case stored.Same(job) && len(stored.Replaces) == 0:
+		k.end(ctx, stored, slog.LevelWarn, "the store took too long, and its client was told that it is not kept")
+	}
+}

@@ -1,0 +1,221 @@
+package keeper_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/pace"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+var many = leave.Limits{PerUser: 100, All: 1000}
+
+// accepting returns a world whose keeper does not run: nothing happens but what
+// delegations do. Its store may be odd.
+func accepting(t *testing.T) (*world, *oddStore) {
+	w := newWorld(t)
+	w.stop()
+	<-w.ended
+	s := &oddStore{Store: memstore.New()}
+	w.store, w.keeper.Store = s, s
+	return w, s
+}
+
+// another returns the delegation of a participant of its own.
+func another(t *testing.T, n int, delay time.Duration) leave.Job {
+	t.Helper()
+	k := leave.Key{Room: "room", Identity: sfu.Identity(fmt.Sprint("of ", n))}
+	return leave.New(k, user(t), delayID(t, fmt.Sprint("d", n)), delay, time.Now())
+}
+
+func owned(t *testing.T, job leave.Job, owner string) leave.Job {
+	t.Helper()
+	id, err := matrix.ParseUserID(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.User = id
+	return job
+}
+
+// wantLimit checks which limit a delegation is over, "" for none.
+func (w *world) wantLimit(limit string, job leave.Job, limits leave.Limits) {
+	w.t.Helper()
+	err := w.keeper.Delegate(w.t.Context(), job, limits)
+	var over *leave.LimitError
+	switch {
+	case limit == "" && err != nil:
+		w.t.Errorf("%s was refused: %v", job.DelayID, err)
+	case limit != "" && (!errors.As(err, &over) || over.Limit != limit || over.Setting == ""):
+		w.t.Errorf("%s: %v, want the limit %q", job.DelayID, err, limit)
+	case limit != "":
+		if stored, err := w.store.Get(w.t.Context(), job.Key); err == nil && stored.DelayID == job.DelayID {
+			w.t.Errorf("%s was refused and is stored", job.DelayID)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, _ := accepting(t)
+		limits := leave.Limits{PerUser: 2, All: 4}
+		bobs := func(n int) leave.Job { return owned(t, another(t, n, long), "@bob:example.org") }
+		w.wantLimit("", another(t, 1, long), limits)
+		w.wantLimit("", another(t, 2, long), limits)
+		w.wantLimit("user", another(t, 3, long), limits)
+		w.wantLimit("", bobs(4), limits)
+		w.wantLimit("", bobs(5), limits)
+		w.wantLimit("user", bobs(6), limits)
+		w.wantLimit("all", owned(t, another(t, 7, long), "@carol:example.org"), limits)
+
+		time.Sleep(time.Second)
+		again := another(t, 1, long)
+		again.DelayID = delayID(t, "again")
+		w.wantLimit("", again, limits) // it adds none
+		taken := another(t, 5, long)
+		taken.DelayID = delayID(t, "taken") // a job of bob's would become alice's third
+		w.wantLimit("user", taken, limits)
+	})
+}
+
+func TestLimitOfAHomeserver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const shortest, longer = 500 * time.Millisecond, 24 * time.Hour
+		w, _ := accepting(t)
+		w.keeper.Budget = &pace.Budget{Rate: 1}
+		w.wantLimit("", another(t, 1, long), many)
+		w.wantLimit("homeserver", another(t, 2, shortest), many)
+		for n := range 10 {
+			w.wantLimit("", another(t, 10+n, long), many)
+		}
+		again := func(id string, delay time.Duration) leave.Job {
+			time.Sleep(time.Second)
+			job := another(t, 1, delay)
+			job.DelayID = delayID(t, id)
+			return job
+		}
+		w.wantLimit("homeserver", again("shorter", shortest), many)
+
+		// More than the homeserver bears was accepted before it said so.
+		w.keeper.Budget = &pace.Budget{Rate: 0.001}
+		w.wantLimit("homeserver", another(t, 3, long), many)
+		w.wantLimit("", again("as long", long), many)
+		w.wantLimit("", again("longer", longer), many)
+		w.wantLimit("homeserver", again("as before", long), many)
+		w.wantLimit("", owned(t, another(t, 4, long), "@bob:example.com"), many)
+	})
+}
+
+// TestShareOfAUser: one user cannot use up what a homeserver's budget carries,
+// but has room for a leave as calls have them.
+func TestShareOfAUser(t *testing.T) {
+	for _, c := range []struct {
+		rate  float64
+		delay time.Duration
+		most  int // jobs of the first user
+	}{
+		{10, leave.MinDelay, 1}, {10, 18 * time.Second, 38}, {10, long, 100},
+		{1, leave.MinDelay, 0}, {1, 18 * time.Second, 3}, {1, long, 100},
+	} {
+		t.Run(fmt.Sprint(c.rate, c.delay), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, _ := accepting(t)
+				w.keeper.Budget = &pace.Budget{Rate: c.rate}
+				limit := "homeserver"
+				if c.most == 100 {
+					limit = "user"
+				}
+				for n := range c.most {
+					w.wantLimit("", another(t, n, c.delay), leave.Limits{PerUser: 100, All: 1000})
+				}
+				w.wantLimit(limit, another(t, c.most, c.delay), leave.Limits{PerUser: 100, All: 1000})
+				w.wantLimit("", owned(t, another(t, 1000, 18*time.Second), "@bob:example.org"), many)
+			})
+		})
+	}
+}
+
+func TestNoLimitOfAHomeserver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, _ := accepting(t) // whose budget has no rate
+		for n := range 50 {
+			w.wantLimit("", another(t, n, leave.MinDelay), many)
+		}
+	})
+}
+
+// At the limit, and with a store that takes its time, a user that asks fifty
+// times at once gets exactly what is left; others do not wait for it.
+func TestLimitOfAUserIsExact(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, s := accepting(t)
+		s.before = taking(time.Millisecond)
+		limits := leave.Limits{PerUser: 10, All: 1000}
+		for n := range 7 {
+			w.wantLimit("", another(t, n, long), limits)
+		}
+		var refused atomic.Int32
+		var callers sync.WaitGroup
+		for n := range 50 {
+			callers.Go(func() {
+				var over *leave.LimitError
+				if err := w.keeper.Delegate(t.Context(), another(t, 100+n, long), limits); errors.As(err, &over) {
+					refused.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		others := time.Now()
+		w.wantLimit("", owned(t, another(t, 1000, long), "@bob:example.org"), limits)
+		if took := time.Since(others); took != 3*time.Millisecond {
+			t.Errorf("another user waited %v", took)
+		}
+		callers.Wait()
+		counts, err := s.Store.Count(t.Context(), user(t))
+		if err != nil || counts.OfUser != 10 || refused.Load() != 47 {
+			t.Errorf("%d jobs, %d refused (%v), want 10 and 47", counts.OfUser, refused.Load(), err)
+		}
+	})
+}
+
+// With a store that takes long nobody waits for more than a second, and only
+// what it did not do is refused.
+func TestASecondInAll(t *testing.T) {
+	for _, each := range []time.Duration{0, 250 * time.Millisecond, 400 * time.Millisecond, time.Hour} {
+		t.Run(each.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, s := accepting(t)
+				s.before = taking(each)
+				var callers sync.WaitGroup
+				for n := range 20 {
+					callers.Go(func() {
+						begin := time.Now()
+						job := owned(t, another(t, n, long), fmt.Sprintf("@u%d:example.org", n/2))
+						err := w.keeper.Delegate(t.Context(), job, many)
+						took := time.Since(begin)
+						if took > time.Second {
+							t.Errorf("Delegate took %v", took)
+						}
+						if inTime := 3*each < time.Second; (err == nil) != inTime {
+							t.Errorf("Delegate: %v after %v", err, took)
+						}
+						begin = time.Now()
+						report := sfu.Event{Kind: sfu.KindJoined, Room: job.Room, Identity: job.Identity, Session: "S1"}
+						if _ = w.keeper.Report(t.Context(), report); time.Since(begin) > time.Second {
+							t.Errorf("Report took %v", time.Since(begin))
+						}
+					})
+				}
+				callers.Wait()
+			})
+		})
+	}
+}

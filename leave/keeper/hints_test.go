@@ -1,0 +1,65 @@
+package keeper_test
+
+import (
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Who has been there and is gone before anybody has looked does not stay for the
+// hour that one has to come.
+func TestCameAndWentUnseen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.delegate("d1", long)
+		time.Sleep(70 * time.Second) // looks are a minute apart by now
+		w.join("S1")
+		time.Sleep(5 * time.Second)
+		w.vanish()
+		left := time.Now()
+		w.report(sfu.KindLeft, "S1", sfu.ReasonClear)
+		w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+		time.Sleep(50 * time.Second)
+		w.wantFate("d1", "", left, 0)
+		time.Sleep(time.Minute)
+		w.wantFate("d1", "sent", left, 62*time.Second)
+	})
+}
+
+// A report does not have a send tried again sooner than the homeserver wants.
+func TestReportsDoNotHurryASend(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.set(func() { w.hsStatus, w.retryAfter = matrix.ResultLimited, time.Minute })
+		w.vanish()
+		w.report(sfu.KindLeft, "S1", sfu.ReasonClear)
+		time.Sleep(time.Second)
+		for range 10 {
+			w.report(sfu.KindLeft, "S1", sfu.ReasonClear)
+			w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+			time.Sleep(time.Second)
+		}
+		if n := w.count("send d1"); n != 1 {
+			t.Errorf("%d sends within the minute", n)
+		}
+	})
+}
+
+// After a start every room is looked into at once, in whatever store: nobody
+// may have been there to hear the reports.
+func TestStartLooksIntoEveryRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		time.Sleep(30 * time.Second)
+		w.stop()
+		<-w.ended
+		w.vanish()
+		time.Sleep(time.Second)
+		w.start()
+		started := time.Now()
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "sent", started, grace.Confirm+3*time.Second)
+	})
+}

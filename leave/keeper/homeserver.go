@@ -1,0 +1,103 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// Events manages delayed events; errors are *[matrix.DelayError].
+type Events interface {
+	Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+	Send(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+	Cancel(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+}
+
+// restart starts the delay anew.
+func (k *Keeper) restart(ctx context.Context, t task) {
+	if !k.held(t) {
+		return
+	}
+	sent, err := k.request(ctx, t, leave.Restart, t.DelayID, t.RestartDue())
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone:
+		next := k.jittered(leave.Period(t.Delay))
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.RestartDone(sent, next) })
+	case matrix.ResultGone:
+		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
+	default:
+		k.logFailure(t.Job, leave.Restart, t.Restarts, err)
+		wait := k.backOff(t, err)
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.RestartFailed(k.now(), wait) })
+	}
+}
+
+// send asks the SFU once more and sends the leave if the participant is gone.
+func (k *Keeper) send(ctx context.Context, t task) {
+	if !k.confirmed(ctx, t) || !k.held(t) {
+		return
+	}
+	_, err := k.request(ctx, t, leave.Send, t.DelayID, t.Since)
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone:
+		k.end(ctx, t.Job, slog.LevelInfo, "sent")
+	case matrix.ResultGone:
+		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had sent or dropped it already")
+	case matrix.ResultForbidden:
+		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
+	default:
+		k.logFailure(t.Job, leave.Send, t.Sends, err)
+		wait := k.backOff(t, err)
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.SendFailed(k.now(), wait) })
+	}
+}
+
+// cancel ends one delegation that was replaced.
+func (k *Keeper) cancel(ctx context.Context, t task) {
+	if !k.held(t) {
+		return
+	}
+	id := t.Replaces[0]
+	_, err := k.request(ctx, t, leave.Cancel, id, t.AcceptedAt)
+	switch matrix.ResultOf(err) {
+	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.Cancelled(id) })
+	default:
+		k.logFailure(t.Job, leave.Cancel, t.Cancels, err)
+		wait := k.backOff(t, err)
+		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.CancelFailed(k.now(), wait) })
+	}
+}
+
+// request has the job's homeserver do action to the delayed event id, which was
+// due at due. It returns when the request left.
+func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
+	do := map[leave.Action]func(context.Context, matrix.ServerName, matrix.DelayID) error{
+		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,
+	}[action]
+	sent = k.now()
+	ctx, cancel := context.WithTimeout(ctx, leave.Attempt(t.Delay))
+	defer cancel()
+	err = do(ctx, t.User.Server(), id)
+	k.workers.Took(t.User.Server(), k.Clock.Since(sent))
+	if k.Observe != nil {
+		k.Observe(string(action), matrix.ResultOf(err), max(sent.Sub(due), 0))
+	}
+	return sent, err
+}
+
+// backOff is how long the homeserver wants to be left alone after err.
+func (k *Keeper) backOff(t task, err error) time.Duration {
+	var wait time.Duration
+	if e, ok := errors.AsType[*matrix.DelayError](err); ok {
+		wait = e.RetryAfter
+	}
+	if matrix.ResultOf(err) == matrix.ResultLimited {
+		k.Budget.SlowDown(t.User.Server(), wait, k.now())
+	}
+	return wait
+}

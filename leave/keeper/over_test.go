@@ -1,0 +1,104 @@
+package keeper_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// Nobody is given up because the operator wants few looks into the rooms.
+func TestLongInterval(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		w.again(24 * time.Hour)
+		time.Sleep(30 * time.Hour)
+		w.wantFate("d1", "", time.Time{}, 0)
+		w.vanish()
+		left := time.Now()
+		time.Sleep(time.Hour)
+		w.wantFate("d1", "sent", left, 11*time.Minute)
+	})
+}
+
+// A job that nobody could look after, because the store was away and no process
+// had a copy, is asked about before it is given up.
+func TestStoreAwayForHours(t *testing.T) {
+	for _, delay := range []time.Duration{long, 24 * time.Hour} {
+		t.Run(delay.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				var away atomic.Bool
+				away.Store(true)
+				w.degraded = away.Load
+				w.again(time.Minute)
+				w.join("S1")
+				w.schedule("d1", 24*time.Hour) // its client has restarted it
+				job := leave.New(key, user(t), delayID(t, "d1"), delay, time.Now()).Joined(time.Now(), "S1")
+				time.Sleep(3 * time.Hour)
+				if _, err := w.store.Put(t.Context(), job); err != nil {
+					t.Fatal(err)
+				}
+				away.Store(false)
+				time.Sleep(time.Minute)
+				if _, err := w.store.Get(t.Context(), key); err != nil {
+					t.Errorf("the job has ended: %v", err)
+				}
+				if w.count("restart d1") == 0 {
+					t.Error("it was not restarted")
+				}
+			})
+		})
+	}
+}
+
+// An hour without an answer is one in which the SFU was asked.
+func TestAnHourWithoutAnAnswer(t *testing.T) {
+	down := func(w *world) { w.sfuDown = true }
+	for name, c := range map[string]struct {
+		silence func(w *world)
+		for_    time.Duration
+		kept    bool
+	}{
+		"away for less":             {down, 58 * time.Minute, true},
+		"away for more":             {down, 62 * time.Minute, false},
+		"away behind a proxy":       {func(w *world) { w.fault = failing(sfu.CauseStatus, false, questions...) }, 63 * time.Minute, false},
+		"half of it behind a proxy": {func(w *world) { w.fault = failing(sfu.CauseStatus, false, "Session", "Sessions") }, 63 * time.Minute, false},
+		"one room for less":         {func(w *world) { w.fault = failing(sfu.CauseStatus, true, "Session", "Sessions") }, 58 * time.Minute, true},
+		"one room for more":         {func(w *world) { w.fault = failing(sfu.CauseStatus, true, "Session", "Sessions") }, 63 * time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := connected(t, 18*time.Second)
+				time.Sleep(2 * long)
+				w.set(func() { c.silence(w) })
+				time.Sleep(c.for_)
+				w.set(func() { w.sfuDown, w.fault = false, nil })
+				time.Sleep(time.Minute)
+				if _, err := w.store.Get(t.Context(), key); errors.Is(err, leave.ErrNotFound) == c.kept {
+					t.Errorf("after %v: %v", c.for_, err)
+				}
+			})
+		})
+	}
+}
+
+// A leave that is delegated late in an outage has an hour of its own.
+func TestDelegatedLateInAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set(func() { w.sfuDown = true })
+		for i := range 4 {
+			w.delegate(fmt.Sprint("d", i), 24*time.Hour)
+			time.Sleep(50 * time.Minute)
+			w.wantFate(fmt.Sprint("d", i), "", time.Time{}, 0)
+			if _, err := w.store.Get(t.Context(), key); err != nil {
+				t.Fatalf("d%d: %v", i, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,46 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// Report writes what a webhook says to the job concerned, if there is one, and
+// returns when it is stored, within a second. Acting on it comes after.
+// [leave.ErrAway] says that it is to come again: the store does not answer and
+// this process does not know the job, as another may, or others were always
+// quicker to write.
+func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
+	k.webhooks.come.Store(true)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	err := k.report(ctx, e)
+	switch {
+	case errors.Is(err, leave.ErrNotFound) && !errors.Is(err, leave.ErrAway):
+		return nil
+	case errors.Is(err, leave.ErrConflict):
+		return fmt.Errorf("%w (%w)", leave.ErrAway, err)
+	}
+	return err
+}
+
+func (k *Keeper) report(ctx context.Context, e sfu.Event) error {
+	job, err := k.Store.Get(ctx, leave.Key{Room: e.Room, Identity: e.Identity})
+	if err != nil {
+		return err
+	}
+	err = k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
+		next := current.Reported(k.now(), e, k.Grace)
+		_, err := k.Store.Save(ctx, next)
+		if err == nil && next.State != current.State {
+			k.logState(current, next)
+		}
+		return err
+	})
+	k.Wake()
+	return err
+}

@@ -1,0 +1,90 @@
+package keeper
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	creators   = 50 // rooms created at once when the SFU is back
+	createTime = 5 * time.Second
+	// roomTries is how often rooms are tried again that could not be created,
+	// within some minutes; then whoever looks into them does.
+	roomTries    = 12
+	firstTry     = time.Second
+	longestPause = time.Minute
+)
+
+// restoreRooms has an SFU that answers again know its rooms. Nobody's absence
+// from a room that could not be created is believed until it is; these are tried
+// again for some minutes.
+func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
+	rooms, err := k.Store.Rooms(ctx)
+	if err != nil {
+		k.Log.Error("leave: listing rooms to create them again", "err", err)
+		return 0, false
+	}
+	left := k.createRooms(ctx, rooms)
+	if len(left) > 0 {
+		k.retrying.Go(func() { k.retryRooms(ctx, left) })
+	}
+	k.Wake()
+	return len(left), true
+}
+
+// retryRooms goes on with rooms that could not be created, until the SFU is away
+// again: then all are to be restored.
+func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
+	pause := firstTry
+	for n := 0; len(rooms) > 0 && n < roomTries && sleep(ctx, pause); n++ {
+		if k.presence.Away() {
+			return
+		}
+		rooms = k.createRooms(ctx, rooms)
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// createRooms creates rooms and returns those that could not be.
+func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.Room) {
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, creators)
+		mu    sync.Mutex
+	)
+	for _, room := range rooms {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if k.createRoom(ctx, room) != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, room)
+			}
+		})
+	}
+	wg.Wait()
+	return left
+}
+
+// createRoom concerns one room; whether the SFU is away other questions tell.
+func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
+	creating, cancel := context.WithTimeout(ctx, createTime)
+	defer cancel()
+	err := k.SFU.CreateRoom(creating, room)
+	switch {
+	case err == nil:
+		k.Log.Debug("leave: room created again", "room", room)
+	case ctx.Err() == nil:
+		level := slog.LevelDebug
+		if k.notCreated.Due(k.now()) {
+			level = slog.LevelWarn
+		}
+		k.Log.Log(ctx, level, "leave: creating a room again", "room", room, "err", err)
+	}
+	return err
+}

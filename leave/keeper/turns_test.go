@@ -1,0 +1,50 @@
+package keeper
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// TestTurns: a user's turns come one after the other, but nobody waits for long,
+// and users do not wait for each other.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns turns
+		alice, bob := parseUser(t, "@alice:example.org"), parseUser(t, "@bob:example.org")
+		wait := func(user matrix.UserID) (release func(), took time.Duration) {
+			start := time.Now()
+			release = turns.take(user)
+			return release, time.Since(start)
+		}
+		first, took := wait(alice)
+		if took != 0 {
+			t.Errorf("the first turn: waited %v", took)
+		}
+		if release, took := wait(bob); took != 0 {
+			t.Errorf("another user: waited %v", took)
+		} else {
+			release()
+		}
+		late, took := wait(alice)
+		if took != turnTime {
+			t.Errorf("while the turn before does not end: waited %v, want %v", took, turnTime)
+		}
+		late() // gives nothing back, for it has nothing
+		time.AfterFunc(turnTime/2, first)
+		if _, took := wait(alice); took != turnTime/2 {
+			t.Errorf("a turn that ends: waited %v, want %v", took, turnTime/2)
+		}
+	})
+}
+
+func parseUser(t *testing.T, id string) matrix.UserID {
+	t.Helper()
+	user, err := matrix.ParseUserID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}

@@ -1,0 +1,48 @@
+package keeper
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// webhooks notices that the SFU reports nothing: its webhooks are not set up.
+type webhooks struct {
+	come atomic.Bool // one has
+	once sync.Once   // Silent has been told
+}
+
+// overdue is how long after a delegation the SFU has reported its owner.
+const overdue = 10 * time.Second
+
+func (k *Keeper) silent() {
+	if k.Silent != nil && !k.webhooks.come.Load() {
+		k.webhooks.once.Do(k.Silent)
+	}
+}
+
+// cameUnreported looks for somebody in a room of whose coming nothing was
+// reported. Who came before this process began was reported to another, and so
+// may be everybody where others share the store.
+func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
+	if k.Shared {
+		return
+	}
+	now, came := k.now(), k.started.Add(overdue)
+	for i, job := range jobs {
+		if answers[i].Session != "" && job.AcceptedAt.After(came) && now.Sub(job.AcceptedAt) > overdue {
+			k.silent()
+			return
+		}
+	}
+}
+
+// leftUnreported is told of a second look that has found a member gone: no
+// process has got a report of that.
+func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
+	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
+		k.silent()
+	}
+}

@@ -1,0 +1,253 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/keeper"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/pace"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// world is everything around a keeper, in virtual time: an SFU, a homeserver
+// that holds delayed events and sends them when their delay has passed, and
+// the client of one user.
+type world struct {
+	t        *testing.T
+	machine  clocktest.Machine
+	clock    *clock.Clock // of the keepers
+	store    leave.Store
+	keeper   *keeper.Keeper
+	stop     context.CancelFunc
+	ended    chan struct{}
+	log      *slog.Logger
+	interval time.Duration
+	jitter   func(time.Duration) time.Duration // nil: at random
+	silent   func()
+	degraded func() bool
+	shared   bool
+	answers  keeper.Events // the homeservers, nil: as below
+	observe  func(action string, result matrix.Result, late time.Duration)
+
+	mu      sync.Mutex
+	present map[leave.Key]string // participant.sid
+	sfuDown bool
+	proxied bool // something between holds the line when the SFU ends
+	// fault, if set, says what is answered instead of the truth.
+	fault      func(call string, room sfu.Room) error
+	line       chan struct{} // closed when the SFU ends
+	asked      int
+	created    []sfu.Room
+	elsewhere  bool      // the SFU is on another machine
+	noRoom     sfu.Room  // one that is not there whatever roomAt is
+	roomAt     time.Time // when the room was made, zero while there is none
+	hsDown     bool
+	budget     *pace.Budget
+	retryAfter time.Duration // with hsStatus
+	failing    string        // the one action that the homeserver has trouble with
+	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
+	events     map[string]*delayed
+	calls      []string // what arrived at the homeserver
+}
+
+// delayed is an event that waits at the homeserver.
+type delayed struct {
+	delay     time.Duration
+	timer     *time.Timer
+	restarted time.Time
+	over      string // "sent", "fired" or "cancelled"
+	at        time.Time
+}
+
+var (
+	key   = leave.Key{Room: "room", Identity: "alice"}
+	grace = leave.Grace{Reconnect: time.Second, Outage: 15 * time.Second, Confirm: 15 * time.Second}
+)
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler), budget: &pace.Budget{}}
+	w.clock = w.machine.Clock()
+	w.start()
+	t.Cleanup(func() {
+		w.stop()
+		<-w.ended
+		for _, e := range w.events {
+			e.timer.Stop()
+		}
+	})
+	return w
+}
+
+// start begins the life of a keeper, as a process that starts does.
+func (w *world) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.ended = cancel, make(chan struct{})
+	var events keeper.Events = w
+	if w.answers != nil {
+		events = w.answers
+	}
+	keeper := &keeper.Keeper{
+		Store: w.store, Clock: w.clock, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
+		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
+		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
+	}
+	w.set(func() { w.keeper = keeper })
+	ended := w.ended
+	go func() {
+		keeper.Run(ctx)
+		close(ended)
+	}()
+}
+
+// again has the program start once more, with another interval.
+func (w *world) again(interval time.Duration) {
+	w.stop()
+	<-w.ended
+	w.interval = interval
+	w.start()
+}
+
+// current is the keeper that lives now.
+func (w *world) current() *keeper.Keeper {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.keeper
+}
+
+// schedule has the client schedule its leave, and delegate it.
+func (w *world) delegate(id string, delay time.Duration) {
+	w.t.Helper()
+	w.schedule(id, delay)
+	job := leave.New(key, user(w.t), delayID(w.t, id), delay, w.clock.Now())
+	if err := w.current().Delegate(w.t.Context(), job, leave.Limits{PerUser: 100, All: 1000}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// schedule has the homeserver delay an event.
+func (w *world) schedule(id string, delay time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := &delayed{delay: delay, restarted: time.Now()}
+	e.timer = time.AfterFunc(delay, func() { w.conclude(e, "fired") })
+	w.events[id] = e
+}
+
+func (w *world) conclude(e *delayed, how string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.over == "" {
+		e.over, e.at = how, time.Now()
+	}
+}
+
+// fate returns what became of an event, and when.
+func (w *world) fate(id string) (string, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[id].over, w.events[id].at
+}
+
+// join, vanish: the participant is (not) on the SFU. report sends the webhook.
+func (w *world) join(session string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.makeRoom()
+	w.present[key] = session
+}
+
+func (w *world) vanish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.present, key)
+}
+
+func (w *world) report(event sfu.Kind, session string, reason sfu.Reason) {
+	w.t.Helper()
+	if err := w.current().Report(w.t.Context(), sfu.Event{Room: key.Room, Identity: key.Identity, Kind: event, Session: session, Reason: reason}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	up := !w.sfuDown
+	change()
+	if up && w.sfuDown {
+		w.endLine()
+	}
+}
+
+func (w *world) count(call string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+var errDown = errors.New("connection refused")
+
+func (w *world) Restart(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("restart", id, func(e *delayed) {
+		e.restarted = time.Now()
+		e.timer.Reset(e.delay)
+	})
+}
+
+func (w *world) Send(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("send", id, func(e *delayed) { e.over, e.at = "sent", time.Now() })
+}
+
+func (w *world) Cancel(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+	return w.manage("cancel", id, func(e *delayed) { e.over, e.at = "cancelled", time.Now() })
+}
+
+func (w *world) manage(action string, id matrix.DelayID, do func(*delayed)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, action+" "+id.String())
+	e := w.events[id.String()]
+	switch {
+	case w.hsDown, w.failing == action:
+		return &matrix.DelayError{Result: matrix.ResultFailed, Err: errDown}
+	case w.hsStatus != "":
+		return &matrix.DelayError{Result: w.hsStatus, RetryAfter: w.retryAfter, Err: errors.New("scripted")}
+	case e == nil || e.over != "":
+		return &matrix.DelayError{Result: matrix.ResultGone, Status: 404, Err: errors.New("status 404")}
+	}
+	do(e)
+	return nil
+}
+
+func user(t *testing.T) matrix.UserID {
+	t.Helper()
+	u, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func delayID(t *testing.T, s string) matrix.DelayID {
+	t.Helper()
+	id, err := matrix.ParseDelayID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}

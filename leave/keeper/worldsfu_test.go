@@ -1,0 +1,126 @@
+package keeper_test
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// What follows is the SFU of a world.
+
+func (w *world) makeRoom() {
+	if w.roomAt.IsZero() {
+		w.roomAt = w.sfuTime()
+	}
+}
+
+// sfuTime is what the SFU's wall clock shows.
+func (w *world) sfuTime() time.Time {
+	if w.elsewhere {
+		return time.Now()
+	}
+	return w.machine.Wall()
+}
+
+func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away("RoomSince", room); err != nil {
+		return time.Time{}, err
+	}
+	if room == w.noRoom {
+		return time.Time{}, nil
+	}
+	return w.roomAt, nil
+}
+
+// away is why the SFU does not answer a call, nil if it does. The lock is held.
+func (w *world) away(call string, room sfu.Room) error {
+	switch {
+	case w.fault != nil && w.fault(call, room) != nil:
+		return w.fault(call, room)
+	case w.sfuDown:
+		return errDown
+	}
+	return nil
+}
+
+// endLine ends the connections to the SFU. The lock is held.
+func (w *world) endLine() {
+	if w.proxied {
+		return
+	}
+	close(w.line)
+	w.line = make(chan struct{})
+}
+
+// sfuRestart ends the SFU, which is back at once and has forgotten everything.
+func (w *world) sfuRestart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.present)
+	w.roomAt = time.Time{}
+	w.endLine()
+}
+
+func (w *world) Watch(ctx context.Context) error {
+	w.mu.Lock()
+	line, err := w.line, w.away("Watch", "")
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-line:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (w *world) Session(_ context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if err := w.away("Session", room); err != nil {
+		return "", err
+	}
+	return w.present[leave.Key{Room: room, Identity: identity}], nil
+}
+
+func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if err := w.away("Sessions", room); err != nil {
+		return nil, err
+	}
+	all := map[sfu.Identity]string{}
+	for k, session := range w.present {
+		if k.Room == room {
+			all[k.Identity] = session
+		}
+	}
+	return all, nil
+}
+
+func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away("CreateRoom", room); err != nil {
+		return err
+	}
+	w.created = append(w.created, room)
+	if room == w.noRoom {
+		w.noRoom = ""
+	}
+	w.makeRoom()
+	return nil
+}
+
+func (w *world) Ping(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.away("Ping", "")
+}

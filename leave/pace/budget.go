@@ -1,0 +1,155 @@
+package pace
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// Budget bounds the management of delayed events per homeserver: Synapse grants
+// a caller without a token one request a second, five at once, until its
+// operator raises rc_delayed_event_mgmt. A 429 halves the rate; it recovers.
+type Budget struct {
+	// Rate is the requests a second to one homeserver; 0 means no bound.
+	Rate float64
+	// Limited, if set, is told once per homeserver and hour of a 429.
+	Limited func(matrix.ServerName)
+
+	mu      sync.Mutex
+	buckets map[matrix.ServerName]*bucket
+}
+
+// Take spends one request if there is one for that urgency, else it says when
+// to come back: one after the other, the most urgent first. The last try before
+// a leave fires is let through whatever the homeserver has said.
+func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.Rate == 0 {
+		return b.shut(server, u, now)
+	}
+	bk := b.bucket(server, now)
+	need := bk.need(u, now)
+	switch {
+	case u == Last:
+	case now.Before(bk.shut):
+		return bk.enqueue(u, bk.shut, now)
+	case bk.tokens < need:
+		return bk.enqueue(u, now.Add(bk.lasts(need-bk.tokens)), now)
+	}
+	bk.tokens = math.Max(bk.tokens-1, -bk.depth())
+	return 0
+}
+
+// shut is all there is to wait for without a rate. The lock is held.
+func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
+	if bk := b.buckets[server]; bk != nil && u != Last {
+		return max(0, bk.shut.Sub(now))
+	}
+	return 0
+}
+
+// bucket returns the server's, filled up to now. The lock is held.
+func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
+	bk := b.buckets[server]
+	if bk == nil {
+		if b.buckets == nil || len(b.buckets) >= maxBuckets {
+			b.buckets = make(map[matrix.ServerName]*bucket)
+		}
+		bk = &bucket{rate: b.Rate, at: now, raisedAt: now}
+		bk.tokens = bk.depth()
+		b.buckets[server] = bk
+	}
+	if bk.rate < b.Rate && now.Sub(bk.raisedAt) >= recoverTime {
+		bk.rate = math.Min(b.Rate, bk.rate*1.5)
+		bk.raisedAt = now
+	}
+	bk.tokens = math.Min(bk.depth(), bk.tokens+bk.rate*now.Sub(bk.at).Seconds())
+	bk.at = now
+	return bk
+}
+
+// forRestarts is the part of the rate that restarts may need; the rest is for
+// leaves.
+const forRestarts = 0.8
+
+// Carries reports whether so many restarts a second can be asked of server, as
+// far as it lets us now.
+func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
+	if b.Rate == 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return load <= forRestarts*b.bucket(server, now).rate
+}
+
+// userPart is the part of what the others leave that one user's jobs may need:
+// as much at least as one job with a common delay.
+const (
+	userPart    = 1. / 3
+	commonDelay = 18 * time.Second
+)
+
+// CarriesUser reports whether restarts of one user may become so many a second,
+// when those of the others at server are so many.
+func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
+	if b.Rate == 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := forRestarts*b.bucket(server, now).rate - others
+	return user <= math.Max(left*userPart, leave.Load(commonDelay))
+}
+
+// Status is how the [Budget] of a process stands.
+type Status struct {
+	// Rate is that of the homeserver with the lowest, Tokens the requests that
+	// may be made at once at the one with the fewest, not below zero. Both are
+	// zero while there is no bound.
+	Rate, Tokens float64
+	// Lowered is how many homeservers have a lower rate than was set, because
+	// they answered 429.
+	Lowered int
+}
+
+// Status returns how the budget stands now.
+func (b *Budget) Status(now time.Time) Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.Rate == 0 {
+		return Status{}
+	}
+	s := Status{Rate: b.Rate, Tokens: (&bucket{rate: b.Rate}).depth()}
+	for server := range b.buckets {
+		bk := b.bucket(server, now)
+		s.Rate, s.Tokens = math.Min(s.Rate, bk.rate), math.Min(s.Tokens, math.Max(0, bk.tokens))
+		if bk.rate < b.Rate {
+			s.Lowered++
+		}
+	}
+	return s
+}
+
+// SlowDown is told of a 429: the homeserver's own bucket is empty. It wants no
+// request before retryAfter has passed.
+func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bk := b.bucket(server, now)
+	if now.Sub(bk.loweredAt) >= lowerTime {
+		bk.loweredAt = now
+		bk.rate = math.Max(math.Min(slowest, b.Rate), bk.rate/2)
+		bk.tokens = math.Min(bk.tokens, 1)
+	}
+	bk.raisedAt = now
+	bk.shut = now.Add(retryAfter)
+	if b.Limited != nil && (bk.toldAt.IsZero() || now.Sub(bk.toldAt) >= tellAgain) {
+		bk.toldAt = now
+		go b.Limited(server)
+	}
+}

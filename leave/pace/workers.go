@@ -1,0 +1,112 @@
+package pace
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// Workers divides the workers of a keeper among the homeservers: those that
+// answer late, or not at all, must not keep the others from being asked. The
+// zero value is ready.
+type Workers struct {
+	mu sync.Mutex
+	// busy has when each worker that is at a homeserver came to it.
+	busy map[matrix.ServerName][]time.Time
+	// quick are those whose last answer came soon.
+	quick map[matrix.ServerName]bool
+}
+
+const (
+	// PoolSize is how many workers a keeper has.
+	PoolSize  = 256
+	mostOfOne = PoolSize / 4 // at one homeserver
+	// mostOfSlow is how many are at all together that are not known to be
+	// quick. Each of these may have its even part.
+	mostOfSlow = PoolSize / 2
+	slowTime   = 2 * time.Second // for the SFU's answer, too, where it is asked before
+	maxQuick   = 4096            // one more makes room by forgetting all
+)
+
+// Take reports whether a worker may go to server, and keeps it there until
+// release is called.
+func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.mayHave(server, u, now) {
+		return nil, false
+	}
+	if w.busy == nil {
+		w.busy = map[matrix.ServerName][]time.Time{}
+	}
+	w.busy[server] = append(w.busy[server], now)
+	return func() { w.release(server, now) }, true
+}
+
+func (w *Workers) release(server matrix.ServerName, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	there := w.busy[server]
+	if len(there) == 1 {
+		delete(w.busy, server)
+		return
+	}
+	i := slices.Index(there, since)
+	w.busy[server] = slices.Delete(there, i, i+1)
+}
+
+// mayHave reports whether server may have one worker more. The lock is held.
+func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bool {
+	mine := len(w.busy[server])
+	if w.isQuick(server, now) {
+		return mine < mostOfOne
+	}
+	servers, all := 0, 0
+	for other, there := range w.busy {
+		if other != server && !w.isQuick(other, now) {
+			servers, all = servers+1, all+len(there)
+		}
+	}
+	most := min(mostOfSlow/(servers+1), mostOfOne)
+	if u < Leave {
+		most /= 2 // a restart with time to spare leaves some to what has none
+	}
+	return mine < max(most, 1) && all+mine < mostOfSlow
+}
+
+// isQuick reports whether server is known to answer, and no worker waits for
+// long already. The lock is held.
+func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
+	there := w.busy[server]
+	return w.quick[server] && (len(there) == 0 || now.Sub(there[0]) < slowTime)
+}
+
+// Took is told how long server took for an answer, or to give none.
+func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if took >= slowTime {
+		delete(w.quick, server)
+		return
+	}
+	if w.quick == nil || len(w.quick) >= maxQuick {
+		w.quick = map[matrix.ServerName]bool{}
+	}
+	w.quick[server] = true
+}
+
+// Wait is how long a job waits whose homeserver has all the workers that it
+// may have: where it is quick, up to a second, and those who wait do not come
+// back all at once.
+func (w *Workers) Wait(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.isQuick(server, now) {
+		return leave.Attempt(delay)
+	}
+	return min(rand.N(time.Second), leave.Attempt(delay))
+}

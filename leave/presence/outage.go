@@ -1,0 +1,68 @@
+package presence
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// outage knows whether the SFU answers.
+type outage struct {
+	mu    sync.Mutex
+	down  bool
+	since time.Time     // when it went down, or came back
+	began chan struct{} // closed when it goes down; nil until somebody waits
+	// unauthorized: it answers, but refuses our key.
+	unauthorized bool
+}
+
+func (o *outage) begin(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down {
+		return
+	}
+	o.down, o.since = true, now
+	if o.began != nil {
+		close(o.began)
+		o.began = nil
+	}
+}
+
+func (o *outage) end(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down, o.since = false, now
+}
+
+func (o *outage) state() (down bool, since time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.down, o.since
+}
+
+func (o *outage) setUnauthorized(is bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unauthorized = is
+}
+
+// await returns true once the SFU is down, false when ctx has ended.
+func (o *outage) await(ctx context.Context) bool {
+	o.mu.Lock()
+	if o.down {
+		o.mu.Unlock()
+		return ctx.Err() == nil
+	}
+	if o.began == nil {
+		o.began = make(chan struct{})
+	}
+	began := o.began
+	o.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-began:
+		return true
+	}
+}

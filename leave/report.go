@@ -1,0 +1,83 @@
+package leave
+
+import (
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// Reported is told of a webhook: a hint. It may come twice, late, in any order,
+// or not at all.
+func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
+	switch e.Kind {
+	case sfu.KindJoined:
+		return j.Joined(now, e.Session)
+	case sfu.KindLeft:
+		return j.Left(now, e.Session, e.Reason, grace)
+	case sfu.KindAborted:
+		return j.Aborted(now, e.Session, e.Reason, grace)
+	}
+	return j
+}
+
+// Joined is told of a webhook: session has joined the room.
+func (j Job) Joined(now time.Time, session string) Job {
+	switch {
+	case j.State == Cancelling:
+		return j
+	case session == "" || session == j.LeftSession:
+		// A report that is incomplete, or older than that of its leaving.
+		return j.askNow(now)
+	case j.State == Connected && session == j.Session:
+		return j
+	case j.State == Connected:
+		// Two sessions: which report is the older one only the SFU knows.
+		return j.askNow(now)
+	}
+	return j.connected(now, session)
+}
+
+// Left is told of a webhook: session has left the room for reason.
+func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
+	if j.State == Cancelling {
+		return j
+	}
+	if j.State == Waiting && session != "" {
+		// It has been there, though the report of its joining may be still to
+		// come.
+		j.LeftSession = session
+		j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
+	}
+	if session == "" || session != j.Session || j.State != Connected {
+		return j.askNow(now)
+	}
+	j.LeftSession, j.ClearLeave = session, reason == sfu.ReasonClear
+	// Asked at once: another session may have taken over already.
+	return j.leaving(now, grace.of(reason)).askNow(now)
+}
+
+// Aborted is told of a webhook: session never got a connection for media.
+func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
+	if j.State != Waiting {
+		return j.Left(now, session, reason, grace)
+	}
+	j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
+	return j.askNow(now)
+}
+
+// Grace is how long a participant that is gone may take to come back.
+type Grace struct {
+	Reconnect time.Duration // its connection broke
+	Outage    time.Duration // the SFU was away
+	Confirm   time.Duration // nothing was reported, it was merely not found
+}
+
+func (g Grace) of(reason sfu.Reason) time.Duration {
+	switch reason {
+	case sfu.ReasonClear:
+		return 0
+	case sfu.ReasonServerShutdown:
+		return g.Outage
+	}
+	return g.Reconnect
+}
