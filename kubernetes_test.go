@@ -18,6 +18,11 @@ type deployment struct {
 				SecurityContext struct {
 					FSGroup int `yaml:"fsGroup"`
 				} `yaml:"securityContext"`
+				Volumes []struct {
+					Secret *struct {
+						DefaultMode int `yaml:"defaultMode"`
+					}
+				}
 				Containers []struct {
 					Env          []variable
 					VolumeMounts []struct {
@@ -46,6 +51,11 @@ func TestKubernetes(t *testing.T) {
 			shared := func(v variable) bool { return v.Name == "LIVEKIT_REDIS_URL" }
 			if !slices.ContainsFunc(pod.Containers[0].Env, shared) {
 				t.Error("several replicas have no store in common")
+			}
+			for _, v := range pod.Volumes {
+				if v.Secret != nil && (v.Secret.DefaultMode != 0o440 || pod.SecurityContext.FSGroup == 0) {
+					t.Errorf("the secrets have the mode %04o and the group %d; want 0440, which LiveKit takes, and a group", v.Secret.DefaultMode, pod.SecurityContext.FSGroup)
+				}
 			}
 		case d.Spec.Replicas == 1:
 			one++

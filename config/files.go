@@ -16,8 +16,17 @@ import (
 // largestFile is far more than a bundle of all public certificates takes.
 const largestFile = 4 << 20
 
-// readFile is os.ReadFile for what ends, within a limit.
+// readFile is os.ReadFile for what ends, within a limit. Where this process may
+// not read, the error holds a [*Denied].
 func readFile(name string) ([]byte, error) {
+	content, err := readWhole(name)
+	if errors.Is(err, fs.ErrPermission) {
+		err = &fs.PathError{Op: "open", Path: name, Err: newDenied(name)}
+	}
+	return content, err
+}
+
+func readWhole(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err == nil && !ends(info) {
 		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
@@ -49,11 +58,24 @@ func ends(info fs.FileInfo) bool {
 func (j *judge) read(v value) ([]byte, bool) {
 	content, err := j.readFile(v.get())
 	if err != nil {
-		j.fault(v, "the file that it names cannot be read (%s); write the path of a file that this program may read", reason(err))
+		j.fault(v, "the file that it names cannot be read (%s); %s", reason(err), remedy(v, err))
 		return nil, false
 	}
 	j.files[v.name] = v.get()
 	return content, true
+}
+
+// remedy says what would let the file be read. LiveKit wants a key file that
+// nobody else can read.
+func remedy(v value, err error) string {
+	denied, ok := errors.AsType[*Denied](err)
+	switch {
+	case !ok:
+		return "write the path of a file that this program may read"
+	case v.name == "LIVEKIT_KEY_FILE" && !denied.Folder && !denied.allowed():
+		return denied.remedy() + ", not more, because LiveKit refuses a key file that others can read"
+	}
+	return denied.remedy()
 }
 
 // reason is the part of err without the path.

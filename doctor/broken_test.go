@@ -140,14 +140,28 @@ func replace(old, new string) func(*stack) {
 	}
 }
 
+// goodKeys is what LiveKit's key file holds.
+var goodKeys = stackKey.ID + ": " + `"` + stackKey.Secret.Reveal() + `"` + "\n"
+
+// keyFileOf has LiveKit take its keys from a file of its own.
+func keyFileOf(text string, mode fs.FileMode) func(*stack) {
+	const name = "/etc/livekit-keys.yaml"
+	return func(s *stack) {
+		replace("port: 7880\n", "port: 7880\nkey_file: "+name+"\n")(s)
+		s.files[name], s.modes[name] = text, mode
+	}
+}
+
 var livekitBreaks = map[string]func(*stack){
-	"livekit-file":        func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
-	"livekit-file-closed": func(s *stack) { s.unread["/etc/livekit.yaml"] = fs.ErrPermission },
-	"livekit-folder":      func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EISDIR },
-	"livekit-yaml":        replace("room:\n", "room\n"),
-	"livekit-key-unknown": replace("room:\n", "logging:\nlevel: info\nroom:\n"),
-	"livekit-secret":      replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),
-	"livekit-key-missing": replace("port: 7880\n", "keys: {other: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-file":             func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
+	"livekit-file-closed":      func(s *stack) { s.unread["/etc/livekit.yaml"] = fs.ErrPermission },
+	"livekit-folder":           func(s *stack) { s.unread["/etc/livekit.yaml"] = syscall.EISDIR },
+	"livekit-yaml":             replace("room:\n", "room\n"),
+	"livekit-key-unknown":      replace("room:\n", "logging:\nlevel: info\nroom:\n"),
+	"livekit-secret-file-open": keyFileOf(goodKeys, 0o644),
+	"livekit-key-file":         keyFileOf("- "+goodKeys, 0o640),
+	"livekit-secret":           replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-key-missing":      replace("port: 7880\n", "keys: {other: not-the-secret-but-as-long-as-that-0123}\n"),
 	"livekit-secret-short": replace("port: 7880\n",
 		"keys: {other: short, matrixrtc: "+`"`+"a-secret-of-the-doctor's-stack-0123456789"+`"`+"}\n"),
 	"livekit-webhook-key":     replace("api_key: matrixrtc", "api_key: other"),

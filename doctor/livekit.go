@@ -31,6 +31,9 @@ type livekitConfig struct {
 		NodeIP        any      `yaml:"node_ip"`
 		UseExternalIP bool     `yaml:"use_external_ip"`
 		STUNServers   []string `yaml:"stun_servers"`
+		TURNServers   []struct {
+			SecretFile string `yaml:"secret_file"`
+		} `yaml:"turn_servers"`
 	} `yaml:"rtc"`
 	Room struct {
 		AutoCreate *bool `yaml:"auto_create"`
@@ -48,7 +51,10 @@ type livekitConfig struct {
 		APIKey string   `yaml:"api_key"`
 		URLs   []string `yaml:"urls"`
 	}
-	Keys map[string]string
+	Keys    map[string]string
+	KeyFile string `yaml:"key_file"`
+
+	keyFile keyFile
 }
 
 // livekitFile looks at LiveKit's own configuration.
@@ -99,6 +105,7 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
 	read.complete()
+	read.keyFile = e.look.readKeyFile(read.KeyFile)
 	*c = read
 	return ok("%s: LiveKit knows all of its settings", name)
 }
@@ -193,24 +200,34 @@ func knowsBelow(prefix string) bool {
 
 // livekitKeys looks whether the SFU and this service have a key in common.
 func (e *exam) livekitKeys(c *livekitConfig) Finding {
+	if f := e.judgeModes(c); f.Cause != nil {
+		return f
+	}
+	if c.keyFile.fault != "" {
+		return found("livekit-key-file", vars{"file": clip(c.keyFile.name)}, "key_file in livekit.yaml, %s: %s", clip(c.keyFile.name), c.keyFile.fault)
+	}
+	keys, where := c.effectiveKeys()
 	ours := map[string]bool{}
 	for _, key := range e.look.Config.Keys {
 		ours[key.ID] = true
-		if theirs, there := c.Keys[key.ID]; there && strings.TrimSpace(theirs) != key.Secret.Reveal() {
-			return found("livekit-secret", vars{"key": key.ID}, "the secret of the key %s differs", key.ID)
+		if theirs, there := keys[key.ID]; there && strings.TrimSpace(theirs) != key.Secret.Reveal() {
+			return found("livekit-secret", vars{"key": key.ID}, "in %s the secret of the key %s differs", clip(where), key.ID)
 		}
-		if len(c.Keys) > 0 && c.Keys[key.ID] == "" {
-			return found("livekit-key-missing", vars{"key": key.ID}, "keys in livekit.yaml lacks %s", key.ID)
+		if len(keys) > 0 && keys[key.ID] == "" {
+			return found("livekit-key-missing", vars{"key": key.ID}, "the keys in %s lack %s", clip(where), key.ID)
 		}
 	}
-	for id, secret := range c.Keys {
+	for id, secret := range keys {
 		if len(secret) < 32 {
 			return found("livekit-secret-short", vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
 		}
 	}
 	hook := c.Webhook.APIKey
-	if len(ours) > 0 && hook != "" && !ours[hook] || len(c.Keys) > 0 && hook != "" && c.Keys[hook] == "" {
+	if len(ours) > 0 && hook != "" && !ours[hook] || len(keys) > 0 && hook != "" && keys[hook] == "" {
 		return found("livekit-webhook-key", vars{"hook": e.keyName(hook)}, "webhook.api_key is %s, which is not a key of both", e.keyName(hook))
+	}
+	if c.keyFile.unread != "" {
+		return na("key_file in livekit.yaml, %s, cannot be read here: %s", clip(c.keyFile.name), c.keyFile.unread)
 	}
 	return ok("LiveKit's keys and ours go together")
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -45,6 +46,10 @@ type Look struct {
 	Roots *x509.CertPool
 	// ReadFile reads a local file of up to maxFile bytes.
 	ReadFile func(name string) ([]byte, error)
+	// Stat returns the mode of a local file, and more.
+	Stat func(name string) (fs.FileInfo, error)
+	// Group is this process's, by number.
+	Group int
 	// Join joins a room of the SFU.
 	Join func(ctx context.Context, url, token string) (Participant, error)
 	// Version is this program's.
@@ -59,7 +64,7 @@ type Look struct {
 func NewLook(version string) *Look {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	l := &Look{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, ReadFile: readFile, Version: version}
+	l := &Look{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, ReadFile: readFile, Stat: os.Stat, Group: os.Getgid(), Version: version}
 	l.Join = l.joinLiveKit
 	return l
 }

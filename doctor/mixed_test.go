@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -99,6 +100,54 @@ var mixed = map[string]struct {
 			s.env["LIVEKIT_HS_SERVER_NAME"] = apexHost
 		},
 		[]string{"config.registration config-doubtful"},
+	},
+	"a key file, and other keys that do not count": {
+		func(s *stack) {
+			keyFileOf(goodKeys, 0o640)(s)
+			replace("port: 7880\n", "port: 7880\nkeys: {other: not-the-secret-but-as-long-as-that-0123}\n")(s)
+		},
+		nil,
+	},
+	"a key file with another secret": {
+		keyFileOf(stackKey.ID+": not-the-secret-but-as-long-as-that-0123\n", 0o440),
+		[]string{"livekit.keys livekit-secret"},
+	},
+	"a key file without our key": {
+		keyFileOf("other: not-the-secret-but-as-long-as-that-0123\n", 0o440),
+		[]string{"livekit.keys livekit-key-missing"},
+	},
+	"an empty key file": {
+		keyFileOf("# nothing yet\n", 0o440),
+		[]string{"livekit.keys livekit-key-file"},
+	},
+	"a key file that this user may not read": {
+		func(s *stack) {
+			keyFileOf(goodKeys, 0o600)(s)
+			s.unread["/etc/livekit-keys.yaml"] = fs.ErrPermission
+		},
+		nil,
+	},
+	"a key file that others may write": {
+		func(s *stack) {
+			keyFileOf(goodKeys, 0o602)(s)
+			s.unread["/etc/livekit-keys.yaml"] = fs.ErrPermission
+		},
+		[]string{"livekit.keys livekit-secret-file-open"},
+	},
+	"a key file in LiveKit's container alone": {
+		func(s *stack) {
+			keyFileOf(goodKeys, 0o600)(s)
+			delete(s.files, "/etc/livekit-keys.yaml")
+			clear(s.modes)
+		},
+		nil,
+	},
+	"the open secret of a TURN server": {
+		func(s *stack) {
+			replace("rtc:\n", "rtc:\n  turn_servers: [{host: turn.example.org, port: 3478, protocol: udp, secret_file: /etc/turn-secret}]\n")(s)
+			s.modes["/etc/turn-secret"] = 0o644
+		},
+		[]string{"livekit.keys livekit-secret-file-open"},
 	},
 	"a folder that --livekit-yaml names": {
 		func(s *stack) { s.options.LiveKitYAML = s.t.TempDir() },

@@ -48,7 +48,7 @@ func (e *exam) secrets() []secret.Text {
 	if as := e.look.Config.AppService; as != nil {
 		list = append(list, as.ASToken, as.HSToken)
 	}
-	for _, text := range e.livekit.Keys {
+	for text := range e.livekit.everySecret() {
 		list = append(list, secret.New(text))
 	}
 	return list
@@ -70,7 +70,7 @@ func (e *exam) keyName(name string) string {
 			return clip(name)
 		}
 	}
-	for _, text := range e.livekit.Keys {
+	for text := range e.livekit.everySecret() {
 		if name == text {
 			return "a secret"
 		}

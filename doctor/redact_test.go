@@ -14,7 +14,12 @@ func TestRedacted(t *testing.T) {
 	for name, breakIt := range map[string]func(*stack){
 		"our secret for the key's name": replace("api_key: matrixrtc", "api_key: \""+stackKey.Secret.Reveal()+"\""),
 		"their secret":                  replace("port: 7880\n", "keys: {matrixrtc: "+other+"}\n"),
-		"an unknown one":                replace("api_key: matrixrtc", "api_key: "+other),
+		"their secret in a key file":    keyFileOf("matrixrtc: "+other+"\n", 0o640),
+		"their key file's secret for the key's name": func(s *stack) {
+			keyFileOf("other: "+other+"\n", 0o640)(s)
+			replace("api_key: matrixrtc", "api_key: "+other)(s)
+		},
+		"an unknown one": replace("api_key: matrixrtc", "api_key: "+other),
 		"an unknown one, no webhook": func(s *stack) {
 			replace("api_key: matrixrtc", "api_key: "+other)(s)
 			replace("/sfu_webhook", "/webhook?token="+other)(s)

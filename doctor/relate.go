@@ -54,7 +54,7 @@ var excuses = map[string][]excuse{
 		{"config.sfu_url", "former-service", apiFaults},
 		{"config.sfu_url", "sfu-url-path", "sfu-twirp sfu-not-livekit sfu-error"},
 		{"livekit.file", unreadable, down},
-		{"livekit.keys", "livekit-webhook-key", down},
+		{"livekit.keys", "livekit-webhook-key livekit-secret-file-open livekit-key-file", down},
 		{"livekit.keys", "livekit-secret", "sfu-secret"},
 		{"livekit.keys", "livekit-key-missing", "sfu-key"},
 		{"livekit.ports", "livekit-ports-clash", down},

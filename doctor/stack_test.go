@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
@@ -51,6 +52,7 @@ type stack struct {
 	env     map[string]string
 	files   map[string]string
 	unread  map[string]error // why a file cannot be read
+	modes   map[string]fs.FileMode
 	options doctor.Options
 
 	dns         map[string][]string // host → addresses
@@ -87,7 +89,7 @@ type stack struct {
 func newStack(t *testing.T) *stack {
 	s := &stack{
 		t: t, ca: matrixtest.NewCA(), net: matrixtest.NewNetwork(),
-		files: map[string]string{}, unread: map[string]error{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
+		files: map[string]string{}, unread: map[string]error{}, modes: map[string]fs.FileMode{}, dnsError: map[string]error{}, unreachable: map[string]bool{}, routes: map[string]string{}, certs: map[string]tls.Certificate{},
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},
@@ -175,7 +177,7 @@ func answering(text string) http.Handler {
 
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
-	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Join: s.join, Version: version}
+	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Join: s.join, Version: version}
 	if s.options.Outside {
 		lab.Roots = s.ca.Pool() // no configuration says it
 	}
@@ -215,6 +217,14 @@ func (s *stack) readFile(name string) ([]byte, error) {
 	}
 	if strings.HasPrefix(name, os.TempDir()) {
 		return os.ReadFile(name)
+	}
+	return nil, os.ErrNotExist
+}
+
+// stat knows the mode of a file, which is the only thing that is asked for.
+func (s *stack) stat(name string) (fs.FileInfo, error) {
+	if mode, there := s.modes[name]; there {
+		return fstest.MapFS{"file": {Mode: mode}}.Stat("file")
 	}
 	return nil, os.ErrNotExist
 }

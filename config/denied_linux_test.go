@@ -1,0 +1,101 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"matrixrtc-auth/config"
+)
+
+// asStranger runs f on a thread whose access to files is that of a user who is
+// nobody here. Without root it does nothing: then files are closed by their mode.
+func asStranger(t *testing.T, f func()) {
+	t.Helper()
+	const stranger = 65532
+	if os.Geteuid() != 0 {
+		f()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, err := range []error{syscall.Setfsgid(stranger), syscall.Setfsuid(stranger)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer syscall.Setfsgid(0)
+	defer syscall.Setfsuid(0)
+	f()
+}
+
+// closedFile is a file of somebody else; without root, one that nobody may read.
+func closedFile(t *testing.T, text string) (path, whose string) {
+	t.Helper()
+	path = write(t, text)
+	owner, group, mode := os.Geteuid(), os.Getegid(), os.FileMode(0)
+	if owner == 0 {
+		owner, group, mode = 4711, 4712, 0o600
+		for dir := filepath.Dir(path); dir != os.TempDir(); dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, err := range []error{os.Chown(path, owner, group), os.Chmod(path, mode)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path, fmt.Sprintf("uid %d and gid %d with mode %04o", owner, group, mode)
+}
+
+// TestLoadDenied: where this program may not read a file, the fault says whose it
+// is, who the program is, and what to do, for each variable that names one.
+func TestLoadDenied(t *testing.T) {
+	path, whose := closedFile(t, "k: "+goodSecret)
+	whose = fmt.Sprintf("permission denied: it belongs to %s, and this program runs as uid %d and gid %d", whose, os.Geteuid(), os.Getegid())
+	remedy := fmt.Sprintf("chgrp %d and chmod 0640", os.Getegid())
+	for _, variable := range []string{"LIVEKIT_KEY_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_CA_FILE", "LIVEKIT_REDIS_PASSWORD_FROM_FILE"} {
+		setenv(t, minimal().with(vars{variable: path, "LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_STORE": "redis"}))
+		var err error
+		asStranger(t, func() { _, _, err = config.Load() })
+		list := faults(t, err)
+		if len(list) != 1 || list[0].Variable != variable || !strings.Contains(list[0].Problem, whose) || !strings.Contains(list[0].Problem, remedy) {
+			t.Errorf("%s: got %v, want one fault with %q and %q", variable, err, whose, remedy)
+		}
+		if shared := strings.Contains(errorText(err), "LiveKit refuses"); shared != (variable == "LIVEKIT_KEY_FILE") {
+			t.Errorf("%s: %v speaks of LiveKit: %t", variable, err, shared)
+		}
+		if strings.Contains(errorText(err), path) {
+			t.Errorf("%s: %v repeats the path, which may be a secret", variable, err)
+		}
+	}
+}
+
+// TestLoadDeniedFolder: what closes a file may be a folder on the way.
+func TestLoadDeniedFolder(t *testing.T) {
+	path, _ := closedFile(t, "k: "+goodSecret)
+	dir := filepath.Dir(path)
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 4711
+	}
+	for _, err := range []error{os.Chmod(dir, 0o600), os.Chown(dir, owner, -1)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer os.Chmod(dir, 0o700)
+	setenv(t, minimal().with(vars{"LIVEKIT_SECRET_FROM_FILE": path}))
+	var err error
+	asStranger(t, func() { _, _, err = config.Load() })
+	const want = "permission denied: a folder on the way to it belongs to uid"
+	if list := faults(t, err); len(list) != 1 || !strings.Contains(list[0].Problem, want) || !strings.Contains(list[0].Problem, "chmod 0750 on that folder") {
+		t.Errorf("got %v, want one fault with %q", err, want)
+	}
+}

@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// keyFile is what is seen of the file that key_file of livekit.yaml names:
+// LiveKit takes the keys in there and no others.
+type keyFile struct {
+	name   string // "" where livekit.yaml names none
+	unread string // why it cannot be read here, "" if it was
+	fault  string // why LiveKit reads no keys from it, "" if it does
+	keys   map[string]string
+}
+
+// readKeyFile reads it, if it has the same path here as in LiveKit's container.
+func (l *Look) readKeyFile(name string) keyFile {
+	f := keyFile{name: name}
+	if name == "" {
+		return f
+	}
+	if !isPlainPath(name) {
+		f.unread = "LiveKit alone knows where that is"
+		return f
+	}
+	text, err := l.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.unread = "it is not in this container"
+	case err != nil:
+		f.unread = whyUnread(err)
+	default:
+		f.keys, f.fault = parseKeys(text)
+	}
+	return f
+}
+
+// isPlainPath reports whether a path is the same whoever follows it: LiveKit
+// replaces variables and ~ in the path of its key file.
+func isPlainPath(name string) bool { return path.IsAbs(name) && !strings.Contains(name, "$") }
+
+// parseKeys reads keys as LiveKit does: the first document, a mapping of texts.
+func parseKeys(text []byte) (keys map[string]string, fault string) {
+	if err := yaml.Unmarshal(text, &keys); err != nil {
+		return nil, "it is no mapping of keys to secrets (" + lineOf(err) + ")"
+	}
+	if len(keys) == 0 {
+		return nil, "it holds no key"
+	}
+	return keys, ""
+}
+
+// effectiveKeys are those that LiveKit takes of its files, and where they stand.
+func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
+	if c.keyFile.name != "" {
+		return c.keyFile.keys, c.keyFile.name
+	}
+	return c.Keys, "livekit.yaml"
+}
+
+// everySecret yields the secrets of both files, also those that do not count.
+func (c *livekitConfig) everySecret() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, keys := range []map[string]string{c.Keys, c.keyFile.keys} {
+			for _, text := range keys {
+				if !yield(text) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// secretFiles are the files of which LiveKit looks at the mode.
+func (c *livekitConfig) secretFiles() []string {
+	list := []string{c.KeyFile}
+	for _, server := range c.RTC.TURNServers {
+		list = append(list, server.SecretFile)
+	}
+	return list
+}
+
+// openToOthers are the rights with which LiveKit refuses a file of secrets.
+const openToOthers fs.FileMode = 0o007
+
+// judgeModes finds a file of secrets that others than its owner and its group may
+// read. What is not here cannot be judged.
+func (e *exam) judgeModes(c *livekitConfig) Finding {
+	for _, name := range c.secretFiles() {
+		info, err := e.look.Stat(name)
+		if err != nil || !isPlainPath(name) || info.Mode()&openToOthers == 0 {
+			continue
+		}
+		return found("livekit-secret-file-open", vars{"file": clip(name), "group": fmt.Sprint(e.look.Group)}, "%s has the mode %04o", clip(name), info.Mode().Perm())
+	}
+	return Finding{}
+}
