@@ -132,20 +132,22 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // sfu
-// sfu fails | rooms
+// sfu fails | restarts | rooms
 //
-// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, or
-// prints its rooms.
+// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, restart
+// without its rooms, or prints its rooms.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
 	case neg || l.sfu == nil && what != "":
-		ts.Fatalf("usage: sfu [fails | rooms]")
+		ts.Fatalf("usage: sfu [fails | restarts | rooms]")
 	case what == "":
 		l.sfu = sfutest.NewServer(scriptKey)
 		ts.Setenv("LIVEKIT_URL", l.sfu.URL())
 	case what == "fails":
 		l.sfu.FailAlways(sfutest.Status(http.StatusBadGateway))
+	case what == "restarts":
+		l.sfu.Restart()
 	case what == "rooms":
 		fmt.Fprintln(ts.Stdout(), len(l.sfu.Rooms()), "rooms")
 		for _, room := range l.sfu.Rooms() {

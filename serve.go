@@ -81,7 +81,9 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logSt
 	}
 	log.Info("listening", "address", addressOf(listener))
 
-	h := newHandler(&cfg, log, counters, kept, logStatus)
+	rooms, endRooms := startRooms(&cfg, counters)
+	defer endRooms()
+	h := newHandler(&cfg, log, counters, kept, rooms, logStatus)
 	server := newServer(h.Routes(), log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)

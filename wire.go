@@ -16,10 +16,10 @@ import (
 )
 
 // newHandler puts the packages together as cfg says.
-func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, l *leaves, logStatus func() logqueue.Status) *handler.Handler {
+func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, l *leaves, rooms *sfu.Rooms, logStatus func() logqueue.Status) *handler.Handler {
 	h := &handler.Handler{
 		Verifier: newVerifier(cfg, counters),
-		Rooms:    sfu.NewRooms(newSFUClient(cfg, counters)),
+		Rooms:    rooms,
 		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
 
 		URL:                  cfg.LivekitURL,

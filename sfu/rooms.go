@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -27,18 +28,27 @@ type Creator interface {
 // Rooms makes sure that rooms exist before tokens for them are issued, with as
 // few calls as possible. It may be used by several goroutines at once.
 type Rooms struct {
-	creator Creator
-	calls   singleflight.Group // by room
-	// confirmed holds when the call that found or made a room was sent, not
-	// when its answer came: the SFU may have looked as early as that, and the
-	// room's clocks (300 s from its creation, 20 s from the last departure)
-	// run since then. CreateRoom does not restart them.
-	confirmed *lru.Cache[Room, time.Time]
+	creator   Creator
+	calls     singleflight.Group // by room
+	confirmed *lru.Cache[Room, confirmation]
+	// life is the number of the connection that Watch holds, disconnected while
+	// there is none, and 0 without Watch.
+	life atomic.Int64
+}
+
+// confirmation is what is remembered of a room that the SFU found or made.
+type confirmation struct {
+	// sent is when it was asked, not when the answer came: the SFU may have
+	// looked as early as that, and the room's clocks (300 s from its creation,
+	// 20 s from the last departure) run since then. CreateRoom does not restart
+	// them.
+	sent time.Time
+	life int64 // then
 }
 
 // NewRooms returns Rooms that asks creator.
 func NewRooms(creator Creator) *Rooms {
-	confirmed, err := lru.New[Room, time.Time](maxConfirmed)
+	confirmed, err := lru.New[Room, confirmation](maxConfirmed)
 	if err != nil {
 		panic(err) // its only error is a size below 1
 	}
@@ -46,7 +56,8 @@ func NewRooms(creator Creator) *Rooms {
 }
 
 // Ensure returns nil when room exists on the SFU: because the SFU confirmed it
-// in a call sent less than 5 s ago, or because it does so now. Requests for one
+// in a call sent less than 5 s ago, or because it does so now; with [Rooms.Watch]
+// what it said before its connection broke is forgotten. Requests for one
 // room at one time share a call, which no single caller's ctx ends; a caller
 // whose ctx ends returns at once. A failure is told to all who waited for it
 // and then forgotten. Errors are an [*Error].
@@ -74,17 +85,55 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 }
 
 func (r *Rooms) isConfirmed(room Room) bool {
-	sent, ok := r.confirmed.Peek(room) // a read lock; order by use is worth nothing here
-	return ok && time.Since(sent) < memory
+	c, ok := r.confirmed.Peek(room) // a read lock; order by use is worth nothing here
+	life := r.life.Load()
+	return ok && c.life == life && life != disconnected && time.Since(c.sent) < memory
 }
 
 func (r *Rooms) create(ctx context.Context, room Room) error {
-	sent := time.Now()
+	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		return err
 	}
-	r.confirmed.Add(room, sent)
+	r.confirmed.Add(room, asked)
 	return nil
+}
+
+// Holder holds a connection to the SFU until that ends or ctx does, and calls
+// opened when it is there. An error says that there was none; [Client] is one.
+type Holder interface {
+	Hold(ctx context.Context, opened func()) error
+}
+
+// disconnected is the life of Rooms while Watch has no connection.
+const disconnected = -1
+
+// Pauses between two connections of Watch: after one that had lasted longer than
+// the long pause, and after any other.
+const (
+	reconnectSoon  = 100 * time.Millisecond
+	reconnectLater = time.Second
+)
+
+// Watch holds a connection to the SFU until ctx ends. Whenever it breaks, all
+// rooms count as unconfirmed, and so they do while there is none: an SFU without
+// Redis that restarts has no rooms, and a client that comes with a token for a
+// room that is not there gives up. Call it once.
+func (r *Rooms) Watch(ctx context.Context, holder Holder) {
+	r.life.Store(disconnected)
+	for life := int64(1); ctx.Err() == nil; life++ {
+		began := time.Now()
+		err := holder.Hold(ctx, func() { r.life.Store(life) })
+		r.life.Store(disconnected)
+		pause := reconnectLater
+		if err == nil && time.Since(began) > reconnectLater {
+			pause = reconnectSoon
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 // abandoned is the error of a caller that did not wait for the answer.

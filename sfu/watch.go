@@ -43,7 +43,10 @@ const lineTime = 5 * time.Second
 // nothing: an SFU that dies, and is back before anybody asked, has ended its
 // connections all the same. So does a proxy that is tired of an idle one. The
 // error is nil if there was a connection.
-func (c *Client) Watch(ctx context.Context) error {
+func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}) }
+
+// Hold is Watch that calls opened once there is a connection.
+func (c *Client) Hold(ctx context.Context, opened func()) error {
 	conn, err := c.line.open(ctx)
 	if err != nil {
 		return c.explain("Watch", &url.Error{Op: "Watch", URL: c.url, Err: err}, "")
@@ -51,6 +54,7 @@ func (c *Client) Watch(ctx context.Context) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	opened()
 	_, _ = conn.Read(make([]byte, 1)) // whatever comes, an end or a word, nobody asked for it
 	return nil
 }

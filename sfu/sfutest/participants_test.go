@@ -195,7 +195,7 @@ func TestDownAndForgetful(t *testing.T) {
 	if s.Vanish("call", "alice") == "" || len(s.Rooms()) != 2 {
 		t.Error("it has forgotten, which nobody asked for")
 	}
-	s.Forget()
+	s.Restart()
 	if len(s.Rooms()) != 0 || s.Join("call", "alice") != nil {
 		t.Error("it remembers")
 	}

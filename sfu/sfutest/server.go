@@ -59,6 +59,15 @@ func (s *Server) Down() {
 	h.Close()
 }
 
+// Restart has the server forget all, as one without Redis does, and cuts its
+// connections. It is back at once.
+func (s *Server) Restart() {
+	s.Forget()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.http.CloseClientConnections()
+}
+
 // URL returns what clients of the SFU are told: "ws://127.0.0.1:PORT".
 func (s *Server) URL() string { return "ws://" + s.address }
 

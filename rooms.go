@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/sfu"
+)
+
+// startRooms returns what makes rooms on the SFU. It watches the SFU until end is
+// called.
+func startRooms(cfg *config.Config, counters *metrics.Metrics) (rooms *sfu.Rooms, end func()) {
+	client := newSFUClient(cfg, counters)
+	rooms = sfu.NewRooms(client)
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { rooms.Watch(ctx, client) })
+	return rooms, func() {
+		cancel()
+		watching.Wait()
+	}
+}

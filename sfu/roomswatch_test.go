@@ -1,0 +1,156 @@
+package sfu_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// connections is an SFU that accepts or refuses connections, and ends them.
+type connections struct {
+	refuses atomic.Bool
+	end     chan struct{}
+	opened  atomic.Int64
+}
+
+func (c *connections) Hold(ctx context.Context, opened func()) error {
+	if c.refuses.Load() {
+		return errors.New("refused")
+	}
+	c.opened.Add(1)
+	opened()
+	select {
+	case <-c.end:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// watching has rooms watch an SFU for as long as the test takes.
+func watching(t *testing.T) (*sfu.Rooms, *creator, *connections) {
+	t.Helper()
+	asked, line := &creator{}, &connections{end: make(chan struct{})}
+	rooms := sfu.NewRooms(asked)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		rooms.Watch(ctx, line)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	synctest.Wait()
+	return rooms, asked, line
+}
+
+func TestWatchedRoomsAreForgottenWithTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rooms, asked, line := watching(t)
+		ensure(t, rooms, true)
+		ensure(t, rooms, false)
+		time.Sleep(2 * time.Second)
+		line.end <- struct{}{}
+		synctest.Wait()
+		ensure(t, rooms, true) // while there is no connection
+		ensure(t, rooms, true)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		ensure(t, rooms, true)
+		ensure(t, rooms, false)
+		asked.wantCalls(t, 4)
+	})
+}
+
+// What was asked before the connection broke may be answered after it.
+func TestWatchedRoomsForgetWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rooms, asked, line := watching(t)
+		asked.takes = 3 * time.Second
+		go func() {
+			time.Sleep(2 * time.Second)
+			line.end <- struct{}{}
+		}()
+		ensure(t, rooms, true)
+		asked.takes = 0
+		ensure(t, rooms, true)
+		ensure(t, rooms, false)
+	})
+}
+
+// An SFU that comes and goes several times is noticed each time.
+func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rooms, asked, line := watching(t)
+		line.refuses.Store(true)
+		line.end <- struct{}{}
+		for range 5 {
+			time.Sleep(900 * time.Millisecond)
+			ensure(t, rooms, true)
+			ensure(t, rooms, true)
+		}
+		line.refuses.Store(false)
+		time.Sleep(time.Second)
+		ensure(t, rooms, true)
+		ensure(t, rooms, false)
+		asked.wantCalls(t, 11)
+		if got := line.opened.Load(); got != 2 {
+			t.Errorf("got %d connections, want 2", got)
+		}
+	})
+}
+
+// A proxy that ends each connection at once is not asked for more than one a
+// second.
+func TestWatchIsPatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, line := watching(t)
+		close(line.end)
+		time.Sleep(time.Minute)
+		if got := line.opened.Load(); got < 60 || got > 62 {
+			t.Errorf("got %d connections in a minute, want 60", got)
+		}
+	})
+}
+
+// The real thing: the SFU is away for a moment and has lost its rooms.
+func TestWatchedRoomsAndARestart(t *testing.T) {
+	client, server := start(t)
+	rooms := sfu.NewRooms(client)
+	ctx, cancel := context.WithCancel(t.Context())
+	opened, ended := make(chan struct{}, 10), make(chan struct{})
+	go func() {
+		defer close(ended)
+		rooms.Watch(ctx, holding{client, opened})
+	}()
+	<-opened
+	ensure(t, rooms, true)
+	ensure(t, rooms, false)
+	server.Restart()
+	<-opened
+	ensure(t, rooms, true)
+	if got := len(server.Rooms()); got != 1 {
+		t.Errorf("got %d rooms, want one", got)
+	}
+	cancel()
+	<-ended
+}
+
+// holding tells when there is a connection.
+type holding struct {
+	*sfu.Client
+	opened chan<- struct{}
+}
+
+func (h holding) Hold(ctx context.Context, opened func()) error {
+	return h.Client.Hold(ctx, func() {
+		opened()
+		h.opened <- struct{}{}
+	})
+}
