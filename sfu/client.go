@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,6 +24,9 @@ const (
 	// that everybody left.
 	emptyTimeout     = 5 * time.Minute
 	departureTimeout = 20 * time.Second
+
+	// nodeTime is how often a LiveKit node says to the others that it is there.
+	nodeTime = 2 * time.Second
 )
 
 // Client calls the Room API of one SFU. It may be used by several goroutines
@@ -54,7 +58,33 @@ func NewClient(api *url.URL, key Key, client *http.Client) *Client {
 // the number of participants, 300 s until an unused room closes, and 20 s
 // after the last participant left. A room that exists already stays as it is,
 // with its clocks. It takes at most 10 s; an error is an [*Error].
+//
+// An SFU may have no node for the room, for a moment: it has just started, its
+// Redis was emptied, or the node died. A room that is there all the same is good
+// enough, as a client that joins moves it to a node. Else CreateRoom asks once
+// more, after 2 s.
 func (c *Client) CreateRoom(ctx context.Context, room Room) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := c.createRoom(ctx, room)
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Cause != CauseNoNode {
+		return err
+	}
+	if since, unknown := c.RoomSince(ctx, room); unknown == nil && !since.IsZero() {
+		return nil
+	}
+	if deadline, _ := ctx.Deadline(); time.Until(deadline) <= nodeTime {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return err
+	case <-time.After(nodeTime):
+		return c.createRoom(ctx, room)
+	}
+}
+
+func (c *Client) createRoom(ctx context.Context, room Room) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
 		answer, err := c.rooms.CreateRoom(ctx, &livekit.CreateRoomRequest{

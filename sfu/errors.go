@@ -26,6 +26,7 @@ const (
 	CauseNotFound     = "not_found"    // no LiveKit there, or a proxy without /twirp
 	CauseRedirect     = "redirect"     // the API is at another URL
 	CauseNotTwirp     = "not_twirp"    // something else answers
+	CauseNoNode       = "no_node"      // LiveKit is there, but no node of it for this call
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
 
@@ -38,6 +39,7 @@ var remedies = map[string]string{
 	CauseNotFound:     "this must be LiveKit's URL, and a proxy before it must pass /twirp on",
 	CauseRedirect:     "the SFU's API must be at this very URL",
 	CauseNotTwirp:     "something other than LiveKit answers at this URL",
+	CauseNoNode:       "it starts just now, a node of it has died, or its machine is too busy: see limit and node_selector in livekit.yaml",
 	CauseCanceled:     "",
 	CauseStatus:       "",
 	CauseUnauthorized: "the API key and its secret must be those of the SFU",
@@ -148,6 +150,8 @@ func isTLS(err error) bool {
 // what the generated client made of any other status than 200.
 func judgeAnswer(answer twirp.Error) string {
 	switch status := answer.Meta("status_code"); {
+	case isNoNode(answer):
+		return CauseNoNode
 	case status == "" && answer.Code() == twirp.Unauthenticated, status == "401":
 		return CauseUnauthorized
 	case status == "" && answer.Code() == twirp.BadRoute, status == "404", status == "405":
@@ -156,6 +160,16 @@ func judgeAnswer(answer twirp.Error) string {
 		return CauseRedirect
 	}
 	return CauseStatus
+}
+
+// isNoNode reports whether LiveKit says that it has no node for the call, or that
+// the node does not answer; the latter takes it 3 s.
+func isNoNode(answer twirp.Error) bool {
+	if !isTwirp(answer) {
+		return false
+	}
+	// LiveKit v1.13.5 has no better code for it than "unknown".
+	return strings.Contains(answer.Msg(), "could not find any available nodes") || isUnanswered(answer)
 }
 
 // isTwirp reports whether err is an error of the Twirp protocol that was sent by

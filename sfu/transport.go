@@ -29,16 +29,17 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the answer to req may take longer than patience, as
-// LiveKit gives a node 3.0 s: it is not repeated on another connection.
+// waits reports whether the answer to req may take longer than patience, also in
+// a short time: it is not repeated on another connection.
 func waits(req *http.Request) bool { return path.Base(req.URL.Path) == "UpdateSubscriptions" }
 
 // patience is how long a reused connection may stay silent before the call is
 // repeated on a fresh one, for which it leaves the most of a short deadline. A
 // peer that vanished without a word (its container was replaced) is not noticed
-// by TCP for minutes.
+// by TCP for minutes. LiveKit itself is silent for 3.0 s when another node of it
+// does not answer; given all of a call's time, that is no dead connection.
 func patience(ctx context.Context) time.Duration {
-	const longest = 3 * time.Second
+	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return longest

@@ -104,7 +104,7 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	case errors.Is(err, errSilent):
 		return nil, silence(ctx)
 	case err != nil:
-		return nil, twirp.InternalErrorWith(err)
+		return nil, twirp.NewError(twirp.Unknown, err.Error())
 	}
 	return message(room), nil
 }

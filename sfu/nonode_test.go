@@ -1,0 +1,127 @@
+package sfu_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+var noNodes = sfutest.TwirpError("unknown", "could not find any available nodes")
+
+// wantCreated creates "room" and checks how long that takes, and with how many calls.
+func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time.Duration, calls int) {
+	t.Helper()
+	start, before := time.Now(), fake.Calls("CreateRoom")
+	err := client.CreateRoom(t.Context(), "room")
+	if took := time.Since(start); err != nil || took != after {
+		t.Errorf("CreateRoom: got %v after %s, want nil after %s", err, took, after)
+	}
+	if got := fake.Calls("CreateRoom") - before; got != calls {
+		t.Errorf("got %d calls of CreateRoom, want %d", got, calls)
+	}
+}
+
+// LiveKit that has just started, or whose Redis was emptied, knows of no node
+// for a moment.
+func TestCreateRoomWaitsForANode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key, "a")
+		fake.Flush()
+		client, _ := inMemory(t, fake)
+		wantCreated(t, client, fake, 2*time.Second, 2)
+		if rooms := fake.Rooms(); len(rooms) != 1 {
+			t.Errorf("got %v, want one room", rooms)
+		}
+	})
+}
+
+// A client can go to a room that is there, whatever the nodes do.
+func TestCreateRoomFindsItWithoutANode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, fake, _ := onNodes(t)
+		fake.FailNext(noNodes)
+		wantCreated(t, client, fake, 0, 1)
+	})
+}
+
+func TestCreateRoomAfterTheDeathOfItsNode(t *testing.T) {
+	for name, c := range map[string]struct {
+		dead  time.Duration // since when
+		takes time.Duration
+		calls int
+	}{
+		"just now":  {0, 3 * time.Second, 1},
+		"5 s ago":   {5 * time.Second, 0, 1},
+		"a day ago": {24 * time.Hour, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, fake, _ := onNodes(t)
+				fake.Node("a").Kill()
+				time.Sleep(c.dead)
+				wantCreated(t, client, fake, c.takes, c.calls)
+			})
+		})
+	}
+}
+
+// A new room may be meant for a node that died just now.
+func TestCreateRoomOnADeadNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key, "a", "b")
+		client, _ := inMemory(t, fake)
+		if err := client.Ping(t.Context()); err != nil { // a connection to be used again
+			t.Fatal(err)
+		}
+		fake.Node("a").Kill()
+		wantCreated(t, client, fake, 5*time.Second, 2)
+	})
+}
+
+func TestCreateRoomWithoutANode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailNext(noNodes, nil, noNodes)
+		client, _ := inMemory(t, fake)
+		start := time.Now()
+		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseNoNode)
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("took %s, want 2 s", took)
+		}
+	})
+}
+
+// The caller's time is not spent on waiting for nothing.
+func TestCreateRoomWithoutANodeInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailNext(noNodes)
+		client, _ := inMemory(t, fake)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		wantCause(t, client.CreateRoom(ctx, "room"), sfu.CauseNoNode)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("took %s, want no time", took)
+		}
+	})
+}
+
+// With all that goes wrong it ends in time.
+func TestCreateRoomIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := sfutest.New(key)
+		fake.FailNext(noNodes, nil)
+		fake.FailAlways(sfutest.Hang())
+		client, _ := inMemory(t, fake)
+		start := time.Now()
+		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseTimeout)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("took %s, want 10 s", took)
+		}
+	})
+}
