@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -105,7 +106,7 @@ func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (r
 // other words for a node that took the call and then failed.
 func isUnanswered(err error) bool {
 	answer, ok := errors.AsType[twirp.Error](err)
-	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && answer.Msg() == "no response from servers"
+	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && strings.HasSuffix(answer.Msg(), "no response from servers")
 }
 
 // Ping asks the SFU for a room that does not exist, to learn whether it

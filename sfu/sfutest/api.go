@@ -122,13 +122,16 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
+// wrapped begins the texts of LiveKit's errors that have a code of their own.
+const wrapped = "twirp error unknown: "
+
 // silence waits as LiveKit does for a node that does not answer.
 func silence(ctx context.Context) error {
 	select {
 	case <-time.After(silentTime):
 	case <-ctx.Done():
 	}
-	return twirp.NewError(twirp.Unavailable, errSilent.Error())
+	return twirp.NewError(twirp.Unavailable, wrapped+errSilent.Error())
 }
 
 // DeleteRoom ends a room; that there is none is no error here.
@@ -164,7 +167,7 @@ func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIde
 			return p, nil
 		}
 	}
-	return nil, twirp.NotFoundError("participant does not exist")
+	return nil, twirp.NotFoundError(wrapped + "participant does not exist")
 }
 
 // ListParticipants answers a room that is missing with an empty list.
