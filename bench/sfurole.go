@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -13,16 +14,20 @@ import (
 // The methods it does not have are never called.
 type roomCounter struct {
 	livekit.RoomService
-	created atomic.Int64
+	asked atomic.Int64
 }
 
-// CreateRoom answers as the SFU does for a room that exists already.
-func (c *roomCounter) CreateRoom(_ context.Context, r *livekit.CreateRoomRequest) (*livekit.Room, error) {
-	c.created.Add(1)
-	return &livekit.Room{Sid: "RM_bench", Name: r.Name, EmptyTimeout: r.EmptyTimeout}, nil
+// ListRooms answers for rooms that exist.
+func (c *roomCounter) ListRooms(_ context.Context, r *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
+	c.asked.Add(1)
+	answer := &livekit.ListRoomsResponse{}
+	for _, name := range r.Names {
+		answer.Rooms = append(answer.Rooms, &livekit.Room{Sid: "RM_bench", Name: name, CreationTime: time.Now().Unix()})
+	}
+	return answer, nil
 }
 
-func (c *roomCounter) counts() any { return counts{Requests: c.created.Load()} }
+func (c *roomCounter) counts() any { return counts{Requests: c.asked.Load()} }
 
 func serveSFU() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -59,19 +59,22 @@ func NewClient(api *url.URL, key Key, client *http.Client) *Client {
 // after the last participant left. A room that exists already stays as it is,
 // with its clocks. It takes at most 10 s; an error is an [*Error].
 //
-// An SFU may have no node for the room, for a moment: it has just started, its
-// Redis was emptied, or the node died. A room that is there all the same is good
-// enough, as a client that joins moves it to a node. Else CreateRoom asks once
-// more, after 2 s.
+// A room that is there is not made again, even if its node is dead: a client that
+// joins moves it to another node. LiveKit's CreateRoom would do that at once, and
+// end a room that is older than 300 s within a second, unless somebody joins it.
+//
+// An SFU may have no node for a room for a moment: it has just started, its Redis
+// was emptied, or the node died. Then CreateRoom asks once more, after 2 s.
 func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := c.createRoom(ctx, room)
-	if failed, ok := errors.AsType[*Error](err); !ok || failed.Cause != CauseNoNode {
+	since, err := c.RoomSince(ctx, room)
+	if err != nil || !since.IsZero() {
 		return err
 	}
-	if since, unknown := c.RoomSince(ctx, room); unknown == nil && !since.IsZero() {
-		return nil
+	err = c.createRoom(ctx, room)
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Cause != CauseNoNode {
+		return err
 	}
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) <= nodeTime {
 		return err

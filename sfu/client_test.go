@@ -39,7 +39,7 @@ func TestCreateRoom(t *testing.T) {
 func TestAPIToken(t *testing.T) {
 	client, server := start(t)
 	var header string
-	server.FailNext(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	server.FailNext(nil, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		header = r.Header.Get("Authorization")
 		if _, sent := r.Header["Idempotency-Key"]; sent {
 			t.Error("the SFU got an Idempotency-Key")
@@ -92,16 +92,16 @@ func TestPrivateCA(t *testing.T) {
 	roots.AddCert(server.Certificate())
 	trusting := sfu.NewHTTPClient(roots)
 	defer trusting.CloseIdleConnections()
-	if err := sfu.NewClient(api, key, trusting).CreateRoom(t.Context(), "room"); err != nil {
+	if err := sfu.NewClient(api, key, trusting).Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	wantCause(t, sfu.NewClient(api, key, httpClient(t)).CreateRoom(t.Context(), "room"), sfu.CauseTLS)
+	wantCause(t, sfu.NewClient(api, key, httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
 }
 
 func TestConnectionIsReused(t *testing.T) {
 	client, server := start(t)
 	for range 20 {
-		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		if err := client.Ping(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestConnectionIsReusedAfterErrors(t *testing.T) {
 	client, server := start(t)
 	server.FailAlways(sfutest.Status(http.StatusBadGateway))
 	for range 5 {
-		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseStatus)
+		wantCause(t, client.Ping(t.Context()), sfu.CauseStatus)
 	}
 	if got := server.Connections(); got != 1 {
 		t.Errorf("5 calls took %d connections, want 1", got)
@@ -130,7 +130,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
-				if err := client.CreateRoom(t.Context(), "room"); err != nil {
+				if err := client.Ping(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -148,7 +148,7 @@ func TestTimeout(t *testing.T) {
 		fake.FailAlways(sfutest.Hang())
 		client, _ := inMemory(t, fake)
 		start := time.Now()
-		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseTimeout)
+		wantCause(t, client.Ping(t.Context()), sfu.CauseTimeout)
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("took %s, want 10 s", took)
 		}
@@ -166,7 +166,7 @@ func TestDeadConnection(t *testing.T) {
 		client, network := inMemory(t, fake)
 		for i, want := range []time.Duration{0, patience, 0} {
 			start := time.Now()
-			if err := client.CreateRoom(t.Context(), "room"); err != nil {
+			if err := client.Ping(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); took != want {
@@ -188,7 +188,7 @@ func TestDeadPool(t *testing.T) {
 			var wg sync.WaitGroup
 			for range n {
 				wg.Go(func() {
-					if err := client.CreateRoom(t.Context(), "room"); err != nil {
+					if err := client.Ping(t.Context()); err != nil {
 						t.Error(err)
 					}
 				})
@@ -216,10 +216,10 @@ func TestSlowAnswer(t *testing.T) {
 		fake := sfutest.New(key)
 		fake.FailAlways(sfutest.Delay(9 * time.Second))
 		client, _ := inMemory(t, fake)
-		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		if err := client.Ping(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := fake.Calls("CreateRoom"); got != 1 {
+		if got := fake.Calls("ListRooms"); got != 1 {
 			t.Errorf("%d calls, want 1", got)
 		}
 	})
@@ -230,7 +230,7 @@ func TestClosedConnection(t *testing.T) {
 	client, server := start(t)
 	server.FailNext(nil, sfutest.Drop(), nil)
 	for range 2 {
-		if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		if err := client.Ping(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -248,9 +248,9 @@ func TestObserve(t *testing.T) {
 		}
 		var got []call
 		client.Observe = func(op string, d time.Duration, err error) { got = append(got, call{op, d, err}) }
-		client.CreateRoom(t.Context(), "room")
-		failed := client.CreateRoom(t.Context(), "room")
-		want := []call{{"CreateRoom", 2 * time.Second, nil}, {"CreateRoom", 0, failed}}
+		client.Ping(t.Context())
+		failed := client.Ping(t.Context())
+		want := []call{{"ListRooms", 2 * time.Second, nil}, {"ListRooms", 0, failed}}
 		if failed == nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 			t.Errorf("observed %v, want %v", got, want)
 		}
@@ -263,7 +263,7 @@ func TestPlainHTTPClient(t *testing.T) {
 	defer server.Close()
 	before := http.DefaultTransport
 	plain := &http.Client{}
-	if err := sfu.NewClient(server.APIURL(), key, plain).CreateRoom(t.Context(), "room"); err != nil {
+	if err := sfu.NewClient(server.APIURL(), key, plain).Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if http.DefaultTransport != before || plain.Transport != nil || plain.CheckRedirect != nil {
@@ -277,8 +277,8 @@ func TestPlainHTTPClient(t *testing.T) {
 func wantCause(t *testing.T, err error, cause string) {
 	t.Helper()
 	var failed *sfu.Error
-	if !errors.As(err, &failed) || failed.Cause != cause || failed.Op != "CreateRoom" {
-		t.Errorf("got %v, want CreateRoom: %s", err, cause)
+	if !errors.As(err, &failed) || failed.Cause != cause {
+		t.Errorf("got %v, want %s", err, cause)
 		return
 	}
 	if strings.Contains(err.Error(), apiSecret) {

@@ -39,31 +39,21 @@ func TestCreateRoomWaitsForANode(t *testing.T) {
 	})
 }
 
-// A client can go to a room that is there, whatever the nodes do.
-func TestCreateRoomFindsItWithoutANode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, fake, _ := onNodes(t)
-		fake.FailNext(noNodes)
-		wantCreated(t, client, fake, 0, 1)
-	})
-}
-
-func TestCreateRoomAfterTheDeathOfItsNode(t *testing.T) {
-	for name, c := range map[string]struct {
-		dead  time.Duration // since when
-		takes time.Duration
-		calls int
-	}{
-		"just now":  {0, 3 * time.Second, 1},
-		"5 s ago":   {5 * time.Second, 0, 1},
-		"a day ago": {24 * time.Hour, 0, 1},
-	} {
+// A client can go to a room that is there, whatever became of its node. Made
+// again, an old room would end within a second.
+func TestCreateRoomLeavesARoomAlone(t *testing.T) {
+	for name, dead := range map[string]time.Duration{"just now": 0, "5 s ago": 5 * time.Second, "a day ago": 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, fake, _ := onNodes(t)
+				time.Sleep(time.Hour)
 				fake.Node("a").Kill()
-				time.Sleep(c.dead)
-				wantCreated(t, client, fake, c.takes, c.calls)
+				time.Sleep(dead)
+				wantCreated(t, client, fake, 0, 0)
+				time.Sleep(5 * time.Second)
+				if fake.Join("room", identity) == nil {
+					t.Error("the room is not there any more")
+				}
 			})
 		})
 	}
@@ -85,7 +75,7 @@ func TestCreateRoomOnADeadNode(t *testing.T) {
 func TestCreateRoomWithoutANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
-		fake.FailNext(noNodes, nil, noNodes)
+		fake.FailNext(nil, noNodes, noNodes)
 		client, _ := inMemory(t, fake)
 		start := time.Now()
 		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseNoNode)
@@ -99,7 +89,7 @@ func TestCreateRoomWithoutANode(t *testing.T) {
 func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
-		fake.FailNext(noNodes)
+		fake.FailNext(nil, noNodes)
 		client, _ := inMemory(t, fake)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -115,7 +105,7 @@ func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 func TestCreateRoomIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
-		fake.FailNext(noNodes, nil)
+		fake.FailNext(nil, noNodes)
 		fake.FailAlways(sfutest.Hang())
 		client, _ := inMemory(t, fake)
 		start := time.Now()
