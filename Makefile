@@ -25,8 +25,9 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -shuffle=on . ./stack
 
-test-redis: ## the Redis store on a real Redis, with faults and replicas: needs redis-server
+test-redis: ## the Redis store on a real Redis, with faults and replicas, and LiveKit's nodes on one: needs redis-server
 	$(GO) test $(RACE) -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
+	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 8 -run '^TestNodeFacts' .
 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh

@@ -74,6 +74,18 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
+// sharing has LiveKit be a node of those that have this Redis.
+func sharing(config []byte, redis string) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	if err := set(doc, redis, "redis.address"); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(doc)
+}
+
 // overTCP gives one of the media ports to ICE over TCP.
 func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any

@@ -1,7 +1,11 @@
 package stack
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,7 +28,7 @@ func (r *Redis) Start(ctx context.Context) error {
 	if _, err := r.Address(); err != nil {
 		return err
 	}
-	directory := filepath.Join(r.Host.Dir, r.name())
+	directory := r.directory()
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return err
 	}
@@ -39,6 +43,8 @@ func (r *Redis) Start(ctx context.Context) error {
 	}
 	return r.process.await(ctx, func() bool { return listens(ctx, r.address) })
 }
+
+func (r *Redis) directory() string { return filepath.Join(r.Host.Dir, r.name()) }
 
 func (r *Redis) name() string {
 	if r.Name == "" {
@@ -60,6 +66,40 @@ func (r *Redis) Address() (string, error) {
 
 // URL is what LIVEKIT_REDIS_URL takes.
 func (r *Redis) URL() string { return "redis://" + r.address + "/0" }
+
+// Flush removes everything that Redis holds.
+func (r *Redis) Flush(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	if _, err := io.WriteString(conn, "FLUSHALL\r\n"); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && answer != "+OK\r\n" {
+		err = fmt.Errorf("redis: FLUSHALL: %q", answer)
+	}
+	return err
+}
+
+// Save copies Redis' files to a directory of that name beside its own.
+func (r *Redis) Save(name string) error {
+	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
+}
+
+// Restore gives a stopped Redis the files of an earlier Save; without a name it
+// has none.
+func (r *Redis) Restore(name string) error {
+	if err := os.RemoveAll(r.directory()); err != nil || name == "" {
+		return err
+	}
+	return os.CopyFS(r.directory(), os.DirFS(filepath.Join(r.Host.Dir, name)))
+}
 
 // Stop asks Redis to end, and returns how it did.
 func (r *Redis) Stop() error { return r.process.stop(patience{kill: 5 * time.Second}) }

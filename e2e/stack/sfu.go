@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type SFU struct {
 	// MediaRelay has it tell clients 127.0.0.2 and one UDP port, where nobody
 	// is until a relay listens there. It receives at 127.0.0.1 and that port.
 	MediaRelay bool
+
+	// Redis, when set, is the address of the Redis that it shares with others.
+	Redis string
 
 	// TCP has it take media over TCP as well. LiveKit binds that port on every
 	// address.
@@ -68,6 +72,13 @@ func (s *SFU) name() string {
 	return s.Name
 }
 
+// Address reserves the SFU's address, so that others can be told of it before it
+// starts.
+func (s *SFU) Address() (string, error) {
+	err := s.reserve()
+	return loopback(s.ports.http), err
+}
+
 func (s *SFU) reserve() error {
 	if s.ports.http != 0 {
 		return nil
@@ -99,6 +110,9 @@ func (s *SFU) arguments() ([]string, error) {
 		return nil, err
 	}
 	content, err := deploy(example, s.ports, s.Webhook)
+	if err == nil && s.Redis != "" {
+		content, err = sharing(content, s.Redis)
+	}
 	if err == nil && s.TCP {
 		content, err = overTCP(content, s.ports)
 	}
@@ -142,6 +156,10 @@ func (s *SFU) Stop() error {
 	}
 	return err
 }
+
+// Drain asks the SFU to end once its participants have left, and does not wait
+// for that. New rooms go to other nodes.
+func (s *SFU) Drain() { s.process.signal(syscall.SIGTERM) }
 
 // StopLikeDocker has the SFU wait for its participants to leave, which they do
 // not, and then ends it: `docker stop`, with a shorter wait.
