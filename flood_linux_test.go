@@ -60,10 +60,15 @@ func buildBinary(t *testing.T, path string) {
 // startBinary builds the program and starts it.
 func startBinary(t *testing.T, overrides string) *service {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "matrixrtc-auth")
+	binary := filepath.Join(t.TempDir(), "matrixrtc-auth")
 	buildBinary(t, binary)
-	s := &service{cmd: exec.Command(binary), log: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	return startProgram(t, binary, overrides)
+}
+
+// startProgram starts the program, with more of an environment than it needs.
+func startProgram(t *testing.T, binary, overrides string, more ...string) *service {
+	t.Helper()
+	s := &service{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +80,7 @@ func startBinary(t *testing.T, overrides string) *service {
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + overrides,
 		"LIVEKIT_JWT_BIND=127.0.0.1:0",
 	}
+	s.cmd.Env = append(s.cmd.Env, more...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

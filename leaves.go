@@ -14,6 +14,7 @@ import (
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
 	"matrixrtc-auth/leave/keeper"
@@ -53,7 +54,7 @@ const (
 // openLeaves opens the store and puts a keeper before it; nil if delegation is
 // off. It takes some seconds at most, or the 15 s that another process may take
 // to give up the file.
-func openLeaves(ctx context.Context, cfg *config.Config, log *slog.Logger, counters *metrics.Metrics) (*leaves, error) {
+func openLeaves(ctx context.Context, cfg *config.Config, strangers *outbound.Pool, log *slog.Logger, counters *metrics.Metrics) (*leaves, error) {
 	if !cfg.Delegation {
 		return nil, nil
 	}
@@ -62,7 +63,7 @@ func openLeaves(ctx context.Context, cfg *config.Config, log *slog.Logger, count
 		kind:   cfg.Store.Kind,
 		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs},
 		named:  cfg.FullAccess,
-		events: newDelayedEvents(cfg, log),
+		events: newDelayedEvents(cfg, strangers, log),
 		log:    log,
 	}
 	if err := l.openStore(ctx, cfg); err != nil {
@@ -139,9 +140,10 @@ func holder() string {
 }
 
 // newDelayedEvents manages events by the same rules, but over connections of
-// its own: what waits for a slow homeserver here holds up no token.
-func newDelayedEvents(cfg *config.Config, log *slog.Logger) *matrix.DelayedEvents {
-	named, other := newTransports(cfg)
+// its own: what waits for a slow homeserver here holds up no token. What
+// strangers' handshakes may leave in memory is bounded together.
+func newDelayedEvents(cfg *config.Config, strangers *outbound.Pool, log *slog.Logger) *matrix.DelayedEvents {
+	named, other := newTransports(cfg, strangers)
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{
 			Overrides:      cfg.ClientURLs,

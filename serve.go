@@ -70,7 +70,8 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logSt
 	}
 	defer stopMetrics()
 	counters.WatchLog(func() uint64 { return logStatus().Dropped })
-	kept, err := openLeaves(ctx, &cfg, log, counters)
+	strangers := newStrangers()
+	kept, err := openLeaves(ctx, &cfg, strangers, log, counters)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logSt
 
 	rooms, endRooms := startRooms(&cfg, counters)
 	defer endRooms()
-	h := newHandler(&cfg, log, counters, kept, rooms, logStatus)
+	h := newHandler(&cfg, strangers, log, counters, kept, rooms, logStatus)
 	server := newServer(h.Routes(), log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)

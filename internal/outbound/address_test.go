@@ -81,35 +81,6 @@ func TestTheCheckIsOnTheSocket(t *testing.T) {
 	}
 }
 
-func TestConnectionsPerHost(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	d := outbound.Dialer{PerHost: 2}
-	dial := func() (net.Conn, error) { return d.DialContext(t.Context(), "tcp", l.Addr().String()) }
-	first, err := dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	if _, err := dial(); outbound.Cause(err) != outbound.CauseCrowded {
-		t.Errorf("a third of two connections: %v", err)
-	}
-	first.Close()
-	first.Close()
-	third, err := dial()
-	if err != nil {
-		t.Fatalf("after one was closed: %v", err)
-	}
-	third.Close()
-}
-
 func FuzzPublicOnly(f *testing.F) {
 	f.Add(netip.MustParseAddr("64:ff9b::7f00:1").AsSlice())
 	f.Add(netip.MustParseAddr("10.0.0.1").AsSlice())

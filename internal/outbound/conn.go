@@ -2,13 +2,13 @@ package outbound
 
 import (
 	"bufio"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 )
 
@@ -17,26 +17,30 @@ const maxInformational = 4
 
 // conn is one connection, used by one request at a time.
 type conn struct {
-	net.Conn
+	net.Conn          // with TLS or without
+	socket    *socket // below it
 	transport *Transport
 	route     Route
-	addr      string       // that was reached
-	host      netip.Prefix // the same, as [Dialer.PerHost] counts
-	budget    int64        // bytes that the current response may still have
+	addr      string // that was reached
+	budget    int64  // bytes that the current response may still have
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
 	took      time.Duration // how long its last answer took to begin
+
 	idleSince time.Time
+	element   *list.Element // of [Pool.order] while it is idle
 }
 
-func newConn(t *Transport, route Route, nc net.Conn, addr string) *conn {
-	c := &conn{Conn: nc, transport: t, route: route, addr: addr}
-	c.host, _ = remoteHost(nc)
+func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
+	c := &conn{Conn: nc, socket: s, transport: t, route: route, addr: s.RemoteAddr().String()}
 	c.br = bufio.NewReaderSize(c, 2<<10)
 	c.bw = bufio.NewWriterSize(nc, 1<<10)
 	return c
 }
+
+func (c *conn) target() target { return target{c.transport, c.route} }
+func (c *conn) place() place   { return place{c.transport, c.socket.host} }
 
 // Read counts what the current response takes from the connection.
 func (c *conn) Read(p []byte) (int, error) {
@@ -45,6 +49,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.budget)])
 	c.budget -= int64(n)
+	c.socket.credit(n)
 	return n, err
 }
 
@@ -190,7 +195,7 @@ func (b *body) finish(complete bool) {
 	b.done = true
 	// stop is false when the context ended: the deadline may be gone already.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
-		b.conn.transport.putIdle(b.conn)
+		b.conn.transport.pool().put(b.conn)
 		return
 	}
 	b.conn.Close()

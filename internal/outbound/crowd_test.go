@@ -3,10 +3,8 @@ package outbound_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"matrixrtc-auth/internal/outbound"
@@ -32,8 +30,7 @@ func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) erro
 // TestIdleConnectionsMakeRoom: a host's connections that nobody uses do not
 // keep other names at the same address out.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
-	d := &outbound.Dialer{PerHost: 4}
-	visit, _ := visitor(t, &outbound.Transport{Dial: d.DialContext})
+	visit, _ := visitor(t, &outbound.Transport{Pool: &outbound.Pool{PerHost: 4}})
 	for i := range 20 {
 		if err := visit(fmt.Sprintf("n%d.test", i)); err != nil {
 			t.Fatalf("name %d: %v", i, err)
@@ -44,7 +41,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 // TestFullPoolKeepsTheNewest: the idle connections of some do not keep those of
 // others from being used again.
 func TestFullPoolKeepsTheNewest(t *testing.T) {
-	visit, conns := visitor(t, &outbound.Transport{MaxIdle: 4})
+	visit, conns := visitor(t, &outbound.Transport{Pool: &outbound.Pool{MaxIdle: 4}})
 	for i := range 8 {
 		if err := visit(fmt.Sprintf("n%d.test", i)); err != nil {
 			t.Fatal(err)
@@ -58,41 +55,6 @@ func TestFullPoolKeepsTheNewest(t *testing.T) {
 	}
 	if got := conns() - before; got != 1 {
 		t.Errorf("%d connections for 10 requests", got)
-	}
-}
-
-// TestPerHostHoldsForAllAtOnce: many dials at the same time are no way around
-// the bound.
-func TestPerHostHoldsForAllAtOnce(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	const most = 8
-	d := &outbound.Dialer{PerHost: most}
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		open []net.Conn
-	)
-	for range 200 {
-		wg.Go(func() {
-			c, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			open = append(open, c)
-		})
-	}
-	wg.Wait()
-	if len(open) != most {
-		t.Errorf("%d connections are open, want %d", len(open), most)
-	}
-	for _, c := range open {
-		c.Close()
 	}
 }
 

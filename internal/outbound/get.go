@@ -30,7 +30,7 @@ func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (A
 	answer, keep, err := c.ask(ctx, r, patience)
 	inTime := stop()
 	if err == nil && keep && inTime && c.br.Buffered() == 0 {
-		c.transport.putIdle(c)
+		c.transport.pool().put(c)
 	} else {
 		c.Close()
 	}

@@ -1,49 +1,155 @@
 package outbound
 
 import (
-	"net/netip"
+	"container/list"
 	"slices"
+	"sync"
 	"time"
+
+	weighted "golang.org/x/sync/semaphore"
+
+	"matrixrtc-auth/internal/semaphore"
 )
 
-// takeIdle returns the connection to route that was used last, or nil.
-func (t *Transport) takeIdle(route Route) *conn {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	conns := t.idle[route]
+// Pool holds the connections of one transport, or of several that share it,
+// within bounds. The zero value works; fields must not change after the first
+// use. It must not be copied.
+type Pool struct {
+	// MaxIdle bounds the connections kept without a request, zero means 512.
+	// One more takes the place of the one that was idle longest.
+	MaxIdle int
+	// IdleTimeout is how long such a connection is kept, zero means 50 s:
+	// less than what servers and proxies commonly grant (60 and 75 s).
+	IdleTimeout time.Duration
+	// PerHost bounds the connections of each transport to one host, idle ones
+	// and those that are being opened included: an IPv4 address, or an IPv6
+	// /64, whatever names lead there. 0 means no bound. Where a host has no
+	// place left, idle connections to it are closed, then a new one waits.
+	PerHost int
+	// MaxHandshake bounds the bytes that are read in one TLS handshake, before
+	// any of them is parsed; 0 means no bound.
+	MaxHandshake int64
+	// MaxHandshakes bounds what the handshakes of all open connections have
+	// read, whether those are idle, in use or in a handshake: a connection
+	// keeps the certificates that it got, which take 7 to 14 times as much
+	// when they are parsed. The connection that was idle longest is closed
+	// first, then new handshakes wait. It is at least MaxHandshake, and counts
+	// only where that is set.
+	MaxHandshakes int64
+
+	once   sync.Once
+	places *semaphore.Keyed[place] // nil without PerHost
+	bytes  *weighted.Weighted      // nil without MaxHandshake
+
+	mu     sync.Mutex
+	idle   map[target][]*conn // whichever was used last at the end
+	order  list.List          // of all idle *conn, whichever was idle longest in front
+	sweep  *time.Timer        // nil while nothing is idle
+	wanted map[place]int      // how many wait for a place
+	short  int                // how many wait to read a handshake
+}
+
+const (
+	defaultMaxIdle     = 512
+	defaultIdleTimeout = 50 * time.Second
+)
+
+// target is what an idle connection can be used for.
+type target struct {
+	transport *Transport
+	route     Route
+}
+
+func (p *Pool) init() {
+	p.once.Do(func() {
+		if p.PerHost > 0 {
+			p.places = semaphore.New[place](semaphore.Bounds{PerKey: p.PerHost})
+		}
+		if p.MaxHandshake > 0 {
+			p.bytes = weighted.NewWeighted(max(p.MaxHandshake, p.MaxHandshakes))
+		}
+	})
+}
+
+// take returns the connection to route that was used last, or nil.
+func (p *Pool) take(t *Transport, route Route) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := p.idle[target{t, route}]
 	if len(conns) == 0 {
 		return nil
 	}
 	c := conns[len(conns)-1]
-	t.setIdle(route, conns[:len(conns)-1])
+	p.remove(c)
 	return c
 }
 
-// putIdle keeps c for the next request.
-func (t *Transport) putIdle(c *conn) {
-	t.mu.Lock()
-	var excess *conn
-	if t.idles >= orDefault(t.MaxIdle, defaultMaxIdle) {
-		excess = t.takeOldest(func(*conn) bool { return true })
+// put keeps c for the next request, or closes it if somebody waits for what it
+// holds.
+func (p *Pool) put(c *conn) {
+	p.mu.Lock()
+	excess := c
+	if p.wanted[c.place()] == 0 && p.short == 0 && !c.socket.isSwollen() {
+		excess = p.add(c)
 	}
-	c.idleSince = time.Now()
-	t.setIdle(c.route, append(t.idle[c.route], c))
-	if t.sweep == nil {
-		t.sweep = time.AfterFunc(orDefault(t.IdleTimeout, defaultIdleTimeout), t.closeExpired)
-	}
-	t.mu.Unlock()
+	p.mu.Unlock()
 	if excess != nil {
 		excess.Close()
 	}
 }
 
-// dropOldest closes the connection to host that was idle longest, and reports
-// whether there was one: a host that may have no more connections is not to be
-// kept from others by those that nobody uses.
-func (t *Transport) dropOldest(host netip.Prefix) bool {
-	t.mu.Lock()
-	c := t.takeOldest(func(c *conn) bool { return c.host == host })
-	t.mu.Unlock()
+// add makes c idle and returns the connection that has to go for it, if any.
+// The lock is held.
+func (p *Pool) add(c *conn) (excess *conn) {
+	if p.order.Len() >= orDefault(p.MaxIdle, defaultMaxIdle) {
+		excess = p.oldest(func(*conn) bool { return true })
+		p.remove(excess)
+	}
+	if p.idle == nil {
+		p.idle = make(map[target][]*conn)
+	}
+	c.idleSince = time.Now()
+	c.element = p.order.PushBack(c)
+	p.idle[c.target()] = append(p.idle[c.target()], c)
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(orDefault(p.IdleTimeout, defaultIdleTimeout), p.closeExpired)
+	}
+	return excess
+}
+
+// remove takes c out. The lock is held.
+func (p *Pool) remove(c *conn) {
+	p.order.Remove(c.element)
+	c.element = nil
+	conns := p.idle[c.target()]
+	conns = slices.Delete(conns, slices.Index(conns, c), slices.Index(conns, c)+1)
+	if len(conns) == 0 {
+		delete(p.idle, c.target())
+		return
+	}
+	p.idle[c.target()] = conns
+}
+
+// oldest returns the connection that was idle longest among those that match,
+// nil if none does. The lock is held.
+func (p *Pool) oldest(match func(*conn) bool) *conn {
+	for e := p.order.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*conn); match(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// closeOldest closes the connection that was idle longest among those that
+// match, and reports whether there was one.
+func (p *Pool) closeOldest(match func(*conn) bool) bool {
+	p.mu.Lock()
+	c := p.oldest(match)
+	if c != nil {
+		p.remove(c)
+	}
+	p.mu.Unlock()
 	if c == nil {
 		return false
 	}
@@ -51,83 +157,29 @@ func (t *Transport) dropOldest(host netip.Prefix) bool {
 	return true
 }
 
-// takeOldest removes the connection that was idle longest among those that
-// match, nil if none does. The lock is held.
-func (t *Transport) takeOldest(match func(*conn) bool) *conn {
-	var oldest *conn
-	for _, conns := range t.idle {
-		for _, c := range conns {
-			if match(c) && (oldest == nil || c.idleSince.Before(oldest.idleSince)) {
-				oldest = c
-			}
-		}
-	}
-	if oldest != nil {
-		rest := slices.DeleteFunc(slices.Clone(t.idle[oldest.route]), func(c *conn) bool { return c == oldest })
-		t.setIdle(oldest.route, rest)
-	}
-	return oldest
-}
-
-// setIdle replaces the idle connections of a route. The lock is held.
-func (t *Transport) setIdle(route Route, conns []*conn) {
-	t.idles += len(conns) - len(t.idle[route])
-	if len(conns) == 0 {
-		delete(t.idle, route)
-		return
-	}
-	if t.idle == nil {
-		t.idle = make(map[Route][]*conn)
-	}
-	t.idle[route] = conns
-}
-
 // closeExpired closes what has been idle for too long and comes again as long
 // as anything is idle.
-func (t *Transport) closeExpired() {
-	timeout := orDefault(t.IdleTimeout, defaultIdleTimeout)
-	t.mu.Lock()
-	var expired []*conn
-	for route, conns := range t.idle {
-		// Those idle longest come first.
-		n := 0
-		for n < len(conns) && time.Since(conns[n].idleSince) >= timeout {
-			n++
-		}
-		expired = append(expired, conns[:n]...)
-		t.setIdle(route, slices.Clone(conns[n:]))
+func (p *Pool) closeExpired() {
+	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
+	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {
 	}
-	if t.idles == 0 {
-		t.sweep = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.order.Len() == 0 {
+		p.sweep = nil
 	} else {
-		t.sweep.Reset(timeout / 2)
-	}
-	t.mu.Unlock()
-	closeAll(expired)
-}
-
-// dropIdle closes all idle connections of a route.
-func (t *Transport) dropIdle(route Route) {
-	t.mu.Lock()
-	conns := t.idle[route]
-	t.setIdle(route, nil)
-	t.mu.Unlock()
-	closeAll(conns)
-}
-
-// CloseIdleConnections closes every connection that carries no request.
-func (t *Transport) CloseIdleConnections() {
-	t.mu.Lock()
-	idle := t.idle
-	t.idle, t.idles = nil, 0
-	t.mu.Unlock()
-	for _, conns := range idle {
-		closeAll(conns)
+		p.sweep.Reset(timeout / 2)
 	}
 }
 
-func closeAll(conns []*conn) {
-	for _, c := range conns {
-		c.Close()
+// drop closes the idle connections to one route.
+func (p *Pool) drop(t *Transport, route Route) {
+	for p.closeOldest(func(c *conn) bool { return c.target() == target{t, route} }) {
+	}
+}
+
+// dropAll closes the idle connections of t.
+func (p *Pool) dropAll(t *Transport) {
+	for p.closeOldest(func(c *conn) bool { return c.transport == t }) {
 	}
 }

@@ -3,11 +3,10 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -22,40 +21,33 @@ type Route struct {
 }
 
 // Transport sends requests over pooled connections. Two transports share
-// nothing. The zero value works; fields must not change after the first use.
+// nothing but what bounds them, if they have one Pool. The zero value works;
+// fields must not change after the first use.
 type Transport struct {
 	// Dial opens a connection; nil means a [Dialer] that permits all.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS is the base of every handshake (roots, session cache). Its ServerName
-	// and NextProtos are set here.
+	// and NextProtos are set here, and its VerifyConnection where
+	// [Pool.MaxHandshake] is.
 	TLS *tls.Config
 	// HandshakeTimeout bounds the TLS handshake, zero means 4 s.
 	HandshakeTimeout time.Duration
 	// MaxResponseBytes bounds one response as it comes over the connection,
 	// status line, headers and framing included; zero means 80 KiB.
 	MaxResponseBytes int64
-	// MaxIdle bounds the connections kept without a request, zero means 512.
-	// One more takes the place of the one that was idle longest.
-	MaxIdle int
-	// IdleTimeout is how long such a connection is kept, zero means 50 s:
-	// less than what servers and proxies commonly grant (60 and 75 s).
-	IdleTimeout time.Duration
+	// Pool holds the connections; nil means one of its own.
+	Pool *Pool
 	// Patience is how long a connection that was used before may leave a
 	// repeatable request without an answer until a fresh one is tried; zero
 	// means 1 s. A host that is known to answer slower gets more.
 	Patience time.Duration
 
-	mu    sync.Mutex
-	idle  map[Route][]*conn // the one used last at the end
-	idles int               // how many in all
-	sweep *time.Timer       // nil while nothing is idle
+	own Pool
 }
 
 const (
 	defaultHandshakeTimeout = 4 * time.Second
 	defaultMaxResponseBytes = 80 << 10
-	defaultMaxIdle          = 512
-	defaultIdleTimeout      = 50 * time.Second
 	defaultPatience         = time.Second
 )
 
@@ -122,7 +114,7 @@ func (t *Transport) Get(ctx context.Context, route Route, host, target string, m
 // which is given patience when the request may be repeated, and a fresh one
 // when that failed. It returns the address that was reached.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, patience time.Duration) error) (addr string, err error) {
-	if c := t.takeIdle(route); c != nil {
+	if c := t.pool().take(t, route); c != nil {
 		var patience time.Duration
 		if repeatable {
 			patience = max(orDefault(t.Patience, defaultPatience), 2*c.took)
@@ -132,7 +124,7 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 			return c.addr, err
 		}
 		// Whatever broke this connection broke its idle siblings.
-		t.dropIdle(route)
+		t.pool().drop(t, route)
 	}
 	c, addr, err := t.connect(ctx, route)
 	if err != nil {
@@ -141,31 +133,59 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 	return c.addr, exchange(c, 0)
 }
 
-func (t *Transport) connect(ctx context.Context, route Route) (*conn, string, error) {
+func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr string, err error) {
+	s, err := t.open(ctx, route.Addr)
+	if err != nil {
+		return nil, triedAddress(err), &DialError{Addr: route.Addr, Err: err}
+	}
+	addr = s.RemoteAddr().String()
+	if route.Scheme == "http" {
+		return newConn(t, route, s, s), addr, nil
+	}
+	secured, err := t.secure(ctx, s, route.TLSName)
+	if err != nil {
+		return nil, addr, &DialError{Addr: route.Addr, TLS: true, Err: err}
+	}
+	return newConn(t, route, secured, s), addr, nil
+}
+
+// open dials addr. Where a host has no place for one more connection, it waits.
+func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = new(Dialer).DialContext
 	}
-	raw, err := dial(ctx, "tcp", route.Addr)
-	if crowded, ok := errors.AsType[*CrowdedError](err); ok && t.dropOldest(crowded.host) {
-		raw, err = dial(ctx, "tcp", route.Addr)
+	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
+	defer v.end(netip.Prefix{})
+	for {
+		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
+		if err == nil {
+			host := remoteHost(raw)
+			if err = v.enter(host); err == nil {
+				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host)}, nil
+			}
+			raw.Close() // Dial is none of [Dialer], which asks before
+		}
+		if !v.isCrowded() {
+			return nil, err
+		}
+		if err := v.wait(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, triedAddress(err), &DialError{Addr: route.Addr, Err: err}
-	}
-	addr := raw.RemoteAddr().String()
-	if route.Scheme == "http" {
-		return newConn(t, route, raw, addr), addr, nil
-	}
-	secured := tls.Client(raw, t.tlsConfig(route.TLSName))
-	ctx, cancel := context.WithTimeout(ctx, orDefault(t.HandshakeTimeout, defaultHandshakeTimeout))
-	defer cancel()
-	if err := secured.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		return nil, addr, &DialError{Addr: route.Addr, TLS: true, Err: err}
-	}
-	return newConn(t, route, secured, addr), addr, nil
 }
+
+func (t *Transport) pool() *Pool {
+	p := t.Pool
+	if p == nil {
+		p = &t.own
+	}
+	p.init()
+	return p
+}
+
+// CloseIdleConnections closes every connection that carries no request.
+func (t *Transport) CloseIdleConnections() { t.pool().dropAll(t) }
 
 func (t *Transport) tlsConfig(name string) *tls.Config {
 	config := &tls.Config{}
@@ -174,6 +194,9 @@ func (t *Transport) tlsConfig(name string) *tls.Config {
 	}
 	config.ServerName = strings.Trim(name, "[]")
 	config.NextProtos = []string{"http/1.1"}
+	if t.pool().MaxHandshake > 0 {
+		config.VerifyConnection = checkChain
+	}
 	return config
 }
 

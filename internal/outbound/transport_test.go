@@ -2,7 +2,6 @@ package outbound_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -366,7 +365,7 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 	tr := &outbound.Transport{}
 	c := client(t, s, tr)
 	tr.TLS = tr.TLS.Clone()
-	tr.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+	tr.TLS.ClientSessionCache = new(outbound.Sessions)
 	for range 3 {
 		if _, err := get(c, s.URL); err != nil {
 			t.Fatal(err)

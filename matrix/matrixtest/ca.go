@@ -1,6 +1,7 @@
 package matrixtest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -86,8 +87,8 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-func sign(template, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) *x509.Certificate {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer) *x509.Certificate {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
 	must(err)
 	cert, err := x509.ParseCertificate(der)
 	must(err)

@@ -24,6 +24,7 @@ type Network struct {
 	mu      sync.Mutex
 	servers map[string]listener
 	silent  map[string]bool
+	mute    map[string]bool
 	open    map[string][]*pipe // the clients' ends
 	dials   []string
 	dns     dns
@@ -35,6 +36,7 @@ func NewNetwork() *Network {
 		CA:      NewCA(),
 		servers: make(map[string]listener),
 		silent:  make(map[string]bool),
+		mute:    make(map[string]bool),
 		open:    make(map[string][]*pipe),
 	}
 }
@@ -88,6 +90,13 @@ func (n *Network) Silence(addr string) {
 	n.silent[addr] = true
 }
 
+// Mute has addr accept connections and never say anything on them.
+func (n *Network) Mute(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mute[addr] = true
+}
+
 // Freeze has all open connections to addr swallow what is sent on them from
 // now on, as a router does that has forgotten them; new ones work.
 func (n *Network) Freeze(addr string) {
@@ -124,13 +133,17 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials = append(n.dials, addr)
 	l, ok := n.servers[addr]
-	silent := n.silent[addr]
+	silent, mute := n.silent[addr], n.mute[addr]
 	n.mu.Unlock()
-	if silent {
+	switch {
+	case silent:
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}
-	if !ok {
+	case mute:
+		ours, theirs := net.Pipe()
+		go io.Copy(io.Discard, theirs)
+		return newPipe(ours, addr), nil
+	case !ok:
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(addr), Err: syscall.ECONNREFUSED}
 	}
 	ours, theirs := net.Pipe()

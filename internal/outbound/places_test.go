@@ -1,0 +1,182 @@
+package outbound_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// shared is one address at which many names are served, and how many
+// connections to it are open at once.
+type shared struct {
+	*matrixtest.Network
+	tr   *outbound.Transport
+	open gauge
+}
+
+func newShared(t *testing.T, perHost int) *shared {
+	t.Helper()
+	s := &shared{Network: matrixtest.NewNetwork()}
+	t.Cleanup(s.Close)
+	s.Serve("192.0.2.1:443", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if d, err := time.ParseDuration(r.URL.Path[1:]); err == nil {
+			time.Sleep(d)
+		}
+	}), "*.test")
+	s.tr = &outbound.Transport{Dial: s.count, TLS: &tls.Config{RootCAs: s.CA.Pool()}, Pool: &outbound.Pool{PerHost: perHost}}
+	t.Cleanup(s.tr.CloseIdleConnections)
+	return s
+}
+
+func (s *shared) count(ctx context.Context, network, _ string) (net.Conn, error) {
+	return s.open.count(s.Dial(ctx, network, "192.0.2.1:443"))
+}
+
+// gauge is how many connections are open, and how many were at most.
+type gauge struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (g *gauge) add(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now += n
+	g.most = max(g.most, g.now)
+}
+
+func (g *gauge) count(c net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	g.add(1)
+	return &closing{Conn: c, closed: func() { g.add(-1) }}, nil
+}
+
+// closing tells when it is closed.
+type closing struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *closing) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
+
+// visit has the server answer under a name after a time.
+func (s *shared) visit(ctx context.Context, name string, after time.Duration) error {
+	route := outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: name}
+	_, _, err := s.tr.Get(ctx, route, name, "/"+after.String(), 100)
+	return err
+}
+
+// TestPlacesAreHandedOn: who waits for a place at an address gets the one of a
+// request that has ended, in order, although that connection stays open for
+// its own name.
+func TestPlacesAreHandedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared(t, 2)
+		start := time.Now()
+		took := make([]time.Duration, 8)
+		var wg sync.WaitGroup
+		for i := range took {
+			wg.Go(func() {
+				if err := s.visit(t.Context(), fmt.Sprintf("n%d.test", i), time.Second); err != nil {
+					t.Errorf("name %d: %v", i, err)
+				}
+				took[i] = time.Since(start)
+			})
+			synctest.Wait() // the order in which they come
+		}
+		wg.Wait()
+		want := []time.Duration{1, 1, 2, 2, 3, 3, 4, 4}
+		for i := range want {
+			want[i] *= time.Second
+		}
+		if !slices.Equal(took, want) {
+			t.Errorf("answers after %v, want %v", took, want)
+		}
+		if s.open.now > 2 {
+			t.Errorf("%d connections are open, want at most 2", s.open.now)
+		}
+	})
+}
+
+// TestNoPlaceInTime: that an address has no place is busy, and whoever leaves
+// while they wait has left.
+func TestNoPlaceInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared(t, 1)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := s.visit(t.Context(), "first.test", 9*time.Second); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		late, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := s.visit(late, "late.test", 0); outbound.Cause(err) != outbound.CauseCrowded {
+			t.Errorf("err = %v, want %q", err, outbound.CauseCrowded)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, leave)
+		if err := s.visit(gone, "gone.test", 0); outbound.Cause(err) != outbound.CauseCanceled {
+			t.Errorf("err = %v, want %q", err, outbound.CauseCanceled)
+		}
+		if err := s.visit(t.Context(), "next.test", 0); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		wg.Wait()
+	})
+}
+
+// TestPlacesOfTheDialer: the bound holds on the socket, before anything is sent,
+// for many dials at once, and what fails gives its place back.
+func TestPlacesOfTheDialer(t *testing.T) {
+	const places = 4
+	s := httptest.NewServer(http.HandlerFunc(hello))
+	t.Cleanup(s.Close)
+	var open gauge
+	tr := &outbound.Transport{
+		Pool: &outbound.Pool{PerHost: places},
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return open.count(new(outbound.Dialer).DialContext(ctx, network, addr))
+		},
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	get := func(addr, name string) error {
+		_, _, err := tr.Get(t.Context(), outbound.Route{Scheme: "http", Addr: addr, TLSName: name}, name, "/", 100)
+		return err
+	}
+	var wg sync.WaitGroup
+	for client := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				if err := get(s.Listener.Addr().String(), fmt.Sprintf("n%d-%d.test", client, i)); err != nil {
+					t.Errorf("name %d of client %d: %v", i, client, err)
+				}
+				if err := get("127.0.0.1:1", "nobody.test"); outbound.Cause(err) != outbound.CauseConnect {
+					t.Errorf("err = %v, want %q", err, outbound.CauseConnect)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if open.most > places {
+		t.Errorf("%d connections were open at once, want at most %d", open.most, places)
+	}
+}

@@ -1,0 +1,163 @@
+package outbound_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// The pool of these tests has room for four handshakes, each of nearly all that
+// one may have.
+const roomForFour = 4 * maxHandshake
+
+// world is a network of servers n0.test, n1.test, … with large certificates. An
+// answer takes as long as the path says.
+type world struct {
+	*matrixtest.Network
+	tr       *outbound.Transport
+	requests atomic.Int32
+}
+
+func newWorld(t *testing.T, pool *outbound.Pool, servers int) *world {
+	t.Helper()
+	w := &world{Network: matrixtest.NewNetwork()}
+	t.Cleanup(w.Close)
+	bulky := matrixtest.NewBulky(0, maxHandshake-3_000)
+	for i := range servers {
+		name := fmt.Sprintf("n%d.test", i)
+		w.ServeTLS(name+":443", http.HandlerFunc(w.answer), behind(w.CA.Certificate(name), bulky.Next()))
+	}
+	w.tr = &outbound.Transport{Dial: w.Dial, TLS: &tls.Config{RootCAs: w.CA.Pool()}, Pool: pool}
+	t.Cleanup(w.tr.CloseIdleConnections)
+	return w
+}
+
+func (w *world) answer(_ http.ResponseWriter, r *http.Request) {
+	w.requests.Add(1)
+	if d, err := time.ParseDuration(r.URL.Path[1:]); err == nil {
+		time.Sleep(d)
+	}
+}
+
+// visit has server i answer after a time.
+func (w *world) visit(ctx context.Context, i int, after time.Duration) error {
+	name := fmt.Sprintf("n%d.test", i)
+	route := outbound.Route{Scheme: "https", Addr: name + ":443", TLSName: name}
+	_, _, err := w.tr.Get(ctx, route, name, "/"+after.String(), 100)
+	return err
+}
+
+func (w *world) dialled(i int) (n int) {
+	for _, addr := range w.Dials() {
+		if addr == fmt.Sprintf("n%d.test:443", i) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestLongestIdleGoesFirst: where handshakes have read all that they may, a new
+// one takes the place of the connection that was idle longest.
+func TestLongestIdleGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 6)
+		order := []int{0, 1, 2, 3, 0, 4, 0, 5, 3, 0}
+		for _, i := range order {
+			if err := w.visit(t.Context(), i, 0); err != nil {
+				t.Fatalf("server %d: %v", i, err)
+			}
+			time.Sleep(time.Second)
+		}
+		// 4 took the place of 1, and 5 that of 2; the others were used again.
+		for i, want := range []int{1, 1, 1, 1, 1, 1} {
+			if got := w.dialled(i); got != want {
+				t.Errorf("server %d was dialled %d times, want %d (visits %v)", i, got, want, order)
+			}
+		}
+		if err := w.visit(t.Context(), 1, 0); err != nil || w.dialled(1) != 2 {
+			t.Errorf("server 1 was dialled %d times (%v), want 2: its connection had to go", w.dialled(1), err)
+		}
+	})
+}
+
+// TestHandshakesWait: while connections in use hold all that handshakes may have
+// read, new ones wait as long as their requests may take. That is not the time
+// that a server has for its handshake.
+func TestHandshakesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
+		start := time.Now()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var took []time.Duration
+		for i := range 8 {
+			wg.Go(func() {
+				if err := w.visit(t.Context(), i, 7*time.Second); err != nil {
+					t.Errorf("server %d: %v", i, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				took = append(took, time.Since(start))
+			})
+		}
+		synctest.Wait()
+		if got := w.requests.Load(); got != 4 {
+			t.Errorf("%d servers were asked at once, want 4", got)
+		}
+		w.checkRefusals(t)
+		wg.Wait()
+		slices.Sort(took)
+		if took[3] != 7*time.Second || took[7] != 14*time.Second {
+			t.Errorf("answers after %v, want 4 × 7s and 4 × 14s", took)
+		}
+	})
+}
+
+// checkRefusals has requests end while they wait.
+func (w *world) checkRefusals(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	start := time.Now()
+	if err := w.visit(ctx, 8, 0); outbound.Cause(err) != outbound.CauseCrowded || time.Since(start) != 5*time.Second {
+		t.Errorf("with 5 s: %v after %v, want %q after 5s", err, time.Since(start), outbound.CauseCrowded)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	time.AfterFunc(time.Second, leave)
+	if err := w.visit(gone, 9, 0); outbound.Cause(err) != outbound.CauseCanceled {
+		t.Errorf("of a client that left: %v, want %q", err, outbound.CauseCanceled)
+	}
+}
+
+// TestSilentServersTakeNoRoom: who accepts connections and says nothing keeps
+// nobody else from being asked.
+func TestSilentServersTakeNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 64)
+		var wg sync.WaitGroup
+		for i := range 63 {
+			w.Mute(fmt.Sprintf("n%d.test:443", i))
+			wg.Go(func() {
+				if err := w.visit(t.Context(), i, 0); outbound.Cause(err) != outbound.CauseTimeout {
+					t.Errorf("silent server %d: %v, want %q", i, err, outbound.CauseTimeout)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if err := w.visit(t.Context(), 63, 0); err != nil || time.Since(start) != 0 {
+			t.Errorf("an honest server meanwhile: %v after %v", err, time.Since(start))
+		}
+		wg.Wait()
+	})
+}

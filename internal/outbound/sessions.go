@@ -1,0 +1,90 @@
+package outbound
+
+import (
+	"container/list"
+	"crypto/tls"
+	"sync"
+	"time"
+)
+
+// Sessions is a [tls.ClientSessionCache] for servers that are trusted to some
+// degree: a session keeps the certificates that the server sent. It is bounded,
+// and sessions end by time, whether anybody asks for them or not. The zero value
+// works; fields must not change after the first use.
+type Sessions struct {
+	// Max bounds the sessions, zero means 64. One more takes the place of the
+	// oldest.
+	Max int
+	// Lifetime is how long a session is kept, zero means 10 min.
+	Lifetime time.Duration
+
+	mu      sync.Mutex
+	servers map[string]*list.Element // of order
+	order   list.List                // of session, the oldest in front
+	sweep   *time.Timer              // nil while there are none
+}
+
+const (
+	defaultMaxSessions     = 64
+	defaultSessionLifetime = 10 * time.Minute
+)
+
+type session struct {
+	server string
+	state  *tls.ClientSessionState
+	ends   time.Time
+}
+
+// Get implements [tls.ClientSessionCache].
+func (s *Sessions) Get(server string) (*tls.ClientSessionState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.servers[server]
+	if !ok || !time.Now().Before(e.Value.(session).ends) {
+		return nil, false
+	}
+	return e.Value.(session).state, true
+}
+
+// Put implements [tls.ClientSessionCache]: a nil state removes the session.
+func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.servers[server]; ok {
+		s.remove(e)
+	}
+	if state == nil {
+		return
+	}
+	if s.order.Len() >= orDefault(s.Max, defaultMaxSessions) {
+		s.remove(s.order.Front())
+	}
+	if s.servers == nil {
+		s.servers = make(map[string]*list.Element)
+	}
+	lifetime := orDefault(s.Lifetime, defaultSessionLifetime)
+	s.servers[server] = s.order.PushBack(session{server, state, time.Now().Add(lifetime)})
+	if s.sweep == nil {
+		s.sweep = time.AfterFunc(lifetime, s.expire)
+	}
+}
+
+// expire removes what has ended and comes again when the next one does.
+func (s *Sessions) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.order.Front(); e != nil; e = s.order.Front() {
+		if left := time.Until(e.Value.(session).ends); left > 0 {
+			s.sweep.Reset(left)
+			return
+		}
+		s.remove(e)
+	}
+	s.sweep = nil
+}
+
+// remove takes a session out. The lock is held.
+func (s *Sessions) remove(e *list.Element) {
+	delete(s.servers, e.Value.(session).server)
+	s.order.Remove(e)
+}

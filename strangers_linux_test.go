@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// maxStrangers is what the program may take after 1,000 hostile servers, in
+// bytes of resident memory.
+const maxStrangers = 80 << 20
+
+// TestStrangersCertificates has 1,000 servers send certificates that take much
+// memory. Those whose certificates are accepted answer as homeservers do, so the
+// connections to them are kept.
+func TestStrangersCertificates(t *testing.T) {
+	const servers = 1_000
+	binary := filepath.Join(t.TempDir(), "matrixrtc-auth")
+	buildBinary(t, binary)
+	for _, c := range []struct {
+		name   string
+		spoil  func(tls.Certificate) tls.Certificate
+		status string
+	}{
+		{"640 of 280 bytes", with(func() [][]byte { return matrixtest.Junk(640) }), "401"},
+		{"108 of 280 bytes", with(func() [][]byte { return matrixtest.Junk(108) }), "401"},
+		{"one with 7,000 names", with(bulky(7_000)), "401"},
+		{"one with 900 names and 30 kB", with(bulky(900)), "200"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, ca := startForStrangers(t, binary)
+			names := strangers(t, ca, servers, c.spoil, nil)
+			before := s.memory(t)
+			answers := askForAll(t, s.address, names)
+			after := s.memory(t)
+			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
+			if answers[c.status] != servers {
+				t.Errorf("answers %v, want %d × %s", answers, servers, c.status)
+			}
+			if after > maxStrangers {
+				t.Errorf("the program takes %d MB, want at most %d", after>>20, maxStrangers>>20)
+			}
+		})
+	}
+}
+
+// startForStrangers starts the program such that it asks servers on loopback
+// that nobody named and trusts their certificates.
+func startForStrangers(t *testing.T, binary string, more ...string) (*service, *matrixtest.CA) {
+	t.Helper()
+	ca := matrixtest.NewCA()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	more = append(more, "LIVEKIT_CA_FILE="+file, "LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8")
+	return startProgram(t, binary, "example.org=http://127.0.0.1:9", more...), ca
+}
+
+// strangers starts n homeservers that confirm every token, each at an address
+// of its own in 127.1.0.0/16 with a certificate from ca that spoil has changed.
+// It returns their names. answer, if not nil, answers instead of them.
+func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificate) tls.Certificate, answer http.HandlerFunc) (names []string) {
+	t.Helper()
+	if answer == nil {
+		answer = func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"sub":"@alice:%s"}`, r.Context().Value(http.LocalAddrContextKey))
+		}
+	}
+	server := &http.Server{
+		Handler:  answer,
+		ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			host, _, err := net.SplitHostPort(hello.Conn.LocalAddr().String())
+			cert := spoil(ca.Certificate(host))
+			return &cert, err
+		}},
+	}
+	t.Cleanup(func() { server.Close() })
+	for i := range n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.1.%d.%d:0", i>>8, i&0xff))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, l.Addr().String())
+		go server.ServeTLS(l, "", "")
+	}
+	return names
+}
+
+// askForAll requests a token for a user of each server, 16 at a time, each from
+// an address of its own, and counts the answers by their status.
+func askForAll(t *testing.T, address string, names []string) map[string]int {
+	t.Helper()
+	var (
+		wg      sync.WaitGroup
+		next    atomic.Int64
+		mu      sync.Mutex
+		answers = map[string]int{}
+	)
+	for range 16 {
+		wg.Go(func() {
+			conn, err := dial(address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
+				status, err := askFor(conn, r, names[i], i)
+				if err != nil {
+					t.Errorf("%s: %v", names[i], err)
+					return
+				}
+				mu.Lock()
+				answers[status]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// askFor requests a token for a user of the server called name and returns the
+// status. from tells one client network from another.
+func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status string, err error) {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"token%d","matrix_server_name":"%s"},"device_id":"D"}`, name, from, name)
+	if _, err := fmt.Fprintf(conn, "POST /sfu/get HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 2001:db8:%x:%x::1\r\nContent-Length: %d\r\n\r\n%s",
+		from>>16, from&0xffff, len(body), body); err != nil {
+		return "", err
+	}
+	return readAnswer(r)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestStrangersLeaveNothing: what 1,000 servers with large certificates have
+// sent is gone with their connections. Only named servers' sessions are kept.
+func TestStrangersLeaveNothing(t *testing.T) {
+	ca := matrixtest.NewCA()
+	cfg := &config.Config{RootCAs: ca.Pool(), AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	named, other := newTransports(cfg, newStrangers())
+	for name, c := range map[string]struct {
+		tr      *outbound.Transport
+		resumes bool
+	}{"named": {named, true}, "other": {other, false}} {
+		t.Run(name, func(t *testing.T) {
+			defer c.tr.CloseIdleConnections()
+			addr, resumed := hostileServer(t, ca)
+			visit := func(n int) {
+				for i := range n {
+					server := fmt.Sprintf("n%d.test", i)
+					route := outbound.Route{Scheme: "https", Addr: addr, TLSName: server}
+					if _, _, err := c.tr.Get(t.Context(), route, server, "/", 100); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c.tr.CloseIdleConnections()
+			}
+			visit(10)
+			before := liveBytes()
+			visit(1_000)
+			grown := int(liveBytes()) - int(before)
+			t.Logf("%d kB more are alive", grown>>10)
+			if name == "other" && grown > 1<<20 {
+				t.Errorf("%d kB more are alive, want at most 1024", grown>>10)
+			}
+			visit(10)
+			visit(10)
+			if got := resumed.Load() > 0; got != c.resumes {
+				t.Errorf("sessions are resumed: %v, want %v", got, c.resumes)
+			}
+		})
+	}
+}
+
+// hostileServer answers for every name with 30 kB of certificates, and counts
+// the requests on resumed sessions.
+func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
+	resumed = new(atomic.Int32)
+	spoil, leaf := with(bulky(900)), ca.Certificate("*.test")
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.TLS.DidResume {
+			resumed.Add(1)
+		}
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		cert := spoil(leaf)
+		return &cert, nil
+	}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String(), resumed
+}
+
+// liveBytes is what is alive when all garbage is gone, finalizers' included.
+func liveBytes() uint64 {
+	var stats runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// with puts more certificates behind a server's own.
+func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
+	return func(cert tls.Certificate) tls.Certificate {
+		cert.Certificate = append(slices.Clone(cert.Certificate), more()...)
+		return cert
+	}
+}
+
+// bulky makes certificates of 30 kB with so many names.
+func bulky(uris int) func() [][]byte {
+	more := matrixtest.NewBulky(uris, 30_000)
+	return func() [][]byte { return [][]byte{more.Next()} }
+}
