@@ -1,0 +1,119 @@
+// Package appservice owns the registration file of an application service
+// (Application Service API, "Registration") as the homeserver-proxied mode of
+// MSC4195 needs it: it parses one, finds its faults, makes a new one and writes
+// it. The homeserver reads the same file.
+package appservice
+
+import (
+	"errors"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// What Synapse 1.161 and later accepts. It refuses to start with any other
+// scope, and with a prefix outside of this one.
+const (
+	// ScopeIsJoined allows the membership question of MSC4502.
+	ScopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
+	// ProxyPrefix is the part of the Client-Server and federation API that the
+	// homeserver passes on (MSC4512).
+	ProxyPrefix = "rtc/livekit"
+)
+
+// maxBytes is many times the size of any registration.
+const maxBytes = 64 << 10
+
+// Registration is what the file says.
+type Registration struct {
+	ID              string
+	ASToken         secret.Text // proves the service to the homeserver
+	HSToken         secret.Text // proves the homeserver to the service
+	SenderLocalpart string
+	// URL is where the homeserver pushes events, "" for nowhere. HasURL says
+	// that the key is there at all: Synapse does not start without it.
+	URL         string
+	HasURL      bool
+	RateLimited *bool // nil if the file does not say; Synapse takes that for true
+	Users       []Namespace
+	Scopes      []string
+	ProxyPrefix string
+	ProxyURL    string
+	// others are the keys that nobody reads, for Lint.
+	others []string
+}
+
+// Namespace is one entry of namespaces.users.
+type Namespace struct {
+	Exclusive bool
+	Regex     string
+}
+
+// document is the file's form. The keys of the MSCs have prefixes until they
+// are part of the specification.
+type document struct {
+	ID              string     `yaml:"id"`
+	ASToken         string     `yaml:"as_token"`
+	HSToken         string     `yaml:"hs_token"`
+	SenderLocalpart string     `yaml:"sender_localpart"`
+	URL             *string    `yaml:"url"`
+	RateLimited     *bool      `yaml:"rate_limited"`
+	Namespaces      namespaces `yaml:"namespaces"`
+	Scopes          []string   `yaml:"io.element.msc4502.scopes"`
+	ProxyPrefix     string     `yaml:"io.element.msc4512.proxy_prefix"`
+	ProxyURL        string     `yaml:"io.element.msc4512.proxy_url"`
+
+	Others map[string]any `yaml:",inline"`
+}
+
+type namespaces struct {
+	Users []namespace `yaml:"users"`
+
+	Others map[string]any `yaml:",inline"`
+}
+
+type namespace struct {
+	Exclusive bool   `yaml:"exclusive"`
+	Regex     string `yaml:"regex"`
+
+	Others map[string]any `yaml:",inline"`
+}
+
+// Parse reads a registration file. Keys that it does not know are no fault:
+// homeservers ignore them, too; [Registration.Lint] names those that look like
+// a mistake. No error quotes the file, which holds secrets.
+func Parse(text []byte) (Registration, error) {
+	if len(text) > maxBytes {
+		return Registration{}, fmt.Errorf("it is larger than %d KiB", maxBytes>>10)
+	}
+	var d document
+	if yaml.Unmarshal(text, &d) != nil {
+		return Registration{}, errors.New("it is not a registration in YAML")
+	}
+	r := Registration{
+		ID: d.ID, SenderLocalpart: d.SenderLocalpart,
+		ASToken: secret.New(d.ASToken), HSToken: secret.New(d.HSToken),
+		RateLimited: d.RateLimited, Scopes: d.Scopes, ProxyPrefix: d.ProxyPrefix, ProxyURL: d.ProxyURL,
+		HasURL: hasKey(text, "url"),
+	}
+	if d.URL != nil {
+		r.URL = *d.URL
+	}
+	for _, n := range d.Namespaces.Users {
+		r.Users = append(r.Users, Namespace{n.Exclusive, n.Regex})
+	}
+	for key := range d.Others {
+		r.others = append(r.others, key)
+	}
+	return r, nil
+}
+
+// hasKey reports whether the document has the key, with whatever value.
+func hasKey(text []byte, key string) bool {
+	var keys map[string]yaml.Node
+	_ = yaml.Unmarshal(text, &keys) // it was parsed before
+	_, ok := keys[key]
+	return ok
+}

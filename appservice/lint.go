@@ -1,0 +1,204 @@
+package appservice
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/matrix"
+)
+
+// Severity says what a finding leads to.
+type Severity int
+
+// The severities.
+const (
+	// Wrong: Synapse does not start, or the mode does not work.
+	Wrong Severity = iota
+	// Doubtful: it works, or may, and something is worse than it need be.
+	Doubtful
+)
+
+// Finding is one thing about a registration file that is wrong or doubtful.
+type Finding struct {
+	Severity Severity
+	Key      string // the file's key, like "io.element.msc4502.scopes"
+	Seen     string // what is there; never a token
+	Remedy   string // what belongs there
+}
+
+func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remedy }
+
+// shortestToken is the length in characters below which a token could be
+// guessed by somebody with time.
+const shortestToken = 32
+
+// Lint returns what is wrong with the registration of the homeserver called
+// server, in the order of the file's keys.
+func (r Registration) Lint(server matrix.ServerName) []Finding {
+	l := &linter{}
+	l.identity(r)
+	l.tokens(r)
+	l.pushes(r)
+	l.namespaces(r, server)
+	l.scopes(r)
+	l.proxy(r)
+	l.misspelt(r)
+	return l.findings
+}
+
+type linter struct{ findings []Finding }
+
+func (l *linter) wrong(key, seen, remedy string) {
+	l.findings = append(l.findings, Finding{Wrong, key, seen, remedy})
+}
+
+func (l *linter) doubtful(key, seen, remedy string) {
+	l.findings = append(l.findings, Finding{Doubtful, key, seen, remedy})
+}
+
+func (l *linter) identity(r Registration) {
+	if r.ID == "" {
+		l.wrong("id", "missing", "the homeserver does not start without it: any word, like matrixrtc-auth")
+	}
+	switch {
+	case r.SenderLocalpart == "":
+		l.wrong("sender_localpart", "missing", "the homeserver does not start without it: the name of a user that nobody else has, like matrixrtc-auth")
+	case strings.ContainsAny(r.SenderLocalpart, "@: "):
+		l.wrong("sender_localpart", "it is not the part of a user id between @ and :", "write that part alone, like matrixrtc-auth")
+	}
+}
+
+func (l *linter) tokens(r Registration) {
+	for _, token := range []struct {
+		key  string
+		text string
+	}{{"as_token", r.ASToken.Reveal()}, {"hs_token", r.HSToken.Reveal()}} {
+		switch {
+		case token.text == "":
+			l.wrong(token.key, "missing", "`matrixrtc-auth registration` draws one")
+		case token.text != strings.TrimSpace(token.text):
+			l.wrong(token.key, "white space stands at its beginning or end, and counts", "remove it, here and where else the token stands")
+		case len(token.text) < shortestToken:
+			l.doubtful(token.key, fmt.Sprintf("it has %d characters", len(token.text)),
+				fmt.Sprintf("take at least %d random ones: `matrixrtc-auth registration --new-tokens` draws them", shortestToken))
+		}
+	}
+	if !r.ASToken.IsEmpty() && r.ASToken.Equal(r.HSToken) {
+		l.wrong("hs_token", "it equals as_token: whoever learns one of them has both rights", "`matrixrtc-auth registration --new-tokens` draws two")
+	}
+}
+
+func (l *linter) pushes(r Registration) {
+	switch {
+	case !r.HasURL:
+		l.wrong("url", "missing", "Synapse does not start without the key: write `url: null`")
+	case r.URL == "":
+	case !isHTTP(r.URL):
+		l.wrong("url", "it is not an http or https URL", "write `url: null`, or this service's address to have membership pushed")
+	default:
+		l.doubtful("url", "the homeserver pushes every event of every room with local users here, and keeps them while this service is away",
+			"leave it for removals within a second; else write `url: null`")
+	}
+	if r.RateLimited == nil || *r.RateLimited {
+		l.doubtful("rate_limited", "the homeserver limits how often this service restarts delayed leaves", "write `rate_limited: false`")
+	}
+}
+
+// sampleUsers are localparts that a namespace for all users of a server matches.
+var sampleUsers = []string{"alice", "bob.smith", "x", "telegram_123", "a-b_c=d/e+f", "0"}
+
+func (l *linter) namespaces(r Registration, server matrix.ServerName) {
+	const key = "namespaces.users"
+	remedy := fmt.Sprintf("write one entry: {exclusive: false, regex: '%s'}", UserRegex(server))
+	if len(r.Users) == 0 {
+		l.wrong(key, "empty: the homeserver lets this service act for nobody", remedy)
+		return
+	}
+	matched := 0
+	for _, n := range r.Users {
+		if n.Exclusive {
+			l.wrong(key, "exclusive: true keeps everybody from registering a user that it matches", "write exclusive: false")
+		}
+		matched = max(matched, countMatches(n.Regex, server))
+	}
+	switch {
+	case matched < 0:
+	case matched == 0:
+		l.wrong(key, "it matches no user of "+server.String(), remedy)
+	case matched < len(sampleUsers):
+		l.doubtful(key, "it matches not every user of "+server.String()+": leaves of the others are managed without the as_token", remedy)
+	}
+}
+
+// countMatches returns how many sample users of server the expression matches
+// from their beginning, as Synapse compares; all of them for one that Go cannot
+// read, because Python's syntax has more.
+func countMatches(expression string, server matrix.ServerName) (n int) {
+	re, err := regexp.Compile("^(?:" + expression + ")")
+	if err != nil {
+		return len(sampleUsers)
+	}
+	for _, user := range sampleUsers {
+		if re.MatchString("@" + user + ":" + server.String()) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *linter) scopes(r Registration) {
+	const key = "io.element.msc4502.scopes"
+	if !slices.Contains(r.Scopes, ScopeIsJoined) {
+		l.wrong(key, "the scope of the membership question is missing", "write ["+ScopeIsJoined+"]")
+	}
+	if slices.ContainsFunc(r.Scopes, func(s string) bool { return s != ScopeIsJoined }) {
+		l.wrong(key, "it holds a scope that Synapse does not know, and with that it does not start", "write ["+ScopeIsJoined+"] alone")
+	}
+}
+
+func (l *linter) proxy(r Registration) {
+	const prefix, target = "io.element.msc4512.proxy_prefix", "io.element.msc4512.proxy_url"
+	switch {
+	case r.ProxyPrefix == "":
+		l.wrong(prefix, "missing: the homeserver passes no request on", "write "+ProxyPrefix)
+	case r.ProxyPrefix != ProxyPrefix && !strings.HasPrefix(r.ProxyPrefix, ProxyPrefix+"/"):
+		l.wrong(prefix, "Synapse does not start with it", "write "+ProxyPrefix)
+	case r.ProxyPrefix != ProxyPrefix:
+		l.wrong(prefix, "clients ask at "+ProxyPrefix+", which it does not cover", "write "+ProxyPrefix)
+	}
+	switch {
+	case r.ProxyURL == "" && r.ProxyPrefix != "":
+		l.wrong(target, "missing: Synapse does not start with a prefix alone", "write this service's address as the homeserver reaches it, like http://matrixrtc-auth:8080")
+	case r.ProxyURL == "":
+		l.wrong(target, "missing", "write this service's address as the homeserver reaches it, like http://matrixrtc-auth:8080")
+	case !isHTTP(r.ProxyURL):
+		l.wrong(target, "it is not an http or https URL", "write this service's address as the homeserver reaches it, like http://matrixrtc-auth:8080")
+	case strings.Contains(r.ProxyURL, "/_matrix"):
+		l.wrong(target, "it holds a path of Matrix, which the homeserver adds by itself", "write the address alone")
+	}
+}
+
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+// misspelt names keys without their prefix, or with that of the specification
+// to come: the homeserver ignores them in silence.
+func (l *linter) misspelt(r Registration) {
+	slices.Sort(r.others)
+	for _, key := range r.others {
+		for end, right := range map[string]string{
+			"scopes":       "io.element.msc4502.scopes",
+			"proxy_prefix": "io.element.msc4512.proxy_prefix",
+			"proxy_url":    "io.element.msc4512.proxy_url",
+		} {
+			if last := key[strings.LastIndexByte(key, '.')+1:]; last == end {
+				l.wrong(key, "the homeserver ignores this key", "write "+right)
+			}
+		}
+	}
+}

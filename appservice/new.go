@@ -1,0 +1,99 @@
+package appservice
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+)
+
+// DefaultID is the id and the sender_localpart of a new registration.
+const DefaultID = "matrixrtc-auth"
+
+// Wish is what a new registration is to say.
+type Wish struct {
+	Server matrix.ServerName // the homeserver's name
+	URL    string            // where the homeserver reaches this service
+	// Push has the homeserver send every event of rooms with local users to
+	// URL, so that a ban takes effect within a second.
+	Push bool
+}
+
+// New returns a registration with two fresh tokens.
+func New(w Wish) Registration {
+	never := false
+	r := Registration{
+		ID: DefaultID, SenderLocalpart: DefaultID,
+		ASToken: newToken(), HSToken: newToken(),
+		HasURL: true, RateLimited: &never,
+		Users:  []Namespace{{Regex: UserRegex(w.Server)}},
+		Scopes: []string{ScopeIsJoined}, ProxyPrefix: ProxyPrefix, ProxyURL: w.URL,
+	}
+	if w.Push {
+		r.URL = w.URL
+	}
+	return r
+}
+
+// KeepTokens returns r with the names and tokens of old, those that it has.
+func (r Registration) KeepTokens(old Registration) Registration {
+	for _, keep := range []struct{ to, from *string }{{&r.ID, &old.ID}, {&r.SenderLocalpart, &old.SenderLocalpart}} {
+		if *keep.from != "" {
+			*keep.to = *keep.from
+		}
+	}
+	for _, keep := range []struct{ to, from *secret.Text }{{&r.ASToken, &old.ASToken}, {&r.HSToken, &old.HSToken}} {
+		if !keep.from.IsEmpty() {
+			*keep.to = *keep.from
+		}
+	}
+	return r
+}
+
+// UserRegex returns the expression that matches every user of server and nobody
+// else.
+func UserRegex(server matrix.ServerName) string {
+	return "^@.*:" + regexp.QuoteMeta(server.String()) + "$"
+}
+
+// tokenBytes is how many random bytes a new token is made of.
+const tokenBytes = 32
+
+func newToken() secret.Text {
+	var b [tokenBytes]byte
+	rand.Read(b[:]) // it never fails
+	return secret.New(hex.EncodeToString(b[:]))
+}
+
+// head stands above every file that is written.
+const head = `# The registration of matrixrtc-auth at the homeserver (Synapse: the list
+# app_service_config_files of homeserver.yaml). Synapse and matrixrtc-auth both
+# read this file, and nobody else may: it holds two secrets.
+`
+
+// Marshal returns the file's text, secrets included.
+func (r Registration) Marshal() ([]byte, error) {
+	d := document{
+		ID: r.ID, ASToken: r.ASToken.Reveal(), HSToken: r.HSToken.Reveal(), SenderLocalpart: r.SenderLocalpart,
+		RateLimited: r.RateLimited, Scopes: r.Scopes, ProxyPrefix: r.ProxyPrefix, ProxyURL: r.ProxyURL,
+	}
+	if r.URL != "" {
+		d.URL = &r.URL
+	}
+	for _, n := range r.Users {
+		d.Namespaces.Users = append(d.Namespaces.Users, namespace{Exclusive: n.Exclusive, Regex: n.Regex})
+	}
+	text := bytes.NewBufferString(head)
+	encoder := yaml.NewEncoder(text)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(d); err != nil {
+		return nil, fmt.Errorf("writing the registration: %w", err)
+	}
+	return text.Bytes(), encoder.Close()
+}

@@ -1,0 +1,125 @@
+package registration_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/registration"
+)
+
+// run runs the command and returns its exit code and what it printed.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = registration.Run(args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func TestTheFileIsWhatBothNeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registration.yaml")
+	code, stdout, stderr := run(t, "--server-name", "example.org", "--url", "http://matrixrtc-auth:8080/", "--output", path)
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	r, err := appservice.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := matrix.ParseServerName("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if findings := r.Lint(server); len(findings) > 0 {
+		t.Errorf("findings %v", findings)
+	}
+	if r.ProxyURL != "http://matrixrtc-auth:8080" || r.URL != "" {
+		t.Errorf("proxy_url %q, url %q", r.ProxyURL, r.URL)
+	}
+	for _, want := range []string{
+		"- " + path, "LIVEKIT_HS_SERVER_NAME=example.org", "msc4502_enabled: true", "msc4512_enabled: true",
+		"url: wss://sfu.example.org", "livekit_service_url: https://jwt.example.org", "does\nnot start on a registration file that it cannot read",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the output lacks %q:\n%s", want, stdout)
+		}
+	}
+	if strings.Contains(stdout, r.ASToken.Reveal()) || strings.Contains(stdout, r.HSToken.Reveal()) {
+		t.Error("the output shows a token")
+	}
+}
+
+func TestASecondRunKeepsTheTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registration.yaml")
+	args := []string{"--server-name", "example.org", "--url", "http://a:8080", "--output", path}
+	read := func(more ...string) appservice.Registration {
+		t.Helper()
+		if code, _, stderr := run(t, append(args, more...)...); code != 0 {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		r, err := appservice.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first, second := read(), read("--url", "http://b:8080", "--push")
+	if !second.ASToken.Equal(first.ASToken) || !second.HSToken.Equal(first.HSToken) {
+		t.Error("a second run draws new tokens")
+	}
+	if second.ProxyURL != "http://b:8080" || second.URL != "http://b:8080" {
+		t.Errorf("proxy_url %q and url %q, want the new address in both", second.ProxyURL, second.URL)
+	}
+	if third := read("--new-tokens"); third.ASToken.Equal(first.ASToken) || third.HSToken.Equal(first.HSToken) {
+		t.Error("--new-tokens keeps a token")
+	}
+}
+
+func TestFaults(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.yaml")
+	if err := os.WriteFile(broken, []byte("as_token: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		want []string
+	}{
+		{"nothing", nil, 2, []string{"--server-name is missing", "--url is missing"}},
+		{"a URL as name", []string{"--server-name", "https://example.org", "--url", "x"}, 2, []string{"--server-name: ", "--url is not a URL"}},
+		{"ws", []string{"--server-name", "a.org", "--url", "wss://a.org"}, 2, []string{"--url is not a URL like http://"}},
+		{"https for LiveKit", []string{"--server-name", "a.org", "--url", "http://a", "--livekit-url", "https://a"}, 2, []string{"--livekit-url is not"}},
+		{"a word more", []string{"--server-name", "a.org", "b.org"}, 2, []string{`"b.org" is no flag`}},
+		{"an unknown flag", []string{"--sever-name", "a.org"}, 2, []string{"-sever-name"}},
+		{"a broken file", []string{"--server-name", "a.org", "--url", "http://a", "--output", broken}, 1, []string{"broken.yaml: it is not a registration", "move it away"}},
+		{"no folder", []string{"--server-name", "a.org", "--url", "http://a", "--output", filepath.Join(dir, "none", "r.yaml")}, 1, []string{"cannot be written"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := run(t, tt.args...)
+			if code != tt.code || stdout != "" {
+				t.Errorf("exit code %d and output %q, want %d and none", code, stdout, tt.code)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("stderr lacks %q: %s", want, stderr)
+				}
+			}
+		})
+	}
+	if text, _ := os.ReadFile(broken); string(text) != "as_token: [" {
+		t.Errorf("a file with a fault was overwritten with %q", text)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	code, stdout, stderr := run(t, "--help")
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage: matrixrtc-auth registration") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
