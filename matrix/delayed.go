@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -83,62 +84,100 @@ func ResultOf(err error) Result {
 }
 
 // DelayedEvents manages delayed events at the homeservers that hold them
-// (MSC4140), without authentication: the delay id is the proof.
+// (MSC4140). It acts as the event's owner at the homeserver at which this service
+// is registered; elsewhere without authentication: the delay id is the proof.
 type DelayedEvents struct {
 	APIs *ClientAPIs
+	// AppService is the registration, nil for none.
+	AppService *AppService
+	// NotOwner, if set, is told once when the registration's homeserver does not
+	// let this service act as one of its users.
+	NotOwner func(owner UserID, err error)
 	// Refused, if set, is told when a server begins to ask for authentication.
 	Refused func(ServerName)
 
 	refusals refusals
+	notOwner sync.Once
 }
 
 // Restart starts the event's delay anew.
-func (d *DelayedEvents) Restart(ctx context.Context, server ServerName, id DelayID) error {
-	return d.manage(ctx, server, id, "restart")
+func (d *DelayedEvents) Restart(ctx context.Context, owner UserID, id DelayID) error {
+	return d.manage(ctx, owner.Server(), owner, id, "restart")
 }
 
 // Send has the event sent now.
-func (d *DelayedEvents) Send(ctx context.Context, server ServerName, id DelayID) error {
-	return d.manage(ctx, server, id, "send")
+func (d *DelayedEvents) Send(ctx context.Context, owner UserID, id DelayID) error {
+	return d.manage(ctx, owner.Server(), owner, id, "send")
 }
 
 // Cancel has the event never sent.
-func (d *DelayedEvents) Cancel(ctx context.Context, server ServerName, id DelayID) error {
-	return d.manage(ctx, server, id, "cancel")
+func (d *DelayedEvents) Cancel(ctx context.Context, owner UserID, id DelayID) error {
+	return d.manage(ctx, owner.Server(), owner, id, "cancel")
 }
 
 const maxManageBytes = 16 << 10
 
-func (d *DelayedEvents) manage(ctx context.Context, server ServerName, id DelayID, action string) error {
-	fail := func(result Result, status int, err error) *DelayError {
-		return &DelayError{Result: result, Server: server, Status: status, Err: err}
-	}
+// manage does one thing to an event, as owner where that is possible. A refusal
+// of that says nothing about the event: only the answer to the same request
+// without authentication counts then.
+func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
-		return fail(ResultFailed, 0, err)
+		return &DelayError{Result: ResultFailed, Server: server, Err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.manageURL(id, action), bytes.NewReader([]byte("{}")))
+	err = d.post(ctx, server, api.manageURL(id, action), api, d.credentials(server, owner))
+	if e, refused := refusedCredentials(err); refused && d.Authenticates(server) {
+		err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
+		d.tell(owner, e, err)
+	}
+	d.learn(server, ResultOf(err))
+	return err
+}
+
+// tell tells the operator once that credentials were refused, which a second
+// answer proves: 403 to both may say that the owner has left the room.
+func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
+	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
+		return
+	}
+	d.notOwner.Do(func() { d.NotOwner(owner, with) })
+}
+
+// refusedCredentials reports whether err may be about who asks: 401 and 403.
+func refusedCredentials(err error) (*DelayError, bool) {
+	e, ok := errors.AsType[*DelayError](err)
+	return e, ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
+}
+
+func (d *DelayedEvents) post(ctx context.Context, server ServerName, address string, api ClientAPI, c credentials) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader([]byte("{}")))
 	if err != nil {
-		return fail(ResultFailed, 0, err)
+		return &DelayError{Result: ResultFailed, Server: server, Err: err}
 	}
-	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Content-Type", "application/json")
-	// Not sent. To do it twice is to do it once: a connection that turns out to
-	// be dead costs no attempt.
+	// A nil Idempotency-Key is never sent. It tells the transport that this POST
+	// may be repeated on a fresh connection: each action may.
 	req.Header["Idempotency-Key"] = nil
+	_, err = d.do(req, server, api, c)
+	return err
+}
+
+// do sends a request and returns the body of a 2xx answer; every other is a
+// *[DelayError].
+func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
+	c.addTo(req)
+	req.Header.Set("User-Agent", outbound.UserAgent)
 	// The transport itself, not a client: no redirect is followed.
 	resp, err := d.transport(api).RoundTrip(req)
 	if err != nil {
-		return fail(ResultFailed, 0, err)
+		return nil, &DelayError{Result: ResultFailed, Server: server, Err: err}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxManageBytes))
 	if err != nil && resp.StatusCode/100 != 2 {
-		return fail(ResultFailed, resp.StatusCode, err)
+		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: err}
 	}
-	err = judge(server, resp, body)
-	d.learn(server, ResultOf(err))
-	return err
+	return body, judge(server, resp, body)
 }
 
 func (d *DelayedEvents) transport(api ClientAPI) *outbound.Transport {
@@ -148,13 +187,16 @@ func (d *DelayedEvents) transport(api ClientAPI) *outbound.Transport {
 	return d.APIs.OtherTransport
 }
 
-// manageURL has the id as one segment of the path, whatever it holds.
-func (a ClientAPI) manageURL(id DelayID, action string) string {
+// manageURL is where an action on the event is asked for.
+func (a ClientAPI) manageURL(id DelayID, action string) string { return a.eventURL(id) + "/" + action }
+
+// eventURL has the id as one segment of the path, whatever it holds.
+func (a ClientAPI) eventURL(id DelayID) string {
 	prefix := "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 	if a.Stable {
 		prefix = "/_matrix/client/v1/delayed_events/"
 	}
-	return a.base + prefix + url.PathEscape(id.id) + "/" + action
+	return a.base + prefix + url.PathEscape(id.id)
 }
 
 // judge returns nil for success, else a *[DelayError].

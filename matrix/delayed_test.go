@@ -89,7 +89,7 @@ func TestDelayedEventPaths(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, server, events := delaying(t)
 				server.features = c.features
-				if err := events.Restart(t.Context(), serverName(t, "a.test"), delayID(t, c.id)); err != nil {
+				if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, c.id)); err != nil {
 					t.Fatal(err)
 				}
 				if got := server.paths; len(got) != 1 || got[0] != c.want {
@@ -138,7 +138,7 @@ func TestDelayedEventAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, server, events := delaying(t)
 				server.status, server.body, server.header = c.status, c.body, c.header
-				err := events.Send(t.Context(), serverName(t, "a.test"), delayID(t, "d"))
+				err := events.Send(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
 				if got := matrix.ResultOf(err); got != c.want {
 					t.Errorf("%v, want %s", err, c.want)
 				}
@@ -237,7 +237,7 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, server, events := delaying(t, c.named...)
 			a := serverName(t, "a.test")
-			restart := func() error { return events.Restart(t.Context(), a, delayID(t, "d")) }
+			restart := func() error { return events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")) }
 			if err := restart(); err != nil {
 				t.Fatal(err)
 			}
@@ -278,16 +278,15 @@ func TestClientAPINotFoundAtFirst(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, server, events := delaying(t)
 				mend := away(w, server)
-				a := serverName(t, "a.test")
 				for range 2 {
-					if err := events.Restart(t.Context(), a, delayID(t, "d")); err == nil {
+					if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err == nil {
 						t.Fatal("restarted")
 					}
 					time.Sleep(6 * time.Second)
 				}
 				mend()
 				time.Sleep(2 * time.Second)
-				if err := events.Restart(t.Context(), a, delayID(t, "d")); err != nil {
+				if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
 					t.Errorf("2 s after it is back: %v", err)
 				}
 			})

@@ -95,7 +95,7 @@ func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			_ = d.Restart(ctx, server, nobodysDelay) // learn hears what matters
+			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // learn hears what matters
 		})
 	}
 	running.Wait()

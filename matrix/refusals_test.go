@@ -23,7 +23,7 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		events.Refused = func(s matrix.ServerName) { told = append(told, s) }
 		answer := func(status int, body string) {
 			server.set(func() { server.status, server.body = status, body })
-			_ = events.Restart(t.Context(), a, delayID(t, "d"))
+			_ = events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
 		}
 
 		answer(200, "{}")
@@ -95,7 +95,7 @@ func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
 		a := serverName(t, "a.test")
-		if err := events.Restart(t.Context(), a, delayID(t, "d")); err != nil {
+		if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)

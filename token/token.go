@@ -28,6 +28,12 @@ func MemberIdentity(user matrix.UserID, device matrix.DeviceID, member matrix.Me
 	return sfu.Identity(digest(user.String(), device.String(), member.String()))
 }
 
+// ProxiedIdentity returns the identity of one participation of a user in a slot,
+// for clients that ask through their homeserver.
+func ProxiedIdentity(user matrix.UserID, member matrix.MemberID) sfu.Identity {
+	return sfu.Identity(digest(user.String(), member.String()))
+}
+
 // LegacyIdentity returns the identity "user:device" that clients of /sfu/get
 // expect. Its error is an [*IdentityError].
 //

@@ -51,6 +51,14 @@ func TestMemberIdentity(t *testing.T) {
 	}
 }
 
+// TestProxiedIdentity: the vector of MSC4195.
+func TestProxiedIdentity(t *testing.T) {
+	got := token.ProxiedIdentity(must(matrix.ParseUserID("@alice:example.com")), must(matrix.ParseMemberID("memberABC")))
+	if want := sfu.Identity("M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"); got != want {
+		t.Errorf("ProxiedIdentity = %s, want %s", got, want)
+	}
+}
+
 func TestLegacyIdentity(t *testing.T) {
 	user := must(matrix.ParseUserID("@alice:example.com:8448"))
 	got, err := token.LegacyIdentity(user, must(matrix.ParseDeviceID("DEVICE")))

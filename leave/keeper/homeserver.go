@@ -10,11 +10,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Events manages delayed events; errors are *[matrix.DelayError].
+// Events manages delayed events of their owners; errors are
+// *[matrix.DelayError].
 type Events interface {
-	Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
-	Send(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
-	Cancel(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error
+	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
+	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
+	Cancel(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
 // restart starts the delay anew.
@@ -76,13 +77,13 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 // request has the job's homeserver do action to the delayed event id, which was
 // due at due. It returns when the request left.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
-	do := map[leave.Action]func(context.Context, matrix.ServerName, matrix.DelayID) error{
+	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,
 	}[action]
 	sent = k.now()
 	ctx, cancel := context.WithTimeout(ctx, leave.Attempt(t.Delay))
 	defer cancel()
-	err = do(ctx, t.User.Server(), id)
+	err = do(ctx, t.User, id)
 	k.workers.Took(t.User.Server(), k.Clock.Since(sent))
 	if k.Observe != nil {
 		k.Observe(string(action), matrix.ResultOf(err), max(sent.Sub(due), 0))

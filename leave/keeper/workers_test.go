@@ -20,13 +20,13 @@ type hanging struct {
 	answer time.Duration // how long they take; 0 is for ever
 }
 
-func (h hanging) Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error {
-	if strings.HasPrefix(server.String(), "slow") {
+func (h hanging) Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error {
+	if strings.HasPrefix(owner.Server().String(), "slow") {
 		if err := h.wait(ctx); err != nil {
 			return err
 		}
 	}
-	return h.world.Restart(ctx, server, id)
+	return h.world.Restart(ctx, owner, id)
 }
 
 func (h hanging) wait(ctx context.Context) error {

@@ -202,18 +202,18 @@ func (w *world) count(call string) (n int) {
 
 var errDown = errors.New("connection refused")
 
-func (w *world) Restart(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+func (w *world) Restart(_ context.Context, _ matrix.UserID, id matrix.DelayID) error {
 	return w.manage("restart", id, func(e *delayed) {
 		e.restarted = time.Now()
 		e.timer.Reset(e.delay)
 	})
 }
 
-func (w *world) Send(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+func (w *world) Send(_ context.Context, _ matrix.UserID, id matrix.DelayID) error {
 	return w.manage("send", id, func(e *delayed) { e.over, e.at = "sent", time.Now() })
 }
 
-func (w *world) Cancel(_ context.Context, _ matrix.ServerName, id matrix.DelayID) error {
+func (w *world) Cancel(_ context.Context, _ matrix.UserID, id matrix.DelayID) error {
 	return w.manage("cancel", id, func(e *delayed) { e.over, e.at = "cancelled", time.Now() })
 }
 

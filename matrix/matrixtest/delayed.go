@@ -16,15 +16,18 @@ const (
 // DelayedEvents are the delayed events of a homeserver: each is sent when its
 // delay has passed, unless it is restarted. They are managed over HTTP.
 type DelayedEvents struct {
-	mu     sync.Mutex
-	events map[string]*delayedEvent
-	asked  map[string]int // by action
-	script func(w http.ResponseWriter, r *http.Request, action, id string) bool
-	closed bool
+	mu      sync.Mutex
+	events  map[string]*delayedEvent
+	closed  bool           // to who has no access token: 401 M_MISSING_TOKEN
+	asked   map[string]int // by action
+	script  func(w http.ResponseWriter, r *http.Request, action, id string) bool
+	stopped bool
 }
 
 type delayedEvent struct {
 	Fate
+	owner string // a full user id, "" for anybody
+	room  string
 	delay time.Duration
 	timer *time.Timer
 }
@@ -46,17 +49,21 @@ type Fate struct {
 }
 
 // Schedule has an event of this id sent after delay.
-func (d *DelayedEvents) Schedule(id string, delay time.Duration) {
+func (d *DelayedEvents) Schedule(id string, delay time.Duration) { d.ScheduleFor("", "", id, delay) }
+
+// ScheduleFor is Schedule for an event of owner, a full user id, in room. Its
+// owner can look it up.
+func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.events == nil {
 		d.events = map[string]*delayedEvent{}
 	}
-	e := &delayedEvent{delay: delay, Fate: Fate{restarted: time.Now()}}
+	e := &delayedEvent{owner: owner, room: room, delay: delay, Fate: Fate{restarted: time.Now()}}
 	e.timer = time.AfterFunc(delay, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if !d.closed {
+		if !d.stopped {
 			e.end("fired")
 		}
 	})
@@ -93,7 +100,7 @@ func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http
 func (d *DelayedEvents) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.stopped = true
 	for _, e := range d.events {
 		e.timer.Stop()
 	}

@@ -12,9 +12,11 @@ const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
 // Homeserver is what a homeserver answers, without the listener: an
 // [http.Handler] for the federation's userinfo request and well-known, and for
-// the Client-Server API's delayed events.
+// the Client-Server API's delayed events, and for what an application service
+// has a part in.
 type Homeserver struct {
 	DelayedEvents
+	AppServices
 
 	mu        sync.Mutex
 	tokens    map[string]string // OpenID access token → user id
@@ -94,7 +96,9 @@ func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 
 	switch {
+	case !h.mayManage(w, r):
 	case h.DelayedEvents.serve(w, r):
+	case h.AppServices.serve(w, r):
 	case r.URL.Path == "/.well-known/matrix/server" && wellKnown != nil:
 		wellKnown.ServeHTTP(w, r)
 	case r.URL.Path != UserInfoPath:

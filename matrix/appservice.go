@@ -1,0 +1,276 @@
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+)
+
+// AppService asks the homeserver at which this service is registered as an
+// application service. Its as_token goes to the Client-Server API of Server and
+// nowhere else: no redirect is followed, and no header or request names another.
+type AppService struct {
+	Server ServerName
+	Token  secret.Text // the as_token
+	APIs   *ClientAPIs // finds the Client-Server API of Server, which must be named
+
+	base clientBase
+}
+
+// The bounds of one question, the search for the API included.
+const (
+	isJoinedTimeout = 10 * time.Second
+	// federateTimeout is less than the 30 s that Synapse gives us to answer:
+	// it calls a slow remote server four times.
+	federateTimeout    = 20 * time.Second
+	maxAppServiceBytes = 64 << 10
+)
+
+// The paths of the application service's own API.
+const (
+	isJoinedPath = "/_matrix/client/unstable/io.element.msc4502/rooms/"
+	fedProxyPath = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
+	whoAmIPath   = "/_matrix/client/v3/account/whoami"
+	pingPath     = "/_matrix/client/v1/appservice/"
+	loopPath     = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/self-test/"
+	remoteToken  = "/rtc/livekit/get_token"
+	remotePrefix = "/_matrix/federation/unstable/io.element.msc4195"
+	remoteStable = "/_matrix/federation/v1"
+
+	codeMissingParam = "M_MISSING_PARAM"
+	codeNotFound     = "M_NOT_FOUND"
+)
+
+// AppServiceError is every answer of the homeserver but the one asked for: it
+// says nothing about who is joined.
+type AppServiceError struct {
+	Cause   Cause  // CauseStatus, CauseNotJSON, or why there was no answer
+	Status  int    // 0 without an answer
+	ErrCode string // of a Matrix error, "" for none
+	Err     error
+}
+
+func (e *AppServiceError) Error() string { return "asking the homeserver: " + e.Err.Error() }
+func (e *AppServiceError) Unwrap() error { return e.Err }
+
+// IsJoined reports whether user is joined to room (MSC4502). It answers for
+// remote users, too, in rooms that Server is in. An unknown room, and a user
+// who left, was banned or is only invited, are a no. Every error is an
+// *[AppServiceError] and means: unknown.
+func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
+	joined, err := a.isJoined(ctx, room, "mxid", user.String())
+	// The newest text of the MSC calls the parameter user_id. Here that means
+	// "act as this user", so it is tried only where mxid is unknown.
+	if e, ok := errors.AsType[*AppServiceError](err); ok && e.Status == http.StatusBadRequest && e.ErrCode == codeMissingParam {
+		return a.isJoined(ctx, room, "user_id", user.String())
+	}
+	return joined, err
+}
+
+// IsServerJoined reports whether any user of server is joined to room.
+func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server ServerName) (bool, error) {
+	return a.isJoined(ctx, room, "server_name", server.String())
+}
+
+func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, isJoinedTimeout)
+	defer cancel()
+	path := isJoinedPath + url.PathEscape(room.String()) + "/is_joined?" + url.Values{key: {value}}.Encode()
+	status, body, err := a.ask(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return false, err
+	}
+	if status != http.StatusOK {
+		return false, statusOf(status, body)
+	}
+	var answer struct {
+		Joined *bool `json:"joined"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Joined == nil {
+		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
+	}
+	return *answer.Joined, nil
+}
+
+// RemoteError says that another homeserver gave no token.
+type RemoteError struct {
+	Server ServerName // that was asked
+	Status int        // of its answer; 0 if none came, or ours passed nothing on
+	Err    error
+}
+
+func (e *RemoteError) Error() string {
+	return "asking " + e.Server.String() + " for a token: " + e.Err.Error()
+}
+func (e *RemoteError) Unwrap() error { return e.Err }
+
+// RemoteToken has Server ask the homeserver destination for a token of its SFU
+// (MSC4512, MSC4195), and returns the content of its answer of status 200. The
+// path without a prefix is tried when the one with it is not there. Errors are
+// *[RemoteError].
+func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
+	defer cancel()
+	status, content, err := a.federate(ctx, destination, remotePrefix+remoteToken, request)
+	if err == nil && status == http.StatusNotFound {
+		status, content, err = a.federate(ctx, destination, remoteStable+remoteToken, request)
+	}
+	switch {
+	case err != nil:
+		return nil, &RemoteError{Server: destination, Err: err}
+	case status != http.StatusOK:
+		return nil, &RemoteError{Server: destination, Status: status, Err: statusError(status, errCode(content))}
+	}
+	return content, nil
+}
+
+func (a *AppService) federate(ctx context.Context, destination ServerName, path string, request json.RawMessage) (int, json.RawMessage, error) {
+	envelope, err := json.Marshal(struct {
+		Destination string          `json:"destination"`
+		Method      string          `json:"method"`
+		Path        string          `json:"path"`
+		Body        json.RawMessage `json:"body"`
+	}{destination.String(), http.MethodPost, path, request})
+	if err != nil {
+		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Err: errors.New("the request to another server is not JSON")}
+	}
+	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, envelope)
+	if err != nil {
+		return 0, nil, err
+	}
+	if status != http.StatusOK {
+		return 0, nil, statusOf(status, body)
+	}
+	var answer struct {
+		Status  int             `json:"status"`
+		Content json.RawMessage `json:"content"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Status < 100 || answer.Status > 599 {
+		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"status": number, "content": …}`)}
+	}
+	return answer.Status, answer.Content, nil
+}
+
+// WhoAmI returns the user that the as_token stands for, and so proves it.
+func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
+	status, body, err := a.ask(ctx, http.MethodGet, whoAmIPath, nil)
+	if err != nil {
+		return UserID{}, err
+	}
+	if status != http.StatusOK {
+		return UserID{}, statusOf(status, body)
+	}
+	var answer struct {
+		UserID string `json:"user_id"`
+	}
+	user, err := UserID{}, json.Unmarshal(body, &answer)
+	if err == nil {
+		user, err = ParseUserID(answer.UserID)
+	}
+	if err != nil {
+		return UserID{}, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer holds no user id`)}
+	}
+	return user, nil
+}
+
+// CanFederate returns nil if the homeserver passes requests on to others: it
+// complains of an empty one by its content, not of the route.
+func (a *AppService) CanFederate(ctx context.Context) error {
+	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
+	if err != nil {
+		return err
+	}
+	if e := statusOf(status, body); status != http.StatusBadRequest || e.ErrCode != codeMissingParam {
+		return e
+	}
+	return nil
+}
+
+// Loop has the homeserver pass a request for nonce back to this service, as it
+// does with those of clients, and returns the answer.
+func (a *AppService) Loop(ctx context.Context, nonce string) (json.RawMessage, error) {
+	return a.wants200(ctx, loopPath+url.PathEscape(nonce), []byte("{}"))
+}
+
+// Ping has the homeserver ask whether this service is there, and deliver at once
+// the events that it kept while the service was away (Application Service API,
+// "Pinging"). id is the registration's.
+func (a *AppService) Ping(ctx context.Context, id string) error {
+	_, err := a.wants200(ctx, pingPath+url.PathEscape(id)+"/ping", []byte("{}"))
+	return err
+}
+
+func (a *AppService) wants200(ctx context.Context, path string, body []byte) (json.RawMessage, error) {
+	status, answer, err := a.ask(ctx, http.MethodPost, path, body)
+	if err == nil && status != http.StatusOK {
+		err = statusOf(status, answer)
+	}
+	return answer, err
+}
+
+// ask makes one request with the as_token.
+func (a *AppService) ask(ctx context.Context, method, path string, body []byte) (status int, answer []byte, err error) {
+	base, err := a.base.find(ctx, a.APIs, a.Server)
+	if err != nil {
+		return 0, nil, noAnswer(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, noAnswer(errors.New("its address is not a URL"))
+	}
+	if body == nil {
+		req.Body = http.NoBody
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("User-Agent", outbound.UserAgent)
+	req.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
+	// A nil Idempotency-Key is never sent. It tells the transport that this POST
+	// may be repeated on a fresh connection: each of these requests may.
+	req.Header["Idempotency-Key"] = nil
+	resp, err := a.APIs.NamedTransport.RoundTrip(req)
+	if err != nil {
+		return 0, nil, noAnswer(err)
+	}
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes+1))
+	switch {
+	case err != nil:
+		return 0, nil, noAnswer(err)
+	case len(answer) > maxAppServiceBytes:
+		return 0, nil, &AppServiceError{Cause: CauseTooLarge, Status: resp.StatusCode, Err: errors.New("the answer is larger than any honest one")}
+	}
+	return resp.StatusCode, answer, nil
+}
+
+func noAnswer(err error) *AppServiceError {
+	return &AppServiceError{Cause: Cause(outbound.Cause(err)), Err: err}
+}
+
+// statusOf reads a Matrix error.
+func statusOf(status int, body []byte) *AppServiceError {
+	code := errCode(body)
+	return &AppServiceError{Cause: CauseStatus, Status: status, ErrCode: code, Err: statusError(status, code)}
+}
+
+// IsUnserved reports whether err says that the homeserver has no such route: the
+// MSC is switched off, or older than the homeserver knows.
+func IsUnserved(err error) bool {
+	e, ok := errors.AsType[*AppServiceError](err)
+	return ok && e.Status == http.StatusNotFound && e.ErrCode != codeNotFound
+}
+
+// IsTokenRefused reports whether err says that the homeserver does not know the
+// as_token.
+func IsTokenRefused(err error) bool {
+	e, ok := errors.AsType[*AppServiceError](err)
+	return ok && e.Status == http.StatusUnauthorized
+}

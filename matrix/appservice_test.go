@@ -1,0 +1,251 @@
+package matrix_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+const asToken = "as-token-as-token-as-token-as-token"
+
+// registered is a homeserver on loopback at which the service is registered.
+func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Client) {
+	t.Helper()
+	s := matrixtest.NewServer()
+	t.Cleanup(s.Close)
+	s.Register(matrixtest.Registered{
+		ID: "matrixrtc-auth", ASToken: asToken, HSToken: "hs-token", SenderLocalpart: "rtc", Server: s.Name().String(),
+	})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.CACert())
+	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: roots}}
+	t.Cleanup(transport.CloseIdleConnections)
+	base, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := &matrix.AppService{Server: s.Name(), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
+		Overrides:      map[matrix.ServerName]*url.URL{s.Name(): base},
+		Named:          func(matrix.ServerName) bool { return true },
+		NamedTransport: transport,
+	}}
+	return s, api, &http.Client{Transport: transport}
+}
+
+func roomID(t *testing.T, id string) matrix.RoomID {
+	t.Helper()
+	room, err := matrix.ParseRoomID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return room
+}
+
+func TestTheFakeKeepsTheContract(t *testing.T) {
+	s, api, client := registered(t)
+	const room = "!room:a.test"
+	local, remote := s.UserID("alice"), "@bob:b.test"
+	s.Join(room, local)
+	s.Join(room, remote)
+	left := s.UserID("left")
+	s.Join(room, left)
+	s.Leave(room, left)
+	c := &matrixtest.Contract{
+		API: api, BaseURL: s.URL(), Client: client,
+		Room: roomID(t, room), UnknownRoom: roomID(t, "!nobody-has-this:a.test"),
+		Local: userID(t, local), Remote: userID(t, remote), Left: userID(t, left),
+		Invited: userID(t, s.UserID("invited")), Banned: userID(t, s.UserID("banned")),
+		LocalToken: s.Login(local), Elsewhere: serverName(t, "c.test"),
+	}
+	c.Run(t)
+}
+
+// TestARoomWithoutOurServer: of a room that our server is not in, it says
+// no of everybody.
+func TestARoomWithoutOurServer(t *testing.T) {
+	s, api, _ := registered(t)
+	s.Join("!room:b.test", "@bob:b.test")
+	if joined, err := api.IsJoined(t.Context(), roomID(t, "!room:b.test"), userID(t, "@bob:b.test")); joined || err != nil {
+		t.Errorf("IsJoined = %v, %v, want false", joined, err)
+	}
+}
+
+// TestOnlyAnAnswerIsAnAnswer: whatever is not 200 {"joined": bool} is an error.
+func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		cause  matrix.Cause
+	}{
+		{"not JSON", 200, "joined", matrix.CauseNotJSON},
+		{"no member", 200, "{}", matrix.CauseNotJSON},
+		{"null", 200, `{"joined":null}`, matrix.CauseNotJSON},
+		{"a string", 200, `{"joined":"true"}`, matrix.CauseNotJSON},
+		{"a number", 200, `{"joined":1}`, matrix.CauseNotJSON},
+		{"a list", 200, `[true]`, matrix.CauseNotJSON},
+		{"201", 201, `{"joined":true}`, matrix.CauseStatus},
+		{"404", 404, `{"errcode":"M_NOT_FOUND","joined":true}`, matrix.CauseStatus},
+		{"unrecognized", 404, `{"errcode":"M_UNRECOGNIZED"}`, matrix.CauseStatus},
+		{"429", 429, `{"errcode":"M_LIMIT_EXCEEDED"}`, matrix.CauseStatus},
+		{"500", 500, `<html>`, matrix.CauseStatus},
+		{"a redirect", 302, ``, matrix.CauseStatus},
+		{"too large", 200, `{"joined":true,"x":"` + strings.Repeat("x", 70<<10) + `"}`, matrix.CauseTooLarge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, api, _ := registered(t)
+			s.ScriptMembership(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "https://127.0.0.1:1/")
+				w.WriteHeader(tt.status)
+				io.WriteString(w, tt.body)
+			})
+			joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+			e, ok := errors.AsType[*matrix.AppServiceError](err)
+			if joined || !ok || e.Cause != tt.cause {
+				t.Errorf("IsJoined = %v, %v, want the cause %s", joined, err, tt.cause)
+			}
+			if err != nil && strings.Contains(err.Error(), asToken) {
+				t.Errorf("the error holds the token: %v", err)
+			}
+		})
+	}
+}
+
+// TestTheParameterToCome: user_id is tried where mxid is unknown, and only
+// there, because elsewhere it means to act as that user.
+func TestTheParameterToCome(t *testing.T) {
+	for name, newest := range map[string]bool{"today": false, "newest text": true} {
+		t.Run(name, func(t *testing.T) {
+			s, api, _ := registered(t)
+			var queries []string
+			s.ScriptMembership(func(w http.ResponseWriter, r *http.Request) {
+				queries = append(queries, r.URL.RawQuery)
+				if newest && !r.URL.Query().Has("user_id") {
+					w.WriteHeader(400)
+					io.WriteString(w, `{"errcode":"M_MISSING_PARAM"}`)
+					return
+				}
+				io.WriteString(w, `{"joined":true}`)
+			})
+			joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+			if !joined || err != nil {
+				t.Errorf("IsJoined = %v, %v, want true", joined, err)
+			}
+			if got := strings.Contains(strings.Join(queries, " "), "user_id"); got != newest {
+				t.Errorf("queries %q", queries)
+			}
+		})
+	}
+}
+
+func TestIsJoinedIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a.test")
+		w.Serve("a.test:443", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{
+			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+		}}
+		start := time.Now()
+		_, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, "@alice:a.test"))
+		if took := time.Since(start); err == nil || took > 10*time.Second {
+			t.Errorf("err = %v after %v, want one within 10 s", err, took)
+		}
+	})
+}
+
+// TestTheBaseURLComesFromTheWellKnown: the token goes to the API alone, and the
+// last address holds while the document cannot be had.
+func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a.test")
+		var fetched int
+		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "" {
+				t.Error("the apex was sent the as_token")
+			}
+			fetched++
+			if fetched > 1 {
+				rw.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			json.NewEncoder(rw).Encode(map[string]any{"m.homeserver": map[string]string{"base_url": "https://m.test/"}})
+		}))
+		w.Serve("m.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+asToken {
+				t.Errorf("Authorization %q", r.Header.Get("Authorization"))
+			}
+			io.WriteString(rw, `{"joined":true}`)
+		}))
+		api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
+			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+		}}
+		// The second time the document is due again and cannot be had.
+		for range 2 {
+			if joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, "@alice:a.test")); !joined || err != nil {
+				t.Errorf("IsJoined = %v, %v, want true", joined, err)
+			}
+			time.Sleep(2 * time.Hour)
+		}
+		if fetched != 2 {
+			t.Errorf("the document was fetched %d times, want 2", fetched)
+		}
+	})
+}
+
+// TestRemoteTokenTriesBothPaths: the one of the MSC first, the one of the
+// specification to come where that is not there.
+func TestRemoteTokenTriesBothPaths(t *testing.T) {
+	s, api, _ := registered(t)
+	var paths []string
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paths = append(paths, r.URL.Path)
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(r.URL.Path, "unstable") {
+			w.WriteHeader(404)
+			io.WriteString(w, `{"errcode":"M_UNRECOGNIZED"}`)
+			return
+		}
+		io.WriteString(w, `{"jwt":"x"}`)
+	}))
+	defer remote.Close()
+	s.Federation = func(server string) (string, bool) { return remote.URL, server == "b.test" }
+	content, err := api.RemoteToken(t.Context(), serverName(t, "b.test"), json.RawMessage(`{"a":1}`))
+	if string(content) != `{"jwt":"x"}` || err != nil {
+		t.Errorf("RemoteToken = %s, %v", content, err)
+	}
+	want := "/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token /_matrix/federation/v1/rtc/livekit/get_token"
+	if got := strings.Join(paths, " "); got != want {
+		t.Errorf("paths %s, want %s", got, want)
+	}
+	if _, err := api.RemoteToken(t.Context(), serverName(t, "nowhere.test"), json.RawMessage(`{}`)); err == nil {
+		t.Error("no error for a server that nobody reaches")
+	}
+}
+
+// TestSwitchedOffFeatures: what Synapse answers without the flags is told apart
+// from a wrong token.
+func TestSwitchedOffFeatures(t *testing.T) {
+	s, api, _ := registered(t)
+	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})
+	_, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+	if !matrix.IsUnserved(err) || matrix.IsTokenRefused(err) {
+		t.Errorf("IsJoined: %v, want it unserved", err)
+	}
+	if err := api.CanFederate(t.Context()); !matrix.IsUnserved(err) {
+		t.Errorf("CanFederate: %v, want it unserved", err)
+	}
+}

@@ -1,0 +1,68 @@
+package matrix
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// clientBase remembers the URL of one server's Client-Server API, whatever that
+// API can do. The zero value knows nothing.
+type clientBase struct {
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	url     string // without a trailing slash, "" for none
+	err     error  // of the last look-up, nil if it found url
+	expires time.Time
+}
+
+// find returns the operator's own word, else what the server's well-known
+// document says. While no answer comes, the last good one holds.
+func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerName) (string, error) {
+	if base, ok := apis.Overrides[server]; ok {
+		return strings.TrimSuffix(base.String(), "/"), nil
+	}
+	if known, err, fresh := b.known(); fresh {
+		return known, err
+	}
+	looked := b.flight.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
+		defer cancel()
+		found, err := apis.wellKnown(ctx, server)
+		b.note(found, err)
+		return nil, nil
+	})
+	select {
+	case <-looked:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	known, err, _ := b.known()
+	return known, err
+}
+
+func (b *clientBase) known() (base string, err error, fresh bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.url != "" {
+		return b.url, nil, time.Now().Before(b.expires)
+	}
+	return "", b.err, b.err != nil && time.Now().Before(b.expires)
+}
+
+func (b *clientBase) note(found string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == nil:
+		b.url, b.err, b.expires = found, nil, time.Now().Add(clientAPILifetime)
+	case b.url != "":
+		b.expires = time.Now().Add(clientAPIRecheck)
+	default:
+		b.err, b.expires = err, time.Now().Add(clientAPIRetry)
+	}
+}

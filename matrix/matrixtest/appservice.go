@@ -1,0 +1,186 @@
+package matrixtest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// The paths of the application service's own API and of the proxied one.
+const (
+	IsJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
+	FedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
+	WhoAmIPath     = "/_matrix/client/v3/account/whoami"
+	appServicePath = "/_matrix/client/v1/appservice/"
+)
+
+// proxied are the prefixes that the homeserver passes on to the application
+// service: for clients, and for other homeservers.
+var (
+	proxiedClient     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
+	proxiedFederation = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
+)
+
+// Registered is an application service at a [Homeserver], as its registration
+// file says it.
+type Registered struct {
+	ID, ASToken, HSToken, SenderLocalpart string
+	ProxyURL                              string // "": nothing is passed on
+	URL                                   string // "": nothing is pushed
+	// Server is the homeserver's name; its users are the namespace.
+	Server string
+	// MembershipOff and FederationOff: MSC4502, MSC4512 are switched off.
+	MembershipOff, FederationOff bool
+}
+
+// AppServices is the side of a homeserver that knows one application service:
+// it answers who is joined, passes requests on in both directions and pushes
+// events, with the habits of Synapse 1.163.
+type AppServices struct {
+	// Route carries requests to other homeservers and to the application
+	// service; nil means [http.DefaultTransport]. Federation finds the base
+	// URL of another homeserver by its name.
+	Route      http.RoundTripper
+	Federation func(server string) (baseURL string, ok bool)
+
+	mu       sync.Mutex
+	service  *Registered
+	logins   map[string]string // access token → user id
+	rooms    map[string]map[string]bool
+	emptied  bool
+	asked    int
+	script   http.Handler
+	nextPush int
+}
+
+// Register has the homeserver know one application service.
+func (a *AppServices) Register(r Registered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.service = &r
+}
+
+// Login returns an access token of user, a full user id.
+func (a *AppServices) Login(user string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.logins == nil {
+		a.logins = map[string]string{}
+	}
+	token := fmt.Sprintf("syt_%d_abcdefghij", len(a.logins)+1)
+	a.logins[token] = user
+	return token
+}
+
+// Join makes user, of whatever server, a member of room.
+func (a *AppServices) Join(room, user string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rooms == nil {
+		a.rooms = map[string]map[string]bool{}
+	}
+	if a.rooms[room] == nil {
+		a.rooms[room] = map[string]bool{}
+	}
+	a.rooms[room][user] = true
+}
+
+// Leave ends a membership: by leaving, a kick or a ban.
+func (a *AppServices) Leave(room, user string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.rooms[room], user)
+}
+
+// Empty has the homeserver answer from an empty database, in which nobody is
+// joined to anything, until it is called with false.
+func (a *AppServices) Empty(empty bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.emptied = empty
+}
+
+// MembershipAsked returns how often membership was asked for.
+func (a *AppServices) MembershipAsked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
+}
+
+// ScriptMembership answers every question about membership from now on; nil
+// ends that.
+func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.script = nil
+	if answer != nil {
+		a.script = answer
+	}
+}
+
+// serve answers the requests that an application service has a part in.
+func (a *AppServices) serve(w http.ResponseWriter, r *http.Request) bool {
+	a.mu.Lock()
+	service := a.service
+	a.mu.Unlock()
+	path := r.URL.Path
+	switch {
+	case service == nil:
+		return false
+	case strings.HasPrefix(path, IsJoinedPath) && strings.HasSuffix(path, "/is_joined"):
+		a.isJoined(w, r, service)
+	case path == FedProxyPath:
+		a.fedProxy(w, r, service)
+	case path == WhoAmIPath:
+		a.whoAmI(w, r, service)
+	case strings.HasPrefix(path, appServicePath) && strings.HasSuffix(path, "/ping"):
+		a.ping(w, r, service)
+	case under(path, proxiedClient):
+		a.fromClient(w, r, service)
+	case under(path, proxiedFederation):
+		a.fromServer(w, r, service)
+	default:
+		return false
+	}
+	return true
+}
+
+func under(path string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(path, prefix+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// requester returns the user that the access token of r stands for. An
+// application service may act as a user of its namespace (?user_id=).
+func (a *AppServices) requester(w http.ResponseWriter, r *http.Request, service *Registered) (user string, isService, ok bool) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	a.mu.Lock()
+	login := a.logins[token]
+	a.mu.Unlock()
+	switch {
+	case token == "":
+		writeJSON(w, http.StatusUnauthorized, matrixError("M_MISSING_TOKEN", "Missing access token"))
+	case login != "":
+		return login, false, true
+	case token != service.ASToken:
+		writeJSON(w, http.StatusUnauthorized, matrixError("M_UNKNOWN_TOKEN", "Invalid access token passed."))
+	case !r.URL.Query().Has("user_id"):
+		return "@" + service.SenderLocalpart + ":" + service.Server, true, true
+	case !strings.HasSuffix(r.URL.Query().Get("user_id"), ":"+service.Server):
+		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Application service cannot masquerade as this user"))
+	default:
+		return r.URL.Query().Get("user_id"), true, true
+	}
+	return "", false, false
+}
+
+func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request, service *Registered) {
+	if user, _, ok := a.requester(w, r, service); ok {
+		writeJSON(w, http.StatusOK, map[string]any{"user_id": user, "is_guest": false})
+	}
+}

@@ -1,0 +1,165 @@
+package matrixtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/matrix"
+)
+
+// Contract is a homeserver, the fake or a real one, at which an application
+// service is registered, and people in one room of it. [Contract.Run] tests what
+// the service relies on, so that the fake cannot drift from the real one.
+type Contract struct {
+	API     *matrix.AppService
+	BaseURL string       // of the Client-Server API
+	Client  *http.Client // reaches it
+
+	Room, UnknownRoom matrix.RoomID
+	// Local and Remote are joined to Room; Left, Invited and Banned are users
+	// of the homeserver who are not.
+	Local, Remote, Left, Invited, Banned matrix.UserID
+	// LocalToken is the access token of Local.
+	LocalToken string
+	// Elsewhere is a homeserver that nobody in Room is of.
+	Elsewhere matrix.ServerName
+}
+
+// Run runs every test of the contract.
+func (c *Contract) Run(t *testing.T) {
+	t.Run("membership", c.testMembership)
+	t.Run("server membership", c.testServers)
+	t.Run("questions that are refused", c.testRefusals)
+	t.Run("tokens", c.testTokens)
+	t.Run("federation", c.testFederation)
+}
+
+func (c *Contract) testMembership(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		room matrix.RoomID
+		user matrix.UserID
+		want bool
+	}{
+		{"local", c.Room, c.Local, true},
+		{"remote", c.Room, c.Remote, true},
+		{"left", c.Room, c.Left, false},
+		{"invited", c.Room, c.Invited, false},
+		{"banned", c.Room, c.Banned, false},
+		{"unknown room", c.UnknownRoom, c.Local, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := c.API.IsJoined(t.Context(), tt.room, tt.user)
+			if err != nil || got != tt.want {
+				t.Errorf("IsJoined(%s, %s) = %v, %v, want %v", tt.room, tt.user, got, err, tt.want)
+			}
+		})
+	}
+}
+
+func (c *Contract) testServers(t *testing.T) {
+	for _, tt := range []struct {
+		room   matrix.RoomID
+		server matrix.ServerName
+		want   bool
+	}{
+		{c.Room, c.Local.Server(), true},
+		{c.Room, c.Remote.Server(), true},
+		{c.Room, c.Elsewhere, false},
+		{c.UnknownRoom, c.Local.Server(), false},
+	} {
+		got, err := c.API.IsServerJoined(t.Context(), tt.room, tt.server)
+		if err != nil || got != tt.want {
+			t.Errorf("IsServerJoined(%s, %s) = %v, %v, want %v", tt.room, tt.server, got, err, tt.want)
+		}
+	}
+}
+
+// testRefusals asks by hand what the service never asks, or must survive.
+func (c *Contract) testRefusals(t *testing.T) {
+	asToken := c.API.Token.Reveal()
+	path := IsJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
+	t.Run("a malformed room", func(t *testing.T) {
+		c.wantError(t, http.MethodGet, IsJoinedPath+"%21x/is_joined?mxid="+url.QueryEscape(c.Local.String()), asToken, "", 400, "M_INVALID_PARAM")
+	})
+	for _, tt := range []struct {
+		name, token, query string
+		status             int
+		errcode            string
+	}{
+		{"neither user nor server", asToken, "", 400, "M_MISSING_PARAM"},
+		{"a malformed user", asToken, "?mxid=alice", 400, "M_INVALID_PARAM"},
+		{"a user that is not ASCII", asToken, "?mxid=" + url.QueryEscape("@ü:"+c.Local.Server().String()), 400, "M_UNKNOWN"},
+		{"acting as a remote user", asToken, "?user_id=" + url.QueryEscape(c.Remote.String()), 403, "M_FORBIDDEN"},
+		{"an ordinary user", c.LocalToken, "?mxid=" + url.QueryEscape(c.Local.String()), 403, "M_FORBIDDEN"},
+		{"no token", "", "?mxid=" + url.QueryEscape(c.Local.String()), 401, "M_MISSING_TOKEN"},
+		{"an unknown token", "nobody-has-this-one", "?mxid=" + url.QueryEscape(c.Local.String()), 401, "M_UNKNOWN_TOKEN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c.wantError(t, http.MethodGet, path+tt.query, tt.token, "", tt.status, tt.errcode)
+		})
+	}
+	// A user who is not ASCII is unknown, never absent.
+	user, err := matrix.ParseUserID("@ü:" + c.Local.Server().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if joined, err := c.API.IsJoined(t.Context(), c.Room, user); err == nil {
+		t.Errorf("IsJoined of a user that is not ASCII = %v, want an error", joined)
+	}
+}
+
+func (c *Contract) testTokens(t *testing.T) {
+	sender, err := c.API.WhoAmI(t.Context())
+	if err != nil || sender.Server() != c.API.Server {
+		t.Errorf("WhoAmI() = %v, %v, want a user of %s", sender, err, c.API.Server)
+	}
+	wrong := &matrix.AppService{Server: c.API.Server, APIs: c.API.APIs}
+	if _, err := wrong.WhoAmI(t.Context()); !matrix.IsTokenRefused(err) {
+		t.Errorf("WhoAmI() with a wrong token: %v, want it refused", err)
+	}
+}
+
+func (c *Contract) testFederation(t *testing.T) {
+	if err := c.API.CanFederate(t.Context()); err != nil {
+		t.Errorf("CanFederate() = %v", err)
+	}
+	_, err := c.API.RemoteToken(t.Context(), c.API.Server, json.RawMessage("{}"))
+	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusForbidden {
+		t.Errorf("a request to our own server: %v, want status 403", err)
+	}
+	c.wantError(t, http.MethodPost, FedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
+}
+
+// wantError makes one request and compares the Matrix error.
+func (c *Contract) wantError(t *testing.T, method, path, token, body string, status int, errcode string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.BaseURL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var matrixError struct {
+		ErrCode string `json:"errcode"`
+	}
+	_ = json.Unmarshal(answer, &matrixError)
+	if resp.StatusCode != status || matrixError.ErrCode != errcode {
+		t.Errorf("%s %s: status %d, body %s, want %d %s", method, path, resp.StatusCode, answer, status, errcode)
+	}
+}

@@ -1,0 +1,74 @@
+package matrixtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// isJoined is MSC4502's question.
+func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
+	a.mu.Lock()
+	a.asked++
+	script := a.script
+	a.mu.Unlock()
+	if script != nil {
+		script.ServeHTTP(w, r)
+		return
+	}
+	if service.MembershipOff {
+		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
+		return
+	}
+	_, isService, ok := a.requester(w, r, service)
+	if !ok {
+		return
+	}
+	if !isService {
+		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Only application services may ask"))
+		return
+	}
+	room := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, IsJoinedPath), "/is_joined")
+	user, server := r.URL.Query().Get("mxid"), r.URL.Query().Get("server_name")
+	switch {
+	case !isRoomID(room):
+		writeJSON(w, http.StatusBadRequest, matrixError("M_INVALID_PARAM", "Invalid room ID"))
+	case user == "" && server == "":
+		writeJSON(w, http.StatusBadRequest, matrixError("M_MISSING_PARAM", "Missing mxid or server_name"))
+	case strings.ContainsFunc(user, func(c rune) bool { return c > 0x7f }):
+		writeJSON(w, http.StatusBadRequest, matrixError("M_UNKNOWN", "Query parameter 'mxid' must be ascii"))
+	case user != "" && (user[0] != '@' || !strings.Contains(user, ":")):
+		writeJSON(w, http.StatusBadRequest, matrixError("M_INVALID_PARAM", "Invalid user ID"))
+	default:
+		writeJSON(w, http.StatusOK, map[string]bool{"joined": a.joined(room, user, server, service.Server)})
+	}
+}
+
+// joined answers for rooms that the homeserver is in.
+func (a *AppServices) joined(room, user, server, own string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	members, inside := a.rooms[room], false
+	if a.emptied {
+		return false
+	}
+	for member := range members {
+		inside = inside || strings.HasSuffix(member, ":"+own)
+	}
+	if !inside {
+		return false
+	}
+	for member := range members {
+		if member == user || user == "" && strings.HasSuffix(member, ":"+server) {
+			return true
+		}
+	}
+	return false
+}
+
+// newRoomID is the length of a room id since room version 12, which has no
+// domain.
+const newRoomID = 44
+
+func isRoomID(id string) bool {
+	return strings.HasPrefix(id, "!") && (len(id) == newRoomID || strings.Contains(id, ":"))
+}

@@ -1,0 +1,132 @@
+package matrixtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+)
+
+// proxyPatience is how long Synapse waits for the header of the answer.
+const proxyPatience = 30 * time.Second
+
+// maxProxied bounds what is passed on.
+const maxProxied = 50 << 20
+
+// fromClient passes a client's request on (MSC4512).
+func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service *Registered) {
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	user, _, ok := a.requester(w, r, service)
+	if !ok {
+		return
+	}
+	a.passOn(w, r, service, "X-Matrix-User-Identifier", user)
+}
+
+// fromServer passes another homeserver's request on. The fake trusts the name
+// in X-Fake-Origin, in place of a signature.
+func (a *AppServices) fromServer(w http.ResponseWriter, r *http.Request, service *Registered) {
+	a.passOn(w, r, service, "X-Matrix-Origin", r.Header.Get("X-Fake-Origin"))
+}
+
+func (a *AppServices) passOn(w http.ResponseWriter, r *http.Request, service *Registered, header, value string) {
+	if service.ProxyURL == "" || service.FederationOff {
+		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), proxyPatience)
+	defer cancel()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
+	must(err)
+	req, err := http.NewRequestWithContext(ctx, r.Method, service.ProxyURL+r.URL.RequestURI(), bytes.NewReader(body))
+	must(err)
+	req.Header.Set("Content-Type", r.Header.Get("Content-Type"))
+	req.Header.Set("Authorization", "Bearer "+service.HSToken)
+	req.Header.Set(header, value)
+	resp, err := a.transport().RoundTrip(req)
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, matrixError("M_UNKNOWN", "Internal server error"))
+		return
+	}
+	defer resp.Body.Close()
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(resp.StatusCode)
+	io.Copy(w, resp.Body)
+}
+
+func (a *AppServices) transport() http.RoundTripper {
+	if a.Route != nil {
+		return a.Route
+	}
+	return http.DefaultTransport
+}
+
+// fedProxyTries is how often Synapse calls a remote server that fails.
+const fedProxyTries = 4
+
+// fedProxy carries a request of the application service to another homeserver.
+func (a *AppServices) fedProxy(w http.ResponseWriter, r *http.Request, service *Registered) {
+	if service.FederationOff {
+		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
+		return
+	}
+	if _, isService, ok := a.requester(w, r, service); !ok {
+		return
+	} else if !isService {
+		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Only application services may ask"))
+		return
+	}
+	var envelope struct {
+		Destination, Method, Path string
+		Body                      json.RawMessage
+	}
+	if json.NewDecoder(r.Body).Decode(&envelope) != nil || envelope.Destination == "" || envelope.Method == "" || envelope.Path == "" {
+		writeJSON(w, http.StatusBadRequest, matrixError("M_MISSING_PARAM", "Missing params"))
+		return
+	}
+	base, known := "", false
+	if a.Federation != nil {
+		base, known = a.Federation(envelope.Destination)
+	}
+	switch {
+	case envelope.Destination == service.Server:
+		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Cannot federate to ourselves"))
+	case !known:
+		writeJSON(w, http.StatusBadGateway, matrixError("M_UNKNOWN", "Failed to reach the destination"))
+	default:
+		a.callRemote(w, r.Context(), service, base, envelope.Method, envelope.Path, envelope.Body)
+	}
+}
+
+func (a *AppServices) callRemote(w http.ResponseWriter, ctx context.Context, service *Registered, base, method, path string, body []byte) {
+	var status int
+	var answer []byte
+	for range fedProxyTries {
+		req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+		must(err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Fake-Origin", service.Server)
+		resp, err := a.transport().RoundTrip(req)
+		if err != nil {
+			status = http.StatusBadGateway
+			continue
+		}
+		answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxProxied))
+		resp.Body.Close()
+		if status = resp.StatusCode; status != http.StatusTooManyRequests && status < 500 {
+			break
+		}
+	}
+	if !json.Valid(answer) {
+		writeJSON(w, http.StatusBadGateway, matrixError("M_UNKNOWN", "The destination did not answer with JSON"))
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"status": status, "content": json.RawMessage(answer)})
+}

@@ -1,0 +1,63 @@
+package matrixtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// ping has the homeserver ask its application service whether it is there.
+func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
+	if _, isService, ok := a.requester(w, r, service); !ok || !isService {
+		return
+	}
+	if service.URL == "" {
+		writeJSON(w, http.StatusBadRequest, matrixError("M_URL_NOT_SET", "The application service has no URL"))
+		return
+	}
+	status, err := a.call(r.Context(), service, http.MethodPost, "/_matrix/app/v1/ping", []byte("{}"))
+	if err != nil || status != http.StatusOK {
+		writeJSON(w, http.StatusBadGateway, matrixError("M_BAD_STATUS", "The application service did not answer"))
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"duration_ms": 1})
+}
+
+// Push sends events to the application service as one transaction, once, and
+// returns the status of its answer.
+func (a *AppServices) Push(ctx context.Context, events ...any) (status int, err error) {
+	a.mu.Lock()
+	service := a.service
+	a.nextPush++
+	number := a.nextPush
+	a.mu.Unlock()
+	body, err := json.Marshal(map[string]any{"events": events})
+	if err != nil {
+		return 0, err
+	}
+	return a.call(ctx, service, http.MethodPut, fmt.Sprintf("/_matrix/app/v1/transactions/%d", number), body)
+}
+
+func (a *AppServices) call(ctx context.Context, service *Registered, method, path string, body []byte) (int, error) {
+	target, err := url.JoinPath(service.URL, path)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+service.HSToken)
+	resp, err := a.transport().RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, nil
+}

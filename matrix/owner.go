@@ -1,0 +1,106 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// credentials say who asks about a delayed event; the zero value says nothing.
+type credentials struct {
+	token secret.Text
+	owner UserID // to act as; zero: as the application service itself
+}
+
+func (c credentials) addTo(req *http.Request) {
+	if c.token.IsEmpty() {
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	if !c.owner.IsZero() {
+		req.URL.RawQuery = url.Values{"user_id": {c.owner.String()}}.Encode()
+	}
+}
+
+// credentials returns what to send to server about an event of owner.
+func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials {
+	if !d.Authenticates(server) {
+		return credentials{}
+	}
+	return credentials{d.AppService.Token, owner}
+}
+
+// Authenticates reports whether events of server's users are managed with the
+// as_token. Such requests have no limit there while the registration says
+// rate_limited: false.
+func (d *DelayedEvents) Authenticates(server ServerName) bool {
+	return d.AppService != nil && d.AppService.Server == server
+}
+
+// DelayedEvent is what the homeserver tells the owner of a delayed event.
+type DelayedEvent struct {
+	Room  string // id of the Matrix room
+	Delay time.Duration
+}
+
+// LookUp returns an event of owner, who is a user of the homeserver at which
+// this service is registered. Errors are *[DelayError]: ResultGone says that
+// owner has no such event.
+func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (DelayedEvent, error) {
+	server := owner.Server()
+	fail := func(err error) (DelayedEvent, error) {
+		return DelayedEvent{}, &DelayError{Result: ResultFailed, Server: server, Err: err}
+	}
+	if !d.Authenticates(server) {
+		return fail(errors.New("this service is not registered there"))
+	}
+	api, err := d.APIs.Find(ctx, server)
+	if err != nil {
+		return fail(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, api.eventURL(id), nil)
+	if err != nil {
+		return fail(err)
+	}
+	body, err := d.do(req, server, api, d.credentials(server, owner))
+	if err != nil {
+		return DelayedEvent{}, err
+	}
+	event, err := parseDelayedEvent(body)
+	if err != nil {
+		return fail(err)
+	}
+	return event, nil
+}
+
+// parseDelayedEvent reads what Synapse answers; other homeservers call the delay
+// "delay".
+func parseDelayedEvent(body []byte) (DelayedEvent, error) {
+	var event struct {
+		Room    string `json:"room_id"`
+		DelayMS *int64 `json:"delay_ms"`
+		Delay   *int64 `json:"delay"`
+	}
+	if json.Unmarshal(body, &event) != nil || event.Room == "" {
+		return DelayedEvent{}, errors.New("the answer is not a delayed event")
+	}
+	ms := event.DelayMS
+	if ms == nil {
+		ms = event.Delay
+	}
+	if ms == nil || *ms < 0 {
+		return DelayedEvent{}, errors.New("the answer does not say the event's delay")
+	}
+	return DelayedEvent{Room: event.Room, Delay: milliseconds(*ms)}, nil
+}
+
+// milliseconds is what a homeserver says, at most what a Duration holds.
+func milliseconds(ms int64) time.Duration {
+	const most = int64(1<<63-1) / int64(time.Millisecond)
+	return time.Duration(min(ms, most)) * time.Millisecond
+}

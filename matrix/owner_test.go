@@ -1,0 +1,185 @@
+package matrix_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// owning is a homeserver at which the service is registered, and the delayed
+// events of its users.
+func owning(t *testing.T) (*matrixtest.Server, *matrix.DelayedEvents) {
+	t.Helper()
+	s, api, _ := registered(t)
+	return s, &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
+}
+
+// TestEventsAreManagedAsTheirOwner: also where nobody else may.
+func TestEventsAreManagedAsTheirOwner(t *testing.T) {
+	s, events := owning(t)
+	s.RequireToken(true)
+	alice := userID(t, s.UserID("alice"))
+	for name, action := range map[string]func(matrix.DelayID) error{
+		"restart": func(id matrix.DelayID) error { return events.Restart(t.Context(), alice, id) },
+		"send":    func(id matrix.DelayID) error { return events.Send(t.Context(), alice, id) },
+		"cancel":  func(id matrix.DelayID) error { return events.Cancel(t.Context(), alice, id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.ScheduleFor(alice.String(), "!r:a.test", name, time.Hour)
+			if err := action(delayID(t, name)); err != nil {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestCredentialsGoToOneServer: the owner's name goes to the homeserver of the
+// registration, and the token to no other.
+func TestCredentialsGoToOneServer(t *testing.T) {
+	s, events := owning(t)
+	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
+	defer other.Close()
+	base := *events.APIs.Overrides[s.Name()]
+	base.Host = strings.TrimPrefix(other.URL(), "https://")
+	events.APIs.Overrides[other.Name()] = &base
+	other.Schedule("d", time.Hour)
+	if err := events.Restart(t.Context(), userID(t, other.UserID("bob")), delayID(t, "d")); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range other.Requests() {
+		if r.Header.Get("Authorization") != "" || r.URL.RawQuery != "" {
+			t.Errorf("another homeserver got %q and ?%s", r.Header.Get("Authorization"), r.URL.RawQuery)
+		}
+	}
+	if events.Authenticates(other.Name()) || !events.Authenticates(s.Name()) {
+		t.Error("Authenticates is not true of the registration's homeserver alone")
+	}
+}
+
+// TestRefusedCredentialsSayNothingOfTheEvent: a homeserver that does not let us
+// act as somebody has the event still. The answer without credentials counts,
+// and the operator hears of it once.
+func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		with        int
+		withCode    string
+		without     int
+		withoutCode string
+		want        matrix.Result
+		tries       int
+		told        int
+	}{
+		{"cannot masquerade", 403, "M_FORBIDDEN", 200, "", matrix.ResultDone, 2, 1},
+		{"the owner has left", 403, "M_FORBIDDEN", 403, "M_FORBIDDEN", matrix.ResultForbidden, 2, 0},
+		{"wrong as_token", 401, "M_UNKNOWN_TOKEN", 200, "", matrix.ResultDone, 2, 1},
+		{"wrong as_token, and one is required", 401, "M_UNKNOWN_TOKEN", 401, "M_MISSING_TOKEN", matrix.ResultNeedsToken, 2, 1},
+		{"gone", 404, "M_NOT_FOUND", 200, "", matrix.ResultGone, 1, 0},
+		{"trouble", 500, "M_UNKNOWN", 200, "", matrix.ResultFailed, 1, 0},
+		{"limited", 429, "M_LIMIT_EXCEEDED", 200, "", matrix.ResultLimited, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, events := owning(t)
+			told, tries := 0, 0
+			events.NotOwner = func(matrix.UserID, error) { told++ }
+			s.ScriptDelayed(func(w http.ResponseWriter, r *http.Request, _, _ string) bool {
+				tries++
+				status, code := tt.without, tt.withoutCode
+				if r.Header.Get("Authorization") != "" {
+					status, code = tt.with, tt.withCode
+				}
+				w.WriteHeader(status)
+				io.WriteString(w, `{"errcode":"`+code+`"}`)
+				return true
+			})
+			for range 2 {
+				tries = 0
+				err := events.Send(t.Context(), userID(t, s.UserID("alice")), delayID(t, "d"))
+				if got := matrix.ResultOf(err); got != tt.want || tries != tt.tries {
+					t.Errorf("got %s (%v) after %d tries, want %s after %d", got, err, tries, tt.want, tt.tries)
+				}
+			}
+			if told != tt.told {
+				t.Errorf("the operator was told %d times, want %d", told, tt.told)
+			}
+		})
+	}
+}
+
+func TestLookUp(t *testing.T) {
+	s, events := owning(t)
+	alice, bob := userID(t, s.UserID("alice")), userID(t, s.UserID("bob"))
+	s.ScheduleFor(alice.String(), "!r:a.test", "d", time.Hour)
+	got, err := events.LookUp(t.Context(), alice, delayID(t, "d"))
+	if want := (matrix.DelayedEvent{Room: "!r:a.test", Delay: time.Hour}); got != want || err != nil {
+		t.Errorf("LookUp = %v, %v, want %v", got, err, want)
+	}
+	for name, look := range map[string]func() (matrix.DelayedEvent, error){
+		"another user's": func() (matrix.DelayedEvent, error) { return events.LookUp(t.Context(), bob, delayID(t, "d")) },
+		"unknown":        func() (matrix.DelayedEvent, error) { return events.LookUp(t.Context(), alice, delayID(t, "e")) },
+	} {
+		if _, err := look(); matrix.ResultOf(err) != matrix.ResultGone {
+			t.Errorf("%s: %v, want it gone", name, err)
+		}
+	}
+	if _, err := events.LookUp(t.Context(), userID(t, "@carol:elsewhere.test"), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultFailed {
+		t.Errorf("of a user of another server: %v, want a failure", err)
+	}
+}
+
+// TestLookUpAnswers: both names of the delay, and what is no answer.
+func TestLookUpAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want time.Duration // 0: an error
+	}{
+		{`{"room_id":"!r:a","delay_ms":18000}`, 18 * time.Second},
+		{`{"room_id":"!r:a","delay":18000}`, 18 * time.Second},
+		{`{"room_id":"!r:a","delay_ms":9223372036854775807}`, 9223372036854 * time.Millisecond},
+		{`{"room_id":"!r:a"}`, 0},
+		{`{"room_id":"!r:a","delay_ms":-1}`, 0},
+		{`{"room_id":"!r:a","delay_ms":"18000"}`, 0},
+		{`{"delay_ms":18000}`, 0},
+		{`[]`, 0},
+		{``, 0},
+	} {
+		t.Run(tt.body, func(t *testing.T) {
+			got, err := lookUpAnswer(t, tt.body)
+			if got.Delay != tt.want || (err == nil) != (tt.want != 0) {
+				t.Errorf("got %v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// lookUpAnswer looks an event up at a homeserver that answers body.
+func lookUpAnswer(t *testing.T, body string) (matrix.DelayedEvent, error) {
+	t.Helper()
+	w := newWorld(t, "a.test")
+	w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/versions"):
+			io.WriteString(rw, `{"versions":["v1.11"],"unstable_features":`+delaysEvents+`}`)
+		case strings.Contains(r.URL.Path, "delayed_events"):
+			io.WriteString(rw, body)
+		default:
+			rw.WriteHeader(404)
+		}
+	}))
+	api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
+		Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+	}}
+	events := &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
+	event, err := events.LookUp(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
+	if _, ok := errors.AsType[*matrix.DelayError](err); err != nil && !ok {
+		t.Errorf("err = %T, want a *DelayError", err)
+	}
+	return event, err
+}
