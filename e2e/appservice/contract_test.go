@@ -1,0 +1,65 @@
+package appservice
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestSynapseKeepsTheContract: what the fake homeserver does, the real one does.
+func TestSynapseKeepsTheContract(t *testing.T) {
+	servers := startHomeservers(t, "http://127.0.0.1:1", "http://127.0.0.1:1")
+	first, second := servers[0], servers[1]
+	alice, bob := first.register(t, "alice"), second.register(t, "bob")
+	left, invited, banned := first.register(t, "left"), first.register(t, "invited"), first.register(t, "banned")
+	room := callRoom(t, alice, left, banned, invited, bob)
+	ctx := within(t, time.Minute)
+	must(t, bob.Join(ctx, room, first.name.String()))
+	for _, member := range []*account.Account{left, banned} {
+		must(t, member.Join(ctx, room, first.name.String()))
+	}
+	path := "/_matrix/client/v3/rooms/" + url.PathEscape(room)
+	must(t, left.Call(ctx, http.MethodPost, path+"/leave", struct{}{}, nil))
+	must(t, alice.Call(ctx, http.MethodPost, path+"/ban", map[string]string{"user_id": banned.UserID}, nil))
+
+	elsewhere, err := matrix.ParseServerName("127.0.0.1:1")
+	must(t, err)
+	(&matrixtest.Contract{
+		API: first.api(t), BaseURL: first.URL(), Client: http.DefaultClient,
+		Room: roomID(t, room), UnknownRoom: roomID(t, "!nobody-has-this:"+first.name.String()),
+		Local: userID(t, alice), Remote: userID(t, bob), Left: userID(t, left),
+		Invited: userID(t, invited), Banned: userID(t, banned),
+		LocalToken: alice.AccessToken, Elsewhere: elsewhere,
+	}).Run(t)
+}
+
+// callRoom is a room of owner to which all others are invited.
+func callRoom(t *testing.T, owner *account.Account, others ...*account.Account) string {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	room, err := owner.CreateCallRoom(ctx, false)
+	must(t, err)
+	for _, other := range others {
+		must(t, owner.Invite(ctx, room, other.UserID))
+	}
+	return room
+}
+
+func roomID(t *testing.T, id string) matrix.RoomID {
+	t.Helper()
+	room, err := matrix.ParseRoomID(id)
+	must(t, err)
+	return room
+}
+
+func userID(t *testing.T, a *account.Account) matrix.UserID {
+	t.Helper()
+	user, err := matrix.ParseUserID(a.UserID)
+	must(t, err)
+	return user
+}
