@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/metrics"
@@ -120,7 +121,9 @@ func TestSetupFiles(t *testing.T) {
 // TestRoutes asks for every route in the table of docs/api.md, with each of the
 // methods there and with one more.
 func TestRoutes(t *testing.T) {
-	h := (&handler.Handler{Log: slog.New(slog.DiscardHandler), Delegation: &handler.Delegation{Everyone: true}}).Routes()
+	h := (&handler.Handler{
+		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{},
+	}).Routes()
 	ask := func(method, route string) int {
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, httptest.NewRequest(method, route, strings.NewReader("no JSON")))
@@ -143,8 +146,8 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%s %s: %d, but docs/api.md has it", method, route, status)
 			}
 		}
-		if status := ask(http.MethodPut, route); status != notMethod {
-			t.Errorf("PUT %s: %d, want %d by docs/api.md", route, status, notMethod)
+		if status := ask(http.MethodPatch, route); status != notMethod {
+			t.Errorf("PATCH %s: %d, want %d by docs/api.md", route, status, notMethod)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/clock"
@@ -210,12 +211,20 @@ func (l *leaves) close() {
 	}
 }
 
-// delegation is what clients get of it; nil if it is off.
-func (l *leaves) delegation() *handler.Delegation {
+// delayedEvents manages the events of leaves; nil if delegation is off.
+func (l *leaves) delayedEvents() *matrix.DelayedEvents {
 	if l == nil {
 		return nil
 	}
-	return &handler.Delegation{
+	return l.events
+}
+
+// delegation is what clients get of it; nil if it is off.
+func (l *leaves) delegation() *access.Delegation {
+	if l == nil {
+		return nil
+	}
+	return &access.Delegation{
 		Events: l.events, Keeper: l.keeper, Limits: l.limits, Now: l.clock.Now,
 		Everyone: l.named.Everyone, Servers: l.named.Servers,
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/registration"
 	"matrixrtc-auth/setup"
 )
 
@@ -41,6 +42,8 @@ Commands:
   serve        serve token requests until SIGTERM or SIGINT (the default)
   doctor       look at the deployment and say what is wrong with it (doctor --help)
   config       print the configuration in effect without secrets, and its faults
+  registration write the registration file of the application-service mode
+               (registration --help)
   setup        write a deployment into a folder (setup --help)
   healthcheck  ask the running service on this machine whether it is healthy
   version      print the version
@@ -56,6 +59,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch args[0] {
 	case "setup":
 		return setup.Run(ctx, args[1:], setup.Streams{In: stdin, Out: stdout, Err: stderr, Terminal: isTerminal(stdin)}, templates)
+	case "registration":
+		return registration.Run(args[1:], stdout, stderr)
 	case "doctor":
 		return diagnose(ctx, args[1:], stdin, stdout, stderr)
 	}

@@ -84,7 +84,8 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logSt
 
 	rooms, endRooms := startRooms(&cfg, counters)
 	defer endRooms()
-	h := newHandler(&cfg, strangers, log, counters, kept, rooms, logStatus)
+	hs := newHomeserver(&cfg, strangers, kept.delayedEvents(), log)
+	h := newHandler(&cfg, log, counters, parts{strangers, kept, hs, rooms, logStatus})
 	server := newServer(h.Routes(), log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
@@ -93,6 +94,8 @@ func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logSt
 	defer endKeeping()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limitConnections(listener, maxConnections, closeIdle(server))) }()
+
+	defer hs.start()()
 
 	select {
 	case err := <-failed:

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/logqueue"
@@ -11,24 +12,26 @@ import (
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
 
+// parts are what a handler is put together from, besides the configuration.
+type parts struct {
+	strangers  *outbound.Pool
+	leaves     *leaves     // nil while delegation is off
+	homeserver *homeserver // nil while the service is registered nowhere
+	rooms      *sfu.Rooms
+	logStatus  func() logqueue.Status
+}
+
 // newHandler puts the packages together as cfg says.
-func newHandler(cfg *config.Config, strangers *outbound.Pool, log *slog.Logger, counters *metrics.Metrics, l *leaves, rooms *sfu.Rooms, logStatus func() logqueue.Status) *handler.Handler {
+func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, p parts) *handler.Handler {
 	h := &handler.Handler{
-		Verifier: newVerifier(cfg, strangers, counters),
-		Rooms:    rooms,
-		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
-
-		URL:                  cfg.LivekitURL,
-		FullAccess:           cfg.FullAccess.Contains,
-		CanPublish:           cfg.RemoteCanPublish.Contains,
-		CanUpdateOwnMetadata: cfg.CanUpdateOwnMetadata,
-		Named:                cfg.Named,
-
-		Delegation: l.delegation(),
+		Access:     newAuthorizer(cfg, counters, p),
+		URL:        cfg.LivekitURL,
+		AppService: p.homeserver.endpoints(cfg),
 		Webhooks:   sfu.Webhooks{Keys: cfg.Keys},
 
 		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
@@ -36,15 +39,11 @@ func newHandler(cfg *config.Config, strangers *outbound.Pool, log *slog.Logger, 
 		Metrics: counters,
 		Version: buildVersion(),
 	}
-	h.Health = func() handler.Health { return withLog(l.health(), logStatus()) }
-	h.LogStatus = func() handler.LogStatus { return statusOfLog(logStatus()) }
-	if l != nil {
+	h.Health = func() handler.Health { return withLog(p.leaves.health(), p.logStatus()) }
+	h.LogStatus = func() handler.LogStatus { return statusOfLog(p.logStatus()) }
+	if l := p.leaves; l != nil {
 		h.Leaves = l.status
 		h.Observers = append(h.Observers, l.keeper)
-	}
-	if cfg.RateLimit != (config.RateLimit{}) {
-		h.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))
-		h.Failures = handler.NewFailureLimiter()
 	}
 	return h
 }
@@ -63,6 +62,32 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 		s.Cause = log.Cause.Error()
 	}
 	return s
+}
+
+// newAuthorizer decides what callers get.
+func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, p parts) *access.Authorizer {
+	a := &access.Authorizer{
+		Verifier: newVerifier(cfg, p.strangers, counters),
+		Rooms:    p.rooms,
+		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
+
+		FullAccess:           cfg.FullAccess.Contains,
+		CanPublish:           cfg.RemoteCanPublish.Contains,
+		CanUpdateOwnMetadata: cfg.CanUpdateOwnMetadata,
+		Named:                cfg.Named,
+
+		Delegation: p.leaves.delegation(),
+		Metrics:    counters,
+	}
+	if hs := p.homeserver; hs != nil {
+		a.Membership, a.Remote = membership.NewLookup(hs.api), hs.api
+	}
+	if cfg.RateLimit != (config.RateLimit{}) {
+		a.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))
+		a.Failures = access.NewFailureLimiter()
+		a.Origins = access.NewOriginLimiter()
+	}
+	return a
 }
 
 // newVerifier asks homeservers.

@@ -80,8 +80,8 @@ func newCrowdedHandler(t *testing.T) http.Handler {
 		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		RateLimit:       config.RateLimit{PerMinute: 60, Burst: 60},
 	}
-	h := newHandler(cfg, newStrangers(), slog.New(slog.DiscardHandler), nil, nil, nil, func() logqueue.Status { return logqueue.Status{} })
-	verifier := h.Verifier.(*matrix.Verifier)
+	h := newHandler(cfg, slog.New(slog.DiscardHandler), nil, parts{strangers: newStrangers(), logStatus: func() logqueue.Status { return logqueue.Status{} }})
+	verifier := h.Access.Verifier.(*matrix.Verifier)
 	verifier.Resolver.DNS = matrixtest.NewNetwork().Resolver()
 	other := verifier.Resolver.OtherTransport
 	dial := other.Dial

@@ -1,8 +1,9 @@
 package config
 
 import (
-	"go.yaml.in/yaml/v3"
+	"os"
 
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 )
@@ -17,15 +18,13 @@ func (j *judge) appService() *AppService {
 	as := &AppService{ASToken: asToken.text, HSToken: hsToken.text, Server: j.ownServer(server)}
 	if file.isSet() {
 		j.ignore(file, asToken, hsToken)
-		as.ASToken, as.HSToken = j.registration(file)
-		asToken, hsToken = file, file
-	} else {
-		j.needToken(asToken)
-		j.needToken(hsToken)
+		j.registration(file, as)
+		return as
 	}
+	j.needToken(asToken)
+	j.needToken(hsToken)
 	j.checkToken(asToken, as.ASToken)
 	j.checkToken(hsToken, as.HSToken)
-	j.warn(server, Ignored, "this version does not serve the application service's endpoints yet; clients use the others")
 	return as
 }
 
@@ -54,20 +53,55 @@ func (j *judge) checkToken(v value, token secret.Text) {
 	}
 }
 
-func (j *judge) registration(v value) (asToken, hsToken secret.Text) {
+// registration reads the registration file into as. What the homeserver would
+// not accept is a warning: the homeserver says so, too, and standalone clients
+// are served meanwhile.
+func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {
-		return secret.Text{}, secret.Text{}
+		return
 	}
-	var file struct {
-		ASToken string `yaml:"as_token"`
-		HSToken string `yaml:"hs_token"`
-	}
-	switch err := yaml.Unmarshal([]byte(text), &file); {
-	case err != nil: // not repeated: it quotes the file
-		j.fault(v, "the file that it names is not a registration in YAML")
-	case clean(file.ASToken) == "" || clean(file.HSToken) == "":
+	r, err := appservice.Parse([]byte(text))
+	switch {
+	case err != nil:
+		j.fault(v, "the file that it names cannot be used: %v", err)
+		return
+	case r.ASToken.IsEmpty() || r.HSToken.IsEmpty():
 		j.fault(v, "the file that it names lacks as_token or hs_token; name the registration file that the homeserver reads")
+		return
 	}
-	return secret.New(clean(file.ASToken)), secret.New(clean(file.HSToken))
+	as.ASToken, as.HSToken = r.ASToken, r.HSToken
+	if r.URL != "" {
+		as.PushID = r.ID
+	}
+	for _, finding := range r.Lint(as.Server) {
+		j.warn(v, Registration, "%s", finding)
+	}
+}
+
+// lintMode warns of a registration file that everybody can read.
+func lintMode(c Config) []Warning {
+	const name = "LIVEKIT_AS_REGISTRATION_FILE"
+	info, err := os.Stat(c.File(name))
+	if c.File(name) == "" || err != nil {
+		return nil
+	}
+	var warnings []Warning
+	for _, finding := range appservice.LintMode(info.Mode()) {
+		warnings = append(warnings, Warning{name, Registration, finding.String()})
+	}
+	return warnings
+}
+
+// sfuURLs judges a list of the SFU's public URLs.
+func (j *judge) sfuURLs(v value) []string {
+	var list []string
+	for _, entry := range split(v.get()) {
+		if _, err := parseURL(entry, "wss", "ws", "https", "http"); err != nil {
+			j.fault(v, "%s %v; write addresses of the SFU, like wss://sfu.example.org", shown(entry), err)
+			continue
+		}
+		list = append(list, entry)
+	}
+	return list
 }

@@ -26,6 +26,9 @@ import (
 type Config struct {
 	// LivekitURL is what clients get, byte for byte (LIVEKIT_URL).
 	LivekitURL string
+	// URLAliases are other addresses of the same SFU, for clients that name the
+	// one that they want.
+	URLAliases []string
 	// APIURL is the http(s) form of LIVEKIT_INTERNAL_URL, else of LIVEKIT_URL,
 	// path prefix kept: where this service calls the SFU's Room API.
 	APIURL *url.URL
@@ -109,4 +112,7 @@ type RateLimit struct{ PerMinute, Burst int }
 type AppService struct {
 	ASToken, HSToken secret.Text
 	Server           matrix.ServerName
+	// PushID is the registration's id if the homeserver pushes events to this
+	// service, as far as the registration file says so; else "".
+	PushID string
 }

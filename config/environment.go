@@ -36,7 +36,8 @@ func Load() (Config, []Warning, error) {
 	if err != nil {
 		return Config{}, nil, err
 	}
-	return Parse(in, readFile)
+	c, warnings, err := Parse(in, readFile)
+	return c, append(warnings, lintMode(c)...), err
 }
 
 // Inspect is [Load] for tools that look at a deployment instead of serving it:
@@ -47,7 +48,8 @@ func Inspect() (Config, []Warning, error) {
 	if err != nil {
 		return Config{}, nil, err
 	}
-	return parse(in, readFile)
+	c, warnings, err := parse(in, readFile)
+	return c, append(warnings, lintMode(c)...), err
 }
 
 // LoadListen reads LIVEKIT_JWT_BIND or its port form alone: the health check

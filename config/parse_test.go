@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -312,7 +313,6 @@ func TestFaults(t *testing.T) {
 // TestWarnings sets variables besides the minimal ones: the program starts and
 // says exactly one thing.
 func TestWarnings(t *testing.T) {
-	appService := vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}
 	tests := []struct {
 		of    string
 		kind  config.Kind
@@ -349,7 +349,6 @@ func TestWarnings(t *testing.T) {
 		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
 		{"LIVEKIT_LOG_LEVEL", config.UnknownValue, "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
 		{"LIVEKIT_LOG_FORMAT", config.UnknownValue, "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
-		{"LIVEKIT_HS_SERVER_NAME", config.Ignored, "does not serve", appService},
 		{"LIVEKIT_REDIS_PASSWORD", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
 		{"LIVEKIT_REDIS_PREFIX", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PREFIX": "a", "LIVEKIT_STORE": "memory"}},
 		{"LIVEKIT_REDIS_PASSWORD_FROM_FILE", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key", "LIVEKIT_STORE": "file:/x"}},
@@ -391,8 +390,8 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_REDIS_PASSWORD: ignored", "LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD_FROM_FILE is"},
 		}, {
 			vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_AS_TOKEN": "x", "LIVEKIT_HS_SERVER_NAME": "synapse"},
-			disk{"/as.yaml": "as_token: a\nhs_token: " + goodSecret + "\nurl: null\nnamespaces: {users: []}\n"},
-			[]string{"no dot", "LIVEKIT_AS_TOKEN: ignored", "LIVEKIT_AS_REGISTRATION_FILE: the secret has fewer", "does not serve"},
+			disk{"/as.yaml": registration("synapse", "as_token: a", "url: null", "exclusive: true")},
+			[]string{"no dot", "LIVEKIT_AS_TOKEN: ignored", "as_token: it has 1 characters", "namespaces.users: exclusive"},
 		},
 	}
 	for _, test := range tests {
@@ -406,5 +405,55 @@ func TestSeveralWarnings(t *testing.T) {
 				t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
 			}
 		}
+	}
+}
+
+// registration is a file without a fault, but for the lines that replace others
+// with the same beginning.
+func registration(server string, lines ...string) string {
+	text := "id: rtc\nas_token: " + goodSecret + "\nhs_token: x" + goodSecret + "\nsender_localpart: rtc\nurl: null\nrate_limited: false\n" +
+		"namespaces:\n  users:\n    - exclusive: false\n      regex: '^@.*:" + server + "$'\n" +
+		"io.element.msc4502.scopes: [\"urn:matrix:client:io.element.msc4502:rooms:is_joined\"]\n" +
+		"io.element.msc4512.proxy_prefix: rtc/livekit\nio.element.msc4512.proxy_url: http://matrixrtc-auth:8080\n"
+	for _, line := range lines {
+		key, _, _ := strings.Cut(line, ":")
+		text = regexp.MustCompile(`(?m)\b`+key+`:.*$`).ReplaceAllString(text, line)
+	}
+	return text
+}
+
+// TestAppService: what the variables of the registration come to.
+func TestAppService(t *testing.T) {
+	file := vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_HS_SERVER_NAME": "example.org"}
+	for _, tt := range []struct {
+		name string
+		set  vars
+		text string
+		push string
+	}{
+		{"a file", file, registration("example.org"), ""},
+		{"a file with a url", file, registration("example.org", "url: http://matrixrtc-auth:8080"), "rtc"},
+		{"tokens", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": "x" + goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := config.Parse(minimal().with(tt.set).input(), disk{"/as.yaml": tt.text}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			as := c.AppService
+			if as == nil || as.ASToken.Reveal() != goodSecret || as.HSToken.Reveal() != "x"+goodSecret || as.Server.String() != "example.org" || as.PushID != tt.push {
+				t.Errorf("got %+v, want both tokens, the server and the push id %q", as, tt.push)
+			}
+			if !c.Named(as.Server) {
+				t.Error("the homeserver of the registration is not a named one")
+			}
+		})
+	}
+}
+
+func TestURLAliases(t *testing.T) {
+	c, _, err := config.Parse(minimal().with(vars{"LIVEKIT_URL_ALIASES": "wss://a.example.org, ws://b:7880/x"}).input(), disk{}.read)
+	if got := strings.Join(c.URLAliases, " "); err != nil || got != "wss://a.example.org ws://b:7880/x" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

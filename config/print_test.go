@@ -22,6 +22,7 @@ func TestPrint(t *testing.T) {
 		"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/redis",
 		"LK_JWT_PORT":                      "9000",
 		"LIVEKIT_TOKEN_TTL":                "90m",
+		"LIVEKIT_URL_ALIASES":              "wss://old.example.org",
 	})
 	files := disk{"/keys.yaml": "APIone: hunter4\n" + goodSecret + ": " + strings.Repeat("hunter5", 5) + "\n", "/redis": "hunter3\n", "/as.yaml": "as_token: hunter6\nhs_token: hunter7\n"}
 	c, _, err := config.Parse(set.input(), files.read)
@@ -33,6 +34,7 @@ func TestPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `LIVEKIT_URL=wss://sfu.example.org
+LIVEKIT_URL_ALIASES=wss://old.example.org
 LIVEKIT_INTERNAL_URL=https://sfu.example.org
 LIVEKIT_KEY=APIone,0123…
 LIVEKIT_SECRET=[redacted],[redacted]

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"matrixrtc-auth/matrix"
@@ -24,6 +25,12 @@ var table = []Variable{
 			},
 			show: func(c *Config, _ string) string { return c.LivekitURL },
 		},
+	},
+	{
+		Name: "LIVEKIT_URL_ALIASES", Group: GroupSFU,
+		Meaning: "other public URLs of the same SFU, by comma or space, that clients of the homeserver's endpoints may name",
+		how: field(func(c *Config) *[]string { return &c.URLAliases }, (*judge).sfuURLs,
+			func(list []string) string { return strings.Join(list, ",") }),
 	},
 	{
 		Name: "LIVEKIT_INTERNAL_URL", Group: GroupSFU,
@@ -223,7 +230,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_AS_TOKEN", Group: GroupAppService, Secret: true,
-		Meaning: "as_token of the application service's registration; not used yet",
+		Meaning: "as_token of the application service's registration, for the endpoints that the homeserver proxies",
 		how: how{
 			parse: func(j *judge, _ value, c *Config) { c.AppService = j.appService() },
 			show:  func(c *Config, _ string) string { return c.appService().ASToken.String() },
@@ -231,17 +238,17 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_HS_TOKEN", Group: GroupAppService, Secret: true,
-		Meaning: "hs_token of the application service's registration; not used yet",
+		Meaning: "hs_token of the application service's registration",
 		how:     shownAs(func(c *Config) string { return c.appService().HSToken.String() }),
 	},
 	{
 		Name: "LIVEKIT_AS_REGISTRATION_FILE", Group: GroupAppService,
-		Meaning: "the registration file (YAML), instead of the two tokens; not used yet",
+		Meaning: "the registration file (YAML), instead of the two tokens",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_HS_SERVER_NAME", Group: GroupAppService,
-		Meaning: "server name of the homeserver that holds the registration; not used yet",
+		Meaning: "the homeserver that holds the registration, by its server name; with the registration file or both tokens",
 		how:     shownAs(func(c *Config) string { return c.appService().Server.String() }),
 	},
 }

@@ -77,6 +77,8 @@ const (
 	OddKey Kind = "odd_key"
 	// Unverified: certificates are not checked.
 	Unverified Kind = "unverified"
+	// Registration: the application service's registration file has a fault.
+	Registration Kind = "registration"
 	// Forgetful: delegated leaves are kept in memory, which nobody asked for.
 	Forgetful Kind = "forgetful"
 )

@@ -115,7 +115,7 @@ var runningBreaks = map[string]func(*stack){
 		s.env["LIVEKIT_JWT_BIND"] = server
 		s.webhooks = false
 	},
-	"delegation-off": func(s *stack) { s.service = func(h *handler.Handler) { h.Delegation = nil } },
+	"delegation-off": func(s *stack) { s.service = func(h *handler.Handler) { h.Access.Delegation = nil } },
 	"version-differs": func(s *stack) {
 		s.jwtProxy = at("/healthz", adding("Access-Control-Allow-Origin", "*", answering(`{"status":"ok","version":"0.9"}`)))
 	},

@@ -25,7 +25,7 @@ func (s *stack) command(ctx context.Context, stdin string, args ...string) (code
 }
 
 func TestExitCodes(t *testing.T) {
-	warned := func(s *stack) { s.service = func(h *handler.Handler) { h.Delegation = nil } }
+	warned := func(s *stack) { s.service = func(h *handler.Handler) { h.Access.Delegation = nil } }
 	for name, test := range map[string]struct {
 		breakIt func(*stack)
 		args    []string

@@ -17,6 +17,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
@@ -36,11 +37,13 @@ func (s *stack) newService() http.Handler {
 	isOwn := func(name matrix.ServerName) bool { return name == own }
 	api := &url.URL{Scheme: "http", Host: "livekit:7880"}
 	h := &handler.Handler{
-		Verifier: &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}},
-		Rooms:    sfu.NewRooms(sfu.NewClient(api, key, &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
-		Minter:   token.NewMinter(key, time.Hour),
-		URL:      "wss://" + sfuHost, FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
-		Delegation: &handler.Delegation{Everyone: true}, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
+		Access: &access.Authorizer{
+			Verifier: &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}},
+			Rooms:    sfu.NewRooms(sfu.NewClient(api, key, &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
+			Minter:   token.NewMinter(key, time.Hour), FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
+			Delegation: &access.Delegation{Everyone: true},
+		},
+		URL: "wss://" + sfuHost, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
 		Proxies: handler.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, Header: s.env["LIVEKIT_CLIENT_ADDRESS"]},
 		Log:     slog.New(slog.DiscardHandler), Version: version,
 		Leaves: func(context.Context) handler.LeaveStatus {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
@@ -61,9 +62,9 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{
 		Named: r.Named, DNS: names.Resolver(), NamedTransport: transport, OtherTransport: transport,
 	}}
-	r.Handler.Verifier = verifier
+	r.Verifier = verifier
 	if limits {
-		r.Failures, verifier.Trials = NewFailureLimiter(), matrix.NewTrialLimiter()
+		r.Failures, verifier.Trials = access.NewFailureLimiter(), matrix.NewTrialLimiter()
 	}
 	s.service = strings.TrimPrefix(r.listen(t), "http://")
 	return s

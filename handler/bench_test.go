@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/token"
@@ -24,9 +25,9 @@ func (w *nullWriter) WriteHeader(int)             {}
 func benchRig(b *testing.B) *rig {
 	r := newRig()
 	r.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
-	r.Handler.Minter = token.NewMinter(testKey, time.Hour)
+	r.Minter = token.NewMinter(testKey, time.Hour)
 	r.Users = ratelimit.New[matrix.UserID](ratelimit.Limit{PerMinute: 1 << 30, Burst: 1 << 20})
-	r.Failures = NewFailureLimiter()
+	r.Failures = access.NewFailureLimiter()
 	b.ReportAllocs()
 	return r
 }

@@ -158,17 +158,3 @@ func parseBracketed(s string) (netip.Addr, bool) {
 	}
 	return addr.Unmap().WithZone(""), true
 }
-
-// network is what shares the limit of failures: one IPv4 address, or the /64
-// that one IPv6 subscriber has at least.
-func network(client netip.Addr) netip.Prefix {
-	bits := client.BitLen()
-	if client.Is6() {
-		bits = 64
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // the zero Addr: all whom nobody knows
-	}
-	return prefix
-}

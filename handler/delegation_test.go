@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -20,6 +21,9 @@ type fakeEvents struct {
 	err      error
 	refusing map[string]bool
 	asked    int
+	event    matrix.DelayedEvent // what a look-up answers, or lookErr
+	lookErr  error
+	looked   int
 }
 
 func (e *fakeEvents) Manageable(_ context.Context, s matrix.ServerName) error {
@@ -28,6 +32,11 @@ func (e *fakeEvents) Manageable(_ context.Context, s matrix.ServerName) error {
 		return matrix.ErrNeedsToken
 	}
 	return e.err
+}
+
+func (e *fakeEvents) LookUp(context.Context, matrix.UserID, matrix.DelayID) (matrix.DelayedEvent, error) {
+	e.looked++
+	return e.event, e.lookErr
 }
 
 func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
@@ -67,7 +76,7 @@ type delegating struct {
 
 func newDelegating(t testing.TB) *delegating {
 	d := &delegating{newRig(), &fakeEvents{refusing: map[string]bool{}}, &fakeKeeper{}}
-	d.Delegation = &Delegation{
+	d.Delegation = &access.Delegation{
 		Events: d.events, Keeper: d.keeper,
 		Limits:  leave.Limits{PerUser: 3, All: 5},
 		Servers: []matrix.ServerName{parseServer(t, homeserver)},
@@ -190,16 +199,16 @@ func TestDelegationRefused(t *testing.T) {
 		errcode string
 		cause   string
 	}{
-		"no full access": {mallory, func(*delegating) {}, 403, "M_FORBIDDEN", delegationAccess},
+		"no full access": {mallory, func(*delegating) {}, 403, "M_FORBIDDEN", access.DelegationAccess},
 		"needs a token": {alice, func(d *delegating) {
 			d.Delegation.Everyone, d.events.refusing[homeserver] = true, true
-		}, 404, "M_UNRECOGNIZED", delegationNeedsToken},
-		"no Client-Server API": {alice, func(d *delegating) { d.events.err = definite }, 400, "M_BAD_JSON", delegationClientAPI},
+		}, 404, "M_UNRECOGNIZED", access.DelegationNeedsToken},
+		"no Client-Server API": {alice, func(d *delegating) { d.events.err = definite }, 400, "M_BAD_JSON", access.DelegationClientAPI},
 		"unknown server, no answer": {mallory, func(d *delegating) {
 			d.FullAccess = func(matrix.ServerName) bool { return true }
 			d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
-		}, 400, "M_BAD_JSON", delegationClientAPI},
-		"one too many": {alice, func(d *delegating) { d.keeper.err = limit }, 429, "M_LIMIT_EXCEEDED", delegationLimit},
+		}, 400, "M_BAD_JSON", access.DelegationClientAPI},
+		"one too many": {alice, func(d *delegating) { d.keeper.err = limit }, 429, "M_LIMIT_EXCEEDED", access.DelegationLimit},
 	} {
 		for _, path := range delegatingPaths {
 			d := newDelegating(t)
@@ -218,7 +227,7 @@ func TestDelegationRefused(t *testing.T) {
 			if !strings.Contains(d.log.String(), "cause="+c.cause) {
 				t.Errorf("%s %s: the log has no cause %s: %s", name, path, c.cause, d.log)
 			}
-			if c.cause == delegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
+			if c.cause == access.DelegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
 				t.Errorf("%s: the log does not name the setting: %s", path, d.log)
 			}
 		}

@@ -3,6 +3,8 @@ package handler
 import (
 	"errors"
 	"time"
+
+	"matrixrtc-auth/access"
 )
 
 // ErrShuttingDown is the cause with which the base context of requests ends
@@ -16,6 +18,8 @@ var (
 	errTooLarge  = errors.New("the body is too large")
 	errNoRoute   = errors.New("no such route")
 	errNoMethod  = errors.New("no such method on this route")
+	errNotFound  = errors.New("no such user or room of this service")
+	errNoJWT     = errors.New("the answer holds no token")
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )
 
@@ -33,7 +37,7 @@ func (e *fieldError) Error() string {
 	return e.field + " " + e.fault
 }
 
-// limitError is a rate limit that refused a request.
+// limitError is a limit of the edge that refused a request.
 type limitError struct {
 	kind string // of the metrics
 	wait time.Duration
@@ -41,43 +45,71 @@ type limitError struct {
 
 func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
-// roomError is a room that could not be made sure of.
-type roomError struct{ err error }
-
-func (e *roomError) Error() string { return "creating the room: " + e.err.Error() }
-func (e *roomError) Unwrap() error { return e.err }
-
-// delegationError is a leave that is not taken over.
-type delegationError struct {
-	cause string // one of the causes below
-	err   error  // more for the log, or nil
-	// onToken says that it was to be handed over with a token request.
-	onToken bool
-}
-
-// Why a leave is not taken over.
-const (
-	delegationOff        = "delegation_off"         // LIVEKIT_DELEGATION
-	delegationAccess     = "delegation_access"      // the user's server has no full access
-	delegationNeedsToken = "delegation_needs_token" // the homeserver asks for authentication
-	delegationClientAPI  = "delegation_client_api"  // its Client-Server API is not there, or delays no events
-	delegationLimit      = "delegation_limit"       // one of the limits of jobs
+// tokenDelegationError is a leave that was to be handed over with a token
+// request; proxiedDelegationError is one that came through the homeserver. Their
+// clients need other answers than those of the dedicated endpoint.
+type (
+	tokenDelegationError   struct{ *access.DelegationError }
+	proxiedDelegationError struct{ *access.DelegationError }
 )
 
-func (e *delegationError) Error() string {
-	if e.err != nil {
-		return e.err.Error()
+func (e tokenDelegationError) Unwrap() error   { return e.DelegationError }
+func (e proxiedDelegationError) Unwrap() error { return e.DelegationError }
+
+func onToken(err error) error {
+	if e, ok := errors.AsType[*access.DelegationError](err); ok {
+		return tokenDelegationError{e}
 	}
-	return "the leave is not taken over: " + e.cause
+	return err
 }
 
-func (e *delegationError) Unwrap() error { return e.err }
+func onProxied(err error) error {
+	if e, ok := errors.AsType[*access.DelegationError](err); ok {
+		return proxiedDelegationError{e}
+	}
+	return err
+}
 
-// storeError is a leave, or a webhook about one, that could not be kept.
-type storeError struct{ err error }
+// proxyError is a request that does not come from the homeserver, or not as it
+// should.
+type proxyError struct {
+	cause string
+	own   bool  // it claims to be the homeserver's own request
+	err   error // more for the log, or nil
+}
 
-func (e *storeError) Error() string { return "keeping a leave: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
+// Why a request is not taken for one of the homeserver.
+const (
+	causeTokenMissing = "hs_token_missing"
+	causeTokenWrong   = "hs_token_wrong"
+	causeNoCaller     = "no_caller_header"
+	causeBadOrigin    = "bad_origin"
+)
+
+func (e *proxyError) Error() string {
+	switch {
+	case e.err != nil:
+		return e.err.Error()
+	case e.cause == causeNoCaller:
+		return "the homeserver does not say who asks"
+	}
+	return "the request does not carry the hs_token of the registration file: it is not the homeserver's, or the two have different files"
+}
+
+// paramError is a value that is well-formed and not the right one.
+type paramError struct {
+	param  string
+	cause  string
+	detail string // for the log
+}
+
+func (e *paramError) Error() string { return e.detail }
+
+// webhookError is a webhook that could not be written down.
+type webhookError struct{ err error }
+
+func (e *webhookError) Error() string { return "keeping a report of the SFU: " + e.err.Error() }
+func (e *webhookError) Unwrap() error { return e.err }
 
 // panicError is a fault of this program.
 type panicError struct {

@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -24,14 +24,14 @@ type exchange struct {
 	status int // 0 until the answer begins
 
 	client netip.Addr
-	told   bool   // a trusted proxy told who the client is
-	route  string // a pattern, "" for an unknown one
-	asker  asker
-	user   matrix.UserID // verified
-	room   sfu.Room
-	guest  bool        // may join the room, but not make it
-	leave  *delegation // handed over, nil if none was
-	event  *sfu.Event  // of a webhook that is the SFU's
+	told   bool               // a trusted proxy told who the client is
+	route  string             // a pattern, "" for an unknown one
+	openid matrix.OpenIDToken // that proves who asks; zero for other proofs
+	via    string             // who passed the request on, "" for nobody
+	caller string             // who asks, as the homeserver says; not parsed
+	remote matrix.ServerName  // whose SFU a client wants; zero for ours
+	got    access.Admission
+	event  *sfu.Event // of a webhook that is the SFU's
 	cause  string
 	err    error
 }
@@ -42,17 +42,6 @@ func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
 // requestTimeout bounds a request as a whole.
 const requestTimeout = 25 * time.Second
-
-// bounded returns a context that ends in time for an answer, for something
-// that takes at most most by itself: ctx, unless the request is late already.
-// (A context of its own for every request costs 2 µs.)
-func (x *exchange) bounded(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
-	end := x.start.Add(requestTimeout)
-	if time.Until(end) >= most {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, end)
-}
 
 func (x *exchange) WriteHeader(status int) {
 	x.status = status
@@ -97,12 +86,20 @@ func (x *exchange) level() slog.Level {
 	switch {
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
-	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests || x.cause == delegationLimit:
+	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests || x.cause == access.DelegationLimit || x.cause == causeTokenWrong:
 		return slog.LevelWarn
 	case x.route == routeHealth || x.event != nil && x.event.Kind == sfu.KindOther:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
+}
+
+// room is the one that the request is about.
+func (x *exchange) room() sfu.Room {
+	if x.event != nil {
+		return x.event.Room
+	}
+	return x.got.Room
 }
 
 // maxLogged is how many bytes of a text that a stranger may have written go
@@ -132,14 +129,19 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	if x.client.IsValid() {
 		text("client", x.client.String())
 	}
-	text("user", x.user.String())
-	text("room", string(x.room))
-	if x.guest {
-		text("note", "no room was created: "+x.user.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
+	text("via", x.via)
+	if x.via == viaFederation {
+		text("origin", x.caller)
 	}
-	if x.leave != nil {
-		text("delay_hash", x.leave.id.Hash())
-		attrs = append(attrs, slog.Duration("delay", x.leave.delay))
+	text("remote", x.remote.String())
+	text("user", x.got.User.String())
+	text("room", string(x.room()))
+	if x.got.RoomNotMade {
+		text("note", "no room was created: "+x.got.User.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
+	}
+	if x.got.Leave != nil {
+		text("delay_hash", x.got.Leave.ID.Hash())
+		attrs = append(attrs, slog.Duration("delay", x.got.Leave.Delay))
 	}
 	if x.event != nil {
 		text("event", x.event.Name)
@@ -148,17 +150,17 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	}
 	text("cause", x.cause)
 	if x.err != nil {
-		attrs = append(attrs, failureAttrs(x.asker, x.err)...)
+		attrs = append(attrs, failureAttrs(x.openid, x.err)...)
 	}
 	record.AddAttrs(attrs...)
 }
 
 // failureAttrs are the details of an error, most of them a homeserver's.
-func failureAttrs(who asker, err error) []slog.Attr {
+func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 	var attrs []slog.Attr
-	if !who.token.Server.IsZero() {
-		attrs = append(attrs, slog.String("server", clip(who.token.Server.String(), maxLogged)),
-			slog.String("token_hash", who.token.AccessToken.Hash()))
+	if !proof.Server.IsZero() {
+		attrs = append(attrs, slog.String("server", clip(proof.Server.String(), maxLogged)),
+			slog.String("token_hash", proof.AccessToken.Hash()))
 	}
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		if e.Addr != "" {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
@@ -89,6 +90,15 @@ func (f *fields) inner(name string, names ...string) fields {
 
 // text returns a required string that is not empty.
 func (f *fields) text(name string) string {
+	s := f.anyText(name)
+	if s == "" {
+		f.fail(name, faultMissing)
+	}
+	return s
+}
+
+// anyText returns a required string, which may be empty.
+func (f *fields) anyText(name string) string {
 	v := f.required(name)
 	switch {
 	case v == nil:
@@ -97,11 +107,7 @@ func (f *fields) text(name string) string {
 		f.fail(name, "must be a string")
 		return ""
 	}
-	s := v.text()
-	if s == "" {
-		f.fail(name, faultMissing)
-	}
-	return s
+	return v.text()
 }
 
 // parsed returns a required string that follows a grammar.
@@ -147,14 +153,11 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 
 // delegation reads the two members that hand over a leave; nil if there is
 // neither. (delay_cs_api_url is a stranger's word and means nothing.)
-func (f *fields) delegation() *delegation {
+func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil
 	}
-	return &delegation{
-		id:    parsed(f, "delay_id", matrix.ParseDelayID),
-		delay: f.delay("delay_timeout"),
-	}
+	return &access.Leave{ID: parsed(f, "delay_id", matrix.ParseDelayID), Delay: f.delay("delay_timeout")}
 }
 
 // delay reads a required time in milliseconds: a number, or one in a string as

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -82,6 +83,7 @@ func (g *grants) Mint(grant token.Grant, _ time.Time) string {
 // rig is a Handler with fakes around it, without limits.
 type rig struct {
 	*Handler
+	*access.Authorizer
 	verifier *fakeVerifier
 	rooms    *fakeRooms
 	grants   *grants
@@ -91,17 +93,20 @@ type rig struct {
 func newRig() *rig {
 	r := &rig{verifier: &fakeVerifier{cause: matrix.CauseStatus}, rooms: &fakeRooms{}, grants: &grants{}, log: &logBuffer{}}
 	isHome := func(s matrix.ServerName) bool { return s.String() == homeserver }
-	r.Handler = &Handler{
+	r.Authorizer = &access.Authorizer{
 		Verifier:   r.verifier,
 		Rooms:      r.rooms,
 		Minter:     r.grants,
-		URL:        "wss://sfu.example.org/path?a=b&c=<d>",
 		FullAccess: isHome,
 		CanPublish: func(matrix.ServerName) bool { return true },
 		Named:      isHome,
-		Proxies:    Proxies{Trusted: prefixes("127.0.0.0/8", "10.0.0.0/8")},
-		Log:        slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Version:    "1.2.3",
+	}
+	r.Handler = &Handler{
+		Access:  r.Authorizer,
+		URL:     "wss://sfu.example.org/path?a=b&c=<d>",
+		Proxies: Proxies{Trusted: prefixes("127.0.0.0/8", "10.0.0.0/8")},
+		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Version: "1.2.3",
 	}
 	return r
 }

@@ -8,61 +8,26 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/metrics"
-	"matrixrtc-auth/internal/ratelimit"
-	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
-	"matrixrtc-auth/token"
 )
 
-// Verifier says who is asking.
-type Verifier interface {
-	// Verify returns the user whose token it is, always one of token.Server,
-	// and the claimed one if claimed is not zero. from is the client's network,
-	// the zero Prefix if nobody knows it. Errors are *[matrix.VerifyError].
-	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
-}
-
-// Rooms makes sure that rooms exist on the SFU.
-type Rooms interface {
-	// Ensure returns once the room exists. created reports that the SFU had to
-	// be asked for this request; errors are *[sfu.Error].
-	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
-}
-
-// Minter makes access tokens for the SFU.
-type Minter interface {
-	Mint(grant token.Grant, now time.Time) string
-}
-
-// Handler serves the endpoints for clients. All fields but the limiters and
-// Metrics are required; it must not be copied, nor changed after Routes.
+// Handler serves the endpoints for clients. All fields but
+// AppService, Observers and Metrics are required; it must not be copied, nor changed after Routes.
 type Handler struct {
-	Verifier Verifier
-	Rooms    Rooms
-	Minter   Minter
-
+	// Access decides what callers get.
+	Access *access.Authorizer
 	// URL is the SFU's, as clients get it.
 	URL string
-	// FullAccess says whose users may create rooms. It is asked for the
-	// server of a verified user, as is CanPublish.
-	FullAccess func(matrix.ServerName) bool
-	// CanPublish says which other users may publish.
-	CanPublish func(matrix.ServerName) bool
-	// CanUpdateOwnMetadata goes into every token.
-	CanUpdateOwnMetadata bool
-	// Named says which servers the operator named.
-	Named func(matrix.ServerName) bool
-
-	// Delegation takes over leaves; nil while that is switched off.
-	Delegation *Delegation
+	// AppService serves the homeserver at which this service is registered; nil
+	// while it is registered nowhere.
+	AppService *AppService
 	// Webhooks proves that a webhook is the SFU's, and a caller of /_status
 	// the operator.
 	Webhooks sfu.Webhooks
@@ -76,11 +41,6 @@ type Handler struct {
 
 	// Proxies may say who the client is.
 	Proxies Proxies
-	// Users limits the requests of verified users, Failures the failed
-	// verifications of client networks ([NewFailureLimiter]). nil: no limit.
-	Users    *ratelimit.Limiter[matrix.UserID]
-	Failures *ratelimit.Limiter[netip.Prefix]
-
 	Log     *slog.Logger
 	Metrics *metrics.Metrics // nil counts nothing
 	// Version is what /healthz tells.
@@ -110,6 +70,9 @@ func (h *Handler) Routes() http.Handler {
 	h.mux.Post("/sfu_webhook", h.webhook)
 	h.mux.Get(routeHealth, h.health)
 	h.mux.Head(routeHealth, h.health)
+	if h.AppService != nil {
+		h.AppService.routes(h)
+	}
 	h.mux.NotFound(h.noRoute)
 	h.mux.MethodNotAllowed(h.noRoute)
 	return h.mux
@@ -118,7 +81,7 @@ func (h *Handler) Routes() http.Handler {
 // whenOffered serves with next while there is delegation.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !h.Delegation.offered() {
+		if !h.Access.Delegation.Offered() {
 			h.noRoute(w, r)
 			return
 		}
@@ -157,10 +120,10 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 // none now, and the methods it has.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
-	if path == routeDelegate && !h.Delegation.offered() {
+	if path == routeDelegate && !h.Access.Delegation.Offered() {
 		return "", ""
 	}
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
 		if found := h.mux.Find(chi.NewRouteContext(), method, path); found != "" {
 			route = found
 			if methods != "" {

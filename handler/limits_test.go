@@ -3,12 +3,12 @@ package handler
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
@@ -20,7 +20,7 @@ func limited(t *testing.T, f func(t *testing.T, r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
 		r.Users = ratelimit.New[matrix.UserID](ratelimit.Limit{PerMinute: 60, Burst: 30})
-		r.Failures = NewFailureLimiter()
+		r.Failures = access.NewFailureLimiter()
 		f(t, r)
 	})
 }
@@ -150,7 +150,8 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 		{0, "1", "1000", homeserver, "/sfu/get"}, // it did not say
 	} {
 		r := newRig()
-		r.Metrics = metrics.New("")
+		r.Handler.Metrics = metrics.New("")
+		r.Authorizer.Metrics = r.Handler.Metrics
 		r.verifier.before = func(context.Context) error {
 			return &matrix.VerifyError{Cause: matrix.CauseLimited, Status: 429, RetryAfter: c.wait}
 		}
@@ -162,7 +163,7 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 		if log := r.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=homeserver_limited") {
 			t.Errorf("%v: the log says %s", c.wait, log)
 		}
-		if all := scrape(r.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
+		if all := scrape(r.Handler.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
 			t.Errorf("%v: the metrics say\n%s", c.wait, all)
 		}
 	}
@@ -276,20 +277,5 @@ func TestOffMeansAllLimits(t *testing.T) {
 		if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 200 {
 			t.Fatalf("request %d: %d", i, w.Code)
 		}
-	}
-}
-
-func TestNetwork(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.7":           "192.0.2.7/32",
-		"2001:db8:1:2:3::4":   "2001:db8:1:2::/64",
-		"2001:db8:1:2:ffff::": "2001:db8:1:2::/64",
-	} {
-		if got := network(netip.MustParseAddr(addr)); got.String() != want {
-			t.Errorf("network(%s) = %s, want %s", addr, got, want)
-		}
-	}
-	if network(netip.Addr{}) != (netip.Prefix{}) {
-		t.Error("nobody has a network")
 	}
 }

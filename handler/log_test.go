@@ -127,13 +127,14 @@ func TestQuietLevels(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	r := newRig()
-	r.Metrics = metrics.New("1.2.3")
+	r.Handler.Metrics = metrics.New("1.2.3")
+	r.Authorizer.Metrics = r.Handler.Metrics
 	r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
 	r.serve("POST", "/", sfuGetBody("@alice:"+stranger))
 	r.serve("POST", "/sfu/get", badTokenBody(stranger))
 	r.serve("GET", "/some/stranger/path", "")
 	r.serve("STRANGE", "/get_token", "")
-	w := scrape(r.Metrics)
+	w := scrape(r.Handler.Metrics)
 	for _, want := range []string{
 		`matrixrtc_auth_requests_total{route="/sfu/get",status="200"} 1`,
 		`matrixrtc_auth_requests_total{route="/",status="200"} 1`,

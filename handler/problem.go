@@ -8,9 +8,11 @@ import (
 	"strconv"
 	"time"
 
+	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
 )
 
 // problem is what becomes of an error at the edge: a Matrix error for the
@@ -37,6 +39,9 @@ const (
 	codeUnrecognized  = "M_UNRECOGNIZED"
 	codeLimitExceeded = "M_LIMIT_EXCEEDED"
 	codeUnknown       = "M_UNKNOWN"
+	codeInvalidParam  = "M_INVALID_PARAM"
+	codeNotFound      = "M_NOT_FOUND"
+	codeMissingToken  = "M_MISSING_TOKEN"
 )
 
 var (
@@ -57,6 +62,9 @@ var problems = []struct {
 	{errNoRoute, problem{status: http.StatusNotFound, errcode: codeUnrecognized, text: "Unrecognized request", cause: "no_route"}},
 	{errStalled, problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Delegated leaves make no progress", cause: "stalled"}},
 	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
+	{errNotFound, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "Not found", cause: "not_found"}},
+	{access.ErrNotJoined, notJoined},
+	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "foreign_user"}},
 }
 
 // problemOf maps every error of a request to its answer; nothing else does.
@@ -80,14 +88,23 @@ func problemOf(ctx context.Context, err error) problem {
 	if errors.Is(err, leave.ErrAway) {
 		return problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "The store does not answer", cause: "store_away"}
 	}
-	if _, ok := errors.AsType[*storeError](err); ok {
+	if isStoreFault(err) {
 		return problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to keep the leave", cause: "store"}
 	}
-	if e, ok := errors.AsType[*roomError](err); ok {
+	if e, ok := errors.AsType[*access.RoomError](err); ok {
 		return problem{status: http.StatusInternalServerError, errcode: codeUnknown,
 			text: "Unable to create room on SFU", cause: roomCause(e)}
 	}
+	if p, ok := homeserverProblem(err); ok {
+		return p
+	}
 	return internal
+}
+
+func isStoreFault(err error) bool {
+	_, leave := errors.AsType[*access.StoreError](err)
+	_, report := errors.AsType[*webhookError](err)
+	return leave || report
 }
 
 // clientProblem maps the errors that nobody else had a part in.
@@ -96,12 +113,17 @@ func clientProblem(err error) (problem, bool) {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
 			text: "The field " + e.field + " " + e.fault, cause: "bad_json"}, true
 	}
-	if e, ok := errors.AsType[*limitError](err); ok {
-		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
-			text: "Too many requests", cause: "limit_" + e.kind, wait: e.wait}, true
+	if _, ok := errors.AsType[*token.IdentityError](err); ok {
+		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "The field device_id is not valid", cause: "bad_json"}, true
 	}
-	if e, ok := errors.AsType[*delegationError](err); ok {
-		return delegationProblem(e), true
+	if p, ok := limitProblem(err); ok {
+		return p, true
+	}
+	if p, ok := delegationProblem(err); ok {
+		return p, true
+	}
+	if p, ok := proxiedProblem(err); ok {
+		return p, true
 	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
@@ -126,28 +148,53 @@ func verifyProblem(e *matrix.VerifyError) problem {
 // too many requests and does not say when.
 const homeserverWait = time.Second
 
+// limitProblem maps the limits of requests.
+func limitProblem(err error) (problem, bool) {
+	p := problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded, text: "Too many requests"}
+	if e, ok := errors.AsType[*limitError](err); ok {
+		p.cause, p.wait = "limit_"+e.kind, e.wait
+		return p, true
+	}
+	if e, ok := errors.AsType[*access.LimitError](err); ok {
+		p.cause, p.wait = "limit_"+e.Kind, e.Wait
+		return p, true
+	}
+	return problem{}, false
+}
+
 // limitWait is when it is worth trying again to hand over a leave that was one
 // too many.
 const limitWait = time.Minute
 
-// delegationProblem tells token endpoints from the dedicated one: on M_BAD_JSON
-// a client repeats its request without the leave; the dedicated endpoint says
-// what is wrong, and 404 where its client had better keep the leave itself.
-func delegationProblem(e *delegationError) problem {
-	p := problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.cause}
-	if e.onToken {
-		return p
+// delegationProblem maps a leave that is not taken over, by the kind of endpoint
+// that was asked. On M_BAD_JSON of a token endpoint a client repeats its request
+// without the leave; the dedicated endpoint says what is wrong, and 404 where its
+// client had better keep the leave itself.
+func delegationProblem(err error) (problem, bool) {
+	if e, ok := errors.AsType[tokenDelegationError](err); ok {
+		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
 	}
-	switch e.cause {
-	case delegationOff, delegationNeedsToken:
+	if e, ok := errors.AsType[proxiedDelegationError](err); ok {
+		return proxiedDelegationProblem(e), true
+	}
+	e, ok := errors.AsType[*access.DelegationError](err)
+	if !ok {
+		return problem{}, false
+	}
+	p := problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}
+	switch e.Cause {
+	case access.DelegationOff, access.DelegationNeedsToken:
 		p.status, p.errcode = http.StatusNotFound, codeUnrecognized
-	case delegationAccess:
+	case access.DelegationAccess:
 		p.status, p.errcode, p.text = http.StatusForbidden, codeForbidden, "Users of this server may not delegate"
-	case delegationLimit:
-		p.status, p.errcode, p.text, p.wait = http.StatusTooManyRequests, codeLimitExceeded, "Too many delegated leaves", limitWait
+	case access.DelegationLimit:
+		p = tooManyLeaves
 	}
-	return p
+	return p, true
 }
+
+var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
+	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
 // webhookProblem answers what claims to be a webhook. LiveKit logs the status.
 func webhookProblem(e *sfu.RejectedError) problem {

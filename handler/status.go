@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/sfu"
 )
@@ -50,6 +51,14 @@ type LogStatus struct {
 	Waiting int    `json:"waiting"` // lines that are not written yet
 	Dropped uint64 `json:"dropped"` // lines that were lost since the start
 	Cause   string `json:"cause,omitempty"`
+}
+
+// AppServiceStatus is what /_status tells of the registration at a homeserver.
+type AppServiceStatus struct {
+	Server string             `json:"server"`
+	Ready  bool               `json:"ready"` // the last self-test passed
+	Tested *time.Time         `json:"tested"`
+	Checks []appservice.Check `json:"checks"`
 }
 
 const (
@@ -123,6 +132,8 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		Client:   clientStatus{x.client, x.told, h.Proxies.nearest(r.Header)},
 		Webhooks: h.received.status(),
 		Leaves:   h.leavesNow(r.Context()),
+
+		AppService: h.appServiceNow(),
 	})
 	if err != nil {
 		fail(w, r, err)
@@ -140,6 +151,8 @@ type statusDocument struct {
 	Client   clientStatus  `json:"client"`
 	Webhooks webhookStatus `json:"webhooks"`
 	Leaves   LeaveStatus   `json:"leaves"`
+	// AppService is null while the service is registered nowhere.
+	AppService *AppServiceStatus `json:"app_service"`
 }
 
 func (h *Handler) healthNow() Health {
@@ -161,6 +174,14 @@ func (h *Handler) leavesNow(ctx context.Context) LeaveStatus {
 		return LeaveStatus{}
 	}
 	s := h.Leaves(ctx)
-	s.Offered = h.Delegation.offered()
+	s.Offered = h.Access.Delegation.Offered()
 	return s
+}
+
+func (h *Handler) appServiceNow() *AppServiceStatus {
+	if h.AppService == nil || h.AppService.Status == nil {
+		return nil
+	}
+	s := h.AppService.Status()
+	return &s
 }

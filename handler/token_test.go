@@ -14,7 +14,7 @@ import (
 
 func TestAnswer(t *testing.T) {
 	r := newRig()
-	r.Handler.Minter = token.NewMinter(testKey, time.Hour)
+	r.Minter = token.NewMinter(testKey, time.Hour)
 	for _, e := range endpoints {
 		w := r.serve("POST", e.path, e.body)
 		var answer map[string]string

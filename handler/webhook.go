@@ -25,9 +25,9 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, err)
 		return
 	}
-	x.event, x.room = &event, event.Room
+	x.event = &event
 	if err := h.report(context.WithoutCancel(r.Context()), event); err != nil {
-		fail(w, r, &storeError{err})
+		fail(w, r, &webhookError{err})
 		return
 	}
 	w.WriteHeader(http.StatusOK)

@@ -104,7 +104,8 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 
 func TestWebhooksThatAreRefused(t *testing.T) {
 	d := newDelegating(t)
-	d.Metrics = metrics.New("test")
+	d.Handler.Metrics = metrics.New("test")
+	d.Authorizer.Metrics = d.Handler.Metrics
 	for cause, c := range map[string]struct {
 		flaw   sfutest.Flaw
 		status int
@@ -124,7 +125,7 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		if want := "cause=webhook_" + cause; !strings.Contains(d.log.String(), want) {
 			t.Errorf("the log lacks %s: %s", want, d.log)
 		}
-		if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Metrics), want) {
+		if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Handler.Metrics), want) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}

@@ -21,6 +21,7 @@ const (
 	UserRefused    = "user"     // a verified user asked too often
 	AddressRefused = "address"  // an address failed too often at servers of strangers
 	AddressSlowed  = "slowdown" // the same at a server that the operator named
+	OriginRefused  = "origin"   // another homeserver asked too often
 )
 
 // Metrics is one registry with all metrics of the service.
@@ -52,7 +53,7 @@ func New(version string) *Metrics {
 	m.roomsSaved = rooms.WithLabelValues("saved")
 	m.roomsFailed = rooms.WithLabelValues("failed")
 	m.verified = m.verifications.WithLabelValues("ok")
-	for _, kind := range []string{UserRefused, AddressRefused, AddressSlowed} {
+	for _, kind := range []string{UserRefused, AddressRefused, AddressSlowed, OriginRefused} {
 		m.rateLimits.WithLabelValues(kind)
 	}
 

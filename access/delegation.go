@@ -1,0 +1,127 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Delegation takes over the delayed leave events of clients (MSC4195). Its
+// fields must not change after the first use.
+type Delegation struct {
+	Events Events
+	Keeper Keeper
+	Limits leave.Limits
+	// Now is the time by the clock that Keeper goes by; nil for time.Now.
+	Now func() time.Time
+	// Everyone says that the users of every server may delegate, otherwise
+	// those of Servers.
+	Everyone bool
+	Servers  []matrix.ServerName
+}
+
+// Events says whether delayed events can be managed.
+type Events interface {
+	// Manageable returns nil if those of server can be, as far as is known;
+	// else [matrix.ErrNeedsToken] or a *[matrix.ClientAPIError].
+	Manageable(ctx context.Context, server matrix.ServerName) error
+	// Refuses reports whether server lets nobody manage them without
+	// authentication.
+	Refuses(server matrix.ServerName) bool
+	// LookUp returns an event of owner. Errors are *[matrix.DelayError]:
+	// ResultGone says that owner has no such event.
+	LookUp(ctx context.Context, owner matrix.UserID, id matrix.DelayID) (matrix.DelayedEvent, error)
+}
+
+// Keeper keeps the leaves that are taken over. It answers within a second.
+type Keeper interface {
+	// Delegate keeps job, whatever happens, once it returns nil. A
+	// *[leave.LimitError] says that it is one too many.
+	Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error
+}
+
+func (d *Delegation) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+// Offered reports whether anybody's leave would be taken over. Clients ask for
+// that with a request that names nobody, and take every answer but 404 for a
+// yes.
+func (d *Delegation) Offered() bool {
+	if d == nil {
+		return false
+	}
+	return d.Everyone || slices.ContainsFunc(d.Servers, func(s matrix.ServerName) bool { return !d.Events.Refuses(s) })
+}
+
+// mayDelegate returns nil if a leave of a user of server can be taken over,
+// else a *[DelegationError]. That nobody answers is no refusal where the
+// operator vouches for the server: the leave is kept, and the keeper goes on
+// asking.
+func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
+	if a.Delegation == nil {
+		return &DelegationError{Cause: DelegationOff}
+	}
+	if !mine.delegate {
+		return &DelegationError{Cause: DelegationAccess}
+	}
+	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(clientAPITime), by))
+	defer cancel()
+	err := a.Delegation.Events.Manageable(ctx, server)
+	if errors.Is(err, matrix.ErrNeedsToken) {
+		return &DelegationError{Cause: DelegationNeedsToken, Err: err}
+	}
+	e, unanswered := errors.AsType[*matrix.ClientAPIError](err)
+	if err == nil || unanswered && !e.Definite && a.Named(server) {
+		return nil
+	}
+	return &DelegationError{Cause: DelegationClientAPI, Err: err}
+}
+
+// lookUp asks the homeserver for the delay of a leave that user hands over. It
+// has to be that user's, in that room.
+func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Request) (time.Duration, error) {
+	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(ensureTime), what.By))
+	defer cancel()
+	event, err := a.Delegation.Events.LookUp(ctx, user, what.Leave.ID)
+	switch {
+	case err != nil && matrix.ResultOf(err) == matrix.ResultGone:
+		return 0, &DelegationError{Cause: DelegationUnknown, Err: err}
+	case err != nil:
+		return 0, &DelegationError{Cause: DelegationLookUp, Err: err}
+	case event.Room != what.Room.String():
+		return 0, &DelegationError{Cause: DelegationUnknown, Err: errors.New("the delayed event is of another room")}
+	case event.Delay < leave.MinDelay:
+		return 0, &DelegationError{Cause: DelegationShort}
+	}
+	return min(event.Delay, leave.MaxDelay), nil
+}
+
+// takeOver keeps the leave of a participant.
+func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
+	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
+	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)
+	if limit, ok := errors.AsType[*leave.LimitError](err); ok {
+		a.Metrics.DelegationRefused(limit.Limit)
+		return &DelegationError{Cause: DelegationLimit, Err: limit}
+	}
+	if err != nil {
+		return &StoreError{err}
+	}
+	return nil
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

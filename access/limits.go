@@ -1,0 +1,129 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/ratelimit"
+	"matrixrtc-auth/matrix"
+)
+
+// NewFailureLimiter returns the limit of failed verifications per client
+// network: enough for a household whose clients hold stale tokens, few enough
+// that nobody searches networks or floods a homeserver through us.
+func NewFailureLimiter() *ratelimit.Limiter[netip.Prefix] {
+	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
+}
+
+// NewOriginLimiter returns the limit of one other homeserver, whose users all
+// come through it: a large conference that starts within seconds fits.
+func NewOriginLimiter() *ratelimit.Limiter[matrix.ServerName] {
+	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
+}
+
+// site is what shares the discoveries of servers: one IPv4 address, or the /48
+// that an IPv6 subscriber has at most. It is wider than what shares the limit of
+// failures, because the shares are wide as long as nobody else needs them.
+func site(client netip.Addr) netip.Prefix { return within(client, 48) }
+
+// Network is what shares the limit of failures: one IPv4 address, or the /64
+// that one IPv6 subscriber has at least.
+func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
+
+// within returns the network of bits that an IPv6 client is in, or the one
+// address of an IPv4 client.
+func within(client netip.Addr, bits int) netip.Prefix {
+	if !client.Is6() {
+		bits = client.BitLen()
+	}
+	prefix, err := client.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{} // the zero Addr: all whom nobody knows
+	}
+	return prefix
+}
+
+// maxSlowdown is the longest that a user of a named server waits for the
+// failures of others at the same address.
+const maxSlowdown = time.Second
+
+// limitFailures applies the limit before a verification; settle must be called
+// with its outcome.
+//
+// A stranger may name any server, so at one that the operator did not name a
+// verification costs a permit up front, which success gives back: failures in
+// flight count, too. The operator's own users share addresses (an office, a
+// carrier's NAT) and must never be locked out by a neighbour: at named servers
+// only failures cost, and being over the limit means to wait for a moment.
+// Nowhere is a homeserver's own trouble the client's failure.
+func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
+	from := Network(client)
+	if a.Named(server) {
+		a.slowDown(ctx, from)
+		return func(err error) {
+			if isFailure(err) {
+				a.Failures.Charge(from)
+			}
+		}, nil
+	}
+	if wait := a.Failures.Take(from); wait > 0 {
+		a.Metrics.RateLimited(metrics.AddressRefused)
+		return nil, &LimitError{Kind: metrics.AddressRefused, Wait: wait}
+	}
+	return func(err error) {
+		if !isFailure(err) {
+			a.Failures.Return(from)
+		}
+	}, nil
+}
+
+// isFailure reports whether the outcome of a verification speaks against the
+// client.
+func isFailure(err error) bool {
+	e, ok := errors.AsType[*matrix.VerifyError](err)
+	return err != nil && !(ok && e.SparesClient())
+}
+
+// slowDown waits until the network has a permit again, or ctx ends.
+func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
+	wait := min(a.Failures.Wait(from), maxSlowdown)
+	if wait <= 0 {
+		return
+	}
+	a.Metrics.RateLimited(metrics.AddressSlowed)
+	pause(ctx, wait)
+}
+
+// maxOriginWait is how long a request of another homeserver waits for the limit.
+// That server asks four times when it gets a 429, so a short wait is cheaper for
+// both.
+const maxOriginWait = 2 * time.Second
+
+// limitOrigin spends one request of origin, now or after a short wait.
+func (a *Authorizer) limitOrigin(ctx context.Context, origin matrix.ServerName) error {
+	wait := a.Origins.Take(origin)
+	if wait == 0 {
+		return nil
+	}
+	if wait <= maxOriginWait {
+		pause(ctx, wait)
+		if wait = a.Origins.Take(origin); wait == 0 {
+			return nil
+		}
+	}
+	a.Metrics.RateLimited(metrics.OriginRefused)
+	return &LimitError{Kind: metrics.OriginRefused, Wait: wait}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,34 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+
+	"matrixrtc-auth/matrix"
+)
+
+// Remote asks another homeserver for a token of its SFU, in the name of the one
+// that proxies requests here.
+type Remote interface {
+	// RemoteToken returns the content of server's answer. Errors are
+	// *[matrix.RemoteError].
+	RemoteToken(ctx context.Context, server matrix.ServerName, request json.RawMessage) (json.RawMessage, error)
+}
+
+// RemoteToken returns the answer of another homeserver to request, which is
+// sent for a user who is joined to a room that server is in. Nobody else is
+// asked before both are known. Errors of the other side are
+// *[matrix.RemoteError].
+func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
+	user, err := a.identify(ctx, who, what)
+	got := Admission{User: user}
+	if err != nil {
+		return nil, got, err
+	}
+	got.Room = what.room()
+	if err := judged(a.Membership.IsServerJoined(ctx, what.Room, server)); err != nil {
+		return nil, got, err
+	}
+	answer, err := a.Remote.RemoteToken(ctx, server, request)
+	return answer, got, err
+}

@@ -1,0 +1,110 @@
+package access
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/matrix"
+)
+
+// Proof says who asks, and why to believe it: an [OpenID] token, or the word of
+// the homeserver at which this service is registered ([Proxied], [Federated]).
+type Proof interface {
+	// prove returns the user who asks.
+	prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error)
+	// mustBeJoined reports whether the user has to be in the Matrix room.
+	mustBeJoined() bool
+}
+
+// OpenID is a token that the client got from its homeserver.
+type OpenID struct {
+	Token matrix.OpenIDToken
+	// Claimed is the user of whom the request speaks; zero if it names none.
+	Claimed matrix.UserID
+	// Client is the client's address, the zero Addr if nobody knows it.
+	Client netip.Addr
+}
+
+// Proxied is a user of the homeserver that proxies requests here, which has
+// authenticated them.
+type Proxied struct{ User matrix.UserID }
+
+// Federated is a user of another homeserver, for whom that server asks through
+// ours.
+type Federated struct {
+	User   matrix.UserID
+	Origin matrix.ServerName // who asks, authenticated
+}
+
+func (OpenID) mustBeJoined() bool    { return false }
+func (Proxied) mustBeJoined() bool   { return true }
+func (Federated) mustBeJoined() bool { return true }
+
+// identifyTime is what a verification takes at most: the longest
+// LIVEKIT_OPENID_TIMEOUT, and the wait for the limit of failures.
+const identifyTime = maxSlowdown + 20*time.Second
+
+// prove has the user's homeserver say who they are.
+func (o OpenID) prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error) {
+	ctx, cancel := bounded(ctx, identifyTime, by)
+	defer cancel()
+	settle, err := a.limitFailures(ctx, o.Client, o.Token.Server)
+	if err != nil {
+		return matrix.UserID{}, err
+	}
+	user, err := a.Verifier.Verify(ctx, o.Token, o.Claimed, site(o.Client))
+	settle(err)
+	if err != nil {
+		a.Metrics.VerificationFailed(verifyCause(err))
+		return matrix.UserID{}, err
+	}
+	a.Metrics.Verified()
+	return user, nil
+}
+
+func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
+	return p.User, nil
+}
+
+// prove checks that a server speaks of its own users alone.
+func (f Federated) prove(ctx context.Context, a *Authorizer, _ time.Time) (matrix.UserID, error) {
+	if f.User.Server() != f.Origin {
+		return matrix.UserID{}, ErrForeignUser
+	}
+	return f.User, a.limitOrigin(ctx, f.Origin)
+}
+
+// identify returns the user who asks, if they may ask at all: within the limit,
+// and joined to the room where that is required.
+func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (matrix.UserID, error) {
+	user, err := who.prove(ctx, a, what.By)
+	if err != nil {
+		return matrix.UserID{}, err
+	}
+	if wait := a.Users.Take(user); wait > 0 {
+		a.Metrics.RateLimited(metrics.UserRefused)
+		return user, &LimitError{Kind: metrics.UserRefused, Wait: wait}
+	}
+	if !who.mustBeJoined() {
+		return user, nil
+	}
+	return user, a.isJoined(ctx, what.Room, user)
+}
+
+// isJoined returns nil if user is joined to room. Who is not, and who asks for
+// a room that nobody knows, get the same answer.
+func (a *Authorizer) isJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) error {
+	return judged(a.Membership.IsJoined(ctx, room, user))
+}
+
+func judged(joined bool, err error) error {
+	switch {
+	case err != nil:
+		return &MembershipError{err}
+	case !joined:
+		return ErrNotJoined
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+)
+
+// AppService serves what the homeserver asks at which this service is registered
+// as an application service: the requests that it proxies for its users and for
+// other homeservers (MSC4195 over MSC4512), and its own.
+type AppService struct {
+	// HSToken proves the homeserver.
+	HSToken secret.Text
+	// Server is its name. It vouches for its own users alone.
+	Server matrix.ServerName
+	// IsSFU reports whether a URL that a client names is our SFU's.
+	IsSFU func(url string) bool
+	// Status says what the last self-test found.
+	Status func() AppServiceStatus
+	// Members, if set, is told of changed memberships that the homeserver
+	// pushes. It must return at once.
+	Members func(MemberEvent)
+}
+
+// The paths that homeservers proxy, each under the MSC's prefix and the one of
+// the specification to come.
+var (
+	clientPrefixes     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
+	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
+)
+
+// routes adds the endpoints.
+func (s *AppService) routes(h *Handler) {
+	for _, prefix := range clientPrefixes {
+		h.mux.Post(prefix+"/get_token", s.proxied(viaHomeserver, serveJSON(h.bodies, h.proxiedToken)))
+		h.mux.Post(prefix+"/delegate_delayed_leave", s.proxied(viaHomeserver, serveJSON(h.bodies, h.proxiedDelegate)))
+		h.mux.Post(prefix+"/self-test/{nonce}", s.proxied(viaHomeserver, h.selfTest))
+	}
+	for _, prefix := range federationPrefixes {
+		h.mux.Post(prefix+"/get_token", s.proxied(viaFederation, serveJSON(h.bodies, h.federatedToken)))
+	}
+	h.mux.Post("/_matrix/app/v1/ping", s.own(h.ping))
+	h.mux.Put("/_matrix/app/v1/transactions/{txnID}", s.own(h.transaction))
+	h.mux.Get("/_matrix/app/v1/users/*", s.own(h.nobody))
+	h.mux.Get("/_matrix/app/v1/rooms/*", s.own(h.nobody))
+}
+
+// How a request came, for the log.
+const (
+	viaHomeserver = "homeserver"
+	viaFederation = "federation"
+)
+
+// The headers in which the homeserver says who asks. They mean nothing without
+// the hs_token.
+const (
+	headerUser   = "X-Matrix-User-Identifier"
+	headerOrigin = "X-Matrix-Origin"
+)
+
+// proxied lets requests pass that the homeserver proxies, and notes for whom.
+// Nothing of the body is read before.
+func (s *AppService) proxied(via string, next http.HandlerFunc) http.HandlerFunc {
+	header := headerUser
+	if via == viaFederation {
+		header = headerOrigin
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(w)
+		x.via = via
+		if err := s.checkToken(r); err != nil {
+			discardBody(w, r)
+			fail(w, r, err)
+			return
+		}
+		if x.caller = r.Header.Get(header); x.caller == "" {
+			discardBody(w, r)
+			fail(w, r, &proxyError{cause: causeNoCaller})
+			return
+		}
+		next(w, r)
+	}
+}
+
+// checkToken compares the hs_token in constant time.
+func (s *AppService) checkToken(r *http.Request) error {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case !ok || token == "":
+		return &proxyError{cause: causeTokenMissing}
+	case !s.HSToken.Equal(secret.New(token)):
+		return &proxyError{cause: causeTokenWrong}
+	}
+	return nil
+}
+
+// proxiedToken is get_token for a user of the homeserver.
+func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (jwtAnswer, error) {
+	ask, err := decodeProxied(body)
+	if err != nil {
+		return "", err
+	}
+	target, err := ask.target(h.AppService.Server)
+	if err != nil {
+		return "", err
+	}
+	if target.IsZero() {
+		if err := h.isOurSFU(ask.url); err != nil {
+			return "", err
+		}
+	}
+	who, err := h.localCaller(x, ask)
+	if err != nil {
+		return "", err
+	}
+	what := x.request(ask.what)
+	if target.IsZero() {
+		got, err := h.Access.Token(ctx, who, what)
+		x.note(got)
+		return jwtAnswer(got.Token), err
+	}
+	x.remote = target
+	content, got, err := h.Access.RemoteToken(ctx, who, target, what, ask.forRemote(who.User))
+	x.note(got)
+	if err != nil {
+		return "", err
+	}
+	return jwtOf(target, content)
+}
+
+// proxiedDelegate is delegate_delayed_leave for a user of the homeserver.
+func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte) (empty, error) {
+	ask, err := decodeProxiedDelegate(body)
+	if err != nil {
+		return empty{}, err
+	}
+	if err := h.isOurSFU(ask.url); err != nil {
+		return empty{}, err
+	}
+	who, err := h.localCaller(x, ask)
+	if err != nil {
+		return empty{}, err
+	}
+	got, err := h.Access.Delegate(ctx, who, x.request(ask.what))
+	x.note(got)
+	return empty{}, onProxied(err)
+}
+
+// federatedToken is get_token for a user of another homeserver, which asks
+// through ours.
+func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (jwtAnswer, error) {
+	ask, user, err := decodeFederated(body)
+	if err != nil {
+		return "", err
+	}
+	if err := h.isOurSFU(ask.url); err != nil {
+		return "", err
+	}
+	origin, err := matrix.ParseServerName(x.caller)
+	if err != nil {
+		return "", &proxyError{cause: causeBadOrigin, err: err}
+	}
+	if err := ask.claims(user); err != nil {
+		return "", err
+	}
+	got, err := h.Access.Token(ctx, access.Federated{User: user, Origin: origin}, x.request(ask.what))
+	x.note(got)
+	return jwtAnswer(got.Token), err
+}
+
+// isOurSFU refuses a client that wants to get to another SFU.
+func (h *Handler) isOurSFU(url string) error {
+	if h.AppService.IsSFU(url) {
+		return nil
+	}
+	return &paramError{param: "url", cause: "url_mismatch", detail: "the client asks for " + url + ", and LIVEKIT_URL is " + h.URL +
+		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
+}
+
+// localCaller returns the user for whom the homeserver proxies the request.
+func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, error) {
+	user, err := matrix.ParseUserID(x.caller)
+	switch {
+	case err != nil:
+		return access.Proxied{}, &paramError{param: headerUser, cause: "bad_user", detail: err.Error()}
+	case user.Server() != h.AppService.Server:
+		return access.Proxied{}, &paramError{param: headerUser, cause: "foreign_user",
+			detail: "the homeserver says that a user of " + user.Server().String() + " asks; LIVEKIT_HS_SERVER_NAME, which is " +
+				h.AppService.Server.String() + ", is probably wrong"}
+	}
+	return access.Proxied{User: user}, ask.claims(user)
+}
+
+// jwtAnswer is all that a client needs that knows the SFU's URL.
+type jwtAnswer string
+
+func (a jwtAnswer) appendJSON(b []byte) []byte {
+	b = append(b, `{"jwt":`...)
+	b = append(b, quoteJSON(string(a))...)
+	return append(b, '}')
+}
+
+// jwtOf reads another homeserver's answer.
+func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
+	var answer struct {
+		JWT string `json:"jwt"`
+	}
+	if json.Unmarshal(content, &answer) != nil || answer.JWT == "" {
+		return "", &matrix.RemoteError{Server: server, Status: http.StatusOK, Err: errNoJWT}
+	}
+	return jwtAnswer(answer.JWT), nil
+}

@@ -1,0 +1,106 @@
+package handler
+
+import (
+	"encoding/json"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/matrix"
+)
+
+// proxiedRequest is the body of an endpoint that a homeserver proxies.
+type proxiedRequest struct {
+	url     string // of the SFU that the client wants
+	what    access.Request
+	server  string        // whose SFU that is, "" for the own homeserver's
+	claimed matrix.UserID // by the older form of the body, zero for none
+	member  json.RawMessage
+}
+
+// decodeProxied reads get_token of the Client-Server API (MSC4195).
+func decodeProxied(body []byte) (proxiedRequest, error) {
+	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "server_name")
+	ask := f.proxied()
+	if f.optional("server_name") != nil {
+		ask.server = f.anyText("server_name")
+	}
+	return ask, *f.err
+}
+
+// decodeProxiedDelegate reads delegate_delayed_leave of the Client-Server API.
+// The delay_timeout that older clients send means nothing: the homeserver is
+// asked.
+func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
+	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "delay_id")
+	ask := f.proxied()
+	ask.what.Leave = &access.Leave{ID: parsed(&f, "delay_id", matrix.ParseDelayID)}
+	return ask, *f.err
+}
+
+// decodeFederated reads get_token of the federation API, and for whom it asks.
+func decodeFederated(body []byte) (proxiedRequest, matrix.UserID, error) {
+	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
+	ask := f.proxied()
+	user := parsed(&f, "user_id", matrix.ParseUserID)
+	return ask, user, *f.err
+}
+
+// proxied reads what all proxied endpoints have. The newer generation of clients
+// sends member_id, the older one member with the device; each computes the
+// identity that belongs to its form.
+func (f *fields) proxied() proxiedRequest {
+	ask := proxiedRequest{url: f.text("url")}
+	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)
+	ask.what.Slot = parsed(f, "slot_id", matrix.ParseSlotID)
+	if f.optional("member_id") != nil || f.optional("member") == nil {
+		ask.what.As = access.Participant{Form: access.TwoParts, Member: parsed(f, "member_id", matrix.ParseMemberID)}
+		return ask
+	}
+	ask.member = json.RawMessage(f.optional("member"))
+	m := f.inner("member", "id", "claimed_user_id", "claimed_device_id")
+	ask.what.As = access.Participant{
+		Form:   access.ThreeParts,
+		Member: parsed(&m, "id", matrix.ParseMemberID),
+		Device: parsed(&m, "claimed_device_id", matrix.ParseDeviceID),
+	}
+	if m.optional("claimed_user_id") != nil {
+		ask.claimed = parsed(&m, "claimed_user_id", matrix.ParseUserID)
+	}
+	return ask
+}
+
+// target returns whose SFU the client wants, zero for the own homeserver's.
+func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
+	if r.server == "" || r.server == own.String() {
+		return matrix.ServerName{}, nil
+	}
+	server, err := matrix.ParseServerName(r.server)
+	if err != nil {
+		return matrix.ServerName{}, &paramError{param: "server_name", cause: "bad_server_name", detail: err.Error()}
+	}
+	return server, nil
+}
+
+// claims refuses a body that speaks of another user than the homeserver does.
+func (r proxiedRequest) claims(user matrix.UserID) error {
+	if r.claimed.IsZero() || r.claimed == user {
+		return nil
+	}
+	return &paramError{param: "member.claimed_user_id", cause: "claimed_user", detail: "the request claims another user than the homeserver vouches for"}
+}
+
+// forRemote is the request as it goes to another homeserver.
+func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
+	request := map[string]any{
+		"url": r.url, "user_id": user.String(), "room_id": r.what.Room.String(), "slot_id": r.what.Slot.String(),
+	}
+	if r.member != nil {
+		request["member"] = r.member
+	} else {
+		request["member_id"] = r.what.As.Member.String()
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		panic(err) // texts, and JSON that was parsed
+	}
+	return text
+}

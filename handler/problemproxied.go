@@ -1,0 +1,71 @@
+package handler
+
+import (
+	"errors"
+	"net/http"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/matrix"
+)
+
+// On a route that a homeserver proxies, clients take 404, M_NOT_FOUND and
+// M_UNRECOGNIZED for "this homeserver has no such service", and M_UNKNOWN_TOKEN
+// for "you are logged out". No error below uses them.
+
+// notJoined is the one answer to everybody who is not in a room, be it unknown.
+var notJoined = problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}
+
+// proxiedProblem maps what is wrong with a request that should come from the
+// homeserver.
+func proxiedProblem(err error) (problem, bool) {
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}
+		if e.own && e.cause == causeTokenMissing {
+			p.status, p.errcode, p.text = http.StatusUnauthorized, codeMissingToken, "Missing access token"
+		}
+		return p, true
+	}
+	if e, ok := errors.AsType[*paramError](err); ok {
+		return problem{status: http.StatusBadRequest, errcode: codeInvalidParam,
+			text: "The parameter " + e.param + " is not valid", cause: e.cause}, true
+	}
+	return problem{}, false
+}
+
+// homeserverProblem maps what homeservers did not answer, or answered to a
+// request for a token of another SFU: of that only a refusal and a complaint
+// about the request are passed on.
+func homeserverProblem(err error) (problem, bool) {
+	if _, ok := errors.AsType[*access.MembershipError](err); ok {
+		return problem{status: http.StatusBadGateway, errcode: codeUnknown,
+			text: "The homeserver does not say who is in the room", cause: "membership_unknown"}, true
+	}
+	e, ok := errors.AsType[*matrix.RemoteError](err)
+	switch {
+	case !ok:
+		return problem{}, false
+	case e.Status == http.StatusForbidden:
+		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "remote_forbidden"}, true
+	case e.Status == http.StatusBadRequest:
+		return problem{status: http.StatusBadRequest, errcode: codeInvalidParam,
+			text: "The other homeserver does not accept the request", cause: "remote_invalid"}, true
+	case e.Status == 0:
+		return problem{status: http.StatusBadGateway, errcode: codeUnknown, text: "The other homeserver does not answer", cause: "remote_away"}, true
+	}
+	return problem{status: http.StatusBadGateway, errcode: codeUnknown, text: "The other homeserver gives no token", cause: "remote_error"}, true
+}
+
+// proxiedDelegationProblem maps a leave that came through the homeserver and is
+// not taken over.
+func proxiedDelegationProblem(e proxiedDelegationError) problem {
+	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Delegation is not available", cause: e.Cause}
+	switch e.Cause {
+	case access.DelegationUnknown, access.DelegationShort:
+		p.status, p.errcode, p.text = http.StatusBadRequest, codeInvalidParam, "The parameter delay_id is not valid"
+	case access.DelegationLookUp, access.DelegationClientAPI:
+		p.status, p.errcode, p.text = http.StatusServiceUnavailable, codeUnknown, "The homeserver does not say the delay"
+	case access.DelegationLimit:
+		p = tooManyLeaves
+	}
+	return p
+}

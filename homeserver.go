@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix"
+)
+
+// homeserver is the one at which this service is registered as an application
+// service; nil for none.
+type homeserver struct {
+	server matrix.ServerName
+	api    *matrix.AppService
+	test   appservice.SelfTest
+	log    *slog.Logger
+
+	last atomic.Pointer[appservice.Result] // nil before the first self-test
+}
+
+// How often the homeserver is asked for what the mode needs: often until all is
+// there, because it may start later than this service.
+const (
+	testSoon  = 10 * time.Second
+	testLater = 10 * time.Minute
+)
+
+// newHomeserver returns the homeserver of the registration. events is nil while
+// delegation is off.
+func newHomeserver(cfg *config.Config, strangers *outbound.Pool, events *matrix.DelayedEvents, log *slog.Logger) *homeserver {
+	as := cfg.AppService
+	if as == nil {
+		return nil
+	}
+	named, other := newTransports(cfg, strangers)
+	h := &homeserver{server: as.Server, log: log, api: &matrix.AppService{
+		Server: as.Server, Token: as.ASToken,
+		APIs: &matrix.ClientAPIs{Overrides: cfg.ClientURLs, Named: cfg.Named, NamedTransport: named, OtherTransport: other},
+	}}
+	h.test = appservice.SelfTest{Homeserver: h.api, HSToken: as.HSToken, PushID: as.PushID}
+	if events == nil {
+		log.Warn("application service: delegation is off, and clients that ask their homeserver cannot be told so: " +
+			"they schedule their leave for an hour, and a member who vanishes stays as long; set LIVEKIT_DELEGATION=on")
+		return h
+	}
+	h.test.Events = events
+	events.AppService = h.api
+	events.NotOwner = func(owner matrix.UserID, err error) {
+		log.Warn("leave: the homeserver does not let this service manage delayed events as their owner; "+
+			"namespaces.users of the registration file must match all its users", "user", owner.String(), "err", err)
+	}
+	return h
+}
+
+// endpoints are what the homeserver proxies here; nil for no homeserver.
+func (h *homeserver) endpoints(cfg *config.Config) *handler.AppService {
+	if h == nil {
+		return nil
+	}
+	return &handler.AppService{
+		HSToken: cfg.AppService.HSToken, Server: h.server,
+		IsSFU:  handler.OneOf(append([]string{cfg.LivekitURL}, cfg.URLAliases...)...),
+		Status: h.status,
+	}
+}
+
+// start tests the registration now and then until end is called.
+func (h *homeserver) start() (end func()) {
+	if h == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { h.testAgain(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+func (h *homeserver) testAgain(ctx context.Context) {
+	for {
+		result := h.test.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		h.report(result)
+		pause := testLater
+		if !result.Ready() {
+			pause = testSoon
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// report writes one line for each setting that is missing, and one when all is
+// ready; none for what was so before.
+func (h *homeserver) report(result appservice.Result) {
+	before := h.last.Swap(&result)
+	if result.Ready() && (before == nil || !before.Ready()) {
+		h.log.Info("application service: ready", "server", h.server.String())
+	}
+	for _, check := range result.Checks {
+		if !check.OK && !failedBefore(before, check) {
+			h.log.Warn("application service: not ready", "part", check.Part, "seen", check.Seen, "remedy", check.Remedy)
+		}
+	}
+}
+
+func failedBefore(before *appservice.Result, check appservice.Check) bool {
+	if before == nil {
+		return false
+	}
+	for _, old := range before.Checks {
+		if old == check {
+			return true
+		}
+	}
+	return false
+}
+
+// status is for /_status.
+func (h *homeserver) status() handler.AppServiceStatus {
+	s := handler.AppServiceStatus{Server: h.server.String(), Checks: []appservice.Check{}}
+	if last := h.last.Load(); last != nil {
+		s.Ready, s.Tested, s.Checks = last.Ready(), &last.At, last.Checks
+	}
+	return s
+}
