@@ -42,6 +42,11 @@ func TestScripts(t *testing.T) {
 			"blank":      cmdBlank,
 			"metrics":    cmdMetrics,
 
+			"registration": cmdRegistration,
+			"member":       cmdMember,
+			"through":      cmdThrough,
+			"owned":        cmdOwned,
+
 			"delayed":     cmdDelayed,
 			"participant": cmdParticipant,
 			"webhook":     cmdWebhook,

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// The tokens of the scripts' registration.
+const (
+	scriptASToken = "the-as-token-of-the-scripts-0123456789"
+	scriptHSToken = "the-hs-token-of-the-scripts-0123456789"
+)
+
+// registration VAR [FLAW]
+//
+// has the service be registered at a homeserver: before `serve`, with the
+// variables of that; after it, with the homeserver's side. FLAW is one of
+// another-hs-token, another-as-token, membership-off, federation-off.
+func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: registration VAR [FLAW]")
+	}
+	l := labOf(ts)
+	name := ts.Getenv(args[0])
+	if l.service == nil {
+		ts.Setenv("LIVEKIT_HS_SERVER_NAME", name)
+		ts.Setenv("LIVEKIT_AS_TOKEN", scriptASToken)
+		ts.Setenv("LIVEKIT_HS_TOKEN", scriptHSToken)
+		ts.Setenv("LIVEKIT_CS_API_URL_OVERRIDES", name+"="+l.homeservers[name].URL())
+		ts.Setenv("HS_TOKEN", scriptHSToken)
+		return
+	}
+	r := matrixtest.Registered{
+		ID: "rtc", SenderLocalpart: "rtc", Server: name,
+		ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + l.service.address,
+	}
+	switch strings.Join(args[1:], "") {
+	case "another-hs-token":
+		r.HSToken = "another"
+	case "another-as-token":
+		r.ASToken = "another"
+	case "membership-off":
+		r.MembershipOff = true
+	case "federation-off":
+		r.FederationOff = true
+	}
+	l.homeservers[name].Register(r)
+}
+
+// member VAR joins|leaves ROOM USER
+func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: member VAR joins|leaves ROOM USER")
+	}
+	h := labOf(ts).homeservers[ts.Getenv(args[0])]
+	if args[1] == "joins" {
+		h.Join(args[2], args[3])
+		return
+	}
+	h.Leave(args[2], args[3])
+}
+
+// through VAR USER METHOD PATH [FILE]
+//
+// has a user of the homeserver send it a request, and prints the answer as http
+// does.
+func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: through VAR USER METHOD PATH [FILE]")
+	}
+	l := labOf(ts)
+	h := l.homeservers[ts.Getenv(args[0])]
+	body := ""
+	if len(args) > 4 {
+		body = os.Expand(ts.ReadFile(args[4]), ts.Getenv)
+	}
+	req, err := http.NewRequest(args[2], h.URL()+args[3], strings.NewReader(body))
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+h.Login(args[1]))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: l.ca.Pool()}}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answerBody, err := io.ReadAll(resp.Body)
+	l.show(ts, answer{text: format(resp, answerBody), body: string(answerBody), err: err})
+}
+
+// owned VAR USER ROOM ID DELAY
+//
+// has a user of the homeserver schedule a delayed event in a room.
+func cmdOwned(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: owned VAR USER ROOM ID DELAY")
+	}
+	delay, err := time.ParseDuration(args[4])
+	ts.Check(err)
+	labOf(ts).homeservers[ts.Getenv(args[0])].ScheduleFor(args[1], args[2], args[3], delay)
+}
