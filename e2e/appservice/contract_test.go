@@ -13,8 +13,11 @@ import (
 
 // TestSynapseKeepsTheContract: what the fake homeserver does, the real one does.
 func TestSynapseKeepsTheContract(t *testing.T) {
-	servers := startHomeservers(t, "http://127.0.0.1:1", "http://127.0.0.1:1")
-	first, second := servers[0], servers[1]
+	w := newWorld(t)
+	first := newHomeserver(t, w, "synapse-1", "http://127.0.0.1:1", false)
+	second := newHomeserver(t, w, "synapse-2", "http://127.0.0.1:1", false)
+	start(t, "synapse-1", first)
+	start(t, "synapse-2", second)
 	alice, bob := first.register(t, "alice"), second.register(t, "bob")
 	left, invited, banned := first.register(t, "left"), first.register(t, "invited"), first.register(t, "banned")
 	room := callRoom(t, alice, left, banned, invited, bob)

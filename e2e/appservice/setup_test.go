@@ -18,22 +18,39 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// python is that of Synapse's virtualenv.
-var python string
+var (
+	repository string
+	python     string // of Synapse's virtualenv
+	programs   stack.Programs
+)
 
 func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	repository, err := stack.Repository(ctx)
-	python = filepath.Join(repository, "build", "synapse", "bin", "python")
+	dir, err := os.MkdirTemp("", "appservice")
 	if err == nil {
-		_, err = os.Stat(python)
+		err = build(dir)
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%v: e2e/install.sh stack installs Synapse\n", err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// build finds Synapse, and builds LiveKit and the service.
+func build(dir string) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	if repository, err = stack.Repository(ctx); err != nil {
+		return err
+	}
+	python = filepath.Join(repository, "build", "synapse", "bin", "python")
+	if _, err = os.Stat(python); err != nil {
+		return fmt.Errorf("%w: e2e/install.sh stack installs Synapse", err)
+	}
+	programs, err = stack.Build(ctx, dir)
+	return err
 }
 
 // features switch on what the mode needs of Synapse.
@@ -51,35 +68,45 @@ type homeserver struct {
 	client       *http.Client // with the CA of the stack
 }
 
-// startHomeservers starts n homeservers that federate, each with a service
-// registered that is reached at the URL of proxies.
-func startHomeservers(t *testing.T, proxies ...string) []*homeserver {
-	t.Helper()
-	host := stack.NewHost(t.TempDir())
-	t.Cleanup(host.Close)
-	ca := matrixtest.NewCA()
-	servers := make([]*homeserver, len(proxies))
-	for i, proxy := range proxies {
-		servers[i] = newHomeserver(t, host, ca, fmt.Sprintf("synapse-%d", i+1), proxy)
-	}
-	for _, s := range servers {
-		if err := s.Start(within(t, time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if t.Failed() {
-				t.Logf("%s:\n%s", s.Name, s.Log().Tail(30))
-			}
-			if err := s.Stop(); err != nil {
-				t.Errorf("stopping %s: %v", s.Name, err)
-			}
-		})
-	}
-	return servers
+// world is where the parts of a test live.
+type world struct {
+	*stack.Host
+	ca *matrixtest.CA
 }
 
-func newHomeserver(t *testing.T, host *stack.Host, ca *matrixtest.CA, name, proxy string) *homeserver {
+func newWorld(t *testing.T) *world {
 	t.Helper()
+	w := &world{stack.NewHost(t.TempDir()), matrixtest.NewCA()}
+	t.Cleanup(w.Close)
+	return w
+}
+
+// part is a process of a test.
+type part interface {
+	Start(context.Context) error
+	Stop() error
+	Log() stack.Log
+}
+
+// start starts a part, and stops it when the test ends.
+func start(t *testing.T, name string, p part) {
+	t.Helper()
+	must(t, p.Start(within(t, time.Minute)))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s:\n%s", name, p.Log().Tail(30))
+		}
+		if err := p.Stop(); err != nil {
+			t.Errorf("stopping %s: %v", name, err)
+		}
+	})
+}
+
+// newHomeserver makes a homeserver that reaches its service at proxy, and
+// pushes events there if push.
+func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additions ...string) *homeserver {
+	t.Helper()
+	host, ca := w.Host, w.ca
 	address, err := host.Address()
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +115,7 @@ func newHomeserver(t *testing.T, host *stack.Host, ca *matrixtest.CA, name, prox
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &homeserver{name: server, registration: appservice.New(appservice.Wish{Server: server, URL: proxy})}
+	s := &homeserver{name: server, registration: appservice.New(appservice.Wish{Server: server, URL: proxy, Push: push})}
 	file := filepath.Join(host.Dir, name+"-registration.yaml")
 	if err := appservice.WriteFile(file, s.registration); err != nil {
 		t.Fatal(err)
@@ -96,7 +123,7 @@ func newHomeserver(t *testing.T, host *stack.Host, ca *matrixtest.CA, name, prox
 	s.Synapse = &stack.Synapse{
 		Host: host, Python: python, Name: name, ServerName: address,
 		Federation: &stack.Federation{Address: address, Certificate: ca.Certificate("127.0.0.1"), CA: ca.PEM()},
-		Additions:  []string{features, fmt.Sprintf("app_service_config_files: [%q]", file)},
+		Additions:  append([]string{features, fmt.Sprintf("app_service_config_files: [%q]", file)}, additions...),
 	}
 	return s
 }

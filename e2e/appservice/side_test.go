@@ -1,0 +1,164 @@
+package appservice
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/e2e/caller"
+	"matrixrtc-auth/e2e/participant"
+	"matrixrtc-auth/e2e/stack"
+)
+
+// side is a homeserver with its service and its SFU.
+type side struct {
+	*homeserver
+	service *stack.Service
+	sfu     *stack.SFU
+}
+
+var sfuKey = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-these-tests-0123456789abc"}
+
+// newSide starts a deployment. env adds to the service's configuration.
+func newSide(t *testing.T, w *world, name string, push bool, env map[string]string, additions ...string) *side {
+	t.Helper()
+	s := &side{
+		service: &stack.Service{Host: w.Host, Name: name + "-service", Program: programs.Service},
+		sfu: &stack.SFU{Host: w.Host, Name: name + "-sfu", Program: programs.SFU, Keys: []stack.Key{sfuKey},
+			Config: filepath.Join(repository, "livekit.yaml.example")},
+	}
+	_, err := s.service.Address()
+	must(t, err)
+	s.sfu.Webhook = s.service.URL() + "/sfu_webhook"
+	start(t, name+"-sfu", s.sfu)
+	s.homeserver = newHomeserver(t, w, name, s.service.URL(), push, additions...)
+	s.service.Env = map[string]string{
+		"LIVEKIT_URL": s.sfu.URL(), "LIVEKIT_KEY": sfuKey.ID, "LIVEKIT_SECRET": sfuKey.Secret,
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.name.String(), "LIVEKIT_STORE": "memory",
+		"LIVEKIT_HS_SERVER_NAME":           s.name.String(),
+		"LIVEKIT_AS_REGISTRATION_FILE":     filepath.Join(w.Dir, name+"-registration.yaml"),
+		"LIVEKIT_RATE_LIMIT":               "6000/min,burst=1000",
+		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.name.String() + "=" + s.clientURL(t),
+		"LIVEKIT_CS_API_URL_OVERRIDES":     s.name.String() + "=" + s.clientURL(t),
+	}
+	for key, value := range env {
+		s.service.Env[key] = value
+	}
+	start(t, name+"-service", s.service)
+	start(t, name, s.homeserver)
+	s.eventuallyLogs(t, `application service: ready`)
+	return s
+}
+
+// clientURL is known before the homeserver starts.
+func (h *homeserver) clientURL(t *testing.T) string {
+	t.Helper()
+	address, err := h.Address()
+	must(t, err)
+	return "http://" + address
+}
+
+// eventuallyLogs waits until the service's log holds the text.
+func (s *side) eventuallyLogs(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, 60*time.Second, fmt.Sprintf("the service logs %q", text), func() bool {
+		return strings.Contains(s.service.Log().String(), text)
+	})
+}
+
+// eventually waits until what holds.
+func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// The paths of the homeserver's endpoints.
+const (
+	unstable = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit"
+	stable   = "/_matrix/client/v1/rtc/livekit"
+)
+
+// call is the body of a proxied request.
+func (s *side) call(room string, more map[string]any) map[string]any {
+	body := map[string]any{"url": s.sfu.URL(), "room_id": room, "slot_id": "m.call#ROOM", "member_id": "m1"}
+	for key, value := range more {
+		if body[key] = value; value == nil {
+			delete(body, key)
+		}
+	}
+	return body
+}
+
+// post sends a request of a user to their homeserver.
+func post(t *testing.T, a *account.Account, path string, body any) (caller.Answer, http.Header) {
+	t.Helper()
+	content, err := json.Marshal(body)
+	must(t, err)
+	req, err := http.NewRequestWithContext(within(t, time.Minute), http.MethodPost, a.BaseURL+path, bytes.NewReader(content))
+	must(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+a.AccessToken)
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(t, err)
+	answer := caller.Answer{Status: resp.StatusCode, Body: text}
+	_ = json.Unmarshal(text, &answer)
+	return answer, resp.Header
+}
+
+// wants compares an answer.
+func wants(t *testing.T, what string, got caller.Answer, status int, errcode string) {
+	t.Helper()
+	if got.Status != status || got.Errcode != errcode {
+		t.Errorf("%s: got %d %s, want %d %s", what, got.Status, got.Body, status, errcode)
+	}
+}
+
+// join joins an SFU and leaves it when the test ends.
+func join(t *testing.T, s *side, jwt string) *participant.Participant {
+	t.Helper()
+	p, err := participant.Join(within(t, time.Minute), s.sfu.URL(), jwt)
+	must(t, err)
+	t.Cleanup(p.Leave)
+	return p
+}
+
+// hears waits until one participant receives another's media.
+func hears(t *testing.T, who, whom *participant.Participant) {
+	t.Helper()
+	for {
+		track, err := who.Hear(within(t, 30*time.Second))
+		if err != nil {
+			t.Fatalf("%s does not hear %s: %v", who.Identity(), whom.Identity(), err)
+		}
+		if track.From == whom.Identity() {
+			return
+		}
+	}
+}
+
+// openID asks the service itself, as older clients do.
+func (s *side) openID(t *testing.T, a *account.Account, room string) caller.Answer {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	token, err := a.OpenIDToken(ctx)
+	must(t, err)
+	answer, err := caller.Post(ctx, s.service.URL()+"/sfu/get", caller.Legacy{Room: room, OpenIDToken: token, DeviceID: a.DeviceID})
+	must(t, err)
+	return answer
+}
