@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"syscall"
 	"time"
 )
 
@@ -68,6 +69,12 @@ func (s *Service) URL() string { return "http://" + s.address }
 
 // Stop asks the service to finish what it does, and returns how it ended.
 func (s *Service) Stop() error { return s.process.stop(patience{kill: 10 * time.Second}) }
+
+// Freeze stops the service's process where it stands, until Thaw.
+func (s *Service) Freeze() { s.process.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (s *Service) Thaw() { s.process.signal(syscall.SIGCONT) }
 
 // Exited is closed when a started service has ended.
 func (s *Service) Exited() <-chan struct{} { return s.process.exited }

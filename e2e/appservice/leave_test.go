@@ -1,0 +1,87 @@
+package appservice
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/e2e/participant"
+)
+
+const (
+	leaves     = 60               // that run at once
+	leaveDelay = 18 * time.Second // what Element Call schedules
+)
+
+// limited is Synapse's limit for who manages delayed events without a token,
+// as it is by default.
+const limited = "rc_delayed_event_mgmt: {per_second: 1, burst_count: 5}"
+
+// TestLeaves: sixty leaves are kept alive at once with the service's own token,
+// although Synapse lets strangers restart one a second, and sent when their
+// participants go.
+func TestLeaves(t *testing.T) {
+	w := newWorld(t)
+	s := newSide(t, w, "first", false, nil, limited)
+	alice := s.register(t, "alice")
+	room := callRoom(t, alice)
+	members := make([]*participant.Participant, leaves)
+	ids := make([]string, leaves)
+	for i := range members {
+		member := map[string]any{"member_id": fmt.Sprintf("m%d", i)}
+		answer, _ := post(t, alice, stable+"/get_token", s.call(room, member))
+		wants(t, "token", answer, 200, "")
+		members[i] = join(t, s, answer.JWT)
+		ids[i] = schedule(t, alice, room, fmt.Sprintf("_%s_m%d", alice.UserID, i))
+		member["delay_id"] = ids[i]
+		answer, _ = post(t, alice, stable+"/delegate_delayed_leave", s.call(room, member))
+		wants(t, "delegation", answer, 200, "")
+	}
+	// Twice the delay: a leave that was not restarted in time has fired by then.
+	time.Sleep(2 * leaveDelay)
+	for i, id := range ids {
+		if !isPending(t, alice, id) {
+			t.Errorf("leave %d fired although its participant is there", i)
+		}
+	}
+	if late := regexp.MustCompile(`(?m)^.*restart.*(failed|limited).*$`).FindString(s.service.Log().String()); late != "" {
+		t.Errorf("a restart failed: %s", late)
+	}
+	if n := strings.Count(s.homeserver.Log().String(), "/restart?user_id="); n < leaves {
+		t.Errorf("%d restarts were asked for as their owner, want at least %d", n, leaves)
+	}
+	var leaving sync.WaitGroup
+	for _, m := range members {
+		leaving.Go(m.Leave)
+	}
+	leaving.Wait()
+	gone := time.Now()
+	for i, id := range ids {
+		eventually(t, 15*time.Second, fmt.Sprintf("leave %d is sent", i), func() bool { return !isPending(t, alice, id) })
+	}
+	t.Logf("all leaves were sent within %v", time.Since(gone))
+}
+
+// schedule schedules a leave.
+func schedule(t *testing.T, a *account.Account, room, stateKey string) (id string) {
+	t.Helper()
+	var scheduled struct {
+		DelayID string `json:"delay_id"`
+	}
+	must(t, a.Call(within(t, time.Minute), http.MethodPut, fmt.Sprintf("/_matrix/client/v3/rooms/%s/state/%s/%s?org.matrix.msc4140.delay=%d",
+		url.PathEscape(room), account.CallMember, url.PathEscape(stateKey), leaveDelay.Milliseconds()), struct{}{}, &scheduled))
+	return scheduled.DelayID
+}
+
+// isPending reports whether a delayed event of the user still waits.
+func isPending(t *testing.T, a *account.Account, id string) bool {
+	t.Helper()
+	err := a.Call(within(t, time.Minute), http.MethodGet, "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"+url.PathEscape(id), nil, nil)
+	return err == nil
+}

@@ -1,0 +1,52 @@
+package appservice
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPushes: the homeserver delivers events to the service, also after it was
+// away or slow, and is never stopped by an answer.
+func TestPushes(t *testing.T) {
+	w := newWorld(t)
+	s := newSide(t, w, "first", true, map[string]string{"LIVEKIT_LOG_LEVEL": "debug"})
+	alice := s.register(t, "alice")
+	room := callRoom(t, alice)
+	delivered := func() int {
+		return strings.Count(s.service.Log().String(), "route=/_matrix/app/v1/transactions/{txnID} status=200")
+	}
+	say := func(what string) {
+		must(t, alice.Call(within(t, time.Minute), http.MethodPut,
+			"/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+what, map[string]string{"msgtype": "m.text", "body": what}, nil))
+	}
+	arrives := func(what string) {
+		t.Helper()
+		before := delivered()
+		say(what)
+		eventually(t, 30*time.Second, "a transaction after "+what, func() bool { return delivered() > before })
+	}
+	arrives("one")
+
+	t.Run("restarted", func(t *testing.T) {
+		must(t, s.service.Stop())
+		say("while-away")
+		must(t, s.service.Start(within(t, time.Minute)))
+		// The self-test of the new process has the homeserver deliver at once what
+		// its back-off would hold.
+		eventually(t, 60*time.Second, "what was kept arrives", func() bool { return delivered() > 0 })
+		arrives("two")
+	})
+	t.Run("slow", func(t *testing.T) {
+		s.service.Freeze()
+		say("while-frozen")
+		time.Sleep(3 * time.Second)
+		s.service.Thaw()
+		arrives("three")
+	})
+	if strings.Contains(s.service.Log().String(), "route=/_matrix/app/v1/transactions/{txnID} status=5") {
+		t.Error("a transaction was answered with a fault")
+	}
+}

@@ -1,0 +1,32 @@
+package appservice
+
+import (
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/caller"
+)
+
+// TestSlowRemote: a service of another homeserver that does not answer holds
+// nobody up for longer than a homeserver waits for ours.
+func TestSlowRemote(t *testing.T) {
+	w := newWorld(t)
+	first, second := newSide(t, w, "first", false, nil), newSide(t, w, "second", false, nil)
+	alice, bob := first.register(t, "alice"), second.register(t, "bob")
+	room := callRoom(t, alice, bob)
+	must(t, bob.Join(within(t, time.Minute), room, first.name.String()))
+	ask := func() caller.Answer {
+		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
+		return answer
+	}
+	// A homeserver that has just joined a room does not know all who are in it.
+	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool { return ask().Status == 200 })
+	first.service.Freeze()
+	began := time.Now()
+	answer := ask()
+	first.service.Thaw()
+	wants(t, "while the other service is frozen", answer, 502, "M_UNKNOWN")
+	if took := time.Since(began); took > 28*time.Second {
+		t.Errorf("the answer took %v, want less than the 30 s of Synapse", took)
+	}
+}
