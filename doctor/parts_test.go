@@ -16,8 +16,8 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
-	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
