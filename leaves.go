@@ -111,7 +111,7 @@ func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *keepe
 			Confirm:   min(longestConfirm, 2*cmp.Or(cfg.SanityCheckInterval, longestConfirm)),
 		},
 		Interval: cfg.SanityCheckInterval,
-		Budget: &pace.Budget{Rate: cfg.DelayedEventRate, Limited: func(server matrix.ServerName) {
+		Budget: &pace.Budget{Rate: cfg.DelayedEventRate, Unbound: l.events.Authenticates, Limited: func(server matrix.ServerName) {
 			l.log.Warn("leave: the homeserver limits how often delayed events may be managed, so restarts and leaves wait; "+
 				"raise rc_delayed_event_mgmt in its homeserver.yaml", "server", server.String())
 		}},

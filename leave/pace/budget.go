@@ -15,6 +15,9 @@ import (
 type Budget struct {
 	// Rate is the requests a second to one homeserver; 0 means no bound.
 	Rate float64
+	// Unbound, if set, reports that a homeserver has no limit for this service:
+	// its rate counts there only after a 429, until it has recovered.
+	Unbound func(matrix.ServerName) bool
 	// Limited, if set, is told once per homeserver and hour of a 429.
 	Limited func(matrix.ServerName)
 
@@ -28,7 +31,7 @@ type Budget struct {
 func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.Rate == 0 {
+	if b.free(server, now) {
 		return b.shut(server, u, now)
 	}
 	bk := b.bucket(server, now)
@@ -42,6 +45,17 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	}
 	bk.tokens = math.Max(bk.tokens-1, -bk.depth())
 	return 0
+}
+
+// free reports whether there is no rate at server now. The lock is held.
+func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
+	if b.Rate == 0 {
+		return true
+	}
+	if b.Unbound == nil || !b.Unbound(server) {
+		return false
+	}
+	return b.buckets[server] == nil || b.bucket(server, now).rate >= b.Rate
 }
 
 // shut is all there is to wait for without a rate. The lock is held.
@@ -79,11 +93,11 @@ const forRestarts = 0.8
 // Carries reports whether so many restarts a second can be asked of server, as
 // far as it lets us now.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
-	if b.Rate == 0 {
-		return true
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.free(server, now) {
+		return true
+	}
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
@@ -97,11 +111,11 @@ const (
 // CarriesUser reports whether restarts of one user may become so many a second,
 // when those of the others at server are so many.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
-	if b.Rate == 0 {
-		return true
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.free(server, now) {
+		return true
+	}
 	left := forRestarts*b.bucket(server, now).rate - others
 	return user <= math.Max(left*userPart, leave.Load(commonDelay))
 }
