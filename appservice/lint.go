@@ -98,9 +98,9 @@ func (l *linter) pushes(r Registration) {
 	case r.URL == "":
 	case !isHTTP(r.URL):
 		l.wrong("url", "it is not an http or https URL", "write `url: null`, or this service's address to have membership pushed")
-	default:
-		l.doubtful("url", "the homeserver pushes every event of every room with local users here, and keeps them while this service is away",
-			"leave it for removals within a second; else write `url: null`")
+	case r.URL != r.ProxyURL:
+		l.doubtful("url", "the homeserver pushes events to another address than the one to which it passes requests on",
+			"write the address of io.element.msc4512.proxy_url, or `url: null`")
 	}
 	if r.RateLimited == nil || *r.RateLimited {
 		l.doubtful("rate_limited", "the homeserver limits how often this service restarts delayed leaves", "write `rate_limited: false`")

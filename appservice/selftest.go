@@ -246,5 +246,6 @@ func judgePush(err error) Check {
 	case e == nil:
 		return away(PartPush, err)
 	}
-	return failed(PartPush, "events of the homeserver do not arrive here: "+err.Error(), "url in the registration file must be this service's address as the homeserver reaches it")
+	return failed(PartPush, "events of the homeserver do not arrive here, and it keeps every event of its rooms meanwhile: "+err.Error(),
+		"url in the registration file must be this service's address as the homeserver reaches it, or null")
 }

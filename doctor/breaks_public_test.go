@@ -1,9 +1,12 @@
 package doctor_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
 )
@@ -105,6 +108,16 @@ func (w stripped) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// registered is a service that is registered at a homeserver, and what its own
+// test has found.
+func registered(checks ...appservice.Check) func(*handler.Handler) {
+	return func(h *handler.Handler) {
+		h.AppService = &handler.AppService{Status: func() handler.AppServiceStatus {
+			return handler.AppServiceStatus{Server: apexHost, Ready: appservice.Result{Checks: checks}.Ready(), Checks: checks}
+		}}
+	}
+}
+
 var runningBreaks = map[string]func(*stack){
 	"service-down": func(s *stack) {
 		s.env["LIVEKIT_JWT_BIND"] = "127.0.0.1:1"
@@ -114,6 +127,19 @@ var runningBreaks = map[string]func(*stack){
 		server := newServer(s, at("/_status", failing(http.StatusNotFound))(answering(`{"status":"ok","version":"`+version+`"}`)))
 		s.env["LIVEKIT_JWT_BIND"] = server
 		s.webhooks = false
+	},
+	"app-service-not-ready": func(s *stack) {
+		s.service = registered(appservice.Check{Part: "loop", Seen: "the homeserver does not reach this service", Remedy: "correct proxy_url"})
+	},
+	"app-service-no-delegation": func(s *stack) {
+		ready := registered(appservice.Check{Part: "as_token", OK: true})
+		s.service = func(h *handler.Handler) {
+			ready(h)
+			h.Leaves = func(context.Context) handler.LeaveStatus {
+				return handler.LeaveStatus{RefusedBy: []string{"a.org"}, SFUAnswers: true, Store: handler.StoreStatus{Kind: "memory", State: "ok"}}
+			}
+			h.Access.Delegation = &access.Delegation{}
+		}
 	},
 	"delegation-off": func(s *stack) { s.service = func(h *handler.Handler) { h.Access.Delegation = nil } },
 	"version-differs": func(s *stack) {

@@ -42,7 +42,7 @@ var configCauses = []Cause{
 		Remedy: "write it with wss://, as LIVEKIT_URL=wss://sfu.example.org", Unbroken: plain},
 	{ID: "registration", Rows: []int{31}, Checks: []string{"config.registration"}, From: "inside", Status: Fail,
 		Text:   "Synapse does not start with this registration, or does not read what it should",
-		Remedy: "write the keys exactly: url: null, " + scopesKey + ": [" + scope + "], " + prefixKey + ": rtc/livekit, " + proxyKey + ": http://matrixrtc-auth:{listen}"},
+		Remedy: "correct what is named; `matrixrtc-auth registration --server-name {domain} --url http://matrixrtc-auth:{listen}` writes a right one and keeps the tokens"},
 	{ID: "override-path", Checks: []string{"config.warnings"}, From: "inside", Status: Fail, Code: openIDError,
 		Text:   "the address of a homeserver ends in a path that this service adds to it, so that it is there twice",
 		Remedy: "write the address as the line says, without that path"},

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/matrix"
 )
@@ -140,14 +139,6 @@ func with(list config.ServerList, name matrix.ServerName) string {
 	return "…," + name.String()
 }
 
-// What Synapse reads of a registration (MSC4502, MSC4512).
-const (
-	scopesKey = "io.element.msc4502.scopes"
-	scope     = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
-	prefixKey = "io.element.msc4512.proxy_prefix"
-	proxyKey  = "io.element.msc4512.proxy_url"
-)
-
 // registration lints the application service's registration file as Synapse
 // reads it.
 func (e *exam) registration(context.Context) Finding {
@@ -163,44 +154,33 @@ func (e *exam) registration(context.Context) Finding {
 	if err != nil {
 		return na("the registration file cannot be read")
 	}
-	var document map[string]any
-	if yaml.Unmarshal(text, &document) != nil {
-		return found("registration", nil, "the file is not a mapping in YAML")
+	r, err := appservice.Parse(text)
+	if err != nil {
+		return found("registration", nil, "the file cannot be used: %v", err)
 	}
-	if fault := lintRegistration(document); fault != "" {
-		return found("registration", nil, "%s", fault)
-	}
-	if len(w) > 0 {
-		return found("config-doubtful", nil, "%s", w)
-	}
-	return ok("Synapse can read it")
+	return judgeRegistration(r, e.look.Config.AppService, w)
 }
 
-// lintRegistration returns what is wrong with a registration, "" for nothing.
-func lintRegistration(document map[string]any) string {
-	for _, key := range []string{"id", "as_token", "hs_token", "sender_localpart", "namespaces"} {
-		if document[key] == nil {
-			return "the key " + key + " is missing"
+// judgeRegistration tells what the homeserver does not accept before what is
+// merely doubtful; w are config's warnings, which say the same and more.
+func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) Finding {
+	var server matrix.ServerName
+	if as != nil {
+		server = as.Server
+	}
+	var wrong []string
+	for _, finding := range r.Lint(server) {
+		if finding.Severity == appservice.Wrong {
+			wrong = append(wrong, finding.String())
 		}
 	}
-	if _, there := document["url"]; !there {
-		return "the key url is missing: without one Synapse does not start; write url: null"
-	}
-	scopes, _ := document[scopesKey].([]any)
-	for _, s := range scopes {
-		if s != scope {
-			return scopesKey + " holds another scope than " + scope + ": Synapse does not start"
-		}
-	}
-	prefix, _ := document[prefixKey].(string)
-	proxy, _ := document[proxyKey].(string)
 	switch {
-	case len(scopes) == 0:
-		return "the key " + scopesKey + " is missing (without its prefix Synapse does not read it)"
-	case prefix != "rtc/livekit" && !strings.HasPrefix(prefix, "rtc/livekit/"):
-		return prefixKey + " is not rtc/livekit: Synapse does not start"
-	case proxy == "":
-		return proxyKey + " is missing: Synapse does not start"
+	case len(wrong) > 0:
+		return found("registration", nil, "%s", strings.Join(wrong, "; "))
+	case len(w) > 0:
+		return found("config-doubtful", nil, "%s", w)
+	case r.URL != "":
+		return ok("Synapse can read it, and pushes every event of rooms with local users here")
 	}
-	return ""
+	return ok("Synapse can read it")
 }

@@ -29,41 +29,6 @@ func TestUnknownKey(t *testing.T) {
 	}
 }
 
-const registrationFile = `id: a
-as_token: b
-hs_token: c
-sender_localpart: d
-url: null
-namespaces: {users: []}
-io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
-io.element.msc4512.proxy_prefix: rtc/livekit
-io.element.msc4512.proxy_url: http://service:8080
-`
-
-// TestRegistration: each line that is missing or another stops Synapse, or is
-// not read by it.
-func TestRegistration(t *testing.T) {
-	for name, test := range map[string]struct{ old, new, want string }{
-		"right":             {"", "", ""},
-		"no url":            {"url: null\n", "", "the key url is missing"},
-		"no id":             {"id: a\n", "", "the key id is missing"},
-		"another scope":     {":is_joined", ":is_joined_stable", "holds another scope"},
-		"unprefixed scopes": {"io.element.msc4502.scopes", "scopes", "io.element.msc4502.scopes is missing"},
-		"another prefix":    {"rtc/livekit", "livekit", "is not rtc/livekit"},
-		"no proxy url":      {"io.element.msc4512.proxy_url", "proxy_url", "proxy_url is missing"},
-	} {
-		var document map[string]any
-		text := strings.Replace(registrationFile, test.old, test.new, 1)
-		if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-			t.Fatal(err)
-		}
-		got := lintRegistration(document)
-		if (got == "") != (test.want == "") || !strings.Contains(got, strings.TrimPrefix(test.want, "the key ")) {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
-		}
-	}
-}
-
 func TestParseResolve(t *testing.T) {
 	for text, want := range map[string]string{
 		"Example.org:443:127.0.0.1": "example.org:443 127.0.0.1",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
@@ -41,6 +42,11 @@ type serviceStatus struct {
 			Cause string `json:"cause"`
 		} `json:"store"`
 	} `json:"leaves"`
+	AppService *struct {
+		Server string             `json:"server"`
+		Ready  bool               `json:"ready"`
+		Checks []appservice.Check `json:"checks"`
+	} `json:"app_service"`
 }
 
 // running looks at the process that serves here. It returns the check after
@@ -56,6 +62,7 @@ func (e *exam) running(healthz *Check) (status *Check) {
 	}
 	on("delegation", func(context.Context) Finding { return judgeDelegation(now) })
 	on("store", func(context.Context) Finding { return judgeStore(now) })
+	on("app_service", func(context.Context) Finding { return judgeAppService(now) })
 	on("version", func(ctx context.Context) Finding { return e.versionOutside(ctx, now.Version) }, healthz)
 	on("client_address", e.clientAddress, healthz)
 	return status
@@ -166,6 +173,29 @@ func judgeDelegation(s *serviceStatus) Finding {
 		return ok("leaves of users of %s are not taken over", clip(strings.Join(s.Leaves.RefusedBy, ", ")))
 	}
 	return ok("the service sends the leave of clients that vanish")
+}
+
+// judgeAppService tells what the service's own test of its registration found.
+func judgeAppService(s *serviceStatus) Finding {
+	as := s.AppService
+	switch {
+	case as == nil:
+		return na("the service is not registered at a homeserver")
+	case len(as.Checks) == 0:
+		return na("the service has not tested its registration yet")
+	case as.Ready && !s.Leaves.Offered:
+		return found("app-service-no-delegation", vars{"server": clip(as.Server)}, "ready, and LIVEKIT_DELEGATION is off")
+	case as.Ready:
+		return ok("the registration at %s passes every test", clip(as.Server))
+	}
+	var seen, remedies []string
+	for _, check := range as.Checks {
+		if !check.OK {
+			seen = append(seen, check.Part+": "+clip(check.Seen))
+			remedies = append(remedies, clip(check.Remedy))
+		}
+	}
+	return found("app-service-not-ready", vars{"server": clip(as.Server), "remedy": strings.Join(remedies, "; ")}, "%s", strings.Join(seen, "; "))
 }
 
 func judgeStore(s *serviceStatus) Finding {
