@@ -5,7 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os/exec"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -86,16 +86,9 @@ func (c *cluster) URL() string {
 // hosts returns which node was the last to begin a session in a room.
 func (c *cluster) hosts(room string) int {
 	c.t.Helper()
-	host, newest := -1, ""
-	for i, node := range c.nodes {
-		for line := range strings.Lines(node.Log().String()) {
-			if strings.Contains(line, "starting RTC session") && strings.Contains(line, fmt.Sprintf("%q", room)) && line > newest {
-				host, newest = i, line // each line begins with its time
-			}
-		}
-	}
-	if host < 0 {
+	i := slices.Index(c.nodes, stack.Newest(c.nodes, room))
+	if i < 0 {
 		c.t.Fatalf("no node has begun a session in %s", room)
 	}
-	return host
+	return i
 }

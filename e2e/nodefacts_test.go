@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ import (
 // hosts the room is node 0.
 type livekitNodes interface {
 	api(node int) string // URL
+	// place has the room be made on a node when it is on none. It returns the
+	// node's id, if that has to be said.
+	place(node int) (id string)
 	join(identity string)
 	vanish(identity string) // without a word to the SFU
 	kill(node int)
@@ -50,6 +54,15 @@ func newRealNodes(t *testing.T) livekitNodes {
 func (r *realNodes) node(i int) int { return (r.first + i) % 2 }
 
 func (r *realNodes) api(node int) string { return r.nodes[r.node(node)].APIURL() }
+
+func (r *realNodes) place(node int) string {
+	r.t.Helper()
+	id := regexp.MustCompile(`starting LiveKit server.*"nodeID": "(\w+)"`).FindStringSubmatch(r.nodes[r.node(node)].Log().String())
+	if id == nil {
+		r.t.Fatal("the node does not say its id")
+	}
+	return id[1]
+}
 
 func (r *realNodes) join(identity string) {
 	r.t.Helper()
@@ -132,6 +145,7 @@ func newFakeNodes(t *testing.T) livekitNodes {
 func (f *fakeNodes) node(i int) *sfutest.Node { return f.Node(fmt.Sprint(i)) }
 
 func (f *fakeNodes) api(int) string         { return f.APIURL().String() }
+func (f *fakeNodes) place(node int) string  { f.node(node).Prefer(); return "" }
 func (f *fakeNodes) join(identity string)   { f.Join("call", sfu.Identity(identity)) }
 func (f *fakeNodes) vanish(identity string) {} // the node notices after 19 s
 func (f *fakeNodes) kill(node int)          { f.node(node).Kill() }
@@ -146,7 +160,8 @@ func (f *fakeNodes) restore()               { f.Restore(f.saved) }
 // asker asks about Alice in the room "call".
 type asker struct {
 	livekitNodes
-	t *testing.T
+	t  *testing.T
+	on string // the node's id on which CreateRoom asks for the room
 }
 
 // ask returns the answer to a method of a node's API in short.
@@ -161,7 +176,7 @@ func (a asker) ask(node int, method string) string {
 	text := "{}"
 	switch method {
 	case "CreateRoom":
-		_, err = api.CreateRoom(ctx, &livekit.CreateRoomRequest{Name: "call", EmptyTimeout: 4, DepartureTimeout: 2})
+		_, err = api.CreateRoom(ctx, &livekit.CreateRoomRequest{Name: "call", EmptyTimeout: 4, DepartureTimeout: 2, NodeId: a.on})
 	case "ListRooms":
 		var rooms *livekit.ListRoomsResponse
 		rooms, err = api.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{"call"}})
@@ -284,8 +299,23 @@ var nodeFacts = map[string]func(asker){
 		a.want(1, "ListRooms", "0 rooms")
 		a.want(1, "UpdateSubscriptions", "{}")
 		a.want(1, "CreateRoom", noNode)
+	},
+	"Redis emptied, and the room made by its own node": func(a asker) {
+		a.flush()
 		time.Sleep(reportTime + time.Second)
+		a.on = a.place(0)
+		a.want(1, "CreateRoom", "{}") // it runs it, and writes nothing
+		a.want(1, "ListRooms", "0 rooms")
+		a.want(1, "GetParticipant", absent)
+		a.want(1, "UpdateSubscriptions", "{}")
+	},
+	"Redis emptied, and the room made by another node": func(a asker) {
+		a.flush()
+		time.Sleep(reportTime + time.Second)
+		a.on = a.place(1)
 		a.want(1, "CreateRoom", "{}")
+		a.want(1, "ListRooms", "1 rooms")
+		a.want(1, "GetParticipant", absent)
 		a.want(1, "UpdateSubscriptions", "{}")
 	},
 	"Redis of an old file": func(a asker) {
@@ -325,10 +355,12 @@ func TestNodeFacts(t *testing.T) {
 		for name, check := range nodeFacts {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				a := asker{start(t), t}
+				a := asker{livekitNodes: start(t), t: t}
 				a.want(1, "CreateRoom", "{}")
 				a.join("alice")
-				time.Sleep(4 * time.Second) // the room's empty timeout
+				// Longer than the room's empty timeout, and than LiveKit takes to
+				// write that somebody has joined the room.
+				time.Sleep(6 * time.Second)
 				check(a)
 			})
 		}

@@ -31,6 +31,10 @@ type Stack struct {
 	// Replicas is how many services there are; 0 means one. More than one keep
 	// their leaves in Redis.
 	Replicas int
+	// Nodes is how many SFUs there are; 0 means one, without Redis. More than one
+	// share a Redis, which is the services', too, if OneRedis.
+	Nodes    int
+	OneRedis bool
 	// Image and User, when set, are those of the services; see [Service.Image].
 	Image string
 	User  int
@@ -56,14 +60,17 @@ type Stack struct {
 	// MediaOverTCP has the SFU take media over TCP as well; see [SFU.TCP].
 	MediaOverTCP bool
 
-	CA       *matrixtest.CA
-	Synapse  *Synapse
-	Redis    *Redis // nil for one service
-	SFU      *SFU
-	Services []*Service
-	Nginx    *Nginx
+	CA           *matrixtest.CA
+	Synapse      *Synapse
+	Redis        *Redis // nil for one service
+	LiveKitRedis *Redis // nil for one SFU
+	SFU          *SFU   // the first
+	SFUs         []*SFU
+	Services     []*Service
+	Nginx        *Nginx
 
 	page      page
+	nodes     string // where nginx passes requests of the services on to the nodes
 	assembled bool
 }
 
@@ -114,10 +121,12 @@ func (s *Stack) Parts() []Part {
 	if s.Lent == nil {
 		parts = append(parts, s.Synapse)
 	}
-	if s.Redis != nil {
-		parts = append(parts, s.Redis)
+	for _, redis := range s.redises() {
+		parts = append(parts, redis)
 	}
-	parts = append(parts, s.SFU)
+	for _, node := range s.SFUs {
+		parts = append(parts, node)
+	}
 	for _, service := range s.Services {
 		parts = append(parts, service)
 	}
@@ -243,15 +252,11 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 		return err
 	}
 	key := Key{ID: env["LIVEKIT_KEY"], Secret: env["LIVEKIT_SECRET"]}
-	s.SFU = &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia, TCP: s.MediaOverTCP}
-	if err := s.SFU.reserve(); err != nil {
+	if err := s.assembleRedis(); err != nil {
 		return err
 	}
-	if s.Replicas > 1 {
-		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
-		if _, err := s.Redis.Address(); err != nil {
-			return err
-		}
+	if err := s.assembleNodes(config, key); err != nil {
+		return err
 	}
 	for i := range max(1, s.Replicas) {
 		if err := s.assembleService(i, env); err != nil {
@@ -280,7 +285,7 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
-		"LIVEKIT_INTERNAL_URL":             s.SFU.APIURL(),
+		"LIVEKIT_INTERNAL_URL":             s.sfuURL(),
 		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.Layout.ServerName + "=" + s.Synapse.URL(),
 		"LIVEKIT_CS_API_URL_OVERRIDES":     s.Layout.ServerName + "=" + s.Synapse.URL(),
 		"LIVEKIT_STORE":                    "file:" + filepath.Join(s.Host.Dir, name+".db"),
@@ -331,13 +336,18 @@ func (s *Stack) assembleNginx(text Readme) error {
 		return err
 	}
 	s.Nginx.Inside = append(s.Nginx.Inside, balancer)
-	if !s.NoWebhooks {
-		s.SFU.Webhook = "http://" + balancer + "/sfu_webhook"
+	if s.nodes != "" {
+		s.Nginx.Inside = append(s.Nginx.Inside, s.nodes)
+	}
+	for _, node := range s.SFUs {
+		if !s.NoWebhooks {
+			node.Webhook = "http://" + balancer + "/sfu_webhook"
+		}
 	}
 	site := site{
 		readme: text, domain: s.Layout.domain, listen: listen, page: s.page,
 		service: "services", homeserver: s.Synapse.address,
-		sfu: strings.TrimPrefix(s.SFU.APIURL(), "http://"),
+		sfu: s.sfuName(),
 	}
 	if site.web, err = s.website(text); err != nil {
 		return err
@@ -347,7 +357,7 @@ func (s *Stack) assembleNginx(text Readme) error {
 		return err
 	}
 	servers, err := s.Layout.servers(site)
-	s.Nginx.Servers = s.upstream(balancer) + servers
+	s.Nginx.Servers = s.upstream(balancer) + s.sfuUpstream() + servers
 	return err
 }
 

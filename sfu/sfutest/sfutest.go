@@ -39,7 +39,8 @@
 //     does CreateRoom write the record of a room that its node still runs. For up
 //     to 2 s no node is known: CreateRoom is 500 "could not find any available
 //     nodes". Then the room may be made a second time on another node. Only a
-//     change of a participant (Change) writes its record again.
+//     change of a participant (Change) writes its record again. (LiveKit's nodes
+//     write the record of a room 5 s after somebody has joined or left it, too.)
 //   - A Redis that was restored from an old file has records of those who have
 //     left since, and none of those who came.
 package sfutest

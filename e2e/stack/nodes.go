@@ -1,0 +1,106 @@
+package stack
+
+import (
+	"fmt"
+	"strings"
+)
+
+// assembleRedis configures what replicas of the service and nodes of LiveKit
+// share.
+func (s *Stack) assembleRedis() error {
+	if s.Replicas > 1 {
+		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
+	}
+	switch {
+	case s.Nodes > 1 && s.OneRedis:
+		s.LiveKitRedis = s.Redis
+	case s.Nodes > 1:
+		s.LiveKitRedis = &Redis{Host: s.Host, Program: s.Tools.Redis, Name: "livekit-redis"}
+	}
+	for _, redis := range s.redises() {
+		if _, err := redis.Address(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redises are those that the stack has, each once.
+func (s *Stack) redises() (all []*Redis) {
+	if s.Redis != nil {
+		all = append(all, s.Redis)
+	}
+	if s.LiveKitRedis != nil && s.LiveKitRedis != s.Redis {
+		all = append(all, s.LiveKitRedis)
+	}
+	return all
+}
+
+// assembleNodes configures one SFU, or the nodes of it.
+func (s *Stack) assembleNodes(config string, key Key) error {
+	for i := range max(1, s.Nodes) {
+		node := &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia, TCP: s.MediaOverTCP}
+		if s.LiveKitRedis != nil {
+			node.Name, node.Redis = fmt.Sprintf("sfu-%d", i+1), s.LiveKitRedis.address
+		}
+		if err := node.reserve(); err != nil {
+			return err
+		}
+		s.SFUs = append(s.SFUs, node)
+	}
+	s.SFU = s.SFUs[0]
+	if s.LiveKitRedis == nil {
+		return nil
+	}
+	var err error
+	s.nodes, err = s.Host.Address()
+	return err
+}
+
+// sfuURL is where the services find the SFU's API: for nodes inside at nginx.
+func (s *Stack) sfuURL() string {
+	if s.nodes != "" {
+		return "http://" + s.nodes
+	}
+	return s.SFU.APIURL()
+}
+
+// sfuName is what nginx passes requests for the SFU on to.
+func (s *Stack) sfuName() string {
+	if s.nodes != "" {
+		return "sfus"
+	}
+	return strings.TrimPrefix(s.SFU.APIURL(), "http://")
+}
+
+// sfuUpstream is the group of the nodes, in turn, and an address inside for their
+// API; nothing for one SFU.
+func (s *Stack) sfuUpstream() string {
+	if s.nodes == "" {
+		return ""
+	}
+	var group strings.Builder
+	for _, node := range s.SFUs {
+		fmt.Fprintf(&group, "server %s max_fails=1 fail_timeout=5s;\n", loopback(node.ports.http))
+	}
+	return fmt.Sprintf("upstream sfus {\n%s}\nserver {\nlisten %s;\nlocation / { proxy_pass http://sfus; }\n}\n", group.String(), s.nodes)
+}
+
+// NodeOf returns the node that was the last to begin a session in a room of
+// LiveKit, nil if none ever did.
+func (s *Stack) NodeOf(room string) *SFU { return Newest(s.SFUs, room) }
+
+// Newest returns the one of nodes that was the last to begin a session in a room
+// of LiveKit, nil if none ever did.
+func Newest(nodes []*SFU, room string) (newest *SFU) {
+	last := ""
+	for _, node := range nodes {
+		for line := range strings.Lines(node.Log().String()) {
+			// Each line begins with its time.
+			if strings.Contains(line, "starting RTC session") && strings.Contains(line, fmt.Sprintf("%q", room)) && line > last {
+				newest, last = node, line
+			}
+		}
+	}
+	return newest
+}
