@@ -52,9 +52,10 @@ type ClientAPIs struct {
 	// NamedTransport and OtherTransport ask named servers, and all others.
 	NamedTransport, OtherTransport *outbound.Transport
 
-	once   sync.Once
-	cache  [2]*lru.Cache[ServerName, clientAPIAnswer] // others', named
-	flight singleflight.Group
+	once    sync.Once
+	cache   [2]*lru.Cache[ServerName, clientAPIAnswer] // others', named
+	flight  singleflight.Group
+	lookUps chan struct{} // one for each look-up at others that is under way
 }
 
 // refusal is a definite answer: no delayed events here.

@@ -16,6 +16,9 @@ const (
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
+	// maxLookUps bounds the look-ups that are under way at servers that nobody
+	// named: they go on when those who asked have left.
+	maxLookUps = 256
 	// clientAPIPatience is how long a question waits for an answer that is due
 	// again before the last good one serves once more.
 	clientAPIPatience = 500 * time.Millisecond
@@ -63,6 +66,7 @@ func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 		for i := range c.cache {
 			c.cache[i], _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
 		}
+		c.lookUps = make(chan struct{}, maxLookUps)
 	})
 	known, _ := c.cache[b2i(c.named(server))].Get(server)
 	return known
@@ -105,19 +109,38 @@ func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Cont
 }
 
 // lookUp asks for the API of server, once at a time, unless what is known still
-// holds. It goes on when ctx ends.
+// holds, or too many others are looked up. It goes on when ctx ends.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singleflight.Result {
 	return c.flight.DoChan(server.String(), func() (any, error) {
 		known := c.known(server)
 		if time.Now().Before(known.expires) {
 			return known, nil
 		}
+		release, ok := c.takeLookUp(server)
+		if !ok {
+			known.err = &ClientAPIError{Server: server, Err: &busyError{"too many Client-Server APIs are looked for"}}
+			return known, nil
+		}
+		defer release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
 		defer cancel()
 		answer := c.ask(ctx, server, known)
 		c.cache[b2i(c.named(server))].Add(server, answer)
 		return answer, nil
 	})
+}
+
+// takeLookUp reports whether a look-up may begin; release says that it is over.
+func (c *ClientAPIs) takeLookUp(server ServerName) (release func(), ok bool) {
+	if c.named(server) {
+		return func() {}, true
+	}
+	select {
+	case c.lookUps <- struct{}{}:
+		return func() { <-c.lookUps }, true
+	default:
+		return nil, false
+	}
 }
 
 // ask finds the API and asks it; if there is none, that of old goes on to hold.

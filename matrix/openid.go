@@ -35,9 +35,15 @@ const (
 // Verifications under way at once; more wait. A server that takes the full 10 s
 // for every answer so binds at most 64 of what all strangers share, and nothing
 // of the named. A verification holds about 40 kB.
+//
+// Strangers may have many such servers, so a client network can have no more than
+// half of what all strangers have, and the other half is for networks that have
+// little (otherAskers).
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
-	otherVerifications = semaphore.Bounds{Total: 1024, PerKey: 64}
+	otherVerifications = semaphore.Bounds{PerKey: 64}
+	namedAskers        = semaphore.Bounds{}
+	otherAskers        = semaphore.Bounds{Total: 1024, Share: 16}
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the
@@ -96,9 +102,10 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	return user, err
 }
 
-// ask spends one slot of the server's budget on finding the server and asking it.
+// ask spends one slot of the client's network, and one of the server's budget, on
+// finding the server and asking it.
 func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from netip.Prefix) (UserID, error) {
-	release, err := c.budget.Acquire(ctx, token.Server)
+	release, err := c.admit(ctx, token.Server, from)
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: waitCause(err), Server: token.Server, Err: err}
 	}
@@ -117,6 +124,34 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 		return UserID{}, err
 	}
 	return v.askAny(ctx, c.transport, destination, token)
+}
+
+// admit waits until from and server both have a slot; release gives both back.
+// Who waits for one holds none of the other: a slow server keeps nobody from
+// asking another one, and a network that asks too much keeps no other network
+// from a server.
+func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
+	for {
+		leave, err := c.askers.Acquire(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		if release, ok := c.budget.TryAcquire(server); ok {
+			return func() { release(); leave() }, nil
+		}
+		leave()
+		release, err := c.budget.Acquire(ctx, server)
+		if err != nil {
+			return nil, err
+		}
+		if leave, ok := c.askers.TryAcquire(from); ok {
+			return func() { release(); leave() }, nil
+		}
+		release()
+		if err := ctx.Err(); err != nil {
+			return nil, err // a free slot is given whatever ctx says
+		}
+	}
 }
 
 // waitCause tells a client that left from a budget that was used up.

@@ -64,7 +64,8 @@ type Resolver struct {
 // and all others. The classes share nothing.
 type class struct {
 	transport    *outbound.Transport
-	budget       *semaphore.Keyed[ServerName] // of verifications
+	askers       *semaphore.Keyed[netip.Prefix] // client networks that have verifications
+	budget       *semaphore.Keyed[ServerName]   // of verifications
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
@@ -89,8 +90,8 @@ type found struct {
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
-		r.named.set(r.NamedTransport, namedFailureRetry, namedVerifications)
-		r.others.set(r.OtherTransport, otherFailureRetry, otherVerifications)
+		r.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
+		r.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
 		r.named.discoveries = newInquiries[Destination](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
 		r.others.discoveries = newInquiries[Destination](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
@@ -99,8 +100,9 @@ func (r *Resolver) init() {
 	})
 }
 
-func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, verifications semaphore.Bounds) {
+func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, askers, verifications semaphore.Bounds) {
 	c.transport, c.failureRetry = transport, failureRetry
+	c.askers = semaphore.New[netip.Prefix](askers)
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
 	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only

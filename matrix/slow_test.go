@@ -1,0 +1,44 @@
+package matrix_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestSlowServersOfOneNetwork has one network ask many servers that never answer,
+// for as many verifications as there can be and more. The request of another
+// network is answered as if nobody else were there.
+func TestSlowServersOfOneNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const names, requests = 20, 1200
+		w := newWorld(t)
+		slow := &matrixtest.Homeserver{}
+		slow.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		for i := range names {
+			w.Serve(fmt.Sprintf("s%d.slow.test:8448", i), slow)
+		}
+		hs := &matrixtest.Homeserver{}
+		w.Serve("honest.test:8448", hs)
+		for i := range requests {
+			go w.verifier.Verify(t.Context(), matrix.OpenIDToken{AccessToken: secret.New("t"),
+				Server: serverName(t, fmt.Sprintf("s%d.slow.test", i%names))}, matrix.UserID{}, client(0))
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:honest.test"), matrix.UserID{}, client(1))
+		if took := time.Since(start); err != nil || took > time.Second {
+			t.Errorf("an honest request of another network: %v after %v", err, took)
+		}
+		time.Sleep(30 * time.Second) // until all have given up
+	})
+}
