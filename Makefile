@@ -34,6 +34,7 @@ e2e: ## the whole stack with Element Call in a browser (installs what it needs: 
 	cd e2e/page && node_modules/.bin/tsc -p .
 	@echo "== building LiveKit (the first time it takes minutes)"
 	@cd e2e && $(GO) tool -n github.com/livekit/livekit-server/cmd/server >/dev/null
+	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
 	cd e2e && $(GO) test $(RACE) -count=1 -timeout 40m -v ./browser
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
