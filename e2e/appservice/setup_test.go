@@ -3,7 +3,6 @@ package appservice
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -65,7 +64,6 @@ type homeserver struct {
 	*stack.Synapse
 	name         matrix.ServerName
 	registration appservice.Registration
-	client       *http.Client // with the CA of the stack
 }
 
 // world is where the parts of a test live.

@@ -18,6 +18,7 @@ import (
 // without, and why.
 var notForThisStack = map[string]string{
 	"config.registration":    "there is no application service",
+	"service.app_service":    "there is no application service",
 	"livekit.external_ip":    "nobody here may ask STUN servers on the internet",
 	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
 }

@@ -156,7 +156,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 		dial = new(Dialer).DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
-	defer v.end(netip.Prefix{})
+	defer func() { _ = v.end(netip.Prefix{}) }() // what is still held
 	for {
 		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {

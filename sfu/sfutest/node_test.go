@@ -135,11 +135,11 @@ func TestOldRoomMoved(t *testing.T) {
 		c.a.Kill()
 		time.Sleep(5 * time.Second)
 		c.want("CreateRoom", "200", 0)
-		time.Sleep(time.Second - 1)
+		time.Sleep(time.Second - time.Nanosecond)
 		if rooms := c.Rooms(); len(rooms) != 1 {
 			t.Errorf("got %v, want one room", rooms)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if rooms := c.Rooms(); len(rooms) != 0 {
 			t.Errorf("got %v, want none", rooms)
 		}
