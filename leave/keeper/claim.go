@@ -27,7 +27,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 		k.logClaim(ctx, job)
 		running.Go(func() {
 			// What has begun is finished, also when the program ends.
-			k.act(context.WithoutCancel(ctx), task{job, claimed, ahead})
+			k.work(context.WithoutCancel(ctx), task{job, claimed, ahead})
 			<-slots
 			k.Wake()
 		})

@@ -69,6 +69,7 @@ type Keeper struct {
 	webhooks   webhooks
 	notCreated seldom.Warning // a room
 	retrying   sync.WaitGroup // rooms that could not be created
+	stackAt    atomic.Int64   // when a stack was last logged, milliseconds
 }
 
 // stalled is how long the loop may take for one round.

@@ -3,6 +3,7 @@ package keeper
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -29,7 +30,9 @@ func (k *Keeper) patrol(ctx context.Context) {
 			continue // the claim of jobs reports the same store
 		}
 		for _, room := range rooms {
-			k.inspect(ctx, room)
+			if p, stack := caught(func() { k.inspect(ctx, room) }); p != nil {
+				k.logPanic(p, stack, slog.String("room", string(room)))
+			}
 		}
 	}
 }

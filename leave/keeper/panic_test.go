@@ -1,0 +1,102 @@
+package keeper_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// faulty panics when it is asked to do something for one leave.
+type faulty struct {
+	*world
+	id    string
+	cured atomic.Bool
+	tries atomic.Int32
+}
+
+func (f *faulty) Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error {
+	if id.String() == f.id && !f.cured.Load() {
+		f.tries.Add(1)
+		panic("restarts cannot be -7")
+	}
+	return f.world.Restart(ctx, server, id)
+}
+
+// A worker that panics ends the turn of its job, not the process; the job comes
+// up again, but not all the time.
+func TestWorkerPanics(t *testing.T) {
+	for _, delay := range []time.Duration{500 * time.Millisecond, 18 * time.Second} {
+		t.Run(delay.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				f := &faulty{world: w, id: "bad"}
+				w.answers = f
+				log := w.logs(slog.LevelError)
+				w.join("S1")
+				w.delegate("d1", 18*time.Second)
+				w.report(sfu.KindJoined, "S1", sfu.ReasonOther)
+				w.schedule("bad", delay)
+				other := leave.New(leave.Key{Room: "other", Identity: "bob"}, user(t), delayID(t, "bad"), delay, w.clock.Now())
+				if err := w.current().Delegate(t.Context(), other, many); err != nil {
+					t.Fatal(err)
+				}
+				w.set(func() { w.present[other.Key] = "S2" })
+				time.Sleep(10 * time.Second)
+				if tries := f.tries.Load(); tries < 2 || tries > 11 {
+					t.Errorf("%d tries in 10 s, want some", tries)
+				}
+				f.cured.Store(true)
+				time.Sleep(5 * time.Minute)
+				w.wantFate("d1", "", time.Time{}, 0)
+				if delay > 10*time.Second {
+					w.wantFate("bad", "", time.Time{}, 0)
+				}
+				w.stop()
+				<-w.ended
+				text := log.String()
+				for _, want := range []string{"room=other", "identity=bob", `panic="restarts cannot be -7"`, "panic_test.go"} {
+					if !strings.Contains(text, want) {
+						t.Errorf("the log lacks %s:\n%s", want, text)
+					}
+				}
+				if lines := strings.Count(text, "\n"); lines > 11 {
+					t.Errorf("the log has %d lines", lines)
+				}
+			})
+		})
+	}
+}
+
+// A panic in a look into a room is that room's.
+func TestPatrolPanics(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, long)
+		log := w.logs(slog.LevelError)
+		w.set(func() {
+			w.fault = func(call string, _ sfu.Room) error {
+				if call == "Sessions" {
+					panic("no sessions")
+				}
+				return nil
+			}
+		})
+		time.Sleep(2 * time.Minute)
+		w.set(func() { w.fault = nil })
+		w.vanish() // no webhook of it arrives
+		left := time.Now()
+		time.Sleep(5 * time.Minute)
+		w.wantFate("d1", "sent", left, 80*time.Second)
+		w.stop()
+		<-w.ended
+		if text := log.String(); !strings.Contains(text, `panic="no sessions"`) || !strings.Contains(text, "room=room") {
+			t.Errorf("the log has %s", text)
+		}
+	})
+}
