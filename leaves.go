@@ -32,7 +32,8 @@ type leaves struct {
 	clock   *clock.Clock // of all that has to do with leaves
 	kind    config.StoreKind
 	store   leave.Store
-	standby *standby.Store // stands before the store; nil for memory alone
+	standby *standby.Store             // stands before the store; nil for memory alone
+	about   func(*handler.StoreStatus) // tells of the store that is behind it
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents
 	limits  leave.Limits
@@ -76,26 +77,34 @@ func openLeaves(ctx context.Context, cfg *config.Config, strangers *outbound.Poo
 }
 
 func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
-	var behind standby.Behind
-	var err error
 	switch cfg.Store.Kind {
 	case config.StoreFile:
-		behind, err = filestore.Open(ctx, cfg.Store.Path, l.clock, l.log)
+		s, err := filestore.Open(ctx, cfg.Store.Path, l.clock, l.log)
+		if err != nil {
+			return err
+		}
+		l.about = func(about *handler.StoreStatus) { about.SetAside = s.Status().SetAside }
+		l.guard(ctx, s)
 	case config.StoreRedis:
-		behind, err = redisstore.Open(ctx, redisstore.Options{
+		s, err := redisstore.Open(ctx, redisstore.Options{
 			URL: cfg.Store.RedisURL, Password: cfg.Store.RedisPassword, Prefix: cfg.Store.RedisPrefix,
 			TLS: &tls.Config{RootCAs: cfg.RootCAs}, Log: l.log, Clock: l.clock,
 		})
+		if err != nil {
+			return err
+		}
+		l.about = func(about *handler.StoreStatus) { about.SetAside = s.SetAside() }
+		l.guard(ctx, s)
 	default:
 		l.store = memstore.New()
-		return nil
 	}
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// guard has memory stand by for when the store does not answer.
+func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.standby = standby.New(ctx, behind, l.log, nil)
 	l.store = l.standby
-	return nil
 }
 
 func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *keeper.Keeper {
@@ -262,6 +271,7 @@ func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 		return s
 	}
 	now := l.standby.Status()
+	l.about(&s.Store)
 	since := now.Since.UTC()
 	s.Store.Since, s.Store.Unmerged = &since, now.Unmerged
 	if now.Degraded {

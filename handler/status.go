@@ -44,6 +44,8 @@ type StoreStatus struct {
 	Since    *time.Time `json:"since"`
 	Cause    string     `json:"cause,omitempty"`
 	Unmerged int        `json:"unmerged"` // changes that only memory knows
+	// SetAside is how many records this process has found that were no jobs.
+	SetAside int `json:"set_aside"`
 }
 
 // LogStatus says how the log does.

@@ -19,10 +19,15 @@ type Answer struct {
 func (a Answer) RoomGone() bool { return a.RoomAsked && a.RoomMade.IsZero() }
 
 // Told is told by the SFU. An answer to a question that is older than the
-// session says nothing about it.
+// session says nothing about it: what is due is asked again, in a while.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
-	case j.State == Cancelling, j.State == Connected && a.Asked.Before(j.RoomSeen):
+	case j.State == Cancelling:
+		return j
+	case j.State == Connected && a.Asked.Before(j.RoomSeen):
+		if !j.NextLook.After(now) {
+			j.NextLook = now.Add(askAgain)
+		}
 		return j
 	case a.Session != "":
 		return j.Present(now, a.Session)

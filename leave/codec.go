@@ -2,6 +2,7 @@ package leave
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"matrixrtc-auth/matrix"
@@ -57,21 +58,37 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// UnmarshalJSON reads the form that stores keep; what is no job is an error.
+// UnmarshalJSON reads the form that stores keep. What cannot be a job, because
+// of a value that none ever has, is a *[RecordError].
 func (j *Job) UnmarshalJSON(b []byte) error {
 	var r record
-	if err := json.Unmarshal(b, &r); err != nil {
-		return err
+	err := json.Unmarshal(b, &r)
+	if err == nil {
+		err = r.check()
 	}
+	if err == nil {
+		*j, err = r.job()
+	}
+	if err != nil {
+		return &RecordError{Key{r.Room, r.Identity}, err}
+	}
+	return nil
+}
+
+// errDelayID does not tell the id, which is as good as a password.
+var errDelayID = errors.New("its delay id, or one that it replaces, is none")
+
+// job returns what r holds; every number in it is in its range.
+func (r record) job() (Job, error) {
 	user, err := matrix.ParseUserID(r.User)
 	if err != nil {
-		return err
+		return Job{}, err
 	}
 	id, err := matrix.ParseDelayID(r.DelayID)
 	if err != nil {
-		return err
+		return Job{}, errDelayID
 	}
-	*j = Job{
+	j := Job{
 		Key: Key{r.Room, r.Identity}, User: user, DelayID: id,
 		Delay: time.Duration(r.Delay) * time.Millisecond, AcceptedAt: instant(r.AcceptedAt),
 		State: r.State, Since: instant(r.Since),
@@ -85,19 +102,20 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 	for _, text := range r.Replaces {
 		id, err := matrix.ParseDelayID(text)
 		if err != nil {
-			return err
+			return Job{}, errDelayID
 		}
 		j.Replaces = append(j.Replaces, id)
 	}
-	return nil
+	return j, nil
 }
 
-// millis and instant keep the zero time zero.
+// millis and instant keep the zero time zero. A time before 1970, which only a
+// clock that was set there can show, becomes the first one after.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return min(max(t.UnixMilli(), 1), latest-1)
 }
 
 func instant(ms int64) time.Time {

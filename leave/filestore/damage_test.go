@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -247,4 +248,66 @@ func sealAll(head, lines []byte) []byte {
 		b = fmt.Appendf(b, "%s %s\n", checksum(7, text), text)
 	}
 	return b
+}
+
+// badLine returns a line with three jobs, the second of which is none.
+func badLine(t *testing.T, salt uint32) []byte {
+	t.Helper()
+	list := make([]map[string]any, 3)
+	for i := range list {
+		b, err := json.Marshal(job(t, 11+i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(b, &list[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list[1]["looks"] = -2
+	return line(t, salt, map[string]any{"jobs": list, "ended": []ended{ended(job(t, 2).Key)}})
+}
+
+// TestBadRecord: what is no job is kept out and named, once; the others of its
+// line are not, and the next start finds nothing wrong.
+func TestBadRecord(t *testing.T) {
+	file, _ := example(t)
+	p := newPlace(t)
+	p.write(t, slices.Concat(file, badLine(t, salt(t, file))))
+	s := p.open(t, osDisk{}, spare)
+	wantIDs(t, s, 3, 11, 13)
+	for _, want := range []string{`identity12`, `looks cannot be -2`, fmt.Sprint("line=", bytes.Count(file, []byte("\n"))+1), fmt.Sprint("offset=", len(file))} {
+		if !p.log.has(want) {
+			t.Errorf("%q is not in the log:\n%s", want, p.log.b.String())
+		}
+	}
+	if got := len(p.aside(t)); got != 1 {
+		t.Errorf("%d files are kept, want 1", got)
+	}
+	if got := s.Status().SetAside; got != 1 {
+		t.Errorf("%d records are said to be set aside, want 1", got)
+	}
+	s.Close()
+	p.log = &logBuffer{}
+	wantIDs(t, p.open(t, osDisk{}, spare), 3, 11, 13)
+	if p.log.b.Len() > 0 {
+		t.Errorf("the next start says %s", p.log.b.String())
+	}
+}
+
+// TestManyBadRecords: the log does not grow by a line for each.
+func TestManyBadRecords(t *testing.T) {
+	file, _ := example(t)
+	p := newPlace(t)
+	for range 1000 {
+		file = append(file, badLine(t, salt(t, file))...)
+	}
+	p.write(t, file)
+	s := p.open(t, osDisk{}, spare)
+	wantIDs(t, s, 3, 11, 13)
+	if got := s.Status().SetAside; got != 1000 {
+		t.Errorf("%d records are said to be set aside, want 1000", got)
+	}
+	if got := p.log.count("\n"); got > mostNamed+1 {
+		t.Errorf("the log has %d lines", got)
+	}
 }

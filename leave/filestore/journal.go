@@ -37,6 +37,8 @@ type journal struct {
 
 	failure error
 	failed  time.Time
+
+	setAside int // records that were left out at the start
 }
 
 // output is a file that lines are written to.

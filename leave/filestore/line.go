@@ -33,6 +33,13 @@ type record struct {
 	Complete bool        `json:"complete,omitempty"`
 }
 
+// found is a record as it is read: what is no job does not stop the others.
+type found struct {
+	Jobs     []json.RawMessage `json:"jobs"`
+	Ended    []ended           `json:"ended"`
+	Complete bool              `json:"complete"`
+}
+
 // ended is the key of a job that is no more.
 type ended struct {
 	Room     sfu.Room     `json:"room"`

@@ -3,6 +3,7 @@ package filestore
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,19 @@ type finding struct {
 	needed int64 // up to and with "complete"
 	cut    int64 // bytes behind size
 	damage error // nil for none
+	bad    []badRecord
+	nBad   int // of which bad has the first
 }
+
+// badRecord is where what is no job stands.
+type badRecord struct {
+	line   int
+	offset int64 // of the line
+	err    error
+}
+
+// mostNamed is how many records that are no jobs are named.
+const mostNamed = 10
 
 // load reads the jobs in a file. What cannot be read of it is damage; an error
 // is what no new file would help against.
@@ -64,6 +77,7 @@ func read(r io.Reader, jobs *memory) finding {
 func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	var unfit error // the first line that does not fit
 	for n := 2; ; n++ {
+		begin := lines.offset
 		line, err := lines.next()
 		if err != nil && err != io.EOF {
 			f.found(fmt.Errorf("line %d: %w", n, err))
@@ -72,7 +86,7 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 		if err == io.EOF && len(line) == 0 {
 			break
 		}
-		var r record
+		var r found
 		if err := unseal(f.salt, line, &r); err != nil {
 			if unfit == nil {
 				unfit = fmt.Errorf("line %d: %w", n, err)
@@ -87,7 +101,9 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 		if r.Complete && f.needed == 0 {
 			f.needed = f.size
 		}
-		r.apply(jobs)
+		for _, err := range r.apply(jobs) {
+			f.isNoJob(badRecord{n, begin, err})
+		}
 	}
 	switch {
 	case f.needed > 0:
@@ -105,11 +121,25 @@ func (f *finding) found(damage error) {
 	}
 }
 
-// apply makes of jobs what the record says. Leases ended with the process that
-// had them, and versions mean nothing to a new one.
-func (r record) apply(jobs *memory) {
+// isNoJob notes a record that is left out.
+func (f *finding) isNoJob(r badRecord) {
+	f.found(fmt.Errorf("line %d: %w", r.line, r.err))
+	if f.nBad++; len(f.bad) < mostNamed {
+		f.bad = append(f.bad, r)
+	}
+}
+
+// apply makes of jobs what the record says, and returns why parts of it are no
+// jobs. Leases ended with the process that had them, and versions mean nothing
+// to a new one.
+func (r found) apply(jobs *memory) (bad []error) {
 	ctx := context.Background()
-	for _, job := range r.Jobs {
+	for _, text := range r.Jobs {
+		var job leave.Job
+		if err := json.Unmarshal(text, &job); err != nil {
+			bad = append(bad, err)
+			continue
+		}
 		job.Lease, job.Version = leave.Lease{}, 0
 		if old, err := jobs.Get(ctx, job.Key); err == nil {
 			job.Version = old.Version
@@ -123,6 +153,7 @@ func (r record) apply(jobs *memory) {
 			_ = jobs.Delete(ctx, job)
 		}
 	}
+	return bad
 }
 
 // lineReader reads lines and tells where they end.

@@ -83,7 +83,8 @@ func (j *journal) open() error {
 	}
 	switch {
 	case found.damage != nil:
-		if err := j.keepAside(found.damage); err != nil {
+		j.setAside = found.nBad
+		if err := j.keepAside(found); err != nil {
 			return err
 		}
 	case found.cut > 0:
@@ -123,15 +124,18 @@ func (j *journal) goOn(found finding) error {
 }
 
 // keepAside gives a damaged file another name.
-func (j *journal) keepAside(damage error) error {
+func (j *journal) keepAside(found finding) error {
 	aside := j.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000Z")
 	if err := j.disk.rename(j.path, aside); err != nil {
-		return fmt.Errorf("the leave file is damaged (%w) and cannot be moved out of the way: %w", damage, err)
+		return fmt.Errorf("the leave file is damaged (%w) and cannot be moved out of the way: %w", found.damage, err)
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
 		j.log.Warn("leave file: the new name may not last", "path", aside, "err", err)
 	}
+	for _, r := range found.bad {
+		j.log.Error("leave file: a record is left out", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)
+	}
 	j.log.Error("leave file: it is damaged; a new one is begun with what can be read",
-		"path", j.path, "kept_as", aside, "damage", damage, "leaves", len(j.jobs.Keys()))
+		"path", j.path, "kept_as", aside, "damage", found.damage, "left_out", found.nBad, "leaves", len(j.jobs.Keys()))
 	return nil
 }

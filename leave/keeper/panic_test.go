@@ -21,12 +21,12 @@ type faulty struct {
 	tries atomic.Int32
 }
 
-func (f *faulty) Restart(ctx context.Context, server matrix.ServerName, id matrix.DelayID) error {
+func (f *faulty) Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error {
 	if id.String() == f.id && !f.cured.Load() {
 		f.tries.Add(1)
 		panic("restarts cannot be -7")
 	}
-	return f.world.Restart(ctx, server, id)
+	return f.world.Restart(ctx, owner, id)
 }
 
 // A worker that panics ends the turn of its job, not the process; the job comes

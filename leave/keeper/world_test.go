@@ -234,7 +234,7 @@ func (w *world) manage(action string, id matrix.DelayID, do func(*delayed)) erro
 	return nil
 }
 
-func user(t *testing.T) matrix.UserID {
+func user(t testing.TB) matrix.UserID {
 	t.Helper()
 	u, err := matrix.ParseUserID("@alice:example.org")
 	if err != nil {
@@ -243,7 +243,7 @@ func user(t *testing.T) matrix.UserID {
 	return u
 }
 
-func delayID(t *testing.T, s string) matrix.DelayID {
+func delayID(t testing.TB, s string) matrix.DelayID {
 	t.Helper()
 	id, err := matrix.ParseDelayID(s)
 	if err != nil {

@@ -84,7 +84,7 @@ func anyText(t *testing.T, s Store) {
 func keysApart(t *testing.T, s Store) {
 	now := start()
 	keys := []leave.Key{
-		{Room: "a", Identity: "b:c"}, {Room: "a:b", Identity: "c"}, {Room: "a:b:c"}, {Identity: "a:b:c"},
+		{Room: "a", Identity: "b:c"}, {Room: "a:b", Identity: "c"}, {Room: "a:b:c", Identity: ":"}, {Room: ":", Identity: "a:b:c"},
 		{Room: "a", Identity: "b c"}, {Room: "a b", Identity: "c"}, {Room: "A", Identity: "b:c"},
 	}
 	for i, key := range keys {

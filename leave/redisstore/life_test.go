@@ -94,23 +94,22 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 // What a later version of ours may have written is not lost: it comes up again
 // for who understands it.
 func TestForeignValueStaysDue(t *testing.T) {
-	const jobs, due = "matrixrtc-auth{leave}:jobs", "matrixrtc-auth{leave}:due"
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
 	now := time.Now()
 	put(t, s, delegation(t, "a", now))
-	ours := server.HGet(jobs, "1:a:a")
-	server.HSet(jobs, "1:a:a", "version 2")
-	if _, err := server.ZAdd(due, 0, "nobody's"); err != nil {
+	ours := server.HGet(jobsKey, "1:a:a")
+	server.HSet(jobsKey, "1:a:a", "version 2")
+	if _, err := server.ZAdd(dueKey, 0, "nobody's"); err != nil {
 		t.Fatal(err)
 	}
 	if found, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(found) > 0 {
 		t.Errorf("Claim = %v, %v", found, err)
 	}
-	if left, err := server.ZMembers(due); err != nil || !slices.Equal(left, []string{"1:a:a"}) {
+	if left, err := server.ZMembers(dueKey); err != nil || !slices.Equal(left, []string{"1:a:a"}) {
 		t.Errorf("due is %q, %v, want what has a value", left, err)
 	}
-	server.HSet(jobs, "1:a:a", ours)
+	server.HSet(jobsKey, "1:a:a", ours)
 	for wait, want := range map[time.Duration]int{59 * time.Second: 0, time.Minute: 1} {
 		if found, err := s.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil || len(found) != want {
 			t.Errorf("Claim after %v = %v, %v, want %d", wait, found, err, want)
@@ -126,35 +125,4 @@ func TestScriptsForgotten(t *testing.T) {
 	flushScripts(t, server)
 	put(t, s, delegation(t, "b", time.Now()))
 	get(t, s, delegation(t, "a", time.Now()).Key, nil)
-}
-
-// What nobody of ours wrote does not stop the rest.
-func TestForeignValues(t *testing.T) {
-	for _, value := range []string{"garbage", "1 2 3 holder\nno JSON", "1 2 3 holder\n{}", "\xff"} {
-		server := miniredis.RunT(t)
-		var log logged
-		s := openWith(t, options(server, log.logger()))
-		job, other := delegation(t, "a", time.Now()), delegation(t, "b", time.Now())
-		put(t, s, job)
-		put(t, s, other)
-		server.HSet("matrixrtc-auth{leave}:jobs", "1:a:a", value)
-
-		get(t, s, job.Key, leave.ErrNotFound)
-		if jobs, err := s.Room(t.Context(), job.Room); err != nil || len(jobs) != 0 {
-			t.Errorf("%q: Room = %v, %v", value, jobs, err)
-		}
-		jobs, err := s.Claim(t.Context(), "holder", time.Now(), 10)
-		if err != nil || len(jobs) != 1 || jobs[0].Key != other.Key {
-			t.Errorf("%q: Claim = %v, %v, want the other job", value, jobs, err)
-		}
-		put(t, s, job)
-		got := get(t, s, job.Key, nil)
-		server.HSet("matrixrtc-auth{leave}:jobs", "1:a:a", value)
-		merge(t, s, got)
-		get(t, s, job.Key, nil)
-		wantCounted(t, s, job, other)
-		if !log.contains("no job") {
-			t.Errorf("%q: nothing was logged", value)
-		}
-	}
 }

@@ -74,7 +74,7 @@ func (s *Store) again(changes []change, results []outcome) []change {
 			continue
 		}
 		c := change{job: changes[i].job, expects: version(result.stored)}
-		if stored, isJob := s.read(result.stored); isJob {
+		if stored, isJob := s.read(c.job.Key, result.stored); isJob {
 			c.job = leave.Merged(stored, c.job)
 		}
 		left = append(left, c)

@@ -30,7 +30,7 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	if err != nil {
 		return leave.Job{}, err
 	}
-	if jobs := s.jobs(values); len(jobs) == 1 {
+	if jobs, _ := s.jobs(values); len(jobs) == 1 {
 		return jobs[0], nil
 	}
 	return leave.Job{}, leave.ErrNotFound
@@ -45,7 +45,9 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	if err != nil {
 		return nil, err
 	}
-	return s.jobs(values), nil
+	jobs, bad := s.jobs(values)
+	s.setAside(ctx, now, bad)
+	return jobs, nil
 }
 
 // ClaimRooms returns up to n rooms that were not returned within the last
@@ -74,7 +76,8 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 			return jobs, nil
 		}
 		last = values[0]
-		jobs = append(jobs, s.jobs(values[1:])...)
+		some, _ := s.jobs(values[1:])
+		jobs = append(jobs, some...)
 	}
 }
 
@@ -119,22 +122,23 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// jobs reads stored values, by our clock. One that is no job, which none of
-// ours wrote, is left out: it must not keep the others from being worked on.
-func (s *Store) jobs(values []string) []leave.Job {
-	var jobs []leave.Job
-	for _, value := range values {
-		if value == "" {
+// jobs reads fields and what is stored there, by our clock. What is no job,
+// which none of ours wrote, comes apart: it must not keep the others from being
+// worked on.
+func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
+	for i := 0; i+1 < len(values); i += 2 {
+		r := stored{values[i], values[i+1]}
+		if r.value == "" {
 			continue
 		}
-		job, err := decode(value)
+		job, err := decode(r)
 		if err != nil {
-			s.log.Error("redisstore: what is stored is no job", "key", s.keys[jobsKey], "err", err)
+			bad = append(bad, s.bad(r, err))
 			continue
 		}
 		jobs = append(jobs, s.here(job))
 	}
-	return jobs
+	return jobs, bad
 }
 
 // here returns a job from Redis with its times by our clock.

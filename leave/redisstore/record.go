@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -46,28 +47,53 @@ func encode(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
+// line is what scripts read: version, when the lease ends and what it lasts, the
+// holder.
+var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
+
+// head is the first line of what is stored.
+type head struct {
+	digits  string // the version as it stands there …
+	version uint64 // … and as a number
+	ends    int64  // of the lease, milliseconds
+	holder  string
+	length  int // with its end
+}
+
+// mostNumber is more than any version or time in milliseconds: beyond it the
+// numbers of scripts have gaps.
+const mostNumber = 1 << 53
+
+// parseHead reads the first line, as parts in guard.lua has it.
+func parseHead(value string) (h head, ok bool) {
+	parts := line.FindStringSubmatch(value)
+	if parts == nil {
+		return head{}, false
+	}
+	version, _ := strconv.ParseUint(parts[1], 10, 64) // digits, and not too many
+	ends, _ := strconv.ParseInt(parts[2], 10, 64)
+	if version >= mostNumber || ends >= mostNumber {
+		return head{}, false
+	}
+	return head{parts[1], version, ends, parts[3], len(parts[0])}, true
+}
+
 // decode reads what is stored.
-func decode(value string) (leave.Job, error) {
-	line, body, _ := strings.Cut(value, "\n")
-	parts := strings.SplitN(line, " ", 4)
-	if len(parts) != 4 {
-		return leave.Job{}, errors.New("not a job")
-	}
-	version, err := strconv.ParseUint(parts[0], 10, 64)
-	if err != nil {
-		return leave.Job{}, errors.New("a job without a version")
-	}
-	until, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil {
-		return leave.Job{}, errors.New("a job without a lease")
+func decode(r stored) (leave.Job, error) {
+	h, ok := parseHead(r.value)
+	if !ok {
+		return leave.Job{}, errors.New("its first line is none of ours")
 	}
 	var job leave.Job
-	if err := json.Unmarshal([]byte(body), &job); err != nil {
+	if err := json.Unmarshal([]byte(r.value[h.length:]), &job); err != nil {
 		return leave.Job{}, err
 	}
-	job.Version, job.Lease = version, leave.Lease{Holder: parts[3]}
-	if until != 0 {
-		job.Lease.Until = time.UnixMilli(until)
+	if field(job.Key) != r.field {
+		return leave.Job{}, fmt.Errorf("it is the job of %.80q in room %.80q", job.Identity, job.Room)
+	}
+	job.Version, job.Lease = h.version, leave.Lease{Holder: h.holder}
+	if h.ends != 0 {
+		job.Lease.Until = time.UnixMilli(h.ends)
 	}
 	return job, nil
 }
@@ -77,17 +103,16 @@ func version(value string) string {
 	if value == "" {
 		return absent
 	}
-	v, _, _ := strings.Cut(value, " ")
-	if _, err := strconv.ParseUint(v, 10, 64); err != nil {
-		return unreadable
+	if h, ok := parseHead(value); ok {
+		return h.digits
 	}
-	return v
+	return noVersion
 }
 
 // What a script is told to expect where no version is.
 const (
-	absent     = "0"
-	unreadable = "?"
+	absent    = "0"
+	noVersion = "?"
 )
 
 // dueAt is when a job is due and not lent.

@@ -45,6 +45,7 @@ type Store struct {
 	hide   []string // what no message may contain
 	log    *slog.Logger
 	clock  storeClock
+	aside  aside
 	life   life
 	// patience bounds a call: callTime, but in tests with a server of Go.
 	patience time.Duration

@@ -18,7 +18,7 @@ var calls = regexp.MustCompile(`redis\.p?call\(([^,)]*),?\s*([^,)]*)`)
 func TestScriptsUseDeclaredKeys(t *testing.T) {
 	declared := []string{"EPOCH", "WRITES", "JOBS", "DUE", "ROOMS", "INDEX", "PRESENT", "COUNTS", "CORRECTION", "KEYS[9]", "ACCOUNTS", "hash"}
 	found := 0
-	for _, s := range []script{clockScript, setClockScript, beginScript, getScript, writeScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript} {
+	for _, s := range []script{clockScript, setClockScript, beginScript, getScript, writeScript, asideScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript} {
 		for _, call := range calls.FindAllStringSubmatch(s.source, -1) {
 			command, key := strings.Trim(call[1], "'"), call[2]
 			if !slices.Contains(allowed, command) {
@@ -39,7 +39,7 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 }
 
 func TestScriptsAreGuarded(t *testing.T) {
-	for _, s := range []script{getScript, writeScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript, beginScript, setClockScript} {
+	for _, s := range []script{getScript, writeScript, asideScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript, beginScript, setClockScript} {
 		writes := strings.Index(s.source, "'SET'")
 		if limit := strings.Index(s.source, "> tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
 			t.Errorf("a script does not look at its not_after first: %.60q", s.source)

@@ -73,7 +73,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		case results[0].done:
 			return replaced, nil
 		}
-		stored, isJob := s.read(results[0].stored)
+		stored, isJob := s.read(job.Key, results[0].stored)
 		switch {
 		case !isJob:
 			next, replaced = change{job: job, expects: version(results[0].stored)}, nil
@@ -89,14 +89,16 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// read reads what is stored, by Redis' clock, and reports whether it is a job.
-func (s *Store) read(value string) (leave.Job, bool) {
+// read reads what is stored for key, by the store's time, and reports whether it
+// is a job. What is none is overwritten.
+func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	if value == "" {
 		return leave.Job{}, false
 	}
-	job, err := decode(value)
+	r := stored{field(key), value}
+	job, err := decode(r)
 	if err != nil {
-		s.log.Error("redisstore: what is stored is no job; it is overwritten", "key", s.keys[jobsKey], "err", err)
+		s.bad(r, err)
 	}
 	return job, err == nil
 }

@@ -1,23 +1,23 @@
 -- Lends due jobs.
 --
 -- ARGV from 4: the caller's time (milliseconds), how many, to whom
--- Answer: the jobs as they are stored now.
+-- Answer: for every job its field, and what is stored now.
 for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', ARGV[4], 'LIMIT', 0, ARGV[5])) do
   local stored = redis.call('HGET', JOBS, field)
-  local lease, job
-  if stored then
-    lease, job = string.match(stored, '^%d+ %d+ (%d+) [^\n]*\n(.*)$')
-  end
+  local _, lease, job = parts(stored)
   if job then
-    local ends = int(tonumber(ARGV[4]) + tonumber(lease))
+    local ends = int(tonumber(ARGV[4]) + math.max(tonumber(lease), 1))
     stored = table.concat({version(0), ends, lease, ARGV[6] .. '\n' .. job}, ' ')
     redis.call('HSET', JOBS, field, stored)
     redis.call('ZADD', DUE, ends, field)
+    add(field)
     add(stored)
-  elseif stored then
+  elseif stored and stored ~= '' then
     -- Nothing like us wrote this; it must not stand before the others. If it
     -- is a later version's, that will find it.
     redis.call('ZADD', DUE, int(tonumber(ARGV[4]) + 60000), field)
+    add(field)
+    add(stored)
   else
     redis.call('ZREM', DUE, field)
   end

@@ -39,6 +39,16 @@ local function version(above)
   return answer[4]
 end
 
+-- parts returns the version of what is stored, how long its lease lasts and the
+-- job; nothing if that is no job of ours, as decode in Go has it.
+local function parts(stored)
+  local v, ends, lease, job = string.match(stored or '', '^(%d+) (%d+) (%d+) [^\n]*\n(.*)$')
+  local function fits(n) return #n <= 16 and tonumber(n) < 2^53 end
+  if v and fits(v) and fits(ends) and #lease <= 5 then
+    return v, lease, job
+  end
+end
+
 -- fields returns where in the sorted set INDEX the jobs of a room are.
 local function fields(room)
   local prefix = #room .. ':' .. room .. ':'

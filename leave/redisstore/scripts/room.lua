@@ -2,7 +2,8 @@
 --
 -- ARGV from 4: room, the last field of the part before ('' for the first),
 -- how many
--- Answer: the last field of this part, '' if it is empty, and the jobs.
+-- Answer: the last field of this part, '' if it is empty, and for every job its
+-- field and what is stored.
 local from, to = fields(ARGV[4])
 if ARGV[5] ~= '' then
   from = '(' .. ARGV[5]
@@ -10,7 +11,8 @@ end
 local found = redis.call('ZRANGEBYLEX', INDEX, from, to, 'LIMIT', 0, ARGV[6])
 add(found[#found] or '')
 if #found > 0 then
-  for _, stored in ipairs(redis.call('HMGET', JOBS, unpack(found))) do
+  for i, stored in ipairs(redis.call('HMGET', JOBS, unpack(found))) do
+    add(found[i])
     add(stored or '')
   end
 end

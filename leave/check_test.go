@@ -1,0 +1,89 @@
+package leave_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/leavetest"
+)
+
+// What is no job is said to be none, by its name, and without its delay id.
+func TestBadRecords(t *testing.T) {
+	for name, changed := range leavetest.BadFields {
+		t.Run(name, func(t *testing.T) {
+			wantNoJob(t, leavetest.Record(t, changed))
+		})
+	}
+	whole := leavetest.Record(t, nil)
+	for name, text := range map[string]string{
+		"nothing":           "",
+		"null":              "null",
+		"a list":            "[]",
+		"an empty object":   "{}",
+		"not a number":      strings.Replace(whole, `"delay":3600000`, `"delay":NaN`, 1),
+		"cut off":           whole[:len(whole)-1],
+		"more behind":       whole + "{}",
+		"the last of two":   strings.Replace(whole, `"state":`, `"state":"waiting","state":"bogus","x":`, 1),
+		"names in capitals": strings.ReplaceAll(whole, `"state":"connected"`, `"STATE":"bogus"`),
+		"deep":              strings.Repeat(`{"room":`, 20_000),
+	} {
+		t.Run(name, func(t *testing.T) { wantNoJob(t, text) })
+	}
+}
+
+func wantNoJob(t *testing.T, text string) {
+	t.Helper()
+	var job leave.Job
+	err := json.Unmarshal([]byte(text), &job)
+	if err == nil {
+		t.Fatalf("%.300s is the job %+v", text, job)
+	}
+	if strings.Contains(err.Error(), "secret-id") || len(err.Error()) > 1000 {
+		t.Errorf("the error of %.300s is %.1100q", text, err.Error())
+	}
+	if bad, ok := errors.AsType[*leave.RecordError](err); ok && bad.Key.Room != "" && !strings.Contains(err.Error(), string(bad.Key.Room)) {
+		t.Errorf("the error %v does not name the room %q", err, bad.Key.Room)
+	}
+}
+
+// What is odd, but can be, is a job.
+func TestOddRecords(t *testing.T) {
+	for name, changed := range map[string]leavetest.Fields{
+		"as it was":             nil,
+		"names of a later form": {"colour": "blue"},
+		"bytes of no text":      {"session": "\xff\xfe"},
+		"a line break":          {"identity": "a\nb"},
+		"the shortest delay":    {"delay": 500},
+		"the longest delay":     {"delay": 86_400_000},
+		"looked at never again": {"next_look": 253_370_764_800_000},
+		"long after":            {"next_restart": 253_402_300_799_999, "deadline": 253_402_300_799_999},
+		"many failures":         {"restarts": 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var job leave.Job
+			if err := json.Unmarshal([]byte(leavetest.Record(t, changed)), &job); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A job is written so that it can be read, also by a clock that was set to before
+// 1970.
+func TestWrittenAsItIsRead(t *testing.T) {
+	job := leavetest.Many(t, 1, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+	for _, moved := range []time.Duration{0, -60 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {
+		b, err := json.Marshal(job.Moved(moved))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got leave.Job
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Errorf("moved by %v: %v", moved, err)
+		}
+	}
+}
