@@ -49,7 +49,7 @@ func TestDamagedFile(t *testing.T) {
 func damaged(w *world, damage func([]byte) []byte) {
 	w.t.Helper()
 	s := w.start()
-	w.mustEnter(10, "call", time.Hour)
+	w.mustEnter(40, "call", time.Hour) // so many that the last write is a small part
 	s.kill()
 	w.retire(s)
 	content, err := os.ReadFile(w.file())
