@@ -45,15 +45,13 @@ func From(s Source) *Clock {
 	if c.wall == nil {
 		c.wall = time.Now
 	} else {
-		c.shift = c.wall().Round(0).Sub(c.began.Round(0))
+		c.shift = mostOf(looks, func() time.Duration { return c.wall().Round(0).Sub(time.Now().Round(0)) })
 	}
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	before := s.Slept()
-	for range 4 { // too little here would be too much ever after
-		before = max(before, s.Slept())
-	}
+	// Too little here would be too much ever after.
+	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
 }
@@ -81,7 +79,21 @@ func (c *Clock) asleep() time.Duration {
 // Ahead returns how far the wall clock is ahead of this clock, to the
 // millisecond: by how much it has been set since this clock was made.
 func (c *Clock) Ahead() time.Duration {
-	return c.wall().Round(0).Sub(c.Now().Round(0)).Round(time.Millisecond)
+	return mostOf(looks, func() time.Duration { return c.wall().Round(0).Sub(c.Now().Round(0)) }).Round(time.Millisecond)
+}
+
+// looks is how often two clocks are compared. A process that is held up between
+// the two readings compares wrongly, and always in the same direction; that this
+// happens each time is unlikely.
+const looks = 4
+
+// mostOf returns the most that n readings told.
+func mostOf(n int, read func() time.Duration) time.Duration {
+	most := read()
+	for range n - 1 {
+		most = max(most, read())
+	}
+	return most
 }
 
 // Wall returns what the wall clock shows at t, a time of this clock, unless it

@@ -121,3 +121,29 @@ func BenchmarkNow(b *testing.B) {
 		c.Now()
 	}
 }
+
+// A process that is held up while it reads the wall clock, which a busy machine
+// does to any, does not take the time that passes for a clock that was set.
+func TestHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const held = 70 * time.Millisecond
+		var calls int
+		wall := func() time.Time {
+			if calls++; calls == 1 {
+				time.Sleep(held)
+			}
+			now := time.Now().Round(0).Add(time.Hour)
+			if calls%2 == 0 {
+				time.Sleep(held)
+			}
+			return now
+		}
+		c := clock.From(clock.Source{Wall: wall})
+		for range 3 {
+			if got := c.Ahead(); got != 0 {
+				t.Errorf("the wall clock is ahead by %v, want 0", got)
+			}
+			wantTime(t, "Now", c.Now(), time.Now().Add(time.Hour))
+		}
+	})
+}
