@@ -28,11 +28,13 @@ type parts struct {
 
 // newHandler puts the packages together as cfg says.
 func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, p parts) *handler.Handler {
+	verifier := newVerifier(cfg, p.strangers, counters)
 	h := &handler.Handler{
-		Access:     newAuthorizer(cfg, counters, p),
-		URL:        cfg.LivekitURL,
-		AppService: p.homeserver.endpoints(cfg),
-		Webhooks:   sfu.Webhooks{Keys: cfg.Keys},
+		Access:      newAuthorizer(cfg, counters, verifier, p),
+		URL:         cfg.LivekitURL,
+		AppService:  p.homeserver.endpoints(cfg),
+		Homeservers: verifier.Uses,
+		Webhooks:    sfu.Webhooks{Keys: cfg.Keys},
 
 		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
 		Log:     log,
@@ -65,9 +67,9 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 }
 
 // newAuthorizer decides what callers get.
-func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, p parts) *access.Authorizer {
+func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, verifier *matrix.Verifier, p parts) *access.Authorizer {
 	a := &access.Authorizer{
-		Verifier: newVerifier(cfg, p.strangers, counters),
+		Verifier: verifier,
 		Rooms:    p.rooms,
 		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
 

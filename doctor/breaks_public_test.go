@@ -118,6 +118,15 @@ func registered(checks ...appservice.Check) func(*handler.Handler) {
 	}
 }
 
+// using has the service ask the homeserver where it was before.
+func using(use matrix.Use) func(*stack) {
+	return func(s *stack) {
+		use.Server = serverName(s.t, apexHost)
+		use.Destination = matrix.Destination{Addrs: []string{"old.example.org:443"}, Host: "old.example.org:443", TLSName: "old.example.org", FoundBy: matrix.FoundByWellKnown}
+		s.service = func(h *handler.Handler) { h.Homeservers = func() []matrix.Use { return []matrix.Use{use} } }
+	}
+}
+
 var runningBreaks = map[string]func(*stack){
 	"service-down": func(s *stack) {
 		s.env["LIVEKIT_JWT_BIND"] = "127.0.0.1:1"
@@ -145,6 +154,8 @@ var runningBreaks = map[string]func(*stack){
 	"version-differs": func(s *stack) {
 		s.jwtProxy = at("/healthz", adding("Access-Control-Allow-Origin", "*", answering(`{"status":"ok","version":"0.9"}`)))
 	},
+	"destination-stale":   using(matrix.Use{Cause: matrix.CauseStatus, Status: 404}),
+	"destination-moved":   using(matrix.Use{Answered: true}),
 	"client-address-lost": func(s *stack) { s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil } },
 	// A proxy that sets X-Real-IP alone.
 	"client-address-forged": func(s *stack) { s.tells = []string{"X-Real-IP"} },

@@ -61,6 +61,7 @@ func newExam(look *Look, o Options) *exam {
 	healthz := e.public(foci)
 	status := e.running(healthz)
 	tickets := e.user(healthz)
+	e.destinations(status, tickets)
 	room, joined := e.sfu(status, tickets)
 	e.webhook(status, room)
 	e.userJoins(tickets, joined)

@@ -92,34 +92,34 @@ func (e *exam) discovery(ctx context.Context, s *server) Finding {
 		return found("unfinished", vars{"check": "homeserver.discovery"}, "%s", reason(err))
 	}
 	s.destiny = d
-	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), e.steps(s))
+	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), steps(s))
 }
 
 // steps tells how a server's destination was found, and what was not there.
-func (e *exam) steps(s *server) string {
+func steps(s *server) string {
 	d := s.destiny
-	_, overridden := e.look.Config.FederationURLs[s.name]
-	host, _, _ := net.SplitHostPort(d.Addrs[0])
-	_, isIP := s.name.IP()
-	var how string
-	switch delegated := d.Host != s.name.String(); {
-	case overridden:
-		return "LIVEKIT_FEDERATION_URL_OVERRIDES says so"
-	case isIP || s.name.Port() != "":
-		return "the name itself says so"
-	case delegated && host != d.TLSName:
-		how = ".well-known/matrix/server names " + clip(d.Host) + ", and that has a SRV record"
-	case delegated:
-		how = ".well-known/matrix/server names " + clip(d.Host)
-	case host != d.TLSName:
-		how = "a SRV record says so"
-	default:
-		how = "there is no delegation and no SRV record, so it is port 8448"
-	}
+	how := foundBy(d.FoundBy, clip(d.Host))
 	if d.Note != "" {
 		how += " (" + clip(d.Note) + ")"
 	}
 	return how
+}
+
+// foundBy says how a destination was found; host is what its server calls itself.
+func foundBy(how matrix.FoundBy, host string) string {
+	switch how {
+	case matrix.FoundByOverride:
+		return "LIVEKIT_FEDERATION_URL_OVERRIDES says so"
+	case matrix.FoundByName:
+		return "the name itself says so"
+	case matrix.FoundByWellKnownSRV:
+		return ".well-known/matrix/server names " + host + ", and that has a SRV record"
+	case matrix.FoundByWellKnown:
+		return ".well-known/matrix/server names " + host
+	case matrix.FoundBySRV:
+		return "a SRV record says so"
+	}
+	return "there is no delegation and no SRV record, so it is port 8448"
 }
 
 // nobodysToken is an OpenID token that nobody was given.

@@ -36,14 +36,16 @@ func (s *stack) newService() http.Handler {
 	own, _ := matrix.ParseServerName(apexHost)
 	isOwn := func(name matrix.ServerName) bool { return name == own }
 	api := &url.URL{Scheme: "http", Host: "livekit:7880"}
+	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}}
 	h := &handler.Handler{
 		Access: &access.Authorizer{
-			Verifier: &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}},
+			Verifier: verifier,
 			Rooms:    sfu.NewRooms(sfu.NewClient(api, key, &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
 			Minter:   token.NewMinter(key, time.Hour), FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
 			Delegation: &access.Delegation{Everyone: true},
 		},
-		URL: "wss://" + sfuHost, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
+		Homeservers: verifier.Uses,
+		URL:         "wss://" + sfuHost, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
 		Proxies: handler.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, Header: s.env["LIVEKIT_CLIENT_ADDRESS"]},
 		Log:     slog.New(slog.DiscardHandler), Version: version,
 		Leaves: func(context.Context) handler.LeaveStatus {

@@ -32,7 +32,8 @@ type serviceStatus struct {
 		Rejected map[string]uint64 `json:"rejected"`
 		Rooms    []string          `json:"recent_rooms"`
 	} `json:"webhooks"`
-	Leaves struct {
+	Homeservers []homeserverStatus `json:"homeservers"`
+	Leaves      struct {
 		Offered   bool           `json:"offered"`
 		RefusedBy []string       `json:"refused_by"`
 		Jobs      map[string]int `json:"jobs"`

@@ -15,6 +15,7 @@ import (
 
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
 
@@ -38,6 +39,8 @@ type Handler struct {
 	Health    func() Health
 	LogStatus func() LogStatus
 	Leaves    func(ctx context.Context) LeaveStatus
+	// Homeservers, if set, says where the named ones are asked, for /_status.
+	Homeservers func() []matrix.Use
 
 	// Proxies may say who the client is.
 	Proxies Proxies

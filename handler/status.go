@@ -135,7 +135,8 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		Webhooks: h.received.status(),
 		Leaves:   h.leavesNow(r.Context()),
 
-		AppService: h.appServiceNow(),
+		AppService:  h.appServiceNow(),
+		Homeservers: h.homeserversNow(),
 	})
 	if err != nil {
 		fail(w, r, err)
@@ -155,6 +156,8 @@ type statusDocument struct {
 	Leaves   LeaveStatus   `json:"leaves"`
 	// AppService is null while the service is registered nowhere.
 	AppService *AppServiceStatus `json:"app_service"`
+	// Homeservers are the named ones that were asked.
+	Homeservers []homeserverStatus `json:"homeservers"`
 }
 
 func (h *Handler) healthNow() Health {

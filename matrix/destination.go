@@ -3,6 +3,7 @@ package matrix
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -15,14 +16,33 @@ type Destination struct {
 	Addrs   []string // host:port, in the order to try
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
+	FoundBy FoundBy  // what says so
 	// Note says why this may be the wrong place: what failed in finding it.
 	Note string
 	Path string // escaped prefix of the path, "" but for an operator's override
 }
 
-func sameAddrs(a, b Destination) bool {
-	return strings.Join(a.Addrs, " ") == strings.Join(b.Addrs, " ")
+// FoundBy is what says where a server is.
+type FoundBy string
+
+// What can say it, in the order in which it is asked.
+const (
+	FoundByOverride     FoundBy = "override"       // the operator
+	FoundByName         FoundBy = "server_name"    // an address or a port in it
+	FoundByWellKnown    FoundBy = "well_known"     // /.well-known/matrix/server
+	FoundByWellKnownSRV FoundBy = "well_known_srv" // and a SRV record of the name there
+	FoundBySRV          FoundBy = "srv"            // a SRV record of the server name
+	FoundByDefault      FoundBy = "default"        // nothing: port 8448 of the server name
+)
+
+// same reports whether d and other are one place, in whatever order its
+// addresses are tried.
+func (d Destination) same(other Destination) bool {
+	return d.Scheme == other.Scheme && d.Host == other.Host && d.TLSName == other.TLSName && d.Path == other.Path &&
+		(slices.Equal(d.Addrs, other.Addrs) || slices.Equal(sorted(d.Addrs), sorted(other.Addrs)))
 }
+
+func sorted(addrs []string) []string { return slices.Sorted(slices.Values(addrs)) }
 
 // isExplicit reports whether the name itself says where to connect (steps 1
 // and 2).
@@ -43,6 +63,7 @@ func direct(server ServerName) Destination {
 		Addrs:   []string{net.JoinHostPort(host, port)},
 		Host:    server.String(),
 		TLSName: host,
+		FoundBy: FoundByName,
 	}
 }
 
@@ -57,6 +78,7 @@ func overridden(base *url.URL) Destination {
 		Addrs:   []string{net.JoinHostPort(base.Hostname(), port)},
 		Host:    base.Host,
 		TLSName: base.Hostname(),
+		FoundBy: FoundByOverride,
 		Path:    strings.TrimSuffix(base.EscapedPath(), "/"),
 	}
 }

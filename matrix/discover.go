@@ -12,14 +12,20 @@ import (
 // discover takes steps 3 to 6 for server, from what is known of it (old).
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) *found {
 	f := *old
+	f.doubted = false
 	if !time.Now().Before(old.validTo) {
-		f = r.delegation(ctx, c, server, *old)
+		f = r.delegation(ctx, c, server, f)
 	}
 	target := server
 	if !f.delegated.IsZero() {
 		target = f.delegated
 	}
 	located, err := r.locate(ctx, target)
+	if err != nil && old.destination.Host == located.Host {
+		located = old.destination // better than a guess
+	} else if !f.delegated.IsZero() {
+		located.FoundBy = located.FoundBy.delegated()
+	}
 	f.destination, f.at = located, time.Now()
 	f.destination.Note = f.note
 	switch {
@@ -69,23 +75,33 @@ func join(a, b string) string {
 }
 
 // locate takes steps 3.1 to 3.5, or 4 to 6, for target. With an error, DNS did
-// not give a definite answer and the destination is a guess.
+// not give a definite answer and the addresses are a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
 		return d, nil
 	}
+	d.FoundBy = FoundByDefault
 	for _, service := range []string{"matrix-fed", "matrix"} {
 		addrs, err := r.lookupSRV(ctx, service, target.Host())
 		if err != nil {
 			return d, err
 		}
 		if len(addrs) > 0 {
-			d.Addrs = addrs
+			d.Addrs, d.FoundBy = addrs, FoundBySRV
 			return d, nil
 		}
 	}
 	return d, nil
+}
+
+// delegated is what says where a server is whose well-known document leads to a
+// name that was located by f.
+func (f FoundBy) delegated() FoundBy {
+	if f == FoundBySRV {
+		return FoundByWellKnownSRV
+	}
+	return FoundByWellKnown
 }
 
 // lookupSRV returns the first targets by priority and weight, none where there

@@ -58,6 +58,8 @@ type Verifier struct {
 	Trials *ratelimit.Limiter[netip.Prefix]
 	// Observe, if set, is told how long a homeserver took to answer.
 	Observe func(took time.Duration)
+
+	uses uses
 }
 
 // Verify asks token.Server whose token it is and returns that user, who is
@@ -115,15 +117,14 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	if err != nil {
 		return UserID{}, &VerifyError{Cause: resolveCause(err), Server: token.Server, Err: err}
 	}
-	user, err := v.askAny(ctx, c.transport, destination, token)
-	if !unreachable(err) || ctx.Err() != nil || !v.Resolver.Forget(token.Server, destination) {
-		return user, err
+	user, err := v.askAny(ctx, c, destination, token)
+	if err == nil {
+		return user, nil
 	}
-	destination, again := v.Resolver.Resolve(ctx, token.Server, from)
-	if again != nil {
-		return UserID{}, err
+	if other, found := v.Resolver.again(ctx, c, token.Server, destination, from, err); found {
+		return v.askAny(ctx, c, other, token)
 	}
-	return v.askAny(ctx, c.transport, destination, token)
+	return UserID{}, err
 }
 
 // admit waits until from and server both have a slot; release gives both back.
@@ -170,19 +171,13 @@ func resolveCause(err error) Cause {
 	return Cause(outbound.Cause(err))
 }
 
-// unreachable reports whether err says that nobody was reached, as when a
-// server has moved; not that we would not let ourselves connect.
-func unreachable(err error) bool {
-	_, ok := errors.AsType[*outbound.DialError](err)
-	_, refused := errors.AsType[*outbound.RefusedError](err)
-	_, crowded := errors.AsType[*outbound.CrowdedError](err)
-	return ok && !refused && !crowded
-}
-
 // askAny asks the destination's addresses in turn until one can be reached.
-func (v *Verifier) askAny(ctx context.Context, t *outbound.Transport, d Destination, token OpenIDToken) (user UserID, err error) {
+func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
+	if c.isNamed {
+		defer func() { v.uses.note(token.Server, d, err) }()
+	}
 	for i, addr := range d.Addrs {
-		user, err = v.askOne(ctx, t, d, addr, token)
+		user, err = v.askOne(ctx, c.transport, d, addr, token)
 		if unreachable(err) && ctx.Err() == nil {
 			continue
 		}

@@ -63,6 +63,7 @@ type Resolver struct {
 // class is one of the two classes of servers: those that the operator named,
 // and all others. The classes share nothing.
 type class struct {
+	isNamed      bool
 	transport    *outbound.Transport
 	askers       *semaphore.Keyed[netip.Prefix] // client networks that have verifications
 	budget       *semaphore.Keyed[ServerName]   // of verifications
@@ -86,12 +87,14 @@ type found struct {
 	open      bool       // the last question got no definite answer
 	kept      bool       // and an earlier good one still holds
 	note      string     // why there is no delegation, or no fresh one
+	doubted   bool       // the destination did not do: nothing of this is taken over
 }
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
 		r.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
 		r.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
+		r.named.isNamed = true
 		r.named.discoveries = newInquiries[Destination](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
 		r.others.discoveries = newInquiries[Destination](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
@@ -149,7 +152,7 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) Destin
 	if !ok {
 		old = &found{}
 	}
-	if time.Now().Before(old.expires) {
+	if time.Now().Before(old.expires) && !old.doubted {
 		return old.destination // another discovery has just ended
 	}
 	now := r.discover(ctx, c, server, old)
@@ -157,33 +160,12 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) Destin
 	return now.destination
 }
 
-// Forget drops what is cached of server because no connection to destination
-// came about. It reports whether asking again can help: not when there is
-// nothing to discover, and not when the answer is a fresh one.
-func (r *Resolver) Forget(server ServerName, destination Destination) bool {
-	if _, ok := r.Overrides[server]; ok || isExplicit(server) {
-		return false
-	}
-	c := r.class(server)
-	known, ok := c.cache.Get(server)
-	if !ok || !sameAddrs(known.destination, destination) {
-		return true // somebody else has asked again meanwhile
-	}
-	if time.Since(known.at) < c.failureRetry {
-		return false
-	}
-	stale := *known
-	stale.expires, stale.validTo, stale.kept = time.Time{}, time.Time{}, false
-	c.cache.Add(server, &stale)
-	return true
-}
-
 // Prefer puts the i-th address of destination first for the requests to come:
 // the ones before it did not answer.
 func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)
-	if !ok || !sameAddrs(known.destination, destination) {
+	if !ok || !known.destination.same(destination) {
 		return
 	}
 	reordered := *known

@@ -37,7 +37,7 @@ type record struct {
 // must be called with what came of the request. An error says that the server is
 // not to be asked now.
 func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
-	if v.Trials == nil || c == &v.Resolver.named {
+	if v.Trials == nil || c.isNamed {
 		return func(error) {}, nil
 	}
 	now := time.Now()
