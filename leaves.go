@@ -63,7 +63,7 @@ func openLeaves(ctx context.Context, cfg *config.Config, strangers *outbound.Poo
 	l := &leaves{
 		clock:  clock.New(),
 		kind:   cfg.Store.Kind,
-		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs},
+		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs, Named: cfg.Named},
 		named:  cfg.FullAccess,
 		events: newDelayedEvents(cfg, strangers, log),
 		log:    log,

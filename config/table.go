@@ -205,7 +205,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MAX_JOBS", Group: GroupLeaves, Default: "200000",
-		Meaning: "how many delegated leaves are kept at a time, 1 to 1000000",
+		Meaning: "how many delegated leaves are kept at a time, 1 to 1000000; a quarter of them for each homeserver that you did not name",
 		how:     field(func(c *Config) *int { return &c.MaxJobs }, (*judge).maxJobs, strconv.Itoa),
 	},
 	{

@@ -122,7 +122,7 @@ func TestDelegationIsKept(t *testing.T) {
 			t.Fatalf("%s: %d %s, %d jobs", path, w.Code, w.Body, len(d.keeper.jobs))
 		}
 		job := d.keeper.jobs[0]
-		if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits != d.Delegation.Limits {
+		if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits.PerUser != d.Delegation.Limits.PerUser || d.keeper.limits.All != d.Delegation.Limits.All {
 			t.Errorf("%s: %+v within %+v", path, job, d.keeper.limits)
 		}
 		if path == routeDelegate {

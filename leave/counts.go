@@ -9,6 +9,8 @@ import (
 type Counts struct {
 	All    int
 	OfUser int // of the user who was asked about
+	// OfServer is how many the users of the user's homeserver have together.
+	OfServer int
 	// ByState has every one of States, also those that no job is in.
 	ByState map[State]int
 	// Load is the restarts a second that the jobs of the user's homeserver

@@ -46,14 +46,14 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 
 // needed is what a delegation adds to the jobs there are.
 type needed struct {
-	all, ofUser      int
-	load, loadOfUser float64 // to the homeserver's
+	all, ofUser, ofServer int
+	load, loadOfUser      float64 // to the homeserver's
 }
 
 // needs is what job adds, in place of old unless it is new. What replaces its
 // like adds nothing, but a shorter delay has to be restarted more often.
 func needs(job, old leave.Job, isNew bool) needed {
-	n := needed{all: 1, ofUser: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
+	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {
 		return n
 	}
@@ -63,6 +63,7 @@ func needs(job, old leave.Job, isNew bool) needed {
 		n.loadOfUser -= leave.Load(old.Delay)
 	}
 	if old.User.Server() == job.User.Server() {
+		n.ofServer = 0
 		n.load -= leave.Load(old.Delay)
 	}
 	return n
@@ -70,15 +71,18 @@ func needs(job, old leave.Job, isNew bool) needed {
 
 // admit reports whether there is room for job, which needs n.
 func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
-	if n.all == 0 && n.ofUser == 0 && n.load <= 0 && n.loadOfUser <= 0 {
+	if n.all == 0 && n.ofUser == 0 && n.ofServer == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil
 	}
+	share := limits.Share(job.User.Server())
 	there, err := k.Store.Count(ctx, job.User)
 	switch {
 	case err != nil:
 		return err
 	case n.ofUser > 0 && there.OfUser >= limits.PerUser:
 		return &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: limits.PerUser}
+	case n.ofServer > 0 && share < limits.All && there.OfServer >= share:
+		return &leave.LimitError{Limit: "share", Setting: "LIVEKIT_MAX_JOBS, a quarter of which is for each homeserver that you do not name,", Most: share}
 	case n.all > 0 && there.All >= limits.All:
 		return &leave.LimitError{Limit: "all", Setting: "LIVEKIT_MAX_JOBS", Most: limits.All}
 	case n.load > 0 && !k.Budget.Carries(job.User.Server(), there.Load+n.load, k.now()),

@@ -219,3 +219,33 @@ func TestASecondInAll(t *testing.T) {
 		})
 	}
 }
+
+// A homeserver that nobody named has a quarter of all jobs, however many users
+// it makes up; it leaves the rest to others, of which the named have no share.
+func TestShareOfAHomeserver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, _ := accepting(t)
+		limits := leave.Limits{PerUser: 100, All: 8, Named: func(s matrix.ServerName) bool { return s.String() == "example.org" }}
+		stranger := func(n int) leave.Job {
+			return owned(t, another(t, n, long), fmt.Sprintf("@user%d:stranger.example", n))
+		}
+		w.wantLimit("", stranger(0), limits)
+		w.wantLimit("", stranger(1), limits)
+		w.wantLimit("share", stranger(2), limits)
+		w.wantLimit("share", owned(t, another(t, 3, long), "@user0:stranger.example"), limits)
+		w.wantLimit("", stranger(1), limits) // the same once more
+		w.wantLimit("", owned(t, another(t, 4, long), "@user:other.example"), limits)
+		for n := range 5 {
+			w.wantLimit("", another(t, 10+n, long), limits)
+		}
+		w.wantLimit("all", another(t, 20, long), limits)
+		w.wantLimit("share", stranger(5), limits)
+
+		taken := owned(t, another(t, 10, long), "@user9:stranger.example")
+		taken.AcceptedAt = taken.AcceptedAt.Add(time.Second)
+		taken.DelayID = delayID(t, "taken")
+		w.wantLimit("share", taken, limits)
+		limits.Named = nil
+		w.wantLimit("", taken, limits)
+	})
+}

@@ -39,7 +39,7 @@ func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	if math.Abs(got.LoadOfUser-want.LoadOfUser) > 1e-9*float64(len(jobs)) {
 		t.Errorf("Count(%s): a load of the user's of %.12f, want %.12f", user, got.LoadOfUser, want.LoadOfUser)
 	}
-	if got.All != want.All || got.OfUser != want.OfUser || !maps.Equal(got.ByState, want.ByState) {
+	if got.All != want.All || got.OfUser != want.OfUser || got.OfServer != want.OfServer || !maps.Equal(got.ByState, want.ByState) {
 		t.Errorf("Count(%s) = %+v, want %+v", user, got, want)
 	}
 }
@@ -56,6 +56,7 @@ func recount(user matrix.UserID, jobs []leave.Job) leave.Counts {
 			c.LoadOfUser += leave.Load(job.Delay)
 		}
 		if job.User.Server() == user.Server() {
+			c.OfServer++
 			c.Load += leave.Load(job.Delay)
 		}
 	}

@@ -21,7 +21,7 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 		c.OfUser, c.LoadOfUser = u.jobs, u.weight.Load()
 	}
 	if h := s.servers[id.Server()]; h != nil {
-		c.Load = h.weight.Load()
+		c.OfServer, c.Load = h.jobs, h.weight.Load()
 	}
 	return c, nil
 }
@@ -32,6 +32,7 @@ func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * leave.WeightOf(e.delay)
 	e.owner.jobs += by
 	e.owner.weight += weight
+	e.owner.server.jobs += by
 	e.owner.server.weight += weight
 	if s.states[e.state] += by; s.states[e.state] == 0 {
 		delete(s.states, e.state)

@@ -124,6 +124,7 @@ type user struct {
 // server is a homeserver with at least one user.
 type server struct {
 	users  int
+	jobs   int          // of all of these
 	weight leave.Weight // of all their jobs
 }
 

@@ -12,7 +12,7 @@
 //	P{leave}:rooms    sorted set: when each room was last looked into
 //	P{leave}:index    sorted set: the jobs in the order of their rooms
 //	P{leave}:present  hash: room → jobs whose participant is there
-//	P{leave}:counts   hash: user or state → jobs, homeserver → what they weigh
+//	P{leave}:counts   hash: user, homeserver or state → jobs and what they weigh
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //	P{leave}:accounts hash: room and identity → what the job is counted for
 //

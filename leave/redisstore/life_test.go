@@ -84,7 +84,7 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 		t.Errorf("a load of the user's of %g, want %g", got.LoadOfUser, got.Load)
 	}
 	got.Load, got.LoadOfUser = 0, 0
-	if want := (leave.Counts{All: n, OfUser: n, ByState: map[leave.State]int{
+	if want := (leave.Counts{All: n, OfUser: n, OfServer: n, ByState: map[leave.State]int{
 		leave.Waiting: n, leave.Connected: 0, leave.Leaving: 0, leave.Sending: 0, leave.Cancelling: 0,
 	}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("counted %+v, want %+v", got, want)

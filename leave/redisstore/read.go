@@ -110,7 +110,7 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 		numbers = append(numbers, n)
 	}
 	states := leave.States()
-	if len(numbers) != len(states)+4 {
+	if len(numbers) != len(states)+5 {
 		return leave.Counts{}, errAnswer
 	}
 	c := leave.Counts{All: int(numbers[0]), ByState: map[leave.State]int{}}
@@ -118,7 +118,8 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 		c.ByState[state] = int(numbers[1+i])
 	}
 	mine := numbers[1+len(states):]
-	c.OfUser, c.Load, c.LoadOfUser = int(mine[0]), leave.Weight(mine[1]).Load(), leave.Weight(mine[2]).Load()
+	c.OfUser, c.OfServer = int(mine[0]), int(mine[1])
+	c.Load, c.LoadOfUser = leave.Weight(mine[2]).Load(), leave.Weight(mine[3]).Load()
 	return c, nil
 }
 

@@ -130,14 +130,15 @@ func account(job leave.Job) string {
 }
 
 // counters are the fields in which the script counts what is asked about user:
-// the jobs of each state, the user's, and the weights of its homeserver's and of
-// its own.
+// the jobs of each state, the user's and its homeserver's, and the weights of its
+// homeserver's and of its own.
 func counters(user matrix.UserID) []any {
 	var fields []any
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))
 	}
-	return append(fields, user.String(), ":"+user.Server().String(), "+"+user.String())
+	server := ":" + user.Server().String()
+	return append(fields, user.String(), "#"+server, server, "+"+user.String())
 }
 
 func millis(t time.Time) int64 {

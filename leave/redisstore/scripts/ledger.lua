@@ -33,7 +33,10 @@ local function tally(sums, account, by)
   if user then
     local server = string.match(user, ':.*$') or ':'
     sums.occupied = sums.occupied + occupies * by
-    for field, n in pairs({[user] = by, ['=' .. state] = by, [server] = weight * by, ['+' .. user] = weight * by}) do
+    sums.servers[server] = true
+    for field, n in pairs({
+      [user] = by, ['=' .. state] = by, ['#' .. server] = by, [server] = weight * by, ['+' .. user] = weight * by,
+    }) do
       sums.counts[field] = (sums.counts[field] or 0) + n
     end
   end
@@ -52,11 +55,18 @@ local function enter(field, room, account)
   else
     redis.call('HSET', ACCOUNTS, field, account)
   end
-  local sums = {occupied = 0, counts = {}}
+  local sums = {occupied = 0, counts = {}, servers = {}}
   tally(sums, before, -1)
   tally(sums, account, 1)
   count(PRESENT, room, sums.occupied)
   for name, by in pairs(sums.counts) do
     count(COUNTS, name, by)
+  end
+  -- A replica of a version that did not count the jobs of homeservers may have
+  -- removed some: where nothing weighs, nothing is left.
+  for server in pairs(sums.servers) do
+    if not redis.call('HGET', COUNTS, server) then
+      redis.call('HDEL', COUNTS, '#' .. server)
+    end
   end
 end
