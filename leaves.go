@@ -83,7 +83,10 @@ func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
 		if err != nil {
 			return err
 		}
-		l.about = func(about *handler.StoreStatus) { about.SetAside = s.Status().SetAside }
+		l.about = func(about *handler.StoreStatus) {
+			now := s.Status()
+			about.SetAside, about.Repairs, about.Repaired = now.SetAside, now.Repairs, now.Why
+		}
 		l.guard(ctx, s)
 	case config.StoreRedis:
 		s, err := redisstore.Open(ctx, redisstore.Options{

@@ -46,6 +46,10 @@ type StoreStatus struct {
 	Unmerged int        `json:"unmerged"` // changes that only memory knows
 	// SetAside is how many records this process has found that were no jobs.
 	SetAside int `json:"set_aside"`
+	// Repairs is how often others have deleted, moved or changed the file, so
+	// that it was written anew; Repaired is what they had done last.
+	Repairs  int    `json:"repairs"`
+	Repaired string `json:"repaired,omitempty"`
 }
 
 // LogStatus says how the log does.

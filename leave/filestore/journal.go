@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/internal/clock"
@@ -22,6 +23,7 @@ const (
 
 // journal is the file of a store. One goroutine uses it.
 type journal struct {
+	locks *locks
 	disk  disk
 	path  string
 	jobs  *memory
@@ -39,6 +41,9 @@ type journal struct {
 	failed  time.Time
 
 	setAside int // records that were left out at the start
+
+	mu      sync.Mutex
+	repairs repairs
 }
 
 // output is a file that lines are written to.
@@ -72,6 +77,9 @@ func (j *journal) write(keys []leave.Key) error {
 		if rest = rest[len(some):]; len(rest) == 0 {
 			break
 		}
+	}
+	if why := j.lost(); why != "" {
+		return j.repair(why)
 	}
 	if j.next != nil || j.out.size > 2*j.needed+j.spare {
 		j.compact()
@@ -135,7 +143,10 @@ func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
 		return j.failure
 	}
-	err := j.begin()
+	err := j.clear()
+	if err == nil {
+		err = j.begin()
+	}
 	for err == nil && j.next != nil {
 		err = j.advance()
 	}
@@ -187,9 +198,15 @@ func (j *journal) takeOver() error {
 	if err := j.next.Sync(); err != nil {
 		return err
 	}
-	if err := j.disk.rename(j.successor(), j.path); err != nil {
+	data, err := lockedFile(j.successor())
+	if err != nil {
 		return err
 	}
+	if err := j.disk.rename(j.successor(), j.path); err != nil {
+		data.Close()
+		return err
+	}
+	j.locks.replaceData(data)
 	old := j.out
 	j.out, j.needed, j.next = j.next, j.next.size, nil
 	if old != nil {

@@ -45,11 +45,6 @@ func load(path string, jobs *memory) (finding, error) {
 		return finding{}, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return finding{}, err
-	} else if !info.Mode().IsRegular() {
-		return finding{}, fmt.Errorf("%s is not a file", path)
-	}
 	return read(f, jobs), nil
 }
 

@@ -9,17 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/leave/memstore"
-)
-
-const (
-	// lockTime is how long another process may take to give the file up, as
-	// one does that is being replaced by this.
-	lockTime  = 15 * time.Second
-	lockPause = 100 * time.Millisecond
 )
 
 // Open opens the store in the file at path, or begins it; the directory must
@@ -32,7 +23,8 @@ const (
 // one begun with what could be read of it. When the disk does not take the new
 // file either, that is reported too, and every write tells of it until it
 // does. Errors are those that only somebody else can help against: no access,
-// no directory, or another process that does not give the file up for 15 s.
+// no directory, what is no file, or another process that does not give it up for
+// 15 s.
 func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
 	return open(ctx, path, clk, log, osDisk{}, spare)
 }
@@ -42,33 +34,16 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{disk: d, path: path, jobs: memstore.New(), clock: clk, log: log, spare: spare}
+	j := &journal{locks: lock, disk: d, path: path, jobs: memstore.New(), clock: clk, log: log, spare: spare}
 	if err := j.open(); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, lock.close())
 	}
 	s := &Store{
-		memory: j.jobs, journal: j, lock: lock,
+		memory: j.jobs, journal: j,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	go s.write()
 	return s, nil
-}
-
-// acquire has no other process open the file.
-func acquire(ctx context.Context, path string) (*flock.Flock, error) {
-	lock := flock.New(path + ".lock")
-	waiting, cancel := context.WithTimeout(ctx, lockTime)
-	defer cancel()
-	_, err := lock.TryLockContext(waiting, lockPause)
-	switch {
-	case err == nil:
-		return lock, nil
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("waiting for the leave file %s: %w", path, ctx.Err())
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the leave file %s is in use by another process and was not given up for %v: end that process or give this one a file of its own", path, lockTime)
-	}
-	return nil, fmt.Errorf("the leave file %s cannot be locked: %w", path, err)
 }
 
 // open reads the file and makes it, or a new one, ready to be written.
@@ -129,6 +104,7 @@ func (j *journal) keepAside(found finding) error {
 	if err := j.disk.rename(j.path, aside); err != nil {
 		return fmt.Errorf("the leave file is damaged (%w) and cannot be moved out of the way: %w", found.damage, err)
 	}
+	j.locks.replaceData(nil)
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
 		j.log.Warn("leave file: the new name may not last", "path", aside, "err", err)
 	}

@@ -5,7 +5,16 @@ type Status struct {
 	// SetAside is how many records of the file were no jobs, when it was read.
 	// The file that they are in is kept under another name.
 	SetAside int
+	// Repairs is how often others have deleted, moved or changed the file, so
+	// that it was written anew; Why is what they had done last.
+	Repairs int
+	Why     string
 }
 
 // Status returns what has become of the file.
-func (s *Store) Status() Status { return Status{SetAside: s.journal.setAside} }
+func (s *Store) Status() Status {
+	j := s.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return Status{j.setAside, j.repairs.n, j.repairs.why}
+}

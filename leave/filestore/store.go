@@ -41,8 +41,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/gofrs/flock"
+	"time"
 
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/memstore"
@@ -55,7 +54,6 @@ import (
 type Store struct {
 	*memory
 	journal *journal // of the goroutine that runs write
-	lock    *flock.Flock
 
 	mu      sync.Mutex
 	group   *group        // the writes that wait for the disk, nil for none
@@ -132,7 +130,7 @@ func (s *Store) Close() error {
 	close(s.wake)
 	s.mu.Unlock()
 	<-s.stopped
-	return errors.Join(s.journal.close(), s.lock.Close())
+	return errors.Join(s.journal.close(), s.journal.locks.close())
 }
 
 // Commit waits until the disk has the jobs of keys as they are now; without
@@ -172,7 +170,18 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 // now: of several writes to one job the disk needs the last.
 func (s *Store) write() {
 	defer close(s.stopped)
-	for range s.wake {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			s.journal.look()
+			continue
+		case _, open := <-s.wake:
+			if !open {
+				return
+			}
+		}
 		s.mu.Lock()
 		g := s.group
 		s.group = nil

@@ -1,0 +1,164 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	// lockTime is how long another process may take to give the file up, as
+	// one does that is being replaced by this.
+	lockTime  = 15 * time.Second
+	lockPause = 100 * time.Millisecond
+)
+
+// locks keep other processes away: one on path.lock, which stays while the file
+// is written anew, and one on the file itself, which lasts also when somebody
+// deletes path.lock.
+type locks struct {
+	path string
+	name *flock.Flock // on path.lock
+	data *os.File     // the file that has the path, with a lock; nil for none
+}
+
+var errTaken = errors.New("another process has it")
+
+// acquire has no other process open the file.
+func acquire(ctx context.Context, path string) (*locks, error) {
+	for _, name := range []string{path, path + ".lock"} {
+		if err := mustBeFile(name); err != nil {
+			return nil, err
+		}
+	}
+	l := &locks{path: path, name: flock.New(path + ".lock")}
+	waiting, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	for {
+		err := l.take()
+		if err == nil {
+			return l, nil
+		}
+		if !errors.Is(err, errTaken) {
+			return nil, errors.Join(fmt.Errorf("the leave file %s cannot be locked: %w", path, err), l.close())
+		}
+		if sleep(waiting, lockPause) {
+			continue
+		}
+		if err := l.close(); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("waiting for the leave file %s: %w", path, ctx.Err())
+		}
+		return nil, fmt.Errorf("the leave file %s is in use by another process and was not given up for %v: end that process or give this one a file of its own", path, lockTime)
+	}
+}
+
+// mustBeFile refuses what is no file: to open a pipe may last for ever.
+func mustBeFile(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("the leave file cannot be read: %w", err)
+	case info.Mode().IsRegular():
+		return nil
+	}
+	kind := "a device"
+	switch info.Mode().Type() {
+	case fs.ModeDir:
+		kind = "a directory"
+	case fs.ModeNamedPipe:
+		kind = "a named pipe (FIFO)"
+	case fs.ModeSocket:
+		kind = "a socket"
+	}
+	return fmt.Errorf("the leave file cannot be %s: it is %s; name a regular file, or one that is not there yet, in LIVEKIT_STORE", name, kind)
+}
+
+// take takes both locks, unless another process has one: errTaken.
+func (l *locks) take() error {
+	if err := l.takeName(); err != nil {
+		return err
+	}
+	return l.takeData()
+}
+
+// takeName locks the file that is path.lock now.
+func (l *locks) takeName() error {
+	if l.hasName() {
+		return nil
+	}
+	if err := l.name.Close(); err != nil { // of one that was deleted
+		return err
+	}
+	l.name = flock.New(l.path + ".lock")
+	switch locked, err := l.name.TryLock(); {
+	case err != nil:
+		return err
+	case !locked || !l.hasName():
+		return errTaken
+	}
+	return nil
+}
+
+// hasName reports whether path.lock is there, and locked by us.
+func (l *locks) hasName() bool {
+	return l.name.Locked() && isAt(l.name, l.path+".lock")
+}
+
+// takeData locks the file that has the path now, if there is one.
+func (l *locks) takeData() error {
+	if l.data != nil && isAt(l.data, l.path) {
+		return nil
+	}
+	f, err := lockedFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		l.replaceData(f)
+	}
+	return err
+}
+
+func (l *locks) replaceData(f *os.File) {
+	if l.data != nil {
+		l.data.Close()
+	}
+	l.data = f
+}
+
+func (l *locks) close() error {
+	l.replaceData(nil)
+	return l.name.Close()
+}
+
+// isAt reports whether f, which is open, is the file with that name.
+func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
+	at, err := os.Stat(name)
+	if err != nil {
+		return false
+	}
+	is, err := f.Stat()
+	return err == nil && os.SameFile(at, is)
+}
+
+// sleep waits and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,90 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// lookEvery is how often a file is looked at that nobody writes to: others may
+// delete it, move it or cut it off.
+const lookEvery = 5 * time.Second
+
+// repairs is how often the file was written anew because it was lost, and why
+// last.
+type repairs struct {
+	n   int
+	why string
+}
+
+// lost says what others have done to the file, "" for nothing.
+func (j *journal) lost() string {
+	at, err := os.Stat(j.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "it was deleted or moved"
+	case err != nil:
+		return fmt.Sprintf("it cannot be looked at (%v)", err)
+	case j.locks.data == nil || !isAt(j.locks.data, j.path):
+		return "something else is in its place"
+	case at.Size() != j.out.size:
+		return fmt.Sprintf("it has %d bytes instead of %d", at.Size(), j.out.size)
+	}
+	return ""
+}
+
+// look looks at a file that nobody writes to, and tries again to write one that
+// could not be written.
+func (j *journal) look() {
+	if j.out == nil {
+		_ = j.renew() // which remembers its failure
+		return
+	}
+	if err := j.locks.takeName(); err != nil {
+		j.log.Error("leave file: its lock file is another process'", "path", j.path, "err", err)
+	}
+	if why := j.lost(); why != "" {
+		_ = j.repair(why) // which remembers its failure
+	}
+}
+
+// repair writes a lost file anew, with all that is known.
+func (j *journal) repair(why string) error {
+	j.log.Error("leave file: it is written anew with all leaves, for others have changed it", "path", j.path, "why", why)
+	j.mu.Lock()
+	j.repairs = repairs{j.repairs.n + 1, why}
+	j.mu.Unlock()
+	j.out.Close()
+	j.out = nil
+	j.dropNext()
+	return j.renew()
+}
+
+// clear sees to it that the path is ours to write to. What others have put there
+// is kept under another name, unless it is the file of another process.
+func (j *journal) clear() error {
+	if err := j.locks.takeName(); err != nil {
+		return fmt.Errorf("its lock file: %w", err)
+	}
+	if j.locks.data != nil && isAt(j.locks.data, j.path) {
+		return nil
+	}
+	info, err := os.Lstat(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.Mode().IsRegular() {
+		var f *os.File
+		if f, err = lockedFile(j.path); err == nil {
+			defer f.Close()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	aside := j.path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
+	j.log.Warn("leave file: what is in its place is kept under another name", "path", j.path, "kept_as", aside)
+	return j.disk.rename(j.path, aside)
+}

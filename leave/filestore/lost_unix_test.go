@@ -1,0 +1,153 @@
+//go:build unix
+
+package filestore
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/clock"
+)
+
+// losses are what others do to a file.
+var losses = map[string]func(t *testing.T, path string) error{
+	"deleted":   func(_ *testing.T, path string) error { return os.Remove(path) },
+	"moved":     func(_ *testing.T, path string) error { return os.Rename(path, path+".old") },
+	"truncated": func(_ *testing.T, path string) error { return os.Truncate(path, 0) },
+	"cut short": func(_ *testing.T, path string) error { return os.Truncate(path, 30) },
+	"longer":    func(_ *testing.T, path string) error { return os.Truncate(path, 1<<20) },
+	"replaced": func(_ *testing.T, path string) error {
+		if err := os.WriteFile(path+".copy", []byte("old things"), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(path+".copy", path)
+	},
+	"a directory": func(_ *testing.T, path string) error {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		return os.Mkdir(path, 0o700)
+	},
+	"a pipe": func(_ *testing.T, path string) error {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		return syscall.Mkfifo(path, 0o600)
+	},
+	"deleted with its lock": func(_ *testing.T, path string) error {
+		if err := os.Remove(path + ".lock"); err != nil {
+			return err
+		}
+		return os.Remove(path)
+	},
+}
+
+// TestLost: a file that others change while the process runs is written anew
+// with everything, at the next write or soon after.
+func TestLost(t *testing.T) {
+	for name, lose := range losses {
+		for _, writes := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPlace(t)
+					s := p.open(t, osDisk{}, spare)
+					put(t, s, 1)
+					put(t, s, 2)
+					if err := lose(t, p.path); err != nil {
+						t.Fatal(err)
+					}
+					want := []int{1, 2}
+					if writes {
+						put(t, s, 3)
+						want = append(want, 3)
+					} else {
+						time.Sleep(lookEvery + time.Millisecond)
+					}
+					if got := onDisk(t, p); len(got) != len(want) {
+						t.Errorf("jobs %d are on the disk, want %d", got, want)
+					}
+					if now := s.Status(); now.Repairs != 1 || now.Why == "" {
+						t.Errorf("the status is %+v, want one repair", now)
+					}
+					if !p.log.has("written anew") {
+						t.Errorf("the log says %q", p.log.b.String())
+					}
+					put(t, s, 4)
+					time.Sleep(time.Minute)
+					if now := s.Status(); now.Repairs != 1 {
+						t.Errorf("it was repaired %d times, want once", now.Repairs)
+					}
+					s.Close()
+					wantIDs(t, p.open(t, osDisk{}, spare), append(want, 4)...)
+				})
+			})
+		}
+	}
+}
+
+// TestNoFile: what is no file is refused at once, as the store's path and in the
+// place of its lock.
+func TestNoFile(t *testing.T) {
+	for kind, make := range map[string]func(path string) error{
+		"named pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"directory":  func(path string) error { return os.Mkdir(path, 0o700) },
+		"device":     func(path string) error { return os.Symlink(os.DevNull, path) },
+	} {
+		for _, behind := range []string{"", ".lock"} {
+			t.Run(kind+behind, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "leaves.db")
+				if err := make(path + behind); err != nil {
+					t.Fatal(err)
+				}
+				s, err := Open(t.Context(), path, clock.New(), nil)
+				if err == nil {
+					s.Close()
+					t.Fatal("it was opened")
+				}
+				for _, want := range []string{path + behind, kind, "LIVEKIT_STORE"} {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("the error %q does not say %q", err, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestLockFileIsDeleted: it does not let a second process in, and is there again
+// soon.
+func TestLockFileIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, spare := range []int64{spare, always} { // the file itself, or one that took over
+			p := newPlace(t)
+			s := p.open(t, osDisk{}, spare)
+			put(t, s, 1)
+			put(t, s, 2)
+			if err := os.Remove(p.path + ".lock"); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			second, err := Open(t.Context(), p.path, clock.New(), nil)
+			if err == nil {
+				second.Close()
+				t.Fatal("a second process was let in")
+			}
+			if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
+				t.Errorf("opened by two: %v after %v", err, took)
+			}
+			put(t, s, 3)
+			if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
+				t.Error("the second has changed the file")
+			}
+			time.Sleep(2 * lookEvery)
+			if _, err := os.Stat(p.path + ".lock"); err != nil {
+				t.Errorf("the lock file is not there again: %v", err)
+			}
+		}
+	})
+}
