@@ -104,3 +104,22 @@ func TestUnknownKey(t *testing.T) {
 		t.Errorf("answered %d %s, want 500 M_UNKNOWN", answer.Status, answer.Body)
 	}
 }
+
+// The SFU has forgotten its rooms when it is back, also those that it confirmed a
+// moment before. Whoever gets a token then is admitted with it.
+func TestTokenAfterRestart(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil, key)
+	alice := s.user(s.home, "alice")
+	if answer := alice.legacy("/sfu/get", room); answer.Status != 200 {
+		t.Fatalf("answered %d %s", answer.Status, answer.Body)
+	}
+	s.sfu.Kill()
+	if err := s.sfu.Start(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	answer := alice.legacy("/sfu/get", room)
+	if got := validate(t, s.sfu, answer.JWT); answer.Status != 200 || got.status != 200 {
+		t.Errorf("a token after the restart: %d, and the SFU says %v, want 200 and 200", answer.Status, got)
+	}
+}

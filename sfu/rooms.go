@@ -31,9 +31,9 @@ type Rooms struct {
 	creator   Creator
 	calls     singleflight.Group // by room
 	confirmed *lru.Cache[Room, confirmation]
-	// life is the number of the connection that Watch holds, disconnected while
-	// there is none, and 0 without Watch.
-	life atomic.Int64
+	// life numbers the time since the SFU was last away; it is disconnected while
+	// Watch has no connection. lives is the highest number so far.
+	life, lives atomic.Int64
 }
 
 // confirmation is what is remembered of a room that the SFU found or made.
@@ -93,6 +93,9 @@ func (r *Rooms) isConfirmed(room Room) bool {
 func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
+			r.newLife() // a proxy may hide from Watch that the SFU is away
+		}
 		return err
 	}
 	r.confirmed.Add(room, asked)
@@ -121,9 +124,9 @@ const (
 // room that is not there gives up. Call it once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
-	for life := int64(1); ctx.Err() == nil; life++ {
+	for ctx.Err() == nil {
 		began := time.Now()
-		err := holder.Hold(ctx, func() { r.life.Store(life) })
+		err := holder.Hold(ctx, func() { r.life.Store(r.lives.Add(1)) })
 		r.life.Store(disconnected)
 		pause := reconnectLater
 		if err == nil && time.Since(began) > reconnectLater {
@@ -133,6 +136,13 @@ func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
+	}
+}
+
+// newLife has all rooms count as unconfirmed.
+func (r *Rooms) newLife() {
+	if life := r.life.Load(); life != disconnected {
+		r.life.CompareAndSwap(life, r.lives.Add(1))
 	}
 }
 

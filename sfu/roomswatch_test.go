@@ -119,6 +119,33 @@ func TestWatchIsPatient(t *testing.T) {
 	})
 }
 
+// A proxy keeps its own connections while the SFU behind it is away.
+func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		forgets bool
+	}{
+		"the proxy's word": {&sfu.Error{Cause: sfu.CauseStatus}, true},
+		"no answer":        {&sfu.Error{Cause: sfu.CauseTimeout}, true},
+		"the SFU's word":   {&sfu.Error{Cause: sfu.CauseStatus, Answered: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rooms, asked, _ := watching(t)
+				ensure(t, rooms, true)
+				ensure(t, rooms, false)
+				asked.fails = c.err
+				if _, err := rooms.Ensure(t.Context(), "another room"); err != c.err {
+					t.Errorf("got %v, want %v", err, c.err)
+				}
+				asked.fails = nil
+				ensure(t, rooms, c.forgets)
+				ensure(t, rooms, false)
+			})
+		})
+	}
+}
+
 // The real thing: the SFU is away for a moment and has lost its rooms.
 func TestWatchedRoomsAndARestart(t *testing.T) {
 	client, server := start(t)
