@@ -10,7 +10,6 @@ import (
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
-	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 )
 
@@ -34,12 +33,13 @@ const (
 
 // newHomeserver returns the homeserver of the registration. events is nil while
 // delegation is off.
-func newHomeserver(cfg *config.Config, strangers *outbound.Pool, events *matrix.DelayedEvents, log *slog.Logger) *homeserver {
+func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
+	cfg, log := s.cfg, s.log
 	as := cfg.AppService
 	if as == nil {
 		return nil
 	}
-	named, other := newTransports(cfg, strangers)
+	named, other := s.newTransports()
 	h := &homeserver{server: as.Server, log: log, api: &matrix.AppService{
 		Server: as.Server, Token: as.ASToken,
 		APIs: &matrix.ClientAPIs{Overrides: cfg.ClientURLs, Named: cfg.Named, NamedTransport: named, OtherTransport: other},

@@ -19,7 +19,11 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-var scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
+// scriptKey is the key of all scripts, secondKey another one.
+var (
+	scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
+	secondKey = sfu.Key{ID: "second", Secret: secret.New("a-second-secret-of-the-scripts-0123456789")}
+)
 
 // patience is how long a script waits for what must happen.
 const patience = 30 * time.Second

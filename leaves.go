@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"log/slog"
 	"os"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/metrics"
-	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
 	"matrixrtc-auth/leave/keeper"
@@ -24,7 +22,6 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/standby"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
 
 // leaves is the part of the service that keeps delegated leaves.
@@ -56,7 +53,8 @@ const (
 // openLeaves opens the store and puts a keeper before it; nil if delegation is
 // off. It takes some seconds at most, or the 15 s that another process may take
 // to give up the file.
-func openLeaves(ctx context.Context, cfg *config.Config, strangers *outbound.Pool, log *slog.Logger, counters *metrics.Metrics) (*leaves, error) {
+func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
+	cfg := s.cfg
 	if !cfg.Delegation {
 		return nil, nil
 	}
@@ -65,21 +63,21 @@ func openLeaves(ctx context.Context, cfg *config.Config, strangers *outbound.Poo
 		kind:   cfg.Store.Kind,
 		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs, Named: cfg.Named},
 		named:  cfg.FullAccess,
-		events: newDelayedEvents(cfg, strangers, log),
-		log:    log,
+		events: s.newDelayedEvents(),
+		log:    s.log,
 	}
-	if err := l.openStore(ctx, cfg); err != nil {
+	if err := l.openStore(ctx, s); err != nil {
 		return nil, err
 	}
-	l.keeper = l.newKeeper(cfg, counters)
-	l.watch(counters)
+	l.keeper = l.newKeeper(s)
+	l.watch(s.counters)
 	return l, nil
 }
 
-func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
-	switch cfg.Store.Kind {
+func (l *leaves) openStore(ctx context.Context, common *shared) error {
+	switch where := common.cfg.Store; where.Kind {
 	case config.StoreFile:
-		s, err := filestore.Open(ctx, cfg.Store.Path, l.clock, l.log)
+		s, err := filestore.Open(ctx, where.Path, l.clock, l.log)
 		if err != nil {
 			return err
 		}
@@ -90,8 +88,8 @@ func (l *leaves) openStore(ctx context.Context, cfg *config.Config) error {
 		l.guard(ctx, s)
 	case config.StoreRedis:
 		s, err := redisstore.Open(ctx, redisstore.Options{
-			URL: cfg.Store.RedisURL, Password: cfg.Store.RedisPassword, Prefix: cfg.Store.RedisPrefix,
-			TLS: &tls.Config{RootCAs: cfg.RootCAs}, Log: l.log, Clock: l.clock,
+			URL: where.RedisURL, Password: common.credentials.redisPassword, Prefix: where.RedisPrefix,
+			Roots: common.credentials.roots, Log: l.log, Clock: l.clock,
 		})
 		if err != nil {
 			return err
@@ -110,11 +108,12 @@ func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.store = l.standby
 }
 
-func (l *leaves) newKeeper(cfg *config.Config, counters *metrics.Metrics) *keeper.Keeper {
+func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
+	cfg, counters := s.cfg, s.counters
 	return &keeper.Keeper{
 		Store:  counted{l.store, counters},
 		Clock:  l.clock,
-		SFU:    newSFUClient(cfg, counters),
+		SFU:    s.newSFUClient(),
 		Events: l.events,
 		Holder: holder(),
 		Grace: leave.Grace{
@@ -155,17 +154,17 @@ func holder() string {
 // newDelayedEvents manages events by the same rules, but over connections of
 // its own: what waits for a slow homeserver here holds up no token. What
 // strangers' handshakes may leave in memory is bounded together.
-func newDelayedEvents(cfg *config.Config, strangers *outbound.Pool, log *slog.Logger) *matrix.DelayedEvents {
-	named, other := newTransports(cfg, strangers)
+func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
+	named, other := s.newTransports()
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{
-			Overrides:      cfg.ClientURLs,
-			Named:          cfg.Named,
+			Overrides:      s.cfg.ClientURLs,
+			Named:          s.cfg.Named,
 			NamedTransport: named,
 			OtherTransport: other,
 		},
 		Refused: func(server matrix.ServerName) {
-			log.Warn("leave: the homeserver manages delayed events only with an access token, which this service does not have; "+
+			s.log.Warn("leave: the homeserver manages delayed events only with an access token, which this service does not have; "+
 				"leaves of its users are not taken over", "server", server.String())
 		},
 	}
@@ -322,11 +321,4 @@ func (l *leaves) watch(counters *metrics.Metrics) {
 		now := l.keeper.Budget.Status(l.clock.Now())
 		return map[string]float64{"rate": now.Rate, "tokens": now.Tokens, "lowered": float64(now.Lowered)}
 	}})
-}
-
-// newSFUClient returns a client with connections of its own.
-func newSFUClient(cfg *config.Config, counters *metrics.Metrics) *sfu.Client {
-	client := sfu.NewClient(cfg.APIURL, cfg.Keys[0], sfu.NewHTTPClient(cfg.RootCAs))
-	client.Observe = func(_ string, took time.Duration, _ error) { counters.SFUAnswered(took) }
-	return client
 }

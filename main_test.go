@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -72,5 +73,8 @@ func setUp(env *testscript.Env) error {
 	} {
 		env.Setenv(name, value)
 	}
-	return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), l.ca.PEM(), 0o600)
+	return errors.Join(
+		os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), l.ca.PEM(), 0o600),
+		os.WriteFile(filepath.Join(env.WorkDir, "other-ca.pem"), matrixtest.NewCA().PEM(), 0o600),
+	)
 }

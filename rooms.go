@@ -4,15 +4,13 @@ import (
 	"context"
 	"sync"
 
-	"matrixrtc-auth/config"
-	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/sfu"
 )
 
 // startRooms returns what makes rooms on the SFU. It watches the SFU until end is
 // called.
-func startRooms(cfg *config.Config, counters *metrics.Metrics) (rooms *sfu.Rooms, end func()) {
-	client := newSFUClient(cfg, counters)
+func (s *shared) startRooms() (rooms *sfu.Rooms, end func()) {
+	client := s.newSFUClient()
 	rooms = sfu.NewRooms(client)
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup

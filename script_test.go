@@ -185,7 +185,11 @@ func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	parsed, err := auth.ParseAPIToken(text)
 	ts.Check(err)
-	_, _, err = parsed.Verify(scriptKey.Secret.Reveal())
+	key := scriptKey
+	if parsed.APIKey() == secondKey.ID {
+		key = secondKey
+	}
+	_, _, err = parsed.Verify(key.Secret.Reveal())
 	ts.Check(err)
 	ts.Setenv("JWT", text)
 	fmt.Fprintln(ts.Stdout(), claims(ts, text))

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"matrixrtc-auth/config"
@@ -27,6 +30,10 @@ const (
 // far as that can be done within a second.
 func serve(ctx context.Context, stderr io.Writer) int {
 	tuneMemory()
+	signal.Ignore(syscall.SIGPIPE) // of a log that nobody reads any more
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
 	defer queue.Close() // an error is that stderr takes nothing: nobody can be told
@@ -45,7 +52,8 @@ func serve(ctx context.Context, stderr io.Writer) int {
 		freeCertificates()
 	}
 	log.Info("starting", "version", buildVersion(), "config", cfg)
-	if err := serveConfig(ctx, cfg, log, queue.Status); err != nil {
+	s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), strangers: newStrangers(), log: log, logStatus: queue.Status}
+	if err := s.serve(ctx, hangups); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -62,58 +70,65 @@ func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 }
 
-// serveConfig listens, serves, and ends in order when ctx does.
-func serveConfig(ctx context.Context, cfg config.Config, log *slog.Logger, logStatus func() logqueue.Status) error {
-	counters, stopMetrics, err := serveMetrics(cfg.Metrics, log)
+// serve listens, serves, and ends in order when ctx does. At every hangup it
+// reads the files of the credentials anew.
+func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
+	stopMetrics, err := s.serveMetrics()
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
-	counters.WatchLog(func() uint64 { return logStatus().Dropped })
-	strangers := newStrangers()
-	kept, err := openLeaves(ctx, &cfg, strangers, log, counters)
+	kept, err := s.openLeaves(ctx)
 	if err != nil {
 		return err
 	}
 	defer kept.close()
-	listener, err := listen(cfg.Listen)
+	listener, err := listen(s.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	log.Info("listening", "address", addressOf(listener))
+	s.log.Info("listening", "address", addressOf(listener))
 
-	rooms, endRooms := startRooms(&cfg, counters)
+	rooms, endRooms := s.startRooms()
 	defer endRooms()
-	hs := newHomeserver(&cfg, strangers, kept.delayedEvents(), log)
-	h := newHandler(&cfg, log, counters, parts{strangers, kept, hs, rooms, logStatus})
-	server := newServer(h.Routes(), log)
+	hs := s.newHomeserver(kept.delayedEvents())
+	h := s.newHandler(parts{kept, hs, rooms})
+	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
 	server.BaseContext = func(net.Listener) context.Context { return base }
 	endKeeping := kept.start()
 	defer endKeeping()
+	go s.credentials.renewAt(hangups, s.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limitConnections(listener, maxConnections, closeIdle(server))) }()
-
 	defer hs.start()()
+	if err := s.drain(ctx, h, failed); err != nil {
+		return err
+	}
+	var ending sync.WaitGroup
+	ending.Go(endKeeping)
+	finish(server, cut, s.log)
+	ending.Wait()
+	return nil
+}
 
+// drain waits for the end of ctx, and then sends clients away for as long as the
+// configuration says. An error is that of the server, which has failed.
+func (s *shared) drain(ctx context.Context, h *handler.Handler, failed <-chan error) error {
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	log.Info("shutting down", "delay", cfg.ShutdownDelay.String())
+	s.log.Info("shutting down", "delay", s.cfg.ShutdownDelay.String())
 	h.Drain()
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(cfg.ShutdownDelay):
+	case <-time.After(s.cfg.ShutdownDelay):
+		return nil
 	}
-	var ending sync.WaitGroup
-	ending.Go(endKeeping)
-	finish(server, cut, log)
-	ending.Wait()
-	return nil
 }
 
 // finish lets the requests under way end, within closeTime.
@@ -128,23 +143,24 @@ func finish(server *http.Server, cut context.CancelCauseFunc, log *slog.Logger) 
 	}
 }
 
-// serveMetrics serves metrics at bind until stop is called. Without a bind
-// there are none, and nobody counts.
-func serveMetrics(bind config.Bind, log *slog.Logger) (counters *metrics.Metrics, stop func(), err error) {
-	if bind == (config.Bind{}) {
-		return nil, func() {}, nil
+// serveMetrics serves metrics until stop is called. Where the configuration has
+// no address for them there are none, and nobody counts.
+func (s *shared) serveMetrics() (stop func(), err error) {
+	if s.cfg.Metrics == (config.Bind{}) {
+		return func() {}, nil
 	}
-	listener, err := listen(bind)
+	listener, err := listen(s.cfg.Metrics)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	log.Info("serving metrics", "address", addressOf(listener))
-	counters = metrics.New(buildVersion())
-	server := newServer(counters.Handler(), log)
+	s.log.Info("serving metrics", "address", addressOf(listener))
+	s.counters = metrics.New(buildVersion())
+	s.counters.WatchLog(func() uint64 { return s.logStatus().Dropped })
+	server := newServer(s.counters.Handler(), s.log)
 	go func() {
 		if err := server.Serve(limitConnections(listener, maxScrapers, closeIdle(server))); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics ended", "error", err)
+			s.log.Error("metrics ended", "error", err)
 		}
 	}()
-	return counters, func() { _ = server.Close() }, nil
+	return func() { _ = server.Close() }, nil
 }

@@ -171,11 +171,11 @@ func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 
 // signal NAME
 //
-// sends SIGTERM, SIGINT or SIGKILL to the service.
+// sends SIGTERM, SIGINT, SIGHUP or SIGKILL to the service.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGKILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGKILL": syscall.SIGKILL}
 	if neg || len(args) != 1 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal SIGTERM|SIGINT|SIGKILL")
+		ts.Fatalf("usage: signal SIGTERM|SIGINT|SIGHUP|SIGKILL")
 	}
 	ts.Check(labOf(ts).service.cmd.Process.Signal(signals[args[0]]))
 }

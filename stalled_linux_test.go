@@ -14,8 +14,7 @@ import (
 )
 
 // startUnread starts the program with a pipe of 64 kB as its standard error,
-// which nobody reads, and returns the end to read. It listens on a Unix socket,
-// so that its address needs no log.
+// which nobody reads, and returns the end to read.
 func startUnread(t *testing.T, overrides string) (*service, *os.File) {
 	t.Helper()
 	log, stderr, err := os.Pipe()
@@ -23,25 +22,29 @@ func startUnread(t *testing.T, overrides string) (*service, *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	program, err := exec.LookPath("matrixrtc-auth")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startOnSocket(t, overrides, stderr, "matrixrtc-auth")
+	stderr.Close()
+	return s, log
+}
+
+// startOnSocket starts a command that becomes the program. It listens on a Unix
+// socket, so that its address is known without its log.
+func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *service {
+	t.Helper()
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
-	s := &service{cmd: exec.Command(program), address: address, exited: make(chan struct{})}
+	s := &service{cmd: exec.Command(command[0], command[1:]...), address: address, exited: make(chan struct{})}
 	s.cmd.Stderr = stderr
-	s.cmd.Env = append(environment(overrides), "LIVEKIT_JWT_BIND="+address)
+	s.cmd.Env = append(environment(overrides), "LIVEKIT_JWT_BIND="+address, "PATH="+os.Getenv("PATH"))
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stderr.Close()
 	go func() {
 		_ = s.cmd.Wait()
 		close(s.exited)
 	}()
 	t.Cleanup(s.kill)
 	awaitSocket(t, address)
-	return s, log
+	return s
 }
 
 func awaitSocket(t *testing.T, address string) {
@@ -74,6 +77,13 @@ func TestStalledLogReader(t *testing.T) {
 	if health.err != nil || !strings.Contains(health.body, `"status":"degraded"`) || !strings.Contains(health.body, `"the log cannot be written: lines are lost"`) {
 		t.Errorf("GET /healthz while nobody reads the log: %s, error %v; want degraded with the reason", health.body, health.err)
 	}
+	wantObedient(t, s)
+	wantWholeLines(t, log)
+}
+
+// wantObedient has SIGTERM end s.
+func wantObedient(t *testing.T, s *service) {
+	t.Helper()
 	start := time.Now()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -86,7 +96,32 @@ func TestStalledLogReader(t *testing.T) {
 	if took := time.Since(start); !s.cmd.ProcessState.Success() || took > 5*time.Second {
 		t.Errorf("SIGTERM: %s after %v, want exit code 0 within 5 s", s.cmd.ProcessState, took)
 	}
-	wantWholeLines(t, log)
+}
+
+// TestLogReaderGone: the reader of the log has ended, or there never was one.
+func TestLogReaderGone(t *testing.T) {
+	overrides := "example.org=http://" + refusingHomeserver(t)
+	for name, start := range map[string]func() *service{
+		"ended": func() *service {
+			s, log := startUnread(t, overrides)
+			log.Close()
+			return s
+		},
+		"standard error is closed": func() *service {
+			return startOnSocket(t, overrides, nil, "sh", "-c", "exec matrixrtc-auth 2>&-")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start()
+			for range 2 { // the first lines find out
+				flood(t, s.address, 1, 200)
+				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantObedient(t, s)
+		})
+	}
 }
 
 // TestLogReaderReturns: what waited is written in order, and a line says how

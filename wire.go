@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"log/slog"
+	"time"
 
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
@@ -14,35 +15,42 @@ import (
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
 	"matrixrtc-auth/sfu"
-	"matrixrtc-auth/token"
 )
 
-// parts are what a handler is put together from, besides the configuration.
+// shared is what the parts of the service have in common.
+type shared struct {
+	cfg         *config.Config
+	credentials *credentials
+	strangers   *outbound.Pool // bounds the connections to servers that nobody named
+	log         *slog.Logger
+	logStatus   func() logqueue.Status
+	counters    *metrics.Metrics // nil counts nothing
+}
+
+// parts are what a handler is put together from, besides what all share.
 type parts struct {
-	strangers  *outbound.Pool
 	leaves     *leaves     // nil while delegation is off
 	homeserver *homeserver // nil while the service is registered nowhere
 	rooms      *sfu.Rooms
-	logStatus  func() logqueue.Status
 }
 
-// newHandler puts the packages together as cfg says.
-func newHandler(cfg *config.Config, log *slog.Logger, counters *metrics.Metrics, p parts) *handler.Handler {
-	verifier := newVerifier(cfg, p.strangers, counters)
+// newHandler puts the packages together as the configuration says.
+func (s *shared) newHandler(p parts) *handler.Handler {
+	cfg, verifier := s.cfg, s.newVerifier()
 	h := &handler.Handler{
-		Access:      newAuthorizer(cfg, counters, verifier, p),
+		Access:      s.newAuthorizer(verifier, p),
 		URL:         cfg.LivekitURL,
 		AppService:  p.homeserver.endpoints(cfg),
 		Homeservers: verifier.Uses,
-		Webhooks:    sfu.Webhooks{Keys: cfg.Keys},
+		Webhooks:    sfu.Webhooks{Keys: s.credentials.keys},
 
 		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
-		Log:     log,
-		Metrics: counters,
+		Log:     s.log,
+		Metrics: s.counters,
 		Version: buildVersion(),
 	}
-	h.Health = func() handler.Health { return withLog(p.leaves.health(), p.logStatus()) }
-	h.LogStatus = func() handler.LogStatus { return statusOfLog(p.logStatus()) }
+	h.Health = func() handler.Health { return withLog(p.leaves.health(), s.logStatus()) }
+	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }
 	if l := p.leaves; l != nil {
 		h.Leaves = l.status
 		h.Observers = append(h.Observers, l.keeper)
@@ -67,11 +75,12 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 }
 
 // newAuthorizer decides what callers get.
-func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, verifier *matrix.Verifier, p parts) *access.Authorizer {
+func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Authorizer {
+	cfg := s.cfg
 	a := &access.Authorizer{
 		Verifier: verifier,
 		Rooms:    p.rooms,
-		Minter:   token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
+		Minter:   s.credentials,
 
 		FullAccess:           cfg.FullAccess.Contains,
 		CanPublish:           cfg.RemoteCanPublish.Contains,
@@ -79,7 +88,7 @@ func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, verifier *matr
 		Named:                cfg.Named,
 
 		Delegation: p.leaves.delegation(),
-		Metrics:    counters,
+		Metrics:    s.counters,
 	}
 	if hs := p.homeserver; hs != nil {
 		a.Membership, a.Remote = membership.NewLookup(hs.api), hs.api
@@ -93,19 +102,19 @@ func newAuthorizer(cfg *config.Config, counters *metrics.Metrics, verifier *matr
 }
 
 // newVerifier asks homeservers.
-func newVerifier(cfg *config.Config, strangers *outbound.Pool, counters *metrics.Metrics) *matrix.Verifier {
-	named, other := newTransports(cfg, strangers)
+func (s *shared) newVerifier() *matrix.Verifier {
+	named, other := s.newTransports()
 	v := &matrix.Verifier{
 		Resolver: &matrix.Resolver{
-			Overrides:      cfg.FederationURLs,
-			Named:          cfg.Named,
+			Overrides:      s.cfg.FederationURLs,
+			Named:          s.cfg.Named,
 			NamedTransport: named,
 			OtherTransport: other,
 		},
-		Timeout: cfg.OpenIDTimeout,
-		Observe: counters.HomeserverAnswered,
+		Timeout: s.cfg.OpenIDTimeout,
+		Observe: s.counters.HomeserverAnswered,
 	}
-	if cfg.RateLimit != (config.RateLimit{}) {
+	if s.cfg.RateLimit != (config.RateLimit{}) {
 		v.Trials = matrix.NewTrialLimiter()
 	}
 	return v
@@ -134,20 +143,31 @@ func newStrangers() *outbound.Pool {
 // newTransports returns the ways to homeservers. Those that the operator named
 // may be anywhere, and their TLS sessions are resumed; all others must have
 // public addresses, and share no connection with the named.
-func newTransports(cfg *config.Config, strangers *outbound.Pool) (named, other *outbound.Transport) {
-	named = newTransport(cfg, &outbound.Dialer{})
+func (s *shared) newTransports() (named, other *outbound.Transport) {
+	named = s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
-	other = newTransport(cfg, &outbound.Dialer{Permit: outbound.PublicOnly(cfg.AllowedNetworks)})
-	other.Pool = strangers
+	other = s.newTransport(&outbound.Dialer{Permit: outbound.PublicOnly(s.cfg.AllowedNetworks)})
+	other.Pool = s.strangers
 	return named, other
 }
 
-func newTransport(cfg *config.Config, dialer *outbound.Dialer) *outbound.Transport {
-	return &outbound.Transport{
-		Dial: dialer.DialContext,
+func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
+	t := &outbound.Transport{
+		Dial:  dialer.DialContext,
+		Roots: s.credentials.roots,
 		TLS: &tls.Config{
-			RootCAs:            cfg.RootCAs,
-			InsecureSkipVerify: cfg.InsecureSkipVerifyTLS, // the operator knows what they are doing
+			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // the operator knows what they are doing
 		},
 	}
+	s.credentials.distrust = append(s.credentials.distrust, t.CloseIdleConnections)
+	return t
+}
+
+// newSFUClient returns a client with connections of its own.
+func (s *shared) newSFUClient() *sfu.Client {
+	connections := sfu.NewHTTPClient(s.credentials.roots)
+	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
+	client := sfu.NewClient(s.cfg.APIURL, s.credentials.keys, connections)
+	client.Observe = func(_ string, took time.Duration, _ error) { s.counters.SFUAnswered(took) }
+	return client
 }

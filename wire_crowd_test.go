@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,6 @@ import (
 	"testing"
 
 	"matrixrtc-auth/config"
-	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
@@ -60,7 +58,7 @@ func TestManyNamesAtOneAddress(t *testing.T) {
 func newCrowdedHandler(t *testing.T) http.Handler {
 	t.Helper()
 	ca := matrixtest.NewCA()
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/matrix/server" {
 			fmt.Fprintf(w, `{"m.server":"%s:8448"}`, r.Host)
 			return
@@ -68,10 +66,10 @@ func newCrowdedHandler(t *testing.T) http.Handler {
 		host, _, _ := strings.Cut(r.Host, ":")
 		fmt.Fprintf(w, `{"sub":"@alice:%s"}`, host)
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate("*.test")}}
-	s.StartTLS()
-	t.Cleanup(s.Close)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate("*.test")}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
 
 	cfg := &config.Config{
 		Keys:            []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
@@ -80,13 +78,13 @@ func newCrowdedHandler(t *testing.T) http.Handler {
 		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		RateLimit:       config.RateLimit{PerMinute: 60, Burst: 60},
 	}
-	h := newHandler(cfg, slog.New(slog.DiscardHandler), nil, parts{strangers: newStrangers(), logStatus: func() logqueue.Status { return logqueue.Status{} }})
+	h := share(cfg).newHandler(parts{})
 	verifier := h.Access.Verifier.(*matrix.Verifier)
 	verifier.Resolver.DNS = matrixtest.NewNetwork().Resolver()
 	other := verifier.Resolver.OtherTransport
 	dial := other.Dial
 	other.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dial(ctx, network, s.Listener.Addr().String())
+		return dial(ctx, network, server.Listener.Addr().String())
 	}
 	t.Cleanup(other.CloseIdleConnections)
 	return h.Routes()

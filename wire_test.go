@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,16 +15,21 @@ import (
 	"testing"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
 )
 
 // TestStrangersLeaveNothing: what 1,000 servers with large certificates have
 // sent is gone with their connections. Only named servers' sessions are kept.
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
-	cfg := &config.Config{RootCAs: ca.Pool(), AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	named, other := newTransports(cfg, newStrangers())
+	named, other := share(&config.Config{
+		Keys:            []sfu.Key{scriptKey},
+		RootCAs:         ca.Pool(),
+		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}).newTransports()
 	for name, c := range map[string]struct {
 		tr      *outbound.Transport
 		resumes bool
@@ -55,6 +61,14 @@ func TestStrangersLeaveNothing(t *testing.T) {
 				t.Errorf("sessions are resumed: %v, want %v", got, c.resumes)
 			}
 		})
+	}
+}
+
+// share returns what the parts of a service have in common that logs nothing.
+func share(cfg *config.Config) *shared {
+	return &shared{
+		cfg: cfg, credentials: newCredentials(cfg), strangers: newStrangers(), log: slog.New(slog.DiscardHandler),
+		logStatus: func() logqueue.Status { return logqueue.Status{} },
 	}
 }
 

@@ -37,7 +37,7 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("livekit_url", c.LivekitURL),
 		slog.String("api_url", address(c.APIURL)),
-		slog.String("keys", showKeys(c.Keys)),
+		slog.String("keys", KeyNames(c.Keys)),
 		slog.String("full_access", c.FullAccess.String()),
 		slog.String("remote_can_publish", c.RemoteCanPublish.String()),
 		slog.String("token_ttl", short(c.TokenTTL)),
@@ -78,7 +78,8 @@ func (l ServerList) String() string {
 
 func asItIs(text string) string { return text }
 
-func showKeys(keys []sfu.Key) string {
+// KeyNames lists the API keys for a log, without their secrets.
+func KeyNames(keys []sfu.Key) string {
 	return join(keys, func(k sfu.Key) string { return showKeyID(k.ID) })
 }
 

@@ -40,7 +40,7 @@ var table = []Variable{
 	{
 		Name: "LIVEKIT_KEY", Group: GroupKeys,
 		Meaning: "API key of the SFU",
-		how:     field(func(c *Config) *[]sfu.Key { return &c.Keys }, (*judge).keys, showKeys),
+		how:     field(func(c *Config) *[]sfu.Key { return &c.Keys }, (*judge).keys, KeyNames),
 	},
 	{
 		Name: "LIVEKIT_SECRET", Group: GroupKeys, Secret: true,

@@ -40,12 +40,12 @@ func (s *stack) newService() http.Handler {
 	h := &handler.Handler{
 		Access: &access.Authorizer{
 			Verifier: verifier,
-			Rooms:    sfu.NewRooms(sfu.NewClient(api, key, &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
+			Rooms:    sfu.NewRooms(sfu.NewClient(api, sfu.Always(key), &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
 			Minter:   token.NewMinter(key, time.Hour), FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
 			Delegation: &access.Delegation{Everyone: true},
 		},
 		Homeservers: verifier.Uses,
-		URL:         "wss://" + sfuHost, Webhooks: sfu.Webhooks{Keys: []sfu.Key{key}},
+		URL:         "wss://" + sfuHost, Webhooks: sfu.Webhooks{Keys: sfu.Always(key)},
 		Proxies: handler.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, Header: s.env["LIVEKIT_CLIENT_ADDRESS"]},
 		Log:     slog.New(slog.DiscardHandler), Version: version,
 		Leaves: func(context.Context) handler.LeaveStatus {

@@ -40,7 +40,7 @@ func TestStatusOfHomeservers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig()
-			r.Webhooks.Keys, r.Homeservers = []sfu.Key{testKey}, c.uses
+			r.Webhooks.Keys, r.Homeservers = sfu.Always(testKey), c.uses
 			w := r.serve("GET", "/_status", "", "Authorization", "Bearer "+sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute))
 			var doc struct {
 				Homeservers json.RawMessage `json:"homeservers"`

@@ -24,7 +24,7 @@ func (d *delegating) hear(event *livekit.WebhookEvent, flaws ...sfutest.Flaw) *h
 	if d.mux == nil {
 		d.Routes()
 	}
-	d.Webhooks.Keys = []sfu.Key{testKey}
+	d.Webhooks.Keys = sfu.Always(testKey)
 	req := sfutest.New(testKey).NewWebhook("http://service.example/sfu_webhook", event, flaws...)
 	req.RemoteAddr = "127.0.0.1:1234"
 	w := httptest.NewRecorder()
@@ -186,7 +186,7 @@ func TestStatus(t *testing.T) {
 // TestStatusIsNobodyElses: it looks like a route that is not there.
 func TestStatusIsNobodyElses(t *testing.T) {
 	d := newDelegating(t)
-	d.Webhooks.Keys = []sfu.Key{testKey}
+	d.Webhooks.Keys = sfu.Always(testKey)
 	nowhere := d.serve("GET", "/nowhere", "")
 	good := sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
 	other := testKey

@@ -38,18 +38,18 @@ type Client struct {
 
 	rooms livekit.RoomService
 	line  line
-	key   Key
+	keys  Keys
 	url   string // for messages: without a password
 }
 
 // NewClient returns a client for the API below api, an http or https URL
-// whose path is kept as a prefix. Calls are signed with key and go through
-// client, usually one of [NewHTTPClient]; redirects are never followed.
-func NewClient(api *url.URL, key Key, client *http.Client) *Client {
+// whose path is kept as a prefix. Calls are signed with the first of keys and go
+// through client, usually one of [NewHTTPClient]; redirects are never followed.
+func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
 		rooms: livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
 		line:  newLine(api, client),
-		key:   key,
+		keys:  keys,
 		url:   api.Redacted(),
 	}
 }
@@ -116,7 +116,8 @@ func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do
 }
 
 func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
-	token, err := auth.NewAccessToken(c.key.ID, c.key.Secret.Reveal()).SetValidFor(tokenTTL).SetVideoGrant(grant).ToJWT()
+	key := c.keys()[0]
+	token, err := auth.NewAccessToken(key.ID, key.Secret.Reveal()).SetValidFor(tokenTTL).SetVideoGrant(grant).ToJWT()
 	if err != nil {
 		return &Error{Op: op, Cause: CauseUnauthorized, Err: fmt.Errorf("cannot sign with the API key: %w", err)}
 	}

@@ -1,6 +1,7 @@
 package sfu_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -73,7 +74,7 @@ func TestPathPrefix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sfu.NewClient(api, key, httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
+		if err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
 			t.Errorf("prefix %q: %v", prefix, err)
 		}
 		server.Close()
@@ -90,12 +91,40 @@ func TestPrivateCA(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	trusting := sfu.NewHTTPClient(roots)
+	trusted := x509.NewCertPool()
+	trusting := sfu.NewHTTPClient(func() *x509.CertPool { return trusted })
 	defer trusting.CloseIdleConnections()
-	if err := sfu.NewClient(api, key, trusting).Ping(t.Context()); err != nil {
+	client := sfu.NewClient(api, sfu.Always(key), trusting)
+	watch := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return client.Watch(ctx)
+	}
+	wantCause(t, client.Ping(t.Context()), sfu.CauseTLS)
+	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
+		t.Errorf("Watch: %v, want the cause %s", e, sfu.CauseTLS)
+	}
+	trusted = roots // as when the file of certificates was read anew
+	if err := client.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	wantCause(t, sfu.NewClient(api, key, httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
+	if err := watch(); err != nil {
+		t.Error(err)
+	}
+	wantCause(t, sfu.NewClient(api, sfu.Always(key), httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
+}
+
+// TestKeysChange: each call is signed with the key that is the first then.
+func TestKeysChange(t *testing.T) {
+	server := sfutest.NewServer(key)
+	t.Cleanup(server.Close)
+	keys := []sfu.Key{{ID: "former", Secret: key.Secret}, key}
+	client := sfu.NewClient(server.APIURL(), func() []sfu.Key { return keys }, httpClient(t))
+	wantCause(t, client.Ping(t.Context()), sfu.CauseUnauthorized)
+	keys = keys[1:]
+	if err := client.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestConnectionIsReused(t *testing.T) {
@@ -263,7 +292,7 @@ func TestPlainHTTPClient(t *testing.T) {
 	defer server.Close()
 	before := http.DefaultTransport
 	plain := &http.Client{}
-	if err := sfu.NewClient(server.APIURL(), key, plain).Ping(t.Context()); err != nil {
+	if err := sfu.NewClient(server.APIURL(), sfu.Always(key), plain).Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if http.DefaultTransport != before || plain.Transport != nil || plain.CheckRedirect != nil {

@@ -83,7 +83,7 @@ func TestUnauthorized(t *testing.T) {
 		"no secret":    {sfu.Key{ID: key.ID}, "API key"},
 	} {
 		_, server := start(t)
-		err := sfu.NewClient(server.APIURL(), c.key, httpClient(t)).CreateRoom(t.Context(), "room")
+		err := sfu.NewClient(server.APIURL(), sfu.Always(c.key), httpClient(t)).CreateRoom(t.Context(), "room")
 		wantCause(t, err, sfu.CauseUnauthorized)
 		if !strings.Contains(fmt.Sprint(err), c.text) {
 			t.Errorf("%s: got %v, want %q in it", name, err, c.text)
@@ -200,17 +200,17 @@ func TestConnections(t *testing.T) {
 	closed.Close()
 	api := func(scheme, host string) *url.URL { return &url.URL{Scheme: scheme, Host: host} }
 
-	refused := sfu.NewClient(api("http", closed.Addr().String()), key, httpClient(t))
+	refused := sfu.NewClient(api("http", closed.Addr().String()), sfu.Always(key), httpClient(t))
 	wantCause(t, refused.CreateRoom(t.Context(), "room"), sfu.CauseConnect)
 
 	_, server := start(t)
-	noTLS := sfu.NewClient(api("https", server.APIURL().Host), key, httpClient(t))
+	noTLS := sfu.NewClient(api("https", server.APIURL().Host), sfu.Always(key), httpClient(t))
 	wantCause(t, noTLS.CreateRoom(t.Context(), "room"), sfu.CauseTLS)
 
 	unknown := dialing(t, func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "sfu.example.org", IsNotFound: true}}
 	})
-	noName := sfu.NewClient(api("http", "sfu.example.org"), key, unknown)
+	noName := sfu.NewClient(api("http", "sfu.example.org"), sfu.Always(key), unknown)
 	wantCause(t, noName.CreateRoom(t.Context(), "room"), sfu.CauseDNS)
 }
 
@@ -219,7 +219,7 @@ func TestPasswordInURL(t *testing.T) {
 	server.FailAlways(sfutest.Status(502))
 	api := server.APIURL()
 	api.User = url.UserPassword("user", "hunter2")
-	err := sfu.NewClient(api, key, httpClient(t)).CreateRoom(t.Context(), "room")
+	err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room")
 	wantCause(t, err, sfu.CauseStatus)
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the error shows the password: %v", err)

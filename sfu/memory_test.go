@@ -55,7 +55,7 @@ func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 		client.CloseIdleConnections()
 		server.Close()
 	})
-	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, key, client), network
+	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, sfu.Always(key), client), network
 }
 
 // dialing returns the client of NewHTTPClient with another way to connect.
@@ -72,7 +72,7 @@ func start(t *testing.T) (*sfu.Client, *sfutest.Server) {
 	t.Helper()
 	server := sfutest.NewServer(key)
 	t.Cleanup(server.Close)
-	return sfu.NewClient(server.APIURL(), key, httpClient(t)), server
+	return sfu.NewClient(server.APIURL(), sfu.Always(key), httpClient(t)), server
 }
 
 func httpClient(t *testing.T) *http.Client {

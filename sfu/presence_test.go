@@ -203,7 +203,7 @@ func BenchmarkSession(b *testing.B) {
 	defer server.Close()
 	http := sfu.NewHTTPClient(nil)
 	defer http.CloseIdleConnections()
-	client := sfu.NewClient(server.APIURL(), key, http)
+	client := sfu.NewClient(server.APIURL(), sfu.Always(key), http)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := client.Session(b.Context(), "room", identity); err != nil {
@@ -215,7 +215,7 @@ func BenchmarkSession(b *testing.B) {
 func TestRoomSince(t *testing.T) {
 	fake := sfutest.NewServer(key)
 	defer fake.Close()
-	client := sfu.NewClient(fake.APIURL(), key, sfu.NewHTTPClient(nil))
+	client := sfu.NewClient(fake.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil))
 	if since, err := client.RoomSince(t.Context(), "room"); err != nil || !since.IsZero() {
 		t.Errorf("a room that is not there was made at %v, %v", since, err)
 	}

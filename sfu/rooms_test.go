@@ -266,7 +266,7 @@ func BenchmarkCreateRoom(b *testing.B) {
 	defer server.Close()
 	http := sfu.NewHTTPClient(nil)
 	defer http.CloseIdleConnections()
-	client := sfu.NewClient(server.APIURL(), key, http)
+	client := sfu.NewClient(server.APIURL(), sfu.Always(key), http)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := client.CreateRoom(b.Context(), "room"); err != nil {

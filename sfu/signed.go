@@ -56,7 +56,7 @@ type claims struct {
 // VerifyStatusToken returns nil for a token by which the holder of one of keys
 // asks for the state of this service: for this audience alone, and with iat and
 // exp at most 60 s apart. An error is a [*RejectedError].
-func VerifyStatusToken(keys []Key, token string) error {
+func VerifyStatusToken(keys Keys, token string) error {
 	c, err := verify(keys, token)
 	switch {
 	case err != nil:
@@ -73,14 +73,14 @@ func VerifyStatusToken(keys []Key, token string) error {
 
 // verify checks that token is a JWT signed with one of keys by HS256, and good
 // now. The error is a [*RejectedError].
-func verify(keys []Key, token string) (*claims, error) {
+func verify(keys Keys, token string) (*claims, error) {
 	var c claims
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithLeeway(leeway),
 		jwt.WithExpirationRequired(),
 	)
-	_, err := parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return secretOf(keys, c.Issuer) })
+	_, err := parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return secretOf(keys.all(), c.Issuer) })
 	if err != nil {
 		return nil, explainToken(err, &c)
 	}

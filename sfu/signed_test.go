@@ -85,14 +85,14 @@ func TestRejected(t *testing.T) {
 // The empty secret signs for everybody.
 func TestKeyWithoutSecret(t *testing.T) {
 	careless := sfu.Key{ID: "careless"}
-	_, err := sfu.Webhooks{Keys: []sfu.Key{careless}}.Receive(sfutest.New(careless).NewWebhook(hook, leaving()))
+	_, err := sfu.Webhooks{Keys: sfu.Always(careless)}.Receive(sfutest.New(careless).NewWebhook(hook, leaving()))
 	wantRejected(t, err, sfu.RejectedKey, "")
 	_, err = sfu.Webhooks{}.Receive(webhook())
 	wantRejected(t, err, sfu.RejectedKey, "")
 }
 
 func TestAnyKeySigns(t *testing.T) {
-	for _, k := range webhooks.Keys {
+	for _, k := range webhooks.Keys() {
 		receive(t, sfutest.New(k).NewWebhook(hook, leaving()))
 	}
 }
@@ -197,7 +197,7 @@ func TestVerifyStatusToken(t *testing.T) {
 		now := time.Now().Unix()
 		for name, c := range map[string]struct{ token, cause string }{
 			"good":         {sfutest.StatusToken(key, audience, time.Minute), ""},
-			"other key":    {sfutest.StatusToken(webhooks.Keys[0], audience, time.Second), ""},
+			"other key":    {sfutest.StatusToken(webhooks.Keys()[0], audience, time.Second), ""},
 			"list":         {with(jwt.MapClaims{"aud": []string{audience}, "iat": now, "exp": now + 60}), ""},
 			"two aud":      {with(jwt.MapClaims{"aud": []string{audience, "x"}, "iat": now, "exp": now + 60}), sfu.RejectedAudience},
 			"slow clock":   {with(jwt.MapClaims{"iat": now - 119, "exp": now - 59}), ""},

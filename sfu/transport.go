@@ -47,26 +47,54 @@ func patience(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// NewHTTPClient returns an HTTP client for the API of one SFU that trusts
-// roots (nil: the system's certificates). It keeps connections for reuse, in
-// HTTP/1.1 only, so that a connection that dies takes one call with it and not
-// all. No proxy stands between: one that containers are given for the internet
-// does not lead to an SFU beside them.
-func NewHTTPClient(roots *x509.CertPool) *http.Client {
+// connectTime bounds the way to a connection, and then the TLS handshake.
+const connectTime = 5 * time.Second
+
+// NewHTTPClient returns an HTTP client for the API of one SFU that trusts what
+// roots returns, which is asked for every connection (nil: the system's
+// certificates). It keeps connections for reuse, in HTTP/1.1 only, so that a
+// connection that dies takes one call with it and not all. No proxy stands
+// between: one that containers are given for the internet does not lead to an
+// SFU beside them.
+func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	return &http.Client{Transport: &http.Transport{
+	dialer := net.Dialer{Timeout: connectTime}
+	t := &http.Transport{
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots},
-		TLSHandshakeTimeout:    5 * time.Second,
+		TLSHandshakeTimeout:    connectTime,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    16,
 		MaxConnsPerHost:        64,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 16 << 10,
-	}}
+	}
+	if roots != nil {
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialTLS(ctx, t.DialContext, address, &tls.Config{RootCAs: roots()})
+		}
+	}
+	return &http.Client{Transport: t}
 }
+
+// dialTLS connects to address by dial, and secures that as config says.
+func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Config) (net.Conn, error) {
+	conn, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	config.ServerName, _, _ = net.SplitHostPort(address)
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // guarded returns a copy of client that reads at most maxAnswer of an answer
 // and does not wait for a dead connection. The generated client adds that no

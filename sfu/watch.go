@@ -11,29 +11,42 @@ import (
 
 // line is how to hold a connection to the SFU without asking anything.
 type line struct {
-	address, name string
-	secure        bool
-	dial          func(ctx context.Context, network, address string) (net.Conn, error)
-	tls           *tls.Config
+	address string
+	dial    dialFunc
 }
 
 // newLine goes where client would go for api.
 func newLine(api *url.URL, client *http.Client) line {
-	l := line{name: api.Hostname(), secure: api.Scheme == "https", dial: new(net.Dialer).DialContext, tls: &tls.Config{}}
-	port := api.Port()
+	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {
-		port = map[bool]string{true: "443", false: "80"}[l.secure]
+		port = map[bool]string{true: "443", false: "80"}[secure]
 	}
-	l.address = net.JoinHostPort(l.name, port)
-	if t, ok := client.Transport.(*http.Transport); ok {
-		if t.DialContext != nil {
-			l.dial = t.DialContext
-		}
-		if t.TLSClientConfig != nil {
-			l.tls = t.TLSClientConfig
-		}
+	l := line{net.JoinHostPort(api.Hostname(), port), new(net.Dialer).DialContext}
+	t, ok := client.Transport.(*http.Transport)
+	if !ok {
+		t = &http.Transport{}
+	}
+	if t.DialContext != nil {
+		l.dial = t.DialContext
+	}
+	switch {
+	case secure && t.DialTLSContext != nil:
+		l.dial = t.DialTLSContext
+	case secure:
+		l.dial = securing(l.dial, t.TLSClientConfig)
 	}
 	return l
+}
+
+// securing returns a way to connect by dial that secures connections as config
+// says, which may be nil.
+func securing(dial dialFunc, config *tls.Config) dialFunc {
+	if config == nil {
+		config = &tls.Config{}
+	}
+	return func(ctx context.Context, _, address string) (net.Conn, error) {
+		return dialTLS(ctx, dial, address, config.Clone())
+	}
 }
 
 // lineTime bounds the beginning of a connection.
@@ -62,16 +75,5 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 func (l line) open(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, lineTime)
 	defer cancel()
-	conn, err := l.dial(ctx, "tcp", l.address)
-	if err != nil || !l.secure {
-		return conn, err
-	}
-	config := l.tls.Clone()
-	config.ServerName = l.name
-	secured := tls.Client(conn, config)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return secured, nil
+	return l.dial(ctx, "tcp", l.address)
 }

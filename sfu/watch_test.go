@@ -21,7 +21,7 @@ func watched(t *testing.T, start func(*httptest.Server)) (*sfu.Client, *httptest
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sfu.NewClient(api, key, server.Client()), server
+	return sfu.NewClient(api, sfu.Always(key), server.Client()), server
 }
 
 func TestWatchEndsWithTheSFU(t *testing.T) {

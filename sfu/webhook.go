@@ -16,8 +16,8 @@ const maxWebhook = 1 << 20
 // Webhooks receives LiveKit's webhooks. It may be used by several goroutines at
 // once.
 type Webhooks struct {
-	// Keys are the API keys of which the SFU may use any.
-	Keys []Key
+	// Keys are the API keys of which the SFU may use any; nil for none.
+	Keys Keys
 }
 
 // Receive returns what a webhook reports once it is proved to be the SFU's. Its

@@ -21,7 +21,7 @@ import (
 
 const hook = "http://service.example.org/sfu_webhook"
 
-var webhooks = sfu.Webhooks{Keys: []sfu.Key{{ID: "older", Secret: secret.New("older-secret")}, key}}
+var webhooks = sfu.Webhooks{Keys: sfu.Always(sfu.Key{ID: "older", Secret: secret.New("older-secret")}, key)}
 
 // leaving is the report of somebody who left.
 func leaving() *livekit.WebhookEvent {
@@ -83,7 +83,7 @@ func TestReceiveFromFake(t *testing.T) {
 		got = append(got, receive(t, r))
 	}))
 	defer service.Close()
-	client := sfu.NewClient(server.APIURL(), key, httpClient(t))
+	client := sfu.NewClient(server.APIURL(), sfu.Always(key), httpClient(t))
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
 		t.Fatal(err)
 	}

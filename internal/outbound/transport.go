@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,6 +31,10 @@ type Transport struct {
 	// and NextProtos are set here, and its VerifyConnection where
 	// [Pool.MaxHandshake] is.
 	TLS *tls.Config
+	// Roots, if set, returns the certificates to trust instead of TLS.RootCAs
+	// (nil: the system's). It is asked for every handshake. When they change,
+	// [Transport.CloseIdleConnections] ends what the former ones let in.
+	Roots func() *x509.CertPool
 	// HandshakeTimeout bounds the TLS handshake, zero means 4 s.
 	HandshakeTimeout time.Duration
 	// MaxResponseBytes bounds one response as it comes over the connection,
@@ -194,6 +199,9 @@ func (t *Transport) tlsConfig(name string) *tls.Config {
 	}
 	config.ServerName = strings.Trim(name, "[]")
 	config.NextProtos = []string{"http/1.1"}
+	if t.Roots != nil {
+		config.RootCAs = t.Roots()
+	}
 	if t.pool().MaxHandshake > 0 {
 		config.VerifyConnection = checkChain
 	}

@@ -2,6 +2,7 @@ package outbound_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -373,6 +374,30 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 	}
 	if got := resumed.Load(); got != 2 {
 		t.Errorf("%d of 2 later connections resumed the session", got)
+	}
+}
+
+// TestRootsChange: every handshake asks for the roots, and who closes the idle
+// connections ends what the former ones let in.
+func TestRootsChange(t *testing.T) {
+	s, _ := server(t, func(w http.ResponseWriter, _ *http.Request) {})
+	tr := &outbound.Transport{}
+	c := client(t, s, tr)
+	trusted := tr.TLS.RootCAs
+	var roots atomic.Pointer[x509.CertPool]
+	tr.Roots = roots.Load
+	roots.Store(trusted)
+	if _, err := get(c, s.URL); err != nil {
+		t.Fatal(err)
+	}
+	roots.Store(x509.NewCertPool())
+	tr.CloseIdleConnections()
+	if _, err := get(c, s.URL); err == nil || outbound.Cause(err) != outbound.CauseTLS {
+		t.Errorf("with roots that the server is not of: %v, want a fault of TLS", err)
+	}
+	roots.Store(trusted)
+	if _, err := get(c, s.URL); err != nil {
+		t.Errorf("with the former roots again: %v", err)
 	}
 }
 

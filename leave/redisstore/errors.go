@@ -52,7 +52,7 @@ func (s *Store) failed(err error) error {
 // clean returns err's message without the password.
 func (s *Store) clean(err error) string {
 	text := err.Error()
-	for _, secret := range s.hide {
+	for _, secret := range s.hide() {
 		text = strings.ReplaceAll(text, secret, "[redacted]")
 	}
 	return text

@@ -129,3 +129,8 @@ func flushScripts(t *testing.T, server *miniredis.Miniredis) {
 		t.Fatal(err)
 	}
 }
+
+// always returns a password that never changes.
+func always(password secret.Text) func() secret.Text {
+	return func() secret.Text { return password }
+}

@@ -142,10 +142,10 @@ func TestPassword(t *testing.T) {
 		refused bool
 	}{
 		"in the URL":   {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr())}, false},
-		"separate":     {redisstore.Options{URL: secret.New("redis://" + server.Addr()), Username: "leave", Password: secret.New("hunter2/hunter2")}, false},
-		"separate one": {redisstore.Options{URL: secret.New("redis://leave:wrong@" + server.Addr()), Password: secret.New("hunter2/hunter2")}, false},
+		"separate":     {redisstore.Options{URL: secret.New("redis://" + server.Addr()), Username: "leave", Password: always(secret.New("hunter2/hunter2"))}, false},
+		"separate one": {redisstore.Options{URL: secret.New("redis://leave:wrong@" + server.Addr()), Password: always(secret.New("hunter2/hunter2"))}, false},
 		"none":         {redisstore.Options{URL: secret.New("redis://" + server.Addr())}, true},
-		"wrong":        {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr()), Password: secret.New("hunter2")}, true},
+		"wrong":        {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr()), Password: always(secret.New("hunter2"))}, true},
 	} {
 		s, err := redisstore.Open(t.Context(), test.options)
 		if (err != nil) != test.refused {
@@ -157,6 +157,29 @@ func TestPassword(t *testing.T) {
 			t.Errorf("%s: %q tells the password, or does not tell its setting", name, err)
 		}
 	}
+}
+
+// TestPasswordChanges: the server gets another password, and then the store.
+func TestPasswordChanges(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireAuth("former")
+	password := secret.New("former")
+	var log logged
+	s := openWith(t, redisstore.Options{
+		URL: secret.New("redis://" + server.Addr()), Password: func() secret.Text { return password }, Log: log.logger(),
+	})
+	put(t, s, delegation(t, "a", time.Now()))
+	addr := server.Addr()
+	server.Close() // and all connections
+	server.RequireAuth("present")
+	if err := server.StartAddr(addr); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), delegation(t, "b", time.Now())); err == nil {
+		t.Error("the server took the former password")
+	}
+	password = secret.New("present")
+	put(t, s, delegation(t, "b", time.Now()))
 }
 
 // A server, or what stands before it, may repeat what it does not understand.
@@ -233,7 +256,13 @@ func TestTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Certificate())
 	url := secret.New("rediss://" + server.Addr())
-	put(t, openWith(t, redisstore.Options{URL: url, TLS: &tls.Config{RootCAs: roots}}), delegation(t, "a", time.Now()))
+	trusted := x509.NewCertPool()
+	renewed := openWith(t, redisstore.Options{URL: url, Roots: func() *x509.CertPool { return trusted }})
+	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
+		t.Error("an empty list of authorities let the server be")
+	}
+	trusted = roots // as when the file of certificates was read anew
+	put(t, renewed, delegation(t, "a", time.Now()))
 
 	var log logged
 	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Log: log.logger()})

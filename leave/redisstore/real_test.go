@@ -169,12 +169,12 @@ func TestRefused(t *testing.T) {
 	server := redistest.Start(t, "--requirepass", password)
 	for name, o := range map[string]redisstore.Options{
 		"no password":       {URL: secret.New(server.URL())},
-		"wrong password":    {URL: secret.New(server.URL()), Password: secret.New(password + "x")},
+		"wrong password":    {URL: secret.New(server.URL()), Password: always(secret.New(password + "x"))},
 		"wrong one in URL":  {URL: secret.New("redis://:" + password + "y@" + server.Addr)},
-		"missing user":      {URL: secret.New(server.URL()), Username: "nobody", Password: secret.New(password)},
-		"missing database":  {URL: secret.New(server.URL() + "/99"), Password: secret.New(password)},
-		"not a cluster":     {URL: secret.New(server.URL() + "?cluster=true"), Password: secret.New(password)},
-		"wins over the URL": {URL: secret.New("redis://:" + password + "@" + server.Addr), Password: secret.New("wrong")},
+		"missing user":      {URL: secret.New(server.URL()), Username: "nobody", Password: always(secret.New(password))},
+		"missing database":  {URL: secret.New(server.URL() + "/99"), Password: always(secret.New(password))},
+		"not a cluster":     {URL: secret.New(server.URL() + "?cluster=true"), Password: always(secret.New(password))},
+		"wins over the URL": {URL: secret.New("redis://:" + password + "@" + server.Addr), Password: always(secret.New("wrong"))},
 	} {
 		_, err := redisstore.Open(t.Context(), o)
 		if err == nil {
@@ -186,7 +186,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: the password is in %q", name, err)
 		}
 	}
-	openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "default", Password: secret.New(password)})
+	openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "default", Password: always(secret.New(password))})
 	openWith(t, redisstore.Options{URL: secret.New("redis://:" + password + "@" + server.Addr)})
 }
 
@@ -219,9 +219,9 @@ func TestLeastRights(t *testing.T) {
 		return c.Do(ctx, "acl", "setuser", "leave", "on", ">pw", "~"+t.Name()+"{leave}:*",
 			"-@all", "+@connection", "+eval", "+evalsha", "+time", "+info", "+@string", "+@hash", "+@sortedset").Err()
 	})
-	s := openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: secret.New("pw"), Prefix: t.Name()})
+	s := openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: t.Name()})
 	put(t, s, delegation(t, "a", time.Now()))
-	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: secret.New("pw"), Prefix: "other"})
+	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: "other"})
 	if err == nil {
 		t.Error("Open with keys that the user may not touch succeeded")
 	}

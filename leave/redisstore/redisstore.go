@@ -2,7 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"strings"
@@ -24,16 +24,17 @@ type Options struct {
 	// or unix:///path. "?cluster=true" says that it is a Redis Cluster, with
 	// "&addr=host:port" for every further node to ask for the others.
 	URL secret.Text
-	// Username and Password win over those in the URL.
+	// Username wins over the one in the URL, and so does what Password returns,
+	// if it is set and returns any. It is asked for every connection.
 	Username string
-	Password secret.Text
+	Password func() secret.Text
 	// Prefix begins the names of the keys, for services that share a server;
 	// empty for DefaultPrefix. It must not contain a brace.
 	Prefix string
-	// TLS, if set, is used for rediss: a private authority, a certificate of
-	// our own. The name of the server is the URL's.
-	TLS *tls.Config
-	Log *slog.Logger
+	// Roots, if set, returns the certificates to trust for rediss; it is asked
+	// for every connection. Nil trusts the system's.
+	Roots func() *x509.CertPool
+	Log   *slog.Logger
 	// Clock is the one that the times of jobs are by; nil for one of its own.
 	Clock *clock.Clock
 }
@@ -42,7 +43,7 @@ type Options struct {
 type Store struct {
 	client redis.UniversalClient
 	keys   []string
-	hide   []string // what no message may contain
+	hide   func() []string // what no message may contain
 	log    *slog.Logger
 	clock  storeClock
 	aside  aside
@@ -88,7 +89,7 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: target.client(), keys: keys(o.Prefix), hide: target.secrets(), log: o.Log, patience: patience}
+	s := &Store{client: target.client(), keys: keys(o.Prefix), hide: target.secrets, log: o.Log, patience: patience}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

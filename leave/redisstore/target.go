@@ -2,7 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
@@ -18,10 +18,11 @@ import (
 // microseconds, so that more would only wait there instead of here.
 const connections = 32
 
-// target is where to connect to.
+// target is where to connect to, and as whom.
 type target struct {
-	options *redis.Options
-	cluster []string // addresses, nil for a single server
+	options  *redis.Options
+	cluster  []string // addresses, nil for a single server
+	password func() string
 }
 
 // errURL repeats nothing of the URL: a password that is not percent-encoded
@@ -57,8 +58,8 @@ func parse(o Options, patience time.Duration) (target, error) {
 		return target{}, errors.New("redisstore: the URL of the Redis server asks for a cluster in a way that is none: " +
 			"write redis://host:6379?cluster=true&addr=host2:6379, with database 0, which is a cluster's only one")
 	}
-	t.identify(o)
 	t.bound(patience)
+	t.identify(o)
 	return t, nil
 }
 
@@ -71,18 +72,30 @@ func isAddress(addr string) bool {
 	return err == nil && n > 0
 }
 
-func (t target) identify(o Options) {
+func (t *target) identify(o Options) {
 	if o.Username != "" {
 		t.options.Username = o.Username
 	}
-	if !o.Password.IsEmpty() {
-		t.options.Password = o.Password.Reveal()
+	username, inURL := t.options.Username, t.options.Password
+	t.password = func() string {
+		if o.Password != nil && !o.Password().IsEmpty() {
+			return o.Password().Reveal()
+		}
+		return inURL
 	}
-	if given := t.options.TLSConfig; given != nil && o.TLS != nil {
-		merged := o.TLS.Clone()
-		merged.ServerName, merged.InsecureSkipVerify = given.ServerName, given.InsecureSkipVerify
-		merged.MinVersion = max(merged.MinVersion, tls.VersionTLS12)
-		t.options.TLSConfig = merged
+	t.options.CredentialsProvider = func() (string, string) { return username, t.password() }
+	if t.options.TLSConfig != nil && o.Roots != nil {
+		t.options.Dialer = dialer(*t.options, o.Roots)
+	}
+}
+
+// dialer connects as options say, and trusts what roots returns.
+func dialer(options redis.Options, roots func() *x509.CertPool) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		now := options
+		now.TLSConfig = options.TLSConfig.Clone()
+		now.TLSConfig.RootCAs = roots()
+		return redis.NewDialer(&now)(ctx, network, addr)
 	}
 }
 
@@ -108,7 +121,7 @@ func (t target) client() redis.UniversalClient {
 	}
 	o := t.options
 	return redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: t.cluster, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig, ClientName: o.ClientName,
+		Addrs: t.cluster, CredentialsProvider: o.CredentialsProvider, TLSConfig: o.TLSConfig, Dialer: o.Dialer, ClientName: o.ClientName,
 		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolTimeout: o.PoolTimeout,
 		ContextTimeoutEnabled: o.ContextTimeoutEnabled, PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns,
 		DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, Protocol: o.Protocol, DisableIdentity: o.DisableIdentity,
@@ -120,10 +133,11 @@ func (t target) client() redis.UniversalClient {
 
 // secrets returns the password as it may come back in a message.
 func (t target) secrets() []string {
-	if t.options.Password == "" {
+	password := t.password()
+	if password == "" {
 		return nil
 	}
-	return []string{t.options.Password, url.QueryEscape(t.options.Password), url.PathEscape(t.options.Password)}
+	return []string{password, url.QueryEscape(password), url.PathEscape(password)}
 }
 
 // silent drops what go-redis would print by itself: what matters comes back as

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"crypto/x509"
+	"log/slog"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// credentials are what SIGHUP reads anew from its files: the API keys, the
+// certificates to trust and the password of Redis. Whoever needs one asks when
+// it is needed, and nobody keeps one.
+type credentials struct {
+	ttl     time.Duration // of the tokens
+	current atomic.Pointer[material]
+	// distrust is called when the certificates have changed, to end
+	// connections that the former ones let in.
+	distrust []func()
+}
+
+// material is what the files said at one time. It does not change.
+type material struct {
+	keys          []sfu.Key
+	minter        *token.Minter
+	roots         *x509.CertPool
+	redisPassword secret.Text
+}
+
+func newCredentials(cfg *config.Config) *credentials {
+	c := &credentials{ttl: cfg.TokenTTL}
+	c.current.Store(&material{
+		keys: cfg.Keys, minter: token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
+		roots: cfg.RootCAs, redisPassword: cfg.Store.RedisPassword,
+	})
+	return c
+}
+
+// Mint is a [handler.Minter]'s.
+func (c *credentials) Mint(grant token.Grant, now time.Time) string {
+	return c.current.Load().minter.Mint(grant, now)
+}
+
+func (c *credentials) keys() []sfu.Key            { return c.current.Load().keys }
+func (c *credentials) roots() *x509.CertPool      { return c.current.Load().roots }
+func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
+
+// The variables that what is read anew comes from.
+var (
+	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
+	rootVariables     = []string{"LIVEKIT_CA_FILE"}
+	passwordVariables = []string{"LIVEKIT_REDIS_PASSWORD", "LIVEKIT_REDIS_PASSWORD_FROM_FILE"}
+)
+
+// renew takes over what has no fault in cfg and returns what has changed.
+func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
+	next := *c.current.Load()
+	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {
+		next.keys, next.minter = cfg.Keys, token.NewMinter(cfg.Keys[0], c.ttl)
+		changed = append(changed, "API keys")
+	}
+	newRoots := !anyOf(faults, rootVariables) && !cfg.RootCAs.Equal(next.roots)
+	if newRoots {
+		next.roots = cfg.RootCAs
+		changed = append(changed, "certificates to trust")
+	}
+	if !anyOf(faults, passwordVariables) && !cfg.Store.RedisPassword.Equal(next.redisPassword) {
+		next.redisPassword = cfg.Store.RedisPassword
+		changed = append(changed, "password of Redis")
+	}
+	c.current.Store(&next)
+	if newRoots {
+		for _, end := range c.distrust {
+			end()
+		}
+	}
+	return changed
+}
+
+func equalKeys(a, b sfu.Key) bool { return a.ID == b.ID && a.Secret.Equal(b.Secret) }
+
+func anyOf(faults []config.Fault, variables []string) bool {
+	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
+}
+
+// renewAt reads the files anew at every hangup.
+func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
+	for range hangups {
+		c.readAnew(log)
+	}
+}
+
+// readAnew reads the files, and tells the log what has changed and what has a
+// fault. The latter stays as it was.
+func (c *credentials) readAnew(log *slog.Logger) {
+	cfg, warnings, err := config.Inspect()
+	ours := slices.Concat(keyVariables, rootVariables, passwordVariables)
+	for _, warning := range warnings {
+		if slices.Contains(ours, warning.Variable) {
+			log.Warn("configuration", "warning", warning.String())
+		}
+	}
+	faults := config.Faults(err)
+	if err != nil && len(faults) == 0 {
+		log.Error("SIGHUP: nothing was read anew", "error", err)
+		return
+	}
+	for _, fault := range faults {
+		if slices.Contains(ours, fault.Variable) {
+			log.Error("SIGHUP: a file has a fault, and what it said before holds", "fault", fault)
+		}
+	}
+	changed := c.renew(&cfg, faults)
+	if cfg.RootCAs != nil {
+		freeCertificates()
+	}
+	log.Info("SIGHUP: files were read anew", "changed", changed, "keys", config.KeyNames(c.keys()))
+}
