@@ -15,12 +15,16 @@ ARG TARGETARCH
 ARG VERSION=
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags "-s -w -X main.version=${VERSION:-$(cat VERSION)}" \
-    -o /matrixrtc-auth . \
+    -o /program/matrixrtc-auth . \
+    && ln -s matrixrtc-auth /program/lk-jwt-service \
     && mkdir /data
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /matrixrtc-auth /matrixrtc-auth
+# The second name is for compose files and playbooks that were made for
+# lk-jwt-service and say "command: /lk-jwt-service". (As a directory, because
+# COPY follows a link that it is given.)
+COPY --from=build /program/ /
 # Delegated leaves are kept here; a new named volume takes the owner over. It is
 # no VOLUME: that would be an unnamed one, writable even where the root is not,
 # and gone with the container, so that nothing would say that leaves are lost.

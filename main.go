@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path"
 	"runtime/debug"
 	"syscall"
 
@@ -53,7 +54,7 @@ Commands:
 // run is the program. It returns the exit code: 0, 1 for a failure, 2 for
 // arguments that make no sense. Cancelling ctx ends serve.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
+	if args = withoutProgram(args); len(args) == 0 {
 		args = []string{"serve"}
 	}
 	switch args[0] {
@@ -82,6 +83,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return misuse(stderr, fmt.Sprintf("there is no command %q", args[0]))
 	}
 	return exitOK
+}
+
+// withoutProgram drops a first argument that names the program: what compose
+// files and playbooks for lk-jwt-service give as the command comes behind the
+// image's entry point.
+func withoutProgram(args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	switch path.Base(args[0]) {
+	case "lk-jwt-service", "matrixrtc-auth":
+		return args[1:]
+	}
+	return args
 }
 
 // isTerminal reports whether a person can answer at r.

@@ -89,7 +89,10 @@ func imageFiles(t *testing.T, image *stack.Image) {
 		}
 		return nil
 	})
-	if err != nil || !slices.Equal(files, []string{"/etc/ssl/certs/ca-certificates.crt", "/matrixrtc-auth"}) {
+	if target, linkErr := os.Readlink(filepath.Join(image.Root, "lk-jwt-service")); target != "matrixrtc-auth" {
+		t.Errorf("/lk-jwt-service leads to %q, want matrixrtc-auth: %v", target, linkErr)
+	}
+	if err != nil || !slices.Equal(files, []string{"/etc/ssl/certs/ca-certificates.crt", "/lk-jwt-service", "/matrixrtc-auth"}) {
 		t.Errorf("the image holds %v, %v", files, err)
 	}
 }

@@ -119,7 +119,7 @@ func (b *Builder) baseFiles() (string, error) {
 			return "", err
 		}
 	}
-	for _, command := range []string{"sh", "cat", "mkdir"} {
+	for _, command := range []string{"sh", "cat", "ln", "mkdir"} {
 		if err := os.Symlink("busybox", filepath.Join(root, "bin", command)); err != nil {
 			return "", err
 		}
