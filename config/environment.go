@@ -22,7 +22,8 @@ type Input struct {
 	Environment Environment
 	// Others are variables that are not in the table, but may be meant.
 	Others Environment
-	// DataWritable reports that files can be made in /data.
+	// DataWritable reports that /data is a volume, and that files can be made in
+	// it.
 	DataWritable bool
 	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
 	SystemRoots *x509.CertPool
@@ -68,7 +69,7 @@ func read() (Input, error) {
 	if err != nil {
 		return Input{}, fmt.Errorf("reading the environment: %w", err)
 	}
-	in := Input{Environment: env, Others: others(os.Environ()), DataWritable: writable(dataDir)}
+	in := Input{Environment: env, Others: others(os.Environ()), DataWritable: writable(dataDir) && mounted(dataDir)}
 	if !env["LIVEKIT_CA_FILE"].IsEmpty() {
 		// A system without certificates (or an image without the file) is no
 		// fault: then those of the file are all there is.

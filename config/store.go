@@ -53,7 +53,7 @@ func (j *judge) store(v value, delegation bool) Store {
 	if !v.isSet() {
 		s, ok = j.usualStore(url), true
 		if s.Kind == StoreMemory && delegation {
-			j.warn(v, Forgetful, "not set, and %s is not writable: delegated leaves are kept in memory, and a restart loses them; "+
+			j.warn(v, Forgetful, "not set, and %s is no volume that this user may write to: delegated leaves are kept in memory, and a restart loses them; "+
 				"mount a volume at %s that this user may write to, or set file:/path or redis (memory, if you mean it)", dataDir, dataDir)
 		}
 	}

@@ -177,7 +177,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_STORE", Group: GroupLeaves,
-		Meaning: "where delegated leaves are kept: memory, file:/path or redis; when unset, redis if LIVEKIT_REDIS_URL is set, else file:/data/leaves.db if /data is writable, else memory",
+		Meaning: "where delegated leaves are kept: memory, file:/path or redis; when unset, redis if LIVEKIT_REDIS_URL is set, else file:/data/leaves.db if /data is a volume that can be written, else memory",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.Store = j.store(v, c.Delegation) },
 			show:  func(c *Config, _ string) string { return c.Store.String() },

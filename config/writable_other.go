@@ -4,3 +4,6 @@ package config
 
 // writable: the image's directory is nowhere but on unix.
 func writable(string) bool { return false }
+
+// mounted: nor is any volume.
+func mounted(string) bool { return false }
