@@ -199,12 +199,16 @@ func TestCauses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
-		{"server.go", "maxConnections = 2048", "| connections at a time | 2048;"},
+		{"places.go", "maxConnections = 2048", "| connections at a time | 2048;"},
 		{"server.go", "headerTime = 5 * time.Second", "5 s to arrive"},
 		{"server.go", "idleTime   = 120 * time.Second", "| an idle connection | 120 s |"},
 		{"server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
+		{"internal/connlimit/head.go", "maxLines = 128", "| request headers | 16 KiB in 128 lines"},
+		{"internal/connlimit/head.go", "smallLines = 48", "headers over 4 KiB or 48 lines"},
+		{"internal/connlimit/head.go", "largeHeads = 32", "48 lines read at a time | 32;"},
+		{"internal/connlimit/connlimit.go", "minArrival = 2 * time.Second", "2 s when none is"},
 		{"handler/body.go", "maxBodyBytes   = 64 << 10", "| request body | 64 KiB |"},
-		{"handler/body.go", "largeBodies    = 64", "| bodies over 4 KiB held at a time | 64;"},
+		{"handler/body.go", "largeBodies    = 64", "| bodies over 2 KiB held at a time | 64;"},
 		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
 		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {

@@ -23,7 +23,7 @@ import (
 // say nothing. It must stay flat, and the service must answer.
 func TestFlood(t *testing.T) {
 	const warmup, requests, maxGrowth = 1_000, 100_000, 10 << 20
-	s := startBinary(t, "example.org=http://"+refusingHomeserver(t))
+	s := startBinary(t, buildBinary(t), "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, warmup)
 	before := s.memory(t)
 	flood(t, s.address, warmup, requests)
@@ -43,8 +43,9 @@ func TestFlood(t *testing.T) {
 const maxBinary = 30_000_000
 
 // buildBinary builds the program without symbols, as it is released, and looks at its size.
-func buildBinary(t *testing.T, path string) {
+func buildBinary(t *testing.T) (path string) {
 	t.Helper()
+	path = filepath.Join(t.TempDir(), "matrixrtc-auth")
 	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -55,18 +56,11 @@ func buildBinary(t *testing.T, path string) {
 	if info.Size() > maxBinary {
 		t.Errorf("the program takes %d bytes, more than %d", info.Size(), maxBinary)
 	}
+	return path
 }
 
-// startBinary builds the program and starts it.
-func startBinary(t *testing.T, overrides string) *service {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "matrixrtc-auth")
-	buildBinary(t, binary)
-	return startProgram(t, binary, overrides)
-}
-
-// startProgram starts the program, with more of an environment than it needs.
-func startProgram(t *testing.T, binary, overrides string, more ...string) *service {
+// startBinary starts a binary of the program, with more in its environment.
+func startBinary(t *testing.T, binary, overrides string, more ...string) *service {
 	t.Helper()
 	s := &service{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
@@ -75,12 +69,11 @@ func startProgram(t *testing.T, binary, overrides string, more ...string) *servi
 	}
 	defer log.Close()
 	s.cmd.Stderr = log
-	s.cmd.Env = []string{
+	s.cmd.Env = append([]string{
 		"LIVEKIT_URL=ws://127.0.0.1:9", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + overrides,
 		"LIVEKIT_JWT_BIND=127.0.0.1:0",
-	}
-	s.cmd.Env = append(s.cmd.Env, more...)
+	}, more...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +103,16 @@ func (s *service) memory(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return kilobytes << 10
+}
+
+// files is how many files the process has open.
+func (s *service) files(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
 }
 
 // flood sends the requests numbered from to to, over a few connections.

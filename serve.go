@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -15,8 +16,10 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/connlimit"
 	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 // The end of the service, after LIVEKIT_SHUTDOWN_DELAY: requests under way may
@@ -89,10 +92,15 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	}
 	s.log.Info("listening", "address", addressOf(listener))
 
+	places := placesFor(openFiles())
+	if places.clients < maxConnections {
+		s.log.Warn("fewer connections than usual: the limit of open files is low", "connections", places.clients)
+	}
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
 	h := s.newHandler(parts{kept, hs, rooms})
+	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
 	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
@@ -101,7 +109,11 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	defer endKeeping()
 	go s.credentials.renewAt(hangups, s.log)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(limitConnections(listener, maxConnections, closeIdle(server))) }()
+	bounded := connlimit.New(listener, connlimit.Options{
+		Limit: places.clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
+		Keep: h.Headers(), Answer: h.Refuse, Log: s.log,
+	})
+	go func() { failed <- bounded.Serve(server) }()
 	defer hs.start()()
 	if err := s.drain(ctx, h, failed); err != nil {
 		return err
@@ -157,8 +169,9 @@ func (s *shared) serveMetrics() (stop func(), err error) {
 	s.counters = metrics.New(buildVersion())
 	s.counters.WatchLog(func() uint64 { return s.logStatus().Dropped })
 	server := newServer(s.counters.Handler(), s.log)
+	bounded := connlimit.New(listener, connlimit.Options{Limit: placesFor(openFiles()).scrapers, ArrivalTime: bodyTime, Log: s.log})
 	go func() {
-		if err := server.Serve(limitConnections(listener, maxScrapers, closeIdle(server))); !errors.Is(err, http.ErrServerClosed) {
+		if err := bounded.Serve(server); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("metrics ended", "error", err)
 		}
 	}()

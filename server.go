@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,14 +15,11 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// What clients may take. A connection that waits costs about 20 kB, one in the
-// middle of the largest headers and a body up to 45 kB, so all of them together
-// stay below 100 MB. Whoever comes later waits in the kernel's queue; slow
-// clients make room within headerTime and bodyTime.
+// What clients may take. Silent, slow or never reading, all of them together
+// stay below 100 MB (TestCrowdMemory). Whoever comes later waits in the kernel's
+// queue; slow clients make room within headerTime and bodyTime, and sooner when
+// places are short.
 const (
-	maxConnections = 2048
-	maxScrapers    = 32
-
 	headerTime = 5 * time.Second
 	bodyTime   = 15 * time.Second // headers included
 	writeTime  = 35 * time.Second // from the end of the headers; the handler has 25 s of it
@@ -49,7 +47,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 // listen opens bind.
 func listen(bind config.Bind) (net.Listener, error) {
 	if bind.Network != "unix" {
-		return net.Listen(bind.Network, bind.Address)
+		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return smallBuffers(c) }}
+		return config.Listen(context.Background(), bind.Network, bind.Address)
 	}
 	if err := removeStale(bind.Address); err != nil {
 		return nil, err

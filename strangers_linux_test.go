@@ -27,8 +27,7 @@ const maxStrangers = 80 << 20
 // connections to them are kept.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
-	binary := filepath.Join(t.TempDir(), "matrixrtc-auth")
-	buildBinary(t, binary)
+	binary := buildBinary(t)
 	for _, c := range []struct {
 		name   string
 		spoil  func(tls.Certificate) tls.Certificate
@@ -66,7 +65,7 @@ func startForStrangers(t *testing.T, binary string, more ...string) (*service, *
 		t.Fatal(err)
 	}
 	more = append(more, "LIVEKIT_CA_FILE="+file, "LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8")
-	return startProgram(t, binary, "example.org=http://127.0.0.1:9", more...), ca
+	return startBinary(t, binary, "example.org=http://127.0.0.1:9", more...), ca
 }
 
 // strangers starts n homeservers that confirm every token, each at an address

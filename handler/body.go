@@ -17,12 +17,21 @@ import (
 // memory of a small container.
 const (
 	maxBodyBytes   = 64 << 10
-	smallBodyBytes = 4 << 10
+	smallBodyBytes = 2 << 10
 	largeBodies    = 64
 )
 
-// buffers hold a request's body and then the answer.
-var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 2048)) }}
+// buffers hold a request's body and then the answer. One has room for a small
+// body and the read that finds its end; a larger one is not kept.
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, smallBufferBytes)) }}
+
+const smallBufferBytes = smallBodyBytes + bytes.MinRead
+
+func giveBack(buf *bytes.Buffer) {
+	if buf.Cap() <= smallBufferBytes {
+		buffers.Put(buf)
+	}
+}
 
 // reply is the document of a 200 answer.
 type reply interface{ appendJSON([]byte) []byte }
@@ -32,7 +41,7 @@ type reply interface{ appendJSON([]byte) []byte }
 func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
-		defer buffers.Put(buf)
+		defer giveBack(buf)
 		buf.Reset()
 		release, err := bodies.read(w, r, buf)
 		if err != nil {
@@ -67,6 +76,7 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 	n, err := buf.ReadFrom(io.LimitReader(body, smallBodyBytes))
 	if err == nil && n == smallBodyBytes {
 		if release, err = b.acquire(r.Context()); err == nil {
+			makeRoom(buf, r.ContentLength)
 			_, err = buf.ReadFrom(body)
 		}
 	}
@@ -82,6 +92,17 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 	return release, nil
 }
 
+// makeRoom gives buf the capacity for a body of that length, which is -1 if the
+// client does not say: a buffer that grows by itself ends with up to twice that.
+func makeRoom(buf *bytes.Buffer, length int64) {
+	if length < 0 || length > maxBodyBytes {
+		return
+	}
+	larger := bytes.NewBuffer(make([]byte, 0, int(length)+bytes.MinRead))
+	larger.Write(buf.Bytes())
+	*buf = *larger
+}
+
 // limitedBody returns the body up to maxBodyBytes. It is net/http's own writer
 // that must hear of a body over the limit: then net/http ends the connection in
 // a way that lets the answer through to a client, or a proxy, that is not done
@@ -90,16 +111,22 @@ func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
-// discardTime is how long the body of a request that is refused may take.
-const discardTime = 2 * time.Second
+// How long the body of a request that is refused may take: in general, and where
+// it is refused because there are too many already.
+const (
+	discardTime = 2 * time.Second
+	promptTime  = 100 * time.Millisecond
+)
 
 // discardBody reads what a refused request brings, within limits: a client
 // that is still sending when its connection closes may never see the answer.
-func discardBody(w http.ResponseWriter, r *http.Request) {
+func discardBody(w http.ResponseWriter, r *http.Request) { discardWithin(w, r, discardTime) }
+
+func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration) {
 	if r.ContentLength == 0 {
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
 	if _, err := io.Copy(io.Discard, limitedBody(w, r)); err != nil {
 		w.Header().Set("Connection", "close")
 	}

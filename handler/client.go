@@ -1,9 +1,12 @@
 package handler
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"matrixrtc-auth/access"
 )
 
 // Proxies say who the client is. Nobody else's word about it counts.
@@ -29,6 +32,13 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// Share returns the network whose share a connection counts for. ok is false for
+// a proxy's, behind which many clients are, and for one of a Unix socket.
+func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
+	addr := peerAddr(peer.String())
+	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
 }
 
 // client returns the address that the request came from: the connection's

@@ -84,6 +84,8 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 
 func (x *exchange) level() slog.Level {
 	switch {
+	case x.cause == malformed.cause: // also where HTTP has a status over 500 for it
+		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
 	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests || x.cause == access.DelegationLimit || x.cause == causeTokenWrong:

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ import (
 
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/semaphore"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -44,6 +46,10 @@ type Handler struct {
 
 	// Proxies may say who the client is.
 	Proxies Proxies
+	// InProgress bounds the requests in progress of a client network behind the
+	// proxies. nil: no limit.
+	InProgress *semaphore.Keyed[netip.Prefix]
+
 	Log     *slog.Logger
 	Metrics *metrics.Metrics // nil counts nothing
 	// Version is what /healthz tells.
@@ -65,7 +71,7 @@ func (h *Handler) Routes() http.Handler {
 	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
 	h.mux = chi.NewRouter()
-	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.refuseWhenDraining)
+	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.shareProgress, h.refuseWhenDraining)
 	h.mux.Post("/", h.tokens(decodeSFUGet))
 	h.mux.Post("/sfu/get", h.tokens(decodeSFUGet))
 	h.mux.Post("/get_token", h.tokens(decodeGetToken))

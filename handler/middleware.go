@@ -4,8 +4,12 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/metrics"
 )
 
 // collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get: clients append
@@ -42,13 +46,11 @@ var (
 // hides the 404.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header["Access-Control-Allow-Origin"] = corsAnyOrigin
-		header["Access-Control-Allow-Headers"] = corsHeaders
-		header["Access-Control-Allow-Methods"] = corsPost
+		methods := corsPost
 		if chi.RouteContext(r.Context()).RoutePath == routeHealth {
-			header["Access-Control-Allow-Methods"] = corsGet
+			methods = corsGet
 		}
+		setCORS(w.Header(), methods)
 		if r.Method == http.MethodOptions {
 			exchangeOf(w).route, _ = h.find(r)
 			w.WriteHeader(http.StatusOK)
@@ -56,6 +58,12 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func setCORS(header http.Header, methods []string) {
+	header["Access-Control-Allow-Origin"] = corsAnyOrigin
+	header["Access-Control-Allow-Headers"] = corsHeaders
+	header["Access-Control-Allow-Methods"] = methods
 }
 
 // recoverPanic answers 500 for a fault of ours. If the answer has begun, all
@@ -77,6 +85,34 @@ func recoverPanic(next http.Handler) http.Handler {
 			}
 			fail(w, r, fault)
 		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// inProgressWait is when it is worth trying again for a client with too many
+// requests in progress.
+const inProgressWait = time.Second
+
+// shareProgress bounds the requests in progress of one client network behind
+// proxies, whose connections have no bound. A client that a proxy does not name
+// has no share. Of what is refused no more is read than has come: its client has
+// enough requests that it could finish.
+func (h *Handler) shareProgress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(w)
+		if h.InProgress == nil || !x.told {
+			next.ServeHTTP(w, r)
+			return
+		}
+		release, ok := h.InProgress.TryAcquire(access.Network(x.client))
+		if !ok {
+			h.Metrics.RateLimited(metrics.ProgressRefused)
+			x.route, _ = h.find(r)
+			discardWithin(w, r, promptTime)
+			fail(w, r, &limitError{kind: metrics.ProgressRefused, wait: inProgressWait})
+			return
+		}
+		defer release()
 		next.ServeHTTP(w, r)
 	})
 }

@@ -45,9 +45,11 @@ const (
 )
 
 var (
-	shuttingDown = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Shutting down", cause: "shutdown"}
-	canceled     = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Canceled", cause: "canceled"}
-	internal     = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
+	shuttingDown    = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Shutting down", cause: "shutdown"}
+	canceled        = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Canceled", cause: "canceled"}
+	headersTooLarge = problem{status: http.StatusRequestHeaderFieldsTooLarge, errcode: codeTooLarge, text: "The headers are too large", cause: "headers_too_large"}
+	malformed       = problem{status: http.StatusBadRequest, errcode: codeUnknown, text: "The request is malformed", cause: "malformed"}
+	internal        = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
 )
 
 // problems are those of errors that carry nothing.

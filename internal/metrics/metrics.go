@@ -22,6 +22,8 @@ const (
 	AddressRefused = "address"  // an address failed too often at servers of strangers
 	AddressSlowed  = "slowdown" // the same at a server that the operator named
 	OriginRefused  = "origin"   // another homeserver asked too often
+	// ProgressRefused: a client network behind proxies had too many requests in progress.
+	ProgressRefused = "in_progress"
 )
 
 // Metrics is one registry with all metrics of the service.
@@ -53,7 +55,7 @@ func New(version string) *Metrics {
 	m.roomsSaved = rooms.WithLabelValues("saved")
 	m.roomsFailed = rooms.WithLabelValues("failed")
 	m.verified = m.verifications.WithLabelValues("ok")
-	for _, kind := range []string{UserRefused, AddressRefused, AddressSlowed, OriginRefused} {
+	for _, kind := range []string{UserRefused, AddressRefused, AddressSlowed, OriginRefused, ProgressRefused} {
 		m.rateLimits.WithLabelValues(kind)
 	}
 

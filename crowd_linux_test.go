@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// from connects to address as a client at ip, which is one of loopback.
+func from(ctx context.Context, ip, address string) (net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	return dialer.DialContext(ctx, "tcp", address)
+}
+
+// TestOneAddress: a client that opens connections as fast as they are closed,
+// and sends slowly, keeps nobody else out: neither where clients connect
+// themselves, nor behind a proxy that passes slow bodies on.
+func TestOneAddress(t *testing.T) {
+	binary := buildBinary(t)
+	const slow = "POST /sfu/get HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+	for _, c := range []struct{ name, trusted, sent, other string }{
+		{"nothing", "none", "", ""},
+		{"half a header", "none", slow, ""},
+		{"half a body", "none", slow + "\r\n{", ""},
+		{"half a body through a proxy", "127.0.0.0/8", slow + "X-Forwarded-For: 192.0.2.1\r\n\r\n{", "X-Forwarded-For: 198.51.100.1\r\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := startBinary(t, binary, "example.org=http://127.0.0.1:9", "LIVEKIT_TRUSTED_PROXIES="+c.trusted)
+			attack(t, s.address, "127.0.0.2", c.sent)
+			var took []time.Duration
+			for i := range 20 {
+				took = append(took, timed(t, s.address, fmt.Sprintf("127.0.0.%d", 3+i%5), c.other))
+			}
+			slices.Sort(took)
+			t.Logf("others: p50 %v, longest %v", took[10], took[19])
+			if most := 3 * time.Second; took[19] > most {
+				t.Errorf("another client waits %v, want at most %v", took[19], most)
+			}
+		})
+	}
+}
+
+// attack holds as many connections from ip as are to be had until the test
+// ends, with more clients than the service takes. It returns when all of them
+// have connected once, or two seconds later: what is not accepted waits.
+func attack(t *testing.T, address, ip, sent string) {
+	t.Helper()
+	const clients = maxConnections + 200
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { stop(); wg.Wait() })
+	var held atomic.Int32
+	all := make(chan struct{})
+	for range clients {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				conn, err := from(ctx, ip, address)
+				if held.Add(1) == clients {
+					close(all)
+				}
+				if err == nil {
+					hold(ctx, conn, sent)
+				}
+			}
+		})
+	}
+	select {
+	case <-all:
+	case <-time.After(2 * time.Second):
+	}
+}
+
+// hold has a connection until it is closed, and half a second more: the attacker
+// has few processors as well.
+func hold(ctx context.Context, conn net.Conn, sent string) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, sent); err == nil {
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(500 * time.Millisecond):
+	}
+}
+
+// timed is how long an honest client at ip waits for an answer on a connection
+// of its own.
+func timed(t *testing.T, address, ip, header string) time.Duration {
+	t.Helper()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, err := from(ctx, ip, address)
+	if err != nil {
+		t.Fatalf("%s: %v", ip, err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(start.Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n"+header+"Connection: close\r\n\r\n"); err != nil {
+		t.Fatalf("%s: %v", ip, err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", ip, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", ip, resp.Status)
+	}
+	return time.Since(start)
+}
+
+// TestCrowdMemory: as many clients as the service takes, who are silent, slow,
+// or never read, together stay within the memory that the comment on
+// maxConnections says.
+func TestCrowdMemory(t *testing.T) {
+	const most = 110_000_000
+	const begin, body = "POST /sfu/get HTTP/1.1\r\nHost: x\r\n", "Content-Length: 65000\r\n\r\n"
+	lines := strings.Repeat("X-A: "+strings.Repeat("b", 120)+"\r\n", 120)
+	kinds := map[string]string{
+		"silent":                      "",
+		"a header unfinished":         begin + "X-Fill: " + strings.Repeat("x", 15<<10),
+		"short header lines":          begin + strings.Repeat("X-A: b\r\n", 40),
+		"many header lines":           begin + lines,
+		"too many header lines":       begin + strings.Repeat("X-A: b\r\n", 15<<10/8),
+		"a body unfinished":           begin + body + strings.Repeat(" ", 64000),
+		"a small body unfinished":     begin + body + strings.Repeat(" ", 2000),
+		"many lines, body unfinished": begin + lines + body + strings.Repeat(" ", 64000),
+		"answers unread":              strings.Repeat("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2000),
+	}
+	binary := buildBinary(t)
+	for name, sent := range kinds {
+		t.Run(name, func(t *testing.T) {
+			s := startBinary(t, binary, "example.org=http://127.0.0.1:9", "LIVEKIT_TRUSTED_PROXIES=none")
+			memory, files := crowd(t, s, sent)
+			t.Logf("%d clients, of whom %d had a place at once: %d kB", maxConnections, files, memory>>10)
+			if memory > most {
+				t.Errorf("%d clients take %d kB, want at most %d", maxConnections, memory>>10, most>>10)
+			}
+			if least := maxConnections / 2; files < least {
+				t.Errorf("%d connections were open at once, want %d at least", files, least)
+			}
+		})
+	}
+}
+
+// crowd has maxConnections clients from several networks send that at once. It
+// returns the most memory and the most files that the service has had by a second
+// after all of them have places, or five seconds after the last has connected.
+func crowd(t *testing.T, s *service, sent string) (memory, files int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	connected := make(chan struct{}, maxConnections)
+	for i := range maxConnections {
+		wg.Go(func() {
+			conn, err := from(ctx, fmt.Sprintf("127.0.1.%d", i%8), s.address)
+			connected <- struct{}{}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+			defer context.AfterFunc(ctx, func() { conn.Close() })()
+			if _, err := io.WriteString(conn, sent); err == nil {
+				<-ctx.Done()
+			}
+		})
+	}
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	var end <-chan time.Time
+	for full := false; ; {
+		select {
+		case <-look.C:
+			memory, files = max(memory, s.memory(t)), max(files, s.files(t))
+			switch {
+			case files >= maxConnections && !full:
+				full, end = true, time.After(time.Second)
+			case end == nil && len(connected) == maxConnections:
+				end = time.After(5 * time.Second)
+			}
+		case <-end:
+			return memory, files
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package handler
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/semaphore"
+)
+
+// A client behind a proxy has a share of the requests in progress. Over it its
+// requests are refused at once, and nobody else's.
+func TestRequestsInProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const share = 3
+		r := newRig()
+		r.Handler.Metrics = metrics.New("")
+		r.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: share})
+		r.Routes()
+		release := make(chan struct{})
+		r.verifier.before = func(context.Context) error { <-release; return nil }
+		codes := make(chan int, 100)
+		body := sfuGetBody("@alice:" + homeserver)
+		for i := range share {
+			go func() {
+				codes <- r.serve("POST", "/sfu/get", body, "X-Forwarded-For", fmt.Sprintf("2001:db8::%d", i+1)).Code
+			}()
+		}
+		synctest.Wait()
+		w := r.serve("POST", "/sfu/get", body, "X-Forwarded-For", "2001:db8::9")
+		const want = `{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":1000}`
+		if got := w.Body.String(); w.Code != 429 || got != want || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("one too many: %d %s, Retry-After %q, want 429 %s", w.Code, got, w.Header().Get("Retry-After"), want)
+		}
+		wantCORS(t, "one too many", w.Header(), "POST")
+		if got := r.log.String(); !strings.Contains(got, "route=/sfu/get status=429") || !strings.Contains(got, "cause=limit_in_progress") {
+			t.Errorf("log = %s", got)
+		}
+		if want := `matrixrtc_auth_rate_limited_total{kind="in_progress"} 1`; !strings.Contains(scrape(r.Handler.Metrics), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+		others := [][]string{
+			{"X-Forwarded-For", "2001:db8:0:1::1"}, // another network
+			{},                                     // a proxy that names nobody
+			{"X-Forwarded-For", "unknown"},
+		}
+		for _, headers := range others {
+			for range 2 * share {
+				go func() { codes <- r.serve("GET", "/healthz", "", headers...).Code }()
+			}
+		}
+		synctest.Wait()
+		if n := len(codes); n != len(others)*2*share {
+			t.Errorf("%d of the others' requests were answered, want all", n)
+		}
+		close(release)
+		synctest.Wait()
+		for len(codes) > 0 {
+			if code := <-codes; code != 200 {
+				t.Errorf("%d, want 200", code)
+			}
+		}
+		if w := r.serve("POST", "/sfu/get", body, "X-Forwarded-For", "2001:db8::9"); w.Code != 200 {
+			t.Errorf("when the others are done: %d, want 200", w.Code)
+		}
+	})
+}
+
+// slowBody never ends.
+type slowBody struct{}
+
+func (slowBody) Read([]byte) (int, error) { time.Sleep(time.Hour); return 0, io.EOF }
+
+// deadlines is a writer that remembers the read deadline.
+type deadlines struct {
+	http.ResponseWriter
+	read *time.Time
+}
+
+func (d deadlines) SetReadDeadline(t time.Time) error { *d.read = t; return nil }
+
+// Of a request over the share no body is waited for.
+func TestRefusedBodyIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: 1})
+		routes := r.Routes()
+		if _, ok := r.InProgress.TryAcquire(netip.MustParsePrefix("192.0.2.1/32")); !ok {
+			t.Fatal("the share is taken")
+		}
+		req, err := http.NewRequest("POST", "http://x/sfu/get", slowBody{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.RemoteAddr, req.ContentLength = "127.0.0.1:5", 100
+		req.Header.Set("X-Forwarded-For", "192.0.2.1")
+		var deadline time.Time
+		routes.ServeHTTP(deadlines{&nullWriter{header: http.Header{}}, &deadline}, req)
+		if got := deadline.Sub(time.Now().Add(-time.Hour)); got != promptTime {
+			t.Errorf("the body had %v, want %v", got, promptTime)
+		}
+	})
+}
+
+// What net/http cannot read gets an answer like all others, and a line in the log.
+func TestRefuse(t *testing.T) {
+	for _, c := range []struct {
+		status        int
+		peer          net.Addr
+		errcode, text string
+		line          string
+	}{
+		{431, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5}, "M_TOO_LARGE", "The headers are too large",
+			"level=INFO msg=request status=431 duration_ms=0 client=192.0.2.1 cause=headers_too_large"},
+		{400, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 5}, "M_UNKNOWN", "The request is malformed",
+			"level=INFO msg=request status=400 duration_ms=0 cause=malformed"},
+		{501, &net.UnixAddr{Name: "@", Net: "unix"}, "M_UNKNOWN", "The request is malformed",
+			"level=INFO msg=request status=501 duration_ms=0 cause=malformed"},
+	} {
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig()
+				resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.Refuse(c.status, c.peer))), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				want := `{"errcode":"` + c.errcode + `","error":"` + c.text + `"}`
+				if err != nil || resp.StatusCode != c.status || string(body) != want {
+					t.Errorf("%d %s (%v), want %d %s", resp.StatusCode, body, err, c.status, want)
+				}
+				wantCORS(t, "the answer", resp.Header, "POST")
+				if got := resp.Header.Get("Content-Type"); got != "application/json" || !resp.Close {
+					t.Errorf("Content-Type %q, close %v, want application/json, true", got, resp.Close)
+				}
+				if got := r.log.String(); !strings.HasSuffix(strings.TrimSpace(got), c.line) {
+					t.Errorf("log = %s, want %s", got, c.line)
+				}
+			})
+		})
+	}
+}

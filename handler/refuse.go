@@ -1,0 +1,45 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// Headers are those of a request that the handler reads.
+func (h *Handler) Headers() []string {
+	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, h.Proxies.Header}
+}
+
+// Refuse is the handler of what net/http cannot read: it returns the whole answer
+// with that status, which is one of an error, and writes the log line. Nothing
+// is known of the request but whom the connection is from.
+func (h *Handler) Refuse(status int, peer net.Addr) []byte {
+	p := malformed
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		p = headersTooLarge
+	}
+	x := &exchange{start: time.Now(), status: status, cause: p.cause}
+	if addr := peerAddr(peer.String()); !h.Proxies.Trust(addr) {
+		x.client = addr
+	}
+	unread := &http.Request{URL: new(url.URL)}
+	h.record(x, unread.WithContext(context.WithValue(context.Background(), chi.RouteCtxKey, chi.NewRouteContext())))
+
+	body := p.body()
+	answer := http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Close: true,
+		Header:        http.Header{"Content-Type": typeJSON, "Cache-Control": noStore},
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	setCORS(answer.Header, corsPost)
+	var b bytes.Buffer
+	_ = answer.Write(&b) // a buffer takes everything
+	return b.Bytes()
+}

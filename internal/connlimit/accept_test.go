@@ -1,0 +1,53 @@
+package connlimit
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Accepting goes on after errors that pass, with pauses, and frees what is idle.
+func TestAcceptErrorsPass(t *testing.T) {
+	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
+		idle := l.connect("192.0.2.1")
+		idle.ask(request)
+		start := time.Now()
+		for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EPERM} {
+			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: errno}
+		}
+		for range 10 {
+			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+		}
+		l.connect("192.0.2.9").Close() // ends the Accept that waits
+		status, _ := l.connect("192.0.2.2").ask(request)
+		if took := time.Since(start); status != http.StatusOK || took < 5*time.Second || took > 15*time.Second {
+			t.Errorf("%d after %v and 16 errors, want 200 after pauses of up to a second", status, took)
+		}
+		if !idle.isClosed() {
+			t.Error("an idle connection holds its descriptor")
+		}
+		if lines := strings.Count(l.log.String(), "no connection can be accepted"); lines != 16 {
+			t.Errorf("%d lines in the log, want 16:\n%s", lines, &l.log)
+		}
+	})
+}
+
+// A listener that is none any more ends the server.
+func TestAcceptErrorsThatStay(t *testing.T) {
+	for _, err := range []error{syscall.EBADF, syscall.EINVAL, errors.New("unknown")} {
+		d := newDoor()
+		d.failures <- err
+		l := New(d, Options{Limit: 1, Log: slog.New(slog.DiscardHandler)})
+		if _, got := l.Accept(); !errors.Is(got, err) {
+			t.Errorf("Accept: %v, want %v", got, err)
+		}
+		if n := len(l.places); n != 0 {
+			t.Errorf("%d places are taken after %v, want none", n, err)
+		}
+	}
+}

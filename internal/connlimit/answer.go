@@ -1,0 +1,53 @@
+package connlimit
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"time"
+)
+
+// errorHeaders are in every answer of net/http to a request that it cannot read.
+var errorHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
+
+// ownStatus returns the status of an answer that net/http gives by itself, 0 for
+// one of the handler's. Those are the only ones with its headers for errors; to
+// an expectation that it does not know, nobody else answers 417.
+func ownStatus(p []byte) int {
+	const begin = "HTTP/1.1 "
+	if len(p) < len(begin)+4 || string(p[:len(begin)]) != begin || p[len(begin)] < '4' {
+		return 0
+	}
+	status, err := strconv.Atoi(string(p[len(begin) : len(begin)+3]))
+	if err != nil || status != 417 && !bytes.Contains(p, errorHeaders) {
+		return 0
+	}
+	return status
+}
+
+// What a client may still send after the answer to a request that could not be
+// read. If the connection were closed before, the answer could be lost.
+const (
+	lingerBytes = 256 << 10
+	lingerTime  = 500 * time.Millisecond
+)
+
+// answer answers what net/http cannot read, or is not given to read.
+func (c *conn) answer(status int) {
+	if c.listener.options.Answer != nil {
+		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))
+		if err != nil {
+			return
+		}
+	}
+	c.linger()
+}
+
+// linger ends the answer and reads what still comes, within limits.
+func (c *conn) linger() {
+	if err := c.CloseWrite(); err != nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+}

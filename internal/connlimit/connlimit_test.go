@@ -1,0 +1,236 @@
+package connlimit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A network has a quarter of the places. Who comes over that is turned away at
+// once, and takes nobody's place.
+func TestShare(t *testing.T) {
+	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
+		var first []*peer
+		for range 2 {
+			first = append(first, l.connect("192.0.2.1"))
+		}
+		for i := range 10 {
+			if !l.connect("192.0.2.1").isClosed() {
+				t.Errorf("connection %d over the share is open", i)
+			}
+		}
+		if first[0].isClosed() || first[1].isClosed() {
+			t.Error("a connection within the share was closed")
+		}
+		for i := range 4 {
+			ip := fmt.Sprintf("198.51.100.%d", i)
+			if status, _ := l.connect(ip).ask(request); status != http.StatusOK {
+				t.Errorf("another network: %d, want 200", status)
+			}
+		}
+		first[0].Close()
+		synctest.Wait()
+		if status, _ := l.connect("192.0.2.1").ask(request); status != http.StatusOK {
+			t.Errorf("after one was closed: %d, want 200", status)
+		}
+	})
+}
+
+// A network that has its share in idle connections can open new ones.
+func TestIdleOfTheShareGiveWay(t *testing.T) {
+	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
+		other := l.connect("198.51.100.1")
+		other.ask(request)
+		time.Sleep(time.Second)
+		kept := []*peer{l.connect("192.0.2.1"), l.connect("192.0.2.1")}
+		for _, p := range kept {
+			p.ask(request)
+			time.Sleep(time.Second)
+		}
+		if status, _ := l.connect("192.0.2.1").ask(request); status != http.StatusOK {
+			t.Errorf("a third connection: %d, want 200", status)
+		}
+		if first, second := kept[0].isClosed(), kept[1].isClosed(); !first || second || other.isClosed() {
+			t.Errorf("closed: the longest idle %v, the other one %v, another network's %v; want only the first", first, second, other.isClosed())
+		}
+	})
+}
+
+// A proxy's connections are those of many clients.
+func TestProxiesHaveNoShare(t *testing.T) {
+	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
+		for i := range 8 {
+			if l.connect("10.0.0.1").isClosed() {
+				t.Errorf("connection %d of a proxy was closed", i)
+			}
+		}
+	})
+}
+
+// When all places are taken, whoever comes waits, and the connection that has
+// been idle for the longest gives way.
+func TestIdleGiveWay(t *testing.T) {
+	inBubble(t, 2, nil, func(t *testing.T, l *lab) {
+		first, second := l.connect("10.0.0.1"), l.connect("10.0.0.1")
+		first.ask(request)
+		time.Sleep(time.Second)
+		second.ask(request)
+		time.Sleep(time.Second)
+		if status, _ := l.connect("10.0.0.1").ask(request); status != http.StatusOK {
+			t.Errorf("a third connection: %d, want 200", status)
+		}
+		if !first.isClosed() || second.isClosed() {
+			t.Error("it was not the longest idle connection that gave way")
+		}
+	})
+}
+
+// What a request may take to arrive goes by how many places are free.
+func TestLateRequests(t *testing.T) {
+	for _, c := range []struct {
+		limit, taken int
+		want         time.Duration
+	}{
+		{8, 3, 0}, // with another one half of the places are free
+		{8, 5, 8 * time.Second},
+		{8, 6, 4 * time.Second},
+		{8, 7, minArrival},
+		{8, 8, minArrival},
+	} {
+		for name, sent := range map[string]string{
+			"nothing":       "",
+			"half a header": "POST / HTTP/1.1\r\nHo",
+			"half a body":   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+		} {
+			t.Run(fmt.Sprintf("%d of %d, %s", c.taken, c.limit, name), func(t *testing.T) {
+				inBubble(t, c.limit, nil, func(t *testing.T, l *lab) {
+					slow := make([]*peer, c.taken)
+					for i := range slow {
+						slow[i] = l.connect(fmt.Sprintf("192.0.2.%d", i))
+						slow[i].say(sent)
+					}
+					lastsFor(t, l, slow[0], c.want)
+				})
+			})
+		}
+	}
+}
+
+// lastsFor has clients connect now and then and wants p to be ended after want,
+// or not within a minute if that is zero.
+func lastsFor(t *testing.T, l *lab, p *peer, want time.Duration) {
+	t.Helper()
+	start := time.Now()
+	for !p.isClosed() && time.Since(start) < time.Minute {
+		time.Sleep(50 * time.Millisecond)
+		knock(l)
+	}
+	took := time.Since(start)
+	if want == 0 {
+		want = time.Minute
+	}
+	if took < want || took > want+4*hurryEvery {
+		t.Errorf("ended after %v, want %v", took, want)
+	}
+}
+
+// knock has somebody connect and go, unless nobody is let in.
+func knock(l *lab) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.door.conns <- visitor{theirs, client("10.0.0.9")}:
+	default:
+	}
+	ours.Close()
+	synctest.Wait()
+}
+
+// The handler has its own time: a request that has arrived is not late, and an
+// answer that nobody reads is.
+func TestAnsweringIsNotLate(t *testing.T) {
+	slowly := func(o *Options, s *http.Server) {
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			time.Sleep(30 * time.Second)
+			hello(w, r)
+		})
+	}
+	inBubble(t, 2, slowly, func(t *testing.T, l *lab) {
+		reader := l.connect("10.0.0.1")
+		deaf, theirs := net.Pipe() // it reads nothing
+		l.door.conns <- visitor{theirs, client("10.0.0.1")}
+		_, _ = io.WriteString(deaf, request)
+		reader.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+		waiting := l.connect("10.0.0.2")
+		time.Sleep(29 * time.Second)
+		if reader.isClosed() {
+			t.Error("a request that has arrived was ended")
+		}
+		time.Sleep(3 * time.Second / 2)
+		if status, _, _ := reader.answer(); status != http.StatusOK {
+			t.Errorf("%d, want 200", status)
+		}
+		waiting.say(request) // it takes the reader's place
+		synctest.Wait()
+		start := time.Now()
+		another := l.connect("10.0.0.2")
+		status, _ := another.ask(request) // it takes that of the deaf one
+		if took := time.Since(start); status != http.StatusOK || took < 29*time.Second+minArrival || took > 30*time.Second+minArrival {
+			t.Errorf("%d after %v, want 200 when the answer that nobody reads has waited for %v", status, took, minArrival)
+		}
+	})
+}
+
+// Nothing is left of connections that are closed, once or twice.
+func TestNothingStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor()
+		l := New(d, Options{Limit: 4, Network: ownNetwork, Log: slog.New(slog.DiscardHandler)})
+		for range 100 {
+			ours, theirs := net.Pipe()
+			go func() { d.conns <- visitor{theirs, client("192.0.2.1")} }()
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			c.Close()
+			ours.Close()
+		}
+		if len(l.places) != 0 || len(l.conns) != 0 {
+			t.Errorf("%d places are taken, %d connections known, want none", len(l.places), len(l.conns))
+		}
+		if release, ok := l.shares.TryAcquire(netip.MustParsePrefix("192.0.2.1/32")); !ok {
+			t.Error("the share is taken")
+		} else {
+			release()
+		}
+	})
+}
+
+// Closing the listener ends an Accept that waits for a place.
+func TestCloseEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor()
+		l := New(d, Options{Limit: 1, Log: slog.New(slog.DiscardHandler)})
+		_, theirs := net.Pipe()
+		go func() { d.conns <- visitor{theirs, client("192.0.2.1")} }()
+		if _, err := l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		failed := make(chan error, 1)
+		go func() { _, err := l.Accept(); failed <- err }()
+		time.Sleep(time.Second)
+		l.Close()
+		if err := <-failed; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept: %v, want net.ErrClosed", err)
+		}
+	})
+}

@@ -1,0 +1,23 @@
+package main
+
+// The most connections at a time, of clients and of those who read metrics.
+const (
+	maxConnections = 2048
+	maxScrapers    = 32
+)
+
+// maxReserve is how many files of the limit are kept for everything but clients:
+// the store, the log, homeservers, the SFU, Redis, name servers, and metrics.
+const maxReserve = 512
+
+// places are how many connections there may be at a time.
+type places struct{ clients, scrapers int }
+
+// placesFor divides a limit of open files: up to half of them are the reserve.
+func placesFor(files int) places {
+	reserve := min(maxReserve, files/2)
+	return places{
+		clients:  max(1, min(maxConnections, files-reserve)),
+		scrapers: max(1, min(maxScrapers, reserve/16)),
+	}
+}
