@@ -138,8 +138,10 @@ func TestCrowdMemory(t *testing.T) {
 		"a body unfinished":           begin + body + strings.Repeat(" ", 64000),
 		"a small body unfinished":     begin + body + strings.Repeat(" ", 2000),
 		"many lines, body unfinished": begin + lines + body + strings.Repeat(" ", 64000),
-		"answers unread":              strings.Repeat("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2000),
+		"an answer unread":            "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+		"2000 requests at once":       strings.Repeat("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2000),
 	}
+	endsAtOnce := map[string]bool{"too many header lines": true, "2000 requests at once": true}
 	binary := buildBinary(t)
 	for name, sent := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +151,7 @@ func TestCrowdMemory(t *testing.T) {
 			if memory > most {
 				t.Errorf("%d clients take %d kB, want at most %d", maxConnections, memory>>10, most>>10)
 			}
-			if least := maxConnections / 2; files < least {
+			if least := maxConnections / 2; files < least && !endsAtOnce[name] {
 				t.Errorf("%d connections were open at once, want %d at least", files, least)
 			}
 		})
