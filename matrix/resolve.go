@@ -24,7 +24,7 @@ import (
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 256, Share: 4}
-	otherCallers     = semaphore.Bounds{Total: 1024, Share: 16}
+	otherCallers     = semaphore.Bounds{Total: 768, Share: 16}
 )
 
 const (
