@@ -20,13 +20,19 @@ var noHomeserver = map[string]http.HandlerFunc{
 	"404 of a Matrix 1": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); fmt.Fprint(w, `{"errcode":404}`) },
 	"other JSON":        func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"ok"}`) },
 	"forbidden":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) },
-	"a redirect":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://www.web.test/", http.StatusMovedPermanently) },
-	"a proxy's 502":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>Bad Gateway</html>", http.StatusBadGateway) },
-	"a proxy's 429":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>slow down</html>", http.StatusTooManyRequests) },
-	"a large page":      func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) },
-	"an empty answer":   func(w http.ResponseWriter, _ *http.Request) {},
-	"no HTTP":           func(w http.ResponseWriter, _ *http.Request) { raw(w, "220 mail.web.test ESMTP\r\n") },
-	"a broken answer":   func(w http.ResponseWriter, _ *http.Request) { raw(w, "") },
+	"a redirect": func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://www.web.test/", http.StatusMovedPermanently)
+	},
+	"a proxy's 502": func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>Bad Gateway</html>", http.StatusBadGateway)
+	},
+	"a proxy's 429": func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>slow down</html>", http.StatusTooManyRequests)
+	},
+	"a large page":    func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) },
+	"an empty answer": func(w http.ResponseWriter, _ *http.Request) {},
+	"no HTTP":         func(w http.ResponseWriter, _ *http.Request) { raw(w, "220 mail.web.test ESMTP\r\n") },
+	"a broken answer": func(w http.ResponseWriter, _ *http.Request) { raw(w, "") },
 }
 
 // misled is a world in which a.test delegates to the server web.test, whose
