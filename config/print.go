@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -89,7 +90,7 @@ func showKeyID(id string) string {
 	if len(id) < shortestSecret {
 		return id
 	}
-	return strings.ToValidUTF8(id[:4], "") + "…"
+	return text.Clip(id, len("long…"))
 }
 
 func showSecrets(keys []sfu.Key) string {

@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	"matrixrtc-auth/internal/secret"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // value is one variable as it was found, without surrounding white space and
@@ -39,13 +41,10 @@ func clean(text string) string {
 
 // shown quotes a value for a message. What may hold a password (a URL with
 // user information or a query) is not shown; the '@' of a user id may be.
-func shown(text string) string {
-	const longest = 64
-	if strings.LastIndexByte(text, '@') > 0 || strings.Contains(text, "?") {
+func shown(value string) string {
+	const longest = 70
+	if strings.LastIndexByte(value, '@') > 0 || strings.Contains(value, "?") {
 		return "the value (not shown: it may hold a password)"
 	}
-	if len(text) > longest {
-		return strconv.Quote(strings.ToValidUTF8(text[:longest], "")) + "…"
-	}
-	return strconv.Quote(text)
+	return text.Clip(strconv.Quote(value), longest)
 }

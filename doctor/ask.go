@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/text"
 )
 
 // origin is what a browser would say that the page is from.
@@ -125,17 +125,8 @@ func who(r reply) string {
 // origins returns the values of Access-Control-Allow-Origin.
 func (r reply) origins() []string { return r.header.Values("Access-Control-Allow-Origin") }
 
-// clip bounds a stranger's text and takes line breaks and control characters
-// away.
-func clip(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
-}
+// clip is how a stranger's text is shown.
+func clip(s string) string { return text.Clip(s, maxText) }
+
+// maxText is in bytes.
+const maxText = 200

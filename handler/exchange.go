@@ -2,16 +2,16 @@ package handler
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/go-chi/chi/v5"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
@@ -115,42 +115,42 @@ const (
 // line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 18)
-	text := func(key, value string) {
+	add := func(key, value string) {
 		if value != "" {
-			attrs = append(attrs, slog.String(key, clip(value, maxLogged)))
+			attrs = append(attrs, slog.String(key, text.Clip(value, maxLogged)))
 		}
 	}
-	text("method", r.Method)
+	add("method", r.Method)
 	if x.route != "" {
-		text("route", x.route)
+		add("route", x.route)
 	} else {
-		text("path", r.URL.Path)
+		add("path", r.URL.Path)
 	}
 	attrs = append(attrs, slog.Int("status", x.status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
 	if x.client.IsValid() {
-		text("client", x.client.String())
+		add("client", x.client.String())
 	}
-	text("via", x.via)
+	add("via", x.via)
 	if x.via == viaFederation {
-		text("origin", x.caller)
+		add("origin", x.caller)
 	}
-	text("remote", x.remote.String())
-	text("user", x.got.User.String())
-	text("room", string(x.room()))
+	add("remote", x.remote.String())
+	add("user", x.got.User.String())
+	add("room", string(x.room()))
 	if x.got.RoomNotMade {
-		text("note", "no room was created: "+x.got.User.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
+		add("note", "no room was created: "+x.got.User.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")
 	}
 	if x.got.Leave != nil {
-		text("delay_hash", x.got.Leave.ID.Hash())
+		add("delay_hash", x.got.Leave.ID.Hash())
 		attrs = append(attrs, slog.Duration("delay", x.got.Leave.Delay))
 	}
 	if x.event != nil {
-		text("event", x.event.Name)
-		text("identity", string(x.event.Identity))
-		text("session", x.event.Session)
+		add("event", x.event.Name)
+		add("identity", string(x.event.Identity))
+		add("session", x.event.Session)
 	}
-	text("cause", x.cause)
+	add("cause", x.cause)
 	if x.err != nil {
 		attrs = append(attrs, failureAttrs(x.openid, x.err)...)
 	}
@@ -161,44 +161,21 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 	var attrs []slog.Attr
 	if !proof.Server.IsZero() {
-		attrs = append(attrs, slog.String("server", clip(proof.Server.String(), maxLogged)),
+		attrs = append(attrs, slog.String("server", text.Clip(proof.Server.String(), maxLogged)),
 			slog.String("token_hash", proof.AccessToken.Hash()))
 	}
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		if e.Addr != "" {
-			attrs = append(attrs, slog.String("address", clip(e.Addr, maxLogged)))
+			attrs = append(attrs, slog.String("address", text.Clip(e.Addr, maxLogged)))
 		}
 		if err = e.Err; err == nil {
 			return attrs
 		}
 	}
-	attrs = append(attrs, slog.String("error", clip(err.Error(), maxLogged)))
+	attrs = append(attrs, slog.String("error", text.Clip(err.Error(), maxLogged)))
 	if e, ok := errors.AsType[*panicError](err); ok {
-		attrs = append(attrs, slog.Any("panic", e.value), slog.String("stack", clip(string(e.stack), maxStack)))
+		attrs = append(attrs, slog.String("panic", text.Clip(fmt.Sprint(e.value), maxLogged)),
+			slog.String("stack", string(e.stack[:min(len(e.stack), maxStack)])))
 	}
 	return attrs
 }
-
-// clip shortens s to at most limit bytes of whole characters and an ellipsis,
-// and replaces what a terminal would not show as a character: log/slog escapes
-// only what could end a line.
-func clip(s string, limit int) string {
-	cut := len(s) > limit
-	if cut {
-		s = strings.ToValidUTF8(s[:limit], "")
-	}
-	if strings.ContainsFunc(s, isInvisible) {
-		s = strings.Map(func(r rune) rune {
-			if isInvisible(r) {
-				return unicode.ReplacementChar
-			}
-			return r
-		}, s)
-	}
-	if cut {
-		s += "…"
-	}
-	return s
-}
-
-func isInvisible(r rune) bool { return r > '~' && !unicode.IsPrint(r) || r == 0x7f }

@@ -7,11 +7,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // maxIDBytes is the longest user, room or device id (appendices, "Identifier
 // Grammar": 255 bytes with sigil and domain).
 const maxIDBytes = 255
+
+// maxQuoted is how much of a name that is none stands in a message, in bytes.
+const maxQuoted = 64
 
 // ServerName is the name of a homeserver as it stands behind the colon of a
 // user id: a DNS name or an IP literal, with or without a port (Matrix
@@ -25,10 +30,10 @@ type ServerName struct{ name string }
 func ParseServerName(name string) (ServerName, error) {
 	host, port := splitPort(name)
 	if err := checkHost(host); err != nil {
-		return ServerName{}, fmt.Errorf("%q is not a server name: %w", clip(name), err)
+		return ServerName{}, fmt.Errorf("%q is not a server name: %w", text.Clip(name, maxQuoted), err)
 	}
 	if strings.Contains(name[len(host):], ":") && !validPort(port) {
-		return ServerName{}, fmt.Errorf("%q is not a server name: its port is not a number from 1 to 65535", clip(name))
+		return ServerName{}, fmt.Errorf("%q is not a server name: its port is not a number from 1 to 65535", text.Clip(name, maxQuoted))
 	}
 	return ServerName{name}, nil
 }
@@ -112,14 +117,14 @@ func ParseUserID(id string) (UserID, error) {
 	colon := strings.IndexByte(id, ':')
 	switch {
 	case len(id) > maxIDBytes:
-		return UserID{}, fmt.Errorf("user id %q is longer than %d bytes", clip(id), maxIDBytes)
+		return UserID{}, fmt.Errorf("user id %q is longer than %d bytes", text.Clip(id, maxQuoted), maxIDBytes)
 	case !strings.HasPrefix(id, "@") || colon < 0:
-		return UserID{}, fmt.Errorf("user id %q is not of the form @localpart:server", clip(id))
+		return UserID{}, fmt.Errorf("user id %q is not of the form @localpart:server", text.Clip(id, maxQuoted))
 	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
-		return UserID{}, fmt.Errorf("user id %q holds NUL or is not UTF-8", clip(id))
+		return UserID{}, fmt.Errorf("user id %q holds NUL or is not UTF-8", text.Clip(id, maxQuoted))
 	}
 	if _, err := ParseServerName(id[colon+1:]); err != nil {
-		return UserID{}, fmt.Errorf("user id %q: %w", clip(id), err)
+		return UserID{}, fmt.Errorf("user id %q: %w", text.Clip(id, maxQuoted), err)
 	}
 	return UserID{id, colon}, nil
 }
@@ -146,11 +151,11 @@ type RoomID struct{ id string }
 func ParseRoomID(id string) (RoomID, error) {
 	switch {
 	case len(id) > maxIDBytes:
-		return RoomID{}, fmt.Errorf("room id %q is longer than %d bytes", clip(id), maxIDBytes)
+		return RoomID{}, fmt.Errorf("room id %q is longer than %d bytes", text.Clip(id, maxQuoted), maxIDBytes)
 	case len(id) < 2 || id[0] != '!':
-		return RoomID{}, fmt.Errorf("room id %q does not start with '!'", clip(id))
+		return RoomID{}, fmt.Errorf("room id %q does not start with '!'", text.Clip(id, maxQuoted))
 	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
-		return RoomID{}, fmt.Errorf("room id %q holds NUL or is not UTF-8", clip(id))
+		return RoomID{}, fmt.Errorf("room id %q holds NUL or is not UTF-8", text.Clip(id, maxQuoted))
 	}
 	return RoomID{id}, nil
 }
@@ -207,17 +212,9 @@ func checkOpaque(what, id string) error {
 	case id == "":
 		return fmt.Errorf("the %s is empty", what)
 	case len(id) > maxIDBytes:
-		return fmt.Errorf("%s %q is longer than %d bytes", what, clip(id), maxIDBytes)
+		return fmt.Errorf("%s %q is longer than %d bytes", what, text.Clip(id, maxQuoted), maxIDBytes)
 	case !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0:
-		return fmt.Errorf("%s %q holds NUL or is not UTF-8", what, clip(id))
+		return fmt.Errorf("%s %q holds NUL or is not UTF-8", what, text.Clip(id, maxQuoted))
 	}
 	return nil
-}
-
-// clip shortens what a stranger sent to what fits into a message.
-func clip(s string) string {
-	if len(s) > 64 {
-		return strings.ToValidUTF8(s[:64], "") + "…"
-	}
-	return s
 }

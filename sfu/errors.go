@@ -13,6 +13,8 @@ import (
 
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // What made a call fail, by what there is to do about it.
@@ -29,6 +31,9 @@ const (
 	CauseNoNode       = "no_node"      // LiveKit is there, but no node of it for this call
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
+
+// maxText bounds what is shown of a text that is not ours, in bytes.
+const maxText = 200
 
 // remedies say what to look at.
 var remedies = map[string]string{
@@ -72,12 +77,12 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	if token != "" {
 		what = strings.ReplaceAll(what, token, "[redacted]")
 	}
-	text := c.url + ": " + clip(what)
+	said := c.url + ": " + text.Clip(what, maxText)
 	if remedy != "" {
-		text += " (" + remedy + ")"
+		said += " (" + remedy + ")"
 	}
 	answered := cause == CauseUnauthorized || cause != CauseNotTwirp && isTwirp(err)
-	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{text, contextError(err)}}
+	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, contextError(err)}}
 }
 
 // failure is a text, and the context's error if that ended the call.
@@ -197,19 +202,4 @@ func (c *Client) keyRemedy(err error) string {
 		return "this clock and the SFU's differ"
 	}
 	return remedies[CauseUnauthorized]
-}
-
-// clip bounds a stranger's text and takes its line breaks and control
-// characters away.
-func clip(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "…"
-	}
-	return s
 }

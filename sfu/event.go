@@ -5,6 +5,8 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // Event is what a webhook reports. Nothing about it is certain but that the SFU
@@ -54,7 +56,7 @@ const (
 func parseEvent(body []byte) (Event, error) {
 	var w livekit.WebhookEvent
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &w); err != nil {
-		return Event{}, rejected(RejectedNotJSON, "%s", clip(err.Error()))
+		return Event{}, rejected(RejectedNotJSON, "%s", text.Clip(err.Error(), maxText))
 	}
 	e := Event{
 		Kind:       kind(w.GetEvent()),
@@ -62,9 +64,9 @@ func parseEvent(body []byte) (Event, error) {
 		Identity:   Identity(w.GetParticipant().GetIdentity()),
 		Session:    w.GetParticipant().GetSid(),
 		Reason:     reason(w.GetParticipant().GetDisconnectReason()),
-		Name:       clip(w.GetEvent()),
+		Name:       text.Clip(w.GetEvent(), maxText),
 		Disconnect: w.GetParticipant().GetDisconnectReason().String(),
-		ID:         clip(w.GetId()),
+		ID:         text.Clip(w.GetId(), maxText),
 	}
 	if e.Room == "" || e.Identity == "" {
 		e.Kind = KindOther

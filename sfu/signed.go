@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // Why something that should be signed with an API key is not accepted.
@@ -92,7 +94,7 @@ func verify(keys Keys, token string) (*claims, error) {
 func secretOf(keys []Key, id string) ([]byte, error) {
 	i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id && !k.Secret.IsEmpty() })
 	if i < 0 {
-		return nil, rejected(RejectedKey, "signed with API key %q, which is not known here: the SFU's webhook.api_key must be a key of this service, too", clip(id))
+		return nil, rejected(RejectedKey, "signed with API key %q, which is not known here: the SFU's webhook.api_key must be a key of this service, too", text.Clip(id, maxText))
 	}
 	return []byte(keys[i].Secret.Reveal()), nil
 }
@@ -110,7 +112,7 @@ func explainToken(err error, c *claims) *RejectedError {
 	case errors.Is(err, jwt.ErrTokenInvalidClaims):
 		return rejected(RejectedAge, "the token never expires")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && c.Issuer != "":
-		return rejected(RejectedSignature, "not signed with the secret of API key %q here: it must be the SFU's", clip(c.Issuer))
+		return rejected(RejectedSignature, "not signed with the secret of API key %q here: it must be the SFU's", text.Clip(c.Issuer, maxText))
 	}
 	return rejected(RejectedSignature, "the Authorization header is no token signed with an API key by HS256")
 }
