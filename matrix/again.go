@@ -23,13 +23,13 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 		}
 		c.cache.Add(server, known.doubt(unreachable(err)))
 	}
-	find := func(ctx context.Context) Destination { return r.find(ctx, c, server) }
+	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ctx.Err() != nil {
 		c.discoveries.hint(ctx, server, from, find) // for the requests to come
 		return Destination{}, false
 	}
 	found, failed := c.discoveries.ask(ctx, server, from, find)
-	return found, failed == nil && !found.same(used)
+	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
 // doubt returns what is left of f when its destination did not do: the answers

@@ -125,7 +125,7 @@ func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, re
 	}
 	switch {
 	case err != nil:
-		return nil, &RemoteError{Server: destination, Err: err}
+		return nil, &RemoteError{Server: destination, Err: brief(err)}
 	case status != http.StatusOK:
 		return nil, &RemoteError{Server: destination, Status: status, Err: statusError(status, errCode(content))}
 	}
@@ -252,7 +252,7 @@ func (a *AppService) ask(ctx context.Context, method, path string, body []byte) 
 }
 
 func noAnswer(err error) *AppServiceError {
-	return &AppServiceError{Cause: Cause(outbound.Cause(err)), Err: err}
+	return &AppServiceError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
 // statusOf reads a Matrix error.

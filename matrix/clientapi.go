@@ -17,7 +17,10 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-const maxVersionsBytes = 64 << 10
+const (
+	maxVersionsBytes = 64 << 10
+	maxBaseURL       = 512 // bytes
+)
 
 // ClientAPI is a server's Client-Server API, found and able to delay events.
 type ClientAPI struct {
@@ -107,6 +110,9 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 
 // checkBaseURL allows https, and http where the operator named the server.
 func checkBaseURL(raw string, named bool) (string, error) {
+	if len(raw) > maxBaseURL {
+		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is longer than any honest one"}
+	}
 	base, err := url.Parse(raw)
 	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is not the URL of a server"}
@@ -144,6 +150,8 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 
 // get follows redirects as the well-known documents of servers may have them.
 func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, nil, refusal{"its address is not a URL"}

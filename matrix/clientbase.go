@@ -63,6 +63,6 @@ func (b *clientBase) note(found string, err error) {
 	case b.url != "":
 		b.expires = time.Now().Add(clientAPIRecheck)
 	default:
-		b.err, b.expires = err, time.Now().Add(clientAPIRetry)
+		b.err, b.expires = noted(err), time.Now().Add(clientAPIRetry)
 	}
 }

@@ -123,7 +123,7 @@ const maxManageBytes = 16 << 10
 func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
-		return &DelayError{Result: ResultFailed, Server: server, Err: err}
+		return &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, d.credentials(server, owner))
 	if e, refused := refusedCredentials(err); refused && d.Authenticates(server) {
@@ -152,7 +152,7 @@ func refusedCredentials(err error) (*DelayError, bool) {
 func (d *DelayedEvents) post(ctx context.Context, server ServerName, address string, api ClientAPI, c credentials) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader([]byte("{}")))
 	if err != nil {
-		return &DelayError{Result: ResultFailed, Server: server, Err: err}
+		return &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	// A nil Idempotency-Key is never sent. It tells the transport that this POST
@@ -170,12 +170,12 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 	// The transport itself, not a client: no redirect is followed.
 	resp, err := d.transport(api).RoundTrip(req)
 	if err != nil {
-		return nil, &DelayError{Result: ResultFailed, Server: server, Err: err}
+		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxManageBytes))
 	if err != nil && resp.StatusCode/100 != 2 {
-		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: err}
+		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
 	}
 	return body, judge(server, resp, body)
 }

@@ -7,14 +7,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/text"
 )
 
-// discover takes steps 3 to 6 for server, from what is known of it (old).
-func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) *found {
+// discover takes steps 3 to 6 for server, from what is known of it (old). Its
+// error is a *busyError: what we did not ask says nothing of the server.
+func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
 	if !time.Now().Before(old.validTo) {
-		f = r.delegation(ctx, c, server, f)
+		var err error
+		if f, err = r.delegation(ctx, c, server, f); err != nil {
+			return nil, err
+		}
 	}
 	target := server
 	if !f.delegated.IsZero() {
@@ -30,34 +37,37 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	f.destination.Note = f.note
 	switch {
 	case err != nil:
-		f.destination.Note = join(f.note, "SRV of "+target.String()+": "+err.Error())
+		f.destination.Note = text.Clip(join(f.note, "SRV of "+target.String()+": "+note(err)), maxNote)
 		f.expires = f.at.Add(c.failureRetry)
 	case f.open:
 		f.expires = f.at.Add(c.failureRetry)
 	default:
 		f.expires = earlier(f.validTo, f.at.Add(locateLifetime))
 	}
-	return &f
+	return &f, nil
 }
 
 // delegation fetches the well-known document. Where the question stays open
-// the last good answer holds for up to 48 h.
-func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) found {
+// the last good answer holds for up to 48 h. The error is a *busyError.
+func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
 	now := time.Now()
 	if err == nil {
-		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}
+		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}, nil
 	}
-	note := "well-known of " + server.String() + ": " + err.Error()
+	why := text.Clip("well-known of "+server.String()+": "+note(err), maxNote)
 	if _, ok := errors.AsType[errNoWellKnown](err); ok {
 		n := old.absent + 1
-		return found{absent: n, validTo: now.Add(absentRetry(n)), note: note}
+		return found{absent: n, validTo: now.Add(absentRetry(n)), note: why}, nil
 	}
 	if now.Before(old.fetched.Add(maxWellKnown)) {
-		old.open, old.kept, old.note = true, true, note
-		return old
+		old.open, old.kept, old.note = true, true, why
+		return old, nil
 	}
-	return found{absent: old.absent, open: true, note: note}
+	if crowded, ok := errors.AsType[*outbound.CrowdedError](err); ok {
+		return found{}, &busyError{crowded.Error()}
+	}
+	return found{absent: old.absent, open: true, note: why}, nil
 }
 
 func earlier(a, b time.Time) time.Time {

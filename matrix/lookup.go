@@ -27,7 +27,7 @@ const (
 // clientAPIAnswer is what look-ups have said.
 type clientAPIAnswer struct {
 	api     ClientAPI       // found last
-	err     *ClientAPIError // of the last look-up, nil if it found api
+	err     *ClientAPIError // of the last look-up, nil if it found api; it holds a note
 	at      time.Time       // when that was
 	expires time.Time
 }
@@ -156,6 +156,6 @@ func (c *ClientAPIs) ask(ctx context.Context, server ServerName, old clientAPIAn
 	default:
 		answer.expires = answer.at.Add(clientAPIRetry)
 	}
-	answer.api, answer.err = old.api, &ClientAPIError{Server: server, Definite: isDefinite(err), Err: err}
+	answer.api, answer.err = old.api, &ClientAPIError{Server: server, Definite: isDefinite(err), Err: noted(err)}
 	return answer
 }

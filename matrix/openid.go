@@ -69,7 +69,7 @@ type Verifier struct {
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
-			Err: fmt.Errorf("the claimed user is of %s", claimed.Server())}
+			Err: brief(fmt.Errorf("the claimed user is of %s", claimed.Server()))}
 	}
 	timeout := v.Timeout
 	if timeout == 0 {
@@ -197,7 +197,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	target := d.Path + userInfoPath + url.QueryEscape(token.AccessToken.Reveal())
 	answer, reached, err := t.Get(ctx, route, d.Host, target, maxUserInfoBytes)
 	fail := func(cause Cause, err error) (UserID, error) {
-		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Err: err}
+		return UserID{}, &VerifyError{Cause: cause, Server: token.Server, Addr: reached, Err: brief(err)}
 	}
 	if unreachable(err) && d.Note != "" {
 		err = fmt.Errorf("%w (%s)", err, d.Note)
@@ -217,7 +217,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	}
 	if user.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseForeignSubject, Server: token.Server, Addr: reached,
-			ByHomeserver: true, Err: foreignError(user.Server(), token.AccessToken)}
+			ByHomeserver: true, Err: brief(foreignError(user.Server(), token.AccessToken))}
 	}
 	return user, nil
 }

@@ -54,7 +54,7 @@ type DelayedEvent struct {
 func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (DelayedEvent, error) {
 	server := owner.Server()
 	fail := func(err error) (DelayedEvent, error) {
-		return DelayedEvent{}, &DelayError{Result: ResultFailed, Server: server, Err: err}
+		return DelayedEvent{}, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	if !d.Authenticates(server) {
 		return fail(errors.New("this service is not registered there"))

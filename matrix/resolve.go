@@ -70,7 +70,7 @@ type class struct {
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
-	discoveries  *inquiries[Destination]
+	discoveries  *inquiries[discovery]
 	records      *lru.Cache[ServerName, record] // of the others alone
 }
 
@@ -95,8 +95,8 @@ func (r *Resolver) init() {
 		r.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
 		r.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
 		r.named.isNamed = true
-		r.named.discoveries = newInquiries[Destination](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
-		r.others.discoveries = newInquiries[Destination](otherCallers, otherDiscoveries, resolveTimeout)
+		r.named.discoveries = newInquiries[discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
+		r.others.discoveries = newInquiries[discovery](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
@@ -123,7 +123,7 @@ func (r *Resolver) class(server ServerName) *class {
 
 // Resolve returns where to reach server, for a client of the network from. A
 // server without any record is still to be tried at port 8448, so it fails only
-// when ctx ends, or when too many clients wait for servers to be found.
+// when ctx ends, or when we have too much to do.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil
@@ -136,28 +136,41 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	if ok && time.Now().Before(known.expires) {
 		return known.destination, nil
 	}
-	find := func(ctx context.Context) Destination { return r.find(ctx, c, server) }
+	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
 		// The last refresh failed, and this one may take as long: nobody
 		// waits for it while the last good answer holds.
 		c.discoveries.hint(ctx, server, from, find)
 		return known.destination, nil
 	}
-	return c.discoveries.ask(ctx, server, from, find)
+	answer, err := c.discoveries.ask(ctx, server, from, find)
+	if err != nil {
+		return Destination{}, err
+	}
+	return answer.destination, answer.err
+}
+
+// discovery is what comes of one. Its error is a *busyError.
+type discovery struct {
+	destination Destination
+	err         error
 }
 
 // find returns what is cached of server if it holds, and discovers it otherwise.
-func (r *Resolver) find(ctx context.Context, c *class, server ServerName) Destination {
+func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discovery {
 	old, ok := c.cache.Get(server)
 	if !ok {
 		old = &found{}
 	}
 	if time.Now().Before(old.expires) && !old.doubted {
-		return old.destination // another discovery has just ended
+		return discovery{destination: old.destination} // another one has just ended
 	}
-	now := r.discover(ctx, c, server, old)
+	now, err := r.discover(ctx, c, server, old)
+	if err != nil {
+		return discovery{err: err}
+	}
 	c.cache.Add(server, now)
-	return now.destination
+	return discovery{destination: now.destination}
 }
 
 // Prefer puts the i-th address of destination first for the requests to come:

@@ -35,11 +35,11 @@ type errNoWellKnown struct{ why string }
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
-// wellKnownClient fetches over transport and follows redirects to https only.
+// wellKnownClient fetches over transport and follows redirects to https only. Its
+// callers bound the time: a Timeout of its own would hide why nothing came.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
-		Timeout:   wellKnownTimeout,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			switch {
 			case req.URL.Scheme != "https":
@@ -55,6 +55,8 @@ func wellKnownClient(transport http.RoundTripper) *http.Client {
 // fetchWellKnown asks host for the server that it delegates to, and for how
 // long that holds.
 func fetchWellKnown(ctx context.Context, client *http.Client, host string) (ServerName, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/.well-known/matrix/server", nil)
 	if err != nil {
 		return ServerName{}, 0, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // refusal is an answer of the server that waiting does not mend.
@@ -49,11 +51,14 @@ func (s *Store) failed(err error) error {
 	return errors.New("redisstore: " + s.clean(err))
 }
 
-// clean returns err's message without the password.
+// maxText bounds what is told of a server's own words, in bytes.
+const maxText = 200
+
+// clean returns err's message without the password, fit to be shown.
 func (s *Store) clean(err error) string {
-	text := err.Error()
+	said := err.Error()
 	for _, secret := range s.hide() {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
+		said = strings.ReplaceAll(said, secret, "[redacted]")
 	}
-	return text
+	return text.Clip(said, maxText)
 }

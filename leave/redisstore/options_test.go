@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -272,5 +273,17 @@ func TestTLS(t *testing.T) {
 	defer s.Close()
 	if !log.contains("certificate") {
 		t.Errorf("an unknown authority was let be: %s", &log)
+	}
+}
+
+// TestServersOwnWords: what a server says is told on one short line.
+func TestServersOwnWords(t *testing.T) {
+	server := miniredis.RunT(t)
+	s := open(t, "redis://"+server.Addr())
+	server.SetError("ERR \x1b[31m" + strings.Repeat("x", 10_000))
+	_, err := s.Put(t.Context(), delegation(t, "a", time.Now()))
+	server.SetError("")
+	if err == nil || len(err.Error()) > 220 || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("Put: %.300q, want an error of at most 220 bytes that can be printed", fmt.Sprint(err))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,8 @@ const (
 	slow         // it does its work, and answers half a second later
 )
 
-var errFails = errors.New("no space left on device")
+// errFails is long, as what a server says may be.
+var errFails = errors.New("no space left on device\n" + strings.Repeat("x", 10_000))
 
 // faulty is one replica's end of a store with faults. The store itself is
 // beside it, for what other replicas do.

@@ -41,7 +41,7 @@ func (s *Store) begin(cause error) {
 	if errors.Is(cause, leave.ErrForgotten) {
 		s.log.Error("leave: the store has lost its jobs; the copies here are put back", "copies", copies)
 	} else {
-		s.log.Error("leave: the store does not answer; going on from memory", "err", cause, "copies", copies)
+		s.log.Error("leave: the store does not answer; going on from memory", "err", s.outage.cause, "copies", copies)
 	}
 	if pause := s.pause; s.stopped.Err() == nil {
 		s.running.Go(func() { s.recover(pause) })

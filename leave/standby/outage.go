@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/memstore"
 	"matrixrtc-auth/matrix"
@@ -18,7 +19,7 @@ import (
 type outage struct {
 	memory *memstore.Store
 	mark   uint64 // of this outage's versions
-	cause  error  // what the store said last
+	cause  error  // what the store said last: the text alone, clipped
 
 	accepted map[leave.Key]struct{}   // new since it began
 	changed  map[leave.Key]struct{}   // to be merged
@@ -45,10 +46,13 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 	return o
 }
 
+// maxCause bounds what is kept of a store's own words, in bytes.
+const maxCause = 200
+
 // noteCause notes what the store said. One that has lost its jobs is to be given
 // all.
 func (o *outage) noteCause(cause error) {
-	o.cause = cause
+	o.cause = errors.New(text.Clip(cause.Error(), maxCause))
 	if errors.Is(cause, leave.ErrForgotten) {
 		for _, key := range o.memory.Keys() {
 			o.changed[key] = struct{}{}

@@ -73,7 +73,7 @@ type counts struct{ outages, merged uint64 }
 type Status struct {
 	Degraded bool      // it does not answer
 	Since    time.Time // when that, or the opposite, began
-	Cause    error     // what it said last, nil unless Degraded
+	Cause    error     // what it said last, in at most 200 bytes; nil unless Degraded
 	Copies   int       // jobs that this process could, or does, go on with
 	Accepted int       // delegations that no other process knows
 	Unmerged int       // jobs that are to be written, or removed, when it is back

@@ -2,6 +2,8 @@ package standby_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +45,8 @@ func TestGoesOn(t *testing.T) {
 		status := wantDegraded(t, s, true)
 		if !status.Since.Equal(began.Add(time.Minute+first)) || status.Cause == nil {
 			t.Errorf("status %+v, want since now and a cause", status)
+		} else if len(status.Cause.Error()) > 200 || strings.Contains(status.Cause.Error(), "\n") || errors.Is(status.Cause, errFails) {
+			t.Errorf("the cause is %T, %.300q, want one line of at most 200 bytes and nothing else of what the store said", status.Cause, status.Cause)
 		}
 		took(t, "what follows", 0, func() {
 			put(t, s, job(t, "second"))

@@ -1,0 +1,228 @@
+package matrix_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// long is the most that a header may have within the bounds of a response.
+var long = strings.Repeat("x", 79_000)
+
+// wordy are servers whose faults are told in as many words as they like.
+var wordy = map[string]struct {
+	location string
+	names    []string // of the certificate, nil: the right ones
+}{
+	"redirect to no URL":          {location: "https://[" + long},
+	"redirect to a name":          {location: "https://" + long + ".test/"},
+	"redirect to another scheme":  {location: long + "://a.test/"},
+	"redirect with many queries":  {location: "https://n0.test/?" + long},
+	"terminal codes":              {location: "https://[\x1b[31m\u202e" + long},
+	"certificate for other names": {location: "/", names: longNames(90)},
+}
+
+func longNames(n int) (names []string) {
+	label := strings.Repeat("y", 60)
+	for i := range n {
+		names = append(names, fmt.Sprintf("m%d.%s.%s.%s.example", i, label, label, label))
+	}
+	return names
+}
+
+// newWordyWorld is a network in which every name is served by one server.
+func newWordyWorld(t *testing.T, location string, names []string) (*world, *matrix.ClientAPIs) {
+	t.Helper()
+	w := newWorld(t)
+	if names == nil {
+		names = []string{"*.test"}
+	}
+	w.Serve("wordy.test:443", redirecting(location), names...)
+	w.resolver.OtherTransport.Dial = wordyDial("wordy.test:443", w.Dial)
+	return w, &matrix.ClientAPIs{OtherTransport: w.resolver.OtherTransport}
+}
+
+func redirecting(location string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(http.StatusFound)
+	}
+}
+
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// wordyDial dials addr, whatever the name is; those that no name can be are not
+// found, as in DNS.
+func wordyDial(addr string, dial dialer) dialer {
+	return func(ctx context.Context, network, asked string) (net.Conn, error) {
+		if host, _, _ := net.SplitHostPort(asked); len(host) > 255 {
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		}
+		return dial(ctx, network, addr)
+	}
+}
+
+const maxNote = 200
+
+// TestNotesOfStrangers: whatever a server writes, what is kept and shown of it is
+// short, and stands on one line.
+func TestNotesOfStrangers(t *testing.T) {
+	for name, c := range wordy {
+		t.Run(name, func(t *testing.T) {
+			w, apis := newWordyWorld(t, c.location, c.names)
+			server := serverName(t, "n1.test")
+			d, err := w.resolver.Resolve(t.Context(), server, nobody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkNote(t, "the destination's note", d.Note)
+			_, err = w.verify(t, &matrixtest.Homeserver{}, "@a:n1.test")
+			e, ok := errors.AsType[*matrix.VerifyError](err)
+			if !ok {
+				t.Fatalf("err = %v, want a *VerifyError", err)
+			}
+			checkNote(t, "the verification's error", e.Err.Error())
+			for _, what := range []string{"looked up", "cached"} {
+				e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), server))
+				if !ok {
+					t.Fatal("a Client-Server API was found")
+				}
+				checkNote(t, "the API's error, "+what, e.Err.Error())
+				if errors.Unwrap(e.Err) != nil {
+					t.Errorf("the API's error, %s, keeps %T", what, errors.Unwrap(e.Err))
+				}
+			}
+			err = (&matrix.DelayedEvents{APIs: apis}).Send(t.Context(), userID(t, "@a:n1.test"), delayID(t, "id"))
+			checkNote(t, "the delayed event's error", errors.Unwrap(err).Error())
+		})
+	}
+}
+
+func checkNote(t *testing.T, what, note string) {
+	t.Helper()
+	if len(note) == 0 || len(note) > maxNote || strings.ContainsFunc(note, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("%s has %d bytes, want 1 to %d that can be printed: %.300q", what, len(note), maxNote, note)
+	}
+}
+
+// TestNotesTakeLittleMemory: a server that writes 79 kB leaves less than 10 kB.
+func TestNotesTakeLittleMemory(t *testing.T) {
+	const names, most = 50, 10_000 // bytes
+	for name, c := range wordy {
+		t.Run(name, func(t *testing.T) {
+			resolver, apis := newWordyServer(t, c.location, c.names)
+			visit := func(from, to int) {
+				for i := from; i < to; i++ {
+					server := serverName(t, fmt.Sprintf("n%d.test", i))
+					if _, err := resolver.Resolve(t.Context(), server, nobody); err != nil {
+						t.Fatal(err)
+					}
+					if apis.Check(t.Context(), server) == nil {
+						t.Fatalf("%s has a Client-Server API", server)
+					}
+				}
+				resolver.OtherTransport.CloseIdleConnections()
+			}
+			visit(0, 10)
+			before := liveBytes()
+			visit(10, 10+names)
+			if grown := int(liveBytes()) - int(before); grown > names*most {
+				t.Errorf("%d bytes more are alive for each of %d names, want at most %d", grown/names, names, most)
+			}
+			runtime.KeepAlive(resolver)
+			runtime.KeepAlive(apis)
+		})
+	}
+}
+
+// newWordyServer is [newWordyWorld] on loopback: the world's own pipes take memory.
+func newWordyServer(t *testing.T, location string, names []string) (*matrix.Resolver, *matrix.ClientAPIs) {
+	t.Helper()
+	if names == nil {
+		names = []string{"*.test"}
+	}
+	ca := matrixtest.NewCA()
+	s := httptest.NewUnstartedServer(redirecting(location))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate(names...)}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: ca.Pool()}, Dial: wordyDial(s.Listener.Addr().String(), new(outbound.Dialer).DialContext)}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &matrix.Resolver{OtherTransport: transport, DNS: matrixtest.NewNetwork().Resolver()}, &matrix.ClientAPIs{OtherTransport: transport}
+}
+
+func liveBytes() uint64 {
+	var stats runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// TestLongBaseURL: what a well-known document says is bounded where it is kept.
+func TestLongBaseURL(t *testing.T) {
+	w := newWorld(t)
+	w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/.well-known/matrix/client" {
+			fmt.Fprintf(rw, `{"m.homeserver":{"base_url":"https://a.test/%s"}}`, long[:40_000])
+			return
+		}
+		io.WriteString(rw, `{"versions":["v1.15"],"unstable_features":{"org.matrix.msc4140":true}}`)
+	}))
+	apis := &matrix.ClientAPIs{OtherTransport: w.resolver.OtherTransport}
+	e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), serverName(t, "a.test")))
+	if !ok || !e.Definite {
+		t.Errorf("err = %v (%v), want a definite no", e, ok)
+	}
+}
+
+// TestCrowdedDiscovery: that an address had no place for the question says
+// nothing of the server. It is asked again at once when there is one.
+func TestCrowdedDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		hs := &matrixtest.Homeserver{}
+		slow := make(chan struct{})
+		hs.ScriptWellKnown(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Host == "slow.test" {
+				<-slow
+			}
+			fmt.Fprintf(rw, `{"m.server":"%s:8448"}`, r.Host)
+		})
+		w.Serve("192.0.2.1:443", hs, "slow.test", "quick.test")
+		transport := w.resolver.OtherTransport
+		transport.Pool = &outbound.Pool{PerHost: 1}
+		transport.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return w.Dial(ctx, network, "192.0.2.1:443")
+		}
+		go w.resolver.Resolve(t.Context(), serverName(t, "slow.test"), nobody)
+		synctest.Wait()
+		_, err := w.verify(t, hs, "@a:quick.test")
+		if e, ok := errors.AsType[*matrix.VerifyError](err); !ok || e.Cause != matrix.CauseBusy || !e.SparesClient() {
+			t.Errorf("err = %v, want one of the cause %q", err, matrix.CauseBusy)
+		}
+		close(slow)
+		time.Sleep(time.Second)
+		if user, err := w.verify(t, hs, "@a:quick.test"); err != nil || user != "@a:quick.test" {
+			t.Errorf("afterwards: %q, %v", user, err)
+		}
+	})
+}
