@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e stack demo bench bench-leaves lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice stack demo bench bench-leaves lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +34,11 @@ e2e: ## the whole stack with Element Call in a browser (installs what it needs: 
 	cd e2e/page && node_modules/.bin/tsc -p .
 	@echo "== building LiveKit (the first time it takes minutes)"
 	@cd e2e && $(GO) tool -n github.com/livekit/livekit-server/cmd/server >/dev/null
-	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
 	cd e2e && $(GO) test $(RACE) -count=1 -timeout 40m -v ./browser
+
+e2e-appservice: ## the application-service mode on two real Synapses that federate (the same installer)
+	e2e/install.sh stack
+	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -25,6 +25,11 @@ func TestEndpoints(t *testing.T) {
 	must(t, left.Call(ctx, http.MethodPost, path+"/leave", struct{}{}, nil))
 	must(t, alice.Call(ctx, http.MethodPost, path+"/ban", map[string]string{"user_id": banned.UserID}, nil))
 
+	// A homeserver that has just joined a room does not know all who are in it.
+	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool {
+		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
+		return answer.Status == 200
+	})
 	t.Run("old and new clients meet", func(t *testing.T) { oldAndNewMeet(t, first, second, alice, bob, room) })
 	t.Run("both bodies and paths", func(t *testing.T) {
 		older := map[string]any{"member_id": nil, "member": map[string]string{"id": "m1", "claimed_device_id": "D"}, "delay_timeout": 8000}

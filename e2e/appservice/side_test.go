@@ -32,7 +32,7 @@ func newSide(t *testing.T, w *world, name string, push bool, env map[string]stri
 	s := &side{
 		service: &stack.Service{Host: w.Host, Name: name + "-service", Program: programs.Service},
 		sfu: &stack.SFU{Host: w.Host, Name: name + "-sfu", Program: programs.SFU, Keys: []stack.Key{sfuKey},
-			Config: filepath.Join(repository, "livekit.yaml.example")},
+			OneMediaPort: true, Config: filepath.Join(repository, "livekit.yaml.example")},
 	}
 	_, err := s.service.Address()
 	must(t, err)

@@ -100,6 +100,20 @@ func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
+// overOnePort has all media come to the first of the media ports.
+func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	for path, port := range map[string]int{"rtc.port_range_start": 0, "rtc.port_range_end": 0, "rtc.udp_port": ports.media} {
+		if err := set(doc, port, path); err != nil {
+			return nil, err
+		}
+	}
+	return yaml.Marshal(doc)
+}
+
 // relayMedia has media go through one port at another address. TURN is off,
 // for its port would be a way around; clients are told of a STUN server where
 // nobody is, because without one they are told of Google's.

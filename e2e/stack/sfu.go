@@ -35,6 +35,9 @@ type SFU struct {
 	// Redis, when set, is the address of the Redis that it shares with others.
 	Redis string
 
+	// OneMediaPort has all media come to one UDP port: for more participants than
+	// the ports of a stack allow.
+	OneMediaPort bool
 	// TCP has it take media over TCP as well. LiveKit binds that port on every
 	// address.
 	TCP bool
@@ -115,6 +118,9 @@ func (s *SFU) arguments() ([]string, error) {
 	}
 	if err == nil && s.TCP {
 		content, err = overTCP(content, s.ports)
+	}
+	if err == nil && s.OneMediaPort {
+		content, err = overOnePort(content, s.ports)
 	}
 	if err == nil && s.MediaRelay {
 		content, err = relayMedia(content, s.ports)
