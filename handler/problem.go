@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 
 	"matrixrtc-auth/access"
@@ -24,6 +25,9 @@ type problem struct {
 	cause         string
 	wait          time.Duration // until it is worth trying again, 0: not told
 }
+
+// noFilesWait is when it is worth trying again where no file could be opened.
+const noFilesWait = 5 * time.Second
 
 // statusCanceled stands in the log for a client that did not wait for its
 // answer.
@@ -48,6 +52,7 @@ var (
 	shuttingDown    = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Shutting down", cause: "shutdown"}
 	canceled        = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Canceled", cause: "canceled"}
 	headersTooLarge = problem{status: http.StatusRequestHeaderFieldsTooLarge, errcode: codeTooLarge, text: "The headers are too large", cause: "headers_too_large"}
+	noFiles         = problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Too busy", cause: "no_files", wait: noFilesWait}
 	malformed       = problem{status: http.StatusBadRequest, errcode: codeUnknown, text: "The request is malformed", cause: "malformed"}
 	internal        = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
 )
@@ -80,6 +85,8 @@ func problemOf(ctx context.Context, err error) problem {
 		return shuttingDown
 	case errors.Is(ctx.Err(), context.Canceled):
 		return canceled
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return noFiles
 	}
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		return verifyProblem(e)

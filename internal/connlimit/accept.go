@@ -15,7 +15,8 @@ const (
 
 // acceptPatiently accepts a connection. It goes on after errors that pass: no
 // descriptor or memory left, a client that is gone already, a network that is
-// down. A connection without a request gives way meanwhile, with its descriptor.
+// down. A connection without a request gives way meanwhile, with its descriptor, and
+// so do late requests.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -24,6 +25,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
+		l.hurryAll(minArrival) // places are free, but nothing to fill them with
 		select {
 		case <-time.After(pause):
 		case <-l.closed:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -33,6 +34,23 @@ func TestAcceptErrorsPass(t *testing.T) {
 		}
 		if lines := strings.Count(l.log.String(), "no connection can be accepted"); lines != 16 {
 			t.Errorf("%d lines in the log, want 16:\n%s", lines, &l.log)
+		}
+	})
+}
+
+// Without descriptors, who is late gives way although places are free.
+func TestLateOnesFreeDescriptors(t *testing.T) {
+	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
+		slow := l.connect("192.0.2.1")
+		slow.say("POST / HTTP/1.1\r\nHo")
+		synctest.Wait()
+		for range 15 { // with the pauses, longer than minArrival
+			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+		}
+		l.connect("192.0.2.9").Close()
+		l.connect("192.0.2.9").Close()
+		if !slow.isClosed() {
+			t.Error("a request that does not arrive holds its descriptor")
 		}
 	})
 }

@@ -198,7 +198,11 @@ func (l *Listener) hurry() {
 	if 2*free >= cap(l.places) {
 		return
 	}
-	most := max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places)))
+	l.hurryAll(max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places))))
+}
+
+// hurryAll ends what has taken more than most.
+func (l *Listener) hurryAll(most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
