@@ -58,6 +58,7 @@ func (j *judge) bind(v value) Bind {
 	if !ok {
 		j.fault(v, "%s is not an address to listen on; write :8080, host:8080, [::1]:8080 or unix:/path", shown(v.get()))
 	}
+	j.reachable(v, b)
 	return b
 }
 

@@ -25,6 +25,8 @@ type Input struct {
 	// DataWritable reports that /data is a volume, and that files can be made in
 	// it.
 	DataWritable bool
+	// Container reports that this process is in a container.
+	Container bool
 	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
 	SystemRoots *x509.CertPool
 }
@@ -69,7 +71,10 @@ func read() (Input, error) {
 	if err != nil {
 		return Input{}, fmt.Errorf("reading the environment: %w", err)
 	}
-	in := Input{Environment: env, Others: others(os.Environ()), DataWritable: writable(dataDir) && mounted(dataDir)}
+	in := Input{
+		Environment: env, Others: others(os.Environ()),
+		DataWritable: writable(dataDir) && mounted(dataDir), Container: inContainer(),
+	}
 	if !env["LIVEKIT_CA_FILE"].IsEmpty() {
 		// A system without certificates (or an image without the file) is no
 		// fault: then those of the file are all there is.

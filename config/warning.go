@@ -71,6 +71,8 @@ const (
 	// AddedPath: the URL ends in a path that does not belong to it, because whoever
 	// calls adds it.
 	AddedPath Kind = "added_path"
+	// ContainerAlone: nothing outside the container can connect to the address.
+	ContainerAlone Kind = "container_alone"
 	// WeakSecret: the secret is short, or published.
 	WeakSecret Kind = "weak_secret"
 	// OddKey: an API key or a secret is probably not what was meant.

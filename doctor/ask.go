@@ -98,6 +98,15 @@ func (r reply) errcode() string {
 	return matrix.ErrCode
 }
 
+// isGatewayError reports whether a proxy says that it gets no answer itself.
+func (r reply) isGatewayError() bool {
+	switch r.status {
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	}
+	return r.status == http.StatusServiceUnavailable && !r.isMatrix()
+}
+
 // isMatrix reports whether a Matrix server or this service gave the answer,
 // not a proxy.
 func (r reply) isMatrix() bool { return r.errcode() != "" }

@@ -15,6 +15,10 @@ import (
 func prefixed(s *stack) { foci("https://jwt.example.org/livekit/jwt")(s) }
 
 var publicBreaks = map[string]func(*stack){
+	"listen-alone": func(s *stack) {
+		s.container, s.webhooks = true, false
+		s.jwtProxy = func(http.Handler) http.Handler { return failing(http.StatusBadGateway) }
+	},
 	"service-proxy":       func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return failing(http.StatusBadGateway) } },
 	"service-is-sfu":      func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return sfuLike() } },
 	"prefix-not-stripped": prefixed,

@@ -61,11 +61,12 @@ func (w warnings) without(kind config.Kind) warnings {
 	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
-// warningsFor returns those that a check tells.
+// warningsFor returns those that a check tells. Whether the address to listen on
+// can be reached is told by those that look from outside.
 func (e *exam) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
-		if teller(warning.Variable) == check {
+		if teller(warning.Variable) == check && warning.Kind != config.ContainerAlone {
 			list = append(list, warning)
 		}
 	}

@@ -85,6 +85,14 @@ var mixed = map[string]struct {
 		},
 		[]string{"config.warnings override-path", "homeserver.userinfo openid-not-served"},
 	},
+	"a container's loopback address, which the proxy reaches": {
+		func(s *stack) { s.container = true },
+		nil,
+	},
+	"a container's loopback address, which the proxy reaches and LiveKit does not": {
+		func(s *stack) { s.container, s.webhooks = true, false },
+		[]string{"webhook.round_trip listen-alone"},
+	},
 	"a name of containers for clients, which nobody finds": {
 		func(s *stack) {
 			s.sfu("wss://sfu")

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+
+	"matrixrtc-auth/config"
 )
 
 // public looks at this service as clients reach it. It returns the check that
@@ -44,16 +47,33 @@ func (e *exam) healthz(ctx context.Context) Finding {
 	r, err := e.look.get(ctx, e.serviceURL()+"/healthz")
 	v := e.serviceVars()
 	switch {
+	case err != nil && e.isAlone():
+		return e.alone("GET " + e.serviceURL() + "/healthz: " + reason(err))
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
 	case r.isHealth():
 		return ok("GET %s/healthz: %s", e.serviceURL(), r)
+	case r.isGatewayError() && e.isAlone():
+		return e.alone("GET " + e.serviceURL() + "/healthz: " + r.String())
 	case r.status == http.StatusServiceUnavailable && r.isMatrix():
 		return found("service-ending", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || r.status == http.StatusOK:
 		return e.notThere(ctx, r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
+}
+
+// isAlone reports whether the service listens on the loopback address of its
+// container. That is right where the container shares a network; then what is
+// outside reaches it.
+func (e *exam) isAlone() bool {
+	return slices.ContainsFunc(e.look.Warnings, func(w config.Warning) bool {
+		return w.Kind == config.ContainerAlone && w.Variable == "LIVEKIT_JWT_BIND"
+	})
+}
+
+func (e *exam) alone(seen string) Finding {
+	return found("listen-alone", vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
 // notThere says why there is no /healthz: whether another program answers, or

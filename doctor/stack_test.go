@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,11 +50,12 @@ type stack struct {
 	ca  *matrixtest.CA
 	net *matrixtest.Network // answers SRV questions
 
-	env     map[string]string
-	files   map[string]string
-	unread  map[string]error // why a file cannot be read
-	modes   map[string]fs.FileMode
-	options doctor.Options
+	env       map[string]string
+	container bool // and LIVEKIT_JWT_BIND is its loopback address
+	files     map[string]string
+	unread    map[string]error // why a file cannot be read
+	modes     map[string]fs.FileMode
+	options   doctor.Options
 
 	dns         map[string][]string // host → addresses
 	dnsError    map[string]error
@@ -205,7 +207,13 @@ func (s *stack) load() (config.Config, []config.Warning, error) {
 		os.Setenv(v.Name, s.env[v.Name])
 		defer os.Unsetenv(v.Name)
 	}
-	return config.Inspect()
+	c, warnings, err := config.Inspect()
+	// Whether this machine is a container says nothing.
+	warnings = slices.DeleteFunc(warnings, func(w config.Warning) bool { return w.Kind == config.ContainerAlone })
+	if s.container {
+		warnings = append(warnings, config.Warning{Variable: "LIVEKIT_JWT_BIND", Kind: config.ContainerAlone, Text: "for this container alone"})
+	}
+	return c, warnings, err
 }
 
 func (s *stack) readFile(name string) ([]byte, error) {

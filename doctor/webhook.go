@@ -51,6 +51,9 @@ func (e *exam) noWebhook(store string) Finding {
 	if store == "redis" {
 		return na("no event came here within %s; another replica may have got it", webhookWait)
 	}
+	if e.isAlone() {
+		return e.alone(fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
+	}
 	return found("webhook-missing", nil, "no event of %s came within %s", e.room.name, webhookWait)
 }
 

@@ -1,0 +1,77 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/config"
+)
+
+// TestContainer: each maker of containers leaves marks of its own.
+func TestContainer(t *testing.T) {
+	for name, c := range map[string]struct {
+		files disk
+		env   map[string]string
+		want  bool
+	}{
+		"a machine":              {disk{"/proc/self/cgroup": "0::/user.slice/user-1000.slice"}, nil, false},
+		"no /proc":               {disk{}, nil, false},
+		"Docker":                 {disk{"/.dockerenv": ""}, nil, true},
+		"Podman":                 {disk{"/run/.containerenv": ""}, nil, true},
+		"Docker's control group": {disk{"/proc/self/cgroup": "12:memory:/docker/0123456789ab"}, nil, true},
+		"Podman's control group": {disk{"/proc/self/cgroup": "0::/machine.slice/libpod-0123456789ab.scope"}, nil, true},
+		"a pod's control group":  {disk{"/proc/self/cgroup": "0::/kubepods/besteffort/pod0123"}, nil, true},
+		"Kubernetes":             {disk{}, map[string]string{"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := config.Container(c.files.read, func(name string) string { return c.env[name] }); got != c.want {
+				t.Errorf("container() = %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestLoopbackInContainer: nothing outside a container reaches its loopback.
+func TestLoopbackInContainer(t *testing.T) {
+	for bind, alone := range map[string]bool{
+		"127.0.0.1:8080":   true,
+		"127.1.2.3:8080":   true,
+		"[::1]:8080":       true,
+		"localhost:8080":   true,
+		":8080":            false,
+		"0.0.0.0:8080":     false,
+		"[::]:8080":        false,
+		"172.18.0.5:8080":  false,
+		"unix:/run/socket": false,
+	} {
+		for _, container := range []bool{true, false} {
+			in := minimal().with(vars{"LIVEKIT_JWT_BIND": bind}).input()
+			in.Container = container
+			_, warnings, err := config.Parse(in, disk{}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var told []string
+			for _, w := range warnings {
+				if w.Kind == config.ContainerAlone {
+					told = append(told, w.String())
+				}
+			}
+			if want := alone && container; want != (len(told) == 1) {
+				t.Errorf("LIVEKIT_JWT_BIND=%s, in a container %v: warnings %q, want one: %v", bind, container, told, want)
+			}
+			if len(told) == 1 && (!strings.HasPrefix(told[0], "LIVEKIT_JWT_BIND: ") || !strings.Contains(told[0], "write :8080,")) {
+				t.Errorf("LIVEKIT_JWT_BIND=%s: %q does not say what to write", bind, told[0])
+			}
+		}
+	}
+}
+
+// TestNoFileIsNoContainer: what cannot be read says nothing.
+func TestNoFileIsNoContainer(t *testing.T) {
+	closed := func(string) ([]byte, error) { return nil, os.ErrPermission }
+	if config.Container(closed, func(string) string { return "" }) {
+		t.Error("files that cannot be read make a container")
+	}
+}
