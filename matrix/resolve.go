@@ -18,7 +18,7 @@ import (
 // The bounds of discovery, of its callers and of what is under way. Strangers
 // choose names, so at their servers a client network can have no more than half
 // of what all have, and the other half is for networks that have little: with 16
-// networks that ask for as much as they can get, a quarter stays free.
+// networks that ask for as much as they can get, a fifth stays free.
 //
 // Discoveries go on when the clients that asked have left.
 var (
