@@ -60,11 +60,13 @@ type MemberEvent struct {
 	User matrix.UserID
 }
 
-// The bounds of a transaction: of what is read, and of the time until the answer.
-// The homeserver sends the same transaction again until the answer is 200.
+// The bounds of a transaction: of what is read of it, of the time until the
+// answer, and of the time that the rest may take to come after that. The
+// homeserver sends the same transaction again until the answer is 200.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond
+	transactionRest     = 10 * time.Second
 )
 
 // transaction is PUT /_matrix/app/v1/transactions/{txnID}. The answer is 200
@@ -72,21 +74,22 @@ const (
 // remembered, because doing one twice does the same as doing it once.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // the answer may come before all is sent
 	_ = control.SetReadDeadline(time.Now().Add(transactionTime))
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
 		if h.AppService.Members != nil {
 			h.AppService.Members(e)
 		}
 	})
-	if _, rest := io.Copy(io.Discard, r.Body); rest != nil {
-		w.Header().Set("Connection", "close")
-		err = errors.Join(err, rest)
-	}
-	x := exchangeOf(w)
 	if err != nil {
+		x := exchangeOf(w)
 		x.cause, x.err = "transaction_unread", err
 	}
 	writeJSON(w, http.StatusOK, []byte("{}"))
+	// A homeserver that is still sending reads the answer when it is done.
+	_ = control.Flush()
+	_ = control.SetReadDeadline(time.Now().Add(transactionRest))
+	_, _ = io.Copy(io.Discard, r.Body)
 }
 
 // readEvents tells of the memberships in a transaction, event by event: one of

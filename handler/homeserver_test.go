@@ -89,7 +89,7 @@ func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	base := p.listen(t)
 	for name, body := range map[string]io.Reader{
 		"stalled": io.MultiReader(strings.NewReader(`{"events":[`+memberEvent("!a:b", "@c:d")+`,`), stall{t.Context().Done()}),
-		"endless": io.MultiReader(strings.NewReader(`{"events":[`), io.LimitReader(endless(`{"type":"m.room.message"},`), 64<<20)),
+		"endless": io.MultiReader(strings.NewReader(`{"events":[`), io.LimitReader(endless(`{"type":"m.room.message"},`), 32<<20)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), "PUT", base+"/_matrix/app/v1/transactions/1", body)
