@@ -25,6 +25,7 @@ func TestImage(t *testing.T) {
 	image := buildImage(t)
 	t.Run("says how to run it", func(t *testing.T) { imageConfig(t, image) })
 	t.Run("holds one program", func(t *testing.T) { imageFiles(t, image) })
+	mountVolume(t, image)
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
 		s.Image, s.User, s.Programs.Service = image.Root, imageUser, image.Config.Entrypoint[0]
@@ -36,6 +37,23 @@ func TestImage(t *testing.T) {
 		}
 	})
 	subtest(t, s, "health check", func(t *testing.T) { imageHealth(t, image, s) })
+}
+
+// mountVolume gives the image a volume at /data, as compose.yaml does. Without
+// one the program keeps leaves in memory, because a container's own layer is
+// lost with it.
+func mountVolume(t *testing.T, image *stack.Image) {
+	t.Helper()
+	dir := filepath.Join(image.Root, "data")
+	options := fmt.Sprintf("uid=%d,gid=%d,mode=0700", imageUser, imageUser)
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mounting a volume at %s: %v: %s", dir, err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("unmounting %s: %v: %s", dir, err, out)
+		}
+	})
 }
 
 // buildImage builds the image in a directory that is removed with the test.
