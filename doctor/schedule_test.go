@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,5 +69,29 @@ func TestCancelling(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCancelUnheard: the homeserver cancels the event, and its answer is lost.
+// That it knows the event no more at the second try says so.
+func TestCancelUnheard(t *testing.T) {
+	s := newStack(t)
+	var asked atomic.Int32
+	s.client = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/cancel") && asked.Add(1) == 1 {
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	for _, c := range s.examine().Checks {
+		if c.ID == "homeserver.delayed_schedule" && c.Status != doctor.OK {
+			t.Errorf("%s: %s %s, want ok", c.ID, c.Status, c.Seen)
+		}
+	}
+	if asked.Load() != 2 {
+		t.Errorf("cancelling was tried %d times, want twice", asked.Load())
 	}
 }
