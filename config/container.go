@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -34,12 +36,20 @@ func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
 // reachable warns of an address to listen on at which nothing outside this
 // container can connect. The container may share its host's network, or a
-// pod's; then the address is right, which cannot be seen from inside.
+// pod's; then the address is right. One sign of that can be seen from inside:
+// an SFU that is reached over loopback.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
-	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) {
+	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) || j.besideSFU() {
 		return
 	}
 	j.warn(v, ContainerAlone, "%s listens for this container alone, unless it shares the network of its host or pod; "+
 		"write :%s, and keep others out where the port is published, like 127.0.0.1:%s:%s in compose.yaml", shown(b.Address), port, port, port)
+}
+
+// besideSFU reports whether the SFU's API is at a loopback address, so that its
+// network is this container's.
+func (j *judge) besideSFU() bool {
+	u, err := url.Parse(cmp.Or(j.variable("LIVEKIT_INTERNAL_URL").get(), j.variable("LIVEKIT_URL").get()))
+	return err == nil && isLoopback(plainHost(u))
 }

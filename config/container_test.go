@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,32 @@ func TestLoopbackInContainer(t *testing.T) {
 				t.Errorf("LIVEKIT_JWT_BIND=%s: %q does not say what to write", bind, told[0])
 			}
 		}
+	}
+}
+
+// TestLoopbackBesideSFU: an SFU that is reached over loopback shares this
+// container's network, as in a pod, and reaches the service there.
+func TestLoopbackBesideSFU(t *testing.T) {
+	for name, c := range map[string]struct {
+		sfu   vars
+		alone bool
+	}{
+		"elsewhere":              {vars{"LIVEKIT_URL": "wss://sfu.example.org"}, true},
+		"beside":                 {vars{"LIVEKIT_URL": "ws://127.0.0.1:7880"}, false},
+		"beside, by name":        {vars{"LIVEKIT_URL": "wss://sfu.example.org", "LIVEKIT_INTERNAL_URL": "http://localhost:7880"}, false},
+		"in a container besides": {vars{"LIVEKIT_URL": "wss://sfu.example.org", "LIVEKIT_INTERNAL_URL": "http://livekit:7880"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := minimal().with(c.sfu).with(vars{"LIVEKIT_JWT_BIND": "127.0.0.1:8080"}).input()
+			in.Container = true
+			_, warnings, err := config.Parse(in, disk{}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.ContainsFunc(warnings, func(w config.Warning) bool { return w.Kind == config.ContainerAlone }); got != c.alone {
+				t.Errorf("%v: warned %v, want %v: %v", c.sfu, got, c.alone, warnings)
+			}
+		})
 	}
 }
 
