@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/service"
 )
 
 // from connects to address as a client at ip, which is one of loopback.
@@ -54,7 +56,7 @@ func TestOneAddress(t *testing.T) {
 // have connected once, or two seconds later: what is not accepted waits.
 func attack(t *testing.T, address, ip, sent string) {
 	t.Helper()
-	const clients = maxConnections + 200
+	const clients = service.MaxConnections + 200
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	t.Cleanup(func() { stop(); wg.Wait() })
@@ -124,7 +126,7 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 
 // TestCrowdMemory: as many clients as the service takes, who are silent, slow,
 // or never read, together stay within the memory that the comment on
-// maxConnections says.
+// service.MaxConnections says.
 func TestCrowdMemory(t *testing.T) {
 	const most = 110_000_000
 	const begin, body = "POST /sfu/get HTTP/1.1\r\nHost: x\r\n", "Content-Length: 65000\r\n\r\n"
@@ -147,28 +149,28 @@ func TestCrowdMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startBinary(t, binary, "example.org=http://127.0.0.1:9", "LIVEKIT_TRUSTED_PROXIES=none")
 			memory, files := crowd(t, s, sent)
-			t.Logf("%d clients, of whom %d had a place at once: %d kB", maxConnections, files, memory>>10)
+			t.Logf("%d clients, of whom %d had a place at once: %d kB", service.MaxConnections, files, memory>>10)
 			if memory > most {
-				t.Errorf("%d clients take %d kB, want at most %d", maxConnections, memory>>10, most>>10)
+				t.Errorf("%d clients take %d kB, want at most %d", service.MaxConnections, memory>>10, most>>10)
 			}
-			if least := maxConnections / 2; files < least && !endsAtOnce[name] {
+			if least := service.MaxConnections / 2; files < least && !endsAtOnce[name] {
 				t.Errorf("%d connections were open at once, want %d at least", files, least)
 			}
 		})
 	}
 }
 
-// crowd has maxConnections clients from several networks send that at once. It
+// crowd has service.MaxConnections clients from several networks send that at once. It
 // returns the most memory and the most files that the service has had by a second
 // after all of them have places, or five seconds after the last has connected.
-func crowd(t *testing.T, s *service, sent string) (memory, files int) {
+func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	connected := make(chan struct{}, maxConnections)
-	for i := range maxConnections {
+	connected := make(chan struct{}, service.MaxConnections)
+	for i := range service.MaxConnections {
 		wg.Go(func() {
 			conn, err := from(ctx, fmt.Sprintf("127.0.1.%d", i%8), s.address)
 			connected <- struct{}{}
@@ -192,9 +194,9 @@ func crowd(t *testing.T, s *service, sent string) (memory, files int) {
 		case <-look.C:
 			memory, files = max(memory, s.memory(t)), max(files, s.files(t))
 			switch {
-			case files >= maxConnections && !full:
+			case files >= service.MaxConnections && !full:
 				full, end = true, time.After(time.Second)
-			case end == nil && len(connected) == maxConnections:
+			case end == nil && len(connected) == service.MaxConnections:
 				end = time.After(5 * time.Second)
 			}
 		case <-end:

@@ -199,10 +199,10 @@ func TestCauses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
-		{"places.go", "maxConnections = 2048", "| connections at a time | 2048;"},
-		{"server.go", "headerTime = 5 * time.Second", "5 s to arrive"},
-		{"server.go", "idleTime   = 120 * time.Second", "| an idle connection | 120 s |"},
-		{"server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
+		{"service/places.go", "MaxConnections = 2048", "| connections at a time | 2048;"},
+		{"service/server.go", "headerTime = 5 * time.Second", "5 s to arrive"},
+		{"service/server.go", "idleTime   = 120 * time.Second", "| an idle connection | 120 s |"},
+		{"service/server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
 		{"internal/connlimit/head.go", "maxLines = 128", "| request headers | 16 KiB in 128 lines"},
 		{"internal/connlimit/head.go", "smallLines = 48", "headers over 4 KiB or 48 lines"},
 		{"internal/connlimit/head.go", "largeHeads = 32", "48 lines read at a time | 32;"},

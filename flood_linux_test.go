@@ -60,9 +60,9 @@ func buildBinary(t *testing.T) (path string) {
 }
 
 // startBinary starts a binary of the program, with more in its environment.
-func startBinary(t *testing.T, binary, overrides string, more ...string) *service {
+func startBinary(t *testing.T, binary, overrides string, more ...string) *process {
 	t.Helper()
-	s := &service{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
+	s := &process{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func startBinary(t *testing.T, binary, overrides string, more ...string) *servic
 }
 
 // memory is the resident memory of the process in bytes.
-func (s *service) memory(t *testing.T) int {
+func (s *process) memory(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *service) memory(t *testing.T) int {
 }
 
 // files is how many files the process has open.
-func (s *service) files(t *testing.T) int {
+func (s *process) files(t *testing.T) int {
 	t.Helper()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 	if err != nil {

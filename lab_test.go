@@ -33,7 +33,7 @@ type lab struct {
 	ca          *matrixtest.CA
 	homeservers map[string]*matrixtest.Server
 	sfu         *sfutest.Server
-	service     *service
+	service     *process
 	marks       int         // of `logged`
 	pending     chan answer // of `http &`
 	last        answer

@@ -18,6 +18,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/registration"
+	"matrixrtc-auth/service"
 	"matrixrtc-auth/setup"
 )
 
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	switch args[0] {
 	case "serve":
-		return serve(ctx, stderr)
+		return service.Run(ctx, buildVersion(), stderr)
 	case "config":
 		return printConfig(stdout, stderr)
 	case "healthcheck":
@@ -119,24 +120,13 @@ func printConfig(stdout, stderr io.Writer) int {
 	if err == nil {
 		err = cfg.Print(stdout)
 	}
-	for _, fault := range faults(err) {
+	for _, fault := range config.Lines(err) {
 		fmt.Fprintln(stderr, "fault:", fault)
 	}
 	if err != nil {
 		return exitFailed
 	}
 	return exitOK
-}
-
-// faults takes a joined error apart.
-func faults(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	if err != nil {
-		return []error{err}
-	}
-	return nil
 }
 
 func printHelp(stdout io.Writer) {

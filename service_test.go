@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// service is the running program of a script.
-type service struct {
+// process is the running program of a script.
+type process struct {
 	cmd     *exec.Cmd
 	address string
 	log     string        // the file that the program itself writes
@@ -61,12 +61,12 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func startService(ts *testscript.TestScript) (*service, error) {
+func startService(ts *testscript.TestScript) (*process, error) {
 	name, err := lookPath("matrixrtc-auth", ts.Getenv("PATH"))
 	if err != nil {
 		return nil, err
 	}
-	s := &service{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
+	s := &process{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
 	// Its own file, not a pipe to here: what a process that is killed has
 	// written is there when it has ended.
 	log, err := os.Create(s.log)
@@ -107,7 +107,7 @@ func lookPath(name, path string) (string, error) {
 	return "", fmt.Errorf("no %s in PATH", name)
 }
 
-func (s *service) text() string {
+func (s *process) text() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
 		return err.Error()
@@ -116,7 +116,7 @@ func (s *service) text() string {
 }
 
 // await waits until the log matches, or the process has ended without.
-func (s *service) await(pattern *regexp.Regexp) (match []string, found bool) {
+func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
 	deadline := time.After(patience)
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
@@ -134,7 +134,7 @@ func (s *service) await(pattern *regexp.Regexp) (match []string, found bool) {
 	return match, true
 }
 
-func (s *service) kill() {
+func (s *process) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.exited
 }

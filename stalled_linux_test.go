@@ -15,7 +15,7 @@ import (
 
 // startUnread starts the program with a pipe of 64 kB as its standard error,
 // which nobody reads, and returns the end to read.
-func startUnread(t *testing.T, overrides string) (*service, *os.File) {
+func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	t.Helper()
 	log, stderr, err := os.Pipe()
 	if err != nil {
@@ -29,10 +29,10 @@ func startUnread(t *testing.T, overrides string) (*service, *os.File) {
 
 // startOnSocket starts a command that becomes the program. It listens on a Unix
 // socket, so that its address is known without its log.
-func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *service {
+func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *process {
 	t.Helper()
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
-	s := &service{cmd: exec.Command(command[0], command[1:]...), address: address, exited: make(chan struct{})}
+	s := &process{cmd: exec.Command(command[0], command[1:]...), address: address, exited: make(chan struct{})}
 	s.cmd.Stderr = stderr
 	s.cmd.Env = append(environment(overrides), "LIVEKIT_JWT_BIND="+address, "PATH="+os.Getenv("PATH"))
 	if err := s.cmd.Start(); err != nil {
@@ -82,7 +82,7 @@ func TestStalledLogReader(t *testing.T) {
 }
 
 // wantObedient has SIGTERM end s.
-func wantObedient(t *testing.T, s *service) {
+func wantObedient(t *testing.T, s *process) {
 	t.Helper()
 	start := time.Now()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -101,13 +101,13 @@ func wantObedient(t *testing.T, s *service) {
 // TestLogReaderGone: the reader of the log has ended, or there never was one.
 func TestLogReaderGone(t *testing.T) {
 	overrides := "example.org=http://" + refusingHomeserver(t)
-	for name, start := range map[string]func() *service{
-		"ended": func() *service {
+	for name, start := range map[string]func() *process{
+		"ended": func() *process {
 			s, log := startUnread(t, overrides)
 			log.Close()
 			return s
 		},
-		"standard error is closed": func() *service {
+		"standard error is closed": func() *process {
 			return startOnSocket(t, overrides, nil, "sh", "-c", "exec matrixrtc-auth 2>&-")
 		},
 	} {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,7 @@ func TestStrangersCertificates(t *testing.T) {
 
 // startForStrangers starts the program such that it asks servers on loopback
 // that nobody named and trusts their certificates.
-func startForStrangers(t *testing.T, binary string, more ...string) (*service, *matrixtest.CA) {
+func startForStrangers(t *testing.T, binary string, more ...string) (*process, *matrixtest.CA) {
 	t.Helper()
 	ca := matrixtest.NewCA()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -146,4 +147,18 @@ func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status strin
 		return "", err
 	}
 	return readAnswer(r)
+}
+
+// with puts more certificates behind a server's own.
+func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
+	return func(cert tls.Certificate) tls.Certificate {
+		cert.Certificate = append(slices.Clone(cert.Certificate), more()...)
+		return cert
+	}
+}
+
+// bulky makes certificates of 30 kB with so many names.
+func bulky(uris int) func() [][]byte {
+	more := matrixtest.NewBulky(uris, 30_000)
+	return func() [][]byte { return [][]byte{more.Next()} }
 }

@@ -26,6 +26,18 @@ func Faults(err error) []Fault {
 	return list
 }
 
+// Lines takes an error of [Load] or [Inspect] apart into what is to be printed,
+// one line each: every [Fault], or else what kept it from being judged at all.
+func Lines(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
 // Warning is one variable that can be used, but may not say what is meant.
 type Warning struct {
 	Variable string

@@ -1,10 +1,10 @@
-package main
+package service
 
-// The most connections at a time, of clients and of those who read metrics.
-const (
-	maxConnections = 2048
-	maxScrapers    = 32
-)
+// MaxConnections bounds the connections of clients at a time.
+const MaxConnections = 2048
+
+// maxScrapers bounds those of who reads metrics.
+const maxScrapers = 32
 
 // maxReserve is how many files of the limit are kept for everything but clients:
 // the store, the log, homeservers, the SFU, Redis, name servers, and metrics.
@@ -17,7 +17,7 @@ type places struct{ clients, scrapers int }
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{
-		clients:  max(1, min(maxConnections, files-reserve)),
+		clients:  max(1, min(MaxConnections, files-reserve)),
 		scrapers: max(1, min(maxScrapers, reserve/16)),
 	}
 }

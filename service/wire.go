@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"crypto/tls"
@@ -19,6 +19,7 @@ import (
 
 // shared is what the parts of the service have in common.
 type shared struct {
+	version     string
 	cfg         *config.Config
 	credentials *credentials
 	strangers   *outbound.Pool // bounds the connections to servers that nobody named
@@ -47,7 +48,7 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
 		Log:     s.log,
 		Metrics: s.counters,
-		Version: buildVersion(),
+		Version: s.version,
 	}
 	h.Health = func() handler.Health { return withLog(p.leaves.health(), s.logStatus()) }
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"crypto/x509"
@@ -42,7 +42,7 @@ func newCredentials(cfg *config.Config) *credentials {
 	return c
 }
 
-// Mint is a [handler.Minter]'s.
+// Mint is a [access.Minter]'s.
 func (c *credentials) Mint(grant token.Grant, now time.Time) string {
 	return c.current.Load().minter.Mint(grant, now)
 }

@@ -1,4 +1,7 @@
-package main
+// Package service is the process that serves: it reads the configuration, puts
+// the other packages together, listens, keeps delegated leaves, tests the
+// registration at the homeserver, and ends in order.
+package service
 
 import (
 	"context"
@@ -29,9 +32,18 @@ const (
 	closeTime  = 8 * time.Second
 )
 
-// serve runs the service until ctx ends. The log is written when it returns, as
-// far as that can be done within a second.
-func serve(ctx context.Context, stderr io.Writer) int {
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the configuration has faults, or something cannot be opened; the log says what
+)
+
+// Run serves as the environment configures it until ctx ends, and returns the
+// exit code. version is what logs, metrics and answers call this program. The
+// log goes to stderr, and is written when Run returns, as far as that can be
+// done within a second. One process runs it once: it sets what is the process's
+// own (signals, the garbage collector, the default logger).
+func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
 	signal.Ignore(syscall.SIGPIPE) // of a log that nobody reads any more
 	hangups := make(chan os.Signal, 1)
@@ -46,7 +58,7 @@ func serve(ctx context.Context, stderr io.Writer) int {
 		log.Warn("configuration", "warning", warning.String())
 	}
 	if err != nil {
-		for _, fault := range faults(err) {
+		for _, fault := range config.Lines(err) {
 			log.Error("configuration", "fault", fault)
 		}
 		return exitFailed
@@ -54,8 +66,8 @@ func serve(ctx context.Context, stderr io.Writer) int {
 	if cfg.RootCAs != nil {
 		freeCertificates()
 	}
-	log.Info("starting", "version", buildVersion(), "config", cfg)
-	s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), strangers: newStrangers(), log: log, logStatus: queue.Status}
+	log.Info("starting", "version", version, "config", cfg)
+	s := &shared{version: version, cfg: &cfg, credentials: newCredentials(&cfg), strangers: newStrangers(), log: log, logStatus: queue.Status}
 	if err := s.serve(ctx, hangups); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
@@ -93,7 +105,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	s.log.Info("listening", "address", addressOf(listener))
 
 	places := placesFor(openFiles())
-	if places.clients < maxConnections {
+	if places.clients < MaxConnections {
 		s.log.Warn("fewer connections than usual: the limit of open files is low", "connections", places.clients)
 	}
 	rooms, endRooms := s.startRooms()
@@ -166,7 +178,7 @@ func (s *shared) serveMetrics() (stop func(), err error) {
 		return nil, err
 	}
 	s.log.Info("serving metrics", "address", addressOf(listener))
-	s.counters = metrics.New(buildVersion())
+	s.counters = metrics.New(s.version)
 	s.counters.WatchLog(func() uint64 { return s.logStatus().Dropped })
 	server := newServer(s.counters.Handler(), s.log)
 	bounded := connlimit.New(listener, connlimit.Options{Limit: placesFor(openFiles()).scrapers, ArrivalTime: bodyTime, Log: s.log})

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"crypto/tls"
@@ -17,6 +17,7 @@ import (
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix/matrixtest"
 	"matrixrtc-auth/sfu"
 )
@@ -26,7 +27,7 @@ import (
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	named, other := share(&config.Config{
-		Keys:            []sfu.Key{scriptKey},
+		Keys:            []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
 		RootCAs:         ca.Pool(),
 		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}).newTransports()
@@ -76,7 +77,7 @@ func share(cfg *config.Config) *shared {
 // the requests on resumed sessions.
 func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
 	resumed = new(atomic.Int32)
-	spoil, leaf := with(bulky(900)), ca.Certificate("*.test")
+	more, leaf := matrixtest.NewBulky(900, 30_000), ca.Certificate("*.test")
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.TLS.DidResume {
 			resumed.Add(1)
@@ -84,7 +85,8 @@ func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomi
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		cert := spoil(leaf)
+		cert := leaf
+		cert.Certificate = append(slices.Clone(leaf.Certificate), more.Next())
 		return &cert, nil
 	}}
 	s.StartTLS()
@@ -100,18 +102,4 @@ func liveBytes() uint64 {
 	}
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
-}
-
-// with puts more certificates behind a server's own.
-func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
-	return func(cert tls.Certificate) tls.Certificate {
-		cert.Certificate = append(slices.Clone(cert.Certificate), more()...)
-		return cert
-	}
-}
-
-// bulky makes certificates of 30 kB with so many names.
-func bulky(uris int) func() [][]byte {
-	more := matrixtest.NewBulky(uris, 30_000)
-	return func() [][]byte { return [][]byte{more.Next()} }
 }

@@ -1,0 +1,67 @@
+package main_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// importsOf returns what each package of this module imports of the module, by
+// the path below the module's own; tests do not count.
+func importsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	imports := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		for i := range fields {
+			fields[i] = strings.TrimPrefix(fields[i], "matrixrtc-auth/")
+		}
+		imports[fields[0]] = fields[1:]
+	}
+	return imports
+}
+
+// TestImportsRunDown: the command is above the process that serves, that is
+// above HTTP, and what decides knows neither.
+func TestImportsRunDown(t *testing.T) {
+	imports := importsOf(t)
+	for imported, allowed := range map[string][]string{
+		"service":    {"matrixrtc-auth"},
+		"setup":      {"matrixrtc-auth"},
+		"handler":    {"service"},
+		"access":     {"service", "handler"},
+		"membership": {"service", "access"},
+	} {
+		if _, ok := imports[imported]; !ok {
+			t.Errorf("there is no package %s", imported)
+		}
+		for importer, list := range imports {
+			if slices.Contains(list, imported) && !slices.Contains(allowed, importer) {
+				t.Errorf("%s imports %s; only %q may", importer, imported, allowed)
+			}
+		}
+	}
+}
+
+// TestCoreKnowsNoHTTP: what decides takes values, and what is at the bottom
+// needs nothing but itself.
+func TestCoreKnowsNoHTTP(t *testing.T) {
+	imports := importsOf(t)
+	for _, core := range []string{"access", "membership", "token", "leave"} {
+		if slices.Contains(imports[core], "net/http") {
+			t.Errorf("%s imports net/http", core)
+		}
+	}
+	for _, bottom := range []string{"matrix", "sfu"} {
+		for _, imported := range imports[bottom] {
+			if _, ours := imports[imported]; ours && !strings.HasPrefix(imported, "internal/") {
+				t.Errorf("%s imports %s", bottom, imported)
+			}
+		}
+	}
+}
