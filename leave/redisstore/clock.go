@@ -35,7 +35,8 @@ type storeClock struct {
 type moment struct {
 	store      int64 // milliseconds
 	ours       time.Time
-	correction int64 // what is added to Redis' clock, milliseconds
+	took       time.Duration // of that before ours the store's time may be
+	correction int64         // what is added to Redis' clock, milliseconds
 }
 
 // verdict is what an answer said about the clocks.
@@ -48,10 +49,11 @@ type verdict struct {
 
 // heard takes the time in an answer to what was sent when our clock showed sent.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
-	now := moment{store, c.ours.Now(), correction}
+	now := moment{store: store, ours: c.ours.Now(), correction: correction}
+	now.took = now.ours.Sub(sent)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if jump := c.jump(now, sent); jump != 0 {
+	if jump := c.jump(now); jump != 0 {
 		recently := now.ours.Sub(c.corrected) < concede
 		switch byOthers := correction != c.last.correction; {
 		case recently && byOthers:
@@ -78,13 +80,13 @@ func (c *storeClock) correct(from int64) {
 }
 
 // jump returns by how much the store's time has jumped.
-func (c *storeClock) jump(now moment, sent time.Time) time.Duration {
+func (c *storeClock) jump(now moment) time.Duration {
 	if c.last.ours.IsZero() {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
 	// An answer takes its time, as the last one did, and clocks drift.
-	tolerance := 2*slack + now.ours.Sub(sent) + passed/1000
+	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
 		return jump

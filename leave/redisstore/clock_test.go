@@ -70,6 +70,21 @@ func TestOurWallClockIsSet(t *testing.T) {
 	})
 }
 
+// An answer that took long tells the time of when it was asked for, or later: the
+// next one, which does not, is no jump.
+func TestSlowAnswerIsNoJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.want(t, "a slow answer at first", b.hear(5*time.Second), 0, 0)
+		b.want(t, "then a quick one", b.hear(0), 0, 0)
+		time.Sleep(2 * concede)
+		b.want(t, "a slow one later", b.hear(20*time.Second), 0, 0)
+		b.want(t, "then a quick one", b.hear(0), 0, 0)
+		b.redis -= time.Minute
+		b.want(t, "Redis' clock is set back", b.hear(0), -time.Minute, 0)
+	})
+}
+
 // A machine that slept knows for how long: nobody's clock has jumped.
 func TestOurMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
