@@ -101,8 +101,7 @@ func problemOf(ctx context.Context, err error) problem {
 		return problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to keep the leave", cause: "store"}
 	}
 	if e, ok := errors.AsType[*access.RoomError](err); ok {
-		return problem{status: http.StatusInternalServerError, errcode: codeUnknown,
-			text: "Unable to create room on SFU", cause: roomCause(e)}
+		return roomProblem(e)
 	}
 	if p, ok := homeserverProblem(err); ok {
 		return p
@@ -214,6 +213,19 @@ func webhookProblem(e *sfu.RejectedError) problem {
 		p.status, p.errcode, p.text = http.StatusRequestEntityTooLarge, codeTooLarge, "The body is too large"
 	case sfu.RejectedCutOff, sfu.RejectedNotJSON:
 		p.status, p.errcode, p.text = http.StatusBadRequest, codeNotJSON, "The body is not JSON"
+	}
+	return p
+}
+
+// roomBusyWait is when it is worth trying again where too many rooms are being
+// asked for: until then all those calls are over.
+const roomBusyWait = 10 * time.Second
+
+// roomProblem maps a room that could not be made sure of.
+func roomProblem(e *access.RoomError) problem {
+	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
+	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {
+		p.status, p.wait = http.StatusServiceUnavailable, roomBusyWait
 	}
 	return p
 }

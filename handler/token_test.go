@@ -115,6 +115,20 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 	}
 }
 
+// Too many rooms are asked for at once: the SFU hangs, or somebody asks a lot.
+func TestTooManyRooms(t *testing.T) {
+	r := newRig()
+	r.rooms.err = &sfu.Error{Op: "CreateRoom", Cause: sfu.CauseBusy, Err: errors.New("too many")}
+	w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+	want := `{"errcode":"M_UNKNOWN","error":"Unable to create room on SFU","retry_after_ms":10000}`
+	if got := w.Body.String(); w.Code != 503 || got != want || w.Header().Get("Retry-After") != "10" {
+		t.Errorf("%d %s, Retry-After %q, want 503 %s after 10", w.Code, got, w.Header().Get("Retry-After"), want)
+	}
+	if got := r.log.String(); !strings.Contains(got, "cause=sfu_busy") {
+		t.Errorf("log = %s", got)
+	}
+}
+
 func TestRoomFailure(t *testing.T) {
 	r := newRig()
 	r.rooms.err = &sfu.Error{Op: "CreateRoom", Cause: sfu.CauseUnauthorized, Err: errors.New("secret of the SFU's")}

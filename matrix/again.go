@@ -25,10 +25,10 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ctx.Err() != nil {
-		c.discoveries.hint(ctx, server, from, find) // for the requests to come
+		c.discoveries.Hint(ctx, server, from, find) // for the requests to come
 		return Destination{}, false
 	}
-	found, failed := c.discoveries.ask(ctx, server, from, find)
+	found, failed := c.discoveries.Ask(ctx, server, from, find)
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 

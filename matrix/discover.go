@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/text"
 )
 
 // discover takes steps 3 to 6 for server, from what is known of it (old). Its
-// error is a *busyError: what we did not ask says nothing of the server.
+// error is an *[inquiry.BusyError]: what we did not ask says nothing of the server.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -48,7 +49,7 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 }
 
 // delegation fetches the well-known document. Where the question stays open
-// the last good answer holds for up to 48 h. The error is a *busyError.
+// the last good answer holds for up to 48 h. The error is an *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
 	now := time.Now()
@@ -65,7 +66,7 @@ func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, 
 		return old, nil
 	}
 	if crowded, ok := errors.AsType[*outbound.CrowdedError](err); ok {
-		return found{}, &busyError{crowded.Error()}
+		return found{}, &inquiry.BusyError{Err: errors.New(crowded.Error())}
 	}
 	return found{absent: old.absent, open: true, note: why}, nil
 }

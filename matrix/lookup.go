@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -118,7 +119,7 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singl
 		}
 		release, ok := c.takeLookUp(server)
 		if !ok {
-			known.err = &ClientAPIError{Server: server, Err: &busyError{"too many Client-Server APIs are looked for"}}
+			known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 			return known, nil
 		}
 		defer release()
@@ -129,6 +130,8 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singl
 		return answer, nil
 	})
 }
+
+var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
 
 // takeLookUp reports whether a look-up may begin; release says that it is over.
 func (c *ClientAPIs) takeLookUp(server ServerName) (release func(), ok bool) {

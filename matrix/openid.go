@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/internal/secret"
@@ -165,7 +166,7 @@ func waitCause(err error) Cause {
 
 // resolveCause tells what was too much from an end that came too early.
 func resolveCause(err error) Cause {
-	if _, busy := errors.AsType[*busyError](err); busy {
+	if _, busy := errors.AsType[*inquiry.BusyError](err); busy {
 		return CauseBusy
 	}
 	return Cause(outbound.Cause(err))

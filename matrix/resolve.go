@@ -11,6 +11,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/semaphore"
 )
@@ -70,7 +71,7 @@ type class struct {
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
-	discoveries  *inquiries[discovery]
+	discoveries  *inquiry.Inquiries[ServerName, netip.Prefix, discovery]
 	records      *lru.Cache[ServerName, record] // of the others alone
 }
 
@@ -95,8 +96,8 @@ func (r *Resolver) init() {
 		r.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
 		r.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
 		r.named.isNamed = true
-		r.named.discoveries = newInquiries[discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
-		r.others.discoveries = newInquiries[discovery](otherCallers, otherDiscoveries, resolveTimeout)
+		r.named.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
+		r.others.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
@@ -140,17 +141,17 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
 		// The last refresh failed, and this one may take as long: nobody
 		// waits for it while the last good answer holds.
-		c.discoveries.hint(ctx, server, from, find)
+		c.discoveries.Hint(ctx, server, from, find)
 		return known.destination, nil
 	}
-	answer, err := c.discoveries.ask(ctx, server, from, find)
+	answer, err := c.discoveries.Ask(ctx, server, from, find)
 	if err != nil {
 		return Destination{}, err
 	}
 	return answer.destination, answer.err
 }
 
-// discovery is what comes of one. Its error is a *busyError.
+// discovery is what comes of one. Its error is an *[inquiry.BusyError].
 type discovery struct {
 	destination Destination
 	err         error

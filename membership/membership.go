@@ -6,8 +6,8 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
+	"matrixrtc-auth/internal/inquiry"
+	"matrixrtc-auth/internal/semaphore"
 	"matrixrtc-auth/matrix"
 )
 
@@ -20,32 +20,43 @@ type Source interface {
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
 }
 
-const (
-	// askTimeout bounds one question.
-	askTimeout = 10 * time.Second
-	// maxAsking bounds the questions that are under way at once.
-	maxAsking = 256
+// askTimeout bounds one question.
+const askTimeout = 10 * time.Second
+
+// The bounds of what is under way at once, and of the requests that wait for it.
+// The users of one homeserver have half of it at most, as long as others ask: a
+// homeserver can invent users and rooms, and ours may be slow to say what it
+// knows of them. More requests than that are refused.
+var (
+	questions = semaphore.Bounds{Total: 256, Share: 16}
+	askers    = semaphore.Bounds{Total: 2048, Share: 64}
 )
 
 // Lookup asks a [Source] and spares it what it has just said: questions that
 // are equal and asked at one time share one call, and a yes is kept for a
-// moment. A no is never kept: who joins a room may call at once.
+// moment. A no is never kept: who joins a room may call at once. Questions wait
+// for their turn no longer than those who want the answer.
 type Lookup struct {
-	source Source
-	flight singleflight.Group
-	asking chan struct{}
-	yes    recent
+	source    Source
+	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
+	yes       recent
+}
+
+// answer is what came of a question.
+type answer struct {
+	joined bool
+	err    error
 }
 
 // NewLookup returns a Lookup that has heard nothing yet.
 func NewLookup(source Source) *Lookup {
-	return &Lookup{source: source, asking: make(chan struct{}, maxAsking)}
+	return &Lookup{source: source, inquiries: inquiry.New[key, matrix.ServerName, answer](askers, questions, askTimeout)}
 }
 
 // IsJoined reports whether user is joined to room, or was at most 5 s ago. An
 // error means: unknown.
 func (l *Lookup) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
-	return l.ask(ctx, keyOf("user", room, user.String()), func(ctx context.Context) (bool, error) {
+	return l.ask(ctx, keyOf("user", room, user.String()), user.Server(), func(ctx context.Context) (bool, error) {
 		return l.source.IsJoined(ctx, room, user)
 	})
 }
@@ -53,7 +64,7 @@ func (l *Lookup) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.U
 // IsServerJoined reports whether a user of server is joined to room, or was at
 // most 5 s ago. An error means: unknown.
 func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error) {
-	return l.ask(ctx, keyOf("server", room, server.String()), func(ctx context.Context) (bool, error) {
+	return l.ask(ctx, keyOf("server", room, server.String()), server, func(ctx context.Context) (bool, error) {
 		return l.source.IsServerJoined(ctx, room, server)
 	})
 }
@@ -63,32 +74,22 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask asks once for all who want to know at this time. The question goes on for
-// the others when ctx ends.
-func (l *Lookup) ask(ctx context.Context, k key, question func(context.Context) (bool, error)) (bool, error) {
+// ask asks once for all who want to know at this time. A question that is under
+// way goes on for the others when ctx ends. of is the server that it is about.
+func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil
 	}
-	answer := l.flight.DoChan(string(k[:]), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-		defer cancel()
-		select {
-		case l.asking <- struct{}{}:
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-		defer func() { <-l.asking }()
+	got, err := l.inquiries.Ask(ctx, k, of, func(ctx context.Context) answer {
 		asked := time.Now()
 		joined, err := question(ctx)
 		if joined && err == nil {
 			l.yes.add(k, asked)
 		}
-		return joined, err
+		return answer{joined && err == nil, err}
 	})
-	select {
-	case a := <-answer:
-		return a.Val.(bool) && a.Err == nil, a.Err
-	case <-ctx.Done():
-		return false, ctx.Err()
+	if err != nil {
+		return false, err
 	}
+	return got.joined, got.err
 }

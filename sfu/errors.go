@@ -19,6 +19,7 @@ import (
 
 // What made a call fail, by what there is to do about it.
 const (
+	CauseBusy         = "busy"         // too many calls are under way: the SFU was not asked
 	CauseCanceled     = "canceled"     // the caller went away
 	CauseTimeout      = "timeout"      // no answer in time
 	CauseDNS          = "dns"          // the host of the URL does not resolve
@@ -45,6 +46,7 @@ var remedies = map[string]string{
 	CauseRedirect:     "the SFU's API must be at this very URL",
 	CauseNotTwirp:     "something other than LiveKit answers at this URL",
 	CauseNoNode:       "it starts just now, a node of it has died, or its machine is too busy: see limit and node_selector in livekit.yaml",
+	CauseBusy:         "",
 	CauseCanceled:     "",
 	CauseStatus:       "",
 	CauseUnauthorized: "the API key and its secret must be those of the SFU",

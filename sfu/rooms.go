@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// maxConfirmed bounds the rooms remembered, about 200 bytes each. More
 	// rooms than this within 5 s cost a call more than necessary.
 	maxConfirmed = 4096
+	// maxEnsuring bounds the calls under way. They go on when those who wanted the
+	// room have left, for up to 10 s while the SFU does not answer.
+	maxEnsuring = 512
 )
 
 // Creator makes sure that a room exists on the SFU. CreateRoom is idempotent
@@ -30,6 +34,7 @@ type Creator interface {
 type Rooms struct {
 	creator   Creator
 	calls     singleflight.Group // by room
+	ensuring  chan struct{}      // one for each call under way
 	confirmed *lru.Cache[Room, confirmation]
 	// life numbers the time since the SFU was last away; it is disconnected while
 	// Watch has no connection. lives is the highest number so far.
@@ -52,7 +57,7 @@ func NewRooms(creator Creator) *Rooms {
 	if err != nil {
 		panic(err) // its only error is a size below 1
 	}
-	return &Rooms{creator: creator, confirmed: confirmed}
+	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
 // Ensure returns nil when room exists on the SFU: because the SFU confirmed it
@@ -60,7 +65,8 @@ func NewRooms(creator Creator) *Rooms {
 // what it said before its connection broke is forgotten. Requests for one
 // room at one time share a call, which no single caller's ctx ends; a caller
 // whose ctx ends returns at once. A failure is told to all who waited for it
-// and then forgotten. Errors are an [*Error].
+// and then forgotten. Errors are an [*Error]; [CauseBusy] says at once that 512
+// other rooms are being asked for.
 //
 // created reports that this request made the call; false means that it was
 // saved.
@@ -73,6 +79,12 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 		if r.isConfirmed(room) { // between the look above and here
 			return nil, nil
 		}
+		select {
+		case r.ensuring <- struct{}{}:
+			defer func() { <-r.ensuring }()
+		default:
+			return nil, &Error{Op: "CreateRoom", Cause: CauseBusy, Err: errBusy}
+		}
 		mine = true
 		return nil, r.create(context.WithoutCancel(ctx), room)
 	})
@@ -83,6 +95,8 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 		return false, abandoned(ctx)
 	}
 }
+
+var errBusy = fmt.Errorf("%d rooms are being asked for, and the SFU has not answered yet", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
 	c, ok := r.confirmed.Peek(room) // a read lock; order by use is worth nothing here

@@ -195,6 +195,33 @@ func TestEnsureIsBounded(t *testing.T) {
 	})
 }
 
+// While the SFU hangs, no more than 512 rooms are asked for at once, however many
+// callers have come and gone.
+func TestEnsureIsCrowded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &creator{takes: 10 * time.Second}
+		rooms := sfu.NewRooms(c)
+		ctx, cancel := context.WithCancel(t.Context())
+		for i := range 512 {
+			go rooms.Ensure(ctx, sfu.Room(fmt.Sprint("slow ", i)))
+		}
+		synctest.Wait()
+		cancel()
+		start := time.Now()
+		created, err := rooms.Ensure(t.Context(), "one more")
+		if e, ok := errors.AsType[*sfu.Error](err); !ok || e.Cause != sfu.CauseBusy || created || time.Since(start) != 0 {
+			t.Errorf("got %v, %v after %v, want the cause %s at once", created, err, time.Since(start), sfu.CauseBusy)
+		}
+		c.wantCalls(t, 512)
+		if created, err := rooms.Ensure(t.Context(), "slow 7"); err != nil || created {
+			t.Errorf("a room that is asked for already: got %v, %v, want the answer to the call under way", created, err)
+		}
+		if created, err := rooms.Ensure(t.Context(), "one more"); err != nil || !created {
+			t.Errorf("afterwards: got %v, %v, want it created", created, err)
+		}
+	})
+}
+
 func TestEnsureMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const kept = 4096

@@ -1,4 +1,4 @@
-package matrix
+package inquiry
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 // inquirer asks about servers that answer "found" when they are released.
 type inquirer struct {
 	t *testing.T
-	*inquiries[string]
+	*Inquiries[string, netip.Prefix, string]
 	begun   chan string
 	release chan struct{}
 }
 
 func newInquirer(t *testing.T, callers, slots semaphore.Bounds) *inquirer {
 	return &inquirer{
-		t: t, inquiries: newInquiries[string](callers, slots, 8*time.Second),
+		t: t, Inquiries: New[string, netip.Prefix, string](callers, slots, 8*time.Second),
 		begun: make(chan string, 100), release: make(chan struct{}),
 	}
 }
@@ -38,7 +38,7 @@ func (q *inquirer) about(ctx context.Context, server, from string) <-chan asked 
 	result := make(chan asked, 1)
 	go func() {
 		start := time.Now()
-		answer, err := q.ask(ctx, ServerName{server}, netip.MustParsePrefix(from), q.find(server))
+		answer, err := q.Ask(ctx, server, netip.MustParsePrefix(from), q.find(server))
 		result <- asked{answer, err, time.Since(start)}
 	}()
 	synctest.Wait()
@@ -143,7 +143,7 @@ func TestNobodyWaitsInAnotherNetworksQueue(t *testing.T) {
 func TestTooManyCallersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{Total: 4, Share: 1}, semaphore.Bounds{})
-		var busy *busyError
+		var busy *BusyError
 		for i, want := range []bool{true, true, false} {
 			result := q.about(t.Context(), "a.test", here)
 			if got := len(result) == 0; got != want {
@@ -168,9 +168,9 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 		q.about(t.Context(), "slow.test", here)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var busy *busyError
+		var busy *BusyError
 		if got := <-q.about(ctx, "a.test", here); !errors.As(got.err, &busy) || got.took != time.Second {
-			t.Errorf("err = %v after %v, want a *busyError after 1s", got.err, got.took)
+			t.Errorf("err = %v after %v, want a *BusyError after 1s", got.err, got.took)
 		}
 		close(q.release)
 	})
@@ -180,8 +180,8 @@ func TestAHintWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
 		from := netip.MustParsePrefix(here)
-		q.hint(t.Context(), ServerName{"a.test"}, from, q.find("a.test"))
-		q.hint(t.Context(), ServerName{"b.test"}, from, q.find("b.test"))
+		q.Hint(t.Context(), "a.test", from, q.find("a.test"))
+		q.Hint(t.Context(), "b.test", from, q.find("b.test"))
 		synctest.Wait()
 		if len(q.begun) != 1 || len(q.of) != 1 {
 			t.Errorf("%d inquiries were begun and %d are remembered, want the one that had a slot", len(q.begun), len(q.of))
