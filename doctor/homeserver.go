@@ -77,11 +77,9 @@ func (e *exam) resolver() *matrix.Resolver {
 	transport := &outbound.Transport{Dial: e.look.dial, TLS: e.look.tlsConfig("")}
 	transport.TLS.InsecureSkipVerify = c.InsecureSkipVerifyTLS
 	return &matrix.Resolver{
-		Overrides:      c.FederationURLs,
-		Named:          func(matrix.ServerName) bool { return true },
-		DNS:            e.look.SRV,
-		NamedTransport: transport,
-		OtherTransport: transport,
+		Overrides: c.FederationURLs,
+		DNS:       e.look.SRV,
+		Servers:   matrix.Servers{Named: func(matrix.ServerName) bool { return true }, NamedTransport: transport},
 	}
 }
 

@@ -36,7 +36,9 @@ func (s *stack) newService() http.Handler {
 	own, _ := matrix.ParseServerName(apexHost)
 	isOwn := func(name matrix.ServerName) bool { return name == own }
 	api := &url.URL{Scheme: "http", Host: "livekit:7880"}
-	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{Named: isOwn, DNS: s.net.Resolver(), NamedTransport: transport, OtherTransport: transport}}
+	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{
+		DNS: s.net.Resolver(), Servers: matrix.Servers{Named: isOwn, NamedTransport: transport, OtherTransport: transport},
+	}}
 	h := &handler.Handler{
 		Access: &access.Authorizer{
 			Verifier: verifier,

@@ -60,7 +60,7 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	r := newRig()
 	r.Handler.Log = slog.New(slog.DiscardHandler)
 	verifier := &matrix.Verifier{Resolver: &matrix.Resolver{
-		Named: r.Named, DNS: names.Resolver(), NamedTransport: transport, OtherTransport: transport,
+		DNS: names.Resolver(), Servers: matrix.Servers{Named: r.Named, NamedTransport: transport, OtherTransport: transport},
 	}}
 	r.Verifier = verifier
 	if limits {

@@ -39,9 +39,8 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 		t.Fatal(err)
 	}
 	api := &matrix.AppService{Server: s.Name(), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
-		Overrides:      map[matrix.ServerName]*url.URL{s.Name(): base},
-		Named:          func(matrix.ServerName) bool { return true },
-		NamedTransport: transport,
+		Overrides: map[matrix.ServerName]*url.URL{s.Name(): base},
+		Servers:   matrix.Servers{Named: func(matrix.ServerName) bool { return true }, NamedTransport: transport},
 	}}
 	return s, api, &http.Client{Transport: transport}
 }
@@ -157,7 +156,7 @@ func TestIsJoinedIsBounded(t *testing.T) {
 		w := newWorld(t, "a.test")
 		w.Serve("a.test:443", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{
-			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+			Servers: w.resolver.Servers,
 		}}
 		start := time.Now()
 		_, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, "@alice:a.test"))
@@ -191,7 +190,7 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 			io.WriteString(rw, `{"joined":true}`)
 		}))
 		api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
-			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+			Servers: w.resolver.Servers,
 		}}
 		// The second time the document is due again and cannot be had.
 		for range 2 {

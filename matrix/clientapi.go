@@ -50,15 +50,18 @@ func (e *ClientAPIError) Unwrap() error { return e.Err }
 type ClientAPIs struct {
 	// Overrides are the operator's own words about a server.
 	Overrides map[ServerName]*url.URL
-	// Named reports whether the operator named the server.
-	Named func(ServerName) bool
-	// NamedTransport and OtherTransport ask named servers, and all others.
-	NamedTransport, OtherTransport *outbound.Transport
+	Servers
 
 	once    sync.Once
-	cache   [2]*lru.Cache[ServerName, clientAPIAnswer] // others', named
+	classes pair[apiClass]
 	flight  singleflight.Group
-	lookUps chan struct{} // one for each look-up at others that is under way
+}
+
+// apiClass is what is known of one class of servers, and what bounds the look-ups
+// at them.
+type apiClass struct {
+	cache   *lru.Cache[ServerName, clientAPIAnswer]
+	lookUps chan struct{} // one place for each that is under way; nil for no bound
 }
 
 // refusal is a definite answer: no delayed events here.
@@ -73,7 +76,7 @@ func isDefinite(err error) bool {
 }
 
 func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, error) {
-	api := ClientAPI{named: c.named(server)}
+	api := ClientAPI{named: c.isNamed(server)}
 	if base, ok := c.Overrides[server]; ok {
 		api.base = strings.TrimSuffix(base.String(), "/")
 		return c.checkVersions(ctx, api)
@@ -88,7 +91,7 @@ func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, er
 
 // wellKnown returns m.homeserver.base_url, or the server itself on 404.
 func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, error) {
-	status, body, err := c.get(ctx, c.named(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
+	status, body, err := c.get(ctx, c.isNamed(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
 	switch {
 	case err != nil:
 		return "", err
@@ -105,7 +108,7 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 	if json.Unmarshal(body, &document) != nil {
 		return "", refusal{".well-known/matrix/client is not JSON"}
 	}
-	return checkBaseURL(document.Homeserver.BaseURL, c.named(server))
+	return checkBaseURL(document.Homeserver.BaseURL, c.isNamed(server))
 }
 
 // checkBaseURL allows https, and http where the operator named the server.
@@ -157,11 +160,7 @@ func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit 
 		return 0, nil, refusal{"its address is not a URL"}
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	client := wellKnownClient(c.OtherTransport)
-	if named {
-		client = wellKnownClient(c.NamedTransport)
-	}
-	resp, err := client.Do(req)
+	resp, err := wellKnownClient(c.transport(named)).Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -171,13 +170,4 @@ func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit 
 		err = refusal{"its answer is larger than any honest one"}
 	}
 	return resp.StatusCode, body, err
-}
-
-func (c *ClientAPIs) named(server ServerName) bool { return c.Named != nil && c.Named(server) }
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -168,7 +168,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	// The transport itself, not a client: no redirect is followed.
-	resp, err := d.transport(api).RoundTrip(req)
+	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
@@ -178,13 +178,6 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
 	}
 	return body, judge(server, resp, body)
-}
-
-func (d *DelayedEvents) transport(api ClientAPI) *outbound.Transport {
-	if api.named {
-		return d.APIs.NamedTransport
-	}
-	return d.APIs.OtherTransport
 }
 
 // manageURL is where an action on the event is asked for.

@@ -61,11 +61,7 @@ func delaying(t *testing.T, named ...string) (*world, *clientServer, *matrix.Del
 	w := newWorld(t, named...)
 	c := &clientServer{features: delaysEvents, status: 200, body: "{}"}
 	w.Serve("a.test:443", c)
-	return w, c, &matrix.DelayedEvents{APIs: &matrix.ClientAPIs{
-		Named:          w.resolver.Named,
-		NamedTransport: w.resolver.NamedTransport,
-		OtherTransport: w.resolver.OtherTransport,
-	}}
+	return w, c, &matrix.DelayedEvents{APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
 }
 
 func delayID(t *testing.T, id string) matrix.DelayID {

@@ -52,7 +52,7 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 // *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
-	if !now.refused() || c.named(server) || time.Since(now.at) >= clientAPIRefusal {
+	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {
 		now = c.latest(ctx, server, false)
 	}
 	if now.refused() || !now.found() {
@@ -63,14 +63,18 @@ func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 
 // known is what the last look-up said, the zero value before any.
 func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
-	c.once.Do(func() {
-		for i := range c.cache {
-			c.cache[i], _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
-		}
-		c.lookUps = make(chan struct{}, maxLookUps)
-	})
-	known, _ := c.cache[b2i(c.named(server))].Get(server)
+	known, _ := c.class(server).cache.Get(server)
 	return known
+}
+
+// class returns the one that server belongs to.
+func (c *ClientAPIs) class(server ServerName) *apiClass {
+	c.once.Do(func() {
+		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // fails for sizes ≤ 0 only
+		c.classes.others.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
+		c.classes.others.lookUps = make(chan struct{}, maxLookUps)
+	})
+	return c.classes.of(c.isNamed(server))
 }
 
 // latest returns what is known while it holds, else what a look-up says.
@@ -117,7 +121,7 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singl
 		if time.Now().Before(known.expires) {
 			return known, nil
 		}
-		release, ok := c.takeLookUp(server)
+		release, ok := c.class(server).takeLookUp()
 		if !ok {
 			known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 			return known, nil
@@ -126,7 +130,7 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singl
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
 		defer cancel()
 		answer := c.ask(ctx, server, known)
-		c.cache[b2i(c.named(server))].Add(server, answer)
+		c.class(server).cache.Add(server, answer)
 		return answer, nil
 	})
 }
@@ -134,8 +138,8 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singl
 var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
 
 // takeLookUp reports whether a look-up may begin; release says that it is over.
-func (c *ClientAPIs) takeLookUp(server ServerName) (release func(), ok bool) {
-	if c.named(server) {
+func (c *apiClass) takeLookUp() (release func(), ok bool) {
+	if c.lookUps == nil {
 		return func() {}, true
 	}
 	select {

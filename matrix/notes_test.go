@@ -55,7 +55,7 @@ func newWordyWorld(t *testing.T, location string, names []string) (*world, *matr
 	}
 	w.Serve("wordy.test:443", redirecting(location), names...)
 	w.resolver.OtherTransport.Dial = wordyDial("wordy.test:443", w.Dial)
-	return w, &matrix.ClientAPIs{OtherTransport: w.resolver.OtherTransport}
+	return w, &matrix.ClientAPIs{Servers: w.resolver.Servers}
 }
 
 func redirecting(location string) http.HandlerFunc {
@@ -165,7 +165,8 @@ func newWordyServer(t *testing.T, location string, names []string) (*matrix.Reso
 	t.Cleanup(s.Close)
 	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: ca.Pool()}, Dial: wordyDial(s.Listener.Addr().String(), new(outbound.Dialer).DialContext)}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &matrix.Resolver{OtherTransport: transport, DNS: matrixtest.NewNetwork().Resolver()}, &matrix.ClientAPIs{OtherTransport: transport}
+	servers := matrix.Servers{OtherTransport: transport}
+	return &matrix.Resolver{Servers: servers, DNS: matrixtest.NewNetwork().Resolver()}, &matrix.ClientAPIs{Servers: servers}
 }
 
 func liveBytes() uint64 {
@@ -187,7 +188,7 @@ func TestLongBaseURL(t *testing.T) {
 		}
 		io.WriteString(rw, `{"versions":["v1.15"],"unstable_features":{"org.matrix.msc4140":true}}`)
 	}))
-	apis := &matrix.ClientAPIs{OtherTransport: w.resolver.OtherTransport}
+	apis := &matrix.ClientAPIs{Servers: w.resolver.Servers}
 	e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), serverName(t, "a.test")))
 	if !ok || !e.Definite {
 		t.Errorf("err = %v (%v), want a definite no", e, ok)

@@ -41,11 +41,11 @@ func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 		return tr
 	}
 	namedTransport, otherTransport := transport(nil), transport(outbound.PublicOnly(nil))
-	return &matrix.Verifier{Resolver: &matrix.Resolver{
+	return &matrix.Verifier{Resolver: &matrix.Resolver{Servers: matrix.Servers{
 		Named:          func(matrix.ServerName) bool { return named },
 		NamedTransport: namedTransport,
 		OtherTransport: otherTransport,
-	}}
+	}}}
 }
 
 func TestVerify(t *testing.T) {
@@ -463,7 +463,7 @@ func FuzzUserInfo(f *testing.F) {
 	f.Add([]byte(`{"sub":"@alice:` + hs.Name().String() + `","sub":null}`))
 	f.Add([]byte(`[[[[`))
 	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: hs.CA().Pool()}}
-	v := &matrix.Verifier{Resolver: &matrix.Resolver{OtherTransport: transport, NamedTransport: transport}}
+	v := &matrix.Verifier{Resolver: &matrix.Resolver{Servers: matrix.Servers{OtherTransport: transport}}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		hs.Script(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
 		token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: hs.Name()}

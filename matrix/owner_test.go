@@ -174,7 +174,7 @@ func lookUpAnswer(t *testing.T, body string) (matrix.DelayedEvent, error) {
 		}
 	}))
 	api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
-		Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+		Servers: w.resolver.Servers,
 	}}
 	events := &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
 	event, err := events.LookUp(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))

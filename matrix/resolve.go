@@ -48,21 +48,16 @@ const (
 type Resolver struct {
 	// Overrides are the operator's own words about a server.
 	Overrides map[ServerName]*url.URL
-	// Named reports whether the operator named the server.
-	Named func(ServerName) bool
+	Servers
 	// DNS answers SRV questions; nil means Go's own resolver.
 	DNS *net.Resolver
-	// NamedTransport and OtherTransport carry every request to servers that
-	// the operator named, and to all others.
-	NamedTransport, OtherTransport *outbound.Transport
 
-	once   sync.Once
-	named  class
-	others class
+	once    sync.Once
+	classes pair[class]
 }
 
-// class is one of the two classes of servers: those that the operator named,
-// and all others. The classes share nothing.
+// class is what is known of one class of servers, and what bounds the requests
+// to them.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
@@ -93,11 +88,11 @@ type found struct {
 
 func (r *Resolver) init() {
 	r.once.Do(func() {
-		r.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
-		r.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
-		r.named.isNamed = true
-		r.named.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
-		r.others.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](otherCallers, otherDiscoveries, resolveTimeout)
+		r.classes.named.set(r.NamedTransport, namedFailureRetry, namedAskers, namedVerifications)
+		r.classes.others.set(r.OtherTransport, otherFailureRetry, otherAskers, otherVerifications)
+		r.classes.named.isNamed = true
+		r.classes.named.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
+		r.classes.others.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
 			r.DNS = &net.Resolver{PreferGo: true}
 		}
@@ -113,13 +108,10 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns the one that server belongs to. Nothing else decides that.
+// class returns the one that server belongs to.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
-	if r.Named != nil && r.Named(server) {
-		return &r.named
-	}
-	return &r.others
+	return r.classes.of(r.isNamed(server))
 }
 
 // Resolve returns where to reach server, for a client of the network from. A

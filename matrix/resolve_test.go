@@ -37,10 +37,12 @@ func newWorld(t *testing.T, named ...string) *world {
 	}
 	namedTransport, otherTransport := transport(), transport()
 	w.resolver = &matrix.Resolver{
-		Named:          func(s matrix.ServerName) bool { return slices.Contains(w.named, s.String()) },
-		DNS:            w.Resolver(),
-		NamedTransport: namedTransport,
-		OtherTransport: otherTransport,
+		DNS: w.Resolver(),
+		Servers: matrix.Servers{
+			Named:          func(s matrix.ServerName) bool { return slices.Contains(w.named, s.String()) },
+			NamedTransport: namedTransport,
+			OtherTransport: otherTransport,
+		},
 	}
 	w.verifier = &matrix.Verifier{Resolver: w.resolver}
 	t.Cleanup(func() {

@@ -39,10 +39,9 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	if as == nil {
 		return nil
 	}
-	named, other := s.newTransports()
 	h := &homeserver{server: as.Server, log: log, api: &matrix.AppService{
 		Server: as.Server, Token: as.ASToken,
-		APIs: &matrix.ClientAPIs{Overrides: cfg.ClientURLs, Named: cfg.Named, NamedTransport: named, OtherTransport: other},
+		APIs: &matrix.ClientAPIs{Overrides: cfg.ClientURLs, Servers: s.newServers()},
 	}}
 	h.test = appservice.SelfTest{Homeserver: h.api, HSToken: as.HSToken, PushID: as.PushID}
 	if events == nil {

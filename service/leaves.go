@@ -155,14 +155,8 @@ func holder() string {
 // its own: what waits for a slow homeserver here holds up no token. What
 // strangers' handshakes may leave in memory is bounded together.
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
-	named, other := s.newTransports()
 	return &matrix.DelayedEvents{
-		APIs: &matrix.ClientAPIs{
-			Overrides:      s.cfg.ClientURLs,
-			Named:          s.cfg.Named,
-			NamedTransport: named,
-			OtherTransport: other,
-		},
+		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
 		Refused: func(server matrix.ServerName) {
 			s.log.Warn("leave: the homeserver manages delayed events only with an access token, which this service does not have; "+
 				"leaves of its users are not taken over", "server", server.String())

@@ -104,16 +104,10 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 
 // newVerifier asks homeservers.
 func (s *shared) newVerifier() *matrix.Verifier {
-	named, other := s.newTransports()
 	v := &matrix.Verifier{
-		Resolver: &matrix.Resolver{
-			Overrides:      s.cfg.FederationURLs,
-			Named:          s.cfg.Named,
-			NamedTransport: named,
-			OtherTransport: other,
-		},
-		Timeout: s.cfg.OpenIDTimeout,
-		Observe: s.counters.HomeserverAnswered,
+		Resolver: &matrix.Resolver{Overrides: s.cfg.FederationURLs, Servers: s.newServers()},
+		Timeout:  s.cfg.OpenIDTimeout,
+		Observe:  s.counters.HomeserverAnswered,
 	}
 	if s.cfg.RateLimit != (config.RateLimit{}) {
 		v.Trials = matrix.NewTrialLimiter()
@@ -141,15 +135,15 @@ func newStrangers() *outbound.Pool {
 	return &outbound.Pool{PerHost: maxPerHost, MaxHandshake: maxHandshake, MaxHandshakes: maxHandshakes}
 }
 
-// newTransports returns the ways to homeservers. Those that the operator named
-// may be anywhere, and their TLS sessions are resumed; all others must have
-// public addresses, and share no connection with the named.
-func (s *shared) newTransports() (named, other *outbound.Transport) {
-	named = s.newTransport(&outbound.Dialer{})
+// newServers returns the ways to homeservers, over connections that nobody else
+// has. Those that the operator named may be anywhere, and their TLS sessions are
+// resumed; all others must have public addresses.
+func (s *shared) newServers() matrix.Servers {
+	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
-	other = s.newTransport(&outbound.Dialer{Permit: outbound.PublicOnly(s.cfg.AllowedNetworks)})
+	other := s.newTransport(&outbound.Dialer{Permit: outbound.PublicOnly(s.cfg.AllowedNetworks)})
 	other.Pool = s.strangers
-	return named, other
+	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named, OtherTransport: other}
 }
 
 func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {

@@ -26,15 +26,15 @@ import (
 // sent is gone with their connections. Only named servers' sessions are kept.
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
-	named, other := share(&config.Config{
+	servers := share(&config.Config{
 		Keys:            []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
 		RootCAs:         ca.Pool(),
 		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-	}).newTransports()
+	}).newServers()
 	for name, c := range map[string]struct {
 		tr      *outbound.Transport
 		resumes bool
-	}{"named": {named, true}, "other": {other, false}} {
+	}{"named": {servers.NamedTransport, true}, "other": {servers.OtherTransport, false}} {
 		t.Run(name, func(t *testing.T) {
 			defer c.tr.CloseIdleConnections()
 			addr, resumed := hostileServer(t, ca)

@@ -144,9 +144,8 @@ func (s *homeserver) api(t *testing.T) *matrix.AppService {
 	transport := &outbound.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &matrix.AppService{Server: s.name, Token: s.registration.ASToken, APIs: &matrix.ClientAPIs{
-		Overrides:      map[matrix.ServerName]*url.URL{s.name: base},
-		Named:          func(name matrix.ServerName) bool { return name == s.name },
-		NamedTransport: transport,
+		Overrides: map[matrix.ServerName]*url.URL{s.name: base},
+		Servers:   matrix.Servers{Named: func(name matrix.ServerName) bool { return name == s.name }, NamedTransport: transport},
 	}}
 }
 
