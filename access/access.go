@@ -117,7 +117,7 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 			return got, err
 		}
 	}
-	got.Room, got.RoomNotMade = what.room(), !mine.makeRoom
+	got.Room, got.RoomNotMade = what.LiveKitRoom(), !mine.makeRoom
 	if mine.makeRoom {
 		if err := a.ensureRoom(ctx, got.Room, what.By); err != nil {
 			return got, err
@@ -154,7 +154,7 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 			return got, err
 		}
 	}
-	got.Room, got.Leave = what.room(), &handed
+	got.Room, got.Leave = what.LiveKitRoom(), &handed
 	return got, a.takeOver(ctx, user, got.Room, identity, handed)
 }
 

@@ -97,25 +97,44 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 	pause(ctx, wait)
 }
 
-// maxOriginWait is how long a request of another homeserver waits for the limit.
-// That server asks four times when it gets a 429, so a short wait is cheaper for
-// both.
-const maxOriginWait = 2 * time.Second
+// maxFederatedWait is how long a request of another homeserver waits for the
+// limits. That server asks four times when it gets a 429, so a short wait is
+// cheaper for both.
+const maxFederatedWait = 2 * time.Second
 
-// limitOrigin spends one request of origin, now or after a short wait.
-func (a *Authorizer) limitOrigin(ctx context.Context, origin matrix.ServerName) error {
-	wait := a.Origins.Take(origin)
+// limit spends one request of user, and of the homeserver that asks for them.
+func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) error {
+	f, federated := who.(Federated)
+	if !federated {
+		return a.refuse(a.Users.Take(user), metrics.UserRefused)
+	}
+	until := time.Now().Add(maxFederatedWait)
+	wait := takeUntil(ctx, until, func() time.Duration { return a.Origins.Take(f.Origin) })
+	if err := a.refuse(wait, metrics.OriginRefused); err != nil {
+		return err
+	}
+	wait = takeUntil(ctx, until, func() time.Duration { return a.Users.Take(user) })
+	return a.refuse(wait, metrics.UserRefused)
+}
+
+// refuse returns nil if there is nothing to wait for.
+func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	if wait == 0 {
 		return nil
 	}
-	if wait <= maxOriginWait {
-		pause(ctx, wait)
-		if wait = a.Origins.Take(origin); wait == 0 {
-			return nil
-		}
+	a.Metrics.RateLimited(kind)
+	return &LimitError{Kind: kind, Wait: wait}
+}
+
+// takeUntil takes now, or once more when there may be something to take, if that
+// is before until. It returns how long there is to wait still, 0 if it took.
+func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
+	wait = take()
+	if wait == 0 || wait > time.Until(until) {
+		return wait
 	}
-	a.Metrics.RateLimited(metrics.OriginRefused)
-	return &LimitError{Kind: metrics.OriginRefused, Wait: wait}
+	pause(ctx, wait)
+	return take()
 }
 
 // pause waits for d, or until ctx ends.

@@ -17,15 +17,17 @@ type Remote interface {
 
 // RemoteToken returns the answer of another homeserver to request, which is
 // sent for a user who is joined to a room that server is in. Nobody else is
-// asked before both are known. Errors of the other side are
-// *[matrix.RemoteError].
+// asked before both are known, and nothing goes on after what.By. Errors of the
+// other side are *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
+	ctx, cancel := context.WithDeadline(ctx, what.By)
+	defer cancel()
 	user, err := a.identify(ctx, who, what)
 	got := Admission{User: user}
 	if err != nil {
 		return nil, got, err
 	}
-	got.Room = what.room()
+	got.Room = what.LiveKitRoom()
 	if err := judged(a.Membership.IsServerJoined(ctx, what.Room, server)); err != nil {
 		return nil, got, err
 	}

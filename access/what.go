@@ -44,7 +44,8 @@ type Leave struct {
 	Delay time.Duration
 }
 
-func (r Request) room() sfu.Room { return token.RoomName(r.Room, r.Slot) }
+// LiveKitRoom is the room on the SFU that the request is about.
+func (r Request) LiveKitRoom() sfu.Room { return token.RoomName(r.Room, r.Slot) }
 
 // identity returns that of user. Its error is a *[token.IdentityError].
 func (r Request) identity(user matrix.UserID) (sfu.Identity, error) {

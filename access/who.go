@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/matrix"
 )
 
@@ -69,11 +68,11 @@ func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, 
 }
 
 // prove checks that a server speaks of its own users alone.
-func (f Federated) prove(ctx context.Context, a *Authorizer, _ time.Time) (matrix.UserID, error) {
+func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
 	if f.User.Server() != f.Origin {
 		return matrix.UserID{}, ErrForeignUser
 	}
-	return f.User, a.limitOrigin(ctx, f.Origin)
+	return f.User, nil
 }
 
 // identify returns the user who asks, if they may ask at all: within the limit,
@@ -83,9 +82,8 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (mat
 	if err != nil {
 		return matrix.UserID{}, err
 	}
-	if wait := a.Users.Take(user); wait > 0 {
-		a.Metrics.RateLimited(metrics.UserRefused)
-		return user, &LimitError{Kind: metrics.UserRefused, Wait: wait}
+	if err := a.limit(ctx, who, user); err != nil {
+		return user, err
 	}
 	if !who.mustBeJoined() {
 		return user, nil

@@ -35,20 +35,23 @@ var (
 	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
 )
 
+// routeTransaction is where the homeserver delivers events.
+const routeTransaction = "/_matrix/app/v1/transactions/{txnID}"
+
 // routes adds the endpoints.
 func (s *AppService) routes(h *Handler) {
 	for _, prefix := range clientPrefixes {
-		h.mux.Post(prefix+"/get_token", s.proxied(viaHomeserver, serveJSON(h.bodies, h.proxiedToken)))
-		h.mux.Post(prefix+"/delegate_delayed_leave", s.proxied(viaHomeserver, serveJSON(h.bodies, h.proxiedDelegate)))
-		h.mux.Post(prefix+"/self-test/{nonce}", s.proxied(viaHomeserver, h.selfTest))
+		h.mux.Post(prefix+"/get_token", s.proxied(byClient("get_token"), serveJSON(h.bodies, h.proxiedToken)))
+		h.mux.Post(prefix+"/delegate_delayed_leave", s.proxied(byClient("delegate_delayed_leave"), serveJSON(h.bodies, h.proxiedDelegate)))
+		h.mux.Post(prefix+"/self-test/{nonce}", s.proxied(byClient("self-test"), h.selfTest))
 	}
 	for _, prefix := range federationPrefixes {
-		h.mux.Post(prefix+"/get_token", s.proxied(viaFederation, serveJSON(h.bodies, h.federatedToken)))
+		h.mux.Post(prefix+"/get_token", s.proxied(endpoint{viaFederation, "get_token", headerOrigin}, serveJSON(h.bodies, h.federatedToken)))
 	}
-	h.mux.Post("/_matrix/app/v1/ping", s.own(h.ping))
-	h.mux.Put("/_matrix/app/v1/transactions/{txnID}", s.own(h.transaction))
-	h.mux.Get("/_matrix/app/v1/users/*", s.own(h.nobody))
-	h.mux.Get("/_matrix/app/v1/rooms/*", s.own(h.nobody))
+	h.mux.Post("/_matrix/app/v1/ping", s.own("ping", h.ping))
+	h.mux.Put(routeTransaction, s.own("transactions", h.transaction))
+	h.mux.Get("/_matrix/app/v1/users/*", s.own("users", h.nobody))
+	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
 // How a request came, for the log.
@@ -64,28 +67,41 @@ const (
 	headerOrigin = "X-Matrix-Origin"
 )
 
+// endpoint is one that the homeserver proxies requests to.
+type endpoint struct {
+	via    string
+	name   string // for the metrics
+	header string // says who asks
+}
+
+func byClient(name string) endpoint { return endpoint{viaHomeserver, name, headerUser} }
+
 // proxied lets requests pass that the homeserver proxies, and notes for whom.
 // Nothing of the body is read before.
-func (s *AppService) proxied(via string, next http.HandlerFunc) http.HandlerFunc {
-	header := headerUser
-	if via == viaFederation {
-		header = headerOrigin
-	}
+func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
-		x.via = via
+		x.via, x.endpoint = e.via, e.name
 		if err := s.checkToken(r); err != nil {
 			discardBody(w, r)
 			fail(w, r, err)
 			return
 		}
-		if x.caller = r.Header.Get(header); x.caller == "" {
+		if x.caller = r.Header.Get(e.header); x.caller == "" {
 			discardBody(w, r)
 			fail(w, r, &proxyError{cause: causeNoCaller})
 			return
 		}
+		if e.via == viaHomeserver {
+			x.asked.user = x.caller
+		}
 		next(w, r)
 	}
+}
+
+// asked reports whether r is a request of the homeserver.
+func (s *AppService) asked(r *http.Request) bool {
+	return s != nil && strings.HasPrefix(r.URL.Path, "/_matrix/") && s.checkToken(r) == nil
 }
 
 // checkToken compares the hs_token in constant time.
@@ -106,6 +122,7 @@ func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (j
 	if err != nil {
 		return "", err
 	}
+	x.asked.room = ask.what.LiveKitRoom()
 	target, err := ask.target(h.AppService.Server)
 	if err != nil {
 		return "", err
@@ -140,6 +157,7 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 	if err != nil {
 		return empty{}, err
 	}
+	x.asked.room = ask.what.LiveKitRoom()
 	if err := h.isOurSFU(ask.url); err != nil {
 		return empty{}, err
 	}
@@ -155,10 +173,11 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 // federatedToken is get_token for a user of another homeserver, which asks
 // through ours.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (jwtAnswer, error) {
-	ask, user, err := decodeFederated(body)
+	ask, name, err := decodeFederated(body)
 	if err != nil {
 		return "", err
 	}
+	x.asked = asked{name, ask.what.LiveKitRoom()}
 	if err := h.isOurSFU(ask.url); err != nil {
 		return "", err
 	}
@@ -166,12 +185,16 @@ func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) 
 	if err != nil {
 		return "", &proxyError{cause: causeBadOrigin, err: err}
 	}
+	user, err := matrix.ParseUserID(name)
+	if err != nil {
+		return "", &paramError{param: "user_id", cause: causeBadUser, detail: err.Error()}
+	}
 	if err := ask.claims(user); err != nil {
 		return "", err
 	}
 	got, err := h.Access.Token(ctx, access.Federated{User: user, Origin: origin}, x.request(ask.what))
 	x.note(got)
-	return jwtAnswer(got.Token), err
+	return jwtAnswer(got.Token), onFederated(err)
 }
 
 // isOurSFU refuses a client that wants to get to another SFU.
@@ -188,9 +211,9 @@ func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, 
 	user, err := matrix.ParseUserID(x.caller)
 	switch {
 	case err != nil:
-		return access.Proxied{}, &paramError{param: headerUser, cause: "bad_user", detail: err.Error()}
+		return access.Proxied{}, &paramError{param: headerUser, cause: causeBadUser, detail: err.Error()}
 	case user.Server() != h.AppService.Server:
-		return access.Proxied{}, &paramError{param: headerUser, cause: "foreign_user",
+		return access.Proxied{}, &paramError{param: headerUser, cause: causeForeignUser,
 			detail: "the homeserver says that a user of " + user.Server().String() + " asks; LIVEKIT_HS_SERVER_NAME, which is " +
 				h.AppService.Server.String() + ", is probably wrong"}
 	}

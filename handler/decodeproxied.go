@@ -36,11 +36,12 @@ func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeFederated reads get_token of the federation API, and for whom it asks.
-func decodeFederated(body []byte) (proxiedRequest, matrix.UserID, error) {
+// decodeFederated reads get_token of the federation API, and for whom it asks: a
+// user id that is not parsed.
+func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
-	ask := f.proxied()
-	user := parsed(&f, "user_id", matrix.ParseUserID)
+	ask = f.proxied()
+	user = f.text("user_id")
 	return ask, user, *f.err
 }
 

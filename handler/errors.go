@@ -2,9 +2,11 @@ package handler
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/matrix"
 )
 
 // ErrShuttingDown is the cause with which the base context of requests ends
@@ -70,6 +72,26 @@ func onProxied(err error) error {
 	return err
 }
 
+// refusedQuestion is a question about a membership that the homeserver will
+// never answer.
+type refusedQuestion struct{ error }
+
+func (e refusedQuestion) Unwrap() error { return e.error }
+
+// onFederated marks a membership that our homeserver will not tell when it is
+// asked again either: a 400, to a user id that is not ASCII, or a room id that
+// is none. The homeserver that asks calls four times while the answer is a 5xx.
+func onFederated(err error) error {
+	e, ok := errors.AsType[*access.MembershipError](err)
+	if !ok {
+		return err
+	}
+	if a, ok := errors.AsType[*matrix.AppServiceError](e.Err); ok && a.Status == http.StatusBadRequest {
+		return refusedQuestion{err}
+	}
+	return err
+}
+
 // proxyError is a request that does not come from the homeserver, or not as it
 // should.
 type proxyError struct {
@@ -78,12 +100,14 @@ type proxyError struct {
 	err   error // more for the log, or nil
 }
 
-// Why a request is not taken for one of the homeserver.
+// Why a request is not taken for one of the homeserver, or not for one of its users.
 const (
 	causeTokenMissing = "hs_token_missing"
 	causeTokenWrong   = "hs_token_wrong"
 	causeNoCaller     = "no_caller_header"
 	causeBadOrigin    = "bad_origin"
+	causeBadUser      = "bad_user"
+	causeForeignUser  = "foreign_user"
 )
 
 func (e *proxyError) Error() string {

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,17 +24,26 @@ type exchange struct {
 	start  time.Time
 	status int // 0 until the answer begins
 
-	client netip.Addr
-	told   bool               // a trusted proxy told who the client is
-	route  string             // a pattern, "" for an unknown one
-	openid matrix.OpenIDToken // that proves who asks; zero for other proofs
-	via    string             // who passed the request on, "" for nobody
-	caller string             // who asks, as the homeserver says; not parsed
-	remote matrix.ServerName  // whose SFU a client wants; zero for ours
-	got    access.Admission
-	event  *sfu.Event // of a webhook that is the SFU's
-	cause  string
-	err    error
+	client   netip.Addr
+	told     bool               // a trusted proxy told who the client is
+	route    string             // a pattern, "" for an unknown one
+	openid   matrix.OpenIDToken // that proves who asks; zero for other proofs
+	via      string             // who passed the request on, "" for nobody
+	endpoint string             // of those for the homeserver, for the metrics
+	caller   string             // who asks, as the homeserver says; not parsed
+	remote   matrix.ServerName  // whose SFU a client wants; zero for ours
+	asked    asked
+	got      access.Admission
+	event    *sfu.Event // of a webhook that is the SFU's
+	cause    string
+	err      error
+}
+
+// asked is what a request that a homeserver passed on says of itself, for the
+// log of one that is refused.
+type asked struct {
+	user string
+	room sfu.Room
 }
 
 // exchangeOf returns the exchange that w belongs to: observe has put it before
@@ -73,6 +83,9 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		x.route = chi.RouteContext(r.Context()).RoutePattern()
 	}
 	h.Metrics.Request(x.route, x.status)
+	if x.endpoint != "" {
+		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
+	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
 		// Not h.Log.LogAttrs: that looks up the caller's line for nothing.
 		now := time.Now()
@@ -101,7 +114,7 @@ func (x *exchange) room() sfu.Room {
 	if x.event != nil {
 		return x.event.Room
 	}
-	return x.got.Room
+	return cmp.Or(x.got.Room, x.asked.room)
 }
 
 // maxLogged is how many bytes of a text that a stranger may have written go
@@ -136,7 +149,7 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 		add("origin", x.caller)
 	}
 	add("remote", x.remote.String())
-	add("user", x.got.User.String())
+	add("user", cmp.Or(x.got.User.String(), x.asked.user))
 	add("room", string(x.room()))
 	if x.got.RoomNotMade {
 		add("note", "no room was created: "+x.got.User.Server().String()+" is not in LIVEKIT_FULL_ACCESS_HOMESERVERS")

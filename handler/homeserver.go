@@ -15,9 +15,10 @@ import (
 
 // own lets the homeserver's own requests pass (Application Service API). Clients
 // never see these answers, so they are those of the specification.
-func (s *AppService) own(next http.HandlerFunc) http.HandlerFunc {
+func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(w).via = viaHomeserver
+		x := exchangeOf(w)
+		x.via, x.endpoint = viaHomeserver, endpoint
 		if err := s.checkToken(r); err != nil {
 			discardBody(w, r)
 			e, _ := errors.AsType[*proxyError](err)

@@ -95,12 +95,12 @@ const inProgressWait = time.Second
 
 // shareProgress bounds the requests in progress of one client network behind
 // proxies, whose connections have no bound. A client that a proxy does not name
-// has no share. Of what is refused no more is read than has come: its client has
+// has no share, nor has the homeserver, through which many come. Of what is refused no more is read than has come: its client has
 // enough requests that it could finish.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
-		if h.InProgress == nil || !x.told {
+		if h.InProgress == nil || !x.told || h.AppService.asked(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -120,10 +120,16 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 // refuseWhenDraining answers 503 once the service is about to end, so that
 // load balancers send the next request elsewhere. What has no route stays 404:
 // clients take every other answer of /delegate_delayed_leave for a promise.
+// Transactions are answered as always: any other status would stop the
+// homeserver's queue.
 func (h *Handler) refuseWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
-			if route, _ := h.find(r); route != "" {
+			switch route, _ := h.find(r); route {
+			case "":
+			case routeTransaction:
+				w.Header().Set("Connection", "close")
+			default:
 				exchangeOf(w).route = route
 				discardBody(w, r)
 				w.Header().Set("Connection", "close")

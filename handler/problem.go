@@ -71,7 +71,7 @@ var problems = []struct {
 	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
 	{errNotFound, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "Not found", cause: "not_found"}},
 	{access.ErrNotJoined, notJoined},
-	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "foreign_user"}},
+	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
 // problemOf maps every error of a request to its answer; nothing else does.

@@ -36,6 +36,9 @@ func proxiedProblem(err error) (problem, bool) {
 // request for a token of another SFU: of that only a refusal and a complaint
 // about the request are passed on.
 func homeserverProblem(err error) (problem, bool) {
+	if _, ok := errors.AsType[refusedQuestion](err); ok {
+		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
+	}
 	if _, ok := errors.AsType[*access.MembershipError](err); ok {
 		return problem{status: http.StatusBadGateway, errcode: codeUnknown,
 			text: "The homeserver does not say who is in the room", cause: "membership_unknown"}, true
@@ -58,7 +61,7 @@ func homeserverProblem(err error) (problem, bool) {
 // proxiedDelegationProblem maps a leave that came through the homeserver and is
 // not taken over.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
-	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Delegation is not available", cause: e.Cause}
+	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {
 	case access.DelegationUnknown, access.DelegationShort:
 		p.status, p.errcode, p.text = http.StatusBadRequest, codeInvalidParam, "The parameter delay_id is not valid"

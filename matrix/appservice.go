@@ -8,10 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 // AppService asks the homeserver at which this service is registered as an
@@ -22,28 +24,23 @@ type AppService struct {
 	Token  secret.Text // the as_token
 	APIs   *ClientAPIs // finds the Client-Server API of Server, which must be named
 
-	base clientBase
+	base    clientBase
+	once    sync.Once
+	remotes *semaphore.Keyed[ServerName] // requests to other homeservers under way
 }
 
 // The bounds of one question, the search for the API included.
 const (
-	isJoinedTimeout = 10 * time.Second
-	// federateTimeout is less than the 30 s that Synapse gives us to answer:
-	// it calls a slow remote server four times.
-	federateTimeout    = 20 * time.Second
+	isJoinedTimeout    = 10 * time.Second
 	maxAppServiceBytes = 64 << 10
 )
 
 // The paths of the application service's own API.
 const (
 	isJoinedPath = "/_matrix/client/unstable/io.element.msc4502/rooms/"
-	fedProxyPath = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
 	whoAmIPath   = "/_matrix/client/v3/account/whoami"
 	pingPath     = "/_matrix/client/v1/appservice/"
 	loopPath     = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/self-test/"
-	remoteToken  = "/rtc/livekit/get_token"
-	remotePrefix = "/_matrix/federation/unstable/io.element.msc4195"
-	remoteStable = "/_matrix/federation/v1"
 
 	codeMissingParam = "M_MISSING_PARAM"
 	codeNotFound     = "M_NOT_FOUND"
@@ -98,65 +95,6 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
 	}
 	return *answer.Joined, nil
-}
-
-// RemoteError says that another homeserver gave no token.
-type RemoteError struct {
-	Server ServerName // that was asked
-	Status int        // of its answer; 0 if none came, or ours passed nothing on
-	Err    error
-}
-
-func (e *RemoteError) Error() string {
-	return "asking " + e.Server.String() + " for a token: " + e.Err.Error()
-}
-func (e *RemoteError) Unwrap() error { return e.Err }
-
-// RemoteToken has Server ask the homeserver destination for a token of its SFU
-// (MSC4512, MSC4195), and returns the content of its answer of status 200. The
-// path without a prefix is tried when the one with it is not there. Errors are
-// *[RemoteError].
-func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
-	defer cancel()
-	status, content, err := a.federate(ctx, destination, remotePrefix+remoteToken, request)
-	if err == nil && status == http.StatusNotFound {
-		status, content, err = a.federate(ctx, destination, remoteStable+remoteToken, request)
-	}
-	switch {
-	case err != nil:
-		return nil, &RemoteError{Server: destination, Err: brief(err)}
-	case status != http.StatusOK:
-		return nil, &RemoteError{Server: destination, Status: status, Err: statusError(status, errCode(content))}
-	}
-	return content, nil
-}
-
-func (a *AppService) federate(ctx context.Context, destination ServerName, path string, request json.RawMessage) (int, json.RawMessage, error) {
-	envelope, err := json.Marshal(struct {
-		Destination string          `json:"destination"`
-		Method      string          `json:"method"`
-		Path        string          `json:"path"`
-		Body        json.RawMessage `json:"body"`
-	}{destination.String(), http.MethodPost, path, request})
-	if err != nil {
-		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Err: errors.New("the request to another server is not JSON")}
-	}
-	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, envelope)
-	if err != nil {
-		return 0, nil, err
-	}
-	if status != http.StatusOK {
-		return 0, nil, statusOf(status, body)
-	}
-	var answer struct {
-		Status  int             `json:"status"`
-		Content json.RawMessage `json:"content"`
-	}
-	if json.Unmarshal(body, &answer) != nil || answer.Status < 100 || answer.Status > 599 {
-		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"status": number, "content": …}`)}
-	}
-	return answer.Status, answer.Content, nil
 }
 
 // WhoAmI returns the user that the as_token stands for, and so proves it.

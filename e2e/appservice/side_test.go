@@ -22,6 +22,7 @@ type side struct {
 	*homeserver
 	service *stack.Service
 	sfu     *stack.SFU
+	metrics string // address of the service's metrics
 }
 
 var sfuKey = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-these-tests-0123456789abc"}
@@ -36,12 +37,15 @@ func newSide(t *testing.T, w *world, name string, push bool, env map[string]stri
 	}
 	_, err := s.service.Address()
 	must(t, err)
+	s.metrics, err = w.Address()
+	must(t, err)
 	s.sfu.Webhook = s.service.URL() + "/sfu_webhook"
 	start(t, name+"-sfu", s.sfu)
 	s.homeserver = newHomeserver(t, w, name, s.service.URL(), push, additions...)
 	s.service.Env = map[string]string{
 		"LIVEKIT_URL": s.sfu.URL(), "LIVEKIT_KEY": sfuKey.ID, "LIVEKIT_SECRET": sfuKey.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.name.String(), "LIVEKIT_STORE": "memory",
+		"LIVEKIT_METRICS_BIND":             s.metrics,
 		"LIVEKIT_HS_SERVER_NAME":           s.name.String(),
 		"LIVEKIT_AS_REGISTRATION_FILE":     filepath.Join(w.Dir, name+"-registration.yaml"),
 		"LIVEKIT_RATE_LIMIT":               "6000/min,burst=1000",

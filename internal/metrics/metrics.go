@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -32,6 +33,7 @@ type Metrics struct {
 	requests      *prometheus.CounterVec
 	verifications *prometheus.CounterVec
 	rateLimits    *prometheus.CounterVec
+	appService    *prometheus.CounterVec
 	homeserver    prometheus.Histogram
 	sfu           prometheus.Histogram
 
@@ -46,6 +48,7 @@ func New(version string) *Metrics {
 	m.requests = m.counters("requests_total", "Answered requests by route (empty: unknown) and HTTP status.", "route", "status")
 	m.verifications = m.counters("verifications_total", "OpenID verifications by outcome: ok, or the cause of the failure.", "cause")
 	m.rateLimits = m.counters("rate_limited_total", "Requests refused or slowed by a rate limit, by its kind.", "kind")
+	m.appService = m.counters("appservice_requests_total", "Requests of the homeserver, by way (homeserver: of its users and its own; federation: of other homeservers), endpoint and cause (ok, or why not).", "via", "endpoint", "cause")
 	m.homeserver = m.latency("homeserver_seconds", "Time until a homeserver answers whose OpenID token it is.")
 	m.sfu = m.latency("sfu_seconds", "Time until the SFU answers a call, or fails to.")
 
@@ -96,6 +99,14 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) Request(route string, status int) {
 	if m != nil {
 		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	}
+}
+
+// AppServiceRequest counts one request that the homeserver proxied or made
+// itself. cause is "" for one that was served.
+func (m *Metrics) AppServiceRequest(via, endpoint, cause string) {
+	if m != nil {
+		m.appService.WithLabelValues(via, endpoint, cmp.Or(cause, "ok")).Inc()
 	}
 }
 

@@ -25,6 +25,8 @@ func TestEverythingIsCounted(t *testing.T) {
 	m.Request("/sfu/get", 200)
 	m.Request("/sfu/get", 200)
 	m.Request("", 404)
+	m.AppServiceRequest("homeserver", "get_token", "")
+	m.AppServiceRequest("federation", "get_token", "not_joined")
 	m.Verified()
 	m.HomeserverAnswered(time.Millisecond)
 	m.VerificationFailed("dns")
@@ -41,6 +43,8 @@ func TestEverythingIsCounted(t *testing.T) {
 	for _, want := range []string{
 		`matrixrtc_auth_requests_total{route="/sfu/get",status="200"} 2`,
 		`matrixrtc_auth_requests_total{route="",status="404"} 1`,
+		`matrixrtc_auth_appservice_requests_total{cause="ok",endpoint="get_token",via="homeserver"} 1`,
+		`matrixrtc_auth_appservice_requests_total{cause="not_joined",endpoint="get_token",via="federation"} 1`,
 		`matrixrtc_auth_verifications_total{cause="ok"} 1`,
 		`matrixrtc_auth_verifications_total{cause="dns"} 1`,
 		`matrixrtc_auth_homeserver_seconds_count 1`,

@@ -1,0 +1,204 @@
+package access_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// world is what an Authorizer needs, and what it does to it.
+type world struct {
+	access.Authorizer
+	joined map[string]bool // "who room"
+	err    error           // of every question who is joined
+	asked  []string        // questions, rooms and tokens, in turn
+	grant  token.Grant     // of the last token
+	event  matrix.DelayedEvent
+	gone   error // of every look-up
+	jobs   []leave.Job
+}
+
+const (
+	room  = "!r:a.test"
+	alice = "@alice:a.test"
+	bob   = "@bob:b.test"
+)
+
+// newWorld is one in which alice and bob are joined to the room. Servers have
+// neither full access nor the right to publish, but for those that list.
+func newWorld(t testing.TB, fullAccess ...string) *world {
+	w := &world{joined: map[string]bool{alice + " " + room: true, bob + " " + room: true, "b.test " + room: true},
+		event: matrix.DelayedEvent{Room: room, Delay: time.Hour}}
+	listed := func(s matrix.ServerName) bool { return slices.Contains(fullAccess, s.String()) }
+	w.Authorizer = access.Authorizer{
+		Verifier: w, Rooms: w, Minter: w, Membership: w, Remote: remote{w}, Named: listed,
+		FullAccess: listed, CanPublish: func(matrix.ServerName) bool { return false },
+		Delegation: &access.Delegation{Events: w, Keeper: keeper{w}, Everyone: true},
+	}
+	return w
+}
+
+func (w *world) Verify(_ context.Context, _ matrix.OpenIDToken, claimed matrix.UserID, _ netip.Prefix) (matrix.UserID, error) {
+	w.asked = append(w.asked, "verify")
+	return claimed, nil
+}
+
+func (w *world) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
+	return w.isJoined(ctx, user.String()+" "+room.String())
+}
+
+func (w *world) IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error) {
+	return w.isJoined(ctx, server.String()+" "+room.String())
+}
+
+func (w *world) isJoined(ctx context.Context, question string) (bool, error) {
+	w.asked = append(w.asked, question)
+	return w.joined[question] && w.err == nil, errors.Join(w.err, ctx.Err())
+}
+
+func (w *world) Ensure(_ context.Context, _ sfu.Room) (bool, error) {
+	w.asked = append(w.asked, "room")
+	return true, nil
+}
+
+func (w *world) Mint(grant token.Grant, _ time.Time) string {
+	w.asked, w.grant = append(w.asked, "token"), grant
+	return "jwt"
+}
+
+// remote and keeper are w: an Authorizer has methods of the same names.
+type (
+	remote struct{ *world }
+	keeper struct{ *world }
+)
+
+func (w remote) RemoteToken(ctx context.Context, server matrix.ServerName, _ json.RawMessage) (json.RawMessage, error) {
+	w.asked = append(w.asked, "remote "+server.String())
+	return json.RawMessage(`{"jwt":"theirs"}`), ctx.Err()
+}
+
+func (w *world) Manageable(context.Context, matrix.ServerName) error { return nil }
+func (w *world) Refuses(matrix.ServerName) bool                      { return false }
+
+func (w *world) LookUp(context.Context, matrix.UserID, matrix.DelayID) (matrix.DelayedEvent, error) {
+	return w.event, w.gone
+}
+
+func (w keeper) Delegate(_ context.Context, job leave.Job, _ leave.Limits) error {
+	w.jobs = append(w.jobs, job)
+	return nil
+}
+
+// must returns v of a text that is well-formed.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func user(id string) matrix.UserID { return must(matrix.ParseUserID(id)) }
+
+func server(name string) matrix.ServerName { return must(matrix.ParseServerName(name)) }
+
+// proof is what proves id, by the way.
+func proof(way, id string) access.Proof {
+	switch way {
+	case "proxied":
+		return access.Proxied{User: user(id)}
+	case "federated":
+		return access.Federated{User: user(id), Origin: user(id).Server()}
+	}
+	return access.OpenID{Token: matrix.OpenIDToken{Server: user(id).Server()}, Claimed: user(id)}
+}
+
+// request is one for the room's call, as a member of two parts.
+func request() access.Request {
+	return access.Request{
+		Room: must(matrix.ParseRoomID(room)), Slot: must(matrix.ParseSlotID("m.call#ROOM")),
+		As: access.Participant{Form: access.TwoParts, Member: must(matrix.ParseMemberID("m"))},
+		By: time.Now().Add(25 * time.Second),
+	}
+}
+
+func leaving(by access.Request) access.Request {
+	by.Leave = &access.Leave{ID: must(matrix.ParseDelayID("d")), Delay: time.Hour}
+	return by
+}
+
+// TestRights: who says who it is decides, and the lists of servers.
+func TestRights(t *testing.T) {
+	for _, tt := range []struct {
+		name, way, user string
+		listed          []string
+		room, publish   bool
+	}{
+		{"OpenID, listed", "openid", alice, []string{"a.test"}, true, true},
+		{"OpenID, not listed", "openid", alice, nil, false, false},
+		{"proxied", "proxied", alice, nil, true, true},
+		{"federated", "federated", bob, nil, true, false},
+		{"federated, listed", "federated", bob, []string{"b.test"}, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, tt.listed...)
+			got, err := w.Token(t.Context(), proof(tt.way, tt.user), request())
+			if err != nil || got.Token != "jwt" || got.User != user(tt.user) || got.RoomNotMade == tt.room {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if made := slices.Contains(w.asked, "room"); made != tt.room || w.grant.CanPublish != tt.publish {
+				t.Errorf("the room is made: %v, may publish: %v; want %v and %v", made, w.grant.CanPublish, tt.room, tt.publish)
+			}
+		})
+	}
+}
+
+// TestMembershipComesFirst: whom a homeserver vouches for has to be joined; of
+// the others nobody asks. Without a yes nothing happens.
+func TestMembershipComesFirst(t *testing.T) {
+	unknown := errors.New("no answer")
+	for _, tt := range []struct {
+		name, way, user string
+		err             error
+		wants           error
+		asked           []string
+	}{
+		{"joined", "proxied", alice, nil, nil, []string{alice + " " + room, "room", "token"}},
+		{"not joined", "proxied", "@eve:a.test", nil, access.ErrNotJoined, []string{"@eve:a.test " + room}},
+		{"unknown", "proxied", alice, unknown, unknown, []string{alice + " " + room}},
+		{"federated", "federated", bob, nil, nil, []string{bob + " " + room, "room", "token"}},
+		{"federated, not joined", "federated", "@eve:b.test", nil, access.ErrNotJoined, []string{"@eve:b.test " + room}},
+		{"OpenID", "openid", "@eve:a.test", nil, nil, []string{"verify", "token"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.err = tt.err
+			if _, err := w.Token(t.Context(), proof(tt.way, tt.user), request()); !errors.Is(err, tt.wants) {
+				t.Errorf("err = %v, want %v", err, tt.wants)
+			}
+			if !slices.Equal(w.asked, tt.asked) {
+				t.Errorf("asked %q, want %q", w.asked, tt.asked)
+			}
+		})
+	}
+}
+
+// TestAServerSpeaksOfItsOwnUsers: nobody is asked about those of another.
+func TestAServerSpeaksOfItsOwnUsers(t *testing.T) {
+	for _, origin := range []string{"a.test", "B.test", "b.test:8448"} {
+		w := newWorld(t)
+		_, err := w.Token(t.Context(), access.Federated{User: user(bob), Origin: server(origin)}, request())
+		if !errors.Is(err, access.ErrForeignUser) || len(w.asked) > 0 {
+			t.Errorf("%s asks for %s: err = %v, asked %q; want a refusal", origin, bob, err, w.asked)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"matrixrtc-auth/internal/semaphore"
+)
+
+// federateTimeout is less than the 30 s that Synapse gives us to answer: it calls
+// a slow remote server four times.
+const federateTimeout = 20 * time.Second
+
+// remoteBounds bound the requests to other homeservers that are under way: each
+// holds a connection to ours for as long as the other is slow. A few slow
+// servers leave half of the places to all others.
+var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
+
+// The paths of requests to other homeservers.
+const (
+	fedProxyPath = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
+	remoteToken  = "/rtc/livekit/get_token"
+	remotePrefix = "/_matrix/federation/unstable/io.element.msc4195"
+	remoteStable = "/_matrix/federation/v1"
+)
+
+// RemoteError says that another homeserver gave no token.
+type RemoteError struct {
+	Server ServerName // that was asked
+	Status int        // of its answer; 0 if none came, or ours passed nothing on
+	Err    error
+}
+
+func (e *RemoteError) Error() string {
+	return "asking " + e.Server.String() + " for a token: " + e.Err.Error()
+}
+func (e *RemoteError) Unwrap() error { return e.Err }
+
+var errTooManyRemote = errors.New("too many requests to slow homeservers are under way")
+
+// RemoteToken has Server ask the homeserver destination for a token of its SFU
+// (MSC4512, MSC4195), and returns the content of its answer of status 200. The
+// path without a prefix is tried when the one with it is not there. Errors are
+// *[RemoteError].
+func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
+	defer cancel()
+	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
+	release, err := a.remotes.Acquire(ctx, destination)
+	if err != nil {
+		return nil, &RemoteError{Server: destination, Err: errTooManyRemote}
+	}
+	defer release()
+	status, content, err := a.federate(ctx, destination, remotePrefix+remoteToken, request)
+	if err == nil && status == http.StatusNotFound {
+		status, content, err = a.federate(ctx, destination, remoteStable+remoteToken, request)
+	}
+	switch {
+	case err != nil:
+		return nil, &RemoteError{Server: destination, Err: brief(err)}
+	case status != http.StatusOK:
+		return nil, &RemoteError{Server: destination, Status: status, Err: statusError(status, errCode(content))}
+	}
+	return content, nil
+}
+
+func (a *AppService) federate(ctx context.Context, destination ServerName, path string, request json.RawMessage) (int, json.RawMessage, error) {
+	envelope, err := json.Marshal(struct {
+		Destination string          `json:"destination"`
+		Method      string          `json:"method"`
+		Path        string          `json:"path"`
+		Body        json.RawMessage `json:"body"`
+	}{destination.String(), http.MethodPost, path, request})
+	if err != nil {
+		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Err: errors.New("the request to another server is not JSON")}
+	}
+	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, envelope)
+	if err != nil {
+		return 0, nil, err
+	}
+	if status != http.StatusOK {
+		return 0, nil, statusOf(status, body)
+	}
+	var answer struct {
+		Status  int             `json:"status"`
+		Content json.RawMessage `json:"content"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Status < 100 || answer.Status > 599 {
+		return 0, nil, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"status": number, "content": …}`)}
+	}
+	return answer.Status, answer.Content, nil
+}

@@ -1,0 +1,67 @@
+package matrix_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// TestASlowServerDoesNotHoldOthersUp: requests to one are bounded, wait no
+// longer than any, and leave room for others.
+func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a.test")
+		var slow atomic.Int32
+		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet { // no well-known document: the name is the API's
+				rw.WriteHeader(http.StatusNotFound)
+				return
+			}
+			var envelope struct{ Destination string }
+			if json.NewDecoder(r.Body).Decode(&envelope) == nil && envelope.Destination == "slow.test" {
+				slow.Add(1)
+				<-r.Context().Done()
+				return
+			}
+			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
+		}))
+		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{
+			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
+		}}
+		ask := func(server string) error {
+			_, err := api.RemoteToken(t.Context(), serverName(t, server), json.RawMessage(`{}`))
+			return err
+		}
+		if err := ask("fast.test"); err != nil { // finds the API
+			t.Fatal(err)
+		}
+		start := time.Now()
+		var waiting sync.WaitGroup
+		for range 200 {
+			waiting.Go(func() {
+				if e, ok := errors.AsType[*matrix.RemoteError](ask("slow.test")); !ok || e.Status != 0 {
+					t.Errorf("err = %v, want a *RemoteError without a status", e)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := slow.Load(); n != 64 {
+			t.Errorf("%d requests to one server are under way, want 64", n)
+		}
+		if err := ask("fast.test"); err != nil || time.Since(start) > time.Second {
+			t.Errorf("another server: %v after %v", err, time.Since(start))
+		}
+		waiting.Wait()
+		if took := time.Since(start); took > 21*time.Second {
+			t.Errorf("the last one waited %v, want 20 s", took)
+		}
+	})
+}
