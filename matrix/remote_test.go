@@ -33,9 +33,7 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 			}
 			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
 		}))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{
-			Named: w.resolver.Named, NamedTransport: w.resolver.NamedTransport,
-		}}
+		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
 		ask := func(server string) error {
 			_, err := api.RemoteToken(t.Context(), serverName(t, server), json.RawMessage(`{}`))
 			return err
