@@ -88,9 +88,21 @@ async function follow(api: ClientWidgetApi, since: string): Promise<never> {
   }
 }
 
+/** Has the browser find its camera and microphone: Element Call publishes none that it hears of too late. */
+async function findDevices(): Promise<void> {
+  try {
+    const found = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+    for (const track of found.getTracks()) track.stop();
+    await navigator.mediaDevices.enumerateDevices();
+  } catch (error) {
+    console.warn("camera and microphone:", error);
+  }
+}
+
 const first = await account.sync<Sync>();
 const room = first.rooms?.join?.[login.roomId];
 if (room) stick(room);
+await findDevices();
 const api = hold();
 iframe.src = widgetUrl();
 await follow(api, first.next_batch);
