@@ -1,7 +1,9 @@
 package config
 
 import (
+	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -27,12 +29,28 @@ func (j *judge) clientAddress(v value) string {
 		j.fault(v, "%s is no name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
 	case name == "forwarded":
 		j.fault(v, "the header Forwarded holds more than an address and is not read; have the proxy send X-Forwarded-For and write x-forwarded-for")
-	case name == "host":
-		j.fault(v, "the header Host holds no address of a client; write x-forwarded-for or x-real-ip")
+	case isClients(name):
+		j.fault(v, "clients choose the header %s, and it holds no address of theirs; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
 	default:
 		return name
 	}
 	return ""
+}
+
+// clientsHeaders are headers that clients write for other purposes, and those that
+// hold a secret, which the log would show as a client's address. What ends in a
+// hyphen stands for all that begin with it.
+var clientsHeaders = []string{
+	"accept", "accept-", "access-control-", "authorization", "cache-control", "connection", "content-", "cookie",
+	"date", "dnt", "expect", "from", "host", "idempotency-key", "if-", "keep-alive", "max-forwards", "origin", "pragma",
+	"priority", "proxy-", "range", "referer", "sec-", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade",
+	"upgrade-insecure-requests", "user-agent", "x-api-key", "x-csrf-token", "x-requested-with",
+}
+
+func isClients(name string) bool {
+	return slices.ContainsFunc(clientsHeaders, func(h string) bool {
+		return name == h || strings.HasSuffix(h, "-") && strings.HasPrefix(name, h)
+	})
 }
 
 // isHeader reports whether name is a token, as RFC 9110 5.6.2 has it: what a
