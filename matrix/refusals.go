@@ -5,14 +5,16 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
 	// refusalTime is how long a server that asked for authentication is taken
 	// to go on doing so: until it has had time to answer the next probe.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds the servers remembered; one more makes room by
-	// forgetting all.
+	// maxRefusals bounds the servers remembered of each class; one more takes the
+	// place of the one that asked for authentication longest ago.
 	maxRefusals = 4096
 	// probeTimeout bounds one probe, the search for the API included.
 	probeTimeout = 15 * time.Second
@@ -24,48 +26,60 @@ const (
 // authenticate, which a standalone service cannot.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
-// refusals remembers until when servers are taken to ask for authentication.
+// refusals remembers until when servers are taken to ask for authentication. What
+// strangers name takes no place of servers that the operator named.
 type refusals struct {
 	mu    sync.Mutex
-	until map[ServerName]time.Time
+	until pair[*simplelru.LRU[ServerName, time.Time]]
 }
 
 // learn is told what a server answered to the management of an event.
 func (d *DelayedEvents) learn(server ServerName, result Result) {
 	switch result {
 	case ResultNeedsToken:
-		if d.refusals.add(server, time.Now()) && d.Refused != nil {
+		if d.refusals.add(server, d.APIs.isNamed(server), time.Now()) && d.Refused != nil {
 			d.Refused(server)
 		}
 	case ResultDone, ResultGone:
-		d.refusals.remove(server)
+		d.refusals.remove(server, d.APIs.isNamed(server))
 	}
 }
 
-// add reports whether server is new.
-func (r *refusals) add(server ServerName, now time.Time) bool {
+// add reports whether server, of that class, is new.
+func (r *refusals) add(server ServerName, named bool, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.until == nil || len(r.until) >= maxRefusals {
-		r.until = map[ServerName]time.Time{}
-	}
-	known := now.Before(r.until[server])
-	r.until[server] = now.Add(refusalTime)
-	return !known
+	until, known := r.of(named).Get(server)
+	r.of(named).Add(server, now.Add(refusalTime))
+	return !known || !now.Before(until)
 }
 
-func (r *refusals) remove(server ServerName) {
+func (r *refusals) remove(server ServerName, named bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.until, server)
+	r.of(named).Remove(server)
+}
+
+func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, known := r.of(named).Peek(server)
+	return known && now.Before(until)
+}
+
+// of returns what is remembered of a class. The lock is held.
+func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
+	class := r.until.of(named)
+	if *class == nil {
+		*class, _ = simplelru.NewLRU[ServerName, time.Time](maxRefusals, nil) // fails for sizes ≤ 0 only
+	}
+	return *class
 }
 
 // Refuses reports whether server has asked for authentication within some
 // 10 min, and has not managed an event for us since.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
-	d.refusals.mu.Lock()
-	defer d.refusals.mu.Unlock()
-	return time.Now().Before(d.refusals.until[server])
+	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }
 
 // Manageable returns nil if, for all that is known, delayed events of server

@@ -1,0 +1,28 @@
+package matrix
+
+import (
+	"fmt"
+	"testing"
+)
+
+// However many strangers' servers ask for authentication, that of a named one is
+// not forgotten, nor are those that asked last.
+func TestStrangersRefusalsForgetNobody(t *testing.T) {
+	named := ServerName{"named.test"}
+	events := &DelayedEvents{APIs: &ClientAPIs{Servers: Servers{Named: func(s ServerName) bool { return s == named }}}}
+	stranger := func(i int) ServerName { return ServerName{fmt.Sprintf("s%d.test", i)} }
+	events.learn(named, ResultNeedsToken)
+	const strangers = 5000
+	for i := range strangers {
+		events.learn(stranger(i), ResultNeedsToken)
+	}
+	for server, want := range map[ServerName]bool{named: true, stranger(strangers - 1): true, stranger(strangers - 4000): true, stranger(0): false} {
+		if got := events.Refuses(server); got != want {
+			t.Errorf("after %d strangers: Refuses(%s) = %v, want %v", strangers, server, got, want)
+		}
+	}
+	events.learn(named, ResultDone)
+	if events.Refuses(named) {
+		t.Errorf("Refuses(%s) after it managed an event", named)
+	}
+}
