@@ -35,16 +35,19 @@ func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.queue}
 }
 
-// report has a line say how many others were lost, once the queue is empty.
+// report has a line say how many others were lost, once the queue is empty. If
+// that finds no room itself, the next one says it all.
 func (q *Queue) report() {
 	q.mu.Lock()
-	lost := q.dropped - q.reported
-	q.reported = q.dropped
+	dropped := q.dropped
+	lost := dropped - q.reported
 	q.mu.Unlock()
 	if lost == 0 || !q.handler.Enabled(context.Background(), slog.LevelWarn) {
 		return
 	}
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
 	record.AddAttrs(slog.Uint64("lines", lost))
-	_ = q.Handler().Handle(context.Background(), record)
+	if q.Handler().Handle(context.Background(), record) == nil {
+		q.reported = dropped // of this goroutine alone
+	}
 }

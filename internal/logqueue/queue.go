@@ -55,16 +55,17 @@ type Queue struct {
 
 	closeOnce sync.Once
 
-	mu       sync.Mutex
-	waiting  []byte    // whole lines
-	writing  int       // bytes that were taken out of waiting and are not written yet
-	lines    int       // in both
-	done     bool      // nothing is written any more
-	dropped  uint64    // lines, since the start
-	reported uint64    // how many of them the log has told of
-	losing   bool      // a line was dropped since the queue was empty last
-	began    time.Time // of the write that is under way; zero if none is
-	fault    error     // of the last write
+	reported uint64 // how many of dropped the log has told of; only run uses it
+
+	mu      sync.Mutex
+	waiting []byte    // whole lines
+	writing int       // bytes that were taken out of waiting and are not written yet
+	lines   int       // in both
+	done    bool      // nothing is written any more
+	dropped uint64    // lines, since the start
+	losing  bool      // a line was dropped since the queue was empty last
+	began   time.Time // of the write that is under way; zero if none is
+	fault   error     // of the last write
 }
 
 // Start returns a queue before out. format makes the handler that formats

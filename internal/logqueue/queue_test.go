@@ -1,6 +1,7 @@
 package logqueue_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -215,6 +216,51 @@ func TestStalledFile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// crowding is a handler that has other lines come first, as often as rounds says,
+// when the log is about to tell of lost lines.
+type crowding struct {
+	slog.Handler
+	rounds *int
+}
+
+func (c crowding) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "log: lines were lost") && *c.rounds > 0 {
+		*c.rounds--
+		for range 9000 {
+			_ = c.Handler.Handle(ctx, slog.NewRecord(r.Time, slog.LevelWarn, "crowd", 0))
+		}
+	}
+	return c.Handler.Handle(ctx, r)
+}
+
+// TestNoticeFindsNoRoom: the line that tells of lost lines may be lost itself.
+// What it would have told, the next one does.
+func TestNoticeFindsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, rounds := &file{gate: make(chan struct{})}, 2
+		q := logqueue.Start(f, func(w io.Writer) slog.Handler { return crowding{bare(w), &rounds} })
+		defer q.Close()
+		for range 9000 {
+			slog.New(q.Handler()).Warn("line")
+		}
+		close(f.gate)
+		synctest.Wait()
+		told := 0
+		for line := range strings.Lines(f.text()) {
+			var lines int
+			if _, rest, ok := strings.Cut(line, " lines="); ok {
+				if _, err := fmt.Sscan(rest, &lines); err != nil {
+					t.Fatalf("got %q: %v", line, err)
+				}
+				told += lines
+			}
+		}
+		if lost := q.Status().Dropped; uint64(told) != lost || lost == 0 {
+			t.Errorf("the log tells of %d lost lines, want %d", told, lost)
+		}
+	})
 }
 
 // wantNotice looks for the lines that were kept and for one that says how many
