@@ -6,7 +6,7 @@ func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false
 	j.NextRestart, j.Restarts, j.Sends = now, 0, 0
-	j.RoomSeen = now
+	j.RoomSeen, j.RoomLost, j.Refused, j.Unrecorded = now, false, time.Time{}, false
 	return j.settled(now)
 }
 

@@ -82,7 +82,7 @@ func (r record) checkTimes() error {
 	}{
 		{"accepted_at", r.AcceptedAt, 1}, {"since", r.Since, 1}, {"deadline", r.Deadline, 1},
 		{"restarted", r.Restarted, 1}, {"next_restart", r.NextRestart, 1}, {"next_look", r.NextLook, 1},
-		{"silent_since", r.UnansweredSince, 0}, {"room_seen", r.RoomSeen, 0}, {"next_cancel", r.NextCancel, 0}, {"until", r.Until, 0},
+		{"silent_since", r.UnansweredSince, 0}, {"refused", r.Refused, 0}, {"room_seen", r.RoomSeen, 0}, {"next_cancel", r.NextCancel, 0}, {"until", r.Until, 0},
 	} {
 		if at.ms < at.least || at.ms >= latest {
 			return fmt.Errorf("%s cannot be %d", at.name, at.ms)

@@ -25,7 +25,10 @@ type record struct {
 	Deadline        int64        `json:"deadline"`
 	Restarted       int64        `json:"restarted"`
 	UnansweredSince int64        `json:"silent_since,omitempty"`
+	Refused         int64        `json:"refused,omitempty"`
 	RoomSeen        int64        `json:"room_seen,omitempty"`
+	RoomLost        bool         `json:"room_lost,omitempty"`
+	Unrecorded      bool         `json:"unrecorded,omitempty"`
 	NextRestart     int64        `json:"next_restart"`
 	NextLook        int64        `json:"next_look"`
 	Restarts        int          `json:"restarts,omitempty"`
@@ -46,10 +49,10 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Delay: j.Delay.Milliseconds(), AcceptedAt: millis(j.AcceptedAt),
 		State: j.State, Since: millis(j.Since),
 		Session: j.Session, LeftSession: j.LeftSession, ClearLeave: j.ClearLeave,
-		Deadline: millis(j.Deadline), Restarted: millis(j.Restarted), UnansweredSince: millis(j.UnansweredSince),
+		Deadline: millis(j.Deadline), Restarted: millis(j.Restarted), UnansweredSince: millis(j.UnansweredSince), Refused: millis(j.Refused),
 		NextRestart: millis(j.NextRestart), NextLook: millis(j.NextLook),
 		Restarts: j.Restarts, Looks: j.Looks, Sends: j.Sends,
-		RoomSeen: millis(j.RoomSeen), NextCancel: millis(j.NextCancel), Cancels: j.Cancels,
+		RoomSeen: millis(j.RoomSeen), RoomLost: j.RoomLost, Unrecorded: j.Unrecorded, NextCancel: millis(j.NextCancel), Cancels: j.Cancels,
 		Version: j.Version, Holder: j.Lease.Holder, Until: millis(j.Lease.Until),
 	}
 	for _, id := range j.Replaces {
@@ -93,10 +96,10 @@ func (r record) job() (Job, error) {
 		Delay: time.Duration(r.Delay) * time.Millisecond, AcceptedAt: instant(r.AcceptedAt),
 		State: r.State, Since: instant(r.Since),
 		Session: r.Session, LeftSession: r.LeftSession, ClearLeave: r.ClearLeave,
-		Deadline: instant(r.Deadline), Restarted: instant(r.Restarted), UnansweredSince: instant(r.UnansweredSince),
+		Deadline: instant(r.Deadline), Restarted: instant(r.Restarted), UnansweredSince: instant(r.UnansweredSince), Refused: instant(r.Refused),
 		NextRestart: instant(r.NextRestart), NextLook: instant(r.NextLook),
 		Restarts: r.Restarts, Looks: r.Looks, Sends: r.Sends,
-		RoomSeen: instant(r.RoomSeen), NextCancel: instant(r.NextCancel), Cancels: r.Cancels,
+		RoomSeen: instant(r.RoomSeen), RoomLost: r.RoomLost, Unrecorded: r.Unrecorded, NextCancel: instant(r.NextCancel), Cancels: r.Cancels,
 		Version: r.Version, Lease: Lease{r.Holder, instant(r.Until)},
 	}
 	for _, text := range r.Replaces {

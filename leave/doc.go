@@ -14,8 +14,10 @@
 //	           Waiting ─────── nobody came in time ────────┐
 //	              │ seen                                   │
 //	              ▼                                        │
-//	┌───────► Connected ◄──── back, or another session ─┐  │
-//	│             │ reported or found gone              │  │
+//	┌───────► Connected ◄──── back, or another session, ┐  │
+//	│             │           or its node has it again  │  │
+//	│             │ reported gone, found gone,          │  │
+//	│             │ or no node has it, asked twice      │  │
 //	│             ▼                                     │  │
 //	│          Leaving ──── asked: there ───────────────┤  │
 //	│             │ grace over, asked: gone             │  │
@@ -31,9 +33,10 @@
 //	└── restarts go on in every state until a send is decided
 //
 // Webhooks are hints: they may be lost, doubled, late and out of order. What
-// decides is the SFU's answer when it is asked. An SFU that has restarted has
-// forgotten who was there; its word of absence is not believed until clients
-// have had time to come back.
+// decides is the SFU's answer when it is asked ([Answer]): what it has on record,
+// and where that may be wrong, what the participant's own node says. An SFU that
+// has restarted has forgotten who was there; its word of absence is not believed
+// until clients have had time to come back.
 //
 // Several processes may share a store. Every write is a compare-and-swap, and
 // who works on a job holds a lease on it.

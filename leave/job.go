@@ -55,8 +55,16 @@ type Job struct {
 	Restarted time.Time
 	// RoomSeen is when the room was last known to be there, with the
 	// participant in it or created for it. A room that was made later is not
-	// the one that it was in.
+	// the one that it was in. RoomLost says that the SFU has lost the room since
+	// the participant was there, and that it has had its time to come back.
 	RoomSeen time.Time
+	RoomLost bool
+	// Refused is when the SFU last said that no node has the session, zero if one
+	// was found since. While Connected it is the first of such answers in a row.
+	Refused time.Time
+	// Unrecorded says that a node had the participant while the SFU had no record
+	// of it: that it is not on record says nothing then.
+	Unrecorded bool
 	// UnansweredSince is since when the SFU has been asked in vain whether the
 	// participant is there, the zero time when the last question was answered.
 	UnansweredSince time.Time

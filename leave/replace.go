@@ -29,7 +29,7 @@ func (j Job) Replacing(old Job) Job {
 }
 
 // knowing returns j, just delegated, with what is known of old's participant:
-// the room that it was in, and the session that has left it.
+// the room that it was in, and the session that has left it or that no node has.
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -37,6 +37,9 @@ func (j Job) knowing(old Job) Job {
 	j.RoomSeen = later(j.RoomSeen, old.RoomSeen)
 	if old.State == Leaving || old.State == Sending {
 		j.LeftSession = old.LeftSession
+	}
+	if !old.Refused.IsZero() {
+		j.Session, j.Refused = old.Session, old.Refused
 	}
 	return j
 }
@@ -50,7 +53,7 @@ func (j Job) again(old Job) Job {
 	kept.NextRestart, kept.Restarts = j.AcceptedAt, 0
 	if old.State != Connected {
 		kept = kept.enter(Waiting, j.AcceptedAt)
-		kept.ClearLeave, kept.Looks = false, 0
+		kept.ClearLeave, kept.RoomLost, kept.Looks = false, false, 0
 		kept.Deadline, kept.NextLook = j.Deadline, j.NextLook
 	}
 	return kept

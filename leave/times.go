@@ -6,7 +6,7 @@ import "time"
 // one whose clock is ahead by d. Zero times stay zero.
 func (j Job) Moved(d time.Duration) Job {
 	for _, t := range []*time.Time{
-		&j.AcceptedAt, &j.Since, &j.Deadline, &j.Restarted, &j.UnansweredSince, &j.RoomSeen,
+		&j.AcceptedAt, &j.Since, &j.Deadline, &j.Restarted, &j.UnansweredSince, &j.Refused, &j.RoomSeen,
 		&j.NextRestart, &j.NextLook, &j.NextCancel, &j.Lease.Until,
 	} {
 		if !t.IsZero() {
@@ -24,7 +24,7 @@ const longestGrace = time.Minute
 // they were written has been set back since. What has happened was not later
 // than now, and what is due later than it can have been planned is due now.
 func (j Job) NotAhead(now time.Time) Job {
-	for _, past := range []*time.Time{&j.AcceptedAt, &j.Since, &j.Restarted, &j.UnansweredSince, &j.RoomSeen} {
+	for _, past := range []*time.Time{&j.AcceptedAt, &j.Since, &j.Restarted, &j.UnansweredSince, &j.Refused, &j.RoomSeen} {
 		*past = earlier(*past, now)
 	}
 	longest := max(j.Delay, minGiveUp)

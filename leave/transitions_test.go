@@ -3,6 +3,7 @@ package leave
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,28 +59,48 @@ func in(t *testing.T, s State) Job {
 
 // happenings are the second column of the table in docs/leave.md.
 var happenings = map[string]func(j Job) Job{
-	"a session joins":                                    func(j Job) Job { return j.Joined(noon, mine) },
-	"its session joins once more":                        func(j Job) Job { return j.Joined(noon, mine) },
-	"another session joins":                              func(j Job) Job { return j.Joined(noon, another) },
-	"the session that left joins":                        func(j Job) Job { return j.Joined(noon, mine) },
-	"a session leaves":                                   func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
-	"its session leaves":                                 func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
-	"an unknown session leaves":                          func(j Job) Job { return j.Left(noon, unknown, sfu.ReasonClear, testGrace) },
-	"a session without an id leaves":                     func(j Job) Job { return j.Left(noon, "", sfu.ReasonClear, testGrace) },
-	"a connection is given up":                           func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
-	"its connection is given up":                         func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
-	"asked: there":                                       func(j Job) Job { return j.Present(noon, mine) },
-	"asked: another session is there":                    func(j Job) Job { return j.Present(noon, another) },
-	"asked: only the session that left is there":         func(j Job) Job { return j.Present(afterwards, mine) },
-	"asked: not there":                                   func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
-	"asked: not there, and the time is over":             func(j Job) Job { return j.Absent(afterwards, 0, 0) },
-	"asked: the room has been made anew":                 func(j Job) Job { return j.Forgotten(noon, noon, testGrace.Outage) },
-	"the same leave is delegated again":                  func(j Job) Job { return delegated("syd_a", j) },
-	"another leave is delegated":                         func(j Job) Job { return delegated("syd_b", j) },
-	"ended, and what it replaced is not cancelled yet":   func(j Job) Job { return j.Ended(noon) },
-	"no answer":                                          func(j Job) Job { return j.Unanswered(noon, 0, true) },
-	"no answer, but it said good-bye":                    func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
+	"a session joins":                                  func(j Job) Job { return j.Joined(noon, mine) },
+	"its session joins once more":                      func(j Job) Job { return j.Joined(noon, mine) },
+	"another session joins":                            func(j Job) Job { return j.Joined(noon, another) },
+	"the session that left joins":                      func(j Job) Job { return j.Joined(noon, mine) },
+	"a session leaves":                                 func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
+	"its session leaves":                               func(j Job) Job { return j.Left(noon, mine, sfu.ReasonClear, testGrace) },
+	"an unknown session leaves":                        func(j Job) Job { return j.Left(noon, unknown, sfu.ReasonClear, testGrace) },
+	"a session without an id leaves":                   func(j Job) Job { return j.Left(noon, "", sfu.ReasonClear, testGrace) },
+	"a connection is given up":                         func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
+	"its connection is given up":                       func(j Job) Job { return j.Aborted(noon, mine, sfu.ReasonOther, testGrace) },
+	"asked: there":                                     func(j Job) Job { return j.Present(noon, mine) },
+	"asked: another session is there":                  func(j Job) Job { return j.Present(noon, another) },
+	"asked: only the session that left is there":       func(j Job) Job { return j.Present(afterwards, mine) },
+	"asked: not there":                                 func(j Job) Job { return j.Absent(noon, testGrace.Confirm, 0) },
+	"asked: not there, and the time is over":           func(j Job) Job { return j.Absent(afterwards, 0, 0) },
+	"asked: no node has it":                            func(j Job) Job { return j.Told(noon, fromNode(mine, NodeRefuses), testGrace) },
+	"asked: no node has it, for 5 s":                   refusedTwice,
+	"asked: its node has it":                           func(j Job) Job { return j.Told(noon, fromNode(mine, NodeAnswers), testGrace) },
+	"asked: not on record, but its node has it":        func(j Job) Job { return j.Told(noon, fromNode("", NodeAnswers), testGrace) },
+	"asked: not on record, and no node has it":         func(j Job) Job { return j.Told(noon, fromNode("", NodeRefuses), testGrace) },
+	"asked: no node has it, and the time is over":      func(j Job) Job { return j.Told(afterwards, fromNode("", NodeRefuses), testGrace) },
+	"asked: not on record":                             func(j Job) Job { return j.Told(noon, Answer{Asked: noon}, testGrace) },
+	"asked: the room has been made anew":               func(j Job) Job { return j.Forgotten(noon, noon, testGrace.Outage) },
+	"the same leave is delegated again":                func(j Job) Job { return delegated("syd_a", j) },
+	"another leave is delegated":                       func(j Job) Job { return delegated("syd_b", j) },
+	"ended, and what it replaced is not cancelled yet": func(j Job) Job { return j.Ended(noon) },
+	"no answer":                       func(j Job) Job { return j.Unanswered(noon, 0, true) },
+	"no answer, but it said good-bye": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, true) },
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
+}
+
+// fromNode is an answer with that of the participant's node.
+func fromNode(session string, node NodeAnswer) Answer {
+	return Answer{Asked: noon, Session: session, Node: node}
+}
+
+// refusedTwice has the SFU say twice that no node has the session on record.
+func refusedTwice(j Job) Job {
+	first := j.Told(noon, fromNode(mine, NodeRefuses), testGrace)
+	second := fromNode(mine, NodeRefuses)
+	second.Asked = first.NextLook
+	return first.Told(second.Asked, second, testGrace)
 }
 
 // delegated is what becomes of old when id is delegated.
@@ -120,6 +141,9 @@ func TestTable(t *testing.T) {
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
+	if !slices.Contains([]string{"", "asked at once", "asked again after 5 s", "restarted at once"}, also) {
+		t.Errorf("%s: nothing here checks %q", row, also)
+	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
 		want = string(Sending) // its grace is over
@@ -128,6 +152,9 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 		t.Errorf("%s: it becomes %s", row, got.State)
 	}
 	if also == "asked at once" && got.NextLook.After(noon) {
+		t.Errorf("%s: it is asked at %v", row, got.NextLook)
+	}
+	if also == "asked again after 5 s" && !got.NextLook.Equal(noon.Add(5*time.Second)) {
 		t.Errorf("%s: it is asked at %v", row, got.NextLook)
 	}
 	if also == "restarted at once" && got.NextRestart.After(noon) {

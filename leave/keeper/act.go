@@ -33,7 +33,7 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	act := acts[action]
 	switch {
 	case !due:
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j })
 	case act.urgency == nil:
 		act.run(k, ctx, t)
 	default:
@@ -84,5 +84,5 @@ func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urge
 }
 
 func (k *Keeper) postpone(ctx context.Context, t task, action leave.Action, wait time.Duration) {
-	k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.Postponed(action, k.now(), wait) })
+	k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.Postponed(action, k.now(), wait) })
 }

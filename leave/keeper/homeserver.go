@@ -27,19 +27,20 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
 		next := k.jittered(leave.Period(t.Delay))
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.RestartDone(sent, next) })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.RestartDone(sent, next) })
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver no longer has the delayed event")
 	default:
 		k.logFailure(t.Job, leave.Restart, t.Restarts, err)
 		wait := k.backOff(t, err)
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.RestartFailed(k.now(), wait) })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.RestartFailed(k.now(), wait) })
 	}
 }
 
 // send asks the SFU once more and sends the leave if the participant is gone.
 func (k *Keeper) send(ctx context.Context, t task) {
-	if !k.confirmed(ctx, t) || !k.held(t) {
+	t, confirmed := k.confirmed(ctx, t)
+	if !confirmed || !k.held(t) {
 		return
 	}
 	_, err := k.request(ctx, t, leave.Send, t.DelayID, t.Since)
@@ -53,7 +54,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	default:
 		k.logFailure(t.Job, leave.Send, t.Sends, err)
 		wait := k.backOff(t, err)
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.SendFailed(k.now(), wait) })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.SendFailed(k.now(), wait) })
 	}
 }
 
@@ -66,11 +67,11 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	_, err := k.request(ctx, t, leave.Cancel, id, t.AcceptedAt)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone, matrix.ResultGone, matrix.ResultForbidden:
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.Cancelled(id) })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.Cancelled(id) })
 	default:
 		k.logFailure(t.Job, leave.Cancel, t.Cancels, err)
 		wait := k.backOff(t, err)
-		k.write(ctx, t.Job, func(j leave.Job) leave.Job { return j.CancelFailed(k.now(), wait) })
+		k.giveBack(ctx, t, func(j leave.Job) leave.Job { return j.CancelFailed(k.now(), wait) })
 	}
 }
 

@@ -2,29 +2,74 @@ package keeper
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/presence"
 )
 
-// look asks the SFU whether the participant is there.
+const (
+	// nodeWait is how long a job waits for the answer of its participant's
+	// node, a little longer than that takes, and busyWait how long before it
+	// may be asked.
+	nodeWait = 6 * time.Second
+	busyWait = time.Second
+)
+
+// look asks the SFU whether the participant is there. While a node is asked the
+// job is given back: it may have to be restarted meanwhile.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
 		k.leftUnreported(t.Job, a)
 	}
-	k.write(ctx, t.Job, k.outcome(ctx, t.Job, a, err))
+	if err != nil || t.Doubts(a) == leave.NoDoubt {
+		k.giveBack(ctx, t, k.outcome(ctx, t.Job, a, err))
+		return
+	}
+	k.postpone(ctx, t, leave.Look, nodeWait)
+	a, err = k.presence.AskNode(ctx, t.Job, a)
+	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
+		return // what is on record holds, and the node is asked again
+	}
+	k.note(ctx, t.Job, k.outcome(ctx, t.Job, a, err))
+	k.Wake()
 }
 
 // confirmed asks the SFU once more whether a participant whose leave is to be
-// sent is gone. If it is not, or that is not known, what follows is written.
-func (k *Keeper) confirmed(ctx context.Context, t task) bool {
+// sent is gone, and returns the task with a lease that lasts. If it is not, or
+// that is not known, what follows is written.
+func (k *Keeper) confirmed(ctx context.Context, t task) (task, bool) {
 	a, err := k.presence.Of(ctx, t.Job)
+	if err == nil && t.Doubts(a) != leave.NoDoubt {
+		return k.confirmedByNode(ctx, t, a)
+	}
 	change := k.outcome(ctx, t.Job, a, err)
 	if change(t.Job).State == leave.Sending {
-		return true
+		return t, true
 	}
-	k.write(ctx, t.Job, change)
-	return false
+	k.giveBack(ctx, t, change)
+	return t, false
+}
+
+// confirmedByNode asks the participant's node, which may take longer than the
+// lease lasts, and then what is on record once more.
+func (k *Keeper) confirmedByNode(ctx context.Context, t task, a leave.Answer) (task, bool) {
+	a, err := k.presence.AskNode(ctx, t.Job, a)
+	if errors.Is(err, presence.ErrBusy) {
+		k.postpone(ctx, t, leave.Send, busyWait)
+		return t, false
+	}
+	change := k.outcome(ctx, t.Job, a, err)
+	if next := change(t.Job); err == nil && next.State == leave.Sending {
+		if t, err = k.renew(ctx, t, next); err != nil {
+			return t, false // somebody has written the job, or taken it
+		}
+		return k.confirmed(ctx, t)
+	}
+	k.giveBack(ctx, t, change)
+	return t, false
 }
 
 // outcome is what an answer about the job's participant, or none, makes of the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -13,28 +14,68 @@ import (
 const (
 	patrolTick = time.Second
 	patrolMost = 100 // rooms looked at in one tick
+	// roomsAtOnce is how many rooms are looked into at once: a node that is gone
+	// takes seconds to say so.
+	roomsAtOnce = 32
 	// neverOff is the longest interval, also of an operator who set none: a
 	// webhook can always be lost.
 	neverOff = 10 * time.Minute
 )
 
-// patrol looks into every room once an interval, for what was not reported.
+// patrol looks into every room once an interval, for what was not reported, and
+// asks the nodes of rooms that are in doubt.
 func (k *Keeper) patrol(ctx context.Context) {
+	looks := looks{slots: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
+	defer looks.running.Wait()
 	for sleep(ctx, k.jittered(patrolTick)) {
 		if k.presence.Away() {
 			continue
 		}
+		for room, since := range k.presence.Doubted() {
+			looks.start(room, func() { k.askOldest(ctx, room, since) })
+		}
 		now := k.now()
-		rooms, err := k.Store.ClaimRooms(ctx, now, k.every(now), patrolMost)
+		every := k.every(now)
+		rooms, err := k.Store.ClaimRooms(ctx, now, every, patrolMost)
 		if err != nil {
 			continue // the claim of jobs reports the same store
 		}
 		for _, room := range rooms {
-			if p, stack := caught(func() { k.inspect(ctx, room) }); p != nil {
-				k.logPanic(p, stack, slog.String("room", string(room)))
-			}
+			looks.start(room, func() { k.inspect(ctx, room, every) })
 		}
 	}
+}
+
+// looks are the looks into rooms that are under way.
+type looks struct {
+	running  sync.WaitGroup
+	slots    chan struct{}
+	panicked func(p any, stack []byte, about ...slog.Attr)
+
+	mu    sync.Mutex
+	under map[sfu.Room]bool
+}
+
+// start begins a look unless there is one into that room, and waits while as
+// many are under way as may be.
+func (l *looks) start(room sfu.Room, look func()) {
+	l.slots <- struct{}{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.under[room] {
+		<-l.slots
+		return
+	}
+	l.under[room] = true
+	l.running.Go(func() {
+		if p, stack := caught(look); p != nil {
+			l.panicked(p, stack, slog.String("room", string(room)))
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.under, room)
+		<-l.slots
+	})
 }
 
 // returning is how often rooms are looked into while clients come back to an
@@ -58,42 +99,56 @@ func (k *Keeper) every(now time.Time) time.Duration {
 	return min(every, now.Sub(since))
 }
 
-// inspect compares a room's jobs with who is in it.
-func (k *Keeper) inspect(ctx context.Context, room sfu.Room) {
+// inspect compares a room's jobs with who is in it, as it does once every.
+func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
 		return
 	}
 	answers, err := k.presence.In(ctx, room, jobs)
-	if ctx.Err() != nil {
-		return // the program ends
-	}
 	if err == nil {
 		k.cameUnreported(jobs, answers)
+		k.presence.AskNodes(ctx, room, every, jobs, answers)
 		err = k.bringBack(ctx, room, jobs, answers)
+	}
+	if ctx.Err() != nil {
+		return // the program ends
 	}
 	for i, job := range jobs {
 		switch {
 		case err == nil && !job.Expected(answers[i]):
-			k.write(ctx, job, k.told(answers[i]))
+			k.note(ctx, job, k.told(answers[i]))
 		case err != nil && job.State == leave.Connected && job.UnansweredSince.IsZero():
 			now := k.now()
-			k.write(ctx, job, func(j leave.Job) leave.Job { return j.AskedInVain(now) })
+			k.note(ctx, job, func(j leave.Job) leave.Job { return j.AskedInVain(now) })
 		}
 	}
 	k.Wake()
+}
+
+// askOldest asks the node of whoever has been in a room for longest, which is in
+// doubt since then, and if it refuses, those of the others.
+func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
+	jobs, err := k.Store.Room(ctx, room)
+	if err != nil || len(jobs) == 0 {
+		return
+	}
+	asked, answers := k.presence.AskOldest(ctx, room, since, jobs)
+	for i, job := range asked {
+		if answers[i].Node == leave.NodeRefuses {
+			k.note(ctx, job, k.told(answers[i]))
+		}
+	}
 }
 
 // bringBack creates a room that is gone although it should have had somebody in
 // it: clients that come back need it, and until it is there nobody's absence from
 // it is believed.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
-	lacking := false
 	for i, job := range jobs {
-		lacking = lacking || job.Lacks(answers[i])
+		if job.Lacks(answers[i]) {
+			return k.createRoom(ctx, room)
+		}
 	}
-	if !lacking {
-		return nil
-	}
-	return k.createRoom(ctx, room)
+	return nil
 }

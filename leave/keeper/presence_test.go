@@ -26,7 +26,7 @@ func failing(cause string, own bool, calls ...string) func(string, sfu.Room) err
 }
 
 // questions are all calls of the SFU.
-var questions = []string{"Session", "Sessions", "RoomSince", "CreateRoom", "Ping"}
+var questions = []string{"Session", "Sessions", "RoomSince", "Reachable", "CreateRoom", "Ping"}
 
 // An SFU that has restarted unseen, and does not say whether the room is the
 // one that somebody was in, has said nothing.

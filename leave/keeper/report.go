@@ -15,7 +15,11 @@ import (
 // this process does not know the job, as another may, or others were always
 // quicker to write.
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
+	k.init()
 	k.webhooks.come.Store(true)
+	if e.Kind == sfu.KindJoined {
+		k.presence.Doubt(e.Room)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	err := k.report(ctx, e)

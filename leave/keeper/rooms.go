@@ -85,6 +85,7 @@ func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 			level = slog.LevelWarn
 		}
 		k.Log.Log(ctx, level, "leave: creating a room again", "room", room, "err", err)
+		k.presence.Doubt(room)
 	}
 	return err
 }

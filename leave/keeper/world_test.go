@@ -37,10 +37,13 @@ type world struct {
 	degraded func() bool
 	shared   bool
 	answers  keeper.Events // the homeservers, nil: as below
+	sfu      keeper.SFU    // nil: as in worldsfu_test.go
 	observe  func(action string, result matrix.Result, late time.Duration)
 
 	mu      sync.Mutex
-	present map[leave.Key]string // participant.sid
+	present map[leave.Key]string // participant.sid on record
+	gone    map[leave.Key]bool   // whose node is gone
+	reached []time.Time          // when a node was asked
 	sfuDown bool
 	proxied bool // something between holds the line when the SFU ends
 	// fault, if set, says what is answered instead of the truth.
@@ -96,8 +99,12 @@ func (w *world) start() {
 	if w.answers != nil {
 		events = w.answers
 	}
+	var asked keeper.SFU = w
+	if w.sfu != nil {
+		asked = w.sfu
+	}
 	keeper := &keeper.Keeper{
-		Store: w.store, Clock: w.clock, SFU: w, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
+		Store: w.store, Clock: w.clock, SFU: asked, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
 		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
 	}

@@ -105,6 +105,25 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 	return all, nil
 }
 
+// Reachable is LiveKit's answer: a refusal takes its time.
+func (w *world) Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error) {
+	w.mu.Lock()
+	err := w.away("Reachable", room)
+	k := leave.Key{Room: room, Identity: identity}
+	there := w.present[k] != "" && !w.gone[k]
+	w.reached = append(w.reached, time.Now())
+	w.mu.Unlock()
+	if err != nil || there {
+		return there, err
+	}
+	select {
+	case <-time.After(3 * time.Second):
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
 func (w *world) CreateRoom(_ context.Context, room sfu.Room) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

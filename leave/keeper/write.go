@@ -16,27 +16,47 @@ const (
 	writeTries = 8
 )
 
-// write applies change to the job and gives it back. When somebody else has
-// written meanwhile (a webhook, mostly), the change is applied to what they
-// wrote: changes are facts, true whatever else has become known. A job that
-// was replaced or ended stays so.
-func (k *Keeper) write(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
+// giveBack applies change to a job that was lent, and gives it back.
+func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
+	// A lease that ends later is another worker's.
+	last := t.Lease.Until.Add(t.LeaseTime() / 2)
+	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
+		j = change(j)
+		if j.Lease.Holder == k.Holder && j.Lease.Until.Before(last) {
+			j.Lease = leave.Lease{}
+		}
+		return j
+	})
+}
+
+// note applies change to the job. When somebody else has written meanwhile (a
+// webhook, mostly), the change is applied to what they wrote: changes are facts,
+// true whatever else has become known. A job that was replaced or ended stays so.
+func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
 		if current.DelayID != id {
 			return nil
 		}
-		next := change(current)
-		if next.Lease.Holder == k.Holder {
-			next.Lease = leave.Lease{}
-		}
-		saved, err := k.Store.Save(ctx, next)
+		saved, err := k.Store.Save(ctx, change(current))
 		if err == nil && saved.State != current.State {
 			k.logState(current, saved)
 		}
 		return err
 	})
 	k.logStore("writing a job", job, err)
+}
+
+// renew writes what has become of a job that was lent, and has its lease begin
+// anew. The error says that somebody else has written it meanwhile.
+func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	t.claimed, t.ahead = k.now(), k.Clock.Ahead()
+	next.Lease = leave.Lease{Holder: k.Holder, Until: t.claimed.Add(next.LeaseTime())}
+	saved, err := k.Store.Save(ctx, next)
+	t.Job = saved
+	return t, err
 }
 
 // end ends a job and says why. One that has replaced others stays until these

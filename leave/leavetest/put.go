@@ -39,6 +39,7 @@ func filled(t *testing.T, job leave.Job) leave.Job {
 	job.State, job.Since = leave.Leaving, next()
 	job.Session, job.LeftSession, job.ClearLeave = "PA_new", "PA_old", true
 	job.Deadline, job.Restarted, job.UnansweredSince, job.RoomSeen = next(), next(), next(), next()
+	job.Refused, job.RoomLost, job.Unrecorded = next(), true, true
 	job.NextRestart, job.NextLook, job.NextCancel = next(), next(), next()
 	job.Restarts, job.Looks, job.Sends, job.Cancels = 2, 3, 4, 5
 	job.Replaces = []matrix.DelayID{delay(t, "d0"), delay(t, "d-1")}

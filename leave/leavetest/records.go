@@ -85,6 +85,7 @@ var BadFields = map[string]Fields{
 	"a negative next look":     {"next_look": -1},
 	"silent before 1970":       {"silent_since": -1},
 	"the room before 1970":     {"room_seen": -1},
+	"refused before 1970":      {"refused": -1},
 	"next cancel after time":   {"next_cancel": 1 << 60},
 	"lent for ever":            {"until": 1 << 60},
 	"a version beyond numbers": {"version": 1 << 53},

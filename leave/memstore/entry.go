@@ -27,6 +27,7 @@ type record struct {
 	restarted   int64
 	roomSeen    int64
 	silentSince int64
+	refused     int64
 	nextRestart int64
 	nextLook    int64
 	nextCancel  int64
@@ -36,14 +37,16 @@ type record struct {
 	sends       int32
 	cancels     int32
 	clearLeave  bool
+	roomLost    bool
+	unrecorded  bool
 }
 
 func pack(j leave.Job) record {
 	return record{
 		key: j.Key, user: j.User, delayID: j.DelayID, delay: j.Delay,
-		state: j.State, session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave,
+		state: j.State, session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave, roomLost: j.RoomLost, unrecorded: j.Unrecorded,
 		acceptedAt: millis(j.AcceptedAt), since: millis(j.Since), deadline: millis(j.Deadline),
-		restarted: millis(j.Restarted), silentSince: millis(j.UnansweredSince), roomSeen: millis(j.RoomSeen),
+		restarted: millis(j.Restarted), silentSince: millis(j.UnansweredSince), refused: millis(j.Refused), roomSeen: millis(j.RoomSeen),
 		nextRestart: millis(j.NextRestart), nextLook: millis(j.NextLook), nextCancel: millis(j.NextCancel),
 		restarts: int32(j.Restarts), looks: int32(j.Looks), sends: int32(j.Sends), cancels: int32(j.Cancels),
 		replaces: j.Replaces, version: j.Version,
@@ -54,9 +57,9 @@ func pack(j leave.Job) record {
 func (r record) job() leave.Job {
 	return leave.Job{
 		Key: r.key, User: r.user, DelayID: r.delayID, Delay: r.delay,
-		State: r.state, Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave,
+		State: r.state, Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave, RoomLost: r.roomLost, Unrecorded: r.unrecorded,
 		AcceptedAt: instant(r.acceptedAt), Since: instant(r.since), Deadline: instant(r.deadline),
-		Restarted: instant(r.restarted), UnansweredSince: instant(r.silentSince), RoomSeen: instant(r.roomSeen),
+		Restarted: instant(r.restarted), UnansweredSince: instant(r.silentSince), Refused: instant(r.refused), RoomSeen: instant(r.roomSeen),
 		NextRestart: instant(r.nextRestart), NextLook: instant(r.nextLook), NextCancel: instant(r.nextCancel),
 		Restarts: int(r.restarts), Looks: int(r.looks), Sends: int(r.sends), Cancels: int(r.cancels),
 		Replaces: r.replaces, Version: r.version,

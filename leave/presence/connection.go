@@ -42,9 +42,17 @@ func (p *Presence) watchConnection(ctx context.Context) {
 // connection without requests.
 func (p *Presence) connectionEnded(ctx context.Context) {
 	now := p.Clock.Now()
-	if p.ping(ctx) && p.hasLostRooms(ctx) {
+	if !p.ping(ctx) {
+		return
+	}
+	rooms := p.someRooms(ctx)
+	if slices.ContainsFunc(rooms, func(room sfu.Room) bool { return p.hasLost(ctx, room) }) {
 		p.Log.Warn("leave: the SFU has restarted")
 		p.outage.begin(now)
+		return
+	}
+	for _, room := range rooms {
+		p.Doubt(room) // one node of several may have ended, or kept its rooms in Redis
 	}
 }
 
@@ -62,21 +70,21 @@ func (p *Presence) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// someRooms is how many rooms, at random, tell of all.
-const someRooms = 20
+// enough is how many rooms, at random, tell of all.
+const enough = 20
 
-// hasLostRooms reports whether the SFU no longer has a room that somebody was
-// in, or has made it anew.
-func (p *Presence) hasLostRooms(ctx context.Context) bool {
+// someRooms returns rooms that somebody was in, as many as are enough.
+func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {
-		return false
+		return nil
 	}
 	rand.Shuffle(len(rooms), func(i, j int) { rooms[i], rooms[j] = rooms[j], rooms[i] })
-	return slices.ContainsFunc(rooms[:min(len(rooms), someRooms)], func(room sfu.Room) bool { return p.hasLost(ctx, room) })
+	return rooms[:min(len(rooms), enough)]
 }
 
-// hasLost goes by who has been in the room for longest: it is as old as that.
+// hasLost reports whether the SFU no longer has a room, or has made it anew. It
+// goes by who has been in the room for longest: it is as old as that.
 func (p *Presence) hasLost(ctx context.Context, room sfu.Room) bool {
 	jobs, err := p.Jobs.Room(ctx, room)
 	jobs = slices.DeleteFunc(jobs, func(j leave.Job) bool { return !j.Occupies() || !j.RoomMatters() })

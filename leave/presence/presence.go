@@ -24,6 +24,9 @@ type SFU interface {
 	// RoomSince returns when the room that is there now was made, the zero
 	// time when there is none.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
+	// Reachable reports whether the node that has the participant, if there is
+	// one, says so itself. A false takes 3 s.
+	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 	// Ping asks for nothing but an answer.
 	Ping(ctx context.Context) error
 	// Watch holds a connection until the SFU, or something between, ends it;
@@ -42,6 +45,7 @@ type Presence struct {
 	Log  *slog.Logger
 
 	outage  outage
+	nodes   nodes
 	refused seldom.Warning // the SFU's own word that it will not say
 }
 
@@ -65,7 +69,7 @@ func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 		a.RoomAsked = true
 		a.RoomMade, err = p.roomMade(ctx, j.Room)
 	}
-	p.note(err)
+	p.noteFor(j.Room, err)
 	a.Outage = p.Outage()
 	return a, err
 }
@@ -86,11 +90,20 @@ func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]l
 	if err == nil && missing {
 		made, err = p.roomMade(ctx, room)
 	}
-	p.note(err)
+	p.noteFor(room, err)
 	for i := range answers {
 		answers[i].RoomAsked, answers[i].RoomMade, answers[i].Outage = missing, made, p.Outage()
 	}
 	return answers, err
+}
+
+// noteFor is told what came of a question about room. One that failed puts it in
+// doubt who is there.
+func (p *Presence) noteFor(room sfu.Room, err error) {
+	p.note(err)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		p.Doubt(room)
+	}
 }
 
 // roomMade returns when, by our clock, the room was made that is there now, at

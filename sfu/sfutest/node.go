@@ -133,6 +133,17 @@ func (n *Node) Heal() {
 	})
 }
 
+// Session returns the sid of the session of identity that the node holds, ""
+// for none, whatever the records say.
+func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
+	n.change(func(time.Time) {
+		if r := n.rooms[name]; r != nil {
+			sid = r.sids[identity]
+		}
+	})
+	return sid
+}
+
 // Prefer has the node selected, while it is available, for rooms that are on no
 // node. Without it LiveKit selects any; the fake the first that is available.
 func (n *Node) Prefer() {

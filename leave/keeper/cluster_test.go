@@ -1,0 +1,258 @@
+package keeper_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/leave/standby"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// cluster is a world whose SFU is a LiveKit of two nodes on one Redis, asked by
+// way of its API.
+type cluster struct {
+	*world
+	fake   *sfutest.SFU
+	client *sfu.Client
+	redis  *forgetful // of the leaves
+	story  *story
+
+	// dump and jobs are what is in the file of LiveKit's Redis, and of ours.
+	dump sfutest.Dump
+	jobs []leave.Job
+
+	mu   sync.Mutex
+	line chan struct{} // closed when the connection to the SFU ends
+}
+
+var apiKey = sfu.Key{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}
+
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{world: newWorld(t), fake: sfutest.New(apiKey, "a", "b"), story: &story{}, line: make(chan struct{})}
+	c.client = sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.test"}, sfu.Always(apiKey), &http.Client{Transport: direct{c.fake}})
+	c.fake.Node("a").Prefer()
+	c.stop()
+	<-c.ended
+	c.sfu, c.log = c, slog.New(slog.NewTextHandler(c.story, nil))
+	c.start()
+	return c
+}
+
+// useRedis has the leaves be in a Redis from now on.
+func (c *cluster) useRedis() {
+	c.stop()
+	<-c.ended
+	c.redis = &forgetful{store: memstore.New()}
+	s := standby.New(c.t.Context(), c.redis, c.log, nil)
+	c.t.Cleanup(func() { s.Close() })
+	c.store, c.degraded = s, func() bool { return s.Status().Degraded }
+	c.start()
+}
+
+// save has LiveKit's Redis, and ours, write their files.
+func (c *cluster) save() {
+	c.t.Helper()
+	var err error
+	c.dump = c.fake.Dump()
+	if c.jobs, err = c.store.Room(c.t.Context(), "room"); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// direct has a handler answer without a network.
+type direct struct{ http.Handler }
+
+func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if recover() == http.ErrAbortHandler {
+			resp, err = nil, io.ErrUnexpectedEOF
+		}
+	}()
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, req)
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
+}
+
+// What follows is the SFU as a keeper has it.
+
+func (c *cluster) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
+	return c.client.Session(ctx, room, identity)
+}
+
+func (c *cluster) Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error) {
+	return c.client.Sessions(ctx, room)
+}
+
+func (c *cluster) RoomSince(ctx context.Context, room sfu.Room) (time.Time, error) {
+	return c.client.RoomSince(ctx, room)
+}
+
+func (c *cluster) Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error) {
+	return c.client.Reachable(ctx, room, identity)
+}
+
+func (c *cluster) CreateRoom(ctx context.Context, room sfu.Room) error {
+	return c.client.CreateRoom(ctx, room)
+}
+
+func (c *cluster) Ping(ctx context.Context) error { return c.client.Ping(ctx) }
+
+func (c *cluster) Watch(ctx context.Context) error {
+	c.mu.Lock()
+	line := c.line
+	c.mu.Unlock()
+	select {
+	case <-line:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// hangUp ends the connection to the SFU.
+func (c *cluster) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.line)
+	c.line = make(chan struct{})
+}
+
+// member is somebody in a call, with a leave of the same name.
+type member string
+
+func (m member) key() leave.Key { return leave.Key{Room: "room", Identity: sfu.Identity(m)} }
+
+// enter brings a member into the call, who delegates a leave.
+func (c *cluster) enter(m member, delay time.Duration) {
+	c.t.Helper()
+	c.schedule(string(m), delay)
+	job := leave.New(m.key(), user(c.t), delayID(c.t, string(m)), delay, c.clock.Now())
+	if err := c.current().Delegate(c.t.Context(), job, many); err != nil {
+		c.t.Fatal(err)
+	}
+	c.reenter(m)
+}
+
+// reenter has a client join, once more if it was thrown out: it asks for a token,
+// for which the service creates the room, and does so again until it is in.
+func (c *cluster) reenter(m member) {
+	c.t.Helper()
+	for range 30 {
+		if c.client.CreateRoom(c.t.Context(), m.key().Room) == nil {
+			if joined := c.fake.Join(m.key().Room, m.key().Identity); joined != nil {
+				c.hear(joined)
+				return
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	c.t.Errorf("%s cannot join", m)
+}
+
+// quit has a member say good-bye, or not be heard of any more for LiveKit's 19 s.
+func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
+	if reason != livekit.DisconnectReason_CLIENT_INITIATED {
+		time.Sleep(19 * time.Second)
+	}
+	if left := c.fake.Leave(m.key().Room, m.key().Identity, reason); left != nil {
+		c.hear(left)
+	}
+}
+
+// hear has the service receive a webhook.
+func (c *cluster) hear(w *livekit.WebhookEvent) {
+	c.t.Helper()
+	if err := c.current().Report(context.Background(), eventOf(w)); err != nil {
+		c.t.Errorf("Report: %v", err)
+	}
+}
+
+// eventOf is what sfu.Webhooks makes of a webhook.
+func eventOf(w *livekit.WebhookEvent) sfu.Event {
+	e := sfu.Event{
+		Kind: sfu.KindLeft, Room: sfu.Room(w.Room.Name), Identity: sfu.Identity(w.Participant.Identity),
+		Session: w.Participant.Sid, Reason: sfu.ReasonOther,
+	}
+	if w.Event == "participant_joined" {
+		e.Kind = sfu.KindJoined
+	}
+	switch w.Participant.DisconnectReason {
+	case livekit.DisconnectReason_CLIENT_INITIATED:
+		e.Reason = sfu.ReasonClear
+	case livekit.DisconnectReason_SERVER_SHUTDOWN:
+		e.Reason = sfu.ReasonServerShutdown
+	}
+	return e
+}
+
+// story is a log from which the way of a job can be read.
+type story struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *story) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, string(line))
+	return len(line), nil
+}
+
+// forget forgets what was so far.
+func (s *story) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = nil
+}
+
+// way returns the states that a member's job has gone through, from the one that
+// it was in. Two workers may log them in another order.
+func (s *story) way(m member) (states []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range s.lines {
+		if !strings.Contains(line, "identity="+string(m)+" ") {
+			continue
+		}
+		switch {
+		case strings.Contains(line, `msg="leave: ended"`):
+			states = append(states, "ended")
+		case strings.Contains(line, `msg="leave: state"`):
+			if len(states) == 0 {
+				states = append(states, value(line, "from"))
+			}
+			states = append(states, value(line, "state"))
+		}
+	}
+	return states
+}
+
+// value returns what key has in a line of the log.
+func value(line, key string) string {
+	_, after, _ := strings.Cut(line, " "+key+"=")
+	text, _, _ := strings.Cut(after, " ")
+	return strings.TrimSpace(text)
+}
+
+func (s *story) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprint(strings.Join(s.lines, ""))
+}

@@ -1,0 +1,147 @@
+package keeper_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	costRooms = 500
+	perRoom   = 10
+)
+
+// town is a world with 5,000 members in 500 rooms.
+type town struct {
+	*world
+	keys    []leave.Key
+	session int
+}
+
+func newTown(t *testing.T) *town {
+	w := newWorld(t)
+	w.join("S1") // the rooms are there
+	c := &town{world: w}
+	c.set(func() { c.gone = map[leave.Key]bool{} })
+	for room := range costRooms {
+		for i := range perRoom {
+			k := leave.Key{Room: sfu.Room(fmt.Sprint("room", room)), Identity: sfu.Identity(fmt.Sprint("m", room, ".", i))}
+			c.keys = append(c.keys, k)
+			id := string(k.Identity)
+			c.schedule(id, long)
+			job := leave.New(k, user(t), delayID(t, id), long, c.clock.Now())
+			if _, err := c.store.Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+			c.comeAnew(k)
+		}
+	}
+	return c
+}
+
+// comeAnew gives a member a new session, which is reported.
+func (c *town) comeAnew(k leave.Key) {
+	var s string
+	c.set(func() {
+		c.session++
+		s = fmt.Sprint("S", c.session)
+		c.present[k] = s
+		delete(c.gone, k)
+	})
+	e := sfu.Event{Kind: sfu.KindJoined, Room: k.Room, Identity: k.Identity, Session: s}
+	if err := c.current().Report(c.t.Context(), e); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// questions returns how many nodes were asked a second, on average and at most,
+// since begin.
+func (c *town) questions(begin time.Time) (average float64, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, first := 0, 0
+	for i, at := range c.reached {
+		for at.Sub(c.reached[first]) >= time.Second {
+			first++
+		}
+		if at.After(begin) {
+			n, most = n+1, max(most, i-first+1)
+		}
+	}
+	return float64(n) / time.Since(begin).Seconds(), most
+}
+
+// TestCostOfNodes: without a loss nodes are asked no more than 25 times a second,
+// also while members come and go, and right after a start.
+func TestCostOfNodes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		every time.Duration // between two who come anew; 0 for nobody
+		most  float64       // on average
+	}{
+		{"nobody comes or goes", 0, 24},
+		{"three a second come anew", time.Second / 3, 25},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				town := newTown(t)
+				town.again(time.Minute)
+				begin := time.Now()
+				for time.Since(begin) < 20*time.Minute {
+					if c.every == 0 {
+						time.Sleep(time.Minute)
+						continue
+					}
+					time.Sleep(c.every)
+					town.comeAnew(town.keys[rand.N(len(town.keys))])
+				}
+				average, most := town.questions(begin)
+				t.Logf("%.1f nodes were asked a second, %d at most", average, most)
+				if average > c.most || most > 26 { // a window of a second holds both of its ends
+					t.Errorf("%.1f nodes were asked a second, %d at most", average, most)
+				}
+			})
+		})
+	}
+}
+
+// TestLossOfManyMembers: half of all members are on a node that dies. Nine of ten
+// come back within ten seconds; the others leave in time.
+func TestLossOfManyMembers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		town := newTown(t)
+		time.Sleep(5 * time.Minute)
+		lost := town.keys[:len(town.keys)/2]
+		began := time.Now()
+		town.set(func() {
+			for _, k := range lost {
+				town.gone[k] = true
+			}
+		})
+		for i, k := range lost {
+			if i%10 != 0 {
+				time.AfterFunc(rand.N(10*time.Second), func() { town.comeAnew(k) })
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		var last time.Duration
+		for i, k := range town.keys {
+			over, at := town.fate(string(k.Identity))
+			want := ""
+			if i < len(lost) && i%10 == 0 {
+				want, last = "sent", max(last, at.Sub(began))
+			}
+			if over != want {
+				t.Errorf("%s: the leave is %q, want %q", k.Identity, over, want)
+			}
+		}
+		t.Logf("the last of %d left after %v", len(lost)/10, last)
+		if last > 2*time.Minute {
+			t.Errorf("the last left after %v", last)
+		}
+	})
+}

@@ -1,0 +1,115 @@
+package keeper_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/memstore"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// forgetful is a store that may lose its jobs, as Redis does that starts again
+// empty or from an old file. It says so until it is given those there are.
+type forgetful struct {
+	store *memstore.Store
+	lost  atomic.Bool
+}
+
+// loseAll has the store hold jobs alone, which it held once.
+func (f *forgetful) loseAll(t *testing.T, jobs []leave.Job) {
+	t.Helper()
+	f.lost.Store(true)
+	for _, key := range f.store.Keys() {
+		job, err := f.store.Get(t.Context(), key)
+		if err == nil {
+			err = f.store.Delete(t.Context(), job)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := f.store.Merge(t.Context(), jobs); err != nil {
+		t.Error(err)
+	}
+}
+
+func (f *forgetful) err() error {
+	if f.lost.Load() {
+		return leave.ErrForgotten
+	}
+	return nil
+}
+
+func (f *forgetful) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.store.Put(ctx, job)
+}
+
+func (f *forgetful) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
+	if err := f.err(); err != nil {
+		return leave.Job{}, err
+	}
+	return f.store.Get(ctx, key)
+}
+
+func (f *forgetful) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
+	if err := f.err(); err != nil {
+		return leave.Job{}, err
+	}
+	return f.store.Save(ctx, job)
+}
+
+func (f *forgetful) Delete(ctx context.Context, job leave.Job) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.store.Delete(ctx, job)
+}
+
+func (f *forgetful) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.store.Claim(ctx, holder, now, n)
+}
+
+func (f *forgetful) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.store.ClaimRooms(ctx, now, every, n)
+}
+
+func (f *forgetful) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.store.Room(ctx, room)
+}
+
+func (f *forgetful) Rooms(ctx context.Context) ([]sfu.Room, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.store.Rooms(ctx)
+}
+
+func (f *forgetful) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
+	if err := f.err(); err != nil {
+		return leave.Counts{}, err
+	}
+	return f.store.Count(ctx, user)
+}
+
+func (f *forgetful) Merge(ctx context.Context, jobs []leave.Job) error {
+	f.lost.Store(false)
+	return f.store.Merge(ctx, jobs)
+}
+
+func (f *forgetful) Close() error { return nil }

@@ -1,0 +1,247 @@
+package keeper_test
+
+import (
+	"net/http"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// losses are the first column of the second table in docs/leave.md: what happens
+// to LiveKit during the call of alice and bob.
+var losses = map[string]loss{
+	"a node is killed":  {begin: kill, thrownOut: true},
+	"a node is drained": {begin: func(c *cluster) { c.fake.Node("a").Drain() }},
+	"a node is stopped": {begin: stopNode, thrownOut: true},
+	"a node is cut off for 20 s": {begin: func(c *cluster) {
+		c.fake.Node("a").Partition()
+		time.AfterFunc(20*time.Second, c.fake.Node("a").Heal)
+	}},
+	"a node is killed and starts again under its id": {begin: func(c *cluster) {
+		kill(c)
+		c.fake.Node("a").Start()
+	}, thrownOut: true},
+	"LiveKit's Redis starts again empty": {begin: func(c *cluster) { c.fake.Flush() }},
+	"the same, and it has the leaves, too": {begin: func(c *cluster) {
+		c.fake.Flush()
+		c.redis.loseAll(c.t, nil)
+	}, shared: true},
+	"LiveKit's Redis starts again from an old file": {begin: func(c *cluster) { c.fake.Restore(c.dump) }},
+	"this, and it has the leaves, too": {begin: func(c *cluster) {
+		c.fake.Restore(c.dump)
+		c.redis.loseAll(c.t, c.jobs)
+	}, shared: true},
+}
+
+type loss struct {
+	begin func(c *cluster)
+	// thrownOut says that clients have to come back, shared that LiveKit's Redis
+	// has the leaves, too.
+	thrownOut, shared bool
+}
+
+func kill(c *cluster) { c.fake.Node("a").Kill() }
+
+func stopNode(c *cluster) {
+	for _, report := range c.fake.Node("a").Stop() {
+		c.hear(report)
+	}
+}
+
+// TestLosses does what the second table in docs/leave.md says: whoever is in the
+// call stays, and whoever left it at the same moment, without a word, leaves in
+// time and by the way that the table shows.
+func TestLosses(t *testing.T) {
+	page, err := os.ReadFile("../../docs/leave.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, drawing, _ := strings.Cut(string(page), "```\n")
+	drawing, _, _ = strings.Cut(drawing, "```")
+	rows := regexp.MustCompile(`(?m)^\| (.*) \| stays(?:, .*)? \| within (\d+) s \| (.*) \|$`).FindAllStringSubmatch(string(page), -1)
+	seen := map[string]bool{}
+	for _, row := range rows {
+		loss, ok := losses[row[1]]
+		if !ok {
+			t.Errorf("the table has %q, which nothing here does", row[1])
+			continue
+		}
+		seen[row[1]] = true
+		seconds, _ := strconv.Atoi(row[2])
+		t.Run(row[1], func(t *testing.T) {
+			loss.run(t, time.Duration(seconds)*time.Second)
+		})
+		for label := range strings.SplitSeq(row[3], "; ") {
+			if !strings.Contains(drawing, label) {
+				t.Errorf("%s: the drawing lacks %q", row[1], label)
+			}
+		}
+	}
+	for what := range losses {
+		if !seen[what] {
+			t.Errorf("the table lacks %q", what)
+		}
+	}
+}
+
+func (l loss) run(t *testing.T, limit time.Duration) {
+	for phase := range 4 { // whichever look into the room is the fourth
+		bubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			c.twoInCall(l.shared)
+			time.Sleep(time.Duration(phase) * 17 * time.Second)
+			l.begin(c)
+			if l.thrownOut {
+				go c.reenter("alice")
+				go c.reenter("bob")
+			}
+			time.Sleep(8 * time.Minute)
+			c.wantFate("alice", "", time.Time{}, 0)
+			c.wantFate("bob", "", time.Time{}, 0)
+		})
+		bubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			c.twoInCall(l.shared)
+			time.Sleep(time.Duration(phase) * 17 * time.Second)
+			left := time.Now()
+			l.begin(c)
+			if l.thrownOut {
+				go c.reenter("alice")
+			}
+			c.quit("bob", livekit.DisconnectReason_CONNECTION_TIMEOUT)
+			time.Sleep(8 * time.Minute)
+			c.wantFate("alice", "", time.Time{}, 0)
+			c.wantFate("bob", "sent", left, limit)
+			want := []string{"connected", "ended", "leaving", "sending"}
+			if way := c.story.way("bob"); !slices.Equal(slices.Sorted(slices.Values(way)), want) {
+				t.Errorf("bob's leave went %s, want %s in any order of the log", way, want)
+			}
+			if way := c.story.way("alice"); slices.Contains(way, "sending") {
+				t.Errorf("alice's leave went %s", way)
+			}
+		})
+	}
+}
+
+// twoInCall brings alice and bob into the call for some minutes. LiveKit's Redis
+// has saved its file before bob came, and alice once more.
+func (c *cluster) twoInCall(shared bool) {
+	if shared {
+		c.useRedis()
+	}
+	c.enter("alice", long)
+	time.Sleep(time.Minute)
+	c.save()
+	c.reenter("alice")
+	c.enter("bob", long)
+	time.Sleep(3 * time.Minute)
+	c.story.forget()
+}
+
+// TestLossOfTheOnlyMember: nobody comes back to the room, and nothing else says
+// that its node is gone.
+func TestLossOfTheOnlyMember(t *testing.T) {
+	for phase := range 12 {
+		bubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			c.enter("bob", long)
+			time.Sleep(3*time.Minute + time.Duration(phase)*21*time.Second)
+			left := time.Now()
+			kill(c)
+			time.Sleep(8 * time.Minute)
+			c.wantFate("bob", "sent", left, 6*time.Minute)
+		})
+	}
+}
+
+// TestConnectionTellsOfALoss: it ends with the node that it led to.
+func TestConnectionTellsOfALoss(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("bob", long)
+		time.Sleep(3 * time.Minute)
+		left := time.Now()
+		kill(c)
+		c.hangUp()
+		time.Sleep(8 * time.Minute)
+		c.wantFate("bob", "sent", left, 35*time.Second)
+	})
+}
+
+// TestRefusalsCountOnlyWithAGap: a node that is cut off for less than that is not
+// gone, however often it is asked.
+func TestRefusalsCountOnlyWithAGap(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("bob", long)
+		time.Sleep(time.Minute)
+		c.fake.Node("a").Partition()
+		for range 8 {
+			c.hangUp()
+			time.Sleep(500 * time.Millisecond)
+		}
+		c.fake.Node("a").Heal()
+		time.Sleep(8 * time.Minute)
+		c.wantFate("bob", "", time.Time{}, 0)
+		if way := c.story.way("bob"); slices.Contains(way, "leaving") {
+			t.Errorf("bob's leave went %s", way)
+		}
+	})
+}
+
+// TestNoNodeIsAskedAfterAGoodbye: a clear leave is sent without a word of
+// any node, as fast as ever.
+func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("bob", long)
+		time.Sleep(10 * time.Second)
+		asked := c.fake.Calls("UpdateSubscriptions")
+		left := time.Now()
+		c.quit("bob", livekit.DisconnectReason_CLIENT_INITIATED)
+		time.Sleep(time.Minute)
+		c.wantFate("bob", "sent", left, 200*time.Millisecond)
+		if n := c.fake.Calls("UpdateSubscriptions") - asked; n > 0 {
+			t.Errorf("%d nodes were asked", n)
+		}
+	})
+}
+
+// TestNodeThatHangs: a node that takes the question and never answers says
+// nothing of anybody, and nothing of the SFU.
+func TestNodeThatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("bob", long)
+		time.Sleep(time.Minute)
+		c.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if path.Base(r.URL.Path) == "UpdateSubscriptions" {
+				<-r.Context().Done()
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		for range 60 {
+			time.Sleep(2*time.Minute + 300*time.Millisecond)
+			if !c.current().SFUAnswers() {
+				t.Fatal("the SFU seems to be away")
+			}
+		}
+		c.wantFate("bob", "", time.Time{}, 0)
+		c.fake.FailAlways(nil)
+		if text := c.story.String(); strings.Contains(text, "the SFU does not answer") {
+			t.Errorf("the log has\n%s", text)
+		}
+		left := time.Now()
+		c.quit("bob", livekit.DisconnectReason_CLIENT_INITIATED)
+		time.Sleep(time.Minute)
+		c.wantFate("bob", "sent", left, time.Second)
+	})
+}

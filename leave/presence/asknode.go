@@ -1,0 +1,139 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// ErrBusy says that so many nodes are being asked that one more has to wait.
+var ErrBusy = errors.New("too many participants' nodes are being asked")
+
+// AskNode asks the node of a job's participant whether it is there, and returns
+// a with its answer. It takes 5 s at most, and 3 s where no node answers; of a
+// slight doubt half a second. The error is ErrBusy when it was not asked.
+func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
+	slight := j.Doubts(a) == leave.SlightDoubt
+	free := p.nodes.one.tryTake()
+	switch {
+	case free:
+		defer p.nodes.one.release()
+	case slight:
+		a.Node = leave.NodeSilent
+		return a, nil
+	default:
+		return a, ErrBusy
+	}
+	if slight {
+		return p.askNodeShortly(ctx, j, a), nil
+	}
+	a, err := p.askNode(ctx, j, a)
+	if a.Node == leave.NodeRefuses && a.Session != "" {
+		p.Doubt(j.Room)
+	}
+	return a, err
+}
+
+func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, nodeTime)
+	defer cancel()
+	a.Asked = p.Clock.Now()
+	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
+	if !errors.Is(err, context.DeadlineExceeded) { // a node that hangs is not the SFU
+		p.note(err)
+	}
+	switch {
+	case err != nil:
+	case reachable:
+		a.Node = leave.NodeAnswers
+	default:
+		a.Node = leave.NodeRefuses
+		p.nodes.lose(p.Clock.Now())
+	}
+	a.Outage = p.Outage()
+	return a, err
+}
+
+// askNodeShortly waits only as long as a node takes that has the participant.
+func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) leave.Answer {
+	ctx, cancel := context.WithTimeout(ctx, shortTime)
+	defer cancel()
+	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
+	a.Node = leave.NodeSilent
+	if err == nil && reachable {
+		a.Node = leave.NodeAnswers
+	}
+	return a
+}
+
+// AskNodes asks the nodes of those of room's jobs whose answers are in doubt, and
+// at every fourth look, of which there is one every, of all who are on record. It
+// notes what they say in answers; who could not be asked stays in doubt.
+func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
+	fourth := isFourth(room, p.Clock.Now(), every)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for i, j := range jobs {
+		doubted := !j.Expected(answers[i]) && j.Doubts(answers[i]) != leave.NoDoubt
+		routine := fourth && j.State == leave.Connected && j.Refused.IsZero() && answers[i].Session == j.Session
+		switch {
+		case !doubted && !routine:
+			continue
+		case !doubted && !p.awaitTurn(ctx):
+			p.Doubt(room)
+			return
+		}
+		p.startAsking(ctx, &asking, j, &answers[i])
+	}
+}
+
+// startAsking asks in a goroutine of its own, which is one of asking.
+func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
+	if !p.nodes.many.take(ctx) {
+		return
+	}
+	asking.Go(func() {
+		defer p.nodes.many.release()
+		*a, _ = p.askNode(ctx, j, *a)
+	})
+}
+
+// AskOldest asks the node of whoever has been in room for longest, if that is
+// since before since: all who are in a room are on one node of LiveKit, and
+// whoever came later may be on another because that one is gone. If it refuses,
+// the nodes of all others are asked. Answers are those of the jobs whose nodes
+// were asked, as if their sessions were on record.
+func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
+	for _, j := range jobs {
+		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {
+			asked = append(asked, j)
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	if !p.awaitTurn(ctx) {
+		p.Doubt(room)
+		return nil, nil
+	}
+	slices.SortFunc(asked, func(a, b leave.Job) int { return a.RoomSeen.Compare(b.RoomSeen) })
+	answers = make([]leave.Answer, len(asked))
+	var asking sync.WaitGroup
+	for i := range asked {
+		answers[i].Session = asked[i].Session
+		p.startAsking(ctx, &asking, asked[i], &answers[i])
+		if i == 0 {
+			asking.Wait()
+			if answers[0].Node != leave.NodeRefuses {
+				return asked[:1], answers[:1]
+			}
+		}
+	}
+	asking.Wait()
+	return asked, answers
+}
