@@ -34,8 +34,9 @@ func (s *Store) count(e *entry, by int) {
 	e.owner.weight += weight
 	e.owner.server.jobs += by
 	e.owner.server.weight += weight
-	if s.states[e.state] += by; s.states[e.state] == 0 {
-		delete(s.states, e.state)
+	name := e.state.name()
+	if s.states[name] += by; s.states[name] == 0 {
+		delete(s.states, name)
 	}
 	if e.occupies() {
 		e.room.occupied += by

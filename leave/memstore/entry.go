@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"slices"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -15,7 +16,6 @@ type record struct {
 	user        matrix.UserID
 	delayID     matrix.DelayID
 	delay       time.Duration
-	state       leave.State
 	session     string
 	leftSession string
 	holder      string
@@ -39,12 +39,13 @@ type record struct {
 	clearLeave  bool
 	roomLost    bool
 	unrecorded  bool
+	state       state
 }
 
 func pack(j leave.Job) record {
 	return record{
 		key: j.Key, user: j.User, delayID: j.DelayID, delay: j.Delay,
-		state: j.State, session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave, roomLost: j.RoomLost, unrecorded: j.Unrecorded,
+		state: stateOf(j.State), session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave, roomLost: j.RoomLost, unrecorded: j.Unrecorded,
 		acceptedAt: millis(j.AcceptedAt), since: millis(j.Since), deadline: millis(j.Deadline),
 		restarted: millis(j.Restarted), silentSince: millis(j.UnansweredSince), refused: millis(j.Refused), roomSeen: millis(j.RoomSeen),
 		nextRestart: millis(j.NextRestart), nextLook: millis(j.NextLook), nextCancel: millis(j.NextCancel),
@@ -57,7 +58,7 @@ func pack(j leave.Job) record {
 func (r record) job() leave.Job {
 	return leave.Job{
 		Key: r.key, User: r.user, DelayID: r.delayID, Delay: r.delay,
-		State: r.state, Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave, RoomLost: r.roomLost, Unrecorded: r.unrecorded,
+		State: r.state.name(), Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave, RoomLost: r.roomLost, Unrecorded: r.unrecorded,
 		AcceptedAt: instant(r.acceptedAt), Since: instant(r.since), Deadline: instant(r.deadline),
 		Restarted: instant(r.restarted), UnansweredSince: instant(r.silentSince), Refused: instant(r.refused), RoomSeen: instant(r.roomSeen),
 		NextRestart: instant(r.nextRestart), NextLook: instant(r.nextLook), NextCancel: instant(r.nextCancel),
@@ -67,16 +68,14 @@ func (r record) job() leave.Job {
 	}
 }
 
-// shared returns the constant that s equals, so that no job holds a text of
-// its own.
-func shared(s leave.State) leave.State {
-	for _, known := range leave.States() {
-		if s == known {
-			return known
-		}
-	}
-	return s
-}
+// state is a [leave.State] in one byte: its place among all.
+type state uint8
+
+var states = leave.States()
+
+func stateOf(s leave.State) state { return state(slices.Index(states, s)) }
+
+func (s state) name() leave.State { return states[s] }
 
 // millis and instant keep the zero time zero.
 func millis(t time.Time) int64 {
@@ -104,7 +103,7 @@ type entry struct {
 
 // sharing returns r with the texts that other jobs, or the maps, hold already.
 func (e *entry) sharing(r record) record {
-	r.key, r.user, r.state = e.key, e.owner.id, shared(r.state)
+	r.key, r.user = e.key, e.owner.id
 	return r
 }
 
@@ -146,5 +145,5 @@ func (r *room) remove(e *entry) {
 
 // occupies is [leave.Job.Occupies].
 func (r *record) occupies() bool {
-	return leave.Job{State: r.state, RoomSeen: instant(r.roomSeen)}.Occupies()
+	return leave.Job{State: r.state.name(), RoomSeen: instant(r.roomSeen)}.Occupies()
 }
