@@ -225,7 +225,7 @@ func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
 		lines := strings.Fields(read(t, file))
-		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*"} {
+		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*", "matrixrtc-auth-registration.yaml*", ".matrixrtc-auth-registration.yaml.*"} {
 			if !slices.Contains(lines, prefix+secret) {
 				t.Errorf("%s lets %s through", file, secret)
 			}

@@ -77,7 +77,7 @@ func WriteFile(path string, r Registration) (err error) {
 	}()
 	_, err = file.Write(text)
 	if old != nil {
-		keepOwner(file, old)
+		KeepOwner(file, old)
 	}
 	err = errors.Join(err, file.Chmod(fileMode), file.Sync(), file.Close())
 	if err != nil {

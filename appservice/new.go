@@ -16,6 +16,9 @@ import (
 // DefaultID is the id and the sender_localpart of a new registration.
 const DefaultID = "matrixrtc-auth"
 
+// DefaultFile is the name of the file that holds a new one.
+const DefaultFile = "matrixrtc-auth-registration.yaml"
+
 // Wish is what a new registration is to say.
 type Wish struct {
 	Server matrix.ServerName // the homeserver's name

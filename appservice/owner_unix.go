@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// keepOwner gives file the owner and the group of old, if this process may:
+// KeepOwner gives file the owner and the group of old, if this process may:
 // the group alone where it may give no other owner.
-func keepOwner(file *os.File, old fs.FileInfo) {
+func KeepOwner(file *os.File, old fs.FileInfo) {
 	if stat, ok := old.Sys().(*syscall.Stat_t); ok && file.Chown(int(stat.Uid), int(stat.Gid)) != nil {
 		_ = file.Chown(-1, int(stat.Gid))
 	}

@@ -32,7 +32,7 @@ written as {ids}: give it to a group that both users are in.
   max_event_delay_duration: 24h
 
    Restart it. matrixrtc-auth writes "application service: ready" to its log
-   within ten minutes, or names the setting that is missing.
+   within half a minute, or names the setting that is missing.
 
 3. When it is ready, and not before, announce it to clients in homeserver.yaml, and
    restart Synapse once more:

@@ -24,8 +24,6 @@ const (
 	exitUsage  = 2
 )
 
-const defaultOutput = "matrixrtc-auth-registration.yaml"
-
 const usage = `Usage: matrixrtc-auth registration --server-name NAME --url URL [flags]
 
 Writes the registration file of the application-service mode, which the
@@ -41,7 +39,7 @@ A second run keeps the tokens of the file.
                        https://jwt.example.org, for the printed lines
   --push               have the homeserver push events to --url: who is banned
                        leaves LiveKit within a second
-  --output FILE        the file to write (` + defaultOutput + `)
+  --output FILE        the file to write (` + appservice.DefaultFile + `)
   --new-tokens         draw new tokens
 `
 
@@ -83,7 +81,7 @@ func parse(args []string) (options, error) {
 	set.StringVar(&o.url, "url", "", "")
 	set.StringVar(&o.liveKitURL, "livekit-url", "", "")
 	set.StringVar(&o.serviceURL, "service-url", "", "")
-	set.StringVar(&o.output, "output", defaultOutput, "")
+	set.StringVar(&o.output, "output", appservice.DefaultFile, "")
 	set.BoolVar(&o.push, "push", false, "")
 	set.BoolVar(&o.newTokens, "new-tokens", false, "")
 	if err := set.Parse(args); err != nil {

@@ -48,6 +48,11 @@ func (l *lab) setenv() {
 	}
 	l.t.Setenv("LIVEKIT_INTERNAL_URL", "http://livekit:7880")
 	l.t.Setenv("LIVEKIT_STORE", "file:/data/leaves.db")
+	inside := parseYAML[deployment](l, "compose.yaml").Services["matrixrtc-auth"].Environment
+	l.t.Setenv("LIVEKIT_HS_SERVER_NAME", inside["LIVEKIT_HS_SERVER_NAME"])
+	if file, ok := inside["LIVEKIT_AS_REGISTRATION_FILE"]; ok {
+		l.t.Setenv("LIVEKIT_AS_REGISTRATION_FILE", l.path(strings.TrimPrefix(file, "/etc/")))
+	}
 }
 
 // deployment is the part of compose.yaml that is checked here.
@@ -141,6 +146,7 @@ func (l *lab) checkAgreement() {
 type transport struct {
 	Type       string
 	ServiceURL string `yaml:"livekit_service_url" json:"livekit_service_url"`
+	URL        string
 }
 
 // checkHomeserver checks that older and newer clients are told the same.
@@ -153,17 +159,24 @@ func (l *lab) checkHomeserver() {
 		l.t.Fatal(err)
 	}
 	additions := parseYAML[struct {
-		Delay string                           `yaml:"max_event_delay_duration"`
-		RTC   struct{ Transports []transport } `yaml:"matrix_rtc"`
-		Extra struct {
+		Delay         string                           `yaml:"max_event_delay_duration"`
+		Registrations []string                         `yaml:"app_service_config_files"`
+		Features      map[string]bool                  `yaml:"experimental_features"`
+		RTC           struct{ Transports []transport } `yaml:"matrix_rtc"`
+		Extra         struct {
 			Foci []transport `yaml:"org.matrix.msc4143.rtc_foci"`
 		} `yaml:"extra_well_known_client_content"`
 	}](l, "homeserver-additions.yaml")
+	for i := range additions.RTC.Transports {
+		l.checkURL(additions.RTC.Transports[i].URL)
+		additions.RTC.Transports[i].URL = ""
+	}
 	for _, list := range [][]transport{additions.RTC.Transports, additions.Extra.Foci} {
 		if len(list) != 1 || !slices.Equal(list, wellKnown.Foci) {
 			l.t.Errorf("the homeserver says %v, the well-known file %v", list, wellKnown.Foci)
 		}
 	}
+	l.checkRegistration(additions.Registrations, additions.Features)
 	if additions.Delay != "24h" {
 		l.t.Error("delayed events are off")
 	}

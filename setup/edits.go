@@ -36,6 +36,11 @@ func (p plan) composeEdits() []edit {
 			edit{"(its sfu. entry)", "", "(" + sfuPrefix + "/)"},
 			edit{"(its jwt. entry)", "", "(" + jwtPrefix + "/)"})
 	}
+	if p.AppServiceURL != "" {
+		edits = append(edits,
+			edit{"      LIVEKIT_INTERNAL_URL: http://livekit:7880\n", "", "      LIVEKIT_INTERNAL_URL: http://livekit:7880\n" + p.appServiceVariables()},
+			edit{"    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES", "", registrationMount + "    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES"})
+	}
 	if p.Certificate != nil {
 		edits = append(edits, edit{"    ports:\n      # Signalling", "", certMounts + "    ports:\n      # Signalling"})
 	}
@@ -55,6 +60,26 @@ const certMounts = `      - type: bind
       - type: bind
         source: ./` + keyFile + `
         target: /etc/` + keyFile + `
+        read_only: true
+        bind: {create_host_path: false}
+`
+
+// appServiceVariables stand beside the mount of the registration: they mean
+// nothing without it.
+func (p plan) appServiceVariables() string {
+	return fmt.Sprintf(`      # The homeserver passes requests of its users on to here.
+      LIVEKIT_HS_SERVER_NAME: %q
+      LIVEKIT_AS_REGISTRATION_FILE: /etc/%s
+`, p.Server, registrationFile)
+}
+
+// registrationMount has the container read the registration. Its user has the
+// group 65532.
+const registrationMount = `      # What the homeserver reads, too. Give it to the group 65532, which is the
+      # container's: chgrp 65532, chmod 640.
+      - type: bind
+        source: ./` + registrationFile + `
+        target: /etc/` + registrationFile + `
         read_only: true
         bind: {create_host_path: false}
 `

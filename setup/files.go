@@ -6,17 +6,23 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"matrixrtc-auth/appservice"
 )
 
-// file is one file to write. Nobody but its owner may read a secret one.
+// file is one file to write. Nobody but its owner may read a secret one, and
+// its group if that is to share it.
 type file struct {
-	name    string
-	content string
-	secret  bool
+	name           string
+	content        string
+	secret, shared bool
 }
 
 func (f file) mode() fs.FileMode {
-	if f.secret {
+	switch {
+	case f.shared:
+		return 0o640
+	case f.secret:
 		return 0o600
 	}
 	return 0o644
@@ -28,6 +34,8 @@ const (
 	sfuFile  = "livekit.yaml"
 	certFile = "turn-cert.pem"
 	keyFile  = "turn-key.pem"
+
+	registrationFile = appservice.DefaultFile
 )
 
 // files are the files of the plan.
@@ -48,6 +56,13 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
 		file{name: "ports.md", content: r.execute("ports.md")},
 	)
+	if p.AppServiceURL != "" {
+		registration, err := p.registration.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: registrationFile, content: string(registration), secret: true, shared: true})
+	}
 	if p.Certificate != nil {
 		files = append(files,
 			file{name: certFile, content: string(p.Certificate)},

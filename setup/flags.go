@@ -15,6 +15,8 @@ type options struct {
 	udpRange, jwtPort                        string
 	turn, turnGiven                          bool // turnGiven: somebody has said yes or no
 	turnTLS, turnCert, turnKey               string
+	appService                               bool
+	appServiceURL                            string
 	force, newSecrets                        bool
 }
 
@@ -32,7 +34,7 @@ is missing. A second run keeps secrets, and files that were edited.
 Where:
   --dir DIR               the folder to write into; made if it is not there
   --force                 replace edited files, too (the old one becomes NAME.bak)
-  --new-secrets           draw a new key secret
+  --new-secrets           draw a new key secret, and new tokens of --appservice
 
 Names:
   --server-name NAME      example.org in @alice:example.org
@@ -44,6 +46,12 @@ Names:
                           https:// and the single host, or else the server name
   --homeserver-url URL    where the container reaches the homeserver, if not under
                           its public name, like http://host.docker.internal:8008
+
+Newer clients:
+  --appservice            the application-service mode: they ask the homeserver,
+                          which passes their requests on (Synapse 1.161 or later)
+  --appservice-url URL    where the homeserver reaches this service, if not under
+                          its public name, like http://matrixrtc-auth:8080
 
 Ports:
   --udp-range FIRST-LAST  UDP ports of media (20000-20200)
@@ -72,13 +80,15 @@ func parse(args []string) (options, error) {
 		"server-name": &o.serverName, "jwt-host": &o.jwtHost, "sfu-host": &o.sfuHost, "single-host": &o.singleHost,
 		"base-url": &o.baseURL, "homeserver-url": &o.homeserverURL,
 		"dir": &o.dir, "image": &o.image, "source": &o.source,
-		"turn-tls": &o.turnTLS, "turn-cert": &o.turnCert, "turn-key": &o.turnKey,
+		"appservice-url": &o.appServiceURL,
+		"turn-tls":       &o.turnTLS, "turn-cert": &o.turnCert, "turn-key": &o.turnKey,
 	} {
 		set.StringVar(target, name, "", "")
 	}
 	set.StringVar(&o.udpRange, "udp-range", presetRange, "")
 	set.StringVar(&o.jwtPort, "jwt-port", presetPort, "")
 	set.BoolVar(&o.turn, "turn", false, "")
+	set.BoolVar(&o.appService, "appservice", false, "")
 	set.BoolVar(&o.force, "force", false, "")
 	set.BoolVar(&o.newSecrets, "new-secrets", false, "")
 	if err := set.Parse(args); err != nil {

@@ -72,6 +72,11 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--image", "Not An Image"}, []string{"--image is no name", "registry.example.org"}},
 		{[]string{"--image", "a:1", "--source", ".."}, []string{"--source and --image"}},
 		{[]string{"--source", "testdata"}, []string{"--source:", "Dockerfile"}},
+		{[]string{"--appservice-url", "http://a:8080"}, []string{"--appservice-url is", "--appservice"}},
+		{[]string{"--appservice", "--appservice-url", "a:8080"}, []string{"--appservice-url:", "http:// or https://", "http://matrixrtc-auth:8080"}},
+		{[]string{"--appservice", "--appservice-url", "https://user@a"}, []string{"--appservice-url:", "no place"}},
+		{[]string{"--appservice", "--appservice-url", "http://a:8080/\nurl: b"}, []string{"--appservice-url:"}},
+		{[]string{"--appservice", "--appservice-url", "http://a:8080/_matrix/client"}, []string{"--appservice-url:", "Matrix", "http://matrixrtc-auth:8080"}},
 		{[]string{"nonsense"}, []string{`"nonsense" is no flag`}},
 		{[]string{"--nonsense"}, []string{"-nonsense"}},
 	} {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"slices"
+
+	"matrixrtc-auth/appservice"
 )
 
 // folder is the folder of a deployment. Nothing outside of it is read or
@@ -54,7 +56,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 }
 
 // write replaces a file as a whole: whoever reads it, and whenever the machine
-// fails, finds the old one or the new one.
+// fails, finds the old one or the new one. The owner and the group stay, as far as
+// this process may give them.
 func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
 	temporary := "." + name + "." + rand.Text()
 	defer func() {
@@ -66,6 +69,9 @@ func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
 	t, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
+	}
+	if old, statErr := f.root.Lstat(name); statErr == nil {
+		appservice.KeepOwner(t, old)
 	}
 	_, err = io.WriteString(t, content)
 	err = errors.Join(err, t.Chmod(mode), t.Sync(), t.Close())

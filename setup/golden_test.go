@@ -33,6 +33,11 @@ func typical(t *testing.T) map[string][]string {
 			"--turn", "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key,
 			"--udp-range", "61000-61200", "--jwt-port", "8090", "--base-url", "https://matrix.example.org",
 		}, names...),
+		"appservice": append([]string{"--appservice"}, names...),
+		"appservice-single-host": {
+			"--server-name", "example.org", "--single-host", "matrix.example.org", "--base-url", "https://matrix.example.org",
+			"--homeserver-url", "http://synapse:8008", "--appservice", "--appservice-url", "http://matrixrtc-auth:8080/",
+		},
 		"sni-split": append([]string{"--turn-tls", "turn.example.org"}, names...),
 	}
 }
@@ -63,6 +68,7 @@ func TestGoldenFiles(t *testing.T) {
 
 var (
 	drawn   = regexp.MustCompile(`LIVEKIT_SECRET=[0-9a-f]{64}\n`)
+	tokens  = regexp.MustCompile(`\b([ah]s_token): [0-9a-f]{64}\n`)
 	version = regexp.MustCompile(`(matrixrtc-auth[:-])\d+\.\d+\.\d+\b`)
 )
 
@@ -70,6 +76,7 @@ var (
 func (l *lab) archive() *txtar.Archive {
 	mask := func(text string) []byte {
 		text = drawn.ReplaceAllString(text, "LIVEKIT_SECRET=(drawn)\n")
+		text = tokens.ReplaceAllString(text, "$1: (drawn)\n")
 		text = strings.ReplaceAll(text, l.dir, "DIR")
 		return []byte(version.ReplaceAllString(text, "${1}VERSION"))
 	}

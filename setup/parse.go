@@ -135,6 +135,17 @@ func parseHomeserverURL(text string) (string, error) {
 	return u, nil
 }
 
+// parseAppServiceURL parses the address of this service as the homeserver sees
+// it. It has no path of Matrix, which the homeserver adds itself.
+func parseAppServiceURL(text string) (string, error) {
+	const example = "http://matrixrtc-auth:8080"
+	u, err := parseURL(text, "http https", example)
+	if err == nil && strings.Contains(u, "/_matrix") {
+		return "", fmt.Errorf("%.80q holds a path of Matrix, which the homeserver adds itself; write an address like %s", text, example)
+	}
+	return u, err
+}
+
 func portOr(u *url.URL, preset string) string {
 	if u.Port() != "" {
 		return u.Port()

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/matrix"
 )
 
@@ -19,6 +20,7 @@ type plan struct {
 	SFUHost       string // of LiveKit
 	BaseURL       string // of the homeserver, for clients
 	HomeserverURL string // of the homeserver, for the container; "" for the public name
+	AppServiceURL string // of this service, for the homeserver; "" without the application-service mode
 	Media         ports
 	JWTPort       int
 	TURN          bool   // over UDP
@@ -31,6 +33,7 @@ type plan struct {
 
 	templateImage     string // the name of the image when no flag gives one
 	key               pair
+	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
 	notes             []string
 }
@@ -109,6 +112,7 @@ func (b *planner) check() (plan, error) {
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
 	b.names()
 	b.homeserver()
+	b.appservice()
 	b.ports()
 	b.relay()
 	b.folder()
@@ -179,6 +183,20 @@ func (b *planner) homeserver() {
 	}
 	if b.homeserverURL != "" {
 		b.HomeserverURL = value(b, "homeserver-url", b.homeserverURL, "", parseHomeserverURL)
+	}
+}
+
+// appservice checks where the homeserver passes requests on to.
+func (b *planner) appservice() {
+	switch {
+	case !b.appService && b.appServiceURL != "":
+		b.fault("appservice-url", "is for --appservice, which is missing")
+	case !b.appService:
+	case b.appServiceURL != "":
+		b.AppServiceURL = value(b, "appservice-url", b.appServiceURL, "", parseAppServiceURL)
+	default:
+		b.AppServiceURL = b.JWTURL()
+		b.note("the homeserver passes requests on to %s; if that does not lead here from the homeserver, give --appservice-url", b.AppServiceURL)
 	}
 }
 

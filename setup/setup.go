@@ -117,6 +117,9 @@ func deploy(p plan, dir *folder, out io.Writer, templates fs.FS) (err error) {
 	if err != nil {
 		return err
 	}
+	if p.registration, err = p.chooseRegistration(dir); err != nil {
+		return err
+	}
 	if p.templateImage, err = imageOf(templates); err != nil {
 		return err
 	}

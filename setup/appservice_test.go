@@ -1,0 +1,193 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/matrix"
+)
+
+// registration is the one in the folder.
+func (l *lab) registration() appservice.Registration {
+	l.t.Helper()
+	r, err := appservice.ReadFile(l.path(registrationFile))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+func (l *lab) hasRegistration() bool { return slices.Contains(l.list(), registrationFile) }
+
+// checkURL checks that newer clients are told the service's own LiveKit, and
+// only where the homeserver passes their requests on.
+func (l *lab) checkURL(url string) {
+	l.t.Helper()
+	want := ""
+	if l.hasRegistration() {
+		want = l.env()["LIVEKIT_URL"]
+	}
+	if url != want {
+		l.t.Errorf("clients are told the SFU %q, want %q", url, want)
+	}
+}
+
+// checkRegistration checks that the homeserver is told all that the mode needs,
+// and that both programs have the same file.
+func (l *lab) checkRegistration(files []string, features map[string]bool) {
+	l.t.Helper()
+	on := l.hasRegistration()
+	if (len(files) == 1) != on || features["msc4502_enabled"] != on || features["msc4512_enabled"] != on || !features["msc4143_enabled"] {
+		l.t.Errorf("there is a registration: %v; the homeserver is told %q, %v", on, files, features)
+	}
+	if !on {
+		return
+	}
+	if got := filepath.Base(files[0]); got != registrationFile {
+		l.t.Errorf("the homeserver reads %s, want %s", got, registrationFile)
+	}
+	if got := l.mode(registrationFile); got != 0o640 {
+		l.t.Errorf("the registration has mode %o, want 640", got)
+	}
+	if r := l.registration(); r.HasURL && r.URL != "" || len(r.ASToken.Reveal()) < 32 || len(r.HSToken.Reveal()) < 32 {
+		l.t.Errorf("the registration has the url %q, or short tokens", r.URL)
+	}
+}
+
+// TestAppServiceTokensStay: a second run keeps the tokens and the names, whatever
+// else it changes and whoever edited the file; --new-secrets draws new tokens.
+func TestAppServiceTokensStay(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--appservice")
+	first := l.registration()
+	l.run(exitOK, "--appservice")
+	l.says(l.out, registrationFile, "unchanged")
+	l.says(l.out, "Nothing has changed.")
+
+	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
+	l.says(l.out, registrationFile, "updated")
+	if r := l.registration(); !r.ASToken.Equal(first.ASToken) || !r.HSToken.Equal(first.HSToken) || r.ProxyURL != "http://matrixrtc-auth:8080" {
+		t.Errorf("other tokens, or the address is %q", r.ProxyURL)
+	}
+
+	edited := strings.Replace(l.read(registrationFile), "id: matrixrtc-auth\n", "id: mine\n", 1)
+	l.write(registrationFile, edited)
+	l.run(exitOK, "--appservice")
+	l.says(l.out, registrationFile, "kept", registrationFile+".new")
+	proposal, err := appservice.ReadFile(l.path(registrationFile + ".new"))
+	if err != nil || l.read(registrationFile) != edited || proposal.ID != "mine" || !proposal.ASToken.Equal(first.ASToken) {
+		t.Errorf("the edited file is lost, or the new one has other names or tokens: %v", err)
+	}
+	if got := l.mode(registrationFile + ".new"); got != 0o640 {
+		t.Errorf("the new one has mode %o, want 640", got)
+	}
+
+	l.run(exitOK, "--appservice", "--new-secrets", "--force")
+	if r := l.registration(); r.ASToken.Equal(first.ASToken) || r.HSToken.Equal(first.HSToken) {
+		t.Error("--new-secrets keeps a token")
+	}
+	l.says(l.out, registrationFile, "replaced", registrationFile+".bak")
+	for _, token := range []string{first.ASToken.Reveal(), l.registration().ASToken.Reveal(), l.registration().HSToken.Reveal()} {
+		if strings.Contains(l.out+l.err, token) {
+			t.Error("a token is printed")
+		}
+	}
+}
+
+// TestAppServiceIsLeft: without the flag nothing of the mode is written, and what
+// an earlier run wrote is said to be used by nothing.
+func TestAppServiceIsLeft(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--appservice")
+	l.run(exitOK)
+	l.says(l.out, registrationFile, "used by nothing now")
+	for _, name := range []string{"compose.yaml", "homeserver-additions.yaml"} {
+		if strings.Contains(l.read(name), registrationFile) {
+			t.Errorf("%s names the registration still", name)
+		}
+	}
+}
+
+// TestAppServiceOrder: the service starts first, the homeserver is told then, and
+// clients last.
+func TestAppServiceOrder(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--appservice")
+	at := -1
+	for _, step := range []string{"chgrp 65532 " + registrationFile, "docker compose up -d", "add homeserver-additions.yaml", "application service: ready", `add the line "url:"`} {
+		next := strings.Index(l.out, step)
+		if next <= at {
+			t.Errorf("%q does not follow in:\n%s", step, l.out)
+		}
+		at = next
+	}
+}
+
+// TestDamagedRegistration: what is no registration is never written over, for it
+// may hold the tokens that the homeserver has.
+func TestDamagedRegistration(t *testing.T) {
+	for name, text := range map[string]string{"no YAML": "as_token: [", "a list": "- a\n", "too large": strings.Repeat("# much\n", 10_000)} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.write(registrationFile, text)
+			l.run(exitFaults, "--appservice")
+			l.says(l.err, registrationFile, "move it away")
+			if l.read(registrationFile) != text || len(l.list()) != 1 {
+				t.Errorf("something was written: %q", l.list())
+			}
+		})
+	}
+}
+
+// TestRegistrationGroupStays: the file keeps the group that lets the container
+// read it when it is written anew.
+func TestRegistrationGroupStays(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--appservice")
+	group := 65532
+	if os.Chown(l.path(registrationFile), -1, group) != nil {
+		group = os.Getgid() // others than root may give their own alone
+	}
+	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
+	l.says(l.out, registrationFile, "updated")
+	if got := groupOf(t, l.path(registrationFile)); got != group {
+		t.Errorf("the file has the group %d, want %d", got, group)
+	}
+}
+
+// TestHostileAppServiceNames: whatever the grammar of server names lets through
+// stands as itself in every file.
+func TestHostileAppServiceNames(t *testing.T) {
+	for _, server := range []string{"[2001:db8::1]:8448", "1.2.3.4", "xn--bcher-kva.example:1", "A-.-b", "0"} {
+		t.Run(server, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK, "--appservice", "--server-name", server, "--base-url", "https://matrix.example.org")
+			l.setenv()
+			if _, _, err := config.Load(); err != nil {
+				t.Errorf("the service says %v", err)
+			}
+			l.checkMounts()
+			l.checkAgreement()
+			for _, finding := range l.registration().Lint(serverName(t, server)) {
+				t.Errorf("the registration: %s", finding)
+			}
+			if got := parseYAML[deployment](l, "compose.yaml").Services["matrixrtc-auth"].Environment["LIVEKIT_HS_SERVER_NAME"]; got != server {
+				t.Errorf("LIVEKIT_HS_SERVER_NAME=%s, want %s", got, server)
+			}
+		})
+	}
+}
+
+func serverName(t *testing.T, name string) matrix.ServerName {
+	t.Helper()
+	server, err := matrix.ParseServerName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
+}

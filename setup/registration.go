@@ -1,0 +1,27 @@
+package setup
+
+import (
+	"fmt"
+
+	"matrixrtc-auth/appservice"
+)
+
+// chooseRegistration returns the registration of the application-service mode,
+// with the names and tokens of the one in the folder, edited or not; with new
+// ones when there is none yet, or --new-secrets asks for them. Without the mode
+// it is zero.
+func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
+	if p.AppServiceURL == "" {
+		return r, nil
+	}
+	r = appservice.New(appservice.Wish{Server: p.Server, URL: p.AppServiceURL})
+	content, found, err := dir.read(registrationFile)
+	if err != nil || !found || p.newSecrets {
+		return r, err
+	}
+	old, err := appservice.Parse(content)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w: correct it, or move it away; new tokens are drawn then, and the homeserver needs the new file", registrationFile, err)
+	}
+	return r.KeepTokens(old), nil
+}
