@@ -56,8 +56,18 @@ func roomID(t *testing.T, id string) matrix.RoomID {
 
 func TestTheFakeKeepsTheContract(t *testing.T) {
 	s, api, client := registered(t)
+	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
+	defer other.Close()
+	ours, theirs := matrixtest.NewApplication(), matrixtest.NewApplication()
+	defer ours.Close()
+	defer theirs.Close()
+	const id, hsToken, patience = "matrixrtc-auth", "hs-token", 200 * time.Millisecond
+	s.Register(matrixtest.Registered{ID: id, ASToken: asToken, HSToken: hsToken, SenderLocalpart: "rtc", Server: s.Name().String(), ProxyURL: ours.URL, URL: ours.URL})
+	s.Patience, s.Route = patience, client.Transport
+	s.Federation = func(server string) (string, bool) { return other.URL(), server == other.Name().String() }
+	other.Register(matrixtest.Registered{Server: other.Name().String(), ProxyURL: theirs.URL})
 	const room = "!room:a.test"
-	local, remote := s.UserID("alice"), "@bob:b.test"
+	local, remote := s.UserID("alice"), other.UserID("bob")
 	s.Join(room, local)
 	s.Join(room, remote)
 	left := s.UserID("left")
@@ -69,6 +79,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 		Local: userID(t, local), Remote: userID(t, remote), Left: userID(t, left),
 		Invited: userID(t, s.UserID("invited")), Banned: userID(t, s.UserID("banned")),
 		LocalToken: s.Login(local), Elsewhere: serverName(t, "c.test"),
+		Application: ours, ID: id, HSToken: hsToken, RemoteApplication: theirs, Patience: patience,
 	}
 	c.Run(t)
 }

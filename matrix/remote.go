@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/semaphore"
 )
 
@@ -48,6 +49,8 @@ var errTooManyRemote = errors.New("too many requests to slow homeservers are und
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
+	// A slow server is asked four times as it is.
+	ctx = outbound.WithPatience(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)
 	if err != nil {

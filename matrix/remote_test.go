@@ -63,3 +63,31 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 		}
 	})
 }
+
+// TestASlowServerIsAskedOnce: our homeserver asks it several times by itself. A
+// second request on another connection would double that.
+func TestASlowServerIsAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a.test")
+		var asked atomic.Int32
+		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				rw.WriteHeader(http.StatusNotFound)
+				return
+			}
+			if asked.Add(1) > 1 {
+				time.Sleep(15 * time.Second)
+			}
+			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
+		}))
+		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
+		for range 2 { // the second time on a connection that was used before
+			if _, err := api.RemoteToken(t.Context(), serverName(t, "b.test"), json.RawMessage(`{}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := asked.Load(); n != 2 {
+			t.Errorf("%d requests, want 2", n)
+		}
+	})
+}

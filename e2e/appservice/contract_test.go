@@ -14,8 +14,11 @@ import (
 // TestSynapseKeepsTheContract: what the fake homeserver does, the real one does.
 func TestSynapseKeepsTheContract(t *testing.T) {
 	w := newWorld(t)
-	first := newHomeserver(t, w, "synapse-1", "http://127.0.0.1:1", false)
-	second := newHomeserver(t, w, "synapse-2", "http://127.0.0.1:1", false)
+	ours, theirs := matrixtest.NewApplication(), matrixtest.NewApplication()
+	t.Cleanup(ours.Close)
+	t.Cleanup(theirs.Close)
+	first := newHomeserver(t, w, "synapse-1", ours.URL, true)
+	second := newHomeserver(t, w, "synapse-2", theirs.URL, false)
 	start(t, "synapse-1", first)
 	start(t, "synapse-2", second)
 	alice, bob := first.register(t, "alice"), second.register(t, "bob")
@@ -38,6 +41,8 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 		Local: userID(t, alice), Remote: userID(t, bob), Left: userID(t, left),
 		Invited: userID(t, invited), Banned: userID(t, banned),
 		LocalToken: alice.AccessToken, Elsewhere: elsewhere,
+		Application: ours, ID: first.registration.ID, HSToken: first.registration.HSToken.Reveal(),
+		RemoteApplication: theirs, Patience: 30 * time.Second,
 	}).Run(t)
 }
 

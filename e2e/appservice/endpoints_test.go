@@ -12,10 +12,11 @@ import (
 // TestEndpoints: two homeservers that federate, each with its service and SFU.
 func TestEndpoints(t *testing.T) {
 	w := newWorld(t)
-	first := newSide(t, w, "first", false, nil)
+	first := newSide(t, w, "first", false, nil, "allow_guest_access: true")
 	second := newSide(t, w, "second", false, nil)
 	alice, bob := first.register(t, "alice"), second.register(t, "bob")
 	left, invited, banned := first.register(t, "left"), first.register(t, "invited"), first.register(t, "banned")
+	nobody, elsewhere := first.register(t, "nobody"), second.register(t, "elsewhere")
 	room := callRoom(t, alice, bob, left, invited, banned)
 	ctx := within(t, time.Minute)
 	must(t, bob.Join(ctx, room, first.name.String()))
@@ -32,7 +33,6 @@ func TestEndpoints(t *testing.T) {
 	})
 	t.Run("old and new clients meet", func(t *testing.T) { oldAndNewMeet(t, first, second, alice, bob, room) })
 	t.Run("both bodies and paths", func(t *testing.T) {
-		older := map[string]any{"member_id": nil, "member": map[string]string{"id": "m1", "claimed_device_id": "D"}, "delay_timeout": 8000}
 		for _, prefix := range []string{unstable, stable} {
 			for name, more := range map[string]map[string]any{"newer": nil, "older": older} {
 				answer, _ := post(t, alice, prefix+"/get_token", first.call(room, more))
@@ -42,7 +42,7 @@ func TestEndpoints(t *testing.T) {
 	})
 	t.Run("who is not joined", func(t *testing.T) {
 		var bodies []string
-		for name, who := range map[string]*account.Account{"left": left, "invited": invited, "banned": banned} {
+		for name, who := range map[string]*account.Account{"left": left, "invited": invited, "banned": banned, "never there": nobody} {
 			answer, _ := post(t, who, stable+"/get_token", first.call(room, nil))
 			wants(t, name, answer, 403, "M_FORBIDDEN")
 			bodies = append(bodies, string(answer.Body))
@@ -58,6 +58,16 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("Access-Control-Allow-Origin %q, want one", got)
 		}
 	})
+	t.Run("a remote user who is not joined", func(t *testing.T) {
+		answer, _ := post(t, elsewhere, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
+		wants(t, "by the second homeserver", answer, 403, "M_FORBIDDEN")
+	})
+	t.Run("a guest", func(t *testing.T) {
+		answer, _ := post(t, first.guest(t), stable+"/get_token", first.call(room, nil))
+		wants(t, "by the homeserver itself", answer, 403, "M_GUEST_ACCESS_FORBIDDEN")
+	})
+	t.Run("other homeservers", func(t *testing.T) { otherHomeservers(t, first, second, alice, bob, elsewhere, room) })
+	t.Run("leaves of others", func(t *testing.T) { leavesOfOthers(t, first, alice, room) })
 	t.Run("another SFU", func(t *testing.T) {
 		answer, _ := post(t, alice, stable+"/get_token", second.call(room, nil))
 		wants(t, "the second's URL at the first", answer, 400, "M_INVALID_PARAM")

@@ -71,7 +71,10 @@ func (s *Service) URL() string { return "http://" + s.address }
 func (s *Service) Stop() error { return s.process.stop(patience{kill: 10 * time.Second}) }
 
 // Freeze stops the service's process where it stands, until Thaw.
-func (s *Service) Freeze() { s.process.signal(syscall.SIGSTOP) }
+func (s *Service) Freeze() {
+	s.process.signal(syscall.SIGSTOP)
+	awaitStopped(s.process.cmd.Process.Pid)
+}
 
 // Thaw lets it go on.
 func (s *Service) Thaw() { s.process.signal(syscall.SIGCONT) }

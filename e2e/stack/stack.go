@@ -44,6 +44,9 @@ type Stack struct {
 	// address of its listener then, so that nobody asks DNS, and the service
 	// asks homeservers there as it asks others on the internet.
 	Federated bool
+	// Registered has the service be an application service of the homeserver, and
+	// the homeserver advertise that.
+	Registered bool
 	// Lent is a homeserver that runs already, made by StartHomeserver of a stack
 	// with the same layout. Starting and stopping this stack leaves it alone.
 	Lent *Synapse
@@ -160,6 +163,9 @@ func (s *Stack) assemble(ctx context.Context) error {
 		return err
 	}
 	if err := s.assembleSFU(ctx); err != nil {
+		return err
+	}
+	if err := s.register(); err != nil {
 		return err
 	}
 	return s.assembleNginx(text)

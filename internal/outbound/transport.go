@@ -92,6 +92,15 @@ func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, add
 	return resp, addr, err
 }
 
+type patienceKey struct{}
+
+// WithPatience has requests on connections that were used before wait so long
+// for an answer, where the transport would send them once more sooner: for those
+// that may take long, and would go on for others meanwhile.
+func WithPatience(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, d)
+}
+
 // isRepeatable reports whether req may be sent twice: by its method, or
 // because an Idempotency-Key header says so, which is not sent when it is
 // empty (as in net/http).
@@ -122,7 +131,8 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 	if c := t.pool().take(t, route); c != nil {
 		var patience time.Duration
 		if repeatable {
-			patience = max(orDefault(t.Patience, defaultPatience), 2*c.took)
+			asked, _ := ctx.Value(patienceKey{}).(time.Duration)
+			patience = max(orDefault(t.Patience, defaultPatience), 2*c.took, asked)
 		}
 		err := exchange(c, patience)
 		if err == nil || !repeatable || ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // The paths of the application service's own API and of the proxied one.
@@ -43,6 +44,9 @@ type AppServices struct {
 	// URL of another homeserver by its name.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
+	// Patience is how long the application service may take until its answer
+	// begins; zero means Synapse's 30 s.
+	Patience time.Duration
 
 	mu       sync.Mutex
 	service  *Registered

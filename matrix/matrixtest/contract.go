@@ -3,11 +3,10 @@ package matrixtest
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
+	"time"
 
 	"matrixrtc-auth/matrix"
 )
@@ -19,6 +18,15 @@ type Contract struct {
 	API     *matrix.AppService
 	BaseURL string       // of the Client-Server API
 	Client  *http.Client // reaches it
+
+	// Application is the service that is registered: requests are passed on to it,
+	// and events pushed. ID and HSToken are its registration's.
+	Application *Application
+	ID, HSToken string
+	// RemoteApplication is the one of Remote's homeserver.
+	RemoteApplication *Application
+	// Patience is how long the homeserver waits for its service: 30 s for Synapse.
+	Patience time.Duration
 
 	Room, UnknownRoom matrix.RoomID
 	// Local and Remote are joined to Room; Left, Invited and Banned are users
@@ -37,6 +45,10 @@ func (c *Contract) Run(t *testing.T) {
 	t.Run("questions that are refused", c.testRefusals)
 	t.Run("tokens", c.testTokens)
 	t.Run("federation", c.testFederation)
+	t.Run("proxy", c.testProxy)
+	t.Run("own requests", c.testOwn)
+	t.Run("another homeserver", c.testRemote)
+	t.Run("the service is away", c.testAway)
 }
 
 func (c *Contract) testMembership(t *testing.T) {
@@ -139,27 +151,12 @@ func (c *Contract) testFederation(t *testing.T) {
 // wantError makes one request and compares the Matrix error.
 func (c *Contract) wantError(t *testing.T, method, path, token, body string, status int, errcode string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, c.BaseURL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := c.Client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got, _, answer := c.send(t, method, path, token, body)
 	var matrixError struct {
 		ErrCode string `json:"errcode"`
 	}
-	_ = json.Unmarshal(answer, &matrixError)
-	if resp.StatusCode != status || matrixError.ErrCode != errcode {
-		t.Errorf("%s %s: status %d, body %s, want %d %s", method, path, resp.StatusCode, answer, status, errcode)
+	_ = json.Unmarshal([]byte(answer), &matrixError)
+	if got != status || matrixError.ErrCode != errcode {
+		t.Errorf("%s %s: status %d, body %s, want %d %s", method, path, got, answer, status, errcode)
 	}
 }

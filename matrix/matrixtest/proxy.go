@@ -2,6 +2,7 @@ package matrixtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,8 +10,8 @@ import (
 	"time"
 )
 
-// proxyPatience is how long Synapse waits for the header of the answer.
-const proxyPatience = 30 * time.Second
+// synapsePatience is how long Synapse waits for the header of the answer.
+const synapsePatience = 30 * time.Second
 
 // maxProxied bounds what is passed on.
 const maxProxied = 50 << 20
@@ -39,7 +40,7 @@ func (a *AppServices) passOn(w http.ResponseWriter, r *http.Request, service *Re
 		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), proxyPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.Patience, synapsePatience))
 	defer cancel()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
 	must(err)

@@ -1,0 +1,67 @@
+package matrixtest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Application is an application service that does nothing but remember what
+// homeservers ask, and answer as it is told: {} to everything else.
+type Application struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	asked  []Asked
+	answer http.HandlerFunc // nil for {}
+}
+
+// Asked is a request that an application service got.
+type Asked struct {
+	Method, Path, Body string
+	Header             http.Header
+}
+
+// NewApplication starts one on loopback.
+func NewApplication() *Application {
+	a := &Application{}
+	a.Server = httptest.NewServer(a)
+	return a
+}
+
+// Answer answers every proxied request from now on; nil ends that.
+func (a *Application) Answer(answer http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer, a.asked = answer, nil
+}
+
+// Asked returns the requests whose path ends so, since the last Answer.
+func (a *Application) Asked(path string) []Asked {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(a.asked), func(r Asked) bool { return !strings.HasSuffix(r.Path, path) })
+}
+
+func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
+	if err != nil {
+		return // the homeserver is gone
+	}
+	a.mu.Lock()
+	a.asked = append(a.asked, Asked{r.Method, r.URL.Path, string(body), r.Header})
+	answer := a.answer
+	a.mu.Unlock()
+	proxied := under(r.URL.Path, proxiedClient) || under(r.URL.Path, proxiedFederation)
+	switch {
+	case proxied && answer != nil:
+		answer(w, r)
+	case r.Method == http.MethodGet && !proxied:
+		writeJSON(w, http.StatusNotFound, matrixError("M_NOT_FOUND", "Nobody of ours"))
+	default:
+		writeJSON(w, http.StatusOK, struct{}{})
+	}
+}
