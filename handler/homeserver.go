@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -76,20 +77,29 @@ const (
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // the answer may come before all is sent
-	_ = control.SetReadDeadline(time.Now().Add(transactionTime))
+	_ = control.SetReadDeadline(time.Now().Add(transactionTime + transactionRest))
+	answer := sync.OnceFunc(func() {
+		writeJSON(w, http.StatusOK, []byte("{}"))
+		_ = control.Flush()
+	})
+	timer := time.AfterFunc(transactionTime, answer)
+	defer func() {
+		if !timer.Stop() {
+			answer() // is over when this returns
+		}
+	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
 		if h.AppService.Members != nil {
 			h.AppService.Members(e)
 		}
 	})
+	answer()
 	if err != nil {
 		x := exchangeOf(w)
 		x.cause, x.err = "transaction_unread", err
 	}
-	writeJSON(w, http.StatusOK, []byte("{}"))
-	// A homeserver that is still sending reads the answer when it is done.
-	_ = control.Flush()
-	_ = control.SetReadDeadline(time.Now().Add(transactionRest))
+	// A homeserver that is still sending reads the answer when it is done, and
+	// never if the connection ends before.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 

@@ -1,8 +1,10 @@
 package handler
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -107,6 +109,46 @@ func TestTransactionsAreAnsweredInTime(t *testing.T) {
 				t.Errorf("got %d after %v, want 200 at once", resp.StatusCode, took)
 			}
 		})
+	}
+}
+
+// TestASlowTransactionIsReadToItsEnd: the answer comes in time, and what comes
+// after it counts.
+func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
+	p := newProxied(t)
+	told := make(chan MemberEvent, 1)
+	p.AppService.Members = func(e MemberEvent) { told <- e }
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.listen(t), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	send := func(text string) {
+		t.Helper()
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chunk := func(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) }
+	start := time.Now()
+	send("PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + hsToken +
+		"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(`{"events":[`))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if took := time.Since(start); resp.StatusCode != 200 || took > 5*time.Second {
+		t.Errorf("got %d after %v, want 200 within a second", resp.StatusCode, took)
+	}
+	send(chunk(memberEvent("!a:b", "@c:d")+"]}") + "0\r\n\r\n")
+	select {
+	case e := <-told:
+		if e.Room.String() != "!a:b" || e.User.String() != "@c:d" {
+			t.Errorf("told of %v", e)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("what came after the answer does not count")
 	}
 }
 
