@@ -3,6 +3,9 @@
 GO      ?= go
 VERSION ?= $(shell cat VERSION)
 
+# How many times `make e2e-nodes` runs its tests.
+RUNS ?= 1
+
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 10s
 
@@ -10,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice stack demo bench bench-leaves lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo bench bench-leaves lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +30,7 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 
 test-redis: ## the Redis store on a real Redis, with faults and replicas, and LiveKit's nodes on one: needs redis-server
 	$(GO) test $(RACE) -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
-	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 8 -run '^TestNodeFacts' .
+	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 12 -run '^TestNode' .
 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh
@@ -39,6 +42,11 @@ e2e: ## the whole stack with Element Call in a browser (installs what it needs: 
 e2e-appservice: ## the application-service mode on two real Synapses that federate (the same installer)
 	e2e/install.sh stack
 	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
+
+e2e-nodes: ## LiveKit nodes that die, with Go clients and with Element Call (RUNS=20: so many times)
+	e2e/install.sh
+	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -tags redis -parallel 12 -run '^TestNode' . -args -every
+	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -v -run '^TestNodes$$' ./browser
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

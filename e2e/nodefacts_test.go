@@ -200,14 +200,14 @@ func (a asker) ask(node int, method string) string {
 	return text
 }
 
-// want checks an answer that comes at once, or, when no node answers, after 3 s.
+// want checks an answer. That no node answers is known after 3 s; a busy machine
+// takes its time for the others, too.
 func (a asker) want(node int, method, want string) {
 	a.t.Helper()
 	start := time.Now()
 	got := a.ask(node, method)
 	took := time.Since(start)
-	slow := strings.Contains(want, "no response")
-	if !strings.Contains(got, want) || slow != (took > 2900*time.Millisecond) {
+	if !strings.Contains(got, want) || want == noResponse && took < 2900*time.Millisecond {
 		a.t.Errorf("%s of node %d: got %q after %v, want %q", method, node, got, took.Round(time.Millisecond), want)
 	}
 }
@@ -351,6 +351,7 @@ var nodeFacts = map[string]func(asker){
 }
 
 func TestNodeFacts(t *testing.T) {
+	t.Parallel()
 	for kind, start := range map[string]func(*testing.T) livekitNodes{"real": newRealNodes, "fake": newFakeNodes} {
 		for name, check := range nodeFacts {
 			t.Run(kind+"/"+name, func(t *testing.T) {

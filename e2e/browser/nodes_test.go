@@ -1,0 +1,109 @@
+package browser
+
+import (
+	"context"
+	"regexp"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// Two LiveKit nodes share a Redis, their own or that of the three services. Each
+// may end or die, and Redis may forget: nobody is thrown out who is in the call
+// or comes back, and whoever died together with the node leaves.
+func TestNodes(t *testing.T) {
+	t.Run("two Redises", func(t *testing.T) { nodeDrained(t, newNodes(t, false)) })
+	t.Run("one Redis", func(t *testing.T) { nodeKilled(t, newNodes(t, true)) })
+}
+
+func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
+	return newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
+		lent(s)
+		s.Nodes, s.Replicas, s.OneRedis = 2, 3, oneRedis
+		// Often enough for some looks into the room, of which every fourth asks
+		// everybody's node.
+		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3"}
+	})
+}
+
+// afterGrace is longer than every grace after the fourth look.
+const afterGrace = 40 * time.Second
+
+// nodeDrained empties LiveKit's Redis, and then drains the node that has the call.
+func nodeDrained(t *testing.T, s *stack.Stack) {
+	defer tail(t, s)
+	c := newCall(t, s, stack.Compatibility)
+	if err := s.LiveKitRedis.Flush(within(t, starting)); err != nil {
+		t.Fatal(err)
+	}
+	c.stays(afterGrace)
+	c.alice.sees(2)
+	c.bob.sees(2)
+
+	node := s.NodeOf(livekitRoom(c.room))
+	node.Drain()
+	c.stays(10 * time.Second)
+	c.alice.sees(2)
+	c.bob.sees(2)
+	c.alice.closeTab()
+	c.isSent(5 * time.Second)
+}
+
+// nodeKilled kills the node that has a call of three, and at the same moment
+// Alice's browser.
+func nodeKilled(t *testing.T, s *stack.Stack) {
+	defer tail(t, s)
+	carol := newPerson(t, s, "carol")
+	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
+	c.begin(carol)
+	carol.call(c.room, true)
+	carol.sees(3)
+	carol.isMember(c.bob, c.room, c.mode)
+	carol.delegates("")
+
+	node := s.NodeOf(livekitRoom(c.room))
+	c.alice.chromium.Kill()
+	node.Kill()
+	killed := time.Now()
+	t.Cleanup(func() { restart(t, node) })
+	c.meetAgain(node, c.bob, carol)
+	c.isSent(60*time.Second - time.Since(killed))
+	t.Logf("the dead has left %v after the kill", time.Since(killed).Round(100*time.Millisecond))
+	c.bob.sees(2)
+	carol.sees(2)
+	c.alice = carol
+	c.stays(10 * time.Second)
+	for _, p := range []*person{c.bob, carol} {
+		if n := c.emptied(p); n != 0 {
+			t.Errorf("%s, who came back, was thrown out %d times", p.name, n)
+		}
+	}
+	c.leave = carol.delegates("")
+	carol.closeTab()
+	c.isSent(5 * time.Second)
+}
+
+// restart has a node run again whose end the test has seen.
+func restart(t *testing.T, node *stack.SFU) {
+	ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
+	defer cancel()
+	if err := node.Start(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// meetAgain waits until people are in the room again within 30 s, on another node
+// than the one that has died.
+func (c *call) meetAgain(dead *stack.SFU, people ...*person) {
+	c.t.Helper()
+	began := time.Now()
+	for _, p := range people {
+		active := regexp.MustCompile(`participant active.*` + regexp.QuoteMeta(livekitRoom(c.room)) + `.*` + regexp.QuoteMeta(p.UserID))
+		c.eventually(30*time.Second-time.Since(began), p.name+" is in the room again", func() (bool, string) {
+			node := c.stack.NodeOf(livekitRoom(c.room))
+			return node != dead && active.MatchString(node.Log().String()), node.Name
+		})
+	}
+	c.t.Logf("in one room again after %v", time.Since(began).Round(100*time.Millisecond))
+}

@@ -1,0 +1,230 @@
+//go:build redis
+
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// clusterScene is a deployment with two LiveKit nodes.
+type clusterScene struct {
+	*scene
+	cluster *cluster
+}
+
+// newClusterScene starts one. The service keeps its leaves in a Redis, which is
+// LiveKit's if shared.
+func newClusterScene(t *testing.T, shared bool) *clusterScene {
+	t.Helper()
+	s := &scene{t: t, host: newHost(t)}
+	ca := matrixtest.NewCA()
+	s.home, s.remote = s.homeserver(ca), s.homeserver(ca)
+	service := &stack.Service{Host: s.host}
+	if _, err := service.Address(); err != nil {
+		t.Fatal(err)
+	}
+	c := newCluster(t, s.host, service.URL()+"/sfu_webhook")
+	s.sfu = c.nodes[0]
+	redis := c.redis
+	if !shared {
+		redis = startRedis(t, s.host, "service-redis")
+	}
+	s.service = s.start(service, "service", key, map[string]string{
+		"LIVEKIT_URL": c.URL(), "LIVEKIT_STORE": "redis", "LIVEKIT_REDIS_URL": redis.URL(), "LIVEKIT_LOG_LEVEL": "debug",
+		// Often enough for some looks into the room, of which every fourth asks
+		// everybody's node.
+		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3",
+	})
+	return &clusterScene{s, c}
+}
+
+func startRedis(t *testing.T, host *stack.Host, name string) *stack.Redis {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis := &stack.Redis{Host: host, Program: program, Name: name}
+	startPart(t, name, redis)
+	return redis
+}
+
+// party is somebody in a call, as a process of their own.
+type party struct {
+	member
+	client *stack.Client
+}
+
+// calls has two people in a call on one node, and returns that node.
+func (s *clusterScene) calls() (alice, bob party, node int) {
+	s.t.Helper()
+	alice, bob = s.party("alice"), s.party("bob")
+	for _, p := range []party{alice, bob} {
+		p.fate("restarted", 10*time.Second)
+	}
+	return alice, bob, s.cluster.hosts(claims(s.t, s.user(s.home, "alice").legacy("/sfu/get", alice.room)).Video.Room)
+}
+
+func (s *clusterScene) party(name string) party {
+	s.t.Helper()
+	m, answer := s.delegate(name)
+	return party{m, s.process(name, answer)}
+}
+
+// every has each of nodeLeaves take place with one Redis and with two.
+var every = flag.Bool("every", false, "try LiveKit's nodes with a Redis of their own and with the service's, each time")
+
+func TestNodeLeaves(t *testing.T) {
+	t.Parallel()
+	for i, c := range nodeLeaves {
+		for _, shared := range []bool{false, true} {
+			if !*every && shared != (i%2 == 1) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/one Redis %t", c.name, shared), func(t *testing.T) {
+				t.Parallel()
+				s := newClusterScene(t, shared)
+				alice, bob, node := s.calls()
+				c.check(s, alice, bob, node)
+			})
+		}
+	}
+}
+
+// afterGrace is longer than every grace after the fourth look.
+const afterGrace = 40 * time.Second
+
+// gone is how long a member whose client died with its node may stay.
+const gone = 60 * time.Second
+
+// nodeLeaves are what happens to LiveKit during a call of two, and who leaves.
+var nodeLeaves = []struct {
+	name  string
+	check func(s *clusterScene, alice, bob party, node int)
+}{
+	{"node killed", func(s *clusterScene, alice, bob party, node int) {
+		s.cluster.nodes[node].Kill()
+		s.stay(afterGrace, alice, bob)
+		s.inOneRoom(alice, bob, 1-node)
+		s.leaves(alice, bob)
+	}},
+	{"node killed with a client", func(s *clusterScene, alice, bob party, node int) {
+		bob.client.Kill()
+		s.cluster.nodes[node].Kill()
+		killed := time.Now()
+		bob.fate("sent", gone)
+		s.t.Logf("sent %v after the kill", time.Since(killed).Round(time.Second))
+		s.stay(20*time.Second, alice)
+		s.leaves(alice)
+	}},
+	{"node drained", func(s *clusterScene, alice, bob party, node int) {
+		s.cluster.nodes[node].Drain()
+		s.stay(afterGrace, alice, bob)
+		s.leaves(alice, bob)
+		select {
+		case <-s.cluster.nodes[node].Exited():
+		case <-time.After(30 * time.Second):
+			s.t.Error("the node waits for nobody")
+		}
+	}},
+	{"node cut off and back", func(s *clusterScene, alice, bob party, node int) {
+		s.cluster.lines[node].Cut()
+		s.stay(20*time.Second, alice, bob)
+		s.cluster.lines[node].Restore()
+		s.stay(afterGrace, alice, bob)
+		s.leaves(alice, bob)
+	}},
+	{"node restarted", func(s *clusterScene, alice, bob party, node int) {
+		s.cluster.nodes[node].Kill()
+		if err := s.cluster.nodes[node].Start(within(s.t, 20*time.Second)); err != nil {
+			s.t.Fatal(err)
+		}
+		s.stay(afterGrace, alice, bob)
+		s.leaves(alice, bob)
+	}},
+	{"Redis emptied", func(s *clusterScene, alice, bob party, node int) {
+		if err := s.cluster.redis.Flush(within(s.t, 5*time.Second)); err != nil {
+			s.t.Fatal(err)
+		}
+		s.stay(afterGrace, alice, bob)
+		s.leaves(alice, bob)
+	}},
+	{"Redis restarted empty", func(s *clusterScene, alice, bob party, node int) {
+		s.restartRedis("")
+		s.stay(afterGrace, alice, bob)
+		s.leaves(alice, bob)
+	}},
+	{"Redis restarted from an old file", func(s *clusterScene, alice, bob party, node int) {
+		carol := s.party("carol")
+		carol.fate("restarted", 10*time.Second)
+		if err := s.cluster.redis.Save("saved"); err != nil {
+			s.t.Fatal(err)
+		}
+		dave := s.party("dave") // of whom the file does not know
+		dave.fate("restarted", 10*time.Second)
+		if err := carol.client.Stop(); err != nil {
+			s.t.Fatal(err)
+		}
+		carol.fate("sent", 5*time.Second)
+		s.restartRedis("saved")
+		s.stay(afterGrace, alice, bob, dave)
+		s.leaves(alice, bob, dave)
+	}},
+}
+
+func (s *clusterScene) restartRedis(saved string) {
+	s.t.Helper()
+	err := s.cluster.redis.Stop()
+	if err == nil {
+		err = s.cluster.redis.Restore(saved)
+	}
+	if err == nil {
+		err = s.cluster.redis.Start(within(s.t, 10*time.Second))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// stay checks that nobody's leave is sent for so long.
+func (s *clusterScene) stay(d time.Duration, people ...party) {
+	s.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		for _, p := range people {
+			if f := s.home.Fate(p.delayID); f.Over != "" {
+				s.t.Fatalf("a live member was emptied: %s, %+v\nservice log:\n%s", p.delayID, f, s.service.Log().Tail(60))
+			}
+		}
+	}
+}
+
+// inOneRoom checks that the sessions of both are on this node.
+func (s *clusterScene) inOneRoom(alice, bob party, node int) {
+	s.t.Helper()
+	log := s.cluster.nodes[node].Log().String()
+	for _, p := range []party{alice, bob} {
+		if !regexp.MustCompile(`participant active.*` + regexp.QuoteMeta(p.id)).MatchString(log) {
+			s.t.Errorf("%s did not come to node %d", p.id, node)
+		}
+	}
+}
+
+// leaves has people leave, and waits until their leaves are sent. A good-bye may
+// be lost together with a node or Redis; LiveKit notices that after 19 s.
+func (s *clusterScene) leaves(people ...party) {
+	s.t.Helper()
+	for _, p := range people {
+		if err := p.client.Stop(); err != nil {
+			s.t.Errorf("%s: %v", p.id, err)
+		}
+		p.fate("sent", 40*time.Second)
+	}
+}
