@@ -16,6 +16,8 @@ import (
 // one goroutine per connection that looks for the token and writes a
 // prepared answer; the headers are those that Synapse sends.
 //
+// It also says of everybody that they are joined to a room (MSC4502).
+//
 // The token "ok-<12 digits>" is good, of the user whose number are its last
 // four digits; every other is unknown.
 type homeserver struct {
@@ -28,6 +30,7 @@ type homeserver struct {
 
 const (
 	userinfoPath = "GET /_matrix/federation/v1/openid/userinfo?"
+	isJoinedPath = "GET /_matrix/client/unstable/io.element.msc4502/rooms/"
 	tokenDigits  = 12
 	userDigits   = 4
 
@@ -106,6 +109,7 @@ type answers struct {
 	user       []byte // the user's digits within ok
 	unknown    []byte
 	badRequest []byte
+	joined     []byte
 }
 
 func newAnswers(name string) *answers {
@@ -113,6 +117,7 @@ func newAnswers(name string) *answers {
 	a := &answers{
 		ok:         response("200 OK", fmt.Sprintf(`{"sub":"@u%s:%s"}`, digits, name)),
 		unknown:    response("401 Unauthorized", unknownToken),
+		joined:     response("200 OK", `{"joined":true}`),
 		badRequest: response("404 Not Found", `{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}`),
 	}
 	at := bytes.LastIndex(a.ok, []byte("@u"+digits)) + len("@u")
@@ -126,7 +131,10 @@ func response(status, body string) []byte {
 
 // to returns the answer to one request, good until the next call.
 func (a *answers) to(request []byte) []byte {
-	if !bytes.HasPrefix(request, []byte(userinfoPath)) {
+	switch {
+	case bytes.HasPrefix(request, []byte(isJoinedPath)):
+		return a.joined
+	case !bytes.HasPrefix(request, []byte(userinfoPath)):
 		return a.badRequest
 	}
 	_, token, _ := bytes.Cut(request, []byte("access_token="))

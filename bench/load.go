@@ -18,6 +18,7 @@ type loadPlan struct {
 	Connections int
 	Server      string // the homeserver's name
 	WithInvalid bool   // every second request is one to refuse
+	Proxied     bool   // the homeserver passes them on
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
@@ -88,7 +89,11 @@ func carryOut(plan loadPlan) (*loadResult, error) {
 	}
 	l := &load{plan: plan, sockets: sockets, limit: math.MaxInt, samples: make([]time.Duration, 0, 1<<20)}
 	for range plan.Connections {
-		l.exchange = append(l.exchange, exchange{requests: mix(plan.Server, plan.WithInvalid), answer: make([]byte, 16<<10)})
+		requests := mix(plan.Server, plan.WithInvalid)
+		if plan.Proxied {
+			requests = []*request{proxiedRequest(plan.Server, serialMark)}
+		}
+		l.exchange = append(l.exchange, exchange{requests: requests, answer: make([]byte, 16<<10)})
 	}
 	if plan.Count > 0 {
 		l.limit, l.plan.Warmup, l.plan.Duration = plan.Count, 0, time.Hour

@@ -23,6 +23,7 @@ func experiments() []experiment {
 	return []experiment{
 		{"throughput", (*lab).throughput},
 		{"full-access", (*lab).fullAccess},
+		{"proxied", (*lab).proxied},
 		{"half-dead", (*lab).halfDead},
 		{"memory", (*lab).memory},
 		{"leaves", (*lab).leaves},

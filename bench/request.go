@@ -21,8 +21,13 @@ var (
 )
 
 func newRequest(body, status string) *request {
-	text := fmt.Sprintf("POST /get_token HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n"+
-		"X-Forwarded-For: 2001:db8:0:%s::1\r\nContent-Length: %d\r\n\r\n%s", userMark, len(body), body)
+	return requestOf("/get_token", "X-Forwarded-For: 2001:db8:0:"+userMark+"::1", body, status)
+}
+
+// requestOf has further lines of the head.
+func requestOf(path, head, body, status string) *request {
+	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
+		path, head, len(body), body)
 	return &request{
 		text:   []byte(text),
 		serial: occurrences(text, serialMark),

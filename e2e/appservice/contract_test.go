@@ -13,6 +13,7 @@ import (
 
 // TestSynapseKeepsTheContract: what the fake homeserver does, the real one does.
 func TestSynapseKeepsTheContract(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	w := newWorld(t)
 	ours, theirs := matrixtest.NewApplication(), matrixtest.NewApplication()
 	t.Cleanup(ours.Close)

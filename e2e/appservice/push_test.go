@@ -11,6 +11,7 @@ import (
 // TestPushes: the homeserver delivers events to the service, also after it was
 // away or slow, and is never stopped by an answer.
 func TestPushes(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	w := newWorld(t)
 	s := newSide(t, w, "first", true, map[string]string{"LIVEKIT_LOG_LEVEL": "debug"})
 	alice := s.register(t, "alice")

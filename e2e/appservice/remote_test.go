@@ -10,6 +10,7 @@ import (
 // TestSlowRemote: a service of another homeserver that does not answer holds
 // nobody up for longer than a homeserver waits for ours.
 func TestSlowRemote(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	w := newWorld(t)
 	first, second := newSide(t, w, "first", false, nil), newSide(t, w, "second", false, nil)
 	alice, bob := first.register(t, "alice"), second.register(t, "bob")

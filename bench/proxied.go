@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	proxiedLetter = "p"
+	// proxiedFloor is what requests through the homeserver get at least of the
+	// rate of those with an OpenID token: each asks the homeserver one question.
+	proxiedFloor = 1.0
+
+	benchASToken = "the-as-token-of-the-benchmark-0123456789"
+	benchHSToken = "the-hs-token-of-the-benchmark-0123456789"
+)
+
+// proxiedRequest is get_token as a homeserver passes it on. Every number has a
+// user of its own, so that each asks who is joined.
+func proxiedRequest(server, number string) *request {
+	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
+	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)
+	return requestOf("/_matrix/client/v1/rtc/livekit/get_token", head, body, "200")
+}
+
+// proxied measures the endpoint that a homeserver passes requests on to beside
+// the one for OpenID tokens, in turn.
+func (l *lab) proxied(ctx context.Context) (string, error) {
+	connections := []int{16, 64}
+	all := map[point]series{}
+	for i := range l.opts.repeats {
+		for _, n := range connections {
+			standalone, err := l.measureOnce(ctx, "c", n)
+			if err != nil {
+				return "", err
+			}
+			through, err := l.measureProxied(ctx, n)
+			if err != nil {
+				return "", err
+			}
+			all[point{"c", n}] = append(all[point{"c", n}], standalone)
+			all[point{proxiedLetter, n}] = append(all[point{proxiedLetter, n}], through)
+			l.say("repeat %d, %d connections: with an OpenID token %.0f, through the homeserver %.0f requests/s",
+				i+1, n, series{standalone}.rate(), series{through}.rate())
+		}
+	}
+	return proxiedSection(all, connections), nil
+}
+
+// measureProxied also checks that every request asked the homeserver.
+func (l *lab) measureProxied(ctx context.Context, connections int) (*measurement, error) {
+	before, err := l.homeserver.counts()
+	if err != nil {
+		return nil, err
+	}
+	server := l.homeserver.Addr
+	s, err := l.launchService(ctx, append(l.serviceEnv("bench.invalid"),
+		"LIVEKIT_HS_SERVER_NAME="+server, "LIVEKIT_AS_TOKEN="+benchASToken, "LIVEKIT_HS_TOKEN="+benchHSToken,
+		"LIVEKIT_CS_API_URL_OVERRIDES="+server+"=https://"+server, "LIVEKIT_URL_ALIASES=ws://sfu.bench"))
+	if err != nil {
+		return nil, err
+	}
+	s.letter = proxiedLetter
+	m, err := l.observe(ctx, s, connections)
+	if stopErr := s.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	after, err := l.homeserver.counts()
+	if err != nil {
+		return nil, err
+	}
+	if asked := after.Requests - before.Requests; asked < int64(m.Requests) {
+		l.fault("the homeserver was asked %d questions for %d requests", asked, m.Requests)
+	}
+	return m, nil
+}
+
+func proxiedSection(all map[point]series, connections []int) string {
+	rows := [][]string{{"connections", "OpenID requests/s", "through the homeserver", "ratio", "p99 ms", "CPU µs per request, OpenID", "through the homeserver"}}
+	for _, n := range connections {
+		openID, through := all[point{"c", n}], all[point{proxiedLetter, n}]
+		ratio := through.rate() / openID.rate()
+		rows = append(rows, []string{strconv.Itoa(n), fmt.Sprintf("%.0f", openID.rate()), fmt.Sprintf("%.0f", through.rate()),
+			fmt.Sprintf("**%.2f**, floor %.1f %s", ratio, proxiedFloor, verdict(ratio >= proxiedFloor)),
+			ms(through.duration(p99)), us(openID.cpu(0)), us(through.cpu(0))})
+	}
+	return strings.Join([]string{"### Through the homeserver\n",
+		"`get_token` as a homeserver passes it on, of a user of its own each time, so that each asks who is joined; beside `POST /get_token`, in turn.\n",
+		table(rows...)}, "\n")
+}
