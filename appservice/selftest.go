@@ -25,6 +25,7 @@ type Homeserver interface {
 // DelayedEvents is asked whether delayed events can be managed with the as_token.
 type DelayedEvents interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
+	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
 // SelfTest proves from the service's side that the homeserver is set up: before
@@ -91,9 +92,7 @@ func (s SelfTest) Run(ctx context.Context) Result {
 		})),
 		judgeFederation(do(ctx, s.Homeserver.CanFederate)))
 	if s.Events != nil {
-		r.Checks = append(r.Checks, judgeDelayed(do(ctx, func(ctx context.Context) error {
-			return s.Events.Restart(ctx, sender, nobodysEvent)
-		})))
+		r.Checks = append(r.Checks, s.delayed(ctx, sender))
 	}
 	r.Checks = append(r.Checks, s.loop(ctx, sender))
 	if s.PushID != "" {
@@ -129,6 +128,18 @@ var nobodysEvent = func() matrix.DelayID {
 	}
 	return id
 }()
+
+// delayed manages an event that does not exist: restarts it, which any process of
+// the homeserver does, and sends it, which its main process alone does.
+func (s SelfTest) delayed(ctx context.Context, sender matrix.UserID) Check {
+	for _, action := range []func(context.Context, matrix.UserID, matrix.DelayID) error{s.Events.Restart, s.Events.Send} {
+		err := do(ctx, func(ctx context.Context) error { return action(ctx, sender, nobodysEvent) })
+		if check := judgeDelayed(err); !check.OK {
+			return check
+		}
+	}
+	return passed(PartDelayed)
+}
 
 // loop sends a request that must come back to this service.
 func (s SelfTest) loop(ctx context.Context, sender matrix.UserID) Check {
@@ -216,7 +227,7 @@ func judgeDelayed(err error) Check {
 	case matrix.ResultNeedsToken, matrix.ResultForbidden:
 		return failed(PartDelayed, err.Error(), "namespaces.users of the registration file must match the homeserver's users")
 	case matrix.ResultWrongPath:
-		return failed(PartDelayed, err.Error(), "with workers, the routes of delayed events lead to the main process")
+		return failed(PartDelayed, err.Error(), "with workers, LIVEKIT_CS_API_URL_OVERRIDES must lead to the main process, which alone sends and cancels delayed events")
 	}
 	return failed(PartDelayed, err.Error(), "max_event_delay_duration: 24h in homeserver.yaml, at the top level")
 }

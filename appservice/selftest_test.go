@@ -18,9 +18,9 @@ var hsToken = secret.New("hs-token-hs-token-hs-token-hs-token")
 
 // homeserver answers as it is told; nil means that all is well.
 type homeserver struct {
-	whoAmI, isJoined, federate, loop, ping, restart error
-	answer                                          func(nonce string) []byte
-	asked                                           []string
+	whoAmI, isJoined, federate, loop, ping, restart, send error
+	answer                                                func(nonce string) []byte
+	asked                                                 []string
 }
 
 const sender = "@rtc:example.org"
@@ -64,6 +64,13 @@ func (h *homeserver) Restart(context.Context, matrix.UserID, matrix.DelayID) err
 	return h.note("restart", h.restart)
 }
 
+func (h *homeserver) Send(context.Context, matrix.UserID, matrix.DelayID) error {
+	if h.send == nil {
+		return h.note("send", &matrix.DelayError{Result: matrix.ResultGone, Err: errors.New("gone")})
+	}
+	return h.note("send", h.send)
+}
+
 func status(code int, errcode string) error {
 	return &matrix.AppServiceError{Cause: matrix.CauseStatus, Status: code, ErrCode: errcode, Err: errors.New("status " + errcode)}
 }
@@ -91,7 +98,8 @@ func TestSelfTest(t *testing.T) {
 		{"no prefix", homeserver{federate: status(403, "M_FORBIDDEN")}, "fed_proxy", "proxy_prefix"},
 		{"no delayed events", homeserver{restart: delayed(matrix.ResultFailed)}, "delayed_events", "max_event_delay_duration"},
 		{"outside the namespace", homeserver{restart: delayed(matrix.ResultForbidden)}, "delayed_events", "namespaces.users"},
-		{"a worker", homeserver{restart: delayed(matrix.ResultWrongPath)}, "delayed_events", "main process"},
+		{"no such route", homeserver{restart: delayed(matrix.ResultWrongPath)}, "delayed_events", "main process"},
+		{"a worker, which restarts and does not send", homeserver{send: delayed(matrix.ResultWrongPath)}, "delayed_events", "LIVEKIT_CS_API_URL_OVERRIDES must lead to the main process"},
 		{"nothing is passed on", homeserver{loop: status(404, "M_UNRECOGNIZED")}, "loop", "proxy_prefix"},
 		{"two hs_tokens", homeserver{loop: status(403, "M_FORBIDDEN")}, "loop", "the same registration file"},
 		{"another server name", homeserver{loop: status(400, "M_INVALID_PARAM")}, "loop", "LIVEKIT_HS_SERVER_NAME"},

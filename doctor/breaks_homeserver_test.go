@@ -151,6 +151,7 @@ func matrixError(status int, code string) http.HandlerFunc {
 
 const (
 	delayedRoute    = "/delayed_events/"
+	nobodysEvent    = "/delayed_events/matrixrtc-auth-doctor"
 	transportsRoute = "/rtc/transports"
 )
 

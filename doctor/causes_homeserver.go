@@ -99,7 +99,7 @@ var homeserverCauses = []Cause{
 		Remedy: "set max_event_delay_duration: 24h at the top level of homeserver.yaml (below experimental_features it does nothing)"},
 	{ID: "delayed-events-route", Rows: []int{33}, Checks: []string{"homeserver.delayed_route"}, From: "both", Status: Fail,
 		Text:   "requests about delayed events do not get to the process of Synapse that knows them",
-		Remedy: "with workers: pass /_matrix/client/unstable/org.matrix.msc4140/delayed_events/ on to the main process; the proxy must pass it on at all"},
+		Remedy: "with workers: pass /_matrix/client/unstable/org.matrix.msc4140/delayed_events/ on to the main process, which alone serves send and cancel, and have LIVEKIT_CS_API_URL_OVERRIDES lead there; the proxy must pass it on at all"},
 	{ID: "delayed-events-limited", Rows: []int{23}, Checks: []string{"homeserver.delayed_route", "homeserver.delayed_schedule"}, From: "both", Status: Warn,
 		Text:   "{server} limits the requests about delayed events too strictly for this service, which makes them for all users from one address",
 		Remedy: "in homeserver.yaml: rc_delayed_event_mgmt: {per_second: 10, burst_count: 20}"},

@@ -35,10 +35,21 @@ func (s *server) delayedURL(id, action string) string {
 	return s.base + path + url.PathEscape(id) + "/" + action
 }
 
-// delayedRoute asks the server to restart an event that does not exist.
-func (e *exam) delayedRoute(ctx context.Context, s *server) Finding {
+// delayedRoute asks the server for everything that a leave needs, of an event that
+// does not exist. Every process of a Synapse with workers restarts; the main one
+// alone sends and cancels.
+func (e *exam) delayedRoute(ctx context.Context, s *server) (f Finding) {
+	for _, action := range []string{"restart", "send", "cancel"} {
+		if f = e.manageNothing(ctx, s, action); f.Status != OK {
+			break
+		}
+	}
+	return f
+}
+
+func (e *exam) manageNothing(ctx context.Context, s *server, action string) Finding {
 	v := vars{"server": s.name.String(), "base": s.base}
-	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: s.delayedURL(nobodysToken, "restart"), body: "{}"})
+	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: s.delayedURL(nobodysToken, action), body: "{}"})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
@@ -49,7 +60,7 @@ func (e *exam) delayedRoute(ctx context.Context, s *server) Finding {
 	case r.status == http.StatusUnauthorized:
 		return found("delayed-events-token", v, "without a token: %s", r)
 	}
-	return found("delayed-events-route", v, "an event that does not exist: %s", r)
+	return found("delayed-events-route", v, "%s of an event that does not exist, at %s: %s", action, clip(s.base), r)
 }
 
 // transports looks what new clients are told, and who sees what.

@@ -284,6 +284,17 @@ var mixed = map[string]struct {
 		both(livekitBreaks["livekit-key-unknown"], sfuBreaks["sfu-api-connect"], sfuBreaks["sfu-proxy"]),
 		[]string{"livekit.file livekit-key-unknown"},
 	},
+	"an override that leads to a worker, which restarts delayed events and sends none": {
+		func(s *stack) {
+			s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=https://matrix.example.org"
+			s.client = at(nobodysEvent+"/send", matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+		},
+		[]string{"homeserver.delayed_route delayed-events-route"},
+	},
+	"a worker that cancels no delayed event": {
+		func(s *stack) { s.client = at(nobodysEvent+"/cancel", matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
+		[]string{"homeserver.delayed_route delayed-events-route"},
+	},
 	"delayed events are limited everywhere": {
 		func(s *stack) {
 			s.client = at(delayedRoute, matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED"))
