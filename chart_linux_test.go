@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// deployed is what is around the service in the deployments of others: a
+// homeserver whose Client-Server API is plain HTTP inside, and LiveKit.
+type deployed struct {
+	t      *testing.T
+	home   *matrixtest.Server
+	inside string // the homeserver's URL without TLS
+	sfu    *sfutest.Server
+	dir    string // stands for /, and may be entered by anybody
+	binary string
+}
+
+func newDeployed(t *testing.T, binary string) *deployed {
+	t.Helper()
+	d := &deployed{t: t, home: matrixtest.NewServer(), sfu: sfutest.NewServer(scriptKey), dir: t.TempDir(), binary: binary}
+	t.Cleanup(d.home.Close)
+	t.Cleanup(d.sfu.Close)
+	inside := httptest.NewServer(http.HandlerFunc(d.home.ServeHTTP))
+	t.Cleanup(inside.Close)
+	d.inside = inside.URL
+	for _, path := range []string{d.dir, filepath.Dir(d.dir), filepath.Dir(binary), filepath.Dir(filepath.Dir(binary))} {
+		must(t, os.Chmod(path, 0o755))
+	}
+	return d
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// chartUser is as whom the chart's container runs.
+const chartUser = 10033
+
+// secrets writes files as Kubernetes mounts a Secret: names that are links into a
+// folder that is a link, of root, for the group of the pod alone.
+func (d *deployed) secrets(name string, files map[string]string) (dir string) {
+	d.t.Helper()
+	dir = filepath.Join(d.dir, name)
+	data := filepath.Join(dir, "..2026_11_29_12_00_00.1234567890")
+	must(d.t, os.MkdirAll(data, 0o755))
+	must(d.t, os.Symlink(filepath.Base(data), filepath.Join(dir, "..data")))
+	for file, text := range files {
+		must(d.t, os.WriteFile(filepath.Join(data, file), []byte(text), 0o440))
+		if os.Getuid() == 0 {
+			must(d.t, os.Chown(filepath.Join(data, file), 0, chartUser))
+		}
+		must(d.t, os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)))
+	}
+	return dir
+}
+
+// clusterName is the name of this machine in the chart's cluster.
+const clusterName = "all.ess.svc.test"
+
+// named is a URL or an address with the name that the chart writes, which ends in
+// a dot. Only root can have the program find that name.
+func (d *deployed) named(url string) string {
+	if os.Getuid() != 0 {
+		return url
+	}
+	return strings.Replace(url, "127.0.0.1", clusterName+".", 1)
+}
+
+// command runs the program as the chart's user, with a file of names of its own,
+// if this process is root; else as it is.
+func (d *deployed) command() *exec.Cmd {
+	d.t.Helper()
+	if os.Getuid() != 0 {
+		return exec.Command(d.binary)
+	}
+	hosts := filepath.Join(d.dir, "hosts")
+	must(d.t, os.WriteFile(hosts, []byte("127.0.0.1 localhost "+clusterName+"\n"), 0o644))
+	const script = `mount --bind "$1" /etc/hosts && exec setpriv --reuid=$3 --regid=$3 --clear-groups --bounding-set=-all --no-new-privs "$2"`
+	return exec.Command("unshare", "--mount", "sh", "-c", script, "sh", hosts, d.binary, fmt.Sprint(chartUser))
+}
+
+// start starts the program with env alone. The machine trusts the homeserver's
+// certificate.
+func (d *deployed) start(env ...string) *process {
+	d.t.Helper()
+	certificates := filepath.Join(d.dir, "ca-certificates.crt")
+	must(d.t, os.WriteFile(certificates, d.home.CACert(), 0o644))
+	s := &process{cmd: d.command(), log: filepath.Join(d.t.TempDir(), "log"), exited: make(chan struct{})}
+	log, err := os.Create(s.log)
+	must(d.t, err)
+	defer log.Close()
+	s.cmd.Stderr, s.cmd.Dir = log, "/"
+	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + certificates}, env...)
+	must(d.t, s.cmd.Start())
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	d.t.Cleanup(s.kill)
+	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)`))
+	if !started {
+		d.t.Fatalf("it does not start:\n%s", s.text())
+	}
+	s.address = line[1]
+	return s
+}
+
+// wantServing has a user get a token from the service itself.
+func (d *deployed) wantServing(s *process) {
+	d.t.Helper()
+	alice := d.home.UserID("alice")
+	body := fmt.Sprintf(`{"room":"!room:example.org","device_id":"D","openid_token":{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}}`,
+		d.home.IssueToken(alice), d.home.Name())
+	d.wantToken("http://"+s.address+"/sfu/get", "", body, s)
+}
+
+// wantProxied has a user get a token through the homeserver.
+func (d *deployed) wantProxied(s *process) {
+	d.t.Helper()
+	alice := d.home.UserID("alice")
+	d.home.Join("!room:example.org", alice)
+	body := fmt.Sprintf(`{"url":%q,"room_id":"!room:example.org","slot_id":"m.call#ROOM","member_id":"m"}`, d.sfu.URL())
+	d.wantToken(d.inside+"/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token", d.home.Login(alice), body, s)
+}
+
+func (d *deployed) wantToken(url, bearer, body string, s *process) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, url, bytes.NewReader([]byte(body)))
+	must(d.t, err)
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	resp, err := http.DefaultClient.Do(req)
+	must(d.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(d.t, err)
+	var answer struct{ JWT string }
+	if json.Unmarshal(text, &answer) != nil || resp.StatusCode != http.StatusOK || answer.JWT == "" {
+		d.t.Errorf("POST %s: %d %s, want a token\n%s", url, resp.StatusCode, text, s.text())
+	}
+}
+
+// chartRegistration is the registration as the chart writes it: a regex that is
+// neither escaped nor anchored, and a proxy_url whose host ends in a dot.
+const chartRegistration = `id: matrix-rtc
+as_token: %s
+hs_token: %s
+sender_localpart: matrix-rtc
+url: null
+rate_limited: false
+namespaces:
+  users:
+    - exclusive: false
+      regex: "@.*:%s"
+io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
+io.element.msc4512.proxy_prefix: rtc/livekit
+io.element.msc4512.proxy_url: "http://ess-matrix-rtc-authorisation-service.ess.svc.cluster.local.:8080"
+`
+
+// TestChartEnvironment: with exactly what the Helm chart of Element Server Suite
+// sets, files and user included, the service starts, is ready and serves clients
+// of both generations. Only the address to listen on is another.
+func TestChartEnvironment(t *testing.T) {
+	const password = `p:a/s#s@w%o?r&d "raw" \$`
+	binary, redis := buildBinary(t), miniredis.RunT(t)
+	redis.RequireAuth(password)
+	for name, shared := range map[string]bool{"without Redis": false, "with Redis": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDeployed(t, binary)
+			server := d.home.Name().String()
+			files := d.secrets("secrets", map[string]string{
+				"LIVEKIT_SECRET":    scriptKey.Secret.Reveal() + "\n",
+				"registration.yaml": fmt.Sprintf(chartRegistration, scriptASToken, scriptHSToken, server),
+			})
+			env := []string{
+				"LIVEKIT_KEY=" + scriptKey.ID,
+				"LIVEKIT_SECRET_FROM_FILE=" + filepath.Join(files, "LIVEKIT_SECRET"),
+				"LIVEKIT_URL=" + d.sfu.URL(),
+				"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + server,
+				"LIVEKIT_CS_API_URL_OVERRIDES=" + server + "=" + d.named(d.inside),
+				"LIVEKIT_AS_REGISTRATION_FILE=" + filepath.Join(files, "registration.yaml"),
+				"LIVEKIT_HS_SERVER_NAME=" + server,
+				"LIVEKIT_JWT_BIND=127.0.0.1:0",
+			}
+			if shared {
+				env = append(env, "LIVEKIT_REDIS_URL=redis://"+d.named(redis.Addr()), "LIVEKIT_REDIS_PASSWORD="+password)
+			}
+			s := d.start(env...)
+			d.home.Register(matrixtest.Registered{
+				ID: "matrix-rtc", SenderLocalpart: "matrix-rtc", Server: server,
+				ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + s.address,
+			})
+			if _, ready := s.await(regexp.MustCompile(`application service: ready`)); !ready {
+				t.Errorf("it is not ready:\n%s", s.text())
+			}
+			d.wantServing(s)
+			d.wantProxied(s)
+			if log := s.text(); strings.Contains(log, `warning="LIVEKIT_AS_`) || strings.Contains(log, password) || strings.Contains(log, "level=ERROR") {
+				t.Errorf("the log doubts the registration, holds the password, or an error:\n%s", log)
+			}
+			if used := len(redis.Keys()) > 0; used != shared {
+				t.Errorf("Redis is used: %v, want %v", used, shared)
+			}
+		})
+	}
+}
+
+// TestPlaybookEnvironment: with the environment file of the Ansible playbook,
+// whose unused variables are there and empty, the service starts and serves.
+func TestPlaybookEnvironment(t *testing.T) {
+	binary := buildBinary(t)
+	for name, registered := range map[string]bool{"standalone": false, "application service": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDeployed(t, binary)
+			server := d.home.Name().String()
+			env := []string{
+				"LIVEKIT_JWT_BIND=127.0.0.1:0", "LIVEKIT_JWT_PORT=", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),
+				"LIVEKIT_URL=" + d.sfu.URL(), "LIVEKIT_FULL_ACCESS_HOMESERVERS=" + server,
+				"LIVEKIT_KEY_FROM_FILE=", "LIVEKIT_SECRET_FROM_FILE=", "LIVEKIT_KEY_FILE=", "LIVEKIT_AS_REGISTRATION_FILE=",
+				"LIVEKIT_REDIS_URL=", "LIVEKIT_REDIS_PASSWORD=", "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS=", "LIVEKIT_LOG_LEVEL=",
+				"LIVEKIT_INSECURE_SKIP_VERIFY_TLS=", "LIVEKIT_CAN_UPDATE_OWN_METADATA=", "LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS=",
+			}
+			if registered {
+				env = append(env, "LIVEKIT_HS_SERVER_NAME="+server, "LIVEKIT_AS_TOKEN="+scriptASToken, "LIVEKIT_HS_TOKEN="+scriptHSToken,
+					"LIVEKIT_CS_API_URL_OVERRIDES="+server+"="+d.inside)
+			} else {
+				env = append(env, "LIVEKIT_HS_SERVER_NAME=", "LIVEKIT_AS_TOKEN=", "LIVEKIT_HS_TOKEN=", "LIVEKIT_CS_API_URL_OVERRIDES=")
+			}
+			s := d.start(env...)
+			d.home.Register(matrixtest.Registered{
+				ID: "matrix-rtc", SenderLocalpart: "matrix-rtc", Server: server,
+				ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + s.address,
+			})
+			d.wantServing(s)
+			if registered {
+				d.wantProxied(s)
+			}
+			if strings.Contains(s.text(), "level=ERROR") {
+				t.Errorf("the log has an error:\n%s", s.text())
+			}
+		})
+	}
+}
