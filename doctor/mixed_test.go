@@ -292,7 +292,9 @@ var mixed = map[string]struct {
 		[]string{"homeserver.delayed_route delayed-events-route"},
 	},
 	"a worker that cancels no delayed event": {
-		func(s *stack) { s.client = at(nobodysEvent+"/cancel", matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
+		func(s *stack) {
+			s.client = at(nobodysEvent+"/cancel", matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+		},
 		[]string{"homeserver.delayed_route delayed-events-route"},
 	},
 	"delayed events are limited everywhere": {
