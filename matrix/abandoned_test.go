@@ -76,7 +76,7 @@ func TestAbandonedDiscoveries(t *testing.T) {
 		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
 			t.Errorf("half of the %d honest requests took %v or more", len(took), p50)
 		}
-		// 200 requests that are not abandoned yet, 256 discoveries, and the two
+		// 200 requests that are not abandoned yet, 128 discoveries, and the two
 		// ends of the connections in memory.
 		if most > 1000 {
 			t.Errorf("%d goroutines more than before", most)

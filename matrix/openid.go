@@ -44,7 +44,7 @@ var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
 	otherVerifications = semaphore.Bounds{PerKey: 64}
 	namedAskers        = semaphore.Bounds{}
-	otherAskers        = semaphore.Bounds{Total: 1024, Share: 16}
+	otherAskers        = semaphore.Bounds{Total: 512, Share: 8}
 )
 
 // Verifier asks homeservers whose an OpenID token is. Servers that the

@@ -24,8 +24,8 @@ import (
 // Discoveries go on when the clients that asked have left.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
-	otherDiscoveries = semaphore.Bounds{Total: 256, Share: 4}
-	otherCallers     = semaphore.Bounds{Total: 768, Share: 16}
+	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}
+	otherCallers     = semaphore.Bounds{Total: 384, Share: 8}
 )
 
 const (

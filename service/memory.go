@@ -19,7 +19,7 @@ import (
 const (
 	gcPercent    = 200
 	maxGarbage   = 12 << 20
-	leastPercent = 40
+	leastPercent = 25
 	memoryLimit  = 150 << 20
 )
 

@@ -16,7 +16,7 @@ import (
 )
 
 // What clients may take. Silent, slow or never reading, all of them together
-// stay below 100 MB (TestCrowdMemory). Whoever comes later waits in the kernel's
+// stay below 110 MB (TestCrowdMemory). Whoever comes later waits in the kernel's
 // queue; slow clients make room within headerTime and bodyTime, and sooner when
 // places are short.
 const (

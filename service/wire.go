@@ -125,7 +125,7 @@ const (
 	// bytes. A chain of RSA-4096 with 250 names takes 17.8 kB.
 	maxHandshake = 32 << 10
 	// maxHandshakes bounds what the handshakes of all of them have read. What
-	// that leaves in memory is 7 to 14 times as much.
+	// that leaves in memory is at most 8 times as much.
 	maxHandshakes = 2 << 20
 )
 

@@ -77,7 +77,7 @@ func share(cfg *config.Config) *shared {
 // the requests on resumed sessions.
 func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
 	resumed = new(atomic.Int32)
-	more, leaf := matrixtest.NewBulky(900, 30_000), ca.Certificate("*.test")
+	more, leaf := matrixtest.NewBulky(450, 30_000), ca.Certificate("*.test")
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.TLS.DidResume {
 			resumed.Add(1)

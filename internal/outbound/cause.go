@@ -22,7 +22,7 @@ const (
 )
 
 // ErrTooLarge says that a response, headers included, is over
-// [Transport.MaxResponseBytes].
+// [Transport.MaxResponseBytes], or its headers are over 16 KiB or 128 lines.
 var ErrTooLarge = errors.New("the response is too large")
 
 // ErrNotHTTP says that the answer is not one of HTTP/1.1. It tells nothing of

@@ -23,6 +23,7 @@ type conn struct {
 	route     Route
 	addr      string // that was reached
 	budget    int64  // bytes that the current response may still have
+	head      head   // of the current response
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
@@ -50,6 +51,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.budget)])
 	c.budget -= int64(n)
 	c.socket.credit(n)
+	if !c.head.take(p[:n]) {
+		return 0, ErrTooLarge
+	}
 	return n, err
 }
 
@@ -79,6 +83,7 @@ func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() b
 	c.began = time.Now()
 	deadline, _ := ctx.Deadline()
 	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
+	c.head = head{}
 	c.SetDeadline(sooner(deadline, c.began, patience))
 	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 }
@@ -118,7 +123,10 @@ func (c *conn) relent(ctx context.Context, patience time.Duration) error {
 
 // readHead reads the first response that is not 1xx.
 func (c *conn) readHead(req *http.Request) (*http.Response, error) {
-	for range maxInformational + 1 {
+	for i := range maxInformational + 1 {
+		if i > 0 && !c.nextHead() {
+			return nil, ErrTooLarge
+		}
 		resp, err := http.ReadResponse(c.br, req)
 		if err != nil {
 			return nil, ownWords(err)
@@ -131,6 +139,14 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
+}
+
+// nextHead begins with another head, of which some may be in the buffer. It
+// reports whether that is within the bounds.
+func (c *conn) nextHead() bool {
+	buffered, _ := c.br.Peek(c.br.Buffered())
+	c.head = head{}
+	return c.head.take(buffered)
 }
 
 // explain returns the context's error where that is why the connection failed.

@@ -133,8 +133,8 @@ func TestChainsThatTakeMuchMemory(t *testing.T) {
 	}{
 		"11 certificates": {behind(own, matrixtest.Junk(10)...), "11 certificates"},
 		"10 certificates": {behind(own, matrixtest.Junk(9)...), ""},
-		"1100 names":      {behind(own, matrixtest.NewBulky(1100, 0).Next()), "more than 1000"},
-		"900 names":       {behind(own, matrixtest.NewBulky(900, 0).Next()), ""},
+		"550 names":       {behind(own, matrixtest.NewBulky(550, 0).Next()), "more than 500"},
+		"450 names":       {behind(own, matrixtest.NewBulky(450, 0).Next()), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := certified(t, c.cert, tls.VersionTLS13)

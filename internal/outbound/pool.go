@@ -31,8 +31,9 @@ type Pool struct {
 	MaxHandshake int64
 	// MaxHandshakes bounds what the handshakes of all open connections have
 	// read, whether those are idle, in use or in a handshake: a connection
-	// keeps the certificates that it got, which take 7 to 14 times as much
-	// when they are parsed. The connection that was idle longest is closed
+	// keeps the certificates that it got, parsed. Certificates of many small
+	// entries count for more than was read, so that no more than 8 times
+	// these bytes are kept. The connection that was idle longest is closed
 	// first, then new handshakes wait. It is at least MaxHandshake, and counts
 	// only where that is set.
 	MaxHandshakes int64

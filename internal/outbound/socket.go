@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	h := &handshake{ctx: ctx, patience: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
 	s.begin(h)
 	err := secured.HandshakeContext(ctx)
-	s.end(h, err == nil)
+	s.end(h, secured.ConnectionState().PeerCertificates, err == nil)
 	if err == nil {
 		return secured, nil
 	}
@@ -73,14 +74,15 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end has s hold what the handshake has read, if it succeeded.
-func (s *socket) end(h *handshake, ok bool) {
+// end has s hold what the handshake has read, or what its certificates count
+// for, if it succeeded.
+func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
 	switch {
 	case h.reserved && ok:
-		s.held = read
-		s.pool.bytes.Release(s.pool.MaxHandshake - read)
+		s.held = min(max(read, weight(chain)), s.pool.MaxHandshake)
+		s.pool.bytes.Release(s.pool.MaxHandshake - s.held)
 	case h.reserved:
 		s.pool.bytes.Release(s.pool.MaxHandshake)
 	}

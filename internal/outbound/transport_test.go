@@ -227,7 +227,25 @@ func TestDeclaredPostIsRepeated(t *testing.T) {
 func TestResponsesAreBounded(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"body":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1<<20)) },
-		"header": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 100<<10)) },
+		"header": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 20<<10)) },
+		"tiny header lines": func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 200 {
+				w.Header().Set(fmt.Sprint("X", i), "")
+			}
+		},
+		"tiny lines of interim answers": func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 200 {
+				w.Header().Set(fmt.Sprint("X", i), "")
+			}
+			w.WriteHeader(103)
+			clear(w.Header())
+		},
+		"tiny lines after an interim answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(103)
+			for i := range 200 {
+				w.Header().Set(fmt.Sprint("X", i), "")
+			}
+		},
 		"interim": func(w http.ResponseWriter, _ *http.Request) {
 			for range 10 {
 				w.WriteHeader(103)

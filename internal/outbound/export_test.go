@@ -1,0 +1,4 @@
+package outbound
+
+// Weight is for tests of what chains count for.
+var Weight = weight
