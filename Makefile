@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo bench bench-leaves lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo bench bench-leaves hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ bench: ## speed, memory and start-up beside two baselines, and delegated leaves 
 bench-leaves: ## delegations a second of each store (half a minute; needs redis-server)
 	$(GO) test -run '^$$' -bench Delegate -benchtime 20000x -count 3 ./leave/memstore ./leave/filestore
 	$(GO) test -tags redis -run '^$$' -bench Delegate -benchtime 20000x -count 3 ./leave/redisstore
+
+hostile: ## strangers' homeservers and clients try every trick: memory, time, what is left (three minutes; root, Linux)
+	$(GO) build -o build/hostile ./hostile
+	build/hostile -spoiled
+	build/hostile
 
 lint: ## gofmt, go vet and staticcheck over both modules
 	@echo "== gofmt"

@@ -1,0 +1,80 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+)
+
+// attack is what is done to the service for a while. It ends with ctx, or when
+// all of it has been done.
+type attack struct {
+	name, about string
+	run         func(ctx context.Context, answers *counts)
+	most        time.Duration // how long it may take
+	// thousand: it is 1,000 servers that are asked for once each, and the service
+	// must be small afterwards.
+	thousand bool
+}
+
+// Some attacks are over when all has been done, the others take attackTime.
+const (
+	attackTime = 2 * time.Second
+	allTime    = 10 * time.Second
+	mostTime   = 20 * time.Second
+)
+
+// attacks are all of them, in the order in which they run. The first fills the
+// service's caches, which is no harm by itself: what is left is compared with
+// what was there after that.
+func attacks(tricks map[string]trick) []attack {
+	const half = "POST /sfu/get HTTP/1.1\r\nHost: service\r\nContent-Length: 60000\r\n"
+	return append(strangersAttacks(tricks, 64),
+		holding("quiet", "1,000 connections that say nothing", "", true),
+		holding("half", "1,000 connections with half a header", half, true),
+		holding("bodies", "1,000 connections with half a body of 60 kB", half+"\r\n"+strings.Repeat(" ", 30_000), true),
+		holding("unread", "1,000 connections that send 200 requests and read nothing", strings.Repeat("GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n", 200), false),
+		together(strangersAttacks(tricks, 24)))
+}
+
+// strangersAttacks are those with strangers' servers, each with so many requests
+// at a time.
+func strangersAttacks(tricks map[string]trick, workers int) []attack {
+	crowded := func(c crowd, most time.Duration) attack {
+		c.workers = workers
+		return attack{name: c.trick, about: tricks[c.trick].about, run: c.send, most: most}
+	}
+	list := []attack{crowded(crowd{trick: unknown, names: 10_000, once: true, rate: 4000}, mostTime)}
+	for _, trick := range []string{"junk", "chain", "bulky", "dense", "names", "unclear", "redirect"} {
+		a := crowded(crowd{trick: trick, names: 1000, once: true, rate: 1000}, mostTime)
+		a.thousand = true
+		list = append(list, a)
+	}
+	for _, trick := range []string{"dripping", "silent", "reset", "dns", "lines", "headers", "interim", "body", "slow", "fine"} {
+		list = append(list, crowded(crowd{trick: trick, names: 1000, rate: 500}, attackTime))
+	}
+	return append(list, crowded(crowd{trick: "halfdead", names: 40, rate: 500}, attackTime), attack{
+		name: "abandoned", about: "16 networks that abandon each request for a new name after 100 ms", most: 2 * attackTime,
+		run: crowd{trick: "silent", names: 100_000, workers: 320, rate: 2700, patience: abandonAfter, networks: 16}.send,
+	})
+}
+
+// holding has connections of eight addresses say little.
+func holding(name, about, text string, reads bool) attack {
+	return attack{name: name, about: about, most: attackTime,
+		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}
+}
+
+// together is several attacks at once.
+func together(list []attack) attack {
+	return attack{name: "all", about: "all of strangers' servers at once", most: allTime, run: func(ctx context.Context, answers *counts) {
+		var wg sync.WaitGroup
+		for _, a := range list {
+			wg.Go(func() { a.run(ctx, answers) })
+		}
+		wg.Wait()
+	}}
+}

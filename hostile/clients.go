@@ -1,0 +1,193 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// counts are how often something happened, by what.
+type counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *counts) add(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
+	}
+	c.of[what]++
+}
+
+// crowd sends token requests of strangers' users.
+type crowd struct {
+	trick    string
+	names    int           // how many of the trick's names are asked for in turn, unlike those of crowds before
+	once     bool          // each of them once, and that is all
+	workers  int           // requests at a time
+	rate     int           // requests a second, at most
+	patience time.Duration // until a request is abandoned; 0: not before an answer
+	networks int           // that the requests come from; 0: each from its own
+}
+
+// abandonAfter is when a client that abandons its requests does so.
+const abandonAfter = 100 * time.Millisecond
+
+// network tells one client network from another, and used one crowd's names from
+// the next one's, for the whole run.
+var network, used atomic.Int64
+
+// send sends requests until ctx ends and counts the answers.
+func (c crowd) send(ctx context.Context, answers *counts) {
+	first := int(used.Add(int64(c.names))) - c.names
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	pace := time.NewTicker(time.Second / time.Duration(c.rate))
+	defer pace.Stop()
+	for range c.workers {
+		wg.Go(func() {
+			l := &line{local: "127.0.0.1"}
+			defer l.close()
+			for {
+				select {
+				case <-pace.C:
+				case <-ctx.Done():
+					return
+				}
+				i := int(next.Add(1)) - 1
+				if c.once && i >= c.names {
+					return
+				}
+				from := int(network.Add(1))
+				if c.networks > 0 {
+					from %= c.networks
+				}
+				status, err := l.ask(ctx, tokenRequest(nameOf(c.trick, first+i%c.names), fmt.Sprint("t", i), forwarded(from)), c.patience)
+				switch {
+				case err == nil:
+					answers.add(fmt.Sprint(status))
+				case ctx.Err() == nil && c.patience > 0:
+					answers.add("abandoned")
+				case ctx.Err() == nil:
+					answers.add("failed")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// forwarded is the address of a client in a network of its own: a /48.
+func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
+
+// tokenRequest is a request for a token, as a proxy passes it on.
+func tokenRequest(server, token, client string) string {
+	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
+	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
+}
+
+// line is a connection to the service that is opened again when it has ended.
+type line struct {
+	local   string
+	conn    net.Conn
+	answers *bufio.Reader
+}
+
+// ask sends a request and returns the status of the answer. patience, if not
+// zero, bounds the wait.
+func (l *line) ask(ctx context.Context, request string, patience time.Duration) (status int, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.conn == nil {
+		if err := l.dial(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if patience == 0 {
+		patience = 30 * time.Second
+	}
+	conn := l.conn
+	conn.SetDeadline(time.Now().Add(patience))
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := io.WriteString(conn, request); err != nil {
+		return 0, err
+	}
+	resp, err := http.ReadResponse(l.answers, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	if resp.Close {
+		l.close()
+	}
+	return resp.StatusCode, err
+}
+
+func (l *line) dial(ctx context.Context) error {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(l.local)}, Timeout: 10 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", serviceAddress)
+	if err != nil {
+		return err
+	}
+	l.conn, l.answers = conn, bufio.NewReader(conn)
+	return nil
+}
+
+func (l *line) close() {
+	if l.conn != nil {
+		l.conn.Close()
+		l.conn = nil
+	}
+}
+
+// hold opens connections from a few addresses and sends each text, until ctx
+// ends. One that is closed is opened again. reads says whether answers are read.
+func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
+	const addresses = 8
+	var wg sync.WaitGroup
+	for i := range connections {
+		wg.Go(func() {
+			l := &line{local: fmt.Sprintf("127.9.0.%d", 1+i%addresses)}
+			for ctx.Err() == nil {
+				if l.dial(ctx) == nil {
+					held.add("connections")
+					occupy(ctx, l.conn, text, reads)
+				}
+				select { // the attacker has few processors as well
+				case <-time.After(500 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// occupy has a connection until the service ends it. One that reads nothing
+// does not see that, and has it until ctx ends.
+func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, text); err != nil {
+		return
+	}
+	if reads {
+		_, _ = io.Copy(io.Discard, conn)
+		return
+	}
+	<-ctx.Done()
+}

@@ -1,0 +1,121 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// memoryLimit is that of the service's control group, in bytes.
+const memoryLimit = 200 << 20
+
+// group is a memory control group, of either version.
+type group struct {
+	dir   string
+	peak  string // the file that tells the most that was used
+	kills string // the file with a line "oom_kill N"
+}
+
+// newGroup makes a group below the first hierarchy that has the memory
+// controller.
+func newGroup(limit int) (*group, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	reasons := []error{errors.New("no hierarchy of control groups has the memory controller")}
+	for line := range strings.Lines(string(mounts)) {
+		before, after, _ := strings.Cut(line, " - ")
+		fields, kind := strings.Fields(before), strings.Fields(after)
+		if len(fields) < 5 || len(kind) < 3 {
+			continue
+		}
+		var g *group
+		switch root := fields[4]; {
+		case kind[0] == "cgroup" && strings.Contains(","+kind[2]+",", ",memory,"):
+			g, err = makeGroup(root, limit, []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}, "memory.max_usage_in_bytes", "memory.oom_control")
+		case kind[0] == "cgroup2" && hasMemory(root):
+			g, err = makeGroup(root, limit, []string{"memory.max"}, "memory.peak", "memory.events")
+		default:
+			continue
+		}
+		if err == nil {
+			return g, nil
+		}
+		reasons = append(reasons, err)
+	}
+	return nil, errors.Join(reasons...)
+}
+
+// hasMemory has the groups below root of version 2 bound memory, if that can be.
+func hasMemory(root string) bool {
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") {
+		return false
+	}
+	return os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644) == nil
+}
+
+// makeGroup makes a group below root. The first of the limits must be there; the
+// others are there only with swap.
+func makeGroup(root string, limit int, limits []string, peak, kills string) (*group, error) {
+	g := &group{dir: filepath.Join(root, fmt.Sprintf("matrixrtc-auth-hostile-%d", os.Getpid()))}
+	g.peak, g.kills = filepath.Join(g.dir, peak), filepath.Join(g.dir, kills)
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		return nil, err
+	}
+	for i, file := range limits {
+		err := os.WriteFile(filepath.Join(g.dir, file), []byte(strconv.Itoa(limit)), 0o644)
+		if err != nil && i == 0 {
+			g.remove()
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// procs is the file that takes the ids of processes.
+func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
+
+// most returns the most memory that the group ever had, the kernel's for it
+// included.
+func (g *group) most() (bytesOf, error) {
+	text, err := os.ReadFile(g.peak)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return bytesOf(n), err
+}
+
+// killed reports whether the kernel ended a process of the group for its memory.
+func (g *group) killed() (bool, error) {
+	text, err := os.ReadFile(g.kills)
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, found := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); found {
+			return n != "0", nil
+		}
+	}
+	return false, fmt.Errorf("%s does not count kills", g.kills)
+}
+
+// remove removes the group, whose processes have ended: the kernel may take a
+// moment to see that.
+func (g *group) remove() {
+	for range 50 {
+		if os.Remove(g.dir) == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, "hostile: the control group stays behind:", g.dir)
+}

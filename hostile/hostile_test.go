@@ -1,0 +1,250 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{
+		nameOf("junk", 17):                             "junk 17 true",
+		"Junk-3.Hostile.Test.":                         "junk 3 true",
+		"_matrix-fed._tcp." + nameOf("junk", 1):        " false",
+		"junk." + domain:                               " false",
+		"junk-1.example.org":                           " false",
+		nameOf("fine", 9999):                           "fine 9999 true",
+		nameOf(unknown, 9999):                          "unknown 9999 true",
+		strings.Repeat("a", 60) + "-1.other." + domain: " false",
+	} {
+		trick, n, ok := trickOf(name)
+		got := fmt.Sprint(trick, n, ok)
+		if ok {
+			got = fmt.Sprint(trick, " ", n, " ", ok)
+		} else {
+			got = " false"
+		}
+		if got != want {
+			t.Errorf("trickOf(%q) = %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestAddresses: 250 names share an address, and all are on loopback.
+func TestAddresses(t *testing.T) {
+	names := map[string]int{}
+	for n := range 100_000 {
+		addr := addressOf(n)
+		if !addr.IsLoopback() {
+			t.Fatalf("addressOf(%d) = %s, which is not of loopback", n, addr)
+		}
+		names[addr.String()]++
+	}
+	for addr, n := range names {
+		if n != 250 {
+			t.Errorf("%d names lead to %s, want 250", n, addr)
+		}
+	}
+}
+
+func TestNameServer(t *testing.T) {
+	for question, want := range map[string]string{
+		nameOf("fine", 251):                     "NOERROR 127.1.0.2",
+		"_matrix-fed._tcp." + nameOf("fine", 1): "NXDOMAIN",
+		"example.com":                           "NXDOMAIN",
+		nameOf("dns", 1):                        "nothing",
+		nameOf(unknown, 1):                      "NXDOMAIN",
+		"_matrix-fed._tcp." + nameOf("dns", 1) + ".example.com.": "NXDOMAIN",
+	} {
+		query := dnsmessage.Message{
+			Header:    dnsmessage.Header{ID: 7},
+			Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(strings.TrimSuffix(question, ".") + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+		}
+		packet, err := query.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(t, answerName(packet)); got != want {
+			t.Errorf("%s: %s, want %s", question, got, want)
+		}
+	}
+}
+
+// describe says what an answer of the name server holds.
+func describe(t *testing.T, packet []byte) string {
+	t.Helper()
+	if packet == nil {
+		return "nothing"
+	}
+	var answer dnsmessage.Message
+	if err := answer.Unpack(packet); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case answer.ID != 7 || !answer.Response:
+		return "not the answer"
+	case answer.RCode == dnsmessage.RCodeNameError:
+		return "NXDOMAIN"
+	case len(answer.Answers) != 1:
+		return fmt.Sprintf("NOERROR with %d answers", len(answer.Answers))
+	}
+	a := answer.Answers[0].Body.(*dnsmessage.AResource).A
+	return "NOERROR " + net.IP(a[:]).String()
+}
+
+// TestTricksAnswer: each trick does something else than a homeserver, and ends
+// when the service closes the connection.
+func TestTricksAnswer(t *testing.T) {
+	for name, trick := range tricks() {
+		if trick.answer == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			near, far := net.Pipe()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+nameOf(name, 1)+matrixtest.UserInfoPath, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan bool)
+			go func() { ended <- trick.answer(far, r, 0) }()
+			near.SetDeadline(time.Now().Add(5 * time.Second))
+			if _, err := bufio.NewReader(near).ReadString('\n'); err != nil {
+				t.Errorf("it says nothing: %v", err)
+			}
+			near.Close()
+			select {
+			case <-ended:
+			case <-time.After(5 * time.Second):
+				t.Error("it does not end with its connection")
+			}
+		})
+	}
+}
+
+func TestProbeCounts(t *testing.T) {
+	var p probe
+	for i := range 100 {
+		p.note(time.Duration(100-i)*time.Millisecond, 200, nil)
+	}
+	mark := p.mark()
+	p.note(time.Second, 503, nil)
+	if p50, p99, n := p.since(0); p50 != 51*time.Millisecond || p99 != 100*time.Millisecond || n != 101 {
+		t.Errorf("since the beginning: %v, %v, %d; want 51 ms, 100 ms and 101", p50, p99, n)
+	}
+	if p50, p99, n := p.since(mark); p50 != time.Second || p99 != time.Second || n != 1 {
+		t.Errorf("since the mark: %v, %v, %d; want the one of 1 s", p50, p99, n)
+	}
+	if n, first := p.failed(); n != 1 || !strings.Contains(first, "503") {
+		t.Errorf("failed: %d, %q; want the 503", n, first)
+	}
+}
+
+// good are figures with nothing wrong.
+func good() figures {
+	held := state{RSS: 60e6, Heap: 9e6, Goroutines: 30, Files: 30, collected: 9}
+	fine := times{time.Millisecond, 100 * time.Millisecond, 1000}
+	return figures{fresh: state{Heap: 5e6, Goroutines: 30, Files: 30}, before: held, after: held,
+		most: 110e6, group: 110e6, thousand: 75e6, named: fine, together: fine}
+}
+
+// TestJudge: each figure that is over its bound is named, and nothing else.
+func TestJudge(t *testing.T) {
+	if err := good().judge(); err != nil {
+		t.Fatalf("with nothing wrong: %v", err)
+	}
+	for want, spoil := range map[string]func(*figures){
+		"130.0 MB resident":                         func(f *figures) { f.most = 130e6 },
+		"after a thousand servers it had 81.0 MB":   func(f *figures) { f.thousand = 81e6 },
+		"the kernel ended the service":              func(f *figures) { f.killed = true },
+		"for a named server is 251ms":               func(f *figures) { f.named.p99 = 251 * time.Millisecond },
+		"251ms during all attacks":                  func(f *figures) { f.together.p99 = 251 * time.Millisecond },
+		"3 requests for a named server failed; the": func(f *figures) { f.failed, f.failure = 3, "status 503" },
+		"10,000 names leave 11.0 MB":                func(f *figures) { f.before.Heap, f.after.Heap = 16e6, 16e6 },
+		"heap 11.1 MB, 30 goroutines, 30 files; at": func(f *figures) { f.after.Heap = 11.1e6 },
+		"heap 9.0 MB, 41 goroutines, 30 files; at":  func(f *figures) { f.after.Goroutines = 41 },
+		"heap 9.0 MB, 30 goroutines, 41 files; at":  func(f *figures) { f.after.Files = 41 },
+	} {
+		f := good()
+		spoil(&f)
+		err := f.judge()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v, want one fault that says %q", err, want)
+		}
+	}
+	less := good()
+	less.after = state{Heap: 4e6, Goroutines: 20, Files: 20}
+	if err := less.judge(); err != nil {
+		t.Errorf("with less than before: %v", err)
+	}
+}
+
+// TestSpoil: what is built in the source's place differs from it in the bound.
+func TestSpoil(t *testing.T) {
+	t.Chdir("..")
+	dir := t.TempDir()
+	if _, err := spoil(dir); err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(boundsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled, err := os.ReadFile(filepath.Join(dir, "spoiled.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(string(source), bound, noBound, 1); string(spoiled) != want || want == string(source) {
+		t.Errorf("the spoiled source is not the source without %q", bound)
+	}
+}
+
+// TestAttacks: what is told by name is there once, and each trick is played.
+func TestAttacks(t *testing.T) {
+	seen, all := map[string]bool{}, tricks()
+	for _, a := range attacks(all) {
+		if seen[a.name] || a.most <= 0 || a.about == "" {
+			t.Errorf("attack %q is there twice, or has no end or no words", a.name)
+		}
+		seen[a.name] = true
+	}
+	for name := range all {
+		if !seen[name] {
+			t.Errorf("no attack plays %q", name)
+		}
+	}
+}
+
+// TestForwardedNetworks: every client is in a network of its own.
+func TestForwardedNetworks(t *testing.T) {
+	seen := map[string]bool{}
+	for n := range 100_000 {
+		client := forwarded(n)
+		if ip := net.ParseIP(client); ip == nil || seen[client] {
+			t.Fatalf("forwarded(%d) = %s, want an address unlike all before", n, client)
+		}
+		seen[client] = true
+	}
+}
+
+// TestLineEnds: a request that waits ends with its context.
+func TestLineEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l := &line{local: "127.0.0.1"}
+	if _, err := l.ask(ctx, "", 0); err == nil {
+		t.Error("a request without a context was answered")
+	}
+}

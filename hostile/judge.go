@@ -1,0 +1,102 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What the service must keep to.
+const (
+	maxRSS = 120e6 // bytes, throughout
+	// maxThousand is what it may have after a thousand servers that send large
+	// certificates, or long errors.
+	maxThousand = 80e6
+	maxP99      = 250 * time.Millisecond
+	// maxCaches is what 10,000 names may leave, of which caches keep 4,096.
+	maxCaches = 10e6
+	// What may be more when all is over than before: a look's own connection, a
+	// request that is under way, and what buffers are kept for.
+	moreGoroutines = 10
+	moreFiles      = 10
+	moreHeap       = 2e6 // bytes
+	// settleTime is how long that may take: connections to strangers are kept
+	// idle for 50 s, and looked after every 25 s.
+	settleTime = 80 * time.Second
+)
+
+// figures are what was seen of the service.
+type figures struct {
+	fresh, before, after state // in the beginning, with full caches, at the end
+	recovery             time.Duration
+
+	most, group, thousand bytesOf // resident, with the kernel's part, after a thousand servers
+	killed                bool
+
+	named, together times // of requests for the named server: in all, and during the last attack
+	failed          int
+	failure         string // the first one
+}
+
+// times are those of requests.
+type times struct {
+	p50, p99 time.Duration
+	n        int
+}
+
+func (t *times) take(p *probe, mark int) { t.p50, t.p99, t.n = p.since(mark) }
+
+func (t times) String() string {
+	return fmt.Sprintf("%d requests, p50 %.1f ms, p99 %.1f ms", t.n, ms(t.p50), ms(t.p99))
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf(`
+named server: %s; all attacks at once: %s (p99 at most %d ms)
+memory: %s resident at most (limit %s), %s after a thousand servers (limit %s); with the kernel's part %s (it is killed at %s)
+at the end: %s, %.0f s after the last attack
+`,
+		f.named, f.together, maxP99.Milliseconds(),
+		f.most, bytesOf(maxRSS), f.thousand, bytesOf(maxThousand), f.group, bytesOf(memoryLimit),
+		f.after, f.recovery.Seconds())
+}
+
+// judge says what the service did not keep to.
+func (f figures) judge() error {
+	faults := f.memoryFaults()
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(f.named.p99 > maxP99, "the p99 of requests for a named server is %v, at most %v", f.named.p99, maxP99)
+	fault(f.together.p99 > maxP99, "the p99 of requests for a named server is %v during all attacks at once, at most %v", f.together.p99, maxP99)
+	fault(f.failed > 0, "%d requests for a named server failed; the first: %s", f.failed, f.failure)
+	fault(f.before.Heap > f.fresh.Heap+maxCaches, "10,000 names leave %s in the heap, at most %s", f.before.Heap-f.fresh.Heap, bytesOf(maxCaches))
+	fault(!isBefore(f.before, f.after), "at the end it does not hold what it held before: %s and then %s; at most %d goroutines, %d files and %s more",
+		f.before, f.after, moreGoroutines, moreFiles, bytesOf(moreHeap))
+	return errors.Join(faults...)
+}
+
+func (f figures) memoryFaults() (faults []error) {
+	if f.killed {
+		faults = append(faults, errKilled)
+	}
+	if f.most > maxRSS {
+		faults = append(faults, fmt.Errorf("it had %s resident, at most %s", f.most, bytesOf(maxRSS)))
+	}
+	if f.thousand > maxThousand {
+		faults = append(faults, fmt.Errorf("after a thousand servers it had %s resident, at most %s", f.thousand, bytesOf(maxThousand)))
+	}
+	return faults
+}
+
+func isBefore(before, after state) bool {
+	return after.Heap <= before.Heap+moreHeap && after.Goroutines <= before.Goroutines+moreGoroutines && after.Files <= before.Files+moreFiles
+}
+
+func (s state) String() string {
+	return fmt.Sprintf("%s resident, heap %s, %d goroutines, %d files", s.RSS, s.Heap, s.Goroutines, s.Files)
+}

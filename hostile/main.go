@@ -1,0 +1,141 @@
+//go:build linux
+
+// Command hostile sends the service to homeservers of strangers that try every
+// trick the tests know, and clients that do the same, and looks at what that
+// costs: memory, the time of requests for named servers, and what is left
+// afterwards. The service is the real binary with its defaults, in a memory
+// control group of its own of 200 MiB. `make hostile` runs it.
+//
+// It needs root: it makes a network namespace, in which all traffic stays and
+// whose name server is a fake, and the control group. There it is two processes
+// besides the service. The strangers and their clients would have machines of
+// their own; here they are a process that gives way to the others.
+//
+// With -spoiled it shows that it finds faults: it builds the service without the
+// bounds on certificates, and fails if it does not say what is wrong with that.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// runTime bounds the whole run: what hangs is a failure, too.
+const runTime = 4 * time.Minute
+
+// options are what the command line says.
+type options struct {
+	binary  string // of the service
+	only    string // the one attack that is made, "" for all
+	spoiled bool
+	role    string // of this process, "" for the one that starts all others
+	dir     string // where the processes keep their files
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.binary, "binary", "", "the service's `file`; built from this source if empty")
+	flag.StringVar(&o.only, "only", "", "make this `attack` alone")
+	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without its bounds, and expect that to be noticed")
+	flag.StringVar(&o.role, "role", "", "for the processes that it starts itself")
+	flag.StringVar(&o.dir, "dir", "", "for the processes that it starts itself")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, runTime)
+	defer cancel()
+	if err := o.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "hostile:", err)
+		os.Exit(1)
+	}
+}
+
+func (o options) run(ctx context.Context) error {
+	switch o.role {
+	case "judge":
+		return judgeService(ctx, o)
+	case "strangers":
+		return playStrangers(ctx, o.dir)
+	default:
+		return enter(ctx, o)
+	}
+}
+
+// enter builds the service and runs this program again in namespaces of its own.
+func enter(ctx context.Context, o options) error {
+	if os.Geteuid() != 0 {
+		return errors.New("it must be root to make a network namespace and a memory control group")
+	}
+	dir, err := os.MkdirTemp("", "hostile")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.dir = dir
+	if o.binary == "" {
+		o.binary = filepath.Join(dir, "matrixrtc-auth")
+		if err := buildService(ctx, o.binary, dir, o.spoiled); err != nil {
+			return fmt.Errorf("building the service: %w", err)
+		}
+	}
+	if o.binary, err = filepath.Abs(o.binary); err != nil {
+		return err
+	}
+	judge := exec.CommandContext(ctx, "/proc/self/exe", "-role", "judge", "-dir", dir,
+		"-binary", o.binary, "-only", o.only, fmt.Sprintf("-spoiled=%t", o.spoiled))
+	judge.Stdout, judge.Stderr = os.Stdout, os.Stderr
+	judge.Cancel = func() error { return judge.Process.Signal(syscall.SIGTERM) }
+	judge.WaitDelay = 20 * time.Second
+	judge.SysProcAttr = &syscall.SysProcAttr{
+		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		Pdeathsig:    syscall.SIGTERM,
+	}
+	err = judge.Run()
+	if _, said := errors.AsType[*exec.ExitError](err); said {
+		return errors.New("it failed")
+	}
+	if err != nil {
+		return fmt.Errorf("in a network namespace of its own: %w", err)
+	}
+	return nil
+}
+
+// judgeService is the run inside the namespaces.
+func judgeService(ctx context.Context, o options) (err error) {
+	if err := isolate(o.dir); err != nil {
+		return fmt.Errorf("the network namespace: %w", err)
+	}
+	group, err := newGroup(memoryLimit)
+	if err != nil {
+		return fmt.Errorf("no memory control group can be made here, and without one the run shows nothing: %w", err)
+	}
+	defer group.remove()
+	strangers, err := startStrangers(ctx, o.dir)
+	if err != nil {
+		return fmt.Errorf("the strangers: %w", err)
+	}
+	defer strangers.stop()
+	world, err := newWorld()
+	if err != nil {
+		return err
+	}
+	defer world.close()
+	service, err := startService(ctx, o, world, group)
+	if err != nil {
+		return err
+	}
+	defer service.stop()
+	r := &run{service: service, strangers: strangers, group: group}
+	if o.spoiled {
+		return r.expectFaults(ctx)
+	}
+	return r.all(ctx, o.only)
+}

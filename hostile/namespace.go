@@ -1,0 +1,52 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// isolate makes the namespaces usable: loopback is up, and names are asked of
+// the fake name server alone. There is no other interface, so nothing can leave
+// this machine.
+func isolate(dir string) error {
+	if err := raiseLoopback(); err != nil {
+		return fmt.Errorf("loopback: %w", err)
+	}
+	files := map[string]string{
+		"/etc/resolv.conf":   "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+		"/etc/nsswitch.conf": "hosts: files dns\n",
+	}
+	for path, text := range files {
+		own := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); err != nil {
+			continue // what is not there says nothing else
+		}
+		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("covering %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func raiseLoopback() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
+}

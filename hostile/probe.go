@@ -1,0 +1,92 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// probe requests tokens for users of the server that the operator named, at a
+// steady pace, as people do who have nothing to do with an attack.
+type probe struct {
+	mu       sync.Mutex
+	took     []time.Duration // of all requests, in the order of their ends
+	failures []string
+}
+
+const (
+	probeEvery = 20 * time.Millisecond
+	probeUsers = 1000 // more than the limit of one user needs
+	probeLines = 8    // connections of the proxy that passes them on
+)
+
+// run asks until ctx ends. A request that finds every connection in use waits
+// for one, and that counts.
+func (p *probe) run(ctx context.Context) {
+	lines := make(chan *line, probeLines)
+	for range probeLines {
+		lines <- &line{local: "127.0.0.1"}
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case due := <-tick.C:
+			wg.Go(func() {
+				l := <-lines
+				defer func() { lines <- l }()
+				user := fmt.Sprintf("u%d", i%probeUsers)
+				status, err := l.ask(ctx, tokenRequest(namedServer, user, fmt.Sprintf("198.51.100.%d", i%250)), 0)
+				if ctx.Err() == nil {
+					p.note(time.Since(due), status, err)
+				}
+			})
+		}
+	}
+}
+
+func (p *probe) note(took time.Duration, status int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.took = append(p.took, took)
+	if err != nil || status != 200 {
+		p.failures = append(p.failures, fmt.Sprintf("status %d, %v", status, err))
+	}
+}
+
+// mark is a place in what the probe has seen.
+func (p *probe) mark() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.took)
+}
+
+// since returns the median and the 99th percentile since a mark, and how many
+// requests there were.
+func (p *probe) since(mark int) (p50, p99 time.Duration, n int) {
+	p.mu.Lock()
+	took := slices.Sorted(slices.Values(p.took[mark:]))
+	p.mu.Unlock()
+	if n = len(took); n == 0 {
+		return 0, 0, 0
+	}
+	return took[n/2], took[n*99/100], n
+}
+
+// failed returns what went wrong, the first of it.
+func (p *probe) failed() (n int, first string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.failures) > 0 {
+		first = p.failures[0]
+	}
+	return len(p.failures), first
+}

@@ -1,0 +1,238 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// run is one look at what attacks do to the service.
+type run struct {
+	service   *service
+	strangers *strangersProcess
+	group     *group
+	probe     probe
+
+	mu   sync.Mutex
+	peak bytesOf // resident memory, since it was taken last
+	most bytesOf // ever
+}
+
+// watched begins the probe and the look at memory; stop ends them.
+func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var behind sync.WaitGroup
+	behind.Go(func() { r.probe.run(ctx) })
+	behind.Go(func() { r.watch(ctx) })
+	return ctx, func() { cancel(); behind.Wait() }
+}
+
+// all attacks and judges. only, if set, names the one attack.
+func (r *run) all(ctx context.Context, only string) error {
+	ctx, stop := r.watched(ctx)
+	defer stop()
+	f, err := r.figures(ctx, only)
+	if err != nil {
+		return r.ended(err)
+	}
+	fmt.Print(f)
+	return f.judge()
+}
+
+// figures makes the attacks and returns what was seen.
+func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
+	if f.fresh, err = r.settled(ctx); err != nil {
+		return f, err
+	}
+	fmt.Printf("in the beginning: %s\n", f.fresh)
+	list := attacks(tricks())
+	if only != "" {
+		list = slices.DeleteFunc(list, func(a attack) bool { return a.name != only })
+		f.before = f.fresh
+	}
+	fmt.Printf("%-10s %7s %7s %9s %6s  %s\n", "attack", "p50 ms", "p99 ms", "peak MB", "RSS MB", "answers; what it is")
+	start := r.probe.mark()
+	for _, a := range list {
+		mark := r.probe.mark()
+		if err := r.one(ctx, a, &f); err != nil {
+			return f, err
+		}
+		switch a.name {
+		case unknown:
+			if f.before, err = r.settled(ctx); err != nil {
+				return f, err
+			}
+			fmt.Printf("with full caches: %s\n", f.before)
+		case "all":
+			f.together.take(&r.probe, mark)
+		}
+	}
+	f.named.take(&r.probe, start)
+	f.failed, f.failure = r.probe.failed()
+	if f.group, err = r.group.most(); err != nil {
+		return f, err
+	}
+	if f.after, f.recovery, err = r.recovered(ctx, f.before); err != nil {
+		return f, err
+	}
+	f.most = r.takeMost()
+	f.killed, err = r.group.killed()
+	return f, err
+}
+
+// one makes an attack and prints what it did.
+func (r *run) one(ctx context.Context, a attack, f *figures) error {
+	mark := r.probe.mark()
+	r.takePeak()
+	answers, err := r.strangers.attack(a.name)
+	if err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	now, err := r.service.rss()
+	if err != nil {
+		return err
+	}
+	if a.thousand {
+		f.thousand = max(f.thousand, now)
+	}
+	var t times
+	t.take(&r.probe, mark)
+	fmt.Printf("%-10s %7.1f %7.1f %9.1f %6.1f  %s; %s\n", a.name, ms(t.p50), ms(t.p99), float64(r.takePeak())/1e6, float64(now)/1e6, answers, a.about)
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (c *counts) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(c.of)) {
+		parts = append(parts, fmt.Sprintf("%d × %s", c.of[what], what))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// watch looks at the resident memory until ctx ends.
+func (r *run) watch(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now, err := r.service.rss()
+		if err != nil {
+			continue // it has ended, which others see
+		}
+		r.mu.Lock()
+		r.peak, r.most = max(r.peak, now), max(r.most, now)
+		r.mu.Unlock()
+	}
+}
+
+func (r *run) takePeak() bytesOf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	peak := r.peak
+	r.peak = 0
+	return peak
+}
+
+func (r *run) takeMost() bytesOf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
+// settled looks at the service until the garbage collector has been over the
+// heap twice. Of the heap it takes the least, which is what a collection has
+// left: probe and looks make garbage meanwhile.
+func (r *run) settled(ctx context.Context) (least state, err error) {
+	first := -1
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		now, err := r.service.look()
+		if err != nil {
+			return state{}, err
+		}
+		if first < 0 {
+			first, least = now.collected, now
+		}
+		heap := min(least.Heap, now.Heap)
+		least = now
+		least.Heap = heap
+		if now.collected >= first+2 {
+			return least, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return state{}, ctx.Err()
+		}
+	}
+}
+
+// recovered waits until the service holds what it held before, and returns what
+// it holds at the end, and how long that took.
+func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
+	start := time.Now()
+	for {
+		after, err := r.settled(ctx)
+		if took := time.Since(start); err != nil || isBefore(before, after) || took > settleTime {
+			return after, took, err
+		}
+	}
+}
+
+// ended says why the service is not there any more, if that is so.
+func (r *run) ended(err error) error {
+	select {
+	case <-r.service.exited:
+	case <-time.After(time.Second):
+		return err
+	}
+	if killed, _ := r.group.killed(); killed {
+		return errKilled
+	}
+	return fmt.Errorf("the service has ended: %s\n%s", r.service.cmd.ProcessState, r.service.lastLines())
+}
+
+// errKilled says what a service without bounds comes to.
+var errKilled = fmt.Errorf("the kernel ended the service: it wanted more memory than %s", bytesOf(memoryLimit))
+
+// expectFaults makes an attack on a service that has no bound against it, and
+// fails unless that is noticed.
+func (r *run) expectFaults(ctx context.Context) error {
+	ctx, stop := r.watched(ctx)
+	defer stop()
+	err := r.spoil(ctx)
+	if err == nil {
+		return errors.New("a service without bounds on certificates passes: this program notices nothing")
+	}
+	fmt.Println("without bounds on certificates, as it should be:", err)
+	return nil
+}
+
+// spoil makes one attack and returns what is wrong with the memory that it took.
+func (r *run) spoil(ctx context.Context) error {
+	var f figures
+	for _, a := range attacks(tricks()) {
+		if a.name != "junk" {
+			continue
+		}
+		if err := r.one(ctx, a, &f); err != nil {
+			return r.ended(err)
+		}
+	}
+	f.most = r.takeMost()
+	return errors.Join(f.memoryFaults()...)
+}

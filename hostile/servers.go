@@ -1,0 +1,116 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// connectionTime bounds each connection to a stranger's server: no attack is as
+// long.
+const connectionTime = 40 * time.Second
+
+// servers are the strangers' homeservers at all names, and the name server.
+type servers struct {
+	leaf   tls.Certificate
+	tricks map[string]trick
+}
+
+// caFile is where the certificate is that signed those of all strangers.
+func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
+
+// serveStrangers has them listen. They end with the process.
+func serveStrangers(dir string) (*servers, error) {
+	ca := matrixtest.NewCA()
+	s := &servers{leaf: ca.Certificate("*." + domain), tricks: tricks()}
+	err := os.WriteFile(caFile(dir), ca.PEM(), 0o644)
+	names, namesErr := net.ListenPacket("udp", "127.0.0.1:53")
+	if err = errors.Join(err, namesErr); err != nil {
+		return nil, err
+	}
+	go serveNames(names)
+	for _, port := range []string{":443", ":8448"} {
+		l, err := net.Listen("tcp", port)
+		if err != nil {
+			return nil, err
+		}
+		go s.accept(l)
+	}
+	return s, nil
+}
+
+func (s *servers) accept(l net.Listener) {
+	for {
+		if conn, err := l.Accept(); err == nil {
+			go s.serve(conn)
+		}
+	}
+}
+
+// serve plays the trick of the name that the service asks for.
+func (s *servers) serve(raw net.Conn) {
+	defer raw.Close()
+	raw.SetDeadline(time.Now().Add(connectionTime))
+	var name string
+	secured := tls.Server(raw, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		name = hello.ServerName
+		t := s.trick(name)
+		if t.hello != nil {
+			t.hello(raw)
+			return nil, io.EOF
+		}
+		cert := s.leaf
+		if t.certificates != nil {
+			cert.Certificate = append([][]byte{cert.Certificate[0]}, t.certificates()...)
+		}
+		return &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, nil
+	}})
+	if secured.Handshake() != nil {
+		return
+	}
+	answer := s.trick(name).answer
+	if answer == nil {
+		answer = honest
+	}
+	requests := bufio.NewReader(secured)
+	for nth := 0; ; nth++ {
+		r, err := http.ReadRequest(requests)
+		if err != nil || !answer(secured, r, nth) {
+			return
+		}
+	}
+}
+
+func (s *servers) trick(name string) trick {
+	t, _, _ := trickOf(name)
+	return s.tricks[t]
+}
+
+// honest answers as a homeserver that confirms every token. It reports whether
+// the connection may be used again.
+func honest(c net.Conn, r *http.Request, _ int) bool {
+	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
+	if r.URL.Path != matrixtest.UserInfoPath {
+		status, body = "404 Not Found", `{"errcode":"M_NOT_FOUND","error":"not found"}`
+	}
+	_, err := fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	return err == nil
+}
+
+// serverOf is the server name that a request is for.
+func serverOf(r *http.Request) string {
+	host, _, _ := strings.Cut(r.Host, ":")
+	return host
+}

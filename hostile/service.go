@@ -1,0 +1,161 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Where the service listens. The namespace has no other listeners.
+const (
+	serviceAddress = "127.0.0.1:8080"
+	metricsAddress = "127.0.0.1:9090"
+)
+
+// service is the real binary, in the control group.
+type service struct {
+	cmd    *exec.Cmd
+	log    string
+	exited chan struct{}
+}
+
+// startService starts the binary with its defaults, but for what it takes to
+// reach strangers on loopback, and as many open files as the documents ask for.
+func startService(ctx context.Context, o options, w *world, g *group) (*service, error) {
+	s := &service{log: filepath.Join(o.dir, "log"), exited: make(chan struct{})}
+	log, err := os.Create(s.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.cmd = exec.Command("/bin/sh", "-c", `ulimit -n 4096 && echo $$ >"$0" && exec "$1"`, g.procs(), o.binary)
+	s.cmd.Stderr = log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.cmd.Env = []string{
+		"LIVEKIT_URL=" + w.sfu.URL(), "LIVEKIT_KEY=" + key.ID, "LIVEKIT_SECRET=" + key.Secret.Reveal(),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + namedServer,
+		"LIVEKIT_FEDERATION_URL_OVERRIDES=" + namedServer + "=" + w.url,
+		"LIVEKIT_CA_FILE=" + caFile(o.dir), "LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
+		"LIVEKIT_TRUSTED_PROXIES=127.0.0.1/32", // other addresses of loopback are clients
+		"LIVEKIT_JWT_BIND=0.0.0.0:8080", "LIVEKIT_METRICS_BIND=" + metricsAddress, "LIVEKIT_STORE=memory",
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	return s, s.await(ctx)
+}
+
+// await waits until the service listens.
+func (s *service) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		conn, err := net.Dial("tcp", serviceAddress)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("the service ended at once:\n%s", s.lastLines())
+		case <-ctx.Done():
+			s.stop()
+			return errors.Join(errors.New("the service does not listen"), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the service, in order if it obeys within 15 s.
+func (s *service) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.exited:
+	case <-time.After(15 * time.Second):
+		_ = s.cmd.Process.Kill()
+		<-s.exited
+	}
+}
+
+// lastLines are the end of its log.
+func (s *service) lastLines() string {
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-2000):])
+}
+
+// state is what the service holds.
+type state struct {
+	RSS        bytesOf
+	Goroutines int
+	Files      int
+	Heap       bytesOf // garbage included
+	collected  int     // how often the garbage collector has been over the heap
+}
+
+// bytesOf is a size in memory.
+type bytesOf int64
+
+func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6) }
+
+// rss is the resident memory of the process.
+func (s *service) rss() (bytesOf, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, found := strings.Cut(string(status), "VmRSS:")
+	fields := strings.Fields(after)
+	if !found || len(fields) == 0 {
+		return 0, errors.New("the service has ended")
+	}
+	kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
+	return bytesOf(kilobytes << 10), err
+}
+
+var scraper = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// look asks the service's metrics, and the kernel, what it holds.
+func (s *service) look() (state, error) {
+	resp, err := scraper.Get("http://" + metricsAddress + "/metrics")
+	if err != nil {
+		return state{}, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return state{}, err
+	}
+	values := map[string]float64{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), " "); found && name != "#" {
+			values[name], _ = strconv.ParseFloat(value, 64)
+		}
+	}
+	st := state{
+		Goroutines: int(values["go_goroutines"]), Files: int(values["process_open_fds"]),
+		Heap: bytesOf(values["go_memstats_heap_alloc_bytes"]), collected: int(values["go_gc_duration_seconds_count"]),
+	}
+	if st.Goroutines == 0 || st.Files == 0 || st.Heap == 0 || st.collected == 0 {
+		return st, fmt.Errorf("the metrics lack go_goroutines, process_open_fds, go_memstats_heap_alloc_bytes or go_gc_duration_seconds_count: %+v", st)
+	}
+	st.RSS, err = s.rss()
+	return st, err
+}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// strangersProcess are the strangers' servers and clients, which are a process
+// of their own. It makes the attacks that it is told by name, a line for each,
+// and says of each when it is over and how often it was answered what.
+type strangersProcess struct {
+	cmd   *exec.Cmd
+	input io.WriteCloser
+	lines *bufio.Scanner
+}
+
+// niceness is how far the strangers give way: as many processors as they want
+// are not theirs here.
+const niceness = "10"
+
+func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &strangersProcess{cmd: exec.CommandContext(ctx, "nice", "-n", niceness, self, "-role", "strangers", "-dir", dir)}
+	s.cmd.Stderr = os.Stderr
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	output, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if s.input, err = s.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	s.lines = bufio.NewScanner(output)
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if _, err := s.line(); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// line waits for the next line that the process writes.
+func (s *strangersProcess) line() (string, error) {
+	if !s.lines.Scan() {
+		return "", errors.Join(errors.New("their process has ended"), s.lines.Err())
+	}
+	return s.lines.Text(), nil
+}
+
+// attack has them make an attack and returns what they were answered.
+func (s *strangersProcess) attack(name string) (answers string, err error) {
+	if _, err := fmt.Fprintln(s.input, name); err != nil {
+		return "", err
+	}
+	return s.line()
+}
+
+// stop ends the process, in order unless it hangs.
+func (s *strangersProcess) stop() {
+	s.input.Close()
+	kill := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	_ = s.cmd.Wait()
+}
+
+// playStrangers is that process.
+func playStrangers(ctx context.Context, dir string) error {
+	servers, err := serveStrangers(dir)
+	if err != nil {
+		return err
+	}
+	known := map[string]attack{}
+	for _, a := range attacks(servers.tricks) {
+		known[a.name] = a
+	}
+	fmt.Println("ready")
+	for orders := bufio.NewScanner(os.Stdin); orders.Scan() && ctx.Err() == nil; {
+		a, ok := known[strings.TrimSpace(orders.Text())]
+		if !ok {
+			return fmt.Errorf("there is no attack %q", orders.Text())
+		}
+		fmt.Println(a.make(ctx))
+	}
+	return ctx.Err()
+}
+
+// make makes the attack and says how often it was answered what.
+func (a attack) make(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, a.most)
+	defer cancel()
+	var answers counts
+	a.run(ctx, &answers)
+	return answers.String()
+}
