@@ -117,12 +117,12 @@ func (s *AppService) checkToken(r *http.Request) error {
 }
 
 // proxiedToken is get_token for a user of the homeserver.
-func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (jwtAnswer, error) {
+func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, err := decodeProxied(body)
 	if err != nil {
 		return "", err
 	}
-	x.asked.room = ask.what.LiveKitRoom()
+	defer x.onRefusal(&ask.what, &err)
 	target, err := ask.target(h.AppService.Server)
 	if err != nil {
 		return "", err
@@ -152,12 +152,12 @@ func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (j
 }
 
 // proxiedDelegate is delegate_delayed_leave for a user of the homeserver.
-func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte) (empty, error) {
+func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte) (answer empty, err error) {
 	ask, err := decodeProxiedDelegate(body)
 	if err != nil {
 		return empty{}, err
 	}
-	x.asked.room = ask.what.LiveKitRoom()
+	defer x.onRefusal(&ask.what, &err)
 	if err := h.isOurSFU(ask.url); err != nil {
 		return empty{}, err
 	}
@@ -172,12 +172,13 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 
 // federatedToken is get_token for a user of another homeserver, which asks
 // through ours.
-func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (jwtAnswer, error) {
+func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {
 		return "", err
 	}
-	x.asked = asked{name, ask.what.LiveKitRoom()}
+	x.asked.user = name
+	defer x.onRefusal(&ask.what, &err)
 	if err := h.isOurSFU(ask.url); err != nil {
 		return "", err
 	}

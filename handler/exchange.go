@@ -109,6 +109,13 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
+// onRefusal notes for the log which room a request is about that is refused.
+func (x *exchange) onRefusal(what *access.Request, err *error) {
+	if *err != nil {
+		x.asked.room = what.LiveKitRoom()
+	}
+}
+
 // room is the one that the request is about.
 func (x *exchange) room() sfu.Room {
 	if x.event != nil {

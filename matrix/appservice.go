@@ -80,8 +80,8 @@ func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server Ser
 func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, isJoinedTimeout)
 	defer cancel()
-	path := isJoinedPath + url.PathEscape(room.String()) + "/is_joined?" + url.Values{key: {value}}.Encode()
-	status, body, err := a.ask(ctx, http.MethodGet, path, nil)
+	path := isJoinedPath + url.PathEscape(room.String()) + "/is_joined?" + key + "=" + url.QueryEscape(value)
+	status, body, err := a.get(ctx, path)
 	if err != nil {
 		return false, err
 	}
@@ -152,6 +152,23 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 		err = statusOf(status, answer)
 	}
 	return answer, err
+}
+
+// get is ask for the question that every caller costs.
+func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
+	base, err := a.base.find(ctx, a.APIs, a.Server)
+	if err != nil {
+		return 0, nil, noAnswer(err)
+	}
+	u, err := url.Parse(base + path)
+	if err != nil {
+		return 0, nil, noAnswer(errors.New("its address is not a URL"))
+	}
+	got, err := a.APIs.NamedTransport.GetAs(ctx, u, a.Token.Reveal(), maxAppServiceBytes)
+	if err != nil {
+		return 0, nil, noAnswer(err)
+	}
+	return got.Status, got.Body, nil
 }
 
 // ask makes one request with the as_token.

@@ -17,8 +17,9 @@ type Answer struct {
 }
 
 type getRequest struct {
-	host, target string
-	maxBody      int
+	host, target  string
+	authorization string // a line of the head, or ""
+	maxBody       int
 }
 
 // get makes one GET request. The response is read where it lies in the buffer
@@ -41,7 +42,7 @@ func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (A
 }
 
 func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (answer Answer, keep bool, err error) {
-	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host,
+	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host, r.authorization,
 		"\r\nUser-Agent: " + UserAgent + "\r\nAccept: application/json\r\n\r\n"} {
 		c.bw.WriteString(part) // its error stays for Flush
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -59,12 +61,7 @@ const (
 // RoundTrip implements [http.RoundTripper] for URLs whose host is also the
 // one to connect to.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	port := req.URL.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[req.URL.Scheme]
-	}
-	name := req.URL.Hostname()
-	resp, _, err := t.Do(req, Route{req.URL.Scheme, net.JoinHostPort(name, port), name})
+	resp, _, err := t.Do(req, RouteTo(req.URL))
 	return resp, err
 }
 
@@ -117,11 +114,35 @@ func isRepeatable(req *http.Request) bool {
 // [ErrTooLarge], and the address reached. It is Do for the one request that is made all the time. No
 // part may hold what a stranger could write unescaped.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
+	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
+}
+
+// GetAs is Get of u with an access token, which must be one that a header can
+// hold.
+func (t *Transport) GetAs(ctx context.Context, u *url.URL, token string, maxBody int) (Answer, error) {
+	if strings.ContainsAny(token, "\r\n\x00") {
+		return Answer{}, errors.New("the access token holds a line break")
+	}
+	answer, _, err := t.get(ctx, RouteTo(u), getRequest{u.Host, u.RequestURI(), "\r\nAuthorization: Bearer " + token, maxBody})
+	return answer, err
+}
+
+func (t *Transport) get(ctx context.Context, route Route, r getRequest) (answer Answer, addr string, err error) {
 	addr, err = t.use(ctx, route, true, func(c *conn, patience time.Duration) error {
-		answer, err = c.get(ctx, getRequest{host, target, maxBody}, patience)
+		answer, err = c.get(ctx, r, patience)
 		return err
 	})
 	return answer, addr, err
+}
+
+// RouteTo is the route to a URL whose host is also the one to connect to.
+func RouteTo(u *url.URL) Route {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	name := u.Hostname()
+	return Route{u.Scheme, net.JoinHostPort(name, port), name}
 }
 
 // use has exchange use a connection to route: an idle one if there is any,
