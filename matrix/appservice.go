@@ -78,8 +78,11 @@ func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server Ser
 }
 
 func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, isJoinedTimeout)
-	defer cancel()
+	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) > isJoinedTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, isJoinedTimeout)
+		defer cancel()
+	}
 	path := isJoinedPath + url.PathEscape(room.String()) + "/is_joined?" + key + "=" + url.QueryEscape(value)
 	status, body, err := a.get(ctx, path)
 	if err != nil {

@@ -1,0 +1,22 @@
+package inquiry_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/inquiry"
+	"matrixrtc-auth/internal/semaphore"
+)
+
+// BenchmarkAsk is a question that nobody else has, with a slot free.
+func BenchmarkAsk(b *testing.B) {
+	bounds := semaphore.Bounds{Total: 256}
+	q := inquiry.New[int, string, bool](bounds, bounds, 10*time.Second)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := q.Ask(context.Background(), 1, "a", func(context.Context) bool { return true }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
