@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 )
 
@@ -31,62 +32,49 @@ const (
 	longestText = 64 << 10
 )
 
-// check returns why r is no job: stores are files and servers that others can
-// write to, and one bad number would stop whoever works with it.
-func (r record) check() error {
-	return errors.Join(r.checkTexts(), r.checkNumbers(), r.checkTimes())
+// Stores are files and servers that others can write to, and one bad number would
+// stop whoever works with it. So every field is checked, and then the job.
+
+// checkTime returns why ms cannot be the field's time.
+func (f field) checkTime(ms int64) error {
+	if ms < 0 || ms >= latest || ms == 0 && f.always {
+		return fmt.Errorf("%s cannot be %d", f.name, ms)
+	}
+	return nil
 }
 
-func (r record) checkTexts() error {
+// checkDelay returns why a job has no delay of ms.
+func (f field) checkDelay(ms int64) error {
+	if ms < MinDelay.Milliseconds() || ms > MaxDelay.Milliseconds() {
+		return fmt.Errorf("a %s of %d ms is not between %v and %v", f.name, ms, MinDelay, MaxDelay)
+	}
+	return nil
+}
+
+// checkValue returns why v, a text or a number, cannot be the field's.
+func (f field) checkValue(v reflect.Value) error {
 	switch {
-	case r.Room == "" || r.Identity == "":
+	case v.Kind() == reflect.String && len(v.String()) > longestText:
+		return fmt.Errorf("%s has %d bytes, more than %d", f.name, len(v.String()), longestText)
+	case v.CanInt() && (v.Int() < 0 || v.Int() > mostFailures):
+		return fmt.Errorf("%s cannot be %d", f.name, v.Int())
+	case v.CanUint() && v.Uint() >= latest:
+		return fmt.Errorf("%s cannot be %d", f.name, v.Uint())
+	}
+	return nil
+}
+
+// check returns why j, whose fields could each be one's, is no job.
+func (j Job) check() error {
+	switch {
+	case j.Room == "" || j.Identity == "":
 		return errors.New("it has no room or identity")
-	case !slices.Contains(States(), r.State):
-		return fmt.Errorf("there is no state %.40q", r.State)
-	case len(r.Replaces) > maxReplaced:
-		return fmt.Errorf("it replaces %d others, more than %d", len(r.Replaces), maxReplaced)
-	case slices.Contains(r.Replaces, r.DelayID):
+	case !slices.Contains(States(), j.State):
+		return fmt.Errorf("there is no state %.40q", j.State)
+	case len(j.Replaces) > maxReplaced:
+		return fmt.Errorf("it replaces %d others, more than %d", len(j.Replaces), maxReplaced)
+	case slices.Contains(j.Replaces, j.DelayID):
 		return errors.New("it replaces itself")
-	}
-	for _, text := range []string{string(r.Room), string(r.Identity), r.Session, r.LeftSession, r.Holder} {
-		if len(text) > longestText {
-			return fmt.Errorf("a name in it has %d bytes, more than %d", len(text), longestText)
-		}
-	}
-	return nil
-}
-
-func (r record) checkNumbers() error {
-	if r.Delay < MinDelay.Milliseconds() || r.Delay > MaxDelay.Milliseconds() {
-		return fmt.Errorf("a delay of %d ms is not between %v and %v", r.Delay, MinDelay, MaxDelay)
-	}
-	if r.Version >= latest {
-		return fmt.Errorf("there is no version %d", r.Version)
-	}
-	for _, count := range [...]struct {
-		name string
-		n    int
-	}{{"restarts", r.Restarts}, {"looks", r.Looks}, {"sends", r.Sends}, {"cancels", r.Cancels}} {
-		if count.n < 0 || count.n > mostFailures {
-			return fmt.Errorf("%s cannot be %d", count.name, count.n)
-		}
-	}
-	return nil
-}
-
-func (r record) checkTimes() error {
-	for _, at := range [...]struct {
-		name  string
-		ms    int64
-		least int64 // 1 where there is always a time
-	}{
-		{"accepted_at", r.AcceptedAt, 1}, {"since", r.Since, 1}, {"deadline", r.Deadline, 1},
-		{"restarted", r.Restarted, 1}, {"next_restart", r.NextRestart, 1}, {"next_look", r.NextLook, 1},
-		{"silent_since", r.UnansweredSince, 0}, {"refused", r.Refused, 0}, {"room_seen", r.RoomSeen, 0}, {"next_cancel", r.NextCancel, 0}, {"until", r.Until, 0},
-	} {
-		if at.ms < at.least || at.ms >= latest {
-			return fmt.Errorf("%s cannot be %d", at.name, at.ms)
-		}
 	}
 	return nil
 }

@@ -1,115 +1,146 @@
 package leave
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
 	"time"
 
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
 
-// record is a job as stores write it. Times are milliseconds since 1970.
-type record struct {
-	Room            sfu.Room     `json:"room"`
-	Identity        sfu.Identity `json:"identity"`
-	User            string       `json:"user"`
-	DelayID         string       `json:"delay_id"`
-	Delay           int64        `json:"delay"`
-	AcceptedAt      int64        `json:"accepted_at"`
-	State           State        `json:"state"`
-	Since           int64        `json:"since"`
-	Session         string       `json:"session,omitempty"`
-	LeftSession     string       `json:"left_session,omitempty"`
-	ClearLeave      bool         `json:"clear_leave,omitempty"`
-	Deadline        int64        `json:"deadline"`
-	Restarted       int64        `json:"restarted"`
-	UnansweredSince int64        `json:"silent_since,omitempty"`
-	Refused         int64        `json:"refused,omitempty"`
-	RoomSeen        int64        `json:"room_seen,omitempty"`
-	RoomLost        bool         `json:"room_lost,omitempty"`
-	Unrecorded      bool         `json:"unrecorded,omitempty"`
-	NextRestart     int64        `json:"next_restart"`
-	NextLook        int64        `json:"next_look"`
-	Restarts        int          `json:"restarts,omitempty"`
-	Looks           int          `json:"looks,omitempty"`
-	Sends           int          `json:"sends,omitempty"`
-	NextCancel      int64        `json:"next_cancel,omitempty"`
-	Cancels         int          `json:"cancels,omitempty"`
-	Replaces        []string     `json:"replaces,omitempty"`
-	Version         uint64       `json:"version"`
-	Holder          string       `json:"holder,omitempty"`
-	Until           int64        `json:"until,omitempty"`
+// A record is a job as stores write it: an object of JSON, with the fields of a
+// job by their names. Times and delays are milliseconds, the former since 1970.
+
+// recordType is the struct that a record is read to and written from.
+var recordType = func() reflect.Type {
+	var in []reflect.StructField
+	for _, f := range fields {
+		tag := f.name
+		if !f.always {
+			tag += ",omitempty"
+		}
+		name := reflect.TypeFor[Job]().FieldByIndex(f.index).Name
+		in = append(in, reflect.StructField{Name: name, Type: f.recorded(), Tag: reflect.StructTag(`json:"` + tag + `"`)})
+	}
+	return reflect.StructOf(in)
+}()
+
+// recorded is the type that a field has in a record.
+func (f field) recorded() reflect.Type {
+	switch f.kind {
+	case reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration]():
+		return reflect.TypeFor[int64]()
+	case reflect.TypeFor[matrix.UserID](), reflect.TypeFor[matrix.DelayID]():
+		return reflect.TypeFor[string]()
+	case reflect.TypeFor[[]matrix.DelayID]():
+		return reflect.TypeFor[[]string]()
+	}
+	return f.kind
 }
 
 // MarshalJSON writes the form that stores keep.
 func (j Job) MarshalJSON() ([]byte, error) {
-	r := record{
-		Room: j.Room, Identity: j.Identity, User: j.User.String(), DelayID: j.DelayID.String(),
-		Delay: j.Delay.Milliseconds(), AcceptedAt: millis(j.AcceptedAt),
-		State: j.State, Since: millis(j.Since),
-		Session: j.Session, LeftSession: j.LeftSession, ClearLeave: j.ClearLeave,
-		Deadline: millis(j.Deadline), Restarted: millis(j.Restarted), UnansweredSince: millis(j.UnansweredSince), Refused: millis(j.Refused),
-		NextRestart: millis(j.NextRestart), NextLook: millis(j.NextLook),
-		Restarts: j.Restarts, Looks: j.Looks, Sends: j.Sends,
-		RoomSeen: millis(j.RoomSeen), RoomLost: j.RoomLost, Unrecorded: j.Unrecorded, NextCancel: millis(j.NextCancel), Cancels: j.Cancels,
-		Version: j.Version, Holder: j.Lease.Holder, Until: millis(j.Lease.Until),
+	r := reflect.New(recordType).Elem()
+	for i, f := range fields {
+		r.Field(i).Set(reflect.ValueOf(record(f.in(&j).Interface())))
 	}
-	for _, id := range j.Replaces {
-		r.Replaces = append(r.Replaces, id.String())
+	return json.Marshal(r.Interface())
+}
+
+// record is what a record has of a value.
+func record(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return millis(v)
+	case time.Duration:
+		return v.Milliseconds()
+	case matrix.UserID:
+		return v.String()
+	case matrix.DelayID:
+		return v.String()
+	case []matrix.DelayID:
+		var ids []string
+		for _, id := range v {
+			ids = append(ids, id.String())
+		}
+		return ids
 	}
-	return json.Marshal(r)
+	return v
 }
 
 // UnmarshalJSON reads the form that stores keep. What cannot be a job, because
 // of a value that none ever has, is a *[RecordError].
 func (j *Job) UnmarshalJSON(b []byte) error {
-	var r record
-	err := json.Unmarshal(b, &r)
-	if err == nil {
-		err = r.check()
+	var read Job
+	r := reflect.New(recordType)
+	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
+	for i, f := range fields { // all, so that an error names the job
+		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))
 	}
 	if err == nil {
-		*j, err = r.job()
+		err = read.check()
 	}
 	if err != nil {
-		return &RecordError{Key{r.Room, r.Identity}, err}
+		return &RecordError{Key{read.Room, read.Identity}, err}
 	}
+	*j = read
 	return nil
+}
+
+// unlikeRecord says in a few words which value is of a kind that its field in a
+// record never has.
+func unlikeRecord(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s cannot be %.40s", cmp.Or(e.Field, "a record"), e.Value)
+	}
+	return err
 }
 
 // errDelayID does not tell the id, which is as good as a password.
 var errDelayID = errors.New("its delay id, or one that it replaces, is none")
 
-// job returns what r holds; every number in it is in its range.
-func (r record) job() (Job, error) {
-	user, err := matrix.ParseUserID(r.User)
-	if err != nil {
-		return Job{}, err
+// read sets the field of j to what a record has for it, which is checked.
+func (f field) read(j *Job, recorded any) (err error) {
+	switch to := f.in(j).Addr().Interface().(type) {
+	case *time.Time:
+		ms := recorded.(int64)
+		*to, err = instant(ms), f.checkTime(ms)
+	case *time.Duration:
+		ms := recorded.(int64)
+		*to, err = time.Duration(ms)*time.Millisecond, f.checkDelay(ms)
+	case *matrix.UserID:
+		*to, err = matrix.ParseUserID(recorded.(string))
+	case *matrix.DelayID:
+		*to, err = parseDelayID(recorded.(string))
+	case *[]matrix.DelayID:
+		*to, err = parseDelayIDs(recorded.([]string))
+	default:
+		f.in(j).Set(reflect.ValueOf(recorded))
+		err = f.checkValue(f.in(j))
 	}
-	id, err := matrix.ParseDelayID(r.DelayID)
-	if err != nil {
-		return Job{}, errDelayID
-	}
-	j := Job{
-		Key: Key{r.Room, r.Identity}, User: user, DelayID: id,
-		Delay: time.Duration(r.Delay) * time.Millisecond, AcceptedAt: instant(r.AcceptedAt),
-		State: r.State, Since: instant(r.Since),
-		Session: r.Session, LeftSession: r.LeftSession, ClearLeave: r.ClearLeave,
-		Deadline: instant(r.Deadline), Restarted: instant(r.Restarted), UnansweredSince: instant(r.UnansweredSince), Refused: instant(r.Refused),
-		NextRestart: instant(r.NextRestart), NextLook: instant(r.NextLook),
-		Restarts: r.Restarts, Looks: r.Looks, Sends: r.Sends,
-		RoomSeen: instant(r.RoomSeen), RoomLost: r.RoomLost, Unrecorded: r.Unrecorded, NextCancel: instant(r.NextCancel), Cancels: r.Cancels,
-		Version: r.Version, Lease: Lease{r.Holder, instant(r.Until)},
-	}
-	for _, text := range r.Replaces {
-		id, err := matrix.ParseDelayID(text)
+	return err
+}
+
+func parseDelayIDs(texts []string) (ids []matrix.DelayID, err error) {
+	for _, text := range texts {
+		id, err := parseDelayID(text)
 		if err != nil {
-			return Job{}, errDelayID
+			return nil, err
 		}
-		j.Replaces = append(j.Replaces, id)
+		ids = append(ids, id)
 	}
-	return j, nil
+	return ids, nil
+}
+
+func parseDelayID(text string) (matrix.DelayID, error) {
+	id, err := matrix.ParseDelayID(text)
+	if err != nil {
+		return id, errDelayID
+	}
+	return id, nil
 }
 
 // millis and instant keep the zero time zero. A time before 1970, which only a

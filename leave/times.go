@@ -5,14 +5,11 @@ import "time"
 // Moved returns j with all its times later by d, and to the millisecond, for
 // one whose clock is ahead by d. Zero times stay zero.
 func (j Job) Moved(d time.Duration) Job {
-	for _, t := range []*time.Time{
-		&j.AcceptedAt, &j.Since, &j.Deadline, &j.Restarted, &j.UnansweredSince, &j.Refused, &j.RoomSeen,
-		&j.NextRestart, &j.NextLook, &j.NextCancel, &j.Lease.Until,
-	} {
+	j.eachTime(func(_ field, t *time.Time) {
 		if !t.IsZero() {
 			*t = t.Truncate(time.Millisecond).Add(d)
 		}
-	}
+	})
 	return j
 }
 
@@ -24,9 +21,11 @@ const longestGrace = time.Minute
 // they were written has been set back since. What has happened was not later
 // than now, and what is due later than it can have been planned is due now.
 func (j Job) NotAhead(now time.Time) Job {
-	for _, past := range []*time.Time{&j.AcceptedAt, &j.Since, &j.Restarted, &j.UnansweredSince, &j.Refused, &j.RoomSeen} {
-		*past = earlier(*past, now)
-	}
+	j.eachTime(func(f field, t *time.Time) {
+		if f.past {
+			*t = earlier(*t, now)
+		}
+	})
 	longest := max(j.Delay, minGiveUp)
 	if j.NextRestart.After(now.Add(j.Delay)) {
 		j.NextRestart = now

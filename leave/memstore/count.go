@@ -29,16 +29,15 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 // count adds what an entry's job counts for, or with by -1 takes it away. The
 // lock is held, here and below.
 func (s *Store) count(e *entry, by int) {
-	weight := leave.Weight(by) * leave.WeightOf(e.delay)
+	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by
 	e.owner.weight += weight
 	e.owner.server.jobs += by
 	e.owner.server.weight += weight
-	name := e.state.name()
-	if s.states[name] += by; s.states[name] == 0 {
-		delete(s.states, name)
+	if s.states[e.state] += by; s.states[e.state] == 0 {
+		delete(s.states, e.state)
 	}
-	if e.occupies() {
+	if e.occupies {
 		e.room.occupied += by
 	}
 }

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"slices"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -9,102 +8,53 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// record is a [leave.Job] in two thirds of its space: times are milliseconds
-// since 1970, as everywhere behind a store.
-type record struct {
-	key         leave.Key
-	user        matrix.UserID
-	delayID     matrix.DelayID
-	delay       time.Duration
-	session     string
-	leftSession string
-	holder      string
-	replaces    []matrix.DelayID
-	version     uint64
-	acceptedAt  int64
-	since       int64
-	deadline    int64
-	restarted   int64
-	roomSeen    int64
-	silentSince int64
-	refused     int64
-	nextRestart int64
-	nextLook    int64
-	nextCancel  int64
-	until       int64
-	restarts    int32
-	looks       int32
-	sends       int32
-	cancels     int32
-	clearLeave  bool
-	roomLost    bool
-	unrecorded  bool
-	state       state
+// entry is a job with its place in every order.
+type entry struct {
+	place
+	packed leave.Packed
+	counted
+	key     leave.Key
+	version uint64
+	room    *room
+	seat    int // in room.jobs
+	owner   *user
 }
 
-func pack(j leave.Job) record {
-	return record{
-		key: j.Key, user: j.User, delayID: j.DelayID, delay: j.Delay,
-		state: stateOf(j.State), session: j.Session, leftSession: j.LeftSession, clearLeave: j.ClearLeave, roomLost: j.RoomLost, unrecorded: j.Unrecorded,
-		acceptedAt: millis(j.AcceptedAt), since: millis(j.Since), deadline: millis(j.Deadline),
-		restarted: millis(j.Restarted), silentSince: millis(j.UnansweredSince), refused: millis(j.Refused), roomSeen: millis(j.RoomSeen),
-		nextRestart: millis(j.NextRestart), nextLook: millis(j.NextLook), nextCancel: millis(j.NextCancel),
-		restarts: int32(j.Restarts), looks: int32(j.Looks), sends: int32(j.Sends), cancels: int32(j.Cancels),
-		replaces: j.Replaces, version: j.Version,
-		holder: j.Lease.Holder, until: millis(j.Lease.Until),
+// counted is what a job counts for.
+type counted struct {
+	weight   leave.Weight
+	state    leave.State
+	occupies bool
+}
+
+// hold has the entry hold a job of its key and owner.
+func (e *entry) hold(job leave.Job) {
+	e.packed, e.version = job.Pack(), job.Version
+	e.counted = counted{leave.WeightOf(job.Delay), shared(job.State), job.Occupies()}
+}
+
+func (e *entry) job() leave.Job { return e.packed.Job(e.key, e.owner.id) }
+
+// shared returns the constant that s equals, so that no job holds a text of
+// its own.
+func shared(s leave.State) leave.State {
+	for _, known := range leave.States() {
+		if s == known {
+			return known
+		}
 	}
+	return s
 }
 
-func (r record) job() leave.Job {
-	return leave.Job{
-		Key: r.key, User: r.user, DelayID: r.delayID, Delay: r.delay,
-		State: r.state.name(), Session: r.session, LeftSession: r.leftSession, ClearLeave: r.clearLeave, RoomLost: r.roomLost, Unrecorded: r.unrecorded,
-		AcceptedAt: instant(r.acceptedAt), Since: instant(r.since), Deadline: instant(r.deadline),
-		Restarted: instant(r.restarted), UnansweredSince: instant(r.silentSince), Refused: instant(r.refused), RoomSeen: instant(r.roomSeen),
-		NextRestart: instant(r.nextRestart), NextLook: instant(r.nextLook), NextCancel: instant(r.nextCancel),
-		Restarts: int(r.restarts), Looks: int(r.looks), Sends: int(r.sends), Cancels: int(r.cancels),
-		Replaces: r.replaces, Version: r.version,
-		Lease: leave.Lease{Holder: r.holder, Until: instant(r.until)},
-	}
-}
+// toMillis returns job as it will be stored.
+func toMillis(job leave.Job) leave.Job { return job.Pack().Job(job.Key, job.User) }
 
-// state is a [leave.State] in one byte: its place among all.
-type state uint8
-
-var states = leave.States()
-
-func stateOf(s leave.State) state { return state(slices.Index(states, s)) }
-
-func (s state) name() leave.State { return states[s] }
-
-// millis and instant keep the zero time zero.
+// millis keeps the zero time zero.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.UnixMilli()
-}
-
-func instant(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
-
-// entry is a job with its place in every order.
-type entry struct {
-	place
-	record
-	room  *room
-	seat  int // in room.jobs
-	owner *user
-}
-
-// sharing returns r with the texts that other jobs, or the maps, hold already.
-func (e *entry) sharing(r record) record {
-	r.key, r.user = e.key, e.owner.id
-	return r
 }
 
 // room is a LiveKit room with at least one job.
@@ -141,9 +91,4 @@ func (r *room) remove(e *entry) {
 	r.jobs[e.seat].seat = e.seat
 	r.jobs[last] = nil
 	r.jobs = r.jobs[:last]
-}
-
-// occupies is [leave.Job.Occupies].
-func (r *record) occupies() bool {
-	return leave.Job{State: r.state.name(), RoomSeen: instant(r.roomSeen)}.Occupies()
 }

@@ -15,7 +15,7 @@ func (s *Store) write(job leave.Job) leave.Job {
 		s.count(e, -1)
 	}
 	s.own(e, job.User)
-	e.record = e.sharing(pack(job))
+	e.hold(job)
 	s.count(e, +1)
 	s.due.move(e, dueAt(job))
 	return e.job()
@@ -34,7 +34,7 @@ func (s *Store) add(key leave.Key) *entry {
 		s.rooms[r.name] = r
 		s.looked.add(r, 0)
 	}
-	e := &entry{record: record{key: leave.Key{Room: r.name, Identity: key.Identity}}}
+	e := &entry{key: leave.Key{Room: r.name, Identity: key.Identity}}
 	r.add(e)
 	s.jobs[e.key] = e
 	s.due.add(e, 0)

@@ -46,7 +46,7 @@ func New() *Store {
 func (s *Store) Put(_ context.Context, job leave.Job) (*leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	job = pack(job).job()
+	job = toMillis(job)
 	e := s.jobs[job.Key]
 	if e == nil {
 		s.write(job)
@@ -101,7 +101,7 @@ func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, job := range jobs {
-		job = pack(job).job()
+		job = toMillis(job)
 		if e := s.jobs[job.Key]; e != nil {
 			job = leave.Merged(e.job(), job)
 		}

@@ -1,0 +1,46 @@
+package leave
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// field is a field of a [Job], by its tag.
+type field struct {
+	name         string // in a record
+	index        []int  // in a Job
+	kind         reflect.Type
+	always, past bool
+}
+
+// fields are all fields of a job, in their order.
+var fields = fieldsOf(reflect.TypeFor[Job](), nil)
+
+func fieldsOf(t reflect.Type, at []int) (all []field) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		index := append(slices.Clone(at), i)
+		tag, tagged := f.Tag.Lookup("record")
+		if !tagged { // its own fields have tags
+			all = append(all, fieldsOf(f.Type, index)...)
+			continue
+		}
+		words := strings.Split(tag, ",")
+		all = append(all, field{words[0], index, f.Type, slices.Contains(words, "always"), slices.Contains(words, "past")})
+	}
+	return all
+}
+
+// in returns the field of j, to read or to set.
+func (f field) in(j *Job) reflect.Value { return reflect.ValueOf(j).Elem().FieldByIndex(f.index) }
+
+// eachTime has do change every time of j.
+func (j *Job) eachTime(do func(f field, t *time.Time)) {
+	for _, f := range fields {
+		if t, ok := f.in(j).Addr().Interface().(*time.Time); ok {
+			do(f, t)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package leave
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// TestEveryFieldIsKept: a record and a packed job have every field that a job has,
+// with zeros as with other values.
+func TestEveryFieldIsKept(t *testing.T) {
+	full := in(t, Connected)
+	for _, f := range fields {
+		fill(t, f.in(&full))
+	}
+	for name, job := range map[string]Job{"full": full, "sparse": in(t, Waiting)} {
+		t.Run(name, func(t *testing.T) {
+			b, err := json.Marshal(job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var read Job
+			if err := json.Unmarshal(b, &read); err != nil {
+				t.Fatal(err)
+			}
+			wantKept(t, "a record", read, job)
+			wantKept(t, "a packed job", job.Pack().Job(job.Key, job.User), job)
+		})
+	}
+}
+
+// fill gives a field that is zero a value that it may have.
+func fill(t *testing.T, v reflect.Value) {
+	t.Helper()
+	if !v.IsZero() {
+		return
+	}
+	switch to := v.Addr().Interface().(type) {
+	case *time.Time:
+		*to = noon
+	case *string:
+		*to = "text"
+	case *bool:
+		*to = true
+	case *int:
+		*to = 300
+	case *uint64:
+		*to = latest - 1
+	case *[]matrix.DelayID:
+		for _, text := range []string{"syd_b", "syd_c"} {
+			id, err := matrix.ParseDelayID(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			*to = append(*to, id)
+		}
+	default:
+		t.Fatalf("nothing here fills a %T", to)
+	}
+}
+
+func wantKept(t *testing.T, where string, got, want Job) {
+	t.Helper()
+	for _, f := range fields {
+		got, want := f.in(&got).Interface(), f.in(&want).Interface()
+		if at, ok := want.(time.Time); ok && at.Equal(got.(time.Time)) {
+			continue
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s has for %s %v, want %v", where, f.name, got, want)
+		}
+	}
+}
