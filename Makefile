@@ -30,7 +30,7 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 
 test-redis: ## the Redis store on a real Redis, with faults and replicas, and LiveKit's nodes on one: needs redis-server
 	$(GO) test $(RACE) -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
-	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 12 -run '^TestNode' .
+	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 8 -run '^TestNode' .
 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
 	e2e/install.sh
@@ -45,7 +45,7 @@ e2e-appservice: ## the application-service mode on two real Synapses that federa
 
 e2e-nodes: ## LiveKit nodes that die, with Go clients and with Element Call (RUNS=20: so many times)
 	e2e/install.sh
-	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -tags redis -parallel 12 -run '^TestNode' . -args -every
+	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -tags redis -parallel 8 -run '^TestNode' . -args -every
 	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -v -run '^TestNodes$$' ./browser
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)

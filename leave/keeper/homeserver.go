@@ -38,12 +38,19 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 }
 
 // send asks the SFU once more and sends the leave if the participant is gone.
+// When a node had to be asked, there was time to come back: then the SFU is asked
+// what is on record by now.
 func (k *Keeper) send(ctx context.Context, t task) {
-	t, confirmed := k.confirmed(ctx, t)
-	if !confirmed || !k.held(t) {
+	a, err := k.ask(ctx, t.Job)
+	t, goesOn := k.goesOn(ctx, t, a, err)
+	if goesOn && a.Node != leave.NodeNotAsked {
+		a, err = k.ask(ctx, t.Job)
+		t, goesOn = k.goesOn(ctx, t, a, err)
+	}
+	if !goesOn || !k.held(t) {
 		return
 	}
-	_, err := k.request(ctx, t, leave.Send, t.DelayID, t.Since)
+	_, err = k.request(ctx, t, leave.Send, t.DelayID, t.Since)
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone:
 		k.end(ctx, t.Job, slog.LevelInfo, "sent")

@@ -25,7 +25,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 		k.leftUnreported(t.Job, a)
 	}
 	if err != nil || t.Doubts(a) == leave.NoDoubt {
-		k.giveBack(ctx, t, k.outcome(ctx, t.Job, a, err))
+		k.giveBack(ctx, t, k.follow(ctx, t.Job, a, err))
 		return
 	}
 	k.postpone(ctx, t, leave.Look, nodeWait)
@@ -33,48 +33,44 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
 		return // what is on record holds, and the node is asked again
 	}
-	k.note(ctx, t.Job, k.outcome(ctx, t.Job, a, err))
+	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.Wake()
 }
 
-// confirmed asks the SFU once more whether a participant whose leave is to be
-// sent is gone, and returns the task with a lease that lasts. If it is not, or
-// that is not known, what follows is written.
-func (k *Keeper) confirmed(ctx context.Context, t task) (task, bool) {
-	a, err := k.presence.Of(ctx, t.Job)
-	if err == nil && t.Doubts(a) != leave.NoDoubt {
-		return k.confirmedByNode(ctx, t, a)
+// ask asks the SFU whether the participant of j is there, and where that is in
+// doubt its node, which takes some seconds.
+func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
+	a, err := k.presence.Of(ctx, j)
+	if err == nil && j.Doubts(a) != leave.NoDoubt {
+		return k.presence.AskNode(ctx, j, a)
 	}
-	change := k.outcome(ctx, t.Job, a, err)
-	if change(t.Job).State == leave.Sending {
-		return t, true
-	}
-	k.giveBack(ctx, t, change)
-	return t, false
+	return a, err
 }
 
-// confirmedByNode asks the participant's node, which may take longer than the
-// lease lasts, and then what is on record once more.
-func (k *Keeper) confirmedByNode(ctx context.Context, t task, a leave.Answer) (task, bool) {
-	a, err := k.presence.AskNode(ctx, t.Job, a)
+// goesOn writes what follows from an answer about a participant whose leave is to
+// be sent, unless that is to send it. Then it returns the task with a lease that
+// lasts: a node may have taken longer than the last one.
+func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
 		return t, false
 	}
-	change := k.outcome(ctx, t.Job, a, err)
-	if next := change(t.Job); err == nil && next.State == leave.Sending {
-		if t, err = k.renew(ctx, t, next); err != nil {
-			return t, false // somebody has written the job, or taken it
-		}
-		return k.confirmed(ctx, t)
+	change := k.follow(ctx, t.Job, a, err)
+	next := change(t.Job)
+	switch {
+	case next.State != leave.Sending:
+		k.giveBack(ctx, t, change)
+		return t, false
+	case a.Node == leave.NodeNotAsked:
+		return t, true
 	}
-	k.giveBack(ctx, t, change)
-	return t, false
+	t, err = k.renew(ctx, t, next)
+	return t, err == nil // else somebody has written the job, or taken it
 }
 
-// outcome is what an answer about the job's participant, or none, makes of the
-// job.
-func (k *Keeper) outcome(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
+// follow has a room be there that is missing, and returns what an answer about
+// the job's participant, or none, makes of the job.
+func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})
 	}
