@@ -58,13 +58,16 @@ const maxSlowdown = time.Second
 // flight count, too. The operator's own users share addresses (an office, a
 // carrier's NAT) and must never be locked out by a neighbour: at named servers
 // only failures cost, and being over the limit means to wait for a moment.
-// Nowhere is a homeserver's own trouble the client's failure.
+// Nowhere is a homeserver's own trouble the client's failure. So a client that
+// left such a server after a second is spared: it may have tired of a slow answer.
+// That is as long as somebody waits who floods the server and is over the limit.
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {
 		a.slowDown(ctx, from)
+		began := time.Now()
 		return func(err error) {
-			if isFailure(err) {
+			if isFailure(err) && !(hasLeft(err) && time.Since(began) >= maxSlowdown) {
 				a.Failures.Charge(from)
 			}
 		}, nil
@@ -85,6 +88,12 @@ func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, serve
 func isFailure(err error) bool {
 	e, ok := errors.AsType[*matrix.VerifyError](err)
 	return err != nil && !(ok && e.SparesClient())
+}
+
+// hasLeft reports whether the client did not wait for the outcome.
+func hasLeft(err error) bool {
+	e, ok := errors.AsType[*matrix.VerifyError](err)
+	return ok && e.Cause == matrix.CauseCanceled
 }
 
 // slowDown waits until the network has a permit again, or ctx ends.

@@ -3,7 +3,9 @@ package handler
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,6 +239,50 @@ func TestFailuresAtNamedServersOnlySlow(t *testing.T) {
 			t.Errorf("at an unnamed server from there: %d, want 429", w.Code)
 		}
 	})
+}
+
+// A client that leaves a named homeserver after a second, because that is slow, has
+// not failed. One that leaves sooner has, and so has each that leaves a stranger's,
+// who can have a server be slow.
+func TestClientsThatLeave(t *testing.T) {
+	for name, c := range map[string]struct {
+		server  string
+		after   time.Duration
+		counted bool
+	}{
+		"a slow named server":  {homeserver, time.Second, false},
+		"a quick leave":        {homeserver, 999 * time.Millisecond, true},
+		"a slow other server":  {stranger, 9 * time.Second, true},
+		"nobody waits at all":  {homeserver, 0, true},
+		"an even slower named": {homeserver, 9 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limited(t, func(t *testing.T, r *rig) {
+				r.Routes()
+				r.verifier.before = func(ctx context.Context) error {
+					<-ctx.Done()
+					return &matrix.VerifyError{Cause: matrix.CauseCanceled, Err: ctx.Err()}
+				}
+				var clients sync.WaitGroup
+				for range 70 {
+					clients.Go(func() {
+						ctx, cancel := context.WithCancel(t.Context())
+						defer cancel()
+						time.AfterFunc(c.after, cancel)
+						r.serveContext(ctx, "POST", "/sfu/get", badTokenBody(c.server), "X-Real-IP", "192.0.2.1")
+					})
+				}
+				clients.Wait()
+				left := 0
+				for r.Failures.Take(netip.MustParsePrefix("192.0.2.1/32")) == 0 {
+					left++
+				}
+				if counted := left < 60; counted != c.counted {
+					t.Errorf("70 clients left %s after %v: %d of 60 permits are left, want all: %v", c.server, c.after, left, !c.counted)
+				}
+			})
+		})
+	}
 }
 
 func TestSlowdownEndsWithTheClient(t *testing.T) {
