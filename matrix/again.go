@@ -51,7 +51,7 @@ func (f *found) doubt(gone bool) *found {
 func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	e, ok := errors.AsType[*VerifyError](err)
 	switch {
-	case !ok || e.ByHomeserver || e.Cause == CauseCanceled:
+	case !ok || e.ByHomeserver || e.Cause == CauseCanceled || outbound.IsNoFile(err):
 		return false
 	case !c.isNamed:
 		return unreachable(err) && ctx.Err() == nil
@@ -60,10 +60,10 @@ func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 }
 
 // unreachable reports whether err says that nobody was reached, as when a
-// server has moved; not that we would not let ourselves connect.
+// server has moved; not that we would not let ourselves connect, or could not.
 func unreachable(err error) bool {
 	_, ok := errors.AsType[*outbound.DialError](err)
 	_, refused := errors.AsType[*outbound.RefusedError](err)
 	_, crowded := errors.AsType[*outbound.CrowdedError](err)
-	return ok && !refused && !crowded
+	return ok && !refused && !crowded && !outbound.IsNoFile(err)
 }

@@ -169,9 +169,22 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	}
 	got, err := a.APIs.NamedTransport.GetAs(ctx, u, a.Token.Reveal(), maxAppServiceBytes)
 	if err != nil {
-		return 0, nil, noAnswer(err)
+		err = noAnswer(err)
 	}
-	return got.Status, got.Body, nil
+	a.judge(base, got.Status, got.Body, err)
+	return got.Status, got.Body, err
+}
+
+// judge has the API looked for afresh if what came from base is no homeserver's
+// answer.
+func (a *AppService) judge(base string, status int, answer []byte, err error) {
+	e, failed := errors.AsType[*AppServiceError](err)
+	if !failed && (status/100 != 2 || !json.Valid(answer)) {
+		e, failed = statusOf(status, answer), true
+	}
+	if failed && e.mayHaveMoved() {
+		a.base.doubt(base)
+	}
 }
 
 // ask makes one request with the as_token.
@@ -180,6 +193,12 @@ func (a *AppService) ask(ctx context.Context, method, path string, body []byte) 
 	if err != nil {
 		return 0, nil, noAnswer(err)
 	}
+	status, answer, err = a.askAt(ctx, base, method, path, body)
+	a.judge(base, status, answer, err)
+	return status, answer, err
+}
+
+func (a *AppService) askAt(ctx context.Context, base, method, path string, body []byte) (status int, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, noAnswer(errors.New("its address is not a URL"))

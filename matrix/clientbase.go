@@ -15,8 +15,9 @@ type clientBase struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
-	url     string // without a trailing slash, "" for none
-	err     error  // of the last look-up, nil if it found url
+	url     string    // without a trailing slash, "" for none
+	at      time.Time // of the last look-up
+	err     error     // of it, nil if it found url
 	expires time.Time
 }
 
@@ -57,6 +58,7 @@ func (b *clientBase) known() (base string, err error, fresh bool) {
 func (b *clientBase) note(found string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.at = time.Now()
 	switch {
 	case err == nil:
 		b.url, b.err, b.expires = found, nil, time.Now().Add(clientAPILifetime)

@@ -3,6 +3,7 @@ package matrix
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +64,10 @@ type DelayError struct {
 	Server     ServerName
 	Status     int           // 0 when there was no answer
 	RetryAfter time.Duration // for ResultLimited, zero if the server did not say
-	Err        error
+	// ByHomeserver says that the answer is a Matrix error, not one of a website or
+	// a proxy.
+	ByHomeserver bool
+	Err          error
 }
 
 func (e *DelayError) Error() string {
@@ -163,8 +167,16 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 }
 
 // do sends a request and returns the body of a 2xx answer; every other is a
-// *[DelayError].
+// *[DelayError], and may be a reason to look for the API afresh.
 func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
+	body, err := d.doOnce(req, server, api, c)
+	if e, ok := errors.AsType[*DelayError](err); ok && e.mayHaveMoved(api.named) {
+		d.APIs.doubt(server, api)
+	}
+	return body, err
+}
+
+func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	// The transport itself, not a client: no redirect is followed.
@@ -174,8 +186,11 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxManageBytes))
-	if err != nil && resp.StatusCode/100 != 2 {
+	switch {
+	case err != nil && resp.StatusCode/100 != 2:
 		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
+	case err != nil:
+		body = nil // it was done, whatever the rest would have said
 	}
 	return body, judge(server, resp, body)
 }
@@ -192,13 +207,17 @@ func (a ClientAPI) eventURL(id DelayID) string {
 	return a.base + prefix + url.PathEscape(id.id)
 }
 
-// judge returns nil for success, else a *[DelayError].
+// judge returns nil for success, else a *[DelayError]. A website may answer 200 to
+// everything, a homeserver does so in JSON.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
+		if len(body) > 0 && !json.Valid(body) {
+			return &DelayError{Server: server, Status: resp.StatusCode, Err: errors.New("the answer is not JSON"), Result: ResultFailed}
+		}
 		return nil
 	}
 	code := errCode(body)
-	e := &DelayError{Server: server, Status: resp.StatusCode, Err: statusError(resp.StatusCode, code), Result: ResultFailed}
+	e := &DelayError{Server: server, Status: resp.StatusCode, Err: statusError(resp.StatusCode, code), Result: ResultFailed, ByHomeserver: code != ""}
 	switch resp.StatusCode {
 	case http.StatusNotFound:
 		e.Result = ResultWrongPath

@@ -25,6 +25,7 @@ type clientServer struct {
 	body     string
 	header   http.Header
 	paths    []string
+	lookUps  int // requests for .well-known/matrix/client
 }
 
 func (c *clientServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -32,6 +33,7 @@ func (c *clientServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	switch {
 	case r.URL.Path == "/.well-known/matrix/client" && c.baseURL != "":
+		c.lookUps++
 		json.NewEncoder(w).Encode(map[string]any{"m.homeserver": map[string]string{"base_url": c.baseURL}})
 	case strings.HasSuffix(r.URL.Path, "/_matrix/client/versions") && c.features != "":
 		fmt.Fprintf(w, `{"versions":["v1.11"],"unstable_features":%s}`, c.features)

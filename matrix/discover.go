@@ -3,9 +3,11 @@ package matrix
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"matrixrtc-auth/internal/inquiry"
@@ -29,6 +31,9 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 		target = f.delegated
 	}
 	located, err := r.locate(ctx, target)
+	if outbound.IsNoFile(err) {
+		return nil, errNoFile
+	}
 	if err != nil && old.destination.Host == located.Host {
 		located = old.destination // better than a guess
 	} else if !f.delegated.IsZero() {
@@ -48,6 +53,9 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	return &f, nil
 }
 
+// errNoFile says that a question was not asked for want of a file.
+var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", syscall.EMFILE)}
+
 // delegation fetches the well-known document. Where the question stays open
 // the last good answer holds for up to 48 h. The error is an *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
@@ -64,6 +72,9 @@ func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, 
 	if now.Before(old.fetched.Add(maxWellKnown)) {
 		old.open, old.kept, old.note = true, true, why
 		return old, nil
+	}
+	if outbound.IsNoFile(err) {
+		return found{}, errNoFile
 	}
 	if crowded, ok := errors.AsType[*outbound.CrowdedError](err); ok {
 		return found{}, &inquiry.BusyError{Err: errors.New(crowded.Error())}
@@ -118,7 +129,10 @@ func (f FoundBy) delegated() FoundBy {
 // lookupSRV returns the first targets by priority and weight, none where there
 // is no record. A target of "." (service not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
+	var files outbound.Shortages
+	ctx, explain := files.Watch(ctx)
 	_, records, err := r.DNS.LookupSRV(ctx, service, "tcp", host)
+	err = explain(err)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
 		err = nil // no record, or some of the records have malformed names
 	}

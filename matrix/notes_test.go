@@ -214,7 +214,9 @@ func TestCrowdedDiscovery(t *testing.T) {
 		transport.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return w.Dial(ctx, network, "192.0.2.1:443")
 		}
-		go w.resolver.Resolve(t.Context(), serverName(t, "slow.test"), nobody)
+		// Longer than a discovery takes: the two must not end at one moment.
+		go transport.Get(t.Context(), outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: "slow.test"},
+			"slow.test", "/.well-known/matrix/server", 1000)
 		synctest.Wait()
 		_, err := w.verify(t, hs, "@a:quick.test")
 		if e, ok := errors.AsType[*matrix.VerifyError](err); !ok || e.Cause != matrix.CauseBusy || !e.SparesClient() {

@@ -94,7 +94,7 @@ func (r *Resolver) init() {
 		r.classes.named.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
 		r.classes.others.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](otherCallers, otherDiscoveries, resolveTimeout)
 		if r.DNS == nil {
-			r.DNS = &net.Resolver{PreferGo: true}
+			r.DNS = outbound.NewResolver()
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
 )
 
@@ -53,7 +54,7 @@ func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func
 	}
 	return func(err error) {
 		c.learn(server, known, err)
-		if isAnswer(err) || isBusy(err) {
+		if isAnswer(err) || isBusy(err) || outbound.IsNoFile(err) {
 			v.Trials.Return(from)
 		}
 	}, nil

@@ -141,6 +141,7 @@ func newStrangers() *outbound.Pool {
 func (s *shared) newServers() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
+	named.Pool = &outbound.Pool{Lesser: s.strangers}
 	other := s.newTransport(&outbound.Dialer{Permit: outbound.PublicOnly(s.cfg.AllowedNetworks)})
 	other.Pool = s.strangers
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named, OtherTransport: other}

@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
 
+	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/text"
 )
 
@@ -84,10 +86,19 @@ func (c *Client) explain(op string, err error, token string) *Error {
 		said += " (" + remedy + ")"
 	}
 	answered := cause == CauseUnauthorized || cause != CauseNotTwirp && isTwirp(err)
-	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, contextError(err)}}
+	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, ourOwn(err)}}
 }
 
-// failure is a text, and the context's error if that ended the call.
+// ourOwn returns what may be kept of err: the context's error if that ended the
+// call, or that no file was left for it.
+func ourOwn(err error) error {
+	if outbound.IsNoFile(err) {
+		return syscall.EMFILE
+	}
+	return contextError(err)
+}
+
+// failure is a text, and what is known besides.
 type failure struct {
 	text string
 	err  error

@@ -14,6 +14,8 @@ import (
 	"net/http/httptrace"
 	"path"
 	"time"
+
+	"matrixrtc-auth/internal/outbound"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes. A room has no more than
@@ -59,9 +61,8 @@ const connectTime = 5 * time.Second
 func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	dialer := net.Dialer{Timeout: connectTime}
 	t := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            newDial(),
 		TLSHandshakeTimeout:    connectTime,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    16,
@@ -75,6 +76,19 @@ func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
 		}
 	}
 	return &http.Client{Transport: t}
+}
+
+// newDial returns a way to connect whose errors say when no file was left.
+func newDial() dialFunc {
+	resolver := outbound.NewResolver()
+	resolver.PreferGo = false
+	dialer := net.Dialer{Timeout: connectTime, Resolver: resolver}
+	var files outbound.Shortages
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, explain := files.Watch(ctx)
+		conn, err := dialer.DialContext(ctx, network, address)
+		return conn, explain(err)
+	}
 }
 
 // dialTLS connects to address by dial, and secures that as config says.

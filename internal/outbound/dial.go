@@ -25,9 +25,6 @@ type Dialer struct {
 
 const defaultDialTimeout = 4 * time.Second
 
-// goResolver is Go's own: the C library's reads "127.1" as an address.
-var goResolver = &net.Resolver{PreferGo: true}
-
 // DialContext connects to address, trying IPv6 and IPv4 (RFC 6555).
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	resolver := d.Resolver

@@ -37,6 +37,11 @@ type Pool struct {
 	// first, then new handshakes wait. It is at least MaxHandshake, and counts
 	// only where that is set.
 	MaxHandshakes int64
+	// Lesser, if set, is a pool that gives up idle connections before this one
+	// does, where no file is left for a new one.
+	Lesser *Pool
+
+	shortages Shortages
 
 	once   sync.Once
 	places *semaphore.Keyed[place] // nil without PerHost
@@ -156,6 +161,13 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	}
 	c.Close()
 	return true
+}
+
+// closeForFile closes a connection that was idle longest, to have a file for
+// another one, and reports whether there was any.
+func (p *Pool) closeForFile() bool {
+	any := func(*conn) bool { return true }
+	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
 // closeExpired closes what has been idle for too long and comes again as long

@@ -185,7 +185,8 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 	return newConn(t, route, secured, s), addr, nil
 }
 
-// open dials addr. Where a host has no place for one more connection, it waits.
+// open dials addr. Where a host has no place for one more connection, it waits;
+// where there is no file for one, idle connections are closed.
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
@@ -194,13 +195,18 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
 	defer func() { _ = v.end(netip.Prefix{}) }() // what is still held
 	for {
-		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
+		watched, explain := v.pool.shortages.Watch(context.WithValue(ctx, visitKey{}, v))
+		raw, err := dial(watched, "tcp", addr)
 		if err == nil {
 			host := remoteHost(raw)
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host)}, nil
 			}
 			raw.Close() // Dial is none of [Dialer], which asks before
+		}
+		err = explain(err)
+		if IsNoFile(err) && v.pool.closeForFile() {
+			continue
 		}
 		if !v.isCrowded() {
 			return nil, err
