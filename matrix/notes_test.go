@@ -183,7 +183,7 @@ func TestLongBaseURL(t *testing.T) {
 	w := newWorld(t)
 	w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/matrix/client" {
-			fmt.Fprintf(rw, `{"m.homeserver":{"base_url":"https://a.test/%s"}}`, long[:40_000])
+			fmt.Fprintf(rw, `{"m.homeserver":{"base_url":"https://a.test/%s"}}`, strings.Repeat("x", 40_000))
 			return
 		}
 		io.WriteString(rw, `{"versions":["v1.15"],"unstable_features":{"org.matrix.msc4140":true}}`)
