@@ -130,11 +130,18 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 		return &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, d.credentials(server, owner))
-	if e, refused := refusedCredentials(err); refused && d.Authenticates(server) {
-		err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
-		d.tell(owner, e, err)
+	e, refused := refusedCredentials(err)
+	if !refused || !d.Authenticates(server) {
+		d.learn(server, ResultOf(err))
+		return err
 	}
-	d.learn(server, ResultOf(err))
+	err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
+	d.tell(owner, e, err)
+	// A server that knows the as_token, and refuses this owner, may well ask for
+	// authentication: with others the as_token is that.
+	if e.Status == http.StatusUnauthorized || ResultOf(err) != ResultNeedsToken {
+		d.learn(server, ResultOf(err))
+	}
 	return err
 }
 

@@ -113,6 +113,29 @@ func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	}
 }
 
+// TestOneRefusedOwnerIsNotAllOfThem: where delayed events need authentication, an
+// owner who has left the room is refused with the as_token and without. That says
+// nothing about the leaves of others.
+func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
+	s, events := owning(t)
+	s.ScriptDelayed(func(w http.ResponseWriter, r *http.Request, _, _ string) bool {
+		if r.Header.Get("Authorization") != "" {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"errcode":"M_FORBIDDEN"}`)
+		} else {
+			w.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(w, `{"errcode":"M_MISSING_TOKEN"}`)
+		}
+		return true
+	})
+	if err := events.Send(t.Context(), userID(t, s.UserID("alice")), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultNeedsToken {
+		t.Errorf("got %v, want that a token is needed", err)
+	}
+	if err := events.Manageable(t.Context(), s.Name()); err != nil {
+		t.Errorf("afterwards: %v, want that events of others can be managed", err)
+	}
+}
+
 func TestLookUp(t *testing.T) {
 	s, events := owning(t)
 	alice, bob := userID(t, s.UserID("alice")), userID(t, s.UserID("bob"))
