@@ -20,7 +20,8 @@ type Source interface {
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
 }
 
-// askTimeout bounds one question.
+// askTimeout bounds one question, and the wait of whoever asks it: their own
+// homeserver waits for us meanwhile.
 const askTimeout = 10 * time.Second
 
 // The bounds of what is under way at once, and of the requests that wait for it.
@@ -35,7 +36,7 @@ var (
 // Lookup asks a [Source] and spares it what it has just said: questions that
 // are equal and asked at one time share one call, and a yes is kept for a
 // moment. A no is never kept: who joins a room may call at once. Questions wait
-// for their turn no longer than those who want the answer.
+// for their turn no longer than those who want the answer, who wait for 10 s.
 type Lookup struct {
 	source    Source
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
@@ -80,6 +81,8 @@ func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question 
 	if l.yes.has(k, time.Now()) {
 		return true, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	got, err := l.inquiries.Ask(ctx, k, of, func(ctx context.Context) answer {
 		asked := time.Now()
 		joined, err := question(ctx)

@@ -168,6 +168,25 @@ func TestAQuestionIsBounded(t *testing.T) {
 	})
 }
 
+// TestNobodyWaitsForLonger: not for a turn, either, behind the questions of others.
+func TestNobodyWaitsForLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := membership.NewLookup(&source{answer: yes, takes: time.Hour})
+		var running sync.WaitGroup
+		for i := range 300 {
+			running.Go(func() {
+				start := time.Now()
+				_, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@%d:b", i)))
+				if took := time.Since(start); err == nil || took != 10*time.Second {
+					t.Errorf("user %d: err = %v after %v, want one after 10 s", i, err, took)
+				}
+			})
+		}
+		running.Wait()
+		time.Sleep(time.Minute)
+	})
+}
+
 // A homeserver that hangs is asked for nobody who has left meanwhile, and what
 // waits for it is bounded.
 func TestAbandonedQuestions(t *testing.T) {
