@@ -8,6 +8,7 @@ import (
 
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/matrix"
 )
 
@@ -87,7 +88,10 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			fail(w, r, err)
 			return
 		}
-		if x.caller = r.Header.Get(e.header); x.caller == "" {
+		if callers := r.Header.Values(e.header); len(callers) == 1 {
+			x.caller = callers[0] // of several the homeserver wrote one at most
+		}
+		if x.caller == "" {
 			discardBody(w, r)
 			fail(w, r, &proxyError{cause: causeNoCaller})
 			return
@@ -203,7 +207,7 @@ func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
 	}
-	return &paramError{param: "url", cause: "url_mismatch", detail: "the client asks for " + url + ", and LIVEKIT_URL is " + h.URL +
+	return &paramError{param: "url", cause: "url_mismatch", detail: "the client asks for " + text.Clip(url, maxLogged/4) + ", and LIVEKIT_URL is " + h.URL +
 		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
 }
 

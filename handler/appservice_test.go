@@ -422,3 +422,35 @@ func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 		wantAnswer(t, r.serve("POST", path, newerBody, "Authorization", "Bearer "+hsToken), 404, "M_UNRECOGNIZED")
 	}
 }
+
+// TestTwoCallersAreNone: a request that names two users, or two servers, does not
+// say who asks.
+func TestTwoCallersAreNone(t *testing.T) {
+	for _, tt := range []struct{ path, header, body, first, second string }{
+		{clientAPI + "/get_token", headerUser, newerBody, alice, mallory},
+		{clientAPI + "/get_token", headerUser, newerBody, alice, alice},
+		{fedAPI + "/get_token", headerOrigin, federated(stranger), "remote.example", "evil.example"},
+	} {
+		t.Run(tt.header+" "+tt.second, func(t *testing.T) {
+			p := newProxied(t)
+			r := httptest.NewRequest("POST", tt.path, strings.NewReader(tt.body))
+			r.Header.Set("Authorization", "Bearer "+hsToken)
+			r.Header[tt.header] = []string{tt.first, tt.second}
+			w := httptest.NewRecorder()
+			p.Routes().ServeHTTP(w, r)
+			wantAnswer(t, w, 403, `"M_FORBIDDEN"`)
+			if len(p.members.asked) > 0 {
+				t.Errorf("asked who is joined: %q", p.members.asked)
+			}
+		})
+	}
+}
+
+// TestALongURLHidesNotOurs: the log of a mismatch has both.
+func TestALongURLHidesNotOurs(t *testing.T) {
+	p := newProxied(t)
+	wantAnswer(t, p.client("/get_token", alice, strings.Replace(newerBody, ourSFU, "wss://"+strings.Repeat("a", 4000), 1)), 400, `"M_INVALID_PARAM"`)
+	if log := p.log.String(); !strings.Contains(log, "LIVEKIT_URL is "+p.URL) {
+		t.Errorf("the log lacks LIVEKIT_URL: %s", log)
+	}
+}
