@@ -36,7 +36,7 @@ func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remed
 const shortestToken = 32
 
 // Lint returns what is wrong with the registration of the homeserver called
-// server, in the order of the file's keys.
+// server, in the order of the file's keys; without the namespaces for the zero name.
 func (r Registration) Lint(server matrix.ServerName) []Finding {
 	l := &linter{}
 	l.identity(r)
@@ -125,7 +125,7 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 		matched = max(matched, countMatches(n.Regex, server))
 	}
 	switch {
-	case matched < 0:
+	case server.IsZero(): // nobody's users: that name is a fault of its own
 	case matched == 0:
 		l.wrong(key, "it matches no user of "+server.String(), remedy)
 	case matched < len(sampleUsers):

@@ -25,6 +25,9 @@ func (j *judge) appService() *AppService {
 	j.needToken(hsToken)
 	j.checkToken(asToken, as.ASToken)
 	j.checkToken(hsToken, as.HSToken)
+	if hsToken.isSet() && as.HSToken.Equal(as.ASToken) {
+		j.warn(hsToken, WeakSecret, "equals LIVEKIT_AS_TOKEN: whoever learns one of them has both rights; draw two: `matrixrtc-auth registration` does")
+	}
 	return as
 }
 

@@ -392,6 +392,9 @@ func TestSeveralWarnings(t *testing.T) {
 			vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_AS_TOKEN": "x", "LIVEKIT_HS_SERVER_NAME": "synapse"},
 			disk{"/as.yaml": registration("synapse", "as_token: a", "url: null", "exclusive: true")},
 			[]string{"no dot", "LIVEKIT_AS_TOKEN: ignored", "as_token: it has 1 characters", "namespaces.users: exclusive"},
+		}, {
+			vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}, nil,
+			[]string{"LIVEKIT_HS_TOKEN: equals LIVEKIT_AS_TOKEN"},
 		},
 	}
 	for _, test := range tests {
@@ -404,6 +407,18 @@ func TestSeveralWarnings(t *testing.T) {
 			if !strings.Contains(warnings[i].String(), want) {
 				t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
 			}
+		}
+	}
+}
+
+// TestNamespacesNeedAServer: a file is not judged by a server name that is missing
+// or none.
+func TestNamespacesNeedAServer(t *testing.T) {
+	for _, name := range []string{"", "@a:b"} {
+		set := vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_HS_SERVER_NAME": name}
+		_, warnings, err := config.Parse(minimal().with(set).input(), disk{"/as.yaml": registration("example.org")}.read)
+		if err == nil || len(warnings) > 0 {
+			t.Errorf("name %q: got %v and warnings %q, want a fault and no warning", name, err, warnings)
 		}
 	}
 }
