@@ -30,6 +30,9 @@ written as {ids}: give it to a group that both users are in.
     msc4502_enabled: true
     msc4512_enabled: true
   max_event_delay_duration: 24h
+  rc_message:
+    per_second: 0.5
+    burst_count: 30
 
    Restart it. matrixrtc-auth writes "application service: ready" to its log
    within half a minute, or names the setting that is missing.

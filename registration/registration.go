@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 )
 
@@ -66,9 +67,13 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "matrixrtc-auth registration --help lists the flags.")
 		return exitUsage
 	}
-	if err := o.write(wish, stdout); err != nil {
+	written, err := o.write(wish, stdout)
+	if err != nil {
 		printFaults(stderr, err)
 		return exitFailed
+	}
+	for _, finding := range written.Lint(wish.Server) {
+		printFaults(stderr, fmt.Errorf("%s: %s", o.output, finding))
 	}
 	return exitOK
 }
@@ -103,6 +108,9 @@ func (o options) wish() (appservice.Wish, error) {
 	case err != nil:
 		faults = append(faults, fmt.Errorf("--server-name: %w", err))
 	}
+	if o.output == "" {
+		faults = append(faults, errors.New("--output is empty: it is the path of the file to write"))
+	}
 	for _, f := range []struct {
 		flag, value, like string
 		required          bool
@@ -129,25 +137,35 @@ func isURL(text string, schemes []string) bool {
 	return strings.Contains(" "+strings.Join(schemes, " ")+" ", " "+u.Scheme+" ")
 }
 
-// write writes the file and says what follows.
-func (o options) write(wish appservice.Wish, stdout io.Writer) error {
+// write writes the file, says what follows, and returns what it wrote.
+func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
-	verb := "written, with new tokens"
 	old, err := appservice.ReadFile(o.output)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return fmt.Errorf("%w: correct the file, or move it away", err)
-	case !o.newTokens:
-		r = r.KeepTokens(old)
-		verb = "written, with the tokens that it had"
+		return r, fmt.Errorf("%w: correct the file, or move it away", err)
+	case o.newTokens:
+		old.ASToken, old.HSToken = secret.Text{}, secret.Text{}
 	}
+	r = r.KeepTokens(old)
 	if err := appservice.WriteFile(o.output, r); err != nil {
-		return fmt.Errorf("%s cannot be written: %w", o.output, err)
+		return r, fmt.Errorf("%s cannot be written: %w", o.output, err)
 	}
-	fmt.Fprintf(stdout, "%s: %s.\n\n", o.output, verb)
+	fmt.Fprintf(stdout, "%s: written, with %s.\n\n", o.output, tokensOf(old))
 	_, err = io.WriteString(stdout, o.next(wish))
-	return err
+	return r, err
+}
+
+// tokensOf says which tokens a file has that keeps those of old.
+func tokensOf(old appservice.Registration) string {
+	switch {
+	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():
+		return "new tokens"
+	case old.ASToken.IsEmpty() || old.HSToken.IsEmpty():
+		return "a new token, and the one that it had"
+	}
+	return "the tokens that it had"
 }
 
 // printFaults prints an error, a joined one line by line.

@@ -42,7 +42,7 @@ func TestTheFileIsWhatBothNeed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"- " + path, "LIVEKIT_HS_SERVER_NAME=example.org", "msc4502_enabled: true", "msc4512_enabled: true",
-		"url: wss://sfu.example.org", "livekit_service_url: https://jwt.example.org", "does\nnot start on a registration file that it cannot read",
+		"rc_message:\n    per_second: 0.5\n    burst_count: 30\n", "url: wss://sfu.example.org", "livekit_service_url: https://jwt.example.org", "does\nnot start on a registration file that it cannot read",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the output lacks %q:\n%s", want, stdout)
@@ -79,6 +79,41 @@ func TestASecondRunKeepsTheTokens(t *testing.T) {
 	}
 }
 
+// TestWhatIsLeftIsTold: a file that is written is judged, and what is said of its
+// tokens is true.
+func TestWhatIsLeftIsTold(t *testing.T) {
+	const same = "as_token: short\nhs_token: short\n"
+	for _, tt := range []struct {
+		name, old, url string
+		stdout, stderr string
+		names          bool
+	}{
+		{"kept tokens", same, "http://a", "with the tokens that it had", "hs_token: it equals as_token", false},
+		{"an empty file", "", "http://a", "with new tokens", "", false},
+		{"one token", "as_token: " + strings.Repeat("a", 32), "http://a", "with a new token, and the one that it had", "", false},
+		{"names stay, tokens do not", "id: rtc\nsender_localpart: bot\n" + same, "http://a", "with new tokens", "", true},
+		{"a path of Matrix", "", "http://a/_matrix", "with new tokens", "proxy_url: it holds a path of Matrix", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "r.yaml")
+			if err := os.WriteFile(path, []byte(tt.old), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--server-name", "a.org", "--url", tt.url, "--output", path}
+			if tt.names {
+				args = append(args, "--new-tokens")
+			}
+			code, stdout, stderr := run(t, args...)
+			if r, err := appservice.ReadFile(path); tt.names && (err != nil || r.ID != "rtc" || r.SenderLocalpart != "bot" || r.ASToken.Reveal() == "short") {
+				t.Errorf("got id %q and sender_localpart %q, %v, want rtc, bot and another as_token", r.ID, r.SenderLocalpart, err)
+			}
+			if code != 0 || !strings.Contains(stdout, tt.stdout) || !strings.Contains(stderr, tt.stderr) || tt.stderr == "" && stderr != "" {
+				t.Errorf("exit code %d, output %q, stderr %q, want 0, %q and %q", code, stdout, stderr, tt.stdout, tt.stderr)
+			}
+		})
+	}
+}
+
 func TestFaults(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.yaml")
@@ -98,6 +133,7 @@ func TestFaults(t *testing.T) {
 		{"a word more", []string{"--server-name", "a.org", "b.org"}, 2, []string{`"b.org" is no flag`}},
 		{"an unknown flag", []string{"--sever-name", "a.org"}, 2, []string{"-sever-name"}},
 		{"a broken file", []string{"--server-name", "a.org", "--url", "http://a", "--output", broken}, 1, []string{"broken.yaml: it is not a registration", "move it away"}},
+		{"no file", []string{"--server-name", "a.org", "--url", "http://a", "--output", ""}, 2, []string{"--output is empty"}},
 		{"no folder", []string{"--server-name", "a.org", "--url", "http://a", "--output", filepath.Join(dir, "none", "r.yaml")}, 1, []string{"cannot be written"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
