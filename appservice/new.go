@@ -24,7 +24,7 @@ type Wish struct {
 	Server matrix.ServerName // the homeserver's name
 	URL    string            // where the homeserver reaches this service
 	// Push has the homeserver send every event of rooms with local users to
-	// URL, so that a ban takes effect within a second.
+	// URL.
 	Push bool
 }
 

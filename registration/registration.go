@@ -38,8 +38,8 @@ A second run keeps the tokens of the file.
                        the printed lines
   --service-url URL    this service's public address, like
                        https://jwt.example.org, for the printed lines
-  --push               have the homeserver push events to --url: who is banned
-                       leaves LiveKit within a second
+  --push               have the homeserver push every event of rooms with local
+                       users to --url; nothing acts on them yet
   --output FILE        the file to write (` + appservice.DefaultFile + `)
   --new-tokens         draw new tokens
 `
