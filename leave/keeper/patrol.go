@@ -32,7 +32,9 @@ func (k *Keeper) patrol(ctx context.Context) {
 			continue
 		}
 		for room, since := range k.presence.Doubted() {
-			looks.start(room, func() { k.askOldest(ctx, room, since) })
+			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
+				k.presence.Doubt(room) // what is under way may have asked before
+			}
 		}
 		now := k.now()
 		every := k.every(now)
@@ -56,15 +58,15 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start begins a look unless there is one into that room, and waits while as
-// many are under way as may be.
-func (l *looks) start(room sfu.Room, look func()) {
+// start begins a look unless there is one into that room, which it reports, and
+// waits while as many are under way as may be.
+func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.slots <- struct{}{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.under[room] {
 		<-l.slots
-		return
+		return false
 	}
 	l.under[room] = true
 	l.running.Go(func() {
@@ -76,6 +78,7 @@ func (l *looks) start(room sfu.Room, look func()) {
 		delete(l.under, room)
 		<-l.slots
 	})
+	return true
 }
 
 // returning is how often rooms are looked into while clients come back to an
@@ -108,6 +111,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 	answers, err := k.presence.In(ctx, room, jobs)
 	if err == nil {
 		k.cameUnreported(jobs, answers)
+		k.cameAnew(room, jobs, answers)
 		k.presence.AskNodes(ctx, room, every, jobs, answers)
 		err = k.bringBack(ctx, room, jobs, answers)
 	}
@@ -124,6 +128,17 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 		}
 	}
 	k.Wake()
+}
+
+// cameAnew puts a room in doubt that somebody has joined anew, which was not
+// reported.
+func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answer) {
+	for i, job := range jobs {
+		if job.State == leave.Connected && answers[i].Session != "" && answers[i].Session != job.Session {
+			k.presence.Doubt(room)
+			return
+		}
+	}
 }
 
 // askOldest asks the node of whoever has been in a room for longest, which is in

@@ -53,7 +53,9 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		p.nodes.lose(p.Clock.Now())
+		if a.Session != "" || j.Unrecorded { // whoever is not there either is on no node
+			p.nodes.lose(p.Clock.Now())
+		}
 	}
 	a.Outage = p.Outage()
 	return a, err
@@ -92,21 +94,26 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// startAsking asks in a goroutine of its own, which is one of asking.
+// startAsking asks in a goroutine of its own, which is one of asking. A question
+// that fails leaves the room in doubt.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
 	if !p.nodes.many.take(ctx) {
 		return
 	}
 	asking.Go(func() {
 		defer p.nodes.many.release()
-		*a, _ = p.askNode(ctx, j, *a)
+		var err error
+		if *a, err = p.askNode(ctx, j, *a); err != nil && ctx.Err() == nil {
+			p.Doubt(j.Room)
+		}
 	})
 }
 
 // AskOldest asks the node of whoever has been in room for longest, if that is
 // since before since: all who are in a room are on one node of LiveKit, and
-// whoever came later may be on another because that one is gone. If it refuses,
-// the nodes of all others are asked. Answers are those of the jobs whose nodes
+// whoever came later may be on another because that one is gone. Whoever is
+// looked for alone may be back already, and comes last. If the node refuses, those
+// of all others are asked. Answers are those of the jobs whose nodes
 // were asked, as if their sessions were on record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
@@ -121,7 +128,13 @@ func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time
 		p.Doubt(room)
 		return nil, nil
 	}
-	slices.SortFunc(asked, func(a, b leave.Job) int { return a.RoomSeen.Compare(b.RoomSeen) })
+	soon := p.Clock.Now().Add(lookTime)
+	slices.SortFunc(asked, func(a, b leave.Job) int {
+		if alone := b.NextLook.Compare(soon) - a.NextLook.Compare(soon); alone != 0 {
+			return alone
+		}
+		return a.RoomSeen.Compare(b.RoomSeen)
+	})
 	answers = make([]leave.Answer, len(asked))
 	var asking sync.WaitGroup
 	for i := range asked {

@@ -38,7 +38,10 @@ const (
 	// doubtTime is how long after somebody has joined a room its nodes are
 	// asked: others may join with them, after the loss of a node.
 	doubtTime = time.Second
-	maxRooms  = 1 << 14 // remembered; one more makes room by forgetting all
+	// lookTime is how far ahead the next look for somebody is at most who is
+	// looked for alone while connected.
+	lookTime = time.Minute
+	maxRooms = 1 << 14 // remembered; one more makes room by forgetting all
 )
 
 // nodes knows when to ask the nodes of whom. The zero value is ready.
@@ -46,10 +49,13 @@ type nodes struct {
 	one, many slots
 
 	mu      sync.Mutex
-	doubted map[sfu.Room]time.Time // rooms whose nodes are to be asked
-	next    time.Time              // when the next routine question may be asked
-	lost    time.Time              // when a node last refused
+	doubted map[sfu.Room]doubted // rooms whose nodes are to be asked
+	next    time.Time            // when the next routine question may be asked
+	lost    time.Time            // when a node last refused
 }
+
+// doubted is since when a room is in doubt, and when it last came into doubt.
+type doubted struct{ since, last time.Time }
 
 // Doubt has the node of whoever has been in room for longest asked soon.
 func (p *Presence) Doubt(room sfu.Room) { p.nodes.doubt(room, p.Clock.Now()) }
@@ -58,21 +64,27 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.doubted == nil || len(n.doubted) >= maxRooms {
-		n.doubted = map[sfu.Room]time.Time{}
+		n.doubted = map[sfu.Room]doubted{}
 	}
-	n.doubted[room] = now
+	d, ok := n.doubted[room]
+	if !ok {
+		d.since = now
+	}
+	d.last = now
+	n.doubted[room] = d
 }
 
-// Doubted returns the rooms in doubt, and since when they are. It returns each
-// once.
+// Doubted returns the rooms in doubt, and when they last came into it. It returns
+// each once, a second after the first time: in a room where somebody comes every
+// moment, too.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	due := map[sfu.Room]time.Time{}
-	for room, since := range n.doubted {
-		if now.Sub(since) >= doubtTime {
-			due[room] = since
+	for room, d := range n.doubted {
+		if now.Sub(d.since) >= doubtTime {
+			due[room] = d.last
 			delete(n.doubted, room)
 		}
 	}

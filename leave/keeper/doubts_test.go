@@ -1,0 +1,168 @@
+package keeper_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// TestNobodyThereIsNoLoss: that no node has somebody who is not on record says
+// nothing of any node, and the others are asked no more often for it.
+func TestNobodyThereIsNoLoss(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		town := newTown(t)
+		town.again(time.Minute)
+		begin := time.Now()
+		for i := 0; time.Since(begin) < 20*time.Minute; i++ {
+			k := leave.Key{Room: "elsewhere", Identity: sfu.Identity(fmt.Sprint("n", i))}
+			id := string(k.Identity)
+			town.schedule(id, time.Minute)
+			job := leave.New(k, user(t), delayID(t, id), time.Minute, town.clock.Now())
+			if _, err := town.store.Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		average, most := town.questions(begin)
+		t.Logf("%.1f nodes were asked a second, %d at most", average, most)
+		if average > 25 || most > 26+3 { // who never came is asked about besides
+			t.Errorf("%.1f nodes were asked a second, %d at most", average, most)
+		}
+	})
+}
+
+// failFor has LiveKit refuse a method for so long.
+func (c *cluster) failFor(d time.Duration, method string) {
+	end := time.Now().Add(d)
+	c.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if path.Base(r.URL.Path) == method && time.Now().Before(end) {
+			sfutest.TwirpError("internal", "scripted")(w, r, nil)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// TestLossBeforeTheSurvivorIsLookedFor: who has been in the room for longest is
+// back already, and the service does not know it yet.
+func TestLossBeforeTheSurvivorIsLookedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("alice", long)
+		time.Sleep(time.Second)
+		c.enter("bob", long)
+		time.Sleep(4*time.Minute + 10*time.Second)
+		left := time.Now()
+		kill(c)
+		c.failFor(20*time.Second, "GetParticipant")
+		go c.reenter("alice")
+		time.Sleep(8 * time.Minute)
+		c.wantFate("alice", "", time.Time{}, 0)
+		c.wantFate("bob", "sent", left, 60*time.Second)
+	})
+}
+
+// TestLossWhileOthersComeAndGo: somebody joins more often than once a second.
+func TestLossWhileOthersComeAndGo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("alice", long)
+		c.enter("bob", long)
+		time.Sleep(4*time.Minute + 10*time.Second)
+		left := time.Now()
+		kill(c)
+		c.reenter("alice")
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		defer func() { stop(); <-ended }()
+		go func() {
+			defer close(ended)
+			for ctx.Err() == nil {
+				joined := c.fake.Join("room", "carol")
+				if joined != nil {
+					c.hear(joined)
+				}
+				time.Sleep(700 * time.Millisecond)
+				if gone := c.fake.Leave("room", "carol", livekit.DisconnectReason_CLIENT_INITIATED); gone != nil {
+					c.hear(gone)
+				}
+			}
+		}()
+		time.Sleep(8 * time.Minute)
+		stop()
+		c.wantFate("alice", "", time.Time{}, 0)
+		c.wantFate("bob", "sent", left, 60*time.Second)
+	})
+}
+
+// TestLossWithoutWebhooks: the look into the room sees that somebody has joined
+// anew.
+func TestLossWithoutWebhooks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("alice", long)
+		c.enter("bob", long)
+		time.Sleep(4*time.Minute + 10*time.Second)
+		left := time.Now()
+		kill(c)
+		for c.client.CreateRoom(t.Context(), "room") != nil || c.fake.Join("room", "alice") == nil {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(8 * time.Minute)
+		c.wantFate("alice", "", time.Time{}, 0)
+		c.wantFate("bob", "sent", left, 100*time.Second)
+	})
+}
+
+// TestLossDuringALook: a look into the room is under way when its nodes should be
+// asked.
+func TestLossDuringALook(t *testing.T) {
+	for phase := range 60 {
+		bubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			c.enter("alice", long)
+			time.Sleep(time.Second)
+			c.enter("bob", long)
+			time.Sleep(4*time.Minute + 10*time.Second + time.Duration(phase)*time.Second)
+			c.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if path.Base(r.URL.Path) == "ListParticipants" {
+					time.Sleep(4 * time.Second)
+				}
+				next.ServeHTTP(w, r)
+			})
+			left := time.Now()
+			kill(c)
+			go c.reenter("alice")
+			time.Sleep(8 * time.Minute)
+			c.wantFate("alice", "", time.Time{}, 0)
+			c.wantFate("bob", "sent", left, 60*time.Second)
+		})
+	}
+}
+
+// TestLossWhileQuestionsFail: a question to the node fails, and is asked again.
+func TestLossWhileQuestionsFail(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("alice", long)
+		time.Sleep(time.Second)
+		c.enter("bob", long)
+		time.Sleep(4*time.Minute + 10*time.Second)
+		left := time.Now()
+		kill(c)
+		c.failFor(15*time.Second, "UpdateSubscriptions")
+		go c.reenter("alice")
+		time.Sleep(8 * time.Minute)
+		c.wantFate("alice", "", time.Time{}, 0)
+		c.wantFate("bob", "sent", left, 60*time.Second)
+	})
+}
