@@ -166,3 +166,58 @@ func TestLossWhileQuestionsFail(t *testing.T) {
 		c.wantFate("bob", "sent", left, 60*time.Second)
 	})
 }
+
+// TestBackWhileNodesAreAsked: the end of a session takes the record of the next
+// one with it, while as many nodes are asked about others as may be at once. The
+// others are gone, and leave.
+func TestBackWhileNodesAreAsked(t *testing.T) {
+	for name, session := range map[string]string{"nothing was reported": "another", "their connections broke": "S"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newCluster(t)
+				c.enter("alice", long)
+				time.Sleep(time.Minute)
+				home := c.fake.Node("a")
+				home.Partition()
+				time.Sleep(6 * time.Second)
+				joined := c.fake.Join("room", "alice") // on the other node
+				home.Heal()
+				left := time.Now()
+				c.loseOthers(200, session)
+				time.Sleep(100 * time.Millisecond)
+				c.hear(home.Leave("room", "alice", livekit.DisconnectReason_DUPLICATE_IDENTITY))
+				time.Sleep(3 * time.Second) // until its media is connected
+				c.hear(joined)
+				time.Sleep(3 * time.Minute)
+				c.wantFate("alice", "", time.Time{}, 0)
+				var last time.Duration
+				for i := range 200 {
+					c.wantFate(fmt.Sprint("n", i), "sent", left, 2*time.Minute)
+					_, at := c.fate(fmt.Sprint("n", i))
+					last = max(last, at.Sub(left))
+				}
+				t.Logf("the last of the others left after %v", last)
+			})
+		})
+	}
+}
+
+// loseOthers has n members be looked for at once who are on no node, because it
+// was reported that such a session of theirs has left. Their own is S.
+func (c *cluster) loseOthers(n int, session string) {
+	c.t.Helper()
+	for i := range n {
+		m := leave.Key{Room: "elsewhere", Identity: sfu.Identity(fmt.Sprint("n", i))}
+		c.schedule(string(m.Identity), long)
+		job := leave.New(m, user(c.t), delayID(c.t, string(m.Identity)), long, c.clock.Now())
+		if _, err := c.store.Put(c.t.Context(), job); err != nil {
+			c.t.Fatal(err)
+		}
+		for _, e := range []sfu.Event{{Kind: sfu.KindJoined, Session: "S"}, {Kind: sfu.KindLeft, Session: session}} {
+			e.Room, e.Identity = m.Room, m.Identity
+			if err := c.current().Report(c.t.Context(), e); err != nil {
+				c.t.Error(err)
+			}
+		}
+	}
+}

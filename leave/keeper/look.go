@@ -11,10 +11,11 @@ import (
 
 const (
 	// nodeWait is how long a job waits for the answer of its participant's
-	// node, a little longer than that takes, and busyWait how long before it
-	// may be asked.
-	nodeWait = 6 * time.Second
-	busyWait = time.Second
+	// node, a little longer than that takes, shortWait the same in slight doubt,
+	// and busyWait how long before it may be asked.
+	nodeWait  = 6 * time.Second
+	shortWait = 1500 * time.Millisecond
+	busyWait  = time.Second
 )
 
 // look asks the SFU whether the participant is there. While a node is asked the
@@ -24,11 +25,12 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	if err == nil && a.Session == "" {
 		k.leftUnreported(t.Job, a)
 	}
-	if err != nil || t.Doubts(a) == leave.NoDoubt {
+	wait := map[leave.Doubt]time.Duration{leave.SlightDoubt: shortWait, leave.GraveDoubt: nodeWait}[t.Doubts(a)]
+	if err != nil || wait == 0 {
 		k.giveBack(ctx, t, k.follow(ctx, t.Job, a, err))
 		return
 	}
-	k.postpone(ctx, t, leave.Look, nodeWait)
+	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
 		return // what is on record holds, and the node is asked again

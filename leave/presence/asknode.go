@@ -18,20 +18,13 @@ var ErrBusy = errors.New("too many participants' nodes are being asked")
 // a with its answer. It takes 5 s at most, and 3 s where no node answers; of a
 // slight doubt half a second. The error is ErrBusy when it was not asked.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
-	slight := j.Doubts(a) == leave.SlightDoubt
-	free := p.nodes.one.tryTake()
-	switch {
-	case free:
-		defer p.nodes.one.release()
-	case slight:
-		a.Node = leave.NodeSilent
-		return a, nil
-	default:
+	if j.Doubts(a) == leave.SlightDoubt {
+		return p.askNodeShortly(ctx, j, a)
+	}
+	if !p.nodes.one.tryTake(mostAtOnce) {
 		return a, ErrBusy
 	}
-	if slight {
-		return p.askNodeShortly(ctx, j, a), nil
-	}
+	defer p.nodes.one.release()
 	a, err := p.askNode(ctx, j, a)
 	if a.Node == leave.NodeRefuses && a.Session != "" {
 		p.Doubt(j.Room)
@@ -61,16 +54,21 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// askNodeShortly waits only as long as a node takes that has the participant.
-func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) leave.Answer {
+// askNodeShortly waits only as long as a node takes that has the participant, and
+// not for the questions to nodes that are gone.
+func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortTime)
 	defer cancel()
+	if !p.nodes.short.take(ctx, shortAtOnce) {
+		return a, ErrBusy
+	}
+	defer p.nodes.short.release()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
 	a.Node = leave.NodeSilent
 	if err == nil && reachable {
 		a.Node = leave.NodeAnswers
 	}
-	return a
+	return a, nil
 }
 
 // AskNodes asks the nodes of those of room's jobs whose answers are in doubt, and
@@ -97,7 +95,7 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 // startAsking asks in a goroutine of its own, which is one of asking. A question
 // that fails leaves the room in doubt.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
-	if !p.nodes.many.take(ctx) {
+	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
 	}
 	asking.Go(func() {

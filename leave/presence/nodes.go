@@ -23,8 +23,10 @@ const (
 	shortTime = 500 * time.Millisecond
 	// mostAtOnce bounds the questions to nodes that are asked at once by each
 	// kind of look: for one participant, and into rooms. One holds a connection
-	// to the SFU.
-	mostAtOnce = 24
+	// to the SFU, of which there are 64. shortAtOnce are those in slight doubt:
+	// they do not wait for the others.
+	mostAtOnce  = 24
+	shortAtOnce = 8
 	// looksPerQuestion is how many looks into a room there are for one question
 	// to each node.
 	looksPerQuestion = 4
@@ -46,7 +48,7 @@ const (
 
 // nodes knows when to ask the nodes of whom. The zero value is ready.
 type nodes struct {
-	one, many slots
+	one, short, many slots
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes are to be asked

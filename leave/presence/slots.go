@@ -5,17 +5,18 @@ import (
 	"sync"
 )
 
-// slots bounds what is done at once. The zero value is ready.
+// slots bounds what is done at once, always by the same most. The zero value is
+// ready.
 type slots struct {
 	once sync.Once
 	free chan struct{}
 }
 
-func (s *slots) init() { s.once.Do(func() { s.free = make(chan struct{}, mostAtOnce) }) }
+func (s *slots) init(most int) { s.once.Do(func() { s.free = make(chan struct{}, most) }) }
 
 // tryTake reports whether there was a free one.
-func (s *slots) tryTake() bool {
-	s.init()
+func (s *slots) tryTake(most int) bool {
+	s.init(most)
 	select {
 	case s.free <- struct{}{}:
 		return true
@@ -25,8 +26,8 @@ func (s *slots) tryTake() bool {
 }
 
 // take waits for a free one; false if ctx has ended.
-func (s *slots) take(ctx context.Context) bool {
-	s.init()
+func (s *slots) take(ctx context.Context, most int) bool {
+	s.init(most)
 	select {
 	case s.free <- struct{}{}:
 		return true
