@@ -66,7 +66,7 @@ func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
 		TLSHandshakeTimeout:    connectTime,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    16,
-		MaxConnsPerHost:        64,
+		MaxConnsPerHost:        128,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 16 << 10,
 	}

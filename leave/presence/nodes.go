@@ -23,10 +23,11 @@ const (
 	shortTime = 500 * time.Millisecond
 	// mostAtOnce bounds the questions to nodes that are asked at once by each
 	// kind of look: for one participant, and into rooms. One holds a connection
-	// to the SFU, of which there are 64. shortAtOnce are those in slight doubt:
-	// they do not wait for the others.
+	// to the SFU, of which there are 128. shortAtOnce are those in slight doubt:
+	// they do not wait for the others, and when thousands leave at once each of
+	// them takes half a second of one.
 	mostAtOnce  = 24
-	shortAtOnce = 8
+	shortAtOnce = 64
 	// looksPerQuestion is how many looks into a room there are for one question
 	// to each node.
 	looksPerQuestion = 4
