@@ -91,6 +91,9 @@ func TestAppServiceTokensStay(t *testing.T) {
 	if r := l.registration(); r.ASToken.Equal(first.ASToken) || r.HSToken.Equal(first.HSToken) {
 		t.Error("--new-secrets keeps a token")
 	}
+	if got := l.registration().ID; got != "mine" {
+		t.Errorf("--new-secrets makes the id %q, want mine: the homeserver keeps its queue by that", got)
+	}
 	l.says(l.out, registrationFile, "replaced", registrationFile+".bak")
 	for _, token := range []string{first.ASToken.Reveal(), l.registration().ASToken.Reveal(), l.registration().HSToken.Reveal()} {
 		if strings.Contains(l.out+l.err, token) {

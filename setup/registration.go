@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/secret"
 )
 
 // chooseRegistration returns the registration of the application-service mode,
 // with the names and tokens of the one in the folder, edited or not; with new
-// ones when there is none yet, or --new-secrets asks for them. Without the mode
+// tokens when there is none yet, or --new-secrets asks for them. Without the mode
 // it is zero.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
@@ -16,11 +17,16 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	}
 	r = appservice.New(appservice.Wish{Server: p.Server, URL: p.AppServiceURL})
 	content, found, err := dir.read(registrationFile)
-	if err != nil || !found || p.newSecrets {
+	if err != nil || !found {
 		return r, err
 	}
 	old, err := appservice.Parse(content)
-	if err != nil {
+	switch {
+	case p.newSecrets && err != nil:
+		return r, nil
+	case p.newSecrets:
+		old.ASToken, old.HSToken = secret.Text{}, secret.Text{}
+	case err != nil:
 		return r, fmt.Errorf("%s: %w: correct it, or move it away; new tokens are drawn then, and the homeserver needs the new file", registrationFile, err)
 	}
 	return r.KeepTokens(old), nil
