@@ -17,18 +17,21 @@ const (
 	Cancel  Action = "cancel"  // have the homeserver drop a leave that was replaced
 )
 
-// plan says when each action is due, in the states that ask for it. Of those
-// that are due the first comes first.
+// plan says of each action in which states a job asks for it, when it is due,
+// and what becomes of the job when it has to wait until next. Of the actions that
+// are due the first comes first. How each is done, and how urgent it is, is the
+// keeper's to say.
 var plan = []struct {
 	Action
-	in []State
-	at func(Job) time.Time
+	in       []State
+	at       func(Job) time.Time
+	postpone func(j Job, now, next time.Time) Job
 }{
-	{Finish, []State{Cancelling}, Job.finishes},
-	{Send, []State{Sending}, func(j Job) time.Time { return j.NextLook }},
-	{Restart, []State{Waiting, Connected, Leaving}, func(j Job) time.Time { return j.NextRestart }},
-	{Look, []State{Waiting, Connected, Leaving}, func(j Job) time.Time { return j.NextLook }},
-	{Cancel, States(), Job.cancels},
+	{Finish, []State{Cancelling}, Job.finishes, Job.lookAt},
+	{Send, []State{Sending}, Job.looks, Job.lookAt},
+	{Restart, []State{Waiting, Connected, Leaving}, Job.restarts, Job.restartAt},
+	{Look, []State{Waiting, Connected, Leaving}, Job.looks, Job.lookAt},
+	{Cancel, States(), Job.cancels, Job.cancelAt},
 }
 
 // Due is when there is something to do.
@@ -72,21 +75,35 @@ func (j Job) cancels() time.Time {
 // never is later than any job lives.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
+func (j Job) looks() time.Time    { return j.NextLook }
+func (j Job) restarts() time.Time { return j.NextRestart }
+
 // Postponed has an action wait for its homeserver, which is no failure. The
 // next try is not before wait has passed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
-	next := now.Add(max(wait, Tick))
-	switch a {
-	case Restart:
-		// Not past the time from which it is urgent.
-		if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
-			next = earlier(next, latest)
+	for _, p := range plan {
+		if p.Action == a {
+			return p.postpone(j, now, now.Add(max(wait, Tick)))
 		}
-		j.NextRestart = j.notTooLate(now, next)
-	case Cancel:
-		j.NextCancel = next
-	default:
-		j.NextLook = next
 	}
+	return j
+}
+
+func (j Job) lookAt(_, next time.Time) Job {
+	j.NextLook = next
+	return j
+}
+
+func (j Job) cancelAt(_, next time.Time) Job {
+	j.NextCancel = next
+	return j
+}
+
+// restartAt waits no longer than until a restart is urgent.
+func (j Job) restartAt(now, next time.Time) Job {
+	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
+		next = earlier(next, latest)
+	}
+	j.NextRestart = j.notTooLate(now, next)
 	return j
 }

@@ -37,12 +37,12 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	case act.urgency == nil:
 		act.run(k, ctx, t)
 	default:
-		leave, wait := k.enter(t.Job, act.urgency)
+		done, wait := k.enter(t.Job, act.urgency)
 		if wait > 0 {
 			k.postpone(ctx, t, action, wait)
 			return
 		}
-		defer leave()
+		defer done()
 		act.run(k, ctx, t)
 	}
 }
@@ -68,19 +68,19 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
 }
 
-// enter has a worker go to the job's homeserver, where it counts until leave is
+// enter has a worker go to the job's homeserver, where it counts until done is
 // called; or it says how long the job has to wait.
-func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (leave func(), wait time.Duration) {
+func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server, now := j.User.Server(), k.now()
-	leave, ok := k.workers.Take(server, urgency(j, now), now)
+	done, ok := k.workers.Take(server, urgency(j, now), now)
 	if !ok {
 		return nil, k.workers.Wait(server, j.Delay, now)
 	}
 	if wait := k.Budget.Take(server, urgency(j, now), now); wait > 0 {
-		leave()
+		done()
 		return nil, wait
 	}
-	return leave, 0
+	return done, 0
 }
 
 func (k *Keeper) postpone(ctx context.Context, t task, action leave.Action, wait time.Duration) {
