@@ -52,13 +52,13 @@ type Presence struct {
 // askTime bounds one question.
 const askTime = time.Second
 
-// ErrAway is the answer while the SFU is known to be away.
-var ErrAway = errors.New("the SFU does not answer")
+// ErrNoSFU is the answer while the SFU is known to be away.
+var ErrNoSFU = errors.New("the SFU does not answer")
 
 // Of asks whether the participant of a job is in its room.
 func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	if p.Away() {
-		return leave.Answer{}, ErrAway
+		return leave.Answer{}, ErrNoSFU
 	}
 	a := leave.Answer{Asked: p.Clock.Now()}
 	asking, cancel := context.WithTimeout(ctx, askTime)
