@@ -24,12 +24,12 @@ build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
 test: ## every test but those of e2e, the ones against a real LiveKit SFU included (cold: some minutes)
 	@echo "== race detector: $(if $(RACE),on,off: it needs a C compiler)"
 	@echo "== unit tests, black-box scripts, documentation"
-	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) test $(RACE) -timeout 20m -shuffle=on ./...
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
-	cd e2e && $(GO) test $(RACE) -shuffle=on . ./stack
+	cd e2e && $(GO) test $(RACE) -timeout 20m -shuffle=on . ./stack
 
 test-redis: ## the Redis store on a real Redis, with faults and replicas, and LiveKit's nodes on one: needs redis-server
-	$(GO) test $(RACE) -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
+	$(GO) test $(RACE) -timeout 20m -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
 	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 8 -run '^TestNode' .
 
 e2e: ## the whole stack with Element Call in a browser (installs what it needs: e2e/install.sh)
