@@ -165,7 +165,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if got := network.dials.Load(); got > 64 {
+		if got := network.dials.Load(); got > 128 {
 			t.Errorf("200 calls at once took %d connections", got)
 		}
 	})
