@@ -19,6 +19,7 @@ type loadPlan struct {
 	Server      string // the homeserver's name
 	WithInvalid bool   // every second request is one to refuse
 	Proxied     bool   // the homeserver passes them on
+	Strangers   bool   // of these each is of a user of its own, so that each asks who is joined
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
@@ -91,7 +92,11 @@ func carryOut(plan loadPlan) (*loadResult, error) {
 	for range plan.Connections {
 		requests := mix(plan.Server, plan.WithInvalid)
 		if plan.Proxied {
-			requests = []*request{proxiedRequest(plan.Server, serialMark)}
+			number := userMark
+			if plan.Strangers {
+				number = serialMark
+			}
+			requests = []*request{proxiedRequest(plan.Server, number)}
 		}
 		l.exchange = append(l.exchange, exchange{requests: requests, answer: make([]byte, 16<<10)})
 	}

@@ -90,7 +90,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	result, err := l.putAll(ctx, s, loadPlan{Connections: connections, Proxied: s.letter == proxiedLetter, Warmup: l.opts.warmup, Duration: l.opts.duration})
+	result, err := l.putAll(ctx, s, loadPlan{Connections: connections, Proxied: s.letter == proxiedLetter || s.letter == strangersLetter, Strangers: s.letter == strangersLetter, Warmup: l.opts.warmup, Duration: l.opts.duration})
 	if err != nil {
 		return nil, err
 	}

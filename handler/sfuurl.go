@@ -13,7 +13,8 @@ func OneOf(urls ...string) func(string) bool {
 	for i, u := range urls {
 		known[i] = normalURL(u)
 	}
-	return func(u string) bool { return slices.Contains(known, normalURL(u)) }
+	// Nearly always it is written as it is here.
+	return func(u string) bool { return slices.Contains(urls, u) || slices.Contains(known, normalURL(u)) }
 }
 
 var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"matrixrtc-auth/internal/outbound"
@@ -27,6 +29,15 @@ type AppService struct {
 	base    clientBase
 	once    sync.Once
 	remotes *semaphore.Keyed[ServerName] // requests to other homeservers under way
+	at      atomic.Pointer[place]        // the last, so that it is not parsed for each question
+}
+
+// place is where a base URL leads.
+type place struct {
+	base   string
+	route  outbound.Route
+	host   string
+	prefix string // of paths, escaped
 }
 
 // The bounds of one question, the search for the API included.
@@ -163,11 +174,16 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	if err != nil {
 		return 0, nil, noAnswer(err)
 	}
-	u, err := url.Parse(base + path)
-	if err != nil {
-		return 0, nil, noAnswer(errors.New("its address is not a URL"))
+	at := a.at.Load()
+	if at == nil || at.base != base {
+		u, err := url.Parse(base)
+		if err != nil {
+			return 0, nil, noAnswer(errors.New("its address is not a URL"))
+		}
+		at = &place{base, outbound.RouteTo(u), u.Host, strings.TrimSuffix(u.EscapedPath(), "/")}
+		a.at.Store(at)
 	}
-	got, err := a.APIs.NamedTransport.GetAs(ctx, u, a.Token.Reveal(), maxAppServiceBytes)
+	got, err := a.APIs.NamedTransport.GetAs(ctx, at.route, at.host, at.prefix+path, a.Token.Reveal(), maxAppServiceBytes)
 	if err != nil {
 		err = noAnswer(err)
 	}

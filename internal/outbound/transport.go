@@ -117,13 +117,12 @@ func (t *Transport) Get(ctx context.Context, route Route, host, target string, m
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
 
-// GetAs is Get of u with an access token, which must be one that a header can
-// hold.
-func (t *Transport) GetAs(ctx context.Context, u *url.URL, token string, maxBody int) (Answer, error) {
+// GetAs is Get with an access token, which must be one that a header can hold.
+func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
 		return Answer{}, errors.New("the access token holds a line break")
 	}
-	answer, _, err := t.get(ctx, RouteTo(u), getRequest{u.Host, u.RequestURI(), "\r\nAuthorization: Bearer " + token, maxBody})
+	answer, _, err := t.get(ctx, route, getRequest{host, target, "\r\nAuthorization: Bearer " + token, maxBody})
 	return answer, err
 }
 
