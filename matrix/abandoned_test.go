@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,13 +52,14 @@ func TestAbandonedDiscoveries(t *testing.T) {
 		synctest.Wait()
 		before, most := runtime.NumGoroutine(), 0
 		honest := make(chan time.Duration, requests)
+		var asking sync.WaitGroup
 		for i := range requests {
 			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 			defer cancel()
 			go w.verifier.Verify(ctx, matrix.OpenIDToken{AccessToken: secret.New("t"),
 				Server: serverName(t, fmt.Sprintf("s%d.dead.test", i))}, matrix.UserID{}, client(i%networks))
 			if i%100 == 0 {
-				go func() {
+				asking.Go(func() {
 					start := time.Now()
 					user := fmt.Sprintf("@alice:s%d.test", i/100)
 					_, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, client(networks+i))
@@ -65,12 +67,13 @@ func TestAbandonedDiscoveries(t *testing.T) {
 						t.Error(err)
 					}
 					honest <- time.Since(start)
-				}()
+				})
 				most = max(most, runtime.NumGoroutine()-before)
 			}
 			time.Sleep(time.Second / rate)
 		}
 		time.Sleep(10 * time.Second)
+		asking.Wait()
 		close(honest)
 		took := slices.Sorted(values(honest))
 		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
