@@ -56,7 +56,7 @@ demo: ## a real LiveKit SFU admits a participant with a token of this service (O
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"
 	@cd e2e && demo=$$($(GO) tool -n matrixrtc-auth/e2e/demo) && exec "$$demo"
 
-bench: ## speed, memory and start-up beside two baselines, and delegated leaves (ten minutes; BENCHFLAGS=-write)
+bench: ## speed, memory and start-up beside two baselines, and delegated leaves (some minutes; BENCHFLAGS=-write)
 	$(GO) build -o build/bench ./bench
 	build/bench $(BENCHFLAGS)
 

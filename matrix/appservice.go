@@ -29,11 +29,11 @@ type AppService struct {
 	base    clientBase
 	once    sync.Once
 	remotes *semaphore.Keyed[ServerName] // requests to other homeservers under way
-	at      atomic.Pointer[place]        // the last, so that it is not parsed for each question
+	parsed  atomic.Pointer[parsedBase]   // base, so that it is not parsed for each question
 }
 
-// place is where a base URL leads.
-type place struct {
+// parsedBase is a base URL, and where it leads.
+type parsedBase struct {
 	base   string
 	route  outbound.Route
 	host   string
@@ -174,14 +174,14 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	if err != nil {
 		return 0, nil, noAnswer(err)
 	}
-	at := a.at.Load()
+	at := a.parsed.Load()
 	if at == nil || at.base != base {
 		u, err := url.Parse(base)
 		if err != nil {
 			return 0, nil, noAnswer(errors.New("its address is not a URL"))
 		}
-		at = &place{base, outbound.RouteTo(u), u.Host, strings.TrimSuffix(u.EscapedPath(), "/")}
-		a.at.Store(at)
+		at = &parsedBase{base, outbound.RouteTo(u), u.Host, strings.TrimSuffix(u.EscapedPath(), "/")}
+		a.parsed.Store(at)
 	}
 	got, err := a.APIs.NamedTransport.GetAs(ctx, at.route, at.host, at.prefix+path, a.Token.Reveal(), maxAppServiceBytes)
 	if err != nil {
