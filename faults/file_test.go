@@ -114,7 +114,7 @@ func TestLockedFile(t *testing.T) {
 // an update does.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
-	const delay = 8 * time.Second
+	const delay = 18 * time.Second
 	w := newWorld(t)
 	first := w.start()
 	members := w.mustEnter(10, "call", delay)

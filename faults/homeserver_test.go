@@ -69,7 +69,7 @@ func answering(status int, retryAfter string) func(*world) (mend func()) {
 // who leaves is gone.
 func TestHomeserversHang(t *testing.T) {
 	t.Parallel()
-	const servers, crowd, delay = 8, 60, 18 * time.Second
+	const servers, crowd, delay = 8, 60, 30 * time.Second
 	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
 	var others []*matrixtest.Server
 	for range servers {

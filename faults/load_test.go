@@ -21,7 +21,7 @@ var heavy sync.Mutex
 // enough of it.)
 func TestRoomEnds(t *testing.T) {
 	t.Parallel()
-	const crowd, others, delay = 2000, 50, 8 * time.Second
+	const crowd, others, delay = 2000, 50, 24 * time.Second
 	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "200")
 	heavy.Lock()
 	w.start()
