@@ -1,0 +1,274 @@
+package ticket_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
+)
+
+var (
+	key   = sfu.Key{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}
+	other = sfu.Key{ID: "other", Secret: secret.New("another-secret-of-thirty-two-bytes")}
+	place = ticket.Place{Room: "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc", Identity: "aGFzaA"}
+)
+
+func server(t testing.TB, name string) matrix.ServerName {
+	t.Helper()
+	s, err := matrix.ParseServerName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func user(t testing.TB, id string) matrix.UserID {
+	t.Helper()
+	u, err := matrix.ParseUserID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func room(t testing.TB, id string) matrix.RoomID {
+	t.Helper()
+	r, err := matrix.ParseRoomID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newSealer(t testing.TB, keys ...sfu.Key) *ticket.Sealer {
+	t.Helper()
+	s, err := ticket.NewSealer(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func ordinary(t testing.TB) ticket.Ticket {
+	return ticket.Ticket{
+		Issuer: ticket.IssuerOf(server(t, "example.com")),
+		Room:   room(t, "!room:example.com"), User: user(t, "@alice:example.com"),
+		By: ticket.Proxied, Joined: true, Issued: time.Unix(1_800_000_000, 0),
+	}
+}
+
+// TestKnownAnswers compares with what another implementation of HKDF (RFC 5869)
+// and XChaCha20-Poly1305 (libsodium) made of the same tickets.
+func TestKnownAnswers(t *testing.T) {
+	var nonce [24]byte
+	for i := range nonce {
+		nonce[i] = byte(i)
+	}
+	longest := ticket.Place{Room: sfu.Room(strings.Repeat("R", 43)), Identity: sfu.Identity(strings.Repeat("I", 43))}
+	for name, c := range map[string]struct {
+		ticket ticket.Ticket
+		place  ticket.Place
+		want   string
+	}{
+		"ordinary": {ordinary(t), place, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8Ix2QMeukM85FIw0jvoKpnYuEGrVNvoRGmmfc9Cudv7v0of_r5B6PEdkyDu1IrgvqzQDPhYtUN2CQuHbfEjQ"},
+		"nobody asked, no server name": {
+			ticket.Ticket{Room: room(t, "!ö"), User: user(t, "@josé ü:a"), By: ticket.OpenID, Issued: time.Unix(0, 0)},
+			ticket.Place{Room: "r", Identity: "@josé ü:a:DEV#1"}, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF8smMBnmaN2p-WmjFCEhossn7AC4PbpCFoR8SK8GnAcEFL9xRypKfuzh",
+		},
+		"longest ids": {
+			ticket.Ticket{
+				Issuer: ticket.IssuerOf(server(t, "example.com")),
+				Room:   room(t, "!"+strings.Repeat("r", 254)), User: user(t, "@"+strings.Repeat("u", 242)+":example.com"),
+				By: ticket.Federated, Joined: true, Issued: time.Unix(253402300799, 0),
+			},
+			longest, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8Ix2QMe5YqhbTh1vePjLZxcq4WoEd3pAi2wuEnErNo9OcwMOr0E7vBb1zYrUgzeOUTDTywQKsuwgSzva0N6LSy0D63ab-FCyG-CJA4syfxMZ-u2ZjMg6IWlad5N7G0DATnFXm7X34cbW5t4ESHkjvgNhX5w33KSTkHvKrF_hmr475RdhNODoSdLgpvC9GbCsehXH280dxS8spzEMvjEAPCouw5ujuGMLnzz4RKOot6Kq1Xby5ce4r8heOPrV1ioVbrT1RhjYt96M6b473sVaXoT5gZjHUT2eoiNJFUPxHkc5D2XUmviSLSatAoPwJdnTJ8cndpjtCQ9JIv36Lbcjk59WaN6n523kIIi4LrBAdCwz5q5ypAzHVokHKvemDhihC50YrBY_k7OkL4Gr-mK0SMVKr0WzDfWo8E1mUcXOoj9_fsivyCqIHlMswiEC7MqMLQEF1U6weMuzxBKy4sRasIjZ1dKv1SBJe_Y78njeQgVK3I2Dgmhgie0fMGPHfsWpsTROKjbXq75DAyJDIRgtw234Jo1uQ66S90iF9UNftLSXs67itPg_RxUUhWUEqRBN7Qn7ewSq26puIw1KxG2HA0S-nhhut_JpIrhuWGKUw5IW-x6_tsF4MkkVrsfkf64Wy9hxOjWayUVw1kOiFHw-zfzMyK7Y6yZzX5qosBsXRa9lzvxGNBSEXfXy4YRd_MsAkZHMSYGwHhMBVZ9A",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSealer(t, key)
+			if got := s.SealWith(c.ticket, c.place, nonce); got != c.want {
+				t.Errorf("sealed as\n%s, want\n%s", got, c.want)
+			}
+			got, owner, err := s.Open(c.want, c.place)
+			if err != nil || got != c.ticket || owner != c.place {
+				t.Errorf("opened as %+v of %+v, %v; want %+v of %+v", got, owner, err, c.ticket, c.place)
+			}
+		})
+	}
+}
+
+func TestLength(t *testing.T) {
+	s := newSealer(t, key)
+	most := ordinary(t)
+	most.Room, most.User = room(t, "!"+strings.Repeat("r", 254)), user(t, "@"+strings.Repeat("u", 242)+":example.com")
+	usual := ordinary(t)
+	usual.Room, usual.User = room(t, "!"+strings.Repeat("r", 43)), user(t, "@firstname.lastname:matrix.example.org")
+	for name, c := range map[string]struct {
+		ticket ticket.Ticket
+		most   int
+	}{"ordinary ids": {usual, 200}, "longest ids": {most, ticket.MaxBytes}} {
+		if got := len(s.Seal(c.ticket, place)); got > c.most {
+			t.Errorf("%s: %d bytes, want at most %d", name, got, c.most)
+		}
+	}
+}
+
+// TestNobodyElses: a ticket holds for one participant.
+func TestNobodyElses(t *testing.T) {
+	s := newSealer(t, key)
+	text := s.Seal(ordinary(t), place)
+	for name, at := range map[string]ticket.Place{
+		"another identity":          {Room: place.Room, Identity: "aGFzaB"},
+		"another room":              {Room: "other", Identity: place.Identity},
+		"a longer identity":         {Room: place.Room, Identity: place.Identity + "A"},
+		"a border that moved":       {Room: place.Room + "a", Identity: place.Identity[1:]},
+		"a suffix in the middle":    {Room: place.Room, Identity: "aGFz#haA"},
+		"the session of a session":  {Room: place.Room, Identity: place.Identity + "#a#b"},
+		"nobody":                    {Room: place.Room},
+		"an identity before a hash": {Room: place.Room, Identity: "#" + place.Identity},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, _, err := s.Open(text, at); err == nil {
+				t.Errorf("opened at %+v: %+v", at, got)
+			}
+		})
+	}
+}
+
+// TestSecondSession: "identity#suffix" belongs to the identity before the last
+// '#', whatever stands before that.
+func TestSecondSession(t *testing.T) {
+	s := newSealer(t, key)
+	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
+		of := ticket.Place{Room: place.Room, Identity: identity}
+		text := s.Seal(ordinary(t), of)
+		for _, suffix := range []sfu.Identity{"", "#screen", "#"} {
+			at := ticket.Place{Room: place.Room, Identity: identity + suffix}
+			if got, owner, err := s.Open(text, at); err != nil || owner != of || got != ordinary(t) {
+				t.Errorf("%q: ticket %+v of %+v, %v; want that of %+v", at.Identity, got, owner, err, of)
+			}
+		}
+	}
+}
+
+func TestEverySingleByte(t *testing.T) {
+	s := newSealer(t, key)
+	text := s.Seal(ordinary(t), place)
+	for i := range len(text) {
+		for c := range 256 {
+			if changed := text[:i] + string([]byte{byte(c)}) + text[i+1:]; changed != text {
+				if _, _, err := s.Open(changed, place); err == nil {
+					t.Fatalf("byte %d as %#x: opened", i, c)
+				}
+			}
+		}
+		for _, changed := range []string{text[:i], text[:i] + text[i+1:], text[:i] + "\n" + text[i:], text[i:]} {
+			if _, _, err := s.Open(changed, place); err == nil && changed != text {
+				t.Fatalf("cut at %d: opened", i)
+			}
+		}
+	}
+	for _, longer := range []string{text + "A", text + "=", text + "\r\n", text + text, strings.Repeat("A", ticket.MaxBytes+1)} {
+		if _, _, err := s.Open(longer, place); err == nil {
+			t.Errorf("opened with %d bytes more", len(longer)-len(text))
+		}
+	}
+}
+
+// TestRotatedKeys: any configured key opens, the first seals.
+func TestRotatedKeys(t *testing.T) {
+	before, during, after := newSealer(t, key), newSealer(t, other, key), newSealer(t, other)
+	old, fresh := before.Seal(ordinary(t), place), during.Seal(ordinary(t), place)
+	for name, c := range map[string]struct {
+		sealer *ticket.Sealer
+		text   string
+		opens  bool
+	}{
+		"old by both":   {during, old, true},
+		"fresh by both": {during, fresh, true},
+		"fresh by new":  {after, fresh, true},
+		"old by new":    {after, old, false},
+		"fresh by old":  {before, fresh, false},
+	} {
+		if _, _, err := c.sealer.Open(c.text, place); (err == nil) != c.opens {
+			t.Errorf("%s: %v, want it opened: %v", name, err, c.opens)
+		}
+	}
+	if s, err := ticket.NewSealer(nil); err == nil {
+		t.Errorf("without a key: %v", s)
+	}
+}
+
+// TestUnlike: two tickets of one bearer show nothing that is the same.
+func TestUnlike(t *testing.T) {
+	s := newSealer(t, key)
+	a, b := s.Seal(ordinary(t), place), s.Seal(ordinary(t), place)
+	if a[2:34] == b[2:34] || a[34:] == b[34:] {
+		t.Errorf("two tickets share a nonce or content:\n%s\n%s", a, b)
+	}
+}
+
+func TestIssuer(t *testing.T) {
+	a, b := ticket.IssuerOf(server(t, "example.com")), ticket.IssuerOf(server(t, "example.org"))
+	if none := ticket.IssuerOf(matrix.ServerName{}); a == b || a == none || none != (ticket.Issuer{}) {
+		t.Errorf("issuers %x, %x and of no server %x: want three, the last zero", a, b, none)
+	}
+}
+
+// FuzzOpen: whatever is in an attribute, it is refused, or it is a ticket that
+// we made; and what is sealed comes back.
+func FuzzOpen(f *testing.F) {
+	s := newSealer(f, key)
+	f.Add(s.Seal(ordinary(f), place), "!room:example.com", "@alice:example.com", byte(1), int64(1_800_000_000))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte{1}), "!", "@:", byte(0), int64(-1))
+	f.Add("", "!x", "@a#b:c", byte(200), int64(1)<<62)
+	f.Fuzz(func(t *testing.T, text, roomID, userID string, by byte, seconds int64) {
+		if got, _, err := s.Open(text, ticket.Place{Room: "fuzz", Identity: "fuzz"}); err == nil {
+			t.Fatalf("%q opened: %+v", text, got)
+		}
+		r, errR := matrix.ParseRoomID(roomID)
+		u, errU := matrix.ParseUserID(userID)
+		if errR != nil || errU != nil || by < 1 || by > 3 || seconds < 0 || seconds > 253402300799 {
+			return
+		}
+		want := ticket.Ticket{Room: r, User: u, By: ticket.Way(by), Issued: time.Unix(seconds, 0)}
+		at := ticket.Place{Room: "r", Identity: sfu.Identity(userID)}
+		sealed := s.Seal(want, at)
+		if got, _, err := s.Open(sealed, at); err != nil || got != want || len(sealed) > ticket.MaxBytes {
+			t.Errorf("%d bytes opened as %+v, %v; want %+v", len(sealed), got, err, want)
+		}
+	})
+}
+
+func BenchmarkSeal(b *testing.B) {
+	s, t := newSealer(b, key), ordinary(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Seal(t, place)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	s := newSealer(b, key)
+	text := s.Seal(ordinary(b), place)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := s.Open(text, place); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Example shows that who holds no key reads nothing.
+func Example() {
+	s, _ := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
+	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
+	fmt.Println(err)
+	// Output: not sealed by one of our keys for this participant
+}
