@@ -12,6 +12,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
@@ -39,7 +40,8 @@ type Rooms interface {
 
 // Minter makes access tokens for the SFU.
 type Minter interface {
-	Mint(grant token.Grant, now time.Time) string
+	// Mint returns a token for grant, with carried sealed for its participant.
+	Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string
 }
 
 // Authorizer gives callers what they are entitled to. Its fields must not
@@ -60,6 +62,8 @@ type Authorizer struct {
 	FullAccess func(matrix.ServerName) bool
 	// CanPublish says which other users may publish.
 	CanPublish func(matrix.ServerName) bool
+	// Issuer is this service's mark in every ticket.
+	Issuer ticket.Issuer
 	// CanUpdateOwnMetadata goes into every token.
 	CanUpdateOwnMetadata bool
 	// Named says which servers the operator named.
@@ -123,10 +127,14 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 			return got, err
 		}
 	}
+	now := time.Now()
 	got.Token = a.Minter.Mint(token.Grant{
 		Room: got.Room, Identity: identity,
 		CanPublish: mine.publish, CanUpdateOwnMetadata: a.CanUpdateOwnMetadata,
-	}, time.Now())
+	}, ticket.Ticket{
+		Issuer: a.Issuer, Room: what.Room, User: user, By: who.way(),
+		Joined: who.mustBeJoined(), Issued: now,
+	}, now)
 	if what.Leave == nil {
 		return got, nil
 	}

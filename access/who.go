@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 )
 
 // Proof says who asks, and why to believe it: an [OpenID] token, or the word of
@@ -15,6 +16,8 @@ type Proof interface {
 	prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error)
 	// mustBeJoined reports whether the user has to be in the Matrix room.
 	mustBeJoined() bool
+	// way is how this proof came.
+	way() ticket.Way
 }
 
 // OpenID is a token that the client got from its homeserver.
@@ -40,6 +43,10 @@ type Federated struct {
 func (OpenID) mustBeJoined() bool    { return false }
 func (Proxied) mustBeJoined() bool   { return true }
 func (Federated) mustBeJoined() bool { return true }
+
+func (OpenID) way() ticket.Way    { return ticket.OpenID }
+func (Proxied) way() ticket.Way   { return ticket.Proxied }
+func (Federated) way() ticket.Way { return ticket.Federated }
 
 // identifyTime is what a verification takes at most: the longest
 // LIVEKIT_OPENID_TIMEOUT, and the wait for the limit of failures.

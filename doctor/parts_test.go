@@ -22,8 +22,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
-	"matrixrtc-auth/token"
 )
 
 // newService is this service, as main puts it together.
@@ -43,7 +43,7 @@ func (s *stack) newService() http.Handler {
 		Access: &access.Authorizer{
 			Verifier: verifier,
 			Rooms:    sfu.NewRooms(sfu.NewClient(api, sfu.Always(key), &http.Client{Transport: &http.Transport{DialContext: s.byName}})),
-			Minter:   token.NewMinter(key, time.Hour), FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
+			Minter:   ticket.NewMinter([]sfu.Key{key}, time.Hour), FullAccess: isOwn, CanPublish: isOwn, Named: isOwn,
 			Delegation: &access.Delegation{Everyone: true},
 		},
 		Homeservers: verifier.Uses,

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/token"
+	"matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
 )
 
 // nullWriter is a http.ResponseWriter that keeps nothing.
@@ -25,7 +26,7 @@ func (w *nullWriter) WriteHeader(int)             {}
 func benchRig(b *testing.B) *rig {
 	r := newRig()
 	r.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
-	r.Minter = token.NewMinter(testKey, time.Hour)
+	r.Minter = ticket.NewMinter([]sfu.Key{testKey}, time.Hour)
 	r.Users = ratelimit.New[matrix.UserID](ratelimit.Limit{PerMinute: 1 << 30, Burst: 1 << 20})
 	r.Failures = access.NewFailureLimiter()
 	b.ReportAllocs()

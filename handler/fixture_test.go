@@ -18,6 +18,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
@@ -69,14 +70,15 @@ func (f *fakeRooms) Ensure(_ context.Context, room sfu.Room) (bool, error) {
 
 // grants records what it mints.
 type grants struct {
-	mu   sync.Mutex
-	last token.Grant
+	mu      sync.Mutex
+	last    token.Grant
+	carried ticket.Ticket
 }
 
-func (g *grants) Mint(grant token.Grant, _ time.Time) string {
+func (g *grants) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.last = grant
+	g.last, g.carried = grant, carried
 	return "header.payload.signature"
 }
 

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
 
 func TestAnswer(t *testing.T) {
 	r := newRig()
-	r.Minter = token.NewMinter(testKey, time.Hour)
+	r.Minter = ticket.NewMinter([]sfu.Key{testKey}, time.Hour)
 	for _, e := range endpoints {
 		w := r.serve("POST", e.path, e.body)
 		var answer map[string]string

@@ -38,7 +38,14 @@ type Grant struct {
 	Room                             sfu.Room
 	Identity                         sfu.Identity
 	CanPublish, CanUpdateOwnMetadata bool
+	// Ticket is what the SFU keeps for this service as the participant's
+	// [TicketAttribute]; "" is none.
+	Ticket string
 }
+
+// TicketAttribute is the name of the participant's attribute that holds the
+// ticket.
+const TicketAttribute = "matrixrtc.ticket"
 
 // Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
 // by several goroutines at once.
@@ -108,7 +115,12 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	dst = strconv.AppendBool(dst, g.CanPublish)
 	dst = append(dst, `,"canSubscribe":true,"canUpdateOwnMetadata":`...)
 	dst = strconv.AppendBool(dst, g.CanUpdateOwnMetadata)
-	return append(dst, `,"roomCreate":false,"hidden":false}}`...)
+	dst = append(dst, `,"roomCreate":false,"hidden":false}`...)
+	if g.Ticket != "" {
+		dst = append(dst, `,"attributes":{"`+TicketAttribute+`":"`...)
+		dst = append(appendASCII(dst, g.Ticket), `"}`...)
+	}
+	return append(dst, '}')
 }
 
 // appendASCII appends s as the inside of a JSON string without any byte above

@@ -41,6 +41,18 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestTicket: LiveKit reads it as an attribute, and so does atob.
+func TestTicket(t *testing.T) {
+	g := grant
+	g.Ticket = `AZaz09-_"\~?>é`
+	minted := token.NewMinter(key, time.Hour).Mint(g, time.Unix(1_800_000_000, 0))
+	atob(t, payload(t, minted))
+	_, claims := verify(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()))
+	if want := map[string]string{"matrixrtc.ticket": g.Ticket}; !maps.Equal(claims.Attributes, want) {
+		t.Errorf("attributes %q, want %q", claims.Attributes, want)
+	}
+}
+
 func TestGrants(t *testing.T) {
 	for _, publish := range []bool{true, false} {
 		for _, update := range []bool{true, false} {

@@ -41,25 +41,27 @@ const keyLabel = "matrixrtc-auth ticket 1"
 
 // NewSealer returns a Sealer that seals with the first of keys, at least one,
 // and opens what any of them has sealed.
-func NewSealer(keys []sfu.Key) (*Sealer, error) {
+func NewSealer(keys []sfu.Key) *Sealer {
 	s := &Sealer{spaces: sync.Pool{New: func() any { return new(workspace) }}}
 	for _, key := range keys {
-		secret, err := hkdf.Key(sha256.New, []byte(key.Secret.Reveal()), nil, keyLabel, chacha20poly1305.KeySize)
-		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", key.ID, err)
-		}
-		// With 24 random bytes a nonce does not come twice, however many
-		// tickets a key seals and however many replicas share it.
-		aead, err := chacha20poly1305.NewX(secret)
-		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", key.ID, err)
-		}
-		s.aeads = append(s.aeads, aead)
+		s.aeads = append(s.aeads, newAEAD(key))
 	}
-	if len(s.aeads) == 0 {
-		return nil, errors.New("there is no key to seal tickets with")
+	return s
+}
+
+// newAEAD returns the cipher of a key. With 24 random bytes a nonce does not
+// come twice, however many tickets a key seals and however many replicas share
+// it.
+func newAEAD(key sfu.Key) cipher.AEAD {
+	secret, err := hkdf.Key(sha256.New, []byte(key.Secret.Reveal()), nil, keyLabel, chacha20poly1305.KeySize)
+	if err != nil {
+		panic(err) // of a length that HKDF does not have
 	}
-	return s, nil
+	aead, err := chacha20poly1305.NewX(secret)
+	if err != nil {
+		panic(err) // of a key of another length
+	}
+	return aead
 }
 
 // Seal returns t as the text of an attribute, for its bearer at place: base64url

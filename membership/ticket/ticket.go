@@ -16,9 +16,6 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Attribute is the name of the attribute that holds the ticket.
-const Attribute = "matrixrtc.ticket"
-
 // MaxBytes is the longest a ticket gets, as text: that of the longest ids.
 const MaxBytes = 800
 

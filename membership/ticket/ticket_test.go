@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/auth"
+
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
 )
 
 var (
@@ -44,15 +47,6 @@ func room(t testing.TB, id string) matrix.RoomID {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func newSealer(t testing.TB, keys ...sfu.Key) *ticket.Sealer {
-	t.Helper()
-	s, err := ticket.NewSealer(keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 func ordinary(t testing.TB) ticket.Ticket {
@@ -91,7 +85,7 @@ func TestKnownAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSealer(t, key)
+			s := ticket.NewSealer([]sfu.Key{key})
 			if got := s.SealWith(c.ticket, c.place, nonce); got != c.want {
 				t.Errorf("sealed as\n%s, want\n%s", got, c.want)
 			}
@@ -104,7 +98,7 @@ func TestKnownAnswers(t *testing.T) {
 }
 
 func TestLength(t *testing.T) {
-	s := newSealer(t, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	most := ordinary(t)
 	most.Room, most.User = room(t, "!"+strings.Repeat("r", 254)), user(t, "@"+strings.Repeat("u", 242)+":example.com")
 	usual := ordinary(t)
@@ -121,7 +115,7 @@ func TestLength(t *testing.T) {
 
 // TestNobodyElses: a ticket holds for one participant.
 func TestNobodyElses(t *testing.T) {
-	s := newSealer(t, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)
 	for name, at := range map[string]ticket.Place{
 		"another identity":          {Room: place.Room, Identity: "aGFzaB"},
@@ -144,7 +138,7 @@ func TestNobodyElses(t *testing.T) {
 // TestSecondSession: "identity#suffix" belongs to the identity before the last
 // '#', whatever stands before that.
 func TestSecondSession(t *testing.T) {
-	s := newSealer(t, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
 		of := ticket.Place{Room: place.Room, Identity: identity}
 		text := s.Seal(ordinary(t), of)
@@ -158,7 +152,7 @@ func TestSecondSession(t *testing.T) {
 }
 
 func TestEverySingleByte(t *testing.T) {
-	s := newSealer(t, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)
 	for i := range len(text) {
 		for c := range 256 {
@@ -183,7 +177,7 @@ func TestEverySingleByte(t *testing.T) {
 
 // TestRotatedKeys: any configured key opens, the first seals.
 func TestRotatedKeys(t *testing.T) {
-	before, during, after := newSealer(t, key), newSealer(t, other, key), newSealer(t, other)
+	before, during, after := ticket.NewSealer([]sfu.Key{key}), ticket.NewSealer([]sfu.Key{other, key}), ticket.NewSealer([]sfu.Key{other})
 	old, fresh := before.Seal(ordinary(t), place), during.Seal(ordinary(t), place)
 	for name, c := range map[string]struct {
 		sealer *ticket.Sealer
@@ -200,14 +194,11 @@ func TestRotatedKeys(t *testing.T) {
 			t.Errorf("%s: %v, want it opened: %v", name, err, c.opens)
 		}
 	}
-	if s, err := ticket.NewSealer(nil); err == nil {
-		t.Errorf("without a key: %v", s)
-	}
 }
 
 // TestUnlike: two tickets of one bearer show nothing that is the same.
 func TestUnlike(t *testing.T) {
-	s := newSealer(t, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	a, b := s.Seal(ordinary(t), place), s.Seal(ordinary(t), place)
 	if a[2:34] == b[2:34] || a[34:] == b[34:] {
 		t.Errorf("two tickets share a nonce or content:\n%s\n%s", a, b)
@@ -224,7 +215,7 @@ func TestIssuer(t *testing.T) {
 // FuzzOpen: whatever is in an attribute, it is refused, or it is a ticket that
 // we made; and what is sealed comes back.
 func FuzzOpen(f *testing.F) {
-	s := newSealer(f, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	f.Add(s.Seal(ordinary(f), place), "!room:example.com", "@alice:example.com", byte(1), int64(1_800_000_000))
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte{1}), "!", "@:", byte(0), int64(-1))
 	f.Add("", "!x", "@a#b:c", byte(200), int64(1)<<62)
@@ -246,8 +237,26 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// TestMinter: the token of a Minter carries the ticket of its bearer.
+func TestMinter(t *testing.T) {
+	keys := []sfu.Key{key, other}
+	minted := ticket.NewMinter(keys, time.Hour).Mint(token.Grant{Room: place.Room, Identity: place.Identity}, ordinary(t), time.Now())
+	parsed, err := auth.ParseAPIToken(minted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, claims, err := parsed.Verify(key.Secret.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, owner, err := ticket.NewSealer(keys).Open(claims.Attributes[token.TicketAttribute], place)
+	if err != nil || got != ordinary(t) || owner != place {
+		t.Errorf("attributes %q hold %+v of %+v, %v", claims.Attributes, got, owner, err)
+	}
+}
+
 func BenchmarkSeal(b *testing.B) {
-	s, t := newSealer(b, key), ordinary(b)
+	s, t := ticket.NewSealer([]sfu.Key{key}), ordinary(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Seal(t, place)
@@ -255,7 +264,7 @@ func BenchmarkSeal(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	s := newSealer(b, key)
+	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(b), place)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -267,7 +276,7 @@ func BenchmarkOpen(b *testing.B) {
 
 // Example shows that who holds no key reads nothing.
 func Example() {
-	s, _ := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
+	s := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
 	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
 	fmt.Println(err)
 	// Output: not sealed by one of our keys for this participant

@@ -1,0 +1,27 @@
+package ticket
+
+import (
+	"time"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// Minter makes access tokens that carry tickets. It may be used by several
+// goroutines at once.
+type Minter struct {
+	tokens *token.Minter
+	sealer *Sealer
+}
+
+// NewMinter returns a Minter that signs and seals with the first of keys, at
+// least one. Its tokens are good for ttl, which counts in whole seconds.
+func NewMinter(keys []sfu.Key, ttl time.Duration) *Minter {
+	return &Minter{token.NewMinter(keys[0], ttl), NewSealer(keys)}
+}
+
+// Mint returns a token for g, good from now on, that carries t.
+func (m *Minter) Mint(g token.Grant, t Ticket, now time.Time) string {
+	g.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})
+	return m.tokens.Mint(g, now)
+}
