@@ -12,6 +12,7 @@ import (
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
@@ -23,6 +24,7 @@ type world struct {
 	err    error           // of every question who is joined
 	asked  []string        // questions, rooms and tokens, in turn
 	grant  token.Grant     // of the last token
+	ticket ticket.Ticket   // that it carries
 	event  matrix.DelayedEvent
 	gone   error // of every look-up
 	jobs   []leave.Job
@@ -71,8 +73,8 @@ func (w *world) Ensure(_ context.Context, _ sfu.Room) (bool, error) {
 	return true, nil
 }
 
-func (w *world) Mint(grant token.Grant, _ time.Time) string {
-	w.asked, w.grant = append(w.asked, "token"), grant
+func (w *world) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) string {
+	w.asked, w.grant, w.ticket = append(w.asked, "token"), grant, carried
 	return "jwt"
 }
 

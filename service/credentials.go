@@ -10,6 +10,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
 )
@@ -28,7 +29,7 @@ type credentials struct {
 // material is what the files said at one time. It does not change.
 type material struct {
 	keys          []sfu.Key
-	minter        *token.Minter
+	minter        *ticket.Minter
 	roots         *x509.CertPool
 	redisPassword secret.Text
 }
@@ -36,15 +37,15 @@ type material struct {
 func newCredentials(cfg *config.Config) *credentials {
 	c := &credentials{ttl: cfg.TokenTTL}
 	c.current.Store(&material{
-		keys: cfg.Keys, minter: token.NewMinter(cfg.Keys[0], cfg.TokenTTL),
+		keys: cfg.Keys, minter: ticket.NewMinter(cfg.Keys, cfg.TokenTTL),
 		roots: cfg.RootCAs, redisPassword: cfg.Store.RedisPassword,
 	})
 	return c
 }
 
 // Mint is a [access.Minter]'s.
-func (c *credentials) Mint(grant token.Grant, now time.Time) string {
-	return c.current.Load().minter.Mint(grant, now)
+func (c *credentials) Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string {
+	return c.current.Load().minter.Mint(grant, carried, now)
 }
 
 func (c *credentials) keys() []sfu.Key            { return c.current.Load().keys }
@@ -62,7 +63,7 @@ var (
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
 	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {
-		next.keys, next.minter = cfg.Keys, token.NewMinter(cfg.Keys[0], c.ttl)
+		next.keys, next.minter = cfg.Keys, ticket.NewMinter(cfg.Keys, c.ttl)
 		changed = append(changed, "API keys")
 	}
 	newRoots := !anyOf(faults, rootVariables) && !cfg.RootCAs.Equal(next.roots)

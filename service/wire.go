@@ -14,6 +14,7 @@ import (
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
+	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 )
 
@@ -92,6 +93,7 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 		Metrics:    s.counters,
 	}
 	if hs := p.homeserver; hs != nil {
+		a.Issuer = ticket.IssuerOf(hs.server)
 		a.Membership, a.Remote = membership.NewLookup(hs.api), hs.api
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {

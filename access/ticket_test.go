@@ -1,0 +1,33 @@
+package access_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/membership/ticket"
+)
+
+// TestTicket: what the token carries says whose it is, how they came by it, and
+// whether they were known to be joined.
+func TestTicket(t *testing.T) {
+	for way, want := range map[string]ticket.Ticket{
+		"openid":    {User: user(alice), By: ticket.OpenID},
+		"proxied":   {User: user(alice), By: ticket.Proxied, Joined: true},
+		"federated": {User: user(bob), By: ticket.Federated, Joined: true},
+	} {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, what := newWorld(t, "a.test"), request()
+				w.Issuer = ticket.IssuerOf(server("a.test"))
+				want.Issuer, want.Room, want.Issued = w.Issuer, what.Room, time.Now()
+				if _, err := w.Token(t.Context(), proof(way, want.User.String()), what); err != nil {
+					t.Fatal(err)
+				}
+				if w.ticket != want {
+					t.Errorf("the token carries %+v, want %+v", w.ticket, want)
+				}
+			})
+		})
+	}
+}
