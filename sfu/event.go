@@ -19,6 +19,10 @@ type Event struct {
 	Identity Identity
 	// Session is the participant.sid, "" if the SFU did not say.
 	Session string
+	// Since, Ticket and Machine are as in [Participant].
+	Since   time.Time
+	Ticket  string
+	Machine bool
 	// Reason is why a participant left or was never connected; for the other
 	// kinds it means nothing.
 	Reason Reason
@@ -58,11 +62,15 @@ func parseEvent(body []byte) (Event, error) {
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &w); err != nil {
 		return Event{}, rejected(RejectedNotJSON, "%s", text.Clip(err.Error(), maxText))
 	}
+	p := participant(w.GetParticipant())
 	e := Event{
 		Kind:       kind(w.GetEvent()),
 		Room:       Room(w.GetRoom().GetName()),
-		Identity:   Identity(w.GetParticipant().GetIdentity()),
-		Session:    w.GetParticipant().GetSid(),
+		Identity:   p.Identity,
+		Session:    p.Session,
+		Since:      p.Since,
+		Ticket:     p.Ticket,
+		Machine:    p.Machine,
 		Reason:     reason(w.GetParticipant().GetDisconnectReason()),
 		Name:       text.Clip(w.GetEvent(), maxText),
 		Disconnect: w.GetParticipant().GetDisconnectReason().String(),

@@ -1,5 +1,5 @@
-// Package sfu speaks to LiveKit: through the Room API it creates rooms and asks
-// who is in them, and it receives the webhooks that report who came and went.
+// Package sfu speaks to LiveKit: through the Room API it creates rooms, asks
+// who is in them and removes participants, and it receives the webhooks that report who came and went.
 //
 // [Client] builds on the API's generated client. The RoomServiceClient of
 // server-sdk-go would be shorter, but its HTTP client is fixed to

@@ -20,20 +20,28 @@ import (
 
 // maxAnswer bounds what is read of an answer, in bytes. A room has no more than
 // 64 KB of metadata. A participant has as much, the same of attributes, and its
-// tracks; in a list, where few come near that, it has 1 or 2 KB.
+// tracks; in a list, where few come near that, it has 1 or 2 KB. A room of ours
+// has about 200 bytes in the list of all.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":
 		return 1 << 20
-	case "ListParticipants":
+	case "ListParticipants", "ListRooms":
 		return 16 << 20
 	}
 	return 128 << 10
 }
 
 // waits reports whether the answer to req may take longer than patience, also in
-// a short time: it is not repeated on another connection.
-func waits(req *http.Request) bool { return path.Base(req.URL.Path) == "UpdateSubscriptions" }
+// a short time, or must not be done twice: it is not repeated on another
+// connection.
+func waits(req *http.Request) bool {
+	switch path.Base(req.URL.Path) {
+	case "UpdateSubscriptions", "RemoveParticipant":
+		return true
+	}
+	return false
+}
 
 // patience is how long a reused connection may stay silent before the call is
 // repeated on a fresh one, for which it leaves the most of a short deadline. A

@@ -39,13 +39,9 @@ type Grant struct {
 	Identity                         sfu.Identity
 	CanPublish, CanUpdateOwnMetadata bool
 	// Ticket is what the SFU keeps for this service as the participant's
-	// [TicketAttribute]; "" is none.
+	// [sfu.TicketAttribute]; "" is none.
 	Ticket string
 }
-
-// TicketAttribute is the name of the participant's attribute that holds the
-// ticket.
-const TicketAttribute = "matrixrtc.ticket"
 
 // Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
 // by several goroutines at once.
@@ -117,7 +113,7 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	dst = strconv.AppendBool(dst, g.CanUpdateOwnMetadata)
 	dst = append(dst, `,"roomCreate":false,"hidden":false}`...)
 	if g.Ticket != "" {
-		dst = append(dst, `,"attributes":{"`+TicketAttribute+`":"`...)
+		dst = append(dst, `,"attributes":{"`+sfu.TicketAttribute+`":"`...)
 		dst = append(appendASCII(dst, g.Ticket), `"}`...)
 	}
 	return append(dst, '}')

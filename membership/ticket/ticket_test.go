@@ -249,7 +249,7 @@ func TestMinter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, owner, err := ticket.NewSealer(keys).Open(claims.Attributes[token.TicketAttribute], place)
+	got, owner, err := ticket.NewSealer(keys).Open(claims.Attributes[sfu.TicketAttribute], place)
 	if err != nil || got != ordinary(t) || owner != place {
 		t.Errorf("attributes %q hold %+v of %+v, %v", claims.Attributes, got, owner, err)
 	}

@@ -32,17 +32,17 @@ func (s *SFU) authenticated(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		grant, problem := s.verify(bearer)
+		claims, problem := s.verify(bearer)
 		if problem != "" {
 			w.WriteHeader(http.StatusUnauthorized)
 			w.Write([]byte(problem))
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grantKey{}, claims.Video)))
 	})
 }
 
-func (s *SFU) verify(token string) (grant *auth.VideoGrant, problem string) {
+func (s *SFU) verify(token string) (claims *auth.ClaimGrants, problem string) {
 	v, err := auth.ParseAPIToken(token)
 	if err != nil {
 		return nil, "invalid authorization token"
@@ -50,11 +50,10 @@ func (s *SFU) verify(token string) (grant *auth.VideoGrant, problem string) {
 	if v.APIKey() != s.key.ID {
 		return nil, "invalid API key: " + v.APIKey()
 	}
-	_, claims, err := v.Verify(s.key.Secret.Reveal())
-	if err != nil {
+	if _, claims, err = v.Verify(s.key.Secret.Reveal()); err != nil {
 		return nil, "invalid token: " + token + ", error: " + err.Error()
 	}
-	return claims.Video, ""
+	return claims, ""
 }
 
 // granted returns what the request's token grants, nothing without a token.
@@ -178,13 +177,32 @@ func (a api) ListParticipants(ctx context.Context, req *livekit.ListParticipants
 	return &livekit.ListParticipantsResponse{Participants: a.sfu.recorded(sfu.Room(req.Room))}, nil
 }
 
-// RemoveParticipant ends a session without a report.
+// Removal is a session that RemoveParticipant has ended.
+type Removal struct {
+	Room     sfu.Room
+	Identity sfu.Identity
+	Session  string
+	// Revoke is the revoke_token_ts of the call.
+	Revoke int64
+	// Report is what LiveKit sends then.
+	Report *livekit.WebhookEvent
+}
+
+// Removals returns what RemoveParticipant has ended so far.
+func (s *SFU) Removals() []Removal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.removals)
+}
+
+// RemoveParticipant ends a session, and notes it. The report of it is sent by
+// whoever wants it sent.
 func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.RemoveParticipantResponse, error) {
 	recorded, err := a.GetParticipant(ctx, req)
 	if recorded == nil {
 		return nil, err
 	}
-	if !a.sfu.toNode(req.Room, req.Identity, (*Node).end) {
+	if !a.sfu.toNode(req.Room, req.Identity, func(n *Node, room sfu.Room, identity sfu.Identity) { n.remove(room, identity, req.RevokeTokenTs) }) {
 		return nil, silence(ctx)
 	}
 	return &livekit.RemoveParticipantResponse{}, nil

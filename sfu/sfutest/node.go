@@ -105,7 +105,7 @@ func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 	n.change(func(now time.Time) {
 		for name, r := range n.rooms {
 			for identity, sid := range r.sids {
-				reports = append(reports, departure(name, identity, sid, livekit.DisconnectReason_SERVER_SHUTDOWN))
+				reports = append(reports, n.sfu.departure(name, identity, sid, livekit.DisconnectReason_SERVER_SHUTDOWN))
 			}
 			n.close(name)
 		}
@@ -214,6 +214,14 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	}
 	delete(n.sfu.records.sessions[name], identity)
 	n.sfu.records.rooms[name] = r.Room // with another number of participants
+}
+
+// remove ends a session because somebody asked for it.
+func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
+	sid := n.rooms[name].sids[identity]
+	report := n.sfu.departure(name, identity, sid, livekit.DisconnectReason_PARTICIPANT_REMOVED)
+	n.end(name, identity)
+	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
 // Why a room is on no node that answers.

@@ -14,6 +14,11 @@ import (
 // of the identity on the same node ends. Nil means that there is no such room,
 // or no node that answers for it, as in the 5 s after the death of its node.
 func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
+	return s.JoinAs(name, identity, nil, livekit.ParticipantInfo_STANDARD)
+}
+
+// JoinAs is Join of one who has attributes, and may be of another kind.
+func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string]string, kind livekit.ParticipantInfo_Kind) *livekit.WebhookEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire()
@@ -27,9 +32,33 @@ func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	}
 	s.joined++
 	sid := fmt.Sprintf("PA_%012d", s.joined)
+	s.sessions[sid] = session{attributes: attributes, kind: kind, since: time.Now()}
 	n.run(recorded).sids[identity] = sid
 	s.records.put(name, identity, sid)
-	return report("participant_joined", name, participant(identity, sid))
+	return report("participant_joined", name, s.participant(identity, sid))
+}
+
+// session is what a session keeps as long as it lasts.
+type session struct {
+	attributes map[string]string
+	kind       livekit.ParticipantInfo_Kind
+	since      time.Time
+}
+
+// Connect lets the bearer of an access token in, with the attributes of the
+// token, and returns what Join does. With a suffix it is the bearer's second
+// session, "identity#suffix", as a client gets it that connects with
+// publish=suffix. Nil means also that the token is refused.
+func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
+	claims, problem := s.verify(token)
+	if problem != "" || claims.Video == nil || !claims.Video.RoomJoin {
+		return nil
+	}
+	identity := claims.Identity
+	if suffix != "" {
+		identity += "#" + suffix
+	}
+	return s.JoinAs(sfu.Room(claims.Video.Room), sfu.Identity(identity), claims.Attributes, claims.GetParticipantKind())
 }
 
 // Joined returns the report of the joining once more. Nil means that identity
@@ -42,7 +71,7 @@ func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent
 	if sid == "" {
 		return nil
 	}
-	return report("participant_joined", name, participant(identity, sid))
+	return report("participant_joined", name, s.participant(identity, sid))
 }
 
 // Live returns the sid of the session that identity has in a room, whatever the
@@ -85,7 +114,9 @@ func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Disconn
 	if sid == "" {
 		return nil
 	}
-	return departure(name, identity, sid, reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.departure(name, identity, sid, reason)
 }
 
 // Leave ends a session of the node and returns what LiveKit reports then. Nil
@@ -93,7 +124,7 @@ func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Disconn
 func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) (left *livekit.WebhookEvent) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil && r.sids[identity] != "" {
-			left = departure(name, identity, r.sids[identity], reason)
+			left = n.sfu.departure(name, identity, r.sids[identity], reason)
 			n.end(name, identity)
 		}
 	})
@@ -120,17 +151,21 @@ func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	s.expire()
 	var all []*livekit.ParticipantInfo
 	for identity, sid := range s.records.sessions[name] {
-		all = append(all, participant(identity, sid))
+		all = append(all, s.participant(identity, sid))
 	}
 	return all
 }
 
-func participant(identity sfu.Identity, sid string) *livekit.ParticipantInfo {
-	return &livekit.ParticipantInfo{Sid: sid, Identity: string(identity), State: livekit.ParticipantInfo_ACTIVE}
+func (s *SFU) participant(identity sfu.Identity, sid string) *livekit.ParticipantInfo {
+	of := s.sessions[sid]
+	return &livekit.ParticipantInfo{
+		Sid: sid, Identity: string(identity), State: livekit.ParticipantInfo_ACTIVE,
+		Attributes: of.attributes, Kind: of.kind, JoinedAt: of.since.Unix(), JoinedAtMs: of.since.UnixMilli(),
+	}
 }
 
-func departure(name sfu.Room, identity sfu.Identity, sid string, reason livekit.DisconnectReason) *livekit.WebhookEvent {
-	p := participant(identity, sid)
+func (s *SFU) departure(name sfu.Room, identity sfu.Identity, sid string, reason livekit.DisconnectReason) *livekit.WebhookEvent {
+	p := s.participant(identity, sid)
 	p.State, p.DisconnectReason = livekit.ParticipantInfo_DISCONNECTED, reason
 	return report("participant_left", name, p)
 }

@@ -76,15 +76,18 @@ type SFU struct {
 	records records
 	nodes   []*Node
 	joined  int // how many ever were, for the sids
-	calls   map[string]int
-	script  []Fault
-	always  Fault
+	// sessions has all that ever were, by sid.
+	sessions map[string]session
+	removals []Removal
+	calls    map[string]int
+	script   []Fault
+	always   Fault
 }
 
 // New returns a fake SFU that knows the one key. With ids it is as many nodes
 // with one Redis, without any a single server that has none.
 func New(key sfu.Key, ids ...string) *SFU {
-	s := &SFU{key: key, records: newRecords(), calls: map[string]int{}}
+	s := &SFU{key: key, records: newRecords(), calls: map[string]int{}, sessions: map[string]session{}}
 	if len(ids) == 0 {
 		ids = []string{""}
 	}

@@ -1,0 +1,151 @@
+package sfu_test
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+	"matrixrtc-auth/token"
+)
+
+// join has a token's bearer join "room".
+func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.WebhookEvent {
+	t.Helper()
+	minted := token.NewMinter(key, time.Hour).Mint(token.Grant{Room: "room", Identity: identity, Ticket: ticket}, time.Now())
+	event := server.Connect(minted, suffix)
+	if event == nil {
+		t.Fatal("the bearer of a token cannot join")
+	}
+	return event
+}
+
+// TestParticipants: whoever is in the room, with what the tokens carried.
+func TestParticipants(t *testing.T) {
+	client, server := start(t)
+	if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := client.Participants(t.Context(), "nowhere"); err != nil || len(all) != 0 {
+		t.Errorf("in a room that is none: %v, %v", all, err)
+	}
+	began := time.Now().Truncate(time.Millisecond)
+	first := join(t, server, "sealed", "").Participant
+	second := join(t, server, "sealed", "screen").Participant
+	recorder := server.JoinAs("room", "recorder", nil, livekit.ParticipantInfo_EGRESS).Participant
+	all, err := client.Participants(t.Context(), "room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range all {
+		if p.Since.Before(began) || p.Since.After(time.Now()) {
+			t.Errorf("%s is there since %s, want from %s on", p.Identity, p.Since, began)
+		}
+		all[i].Since = time.Time{}
+	}
+	slices.SortFunc(all, func(a, b sfu.Participant) int { return cmp.Compare(a.Session, b.Session) })
+	want := []sfu.Participant{
+		{Identity: identity, Session: first.Sid, Ticket: "sealed"},
+		{Identity: identity + "#screen", Session: second.Sid, Ticket: "sealed"},
+		{Identity: "recorder", Session: recorder.Sid, Machine: true},
+	}
+	if !slices.Equal(all, want) {
+		t.Errorf("got %+v, want %+v", all, want)
+	}
+}
+
+func TestParticipantsWhoHaveLeft(t *testing.T) {
+	client, server := startInCall(t)
+	gone := &livekit.ParticipantInfo{Sid: "PA_9", Identity: "gone", State: livekit.ParticipantInfo_DISCONNECTED}
+	whole := &livekit.ParticipantInfo{Sid: "PA_8", Identity: "joining", State: livekit.ParticipantInfo_JOINING, JoinedAt: 1_800_000_000}
+	server.FailNext(answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{gone, whole}}))
+	want := []sfu.Participant{{Identity: "joining", Session: "PA_8", Since: time.Unix(1_800_000_000, 0)}}
+	if all, err := client.Participants(t.Context(), "room"); err != nil || !slices.Equal(all, want) {
+		t.Errorf("got %+v, %v, want %+v", all, err, want)
+	}
+	for name, broken := range map[string]*livekit.ParticipantInfo{"no sid": {Identity: "a"}, "no identity": {Sid: "PA_1"}} {
+		server.FailNext(answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{whole, broken}}))
+		all, err := client.Participants(t.Context(), "room")
+		wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
+		if all != nil {
+			t.Errorf("%s: got %v beside an error", name, all)
+		}
+	}
+}
+
+func TestListRooms(t *testing.T) {
+	client, server := start(t)
+	for _, room := range []sfu.Room{"a", "b"} {
+		if err := client.CreateRoom(t.Context(), room); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := client.ListRooms(t.Context()); err != nil || !slices.Equal(all, []sfu.Room{"a", "b"}) {
+		t.Errorf("got %v, %v, want a and b", all, err)
+	}
+	server.FailNext(sfutest.Status(http.StatusBadGateway))
+	_, err := client.ListRooms(t.Context())
+	wantFailure(t, err, "ListRooms", sfu.CauseStatus)
+}
+
+// TestRemove ends the one session that has the identity: the second session of
+// the same token stays, and so does everybody else.
+func TestRemove(t *testing.T) {
+	client, server := startInCall(t)
+	server.Join("room", identity+"#screen")
+	sid := server.Live("room", identity)
+	before := time.Now().Unix()
+	for range 2 { // whoever is gone is removed
+		if err := client.Remove(t.Context(), "room", identity); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removals := server.Removals()
+	if len(removals) != 1 || removals[0].Session != sid {
+		t.Fatalf("removed %+v, want %s alone", removals, sid)
+	}
+	if revoke := removals[0].Revoke; revoke < before || revoke > time.Now().Unix() {
+		t.Errorf("revoke_token_ts is %d, want the time of the call, from %d on", revoke, before)
+	}
+	if reason := removals[0].Report.Participant.DisconnectReason; reason != livekit.DisconnectReason_PARTICIPANT_REMOVED {
+		t.Errorf("the reason is %s", reason)
+	}
+	if server.Live("room", identity+"#screen") == "" {
+		t.Error("the second session has ended, too")
+	}
+}
+
+func TestRemoveFails(t *testing.T) {
+	client, server := startInCall(t)
+	server.FailNext(sfutest.TwirpError("unavailable", "no response from servers"))
+	wantFailure(t, client.Remove(t.Context(), "room", identity), "RemoveParticipant", sfu.CauseNoNode)
+	if server.Live("room", identity) == "" {
+		t.Error("removed nevertheless")
+	}
+}
+
+// TestEventOfParticipant: a webhook tells what a list does.
+func TestEventOfParticipant(t *testing.T) {
+	client, server := start(t)
+	if err := client.CreateRoom(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	report := join(t, server, "sealed", "")
+	all, err := client.Participants(t.Context(), "room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := receive(t, server.NewWebhook(hook, report))
+	if got := []sfu.Participant{e.Participant()}; !slices.Equal(got, all) {
+		t.Errorf("the webhook says %+v, the list %+v", got, all)
+	}
+	machine := receive(t, server.NewWebhook(hook, server.JoinAs("room", "recorder", nil, livekit.ParticipantInfo_EGRESS)))
+	if !machine.Machine || machine.Ticket != "" {
+		t.Errorf("an egress is %+v", machine)
+	}
+}
