@@ -70,6 +70,25 @@ func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server 
 	})
 }
 
+// IsJoinedNow is IsJoined that goes by nothing that was said or asked before: its
+// question begins after the call, and waits for nobody's. The caller bounds how
+// many there are at a time. An error means: unknown.
+func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	k, asked := keyOf("user", room, user.String()), time.Now()
+	joined, err := l.source.IsJoined(ctx, room, user)
+	switch {
+	case err != nil:
+		return false, err
+	case joined:
+		l.yes.add(k, asked)
+	default:
+		l.yes.drop(k)
+	}
+	return joined, nil
+}
+
 // Forget drops what is kept of user in room.
 func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))

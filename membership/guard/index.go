@@ -1,0 +1,111 @@
+package guard
+
+import (
+	"sync"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+const (
+	// maxRooms bounds the Matrix rooms in the index, maxCalls the LiveKit rooms
+	// of each: 300 bytes for a call.
+	maxRooms = 20_000
+	maxCalls = 16
+)
+
+// index knows in which LiveKit rooms the enforced persons of a Matrix room are:
+// from reports and sweeps. It also knows which LiveKit rooms there are, from the
+// last list of them. The zero value is ready.
+type index struct {
+	mu    sync.Mutex
+	calls map[matrix.RoomID]map[sfu.Room]time.Time // when somebody was last seen there
+	live  map[sfu.Room]bool
+	asked time.Time // for live
+}
+
+// saw notes an enforced session. What there is no room for, sweeps find.
+func (i *index) saw(s session, now time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.calls == nil {
+		i.calls = map[matrix.RoomID]map[sfu.Room]time.Time{}
+	}
+	calls := i.calls[s.room]
+	if calls == nil {
+		if len(i.calls) >= maxRooms {
+			return
+		}
+		calls = map[sfu.Room]time.Time{}
+		i.calls[s.room] = calls
+	}
+	if _, known := calls[s.at]; known || len(calls) < maxCalls {
+		calls[s.at] = now
+	}
+}
+
+// empty notes that nobody who is enforced was in a LiveKit room of room, as far
+// as a list says that was asked for at asked.
+func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if seen, ok := i.calls[room][call]; ok && seen.Before(asked) {
+		i.drop(room, call)
+	}
+}
+
+func (i *index) drop(room matrix.RoomID, call sfu.Room) {
+	delete(i.calls[room], call)
+	if len(i.calls[room]) == 0 {
+		delete(i.calls, room)
+	}
+}
+
+// swept forgets the rooms that a sweep has seen nobody in, which began at began
+// and looked into all.
+func (i *index) swept(began time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for room, calls := range i.calls {
+		for call, seen := range calls {
+			if seen.Before(began) {
+				i.drop(room, call)
+			}
+		}
+	}
+}
+
+// listed notes which LiveKit rooms there are.
+func (i *index) listed(rooms []sfu.Room, asked time.Time) {
+	live := make(map[sfu.Room]bool, len(rooms))
+	for _, room := range rooms {
+		live[room] = true
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.live, i.asked = live, asked
+}
+
+// of returns the LiveKit rooms of a Matrix room in which somebody may be.
+func (i *index) of(room matrix.RoomID) []sfu.Room {
+	usual := token.RoomName(room, matrix.RoomCall)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var calls []sfu.Room
+	for call := range i.calls[room] {
+		calls = append(calls, call)
+	}
+	if _, known := i.calls[room][usual]; !known && i.live[usual] {
+		calls = append(calls, usual)
+	}
+	return calls
+}
+
+// stale reports whether the list of rooms is older than age.
+func (i *index) stale(age time.Duration, now time.Time) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return now.Sub(i.asked) >= age
+}

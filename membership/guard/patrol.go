@@ -1,0 +1,96 @@
+package guard
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// pushedInterval is the time between sweeps while events are pushed.
+	pushedInterval = 10 * time.Minute
+	// brakedInterval is how often answers are looked at that may have recovered,
+	// where the operator wants no sweeps.
+	brakedInterval = 30 * time.Second
+	// looks is how often in an interval it is looked whether a sweep is due here:
+	// the replica that sweeps may have ended.
+	looks = 6
+	// firstSweep is how long after the start the first one may begin.
+	firstSweep = time.Second
+)
+
+// patrol sweeps whenever that is due, until ctx ends.
+func (g *Guard) patrol(ctx context.Context) {
+	next := time.Now().Add(firstSweep)
+	for sleep(ctx, min(time.Until(next), g.tick())) {
+		if time.Now().Before(next) {
+			continue
+		}
+		if !g.due(ctx) {
+			next = time.Now().Add(g.jittered(g.tick()))
+			continue
+		}
+		began := time.Now()
+		g.sweep(ctx)
+		next = g.after(ctx, began)
+	}
+}
+
+// after waits while the next sweep after one that began at began is not due, and
+// may become due earlier. It returns when it is due.
+func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
+	share := float64(g.jittered(time.Second)) / float64(time.Second)
+	for {
+		next := began.Add(time.Duration(float64(g.interval()) * share))
+		wait := min(time.Until(next), g.tick())
+		if wait <= 0 || !sleep(ctx, wait) {
+			return next
+		}
+	}
+}
+
+// due reports whether this process is to sweep. Where sweeps are off there is
+// one only to see whether the brake lifts.
+func (g *Guard) due(ctx context.Context) bool {
+	if g.Interval == 0 && !g.braked(ctx) {
+		return false
+	}
+	return g.lease(ctx)
+}
+
+// lease reports whether this process is the one that sweeps. While the board does
+// not answer every one does: what a sweep removes is checked anyway.
+func (g *Guard) lease(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, boardTime)
+	defer cancel()
+	mine, err := g.Board.TakeSweep(ctx, g.Holder, g.interval()+g.interval()/4)
+	return mine || err != nil
+}
+
+// shortest is the time between two sweeps while nothing makes it longer.
+func (g *Guard) shortest() time.Duration {
+	if g.Interval == 0 {
+		return brakedInterval
+	}
+	return g.Interval
+}
+
+// tick is the time between two looks.
+func (g *Guard) tick() time.Duration { return g.shortest() / looks }
+
+// interval is the time between two sweeps now.
+func (g *Guard) interval() time.Duration {
+	// Where reports and events may go to any replica, none knows that the others
+	// have lost nothing.
+	if g.Pushed != nil && !g.Shared && g.Pushed() && g.counts.settled() {
+		return max(g.shortest(), pushedInterval)
+	}
+	return g.shortest()
+}
+
+func (g *Guard) jittered(d time.Duration) time.Duration {
+	if g.Jitter != nil {
+		return g.Jitter(d)
+	}
+	return d + time.Duration((rand.Float64()*2-1)*float64(d)/10)
+}

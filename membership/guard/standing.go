@@ -1,0 +1,47 @@
+package guard
+
+import (
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
+)
+
+// person is a user in a Matrix room: what a homeserver is asked about.
+type person struct {
+	room matrix.RoomID
+	user matrix.UserID
+}
+
+// standing is what a session's ticket says.
+type standing int
+
+const (
+	unsealed standing = iota // no ticket that we can open, or no client of a user
+	foreign                  // of another service, or of one who was not known to be joined
+	enforced
+)
+
+// session is an enforced session on the SFU.
+type session struct {
+	person
+	at     sfu.Room
+	issued time.Time // the ticket, in whole seconds
+	sfu.Participant
+}
+
+// stand returns the standing of p in room, and whose session it is.
+func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
+	if p.Machine || p.Ticket == "" {
+		return session{}, unsealed
+	}
+	t, _, err := g.Tickets.Open(p.Ticket, ticket.Place{Room: room, Identity: p.Identity})
+	switch {
+	case err != nil:
+		return session{}, unsealed
+	case t.Issuer != g.Issuer, !t.Joined:
+		return session{}, foreign
+	}
+	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
+}

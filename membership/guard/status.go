@@ -1,0 +1,140 @@
+package guard
+
+import (
+	"sync"
+	"time"
+)
+
+// Status says what a guard does.
+type Status struct {
+	// Persons, Foreign and Unsealed are what the last sweep of this process saw:
+	// persons under enforcement, and sessions that are let be.
+	Persons, Foreign, Unsealed int
+	// SweepBegan and SweepTook are of the last one that has ended; zero for none
+	// in this process.
+	SweepBegan time.Time
+	SweepTook  time.Duration
+	// Interval is the time between two sweeps now, 0 for none. It is longer than
+	// configured while events are pushed, or while there are more persons than
+	// can be asked about in that time.
+	Interval time.Duration
+	// Braked says that the brake holds, since BrakedSince.
+	Braked      bool
+	BrakedSince time.Time
+	// The totals since the start: questions, those without an answer, removals,
+	// sessions that were not removed because the brake held or the SFU failed,
+	// and reports and events that there was no room for.
+	Asked, Unknown     uint64
+	Removed            map[Reason]uint64
+	BrakeHeld, Failed  uint64
+	Overflow           uint64
+	QuestionsPerSecond int // at most, by sweeps
+}
+
+// census counts sessions by standing.
+type census [enforced + 1]int
+
+// counts is what a guard has done. The zero value is ready.
+type counts struct {
+	mu       sync.Mutex
+	begun    time.Time // the last sweep
+	now      Status
+	unsure   bool // something was lost or unknown since the last whole sweep began
+	unsureIn bool // … since the sweep under way began
+}
+
+// Status returns what the guard does.
+func (g *Guard) Status() Status {
+	interval := g.interval()
+	if g.Interval == 0 {
+		interval = 0
+	}
+	g.brake.mu.Lock()
+	on, since := g.brake.on && !g.Unbraked, g.brake.since
+	g.brake.mu.Unlock()
+	c := &g.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.now
+	s.Removed = map[Reason]uint64{}
+	for _, why := range []Reason{ByJoin, ByPush, BySweep} {
+		s.Removed[why] = c.now.Removed[why]
+	}
+	s.Interval, s.QuestionsPerSecond = interval, int(time.Second/spacing)
+	if interval > 0 {
+		s.Interval = max(interval, s.SweepTook)
+	}
+	if s.Braked = on; on {
+		s.BrakedSince = since
+	}
+	return s
+}
+
+func (c *counts) change(do func(*Status)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do(&c.now)
+}
+
+func (c *counts) asked(err error) {
+	c.change(func(s *Status) {
+		s.Asked++
+		if err != nil {
+			s.Unknown++
+			c.unsure, c.unsureIn = true, true
+		}
+	})
+}
+
+func (c *counts) removed(why Reason) {
+	c.change(func(s *Status) {
+		if s.Removed == nil {
+			s.Removed = map[Reason]uint64{}
+		}
+		s.Removed[why]++
+	})
+}
+
+func (c *counts) brakeHeld() {
+	c.change(func(s *Status) { s.BrakeHeld++; c.unsure, c.unsureIn = true, true })
+}
+func (c *counts) notRemoved() {
+	c.change(func(s *Status) { s.Failed++; c.unsure, c.unsureIn = true, true })
+}
+func (c *counts) lost() {
+	c.change(func(s *Status) { s.Overflow++; c.unsure, c.unsureIn = true, true })
+}
+func (c *counts) unsettle() { c.change(func(*Status) { c.unsure, c.unsureIn = true, true }) }
+
+func (c *counts) saw(seen census) {
+	c.change(func(s *Status) { s.Foreign, s.Unsealed = seen[foreign], seen[unsealed] })
+}
+
+func (c *counts) began(now time.Time) {
+	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
+}
+
+func (c *counts) lastBegan() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begun
+}
+
+// ended notes the end of a sweep. A whole one that was told everything finds
+// whatever was lost before it began.
+func (c *counts) ended(began, now time.Time, h heard, whole bool) {
+	c.change(func(s *Status) {
+		s.Persons, s.SweepBegan, s.SweepTook = h.persons, began, now.Sub(began)
+		if whole {
+			c.unsure = c.unsureIn
+		}
+	})
+}
+
+// settled reports whether nothing was lost or unknown that no sweep has made up
+// for.
+func (c *counts) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.begun.IsZero() && !c.unsure
+}

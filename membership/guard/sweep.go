@@ -1,0 +1,234 @@
+package guard
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	// chunk is how many persons are asked about, and then again, at a time.
+	chunk = 100
+	// apart is how long after the first no the second question is.
+	apart = 2 * time.Second
+	// asking bounds a sweep's questions, and its calls of the SFU, that are under
+	// way at once.
+	asking = 16
+	// silence is after how many questions without an answer a sweep gives up.
+	silence = 32
+)
+
+// candidate is a person about whom two answers were no.
+type candidate struct {
+	person
+	sessions []session
+	asked    time.Time // when the last question began
+}
+
+// heard is what a sweep was told, in persons.
+type heard struct{ persons, joined, refused, unknown, candidates int }
+
+// sweep asks about everybody on the SFU who is under enforcement, and removes
+// who is not joined.
+func (g *Guard) sweep(ctx context.Context) {
+	began := time.Now()
+	g.counts.began(began)
+	on, whole := g.look(ctx, began)
+	if on == nil || ctx.Err() != nil {
+		return
+	}
+	refused, h := g.askAll(ctx, on)
+	h.persons = len(on)
+	present := g.present(ctx, refused)
+	h.candidates = len(present)
+	if ctx.Err() != nil {
+		return
+	}
+	if g.swept(ctx, h) && g.Interval > 0 {
+		each(ctx, present, func(c candidate) { g.end(ctx, c) })
+	}
+	if whole {
+		g.rooms.swept(began)
+	}
+	g.counts.ended(began, time.Now(), h, whole && h.unknown == 0)
+}
+
+// look returns the enforced sessions on the SFU by person, nil if it does not
+// answer. A room that fails is passed over; whole says that none did.
+func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]session, whole bool) {
+	listing, cancel := context.WithTimeout(ctx, sfuTime)
+	defer cancel()
+	calls, err := g.SFU.ListRooms(listing)
+	if err != nil {
+		g.Log.Debug("membership: the SFU does not say which rooms it has", "err", err)
+		g.counts.unsettle()
+		return nil, false
+	}
+	g.rooms.listed(calls, now)
+	var mu sync.Mutex
+	on, whole = map[person][]session{}, true
+	var seen census
+	each(ctx, calls, func(call sfu.Room) {
+		asking, cancel := context.WithTimeout(ctx, sfuTime)
+		defer cancel()
+		participants, err := g.SFU.Participants(asking, call)
+		mu.Lock()
+		defer mu.Unlock()
+		whole = whole && err == nil
+		for _, p := range participants {
+			s, standing := g.stand(call, p)
+			seen[standing]++
+			if standing == enforced {
+				on[s.person] = append(on[s.person], s)
+				g.rooms.saw(s, now)
+			}
+		}
+	})
+	g.counts.saw(seen)
+	return on, whole && ctx.Err() == nil
+}
+
+// askAll asks about all, in chunks, and returns those about whom two answers were
+// no.
+func (g *Guard) askAll(ctx context.Context, on map[person][]session) (refused []candidate, h heard) {
+	for part := range slices.Chunk(slices.Collect(maps.Keys(on)), chunk) {
+		if !g.lease(ctx) {
+			h.unknown += len(part) // another replica goes on
+			continue
+		}
+		first := g.askEach(ctx, part)
+		h.joined, h.unknown = h.joined+first.joined, h.unknown+first.unknown
+		if len(first.refused) == 0 {
+			if first.joined == 0 && h.unknown >= silence {
+				break // nobody answers; the others are asked about in the next sweep
+			}
+			continue
+		}
+		if !sleep(ctx, apart) {
+			return nil, h
+		}
+		second := g.askEach(ctx, slices.Collect(maps.Keys(first.refused)))
+		h.joined, h.unknown, h.refused = h.joined+second.joined, h.unknown+second.unknown, h.refused+len(second.refused)
+		for p, asked := range second.refused {
+			refused = append(refused, candidate{p, on[p], asked})
+		}
+	}
+	h.unknown = max(h.unknown, len(on)-h.joined-h.refused)
+	return refused, h
+}
+
+// answers are those to one question about each of some persons.
+type answers struct {
+	joined, unknown int
+	refused         map[person]time.Time // when it was asked
+}
+
+func (g *Guard) askEach(ctx context.Context, persons []person) answers {
+	a := answers{refused: map[person]time.Time{}}
+	var mu sync.Mutex
+	each(ctx, persons, func(p person) {
+		g.pace.wait(ctx)
+		asked := time.Now()
+		joined, known := g.ask(ctx, p)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case !known:
+			a.unknown++
+		case joined:
+			a.joined++
+		default:
+			a.refused[p] = asked
+		}
+	})
+	return a
+}
+
+// present returns the candidates who have a session that a node of the SFU holds,
+// with these sessions: the record of a dead node is nobody's presence. Where the
+// SFU does not say, the session counts.
+func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
+	var mu sync.Mutex
+	each(ctx, all, func(c candidate) {
+		c.sessions = slices.DeleteFunc(slices.Clone(c.sessions), func(s session) bool {
+			ctx, cancel := context.WithTimeout(ctx, sfuTime)
+			defer cancel()
+			reachable, err := g.SFU.Reachable(ctx, s.at, s.Identity)
+			return err == nil && !reachable
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		if len(c.sessions) > 0 {
+			present = append(present, c)
+		}
+	})
+	return present
+}
+
+// end removes the sessions of a candidate that are still the ones that were
+// judged. The person is asked about once more if the last answer is old.
+func (g *Guard) end(ctx context.Context, c candidate) {
+	if time.Since(c.asked) > maxAge-time.Second {
+		g.pace.wait(ctx)
+		c.asked = time.Now()
+		if joined, known := g.ask(ctx, c.person); joined || !known {
+			return
+		}
+	}
+	judged := map[sfu.Room][]string{}
+	for _, s := range c.sessions {
+		judged[s.at] = append(judged[s.at], s.Session)
+	}
+	for call, sids := range judged {
+		for _, s := range g.sessionsIn(ctx, call, c.person) {
+			if slices.Contains(sids, s.Session) {
+				g.remove(ctx, s, BySweep, c.asked)
+			}
+		}
+	}
+}
+
+// each calls do for all of list, some at a time, until ctx ends.
+func each[T any](ctx context.Context, list []T, do func(T)) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, asking)
+	for _, one := range list {
+		select {
+		case <-ctx.Done():
+			running.Wait()
+			return
+		case slots <- struct{}{}:
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			do(one)
+		})
+	}
+	running.Wait()
+}
+
+// pacer spaces the questions of sweeps.
+type pacer struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+// spacing makes 50 questions a second.
+const spacing = time.Second / 50
+
+// wait returns when it is the caller's turn, or ctx ends.
+func (p *pacer) wait(ctx context.Context) {
+	p.mu.Lock()
+	now := time.Now()
+	turn := p.next
+	if turn.Before(now) {
+		turn = now
+	}
+	p.next = turn.Add(spacing)
+	p.mu.Unlock()
+	sleep(ctx, time.Until(turn))
+}

@@ -1,0 +1,175 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// Report hears from the SFU that somebody joined. It returns at once. The error
+// is always nil: what is lost here, sweeps find.
+func (g *Guard) Report(_ context.Context, e sfu.Event) error {
+	if e.Kind != sfu.KindJoined {
+		return nil
+	}
+	s, standing := g.stand(e.Room, e.Participant())
+	if standing != enforced {
+		return nil
+	}
+	g.rooms.saw(s, time.Now())
+	g.order(s.person, func(o *order) bool { return o.join(s) })
+	return nil
+}
+
+// Changed hears from the homeserver that somebody's membership may have changed.
+// It returns at once. An event of a room without a call costs nothing more.
+func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
+	g.Members.Forget(room, user)
+	p := person{room, user}
+	g.kept.forget(p)
+	if g.Shared || len(g.rooms.of(room)) > 0 {
+		g.order(p, func(o *order) bool { o.changed = true; return true })
+	}
+}
+
+func (g *Guard) order(p person, add func(*order) bool) {
+	g.init()
+	if !g.orders.put(p, add) {
+		g.counts.lost()
+	}
+}
+
+// work carries out orders until ctx ends.
+func (g *Guard) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.orders.ready:
+			o := g.orders.take()
+			g.carryOut(ctx, o)
+			g.orders.done(o.person)
+		}
+	}
+}
+
+// carryOut asks once about the person of an order. A no ends those of their
+// sessions that began before the question.
+func (g *Guard) carryOut(ctx context.Context, o *order) {
+	seen := map[string]bool{} // sids
+	calls := map[sfu.Room]bool{}
+	if o.changed {
+		for _, s := range g.sessionsOf(ctx, o.person) {
+			seen[s.Session], calls[s.at] = true, true
+		}
+	}
+	for call := range o.joined {
+		calls[call] = true
+	}
+	if len(calls) == 0 {
+		return
+	}
+	asked, refused := g.kept.refused(o.person, time.Now())
+	if !refused || o.changed || !o.issued.Before(asked.Truncate(time.Second)) {
+		var joined bool
+		asked = time.Now()
+		if joined, refused = g.ask(ctx, o.person); joined || !refused {
+			return
+		}
+	}
+	for call := range calls {
+		for _, s := range g.sessionsIn(ctx, call, o.person) {
+			switch {
+			case began(s.Participant, o.joined[call]):
+				g.remove(ctx, s, ByJoin, asked)
+			case seen[s.Session]:
+				g.remove(ctx, s, ByPush, asked)
+			}
+		}
+	}
+}
+
+// began reports whether p began no later than reported, the session that a
+// report spoke of. One that began later has a report of its own.
+func began(p, reported sfu.Participant) bool {
+	return reported.Session != "" && (p.Session == reported.Session || !p.Since.IsZero() && !p.Since.After(reported.Since))
+}
+
+// ask asks whether p is joined. No is the only answer that is both false and
+// known.
+func (g *Guard) ask(ctx context.Context, p person) (joined, known bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	joined, err := g.Members.IsJoinedNow(ctx, p.room, p.user)
+	g.counts.asked(err)
+	if err != nil {
+		g.Log.Debug("membership: no answer", "user", p.user.String(), "err", err)
+	}
+	return joined && err == nil, err == nil
+}
+
+// sessionsOf returns the enforced sessions of p, as far as it is known in which
+// LiveKit rooms they may be.
+func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
+	if g.Shared {
+		g.listRooms(ctx)
+	}
+	for _, call := range g.rooms.of(p.room) {
+		all = append(all, g.sessionsIn(ctx, call, p)...)
+	}
+	return all
+}
+
+// listAge is how old the list of LiveKit rooms may be where reports may have
+// gone to another replica.
+const listAge = time.Second
+
+func (g *Guard) listRooms(ctx context.Context) {
+	g.listing.Lock()
+	defer g.listing.Unlock()
+	now := time.Now()
+	if !g.rooms.stale(listAge, now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sfuTime)
+	defer cancel()
+	if rooms, err := g.SFU.ListRooms(ctx); err == nil {
+		g.rooms.listed(rooms, now)
+	}
+}
+
+// sessionsIn returns the enforced sessions of p in a LiveKit room.
+func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session) {
+	asked := time.Now()
+	all, err := g.enforced(ctx, call)
+	if err != nil {
+		g.counts.unsettle()
+		return nil
+	}
+	others := false
+	for _, s := range all {
+		if s.person == p {
+			of = append(of, s)
+		}
+		others = others || s.room == p.room
+	}
+	if !others {
+		g.rooms.empty(p.room, call, asked)
+	}
+	return of
+}
+
+// enforced returns the enforced sessions in a LiveKit room.
+func (g *Guard) enforced(ctx context.Context, call sfu.Room) (all []session, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sfuTime)
+	defer cancel()
+	participants, err := g.SFU.Participants(ctx, call)
+	for _, p := range participants {
+		if s, standing := g.stand(call, p); standing == enforced {
+			all = append(all, s)
+		}
+	}
+	return all, err
+}

@@ -1,0 +1,368 @@
+package guard_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/guard"
+	"matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+var errAway = errors.New("no answer")
+
+// person is a user in a Matrix room.
+type person struct {
+	room matrix.RoomID
+	user matrix.UserID
+}
+
+func personOf(room, user string) person {
+	r, err := matrix.ParseRoomID(room)
+	if err != nil {
+		panic(err)
+	}
+	u, err := matrix.ParseUserID(user)
+	if err != nil {
+		panic(err)
+	}
+	return person{r, u}
+}
+
+// alice is who most tests are about.
+var alice = personOf("!room", "@alice:example.org")
+
+func (p person) call() sfu.Room { return token.RoomName(p.room, matrix.RoomCall) }
+
+func (p person) identity() sfu.Identity { return sfu.Identity(p.user.String() + ":DEV") }
+
+// removal is a session that was removed.
+type removal struct {
+	sid    string
+	who    person
+	at     time.Time
+	called int // how many calls of Remove there were by then
+}
+
+// world is an SFU and a homeserver; guards are put beside them.
+type world struct {
+	t      testing.TB
+	sealer *ticket.Sealer
+	issuer ticket.Issuer
+
+	mu       sync.Mutex
+	rooms    map[sfu.Room]map[sfu.Identity]sfu.Participant
+	owners   map[string]person // by sid
+	sids     int
+	dead     map[string]bool // sids that no node holds
+	sfuFails func(op string, room sfu.Room) bool
+	calls    map[string]int
+	removals []removal
+
+	joined    map[person]bool
+	silent    bool
+	emptied   bool
+	answer    func(p person, n int) (bool, error) // nil: by the above
+	takes     time.Duration
+	asked     []question
+	forgotten int
+
+	log logText
+}
+
+// question is one that the homeserver was asked.
+type question struct {
+	person
+	at time.Time
+}
+
+func newWorld(t testing.TB) *world {
+	key := sfu.Key{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}
+	server, err := matrix.ParseServerName("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		t: t, sealer: ticket.NewSealer([]sfu.Key{key}), issuer: ticket.IssuerOf(server),
+		rooms: map[sfu.Room]map[sfu.Identity]sfu.Participant{}, owners: map[string]person{},
+		dead: map[string]bool{}, calls: map[string]int{}, joined: map[person]bool{},
+	}
+}
+
+// guard returns a guard of this world that sweeps every 30 s.
+func (w *world) guard() *guard.Guard {
+	return &guard.Guard{
+		SFU: w, Members: w, Tickets: w.sealer, Issuer: w.issuer, Board: &guard.Local{}, Holder: "one",
+		Interval: 30 * time.Second, Jitter: func(d time.Duration) time.Duration { return d },
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
+}
+
+// in runs test in a bubble, with a guard that runs.
+func in(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		g := w.guard()
+		for _, c := range change {
+			c(g)
+		}
+		end := run(t, g)
+		defer end()
+		test(w, g)
+	})
+}
+
+func run(t testing.TB, g *guard.Guard) (end func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// noSweeps has a guard hear of joins and events alone.
+func noSweeps(g *guard.Guard) { g.Interval = 0 }
+
+// ticketOf returns what p's token carries.
+func (w *world) ticketOf(p person) ticket.Ticket {
+	return ticket.Ticket{Issuer: w.issuer, Room: p.room, User: p.user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
+}
+
+// enter begins a session of p, by a token issued now.
+func (w *world) enter(p person) sfu.Event {
+	return w.enterWith(p.call(), p.identity(), p, w.sealer.Seal(w.ticketOf(p), ticket.Place{Room: p.call(), Identity: p.identity()}), false)
+}
+
+// beside begins the second session of p's token.
+func (w *world) beside(p person, suffix string) sfu.Event {
+	text := w.sealer.Seal(w.ticketOf(p), ticket.Place{Room: p.call(), Identity: p.identity()})
+	return w.enterWith(p.call(), p.identity()+sfu.Identity("#"+suffix), p, text, false)
+}
+
+func (w *world) enterWith(room sfu.Room, identity sfu.Identity, p person, text string, machine bool) sfu.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sids++
+	sid := fmt.Sprintf("PA_%06d", w.sids)
+	if w.rooms[room] == nil {
+		w.rooms[room] = map[sfu.Identity]sfu.Participant{}
+	}
+	w.owners[sid] = p
+	w.rooms[room][identity] = sfu.Participant{Identity: identity, Session: sid, Since: time.Now(), Ticket: text, Machine: machine}
+	return sfu.Event{Kind: sfu.KindJoined, Room: room, Identity: identity, Session: sid, Since: time.Now(), Ticket: text, Machine: machine}
+}
+
+// leave ends the session of an identity, and the room with the last.
+func (w *world) leave(room sfu.Room, identity sfu.Identity) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end(room, identity)
+}
+
+func (w *world) end(room sfu.Room, identity sfu.Identity) {
+	delete(w.rooms[room], identity)
+	if len(w.rooms[room]) == 0 {
+		delete(w.rooms, room)
+	}
+}
+
+func (w *world) setJoined(p person, joined bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.joined[p] = joined
+}
+
+// change changes the world.
+func (w *world) change(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
+}
+
+// on reports whether p has a session.
+func (w *world) on(p person) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, room := range w.rooms {
+		for _, one := range room {
+			if w.owners[one.Session] == p {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (w *world) questions() []question {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.asked)
+}
+
+func (w *world) removed() (sids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.removals {
+		sids = append(sids, r.sid)
+	}
+	return sids
+}
+
+// called returns how many calls the SFU got.
+func (w *world) called() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, of := range w.calls {
+		n += of
+	}
+	return n
+}
+
+func (w *world) arrive(op string, room sfu.Room) error {
+	w.calls[op]++
+	if w.sfuFails != nil && w.sfuFails(op, room) {
+		return errAway
+	}
+	return nil
+}
+
+// ListRooms is an [guard.SFU]'s, as are the next three.
+func (w *world) ListRooms(context.Context) (all []sfu.Room, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.arrive("ListRooms", ""); err != nil {
+		return nil, err
+	}
+	for room := range w.rooms {
+		all = append(all, room)
+	}
+	return all, nil
+}
+
+func (w *world) Participants(_ context.Context, room sfu.Room) (all []sfu.Participant, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.arrive("Participants", room); err != nil {
+		return nil, err
+	}
+	for _, p := range w.rooms[room] {
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func (w *world) Remove(_ context.Context, room sfu.Room, identity sfu.Identity) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.arrive("Remove", room); err != nil {
+		return err
+	}
+	if p, ok := w.rooms[room][identity]; ok {
+		w.removals = append(w.removals, removal{p.Session, w.owners[p.Session], time.Now(), w.calls["Remove"]})
+		w.end(room, identity)
+	}
+	return nil
+}
+
+func (w *world) Reachable(_ context.Context, room sfu.Room, identity sfu.Identity) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.arrive("Reachable", room); err != nil {
+		return false, err
+	}
+	p, ok := w.rooms[room][identity]
+	return ok && !w.dead[p.Session], nil
+}
+
+// IsJoinedNow is a [guard.Members]', as is Forget. The answer is what is true
+// when the question arrives.
+func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
+	w.mu.Lock()
+	p := person{room, user}
+	w.asked = append(w.asked, question{p, time.Now()})
+	joined, err := w.joined[p] && !w.emptied, error(nil)
+	if w.answer != nil {
+		joined, err = w.answer(p, len(w.asked))
+	}
+	if w.silent {
+		joined, err = false, errAway
+	}
+	takes := w.takes
+	w.mu.Unlock()
+	select {
+	case <-time.After(takes):
+		return joined, err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func (w *world) Forget(matrix.RoomID, matrix.UserID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forgotten++
+}
+
+// wantOn checks who is on the SFU.
+func (w *world) wantOn(p person, want bool) {
+	w.t.Helper()
+	if got := w.on(p); got != want {
+		w.t.Errorf("%s is on the SFU: %v, want %v", p.user, got, want)
+	}
+}
+
+func (w *world) wantAsked(want int) {
+	w.t.Helper()
+	if got := len(w.questions()); got != want {
+		w.t.Errorf("asked %d times, want %d", got, want)
+	}
+}
+
+// crowd returns n persons.
+func crowd(n int) (all []person) {
+	for i := range n {
+		all = append(all, personOf(fmt.Sprintf("!room%d", i/10), fmt.Sprintf("@user%d:example.org", i)))
+	}
+	return all
+}
+
+// enterAll has a crowd join the Matrix rooms and enter the SFU.
+func (w *world) enterAll(all []person) {
+	for _, p := range all {
+		w.setJoined(p, true)
+		w.enter(p)
+	}
+}
+
+// logText is what was logged.
+type logText struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logText) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), text)
+}
