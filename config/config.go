@@ -93,6 +93,14 @@ type Config struct {
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
+	// RequireMembership says who must be joined to the Matrix room.
+	RequireMembership Requirement
+	// MembershipInterval is the time between two looks at whether those on the SFU
+	// are joined; 0 for none.
+	MembershipInterval time.Duration
+	// MembershipBrake is false when people are to be removed, however many.
+	MembershipBrake bool
+
 	// files are the paths that were read, by variable.
 	files map[string]string
 }

@@ -113,6 +113,12 @@ func TestValues(t *testing.T) {
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "0", "0", nil},
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "86400", "86400", nil},
 		{"LIVEKIT_HS_SERVER_NAME", "example.org", "example.org", vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret}},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "Local", "local", registered},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "ON", "on", registered},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "off", "off", nil},
+		{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", "0", "0", nil},
+		{"LIVEKIT_MEMBERSHIP_BRAKE", "Off", "off", nil},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "true", "true", registered},
 	}
 	for _, test := range tests {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
@@ -255,6 +261,13 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_AS_REGISTRATION_FILE", "lacks as_token or hs_token", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/half", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
 		{"LIVEKIT_AS_REGISTRATION_FILE", "YAML", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/nested", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
 		{"LIVEKIT_AS_REGISTRATION_FILE", "YAML", vars{"LIVEKIT_AS_REGISTRATION_FILE": "/notyaml", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "none of off, local and on", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "yes"}},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "needs a homeserver", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "local"}},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "needs a homeserver", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "on"}},
+		{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "30s"}},
+		{"LIVEKIT_MEMBERSHIP_BRAKE", "neither on nor off", vars{"LIVEKIT_MEMBERSHIP_BRAKE": "maybe"}},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "local"})},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "30"}},
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "30s"}},
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "-1"}},
 		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis:6379"}},
@@ -395,6 +408,9 @@ func TestSeveralWarnings(t *testing.T) {
 		}, {
 			vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}, nil,
 			[]string{"LIVEKIT_HS_TOKEN: equals LIVEKIT_AS_TOKEN"},
+		}, {
+			registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "0"}), nil,
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
 		},
 	}
 	for _, test := range tests {
@@ -472,3 +488,6 @@ func TestURLAliases(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// registered are the variables of an application service.
+var registered = vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": "x" + goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}

@@ -74,6 +74,9 @@ LIVEKIT_AS_TOKEN=[redacted]
 LIVEKIT_HS_TOKEN=[redacted]
 LIVEKIT_AS_REGISTRATION_FILE=/as.yaml
 LIVEKIT_HS_SERVER_NAME=example.org
+LIVEKIT_REQUIRE_MEMBERSHIP=off
+LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS=30
+LIVEKIT_MEMBERSHIP_BRAKE=on
 `
 	if got.String() != want {
 		t.Errorf("got\n%swant\n%s", &got, want)

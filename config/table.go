@@ -79,7 +79,7 @@ var table = []Variable{
 	{
 		Name: "LIVEKIT_CAN_UPDATE_OWN_METADATA", Group: GroupAccess, Default: "false",
 		Meaning: "whether participants may change their own metadata on the SFU (true or false)",
-		how:     field(func(c *Config) *bool { return &c.CanUpdateOwnMetadata }, (*judge).boolean, strconv.FormatBool),
+		how:     field(func(c *Config) *bool { return &c.CanUpdateOwnMetadata }, (*judge).ownMetadata, strconv.FormatBool),
 	},
 	{
 		Name: "LIVEKIT_TOKEN_TTL", Group: GroupAccess, Default: "1h",
@@ -250,5 +250,21 @@ var table = []Variable{
 		Name: "LIVEKIT_HS_SERVER_NAME", Group: GroupAppService,
 		Meaning: "the homeserver that holds the registration, by its server name; with the registration file or both tokens",
 		how:     shownAs(func(c *Config) string { return c.appService().Server.String() }),
+	},
+	{
+		Name: "LIVEKIT_REQUIRE_MEMBERSHIP", Group: GroupMembership, Default: "off",
+		Meaning: "who must be joined to the Matrix room to get a token with an OpenID token: off for nobody, local for the users of LIVEKIT_HS_SERVER_NAME, on for everyone; through the homeserver everyone must be",
+		how: field(func(c *Config) *Requirement { return &c.RequireMembership }, (*judge).requirement,
+			func(r Requirement) string { return string(r) }),
+	},
+	{
+		Name: "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", Group: GroupMembership, Default: "30",
+		Meaning: "seconds between two looks at whether those on the SFU are still in the Matrix room, at most 86400; 0 for none",
+		how:     field(func(c *Config) *time.Duration { return &c.MembershipInterval }, (*judge).sanityCheckInterval, showSeconds),
+	},
+	{
+		Name: "LIVEKIT_MEMBERSHIP_BRAKE", Group: GroupMembership, Default: "on",
+		Meaning: "whether nobody is removed when suddenly too many are not in their Matrix rooms (on or off)",
+		how:     field(func(c *Config) *bool { return &c.MembershipBrake }, (*judge).delegation, showSwitch),
 	},
 }

@@ -26,6 +26,7 @@ const (
 	GroupService     Group = "This service"
 	GroupLeaves      Group = "Delegated leaves"
 	GroupAppService  Group = "Application service"
+	GroupMembership  Group = "Membership"
 )
 
 // how says how a variable becomes a part of the [Config], and how that is

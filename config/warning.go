@@ -93,6 +93,8 @@ const (
 	Unverified Kind = "unverified"
 	// Registration: the application service's registration file has a fault.
 	Registration Kind = "registration"
+	// Removable: clients can take away by what the service knows them.
+	Removable Kind = "removable"
 	// Forgetful: delegated leaves are kept in memory, which nobody asked for.
 	Forgetful Kind = "forgetful"
 )
