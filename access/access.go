@@ -62,6 +62,13 @@ type Authorizer struct {
 	FullAccess func(matrix.ServerName) bool
 	// CanPublish says which other users may publish.
 	CanPublish func(matrix.ServerName) bool
+	// MustBeJoined says of which servers the users must be joined to the Matrix
+	// room when they come with an OpenID token; nil: of none. Whoever comes
+	// through a homeserver must be.
+	MustBeJoined func(matrix.ServerName) bool
+	// LearnMembership says that Membership is asked about the others, too, for
+	// their tickets; the answer refuses nobody.
+	LearnMembership bool
 	// Issuer is this service's mark in every ticket.
 	Issuer ticket.Issuer
 	// CanUpdateOwnMetadata goes into every token.
@@ -115,7 +122,8 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 	if err != nil {
 		return got, err
 	}
-	mine := a.rights(who, user)
+	mine, learned := a.rights(who, user), a.learn(ctx, who, what.Room, user)
+	defer learned.end()
 	if what.Leave != nil {
 		if err := a.mayDelegate(ctx, mine, user.Server(), what.By); err != nil {
 			return got, err
@@ -127,13 +135,14 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 			return got, err
 		}
 	}
+	joined := learned.joined()
 	now := time.Now()
 	got.Token = a.Minter.Mint(token.Grant{
 		Room: got.Room, Identity: identity,
 		CanPublish: mine.publish, CanUpdateOwnMetadata: a.CanUpdateOwnMetadata,
 	}, ticket.Ticket{
 		Issuer: a.Issuer, Room: what.Room, User: user, By: who.way(),
-		Joined: who.mustBeJoined(), Issued: now,
+		Joined: joined, Issued: now,
 	}, now)
 	if what.Leave == nil {
 		return got, nil

@@ -14,8 +14,9 @@ import (
 type Proof interface {
 	// prove returns the user who asks.
 	prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error)
-	// mustBeJoined reports whether the user has to be in the Matrix room.
-	mustBeJoined() bool
+	// mustBeJoined reports whether user, who is proven, has to be in the Matrix
+	// room.
+	mustBeJoined(a *Authorizer, user matrix.UserID) bool
 	// way is how this proof came.
 	way() ticket.Way
 }
@@ -40,9 +41,11 @@ type Federated struct {
 	Origin matrix.ServerName // who asks, authenticated
 }
 
-func (OpenID) mustBeJoined() bool    { return false }
-func (Proxied) mustBeJoined() bool   { return true }
-func (Federated) mustBeJoined() bool { return true }
+func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
+	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
+}
+func (Proxied) mustBeJoined(*Authorizer, matrix.UserID) bool   { return true }
+func (Federated) mustBeJoined(*Authorizer, matrix.UserID) bool { return true }
 
 func (OpenID) way() ticket.Way    { return ticket.OpenID }
 func (Proxied) way() ticket.Way   { return ticket.Proxied }
@@ -92,10 +95,44 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (mat
 	if err := a.limit(ctx, who, user); err != nil {
 		return user, err
 	}
-	if !who.mustBeJoined() {
+	if !who.mustBeJoined(a, user) {
 		return user, nil
 	}
 	return user, a.isJoined(ctx, what.Room, user)
+}
+
+// learnTime is how long a request waits for an answer that it does not need.
+const learnTime = time.Second
+
+// learned is whether a user is joined, as far as that becomes known.
+type learned struct {
+	known  bool        // they had to be
+	answer <-chan bool // nil if nobody was asked
+	end    context.CancelFunc
+}
+
+// learn finds out whether user is joined to room, and returns at once; end must
+// be called. Who had to be joined is. About the others the homeserver is asked
+// where that can be done; its answer refuses nobody.
+func (a *Authorizer) learn(ctx context.Context, who Proof, room matrix.RoomID, user matrix.UserID) learned {
+	if !a.LearnMembership || who.mustBeJoined(a, user) {
+		return learned{known: who.mustBeJoined(a, user), end: func() {}}
+	}
+	ctx, end := context.WithTimeout(ctx, learnTime)
+	answer := make(chan bool, 1)
+	go func() {
+		joined, err := a.Membership.IsJoined(ctx, room, user)
+		answer <- joined && err == nil
+	}()
+	return learned{answer: answer, end: end}
+}
+
+// joined waits for the answer. The question ends after learnTime.
+func (l learned) joined() bool {
+	if l.answer == nil {
+		return l.known
+	}
+	return <-l.answer
 }
 
 // isJoined returns nil if user is joined to room. Who is not, and who asks for

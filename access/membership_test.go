@@ -1,0 +1,103 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/matrix"
+)
+
+// slow answers for every room, after a while.
+type slow struct {
+	joined bool
+	err    error
+	takes  time.Duration
+}
+
+func (s slow) IsJoined(ctx context.Context, _ matrix.RoomID, _ matrix.UserID) (bool, error) {
+	select {
+	case <-time.After(s.takes):
+		return s.joined, s.err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func (s slow) IsServerJoined(ctx context.Context, room matrix.RoomID, _ matrix.ServerName) (bool, error) {
+	return s.IsJoined(ctx, room, matrix.UserID{})
+}
+
+// TestLearned: where membership is not required it is asked about all the same.
+// Only a yes makes somebody known to be joined, nobody is refused, and nobody
+// waits for longer than a second.
+func TestLearned(t *testing.T) {
+	unknown := errors.New("no answer")
+	for _, tt := range []struct {
+		name    string
+		members slow
+		learn   bool
+		want    bool
+		takes   time.Duration
+	}{
+		{"joined", slow{joined: true, takes: 300 * time.Millisecond}, true, true, 300 * time.Millisecond},
+		{"not joined", slow{takes: 300 * time.Millisecond}, true, false, 300 * time.Millisecond},
+		{"no answer", slow{joined: true, err: unknown}, true, false, 0},
+		{"too late", slow{joined: true, takes: 2 * time.Second}, true, false, time.Second},
+		{"nobody is asked", slow{joined: true}, false, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "a.test")
+				w.Membership, w.LearnMembership = tt.members, tt.learn
+				start := time.Now()
+				got, err := w.Token(t.Context(), proof("openid", alice), request())
+				if err != nil || got.Token == "" || w.ticket.Joined != tt.want {
+					t.Errorf("got %+v, %v, known to be joined: %v, want %v", got, err, w.ticket.Joined, tt.want)
+				}
+				if took := time.Since(start); took != tt.takes {
+					t.Errorf("took %s, want %s", took, tt.takes)
+				}
+			})
+		})
+	}
+}
+
+// TestRequired: with an OpenID token, too, those of some servers must be joined.
+func TestRequired(t *testing.T) {
+	unknown := errors.New("no answer")
+	local := func(s matrix.ServerName) bool { return s == server("a.test") }
+	everyone := func(matrix.ServerName) bool { return true }
+	for _, tt := range []struct {
+		name    string
+		must    func(matrix.ServerName) bool
+		user    string
+		err     error
+		want    error
+		learned bool
+	}{
+		{"local, joined", local, alice, nil, nil, true},
+		{"local, not joined", local, "@eve:a.test", nil, access.ErrNotJoined, false},
+		{"local, unknown", local, alice, unknown, unknown, false},
+		{"local, of another server", local, "@eve:b.test", nil, nil, false},
+		{"on, joined", everyone, bob, nil, nil, true},
+		{"on, not joined", everyone, "@eve:b.test", nil, access.ErrNotJoined, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, "a.test", "b.test")
+			w.MustBeJoined, w.err = tt.must, tt.err
+			if _, err := w.Token(t.Context(), proof("openid", tt.user), request()); !errors.Is(err, tt.want) {
+				t.Errorf("a token: %v, want %v", err, tt.want)
+			}
+			if w.ticket.Joined != tt.learned {
+				t.Errorf("known to be joined: %v, want %v", w.ticket.Joined, tt.learned)
+			}
+			if _, err := w.Delegate(t.Context(), proof("openid", tt.user), leaving(request())); !errors.Is(err, tt.want) {
+				t.Errorf("a leave: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
