@@ -41,6 +41,8 @@ type Handler struct {
 	Health    func() Health
 	LogStatus func() LogStatus
 	Leaves    func(ctx context.Context) LeaveStatus
+	// MembershipStatus, if set, says how membership is enforced.
+	MembershipStatus func() MembershipStatus
 	// Homeservers, if set, says where the named ones are asked, for /_status.
 	Homeservers func() []matrix.Use
 

@@ -67,6 +67,31 @@ type AppServiceStatus struct {
 	Checks []appservice.Check `json:"checks"`
 }
 
+// MembershipStatus is what /_status tells of enforced membership. Persons are
+// users in Matrix rooms; Foreign and Unsealed are sessions on the SFU that are let
+// be. What sweeps see is of this process.
+type MembershipStatus struct {
+	Server      string            `json:"server"`   // that is asked
+	Required    string            `json:"required"` // LIVEKIT_REQUIRE_MEMBERSHIP
+	Interval    float64           `json:"interval_seconds"`
+	Pushed      bool              `json:"pushed"` // the self-test has seen that events are
+	LastEvent   *time.Time        `json:"last_event"`
+	Persons     int               `json:"persons"`
+	Foreign     int               `json:"foreign"`
+	Unsealed    int               `json:"unsealed"`
+	LastSweep   *time.Time        `json:"last_sweep"`
+	SweepTook   float64           `json:"sweep_seconds"`
+	Brake       string            `json:"brake"` // LIVEKIT_MEMBERSHIP_BRAKE
+	Braked      bool              `json:"braked"`
+	BrakedSince *time.Time        `json:"braked_since"`
+	Asked       uint64            `json:"asked"`
+	Unknown     uint64            `json:"unknown"`
+	Removed     map[string]uint64 `json:"removed"`
+	Held        uint64            `json:"held"`
+	Failed      uint64            `json:"failed"`
+	Overflow    uint64            `json:"overflow"`
+}
+
 const (
 	routeHealth = "/healthz"
 	routeStatus = "/_status"
@@ -140,6 +165,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		Leaves:   h.leavesNow(r.Context()),
 
 		AppService:  h.appServiceNow(),
+		Membership:  h.membershipNow(),
 		Homeservers: h.homeserversNow(),
 	})
 	if err != nil {
@@ -160,6 +186,8 @@ type statusDocument struct {
 	Leaves   LeaveStatus   `json:"leaves"`
 	// AppService is null while the service is registered nowhere.
 	AppService *AppServiceStatus `json:"app_service"`
+	// Membership is null while no homeserver says who is joined.
+	Membership *MembershipStatus `json:"membership"`
 	// Homeservers are the named ones that were asked.
 	Homeservers []homeserverStatus `json:"homeservers"`
 }
@@ -192,5 +220,13 @@ func (h *Handler) appServiceNow() *AppServiceStatus {
 		return nil
 	}
 	s := h.AppService.Status()
+	return &s
+}
+
+func (h *Handler) membershipNow() *MembershipStatus {
+	if h.MembershipStatus == nil {
+		return nil
+	}
+	s := h.MembershipStatus()
 	return &s
 }

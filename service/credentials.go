@@ -48,6 +48,11 @@ func (c *credentials) Mint(grant token.Grant, carried ticket.Ticket, now time.Ti
 	return c.current.Load().minter.Mint(grant, carried, now)
 }
 
+// Open is a [guard.Opener]'s.
+func (c *credentials) Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error) {
+	return c.current.Load().minter.Open(text, at)
+}
+
 func (c *credentials) keys() []sfu.Key            { return c.current.Load().keys }
 func (c *credentials) roots() *x509.CertPool      { return c.current.Load().roots }
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }

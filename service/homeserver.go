@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,14 +60,15 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 }
 
 // endpoints are what the homeserver proxies here; nil for no homeserver.
-func (h *homeserver) endpoints(cfg *config.Config) *handler.AppService {
+func (h *homeserver) endpoints(cfg *config.Config, changed func(handler.MemberEvent)) *handler.AppService {
 	if h == nil {
 		return nil
 	}
 	return &handler.AppService{
 		HSToken: cfg.AppService.HSToken, Server: h.server,
-		IsSFU:  handler.OneOf(append([]string{cfg.LivekitURL}, cfg.URLAliases...)...),
-		Status: h.status,
+		IsSFU:   handler.OneOf(append([]string{cfg.LivekitURL}, cfg.URLAliases...)...),
+		Status:  h.status,
+		Members: changed,
 	}
 }
 
@@ -129,6 +131,15 @@ func failedBefore(before *appservice.Result, check appservice.Check) bool {
 		}
 	}
 	return false
+}
+
+// pushes reports whether the last self-test has seen that events are pushed
+// here.
+func (h *homeserver) pushes() bool {
+	last := h.last.Load()
+	return last != nil && slices.ContainsFunc(last.Checks, func(c appservice.Check) bool {
+		return c.Part == appservice.PartPush && c.OK
+	})
 }
 
 // status is for /_status.

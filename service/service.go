@@ -111,7 +111,8 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
-	h := s.newHandler(parts{kept, hs, rooms})
+	who := s.newMembers(hs)
+	h := s.newHandler(parts{kept, hs, who, rooms})
 	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
 	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
@@ -119,6 +120,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	server.BaseContext = func(net.Listener) context.Context { return base }
 	endKeeping := kept.start()
 	defer endKeeping()
+	defer who.start()()
 	go s.credentials.renewAt(hangups, s.log)
 	failed := make(chan error, 1)
 	bounded := connlimit.New(listener, connlimit.Options{

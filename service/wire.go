@@ -13,8 +13,6 @@ import (
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/membership"
-	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 )
 
@@ -33,6 +31,7 @@ type shared struct {
 type parts struct {
 	leaves     *leaves     // nil while delegation is off
 	homeserver *homeserver // nil while the service is registered nowhere
+	members    *members    // nil while no homeserver says who is joined
 	rooms      *sfu.Rooms
 }
 
@@ -42,7 +41,7 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	h := &handler.Handler{
 		Access:      s.newAuthorizer(verifier, p),
 		URL:         cfg.LivekitURL,
-		AppService:  p.homeserver.endpoints(cfg),
+		AppService:  p.homeserver.endpoints(cfg, p.members.changed),
 		Homeservers: verifier.Uses,
 		Webhooks:    sfu.Webhooks{Keys: s.credentials.keys},
 
@@ -51,11 +50,15 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 		Metrics: s.counters,
 		Version: s.version,
 	}
-	h.Health = func() handler.Health { return withLog(p.leaves.health(), s.logStatus()) }
+	h.Health = func() handler.Health { return withLog(p.members.health(p.leaves.health()), s.logStatus()) }
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }
 	if l := p.leaves; l != nil {
 		h.Leaves = l.status
 		h.Observers = append(h.Observers, l.keeper)
+	}
+	if m := p.members; m != nil {
+		h.MembershipStatus = m.status
+		h.Observers = append(h.Observers, m.guard)
 	}
 	return h
 }
@@ -93,8 +96,11 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 		Metrics:    s.counters,
 	}
 	if hs := p.homeserver; hs != nil {
-		a.Issuer = ticket.IssuerOf(hs.server)
-		a.Membership, a.Remote = membership.NewLookup(hs.api), hs.api
+		a.Remote = hs.api
+	}
+	if m := p.members; m != nil {
+		a.Membership, a.LearnMembership, a.MustBeJoined = m.lookup, true, m.mustBeJoined
+		a.Issuer = m.guard.Issuer
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {
 		a.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))

@@ -1,0 +1,141 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership"
+	"matrixrtc-auth/membership/guard"
+	"matrixrtc-auth/membership/ticket"
+)
+
+// members knows who is in a Matrix room, and keeps the others off the SFU; nil
+// while no homeserver says who is.
+type members struct {
+	homeserver *homeserver
+	required   config.Requirement
+	lookup     *membership.Lookup
+	guard      *guard.Guard
+	pushed     atomic.Pointer[time.Time] // when the last event of a membership came
+}
+
+// newMembers asks hs, which may be nil.
+func (s *shared) newMembers(hs *homeserver) *members {
+	if hs == nil {
+		return nil
+	}
+	cfg := s.cfg
+	m := &members{homeserver: hs, required: cfg.RequireMembership, lookup: membership.NewLookup(hs.api)}
+	m.guard = &guard.Guard{
+		SFU: s.newSFUClient(), Members: m.lookup, Tickets: s.credentials,
+		Issuer: ticket.IssuerOf(hs.server),
+		Board:  &guard.Local{}, Holder: holder(), Shared: cfg.Store.Kind == config.StoreRedis,
+		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
+		Log: s.log,
+	}
+	m.watch(s.counters)
+	return m
+}
+
+// mustBeJoined says of which servers the users must be joined when they come with
+// an OpenID token.
+func (m *members) mustBeJoined(server matrix.ServerName) bool {
+	switch m.required {
+	case config.RequireEveryone:
+		return true
+	case config.RequireLocal:
+		return server == m.homeserver.server
+	}
+	return false
+}
+
+// changed is told of a membership that may have changed.
+func (m *members) changed(e handler.MemberEvent) {
+	now := time.Now().UTC()
+	m.pushed.Store(&now)
+	m.guard.Changed(e.Room, e.User)
+}
+
+// start guards the SFU until end is called.
+func (m *members) start() (end func()) {
+	if m == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { m.guard.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// health adds that nobody is removed.
+func (m *members) health(h handler.Health) handler.Health {
+	if m != nil && m.guard.Status().Braked {
+		h.Degraded = append(h.Degraded, "too many are not in their Matrix rooms, says the homeserver, so nobody is removed from LiveKit")
+	}
+	return h
+}
+
+// status is for /_status.
+func (m *members) status() handler.MembershipStatus {
+	now := m.guard.Status()
+	s := handler.MembershipStatus{
+		Server: m.homeserver.server.String(), Required: string(m.required),
+		Interval: now.Interval.Seconds(), Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
+		Persons: now.Persons, Foreign: now.Foreign, Unsealed: now.Unsealed,
+		Brake: "on", Braked: now.Braked, SweepTook: now.SweepTook.Seconds(),
+		Asked: now.Asked, Unknown: now.Unknown, Removed: map[string]uint64{},
+		Held: now.BrakeHeld, Failed: now.Failed, Overflow: now.Overflow,
+	}
+	if m.guard.Unbraked {
+		s.Brake = "off"
+	}
+	for why, n := range now.Removed {
+		s.Removed[string(why)] = n
+	}
+	if began := now.SweepBegan.UTC(); !now.SweepBegan.IsZero() {
+		s.LastSweep = &began
+	}
+	if since := now.BrakedSince.UTC(); now.Braked {
+		s.BrakedSince = &since
+	}
+	return s
+}
+
+// watch has metrics ask for what is counted elsewhere.
+func (m *members) watch(counters *metrics.Metrics) {
+	counters.Watch(metrics.Gauge{Name: "membership", Help: "Enforced membership: persons under it, foreign and unsealed sessions that are let be, brake (1 while it holds), and in seconds how long ago the last sweep began, how long it took, and the time between two.", Label: "of", Values: func() map[string]float64 {
+		now := m.guard.Status()
+		values := map[string]float64{
+			"persons": float64(now.Persons), "foreign": float64(now.Foreign), "unsealed": float64(now.Unsealed), "brake": 0,
+			"sweep_seconds": now.SweepTook.Seconds(), "interval_seconds": now.Interval.Seconds(),
+		}
+		if now.Braked {
+			values["brake"] = 1
+		}
+		if !now.SweepBegan.IsZero() {
+			values["sweep_age_seconds"] = time.Since(now.SweepBegan).Seconds()
+		}
+		return values
+	}})
+	counters.Watch(metrics.Gauge{Name: "membership_events", Help: "Enforced membership since the start: questions asked, those that are unknown, and removals: removed_join, removed_push, removed_sweep, held by the brake, failed; and overflow.", Label: "of", Values: func() map[string]float64 {
+		now := m.guard.Status()
+		values := map[string]float64{
+			"asked": float64(now.Asked), "unknown": float64(now.Unknown), "held": float64(now.BrakeHeld),
+			"failed": float64(now.Failed), "overflow": float64(now.Overflow),
+		}
+		for why, n := range maps.All(now.Removed) {
+			values["removed_"+string(why)] = float64(n)
+		}
+		return values
+	}})
+}
