@@ -136,15 +136,16 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // sfu
-// sfu fails | restarts | rooms
+// sfu fails | restarts | rooms | tells
 //
 // starts an SFU and points LIVEKIT_URL to it, has it refuse every call, restart
-// without its rooms, or prints its rooms.
+// without its rooms, prints its rooms, or has it report the sessions that the
+// service has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
 	case neg || l.sfu == nil && what != "":
-		ts.Fatalf("usage: sfu [fails | restarts | rooms]")
+		ts.Fatalf("usage: sfu [fails | restarts | rooms | tells]")
 	case what == "":
 		l.sfu = sfutest.NewServer(scriptKey)
 		ts.Setenv("LIVEKIT_URL", l.sfu.URL())
@@ -152,6 +153,10 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 		l.sfu.FailAlways(sfutest.Status(http.StatusBadGateway))
 	case what == "restarts":
 		l.sfu.Restart()
+	case what == "tells": // of the sessions that the service has ended
+		for _, removal := range l.sfu.Removals() {
+			tell(ts, removal.Report)
+		}
 	case what == "rooms":
 		fmt.Fprintln(ts.Stdout(), len(l.sfu.Rooms()), "rooms")
 		for _, room := range l.sfu.Rooms() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +91,21 @@ func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 	case "vanishes":
 		l.sfu.Vanish(room, identity)
 		return
+	}
+	tell(ts, event)
+}
+
+// connect [SUFFIX]
+//
+// has the bearer of the token that `jwt` has read come to the SFU, which reports
+// it; with SUFFIX as a second session of the token.
+func cmdConnect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: connect [SUFFIX]")
+	}
+	event := labOf(ts).sfu.Connect(ts.Getenv("JWT"), strings.Join(args, ""))
+	if event == nil {
+		ts.Fatalf("the SFU does not let the bearer in")
 	}
 	tell(ts, event)
 }

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 
 			"delayed":     cmdDelayed,
 			"participant": cmdParticipant,
+			"connect":     cmdConnect,
 			"webhook":     cmdWebhook,
 			"statustoken": cmdStatusToken,
 		},
