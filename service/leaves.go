@@ -22,6 +22,7 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/standby"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/guard"
 )
 
 // leaves is the part of the service that keeps delegated leaves.
@@ -29,6 +30,7 @@ type leaves struct {
 	clock   *clock.Clock // of all that has to do with leaves
 	kind    config.StoreKind
 	store   leave.Store
+	board   guard.Board                // of the replicas that share the store; nil for none
 	standby *standby.Store             // stands before the store; nil for memory alone
 	about   func(*handler.StoreStatus) // tells of the store that is behind it
 	keeper  *keeper.Keeper
@@ -94,6 +96,7 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 		if err != nil {
 			return err
 		}
+		l.board = s.Board()
 		l.about = func(about *handler.StoreStatus) { about.SetAside = s.SetAside() }
 		l.guard(ctx, s)
 	default:
@@ -233,4 +236,13 @@ func (l *leaves) delegation() *access.Delegation {
 		Events: l.events, Keeper: l.keeper, Limits: l.limits, Now: l.clock.Now,
 		Everyone: l.named.Everyone, Servers: l.named.Servers,
 	}
+}
+
+// replicas is the board of those that share the store, one of this process alone
+// if none do.
+func (l *leaves) replicas() (board guard.Board, shared bool) {
+	if l == nil || l.board == nil {
+		return &guard.Local{}, false
+	}
+	return l.board, true
 }

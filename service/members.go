@@ -26,17 +26,19 @@ type members struct {
 	pushed     atomic.Pointer[time.Time] // when the last event of a membership came
 }
 
-// newMembers asks hs, which may be nil.
-func (s *shared) newMembers(hs *homeserver) *members {
+// newMembers asks hs, which may be nil. Replicas find each other by the store of
+// kept.
+func (s *shared) newMembers(hs *homeserver, kept *leaves) *members {
 	if hs == nil {
 		return nil
 	}
 	cfg := s.cfg
 	m := &members{homeserver: hs, required: cfg.RequireMembership, lookup: membership.NewLookup(hs.api)}
+	board, replicas := kept.replicas()
 	m.guard = &guard.Guard{
 		SFU: s.newSFUClient(), Members: m.lookup, Tickets: s.credentials,
 		Issuer: ticket.IssuerOf(hs.server),
-		Board:  &guard.Local{}, Holder: holder(), Shared: cfg.Store.Kind == config.StoreRedis,
+		Board:  board, Holder: holder(), Shared: replicas,
 		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
 		Log: s.log,
 	}

@@ -111,7 +111,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
-	who := s.newMembers(hs)
+	who := s.newMembers(hs, kept)
 	h := s.newHandler(parts{kept, hs, who, rooms})
 	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
 	server := newServer(h.Routes(), s.log)

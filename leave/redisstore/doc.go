@@ -16,6 +16,8 @@
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //	P{leave}:accounts hash: room and identity → what the job is counted for
 //
+// Two more, which expire, are the [Board]'s: P{leave}:sweep and P{leave}:brake.
+//
 // # Scripts
 //
 // Every access is one of the scripts beside this file. They get every key in

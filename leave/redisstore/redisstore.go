@@ -42,6 +42,7 @@ type Options struct {
 // Store is a [leave.Store] in Redis. Open makes one.
 type Store struct {
 	client redis.UniversalClient
+	prefix string
 	keys   []string
 	hide   func() []string // what no message may contain
 	log    *slog.Logger
@@ -89,7 +90,7 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: target.client(), keys: keys(o.Prefix), hide: target.secrets, log: o.Log, patience: patience}
+	s := &Store{client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), hide: target.secrets, log: o.Log, patience: patience}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
