@@ -114,12 +114,6 @@ func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
 }
 
-func (c *counts) lastBegan() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.begun
-}
-
 // ended notes the end of a sweep. A whole one that was told everything finds
 // whatever was lost before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
