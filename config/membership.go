@@ -45,10 +45,10 @@ func (j *judge) ownMetadata(v value) bool {
 	case !may:
 	case required.isSet() && !strings.EqualFold(required.get(), string(RequireNobody)):
 		j.fault(v, "with it, participants can take away the ticket by which the service knows them, so that nobody is removed; remove it, or %s", required.name)
-	case interval.isSet() && interval.get() != "0":
+	case interval.isSet() && strings.Trim(interval.get(), "0") != "":
 		j.fault(v, "with it, participants can take away the ticket by which the service knows them, so that nobody is removed; remove it, or set %s=0", interval.name)
-	case j.variable("LIVEKIT_HS_SERVER_NAME").isSet():
-		j.warn(v, Removable, "participants can take away the ticket by which the service knows them, and then stay on the SFU when they are banned from the Matrix room")
+	default:
+		j.warn(v, Removable, "participants can take away the ticket by which the service knows them, and so stay on the SFU when they are banned from the Matrix room; remove it")
 	}
 	return may
 }

@@ -268,6 +268,8 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_MEMBERSHIP_BRAKE", "neither on nor off", vars{"LIVEKIT_MEMBERSHIP_BRAKE": "maybe"}},
 		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "local"})},
 		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "30"}},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "10"}},
+		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "ON"})},
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "30s"}},
 		{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "-1"}},
 		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis:6379"}},
@@ -410,6 +412,12 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_HS_TOKEN: equals LIVEKIT_AS_TOKEN"},
 		}, {
 			registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "0"}), nil,
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
+		}, {
+			vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true"}, nil,
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
+		}, {
+			vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "Off", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "00"}, nil,
 			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
 		},
 	}

@@ -121,12 +121,13 @@ func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGra
 	if err != nil {
 		return &Error{Op: op, Cause: CauseUnauthorized, Err: fmt.Errorf("cannot sign with the API key: %w", err)}
 	}
-	ctx, err = twirp.WithHTTPRequestHeaders(ctx, http.Header{
-		"Authorization": {"Bearer " + token},
-		// Not sent. It tells net/http that a call may be repeated when the
-		// SFU closes a pooled connection just then.
-		"Idempotency-Key": {},
-	})
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	if !onlyOnce(op) {
+		// A nil Idempotency-Key is never sent. It tells net/http that the call
+		// may be repeated when a pooled connection closes before the answer.
+		header["Idempotency-Key"] = nil
+	}
+	ctx, err = twirp.WithHTTPRequestHeaders(ctx, header)
 	if err == nil {
 		err = do(ctx)
 	}

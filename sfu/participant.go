@@ -98,7 +98,8 @@ func (c *Client) ListRooms(ctx context.Context) (all []Room, err error) {
 // does not answer.
 //
 // LiveKit removes whoever has the identity when the call arrives. So the call is
-// not repeated on another connection: by then somebody else may have it.
+// not repeated on another connection, be the first one silent or closed: by then
+// a later session may have the identity.
 func (c *Client) Remove(ctx context.Context, room Room, identity Identity) error {
 	return c.call(ctx, "RemoveParticipant", admin(room), func(ctx context.Context) error {
 		_, err := c.rooms.RemoveParticipant(ctx, &livekit.RoomParticipantIdentity{

@@ -2,7 +2,9 @@ package sfu_test
 
 import (
 	"cmp"
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -126,6 +128,39 @@ func TestRemoveFails(t *testing.T) {
 	wantFailure(t, client.Remove(t.Context(), "room", identity), "RemoveParticipant", sfu.CauseNoNode)
 	if server.Live("room", identity) == "" {
 		t.Error("removed nevertheless")
+	}
+}
+
+// TestLostAnswers: the SFU has removed somebody, and its answer does not arrive.
+// They are back by then, and stay: the call is not made twice.
+func TestLostAnswers(t *testing.T) {
+	for name, lost := range map[string]sfutest.Fault{"closed": sfutest.Drop(), "silent": sfutest.Hang()} {
+		t.Run(name, func(t *testing.T) {
+			client, server := startInCall(t)
+			if _, err := client.ListRooms(t.Context()); err != nil { // leaves a connection for reuse
+				t.Fatal(err)
+			}
+			calls, before := 0, server.Live("room", identity)
+			back := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				calls++
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				server.Join("room", identity)
+				lost(w, r, next)
+			}
+			server.FailNext(back, back)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if err := client.Remove(ctx, "room", identity); err == nil {
+				t.Error("no error without an answer")
+			}
+			removals := server.Removals()
+			if calls != 1 || len(removals) != 1 || removals[0].Session != before {
+				t.Errorf("called %d times, removed %+v, want %s alone", calls, removals, before)
+			}
+			if server.Live("room", identity) == "" {
+				t.Error("who came back was removed")
+			}
+		})
 	}
 }
 

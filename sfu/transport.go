@@ -36,12 +36,13 @@ func maxAnswer(req *http.Request) int {
 // a short time, or must not be done twice: it is not repeated on another
 // connection.
 func waits(req *http.Request) bool {
-	switch path.Base(req.URL.Path) {
-	case "UpdateSubscriptions", "RemoveParticipant":
-		return true
-	}
-	return false
+	op := path.Base(req.URL.Path)
+	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
+
+// onlyOnce reports whether a call must not be made twice. Where the answer to a
+// removal got lost, its participant may be back under the same identity.
+func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // patience is how long a reused connection may stay silent before the call is
 // repeated on a fresh one, for which it leaves the most of a short deadline. A
