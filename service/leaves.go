@@ -89,10 +89,9 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 		}
 		l.guard(ctx, s)
 	case config.StoreRedis:
-		s, err := redisstore.Open(ctx, redisstore.Options{
-			URL: where.RedisURL, Password: common.credentials.redisPassword, Prefix: where.RedisPrefix,
-			Roots: common.credentials.roots, Log: l.log, Clock: l.clock,
-		})
+		o := common.redis()
+		o.Clock = l.clock
+		s, err := redisstore.Open(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -236,13 +235,4 @@ func (l *leaves) delegation() *access.Delegation {
 		Events: l.events, Keeper: l.keeper, Limits: l.limits, Now: l.clock.Now,
 		Everyone: l.named.Everyone, Servers: l.named.Servers,
 	}
-}
-
-// replicas is the board of those that share the store, one of this process alone
-// if none do.
-func (l *leaves) replicas() (board guard.Board, shared bool) {
-	if l == nil || l.board == nil {
-		return &guard.Local{}, false
-	}
-	return l.board, true
 }

@@ -26,19 +26,17 @@ type members struct {
 	pushed     atomic.Pointer[time.Time] // when the last event of a membership came
 }
 
-// newMembers asks hs, which may be nil. Replicas find each other by the store of
-// kept.
-func (s *shared) newMembers(hs *homeserver, kept *leaves) *members {
+// newMembers asks hs, which may be nil. Replicas have common in common.
+func (s *shared) newMembers(hs *homeserver, common board) *members {
 	if hs == nil {
 		return nil
 	}
 	cfg := s.cfg
 	m := &members{homeserver: hs, required: cfg.RequireMembership, lookup: membership.NewLookup(hs.api)}
-	board, replicas := kept.replicas()
 	m.guard = &guard.Guard{
 		SFU: s.newSFUClient(), Members: m.lookup, Tickets: s.credentials,
 		Issuer: ticket.IssuerOf(hs.server),
-		Board:  board, Holder: holder(), Shared: replicas,
+		Board:  common, Holder: holder(), Shared: common.shared,
 		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
 		Log: s.log,
 	}

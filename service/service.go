@@ -98,6 +98,11 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 		return err
 	}
 	defer kept.close()
+	common, err := s.openBoard(ctx, kept)
+	if err != nil {
+		return err
+	}
+	defer common.close()
 	listener, err := listen(s.cfg.Listen)
 	if err != nil {
 		return err
@@ -111,7 +116,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
-	who := s.newMembers(hs, kept)
+	who := s.newMembers(hs, common)
 	h := s.newHandler(parts{kept, hs, who, rooms})
 	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
 	server := newServer(h.Routes(), s.log)

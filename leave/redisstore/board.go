@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,6 +15,26 @@ type Board struct{ store *Store }
 
 // Board returns the store's.
 func (s *Store) Board() Board { return Board{s} }
+
+// OpenBoard returns a board on the server that o names, for a service that keeps
+// no leaves there, and what closes its connections. A server that does not answer
+// is no error but a warning; a URL that is none, and a server that refuses us, are
+// errors.
+func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {
+	s, err := newStore(o, callTime)
+	if err != nil {
+		return Board{}, nil, err
+	}
+	_, err = s.Board().Brake(ctx)
+	if refusal, ok := errors.AsType[*refusal](err); ok {
+		s.Close()
+		return Board{}, nil, refusal
+	}
+	if err != nil {
+		s.log.Warn("redisstore: Redis does not answer; until it does, each replica looks by itself at who is not in the Matrix room", "err", err)
+	}
+	return s.Board(), s.Close, nil
+}
 
 // brakeTime is how long the brake holds that nobody has set again: every sweep
 // does.

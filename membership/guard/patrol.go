@@ -50,9 +50,10 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 }
 
 // due reports whether this process is to sweep. Where sweeps are off there is
-// one only to see whether the brake lifts.
+// one only to see whether the brake lifts. A replica that never sweeps hears of
+// the brake here, too.
 func (g *Guard) due(ctx context.Context) bool {
-	if g.Interval == 0 && !g.braked(ctx) {
+	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false
 	}
 	return g.lease(ctx)

@@ -1,0 +1,46 @@
+package service
+
+import (
+	"context"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/membership/guard"
+)
+
+// board is what the replicas of this service have in common when they enforce
+// membership.
+type board struct {
+	guard.Board
+	shared bool   // there may be other replicas
+	close  func() // gives back what it holds
+}
+
+// openBoard returns the board in the store of leaves. Where that is switched off,
+// Redis has a board all the same. The board of any other store is of this process
+// alone. It takes some seconds at most.
+func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
+	local := board{&guard.Local{}, false, func() {}}
+	switch {
+	case s.cfg.AppService == nil:
+		return local, nil
+	case kept != nil && kept.board != nil:
+		return board{kept.board, true, func() {}}, nil
+	case s.cfg.Store.Kind != config.StoreRedis:
+		return local, nil
+	}
+	b, end, err := redisstore.OpenBoard(ctx, s.redis())
+	if err != nil {
+		return board{}, err
+	}
+	return board{b, true, func() { _ = end() }}, nil
+}
+
+// redis says which server the replicas share, and as whom.
+func (s *shared) redis() redisstore.Options {
+	where := s.cfg.Store
+	return redisstore.Options{
+		URL: where.RedisURL, Password: s.credentials.redisPassword, Prefix: where.RedisPrefix,
+		Roots: s.credentials.roots, Log: s.log,
+	}
+}

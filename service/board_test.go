@@ -1,0 +1,63 @@
+package service
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
+)
+
+// TestBoardWithoutLeaves: replicas that share a Redis share the sweep and the
+// brake, also while delegated leaves are switched off.
+func TestBoardWithoutLeaves(t *testing.T) {
+	server := miniredis.RunT(t)
+	redis := config.Store{Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPrefix: "test"}
+	for _, tt := range []struct {
+		name   string
+		cfg    config.Config
+		shared bool
+	}{
+		{"redis", config.Config{AppService: &config.AppService{}, Store: redis}, true},
+		{"a file", config.Config{AppService: &config.AppService{}, Store: config.Store{Kind: config.StoreFile, Path: "/data/leaves.db"}}, false},
+		{"nobody says who is joined", config.Config{Store: redis}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server.FlushAll()
+			var boards []board
+			for range 2 {
+				s := &shared{cfg: &tt.cfg, credentials: newCredentials(&tt.cfg), log: slog.New(slog.DiscardHandler)}
+				b, err := s.openBoard(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(b.close)
+				boards = append(boards, b)
+			}
+			first, err := boards[0].TakeSweep(t.Context(), "one", time.Minute)
+			if !first || err != nil {
+				t.Errorf("the first replica takes the sweep: %v, %v, want true", first, err)
+			}
+			second, err := boards[1].TakeSweep(t.Context(), "two", time.Minute)
+			if second == tt.shared || boards[1].shared != tt.shared || err != nil {
+				t.Errorf("the second takes it, too: %v, %v; shared: %v, want %v", second, err, boards[1].shared, tt.shared)
+			}
+		})
+	}
+}
+
+// TestBoardRefused: a Redis that refuses us is a fault of the configuration.
+func TestBoardRefused(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireAuth("another")
+	cfg := config.Config{AppService: &config.AppService{}, Store: config.Store{
+		Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
+	}}
+	s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
+	if _, err := s.openBoard(t.Context(), nil); err == nil {
+		t.Error("no error of a server that refuses the password")
+	}
+}
