@@ -39,7 +39,7 @@ func (c *Cause) explain(v vars) (text, remedy string) { return v.fill(c.Text), v
 // Causes returns the table.
 func Causes() []Cause { return table }
 
-var table = concat(configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses)
+var table = concat(configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses)
 
 var byID = func() map[string]*Cause {
 	index := map[string]*Cause{}

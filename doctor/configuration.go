@@ -21,6 +21,7 @@ func (e *exam) configuration() {
 	e.add(&Check{ID: "config.full_access", Run: e.fullAccess})
 	e.add(&Check{ID: "config.sfu_url", Run: e.sfuURLs})
 	e.add(&Check{ID: "config.registration", Run: e.registration})
+	e.add(&Check{ID: "config.own_metadata", Run: e.ownMetadata})
 	e.add(&Check{ID: "config.warnings", Run: e.otherWarnings})
 }
 
@@ -29,6 +30,8 @@ func teller(variable string) string {
 	switch variable {
 	case "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS":
 		return "config.full_access"
+	case "LIVEKIT_CAN_UPDATE_OWN_METADATA":
+		return "config.own_metadata"
 	}
 	switch config.GroupOf(variable) {
 	case config.GroupKeys:

@@ -38,6 +38,9 @@ type livekitConfig struct {
 	Room struct {
 		AutoCreate *bool `yaml:"auto_create"`
 	}
+	Limit struct {
+		MaxAttributesSize *int `yaml:"max_attributes_size"`
+	}
 	TURN struct {
 		Enabled     bool
 		Domain      string
@@ -73,6 +76,7 @@ func (e *exam) livekitFile() {
 	on("livekit.udp_range", e.judgeRange)
 	on("livekit.turn", judgeTURN)
 	on("livekit.auto_create", judgeAutoCreate)
+	on("livekit.attributes", judgeAttributes)
 	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, c) }})
 }
 

@@ -48,6 +48,7 @@ type serviceStatus struct {
 		Ready  bool               `json:"ready"`
 		Checks []appservice.Check `json:"checks"`
 	} `json:"app_service"`
+	Membership *membershipStatus `json:"membership"` // nil while none is enforced
 }
 
 // running looks at the process that serves here. It returns the check after
@@ -64,6 +65,7 @@ func (e *exam) running(healthz *Check) (status *Check) {
 	on("delegation", func(context.Context) Finding { return judgeDelegation(now) })
 	on("store", func(context.Context) Finding { return judgeStore(now) })
 	on("app_service", func(context.Context) Finding { return judgeAppService(now) })
+	on("membership", func(context.Context) Finding { return judgeMembership(now) })
 	on("version", func(ctx context.Context) Finding { return e.versionOutside(ctx, now.Version) }, healthz)
 	on("client_address", e.clientAddress, healthz)
 	return status

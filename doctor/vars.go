@@ -23,7 +23,7 @@ var examples = vars{
 	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200", "turn_port": "3478", "listen": "8080",
 	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
 	"list": "other.example.org,example.org",
-	"days": "9", "range": "50000-50200", "other": "https://matrix.example.org",
+	"days": "9", "bytes": "816", "late": "5m0s", "range": "50000-50200", "other": "https://matrix.example.org",
 }
 
 // examplesOf are those of one group of checks that differ.

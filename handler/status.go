@@ -69,19 +69,22 @@ type AppServiceStatus struct {
 
 // MembershipStatus is what /_status tells of enforced membership. Persons are
 // users in Matrix rooms; Foreign and Unsealed are sessions on the SFU that are let
-// be. What sweeps see is of this process.
+// be. What sweeps see is of this process: old while another replica sweeps.
 type MembershipStatus struct {
-	Server      string            `json:"server"`   // that is asked
-	Required    string            `json:"required"` // LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"`
-	Pushed      bool              `json:"pushed"` // the self-test has seen that events are
+	Server      string            `json:"server"`           // that is asked
+	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
+	Interval    float64           `json:"interval_seconds"` // as it is stretched; 0 for no sweeps
+	Pushed      bool              `json:"pushed"`           // the self-test has seen that events are
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
+	SweepAge    *float64          `json:"sweep_age_seconds"` // since it began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Brake       string            `json:"brake"` // LIVEKIT_MEMBERSHIP_BRAKE
+	Lag         float64           `json:"sweep_lag_seconds"` // how much longer ago than the interval it ended
+	Elsewhere   bool              `json:"swept_elsewhere"`   // by another replica
+	Brake       string            `json:"brake"`             // LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
 	BrakedSince *time.Time        `json:"braked_since"`
 	Asked       uint64            `json:"asked"`

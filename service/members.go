@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +37,7 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 		Issuer: ticket.IssuerOf(hs.server),
 		Board:  common, Holder: holder(), Shared: common.shared,
 		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
-		Log: s.log,
+		Metrics: s.counters, Log: s.log,
 	}
 	m.watch(s.counters)
 	return m
@@ -90,7 +89,7 @@ func (m *members) status() handler.MembershipStatus {
 	now := m.guard.Status()
 	s := handler.MembershipStatus{
 		Server: m.homeserver.server.String(), Required: string(m.required),
-		Interval: now.Interval.Seconds(), Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
+		Interval: now.Interval.Seconds(), Lag: now.Late.Seconds(), Elsewhere: now.Elsewhere, Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
 		Persons: now.Persons, Foreign: now.Foreign, Unsealed: now.Unsealed,
 		Brake: "on", Braked: now.Braked, SweepTook: now.SweepTook.Seconds(),
 		Asked: now.Asked, Unknown: now.Unknown, Removed: map[string]uint64{},
@@ -103,7 +102,8 @@ func (m *members) status() handler.MembershipStatus {
 		s.Removed[string(why)] = n
 	}
 	if began := now.SweepBegan.UTC(); !now.SweepBegan.IsZero() {
-		s.LastSweep = &began
+		age := time.Since(began).Seconds()
+		s.LastSweep, s.SweepAge = &began, &age
 	}
 	if since := now.BrakedSince.UTC(); now.Braked {
 		s.BrakedSince = &since
@@ -111,30 +111,21 @@ func (m *members) status() handler.MembershipStatus {
 	return s
 }
 
-// watch has metrics ask for what is counted elsewhere.
+// watch has metrics ask for what the guard knows.
 func (m *members) watch(counters *metrics.Metrics) {
-	counters.Watch(metrics.Gauge{Name: "membership", Help: "Enforced membership: persons under it, foreign and unsealed sessions that are let be, brake (1 while it holds), and in seconds how long ago the last sweep began, how long it took, and the time between two.", Label: "of", Values: func() map[string]float64 {
+	counters.Watch(metrics.Gauge{Name: "membership", Help: "Enforced membership: persons under it, foreign and unsealed sessions that are let be, brake (1 while it holds), and in seconds how long ago the last sweep began, how much longer ago than the interval it ended, and the interval.", Label: "of", Values: func() map[string]float64 {
 		now := m.guard.Status()
-		values := map[string]float64{
-			"persons": float64(now.Persons), "foreign": float64(now.Foreign), "unsealed": float64(now.Unsealed), "brake": 0,
-			"sweep_seconds": now.SweepTook.Seconds(), "interval_seconds": now.Interval.Seconds(),
-		}
+		values := map[string]float64{"brake": 0, "interval_seconds": now.Interval.Seconds()}
 		if now.Braked {
 			values["brake"] = 1
 		}
+		if now.Elsewhere {
+			return values // the replica that sweeps knows the rest
+		}
+		values["sweep_lag_seconds"] = now.Late.Seconds()
 		if !now.SweepBegan.IsZero() {
+			values["persons"], values["foreign"], values["unsealed"] = float64(now.Persons), float64(now.Foreign), float64(now.Unsealed)
 			values["sweep_age_seconds"] = time.Since(now.SweepBegan).Seconds()
-		}
-		return values
-	}})
-	counters.Watch(metrics.Gauge{Name: "membership_events", Help: "Enforced membership since the start: questions asked, those that are unknown, and removals: removed_join, removed_push, removed_sweep, held by the brake, failed; and overflow.", Label: "of", Values: func() map[string]float64 {
-		now := m.guard.Status()
-		values := map[string]float64{
-			"asked": float64(now.Asked), "unknown": float64(now.Unknown), "held": float64(now.BrakeHeld),
-			"failed": float64(now.Failed), "overflow": float64(now.Overflow),
-		}
-		for why, n := range maps.All(now.Removed) {
-			values["removed_"+string(why)] = float64(n)
 		}
 		return values
 	}})

@@ -39,7 +39,8 @@ type Metrics struct {
 
 	verified, roomsCreated, roomsSaved, roomsFailed prometheus.Counter
 
-	leaves leaves
+	leaves     leaves
+	membership membership
 }
 
 // New returns metrics on a registry of their own.
@@ -53,6 +54,7 @@ func New(version string) *Metrics {
 	m.sfu = m.latency("sfu_seconds", "Time until the SFU answers a call, or fails to.")
 
 	m.addLeaves()
+	m.addMembership()
 	rooms := m.counters("rooms_total", "Rooms ensured on the SFU: created (it was asked), saved (confirmed a moment ago) or failed.", "result")
 	m.roomsCreated = rooms.WithLabelValues("created")
 	m.roomsSaved = rooms.WithLabelValues("saved")

@@ -38,6 +38,11 @@ func TestEverythingIsCounted(t *testing.T) {
 	m.SFUAnswered(time.Second)
 	m.RateLimited(metrics.UserRefused)
 	m.WatchLog(func() uint64 { return 7 })
+	m.MembershipAsked(metrics.Unknown)
+	m.Removed("push")
+	m.NotRemoved(metrics.HeldByBrake)
+	m.MembershipLost()
+	m.Swept(3 * time.Second)
 
 	got := scrape(t, m)
 	for _, want := range []string{
@@ -54,6 +59,15 @@ func TestEverythingIsCounted(t *testing.T) {
 		`matrixrtc_auth_rooms_total{result="failed"} 1`,
 		`matrixrtc_auth_rate_limited_total{kind="user"} 1`,
 		`matrixrtc_auth_rate_limited_total{kind="address"} 0`,
+		`matrixrtc_auth_membership_questions_total{answer="unknown"} 1`,
+		`matrixrtc_auth_membership_questions_total{answer="joined"} 0`,
+		`matrixrtc_auth_membership_removals_total{reason="push"} 1`,
+		`matrixrtc_auth_membership_removals_total{reason="sweep"} 0`,
+		`matrixrtc_auth_membership_removals_failed_total{cause="brake"} 1`,
+		`matrixrtc_auth_membership_removals_failed_total{cause="sfu"} 0`,
+		`matrixrtc_auth_membership_overflow_total 1`,
+		`matrixrtc_auth_membership_sweep_seconds_bucket{le="5"} 1`,
+		`matrixrtc_auth_membership_sweep_seconds_bucket{le="2.5"} 0`,
 		`matrixrtc_auth_build_info{goversion="go1.`,
 		`version="1.2.3"} 1`,
 		`matrixrtc_auth_log_lines_dropped_total 7`,
@@ -89,6 +103,11 @@ func TestNilCountsNothing(t *testing.T) {
 		m.RoomFailed()
 		m.RateLimited(metrics.UserRefused)
 		m.WatchLog(nil)
+		m.MembershipAsked(metrics.Joined)
+		m.Removed("join")
+		m.NotRemoved(metrics.SFUFailed)
+		m.MembershipLost()
+		m.Swept(1)
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations, want none", allocs)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
@@ -57,7 +58,9 @@ type Guard struct {
 	Unbraked bool
 	// Jitter returns a time near d; nil for at random, within a tenth.
 	Jitter func(d time.Duration) time.Duration
-	Log    *slog.Logger
+	// Metrics counts what is done; nil counts nothing.
+	Metrics *metrics.Metrics
+	Log     *slog.Logger
 
 	once    sync.Once
 	orders  *orders
@@ -84,7 +87,10 @@ const (
 )
 
 func (g *Guard) init() {
-	g.once.Do(func() { g.orders = newOrders() })
+	g.once.Do(func() {
+		g.orders = newOrders()
+		g.counts.start(g.Metrics, time.Now())
+	})
 }
 
 // Run guards until ctx ends.

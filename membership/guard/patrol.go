@@ -56,7 +56,9 @@ func (g *Guard) due(ctx context.Context) bool {
 	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false
 	}
-	return g.lease(ctx)
+	mine := g.lease(ctx)
+	g.counts.elsewhere(!mine)
+	return mine
 }
 
 // lease reports whether this process is the one that sweeps. While the board does

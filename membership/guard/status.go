@@ -3,6 +3,8 @@ package guard
 import (
 	"sync"
 	"time"
+
+	"matrixrtc-auth/internal/metrics"
 )
 
 // Status says what a guard does.
@@ -14,6 +16,12 @@ type Status struct {
 	// in this process.
 	SweepBegan time.Time
 	SweepTook  time.Duration
+	// Late is how much longer ago than the interval the last sweep ended, or the
+	// guard began if there was none; 0 while sweeps are on time, or off.
+	Late time.Duration
+	// Elsewhere says that another replica sweeps now: what is said of sweeps here
+	// is old then.
+	Elsewhere bool
 	// Interval is the time between two sweeps now, 0 for none. It is longer than
 	// configured while events are pushed, or while there are more persons than
 	// can be asked about in that time.
@@ -24,11 +32,10 @@ type Status struct {
 	// The totals since the start: questions, those without an answer, removals,
 	// sessions that were not removed because the brake held or the SFU failed,
 	// and reports and events that there was no room for.
-	Asked, Unknown     uint64
-	Removed            map[Reason]uint64
-	BrakeHeld, Failed  uint64
-	Overflow           uint64
-	QuestionsPerSecond int // at most, by sweeps
+	Asked, Unknown    uint64
+	Removed           map[Reason]uint64
+	BrakeHeld, Failed uint64
+	Overflow          uint64
 }
 
 // census counts sessions by standing.
@@ -37,7 +44,9 @@ type census [enforced + 1]int
 // counts is what a guard has done. The zero value is ready.
 type counts struct {
 	mu       sync.Mutex
-	begun    time.Time // the last sweep
+	metrics  *metrics.Metrics // may be nil
+	started  time.Time        // the guard
+	begun    time.Time        // the last sweep
 	now      Status
 	unsure   bool // something was lost or unknown since the last whole sweep began
 	unsureIn bool // … since the sweep under way began
@@ -60,14 +69,32 @@ func (g *Guard) Status() Status {
 	for _, why := range []Reason{ByJoin, ByPush, BySweep} {
 		s.Removed[why] = c.now.Removed[why]
 	}
-	s.Interval, s.QuestionsPerSecond = interval, int(time.Second/spacing)
 	if interval > 0 {
 		s.Interval = max(interval, s.SweepTook)
+		s.Late = c.late(s.Interval)
 	}
 	if s.Braked = on; on {
 		s.BrakedSince = since
 	}
 	return s
+}
+
+func (c *counts) start(counted *metrics.Metrics, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.metrics, c.started = counted, now
+}
+
+// late is for Status, under the lock.
+func (c *counts) late(interval time.Duration) time.Duration {
+	since := c.started
+	if !c.now.SweepBegan.IsZero() {
+		since = c.now.SweepBegan.Add(c.now.SweepTook)
+	}
+	if since.IsZero() || c.now.Elsewhere {
+		return 0
+	}
+	return max(0, time.Since(since)-interval)
 }
 
 func (c *counts) change(do func(*Status)) {
@@ -76,18 +103,25 @@ func (c *counts) change(do func(*Status)) {
 	do(&c.now)
 }
 
-func (c *counts) asked(err error) {
+func (c *counts) asked(joined bool, err error) {
 	c.change(func(s *Status) {
 		s.Asked++
-		if err != nil {
+		switch {
+		case err != nil:
 			s.Unknown++
 			c.unsure, c.unsureIn = true, true
+			c.metrics.MembershipAsked(metrics.Unknown)
+		case joined:
+			c.metrics.MembershipAsked(metrics.Joined)
+		default:
+			c.metrics.MembershipAsked(metrics.NotJoined)
 		}
 	})
 }
 
 func (c *counts) removed(why Reason) {
 	c.change(func(s *Status) {
+		c.metrics.Removed(string(why))
 		if s.Removed == nil {
 			s.Removed = map[Reason]uint64{}
 		}
@@ -96,19 +130,37 @@ func (c *counts) removed(why Reason) {
 }
 
 func (c *counts) brakeHeld() {
-	c.change(func(s *Status) { s.BrakeHeld++; c.unsure, c.unsureIn = true, true })
+	c.change(func(s *Status) {
+		s.BrakeHeld++
+		c.unsure, c.unsureIn = true, true
+		c.metrics.NotRemoved(metrics.HeldByBrake)
+	})
 }
+
 func (c *counts) notRemoved() {
-	c.change(func(s *Status) { s.Failed++; c.unsure, c.unsureIn = true, true })
+	c.change(func(s *Status) {
+		s.Failed++
+		c.unsure, c.unsureIn = true, true
+		c.metrics.NotRemoved(metrics.SFUFailed)
+	})
 }
+
 func (c *counts) lost() {
-	c.change(func(s *Status) { s.Overflow++; c.unsure, c.unsureIn = true, true })
+	c.change(func(s *Status) {
+		s.Overflow++
+		c.unsure, c.unsureIn = true, true
+		c.metrics.MembershipLost()
+	})
 }
+
 func (c *counts) unsettle() { c.change(func(*Status) { c.unsure, c.unsureIn = true, true }) }
 
 func (c *counts) saw(seen census) {
 	c.change(func(s *Status) { s.Foreign, s.Unsealed = seen[foreign], seen[unsealed] })
 }
+
+// elsewhere notes whether another replica sweeps.
+func (c *counts) elsewhere(is bool) { c.change(func(s *Status) { s.Elsewhere = is }) }
 
 func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
@@ -118,6 +170,7 @@ func (c *counts) began(now time.Time) {
 // whatever was lost before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
+		c.metrics.Swept(now.Sub(began))
 		s.Persons, s.SweepBegan, s.SweepTook = h.persons, began, now.Sub(began)
 		if whole {
 			c.unsure = c.unsureIn

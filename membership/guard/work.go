@@ -103,7 +103,7 @@ func (g *Guard) ask(ctx context.Context, p person) (joined, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	joined, err := g.Members.IsJoinedNow(ctx, p.room, p.user)
-	g.counts.asked(err)
+	g.counts.asked(joined, err)
 	if err != nil {
 		g.Log.Debug("membership: no answer", "user", p.user.String(), "err", err)
 	}

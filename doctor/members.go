@@ -1,0 +1,125 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	sealed "matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
+)
+
+// membershipStatus is the part of /_status about enforced membership.
+type membershipStatus struct {
+	Server    string     `json:"server"`
+	Required  string     `json:"required"`
+	Interval  float64    `json:"interval_seconds"`
+	Pushed    bool       `json:"pushed"`
+	LastEvent *time.Time `json:"last_event"`
+	Persons   int        `json:"persons"`
+	Foreign   int        `json:"foreign"`
+	Unsealed  int        `json:"unsealed"`
+	SweepAge  *float64   `json:"sweep_age_seconds"`
+	Lag       float64    `json:"sweep_lag_seconds"`
+	Elsewhere bool       `json:"swept_elsewhere"`
+	Brake     string     `json:"brake"`
+	Braked    bool       `json:"braked"`
+	Since     time.Time  `json:"braked_since"`
+}
+
+// judgeMembership tells whether and how the running service keeps those off
+// LiveKit who are not in the Matrix room.
+func judgeMembership(s *serviceStatus) Finding {
+	m := s.Membership
+	if m == nil {
+		return na("membership is not enforced: no homeserver says who is joined")
+	}
+	v, seen := vars{"server": clip(m.Server)}, m.describe(s.Webhooks.Verified)
+	switch {
+	case m.Braked:
+		return found("membership-braked", v, "the brake holds since %s; %s", m.Since.UTC().Format(time.RFC3339), seen)
+	case m.late():
+		v["late"] = seconds(m.Lag)
+		return found("membership-late", v, "%s", seen)
+	case m.Interval == 0 && !m.Pushed:
+		return found("membership-unheard", v, "%s", seen)
+	case m.Brake == "off":
+		return found("membership-unbraked", v, "%s", seen)
+	}
+	return ok("%s", seen)
+}
+
+// late reports whether a sweep is missing, and not merely slow.
+func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
+
+// describe says for whom, how often, and what arrives.
+func (m *membershipStatus) describe(webhooks uint64) string {
+	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
+}
+
+func (m *membershipStatus) forWhom() string {
+	whom := "membership is enforced for those who were known to be joined"
+	switch m.Required {
+	case "local":
+		whom += ", and users of " + clip(m.Server) + " must be"
+	case "on":
+		whom = "membership is enforced for everyone"
+	}
+	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are let be)", whom, m.Persons, m.Foreign+m.Unsealed)
+}
+
+func (m *membershipStatus) sweeps() string {
+	switch {
+	case m.Interval == 0:
+		return "sweeps are off"
+	case m.Elsewhere:
+		return "another replica sweeps"
+	case m.SweepAge == nil:
+		return "no sweep yet"
+	}
+	return fmt.Sprintf("the last sweep began %s ago, there is one every %s", seconds(*m.SweepAge), seconds(m.Interval))
+}
+
+func (m *membershipStatus) pushes() string {
+	switch {
+	case !m.Pushed:
+		return "the homeserver pushes no events"
+	case m.LastEvent == nil:
+		return "events are pushed, none of a membership yet"
+	}
+	return "events are pushed, the last of a membership at " + m.LastEvent.UTC().Format(time.RFC3339)
+}
+
+func seconds(n float64) string {
+	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
+}
+
+// ownMetadata tells whether participants can take away their tickets.
+func (e *exam) ownMetadata(context.Context) Finding {
+	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
+		return found("own-metadata", nil, "%s", w)
+	}
+	if e.look.Config.CanUpdateOwnMetadata {
+		return found("own-metadata", nil, "LIVEKIT_CAN_UPDATE_OWN_METADATA is true")
+	}
+	return ok("participants cannot change what their tokens say of them")
+}
+
+// ticketBytes is what LiveKit counts of the longest ticket: the name of the
+// attribute, and its value.
+const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
+
+// judgeAttributes looks whether LiveKit takes tokens with tickets. Without the
+// setting it takes 64 KiB, and with 0 any size.
+func judgeAttributes(c *livekitConfig) Finding {
+	limit := c.Limit.MaxAttributesSize
+	switch {
+	case limit == nil:
+		return ok("limit.max_attributes_size is not set")
+	case *limit != 0 && *limit < ticketBytes:
+		return found("livekit-attributes-small", vars{"bytes": strconv.Itoa(ticketBytes)},
+			"limit.max_attributes_size is %d, a ticket takes up to %d", *limit, ticketBytes)
+	}
+	return ok("limit.max_attributes_size is %d", *limit)
+}

@@ -1,0 +1,86 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What a homeserver said of a membership, for [Metrics.MembershipAsked].
+const (
+	Joined    = "joined"
+	NotJoined = "not_joined"
+	Unknown   = "unknown"
+)
+
+// Why somebody who is not joined was not removed, for [Metrics.NotRemoved].
+const (
+	HeldByBrake = "brake"
+	SFUFailed   = "sfu"
+)
+
+// membership are the metrics of enforced membership.
+type membership struct {
+	questions, removals, failures *prometheus.CounterVec
+	lost                          prometheus.Counter
+	sweeps                        prometheus.Histogram
+}
+
+func (m *Metrics) addMembership() {
+	m.membership = membership{
+		questions: m.counters("membership_questions_total", "Questions whether somebody on the SFU is joined to the Matrix room, by answer; unknown: there was none.", "answer"),
+		removals:  m.counters("membership_removals_total", "Sessions removed from the SFU, by what led to it.", "reason"),
+		failures:  m.counters("membership_removals_failed_total", "Sessions that were to be removed and were not, by cause: the brake, or the SFU did not.", "cause"),
+		lost:      m.counters("membership_overflow_total", "Reports of joins and events that there was no room for; sweeps make up for them.").WithLabelValues(),
+		sweeps: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "membership_sweep_seconds", Help: "How long a sweep over everybody on the SFU took.",
+			Buckets: []float64{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800},
+		}),
+	}
+	m.registry.MustRegister(m.membership.sweeps)
+	for _, answer := range []string{Joined, NotJoined, Unknown} {
+		m.membership.questions.WithLabelValues(answer)
+	}
+	for _, reason := range []string{"join", "push", "sweep"} {
+		m.membership.removals.WithLabelValues(reason)
+	}
+	for _, cause := range []string{HeldByBrake, SFUFailed} {
+		m.membership.failures.WithLabelValues(cause)
+	}
+}
+
+// MembershipAsked counts one question by its answer.
+func (m *Metrics) MembershipAsked(answer string) {
+	if m != nil {
+		m.membership.questions.WithLabelValues(answer).Inc()
+	}
+}
+
+// Removed counts a session that was removed from the SFU, by what led to it:
+// join, push or sweep.
+func (m *Metrics) Removed(reason string) {
+	if m != nil {
+		m.membership.removals.WithLabelValues(reason).Inc()
+	}
+}
+
+// NotRemoved counts a session that was to be removed and was not.
+func (m *Metrics) NotRemoved(cause string) {
+	if m != nil {
+		m.membership.failures.WithLabelValues(cause).Inc()
+	}
+}
+
+// MembershipLost counts a report or an event that there was no room for.
+func (m *Metrics) MembershipLost() {
+	if m != nil {
+		m.membership.lost.Inc()
+	}
+}
+
+// Swept observes how long a sweep took.
+func (m *Metrics) Swept(took time.Duration) {
+	if m != nil {
+		m.membership.sweeps.Observe(took.Seconds())
+	}
+}
