@@ -9,6 +9,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
 )
 
 // TestBoardWithoutLeaves: replicas that share a Redis share the sweep and the
@@ -29,8 +30,7 @@ func TestBoardWithoutLeaves(t *testing.T) {
 			server.FlushAll()
 			var boards []board
 			for range 2 {
-				s := &shared{cfg: &tt.cfg, credentials: newCredentials(&tt.cfg), log: slog.New(slog.DiscardHandler)}
-				b, err := s.openBoard(t.Context(), nil)
+				b, err := sharedOf(tt.cfg).openBoard(t.Context(), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,8 +56,13 @@ func TestBoardRefused(t *testing.T) {
 	cfg := config.Config{AppService: &config.AppService{}, Store: config.Store{
 		Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
-	s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
-	if _, err := s.openBoard(t.Context(), nil); err == nil {
+	if _, err := sharedOf(cfg).openBoard(t.Context(), nil); err == nil {
 		t.Error("no error of a server that refuses the password")
 	}
+}
+
+// sharedOf returns what a service with this configuration has in common.
+func sharedOf(cfg config.Config) *shared {
+	cfg.Keys = []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}}
+	return &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
 }
