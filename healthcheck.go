@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/command"
 )
 
 // healthcheck asks the service that this environment configures for /healthz.
 // It needs no other variable than those that say where the service listens.
-func healthcheck(ctx context.Context, stderr io.Writer) int {
+func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {
 		err = askHealth(ctx, bind)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "unhealthy:", err)
-		return exitFailed
+		return command.Failed
 	}
-	return exitOK
+	return command.OK
 }
 
 func askHealth(ctx context.Context, bind config.Bind) error {

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"matrixrtc-auth/internal/spelling"
+)
 
 // quotationMarks warns of what a Compose list makes of - NAME="value".
 func (j *judge) quotationMarks() {
@@ -19,31 +23,9 @@ const typingErrors = 2
 // nearestName returns the variable that is the fewest typing errors away, and
 // how many those are.
 func nearestName(name string) (nearest string, errors int) {
-	for _, v := range table {
-		if d := distance(name, v.Name); nearest == "" || d < errors {
-			nearest, errors = v.Name, d
-		}
+	names := make([]string, len(table))
+	for i, v := range table {
+		names[i] = v.Name
 	}
-	return nearest, errors
-}
-
-// distance is Levenshtein's: how many letters to insert, remove or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			replaced := diagonal
-			if a[i] != b[k] {
-				replaced++
-			}
-			diagonal = row[k+1]
-			row[k+1] = min(replaced, diagonal+1, row[k]+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(name, names)
 }

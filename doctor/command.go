@@ -5,54 +5,61 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 )
 
-// The exit codes.
-const (
-	exitFine  = 0
-	exitFault = 1
-	exitUsage = 2
-)
+// NewCommand is `matrixrtc-auth doctor`: it looks, and prints the outcome; the
+// progress goes to standard error. load reads the service's configuration.
+func NewCommand(load func() (config.Config, []config.Warning, error), look *Look) *cobra.Command {
+	o := Options{Resolve: map[string]netip.Addr{}}
+	return command.New(command.Spec{
+		Name: "doctor", Short: "look at the deployment and say what is wrong with it", About: about, Flags: o.flags(),
+		Run: func(c *cobra.Command, _ []string) error {
+			return o.diagnose(c.Context(), load, look, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	})
+}
 
-// Command is the sub-command: it reads args, looks, and prints the outcome to
-// stdout; progress and what is wrong with args go to stderr. load reads the
-// service's configuration. It returns the exit code.
+// Command runs the command with args behind its name. It returns the exit code.
 func Command(ctx context.Context, args []string, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
-	o, err := ParseOptions(args)
-	if errors.Is(err, ErrHelp) {
-		fmt.Fprint(stdout, Usage)
-		return exitFine
+	return command.RunAlone(ctx, NewCommand(load, look), args, stdin, stdout, stderr)
+}
+
+// diagnose looks. An error other than a Code is one of the options.
+func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) error {
+	err := o.check()
+	if err == nil {
+		err = o.readToken(ctx, look, stdin, stderr)
 	}
 	if err == nil {
-		err = o.readToken(ctx, look, stdin)
-	}
-	if err == nil {
-		err = look.prepare(&o, load)
+		err = look.prepare(o, load)
 	}
 	if errors.Is(err, errInterrupted) {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
-		return exitUsage
+		return command.Misused
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "matrixrtc-auth doctor: %v\n\n%s", err, Usage)
-		return exitUsage
+		return err
 	}
 	told := &progress{w: stderr, terminal: isTerminal(stderr)}
-	r := Examine(ctx, look, o, told.ended)
+	r := Examine(ctx, look, *o, told.ended)
 	if len(r.Checks) == 0 {
-		fmt.Fprintln(stderr, "matrixrtc-auth doctor: --only and --skip leave nothing to look at (the checks of user need --user)")
-		return exitUsage
+		return errors.New("--only and --skip leave nothing to look at (the checks of user need --user)")
 	}
 	if err := r.print(stdout, o.JSON); err != nil {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
-		return exitUsage
+		return command.Misused
 	}
 	return r.exit(ctx, o.Strict)
 }
@@ -64,14 +71,14 @@ func (r Report) print(w io.Writer, json bool) error {
 	return r.WriteText(w)
 }
 
-func (r Report) exit(ctx context.Context, strict bool) int {
+func (r Report) exit(ctx context.Context, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
-		return exitUsage // it was interrupted
+		return command.Misused // it was interrupted
 	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0:
-		return exitFault
+		return command.Failed
 	}
-	return exitFine
+	return nil
 }
 
 // maxToken bounds a file that holds an access token, in bytes.
@@ -80,16 +87,21 @@ const maxToken = 16 << 10
 var errInterrupted = errors.New("interrupted")
 
 // readToken reads the user's access token.
-func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader) error {
+func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, stderr io.Writer) error {
 	if o.TokenFile == "" {
 		return nil
 	}
-	text, err := within(ctx, func() ([]byte, error) {
-		if o.TokenFile == "-" {
-			return io.ReadAll(io.LimitReader(stdin, maxToken+1))
-		}
-		return look.ReadFile(o.TokenFile)
-	})
+	read := func() ([]byte, error) { return look.ReadFile(o.TokenFile) }
+	if o.TokenFile == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, maxToken+1)) }
+	}
+	if terminal, ok := stdin.(*os.File); ok && o.TokenFile == "-" && term.IsTerminal(int(terminal.Fd())) {
+		fmt.Fprintf(stderr, "Access token of %s (it is not shown): ", o.User)
+		defer fmt.Fprintln(stderr)
+		defer echoAgain(terminal)()
+		read = func() ([]byte, error) { return term.ReadPassword(int(terminal.Fd())) }
+	}
+	text, err := within(ctx, read)
 	token := strings.TrimSpace(string(text))
 	switch {
 	case errors.Is(err, errInterrupted):
@@ -101,6 +113,16 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader) er
 	}
 	o.Token = secret.New(token)
 	return nil
+}
+
+// echoAgain returns what gives a terminal back as it is now: who is interrupted
+// while they type leaves it without echo.
+func echoAgain(terminal *os.File) func() {
+	state, err := term.GetState(int(terminal.Fd()))
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
 // within returns what read returns, or errInterrupted at the end of ctx: read,
@@ -135,6 +157,9 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
+	if !o.User.IsZero() { // whoever named it: config.full_access tells that nobody did
+		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
+	}
 	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
@@ -145,7 +170,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // which may hold a password then
 		o.SFUURL = l.Config.LivekitURL
 	}
-	return o.checkUser()
+	return nil
 }
 
 // once is a list of servers without those that are named again.
@@ -156,18 +181,6 @@ func once(list []matrix.ServerName) (names []matrix.ServerName) {
 		}
 	}
 	return names
-}
-
-// checkUser looks whether the user's homeserver is one that is looked at.
-func (o *Options) checkUser() error {
-	if o.User.IsZero() || slices.Contains(o.Servers, o.User.Server()) {
-		return nil
-	}
-	if len(o.Servers) == 0 { // the configuration is refused, and names none
-		o.Servers = append(o.Servers, o.User.Server())
-		return nil
-	}
-	return fmt.Errorf("--user: %s is none of the homeservers that are looked at; --server-name adds it", o.User.Server())
 }
 
 // isTerminal reports whether w is a terminal.

@@ -64,23 +64,22 @@ func TestUsage(t *testing.T) {
 		"--outside needs --server-name":           {"--outside"},
 		"there is no check or group \"nonsense\"": {"--only", "nonsense"},
 		"\"nonsense\" is not an option":           {"nonsense"},
-		"--public-url is not a URL that begins with https://: write it as https://jwt": {"--public-url", "jwt.example.org"},
-		"--public-url holds a user":                        {"--public-url", "https://alice:s3cret@jwt.example.org"},
-		"--public-url has something behind the path":       {"--public-url", "https://jwt.example.org?s3cret"},
-		"--sfu-url is not a URL that begins with wss://":   {"--sfu-url", "sfu.example.org"},
-		"--sfu-url is not a URL that begins with wss:":     {"--sfu-url", "turn://sfu.example.org"},
-		"--sfu-url is not a URL":                           {"--sfu-url", "wss://:443"},
-		"--sfu-url holds a user or a password":             {"--sfu-url", "wss://key:s3cret@sfu.example.org"},
-		"--sfu-url has something behind the path, a ? or":  {"--sfu-url", "wss://sfu.example.org/?access_token=s3cret"},
-		"--sfu-url has something behind the path":          {"--sfu-url", "wss://sfu.example.org/#s3cret"},
-		"--sfu-url has a port that is none: write it as w": {"--sfu-url", "wss://sfu.example.org:70000"},
-		"is not of the form host:port:address":             {"--resolve", "example.org:443"},
-		"the file must hold one access token":              {"--user", "@alice:example.org", "--token-file", "-"},
-		"-token-file: the file cannot be read":             {"--user", "@alice:example.org", "--token-file", "/nowhere"},
-		"is not a server name":                             {"--server-name", "https://example.org"},
-		"does not start with '!'":                          {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
-		"other.org is none of the homeservers":             {"--user", "@alice:other.org", "--token-file", "/token"},
-		"--server-name may be given 5 times":               slices.Repeat([]string{"--server-name", "example.org"}, 6),
+		"--public-url: it is not a URL that begins with https://: write it as https://jwt": {"--public-url", "jwt.example.org"},
+		"--public-url: it holds a user":                        {"--public-url", "https://alice:s3cret@jwt.example.org"},
+		"--public-url: it has something behind the path":       {"--public-url", "https://jwt.example.org?s3cret"},
+		"--sfu-url: it is not a URL that begins with wss://":   {"--sfu-url", "sfu.example.org"},
+		"--sfu-url: it is not a URL that begins with wss:":     {"--sfu-url", "turn://sfu.example.org"},
+		"--sfu-url: it is not a URL":                           {"--sfu-url", "wss://:443"},
+		"--sfu-url: it holds a user or a password":             {"--sfu-url", "wss://key:s3cret@sfu.example.org"},
+		"--sfu-url: it has something behind the path, a ? or":  {"--sfu-url", "wss://sfu.example.org/?access_token=s3cret"},
+		"--sfu-url: it has something behind the path":          {"--sfu-url", "wss://sfu.example.org/#s3cret"},
+		"--sfu-url: it has a port that is none: write it as w": {"--sfu-url", "wss://sfu.example.org:70000"},
+		"is not of the form host:port:address":                 {"--resolve", "example.org:443"},
+		"the file must hold one access token":                  {"--user", "@alice:example.org", "--token-file", "-"},
+		"-token-file: the file cannot be read":                 {"--user", "@alice:example.org", "--token-file", "/nowhere"},
+		"is not a server name":                                 {"--server-name", "https://example.org"},
+		"does not start with '!'":                              {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"--server-name may be given 5 times":                   slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		s := newStack(t)
 		code, stdout, stderr := s.command(t.Context(), "", args...)
@@ -98,6 +97,18 @@ func TestUserOfNoServer(t *testing.T) {
 	_, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
 	if !strings.Contains(stdout, "✗ config.environment") || !strings.Contains(stdout, "✓ user.openid") {
 		t.Errorf("%s%s", stdout, stderr)
+	}
+}
+
+// TestUserNobodyNamed: that the user's homeserver is none of the list is what is
+// wrong, and no reason not to look.
+func TestUserNobodyNamed(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "matrix.example.org"
+	code, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+	want := "✗ config.full_access: example.org is not in the list: matrix.example.org"
+	if code != 1 || !strings.Contains(stdout, want) || !strings.Contains(stdout, "✓ user.openid") {
+		t.Errorf("exit code %d, want 1 and %q\n%s%s", code, want, stdout, stderr)
 	}
 }
 

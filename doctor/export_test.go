@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"matrixrtc-auth/config"
@@ -9,7 +10,7 @@ import (
 
 // Prepare makes look and o ready for Examine.
 func Prepare(look *Look, o *Options, load func() (config.Config, []config.Warning, error)) error {
-	if err := o.readToken(context.Background(), look, strings.NewReader("")); err != nil {
+	if err := o.readToken(context.Background(), look, strings.NewReader(""), io.Discard); err != nil {
 		return err
 	}
 	return look.prepare(o, load)

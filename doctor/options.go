@@ -2,15 +2,14 @@ package doctor
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 )
@@ -34,66 +33,42 @@ type Options struct {
 	Outside, JSON, Strict bool
 }
 
-// Usage is what the command's help says.
-const Usage = `Usage: matrixrtc-auth doctor [options]
+const about = `Looks at the deployment that the environment configures and says what is wrong
+with it. Exit code 0: no fault, 1: faults, 2: it could not look.`
 
-Looks at the deployment that the environment configures and says what is wrong
-with it. Exit code 0: no fault, 1: faults, 2: it could not look.
+// flags has every option set o. Their errors name the option.
+func (o *Options) flags() *command.Flags {
+	var flags command.Flags
+	g := flags.Group("")
+	g.Parse("server-name", "NAME", "look at this homeserver (default: the full-access list, 5 at most); repeatable, needed when the list is * or the vantage outside",
+		func(text string) error { return addTo(&o.Servers, text, matrix.ParseServerName) })
+	g.Parse("public-url", "URL", "where clients reach this service (default: what the well-known says)", o.parsePublicURL)
+	g.Parse("sfu-url", "URL", "where clients reach LiveKit (default: LIVEKIT_URL; outside what this service tells the user of --user, or beside the service)", o.parseSFUURL)
+	g.Switch(&o.Outside, "outside", "look from any PC: no configuration, no secrets")
+	g.Parse("user", "ID", "with --token-file: also look at what takes a user's access token",
+		func(text string) (err error) { o.User, err = matrix.ParseUserID(text); return })
+	g.Text(&o.TokenFile, "token-file", "FILE", "holds that access token; - for standard input, which at a terminal asks for it")
+	g.Text(&o.Room, "room", "ID", "schedule and cancel one delayed event in this room")
+	g.Text(&o.LiveKitYAML, "livekit-yaml", "FILE", "LiveKit's configuration (default: "+defaultLiveKitYAML+" if it is there)")
+	g.Parse("resolve", "HOST:PORT:ADDRESS", "connect there instead, as curl's option; repeatable", o.parseResolve)
+	g.Parse("only", "LIST", "look at these alone: ids of checks or groups, by comma", list(&o.Only))
+	g.Parse("skip", "LIST", "leave these out", list(&o.Skip))
+	g.Switch(&o.JSON, "json", "print JSON")
+	g.Switch(&o.Strict, "strict", "exit code 1 for warnings, too")
+	return &flags
+}
 
-  --server-name NAME    look at this homeserver (default: the full-access list, 5 at most);
-                        repeatable, needed when the list is * or the vantage outside
-  --public-url URL      where clients reach this service (default: what the well-known says)
-  --sfu-url URL         where clients reach LiveKit (default: LIVEKIT_URL; outside what this
-                        service tells the user of --user, or beside the service)
-  --outside             look from any PC: no configuration, no secrets
-  --user ID             with --token-file: also look at what takes a user's access token
-  --token-file FILE     holds that access token, - for standard input
-  --room ID             schedule and cancel one delayed event in this room
-  --livekit-yaml FILE   LiveKit's configuration (default: /etc/livekit.yaml if it is there)
-  --resolve HOST:PORT:ADDRESS
-                        connect there instead, as curl's option; repeatable
-  --only LIST, --skip LIST
-                        the ids of checks or groups, by comma
-  --json                print JSON
-  --strict              exit code 1 for warnings, too
-`
+// list adds what stands between commas.
+func list(to *[]string) func(string) error {
+	return func(text string) error { *to = append(*to, strings.Split(text, ",")...); return nil }
+}
 
-// ErrHelp says that the usage was asked for.
-var ErrHelp = flag.ErrHelp
-
-// ParseOptions reads the command line. Its errors name the option.
-func ParseOptions(args []string) (Options, error) {
-	o := Options{Resolve: map[string]netip.Addr{}}
-	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
-	flags.Func("server-name", "", func(text string) error { return addTo(&o.Servers, text, matrix.ParseServerName) })
-	publicURL := flags.String("public-url", "", "")
-	flags.StringVar(&o.SFUURL, "sfu-url", "", "")
-	flags.Func("user", "", func(text string) (err error) { o.User, err = matrix.ParseUserID(text); return })
-	flags.StringVar(&o.TokenFile, "token-file", "", "")
-	flags.StringVar(&o.Room, "room", "", "")
-	flags.StringVar(&o.LiveKitYAML, "livekit-yaml", "", "")
-	flags.Func("only", "", func(text string) error { o.Only = append(o.Only, strings.Split(text, ",")...); return nil })
-	flags.Func("skip", "", func(text string) error { o.Skip = append(o.Skip, strings.Split(text, ",")...); return nil })
-	flags.Func("resolve", "", func(text string) error {
-		hostPort, addr, err := parseResolve(text)
+func (o *Options) parseResolve(text string) error {
+	hostPort, addr, err := parseResolve(text)
+	if err == nil {
 		o.Resolve[hostPort] = addr
-		return err
-	})
-	flags.BoolVar(&o.Outside, "outside", false, "")
-	flags.BoolVar(&o.JSON, "json", false, "")
-	flags.BoolVar(&o.Strict, "strict", false, "")
-	if err := flags.Parse(args); err != nil {
-		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is not an option", flags.Arg(0))
-	}
-	if err := o.checkAddresses(*publicURL); err != nil {
-		return o, err
-	}
-	return o, o.check()
+	return err
 }
 
 // What the addresses of this service and of LiveKit may begin with.
@@ -102,23 +77,23 @@ var (
 	sfuSchemes     = []string{"wss", "https", "ws", "http"}
 )
 
-// checkAddresses reads both addresses. What it says does not repeat them: one
-// may hold a password.
-func (o *Options) checkAddresses(publicURL string) error {
-	if publicURL != "" {
-		u, fault := parseAddress(publicURL, serviceSchemes)
-		if fault != "" {
-			return fmt.Errorf("--public-url %s: write it as https://jwt.example.org", fault)
-		}
-		o.PublicURL = u
+// parsePublicURL reads an address that may hold a password, and does not repeat it.
+func (o *Options) parsePublicURL(text string) error {
+	u, fault := parseAddress(text, serviceSchemes)
+	if fault != "" {
+		return fmt.Errorf("it %s: write it as https://jwt.example.org", fault)
 	}
-	if o.SFUURL != "" {
-		u, fault := parseAddress(o.SFUURL, sfuSchemes)
-		if fault != "" {
-			return fmt.Errorf("--sfu-url %s: write it as wss://sfu.example.org, what clients are given as LIVEKIT_URL", fault)
-		}
-		o.SFUURL = u.String()
+	o.PublicURL = u
+	return nil
+}
+
+// parseSFUURL does so, too.
+func (o *Options) parseSFUURL(text string) error {
+	u, fault := parseAddress(text, sfuSchemes)
+	if fault != "" {
+		return fmt.Errorf("it %s: write it as wss://sfu.example.org, what clients are given as LIVEKIT_URL", fault)
 	}
+	o.SFUURL = u.String()
 	return nil
 }
 
@@ -149,8 +124,8 @@ func (o *Options) check() error {
 		return errors.New("--token-file needs --user, the id of the user whose access token it is")
 	case o.Room != "" && o.User.IsZero():
 		return errors.New("--room needs --user and --token-file")
-	case o.Outside && len(o.Servers) == 0:
-		return errors.New("--outside needs --server-name")
+	case o.Outside && len(o.Servers) == 0 && o.User.IsZero():
+		return errors.New("--outside needs --server-name, the part behind the colon in @alice:example.org")
 	case len(o.Servers) > maxServers:
 		return fmt.Errorf("--server-name may be given %d times", maxServers)
 	}

@@ -4,8 +4,8 @@
 package registration
 
 import (
+	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,36 +13,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 )
-
-// The exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1 // the file cannot be read or written
-	exitUsage  = 2
-)
-
-const usage = `Usage: matrixrtc-auth registration --server-name NAME --url URL [flags]
-
-Writes the registration file of the application-service mode, which the
-homeserver and this service both read, and prints what homeserver.yaml needs.
-A second run keeps the tokens of the file.
-
-  --server-name NAME   example.org in @alice:example.org
-  --url URL            where the homeserver reaches this service, like
-                       http://matrixrtc-auth:8080
-  --livekit-url URL    LiveKit's public address, like wss://sfu.example.org, for
-                       the printed lines
-  --service-url URL    this service's public address, like
-                       https://jwt.example.org, for the printed lines
-  --push               have the homeserver push every event of rooms with local
-                       users to --url; nothing acts on them yet
-  --output FILE        the file to write (` + appservice.DefaultFile + `)
-  --new-tokens         draw new tokens
-`
 
 // options are the flags as they were typed.
 type options struct {
@@ -50,52 +27,51 @@ type options struct {
 	push, newTokens                                 bool
 }
 
-// Run is `matrixrtc-auth registration` with args behind that word. It returns
-// the exit code.
+// Command is `matrixrtc-auth registration`.
+func Command() *cobra.Command {
+	o := options{output: appservice.DefaultFile}
+	return command.New(command.Spec{
+		Name: "registration", Short: "write the registration file of the application-service mode", Flags: o.flags(),
+		About: `Writes the registration file of the application-service mode, which the
+homeserver and this service both read, and prints what homeserver.yaml needs.
+A second run keeps the tokens of the file. --server-name and --url are needed.`,
+		Run: func(c *cobra.Command, _ []string) error { return o.run(c.OutOrStdout(), c.ErrOrStderr()) },
+	})
+}
+
+// Run is the command with args behind its name. It returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
-		return exitOK
-	}
-	var wish appservice.Wish
-	if err == nil {
-		wish, err = o.wish()
-	}
+	return command.RunAlone(context.Background(), Command(), args, strings.NewReader(""), stdout, stderr)
+}
+
+func (o *options) flags() *command.Flags {
+	var flags command.Flags
+	g := flags.Group("")
+	g.Text(&o.serverName, "server-name", "NAME", "example.org in @alice:example.org")
+	g.Text(&o.url, "url", "URL", "where the homeserver reaches this service, like http://matrixrtc-auth:8080")
+	g.Text(&o.liveKitURL, "livekit-url", "URL", "LiveKit's public address, like wss://sfu.example.org, for the printed lines")
+	g.Text(&o.serviceURL, "service-url", "URL", "this service's public address, like https://jwt.example.org, for the printed lines")
+	g.Switch(&o.push, "push", "have the homeserver push every event of rooms with local users to --url; nothing acts on them yet")
+	g.Text(&o.output, "output", "FILE", "the file to write ("+appservice.DefaultFile+")")
+	g.Switch(&o.newTokens, "new-tokens", "draw new tokens")
+	return &flags
+}
+
+// run writes the file. An error other than a Code is one of the flags.
+func (o *options) run(stdout, stderr io.Writer) error {
+	wish, err := o.wish()
 	if err != nil {
-		printFaults(stderr, err)
-		fmt.Fprintln(stderr, "matrixrtc-auth registration --help lists the flags.")
-		return exitUsage
+		return err
 	}
 	written, err := o.write(wish, stdout)
 	if err != nil {
 		printFaults(stderr, err)
-		return exitFailed
+		return command.Failed
 	}
 	for _, finding := range written.Lint(wish.Server) {
 		printFaults(stderr, fmt.Errorf("%s: %s", o.output, finding))
 	}
-	return exitOK
-}
-
-func parse(args []string) (options, error) {
-	var o options
-	set := flag.NewFlagSet("registration", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	set.StringVar(&o.serverName, "server-name", "", "")
-	set.StringVar(&o.url, "url", "", "")
-	set.StringVar(&o.liveKitURL, "livekit-url", "", "")
-	set.StringVar(&o.serviceURL, "service-url", "", "")
-	set.StringVar(&o.output, "output", appservice.DefaultFile, "")
-	set.BoolVar(&o.push, "push", false, "")
-	set.BoolVar(&o.newTokens, "new-tokens", false, "")
-	if err := set.Parse(args); err != nil {
-		return o, err
-	}
-	if set.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag: every value has one in front", strings.Join(set.Args(), " "))
-	}
-	return o, nil
+	return nil
 }
 
 // wish judges the flags, all of them before it answers.
@@ -168,15 +144,8 @@ func tokensOf(old appservice.Registration) string {
 	return "the tokens that it had"
 }
 
-// printFaults prints an error, a joined one line by line.
 func printFaults(w io.Writer, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, fault := range joined.Unwrap() {
-			printFaults(w, fault)
-		}
-		return
-	}
-	fmt.Fprintln(w, "matrixrtc-auth registration:", err)
+	command.PrintFaults(w, command.Program+" registration", err)
 }
 
 // ids say as whom this process runs, for who must be able to read the file.

@@ -130,7 +130,7 @@ func TestFaults(t *testing.T) {
 		{"a URL as name", []string{"--server-name", "https://example.org", "--url", "x"}, 2, []string{"--server-name: ", "--url is not a URL"}},
 		{"ws", []string{"--server-name", "a.org", "--url", "wss://a.org"}, 2, []string{"--url is not a URL like http://"}},
 		{"https for LiveKit", []string{"--server-name", "a.org", "--url", "http://a", "--livekit-url", "https://a"}, 2, []string{"--livekit-url is not"}},
-		{"a word more", []string{"--server-name", "a.org", "b.org"}, 2, []string{`"b.org" is no flag`}},
+		{"a word more", []string{"--server-name", "a.org", "b.org"}, 2, []string{`"b.org" is not an option`}},
 		{"an unknown flag", []string{"--sever-name", "a.org"}, 2, []string{"-sever-name"}},
 		{"a broken file", []string{"--server-name", "a.org", "--url", "http://a", "--output", broken}, 1, []string{"broken.yaml: it is not a registration", "move it away"}},
 		{"no file", []string{"--server-name", "a.org", "--url", "http://a", "--output", ""}, 2, []string{"--output is empty"}},

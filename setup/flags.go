@@ -1,11 +1,6 @@
 package setup
 
-import (
-	"flag"
-	"fmt"
-	"io"
-	"strings"
-)
+import "matrixrtc-auth/internal/command"
 
 // options are the flags as they were typed.
 type options struct {
@@ -25,78 +20,60 @@ const (
 	presetPort  = "8080"
 )
 
-const usage = `Usage: matrixrtc-auth setup [flags]
-
-Writes a deployment into a folder: compose.yaml, livekit.yaml, .env, and what the
+const about = `Writes a deployment into a folder: compose.yaml, livekit.yaml, .env, and what the
 homeserver, the reverse proxy and the router need. At a terminal it asks for what
-is missing. A second run keeps secrets, and files that were edited.
+is missing. A second run keeps secrets, and files that were edited.`
 
-Where:
-  --dir DIR               the folder to write into; made if it is not there
-  --force                 replace edited files, too (the old one becomes NAME.bak)
-  --new-secrets           draw a new key secret, and new tokens of --appservice
+// presets are the options when no flag is given.
+func presets() options { return options{udpRange: presetRange, jwtPort: presetPort} }
 
-Names:
-  --server-name NAME      example.org in @alice:example.org
-  --jwt-host NAME         the name of this service, like jwt.example.org
-  --sfu-host NAME         the name of LiveKit, like sfu.example.org
-  --single-host NAME      one name for both, with the path prefixes /livekit/jwt
-                          and /livekit/sfu, instead of the two above
-  --base-url URL          where clients reach the homeserver; the default is
-                          https:// and the single host, or else the server name
-  --homeserver-url URL    where the container reaches the homeserver, if not under
-                          its public name, like http://host.docker.internal:8008
+// flags has every flag set o.
+func (o *options) flags() *command.Flags {
+	var flags command.Flags
+	o.whereFlags(flags.Group("Where"))
+	o.nameFlags(flags.Group("Names"))
+	o.clientFlags(flags.Group("Newer clients"))
+	o.portFlags(flags.Group("Ports"))
+	o.imageFlags(flags.Group("Image"))
+	return &flags
+}
 
-Newer clients:
-  --appservice            the application-service mode: they ask the homeserver,
-                          which passes their requests on (Synapse 1.161 or later)
-  --appservice-url URL    where the homeserver reaches this service, if not under
-                          its public name, like http://matrixrtc-auth:8080
+func (o *options) whereFlags(g *command.Group) {
+	g.Text(&o.dir, "dir", "DIR", "the folder to write into; made if it is not there")
+	g.Switch(&o.force, "force", "replace edited files, too (the old one becomes NAME.bak)")
+	g.Switch(&o.newSecrets, "new-secrets", "draw a new key secret, and new tokens of --appservice")
+}
 
-Ports:
-  --udp-range FIRST-LAST  UDP ports of media (20000-20200)
-  --jwt-port PORT         where the reverse proxy reaches this service (8080)
-  --turn                  TURN over UDP, port 3478
-  --turn-tls NAME         TURN over TLS, under a name whose port 443 reaches port
-                          5349 here: a second address, or a proxy that splits by
-                          name (SNI). DSM's proxy cannot
-  --turn-cert FILE        its certificate, which is copied; without it the proxy
-                          in front ends TLS
-  --turn-key FILE         its private key, which is copied
+func (o *options) nameFlags(g *command.Group) {
+	g.Text(&o.serverName, "server-name", "NAME", "example.org in @alice:example.org")
+	g.Text(&o.jwtHost, "jwt-host", "NAME", "the name of this service, like jwt.example.org")
+	g.Text(&o.sfuHost, "sfu-host", "NAME", "the name of LiveKit, like sfu.example.org")
+	g.Text(&o.singleHost, "single-host", "NAME",
+		"one name for both, with the path prefixes /livekit/jwt and /livekit/sfu, instead of the two above")
+	g.Text(&o.baseURL, "base-url", "URL",
+		"where clients reach the homeserver; the default is https:// and the single host, or else the server name")
+	g.Text(&o.homeserverURL, "homeserver-url", "URL",
+		"where the container reaches the homeserver, if not under its public name, like http://host.docker.internal:8008")
+}
 
-Image:
-  --image REF             use this image
-  --source DIR            build from this source
-`
+func (o *options) clientFlags(g *command.Group) {
+	g.Switch(&o.appService, "appservice",
+		"the application-service mode: they ask the homeserver, which passes their requests on (Synapse 1.161 or later)")
+	g.Text(&o.appServiceURL, "appservice-url", "URL",
+		"where the homeserver reaches this service, if not under its public name, like http://matrixrtc-auth:8080")
+}
 
-func printUsage(w io.Writer) { io.WriteString(w, usage) }
+func (o *options) portFlags(g *command.Group) {
+	g.Text(&o.udpRange, "udp-range", "FIRST-LAST", "UDP ports of media (20000-20200)")
+	g.Text(&o.jwtPort, "jwt-port", "PORT", "where the reverse proxy reaches this service (8080)")
+	g.Switch(&o.turn, "turn", "TURN over UDP, port 3478")
+	g.Text(&o.turnTLS, "turn-tls", "NAME",
+		"TURN over TLS, under a name whose port 443 reaches port 5349 here: a second address, or a proxy that splits by name (SNI). DSM's proxy cannot")
+	g.Text(&o.turnCert, "turn-cert", "FILE", "its certificate, which is copied; without it the proxy in front ends TLS")
+	g.Text(&o.turnKey, "turn-key", "FILE", "its private key, which is copied")
+}
 
-// parse reads flags. It returns flag.ErrHelp when help is asked for.
-func parse(args []string) (options, error) {
-	var o options
-	set := flag.NewFlagSet("setup", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	for name, target := range map[string]*string{
-		"server-name": &o.serverName, "jwt-host": &o.jwtHost, "sfu-host": &o.sfuHost, "single-host": &o.singleHost,
-		"base-url": &o.baseURL, "homeserver-url": &o.homeserverURL,
-		"dir": &o.dir, "image": &o.image, "source": &o.source,
-		"appservice-url": &o.appServiceURL,
-		"turn-tls":       &o.turnTLS, "turn-cert": &o.turnCert, "turn-key": &o.turnKey,
-	} {
-		set.StringVar(target, name, "", "")
-	}
-	set.StringVar(&o.udpRange, "udp-range", presetRange, "")
-	set.StringVar(&o.jwtPort, "jwt-port", presetPort, "")
-	set.BoolVar(&o.turn, "turn", false, "")
-	set.BoolVar(&o.appService, "appservice", false, "")
-	set.BoolVar(&o.force, "force", false, "")
-	set.BoolVar(&o.newSecrets, "new-secrets", false, "")
-	if err := set.Parse(args); err != nil {
-		return o, err
-	}
-	set.Visit(func(f *flag.Flag) { o.turnGiven = o.turnGiven || f.Name == "turn" })
-	if set.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag: every value has one in front", strings.Join(set.Args(), " "))
-	}
-	return o, nil
+func (o *options) imageFlags(g *command.Group) {
+	g.Text(&o.image, "image", "REF", "use this image")
+	g.Text(&o.source, "source", "DIR", "build from this source")
 }

@@ -77,8 +77,9 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--appservice", "--appservice-url", "https://user@a"}, []string{"--appservice-url:", "no place"}},
 		{[]string{"--appservice", "--appservice-url", "http://a:8080/\nurl: b"}, []string{"--appservice-url:"}},
 		{[]string{"--appservice", "--appservice-url", "http://a:8080/_matrix/client"}, []string{"--appservice-url:", "Matrix", "http://matrixrtc-auth:8080"}},
-		{[]string{"nonsense"}, []string{`"nonsense" is no flag`}},
-		{[]string{"--nonsense"}, []string{"-nonsense"}},
+		{[]string{"nonsense"}, []string{`"nonsense" is not an option`}},
+		{[]string{"--serve-name", "example.org"}, []string{"there is no option --serve-name; did you mean --server-name?"}},
+		{[]string{"--nonsense"}, []string{"there is no option --nonsense"}},
 	} {
 		l := newLab(t)
 		l.run(exitUsage, c.flags...)

@@ -7,6 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"matrixrtc-auth/internal/command"
+)
+
+// The exit codes.
+const (
+	exitOK     = int(command.OK)
+	exitFaults = int(command.Failed)
+	exitUsage  = int(command.Misused)
 )
 
 // repository holds the templates, as the program embeds them.

@@ -8,11 +8,13 @@ package setup
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"matrixrtc-auth/internal/command"
 )
 
 // Streams are what setup reads and writes. It asks for what flags leave open
@@ -23,25 +25,40 @@ type Streams struct {
 	Terminal bool
 }
 
-// The exit codes.
-const (
-	exitOK     = 0 // everything is written, or kept as it was
-	exitFaults = 1 // what is in the folder, or the machine, does not allow it
-	exitUsage  = 2 // flags are wrong or missing, nobody answered, there is no folder, or Out takes no output
-)
+// Command is `matrixrtc-auth setup`. templates holds compose.yaml,
+// livekit.yaml.example and .env.example; terminal reports whether a person is at
+// an input.
+func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
+	o := presets()
+	return command.New(command.Spec{
+		Name: "setup", Short: "write a deployment into a folder", About: about, Flags: o.flags(),
+		Run: func(c *cobra.Command, _ []string) error {
+			o.turnGiven = c.Flags().Changed("turn")
+			s := Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Terminal: terminal(c.InOrStdin())}
+			return o.deploy(c.Context(), s, templates)
+		},
+	})
+}
 
-// Run is `matrixrtc-auth setup` with args behind that word. It returns the
-// exit code. templates holds compose.yaml, livekit.yaml.example and
-// .env.example.
+// Run is the command with args behind its name. It returns the exit code: 0 when
+// everything is written, or kept as it was; 1 when what is in the folder, or the
+// machine, does not allow it; 2 when flags are wrong or missing, nobody answered,
+// there is no folder, or Out takes no output.
 func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
+	c := Command(templates, func(io.Reader) bool { return s.Terminal })
+	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
+}
+
+// deploy is the command with its flags read.
+func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
-	code := run(ctx, args, s, templates)
-	if out.err != nil && code == exitOK {
+	err := o.run(ctx, s, templates)
+	if out.err != nil && err == nil {
 		printFaults(s.Err, fmt.Errorf("the output cannot be written: %s", cause(out.err)))
-		return exitUsage
+		return command.Misused
 	}
-	return code
+	return err
 }
 
 // output remembers the first error of a writer, and writes nothing after it.
@@ -57,58 +74,36 @@ func (o *output) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-func run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
-	o, err := parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		printUsage(s.Out)
-		return exitOK
-	case err != nil:
-		return usageFault(s.Err, err)
-	}
+// run writes the deployment. An error other than a Code is one of the flags.
+func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	if s.Terminal {
-		if err := checkGiven(o); err != nil {
-			return usageFault(s.Err, err)
+		if err := checkGiven(*o); err != nil {
+			return err
 		}
-		if err := ask(ctx, &o, s.In, s.Err); err != nil {
-			return usageFault(s.Err, err)
+		if err := ask(ctx, o, s.In, s.Err); err != nil {
+			return err
 		}
 	}
-	p, err := newPlan(o)
+	p, err := newPlan(*o)
 	if err != nil {
-		return usageFault(s.Err, err)
+		return err
 	}
 	for _, note := range p.notes {
 		fmt.Fprintln(s.Err, "note:", note)
 	}
 	dir, err := openFolder(p.Dir)
 	if err != nil {
-		return usageFault(s.Err, err)
+		return err
 	}
 	defer dir.close()
 	if err := deploy(p, dir, s.Out, templates); err != nil {
 		printFaults(s.Err, err)
-		return exitFaults
+		return command.Failed
 	}
-	return exitOK
+	return nil
 }
 
-func usageFault(w io.Writer, err error) int {
-	printFaults(w, err)
-	fmt.Fprintln(w, "matrixrtc-auth setup --help lists the flags.")
-	return exitUsage
-}
-
-// printFaults prints an error, a joined one line by line.
-func printFaults(w io.Writer, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, fault := range joined.Unwrap() {
-			printFaults(w, fault)
-		}
-		return
-	}
-	fmt.Fprintln(w, "matrixrtc-auth setup:", err)
-}
+func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Program+" setup", err) }
 
 // deploy writes the files. It touches nothing before it knows what to do with
 // every one of them.

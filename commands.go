@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/registration"
+	"matrixrtc-auth/service"
+	"matrixrtc-auth/setup"
+)
+
+// root is the program: its commands, of which serve is the one that containers
+// run by no name.
+func root() *cobra.Command {
+	c := command.New(command.Spec{Name: command.Program, Run: runRoot})
+	c.Use += " [command]"
+	c.Flags().Bool("version", false, "print the version")
+	c.AddCommand(
+		serveCommand(), doctorCommand(), configCommand(), registration.Command(),
+		setup.Command(templates, isTerminal), healthcheckCommand(), versionCommand(), completionCommand(),
+	)
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c) })
+	c.SetHelpCommand(helpCommand(c.Commands()))
+	c.CompletionOptions.DisableDefaultCmd = true
+	return c
+}
+
+func runRoot(c *cobra.Command, _ []string) error {
+	if wanted, err := c.Flags().GetBool("version"); err == nil && wanted {
+		return printVersion(c, nil)
+	}
+	return serve(c, nil)
+}
+
+func serveCommand() *cobra.Command {
+	return command.New(command.Spec{
+		Name: "serve", Short: "serve token requests until SIGTERM or SIGINT (the default)", Run: serve,
+		About: "Serves token requests until SIGTERM or SIGINT. Exit code 1 when it cannot.\nThe environment configures it:",
+		After: variables(),
+	})
+}
+
+func serve(c *cobra.Command, _ []string) error {
+	return command.Code(service.Run(c.Context(), buildVersion(), c.ErrOrStderr()))
+}
+
+func doctorCommand() *cobra.Command {
+	return doctor.NewCommand(config.Inspect, doctor.NewLook(buildVersion()))
+}
+
+func configCommand() *cobra.Command {
+	return command.New(command.Spec{
+		Name: "config", Short: "print the configuration in effect without secrets, and its faults",
+		About: "Prints the configuration in effect without secrets. Exit code 1 when it has faults,\nall of which are printed. matrixrtc-auth help lists the variables.",
+		Run: func(c *cobra.Command, _ []string) error {
+			return printConfig(c.OutOrStdout(), c.ErrOrStderr())
+		},
+	})
+}
+
+func healthcheckCommand() *cobra.Command {
+	return command.New(command.Spec{
+		Name: "healthcheck", Short: "ask the running service on this machine whether it is healthy",
+		About: "Asks the service that this environment configures whether it is healthy. Exit code 1\nwhen it is not.",
+		Run: func(c *cobra.Command, _ []string) error {
+			return healthcheck(c.Context(), c.ErrOrStderr())
+		},
+	})
+}
+
+func versionCommand() *cobra.Command {
+	return command.New(command.Spec{Name: "version", Short: "print the version", Run: printVersion})
+}
+
+func printVersion(c *cobra.Command, _ []string) error {
+	fmt.Fprintln(c.OutOrStdout(), command.Program, buildVersion())
+	return nil
+}
+
+func completionCommand() *cobra.Command {
+	shells := map[string]func(*cobra.Command, io.Writer) error{
+		"bash": func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+		"zsh":  (*cobra.Command).GenZshCompletion,
+		"fish": func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+	}
+	c := command.New(command.Spec{
+		Name: "completion", Short: "print what has a shell complete commands and options", Args: []string{"bash", "zsh", "fish"},
+		About: `Prints what has a shell complete commands and options:
+
+  bash: source <(matrixrtc-auth completion bash)
+  zsh:  source <(matrixrtc-auth completion zsh)
+  fish: matrixrtc-auth completion fish | source`,
+		Run: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("it needs the name of a shell: bash, zsh or fish")
+			}
+			return shells[args[0]](c.Root(), c.OutOrStdout())
+		},
+	})
+	c.Use += " bash|zsh|fish"
+	return c
+}
+
+// helpCommand is help of the program, or of one of its commands.
+func helpCommand(commands []*cobra.Command) *cobra.Command {
+	var names []string
+	for _, about := range commands {
+		names = append(names, about.Name())
+	}
+	c := command.New(command.Spec{
+		Name: "help", Short: "print this, and the environment variables", Args: names,
+		Run: func(c *cobra.Command, args []string) error {
+			about, _, err := c.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			return about.Help()
+		},
+	})
+	c.Use += " [command]"
+	return c
+}
+
+// help prints what the program's commands are, and the variables.
+func help(c *cobra.Command) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s\n\nCommands:\n", c.UseLine())
+	for _, below := range c.Commands() {
+		if below.IsAvailableCommand() || below.Name() == "help" {
+			fmt.Fprintf(&b, "  %-12s %s\n", below.Name(), below.Short)
+		}
+	}
+	fmt.Fprintf(&b, "\n%s COMMAND --help says more about one.\n\nEnvironment variables:\n%s", command.Program, variables())
+	command.Print(c, b.String())
+}
+
+// variables lists what the environment may set.
+func variables() string {
+	var b strings.Builder
+	group := config.Group("")
+	for _, v := range config.Variables() {
+		if v.Group != group {
+			group = v.Group
+			fmt.Fprintf(&b, "\n %s\n", group)
+		}
+		fmt.Fprintf(&b, "  %s\n      %s\n", v.Name, v.Meaning)
+		if v.Default != "" {
+			fmt.Fprintf(&b, "      default: %s\n", v.Default)
+		}
+	}
+	return b.String()
+}
+
+// isTerminal reports whether a person can answer at r.
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

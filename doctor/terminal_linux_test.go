@@ -1,0 +1,75 @@
+package doctor
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestTokenIsNotShown: a terminal shows nothing of a token that is typed, and
+// shows again what is typed afterwards.
+func TestTokenIsNotShown(t *testing.T) {
+	person, terminal := openTerminal(t)
+	var said bytes.Buffer
+	o := Options{TokenFile: "-"}
+	read := make(chan error, 1)
+	go func() { read <- o.readToken(t.Context(), &Look{}, terminal, &said) }()
+	awaitEcho(t, terminal, false)
+	if _, err := person.WriteString("s3cret\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil || o.Token.Reveal() != "s3cret" {
+		t.Fatalf("%v, token %q, want that which was typed", err, o.Token.Reveal())
+	}
+	awaitEcho(t, terminal, true)
+	fmt.Fprint(terminal, "end")
+	shown := make([]byte, 100)
+	n, err := person.Read(shown)
+	if err != nil || bytes.Contains(shown[:n], []byte("s3cret")) {
+		t.Errorf("%v, the terminal shows %q", err, shown[:n])
+	}
+}
+
+// openTerminal returns both ends of a terminal.
+func openTerminal(t *testing.T) (person, terminal *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return person, terminal
+}
+
+// awaitEcho waits until the terminal shows what is typed, or does not.
+func awaitEcho(t *testing.T, terminal *os.File, want bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-ticker.C {
+		state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (state.Lflag&unix.ECHO != 0) == want {
+			return
+		}
+	}
+	t.Fatalf("the terminal shows what is typed: not %t", want)
+}

@@ -1,0 +1,138 @@
+// Package command is the shape of the program's commands: options in groups, a
+// run that ends with an exit code, and a help made of both. It has them all fail
+// alike: an error of one line that says what may have been meant, a second line
+// that says where the help is, and exit code 2.
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Program is the name of the program in its texts, whatever file it runs from.
+const Program = "matrixrtc-auth"
+
+// Code is an exit code, as the error of a command that has said what it has to
+// say.
+type Code int
+
+// The exit codes that all commands share.
+const (
+	OK      Code = 0
+	Failed  Code = 1
+	Misused Code = 2 // its arguments make no sense
+)
+
+func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// Spec describes a command.
+type Spec struct {
+	Name  string // with the arguments that it takes besides options
+	Short string // one line, without an end
+	About string // what its help says before the options
+	After string // what its help says behind them
+	Flags *Flags // nil for a command without options
+	// Run does it. An error other than a [Code] is one of the arguments.
+	Run func(c *cobra.Command, args []string) error
+	// Args are the arguments that make sense, of which one is taken; none if empty.
+	Args []string
+}
+
+// New makes the command.
+func New(s Spec) *cobra.Command {
+	c := &cobra.Command{
+		Use: s.Name, Short: s.Short, RunE: s.Run, Args: s.arguments, ValidArgs: s.Args,
+		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
+	}
+	if s.Flags != nil {
+		c.Use += " [options]"
+		for _, g := range s.Flags.groups {
+			c.Flags().AddFlagSet(g.set)
+		}
+	}
+	c.Flags().BoolP("help", "h", false, "print this")
+	c.SetFlagErrorFunc(explainFlag)
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { s.help(c) })
+	return c
+}
+
+// help prints what the command does.
+func (s Spec) help(c *cobra.Command) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s\n\n%s\n", c.UseLine(), cmp.Or(s.About, sentence(s.Short)))
+	if s.Flags != nil {
+		for _, g := range s.Flags.groups {
+			b.WriteString("\n")
+			g.write(&b)
+		}
+	}
+	if s.After != "" {
+		b.WriteString("\n" + s.After)
+	}
+	Print(c, b.String())
+}
+
+// lost is the annotation of a program whose help could not be written.
+const lost = "lost"
+
+// Print writes a help. That it cannot be written is a fault, which [Run] tells.
+func Print(c *cobra.Command, text string) {
+	_, err := io.WriteString(c.OutOrStdout(), text)
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	if err != nil {
+		c.Root().Annotations = map[string]string{lost: err.Error()}
+	}
+}
+
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
+
+// Run runs the command root, or one below it, and returns the exit code.
+func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
+	root.SetArgs(append([]string{}, args...)) // nil would be this process's own
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(faults)
+	c, err := root.ExecuteContextC(ctx)
+	if reason := root.Annotations[lost]; err == nil && reason != "" {
+		fmt.Fprintf(faults, "%s: the output cannot be written: %s\n", c.CommandPath(), reason)
+		return int(Misused)
+	}
+	switch err := err.(type) {
+	case nil:
+		return int(OK)
+	case Code:
+		return int(err)
+	}
+	PrintFaults(faults, c.CommandPath(), err)
+	fmt.Fprintf(faults, "See %s --help.\n", c.CommandPath())
+	return int(Misused)
+}
+
+// RunAlone runs a command that is the program's only one, as tests and other
+// programs do.
+func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
+	root := &cobra.Command{Use: Program, SilenceErrors: true, SilenceUsage: true}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(c)
+	return Run(ctx, root, append([]string{c.Name()}, args...), in, out, faults)
+}
+
+// PrintFaults prints an error behind who says it, a joined one line by line.
+func PrintFaults(w io.Writer, who string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, fault := range joined.Unwrap() {
+			PrintFaults(w, who, fault)
+		}
+		return
+	}
+	fmt.Fprintf(w, "%s: %v\n", who, err)
+}

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"matrixrtc-auth/internal/spelling"
+)
+
+// arguments refuses what the command does not take.
+func (s Spec) arguments(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasSubCommands():
+		return fmt.Errorf("there is no command %q%s", args[0], meant("", args[0], names(c)))
+	case len(s.Args) == 0 && s.Flags == nil:
+		return fmt.Errorf("%q is too much: %s takes no arguments", args[0], c.Name())
+	case len(s.Args) == 0:
+		return fmt.Errorf("%q is not an option: every value has one in front", args[0])
+	case !slices.Contains(s.Args, args[0]):
+		return fmt.Errorf("%s knows no %q%s", c.Name(), args[0], meant("", args[0], s.Args))
+	case len(args) > 1:
+		return fmt.Errorf("%q is too much: %s takes one argument", args[1], c.Name())
+	}
+	return nil
+}
+
+// names are those of the commands below c that its help shows.
+func names(c *cobra.Command) (list []string) {
+	for _, below := range c.Commands() {
+		if below.IsAvailableCommand() {
+			list = append(list, below.Name())
+		}
+	}
+	return list
+}
+
+// explainFlag words what is wrong with an option. It does not repeat a value,
+// which may be a secret, beyond what the option's own error says of it.
+func explainFlag(c *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		empty   *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" { // -json
+			return fmt.Errorf("there is no option -%s%s", short, meant("--", short, options(c)))
+		}
+		return fmt.Errorf("there is no option --%s%s", name, meant("--", name, options(c)))
+	case errors.As(err, &empty):
+		return fmt.Errorf("--%s needs a value", empty.GetSpecifiedName())
+	case errors.As(err, &invalid):
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+	}
+	return err
+}
+
+func options(c *cobra.Command) (list []string) {
+	c.Flags().VisitAll(func(f *pflag.Flag) { list = append(list, f.Name) })
+	return list
+}
+
+// typingErrors is how many a name may hold and still be clear: two letters in the
+// wrong order are two.
+const typingErrors = 2
+
+// meant proposes the nearest name, if it is near: of a short one, half of its
+// letters must be right.
+func meant(prefix, text string, names []string) string {
+	nearest, errors := spelling.Nearest(text, names)
+	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s%s?", prefix, nearest)
+}

@@ -1,0 +1,90 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Flags are the options of a command, in groups for its help.
+type Flags struct{ groups []*Group }
+
+// Group is some of them under one title, which may be empty.
+type Group struct {
+	title string
+	set   *pflag.FlagSet
+}
+
+// Group adds a group.
+func (f *Flags) Group(title string) *Group {
+	g := &Group{title, pflag.NewFlagSet("", pflag.ContinueOnError)}
+	g.set.SortFlags = false
+	f.groups = append(f.groups, g)
+	return g
+}
+
+// Text adds an option with a value, which stays as it is when the option is not
+// given. value names it in the help, which says what the option does.
+func (g *Group) Text(to *string, name, value, help string) {
+	g.set.StringVar(to, name, *to, help)
+	g.name(name, value)
+}
+
+// Parse adds an option whose value parse takes; it may be repeated.
+func (g *Group) Parse(name, value, help string, parse func(string) error) {
+	g.set.Func(name, help, parse)
+	g.name(name, value)
+}
+
+// Switch adds an option without a value.
+func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
+
+// valueName is the annotation that holds how the help names a flag's value.
+const valueName = "value"
+
+func (g *Group) name(flag, value string) {
+	g.set.Lookup(flag).Annotations = map[string][]string{valueName: {value}}
+}
+
+// The layout of a help, in columns.
+const (
+	column = 26 // where texts begin
+	width  = 80
+)
+
+func (g *Group) write(w io.Writer) {
+	if g.title != "" {
+		fmt.Fprintf(w, "%s:\n", g.title)
+	}
+	g.set.VisitAll(func(f *pflag.Flag) {
+		head := "  --" + f.Name
+		if value := f.Annotations[valueName]; len(value) > 0 {
+			head += " " + value[0]
+		}
+		lines := wrap(f.Usage, width-column)
+		if len(head) > column-2 {
+			fmt.Fprintln(w, head)
+			head = ""
+		}
+		for _, line := range lines {
+			fmt.Fprintf(w, "%-*s%s\n", column, head, line)
+			head = ""
+		}
+	})
+}
+
+// wrap breaks a text at blanks into lines of at most so many bytes, where words
+// allow.
+func wrap(text string, limit int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > limit {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
