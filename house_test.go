@@ -48,6 +48,27 @@ func TestImportsRunDown(t *testing.T) {
 	}
 }
 
+// TestDoctorImportsRunDown: doctor's questions stand on the engine and on the
+// instruments, which know neither each other nor the questions.
+func TestDoctorImportsRunDown(t *testing.T) {
+	imports := importsOf(t)
+	for _, part := range []string{"doctor/engine", "doctor/instruments"} {
+		if !slices.Contains(imports["doctor"], part) {
+			t.Errorf("doctor does not import %s", part)
+		}
+		for _, imported := range imports[part] {
+			if _, ours := imports[imported]; ours && !strings.HasPrefix(imported, "internal/") {
+				t.Errorf("%s imports %s", part, imported)
+			}
+		}
+	}
+	for _, sends := range []string{"net/http", "net", "crypto/tls"} {
+		if slices.Contains(imports["doctor/engine"], sends) {
+			t.Errorf("doctor/engine imports %s", sends)
+		}
+	}
+}
+
 // TestCoreKnowsNoHTTP: what decides takes values, and what is at the bottom
 // needs nothing but itself.
 func TestCoreKnowsNoHTTP(t *testing.T) {

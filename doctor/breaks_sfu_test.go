@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/sfu/sfutest"
 )
@@ -106,8 +106,8 @@ func (s *stack) direct() {
 func (s *stack) lkProxy() http.Handler { return s.newLiveKit() }
 
 // address makes a candidate.
-func address(network, text string) doctor.Candidate {
-	return doctor.Candidate{Network: network, Addr: netip.MustParseAddrPort(text)}
+func address(network, text string) instruments.Candidate {
+	return instruments.Candidate{Network: network, Addr: netip.MustParseAddrPort(text)}
 }
 
 // publicSFU gives the SFU's name a public address.
@@ -118,11 +118,11 @@ func publicSFU(s *stack) {
 var errICE = errors.New("could not establish the connection")
 
 // unjoined has the join fail after the SFU told these addresses.
-func unjoined(candidates ...doctor.Candidate) func(*stack) {
+func unjoined(candidates ...instruments.Candidate) func(*stack) {
 	return func(s *stack) {
 		publicSFU(s)
 		s.media.Candidates = candidates
-		s.joinErr = &doctor.JoinError{Media: s.media, Err: errICE}
+		s.joinErr = &instruments.JoinError{Media: s.media, Err: errICE}
 	}
 }
 
@@ -131,11 +131,11 @@ var mediaBreaks = map[string]func(*stack){
 	"candidates-none": unjoined(),
 	"candidates-docker": func(s *stack) {
 		publicSFU(s)
-		s.media.Candidates = []doctor.Candidate{address("udp", "172.18.0.2:50000")}
+		s.media.Candidates = []instruments.Candidate{address("udp", "172.18.0.2:50000")}
 	},
 	"candidates-private": func(s *stack) {
 		publicSFU(s)
-		s.media.Candidates = []doctor.Candidate{address("udp", "192.168.1.5:50000"), address("tcp", sfuIP+":7881")}
+		s.media.Candidates = []instruments.Candidate{address("udp", "192.168.1.5:50000"), address("tcp", sfuIP+":7881")}
 	},
 	"candidates-bridge-too": func(s *stack) {
 		s.media.Candidates = append(s.media.Candidates, address("udp", "203.0.113.4:50000"), address("udp", "172.18.0.2:50000"))

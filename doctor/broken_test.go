@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
@@ -32,11 +32,11 @@ func TestBroken(t *testing.T) {
 			report := s.examine()
 			named := map[string]bool{}
 			for _, c := range report.Checks {
-				if c.CauseID() != "" {
-					named[c.CauseID()] = true
+				if c.CauseID != "" {
+					named[c.CauseID] = true
 				}
-				if c.CauseID() != "" && c.CauseID() != id {
-					t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+				if c.CauseID != "" && c.CauseID != id {
+					t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
 				}
 			}
 			if !named[id] {
@@ -46,7 +46,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-func text(r doctor.Report) string {
+func text(r engine.Report) string {
 	var b strings.Builder
 	_ = r.WriteText(&b)
 	return b.String()

@@ -1,29 +1,10 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
 
-// Cause is one thing that can be wrong. Its texts have placeholders for what
-// was found: see [vars].
-type Cause struct {
-	ID string
-	// Rows are the lines of testdata/failures.txt that it explains.
-	Rows []int
-	// Checks may name it: ids of checks.
-	Checks []string
-	// From is where it shows: "inside", "outside" or "both".
-	From string
-	// Status is Fail, or Warn where it may be meant so or cannot be judged; OK is
-	// for a note on what people take for a cause, which no check finds.
-	Status Status
-	// Blocks has the checks that need the one that found it wait, for a Warn.
-	Blocks bool
-	// Code is what Element Call shows for it, "" for nothing of its own.
-	Code string
-	// Text says what is wrong, Remedy what to set.
-	Text, Remedy string
-	// Unbroken says why no test breaks it; "" means that one does.
-	Unbroken string
-}
+	"matrixrtc-auth/doctor/engine"
+)
 
 // The codes of Element Call.
 const (
@@ -33,16 +14,13 @@ const (
 	connectionLost   = "CONNECTION_LOST_ERROR"
 )
 
-// explain fills the texts.
-func (c *Cause) explain(v vars) (text, remedy string) { return v.fill(c.Text), v.fill(c.Remedy) }
-
 // Causes returns the table.
-func Causes() []Cause { return table }
+func Causes() []engine.Cause { return table }
 
-var table = concat(configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses)
+var table = concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses)
 
-var byID = func() map[string]*Cause {
-	index := map[string]*Cause{}
+var byID = func() map[string]*engine.Cause {
+	index := map[string]*engine.Cause{}
 	for i := range table {
 		index[table[i].ID] = &table[i]
 	}
@@ -50,7 +28,7 @@ var byID = func() map[string]*Cause {
 }()
 
 // causeOf returns the cause of that id; there is one.
-func causeOf(id string) *Cause {
+func causeOf(id string) *engine.Cause {
 	c := byID[id]
 	if c == nil {
 		panic(fmt.Sprintf("doctor: the table lacks the cause %q", id))
@@ -67,7 +45,7 @@ var checkIDs = func() []string {
 	return list
 }()
 
-func concat(lists ...[]Cause) (all []Cause) {
+func concat(lists ...[]engine.Cause) (all []engine.Cause) {
 	for _, list := range lists {
 		all = append(all, list...)
 	}

@@ -1,22 +1,24 @@
 package doctor
 
-var memberCauses = []Cause{
-	{ID: "livekit-attributes-small", Checks: []string{"livekit.attributes"}, From: "inside", Status: Fail, Code: connectionLost,
+import "matrixrtc-auth/doctor/engine"
+
+var memberCauses = []engine.Cause{
+	{ID: "livekit-attributes-small", Checks: []string{"livekit.attributes"}, From: "inside", Status: engine.Fail, Code: connectionLost,
 		Text:   "limit.max_attributes_size in livekit.yaml is smaller than what this service writes into access tokens: LiveKit refuses the join of everybody whose token has more, and clients hang at \"connecting\"",
 		Remedy: "remove limit.max_attributes_size from livekit.yaml (LiveKit's default is 65536), or set it to {bytes} at least, and restart LiveKit"},
-	{ID: "own-metadata", Checks: []string{"config.own_metadata"}, From: "inside", Status: Warn,
+	{ID: "own-metadata", Checks: []string{"config.own_metadata"}, From: "inside", Status: engine.Warn,
 		Text:   "participants may change their own metadata on LiveKit, and so take away the ticket by which this service knows them: who is banned from the Matrix room then stays in the call",
 		Remedy: "remove LIVEKIT_CAN_UPDATE_OWN_METADATA; Element Call does not need it"},
-	{ID: "membership-braked", Checks: []string{"service.membership"}, From: "inside", Status: Fail,
+	{ID: "membership-braked", Checks: []string{"service.membership"}, From: "inside", Status: engine.Fail,
 		Text:   "the brake holds: {server} says of too many people at once that they are not in their Matrix rooms, so nobody is removed from LiveKit",
 		Remedy: "was the homeserver restored, or has it lost its database? When it knows its rooms again, the brake lifts by itself. If the people are to be removed, set LIVEKIT_MEMBERSHIP_BRAKE=off, and start the container again"},
-	{ID: "membership-late", Checks: []string{"service.membership"}, From: "inside", Status: Fail,
+	{ID: "membership-late", Checks: []string{"service.membership"}, From: "inside", Status: engine.Fail,
 		Text:   "nobody has looked for {late} longer than intended who on LiveKit is in their Matrix room",
 		Remedy: "see the service's log and sfu.api: a sweep needs LiveKit's answers to ListRooms"},
-	{ID: "membership-unheard", Checks: []string{"service.membership"}, From: "inside", Status: Warn,
+	{ID: "membership-unheard", Checks: []string{"service.membership"}, From: "inside", Status: engine.Warn,
 		Text:   "who is banned from a Matrix room during a call stays in the call: there are no sweeps, and no events are pushed here",
 		Remedy: "remove LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS=0, or have the homeserver push events: url in the registration file"},
-	{ID: "membership-unbraked", Checks: []string{"service.membership"}, From: "inside", Status: Warn,
+	{ID: "membership-unbraked", Checks: []string{"service.membership"}, From: "inside", Status: engine.Warn,
 		Text:   "LIVEKIT_MEMBERSHIP_BRAKE is off: if {server} loses its database, everybody is removed from their calls",
 		Remedy: "when those are gone who were to be removed, remove LIVEKIT_MEMBERSHIP_BRAKE=off, and start the container again"},
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
 )
 
 // failures are the lines of testdata/failures.txt by number.
@@ -62,7 +63,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is there twice", c.ID)
 		case c.Text == "" || c.Remedy == "" || len(c.Checks) == 0:
 			t.Errorf("%s lacks a text, a remedy or a check", c.ID)
-		case c.Status != doctor.Fail && c.Status != doctor.Warn && (c.Status != doctor.OK || c.Unbroken == ""):
+		case c.Status != engine.Fail && c.Status != engine.Warn && (c.Status != engine.OK || c.Unbroken == ""):
 			t.Errorf("%s has the status %q", c.ID, c.Status)
 		case !slices.Contains([]string{"inside", "outside", "both"}, c.From):
 			t.Errorf("%s shows from %q", c.ID, c.From)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+
+	"matrixrtc-auth/doctor/engine"
 )
 
 // The headers in which proxies tell who the client is, as
@@ -16,7 +18,7 @@ const (
 
 // invented are addresses that no client has (RFC 5737): one for each header
 // that may be believed.
-func (e *exam) invented() map[string]netip.Addr {
+func (e service) invented() map[string]netip.Addr {
 	all := map[string]netip.Addr{
 		forwardedFor: netip.MustParseAddr("192.0.2.111"),
 		realIP:       netip.MustParseAddr("198.51.100.111"),
@@ -29,7 +31,7 @@ func (e *exam) invented() map[string]netip.Addr {
 
 // clientAddress looks whether the service learns who a client behind the proxy
 // is, and whether a client can tell it another address.
-func (e *exam) clientAddress(ctx context.Context) Finding {
+func (e service) clientAddress(ctx context.Context) engine.Finding {
 	var s serviceStatus
 	key := e.look.Config.Keys[0]
 	invented := e.invented()
@@ -38,19 +40,19 @@ func (e *exam) clientAddress(ctx context.Context) Finding {
 		header.Set(name, addr.String())
 	}
 	// A proxy that refuses invented headers lets nobody forge one.
-	refusal, refused := askStatus(ctx, e.look, e.serviceURL(), key, header, &s)
+	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {
 			return e.forged(name, invented, &s)
 		}
 	}
-	r, err := askStatus(ctx, e.look, e.serviceURL(), key, nil, &s)
+	r, err := askStatus(ctx, e.look.Network, e.serviceURL(), key, nil, &s)
 	switch {
 	case err != nil:
 		return na("GET %s/_status: %s; another process than the one here may have answered", e.serviceURL(), r)
 	case !s.Client.ViaProxy && e.trusts(s.Client.Address):
 		return e.lost(&s, "and no header told it")
-	case !s.Client.ViaProxy && e.service.Scheme == "https": // this service speaks no TLS, so that is the proxy
+	case !s.Client.ViaProxy && e.at.Scheme == "https": // this service speaks no TLS, so that is the proxy
 		return e.lost(&s, "the proxy's address, which is not in LIVEKIT_TRUSTED_PROXIES")
 	case refused != nil:
 		return ok("through the proxy we are %s, and invented headers are answered with %s", s.Client.Address, refusal)
@@ -59,7 +61,7 @@ func (e *exam) clientAddress(ctx context.Context) Finding {
 }
 
 // lost says that the service takes the proxy for the client.
-func (e *exam) lost(s *serviceStatus, why string) Finding {
+func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	v := e.serviceVars()
 	v["proxy"] = s.Client.Address.String()
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
@@ -67,10 +69,10 @@ func (e *exam) lost(s *serviceStatus, why string) Finding {
 
 // forged says what to set when the service believed an address that a client
 // wrote into the header of that name.
-func (e *exam) forged(name string, invented map[string]netip.Addr, s *serviceStatus) Finding {
+func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)
-	seen := func(cause string) Finding {
+	seen := func(cause string) engine.Finding {
 		return found(cause, v, "we sent %s: %s, and the service took that for our address", v["header"], invented[name])
 	}
 	if v["other"] = e.proxysOwn(invented, s); v["other"] == "" {
@@ -83,7 +85,7 @@ func (e *exam) forged(name string, invented map[string]netip.Addr, s *serviceSta
 // LIVEKIT_CLIENT_ADDRESS takes it, "" if there is none. X-Forwarded-For is one
 // only if it ends with an address that is no trusted proxy's: the service goes on
 // to what stands before.
-func (e *exam) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
+func (e service) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
 	told := func(name string) bool {
 		addr := s.Client.Headers[name]
 		return addr.IsValid() && addr != invented[name]
@@ -98,6 +100,6 @@ func (e *exam) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) strin
 }
 
 // trusts reports whether an address is within LIVEKIT_TRUSTED_PROXIES.
-func (e *exam) trusts(addr netip.Addr) bool {
+func (e service) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(e.look.Config.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

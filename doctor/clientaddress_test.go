@@ -85,7 +85,7 @@ func isClientAddress(t *testing.T, s *stack, cause, says string) {
 		if c.ID != "service.client_address" {
 			continue
 		}
-		if got := c.CauseID(); got != cause || !strings.Contains(c.Seen+c.Remedy, says) {
+		if got := c.CauseID; got != cause || !strings.Contains(c.Seen+c.Remedy, says) {
 			t.Errorf("%s: cause %q, want %q; it says %q, %q, want %q", c.Status, got, cause, c.Seen, c.Remedy, says)
 		}
 		return

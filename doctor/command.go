@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -52,26 +53,26 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	if err != nil {
 		return err
 	}
-	told := &progress{w: stderr, terminal: isTerminal(stderr)}
-	r := Examine(ctx, look, *o, told.ended)
+	told := &engine.Teller{W: stderr, Terminal: isTerminal(stderr)}
+	r := Examine(ctx, look, *o, told.Ended)
 	if len(r.Checks) == 0 {
 		return errors.New("--only and --skip leave nothing to look at (the checks of user need --user)")
 	}
-	if err := r.print(stdout, o.JSON); err != nil {
+	if err := print(r, stdout, o.JSON); err != nil {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
 		return command.Misused
 	}
-	return r.exit(ctx, o.Strict)
+	return exit(ctx, r, o.Strict)
 }
 
-func (r Report) print(w io.Writer, json bool) error {
+func print(r engine.Report, w io.Writer, json bool) error {
 	if json {
 		return r.WriteJSON(w)
 	}
 	return r.WriteText(w)
 }
 
-func (r Report) exit(ctx context.Context, strict bool) error {
+func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
 		return command.Misused // it was interrupted
@@ -147,12 +148,12 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 
 // prepare loads the configuration and completes what follows from it.
 func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
-	l.resolve = o.Resolve
+	l.Resolve = o.Resolve
 	if !o.Outside {
 		l.Config, l.Warnings, l.Fault = load()
 		l.Roots = l.Config.RootCAs
 	}
-	l.client = l.newClient()
+	l.Ready()
 	if len(o.Servers) == 0 {
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]

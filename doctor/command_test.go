@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
 )
 
@@ -280,7 +282,7 @@ func TestUserRoom(t *testing.T) {
 	look := s.look()
 	for range 2 {
 		ctx, interrupt := context.WithCancel(t.Context())
-		look.Join = func(ctx context.Context, _, _ string) (doctor.Participant, error) {
+		look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
 			for _, room := range s.lk.Rooms() {
 				seen[string(room.Name)]++
 			}
@@ -307,7 +309,7 @@ func TestInterrupted(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	look := s.look()
-	look.Join = func(ctx context.Context, _, _ string) (doctor.Participant, error) {
+	look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
 		if len(s.lk.Rooms()) == 0 {
 			t.Error("there is no probe room to join")
 		}
@@ -357,13 +359,13 @@ func TestServers(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = apexHost + ",other.example.org"
 	report := s.examine()
-	seen := map[string]doctor.Status{}
+	seen := map[string]engine.Status{}
 	for _, c := range report.Checks {
 		if c.ID == "homeserver.addresses" {
 			seen[c.Server] = c.Status
 		}
 	}
-	if len(seen) != 2 || seen[apexHost] != doctor.OK || seen["other.example.org"] != doctor.Fail {
+	if len(seen) != 2 || seen[apexHost] != engine.OK || seen["other.example.org"] != engine.Fail {
 		t.Errorf("%v", seen)
 	}
 }

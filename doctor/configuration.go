@@ -7,22 +7,24 @@ import (
 
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix"
 )
 
-// configuration looks at what config knows. Warnings that have a check of
-// their own are told there alone.
-func (e *exam) configuration() {
-	if e.o.Outside {
-		return
+// settings are the questions about the environment. Warnings that have a check
+// of their own are told there alone.
+type settings struct{ *exam }
+
+func (e settings) steps() []engine.Step {
+	return []engine.Step{
+		{ID: "config.environment", Run: e.environment},
+		{ID: "config.keys", Run: e.judgeKeys},
+		{ID: "config.full_access", Run: e.fullAccess},
+		{ID: "config.sfu_url", Run: e.sfuURLs},
+		{ID: "config.registration", Run: e.registration},
+		{ID: "config.own_metadata", Run: e.ownMetadata},
+		{ID: "config.warnings", Run: e.otherWarnings},
 	}
-	e.add(&Check{ID: "config.environment", Run: e.environment})
-	e.add(&Check{ID: "config.keys", Run: e.judgeKeys})
-	e.add(&Check{ID: "config.full_access", Run: e.fullAccess})
-	e.add(&Check{ID: "config.sfu_url", Run: e.sfuURLs})
-	e.add(&Check{ID: "config.registration", Run: e.registration})
-	e.add(&Check{ID: "config.own_metadata", Run: e.ownMetadata})
-	e.add(&Check{ID: "config.warnings", Run: e.otherWarnings})
 }
 
 // teller is the check that tells the warnings about a variable.
@@ -66,7 +68,7 @@ func (w warnings) without(kind config.Kind) warnings {
 
 // warningsFor returns those that a check tells. Whether the address to listen on
 // can be reached is told by those that look from outside.
-func (e *exam) warningsFor(check string) warnings {
+func (e settings) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
 		if teller(warning.Variable) == check && warning.Kind != config.ContainerAlone {
@@ -76,7 +78,7 @@ func (e *exam) warningsFor(check string) warnings {
 	return list
 }
 
-func (e *exam) environment(context.Context) Finding {
+func (e settings) environment(context.Context) engine.Finding {
 	if e.look.Fault == nil {
 		return ok("the service would start with it")
 	}
@@ -88,14 +90,14 @@ func (l *Look) refuses(variable string) bool {
 	return slices.ContainsFunc(config.Faults(l.Fault), func(f config.Fault) bool { return f.Variable == variable })
 }
 
-func (e *exam) judgeKeys(context.Context) Finding {
+func (e settings) judgeKeys(context.Context) engine.Finding {
 	if w := e.warningsFor("config.keys"); len(w) > 0 {
 		return found("key-lint", nil, "%s", w)
 	}
 	return ok("nothing to say about keys and secrets")
 }
 
-func (e *exam) otherWarnings(context.Context) Finding {
+func (e settings) otherWarnings(context.Context) engine.Finding {
 	switch w := e.warningsFor("config.warnings"); {
 	case w.has(config.AddedPath):
 		return found("override-path", nil, "%s", w)
@@ -107,7 +109,7 @@ func (e *exam) otherWarnings(context.Context) Finding {
 
 // fullAccess looks whether the list holds server names, and the servers that
 // are looked at.
-func (e *exam) fullAccess(context.Context) Finding {
+func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
 	if w.has(config.NotServerName) { // other ones, a port or capital letters, may be meant so
@@ -119,7 +121,7 @@ func (e *exam) fullAccess(context.Context) Finding {
 	}
 	for _, name := range own {
 		if !list.Contains(name) && e.look.Fault == nil {
-			return found("own-server-missing", vars{"server": name.String(), "list": with(list, name)}, "%s is not in the list: %s", name, list)
+			return found("own-server-missing", engine.Vars{"server": name.String(), "list": with(list, name)}, "%s is not in the list: %s", name, list)
 		}
 	}
 	if list.Everyone {
@@ -145,7 +147,7 @@ func with(list config.ServerList, name matrix.ServerName) string {
 
 // registration lints the application service's registration file as Synapse
 // reads it.
-func (e *exam) registration(context.Context) Finding {
+func (e settings) registration(context.Context) engine.Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
 	w := e.warningsFor("config.registration")
 	if file == "" && len(w) > 0 {
@@ -167,7 +169,7 @@ func (e *exam) registration(context.Context) Finding {
 
 // judgeRegistration tells what the homeserver does not accept before what is
 // merely doubtful; w are config's warnings, which say the same and more.
-func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) Finding {
+func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {
 		server = as.Server

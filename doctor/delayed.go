@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -18,115 +20,115 @@ const (
 )
 
 // delayedEvents looks whether the server says that it delays events (MSC4140).
-func (e *exam) delayedEvents(_ context.Context, s *server) Finding {
+func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
-		if s.versions.Unstable[flag] == true {
+		if h.versions.Unstable[flag] == true {
 			return ok("/versions says %s", flag)
 		}
 	}
-	return found("delayed-events-off", vars{"server": s.name.String()}, "/versions says org.matrix.msc4140: %v", s.versions.Unstable["org.matrix.msc4140"])
+	return found("delayed-events-off", engine.Vars{"server": h.name.String()}, "/versions says org.matrix.msc4140: %v", h.versions.Unstable["org.matrix.msc4140"])
 }
 
-func (s *server) delayedURL(id, action string) string {
+func (h *homeserver) delayedURL(id, action string) string {
 	path := delayedPath
-	if s.versions.Unstable["org.matrix.msc4140.stable"] == true {
+	if h.versions.Unstable["org.matrix.msc4140.stable"] == true {
 		path = stableDelayed
 	}
-	return s.base + path + url.PathEscape(id) + "/" + action
+	return h.base + path + url.PathEscape(id) + "/" + action
 }
 
 // delayedRoute asks the server for everything that a leave needs, of an event that
 // does not exist. Every process of a Synapse with workers restarts; the main one
 // alone sends and cancels.
-func (e *exam) delayedRoute(ctx context.Context, s *server) (f Finding) {
+func (h *homeserver) delayedRoute(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
-		if f = e.manageNothing(ctx, s, action); f.Status != OK {
+		if f = h.manageNothing(ctx, action); f.Status != engine.OK {
 			break
 		}
 	}
 	return f
 }
 
-func (e *exam) manageNothing(ctx context.Context, s *server, action string) Finding {
-	v := vars{"server": s.name.String(), "base": s.base}
-	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: s.delayedURL(nobodysToken, action), body: "{}"})
+func (h *homeserver) manageNothing(ctx context.Context, action string) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: h.delayedURL(nobodysToken, action), Body: "{}"})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status == http.StatusNotFound && r.errcode() == "M_NOT_FOUND":
+	case r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND":
 		return ok("an event that does not exist: %s, as it should be", r)
-	case r.status == http.StatusTooManyRequests:
+	case r.Status == http.StatusTooManyRequests:
 		return found("delayed-events-limited", v, "%s", r)
-	case r.status == http.StatusUnauthorized:
+	case r.Status == http.StatusUnauthorized:
 		return found("delayed-events-token", v, "without a token: %s", r)
 	}
-	return found("delayed-events-route", v, "%s of an event that does not exist, at %s: %s", action, clip(s.base), r)
+	return found("delayed-events-route", v, "%s of an event that does not exist, at %s: %s", action, clip(h.base), r)
 }
 
 // transports looks what new clients are told, and who sees what.
-func (e *exam) transports(ctx context.Context, s *server) Finding {
-	v := vars{"server": s.name.String(), "base": s.base}
-	token := e.tokenFor(s)
-	r, err := e.look.ask(ctx, question{method: http.MethodGet, url: s.base + transportsPath, bearer: token})
+func (h *homeserver) transports(ctx context.Context) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	token := h.tokenFor()
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + transportsPath, Bearer: token})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status == http.StatusNotFound:
-		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, s.oldClients())
-	case token.IsEmpty() && r.status == http.StatusUnauthorized:
-		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", s.oldClients())
-	case r.status == http.StatusUnauthorized:
+	case r.Status == http.StatusNotFound:
+		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
+	case token.IsEmpty() && r.Status == http.StatusUnauthorized:
+		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", h.oldClients())
+	case r.Status == http.StatusUnauthorized:
 		return found("user-token", v, "GET %s: %s", transportsPath, r)
-	case r.status != http.StatusOK:
+	case r.Status != http.StatusOK:
 		return found("client-api-strange", v, "GET %s: %s", transportsPath, r)
 	}
-	return e.judgeTransports(ctx, s, r)
+	return h.judgeTransports(ctx, r)
 }
 
-func (e *exam) tokenFor(s *server) (none secret.Text) {
-	if e.o.User.Server() != s.name {
+func (h *homeserver) tokenFor() (none secret.Text) {
+	if h.o.User.Server() != h.name {
 		return none
 	}
-	return e.o.Token
+	return h.o.Token
 }
 
-func (e *exam) judgeTransports(ctx context.Context, s *server, r reply) Finding {
-	v := vars{"server": s.name.String(), "base": s.base}
+func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	var answer struct {
 		List []focus `json:"rtc_transports"`
 	}
-	if json.Unmarshal(r.body, &answer) != nil {
+	if json.Unmarshal(r.Body, &answer) != nil {
 		return found("client-api-strange", v, "GET %s: %s", transportsPath, r)
 	}
 	if len(answer.List) == 0 {
 		return found("transports-empty", v, "GET %s: an empty list", transportsPath)
 	}
-	seen := "new clients see " + show(answer.List) + "; old clients see " + s.oldClients()
+	seen := "new clients see " + show(answer.List) + "; old clients see " + h.oldClients()
 	for _, t := range answer.List {
 		if t.URL != "" {
-			if f := e.clientRoute(ctx, s); f.Status != OK {
+			if f := h.clientRoute(ctx); f.Status != engine.OK {
 				return f
 			}
 		}
 	}
-	if s.document != nil && s.document.leadsSomewhere() && !sameServices(answer.List, s.document.Foci) {
+	if h.document != nil && h.document.leadsSomewhere() && !sameServices(answer.List, h.document.Foci) {
 		return found("transports-differ", v, "%s", seen)
 	}
 	return ok("%s", seen)
 }
 
 // oldClients is where those go who read the well-known document alone.
-func (s *server) oldClients() string {
-	if s.document == nil {
+func (h *homeserver) oldClients() string {
+	if h.document == nil {
 		return "what could not be read from here"
 	}
-	return show(s.document.Foci)
+	return show(h.document.Foci)
 }
 
 // sameServices reports whether both lists lead to the same services.
 func sameServices(a, b []focus) bool {
 	for _, f := range a {
-		there := func(other focus) bool { return sameAddress(f.Service, other.Service) }
+		there := func(other focus) bool { return instruments.SameAddress(f.Service, other.Service) }
 		if f.Service != "" && !slices.ContainsFunc(b, there) {
 			return false
 		}
@@ -136,27 +138,27 @@ func sameServices(a, b []focus) bool {
 
 // clientRoute looks whether the homeserver passes requests for tokens on
 // (MSC4195 over MSC4512), as a transport with a url promises.
-func (e *exam) clientRoute(ctx context.Context, s *server) Finding {
-	r, err := e.look.ask(ctx, question{method: http.MethodGet, url: s.base + getTokenPath, bearer: e.tokenFor(s)})
-	v := vars{"server": s.name.String(), "base": s.base}
+func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
+	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status == http.StatusMethodNotAllowed || r.status == http.StatusUnauthorized:
+	case r.Status == http.StatusMethodNotAllowed || r.Status == http.StatusUnauthorized:
 		return ok("GET %s: %s, so it is there", getTokenPath, r)
 	}
 	return found("transport-url-unserved", v, "a transport has url, but GET %s: %s", getTokenPath, r)
 }
 
 // legacyTURN tells what people take for the way of media.
-func (e *exam) legacyTURN(ctx context.Context, s *server) Finding {
-	r, err := e.look.ask(ctx, question{method: http.MethodGet, url: s.base + "/_matrix/client/v3/voip/turnServer", bearer: e.o.Token})
+func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + "/_matrix/client/v3/voip/turnServer", Bearer: h.o.Token})
 	var answer struct {
 		URIs []string `json:"uris"`
 	}
-	if err != nil || r.status != http.StatusOK || json.Unmarshal(r.body, &answer) != nil || len(answer.URIs) == 0 {
+	if err != nil || r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || len(answer.URIs) == 0 {
 		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
 	}
-	note, _ := causeOf("legacy-turn").explain(nil)
+	note := fill(causeOf("legacy-turn").Text, nil)
 	return ok("%s: %s", clip(answer.URIs[0]), note)
 }

@@ -3,11 +3,11 @@
 // SFU and its webhooks, and names for each fault the cause and the setting that
 // mends it.
 //
-// A [Check] looks at one thing and needs others to be right; checks run
-// concurrently ([run]), and of one fault only the check that found it speaks.
-// What it may find is in the table of [Causes], from which
-// docs/troubleshooting.md is made, too. All that a check sees of the world goes
-// through a [Look].
+// This package holds the questions, the table of [Causes] that they may find,
+// from which docs/troubleshooting.md is made, too, and the command. [exam.plan]
+// lists the questions as data. Package engine runs them and makes the report;
+// package instruments has everything that sends a packet. All that a question
+// sees of the world goes through a [Look].
 package doctor
 
 //go:generate go run ./gendoc ../docs/troubleshooting.md

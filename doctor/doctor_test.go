@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
@@ -18,15 +20,15 @@ import (
 
 // notApplicable are the checks that the stack does without: it has no
 // application service, and LiveKit has a name of its own.
-var notApplicable = []string{"config.registration", "service.app_service", "sfu.bare_prefix"}
+var notApplicable = []string{"config.registration", "service.app_service", "service.membership", "sfu.bare_prefix"}
 
 func TestHealthy(t *testing.T) {
 	s := newStack(t)
 	report := s.examine()
 	for _, c := range report.Checks {
-		want := doctor.OK
+		want := engine.OK
 		if slices.Contains(notApplicable, c.ID) {
-			want = doctor.NA
+			want = engine.NA
 		}
 		if c.Status != want {
 			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, c.Cause)
@@ -43,7 +45,7 @@ func TestOneHost(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)
 	for _, c := range s.examine().Checks {
-		if c.Status != doctor.OK && c.ID != "config.registration" && c.ID != "service.app_service" {
+		if c.Status != engine.OK && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" {
 			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, c.Cause)
 		}
 	}
@@ -72,7 +74,7 @@ func TestWithoutIPv6(t *testing.T) {
 	s.dns[jwtHost] = append(s.dns[jwtHost], "fd00::3")
 	s.unreachable["[fd00::3]:443"] = true
 	for _, c := range s.examine().Checks {
-		if c.ID == "public.addresses" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "fd00::3")) {
+		if c.ID == "public.addresses" && (c.Status != engine.OK || !strings.Contains(c.Seen, "fd00::3")) {
 			t.Errorf("%s: %s", c.Status, c.Seen)
 		}
 	}
@@ -86,10 +88,10 @@ func TestHairpinOfOne(t *testing.T) {
 	s.routes["tcp 203.0.113.3:443"] = "silent"
 	for _, c := range s.examine().Checks {
 		switch {
-		case c.ID == "public.addresses" && (c.CauseID() != "hairpin" || strings.Contains(c.Remedy, "remove")):
-			t.Errorf("%s: %s: %s", c.CauseID(), c.Seen, c.Remedy)
-		case c.ID == "public.healthz" && c.Status != doctor.OK, c.ID != "public.addresses" && c.CauseID() != "":
-			t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+		case c.ID == "public.addresses" && (c.CauseID != "hairpin" || strings.Contains(c.Remedy, "remove")):
+			t.Errorf("%s: %s: %s", c.CauseID, c.Seen, c.Remedy)
+		case c.ID == "public.healthz" && c.Status != engine.OK, c.ID != "public.addresses" && c.CauseID != "":
+			t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
 		}
 	}
 }
@@ -108,8 +110,8 @@ func TestEqualAddresses(t *testing.T) {
 			s := newStack(t)
 			change(s)
 			for _, c := range s.examine().Checks {
-				if c.CauseID() != "" {
-					t.Errorf("%s: %s: %s", c.ID, c.CauseID(), c.Seen)
+				if c.CauseID != "" {
+					t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
 				}
 			}
 		})
@@ -131,8 +133,8 @@ func TestOwnServerMissing(t *testing.T) {
 		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", list)(s)
 		s.options = doctor.Options{Servers: apex(t), Only: []string{"config"}}
 		for _, c := range s.examine().Checks {
-			if c.ID == "config.full_access" && (c.CauseID() != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
-				t.Errorf("%s: %s, want %s", c.CauseID(), c.Remedy, want)
+			if c.ID == "config.full_access" && (c.CauseID != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
+				t.Errorf("%s: %s, want %s", c.CauseID, c.Remedy, want)
 			}
 		}
 	}
@@ -145,7 +147,7 @@ func TestNoObject(t *testing.T) {
 		s.wellKnown = func(string) http.Handler { return document(text) }
 		s.options.Only = []string{"homeserver"}
 		for _, c := range s.examine().Checks {
-			if got := c.CauseID(); got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
+			if got := c.CauseID; got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
 				t.Errorf("%s: %s: %s: %s", text, c.ID, got, c.Seen)
 			}
 		}
@@ -155,7 +157,7 @@ func TestNoObject(t *testing.T) {
 // TestLegacyTURN: the homeserver's TURN server is told for what it is, as the
 // table has it.
 func TestLegacyTURN(t *testing.T) {
-	var note doctor.Cause
+	var note engine.Cause
 	for _, c := range doctor.Causes() {
 		if slices.Contains(c.Checks, "homeserver.legacy_turn") {
 			note = c
@@ -165,7 +167,7 @@ func TestLegacyTURN(t *testing.T) {
 		t.Errorf("the table says nothing of it: %+v", note)
 	}
 	for _, c := range newStack(t).examine().Checks {
-		if c.ID == "homeserver.legacy_turn" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "turn:turn.example.org") || !strings.HasSuffix(c.Seen, note.Text)) {
+		if c.ID == "homeserver.legacy_turn" && (c.Status != engine.OK || !strings.Contains(c.Seen, "turn:turn.example.org") || !strings.HasSuffix(c.Seen, note.Text)) {
 			t.Errorf("%s: %s", c.Status, c.Seen)
 		}
 	}
@@ -183,18 +185,18 @@ func TestBehindHairpin(t *testing.T) {
 	s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://synapse:8008"
 	synapse := newServer(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.newClientAPI().ServeHTTP(w, r) }))
 	s.routes["tcp 10.0.0.8:8008"] = synapse
-	s.media.Candidates = []doctor.Candidate{address("udp", "203.0.113.1:50000")}
+	s.media.Candidates = []instruments.Candidate{address("udp", "203.0.113.1:50000")}
 	report := s.examine()
-	want := map[string]doctor.Status{
-		"homeserver.addresses": doctor.Warn, "sfu.addresses": doctor.Warn, "homeserver.wellknown": doctor.NA, "public.healthz": doctor.NA,
-		"homeserver.userinfo": doctor.OK, "homeserver.transports": doctor.OK, "homeserver.delayed_schedule": doctor.OK,
-		"sfu.api": doctor.OK, "sfu.join": doctor.OK, "webhook.round_trip": doctor.OK,
+	want := map[string]engine.Status{
+		"homeserver.addresses": engine.Warn, "sfu.addresses": engine.Warn, "homeserver.wellknown": engine.NA, "public.healthz": engine.NA,
+		"homeserver.userinfo": engine.OK, "homeserver.transports": engine.OK, "homeserver.delayed_schedule": engine.OK,
+		"sfu.api": engine.OK, "sfu.join": engine.OK, "webhook.round_trip": engine.OK,
 	}
 	for _, c := range report.Checks {
 		if status, there := want[c.ID]; there && c.Status != status {
 			t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
 		}
-		if c.Status == doctor.Fail {
+		if c.Status == engine.Fail {
 			t.Errorf("%s: %s", c.ID, c.Seen)
 		}
 	}
@@ -255,7 +257,7 @@ func TestServerNameWithPort(t *testing.T) {
 			for _, c := range s.examine().Checks {
 				switch c.ID {
 				case "homeserver.addresses", "homeserver.tls":
-					if c.Status != doctor.OK {
+					if c.Status != engine.OK {
 						t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
 					}
 				case "homeserver.wellknown":
@@ -274,7 +276,7 @@ func TestOneMachine(t *testing.T) {
 	s := newStack(t)
 	s.visitor = "127.0.0.1"
 	for _, c := range s.examine().Checks {
-		if c.ID == "service.client_address" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "127.0.0.1")) {
+		if c.ID == "service.client_address" && (c.Status != engine.OK || !strings.Contains(c.Seen, "127.0.0.1")) {
 			t.Errorf("%s: %s", c.Status, c.Seen)
 		}
 	}
@@ -316,7 +318,7 @@ func TestRemediesNameSettings(t *testing.T) {
 				}
 			}
 			for _, c := range s.examine().Checks {
-				if c.CauseID() == id {
+				if c.CauseID == id {
 					_, listen, _ := net.SplitHostPort(s.env["LIVEKIT_JWT_BIND"])
 					for _, want := range wants {
 						want = strings.ReplaceAll(want, "LISTEN", listen)
@@ -347,7 +349,7 @@ func TestTwirpRemedy(t *testing.T) {
 			breaks["twirp-public"](s)
 			change(s)
 			for _, c := range s.examine().Checks {
-				if c.ID == "sfu.api_hidden" && (c.Status != doctor.Warn || !strings.Contains(c.Remedy, want)) {
+				if c.ID == "sfu.api_hidden" && (c.Status != engine.Warn || !strings.Contains(c.Remedy, want)) {
 					t.Errorf("%s: %s\n%s", c.Status, c.Seen, c.Remedy)
 				}
 			}
@@ -371,7 +373,7 @@ func TestGuess(t *testing.T) {
 		"sfu.websocket": "so it arrives", "sfu.tcp_port": "port 7881",
 	}
 	for _, c := range s.examine().Checks {
-		if seen, asked := want[c.ID]; asked && (c.Status != doctor.OK || !strings.Contains(c.Seen, seen)) {
+		if seen, asked := want[c.ID]; asked && (c.Status != engine.OK || !strings.Contains(c.Seen, seen)) {
 			t.Errorf("%s: %s %q, want %q", c.ID, c.Status, c.Seen, seen)
 		}
 		delete(want, c.ID)
@@ -392,7 +394,7 @@ func TestOutsidePort(t *testing.T) {
 	go answerStreams(ice)
 	s.route("tcp", sfuIP+":7991", ice.Addr().String())
 	for _, c := range s.examine().Checks {
-		if c.ID == "sfu.tcp_port" && (c.Status != doctor.OK || !strings.Contains(c.Seen, "port 7991")) {
+		if c.ID == "sfu.tcp_port" && (c.Status != engine.OK || !strings.Contains(c.Seen, "port 7991")) {
 			t.Errorf("%s: %s %s", c.Status, c.Seen, c.Remedy)
 		}
 	}

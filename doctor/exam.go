@@ -6,74 +6,94 @@ import (
 	"net/url"
 	"slices"
 
-	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/doctor/engine"
 )
 
-// exam is one run: the checks and what they share.
+// exam is one run: what the questions share.
 type exam struct {
-	look   *Look
-	o      Options
-	checks []*Check
+	look *Look
+	o    Options
 
-	servers []*server
-	service *url.URL // where clients reach this service; nil until it is known
+	servers []*homeserver
+	at      *url.URL // where clients reach this service; nil until it is known
 	sfuAt   string   // where they reach LiveKit; "" until it is known
 	room    *probeRoom
 	way     [2]ticket // what the service hands a user out, by either endpoint
-	joined  joined
+	told    told
 	livekit livekitConfig
 	status  serviceStatus
 }
 
-// server is what is known of one homeserver.
-type server struct {
-	name     matrix.ServerName
-	document *clientWellKnown // .well-known/matrix/client
-	destiny  matrix.Destination
-	base     string // of the Client-Server API, without a slash at its end
-	versions versions
-}
-
 // Examine looks at the deployment and returns what it saw. progress hears of
 // every check that ends. It takes less than 30 s.
-func Examine(ctx context.Context, look *Look, o Options, progress func(c *Check, left int)) Report {
+func Examine(ctx context.Context, look *Look, o Options, progress engine.Progress) engine.Report {
 	e := newExam(look, o)
 	defer e.room.remove()
-	run(ctx, e.checks, progress)
-	e.nameSettings()
-	r := report(look.Version, e.vantage(), e.checks)
+	checks := engine.Select(e.plan().Checks(), o.selects, func(id string) bool { return skipped(o, id) })
+	engine.Run(ctx, checks, progress)
+	r := engine.NewReport(look.Version, e.vantage(), groups, checks, e.fill)
 	e.redactAll(&r)
 	return r
 }
 
 func newExam(look *Look, o Options) *exam {
-	e := &exam{look: look, o: o, sfuAt: o.SFUURL, room: newProbeRoom(look, o)}
-	e.configuration()
-	e.livekitFile()
-	var foci []*Check
+	e := &exam{look: look, o: o, at: o.PublicURL, sfuAt: o.SFUURL}
+	e.room = newProbeRoom(e)
 	for _, name := range o.Servers {
-		s := &server{name: name}
-		e.servers = append(e.servers, s)
-		c := e.homeserver(s)
-		c.After = foci // the first one that knows says which service is looked at
-		foci = append(slices.Clone(foci), c)
+		e.servers = append(e.servers, &homeserver{exam: e, name: name})
 	}
-	healthz := e.public(foci)
-	status := e.running(healthz)
-	tickets := e.user(healthz)
-	e.destinations(status, tickets)
-	room, joined := e.sfu(status, tickets)
-	e.webhook(status, room)
-	e.userJoins(tickets, joined)
-	slices.SortStableFunc(e.checks, func(a, b *Check) int { return order(a) - order(b) })
-	e.relate()
-	e.checks = e.wanted()
 	return e
 }
 
-// nameSettings has remedies name the key and the ports of this deployment, as
-// far as they are known.
-func (e *exam) nameSettings() {
+// plan is every question of this run, in the order of the report.
+func (e *exam) plan() engine.Plan {
+	s := service{e}
+	var steps []engine.Step
+	if !e.o.Outside {
+		steps = slices.Concat(settings{e}.steps(), livekitFile{e}.steps())
+	}
+	for _, h := range e.servers {
+		steps = append(steps, e.of(h, h.steps())...)
+	}
+	steps = append(steps, s.publicSteps()...)
+	if !e.o.Outside {
+		steps = append(steps, s.runningSteps()...)
+		for _, h := range e.servers {
+			steps = append(steps, e.of(h, []engine.Step{
+				// Only what the service has just asked for says where it asks.
+				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
+			})...)
+		}
+	}
+	steps = append(steps, livekit{e}.steps()...)
+	steps = append(steps, engine.Step{ID: "webhook.round_trip", Needs: "service.status sfu.room", Limit: webhookLimit, Unless: e.o.Outside, Run: s.roundTrip})
+	if h := e.serverOfUser(); h != nil {
+		steps = append(steps, (&user{exam: e, h: h}).steps()...)
+	}
+	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": resolving}}
+}
+
+// of says which homeserver steps look at, where there are several.
+func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
+	for i := range steps {
+		if len(e.servers) > 1 {
+			steps[i].Server = h.name.String()
+		}
+	}
+	return steps
+}
+
+// unless is ids, or none of them if what holds.
+func unless(holds bool, ids string) string {
+	if holds {
+		return ""
+	}
+	return ids
+}
+
+// fill replaces the placeholders of a text. It names the key and the ports of
+// this deployment, as far as they are known.
+func (e *exam) fill(text string, v engine.Vars) string {
 	known := e.livekit.ports()
 	if keys := e.look.Config.Keys; len(keys) > 0 {
 		known["key"] = keys[0].ID
@@ -81,62 +101,14 @@ func (e *exam) nameSettings() {
 	if _, port, err := net.SplitHostPort(e.look.Config.Listen.Address); err == nil {
 		known["listen"] = port
 	}
-	for _, c := range e.checks {
-		c.ended.Vars = c.ended.Vars.or(known)
-	}
+	return fill(text, v.Or(known))
 }
-
-// order is the place of a check's group in the report.
-func order(c *Check) int { return slices.Index(groups, group(c.ID)) }
 
 func (e *exam) vantage() string {
 	if e.o.Outside {
 		return "outside"
 	}
 	return "inside"
-}
-
-// add has c looked at.
-func (e *exam) add(c *Check) *Check {
-	c.Needs = slices.DeleteFunc(c.Needs, func(need *Check) bool { return need == nil })
-	e.checks = append(e.checks, c)
-	return c
-}
-
-// addTo has c looked at for s.
-func (e *exam) addTo(s *server, c *Check) *Check {
-	if len(e.o.Servers) > 1 {
-		c.Server = s.name.String()
-	}
-	return e.add(c)
-}
-
-// wanted are the checks that were asked for and those that they need. One that
-// is skipped stays if others need it, and says so.
-func (e *exam) wanted() []*Check {
-	keep := map[*Check]bool{}
-	var need func(c *Check)
-	need = func(c *Check) {
-		keep[c] = true
-		for _, n := range slices.Concat(c.Needs, c.Any) {
-			need(n)
-		}
-	}
-	for _, c := range e.checks {
-		if e.o.selects(c.ID) {
-			need(c)
-		}
-	}
-	for _, c := range e.checks {
-		for _, list := range []*[]*Check{&c.After, &c.Twins} {
-			*list = slices.DeleteFunc(*list, func(other *Check) bool { return !keep[other] })
-		}
-		c.Excuses = slices.DeleteFunc(c.Excuses, func(x Excuse) bool { return !keep[x.By] })
-		if keep[c] && skipped(e.o, c.ID) {
-			c.Run = func(context.Context) Finding { return na("skipped") }
-		}
-	}
-	return slices.DeleteFunc(e.checks, func(c *Check) bool { return !keep[c] })
 }
 
 func skipped(o Options, id string) bool {

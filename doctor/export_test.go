@@ -18,6 +18,3 @@ func Prepare(look *Look, o *Options, load func() (config.Config, []config.Warnin
 
 // Golden holds what is printed against a file, or writes that.
 var Golden = golden
-
-// CauseID is the id of the cause in the table.
-func (r Result) CauseID() string { return r.causeID }

@@ -9,93 +9,88 @@ import (
 	"net/url"
 	"strings"
 
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 )
 
-// homeserver looks at one homeserver. It returns the check that learns where
-// clients reach this service.
-func (e *exam) homeserver(s *server) (foci *Check) {
-	on := func(id string, run func(context.Context, *server) Finding, needs ...*Check) *Check {
-		return e.addTo(s, &Check{ID: "homeserver." + id, Needs: needs, Run: func(ctx context.Context) Finding { return run(ctx, s) }})
-	}
-	addresses := on("addresses", e.apexAddresses)
-	certificate := on("tls", e.apexTLS, addresses)
-	document := on("wellknown", e.wellKnown, certificate)
-	foci = on("foci", e.foci, document)
-	base := on("base_url", e.baseURL, e.unlessOverridden(s, document))
-	on("wellknown_copy", e.wellKnownCopy, foci, base)
-	if !e.o.Outside {
-		discovery := on("discovery", e.discovery)
-		on("userinfo", e.userinfo, discovery)
-	}
-	versions := on("versions", e.askVersions, base)
-	delayed := on("delayed_events", e.delayedEvents, versions)
-	route := on("delayed_route", e.delayedRoute, delayed)
-	on("transports", e.transports, versions).After = []*Check{document} // to compare with, if it is there
-	e.withToken(s, on, versions, route)
-	return foci
+// homeserver is what is known of one homeserver, and the questions about it.
+type homeserver struct {
+	*exam
+	name     matrix.ServerName
+	document *clientWellKnown // .well-known/matrix/client
+	destiny  matrix.Destination
+	base     string // of the Client-Server API, without a slash at its end
+	versions versions
 }
 
-// unlessOverridden is the need of the document that says where the
-// Client-Server API is: nobody asks it where the operator has said that.
-func (e *exam) unlessOverridden(s *server, document *Check) *Check {
-	if _, there := e.look.Config.ClientURLs[s.name]; there {
-		return nil
-	}
-	return document
-}
-
-// withToken adds what takes the access token of one of the server's users.
-func (e *exam) withToken(s *server, on func(string, func(context.Context, *server) Finding, ...*Check) *Check, versions, route *Check) {
-	if e.o.User.Server() != s.name {
-		return
-	}
-	on("legacy_turn", e.legacyTURN, versions)
-	if e.o.Room != "" {
-		on("delayed_schedule", e.delayedSchedule, route).Grace = scheduleTime + cancelTime
+// steps are the questions about one homeserver. Nobody asks its document where
+// the Client-Server API is if the operator has said that.
+func (h *homeserver) steps() []engine.Step {
+	_, overridden := h.look.Config.ClientURLs[h.name]
+	user := h.o.User.Server() == h.name
+	return []engine.Step{
+		{ID: "homeserver.addresses", Run: h.apexAddresses},
+		{ID: "homeserver.tls", Needs: "homeserver.addresses", Run: h.apexTLS},
+		{ID: "homeserver.wellknown", Needs: "homeserver.tls", Run: h.wellKnown},
+		// The first one that knows says which service is looked at.
+		{ID: "homeserver.foci", Needs: "homeserver.wellknown", After: "homeserver.foci", Run: h.foci},
+		{ID: "homeserver.base_url", Needs: unless(overridden, "homeserver.wellknown"), Run: h.baseURL},
+		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
+		{ID: "homeserver.discovery", Unless: h.o.Outside, Run: h.discovery},
+		{ID: "homeserver.userinfo", Needs: "homeserver.discovery", Unless: h.o.Outside, Run: h.userinfo},
+		{ID: "homeserver.versions", Needs: "homeserver.base_url", Run: h.askVersions},
+		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", Run: h.delayedEvents},
+		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
+		// It is compared with the document, if that is there.
+		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown", Run: h.transports},
+		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
+		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",
+			Grace: scheduleTime + cancelTime, Run: h.delayedSchedule},
 	}
 }
 
 // apexPlace is where clients look for the well-known document: the host of the
 // server name, and HTTPS's own port whatever port the name has (Client-Server
 // API, "Well-known URI").
-func apexPlace(s *server) place {
-	return place{"apex", "https", strings.Trim(s.name.Host(), "[]"), portOf("", "https")}
+func (h *homeserver) apexPlace() place {
+	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
 }
 
-func (e *exam) apexAddresses(ctx context.Context, s *server) Finding {
-	return e.reach(ctx, apexPlace(s))
+func (h *homeserver) apexAddresses(ctx context.Context) engine.Finding {
+	return h.reach(ctx, h.apexPlace())
 }
-func (e *exam) apexTLS(ctx context.Context, s *server) Finding {
-	return e.certificate(ctx, apexPlace(s))
+
+func (h *homeserver) apexTLS(ctx context.Context) engine.Finding {
+	return h.certificate(ctx, h.apexPlace())
 }
 
 // resolver discovers servers as the running service does.
-func (e *exam) resolver() *matrix.Resolver {
-	c := e.look.Config
-	transport := &outbound.Transport{Dial: e.look.dial, TLS: e.look.tlsConfig("")}
+func (h *homeserver) resolver() *matrix.Resolver {
+	c := h.look.Config
+	transport := &outbound.Transport{Dial: h.look.DialHost, TLS: h.look.TLS("")}
 	transport.TLS.InsecureSkipVerify = c.InsecureSkipVerifyTLS
 	return &matrix.Resolver{
 		Overrides: c.FederationURLs,
-		DNS:       e.look.SRV,
+		DNS:       h.look.SRV,
 		Servers:   matrix.Servers{Named: func(matrix.ServerName) bool { return true }, NamedTransport: transport},
 	}
 }
 
 // discovery tells where the federation API is, and how that was found.
-func (e *exam) discovery(ctx context.Context, s *server) Finding {
-	d, err := e.resolver().Resolve(ctx, s.name, netip.Prefix{})
+func (h *homeserver) discovery(ctx context.Context) engine.Finding {
+	d, err := h.resolver().Resolve(ctx, h.name, netip.Prefix{})
 	if err != nil {
-		return found("unfinished", vars{"check": "homeserver.discovery"}, "%s", reason(err))
+		return found("unfinished", engine.Vars{"check": "homeserver.discovery"}, "%s", reason(err))
 	}
-	s.destiny = d
-	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), steps(s))
+	h.destiny = d
+	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), h.howFound())
 }
 
-// steps tells how a server's destination was found, and what was not there.
-func steps(s *server) string {
-	d := s.destiny
+// howFound tells how the server's destination was found, and what was not there.
+func (h *homeserver) howFound() string {
+	d := h.destiny
 	how := foundBy(d.FoundBy, clip(d.Host))
 	if d.Note != "" {
 		how += " (" + clip(d.Note) + ")"
@@ -127,38 +122,38 @@ const maxUserInfo = 64 << 10
 
 // userinfo asks whose an unknown OpenID token is, as for every call: the right
 // answer is that nobody knows.
-func (e *exam) userinfo(ctx context.Context, s *server) Finding {
-	transport := e.resolver().NamedTransport
-	target := s.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken
-	var seen Finding
-	for _, addr := range s.destiny.Addrs {
-		route := outbound.Route{Scheme: s.destiny.Scheme, Addr: addr, TLSName: s.destiny.TLSName}
-		answer, _, err := transport.Get(ctx, route, s.destiny.Host, target, maxUserInfo)
+func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
+	transport := h.resolver().NamedTransport
+	target := h.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken
+	var seen engine.Finding
+	for _, addr := range h.destiny.Addrs {
+		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
+		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
 		if err == nil {
-			return judgeUserinfo(s, addr, reply{status: answer.Status, body: answer.Body})
+			return h.judgeUserinfo(addr, instruments.Reply{Status: answer.Status, Body: answer.Body})
 		}
-		seen = e.userinfoFailure(s, addr, err)
+		seen = h.userinfoFailure(addr, err)
 	}
 	return seen
 }
 
-func judgeUserinfo(s *server, addr string, r reply) Finding {
-	v := vars{"server": s.name.String(), "address": clip(addr)}
+func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr)}
 	switch {
-	case r.status == http.StatusUnauthorized && r.errcode() == "M_UNKNOWN_TOKEN":
+	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNKNOWN_TOKEN":
 		return ok("%s: %s, as it should be", clip(addr), r)
-	case r.status == http.StatusForbidden:
+	case r.Status == http.StatusForbidden:
 		return found("federation-off", v, "%s: %s", clip(addr), r)
-	case r.status == http.StatusNotFound:
+	case r.Status == http.StatusNotFound:
 		return found("openid-not-served", v, "%s: %s", clip(addr), r)
 	}
 	return found("openid-strange", v, "%s: %s", clip(addr), r)
 }
 
 // userinfoFailure names why no answer came.
-func (e *exam) userinfoFailure(s *server, addr string, err error) Finding {
-	v := vars{"server": s.name.String(), "address": clip(addr)}
-	if host, _, _ := net.SplitHostPort(addr); isDNSBroken(err) {
+func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr)}
+	if host, _, _ := net.SplitHostPort(addr); instruments.IsDNSBroken(err) {
 		v["host"] = clip(host)
 		return found("dns-broken", v, "%s: %s", clip(addr), reason(err))
 	}
@@ -176,13 +171,13 @@ func (e *exam) userinfoFailure(s *server, addr string, err error) Finding {
 // baseURL learns where the Client-Server API is: as the operator says, or as
 // clients are told. Nobody's access token goes over the network in clear because
 // a document says so.
-func (e *exam) baseURL(_ context.Context, s *server) Finding {
-	if override, there := e.look.Config.ClientURLs[s.name]; there {
-		s.base = strings.TrimRight(override.String(), "/")
-		return ok("%s, by LIVEKIT_CS_API_URL_OVERRIDES", s.base)
+func (h *homeserver) baseURL(_ context.Context) engine.Finding {
+	if override, there := h.look.Config.ClientURLs[h.name]; there {
+		h.base = strings.TrimRight(override.String(), "/")
+		return ok("%s, by LIVEKIT_CS_API_URL_OVERRIDES", h.base)
 	}
-	v := vars{"server": s.name.String()}
-	raw := s.document.Homeserver.BaseURL
+	v := engine.Vars{"server": h.name.String()}
+	raw := h.document.Homeserver.BaseURL
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return found("base-url", v, "m.homeserver.base_url is %q", clip(raw))
@@ -190,12 +185,12 @@ func (e *exam) baseURL(_ context.Context, s *server) Finding {
 	if u.Scheme == "http" && !isLocal(u.Hostname()) {
 		return found("base-url-http", v, "m.homeserver.base_url is %q", clip(raw))
 	}
-	if isPlaceholder(u.Hostname(), s.name.Host()) {
+	if isPlaceholder(u.Hostname(), h.name.Host()) {
 		v["url"] = clip(raw)
 		return found("base-url-example", v, "m.homeserver.base_url is %q", clip(raw))
 	}
-	s.base = strings.TrimRight(raw, "/")
-	return ok("%s", clip(s.base))
+	h.base = strings.TrimRight(raw, "/")
+	return ok("%s", clip(h.base))
 }
 
 // versions is what /versions says.
@@ -204,18 +199,18 @@ type versions struct {
 	Unstable map[string]any `json:"unstable_features"`
 }
 
-func (e *exam) askVersions(ctx context.Context, s *server) Finding {
-	v := vars{"server": s.name.String(), "base": s.base}
-	r, err := e.look.get(ctx, s.base+"/_matrix/client/versions")
+func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	r, err := h.look.Get(ctx, h.base+"/_matrix/client/versions")
 	switch {
-	case isDNSBroken(err):
-		base, _ := url.Parse(s.base)
+	case instruments.IsDNSBroken(err):
+		base, _ := url.Parse(h.base)
 		v["host"] = clip(base.Hostname())
-		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(s.base), reason(err))
+		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case err != nil:
-		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(s.base), reason(err))
-	case r.status != http.StatusOK || json.Unmarshal(r.body, &s.versions) != nil || s.versions.Versions == nil:
-		return found("client-api-strange", v, "%s/_matrix/client/versions: %s", clip(s.base), r)
+		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
+	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &h.versions) != nil || h.versions.Versions == nil:
+		return found("client-api-strange", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
 	}
-	return ok("%s/_matrix/client/versions answers", clip(s.base))
+	return ok("%s/_matrix/client/versions answers", clip(h.base))
 }

@@ -4,29 +4,31 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+
+	"matrixrtc-auth/doctor/instruments"
 )
 
 // TestICETCPOutside: a private address does not count from outside if there is
 // a public one.
 func TestICETCPOutside(t *testing.T) {
-	answer := func(addr string, err error) tcpAnswer {
-		return tcpAnswer{Candidate{"tcp", netip.MustParseAddrPort(addr + ":7881")}, err}
+	answer := func(addr string, err error) instruments.TCPAnswer {
+		return instruments.TCPAnswer{Candidate: instruments.Candidate{Network: "tcp", Addr: netip.MustParseAddrPort(addr + ":7881")}, Err: err}
 	}
 	silent := errors.New("no answer")
 	public, private := answer("203.0.113.4", nil), answer("192.168.1.5", silent)
 	for name, test := range map[string]struct {
 		outside bool
-		answers []tcpAnswer
+		answers []instruments.TCPAnswer
 		want    string
 	}{
-		"inside":              {false, []tcpAnswer{private, public}, "ice-tcp-closed"},
-		"outside":             {true, []tcpAnswer{private, public}, ""},
-		"outside, none":       {true, []tcpAnswer{private}, "ice-tcp-closed"},
-		"outside, closed too": {true, []tcpAnswer{private, answer("203.0.113.4", silent)}, "ice-tcp-closed"},
+		"inside":              {false, []instruments.TCPAnswer{private, public}, "ice-tcp-closed"},
+		"outside":             {true, []instruments.TCPAnswer{private, public}, ""},
+		"outside, none":       {true, []instruments.TCPAnswer{private}, "ice-tcp-closed"},
+		"outside, closed too": {true, []instruments.TCPAnswer{private, answer("203.0.113.4", silent)}, "ice-tcp-closed"},
 	} {
 		e := &exam{o: Options{Outside: test.outside}}
-		e.joined.tcp = test.answers
-		f := e.iceTCP(t.Context())
+		e.told.tcp = test.answers
+		f := media{e}.iceTCP(t.Context())
 		if got := nameOf(f); got != test.want {
 			t.Errorf("%s: %q, want %q: %s", name, got, test.want, f.Seen)
 		}

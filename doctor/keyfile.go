@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 
+	"matrixrtc-auth/doctor/engine"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -92,13 +94,13 @@ const openToOthers fs.FileMode = 0o007
 
 // judgeModes finds a file of secrets that others than its owner and its group may
 // read. What is not here cannot be judged.
-func (e *exam) judgeModes(c *livekitConfig) Finding {
+func (e livekitFile) judgeModes(c *livekitConfig) engine.Finding {
 	for _, name := range c.secretFiles() {
 		info, err := e.look.Stat(name)
 		if err != nil || !isPlainPath(name) || info.Mode()&openToOthers == 0 {
 			continue
 		}
-		return found("livekit-secret-file-open", vars{"file": clip(name), "group": fmt.Sprint(e.look.Group)}, "%s has the mode %04o", clip(name), info.Mode().Perm())
+		return found("livekit-secret-file-open", engine.Vars{"file": clip(name), "group": fmt.Sprint(e.look.Group)}, "%s has the mode %04o", clip(name), info.Mode().Perm())
 	}
-	return Finding{}
+	return engine.Finding{}
 }

@@ -29,44 +29,6 @@ func TestUnknownKey(t *testing.T) {
 	}
 }
 
-func TestParseResolve(t *testing.T) {
-	for text, want := range map[string]string{
-		"Example.org:443:127.0.0.1": "example.org:443 127.0.0.1",
-		"example.org:443:[::1]":     "example.org:443 ::1",
-		"example.org:443:::1":       "example.org:443 ::1",
-		"example.org:443":           "",
-		"example.org:443:name":      "",
-		":443:127.0.0.1":            "",
-		"example.org:abc:127.0.0.1": "",
-		"example.org:0:127.0.0.1":   "",
-		"example.org:70000:::1":     "",
-	} {
-		hostPort, addr, err := parseResolve(text)
-		if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {
-			t.Errorf("%q: %q, %v", text, got, err)
-		}
-	}
-}
-
-func TestSameAddress(t *testing.T) {
-	const address = "https://jwt.example.org/livekit/jwt"
-	for text, want := range map[string]bool{
-		"https://JWT.example.org/livekit/jwt/":     true,
-		"https://jwt.example.org:443/livekit/jwt":  true,
-		"https://jwt.example.org:8443/livekit/jwt": false,
-		"http://jwt.example.org:443/livekit/jwt":   false,
-		"https://jwt.example.org/LiveKit/jwt":      false,
-		"https://jwt.example.org/livekit/jwt?a":    false,
-		"https://a@jwt.example.org/livekit/jwt":    false,
-		"https://jwt.example.org":                  false,
-		"":                                         false,
-	} {
-		if got := sameAddress(text, address); got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
-		}
-	}
-}
-
 // TestLineOf: the place of a fault in YAML is told without the text, which may
 // hold a secret.
 func TestLineOf(t *testing.T) {

@@ -2,16 +2,16 @@ package doctor
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -60,27 +60,30 @@ type livekitConfig struct {
 	keyFile keyFile
 }
 
-// livekitFile looks at LiveKit's own configuration.
-func (e *exam) livekitFile() {
-	if e.o.Outside {
-		return
+// livekitFile are the questions about LiveKit's own configuration.
+type livekitFile struct{ *exam }
+
+func (e livekitFile) steps() []engine.Step {
+	const file = "livekit.file"
+	return []engine.Step{
+		{ID: file, Run: func(context.Context) engine.Finding { return e.readLiveKit(&e.livekit) }},
+		{ID: "livekit.keys", Needs: file, Run: e.about(e.judgeKeys)},
+		{ID: "livekit.webhook", Needs: file, Run: e.about(e.judgeWebhook)},
+		{ID: "livekit.ports", Needs: file, Run: e.about(judgePorts)},
+		{ID: "livekit.udp_range", Needs: file, Run: e.about(e.judgeRange)},
+		{ID: "livekit.turn", Needs: file, Run: e.about(judgeTURN)},
+		{ID: "livekit.auto_create", Needs: file, Run: e.about(judgeAutoCreate)},
+		{ID: "livekit.attributes", Needs: file, Run: e.about(judgeAttributes)},
+		{ID: "livekit.external_ip", Needs: file, Run: e.externalIP},
 	}
-	c := &e.livekit
-	file := e.add(&Check{ID: "livekit.file", Run: func(context.Context) Finding { return e.readLiveKit(c) }})
-	on := func(id string, judge func(*livekitConfig) Finding) {
-		e.add(&Check{ID: id, Needs: []*Check{file}, Run: func(context.Context) Finding { return judge(c) }})
-	}
-	on("livekit.keys", e.livekitKeys)
-	on("livekit.webhook", e.judgeWebhook)
-	on("livekit.ports", judgePorts)
-	on("livekit.udp_range", e.judgeRange)
-	on("livekit.turn", judgeTURN)
-	on("livekit.auto_create", judgeAutoCreate)
-	on("livekit.attributes", judgeAttributes)
-	e.add(&Check{ID: "livekit.external_ip", Needs: []*Check{file}, Run: func(ctx context.Context) Finding { return e.externalIP(ctx, c) }})
 }
 
-func (e *exam) readLiveKit(c *livekitConfig) Finding {
+// about has judge look at the configuration that was read.
+func (e livekitFile) about(judge func(*livekitConfig) engine.Finding) func(context.Context) engine.Finding {
+	return func(context.Context) engine.Finding { return judge(&e.livekit) }
+}
+
+func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	name := e.o.LiveKitYAML
 	if name == "" {
 		name = defaultLiveKitYAML
@@ -101,7 +104,7 @@ func (e *exam) readLiveKit(c *livekitConfig) Finding {
 		return found("livekit-yaml", nil, "%s: %s", name, lineOf(err))
 	}
 	if key := unknownKey(document); key != "" {
-		return found("livekit-key-unknown", vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
+		return found("livekit-key-unknown", engine.Vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
 	}
 	var read livekitConfig // of a file that is refused it holds a part
 	if err := yaml.Unmarshal(text, &read); err != nil {
@@ -133,102 +136,33 @@ func lineOf(err error) string {
 	return "line " + strconv.Itoa(line)
 }
 
-//go:embed livekit_keys.txt
-var livekitKeyList string
-
-// livekitKeys are the settings that LiveKit knows, sorted.
-var livekitKeys = func() []string {
-	_, list, _ := strings.Cut(strings.TrimSpace(livekitKeyList), "\n")
-	keys := strings.Split(list, "\n")
-	sort.Strings(keys)
-	return keys
-}()
-
-// unknownKey returns the path of a setting that LiveKit does not know, "" if
-// there is none: its parser is a strict one.
-func unknownKey(document map[string]any) string { return unknownIn("", document) }
-
-func unknownIn(path string, v any) string {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range slices.Sorted(keysOf(v)) {
-			if unknown := unknownBelow(path, name, v[name]); unknown != "" {
-				return unknown
-			}
-		}
-	case []any:
-		for _, item := range v {
-			if unknown := unknownIn(path+"[]", item); unknown != "" {
-				return unknown
-			}
-		}
-	}
-	return ""
-}
-
-func unknownBelow(path, name string, v any) string {
-	dot := path + "."
-	if path == "" {
-		dot = ""
-	}
-	switch {
-	case knows(dot + name):
-		return unknownIn(dot+name, v)
-	case knows(dot + "*"):
-		return unknownIn(dot+"*", v)
-	case path != "" && !knowsBelow(dot):
-		return "" // free form
-	}
-	return dot + name
-}
-
-func keysOf(m map[string]any) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range m {
-			if !yield(name) {
-				return
-			}
-		}
-	}
-}
-
-func knows(path string) bool {
-	_, there := slices.BinarySearch(livekitKeys, path)
-	return there
-}
-
-func knowsBelow(prefix string) bool {
-	i, _ := slices.BinarySearch(livekitKeys, prefix)
-	return i < len(livekitKeys) && strings.HasPrefix(livekitKeys[i], prefix)
-}
-
-// livekitKeys looks whether the SFU and this service have a key in common.
-func (e *exam) livekitKeys(c *livekitConfig) Finding {
+// judgeKeys looks whether the SFU and this service have a key in common.
+func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if f := e.judgeModes(c); f.Cause != nil {
 		return f
 	}
 	if c.keyFile.fault != "" {
-		return found("livekit-key-file", vars{"file": clip(c.keyFile.name)}, "key_file in livekit.yaml, %s: %s", clip(c.keyFile.name), c.keyFile.fault)
+		return found("livekit-key-file", engine.Vars{"file": clip(c.keyFile.name)}, "key_file in livekit.yaml, %s: %s", clip(c.keyFile.name), c.keyFile.fault)
 	}
 	keys, where := c.effectiveKeys()
 	ours := map[string]bool{}
 	for _, key := range e.look.Config.Keys {
 		ours[key.ID] = true
 		if theirs, there := keys[key.ID]; there && strings.TrimSpace(theirs) != key.Secret.Reveal() {
-			return found("livekit-secret", vars{"key": key.ID}, "in %s the secret of the key %s differs", clip(where), key.ID)
+			return found("livekit-secret", engine.Vars{"key": key.ID}, "in %s the secret of the key %s differs", clip(where), key.ID)
 		}
 		if len(keys) > 0 && keys[key.ID] == "" {
-			return found("livekit-key-missing", vars{"key": key.ID}, "the keys in %s lack %s", clip(where), key.ID)
+			return found("livekit-key-missing", engine.Vars{"key": key.ID}, "the keys in %s lack %s", clip(where), key.ID)
 		}
 	}
 	for id, secret := range keys {
 		if len(secret) < 32 {
-			return found("livekit-secret-short", vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
+			return found("livekit-secret-short", engine.Vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
 		}
 	}
 	hook := c.Webhook.APIKey
 	if len(ours) > 0 && hook != "" && !ours[hook] || len(keys) > 0 && hook != "" && keys[hook] == "" {
-		return found("livekit-webhook-key", vars{"hook": e.keyName(hook)}, "webhook.api_key is %s, which is not a key of both", e.keyName(hook))
+		return found("livekit-webhook-key", engine.Vars{"hook": e.keyName(hook)}, "webhook.api_key is %s, which is not a key of both", e.keyName(hook))
 	}
 	if c.keyFile.unread != "" {
 		return na("key_file in livekit.yaml, %s, cannot be read here: %s", clip(c.keyFile.name), c.keyFile.unread)
@@ -236,7 +170,7 @@ func (e *exam) livekitKeys(c *livekitConfig) Finding {
 	return ok("LiveKit's keys and ours go together")
 }
 
-func (e *exam) judgeWebhook(c *livekitConfig) Finding {
+func (e livekitFile) judgeWebhook(c *livekitConfig) engine.Finding {
 	var list []string
 	for _, u := range c.Webhook.URLs {
 		if strings.HasSuffix(strings.TrimRight(u, "/"), "/sfu_webhook") && c.Webhook.APIKey != "" {
@@ -247,7 +181,7 @@ func (e *exam) judgeWebhook(c *livekitConfig) Finding {
 	return found("livekit-webhook-missing", nil, "webhook.urls is %q, webhook.api_key is %q", list, e.keyName(c.Webhook.APIKey))
 }
 
-func judgeTURN(c *livekitConfig) Finding {
+func judgeTURN(c *livekitConfig) engine.Finding {
 	t := c.TURN
 	switch {
 	case !t.Enabled:
@@ -262,7 +196,7 @@ func judgeTURN(c *livekitConfig) Finding {
 	return ok("UDP port %d, TLS port %d", t.UDPPort, t.TLSPort)
 }
 
-func judgeAutoCreate(c *livekitConfig) Finding {
+func judgeAutoCreate(c *livekitConfig) engine.Finding {
 	if c.Room.AutoCreate == nil || *c.Room.AutoCreate {
 		return found("auto-create-setting", nil, "room.auto_create is not false")
 	}
@@ -273,7 +207,8 @@ func judgeAutoCreate(c *livekitConfig) Finding {
 var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:19302"}
 
 // externalIP asks the STUN servers that LiveKit asks when it starts.
-func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
+func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
+	c := &e.livekit
 	if !c.RTC.UseExternalIP || c.RTC.NodeIP != nil {
 		return na("LiveKit does not ask for its public address")
 	}
@@ -285,19 +220,19 @@ func (e *exam) externalIP(ctx context.Context, c *livekitConfig) Finding {
 	var unnamed []string // servers of which the name server says nothing
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
-			server = net.JoinHostPort(server, strconv.Itoa(stunPort))
+			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))
 		}
-		address, err := e.look.stun(ctx, "udp", server)
+		address, err := e.look.STUN(ctx, "udp", server)
 		if err == nil {
 			return ok("%s says that we are %s", clip(server), address)
 		}
 		failures = append(failures, clip(server)+": "+reason(err))
-		if host, _, _ := net.SplitHostPort(server); isDNSBroken(err) {
+		if host, _, _ := net.SplitHostPort(server); instruments.IsDNSBroken(err) {
 			unnamed = append(unnamed, clip(host))
 		}
 	}
 	if len(unnamed) == len(failures) {
-		return found("dns-broken", vars{"host": unnamed[0]}, "%s", strings.Join(failures, "; "))
+		return found("dns-broken", engine.Vars{"host": unnamed[0]}, "%s", strings.Join(failures, "; "))
 	}
 	return found("stun-blocked", nil, "%s", strings.Join(failures, "; "))
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"matrixrtc-auth/doctor/engine"
 	sealed "matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
 )
@@ -30,12 +31,12 @@ type membershipStatus struct {
 
 // judgeMembership tells whether and how the running service keeps those off
 // LiveKit who are not in the Matrix room.
-func judgeMembership(s *serviceStatus) Finding {
+func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {
 		return na("membership is not enforced: no homeserver says who is joined")
 	}
-	v, seen := vars{"server": clip(m.Server)}, m.describe(s.Webhooks.Verified)
+	v, seen := engine.Vars{"server": clip(m.Server)}, m.describe(s.Webhooks.Verified)
 	switch {
 	case m.Braked:
 		return found("membership-braked", v, "the brake holds since %s; %s", m.Since.UTC().Format(time.RFC3339), seen)
@@ -96,7 +97,7 @@ func seconds(n float64) string {
 }
 
 // ownMetadata tells whether participants can take away their tickets.
-func (e *exam) ownMetadata(context.Context) Finding {
+func (e settings) ownMetadata(context.Context) engine.Finding {
 	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
 		return found("own-metadata", nil, "%s", w)
 	}
@@ -112,13 +113,13 @@ const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
 // judgeAttributes looks whether LiveKit takes tokens with tickets. Without the
 // setting it takes 64 KiB, and with 0 any size.
-func judgeAttributes(c *livekitConfig) Finding {
+func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {
 	case limit == nil:
 		return ok("limit.max_attributes_size is not set")
 	case *limit != 0 && *limit < ticketBytes:
-		return found("livekit-attributes-small", vars{"bytes": strconv.Itoa(ticketBytes)},
+		return found("livekit-attributes-small", engine.Vars{"bytes": strconv.Itoa(ticketBytes)},
 			"limit.max_attributes_size is %d, a ticket takes up to %d", *limit, ticketBytes)
 	}
 	return ok("limit.max_attributes_size is %d", *limit)

@@ -30,8 +30,8 @@ func TestMembership(t *testing.T) {
 			s := newStack(t)
 			enforcing(tt.change)(s)
 			for _, c := range s.examine().Checks {
-				if c.ID == "service.membership" && (c.CauseID() != "" || !strings.Contains(c.Seen, tt.want)) {
-					t.Errorf("%s %q, want no fault and %q", c.CauseID(), c.Seen, tt.want)
+				if c.ID == "service.membership" && (c.CauseID != "" || !strings.Contains(c.Seen, tt.want)) {
+					t.Errorf("%s %q, want no fault and %q", c.CauseID, c.Seen, tt.want)
 				}
 			}
 		})
@@ -49,8 +49,8 @@ func TestAttributesThatDo(t *testing.T) {
 			s := newStack(t)
 			replace("port: 7880\n", "port: 7880\n"+limit)(s)
 			for _, c := range s.examine().Checks {
-				if c.ID == "livekit.attributes" && (c.CauseID() != "" || !strings.HasSuffix(c.Seen, want)) {
-					t.Errorf("%s %q, want no fault and %q", c.CauseID(), c.Seen, want)
+				if c.ID == "livekit.attributes" && (c.CauseID != "" || !strings.HasSuffix(c.Seen, want)) {
+					t.Errorf("%s %q, want no fault and %q", c.CauseID, c.Seen, want)
 				}
 			}
 		})

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
@@ -27,8 +27,8 @@ func TestMixed(t *testing.T) {
 			report := s.examine()
 			var got []string
 			for _, c := range report.Checks {
-				if c.CauseID() != "" {
-					got = append(got, c.ID+" "+c.CauseID())
+				if c.CauseID != "" {
+					got = append(got, c.ID+" "+c.CauseID)
 				}
 			}
 			if !slices.Equal(got, mixed[name].want) {
@@ -357,10 +357,10 @@ func TestDoubtBlocksNothing(t *testing.T) {
 	s.certs[apexHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), apexHost)
 	told := 0
 	for _, c := range s.examine().Checks {
-		if c.CauseID() != "" {
+		if c.CauseID != "" {
 			told++
 		}
-		if c.Status == doctor.NA && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" && !strings.HasSuffix(c.ID, ".tls") {
+		if c.Status == engine.NA && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" && !strings.HasSuffix(c.ID, ".tls") {
 			t.Errorf("%s: %s", c.ID, c.Seen)
 		}
 	}

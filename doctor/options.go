@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -64,7 +66,7 @@ func list(to *[]string) func(string) error {
 }
 
 func (o *Options) parseResolve(text string) error {
-	hostPort, addr, err := parseResolve(text)
+	hostPort, addr, err := instruments.ParseResolve(text)
 	if err == nil {
 		o.Resolve[hostPort] = addr
 	}
@@ -151,17 +153,11 @@ func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
 
 // selects reports whether a check is one of those that were asked for.
 func (o *Options) selects(id string) bool {
-	matches := func(name string) bool { return name == id || name == group(id) }
+	matches := func(name string) bool { return name == id || name == engine.GroupOf(id) }
 	return (len(o.Only) == 0 || slices.ContainsFunc(o.Only, matches)) && !slices.ContainsFunc(o.Skip, matches)
-}
-
-// group is the part of a check's id before the dot.
-func group(id string) string {
-	name, _, _ := strings.Cut(id, ".")
-	return name
 }
 
 // isCheckOrGroup reports whether the table of causes knows the name.
 func isCheckOrGroup(name string) bool {
-	return slices.ContainsFunc(checkIDs, func(id string) bool { return id == name || group(id) == name })
+	return slices.ContainsFunc(checkIDs, func(id string) bool { return id == name || engine.GroupOf(id) == name })
 }

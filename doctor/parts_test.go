@@ -17,7 +17,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"matrixrtc-auth/access"
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
@@ -129,7 +129,7 @@ type participant struct {
 var errNotJoined = errors.New("could not connect")
 
 // join lets whoever has a token in.
-func (s *stack) join(_ context.Context, url, ticket string) (doctor.Participant, error) {
+func (s *stack) join(_ context.Context, url, ticket string) (instruments.Participant, error) {
 	if s.closedTo != "" && strings.HasPrefix(url, s.closedTo) {
 		return nil, errNotJoined
 	}
@@ -144,7 +144,7 @@ func (s *stack) join(_ context.Context, url, ticket string) (doctor.Participant,
 	return p, nil
 }
 
-func (p *participant) Media() doctor.Media { return p.s.media }
+func (p *participant) Media() instruments.Media { return p.s.media }
 
 func (p *participant) Send(text string) error {
 	if !p.s.silence {

@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"matrixrtc-auth/doctor/engine"
 )
 
 // LiveKit's ports where its configuration names none.
@@ -33,8 +35,8 @@ func (c *livekitConfig) complete() {
 }
 
 // ports are those of a file that was read, for remedies.
-func (c *livekitConfig) ports() vars {
-	known := vars{}
+func (c *livekitConfig) ports() engine.Vars {
+	known := engine.Vars{}
 	if c.Port == 0 { // nothing was read
 		return known
 	}
@@ -57,7 +59,7 @@ func (c *livekitConfig) ports() vars {
 // hasUDPPort reports whether all media over UDP takes one port, or few.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
-func judgePorts(c *livekitConfig) Finding {
+func judgePorts(c *livekitConfig) engine.Finding {
 	r, t := c.RTC, c.TURN
 	udp, _ := r.UDPPort.(int)
 	switch {
@@ -82,7 +84,7 @@ const (
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 )
 
-func (e *exam) judgeRange(c *livekitConfig) Finding {
+func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if c.RTC.First == 0 {
 		return na("there is no range of media ports")
 	}
@@ -101,7 +103,7 @@ func (e *exam) judgeRange(c *livekitConfig) Finding {
 		seen += " without " + clip(reserved)
 	}
 	if !covers(reserved, max(c.RTC.First, low), min(c.RTC.Last, high)) {
-		return found("livekit-range-ephemeral", vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)}, "%s", seen)
+		return found("livekit-range-ephemeral", engine.Vars{"range": fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)}, "%s", seen)
 	}
 	return ok("%s", seen)
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"errors"
 	"testing"
+
+	"matrixrtc-auth/doctor/engine"
 )
 
 // TestPorts judges ports that the file names, and LiveKit's own where it names
@@ -32,13 +34,13 @@ func parsed(t *testing.T, text string) *livekitConfig {
 	t.Helper()
 	look := &Look{ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
 	e := &exam{look: look}
-	if f := e.readLiveKit(&e.livekit); f.Status != OK {
+	if f := (livekitFile{e}).readLiveKit(&e.livekit); f.Status != engine.OK {
 		t.Fatalf("%q: %s", text, f.Seen)
 	}
 	return &e.livekit
 }
 
-func nameOf(f Finding) string {
+func nameOf(f engine.Finding) string {
 	if f.Cause == nil {
 		return ""
 	}
@@ -73,7 +75,7 @@ func TestRange(t *testing.T) {
 			}
 			return nil, errors.New("not there")
 		}}
-		f := (&exam{look: look}).judgeRange(parsed(t, test.yaml))
+		f := livekitFile{&exam{look: look}}.judgeRange(parsed(t, test.yaml))
 		if got := nameOf(f); got != test.want {
 			t.Errorf("%q, reserved %q: %q, want %q: %s", test.yaml, test.reserved, got, test.want, f.Seen)
 		}

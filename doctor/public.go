@@ -9,55 +9,59 @@ import (
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 )
 
-// public looks at this service as clients reach it. It returns the check that
-// all others of the service's answers need.
-func (e *exam) public(foci []*Check) (healthz *Check) {
-	if e.o.PublicURL != nil {
-		e.service, foci = e.o.PublicURL, nil
+// service are the questions about this service, as clients reach it and as it
+// runs here.
+type service struct{ *exam }
+
+// publicSteps are the questions about this service as clients reach it.
+func (e service) publicSteps() []engine.Step {
+	said := e.o.PublicURL != nil
+	return []engine.Step{
+		{ID: "public.addresses", Any: unless(said, "homeserver.foci"), Run: e.addresses},
+		{ID: "public.tls", Needs: "public.addresses", Run: func(ctx context.Context) engine.Finding {
+			return e.certificate(ctx, placeOf("service", e.at))
+		}},
+		{ID: "public.healthz", Needs: "public.tls", Run: e.healthz},
+		{ID: "public.routes", Needs: "public.healthz", Run: e.routes},
+		{ID: "public.preflight", Needs: "public.healthz", Run: e.preflight},
+		{ID: "public.cors", Needs: "public.healthz", Run: e.cors},
 	}
-	on := func(id string, run func(context.Context) Finding, needs ...*Check) *Check {
-		return e.add(&Check{ID: "public." + id, Needs: needs, Run: run})
+}
+
+func (e service) addresses(ctx context.Context) engine.Finding {
+	if e.at == nil {
+		return na("nobody says where this service is: --public-url does")
 	}
-	addresses := on("addresses", func(ctx context.Context) Finding {
-		if e.service == nil {
-			return na("nobody says where this service is: --public-url does")
-		}
-		return e.reach(ctx, placeOf("service", e.service))
-	})
-	addresses.Any = foci
-	certificate := on("tls", func(ctx context.Context) Finding { return e.certificate(ctx, placeOf("service", e.service)) }, addresses)
-	healthz = on("healthz", e.healthz, certificate)
-	on("routes", e.routes, healthz)
-	on("preflight", e.preflight, healthz)
-	on("cors", e.cors, healthz)
-	return healthz
+	return e.reach(ctx, placeOf("service", e.at))
 }
 
 // serviceURL is the address below which this service is.
-func (e *exam) serviceURL() string { return strings.TrimRight(e.service.String(), "/") }
+func (e *exam) serviceURL() string { return strings.TrimRight(e.at.String(), "/") }
 
-func (e *exam) serviceVars() vars {
-	return vars{"url": e.serviceURL(), "host": e.service.Hostname(), "command": "curl -i " + e.serviceURL() + "/healthz"}
+func (e *exam) serviceVars() engine.Vars {
+	return engine.Vars{"url": e.serviceURL(), "host": e.at.Hostname(), "command": "curl -i " + e.serviceURL() + "/healthz"}
 }
 
 // healthz looks whether it is this service that answers.
-func (e *exam) healthz(ctx context.Context) Finding {
-	r, err := e.look.get(ctx, e.serviceURL()+"/healthz")
+func (e service) healthz(ctx context.Context) engine.Finding {
+	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	v := e.serviceVars()
 	switch {
 	case err != nil && e.isAlone():
 		return e.alone("GET " + e.serviceURL() + "/healthz: " + reason(err))
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
-	case r.isHealth():
+	case isHealth(r):
 		return ok("GET %s/healthz: %s", e.serviceURL(), r)
-	case r.isGatewayError() && e.isAlone():
+	case r.IsGatewayError() && e.isAlone():
 		return e.alone("GET " + e.serviceURL() + "/healthz: " + r.String())
-	case r.status == http.StatusServiceUnavailable && r.isMatrix():
+	case r.Status == http.StatusServiceUnavailable && r.IsMatrix():
 		return found("service-ending", v, "GET %s/healthz: %s", e.serviceURL(), r)
-	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || r.status == http.StatusOK:
+	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed || r.Status == http.StatusOK:
 		return e.notThere(ctx, r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
@@ -72,28 +76,28 @@ func (e *exam) isAlone() bool {
 	})
 }
 
-func (e *exam) alone(seen string) Finding {
-	return found("listen-alone", vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
+func (e *exam) alone(seen string) engine.Finding {
+	return found("listen-alone", engine.Vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
 // notThere says why there is no /healthz: whether another program answers, or
 // which side has the prefix wrong.
-func (e *exam) notThere(ctx context.Context, r reply) Finding {
+func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
-	root, err := e.look.get(ctx, e.serviceURL()+"/")
+	root, err := e.look.Get(ctx, e.serviceURL()+"/")
 	switch {
-	case err == nil && root.status == http.StatusOK && strings.TrimSpace(string(root.body)) == "OK":
-		return found("service-is-sfu", v, "%s; GET / answers OK, as LiveKit does", seen)
-	case e.prefix() != "" && r.isMatrix():
+	case err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK":
+		return found("service-is-sfu", v, "%s; GET / answers engine.OK, as LiveKit does", seen)
+	case e.prefix() != "" && r.IsMatrix():
 		return found("prefix-not-stripped", v, "%s: the service itself does not know the path %s", seen, e.prefix())
-	case e.prefix() != "" && e.answersAt(ctx, e.service.Scheme+"://"+e.service.Host):
+	case e.prefix() != "" && e.answersAt(ctx, e.at.Scheme+"://"+e.at.Host):
 		return found("prefix-too-much", v, "%s, but without the prefix %s it answers", seen, e.prefix())
 	case e.prefix() == "" && e.answersAt(ctx, e.serviceURL()+commonPrefix):
 		v["other"] = e.serviceURL() + commonPrefix
 		return found("prefix-missing", v, "%s, but with the prefix %s it answers", seen, commonPrefix)
 	}
-	if r.status == http.StatusOK {
+	if r.Status == http.StatusOK {
 		seen += ", but not this service's"
 	}
 	return found("service-no-route", v, "%s", seen)
@@ -103,31 +107,31 @@ func (e *exam) notThere(ctx context.Context, r reply) Finding {
 const commonPrefix = "/livekit/jwt"
 
 // prefix is the path below which this service is, "" for none.
-func (e *exam) prefix() string { return strings.TrimRight(e.service.Path, "/") }
+func (e service) prefix() string { return strings.TrimRight(e.at.Path, "/") }
 
-func (e *exam) answersAt(ctx context.Context, base string) bool {
-	r, err := e.look.get(ctx, base+"/healthz")
-	return err == nil && r.isHealth()
+func (e service) answersAt(ctx context.Context, base string) bool {
+	r, err := e.look.Get(ctx, base+"/healthz")
+	return err == nil && isHealth(r)
 }
 
 // routes asks for the endpoints by the wrong method: they are there if that is
 // what is said to be wrong.
-func (e *exam) routes(ctx context.Context) Finding {
+func (e service) routes(ctx context.Context) engine.Finding {
 	paths := []string{"/sfu/get", "/get_token", "//sfu/get"}
 	if e.prefix() != "" {
 		paths = append(paths, "")
 	}
 	for _, path := range paths {
-		r, err := e.look.get(ctx, e.serviceURL()+path)
+		r, err := e.look.Get(ctx, e.serviceURL()+path)
 		v := e.serviceVars()
 		v["route"] = path
 		switch {
 		case err != nil:
 			return found("service-broken", v, "GET %s: %s", e.serviceURL()+path, reason(err))
-		case r.status == http.StatusMethodNotAllowed:
-		case path == "" && r.status == http.StatusNotFound:
+		case r.Status == http.StatusMethodNotAllowed:
+		case path == "" && r.Status == http.StatusNotFound:
 			return found("bare-prefix", v, "GET %s: %s", e.serviceURL(), r)
-		case path == "" || path == "//sfu/get" && r.status/100 == 3:
+		case path == "" || path == "//sfu/get" && r.Status/100 == 3:
 			continue // a redirect to the same with one slash
 		case path == "//sfu/get":
 			return found("double-slash", v, "GET %s: %s", e.serviceURL()+path, r)
@@ -139,48 +143,48 @@ func (e *exam) routes(ctx context.Context) Finding {
 }
 
 // preflight asks what a browser asks before it posts JSON.
-func (e *exam) preflight(ctx context.Context) Finding {
+func (e service) preflight(ctx context.Context) engine.Finding {
 	address := e.serviceURL() + "/sfu/get"
-	r, err := e.look.ask(ctx, question{method: http.MethodOptions, url: address, header: http.Header{
-		"Origin":                         {origin},
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodOptions, URL: address, Header: http.Header{
+		"Origin":                         {instruments.Origin},
 		"Access-Control-Request-Method":  {http.MethodPost},
 		"Access-Control-Request-Headers": {"content-type"},
 	}})
 	v := e.serviceVars()
-	allowed := strings.ToLower(strings.Join(r.header.Values("Access-Control-Allow-Headers"), ","))
+	allowed := strings.ToLower(strings.Join(r.Header.Values("Access-Control-Allow-Headers"), ","))
 	switch {
 	case err != nil:
 		return found("service-broken", v, "OPTIONS %s: %s", address, reason(err))
-	case r.status/100 != 2:
+	case r.Status/100 != 2:
 		return found("preflight-refused", v, "OPTIONS %s: %s", address, r)
-	case len(r.origins()) > 0 && !oneOrigin(r):
-		return found("cors-doubled", v, "OPTIONS %s: %s with Access-Control-Allow-Origin %q", address, r, r.origins())
-	case len(r.origins()) == 0 || !strings.Contains(allowed, "content-type") && allowed != "*":
+	case len(r.Origins()) > 0 && !r.OneOrigin():
+		return found("cors-doubled", v, "OPTIONS %s: %s with Access-Control-Allow-Origin %q", address, r, r.Origins())
+	case len(r.Origins()) == 0 || !strings.Contains(allowed, "content-type") && allowed != "*":
 		return found("preflight-refused", v, "OPTIONS %s: %s without the CORS headers of this service", address, r)
 	}
 	return ok("OPTIONS %s: %s", address, r)
 }
 
 // cors looks at the CORS header of a good answer and of an error.
-func (e *exam) cors(ctx context.Context) Finding {
-	good, err := e.look.get(ctx, e.serviceURL()+"/healthz")
+func (e service) cors(ctx context.Context) engine.Finding {
+	good, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	if err != nil {
 		return found("service-broken", e.serviceVars(), "%s", reason(err))
 	}
-	bad, err := e.look.ask(ctx, question{method: http.MethodPost, url: e.serviceURL() + "/sfu/get", body: "doctor",
-		header: http.Header{"Origin": {origin}, "Content-Type": {"application/json"}}})
+	bad, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + "/sfu/get", Body: "doctor",
+		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	if err != nil {
 		return found("service-broken", e.serviceVars(), "%s", reason(err))
 	}
-	for _, answer := range []reply{good, bad} {
+	for _, answer := range []instruments.Reply{good, bad} {
 		switch {
-		case len(answer.origins()) == 0:
+		case len(answer.Origins()) == 0:
 			return found("cors-missing", e.serviceVars(), "%s without Access-Control-Allow-Origin", answer)
-		case !oneOrigin(answer):
-			return found("cors-doubled", e.serviceVars(), "%s with Access-Control-Allow-Origin %q", answer, answer.origins())
+		case !answer.OneOrigin():
+			return found("cors-doubled", e.serviceVars(), "%s with Access-Control-Allow-Origin %q", answer, answer.Origins())
 		}
 	}
-	if bad.status != http.StatusBadRequest {
+	if bad.Status != http.StatusBadRequest {
 		return found("post-not-passed", e.serviceVars(), "POST %s/sfu/get without JSON: %s", e.serviceURL(), bad)
 	}
 	return ok("one header on a good answer and on an error")
@@ -194,16 +198,17 @@ type health struct {
 
 // isHealth reports whether an answer is that of this service's /healthz: many
 // sites answer every path with a page.
-func (r reply) isHealth() bool {
+func isHealth(r instruments.Reply) bool {
 	var h health
-	return r.status == http.StatusOK && json.Unmarshal(r.body, &h) == nil && h.Status != ""
+	return r.Status == http.StatusOK && json.Unmarshal(r.Body, &h) == nil && h.Status != ""
 }
 
 // versionOutside compares what answers outside with what runs here.
-func (e *exam) versionOutside(ctx context.Context, inside string) Finding {
-	r, err := e.look.get(ctx, e.serviceURL()+"/healthz")
+func (e service) versionOutside(ctx context.Context) engine.Finding {
+	inside := e.status.Version
+	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	var h health
-	if err != nil || json.Unmarshal(r.body, &h) != nil {
+	if err != nil || json.Unmarshal(r.Body, &h) != nil {
 		h.Version = "of another program"
 	}
 	if h.Version != inside {

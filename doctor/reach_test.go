@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"matrixrtc-auth/doctor/instruments"
 )
 
 // TestJudgeReach tells what is wrong with a name from what cannot be judged
@@ -34,9 +36,9 @@ func TestJudgeReach(t *testing.T) {
 		"the public one does not":         {[]tried{{"203.0.113.3", silent}, {"2001:db8::3", noIPv6}}, "hairpin", "service-closed", ""},
 		"the private one does not":        {[]tried{{"10.0.0.3", silent}}, "service-closed", "service-closed", ""},
 	} {
-		var attempts []attempt
+		var attempts []instruments.Attempt
 		for _, a := range test.tried {
-			attempts = append(attempts, attempt{netip.MustParseAddr(a.addr), a.err})
+			attempts = append(attempts, instruments.Attempt{Addr: netip.MustParseAddr(a.addr), Err: a.err})
 		}
 		for outside, want := range map[bool]string{false: test.inside, true: test.outside} {
 			e := &exam{o: Options{Outside: outside}}

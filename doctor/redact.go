@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -55,7 +56,7 @@ func (e *exam) secrets() []secret.Text {
 }
 
 // redactAll takes secrets out of what is printed.
-func (e *exam) redactAll(r *Report) {
+func (e *exam) redactAll(r *engine.Report) {
 	for i := range r.Checks {
 		c := &r.Checks[i]
 		c.Seen, c.Cause, c.Remedy = e.redact(c.Seen), e.redact(c.Cause), e.redact(c.Remedy)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/instruments"
 )
 
 // TestRedacted: a secret in the wrong place is not printed.
@@ -37,7 +37,7 @@ func TestRedacted(t *testing.T) {
 		"a join that repeats its token": func(s *stack) {
 			s.joinErr = errors.New("dial ws://livekit:7880/rtc?access_token=eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln")
 		},
-		"a join that repeats the secret": func(s *stack) { s.joinErr = &doctor.JoinError{Err: errors.New(stackKey.Secret.Reveal())} },
+		"a join that repeats the secret": func(s *stack) { s.joinErr = &instruments.JoinError{Err: errors.New(stackKey.Secret.Reveal())} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

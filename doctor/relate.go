@@ -5,11 +5,22 @@ import (
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
 )
 
-// excuse says that a check finds what another one explains: of the causes of
-// by, each explains each that shows. Without causes both may find the same.
+// excuse is an [engine.Explanation].
 type excuse struct{ by, causes, shows string }
+
+// explained are the excuses as a plan has them.
+func explained() map[string][]engine.Explanation {
+	all := map[string][]engine.Explanation{}
+	for id, list := range excuses {
+		for _, x := range list {
+			all[id] = append(all[id], engine.Explanation{By: x.by, Causes: x.causes, Shows: x.shows})
+		}
+	}
+	return all
+}
 
 // What LiveKit does not start with, and how that shows in those that ask it.
 const (
@@ -117,49 +128,21 @@ var twins = map[string][]string{
 	"sfu.tls":          {"homeserver.tls", "public.tls"},
 }
 
-// relate tells the checks about each other.
-func (e *exam) relate() {
-	for _, c := range e.checks {
-		for _, x := range excuses[c.ID] {
-			for _, by := range e.named([]string{x.by}, c.Server) {
-				if !e.applies(x, c) {
-					continue
-				}
-				c.Excuses = append(c.Excuses, Excuse{by, strings.Fields(x.causes), strings.Fields(x.shows)})
-			}
-		}
-		c.Twins = e.named(twins[c.ID], c.Server)
-	}
-	e.tellDNSOnce()
-}
-
-// tellDNSOnce has a name server that does not answer told by the first one that
-// asks it, whatever for.
-func (e *exam) tellDNSOnce() {
-	var before []Excuse
-	for _, id := range resolving {
-		for _, c := range e.named([]string{id}, "") {
-			c.Excuses = append(c.Excuses, before...)
-			before = append(before, Excuse{c, []string{"dns-broken"}, []string{"dns-broken"}})
-		}
-	}
-}
-
 // applies reports whether an excuse can be one in this deployment: what stands
 // in a setting explains only what that setting leads to.
-func (e *exam) applies(x excuse, c *Check) bool {
+func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	switch {
-	case x.causes == "override-path":
-		return e.hasAddedPath(c)
-	case c.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
-		return !slices.ContainsFunc(e.servers, func(s *server) bool {
-			_, there := e.look.Config.FederationURLs[s.name]
-			return there && (c.Server == "" || c.Server == s.name.String())
+	case x.Causes == "override-path":
+		return e.hasAddedPath(s)
+	case s.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
+		return !slices.ContainsFunc(e.servers, func(h *homeserver) bool {
+			_, there := e.look.Config.FederationURLs[h.name]
+			return there && (s.Server == "" || s.Server == h.name.String())
 		})
-	case x.causes == "former-service" && c.ID == "sfu.api":
+	case x.Causes == "former-service" && s.ID == "sfu.api":
 		api := e.look.Config.APIURL
 		return api != nil && strings.EqualFold(api.Hostname(), config.FormerServiceHost)
-	case x.causes == "former-service" && group(c.ID) == "sfu":
+	case x.Causes == "former-service" && engine.GroupOf(s.ID) == "sfu":
 		u := e.sfuURL()
 		return u != nil && strings.EqualFold(u.Hostname(), config.FormerServiceHost)
 	}
@@ -168,28 +151,17 @@ func (e *exam) applies(x excuse, c *Check) bool {
 
 // hasAddedPath reports whether the override that a check of a homeserver follows
 // ends in a path that is added.
-func (e *exam) hasAddedPath(c *Check) bool {
+func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
-	if c.ID == "homeserver.userinfo" {
+	if s.ID == "homeserver.userinfo" {
 		overrides = e.look.Config.FederationURLs
 	}
-	return slices.ContainsFunc(e.servers, func(s *server) bool {
-		u, there := overrides[s.name]
-		if !there || c.Server != "" && c.Server != s.name.String() {
+	return slices.ContainsFunc(e.servers, func(h *homeserver) bool {
+		u, there := overrides[h.name]
+		if !there || s.Server != "" && s.Server != h.name.String() {
 			return false
 		}
 		_, added := config.AddedToHomeserver(u)
 		return added != ""
 	})
-}
-
-// named returns the checks of these ids, of one server or of none.
-func (e *exam) named(ids []string, server string) []*Check {
-	var list []*Check
-	for _, c := range e.checks {
-		if slices.Contains(ids, c.ID) && (server == "" || c.Server == "" || c.Server == server) {
-			list = append(list, c)
-		}
-	}
-	return list
 }

@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +11,8 @@ import (
 
 	"github.com/livekit/protocol/auth"
 
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/token"
@@ -35,15 +35,8 @@ const (
 	removeTime   = 3 * time.Second
 )
 
-func newProbeRoom(look *Look, o Options) *probeRoom {
-	return &probeRoom{exam: &exam{look: look, o: o}, name: sfu.Room(probeName())}
-}
-
-// probeName is a name that no other run has.
-func probeName() string {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	return "doctor-" + hex.EncodeToString(random[:])
+func newProbeRoom(e *exam) *probeRoom {
+	return &probeRoom{exam: e, name: sfu.Room(instruments.ProbeName())}
 }
 
 // willMake has room deleted at the end.
@@ -56,17 +49,17 @@ func (p *probeRoom) willMake(room sfu.Room) {
 }
 
 // create makes the room.
-func (p *probeRoom) create(ctx context.Context) Finding {
+func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	p.willMake(p.name) // even if the answer never comes
 	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
 	r, err := p.exam.twirp(ctx, p.exam.apiURL(), "CreateRoom", &auth.VideoGrant{RoomCreate: true}, body)
-	v := vars{"sfu": p.exam.apiURL()}
+	v := engine.Vars{"sfu": p.exam.apiURL()}
 	if err != nil {
 		return apiFailure(v, p.exam.apiURL(), err)
 	}
 	var room struct{ Name string }
-	if r.status != http.StatusOK || json.Unmarshal(r.body, &room) != nil || room.Name != string(p.name) {
-		return found("sfu-create", v, "CreateRoom at %s: %s", p.exam.apiURL(), http.StatusText(r.status))
+	if r.Status != http.StatusOK || json.Unmarshal(r.Body, &room) != nil || room.Name != string(p.name) {
+		return found("sfu-create", v, "CreateRoom at %s: %s", p.exam.apiURL(), http.StatusText(r.Status))
 	}
 	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
 }

@@ -14,6 +14,8 @@ import (
 
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 )
@@ -51,46 +53,40 @@ type serviceStatus struct {
 	Membership *membershipStatus `json:"membership"` // nil while none is enforced
 }
 
-// running looks at the process that serves here. It returns the check after
-// which /_status can be asked.
-func (e *exam) running(healthz *Check) (status *Check) {
-	if e.o.Outside {
-		return nil
+// runningSteps are the questions about the process that serves here.
+func (e service) runningSteps() []engine.Step {
+	const status, healthz = "service.status", "public.healthz service.status"
+	return []engine.Step{
+		{ID: status, Run: e.statusHere},
+		{ID: "service.delegation", Needs: status, Run: e.about(judgeDelegation)},
+		{ID: "service.store", Needs: status, Run: e.about(judgeStore)},
+		{ID: "service.app_service", Needs: status, Run: e.about(judgeAppService)},
+		{ID: "service.membership", Needs: status, Run: e.about(judgeMembership)},
+		{ID: "service.version", Needs: healthz, Run: e.versionOutside},
+		{ID: "service.client_address", Needs: healthz, Run: e.clientAddress},
 	}
-	now := &e.status
-	status = e.add(&Check{ID: "service.status", Run: func(ctx context.Context) Finding { return e.statusHere(ctx, now) }})
-	on := func(id string, run func(context.Context) Finding, needs ...*Check) {
-		e.add(&Check{ID: "service." + id, Needs: append(needs, status), Run: run})
-	}
-	on("delegation", func(context.Context) Finding { return judgeDelegation(now) })
-	on("store", func(context.Context) Finding { return judgeStore(now) })
-	on("app_service", func(context.Context) Finding { return judgeAppService(now) })
-	on("membership", func(context.Context) Finding { return judgeMembership(now) })
-	on("version", func(ctx context.Context) Finding { return e.versionOutside(ctx, now.Version) }, healthz)
-	on("client_address", e.clientAddress, healthz)
-	return status
 }
 
-// here returns a client that connects to where the service listens on this
+// about has judge look at what the running service tells of itself.
+func (e service) about(judge func(*serviceStatus) engine.Finding) func(context.Context) engine.Finding {
+	return func(context.Context) engine.Finding { return judge(&e.status) }
+}
+
+// here is the network with requests that go to where the service listens on this
 // machine.
-func (e *exam) here() *Look {
+func (e *exam) here() *instruments.Network {
 	bind := e.look.Config.Listen
-	inside := *e.look
-	inside.client = &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var failures []error
-			for _, address := range listening(bind) {
-				conn, err := e.look.Dial(ctx, bind.Network, address)
-				if err == nil {
-					return conn, nil
-				}
-				failures = append(failures, err)
+	return e.look.Through(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var failures []error
+		for _, address := range listening(bind) {
+			conn, err := e.look.Dial(ctx, bind.Network, address)
+			if err == nil {
+				return conn, nil
 			}
-			return nil, errors.Join(failures...)
-		},
-	}}
-	return &inside
+			failures = append(failures, err)
+		}
+		return nil, errors.Join(failures...)
+	})
 }
 
 // listening turns an address to listen on into those to connect to.
@@ -108,7 +104,8 @@ func listening(bind config.Bind) []string {
 // insideURL is the service's address for the client of here.
 const insideURL = "http://matrixrtc-auth"
 
-func (e *exam) statusHere(ctx context.Context, s *serviceStatus) Finding {
+func (e service) statusHere(ctx context.Context) engine.Finding {
+	s := &e.status
 	c := e.look.Config
 	switch {
 	case c.Listen == (config.Bind{}):
@@ -117,13 +114,13 @@ func (e *exam) statusHere(ctx context.Context, s *serviceStatus) Finding {
 		return na("the configuration holds no API key")
 	}
 	here := e.here()
-	v := vars{"address": c.Listen.String()}
-	r, err := here.get(ctx, insideURL+"/healthz")
+	v := engine.Vars{"address": c.Listen.String()}
+	r, err := here.Get(ctx, insideURL+"/healthz")
 	if err != nil {
 		return found("service-down", v, "%s: %s", c.Listen, reason(err))
 	}
 	var h health
-	if json.Unmarshal(r.body, &h) == nil && h.Status == "stalled" || r.status == http.StatusServiceUnavailable {
+	if json.Unmarshal(r.Body, &h) == nil && h.Status == "stalled" || r.Status == http.StatusServiceUnavailable {
 		return found("service-stalled", v, "GET /healthz: %s", r)
 	}
 	if r, err = askStatus(ctx, here, insideURL, c.Keys[0], nil, s); err != nil {
@@ -143,13 +140,13 @@ func sum[N int | uint64](counts map[string]N) (total N) {
 var errNoStatus = errors.New("no status")
 
 // askStatus asks for /_status below base as the holder of key, with header.
-func askStatus(ctx context.Context, l *Look, base string, key sfu.Key, header http.Header, s *serviceStatus) (reply, error) {
-	r, err := l.ask(ctx, question{method: http.MethodGet, url: base + "/_status", bearer: statusToken(key), header: header})
+func askStatus(ctx context.Context, n *instruments.Network, base string, key sfu.Key, header http.Header, s *serviceStatus) (instruments.Reply, error) {
+	r, err := n.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: base + "/_status", Bearer: statusToken(key), Header: header})
 	if err != nil {
 		return r, err
 	}
 	*s = serviceStatus{}
-	if r.status != http.StatusOK || json.Unmarshal(r.body, s) != nil {
+	if r.Status != http.StatusOK || json.Unmarshal(r.Body, s) != nil {
 		return r, errNoStatus
 	}
 	return r, nil
@@ -167,7 +164,7 @@ func statusToken(key sfu.Key) secret.Text {
 	return secret.New(token)
 }
 
-func judgeDelegation(s *serviceStatus) Finding {
+func judgeDelegation(s *serviceStatus) engine.Finding {
 	switch {
 	case !s.Leaves.Offered && len(s.Leaves.RefusedBy) == 0:
 		return found("delegation-off", nil, "the service takes over no leaves")
@@ -179,7 +176,7 @@ func judgeDelegation(s *serviceStatus) Finding {
 }
 
 // judgeAppService tells what the service's own test of its registration found.
-func judgeAppService(s *serviceStatus) Finding {
+func judgeAppService(s *serviceStatus) engine.Finding {
 	as := s.AppService
 	switch {
 	case as == nil:
@@ -187,7 +184,7 @@ func judgeAppService(s *serviceStatus) Finding {
 	case len(as.Checks) == 0:
 		return na("the service has not tested its registration yet")
 	case as.Ready && !s.Leaves.Offered:
-		return found("app-service-no-delegation", vars{"server": clip(as.Server)}, "ready, and LIVEKIT_DELEGATION is off")
+		return found("app-service-no-delegation", engine.Vars{"server": clip(as.Server)}, "ready, and LIVEKIT_DELEGATION is off")
 	case as.Ready:
 		return ok("the registration at %s passes every test", clip(as.Server))
 	}
@@ -198,10 +195,10 @@ func judgeAppService(s *serviceStatus) Finding {
 			remedies = append(remedies, clip(check.Remedy))
 		}
 	}
-	return found("app-service-not-ready", vars{"server": clip(as.Server), "remedy": strings.Join(remedies, "; ")}, "%s", strings.Join(seen, "; "))
+	return found("app-service-not-ready", engine.Vars{"server": clip(as.Server), "remedy": strings.Join(remedies, "; ")}, "%s", strings.Join(seen, "; "))
 }
 
-func judgeStore(s *serviceStatus) Finding {
+func judgeStore(s *serviceStatus) engine.Finding {
 	if s.Leaves.Store.State == "degraded" {
 		return found("store-degraded", nil, "store %s: %s", clip(s.Leaves.Store.Kind), clip(s.Leaves.Store.Cause))
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
 )
 
 // TestInterruptedSchedule: an event that is being scheduled when the run is
@@ -70,8 +71,8 @@ func TestCancelling(t *testing.T) {
 				})
 			}
 			for _, c := range s.examine().Checks {
-				if c.ID == "homeserver.delayed_schedule" && (c.CauseID() != test.cause || !strings.Contains(c.Seen, test.seen)) {
-					t.Errorf("%s: %s", c.CauseID(), c.Seen)
+				if c.ID == "homeserver.delayed_schedule" && (c.CauseID != test.cause || !strings.Contains(c.Seen, test.seen)) {
+					t.Errorf("%s: %s", c.CauseID, c.Seen)
 				}
 			}
 		})
@@ -93,7 +94,7 @@ func TestCancelUnheard(t *testing.T) {
 		})
 	}
 	for _, c := range s.examine().Checks {
-		if c.ID == "homeserver.delayed_schedule" && c.Status != doctor.OK {
+		if c.ID == "homeserver.delayed_schedule" && c.Status != engine.OK {
 			t.Errorf("%s: %s %s, want ok", c.ID, c.Status, c.Seen)
 		}
 	}

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
 )
 
 // sfuURLs judges what clients and this service are told of LiveKit.
-func (e *exam) sfuURLs(ctx context.Context) Finding {
+func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
 		w = w.without(config.AddedPath)
 	}
-	v := vars{"sfu": c.LivekitURL}
+	v := engine.Vars{"sfu": c.LivekitURL}
 	switch {
 	case w.has(config.FormerService):
 		return found("former-service", nil, "LIVEKIT_URL leads to %s", config.FormerServiceHost)
@@ -36,7 +37,7 @@ func (e *exam) sfuURLs(ctx context.Context) Finding {
 
 // isPrefix reports whether LiveKit answers below the path that looks like one of
 // its own: then a proxy removes it, and the path is right.
-func (e *exam) isPrefix(ctx context.Context, w warnings) bool {
+func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {
 		if warning.Kind != config.AddedPath {
@@ -46,7 +47,7 @@ func (e *exam) isPrefix(ctx context.Context, w warnings) bool {
 		if warning.Variable == "LIVEKIT_URL" {
 			base = httpForm(c.LivekitURL)
 		}
-		if !e.look.isLiveKit(ctx, base) {
+		if !e.isLiveKit(ctx, base) {
 			return false
 		}
 	}
@@ -54,25 +55,25 @@ func (e *exam) isPrefix(ctx context.Context, w warnings) bool {
 }
 
 // judgeSFU finds an address that clients cannot use. Inside, config.sfu_url does.
-func (e *exam) judgeSFU() Finding {
+func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
-		return Finding{}
+		return engine.Finding{}
 	}
-	v := vars{"sfu": e.sfuAt}
+	v := engine.Vars{"sfu": e.sfuAt}
 	switch kind, why := config.ForClients(e.sfuURL()); kind {
 	case config.InsideOnly:
 		return found("sfu-url-inside", v, "clients get %s, and %s", clip(e.sfuAt), why)
 	case config.ClearText:
 		return found("sfu-url-clear", v, "clients get %s, and %s", clip(e.sfuAt), why)
 	}
-	return Finding{}
+	return engine.Finding{}
 }
 
 // isLiveKit reports whether LiveKit answers at an address in its http form: with
 // its word to whoever asks for the root.
-func (l *Look) isLiveKit(ctx context.Context, base string) bool {
-	root, err := l.get(ctx, strings.TrimRight(base, "/")+"/")
-	return err == nil && root.status == http.StatusOK && strings.TrimSpace(string(root.body)) == "OK"
+func (e *exam) isLiveKit(ctx context.Context, base string) bool {
+	root, err := e.look.Get(ctx, strings.TrimRight(base, "/")+"/")
+	return err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK"
 }
 
 // publicSFU is LiveKit's public address in its http form.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +19,8 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -78,7 +79,7 @@ type stack struct {
 	flaws    []sfutest.Flaw
 	webhooks bool
 
-	media    doctor.Media
+	media    instruments.Media
 	joinErr  error
 	closedTo string   // the beginning of an address at which nobody gets in
 	visitor  string   // whom the service's proxy sees …
@@ -104,10 +105,10 @@ func newStack(t *testing.T) *stack {
 	s.wellKnown = func(string) http.Handler { return document(goodDocument) }
 	s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`)
 	s.configure()
-	s.media = doctor.Media{
+	s.media = instruments.Media{
 		Username: "theirs:ours", Password: "a-password-of-22-letters", Way: "udp",
-		Candidates: []doctor.Candidate{{"udp", netip.MustParseAddrPort(sfuIP + ":50000")}, {"tcp", netip.MustParseAddrPort(sfuIP + ":7881")}},
-		Servers:    []doctor.ICEServer{{URLs: []string{"turn:" + turnHost + ":3478?transport=udp", "turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
+		Candidates: []instruments.Candidate{address("udp", sfuIP+":50000"), address("tcp", sfuIP+":7881")},
+		Servers:    []instruments.ICEServer{{URLs: []string{"turn:" + turnHost + ":3478?transport=udp", "turns:" + turnHost + ":443?transport=tcp"}, Username: "user", Password: "password"}},
 	}
 	return s
 }
@@ -179,7 +180,8 @@ func answering(text string) http.Handler {
 
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
-	lab := &doctor.Look{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Join: s.join, Version: version}
+	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, Join: s.join}
+	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version}
 	if s.options.Outside {
 		lab.Roots = s.ca.Pool() // no configuration says it
 	}
@@ -188,12 +190,12 @@ func (s *stack) look() *doctor.Look {
 }
 
 // examine runs doctor with the stack's options.
-func (s *stack) examine() doctor.Report {
+func (s *stack) examine() engine.Report {
 	look := s.look()
 	if err := doctor.Prepare(look, &s.options, s.load); err != nil {
 		s.t.Fatal(err)
 	}
-	return doctor.Examine(s.t.Context(), look, s.options, func(*doctor.Check, int) {})
+	return doctor.Examine(s.t.Context(), look, s.options, func(string, engine.Status, int) {})
 }
 
 // environment is the process's, which the stacks take turns to set.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/doctor/engine"
 )
 
 // intro begins docs/troubleshooting.md; it is written by hand.
@@ -24,11 +26,11 @@ func Troubleshooting() string {
 	b.WriteString(intro)
 	writeCodes(&b)
 	b.WriteString(seen + "\n")
-	for _, name := range groups {
-		fmt.Fprintf(&b, "## %s\n\n", titles[name])
+	for _, g := range groups {
+		fmt.Fprintf(&b, "## %s\n\n", g.Title)
 		for _, c := range table {
-			if group(c.Checks[0]) == name {
-				c.document(&b)
+			if engine.GroupOf(c.Checks[0]) == g.ID {
+				document(&b, c)
 			}
 		}
 	}
@@ -36,7 +38,16 @@ func Troubleshooting() string {
 }
 
 // groups are those of the checks, in their order.
-var groups = []string{"config", "livekit", "homeserver", "public", "service", "sfu", "webhook", "user"}
+var groups = []engine.Group{
+	{ID: "config", Title: "Configuration"},
+	{ID: "livekit", Title: "livekit.yaml"},
+	{ID: "homeserver", Title: "Homeserver"},
+	{ID: "public", Title: "This service, as clients reach it"},
+	{ID: "service", Title: "The running service"},
+	{ID: "sfu", Title: "LiveKit"},
+	{ID: "webhook", Title: "Webhooks"},
+	{ID: "user", Title: "A user's way into a call"},
+}
 
 func writeCodes(b *strings.Builder) {
 	b.WriteString("## What Element Call shows\n\n| Code | Causes |\n| --- | --- |\n")
@@ -53,10 +64,11 @@ func writeCodes(b *strings.Builder) {
 }
 
 // document writes the part of one cause.
-func (c *Cause) document(b *strings.Builder) {
-	text, remedy := c.explain(examplesOf[group(c.Checks[0])])
+func document(b *strings.Builder, c engine.Cause) {
+	v := examplesOf[engine.GroupOf(c.Checks[0])]
+	text, remedy := fill(c.Text, v), fill(c.Remedy, v)
 	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, escape(sentence(text)), escape(sentence(remedy)))
-	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", marks[c.Status], vantages[c.From], quoted(c.Checks))
+	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", engine.Marks[c.Status], vantages[c.From], quoted(c.Checks))
 	if c.Code != "" {
 		fmt.Fprintf(b, "- **Element Call shows:** `%s`\n", c.Code)
 	}

@@ -7,94 +7,90 @@ import (
 	"net/http"
 	"net/url"
 
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/token"
 )
 
 // user goes the way of a user into a call, with their access token: an OpenID
-// token of the homeserver, an access token of this service by each of its
-// endpoints. It returns the checks that got those.
-func (e *exam) user(healthz *Check) (tickets []*Check) {
-	s := e.serverOf()
-	if s == nil {
-		return nil
-	}
-	needs := []*Check{healthz, e.check("homeserver.versions", s)}
-	var proof json.RawMessage
-	openid := e.add(&Check{ID: "user.openid", Needs: needs[1:], Run: func(ctx context.Context) Finding { return e.openID(ctx, s, &proof) }})
-	get := e.add(&Check{ID: "user.sfu_get", Needs: []*Check{healthz, openid}, Run: func(ctx context.Context) Finding {
-		return e.tokenRequest(ctx, "/sfu/get", e.legacyBody(proof), &e.way[0])
-	}})
-	member := e.add(&Check{ID: "user.get_token", Needs: []*Check{healthz, openid}, Run: func(ctx context.Context) Finding {
-		return e.tokenRequest(ctx, "/get_token", e.memberBody(proof), &e.way[1])
-	}})
-	return []*Check{get, member}
+// token of the homeserver h, an access token of this service by each of its
+// endpoints, LiveKit.
+type user struct {
+	*exam
+	h     *homeserver
+	proof json.RawMessage // the OpenID token
 }
 
-// userJoins goes on to the SFU, with what the service handed out.
-func (e *exam) userJoins(tickets []*Check, joined *Check) {
-	if tickets == nil {
-		return
+func (e *user) steps() []engine.Step {
+	server := e.o.User.Server().String()
+	return []engine.Step{
+		{ID: "user.openid", Needs: "homeserver.versions", Of: server, Run: e.openID},
+		{ID: "user.sfu_get", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
+			f := e.tokenRequest(ctx, "/sfu/get", e.legacyBody(), &e.way[0])
+			if f.Status == engine.OK && e.learnsSFU() {
+				e.sfuAt = e.way[0].URL
+			}
+			return f
+		}},
+		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
+			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
+		}},
+		// Inside one says what media does, and first.
+		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
-	join := e.add(&Check{ID: "user.join", Needs: tickets, Limit: joinLimit, Run: func(ctx context.Context) Finding {
-		return e.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
-	}})
-	if joined != nil {
-		join.After = []*Check{joined} // one says what media does, and first
-		return
-	}
-	e.media(join)
-	e.check("sfu.tcp_port", nil).After = []*Check{join} // which learns the port
 }
 
-// serverOf is the user's homeserver if it is looked at.
-func (e *exam) serverOf() *server {
-	for _, s := range e.servers {
-		if s.name == e.o.User.Server() && !e.o.User.IsZero() {
-			return s
-		}
-	}
-	return nil
+// join goes on to the SFU, with what the service handed out.
+func (e *user) join(ctx context.Context) engine.Finding {
+	return media{e.exam}.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 }
 
-// check returns the one of this id, for s if it is one of a server.
-func (e *exam) check(id string, s *server) *Check {
-	for _, c := range e.checks {
-		if c.ID == id && (s == nil || c.Server == "" || c.Server == s.name.String()) {
-			return c
+// learnsSFU reports whether nobody but the service says where LiveKit is, which
+// a user can ask.
+func (e *exam) learnsSFU() bool { return e.o.Outside && e.o.SFUURL == "" && e.hasUser() }
+
+// hasUser reports whether there is a user, whose homeserver is looked at.
+func (e *exam) hasUser() bool { return e.serverOfUser() != nil }
+
+// serverOfUser is the user's homeserver if it is looked at.
+func (e *exam) serverOfUser() *homeserver {
+	for _, h := range e.servers {
+		if h.name == e.o.User.Server() && !e.o.User.IsZero() {
+			return h
 		}
 	}
 	return nil
 }
 
 // openID has the homeserver prove to a third party who the user is.
-func (e *exam) openID(ctx context.Context, s *server, proof *json.RawMessage) Finding {
-	address := s.base + "/_matrix/client/v3/user/" + url.PathEscape(e.o.User.String()) + "/openid/request_token"
-	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: address, body: "{}", bearer: e.o.Token})
-	v := vars{"server": s.name.String(), "base": s.base}
+func (e *user) openID(ctx context.Context) engine.Finding {
+	address := e.h.base + "/_matrix/client/v3/user/" + url.PathEscape(e.o.User.String()) + "/openid/request_token"
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Bearer: e.o.Token})
+	v := engine.Vars{"server": e.h.name.String(), "base": e.h.base}
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
-	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
+	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
 		return found("user-token", v, "asking for an OpenID token: %s", r)
-	case r.status != http.StatusOK || !json.Valid(r.body):
+	case r.Status != http.StatusOK || !json.Valid(r.Body):
 		return found("client-api-strange", v, "asking for an OpenID token: %s", r)
 	}
-	*proof = r.body
+	e.proof = json.RawMessage(r.Body)
 	return ok("%s has an OpenID token", e.o.User)
 }
 
 // probeDevice is a device that nobody has.
 const probeDevice = "DOCTOR"
 
-func (e *exam) legacyBody(proof json.RawMessage) string {
-	return fmt.Sprintf(`{"room":%q,"device_id":%q,"openid_token":%s}`, e.probeRoomID(), probeDevice, proof)
+func (e *user) legacyBody() string {
+	return fmt.Sprintf(`{"room":%q,"device_id":%q,"openid_token":%s}`, e.probeRoomID(), probeDevice, e.proof)
 }
 
-func (e *exam) memberBody(proof json.RawMessage) string {
+func (e *user) memberBody() string {
 	return fmt.Sprintf(`{"room_id":%q,"slot_id":"m.call#ROOM","openid_token":%s,"member":{"id":"doctor","claimed_user_id":%q,"claimed_device_id":%q}}`,
-		e.probeRoomID(), proof, e.o.User, probeDevice)
+		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
 // willCall has the room of the user's probe deleted at the end, where the API
@@ -118,20 +114,20 @@ type ticket struct {
 	JWT string `json:"jwt"`
 }
 
-func (e *exam) tokenRequest(ctx context.Context, path, body string, way *ticket) Finding {
+func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket) engine.Finding {
 	e.willCall() // even if the answer never comes
-	r, err := e.look.ask(ctx, question{method: http.MethodPost, url: e.serviceURL() + path, body: body,
-		header: http.Header{"Origin": {origin}, "Content-Type": {"application/json"}}})
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + path, Body: body,
+		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
 	v["server"] = e.o.User.Server().String()
 	switch {
 	case err != nil:
 		return found("service-broken", v, "POST %s: %s", path, reason(err))
-	case r.status == http.StatusUnauthorized:
+	case r.Status == http.StatusUnauthorized:
 		return found("token-unauthorized", v, "POST %s: %s", path, r)
-	case r.status == http.StatusInternalServerError && r.isMatrix():
+	case r.Status == http.StatusInternalServerError && r.IsMatrix():
 		return found("token-no-room", v, "POST %s: %s", path, r)
-	case r.status != http.StatusOK || json.Unmarshal(r.body, way) != nil || way.JWT == "":
+	case r.Status != http.StatusOK || json.Unmarshal(r.Body, way) != nil || way.JWT == "":
 		return found("token-refused", v, "POST %s: %s", path, r)
 	}
 	return e.judgeTicket(path, way)
@@ -139,13 +135,13 @@ func (e *exam) tokenRequest(ctx context.Context, path, body string, way *ticket)
 
 // judgeTicket compares the SFU's address in an answer with the one that is
 // looked at.
-func (e *exam) judgeTicket(path string, way *ticket) Finding {
+func (e *user) judgeTicket(path string, way *ticket) engine.Finding {
 	v := e.serviceVars()
 	v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)
 	if _, fault := parseAddress(way.URL, sfuSchemes); fault != "" {
 		return found("sfu-url-strange", v, "POST %s: an access token for %q", path, clip(way.URL))
 	}
-	if e.o.SFUURL != "" && !sameAddress(way.URL, e.o.SFUURL) {
+	if e.o.SFUURL != "" && !instruments.SameAddress(way.URL, e.o.SFUURL) {
 		return found("sfu-url-differs", v, "POST %s: an access token for %s, looked at is %s", path, clip(way.URL), e.o.SFUURL)
 	}
 	return ok("POST %s: an access token (%s) for %s", path, secret.New(way.JWT).Hash(), clip(way.URL))

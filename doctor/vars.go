@@ -1,18 +1,15 @@
 package doctor
 
 import (
-	"maps"
 	"net/netip"
 	"strings"
 
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix"
 )
 
-// vars replace the placeholders of a cause's texts: {server}, {url} and so on.
-type vars map[string]string
-
 // examples stand for them in the documentation.
-var examples = vars{
+var examples = engine.Vars{
 	"server": "example.org", "host": "example.org", "url": "https://jwt.example.org", "sfu": "wss://sfu.example.org",
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
@@ -27,7 +24,7 @@ var examples = vars{
 }
 
 // examplesOf are those of one group of checks that differ.
-var examplesOf = map[string]vars{
+var examplesOf = map[string]engine.Vars{
 	"public":  {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
 	"service": {"host": "jwt.example.org", "other": "x-real-ip"},
 	"user":    {"other": "wss://other.example.org"},
@@ -37,12 +34,12 @@ var examplesOf = map[string]vars{
 
 // derived are those that follow from a server name: apex is its host, domain the
 // one below which other names are proposed.
-func (v vars) derived() vars {
+func derived(v engine.Vars) engine.Vars {
 	host := hostOf(v["server"])
 	if host == "" {
 		host = examples["server"]
 	}
-	d := vars{"apex": host, "domain": host}
+	d := engine.Vars{"apex": host, "domain": host}
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		d["domain"] = examples["server"]
 	}
@@ -58,16 +55,11 @@ func hostOf(server string) string {
 	return name.Host()
 }
 
-// or adds those of others that v lacks.
-func (v vars) or(others vars) vars {
-	all := maps.Clone(others)
-	maps.Copy(all, v)
-	return all
-}
-
-func (v vars) fill(text string) string {
+// fill replaces the placeholders of a text: by v, by what follows from it, else by
+// an example.
+func fill(text string, v engine.Vars) string {
 	var pairs []string
-	for _, from := range []vars{v, v.derived(), examples} {
+	for _, from := range []engine.Vars{v, derived(v), examples} {
 		for name, value := range from {
 			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's
 		}

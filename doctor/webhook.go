@@ -5,25 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"matrixrtc-auth/doctor/engine"
 )
 
 const (
 	// webhookWait is how long a webhook may take: LiveKit sends it at once.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
+	webhookLimit = webhookWait + time.Second
 )
-
-// webhook looks whether the probe room's events arrive at the running service.
-func (e *exam) webhook(status, room *Check) {
-	if e.o.Outside {
-		return
-	}
-	e.add(&Check{ID: "webhook.round_trip", Needs: []*Check{status, room}, Limit: webhookWait + time.Second, Run: e.roundTrip})
-}
 
 // roundTrip asks the service until it has seen the room. Where several share a
 // store another one may have got the event, so that its absence says nothing.
-func (e *exam) roundTrip(ctx context.Context) Finding {
+func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
 	ctx, cancel := context.WithTimeout(ctx, webhookWait)
 	defer cancel()
@@ -36,7 +31,7 @@ func (e *exam) roundTrip(ctx context.Context) Finding {
 				return ok("the event of %s arrived, signed by one of our keys", e.room.name)
 			}
 			if cause := grown(before.Webhooks.Rejected, now.Webhooks.Rejected); cause != "" {
-				return found("webhook-refused", vars{"reason": cause}, "a webhook came and was refused: %s", clip(cause))
+				return found("webhook-refused", engine.Vars{"reason": cause}, "a webhook came and was refused: %s", clip(cause))
 			}
 		}
 		select {
@@ -47,7 +42,7 @@ func (e *exam) roundTrip(ctx context.Context) Finding {
 	}
 }
 
-func (e *exam) noWebhook(store string) Finding {
+func (e service) noWebhook(store string) engine.Finding {
 	if store == "redis" {
 		return na("no event came here within %s; another replica may have got it", webhookWait)
 	}

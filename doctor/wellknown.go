@@ -12,12 +12,14 @@ import (
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 )
 
 const wellKnownPath = "/.well-known/matrix/client"
 
 // documentURL is where clients look for the document; see [apexPlace].
-func (s *server) documentURL() string { return "https://" + s.name.Host() + wellKnownPath }
+func (h *homeserver) documentURL() string { return "https://" + h.name.Host() + wellKnownPath }
 
 // clientWellKnown is .well-known/matrix/client.
 type clientWellKnown struct {
@@ -46,94 +48,71 @@ type focus struct {
 
 // wellKnown fetches the document from the server name itself, as a browser
 // does, and looks at its form.
-func (e *exam) wellKnown(ctx context.Context, s *server) Finding {
-	address := s.documentURL()
-	r, err := e.look.follow(ctx, address)
-	v := vars{"server": s.name.String(), "document": address}
+func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
+	address := h.documentURL()
+	r, err := h.look.Follow(ctx, address)
+	v := engine.Vars{"server": h.name.String(), "document": address}
 	switch {
 	case err != nil:
 		return found("wellknown-broken", v, "GET %s: %s", address, reason(err))
-	case r.status == http.StatusNotFound:
+	case r.Status == http.StatusNotFound:
 		return found("wellknown-missing", v, "GET %s: %s", address, r)
-	case r.status != http.StatusOK:
+	case r.Status != http.StatusOK:
 		return found("wellknown-status", v, "GET %s: %s", address, r)
-	case len(r.origins()) == 0:
+	case len(r.Origins()) == 0:
 		return found("wellknown-no-cors", v, "GET %s: no Access-Control-Allow-Origin", address)
-	case !oneOrigin(r):
-		return found("wellknown-two-cors", v, "GET %s: Access-Control-Allow-Origin %q", address, r.origins())
+	case !r.OneOrigin():
+		return found("wellknown-two-cors", v, "GET %s: Access-Control-Allow-Origin %q", address, r.Origins())
 	}
-	return e.readWellKnown(s, address, r)
+	return h.readWellKnown(address, r)
 }
 
-func (e *exam) readWellKnown(s *server, address string, r reply) Finding {
-	v := vars{"server": s.name.String(), "document": address}
+func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "document": address}
 	var object map[string]json.RawMessage
-	if json.Unmarshal(r.body, &object) != nil || object == nil {
-		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.body))
+	if json.Unmarshal(r.Body, &object) != nil || object == nil {
+		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.Body))
 	}
-	s.document = &clientWellKnown{}
-	_ = json.Unmarshal(r.body, s.document) // what is of another kind stays empty: foci and baseURL say so
+	h.document = &clientWellKnown{}
+	_ = json.Unmarshal(r.Body, h.document) // what is of another kind stays empty: foci and baseURL say so
 	list, there := object[fociKey]
-	s.document.misshapen = there && json.Unmarshal(list, &[]focus{}) != nil
-	if kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type")); kind != "application/json" {
+	h.document.misshapen = there && json.Unmarshal(list, &[]focus{}) != nil
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		return found("wellknown-type", v, "GET %s: Content-Type %q", address, clip(kind))
 	}
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// oneOrigin reports whether a browser lets every page read the answer.
-func oneOrigin(r reply) bool {
-	list := r.origins()
-	return len(list) == 1 && (list[0] == "*" || list[0] == origin)
-}
-
-// follow is get that follows up to three redirects, as browsers do.
-func (l *Look) follow(ctx context.Context, address string) (r reply, err error) {
-	for range 4 {
-		r, err = l.get(ctx, address)
-		if err != nil || r.status/100 != 3 {
-			return r, err
-		}
-		from, _ := url.Parse(address)
-		to, bad := from.Parse(r.header.Get("Location"))
-		if bad != nil {
-			return r, nil
-		}
-		address = to.String()
-	}
-	return r, nil
-}
-
 // foci looks where the document sends clients, and learns where this service
 // is.
-func (e *exam) foci(_ context.Context, s *server) Finding {
-	v := vars{"server": s.name.String()}
+func (h *homeserver) foci(_ context.Context) engine.Finding {
+	v := engine.Vars{"server": h.name.String()}
 	var livekit []string
-	for _, f := range s.document.Foci {
+	for _, f := range h.document.Foci {
 		if f.Type == "livekit" {
 			livekit = append(livekit, f.Service)
 		}
 	}
 	switch {
-	case len(livekit) == 0 && s.document.misshapen:
+	case len(livekit) == 0 && h.document.misshapen:
 		return found("foci-kind", v, "%s is not a list of objects", fociKey)
 	case len(livekit) == 0:
 		return found("foci-missing", v, "the document has no %s of the type livekit", fociKey)
 	}
 	for _, service := range livekit {
-		if lint := lintService(service, v); lint.Status == Fail {
+		if lint := lintService(service, v); lint.Status == engine.Fail {
 			return lint
 		}
 	}
 	raw := livekit[0] // clients take the first one
-	if e.o.PublicURL != nil && !sameAddress(e.o.PublicURL.String(), raw) {
-		v["url"], v["other"] = e.o.PublicURL.String(), clip(raw)
-		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), e.o.PublicURL)
+	if h.o.PublicURL != nil && !instruments.SameAddress(h.o.PublicURL.String(), raw) {
+		v["url"], v["other"] = h.o.PublicURL.String(), clip(raw)
+		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), h.o.PublicURL)
 	}
-	if e.service == nil {
-		e.service, _ = url.Parse(raw)
+	if h.at == nil {
+		h.at, _ = url.Parse(raw)
 	}
-	if looked := e.serviceURL(); e.o.PublicURL == nil && !sameAddress(looked, raw) {
+	if looked := h.serviceURL(); h.o.PublicURL == nil && !instruments.SameAddress(looked, raw) {
 		v["url"], v["other"] = looked, clip(raw)
 		return found("foci-other-service", v, "livekit_service_url is %s, looked at is %s", clip(raw), looked)
 	}
@@ -141,9 +120,9 @@ func (e *exam) foci(_ context.Context, s *server) Finding {
 }
 
 // judgeForm tells what is doubtful in addresses that can be asked.
-func judgeForm(services []string, v vars) Finding {
+func judgeForm(services []string, v engine.Vars) engine.Finding {
 	for _, service := range services {
-		if lint := lintService(service, v); lint.Status != OK {
+		if lint := lintService(service, v); lint.Status != engine.OK {
 			return lint
 		}
 		if strings.HasSuffix(service, "/") {
@@ -158,7 +137,7 @@ func judgeForm(services []string, v vars) Finding {
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
 // lintService judges a livekit_service_url by its looks.
-func lintService(raw string, v vars) Finding {
+func lintService(raw string, v engine.Vars) engine.Finding {
 	u, err := url.Parse(raw)
 	v["url"] = clip(raw)
 	seen := fmt.Sprintf("livekit_service_url is %q", clip(raw))
@@ -202,50 +181,50 @@ func isBelow(host, domain string) bool {
 // wellKnownCopy compares the document with that of base_url's host, which old
 // clients and people look at instead. Where the server name has a port it also
 // looks there: Element in a browser does not take the port off.
-func (e *exam) wellKnownCopy(ctx context.Context, s *server) Finding {
-	port := e.wellKnownAtPort(ctx, s)
-	if port.Status == Warn {
+func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
+	port := h.wellKnownAtPort(ctx)
+	if port.Status == engine.Warn {
 		return port
 	}
-	base, err := url.Parse(s.document.Homeserver.BaseURL)
-	if err != nil || base.Host == "" || strings.EqualFold(base.Host, s.name.Host()) {
-		if port.Status == OK {
+	base, err := url.Parse(h.document.Homeserver.BaseURL)
+	if err != nil || base.Host == "" || strings.EqualFold(base.Host, h.name.Host()) {
+		if port.Status == engine.OK {
 			return port
 		}
 		return na("the server name and base_url are one host")
 	}
 	address := base.Scheme + "://" + base.Host + wellKnownPath
-	r, err := e.look.follow(ctx, address)
-	if err != nil || r.status != http.StatusOK {
+	r, err := h.look.Follow(ctx, address)
+	if err != nil || r.Status != http.StatusOK {
 		return ok("%s has no document of its own", address)
 	}
 	var copied clientWellKnown
-	if json.Unmarshal(r.body, &copied) != nil {
+	if json.Unmarshal(r.Body, &copied) != nil {
 		return ok("%s is another page", address)
 	}
-	if !reflect.DeepEqual(copied.Foci, s.document.Foci) {
-		return found("wellknown-copies-differ", vars{"server": s.name.String(), "other": clip(base.Host)},
-			"%s has the foci %s, %s has %s", base.Host, show(copied.Foci), s.name, show(s.document.Foci))
+	if !reflect.DeepEqual(copied.Foci, h.document.Foci) {
+		return found("wellknown-copies-differ", engine.Vars{"server": h.name.String(), "other": clip(base.Host)},
+			"%s has the foci %s, %s has %s", base.Host, show(copied.Foci), h.name, show(h.document.Foci))
 	}
 	return ok("%s says the same", address)
 }
 
 // wellKnownAtPort compares the document with that at the port of the name.
-func (e *exam) wellKnownAtPort(ctx context.Context, s *server) Finding {
-	if s.name.Port() == "" {
+func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
+	if h.name.Port() == "" {
 		return na("the server name has no port")
 	}
-	address := "https://" + s.name.String() + wellKnownPath
-	v := vars{"server": s.name.String(), "other": address}
-	r, err := e.look.follow(ctx, address)
+	address := "https://" + h.name.String() + wellKnownPath
+	v := engine.Vars{"server": h.name.String(), "other": address}
+	r, err := h.look.Follow(ctx, address)
 	var there clientWellKnown
 	switch {
 	case err != nil:
 		return found("wellknown-port", v, "GET %s: %s", address, reason(err))
-	case r.status != http.StatusOK || !oneOrigin(r) || json.Unmarshal(r.body, &there) != nil:
-		return found("wellknown-port", v, "GET %s: %s, %d CORS headers", address, r, len(r.origins()))
-	case !reflect.DeepEqual(there.Foci, s.document.Foci):
-		return found("wellknown-port", v, "%s has the foci %s, %s has %s", address, show(there.Foci), s.documentURL(), show(s.document.Foci))
+	case r.Status != http.StatusOK || !r.OneOrigin() || json.Unmarshal(r.Body, &there) != nil:
+		return found("wellknown-port", v, "GET %s: %s, %d CORS headers", address, r, len(r.Origins()))
+	case !reflect.DeepEqual(there.Foci, h.document.Foci):
+		return found("wellknown-port", v, "%s has the foci %s, %s has %s", address, show(there.Foci), h.documentURL(), show(h.document.Foci))
 	}
 	return ok("%s says the same", address)
 }

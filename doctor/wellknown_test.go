@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix"
 )
 
@@ -16,11 +17,10 @@ func TestAllFoci(t *testing.T) {
 		"https://two.matrix.test/": "foci-slash",
 		"https://jwt.domain.tld":   "foci-example",
 	} {
-		s := &server{document: &clientWellKnown{Foci: []focus{
+		h := &homeserver{exam: &exam{}, document: &clientWellKnown{Foci: []focus{
 			{Type: "livekit", Service: "https://jwt.matrix.test"}, {Type: "other"}, {Type: "livekit", Service: second},
 		}}}
-		e := &exam{servers: []*server{s}}
-		f := e.foci(t.Context(), s)
+		f := h.foci(t.Context())
 		if got := nameOf(f); got != want {
 			t.Errorf("%s: %q, want %q: %s", second, got, want, f.Seen)
 		}
@@ -41,9 +41,9 @@ func TestDocumentURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &server{name: name}
-		p := apexPlace(s)
-		got := strings.TrimSuffix(s.documentURL(), "/.well-known/matrix/client") + " " + net.JoinHostPort(p.host, p.port)
+		h := &homeserver{name: name}
+		p := h.apexPlace()
+		got := strings.TrimSuffix(h.documentURL(), "/.well-known/matrix/client") + " " + net.JoinHostPort(p.host, p.port)
 		if got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
@@ -73,7 +73,7 @@ func TestNamesFromServer(t *testing.T) {
 		"[2001:db8::1]:28448": "[2001:db8::1] jwt.example.org [2001:db8::1]:28448",
 		"192.0.2.1":           "192.0.2.1 jwt.example.org 192.0.2.1",
 	} {
-		if got := (vars{"server": server}).fill("{apex} jwt.{domain} {server}"); got != want {
+		if got := fill("{apex} jwt.{domain} {server}", engine.Vars{"server": server}); got != want {
 			t.Errorf("%s: %s, want %s", server, got, want)
 		}
 	}

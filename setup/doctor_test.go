@@ -13,6 +13,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
 )
 
 // TestDoctorFindsNothing has doctor judge every deployment, as far as that
@@ -56,7 +57,7 @@ func (l *lab) checkDoctor() {
 	var report struct {
 		Checks []struct {
 			ID     string
-			Status doctor.Status
+			Status engine.Status
 			Seen   string
 		}
 	}
@@ -65,8 +66,8 @@ func (l *lab) checkDoctor() {
 	}
 	looked := map[string]bool{}
 	for _, c := range report.Checks {
-		looked[c.ID] = c.Status == doctor.OK
-		if c.Status == doctor.Fail || c.Status == doctor.Warn {
+		looked[c.ID] = c.Status == engine.OK
+		if c.Status == engine.Fail || c.Status == engine.Warn {
 			l.t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
 		}
 	}

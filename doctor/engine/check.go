@@ -1,25 +1,12 @@
-package doctor
+package engine
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
-)
-
-// Status is how a check ended.
-type Status string
-
-// The states. Warn is what may be right all the same, or cannot be judged from
-// here; NA is what was not looked at.
-const (
-	OK   Status = "ok"
-	Warn Status = "warn"
-	Fail Status = "fail"
-	NA   Status = "na"
 )
 
 // Check looks at one thing.
@@ -69,16 +56,6 @@ const (
 	lastWord = 500 * time.Millisecond
 )
 
-// Finding is what a check saw.
-type Finding struct {
-	Status Status
-	Seen   string // and from where
-	Cause  *Cause // why it is not OK; nil for OK and NA
-	Vars   vars   // what stands for the cause's placeholders
-	// blocks has those that need the check not start, although it did not fail.
-	blocks bool
-}
-
 // ended is a check that is over.
 type ended struct {
 	Finding
@@ -87,24 +64,12 @@ type ended struct {
 	own  Finding // what it found itself, whoever tells it
 }
 
-func ok(format string, args ...any) Finding {
-	return Finding{Status: OK, Seen: fmt.Sprintf(format, args...)}
-}
+// Progress hears of a check that has ended, and how many are left.
+type Progress func(id string, status Status, left int)
 
-// na is for what does not apply, or was not asked for.
-func na(format string, args ...any) Finding {
-	return Finding{Status: NA, Seen: fmt.Sprintf(format, args...)}
-}
-
-// found is a fault or a doubt, as the table has it.
-func found(cause string, v vars, format string, args ...any) Finding {
-	c := causeOf(cause)
-	return Finding{Status: c.Status, Seen: fmt.Sprintf(format, args...), Cause: c, Vars: v, blocks: c.Blocks}
-}
-
-// run runs checks, each once those that it needs have ended, and returns when
+// Run runs checks, each once those that it needs have ended, and returns when
 // all have, at the latest soon after runLimit. progress hears of every end.
-func run(ctx context.Context, checks []*Check, progress func(c *Check, left int)) {
+func Run(ctx context.Context, checks []*Check, progress Progress) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
 	for _, c := range checks {
@@ -122,7 +87,7 @@ func run(ctx context.Context, checks []*Check, progress func(c *Check, left int)
 			mu.Lock()
 			defer mu.Unlock()
 			left--
-			progress(c, left)
+			progress(c.ID, c.ended.Status, left)
 		})
 	}
 	all.Wait()
@@ -143,7 +108,7 @@ func (c *Check) run(ctx context.Context) {
 		c.ended.root = root
 	}
 	if root := c.ended.root; root != nil {
-		c.ended.Finding = na("not looked at: %s", root.whyNot())
+		c.ended.Finding = NotLooked("not looked at: %s", root.whyNot())
 		return
 	}
 	if ctx.Err() != nil {
@@ -163,9 +128,9 @@ func (c *Check) run(ctx context.Context) {
 // cut says that the run ended before c could.
 func (c *Check) cut(ctx context.Context) Finding {
 	if interrupted(ctx) {
-		return na("interrupted")
+		return NotLooked("interrupted")
 	}
-	return found("unfinished", vars{"check": c.ID}, "the %s of the whole run were over", runLimit)
+	return unfinished(c.ID, "the %s of the whole run were over", runLimit)
 }
 
 // interrupted reports whether the run was ended from outside, not by its limit.
@@ -186,12 +151,12 @@ func (c *Check) excuse() {
 	}
 	for _, other := range c.Twins {
 		<-other.done
-		if theirs := other.ended.own; c.ended.root == nil && theirs.Cause == c.ended.Cause && theirs.Vars["host"] == c.ended.Vars["host"] {
+		if theirs := other.ended.own; c.ended.root == nil && theirs.sameCause(c.ended.Finding) && theirs.Vars["host"] == c.ended.Vars["host"] {
 			c.ended.root = other.teller()
 		}
 	}
 	if root := c.ended.root; root != nil {
-		c.ended.Finding = na("%s, as %s says", c.ended.Seen, root.ID)
+		c.ended.Finding = NotLooked("%s, as %s says", c.ended.Seen, root.ID)
 	}
 }
 
@@ -200,19 +165,16 @@ func (c *Check) excuse() {
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
-	case f.Cause == nil || theirs.Cause == nil || severity(theirs) < severity(f):
+	case f.Cause == nil || theirs.Cause == nil || theirs.severity() < f.severity():
 		return false
 	case len(x.Causes) == 0:
-		return f.Cause == theirs.Cause
+		return f.sameCause(theirs)
 	}
 	return slices.Contains(x.Causes, theirs.Cause.ID) && slices.Contains(x.Shows, f.Cause.ID)
 }
 
 // teller is who tells what c found: c, or the check that explains it.
 func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
-
-// severity orders faults, doubts and the rest.
-func severity(f Finding) int { return map[Status]int{Fail: 2, Warn: 1}[f.Status] }
 
 // look runs the check within its limit. One that does not heed the end of its
 // context is left behind.
@@ -234,7 +196,7 @@ func (c *Check) look(ctx context.Context) Finding {
 	case f := <-result:
 		return f
 	case <-time.After(max(c.Grace, lastWord)):
-		return found("unfinished", vars{"check": c.ID}, "no result within %s", limit)
+		return unfinished(c.ID, "no result within %s", limit)
 	}
 }
 
@@ -242,11 +204,11 @@ func (c *Check) look(ctx context.Context) Finding {
 // c itself or one that c needs; nil if they may start.
 func (c *Check) blocker() *Check {
 	switch {
-	case c.ended.own.Status == Warn && !c.ended.own.blocks:
+	case c.ended.own.Status == Warn && !c.ended.own.Blocks:
 		return nil // whoever tells it
 	case c.ended.root != nil:
 		return c.ended.root
-	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.blocks:
+	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.Blocks:
 		return c
 	}
 	return nil

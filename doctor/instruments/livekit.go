@@ -1,4 +1,4 @@
-package doctor
+package instruments
 
 import (
 	"context"
@@ -38,9 +38,9 @@ type livekitParticipant struct {
 // joinLiveKit joins for real, over WebRTC. The signalling goes through a
 // listener on loopback, because the SDK's own dialler knows neither --resolve
 // nor LIVEKIT_CA_FILE; media goes its own way.
-func (l *Look) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
+func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
 	quiet()
-	tunnel, local, err := l.openTunnel(address)
+	tunnel, local, err := n.openTunnel(address)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (l *Look) joinLiveKit(ctx context.Context, address, token string) (Particip
 }
 
 // openTunnel listens on loopback for the one who joins, and leads to address.
-func (l *Look) openTunnel(address string) (*http.Server, string, error) {
+func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	target, err := url.Parse(address)
 	if err != nil {
 		return nil, "", err
@@ -75,7 +75,7 @@ func (l *Look) openTunnel(address string) (*http.Server, string, error) {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, target.Host
 		},
-		Transport: l.http().Transport,
+		Transport: n.client.Transport,
 		ErrorLog:  silent,
 	}
 	server := &http.Server{Handler: proxy, ReadHeaderTimeout: connectTime, ErrorLog: silent}

@@ -1,4 +1,4 @@
-package doctor
+package instruments
 
 import (
 	"context"
@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	stunPort = 3478
+	// STUNPort is where STUN servers are that name no port.
+	STUNPort = 3478
 	// stunWait is how long one STUN request may take; over UDP it is sent
 	// twice in that time.
 	stunWait = 2 * time.Second
 	maxSTUN  = 1500
 )
 
-// stun sends a binding request to host:port and returns the address that we
+// STUN sends a binding request to host:port and returns the address that we
 // have there. Over "tcp" it is framed as ICE has it (RFC 4571).
-func (l *Look) stun(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
-	conn, err := l.dial(ctx, network, hostPort)
+func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
+	conn, err := n.DialHost(ctx, network, hostPort)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -36,15 +37,15 @@ func (l *Look) stun(ctx context.Context, network, hostPort string) (netip.AddrPo
 	return askSTUN(ctx, conn, network, request)
 }
 
-// askCandidate asks a candidate as a client of the session would when it
+// AskCandidate asks a candidate as a client of the session would when it
 // checks the connection (RFC 8445, 7.2.2).
-func (l *Look) askCandidate(ctx context.Context, c Candidate, m Media) error {
+func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
 		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
 	if err != nil {
 		return err
 	}
-	conn, err := l.dialAddress(ctx, c.Network, c.Addr.Addr(), strconv.Itoa(int(c.Addr.Port())))
+	conn, err := n.DialAddress(ctx, c.Network, c.Addr.Addr(), strconv.Itoa(int(c.Addr.Port())))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+)
+
+// Report is the outcome of one run.
+type Report struct {
+	Version string   `json:"version"`
+	Vantage string   `json:"vantage"` // "inside" or "outside"
+	Summary Summary  `json:"summary"`
+	Checks  []Result `json:"checks"`
+
+	groups []Group
+}
+
+// Group is the checks whose ids begin with ID and a dot.
+type Group struct{ ID, Title string }
+
+// GroupOf is the part of a check's id before the dot.
+func GroupOf(id string) string {
+	name, _, _ := strings.Cut(id, ".")
+	return name
+}
+
+// Summary counts the checks by status.
+type Summary struct {
+	OK   int `json:"ok"`
+	Warn int `json:"warn"`
+	Fail int `json:"fail"`
+	NA   int `json:"na"`
+}
+
+// Result is one check's. Cause and what follows from it are empty where there
+// is none; Server is set where a check is made for each of several homeservers.
+type Result struct {
+	ID              string `json:"id"`
+	Server          string `json:"server,omitempty"`
+	Status          Status `json:"status"`
+	Seen            string `json:"seen"`
+	Cause           string `json:"cause"`
+	Remedy          string `json:"remedy"`
+	ElementCallCode string `json:"element_call_code"`
+	DurationMS      int64  `json:"duration_ms"`
+
+	// CauseID names the cause in the table of causes.
+	CauseID string `json:"-"`
+}
+
+// NewReport puts together what the checks have found. fill replaces the
+// placeholders of a cause's text, of which the finding knows some.
+func NewReport(version, vantage string, groups []Group, checks []*Check, fill func(text string, v Vars) string) Report {
+	r := Report{Version: version, Vantage: vantage, groups: groups}
+	for _, c := range checks {
+		r.Checks = append(r.Checks, c.result(fill))
+		switch c.ended.Status {
+		case OK:
+			r.Summary.OK++
+		case Warn:
+			r.Summary.Warn++
+		case Fail:
+			r.Summary.Fail++
+		case NA:
+			r.Summary.NA++
+		}
+	}
+	return r
+}
+
+func (c *Check) result(fill func(string, Vars) string) Result {
+	r := Result{ID: c.ID, Server: c.Server, Status: c.ended.Status, Seen: c.ended.Seen, DurationMS: c.ended.took.Milliseconds()}
+	if cause := c.ended.Cause; cause != nil {
+		r.CauseID = cause.ID
+		r.Cause, r.Remedy = fill(cause.Text, c.ended.Vars), fill(cause.Remedy, c.ended.Vars)
+		r.ElementCallCode = cause.Code
+	}
+	return r
+}
+
+// WriteJSON writes r as one JSON document.
+func (r Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}

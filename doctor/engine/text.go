@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Marks stand for the states in what people read.
+var Marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
+
+// WriteText writes r for people.
+func (r Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "matrixrtc-auth doctor %s, from %s\n", r.Version, r.Vantage)
+	last := ""
+	for _, c := range r.Checks {
+		if title := r.title(c.ID); title != last {
+			fmt.Fprintf(&b, "\n%s\n", title)
+			last = title
+		}
+		c.write(&b)
+	}
+	s := r.Summary
+	fmt.Fprintf(&b, "\n%d right, %d warnings, %d faults, %d not looked at\n", s.OK, s.Warn, s.Fail, s.NA)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// title is that of the group of a check.
+func (r Report) title(id string) string {
+	for _, g := range r.groups {
+		if g.ID == GroupOf(id) {
+			return g.Title
+		}
+	}
+	return GroupOf(id)
+}
+
+func (c Result) write(b *strings.Builder) {
+	fmt.Fprintf(b, "  %s %s", Marks[c.Status], c.ID)
+	if c.Server != "" {
+		fmt.Fprintf(b, " (%s)", c.Server)
+	}
+	fmt.Fprintf(b, ": %s\n", c.Seen)
+	if c.Cause == "" {
+		return
+	}
+	fmt.Fprintf(b, "      cause:  %s\n      remedy: %s\n", c.Cause, c.Remedy)
+	if c.ElementCallCode != "" {
+		fmt.Fprintf(b, "      Element Call shows: %s\n", c.ElementCallCode)
+	}
+}

@@ -1,0 +1,29 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestExcusesNameCauses: the table of excuses speaks of what the checks find.
+func TestExcusesNameCauses(t *testing.T) {
+	finds := func(check, cause string) {
+		if c := byID[cause]; c == nil || !slices.Contains(c.Checks, check) {
+			t.Errorf("%s does not find %s", check, cause)
+		}
+	}
+	for id, list := range excuses {
+		for _, x := range list {
+			for cause := range strings.FieldsSeq(x.causes) {
+				finds(x.by, cause)
+			}
+			for cause := range strings.FieldsSeq(x.shows) {
+				finds(id, cause)
+			}
+			if (x.causes == "") != (x.shows == "") || !slices.Contains(checkIDs, x.by) {
+				t.Errorf("%s: %+v", id, x)
+			}
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package instruments
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+)
+
+// Origin is what a browser would say that the page is from.
+const Origin = "https://call.element.io"
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 256 << 10
+
+// Question is one HTTP request.
+type Question struct {
+	Method, URL string
+	Body        string
+	Bearer      secret.Text
+	Header      http.Header
+}
+
+// Reply is what came back.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Get asks as a page of another site would.
+func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
+	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
+}
+
+// Ask sends q and reads the answer. Errors hold no secret.
+func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
+	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, strings.NewReader(q.Body))
+	if err != nil {
+		return Reply{}, fmt.Errorf("%s is not the address of anything", Clip(q.URL))
+	}
+	for name, values := range q.Header {
+		req.Header[name] = values
+	}
+	if !q.Bearer.IsEmpty() {
+		req.Header.Set("Authorization", "Bearer "+q.Bearer.Reveal())
+	}
+	req.Header.Set("User-Agent", outbound.UserAgent+"-doctor")
+	resp, err := n.client.Do(req)
+	if err != nil {
+		return Reply{}, bare(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return Reply{resp.StatusCode, resp.Header, body}.without(q.Bearer), bare(err)
+}
+
+// without removes a secret that an answer sends back.
+func (r Reply) without(s secret.Text) Reply {
+	if s.IsEmpty() {
+		return r
+	}
+	r.Body = bytes.ReplaceAll(r.Body, []byte(s.Reveal()), []byte(redacted))
+	for _, values := range r.Header {
+		for i, value := range values {
+			values[i] = strings.ReplaceAll(value, s.Reveal(), redacted)
+		}
+	}
+	return r
+}
+
+// bare leaves the URL out, which may hold a token.
+func bare(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}
+
+// ErrCode is the Matrix error code of an answer, "" if it has none or what
+// stands there does not look like one.
+func (r Reply) ErrCode() string {
+	var matrix struct {
+		ErrCode string `json:"errcode"`
+	}
+	_ = json.Unmarshal(r.Body, &matrix)
+	if rest, is := strings.CutPrefix(matrix.ErrCode, "M_"); !is || strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+		return ""
+	}
+	return matrix.ErrCode
+}
+
+// IsGatewayError reports whether a proxy says that it gets no answer itself.
+func (r Reply) IsGatewayError() bool {
+	switch r.Status {
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	}
+	return r.Status == http.StatusServiceUnavailable && !r.IsMatrix()
+}
+
+// IsMatrix reports whether a Matrix server or this service gave the answer,
+// not a proxy.
+func (r Reply) IsMatrix() bool { return r.ErrCode() != "" }
+
+// String is the answer in a few words: the status, and what the body is.
+func (r Reply) String() string {
+	text := fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
+	switch code := r.ErrCode(); {
+	case code != "":
+		return text + " " + Clip(code)
+	case r.Status < 400 || len(bytes.TrimSpace(r.Body)) == 0:
+		return text
+	}
+	return text + ", a page of " + who(r)
+}
+
+// who names the program that made an error page, as far as it tells.
+func who(r Reply) string {
+	if server := r.Header.Get("Server"); server != "" {
+		return Clip(server)
+	}
+	return "something else"
+}
+
+// Origins returns the values of Access-Control-Allow-Origin.
+func (r Reply) Origins() []string { return r.Header.Values("Access-Control-Allow-Origin") }
+
+// OneOrigin reports whether a browser lets every page read the answer.
+func (r Reply) OneOrigin() bool {
+	list := r.Origins()
+	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
+}
+
+// Follow is Get that follows up to three redirects, as browsers do.
+func (n *Network) Follow(ctx context.Context, address string) (r Reply, err error) {
+	for range 4 {
+		r, err = n.Get(ctx, address)
+		if err != nil || r.Status/100 != 3 {
+			return r, err
+		}
+		from, _ := url.Parse(address)
+		to, bad := from.Parse(r.Header.Get("Location"))
+		if bad != nil {
+			return r, nil
+		}
+		address = to.String()
+	}
+	return r, nil
+}

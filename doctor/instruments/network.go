@@ -1,0 +1,163 @@
+package instruments
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Resolver answers for the addresses of names; a [*net.Resolver] is one.
+type Resolver interface {
+	// LookupNetIP returns the addresses of host; network is "ip4" or "ip6".
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Network is what a run sees of the network. [Network.Ready] makes it so once
+// Roots and Resolve are known.
+type Network struct {
+	// DNS answers for addresses, SRV for service records.
+	DNS Resolver
+	SRV *net.Resolver
+	// Dial connects to an IP address and port: network is "tcp" or "udp".
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Roots are the certificates to trust; nil means the system's.
+	Roots *x509.CertPool
+	// Join joins a room of the SFU.
+	Join func(ctx context.Context, url, token string) (Participant, error)
+	// Resolve is what --resolve says: host:port → address.
+	Resolve map[string]netip.Addr
+
+	client *http.Client
+}
+
+// New returns the real network.
+func New() *Network {
+	resolver := &net.Resolver{PreferGo: true}
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	n := &Network{DNS: resolver, SRV: resolver, Dial: dialer.DialContext}
+	n.Join = n.joinLiveKit
+	return n
+}
+
+// silent is the log of servers whose clients are ourselves.
+var silent = log.New(io.Discard, "", 0)
+
+const (
+	dialTimeout = 3 * time.Second
+	// HandshakeTimeout is how long TLS may take to come about.
+	HandshakeTimeout = 4 * time.Second
+	// maxAddresses bounds the addresses of one name that are tried.
+	maxAddresses = 8
+)
+
+// Addresses returns those of a host for a port, IPv4 before IPv6: what
+// --resolve says, the literal, or what DNS says. The error is that of the
+// family that failed when there is no address at all.
+func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Addr, error) {
+	if addr, ok := n.Resolve[strings.ToLower(host)+":"+port]; ok {
+		return []netip.Addr{addr}, nil
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	var all []netip.Addr
+	var failure error
+	for _, network := range []string{"ip4", "ip6"} {
+		addrs, err := n.DNS.LookupNetIP(ctx, network, host)
+		for _, addr := range addrs {
+			all = append(all, addr.Unmap())
+		}
+		if err != nil && (failure == nil || !IsNoSuchName(err)) {
+			failure = err
+		}
+	}
+	if len(all) > 0 {
+		return all[:min(len(all), maxAddresses)], nil
+	}
+	if failure == nil {
+		failure = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return nil, failure
+}
+
+// DialHost connects to host:port, one address after the other.
+func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := n.Addresses(ctx, host, port)
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	for _, addr := range addrs {
+		conn, err := n.DialAddress(ctx, network, addr, port)
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
+}
+
+// DialAddress connects to one address.
+func (n *Network) DialAddress(ctx context.Context, network string, addr netip.Addr, port string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return n.Dial(ctx, network, net.JoinHostPort(addr.String(), port))
+}
+
+// TLS returns how a server of that name is to prove itself.
+func (n *Network) TLS(name string) *tls.Config {
+	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
+}
+
+// Ready makes the client of all requests: HTTP/1.1 over connections of their
+// own, no proxy, no redirect followed.
+func (n *Network) Ready() { n.client = n.newClient(n.DialHost) }
+
+// Through is n with requests over HTTP that go where dial leads them.
+func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
+	other := *n
+	other.client = n.newClient(dial)
+	return &other
+}
+
+func (n *Network) newClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dial,
+			TLSClientConfig:        &tls.Config{RootCAs: n.Roots},
+			TLSHandshakeTimeout:    HandshakeTimeout,
+			Protocols:              &protocols,
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: 32 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// ParseResolve reads host:port:address, as curl's --resolve has it.
+func ParseResolve(text string) (hostPort string, addr netip.Addr, err error) {
+	host, rest, _ := strings.Cut(text, ":")
+	port, address, found := strings.Cut(rest, ":")
+	addr, err = netip.ParseAddr(strings.Trim(address, "[]"))
+	n, notPort := strconv.ParseUint(port, 10, 16)
+	if !found || host == "" || notPort != nil || n == 0 || err != nil {
+		return "", netip.Addr{}, fmt.Errorf("%q is not of the form host:port:address", text)
+	}
+	return fmt.Sprintf("%s:%d", strings.ToLower(host), n), addr.Unmap(), nil
+}

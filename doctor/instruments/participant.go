@@ -1,0 +1,94 @@
+package instruments
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Participant is in a room of the SFU until it leaves.
+type Participant interface {
+	// Media is what the SFU told of how media gets there, and how it goes.
+	Media() Media
+	// Send sends a text to everybody in the room.
+	Send(text string) error
+	// Received are the texts of others.
+	Received() <-chan string
+	Leave()
+}
+
+// Media is what the SFU tells whoever joins.
+type Media struct {
+	Candidates []Candidate
+	// Username and Password let a STUN request pass for one of this session.
+	Username, Password string
+	// Servers are the STUN and TURN servers.
+	Servers []ICEServer
+	// Way is how media goes: "udp", "tcp", or "relay"; "" while it does not.
+	Way string
+}
+
+// Candidate is an address at which the SFU takes media.
+type Candidate struct {
+	Network string // "udp" or "tcp"
+	Addr    netip.AddrPort
+}
+
+func (c Candidate) String() string { return c.Addr.String() + "/" + c.Network }
+
+// ICEServer is one that the SFU names: "turns:turn.example.org:443?transport=tcp".
+type ICEServer struct {
+	URLs               []string
+	Username, Password string
+}
+
+// JoinError is a join that failed after the SFU told something.
+type JoinError struct {
+	Media Media
+	Err   error
+}
+
+func (e *JoinError) Error() string { return e.Err.Error() }
+func (e *JoinError) Unwrap() error { return e.Err }
+
+const (
+	// roundTrip is how long a text may take to the other participant. It is
+	// sent again every resend: the other's channel may open a moment later.
+	roundTrip = 5 * time.Second
+	resend    = 250 * time.Millisecond
+	// MaxCandidates bounds those that are looked at.
+	MaxCandidates = 16
+)
+
+// Deliver has a text arrive.
+func Deliver(ctx context.Context, from, to Participant) error {
+	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	defer cancel()
+	again := time.NewTicker(resend)
+	defer again.Stop()
+	text := ProbeName()
+	for {
+		if err := from.Send(text); err != nil {
+			return err
+		}
+		select {
+		case got := <-to.Received():
+			if got == text {
+				return nil
+			}
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("no data arrived within %s", roundTrip)
+		}
+	}
+}
+
+// ProbeName is a name that no other run has.
+func ProbeName() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return "doctor-" + hex.EncodeToString(random[:])
+}

@@ -1,0 +1,87 @@
+package instruments
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// Attempt is what came of connecting to one address.
+type Attempt struct {
+	Addr netip.Addr
+	Err  error
+}
+
+func (a Attempt) String() string {
+	if a.Err == nil {
+		return a.Addr.String() + " answers"
+	}
+	return a.Addr.String() + ": " + Reason(a.Err)
+}
+
+// NoRoute reports whether this machine lacks the address's family.
+func (a Attempt) NoRoute() bool {
+	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
+}
+
+// Reach looks a host up, connects to each of its addresses at a port and hangs
+// up. The error is that of the name.
+func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, error) {
+	addrs, err := n.Addresses(ctx, host, port)
+	if err != nil {
+		return nil, err
+	}
+	attempts := make([]Attempt, len(addrs))
+	var all sync.WaitGroup
+	for i, addr := range addrs {
+		all.Go(func() { attempts[i] = Attempt{addr, n.touch(ctx, addr, port)} })
+	}
+	all.Wait()
+	return attempts, nil
+}
+
+// touch connects and hangs up.
+func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
+	conn, err := n.DialAddress(ctx, "tcp", addr, port)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// ErrConnect is in the error of what could not be connected to.
+var ErrConnect = errors.New("not connected")
+
+// Certificates returns the certificates that a host shows at a port to whoever
+// asks for its name, whatever they are worth.
+func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.Certificate, error) {
+	raw, err := n.DialHost(ctx, "tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, unconnected{err}
+	}
+	defer raw.Close()
+	return handshake(ctx, raw, n.TLS(host))
+}
+
+// unconnected is an error before TLS began.
+type unconnected struct{ error }
+
+func (u unconnected) Unwrap() error      { return u.error }
+func (unconnected) Is(target error) bool { return target == ErrConnect }
+
+// handshake returns the peer's chain whatever it is worth.
+func handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, HandshakeTimeout)
+	defer cancel()
+	config.InsecureSkipVerify = true // whoever asks verifies, and says what is wrong
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return conn.ConnectionState().PeerCertificates, nil
+}

@@ -1,0 +1,150 @@
+package instruments
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/pion/logging"
+	"github.com/pion/turn/v5"
+)
+
+// TURNServer is a TURN server that the SFU hands out.
+type TURNServer struct {
+	Scheme             string // "turn" or "turns"
+	Rest               string // of its URL, behind the scheme
+	Host, Port         string
+	Network            string // "udp" or "tcp"
+	Username, Password string
+}
+
+// TURNServers are those among the ICE servers.
+func (m Media) TURNServers() (list []TURNServer) {
+	for _, server := range m.Servers {
+		for _, u := range server.URLs {
+			scheme, rest, _ := strings.Cut(u, ":")
+			if scheme != "turn" && scheme != "turns" {
+				continue
+			}
+			s := TURNServer{Scheme: scheme, Rest: rest, Network: "udp", Username: server.Username, Password: server.Password}
+			port := "3478"
+			if scheme == "turns" {
+				port = "5349"
+			}
+			if scheme == "turns" || strings.HasSuffix(rest, "transport=tcp") {
+				s.Network = "tcp"
+			}
+			s.Host, s.Port = hostPort(rest, port)
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// String is the server's URL.
+func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
+
+// hostPort splits the rest of an ICE server's URL, "turn.example.org:443?transport=tcp".
+func hostPort(rest, port string) (host, p string) {
+	rest, _, _ = strings.Cut(rest, "?")
+	if h, given, err := net.SplitHostPort(rest); err == nil {
+		return h, given
+	}
+	return rest, port
+}
+
+// TURNStage is how far a TURN server was asked.
+type TURNStage int
+
+// The stages, in their order.
+const (
+	TURNConnect TURNStage = iota
+	TURNTLS
+	TURNRelay
+)
+
+// TURNError is why a TURN server gave no address out.
+type TURNError struct {
+	Stage TURNStage
+	At    net.Addr // of the server; nil before it was connected to
+	Err   error
+}
+
+func (e *TURNError) Error() string { return e.Err.Error() }
+func (e *TURNError) Unwrap() error { return e.Err }
+
+// Allocate asks a TURN server for an address and gives it back. Its error is a
+// [*TURNError].
+func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
+	raw, err := n.DialHost(ctx, s.Network, net.JoinHostPort(s.Host, s.Port))
+	if err != nil {
+		return &TURNError{TURNConnect, nil, err}
+	}
+	defer raw.Close()
+	conn, err := n.packets(ctx, raw, s)
+	if err != nil {
+		return &TURNError{TURNTLS, raw.RemoteAddr(), err}
+	}
+	if err := relay(ctx, conn, s, raw.RemoteAddr().String()); err != nil {
+		return &TURNError{TURNRelay, raw.RemoteAddr(), err}
+	}
+	return nil
+}
+
+// packets has the TURN messages of a client go over a connection; the error is
+// that of TLS.
+func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
+	switch {
+	case s.Scheme == "turns":
+		conn := tls.Client(raw, &tls.Config{RootCAs: n.Roots, ServerName: s.Host})
+		ctx, cancel := context.WithTimeout(ctx, HandshakeTimeout)
+		defer cancel()
+		if err := conn.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		return turn.NewSTUNConn(conn), nil
+	case s.Network == "tcp":
+		return turn.NewSTUNConn(raw), nil
+	}
+	return connected{raw}, nil
+}
+
+// turnTime bounds one allocation.
+const turnTime = 5 * time.Second
+
+// relay allocates an address at the TURN server that conn leads to.
+func relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	client, err := turn.NewClient(&turn.ClientConfig{
+		TURNServerAddr: address, Conn: conn, Username: s.Username, Password: s.Password, LoggerFactory: quiet,
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	context.AfterFunc(ctx, client.Close)
+	if err := client.Listen(); err != nil {
+		return err
+	}
+	relayed, err := client.Allocate()
+	if err != nil {
+		return err
+	}
+	return relayed.Close()
+}
+
+// connected is a UDP connection as turn wants it: all goes to and comes from
+// the one peer.
+type connected struct{ net.Conn }
+
+func (c connected) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, err := c.Read(p)
+	return n, c.RemoteAddr(), err
+}
+
+func (c connected) WriteTo(p []byte, _ net.Addr) (int, error) { return c.Write(p) }

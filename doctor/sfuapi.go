@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// slow is the time of an API call from which on clients notice; the service
+// gives up after 10 s, and many proxies after 30 s.
+const slow = 2 * time.Second
+
+// twirp calls a method of the Room API with our key.
+func (e *exam) twirp(ctx context.Context, base, method string, grant *auth.VideoGrant, body string) (instruments.Reply, error) {
+	bearer, err := apiToken(e.look.Config.Keys[0], grant)
+	if err != nil {
+		return instruments.Reply{}, err
+	}
+	return e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: base + "/twirp/livekit.RoomService/" + method, Body: body,
+		Bearer: bearer, Header: http.Header{"Content-Type": {"application/json"}}})
+}
+
+func apiToken(key sfu.Key, grant *auth.VideoGrant) (secret.Text, error) {
+	token, err := auth.NewAccessToken(key.ID, key.Secret.Reveal()).SetValidFor(5 * time.Minute).SetVideoGrant(grant).ToJWT()
+	return secret.New(token), err
+}
+
+// apiURL is the SFU's API as this service reaches it.
+func (e *exam) apiURL() string { return strings.TrimRight(e.look.Config.APIURL.String(), "/") }
+
+// api asks LiveKit's Room API, with our key.
+func (e livekit) api(ctx context.Context) engine.Finding {
+	c := e.look.Config
+	if c.APIURL == nil || len(c.Keys) == 0 {
+		return na("the configuration lacks LiveKit's address or the API key")
+	}
+	start := time.Now()
+	r, err := e.twirp(ctx, e.apiURL(), "ListRooms", &auth.VideoGrant{RoomList: true}, `{"names":["doctor"]}`)
+	took := time.Since(start).Round(time.Millisecond)
+	v := engine.Vars{"sfu": e.apiURL(), "host": c.APIURL.Hostname(), "key": c.Keys[0].ID, "url": e.apiURL()}
+	switch {
+	case err != nil:
+		return apiFailure(v, e.apiURL(), err)
+	case r.Status != http.StatusOK:
+		return e.judgeAPI(ctx, v, r)
+	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
+		return found("sfu-not-livekit", v, "ListRooms at %s: 200 of the type %q", e.apiURL(), clip(r.Header.Get("Content-Type")))
+	case took >= slow:
+		return found("sfu-slow", v, "ListRooms at %s took %s", e.apiURL(), took)
+	}
+	return ok("ListRooms at %s took %s", e.apiURL(), took)
+}
+
+func apiFailure(v engine.Vars, address string, err error) engine.Finding {
+	switch {
+	case instruments.IsTLS(err):
+		return found("sfu-api-tls", v, "%s: %s", address, reason(err))
+	case instruments.IsDNSBroken(err):
+		return found("dns-broken", v, "%s: %s", address, reason(err))
+	case instruments.IsNoSuchName(err):
+		return found("sfu-api-dns", v, "%s: %s", address, reason(err))
+	case strings.Contains(reason(err), "in time"):
+		return found("sfu-api-timeout", v, "%s: %s", address, reason(err))
+	}
+	return found("sfu-api-connect", v, "%s: %s", address, reason(err))
+}
+
+// judgeAPI names the cause of an error of the API. LiveKit answers a bad token
+// with the token, so of the text only the known beginnings are looked at.
+func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
+	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
+	text := string(r.Body)
+	switch {
+	case r.Status == http.StatusUnauthorized && strings.HasPrefix(text, "invalid API key"):
+		return found("sfu-key", v, "%s, LiveKit does not know the key %s", seen, v["key"])
+	case r.Status == http.StatusUnauthorized && (strings.Contains(text, "expired") || strings.Contains(text, "not valid yet")):
+		return found("sfu-clock", v, "%s, by LiveKit's clock the token is not good now", seen)
+	case r.Status == http.StatusUnauthorized:
+		return found("sfu-secret", v, "%s, the signature is not good", seen)
+	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed:
+		if e.isLiveKit(ctx, e.apiURL()) {
+			return found("sfu-twirp", v, "%s, but GET / is LiveKit's", seen)
+		}
+		return found("sfu-not-livekit", v, "%s", seen)
+	case r.Status/100 == 3:
+		return found("sfu-not-livekit", v, "%s, a redirect to %s", seen, clip(r.Header.Get("Location")))
+	case r.Status == http.StatusOK:
+		return ok("%s", seen)
+	case r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout:
+		return found("sfu-behind-proxy", v, "%s", seen)
+	}
+	return found("sfu-error", v, "%s", seen)
+}
+
+// autoCreate looks whether somebody whose token may not create rooms gets one
+// all the same.
+func (e livekit) autoCreate(ctx context.Context) engine.Finding {
+	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(instruments.ProbeName()), Identity: "doctor"})
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.apiURL() + "/rtc/validate", Bearer: nowhere})
+	switch {
+	case err != nil:
+		return found("sfu-api-connect", engine.Vars{"sfu": e.apiURL()}, "%s", reason(err))
+	case r.Status == http.StatusNotFound:
+		return ok("a token that may not create rooms does not get into one that is not there")
+	case r.Status == http.StatusOK:
+		return found("auto-create", nil, "a token that may not create rooms gets into one that is not there")
+	}
+	return found("sfu-error", engine.Vars{"sfu": e.apiURL()}, "GET /rtc/validate: %s", http.StatusText(r.Status))
+}
