@@ -111,7 +111,7 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, "has something behind the path, a ? or a #"
 	}
-	if port, err := strconv.ParseUint(portOf(u.Port(), u.Scheme), 10, 16); err != nil || port == 0 {
+	if port, err := strconv.ParseUint(instruments.PortOf(u.Port(), u.Scheme), 10, 16); err != nil || port == 0 {
 		return nil, "has a port that is none"
 	}
 	return u, ""
