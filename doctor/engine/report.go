@@ -40,13 +40,11 @@ type Result struct {
 	Server          string `json:"server,omitempty"`
 	Status          Status `json:"status"`
 	Seen            string `json:"seen"`
+	CauseID         string `json:"cause_id"` // in the table of causes
 	Cause           string `json:"cause"`
 	Remedy          string `json:"remedy"`
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
-
-	// CauseID names the cause in the table of causes.
-	CauseID string `json:"-"`
 }
 
 // NewReport puts together what the checks have found. fill replaces the
