@@ -13,6 +13,7 @@ type field struct {
 	index        []int  // in a Job
 	kind         reflect.Type
 	always, past bool
+	plain        bool // a text, a number or a bool
 }
 
 // fields are all fields of a job, in their order.
@@ -28,7 +29,7 @@ func fieldsOf(t reflect.Type, at []int) (all []field) {
 			continue
 		}
 		words := strings.Split(tag, ",")
-		all = append(all, field{words[0], index, f.Type, slices.Contains(words, "always"), slices.Contains(words, "past")})
+		all = append(all, field{words[0], index, f.Type, slices.Contains(words, "always"), slices.Contains(words, "past"), isPlain(f.Type)})
 	}
 	return all
 }

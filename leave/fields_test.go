@@ -27,7 +27,11 @@ func TestEveryFieldIsKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantKept(t, "a record", read, job)
-			wantKept(t, "a packed job", job.Pack().Job(job.Key, job.User), job)
+			packed, _ := job.Pack()
+			wantKept(t, "a packed job", packed.Job(job.Key, job.User), job)
+			job.Since = job.Since.Add(1234 * time.Microsecond)
+			packed, unpacked := job.Pack()
+			wantKept(t, "what Pack promises", unpacked, packed.Job(job.Key, job.User))
 		})
 	}
 }

@@ -3,6 +3,7 @@ package leave
 import (
 	"encoding/binary"
 	"reflect"
+	"slices"
 	"time"
 
 	"matrixrtc-auth/matrix"
@@ -12,30 +13,39 @@ import (
 // store in the memory of this process. Times are to the millisecond.
 type Packed string
 
-// Pack returns j packed.
-func (j Job) Pack() Packed {
+// Pack returns j packed, and as it will be when it is unpacked.
+func (j Job) Pack() (Packed, Job) {
 	b := make([]byte, 0, 256)
-	for _, f := range fields {
-		b = f.pack(b, f.in(&j))
+	v := reflect.ValueOf(&j).Elem()
+	for _, f := range packedFields {
+		b = f.pack(b, v.FieldByIndex(f.index))
 	}
-	return Packed(b)
+	return Packed(b), j
 }
 
-// isApart reports whether a packed job is without the field.
-func (f field) isApart() bool {
+// packedFields are those that a packed job has: neither its key nor its user.
+var packedFields = slices.DeleteFunc(slices.Clone(fields), func(f field) bool {
 	return len(f.index) > 1 && f.index[0] == 0 || f.kind == reflect.TypeFor[matrix.UserID]()
+})
+
+// isPlain reports whether a field is a text, a number or a bool to reflection.
+func isPlain(kind reflect.Type) bool {
+	return kind.Kind() != reflect.Struct && kind.Kind() != reflect.Slice
 }
 
+// pack appends v to b, and has v be what is unpacked from that.
 func (f field) pack(b []byte, v reflect.Value) []byte {
-	if f.isApart() {
-		return b
+	if f.plain {
+		return packPlain(b, v)
 	}
 	switch v := v.Addr().Interface().(type) {
 	case *time.Time:
-		if v.IsZero() {
-			return binary.AppendVarint(b, 0)
+		ms := int64(0)
+		if !v.IsZero() {
+			ms = v.UnixMilli()
 		}
-		return binary.AppendVarint(b, v.UnixMilli())
+		*v = unpackTime(ms)
+		return binary.AppendVarint(b, ms)
 	case *matrix.DelayID:
 		return packText(b, v.String())
 	case *[]matrix.DelayID:
@@ -45,7 +55,14 @@ func (f field) pack(b []byte, v reflect.Value) []byte {
 		}
 		return b
 	}
-	return packPlain(b, v)
+	panic("leave: no way to pack a field of type " + f.kind.String()) // a test packs all
+}
+
+func unpackTime(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 func packPlain(b []byte, v reflect.Value) []byte {
@@ -70,10 +87,9 @@ func packText(b []byte, text string) []byte {
 func (p Packed) Job(key Key, user matrix.UserID) Job {
 	j := Job{Key: key, User: user}
 	rest := packed(p)
-	for _, f := range fields {
-		if !f.isApart() {
-			rest.unpack(f.in(&j))
-		}
+	v := reflect.ValueOf(&j).Elem()
+	for _, f := range packedFields {
+		rest.unpack(f, v.FieldByIndex(f.index))
 	}
 	return j
 }
@@ -81,20 +97,20 @@ func (p Packed) Job(key Key, user matrix.UserID) Job {
 // packed is what is left of a packed job.
 type packed string
 
-func (p *packed) unpack(v reflect.Value) {
+func (p *packed) unpack(f field, v reflect.Value) {
+	if f.plain {
+		p.unpackPlain(v)
+		return
+	}
 	switch to := v.Addr().Interface().(type) {
 	case *time.Time:
-		if ms := p.int(); ms != 0 {
-			*to = time.UnixMilli(ms)
-		}
+		*to = unpackTime(p.int())
 	case *matrix.DelayID:
 		*to = p.delayID()
 	case *[]matrix.DelayID:
 		for range p.uint() {
 			*to = append(*to, p.delayID())
 		}
-	default:
-		p.unpackPlain(v)
 	}
 }
 

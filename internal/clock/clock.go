@@ -79,13 +79,33 @@ func (c *Clock) asleep() time.Duration {
 // Ahead returns how far the wall clock is ahead of this clock, to the
 // millisecond: by how much it has been set since this clock was made.
 func (c *Clock) Ahead() time.Duration {
-	return mostOf(looks, func() time.Duration { return c.wall().Round(0).Sub(c.Now().Round(0)) }).Round(time.Millisecond)
+	before := c.Now()
+	most, after := c.compare()
+	for n := 1; n < looks && after.Sub(before) >= atOnce; n++ {
+		before = after
+		var ahead time.Duration
+		ahead, after = c.compare()
+		most = max(most, ahead)
+	}
+	return most.Round(time.Millisecond)
 }
 
-// looks is how often two clocks are compared. A process that is held up between
-// the two readings compares wrongly, and always in the same direction; that this
-// happens each time is unlikely.
-const looks = 4
+// compare returns how far the wall clock was ahead, and this clock's time right
+// after that.
+func (c *Clock) compare() (ahead time.Duration, after time.Time) {
+	wall := c.wall()
+	after = c.Now()
+	return wall.Round(0).Sub(after.Round(0)), after
+}
+
+const (
+	// looks is how often two clocks are compared at most. A process that is held
+	// up between the two readings compares wrongly, and always in the same
+	// direction; that this happens each time is unlikely.
+	looks = 4
+	// atOnce is how long a comparison may take that is right by itself.
+	atOnce = 100 * time.Microsecond
+)
 
 // mostOf returns the most that n readings told.
 func mostOf(n int, read func() time.Duration) time.Duration {

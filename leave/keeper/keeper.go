@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -40,8 +41,10 @@ type Keeper struct {
 	Grace  leave.Grace
 	// Interval is how often a room is looked at although nothing was reported.
 	Interval time.Duration
-	Budget   *pace.Budget
-	Log      *slog.Logger
+	// Tick is how often due jobs are looked for; 0 for [leave.Tick].
+	Tick   time.Duration
+	Budget *pace.Budget
+	Log    *slog.Logger
 	// Observe, if set, is told of every action at a homeserver: what came of
 	// it and how late it was.
 	Observe func(action string, result matrix.Result, late time.Duration)
@@ -85,7 +88,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	running.Go(func() { k.presence.Run(ctx, k.restoreRooms) })
 	running.Go(func() { k.patrol(ctx) })
 	slots := make(chan struct{}, pace.PoolSize)
-	tick := time.NewTicker(leave.Tick)
+	tick := time.NewTicker(cmp.Or(k.Tick, leave.Tick))
 	defer tick.Stop()
 	for {
 		k.round(k.now())

@@ -47,6 +47,9 @@ func TestStaysAsLongAsTheParticipant(t *testing.T) {
 		t.Run(delay.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := connected(t, delay)
+				if delay >= long {
+					w.hours()
+				}
 				span := min(5*delay, 40*time.Hour)
 				time.Sleep(span)
 				w.wantFate("d1", "", time.Time{}, 0)
@@ -390,6 +393,7 @@ func TestRestartOfTheProgram(t *testing.T) {
 func TestUnansweredForAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
+		w.hours()
 		w.set(func() { w.sfuDown = true })
 		start := time.Now()
 		time.Sleep(3 * long)

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 150, "how many calls TestWhateverHappens makes up")
+	seeds     = flag.Uint64("seeds", 25, "how many calls TestWhateverHappens makes up")
 	firstSeed = flag.Uint64("seed", 0, "the first of them")
 )
 

@@ -102,7 +102,7 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 				go c.reenter("alice")
 				go c.reenter("bob")
 			}
-			time.Sleep(8 * time.Minute)
+			time.Sleep(6 * time.Minute)
 			c.wantFate("alice", "", time.Time{}, 0)
 			c.wantFate("bob", "", time.Time{}, 0)
 		})
@@ -116,7 +116,7 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 				go c.reenter("alice")
 			}
 			c.quit("bob", livekit.DisconnectReason_CONNECTION_TIMEOUT)
-			time.Sleep(8 * time.Minute)
+			time.Sleep(6 * time.Minute)
 			c.wantFate("alice", "", time.Time{}, 0)
 			c.wantFate("bob", "sent", left, limit)
 			want := []string{"connected", "ended", "leaving", "sending"}

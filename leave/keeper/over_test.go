@@ -15,6 +15,7 @@ import (
 func TestLongInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
+		w.tick = time.Second
 		w.again(24 * time.Hour)
 		time.Sleep(30 * time.Hour)
 		w.wantFate("d1", "", time.Time{}, 0)
@@ -32,6 +33,7 @@ func TestStoreAwayForHours(t *testing.T) {
 		t.Run(delay.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)
+				w.tick = time.Second
 				var away atomic.Bool
 				away.Store(true)
 				w.degraded = away.Load
@@ -74,6 +76,7 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := connected(t, 18*time.Second)
+				w.hours()
 				time.Sleep(2 * long)
 				w.set(func() { c.silence(w) })
 				time.Sleep(c.for_)
@@ -91,6 +94,7 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 func TestDelegatedLateInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.hours()
 		w.set(func() { w.sfuDown = true })
 		for i := range 4 {
 			w.delegate(fmt.Sprint("d", i), 24*time.Hour)

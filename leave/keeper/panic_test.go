@@ -47,7 +47,7 @@ func TestWorkerPanics(t *testing.T) {
 				if err := w.current().Delegate(t.Context(), other, many); err != nil {
 					t.Fatal(err)
 				}
-				w.set(func() { w.present[other.Key] = "S2" })
+				w.set(func() { w.present.add(other.Key, "S2") })
 				time.Sleep(10 * time.Second)
 				if tries := f.tries.Load(); tries < 2 || tries > 11 {
 					t.Errorf("%d tries in 10 s, want some", tries)

@@ -199,7 +199,7 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 				bad := leave.New(leave.Key{Room: "bad", Identity: "bob"}, user(t), delayID(t, "bobs"), long, time.Now())
 				w.schedule("bobs", long)
 				w.wantLimit("", bad, many)
-				w.set(func() { w.present[bad.Key] = "B1" })
+				w.set(func() { w.present.add(bad.Key, "B1") })
 				time.Sleep(2 * time.Minute)
 				tries := 0
 				w.set(func() {
@@ -243,7 +243,7 @@ func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	job := another(w.t, n, long)
 	job.Room = room
 	w.schedule(job.DelayID.String(), long)
-	w.set(func() { w.present[job.Key] = "S1" })
+	w.set(func() { w.present.add(job.Key, "S1") })
 	if _, err := w.store.Put(w.t.Context(), job.Joined(seen, "S1")); err != nil {
 		w.t.Fatal(err)
 	}

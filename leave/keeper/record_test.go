@@ -57,7 +57,7 @@ func workOn(t *testing.T, job leave.Job) {
 	if err := w.store.(*memstore.Store).Merge(t.Context(), []leave.Job{job}); err != nil {
 		t.Fatal(err)
 	}
-	w.set(func() { w.present[job.Key] = "S1" })
+	w.set(func() { w.present.add(job.Key, "S1") })
 	for _, kind := range []sfu.Kind{sfu.KindJoined, sfu.KindLeft, sfu.KindAborted} {
 		time.Sleep(10 * time.Second)
 		if err := w.current().Report(t.Context(), sfu.Event{Kind: kind, Room: job.Room, Identity: job.Identity, Session: "S1"}); err != nil {

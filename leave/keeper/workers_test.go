@@ -67,7 +67,7 @@ func (h hanging) enter(name string, delay time.Duration) {
 		h.t.Fatal(err)
 	}
 	k := leave.Key{Room: "other", Identity: sfu.Identity(name)}
-	h.set(func() { h.present[k] = "S" + name })
+	h.set(func() { h.present.add(k, "S"+name) })
 	h.schedule(name, delay)
 	job := leave.New(k, u, delayID(h.t, name), delay, time.Now()).Joined(time.Now(), "S"+name)
 	if _, err := h.store.Put(h.t.Context(), job); err != nil {

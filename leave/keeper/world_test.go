@@ -32,6 +32,7 @@ type world struct {
 	ended    chan struct{}
 	log      *slog.Logger
 	interval time.Duration
+	tick     time.Duration                     // of the keepers; 0: the usual one
 	jitter   func(time.Duration) time.Duration // nil: at random
 	silent   func()
 	degraded func() bool
@@ -41,9 +42,9 @@ type world struct {
 	observe  func(action string, result matrix.Result, late time.Duration)
 
 	mu      sync.Mutex
-	present map[leave.Key]string // participant.sid on record
-	gone    map[leave.Key]bool   // whose node is gone
-	reached []time.Time          // when a node was asked
+	present sessions           // on record
+	gone    map[leave.Key]bool // whose node is gone
+	reached []time.Time        // when a node was asked
 	sfuDown bool
 	proxied bool // something between holds the line when the SFU ends
 	// fault, if set, says what is answered instead of the truth.
@@ -78,7 +79,7 @@ var (
 )
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: memstore.New(), present: map[leave.Key]string{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler), budget: &pace.Budget{}}
+	w := &world{t: t, store: memstore.New(), present: sessions{}, events: map[string]*delayed{}, line: make(chan struct{}), interval: time.Minute, log: slog.New(slog.DiscardHandler), budget: &pace.Budget{}}
 	w.clock = w.machine.Clock()
 	w.start()
 	t.Cleanup(func() {
@@ -105,7 +106,7 @@ func (w *world) start() {
 	}
 	keeper := &keeper.Keeper{
 		Store: w.store, Clock: w.clock, SFU: asked, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
-		Grace: grace, Interval: w.interval, Jitter: w.jitter, Budget: w.budget,
+		Grace: grace, Interval: w.interval, Tick: w.tick, Jitter: w.jitter, Budget: w.budget,
 		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
 	}
 	w.set(func() { w.keeper = keeper })
@@ -122,6 +123,13 @@ func (w *world) again(interval time.Duration) {
 	<-w.ended
 	w.interval = interval
 	w.start()
+}
+
+// hours has due jobs be looked for once a second: with the usual tick a test of
+// many hours takes many seconds.
+func (w *world) hours() {
+	w.tick = time.Second
+	w.again(w.interval)
 }
 
 // current is the keeper that lives now.
@@ -170,13 +178,13 @@ func (w *world) join(session string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.makeRoom()
-	w.present[key] = session
+	w.present.add(key, session)
 }
 
 func (w *world) vanish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.present, key)
+	w.present.remove(key)
 }
 
 func (w *world) report(event sfu.Kind, session string, reason sfu.Reason) {

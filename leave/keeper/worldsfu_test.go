@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -9,6 +10,18 @@ import (
 )
 
 // What follows is the SFU of a world.
+
+// sessions are the participant.sid of all participants, by their rooms.
+type sessions map[sfu.Room]map[sfu.Identity]string
+
+func (s sessions) add(k leave.Key, session string) {
+	if s[k.Room] == nil {
+		s[k.Room] = map[sfu.Identity]string{}
+	}
+	s[k.Room][k.Identity] = session
+}
+
+func (s sessions) remove(k leave.Key) { delete(s[k.Room], k.Identity) }
 
 func (w *world) makeRoom() {
 	if w.roomAt.IsZero() {
@@ -86,7 +99,7 @@ func (w *world) Session(_ context.Context, room sfu.Room, identity sfu.Identity)
 	if err := w.away("Session", room); err != nil {
 		return "", err
 	}
-	return w.present[leave.Key{Room: room, Identity: identity}], nil
+	return w.present[room][identity], nil
 }
 
 func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]string, error) {
@@ -96,13 +109,7 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 	if err := w.away("Sessions", room); err != nil {
 		return nil, err
 	}
-	all := map[sfu.Identity]string{}
-	for k, session := range w.present {
-		if k.Room == room {
-			all[k.Identity] = session
-		}
-	}
-	return all, nil
+	return maps.Clone(w.present[room]), nil
 }
 
 // Reachable is LiveKit's answer: a refusal takes its time.
@@ -110,7 +117,7 @@ func (w *world) Reachable(ctx context.Context, room sfu.Room, identity sfu.Ident
 	w.mu.Lock()
 	err := w.away("Reachable", room)
 	k := leave.Key{Room: room, Identity: identity}
-	there := w.present[k] != "" && !w.gone[k]
+	there := w.present[room][identity] != "" && !w.gone[k]
 	w.reached = append(w.reached, time.Now())
 	w.mu.Unlock()
 	if err != nil || there {

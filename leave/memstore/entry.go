@@ -27,10 +27,13 @@ type counted struct {
 	occupies bool
 }
 
-// hold has the entry hold a job of its key and owner.
-func (e *entry) hold(job leave.Job) {
-	e.packed, e.version = job.Pack(), job.Version
+// hold has the entry hold a job of its key and owner, and returns it as it is
+// kept.
+func (e *entry) hold(job leave.Job) leave.Job {
+	e.packed, job = job.Pack()
+	e.version = job.Version
 	e.counted = counted{leave.WeightOf(job.Delay), shared(job.State), job.Occupies()}
+	return job
 }
 
 func (e *entry) job() leave.Job { return e.packed.Job(e.key, e.owner.id) }
@@ -47,7 +50,10 @@ func shared(s leave.State) leave.State {
 }
 
 // toMillis returns job as it will be stored.
-func toMillis(job leave.Job) leave.Job { return job.Pack().Job(job.Key, job.User) }
+func toMillis(job leave.Job) leave.Job {
+	_, job = job.Pack()
+	return job
+}
 
 // millis keeps the zero time zero.
 func millis(t time.Time) int64 {

@@ -15,10 +15,10 @@ func (s *Store) write(job leave.Job) leave.Job {
 		s.count(e, -1)
 	}
 	s.own(e, job.User)
-	e.hold(job)
+	job = e.hold(job)
 	s.count(e, +1)
 	s.due.move(e, dueAt(job))
-	return e.job()
+	return job
 }
 
 // dueAt is when a job is due and not lent.
