@@ -40,7 +40,7 @@ e2e: ## the whole stack with Element Call in a browser (installs what it needs: 
 	cd e2e && $(GO) test $(RACE) -count=1 -timeout 40m -v ./browser
 
 e2e-appservice: ## the application-service mode on two real Synapses that federate (the same installer)
-	e2e/install.sh stack
+	e2e/install.sh appservice
 	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
 
 e2e-nodes: ## LiveKit nodes that die, with Go clients and with Element Call (RUNS=20: so many times)

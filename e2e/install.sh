@@ -3,8 +3,9 @@
 # Synapse in a virtualenv below build/, and the page's npm packages below
 # e2e/page/. What is there already is left alone.
 #
-#   e2e/install.sh         everything
-#   e2e/install.sh stack   what `make stack` needs: no browser and no Redis
+#   e2e/install.sh              everything
+#   e2e/install.sh appservice   what `make e2e-appservice` needs: no browser
+#   e2e/install.sh stack        what `make stack` needs: no browser and no Redis
 set -euo pipefail
 what=${1:-everything}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,8 +18,9 @@ say() { printf '== %s\n' "$*"; }
 # Programs, and the Debian packages that hold them.
 programs() {
   printf '%s\n' 'nginx nginx-light' 'node nodejs' 'npm npm' 'python3 python3'
-  [ "$what" != stack ] || return 0
-  printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'redis-server redis-server' 'curl curl' \
+  [ "$what" = stack ] || printf '%s\n' 'redis-server redis-server'
+  [ "$what" = everything ] || return 0
+  printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'curl curl' \
     'buildah buildah' 'caddy caddy'
 }
 
@@ -29,7 +31,7 @@ packages() {
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || echo "$package"
   done < <(programs)
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-  [ "$what" = stack ] || busybox_is_static || echo busybox-static
+  [ "$what" != everything ] || busybox_is_static || echo busybox-static
 }
 
 # A shell that runs in an image with nothing else in it.

@@ -46,7 +46,7 @@ func build(dir string) (err error) {
 	}
 	python = filepath.Join(repository, "build", "synapse", "bin", "python")
 	if _, err = os.Stat(python); err != nil {
-		return fmt.Errorf("%w: e2e/install.sh stack installs Synapse", err)
+		return fmt.Errorf("%w: e2e/install.sh appservice installs Synapse", err)
 	}
 	programs, err = stack.Build(ctx, dir)
 	return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -27,38 +28,69 @@ type side struct {
 
 var sfuKey = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-these-tests-0123456789abc"}
 
+// deployment is what a side is made from.
+type deployment struct {
+	push      bool              // the homeserver pushes events
+	env       map[string]string // adds to the service's configuration
+	additions []string          // to the homeserver's
+	// through, if set, returns where the homeserver reaches the service.
+	through func(service string) string
+	// webhook is where the SFU reports; the service if empty.
+	webhook string
+	others  []*side // whose homeservers the service knows
+}
+
 // newSide starts a deployment. env adds to the service's configuration.
 func newSide(t *testing.T, w *world, name string, push bool, env map[string]string, additions ...string) *side {
+	t.Helper()
+	return deploy(t, w, name, deployment{push: push, env: env, additions: additions})
+}
+
+func deploy(t *testing.T, w *world, name string, d deployment) *side {
 	t.Helper()
 	s := &side{
 		service: &stack.Service{Host: w.Host, Name: name + "-service", Program: programs.Service},
 		sfu: &stack.SFU{Host: w.Host, Name: name + "-sfu", Program: programs.SFU, Keys: []stack.Key{sfuKey},
-			OneMediaPort: true, Config: filepath.Join(repository, "livekit.yaml.example")},
+			OneMediaPort: true, Config: filepath.Join(repository, "livekit.yaml.example"), Webhook: d.webhook},
 	}
 	_, err := s.service.Address()
 	must(t, err)
 	s.metrics, err = w.Address()
 	must(t, err)
-	s.sfu.Webhook = s.service.URL() + "/sfu_webhook"
+	if s.sfu.Webhook == "" {
+		s.sfu.Webhook = s.service.URL() + "/sfu_webhook"
+	}
 	start(t, name+"-sfu", s.sfu)
-	s.homeserver = newHomeserver(t, w, name, s.service.URL(), push, additions...)
-	s.service.Env = map[string]string{
+	reached := s.service.URL()
+	if d.through != nil {
+		reached = d.through(reached)
+	}
+	s.homeserver = newHomeserver(t, w, name, reached, d.push, d.additions...)
+	s.service.Env = s.environment(t, w, name, d)
+	start(t, name, s.homeserver)
+	start(t, name+"-service", s.service) // which finds all ready at its first look
+	s.eventuallyLogs(t, `application service: ready`)
+	return s
+}
+
+// environment is the service's configuration.
+func (s *side) environment(t *testing.T, w *world, name string, d deployment) map[string]string {
+	homeservers := s.name.String() + "=" + s.clientURL(t)
+	for _, other := range d.others {
+		homeservers += "," + other.name.String() + "=" + other.clientURL(t)
+	}
+	env := map[string]string{
 		"LIVEKIT_URL": s.sfu.URL(), "LIVEKIT_KEY": sfuKey.ID, "LIVEKIT_SECRET": sfuKey.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.name.String(), "LIVEKIT_STORE": "memory",
 		"LIVEKIT_METRICS_BIND":             s.metrics,
 		"LIVEKIT_HS_SERVER_NAME":           s.name.String(),
 		"LIVEKIT_AS_REGISTRATION_FILE":     filepath.Join(w.Dir, name+"-registration.yaml"),
 		"LIVEKIT_RATE_LIMIT":               "6000/min,burst=1000",
-		"LIVEKIT_FEDERATION_URL_OVERRIDES": s.name.String() + "=" + s.clientURL(t),
+		"LIVEKIT_FEDERATION_URL_OVERRIDES": homeservers,
 		"LIVEKIT_CS_API_URL_OVERRIDES":     s.name.String() + "=" + s.clientURL(t),
 	}
-	for key, value := range env {
-		s.service.Env[key] = value
-	}
-	start(t, name+"-service", s.service)
-	start(t, name, s.homeserver)
-	s.eventuallyLogs(t, `application service: ready`)
-	return s
+	maps.Copy(env, d.env)
+	return env
 }
 
 // clientURL is known before the homeserver starts.
@@ -159,10 +191,15 @@ func hears(t *testing.T, who, whom *participant.Participant) {
 // openID asks the service itself, as older clients do.
 func (s *side) openID(t *testing.T, a *account.Account, room string) caller.Answer {
 	t.Helper()
+	return openID(t, s.service, a, room)
+}
+
+func openID(t *testing.T, service *stack.Service, a *account.Account, room string) caller.Answer {
+	t.Helper()
 	ctx := within(t, time.Minute)
 	token, err := a.OpenIDToken(ctx)
 	must(t, err)
-	answer, err := caller.Post(ctx, s.service.URL()+"/sfu/get", caller.Legacy{Room: room, OpenIDToken: token, DeviceID: a.DeviceID})
+	answer, err := caller.Post(ctx, service.URL()+"/sfu/get", caller.Legacy{Room: room, OpenIDToken: token, DeviceID: a.DeviceID})
 	must(t, err)
 	return answer
 }

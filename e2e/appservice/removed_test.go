@@ -1,0 +1,299 @@
+package appservice
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/account"
+	"matrixrtc-auth/e2e/participant"
+)
+
+const (
+	// pushLimit is how long after the homeserver has pushed the event a user may
+	// be on the SFU who is no longer in the Matrix room, and joinLimit after they
+	// have joined it with an old token.
+	pushLimit = time.Second
+	joinLimit = 1500 * time.Millisecond
+)
+
+// pushed is a call of a deployment whose homeserver pushes events, with users of
+// that and of another homeserver.
+type pushed struct {
+	t             *testing.T
+	first, second *side
+	relay         *relay // of the events
+	owner         *account.Account
+	room          string
+}
+
+func newPushed(t *testing.T) *pushed {
+	w := newWorld(t)
+	p := &pushed{t: t, relay: &relay{}}
+	p.second = newSide(t, w, "second", false, nil, quickly)
+	p.first = deploy(t, w, "first", deployment{
+		push: true, others: []*side{p.second}, additions: []string{quickly},
+		through: func(service string) string { return p.relay.to(t, service) },
+	})
+	p.owner = p.first.register(t, "owner")
+	p.room = callRoom(t, p.owner)
+	return p
+}
+
+// user is a new user of a side in the room.
+func (p *pushed) user(t *testing.T, s *side, name string) *account.Account {
+	t.Helper()
+	a := s.register(t, name)
+	act(t, p.owner, p.room, "invite", a)
+	must(t, a.Join(within(t, time.Minute), p.room, p.first.name.String()))
+	return a
+}
+
+// isRemoved checks that the sessions of a member have ended because of the event
+// of their membership that is current, and soon after it was pushed.
+func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Participant) {
+	t.Helper()
+	event := membershipOf(t, p.owner, p.room, m.UserID)
+	var out time.Time
+	for _, session := range append(sessions, m.session) {
+		out = isOut(t, session, time.Minute)
+	}
+	arrived := p.relay.of(t, event.ID)
+	t.Logf("%v: off the SFU %v after the event, which was pushed after %v", event.Content["membership"],
+		out.Sub(time.UnixMilli(event.Time)).Round(time.Millisecond), arrived.Sub(time.UnixMilli(event.Time)).Round(time.Millisecond))
+	if took := out.Sub(arrived); took > pushLimit {
+		t.Errorf("off the SFU %v after the event was pushed, want %v at most", took, pushLimit)
+	}
+	var all []removal
+	eventually(t, 10*time.Second, "the service logs the removal", func() bool {
+		all = removals(t, m.UserID, p.first.service)
+		return len(all) > len(sessions)
+	})
+	// Who has joined a moment ago may be asked about because of that.
+	if len(all) != len(sessions)+1 || all[len(all)-1].by == "sweep" {
+		t.Errorf("removals: got %+v, want one of each session, and none by a sweep", all)
+	}
+}
+
+// TestRemoved: who is no longer in the Matrix room is off the SFU a moment after
+// the homeserver has pushed that, and the old token lets them in for a moment
+// only, whatever was restarted.
+func TestRemoved(t *testing.T) {
+	t.Parallel() // it waits for most of its time
+	p := newPushed(t)
+	for name, leave := range map[string]func(*account.Account){
+		"ban":   func(a *account.Account) { act(t, p.owner, p.room, "ban", a) },
+		"kick":  func(a *account.Account) { act(t, p.owner, p.room, "kick", a) },
+		"leave": func(a *account.Account) { leavesRoom(t, a, p.room) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := p.first.enter(t, p.user(t, p.first, name), p.room)
+			leave(m.Account)
+			p.isRemoved(t, m)
+			p.comesBack(t, m)
+		})
+	}
+	t.Run("two sessions of one token", p.twoSessions)
+	t.Run("remote users", p.remoteUsers)
+	t.Run("restarts", p.restarts)
+	t.Run("again and again", p.againAndAgain)
+	t.Run("a delegated leave", p.delegated)
+	t.Run("a room that is upgraded", p.upgraded)
+	t.Run("membership given back", p.givenBack)
+}
+
+// comesBack has somebody who was removed join the SFU with the old token. They
+// are removed at once.
+func (p *pushed) comesBack(t *testing.T, m *member) {
+	t.Helper()
+	before := len(removals(t, m.UserID, p.first.service))
+	session, err := participant.Join(within(t, time.Minute), p.first.sfu.URL(), m.token)
+	if err == nil { // else they were removed while they joined
+		isOut(t, session, time.Minute)
+	}
+	var all []removal
+	eventually(t, time.Minute, "the service removes who comes back", func() bool {
+		all = removals(t, m.UserID, p.first.service)
+		return len(all) > before
+	})
+	last := all[len(all)-1]
+	t.Logf("the old token: on the SFU for %v", last.stayed)
+	if len(all) != before+1 || last.by != "join" || last.stayed > joinLimit {
+		t.Errorf("removals: got %+v, want one more, by join, after %v at most", all, joinLimit)
+	}
+}
+
+// twoSessions: both sessions of a token are removed, and the second one alone.
+func (p *pushed) twoSessions(t *testing.T) {
+	m := p.first.enter(t, p.user(t, p.first, "two"), p.room)
+	second := m.beside("suffix")
+	act(t, p.owner, p.room, "ban", m.Account)
+	p.isRemoved(t, m, second)
+	m.t = t
+	alone := m.beside("again")
+	isOut(t, alone, time.Minute)
+}
+
+// remoteUsers: users of another homeserver are removed, however they got their
+// token and whoever bans them.
+func (p *pushed) remoteUsers(t *testing.T) {
+	moderator, one, two := p.user(t, p.second, "moderator"), p.user(t, p.second, "one"), p.user(t, p.second, "two")
+	var power map[string]any
+	path := "/_matrix/client/v3/rooms/" + url.PathEscape(p.room) + "/state/m.room.power_levels/"
+	must(t, p.owner.Call(within(t, time.Minute), http.MethodGet, path, nil, &power))
+	power["users"].(map[string]any)[moderator.UserID] = 50
+	must(t, p.owner.Call(within(t, time.Minute), http.MethodPut, path, power, nil))
+
+	byHomeserver, byOpenID := p.first.enter(t, one, p.room), p.first.enterByOpenID(t, two, p.room)
+	act(t, p.owner, p.room, "ban", one)
+	p.isRemoved(t, byHomeserver)
+	p.comesBack(t, byHomeserver)
+	eventually(t, time.Minute, "the remote moderator may ban", func() bool {
+		err := moderator.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/ban",
+			map[string]string{"user_id": two.UserID}, nil)
+		return err == nil
+	})
+	isOut(t, byOpenID.session, time.Minute)
+	p.isRemoved(t, byOpenID)
+	p.comesBack(t, byOpenID)
+}
+
+// restarts: the service and the SFU have forgotten all, and the old token lets
+// nobody in for longer. Who is banned while the service is away is removed when
+// it is back.
+func (p *pushed) restarts(t *testing.T) {
+	m := p.first.enter(t, p.user(t, p.first, "restart"), p.room)
+	absent := p.first.enter(t, p.user(t, p.first, "absent"), p.room)
+	act(t, p.owner, p.room, "ban", m.Account)
+	p.isRemoved(t, m)
+	must(t, p.first.service.Stop())
+	act(t, p.owner, p.room, "ban", absent.Account)
+	must(t, p.first.service.Start(within(t, time.Minute)))
+	back := time.Now()
+	out := isOut(t, absent.session, time.Minute)
+	t.Logf("banned while the service was away: off the SFU %v after it was back", out.Sub(back).Round(time.Millisecond))
+	p.comesBack(t, m)
+
+	must(t, p.first.sfu.Stop())
+	must(t, p.first.sfu.Start(within(t, time.Minute)))
+	stays := p.first.enter(t, p.owner, p.room) // which makes the room
+	p.comesBack(t, m)
+	areIn(t, "after the SFU's restart", stays)
+	stays.session.Leave()
+}
+
+// againAndAgain: whoever tries is let in for a moment each time.
+func (p *pushed) againAndAgain(t *testing.T) {
+	m := p.first.enter(t, p.user(t, p.first, "again"), p.room)
+	act(t, p.owner, p.room, "ban", m.Account)
+	p.isRemoved(t, m)
+	for range 5 {
+		p.comesBack(t, m)
+	}
+}
+
+// delegated: the leave that a removed participant has delegated ends, also where
+// the homeserver refuses it, and nobody is taken for a member of the call.
+func (p *pushed) delegated(t *testing.T) {
+	a := p.user(t, p.first, "delegated")
+	m := p.first.enter(t, a, p.room)
+	key := "_" + a.UserID + "_phone"
+	must(t, a.Call(within(t, time.Minute), http.MethodPut, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/state/"+
+		account.CallMember+"/"+url.PathEscape(key), map[string]string{"application": "m.call"}, nil))
+	id := schedule(t, a, p.room, key)
+	answer, _ := post(t, a, stable+"/delegate_delayed_leave", p.first.call(p.room, map[string]any{
+		"member_id": "member-of-" + a.UserID, "delay_id": id,
+	}))
+	wants(t, "delegation", answer, http.StatusOK, "")
+	if now := statusOf(t, p.first.service); now.leaves() != 1 {
+		t.Fatalf("the service has the leaves %v, want one", now.Leaves.Jobs)
+	}
+	act(t, p.owner, p.room, "kick", a)
+	p.isRemoved(t, m)
+	eventually(t, time.Minute, "the service has no leave any more", func() bool { return statusOf(t, p.first.service).leaves() == 0 })
+	if isPending(t, p.first, a, id) {
+		t.Error("the leave is still pending at the homeserver")
+	}
+	if in := p.inCall(t); len(in) != 0 {
+		t.Errorf("members of the call are %v, want nobody", in)
+	}
+}
+
+// inCall are those whom clients take for members of the call: whose event says
+// so, and who are in the room.
+func (p *pushed) inCall(t *testing.T) (users []string) {
+	t.Helper()
+	events, err := p.owner.State(within(t, time.Minute), p.room)
+	must(t, err)
+	joined := map[string]bool{}
+	for _, e := range events {
+		if e.Type == "m.room.member" && e.Content["membership"] == "join" {
+			joined[*e.StateKey] = true
+		}
+	}
+	for _, e := range events {
+		if e.Type == account.CallMember && len(e.Content) > 0 && joined[e.Sender] {
+			users = append(users, e.Sender)
+		}
+	}
+	return users
+}
+
+// upgraded: who is in the call of a room that is replaced by another stays in it,
+// also when the homeserver pushes events of their memberships.
+func (p *pushed) upgraded(t *testing.T) {
+	m := p.first.enter(t, p.user(t, p.first, "upgraded"), p.room)
+	must(t, p.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/upgrade",
+		map[string]string{"new_version": "11"}, nil))
+	asked := statusOf(t, p.first.service).Membership.Asked
+	must(t, m.Call(within(t, time.Minute), http.MethodPut, "/_matrix/client/v3/profile/"+url.PathEscape(m.UserID)+"/displayname",
+		map[string]string{"displayname": "Upgraded"}, nil))
+	eventually(t, time.Minute, "the service asks about who has another name", func() bool {
+		return statusOf(t, p.first.service).Membership.Asked > asked
+	})
+	p.stays(t, m)
+}
+
+// stays checks that a member is still there when they have been judged once more.
+func (p *pushed) stays(t *testing.T, m *member) {
+	t.Helper()
+	asked := statusOf(t, p.first.service).Membership.Asked
+	second := m.beside("judged") // which has the service ask
+	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
+		return statusOf(t, p.first.service).Membership.Asked > asked
+	})
+	// A removal would follow within milliseconds; this answer is later.
+	areIn(t, "who is joined", m)
+	second.Leave()
+	if all := removals(t, m.UserID, p.first.service); len(all) != 0 {
+		t.Errorf("removals: got %+v, want none", all)
+	}
+}
+
+// givenBack: whoever is unbanned, invited and joins again is in the call again,
+// with a new token and with the old one.
+func (p *pushed) givenBack(t *testing.T) {
+	a := p.user(t, p.first, "back")
+	m := p.first.enter(t, a, p.room)
+	act(t, p.owner, p.room, "ban", a)
+	p.isRemoved(t, m)
+	act(t, p.owner, p.room, "unban", a)
+	act(t, p.owner, p.room, "invite", a)
+	must(t, a.Join(within(t, time.Minute), p.room, p.first.name.String()))
+	again := p.first.enter(t, a, p.room)
+	_, err := again.session.PublishAudio()
+	must(t, err)
+	asked := statusOf(t, p.first.service).Membership.Asked
+	again.beside("judged").Leave()
+	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
+		return statusOf(t, p.first.service).Membership.Asked > asked
+	})
+	areIn(t, "membership given back", again)
+	again.session.Leave()
+	old := p.first.enterWith(t, a, p.room, m.token)
+	areIn(t, "the old token of who is joined again", old)
+	if all := removals(t, a.UserID, p.first.service); len(all) != 1 {
+		t.Errorf("removals: got %+v, want that of the ban alone", all)
+	}
+}

@@ -1,0 +1,183 @@
+package appservice
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/account"
+)
+
+const (
+	// sweepLimit is how long after the event a user may be on the SFU who is no
+	// longer in the Matrix room, where the homeserver pushes no events and the
+	// interval is that of an operator who sets none.
+	sweepLimit = 40 * time.Second
+	// callers are in calls while the homeserver loses its database, in so many
+	// rooms.
+	callers = 30
+	calls   = 3
+	// shortInterval is that of the sweeps about which more than one is waited for.
+	shortInterval = "2"
+)
+
+// swept is a deployment whose homeserver pushes no events, with calls.
+type swept struct {
+	t     *testing.T // of which what is started is a part
+	side  *side
+	owner *account.Account
+	rooms []string
+	in    []*member
+}
+
+// TestSwept: without pushes a sweep removes who is no longer in the Matrix room,
+// and nobody else: not while the homeserver is away, nor when it has lost its
+// database.
+func TestSwept(t *testing.T) {
+	t.Parallel() // it waits for most of its time
+	s := &swept{t: t, side: newSide(t, newWorld(t), "first", false, nil, quickly)}
+	s.owner = s.side.register(t, "owner")
+	for range calls {
+		s.rooms = append(s.rooms, s.publicRoom(t))
+	}
+	s.in = s.enter(t, "caller", callers)
+	t.Run("removes", s.removes)
+	t.Run("a room that is upgraded", s.upgraded)
+	t.Run("homeserver away", s.outage)
+	t.Run("empty database", s.emptied)
+	t.Run("old database", s.restored)
+}
+
+// publicRoom is one that everybody may join, for a call.
+func (s *swept) publicRoom(t *testing.T) string {
+	t.Helper()
+	var made struct {
+		RoomID string `json:"room_id"`
+	}
+	must(t, s.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/createRoom",
+		map[string]string{"preset": "public_chat"}, &made))
+	return made.RoomID
+}
+
+// enter has n new users join the calls, each in one room, in turn.
+func (s *swept) enter(t *testing.T, name string, n int) []*member {
+	t.Helper()
+	members := make([]*member, n)
+	var entering sync.WaitGroup
+	for i := range members {
+		a := s.side.register(t, fmt.Sprintf("%s%d", name, i))
+		room := s.rooms[i%len(s.rooms)]
+		must(t, a.Join(within(t, time.Minute), room, s.side.name.String()))
+		entering.Go(func() { members[i] = s.side.enter(t, a, room) })
+	}
+	entering.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return members
+}
+
+// removes: whoever was banned, was kicked or has left is removed by the sweep,
+// and nobody else.
+func (s *swept) removes(t *testing.T) {
+	gone := s.enter(t, "gone", 3)
+	act(t, s.owner, gone[0].room, "ban", gone[0].Account)
+	act(t, s.owner, gone[1].room, "kick", gone[1].Account)
+	leavesRoom(t, gone[2].Account, gone[2].room)
+	for _, m := range gone {
+		event := membershipOf(t, s.owner, m.room, m.UserID)
+		took := isOut(t, m.session, 2*sweepLimit).Sub(time.UnixMilli(event.Time))
+		t.Logf("%v: off the SFU %v after the event", event.Content["membership"], took.Round(time.Millisecond))
+		if took > sweepLimit {
+			t.Errorf("off the SFU %v after the event, want %v at most", took, sweepLimit)
+		}
+		eventually(t, 10*time.Second, "the service logs the removal", func() bool {
+			return len(removals(t, m.UserID, s.side.service)) == 1
+		})
+		if all := removals(t, m.UserID, s.side.service); all[0].by != "sweep" {
+			t.Errorf("removals: got %+v, want one by the sweep", all)
+		}
+	}
+	areIn(t, "after a sweep that has removed others", s.in...)
+}
+
+// upgraded: a service that has forgotten all removes nobody, nor whose room is
+// replaced by another.
+func (s *swept) upgraded(t *testing.T) {
+	must(t, s.side.service.Stop())
+	s.side.service.Env["LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS"] = shortInterval
+	must(t, s.side.service.Start(within(t, time.Minute)))
+	must(t, s.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(s.rooms[0])+"/upgrade",
+		map[string]string{"new_version": "11"}, nil))
+	sweeps(t, s.side.service, 2)
+	areIn(t, "two sweeps after the upgrade of a room", s.in...)
+}
+
+// outage: while the homeserver is away nobody is removed.
+func (s *swept) outage(t *testing.T) {
+	must(t, s.side.Stop())
+	unknown := statusOf(t, s.side.service).Membership.Unknown
+	sweeps(t, s.side.service, 2)
+	if now := statusOf(t, s.side.service).Membership.Unknown; now < unknown+callers {
+		t.Errorf("%d questions without an answer, want at least %d", now-unknown, callers)
+	}
+	areIn(t, "two sweeps without the homeserver", s.in...)
+}
+
+// database is the homeserver's.
+func (s *swept) database() string { return filepath.Join(s.side.Host.Dir, "first", "homeserver.db") }
+
+// emptied: the homeserver, which is stopped, comes back with an empty database.
+// The brake holds, and nobody is removed.
+func (s *swept) emptied(t *testing.T) {
+	move(t, s.database(), s.database()+".kept")
+	must(t, s.side.Start(within(t, time.Minute)))
+	s.side.eventuallyLogs(t, "the homeserver says that too many are not in their rooms")
+	// Who joins now, stays as well.
+	back := s.in[0]
+	back.session.Leave()
+	s.in[0] = s.side.enterWith(s.t, back.Account, back.room, back.token)
+	sweeps(t, s.side.service, 2)
+	areIn(t, "two sweeps with an empty database", s.in...)
+	if now := statusOf(t, s.side.service).Membership; !now.Braked {
+		t.Errorf("the brake does not hold: %+v", now)
+	}
+}
+
+// restored: with the old database the brake lifts by itself, and who is not
+// joined is removed, but nobody else.
+func (s *swept) restored(t *testing.T) {
+	must(t, s.side.Stop())
+	move(t, s.database(), s.database()+".empty")
+	move(t, s.database()+".kept", s.database())
+	must(t, s.side.Start(within(t, time.Minute)))
+	s.side.eventuallyLogs(t, "the homeserver's answers have recovered")
+	act(t, s.owner, s.in[1].room, "ban", s.in[1].Account)
+	isOut(t, s.in[1].session, time.Minute)
+	s.in = append(s.in[:1], s.in[2:]...)
+	sweeps(t, s.side.service, 1)
+	areIn(t, "with the old database", s.in...)
+	for _, m := range s.in {
+		if all := removals(t, m.UserID, s.side.service); len(all) != 0 {
+			t.Errorf("%s was removed: %+v", m.UserID, all)
+		}
+	}
+}
+
+// move moves a database of SQLite, which is more than one file.
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	files, err := filepath.Glob(from + "*")
+	must(t, err)
+	for _, file := range files {
+		if rest := strings.TrimPrefix(file, from); rest == "" || strings.HasPrefix(rest, "-") {
+			must(t, os.Rename(file, to+rest))
+		}
+	}
+}
