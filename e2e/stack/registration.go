@@ -20,7 +20,7 @@ func (s *Stack) register() error {
 		return err
 	}
 	file := filepath.Join(s.Host.Dir, "registration.yaml")
-	if err := appservice.WriteFile(file, appservice.New(appservice.Wish{Server: server, URL: s.Services[0].URL()})); err != nil {
+	if err := appservice.WriteFile(file, appservice.New(appservice.Wish{Server: server, URL: s.Services[0].URL(), Push: s.Pushed})); err != nil {
 		return err
 	}
 	for _, service := range s.Services {

@@ -47,6 +47,8 @@ type Stack struct {
 	// Registered has the service be an application service of the homeserver, and
 	// the homeserver advertise that.
 	Registered bool
+	// Pushed has the homeserver push events to a registered service.
+	Pushed bool
 	// Lent is a homeserver that runs already, made by StartHomeserver of a stack
 	// with the same layout. Starting and stopping this stack leaves it alone.
 	Lent *Synapse

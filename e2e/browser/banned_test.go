@@ -1,0 +1,118 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// tileLimit is how long after the ban others may see the tile of who was banned.
+const tileLimit = 2 * time.Second
+
+// TestBanned: who is banned during a call is gone from it for the others, and
+// from LiveKit. Unbanned, invited and joined again, they press Reconnect and are
+// in the call.
+func TestBanned(t *testing.T) {
+	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered, s.Pushed = true, true })
+	eventually(t, s, starting, "the service is ready", func() (bool, string) {
+		return strings.Contains(serviceLog(s), "application service: ready"), narrow(s.Services[0].Log().Tail(5))
+	})
+	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
+	room := newRoom(t, false, alice, bob)
+	alice.call(room, false)
+	bob.call(room, false)
+	alice.sees(2)
+	bob.sees(2)
+	fastest := alice.bans(bob, room)
+	alice.takesBack(bob, room)
+	bob.reconnects(alice)
+	if fastest > tileLimit {
+		fastest = min(fastest, alice.bans(bob, room)) // the machine may have been busy
+	}
+	if fastest > tileLimit {
+		t.Errorf("Bob's tile is gone %v after the ban, want %v at most", fastest, tileLimit)
+	}
+}
+
+// bans bans another person from the room of the call, and returns how long after
+// the homeserver had the event their tile was gone.
+func (p *person) bans(other *person, room string) time.Duration {
+	p.t.Helper()
+	if _, err := ask[bool](p, aloneScript); err != nil {
+		p.t.Fatal(err)
+	}
+	p.does(room, "ban", other)
+	var gone float64
+	p.eventually(joining, other.name+"'s tile is gone", func() (bool, string) {
+		var err error
+		gone, err = ask[float64](p, "window.alone")
+		return seen(gone > 0, gone, err)
+	})
+	events, err := p.State(within(p.t, starting), room)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var took time.Duration
+	for _, e := range events {
+		if e.Type == "m.room.member" && *e.StateKey == other.UserID {
+			took = time.UnixMilli(int64(gone)).Sub(time.UnixMilli(e.Time))
+		}
+	}
+	removed := regexp.MustCompile(`msg="membership: removed from the SFU.* user=` + regexp.QuoteMeta(other.UserID) + ` .*`)
+	p.eventually(10*time.Second, "the service has removed "+other.name, func() (bool, string) {
+		return removed.MatchString(serviceLog(p.stack)), narrow(p.stack.Services[0].Log().Tail(20))
+	})
+	if there := participants(p.t, p.stack, room); len(there) != 1 {
+		p.t.Errorf("%d people in the LiveKit room, want one", len(there))
+	}
+	p.t.Logf("%s's tile was gone %v after the ban", other.name, took)
+	return took
+}
+
+// aloneScript notes the moment at which the call shows one tile.
+const aloneScript = `(() => {
+	window.alone = 0;
+	const look = setInterval(() => {
+		if (window.call.tiles().length !== 1) return;
+		window.alone = Date.now();
+		clearInterval(look);
+	}, 20);
+	return true;
+})()`
+
+// takesBack has somebody who was banned be a member of the room again.
+func (p *person) takesBack(other *person, room string) {
+	p.t.Helper()
+	p.does(room, "unban", other)
+	p.does(room, "invite", other)
+	if err := other.Join(within(p.t, starting), room, p.stack.Layout.ServerName); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) does(room, action string, to *person) {
+	p.t.Helper()
+	if err := p.Call(within(p.t, starting), http.MethodPost, fmt.Sprintf("/_matrix/client/v3/rooms/%s/%s", url.PathEscape(room), action),
+		map[string]string{"user_id": to.UserID}, nil); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// reconnects presses the button that Element Call shows to who was removed, and
+// waits until both see each other.
+func (p *person) reconnects(other *person) {
+	p.t.Helper()
+	p.eventually(joining, p.name+" presses Reconnect", func() (bool, string) {
+		pressed, err := ask[bool](p, `call.click("Reconnect")`)
+		text, _ := ask[string](p, "call.text()")
+		return seen(pressed, text, err)
+	})
+	p.sees(2)
+	other.sees(2)
+}
