@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
@@ -9,6 +10,9 @@ import (
 // The brake trips over more than brakeOver persons who are also more than a
 // third of those who were judged.
 const brakeOver = 20
+
+// maxDoubts is how many sweeps in a row remove nobody for doubt alone.
+const maxDoubts = 2
 
 // tooMany reports whether n persons of all are too many to be removed at once.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
@@ -19,9 +23,13 @@ type brake struct {
 	on     bool // as far as the board has said
 	since  time.Time
 	judged int // by the last sweep
-	// removed are those whom joins and pushes have removed, or would have, with
-	// the time of the last one.
+	// removed are those who were removed, or would have been, with the time of the
+	// last one.
 	removed map[person]time.Time
+	// doubted are the candidates of the last sweeps that removed nobody for doubt,
+	// doubts how many there were in a row.
+	doubted map[person]bool
+	doubts  int
 }
 
 // braked reports whether the brake holds. While the board does not answer, what
@@ -52,11 +60,8 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	if g.braked(ctx) {
 		return false
 	}
-	if g.Unbraked || why == BySweep {
-		return true
-	}
 	n, all := g.brake.add(p, time.Now())
-	if !tooMany(n, all) {
+	if g.Unbraked || why == BySweep || !tooMany(n, all) {
 		return true
 	}
 	g.setBrake(ctx, true, n, all)
@@ -70,13 +75,17 @@ func (b *brake) add(p person, now time.Time) (n, judged int) {
 	if b.removed == nil {
 		b.removed = map[person]time.Time{}
 	}
-	for other, at := range b.removed {
-		if now.Sub(at) > removalTime {
-			delete(b.removed, other)
-		}
-	}
+	b.expire(now)
 	b.removed[p] = now
 	return len(b.removed), b.judged
+}
+
+func (b *brake) expire(now time.Time) {
+	for p, at := range b.removed {
+		if now.Sub(at) > removalTime {
+			delete(b.removed, p)
+		}
+	}
 }
 
 // setBrake has the brake hold or not, and says so once.
@@ -108,29 +117,84 @@ func (b *brake) reset() {
 }
 
 // swept tells the brake what a sweep has heard, and reports whether its
-// candidates may be removed: with is how many enforced persons there are.
+// candidates may be removed.
 //
 // The brake lifts when the answers have recovered: most have one, and at least
 // two thirds of these are yes. Nobody on the SFU, or a silent homeserver, is no
 // recovery.
-func (g *Guard) swept(ctx context.Context, h heard) bool {
+func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
+	now := time.Now()
+	g.brake.swept(h, now)
 	judged := h.joined + h.refused
-	g.brake.mu.Lock()
-	g.brake.judged = judged
-	g.brake.mu.Unlock()
 	switch {
 	case g.Unbraked:
 		return true
-	case tooMany(h.candidates, judged):
+	case tooMany(h.candidates, judged), h.contradicted:
 		g.setBrake(ctx, true, h.candidates, judged)
 		return false
-	case !g.braked(ctx):
-		return true
-	case h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons:
-		g.setBrake(ctx, false, h.refused, judged)
-		return true
-	default:
-		g.setBrake(ctx, true, h.refused, judged) // the board forgets it by and by
+	case g.braked(ctx):
+		recovered := h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons
+		g.setBrake(ctx, !recovered, h.refused, judged) // again: the board forgets it by and by
+		return recovered
+	}
+	if n, all := g.brake.together(candidates, judged); len(candidates) > 0 && tooMany(n, all) {
+		g.setBrake(ctx, true, n, all)
 		return false
 	}
+	return !g.doubts(h, candidates)
+}
+
+func (b *brake) swept(h heard, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.judged = h.joined + h.refused
+	b.expire(now)
+}
+
+// together returns how many persons of how many are candidates, were removed
+// within the last minute, or were candidates of the last sweeps that were in doubt:
+// a homeserver that has lost its database may answer about some in one sweep and
+// about others in the next.
+func (b *brake) together(candidates []candidate, judged int) (n, all int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := map[person]bool{}
+	maps.Copy(before, b.doubted)
+	for p := range b.removed {
+		before[p] = true
+	}
+	for _, c := range candidates {
+		delete(before, c.person)
+	}
+	return len(candidates) + len(before), judged + len(before)
+}
+
+// doubts reports whether a sweep is to remove nobody because it has heard too
+// little: the brake would trip if those about whom there was no answer were not
+// joined either. A homeserver that has just started answers like that.
+func (g *Guard) doubts(h heard, candidates []candidate) bool {
+	if !g.brake.doubt(h, candidates) {
+		return false
+	}
+	g.Log.Warn("membership: nobody is removed by this sweep, because there was no answer about too many",
+		"not_joined", h.candidates, "joined", h.joined, "unknown", h.unknown)
+	return true
+}
+
+func (b *brake) doubt(h heard, candidates []candidate) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	few := 3*h.candidates <= h.joined+h.refused || !tooMany(h.candidates+h.unknown, h.persons)
+	if few || b.doubts >= maxDoubts {
+		b.doubts, b.doubted = 0, nil
+		return false
+	}
+	if b.doubted == nil {
+		b.doubted = map[person]bool{}
+	}
+	for _, c := range candidates {
+		b.doubted[c.person] = true
+	}
+	b.doubts++
+	return true
 }

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,4 +169,125 @@ func TestBrakeOfAnotherReplica(t *testing.T) {
 			t.Errorf("status %+v, want one removal that was held", s)
 		}
 	}, noSweeps, func(g *guard.Guard) { g.Board = board })
+}
+
+// TestEmptiedWithinASweep: the homeserver comes back with an empty database while
+// a sweep asks about 30 persons, so that it answers about some of them only. Nobody
+// is removed.
+func TestEmptiedWithinASweep(t *testing.T) {
+	for at := 0 * time.Millisecond; at <= 600*time.Millisecond; at += 100 * time.Millisecond {
+		t.Run(at.String(), func(t *testing.T) {
+			in(t, func(w *world, _ *guard.Guard) {
+				all := crowd(30)
+				w.enterAll(all)
+				time.Sleep(10 * time.Second)
+				w.change(func() { w.silent, w.emptied = true, true })
+				time.Sleep(21*time.Second + at) // a sweep begins at 31 s
+				w.change(func() { w.silent = false })
+				time.Sleep(2 * time.Minute)
+				if n := len(w.removed()); n != 0 {
+					t.Errorf("removed %d, want nobody", n)
+				}
+				if n := w.log.count(tripped); n != 1 {
+					t.Errorf("%d error lines, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// TestEmptiedAndSlow: the homeserver has an empty database, and answers about
+// other halves of 30 persons in each of three sweeps. Nobody is removed.
+func TestEmptiedAndSlow(t *testing.T) {
+	in(t, func(w *world, _ *guard.Guard) {
+		all := crowd(30)
+		w.enterAll(all)
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		w.change(func() {
+			w.answer = func(p person, _ int) (bool, error) {
+				since := time.Since(began)
+				for i, one := range all {
+					if one == p && since < 2*time.Minute && i%2 == int(since/(30*time.Second))%2 {
+						return false, errAway
+					}
+				}
+				return false, nil
+			}
+		})
+		time.Sleep(5 * time.Minute)
+		if n := len(w.removed()); n != 0 {
+			t.Errorf("removed %d, want nobody", n)
+		}
+		if n := w.log.count(tripped); n != 1 {
+			t.Errorf("%d error lines, want 1", n)
+		}
+	})
+}
+
+// TestEmptiedLateInASweep: the homeserver loses its database when a sweep has
+// asked about most of 300 persons, who were joined. Nobody is removed.
+func TestEmptiedLateInASweep(t *testing.T) {
+	in(t, func(w *world, _ *guard.Guard) {
+		w.enterAll(crowd(300))
+		time.Sleep(31*time.Second + 4200*time.Millisecond) // a sweep began at 31 s
+		w.change(func() { w.emptied = true })
+		time.Sleep(2 * time.Minute)
+		if n := len(w.removed()); n != 0 {
+			t.Errorf("removed %d, want nobody", n)
+		}
+		if n := w.log.count(tripped); n != 1 {
+			t.Errorf("%d error lines, want 1", n)
+		}
+	})
+}
+
+// TestUnknownForLong: while the homeserver never answers about most, those about
+// whom it answers are removed all the same.
+func TestUnknownForLong(t *testing.T) {
+	in(t, func(w *world, _ *guard.Guard) {
+		all := crowd(40)
+		w.enterAll(all)
+		w.change(func() {
+			w.answer = func(p person, _ int) (bool, error) {
+				if slices.Index(all, p) >= 2 {
+					return false, errAway
+				}
+				return p == all[0], nil
+			}
+		})
+		time.Sleep(2 * time.Minute)
+		w.wantOn(all[1], false)
+		if n := len(w.removed()); n != 1 {
+			t.Errorf("removed %d, want one", n)
+		}
+	})
+}
+
+// TestRemovedBefore: those who were removed a moment ago trip the brake together
+// with others, not alone.
+func TestRemovedBefore(t *testing.T) {
+	for _, others := range []int{0, 1} {
+		in(t, func(w *world, _ *guard.Guard) {
+			all := crowd(63)
+			w.enterAll(all)
+			for _, p := range all[:21] {
+				w.setJoined(p, false)
+			}
+			time.Sleep(10 * time.Second)
+			for _, p := range all[25:] {
+				w.leave(p.call(), p.identity())
+			}
+			for _, p := range all[21 : 21+others] {
+				w.setJoined(p, false)
+			}
+			time.Sleep(30 * time.Second)
+			if n := len(w.removed()); n != 21 {
+				t.Errorf("%d others: removed %d, want 21", others, n)
+			}
+			if n := w.log.count(tripped); n != others {
+				t.Errorf("%d others: %d error lines, want as many", others, n)
+			}
+		})
+	}
 }

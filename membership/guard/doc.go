@@ -27,6 +27,8 @@
 // The brake is for a homeserver that has lost its database, which answers no for
 // everybody. It trips when one sweep would remove more than 20 persons and more
 // than a third of those who were judged, or when joins and pushes would within a
-// minute. While it holds nobody is removed, by any replica. It lifts when a sweep
-// hears yes about two thirds of all again.
+// minute. A sweep counts those, too, who were removed within the last minute, and
+// removes nobody if it would trip with those about whom there was no answer, at
+// most twice in a row. While the brake holds nobody is removed, by any replica. It
+// lifts when a sweep hears yes about two thirds of all again.
 package guard

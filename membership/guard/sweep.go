@@ -30,7 +30,12 @@ type candidate struct {
 }
 
 // heard is what a sweep was told, in persons.
-type heard struct{ persons, joined, refused, unknown, candidates int }
+type heard struct {
+	persons, joined, refused, unknown, candidates int
+	// contradicted: the homeserver says no about too many of those who it has just
+	// said are joined.
+	contradicted bool
+}
 
 // sweep asks about everybody on the SFU who is under enforcement, and removes
 // who is not joined.
@@ -45,10 +50,11 @@ func (g *Guard) sweep(ctx context.Context) {
 	h.persons = len(on)
 	present := g.present(ctx, refused)
 	h.candidates = len(present)
+	h.contradicted = len(present) > brakeOver && g.contradicts(ctx, on, refused)
 	if ctx.Err() != nil {
 		return
 	}
-	if g.swept(ctx, h) && g.Interval > 0 {
+	if g.swept(ctx, h, present) && g.Interval > 0 {
 		each(ctx, present, func(c candidate) { g.end(ctx, c) })
 	}
 	if whole {
@@ -119,6 +125,18 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session) (refused []
 	}
 	h.unknown = max(h.unknown, len(on)-h.joined-h.refused)
 	return refused, h
+}
+
+// contradicts asks once more about some of those who were not refused, before many
+// are removed: the homeserver may have lost its database while the sweep asked.
+func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
+	others := maps.Clone(on)
+	for _, c := range refused {
+		delete(others, c.person)
+	}
+	some := slices.Collect(maps.Keys(others)) // in any order
+	now := g.askEach(ctx, some[:min(len(some), 2*brakeOver)])
+	return 3*len(now.refused) > now.joined+len(now.refused)
 }
 
 // answers are those to one question about each of some persons.
