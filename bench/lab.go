@@ -21,6 +21,7 @@ type lab struct {
 	dir        string // temporary
 	root       string // of the module
 	service    string // the binary
+	unsealed   string // the binary without tickets, once it is built
 	caFile     string
 	homeserver *child
 	sfu        *child

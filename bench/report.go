@@ -24,6 +24,7 @@ func experiments() []experiment {
 		{"throughput", (*lab).throughput},
 		{"full-access", (*lab).fullAccess},
 		{"proxied", (*lab).proxied},
+		{"tickets", (*lab).tickets},
 		{"half-dead", (*lab).halfDead},
 		{"memory", (*lab).memory},
 		{"leaves", (*lab).leaves},

@@ -32,9 +32,18 @@ func (l *lab) requiredEnv(fullAccess string) []string {
 	}
 }
 
-// launchService starts subject (c) and waits until it is ready. Its log goes
-// to a file.
+// launchService starts subject (c) and waits until it is ready.
 func (l *lab) launchService(ctx context.Context, env []string) (*subject, error) {
+	return l.launchProgram(ctx, "c", env)
+}
+
+// launchProgram starts the service, with tickets (c) or without (u), and waits
+// until it is ready. Its log goes to a file.
+func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*subject, error) {
+	program := l.service
+	if letter == unsealedLetter {
+		program = l.unsealed
+	}
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -44,13 +53,13 @@ func (l *lab) launchService(ctx context.Context, env []string) (*subject, error)
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, l.service)
+	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = append(env, "LIVEKIT_JWT_BIND="+addr)
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &subject{letter: "c", addr: addr, pid: cmd.Process.Pid, stop: func() error { return terminate(cmd) }}
+	s := &subject{letter: letter, addr: addr, pid: cmd.Process.Pid, stop: func() error { return terminate(cmd) }}
 	if err := awaitReady(ctx, addr); err != nil {
 		s.stop()
 		text, _ := os.ReadFile(log.Name())

@@ -12,8 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// subject is a running token server: (a) and (b), the baselines, or (c), the
-// service.
+// subject is a running token server: (a) and (b), the baselines, (c), the
+// service, or (u), the service without tickets.
 type subject struct {
 	letter string
 	addr   string
@@ -41,7 +41,7 @@ func (l *lab) launch(ctx context.Context, letter string) (*subject, error) {
 	case "b":
 		return l.launchBaseline(ctx, letter, "pooled", "-ca", l.caFile)
 	}
-	return l.launchService(ctx, l.serviceEnv("bench.invalid"))
+	return l.launchProgram(ctx, letter, l.serviceEnv("bench.invalid"))
 }
 
 func (l *lab) launchBaseline(ctx context.Context, letter, role string, args ...string) (*subject, error) {
@@ -74,7 +74,7 @@ func (l *lab) prove(ctx context.Context, s *subject) error {
 	if got.URL != "ws://"+l.sfu.Addr || grants.Identity != wantIdentity || grants.Video == nil || grants.Video.Room != wantRoom {
 		return fmt.Errorf("the token is for %q in %v at %q, want %q in %q", grants.Identity, grants.Video, got.URL, wantIdentity, wantRoom)
 	}
-	return nil
+	return proveTicket(s.letter, grants.Attributes)
 }
 
 type tokenAnswer struct{ URL, JWT string }

@@ -4,7 +4,7 @@ import "matrixrtc-auth/doctor/engine"
 
 var memberCauses = []engine.Cause{
 	{ID: "livekit-attributes-small", Checks: []string{"livekit.attributes"}, From: "inside", Status: engine.Fail, Code: connectionLost,
-		Text:   "limit.max_attributes_size in livekit.yaml is smaller than what this service writes into access tokens: LiveKit refuses the join of everybody whose token has more, and clients hang at \"connecting\"",
+		Text:   "limit.max_attributes_size in livekit.yaml is smaller than what this service writes into access tokens: LiveKit lets nobody in whose token has more",
 		Remedy: "remove limit.max_attributes_size from livekit.yaml (LiveKit's default is 65536), or set it to {bytes} at least, and restart LiveKit"},
 	{ID: "own-metadata", Checks: []string{"config.own_metadata"}, From: "inside", Status: engine.Warn,
 		Text:   "participants may change their own metadata on LiveKit, and so take away the ticket by which this service knows them: who is banned from the Matrix room then stays in the call",

@@ -66,6 +66,9 @@ func (p *Participant) Room() string { return p.room.Name() }
 // Identity returns the identity that the SFU gave to the participant.
 func (p *Participant) Identity() string { return p.room.LocalParticipant.Identity() }
 
+// Others returns how many others the participant knows of in the room.
+func (p *Participant) Others() int { return len(p.room.GetRemoteParticipants()) }
+
 // SID returns the SFU's id of this session.
 func (p *Participant) SID() string { return p.room.LocalParticipant.SID() }
 

@@ -114,6 +114,18 @@ func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
+// limitAttributes bounds what the attributes of a participant take, in bytes.
+func limitAttributes(config []byte, bytes int) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, err
+	}
+	if err := set(doc, bytes, "limit.max_attributes_size"); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(doc)
+}
+
 // relayMedia has media go through one port at another address. TURN is off,
 // for its port would be a way around; clients are told of a STUN server where
 // nobody is, because without one they are told of Google's.

@@ -38,6 +38,8 @@ type SFU struct {
 	// OneMediaPort has all media come to one UDP port: for more participants than
 	// the ports of a stack allow.
 	OneMediaPort bool
+	// MaxAttributesSize, when set, is limit.max_attributes_size.
+	MaxAttributesSize int
 	// TCP has it take media over TCP as well. LiveKit binds that port on every
 	// address.
 	TCP bool
@@ -122,6 +124,9 @@ func (s *SFU) arguments() ([]string, error) {
 	if err == nil && s.OneMediaPort {
 		content, err = overOnePort(content, s.ports)
 	}
+	if err == nil && s.MaxAttributesSize != 0 {
+		content, err = limitAttributes(content, s.MaxAttributesSize)
+	}
 	if err == nil && s.MediaRelay {
 		content, err = relayMedia(content, s.ports)
 	}
@@ -151,6 +156,9 @@ func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
 // MediaPort is the one UDP port of an SFU with a MediaRelay.
 func (s *SFU) MediaPort() int { return s.ports.media }
+
+// PID is the number of its process.
+func (s *SFU) PID() int { return s.process.cmd.Process.Pid }
 
 // Stop drains the SFU for 2 s, then forces it, and kills one that takes longer
 // than 5 s, which is no fault: LiveKit loses a signal of its first 100 ms, and

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"matrixrtc-auth/sfu"
+)
+
+const (
+	// unsealedLetter is the service whose tokens carry no tickets. There is no
+	// such switch: it is built from the same checkout without the line that
+	// seals them.
+	unsealedLetter = "u"
+	// ticketsFloor is what the service gets at least of the rate without tickets.
+	ticketsFloor = 0.95
+	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
+)
+
+// pair is one measurement with and one without tickets, right after each other.
+type pair struct{ with, without *measurement }
+
+// tickets measures what it costs that every token carries a ticket.
+func (l *lab) tickets(ctx context.Context) (string, error) {
+	if l.opts.service != "" {
+		return "### Tickets\n\nNot measured with `-service`: two builds of the checkout are compared.\n", nil
+	}
+	l.say("building the service without tickets")
+	if err := l.buildUnsealed(ctx); err != nil {
+		return "", err
+	}
+	connections := []int{16, 64}
+	all := map[int][]pair{}
+	for i := range l.opts.repeats {
+		for _, n := range connections {
+			p, err := l.measurePair(ctx, n, i%2 == 1)
+			if err != nil {
+				return "", err
+			}
+			all[n] = append(all[n], p)
+			l.say("repeat %d, %d connections: with tickets %.0f, without %.0f requests/s", i+1, n,
+				series{p.with}.rate(), series{p.without}.rate())
+		}
+	}
+	return ticketsSection(all, connections), nil
+}
+
+// measurePair measures both, each the first one in turn.
+func (l *lab) measurePair(ctx context.Context, connections int, reverse bool) (p pair, err error) {
+	order := []string{"c", unsealedLetter}
+	if reverse {
+		order = []string{unsealedLetter, "c"}
+	}
+	for _, letter := range order {
+		m, err := l.measureOnce(ctx, letter, connections)
+		if err != nil {
+			return p, err
+		}
+		if letter == "c" {
+			p.with = m
+		} else {
+			p.without = m
+		}
+	}
+	return p, nil
+}
+
+// buildUnsealed builds the service without the line that seals tickets.
+func (l *lab) buildUnsealed(ctx context.Context) error {
+	original := filepath.Join(l.root, "membership", "ticket", "minter.go")
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return err
+	}
+	if bytes.Count(text, []byte(sealing)) != 1 {
+		return errors.New("membership/ticket/minter.go seals otherwise than this benchmark knows")
+	}
+	changed, list := filepath.Join(l.dir, "minter.go"), filepath.Join(l.dir, "overlay.json")
+	if err := os.WriteFile(changed, bytes.Replace(text, []byte(sealing), nil, 1), 0o600); err != nil {
+		return err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		return err
+	}
+	l.unsealed = filepath.Join(l.dir, "matrixrtc-auth-unsealed")
+	return l.build(ctx, l.unsealed, "-overlay", list, ".")
+}
+
+// proveTicket checks that the service's tokens carry tickets, and the other
+// build's none.
+func proveTicket(letter string, attributes map[string]string) error {
+	if sealed := attributes[sfu.TicketAttribute] != ""; letter == "c" && !sealed || letter == unsealedLetter && sealed {
+		return fmt.Errorf("the token carries a ticket: %v", sealed)
+	}
+	return nil
+}
+
+func ticketsSection(all map[int][]pair, connections []int) string {
+	rows := [][]string{{"connections", "with tickets, requests/s", "without", "ratio", "lowest to highest of the pairs", "CPU µs per request, with", "without"}}
+	for _, n := range connections {
+		var with, without series
+		var ratios []float64
+		for _, p := range all[n] {
+			with, without = append(with, p.with), append(without, p.without)
+			ratios = append(ratios, series{p.with}.rate()/series{p.without}.rate())
+		}
+		ratio := medianOf(ratios, func(r float64) float64 { return r })
+		low, high := spread(ratios)
+		rows = append(rows, []string{strconv.Itoa(n), fmt.Sprintf("%.0f", with.rate()), fmt.Sprintf("%.0f", without.rate()),
+			fmt.Sprintf("**%.3f**, floor %.2f %s", ratio, ticketsFloor, verdict(ratio >= ticketsFloor)),
+			fmt.Sprintf("%.3f–%.3f", low, high), us(with.cpu(0)), us(without.cpu(0))})
+	}
+	return strings.Join([]string{"### Tickets\n",
+		"`POST /get_token` of the service beside the same without the [ticket](security.md#tickets) in every token, a build for this benchmark alone; in pairs right after each other, of which each is the first one in turn. The ratio is the median of the pairs'.\n",
+		table(rows...)}, "\n")
+}
+
+func spread(all []float64) (low, high float64) {
+	low, high = all[0], all[0]
+	for _, one := range all {
+		low, high = min(low, one), max(high, one)
+	}
+	return low, high
+}

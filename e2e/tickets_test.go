@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/participant"
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership/ticket"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/token"
+)
+
+// ourKey is the key as the service holds it.
+var ourKey = sfu.Key{ID: key.ID, Secret: secret.New(key.Secret)}
+
+// ticketBytes is what LiveKit counts of the longest ticket.
+const ticketBytes = len(sfu.TicketAttribute) + ticket.MaxBytes
+
+// attributes starts an SFU with that limit.max_attributes_size, and a room in it.
+func attributes(t testing.TB, limit int) *stack.SFU {
+	t.Helper()
+	host := stack.NewHost(t.TempDir())
+	t.Cleanup(host.Close)
+	server := &stack.SFU{Host: host, Program: programs.SFU, Config: example, Keys: []stack.Key{key}, OneMediaPort: true, MaxAttributesSize: limit}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Stop() })
+	return server
+}
+
+// TestTicketsTooLarge: where limit.max_attributes_size is smaller than a ticket,
+// LiveKit drops no attribute: it does not let the bearer in. The longest ticket
+// gets in with the size that doctor asks for.
+func TestTicketsTooLarge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		limit, attribute int
+		joins            bool
+	}{
+		{ticketBytes, ticket.MaxBytes, true},
+		{ticketBytes - 1, ticket.MaxBytes, false},
+		{100, 200, false},
+		{0, ticket.MaxBytes, true},
+	} {
+		t.Run(fmt.Sprintf("%d bytes with a limit of %d", tt.attribute, tt.limit), func(t *testing.T) {
+			t.Parallel()
+			server := attributes(t, tt.limit)
+			createRoom(t, server, "room")
+			text := token.NewMinter(ourKey, time.Hour).Mint(token.Grant{
+				Room: "room", Identity: "alice", CanPublish: true, Ticket: strings.Repeat("t", tt.attribute),
+			}, time.Now())
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			p, err := participant.Join(ctx, server.URL(), text)
+			if err == nil {
+				defer p.Leave()
+			}
+			t.Logf("joining: %v", err)
+			if (err == nil) != tt.joins {
+				t.Errorf("joining: %v, want success: %v", err, tt.joins)
+			}
+		})
+	}
+}
+
+func createRoom(t testing.TB, server *stack.SFU, name string) {
+	t.Helper()
+	api, err := url.Parse(server.APIURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := sfu.NewClient(api, func() []sfu.Key { return []sfu.Key{ourKey} }, http.DefaultClient)
+	if err := client.CreateRoom(t.Context(), sfu.Room(name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// grantOf is for one of a crowd, with ids as long as those of users.
+func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
+	t.Helper()
+	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody-%03d:matrix.example.org", n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	matrixRoom, err := matrix.ParseRoomID("!AbCdEfGhIjKlMnOpQr:matrix.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := matrix.ParseDeviceID("ABCDEFGHIJ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := token.LegacyIdentity(user, device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Grant{Room: room, Identity: identity, CanPublish: true},
+		ticket.Ticket{Issuer: ticket.IssuerOf(user.Server()), Room: matrixRoom, User: user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
+}
