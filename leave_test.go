@@ -19,14 +19,15 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// delayed VAR schedules ID DELAY | is ID FATE | refuses | limits
+// delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits
 //
 // has the homeserver delay an event, waits until that is over in this way
 // ("sent", "fired", "cancelled", or "restarted" for one that still waits), has
-// the homeserver ask for an access token, or answer 429 once.
+// the homeserver ask for an access token, refuse to send events whose owner has
+// left the room, or answer 429 once.
 func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | limits")
+		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits")
 	}
 	h := labOf(ts).homeservers[ts.Getenv(args[0])]
 	switch {
@@ -38,6 +39,8 @@ func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 		awaitFate(ts, h, args[2], args[3])
 	case args[1] == "refuses":
 		h.ScriptDelayed(needToken)
+	case args[1] == "forbids":
+		h.ScriptDelayed(mayNotSend)
 	case args[1] == "limits":
 		var once sync.Once
 		h.ScriptDelayed(func(w http.ResponseWriter, _ *http.Request, _, _ string) (limited bool) {
@@ -151,5 +154,15 @@ func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
 func needToken(w http.ResponseWriter, _ *http.Request, _, _ string) bool {
 	w.WriteHeader(http.StatusUnauthorized)
 	io.WriteString(w, `{"errcode":"M_MISSING_TOKEN","error":"Missing access token"}`)
+	return true
+}
+
+// mayNotSend answers as a homeserver of whose room the owner is no member.
+func mayNotSend(w http.ResponseWriter, _ *http.Request, action, _ string) bool {
+	if action != "send" {
+		return false
+	}
+	w.WriteHeader(http.StatusForbidden)
+	io.WriteString(w, `{"errcode":"M_FORBIDDEN","error":"User not in room"}`)
 	return true
 }
