@@ -29,6 +29,9 @@ COPY --from=build /program/ /
 # no VOLUME: that would be an unnamed one, writable even where the root is not,
 # and gone with the container, so that nothing would say that leaves are lost.
 COPY --from=build --chown=65532:65532 /data /data
+LABEL org.opencontainers.image.title="matrixrtc-auth" \
+      org.opencontainers.image.description="A MatrixRTC authorization service: lets Matrix users join calls on a LiveKit SFU" \
+      org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \

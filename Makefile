@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo bench bench-leaves hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo image bench bench-leaves hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,8 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 	@echo "== race detector: $(if $(RACE),on,off: it needs a C compiler)"
 	@echo "== unit tests, black-box scripts, documentation"
 	$(GO) test $(RACE) -timeout 20m -shuffle=on ./...
+	@echo "== the image without Docker"
+	cd image && $(GO) test $(RACE) -shuffle=on ./...
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -timeout 20m -shuffle=on . ./stack
 
@@ -56,6 +58,9 @@ demo: ## a real LiveKit SFU admits a participant with a token of this service (O
 	@echo "== building the demo (the first time it and the SFU take 2 to 3 minutes)"
 	@cd e2e && demo=$$($(GO) tool -n matrixrtc-auth/e2e/demo) && exec "$$demo"
 
+image: ## the container image as files for docker load, one for each processor (needs no Docker; ARCH=arm64: only that)
+	$(GO) run -C image . $(if $(ARCH),-arch $(ARCH))
+
 bench: ## speed, memory and start-up beside two baselines, and delegated leaves (some minutes; BENCHFLAGS=-write)
 	$(GO) build -o build/bench ./bench
 	build/bench $(BENCHFLAGS)
@@ -69,13 +74,14 @@ hostile: ## strangers' homeservers and clients try every trick: memory, time, wh
 	build/hostile -spoiled
 	build/hostile
 
-lint: ## gofmt, go vet and staticcheck over both modules
+lint: ## gofmt, go vet and staticcheck over all modules
 	@echo "== gofmt"
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
 	@echo "== go vet and staticcheck"
 	$(GO) build -o build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	$(GO) vet ./... && build/staticcheck ./...
+	cd image && $(GO) vet ./... && ../build/staticcheck ./...
 	cd e2e && $(GO) vet ./... && ../build/staticcheck ./...
 
 fuzz: ## every fuzz target for FUZZTIME (10s)

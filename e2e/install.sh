@@ -21,7 +21,7 @@ programs() {
   [ "$what" = stack ] || printf '%s\n' 'redis-server redis-server'
   [ "$what" = everything ] || return 0
   printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'curl curl' \
-    'buildah buildah' 'caddy caddy'
+    'buildah buildah' 'skopeo skopeo' 'caddy caddy'
 }
 
 # The packages of programs that are missing.

@@ -141,7 +141,7 @@ func TestSource(t *testing.T) {
 		t.Error("no relative path to the source")
 	}
 	l.says(l.err, "note:", "../source")
-	if strings.Contains(l.out, "docker save") {
+	if strings.Contains(l.out, "go run -C image") {
 		t.Error("an image is to be brought that is built there")
 	}
 }

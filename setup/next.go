@@ -80,13 +80,16 @@ func (p plan) imageSteps() []string {
 	if p.Image != "" || p.Build != "" {
 		return nil
 	}
-	tar := strings.ReplaceAll(p.templateImage, ":", "-") + ".tar"
-	return []string{fmt.Sprintf(`Bring the image there. On a PC with Docker, in the source of this program
-     (linux/arm64 for a machine with that processor):
-       docker build --platform linux/amd64 -t %[1]s .
-       docker save -o %[2]s %[1]s
-     then Container Manager → Image → Action → Import → Add from file,
-     or there: docker load -i %[2]s`, p.templateImage, tar)}
+	return []string{fmt.Sprintf(`Bring the image there. On a PC with Go, in the source of this program
+     (-arch arm64 or armv7 for a machine with that processor):
+       go run -C image . -arch amd64
+     It writes %[1]s. Then Container Manager → Image → Action →
+     Import → Add from file, or there: docker load -i %[1]s`, p.imageFile())}
+}
+
+// imageFile is the file that the image is written into, for the usual processor.
+func (p plan) imageFile() string {
+	return "build/" + strings.ReplaceAll(p.templateImage, ":", "-") + "-amd64.tar"
 }
 
 func (p plan) absoluteDir() string {

@@ -1,11 +1,14 @@
 package browser
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,7 +25,12 @@ const imageUser = 65532
 // serves a deployment as an unprivileged user, keeps leaves in /data, and its
 // health check works however the address is written.
 func TestImage(t *testing.T) {
-	image := buildImage(t)
+	builder := newBuilder(t)
+	image, err := builder.Build(within(t, 10*time.Minute), repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("is what a file holds", func(t *testing.T) { imageFile(t, builder, image) })
 	t.Run("says how to run it", func(t *testing.T) { imageConfig(t, image) })
 	t.Run("holds one program", func(t *testing.T) { imageFiles(t, image) })
 	mountVolume(t, image)
@@ -56,20 +64,56 @@ func mountVolume(t *testing.T, image *stack.Image) {
 	})
 }
 
-// buildImage builds the image in a directory that is removed with the test.
-func buildImage(t *testing.T) *stack.Image {
+// newBuilder builds images in a directory that is removed with the test.
+func newBuilder(t *testing.T) *stack.Builder {
 	t.Helper()
 	dir := filepath.Join(repository, "build", "e2e", "image")
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	builder := stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
-	image, err := builder.Build(within(t, 10*time.Minute), repository)
+	return &stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
+}
+
+// imageFile makes the file of `make image` for this machine, has two readers
+// read it, and holds it against the image of the Dockerfile: the same program,
+// run in the same way.
+func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
+	ctx := within(t, 10*time.Minute)
+	dir := t.TempDir()
+	make := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(repository, "image"), ".", "-arch", "native", "-out", dir)
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.tar"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("it wrote %v, %v, want one file", files, err)
+	}
+	var read struct{ Config stack.ImageConfig }
+	out, err := exec.CommandContext(ctx, tools.Skopeo, "inspect", "--config", "docker-archive:"+files[0]).Output()
+	if err != nil || json.Unmarshal(out, &read) != nil {
+		t.Errorf("skopeo: %v\n%s", err, out)
+	}
+	imageConfig(t, &stack.Image{Config: read.Config})
+	got, err := builder.Load(ctx, files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return image
+	if !reflect.DeepEqual(got.Config.Healthcheck, want.Config.Healthcheck) {
+		t.Errorf("got the health check %+v, want %+v", got.Config.Healthcheck, want.Config.Healthcheck)
+	}
+	imageConfig(t, got)
+	imageFiles(t, got)
+	theirs, err := os.ReadFile(filepath.Join(want.Root, "matrixrtc-auth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := os.ReadFile(filepath.Join(got.Root, "matrixrtc-auth")); err != nil || !bytes.Equal(ours, theirs) {
+		t.Errorf("got a program of %d bytes (%v), want the Dockerfile's, of %d bytes", len(ours), err, len(theirs))
+	}
+	if out, err := inImage(got, []string{"/matrixrtc-auth", "version"}).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "matrixrtc-auth ") {
+		t.Errorf("it says %q, %v", out, err)
+	}
 }
 
 func imageConfig(t *testing.T, image *stack.Image) {
@@ -79,6 +123,9 @@ func imageConfig(t *testing.T, image *stack.Image) {
 	}
 	if _, ok := config.ExposedPorts["8080/tcp"]; !ok || len(config.ExposedPorts) != 1 {
 		t.Errorf("ports %v", config.ExposedPorts)
+	}
+	if title := config.Labels["org.opencontainers.image.title"]; title != "matrixrtc-auth" {
+		t.Errorf("it is called %q", title)
 	}
 	for _, pair := range config.Env {
 		if !strings.HasPrefix(pair, "PATH=") {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Builder builds container images with buildah, without a container engine. It
@@ -32,7 +33,15 @@ type ImageConfig struct {
 	Env          []string
 	Entrypoint   []string
 	ExposedPorts map[string]struct{}
-	Healthcheck  *struct{ Test []string }
+	Labels       map[string]string
+	Healthcheck  *Healthcheck
+}
+
+// Healthcheck is how an engine asks whether a container is healthy.
+type Healthcheck struct {
+	Test                           []string
+	Interval, Timeout, StartPeriod time.Duration
+	Retries                        int
 }
 
 // baseName is the one image that the Dockerfile names.
@@ -63,7 +72,16 @@ func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) 
 	if _, err := b.run(ctx, append(arguments, repository)...); err != nil {
 		return nil, err
 	}
-	return b.open(ctx)
+	return b.open(ctx, "matrixrtc-auth")
+}
+
+// Load reads the image that a file of `docker save`'s form holds.
+func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
+	out, err := b.run(ctx, "pull", "--quiet", "docker-archive:"+path)
+	if err != nil {
+		return nil, err
+	}
+	return b.open(ctx, strings.TrimSpace(string(out)))
 }
 
 // base makes the stand-in.
@@ -141,8 +159,8 @@ func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 }
 
 // open returns what the image says and where its files are.
-func (b *Builder) open(ctx context.Context) (*Image, error) {
-	out, err := b.run(ctx, "inspect", "--type", "image", "matrixrtc-auth")
+func (b *Builder) open(ctx context.Context, image string) (*Image, error) {
+	out, err := b.run(ctx, "inspect", "--type", "image", image)
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +168,11 @@ func (b *Builder) open(ctx context.Context) (*Image, error) {
 	if err := json.Unmarshal(out, &said); err != nil {
 		return nil, err
 	}
-	if _, err := b.run(ctx, "from", "--pull-never", "--name", "image", "matrixrtc-auth"); err != nil {
+	container, err := b.run(ctx, "from", "--pull-never", image)
+	if err != nil {
 		return nil, err
 	}
-	root, err := b.run(ctx, "mount", "image")
+	root, err := b.run(ctx, "mount", strings.TrimSpace(string(container)))
 	return &Image{Root: strings.TrimSpace(string(root)), Config: said.Docker.Config}, err
 }
 

@@ -19,6 +19,7 @@ type Tools struct {
 	Certutil string
 	Curl     string
 	Buildah  string
+	Skopeo   string
 	Busybox  string // static
 	Caddy    string
 }
@@ -52,6 +53,7 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	t.Certutil = f.program("certutil")
 	t.Curl = f.program("curl")
 	t.Buildah = f.program("buildah")
+	t.Skopeo = f.program("skopeo")
 	t.Busybox = f.program("busybox")
 	t.Caddy = f.program("caddy")
 	return t, f.fault()

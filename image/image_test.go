@@ -1,0 +1,267 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// TestDockerfile: whoever builds the Dockerfile and whoever loads a file of
+// `make image` run the same thing.
+func TestDockerfile(t *testing.T) {
+	want := v1.Config{Labels: map[string]string{}, ExposedPorts: map[string]struct{}{}}
+	for _, command := range lastStage(t).Commands {
+		switch c := command.(type) {
+		case *instructions.UserCommand:
+			want.User = c.User
+		case *instructions.EntrypointCommand:
+			want.Entrypoint = c.CmdLine
+		case *instructions.LabelCommand:
+			for _, label := range c.Labels {
+				want.Labels[label.Key] = strings.Trim(label.Value, `"`)
+			}
+		case *instructions.ExposeCommand:
+			for _, port := range c.Ports {
+				want.ExposedPorts[port+"/tcp"] = struct{}{}
+			}
+		case *instructions.HealthCheckCommand:
+			want.Healthcheck = &v1.HealthConfig{
+				Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout, StartPeriod: c.Health.StartPeriod, Retries: c.Health.Retries,
+			}
+		case *instructions.CopyCommand: // TestLayers
+		default:
+			t.Errorf("the Dockerfile has %s, and this test knows nothing of it", c.Name())
+		}
+	}
+	if got := config(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got the configuration\n%+v, %+v\nwant the Dockerfile's\n%+v, %+v", got, got.Healthcheck, want, want.Healthcheck)
+	}
+}
+
+func lastStage(t *testing.T) instructions.Stage {
+	t.Helper()
+	text, err := os.Open("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Close()
+	parsed, err := parser.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stages[len(stages)-1]
+}
+
+// TestLayers reads a file back as a container engine does.
+func TestLayers(t *testing.T) {
+	program := []byte("the program")
+	for _, p := range platforms {
+		t.Run(p.name, func(t *testing.T) {
+			img := readBack(t, p, program)
+			about, err := img.ConfigFile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if about.OS != p.OS || about.Architecture != p.Architecture || about.Variant != p.Variant || about.RootFS.Type != "layers" || !about.Created.Equal(created) {
+				t.Errorf("got %s/%s/%s, %q, of %v", about.OS, about.Architecture, about.Variant, about.RootFS.Type, about.Created)
+			}
+			got := entries(t, img)
+			if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, []string{
+				"data/", "etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "lk-jwt-service", "matrixrtc-auth",
+			}) {
+				t.Errorf("the image holds %q", names)
+			}
+			if f := got["matrixrtc-auth"]; f.Mode != 0o755 || f.Uid != 0 || !bytes.Equal(f.content, program) {
+				t.Errorf("the program is %+v", f.Header)
+			}
+			if f := got["lk-jwt-service"]; f.Typeflag != tar.TypeSymlink || f.Linkname != "matrixrtc-auth" {
+				t.Errorf("the second name is %+v", f.Header)
+			}
+			if f := got["data/"]; f.Uid != 65532 || f.Gid != 65532 || f.Mode != 0o755 {
+				t.Errorf("/data is %+v", f.Header)
+			}
+		})
+	}
+}
+
+// TestAuthorities: the certificates are many, and each can be read.
+func TestAuthorities(t *testing.T) {
+	n := 0
+	for rest := authorities(); ; n++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || !c.IsCA {
+			t.Errorf("certificate %d: %v", n, err)
+		}
+	}
+	if n < 100 {
+		t.Errorf("got %d certificates, want those of all public authorities", n)
+	}
+}
+
+// TestSameBytes: what is made twice of one program is the same file.
+func TestSameBytes(t *testing.T) {
+	digest := func() v1.Hash {
+		hash, err := readBack(t, platforms[0], []byte("the program")).Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hash
+	}
+	if one, two := digest(), digest(); one != two {
+		t.Errorf("got %s and %s, want the same", one, two)
+	}
+}
+
+// TestRun writes the file for this machine's processor, and what it holds runs.
+func TestRun(t *testing.T) {
+	folder := t.TempDir()
+	var said strings.Builder
+	if err := run(t.Context(), []string{"-out", folder, "-arch", "native", "-version", "1.2.3"}, &said, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "matrixrtc-auth-1.2.3-"+nativeName()+".tar")
+	if !strings.Contains(said.String(), path) || !strings.Contains(said.String(), "docker load") {
+		t.Errorf("it said %q, want the file's name and what to do with it", said.String())
+	}
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) != 1 {
+		t.Errorf("the folder holds %v, %v, want one file", files, err)
+	}
+	img, err := tarball.ImageFromPath(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := entries(t, img)["matrixrtc-auth"]; !bytes.HasPrefix(f.content, []byte("\x7fELF")) || !bytes.Contains(f.content, []byte("1.2.3")) {
+		t.Errorf("the program has %d bytes, want a program for Linux that knows its version", len(f.content))
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"processor":  {[]string{"-arch", "amd64,mips"}, `no image for the processor "mips"; there is one for amd64, arm64, armv7`},
+		"no source":  {[]string{"-source", t.TempDir()}, "is not the folder of the program's source"},
+		"version":    {[]string{"-version", "1.2 3"}, `"1.2 3" cannot be the version`},
+		"no program": {[]string{"-source", withVersion(t), "-out", t.TempDir(), "-arch", "arm64"}, "compiling for arm64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := run(t.Context(), test.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q: got %v, want %q", test.args, err, test.want)
+			}
+		})
+	}
+}
+
+// withVersion is a folder that has a version and no program.
+func withVersion(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte("1.2.3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestParsePlatforms(t *testing.T) {
+	for list, want := range map[string][]string{
+		"amd64,arm64,armv7": {"amd64", "arm64", "armv7"},
+		"x86_64, AArch64":   {"amd64", "arm64"},
+		"arm/v7,armhf":      {"armv7"},
+	} {
+		platforms, err := parsePlatforms(list)
+		var got []string
+		for _, p := range platforms {
+			got = append(got, p.name)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, %v, want %q", list, got, err, want)
+		}
+	}
+}
+
+func TestSourceTime(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
+	if got, err := sourceTime(t.Context(), t.TempDir()); err != nil || !got.Equal(time.Unix(1000000000, 0)) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
+	if _, err := sourceTime(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
+		t.Errorf("got %v, want a fault that names the variable", err)
+	}
+}
+
+var created = time.Unix(1000000000, 0)
+
+// readBack makes an image of a program, writes it as a file, and opens that.
+func readBack(t *testing.T, p platform, program []byte) v1.Image {
+	t.Helper()
+	b := &build{version: "1.2.3", created: created}
+	img, err := b.image(p, program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), b.fileName(p))
+	if _, err := b.save(img, path); err != nil {
+		t.Fatal(err)
+	}
+	img, err = tarball.ImageFromPath(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// entries are what the layers hold, by name.
+func entries(t *testing.T, img v1.Image) map[string]file {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]file{}
+	for _, l := range layers {
+		content, err := l.Uncompressed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := tar.NewReader(content); ; {
+			h, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[h.Name] = file{*h, body}
+		}
+	}
+	return found
+}

@@ -1,0 +1,62 @@
+// Command image writes the container image of matrixrtc-auth as files that
+// `docker load` and Container Manager's "Add from file" take. It needs Go and no
+// container engine: it compiles the program for each processor and packs it as
+// the Dockerfile would.
+//
+// The same source and the same Go make the same bytes.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+// run writes one file for each processor asked for.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("image", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	source := flags.String("source", "..", "the folder of the program's source")
+	folder := flags.String("out", "../build", "the folder that the files are written into")
+	arch := flags.String("arch", strings.Join(names(), ","), "the processors, with commas between them")
+	version := flags.String("version", "", "the version that the image is of (default: the number in VERSION)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	platforms, err := parsePlatforms(*arch)
+	if err != nil {
+		return err
+	}
+	b, err := newBuild(ctx, *source, *version)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*folder, 0o755); err != nil {
+		return err
+	}
+	for _, p := range platforms {
+		path := filepath.Join(*folder, b.fileName(p))
+		fmt.Fprintf(stdout, "== %s: compiling and packing\n", path)
+		size, err := b.write(ctx, p, path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s (%.1f MB), image %s\n", path, float64(size)/1e6, b.tag())
+	}
+	fmt.Fprintf(stdout, "Load one with: docker load --input FILE (Container Manager: Image, Import, Add from file)\n")
+	return nil
+}
