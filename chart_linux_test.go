@@ -184,6 +184,7 @@ func TestChartEnvironment(t *testing.T) {
 	redis.RequireAuth(password)
 	for name, shared := range map[string]bool{"without Redis": false, "with Redis": true} {
 		t.Run(name, func(t *testing.T) {
+			redis.FlushAll() // a replica that stops leaves what others may read
 			d := newDeployed(t, binary)
 			server := d.home.Name().String()
 			files := d.secrets("secrets", map[string]string{
