@@ -28,12 +28,22 @@ const (
 	lowerTime   = time.Second      // answers within it lower the rate once
 	recoverTime = 10 * time.Second // until it rises by half
 	tellAgain   = time.Hour
-	maxBuckets  = 4096
 	// comeTime is how long who was told to come back may take to come, and
 	// longestWait how far ahead anybody is told to: then the queue is another.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
+
+// fill has bk hold what has come until now, at a rate that recovers to full.
+func (bk *bucket) fill(full float64, now time.Time) *bucket {
+	if bk.rate < full && now.Sub(bk.raisedAt) >= recoverTime {
+		bk.rate = math.Min(full, bk.rate*1.5)
+		bk.raisedAt = now
+	}
+	bk.tokens = math.Min(bk.depth(), bk.tokens+bk.rate*now.Sub(bk.at).Seconds())
+	bk.at = now
+	return bk
+}
 
 // need is how many tokens there must be for u to take one: some are left to
 // what may come, and while somebody more urgent waits, all that they can take

@@ -22,7 +22,7 @@ type Budget struct {
 	Limited func(matrix.ServerName)
 
 	mu      sync.Mutex
-	buckets map[matrix.ServerName]*bucket
+	buckets recent[*bucket]
 }
 
 // Take spends one request if there is one for that urgency, else it says when
@@ -55,12 +55,13 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Unbound == nil || !b.Unbound(server) {
 		return false
 	}
-	return b.buckets[server] == nil || b.bucket(server, now).rate >= b.Rate
+	bk, known := b.buckets.get(server)
+	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
 // shut is all there is to wait for without a rate. The lock is held.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
-	if bk := b.buckets[server]; bk != nil && u != Last {
+	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
 	}
 	return 0
@@ -68,22 +69,13 @@ func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.D
 
 // bucket returns the server's, filled up to now. The lock is held.
 func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
-	bk := b.buckets[server]
-	if bk == nil {
-		if b.buckets == nil || len(b.buckets) >= maxBuckets {
-			b.buckets = make(map[matrix.ServerName]*bucket)
-		}
+	bk, known := b.buckets.get(server)
+	if !known {
 		bk = &bucket{rate: b.Rate, at: now, raisedAt: now}
 		bk.tokens = bk.depth()
-		b.buckets[server] = bk
+		b.buckets.set(server, bk)
 	}
-	if bk.rate < b.Rate && now.Sub(bk.raisedAt) >= recoverTime {
-		bk.rate = math.Min(b.Rate, bk.rate*1.5)
-		bk.raisedAt = now
-	}
-	bk.tokens = math.Min(bk.depth(), bk.tokens+bk.rate*now.Sub(bk.at).Seconds())
-	bk.at = now
-	return bk
+	return bk.fill(b.Rate, now)
 }
 
 // forRestarts is the part of the rate that restarts may need; the rest is for
@@ -139,8 +131,8 @@ func (b *Budget) Status(now time.Time) Status {
 		return Status{}
 	}
 	s := Status{Rate: b.Rate, Tokens: (&bucket{rate: b.Rate}).depth()}
-	for server := range b.buckets {
-		bk := b.bucket(server, now)
+	for _, bk := range b.buckets.all() {
+		bk.fill(b.Rate, now)
 		s.Rate, s.Tokens = math.Min(s.Rate, bk.rate), math.Min(s.Tokens, math.Max(0, bk.tokens))
 		if bk.rate < b.Rate {
 			s.Lowered++

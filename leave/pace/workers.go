@@ -18,7 +18,7 @@ type Workers struct {
 	// busy has when each worker that is at a homeserver came to it.
 	busy map[matrix.ServerName][]time.Time
 	// quick are those whose last answer came soon.
-	quick map[matrix.ServerName]bool
+	quick recent[struct{}]
 }
 
 const (
@@ -29,7 +29,6 @@ const (
 	// quick. Each of these may have its even part.
 	mostOfSlow = PoolSize / 2
 	slowTime   = 2 * time.Second // for the SFU's answer, too, where it is asked before
-	maxQuick   = 4096            // one more makes room by forgetting all
 )
 
 // Take reports whether a worker may go to server, and keeps it there until
@@ -82,7 +81,8 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 // long already. The lock is held.
 func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	there := w.busy[server]
-	return w.quick[server] && (len(there) == 0 || now.Sub(there[0]) < slowTime)
+	_, quick := w.quick.get(server)
+	return quick && (len(there) == 0 || now.Sub(there[0]) < slowTime)
 }
 
 // Took is told how long server took for an answer, or to give none.
@@ -90,13 +90,10 @@ func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if took >= slowTime {
-		delete(w.quick, server)
+		w.quick.forget(server)
 		return
 	}
-	if w.quick == nil || len(w.quick) >= maxQuick {
-		w.quick = map[matrix.ServerName]bool{}
-	}
-	w.quick[server] = true
+	w.quick.set(server, struct{}{})
 }
 
 // Wait is how long a job waits whose homeserver has all the workers that it

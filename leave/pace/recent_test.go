@@ -1,0 +1,69 @@
+package pace_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave/pace"
+)
+
+// strangers are more servers than are known at a time. used is called now and
+// then.
+func strangers(t *testing.T, used func(), ask func(name string)) {
+	t.Helper()
+	for i := range 10_000 {
+		if i%100 == 0 {
+			used()
+		}
+		ask(fmt.Sprintf("stranger%d.test", i))
+	}
+}
+
+// A homeserver that has asked for silence gets it, whatever number of others are
+// asked meanwhile.
+func TestStrangersHaveNoPaceForgotten(t *testing.T) {
+	for name, b := range map[string]*pace.Budget{"with a rate": {Rate: 10}, "without": {}} {
+		t.Run(name, func(t *testing.T) {
+			own, now := server(t, "own.org"), time.Now()
+			b.SlowDown(own, time.Hour, now)
+			strangers(t, func() {
+				if b.Take(own, pace.Leave, now) == 0 {
+					t.Fatal("a request goes out within the Retry-After of a 429")
+				}
+			}, func(name string) { b.SlowDown(server(t, name), time.Second, now) })
+			if got := b.Status(now).Lowered; got > 4096 {
+				t.Errorf("%d homeservers are known, want 4096 at most", got)
+			}
+		})
+	}
+}
+
+// A homeserver that answers soon keeps its workers, whatever number of others do.
+func TestStrangersHaveNobodyBeSlow(t *testing.T) {
+	var w pace.Workers
+	own, now := server(t, "own.org"), time.Now()
+	w.Took(own, 0)
+	strangers(t, func() {
+		if got := mayHave(t, &w, "own.org", now); got <= pace.PoolSize/8 {
+			t.Fatalf("it may have %d workers for restarts, as if it were slow", got)
+		}
+	}, func(name string) { w.Took(server(t, name), 0) })
+}
+
+// mayHave counts the workers that a homeserver may have for restarts.
+func mayHave(t *testing.T, w *pace.Workers, name string, now time.Time) (n int) {
+	t.Helper()
+	var ends []func()
+	for {
+		end, ok := w.Take(server(t, name), pace.Ordinary, now)
+		if !ok {
+			break
+		}
+		ends = append(ends, end)
+	}
+	for _, end := range ends {
+		end()
+	}
+	return len(ends)
+}
