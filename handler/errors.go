@@ -134,11 +134,3 @@ type webhookError struct{ err error }
 
 func (e *webhookError) Error() string { return "keeping a report of the SFU: " + e.err.Error() }
 func (e *webhookError) Unwrap() error { return e.err }
-
-// panicError is a fault of this program.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return "panic" }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -193,9 +194,9 @@ func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 		}
 	}
 	attrs = append(attrs, slog.String("error", text.Clip(err.Error(), maxLogged)))
-	if e, ok := errors.AsType[*panicError](err); ok {
-		attrs = append(attrs, slog.String("panic", text.Clip(fmt.Sprint(e.value), maxLogged)),
-			slog.String("stack", string(e.stack[:min(len(e.stack), maxStack)])))
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		attrs = append(attrs, slog.String("panic", text.Clip(fmt.Sprint(e.Value), maxLogged)),
+			slog.String("stack", string(e.Stack[:min(len(e.Stack), maxStack)])))
 	}
 	return attrs
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/metrics"
 )
 
@@ -78,12 +79,12 @@ func recoverPanic(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			fault := &panicError{value: v, stack: debug.Stack()}
+			ours := &fault.Error{Value: v, Stack: debug.Stack()}
 			if x := exchangeOf(w); x.status != 0 {
-				x.status, x.err, x.cause = internal.status, fault, internal.cause
+				x.status, x.err, x.cause = internal.status, ours, internal.cause
 				panic(http.ErrAbortHandler)
 			}
-			fail(w, r, fault)
+			fail(w, r, ours)
 		}()
 		next.ServeHTTP(w, r)
 	})

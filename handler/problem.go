@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -81,6 +82,8 @@ func problemOf(ctx context.Context, err error) problem {
 		return p
 	}
 	switch {
+	case isOurs(err):
+		return internal
 	case errors.Is(context.Cause(ctx), ErrShuttingDown):
 		return shuttingDown
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -107,6 +110,13 @@ func problemOf(ctx context.Context, err error) problem {
 		return p
 	}
 	return internal
+}
+
+// isOurs reports whether err is a fault of this program, whatever it is said to
+// have been the outcome of.
+func isOurs(err error) bool {
+	_, ok := errors.AsType[*fault.Error](err)
+	return ok
 }
 
 func isStoreFault(err error) bool {

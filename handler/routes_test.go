@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
 
@@ -210,6 +212,22 @@ func TestPanic(t *testing.T) {
 	wantCORS(t, "500", w.Header(), "POST")
 	lines := r.log.lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=internal") || !strings.Contains(lines[0], "fixture_test.go") {
+		t.Errorf("log = %q, want one line with the stack", lines)
+	}
+}
+
+// A fault in what several requests wait for is ours, whatever it was to find out.
+func TestFaultElsewhere(t *testing.T) {
+	r := newRig()
+	r.verifier.before = func(context.Context) error {
+		return &matrix.VerifyError{Cause: matrix.CauseBusy, Err: &fault.Error{Value: "forged\ntime=1 level=INFO", Stack: []byte("where.go:7")}}
+	}
+	w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+	if got, want := w.Body.String(), `{"errcode":"M_UNKNOWN","error":"Internal error"}`; w.Code != 500 || got != want {
+		t.Errorf("%d %s, want 500 %s", w.Code, got, want)
+	}
+	lines := r.log.lines()
+	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=internal") || !strings.Contains(lines[0], "where.go:7") {
 		t.Errorf("log = %q, want one line with the stack", lines)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"matrixrtc-auth/internal/fault"
 )
 
 // clientBase remembers the URL of one server's Client-Server API, whatever that
@@ -31,14 +33,19 @@ func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerNa
 		return known, err
 	}
 	looked := b.flight.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
-		defer cancel()
-		found, err := apis.wellKnown(ctx, server)
-		b.note(found, err)
-		return nil, nil
+		return fault.Catch(func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
+			defer cancel()
+			found, err := apis.wellKnown(ctx, server)
+			b.note(found, err)
+			return nil, nil
+		})
 	})
 	select {
-	case <-looked:
+	case r := <-looked:
+		if r.Err != nil {
+			return "", r.Err
+		}
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

@@ -7,6 +7,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"matrixrtc-auth/internal/fault"
 )
 
 const (
@@ -87,6 +89,10 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	defer cancel()
 	select {
 	case r := <-c.lookUp(ctx, server):
+		if r.Err != nil {
+			known.err = &ClientAPIError{Server: server, Err: r.Err}
+			return known
+		}
 		return r.Val.(clientAPIAnswer)
 	case <-waiting.Done():
 		if !known.found() {
@@ -117,22 +123,26 @@ func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Cont
 // holds, or too many others are looked up. It goes on when ctx ends.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singleflight.Result {
 	return c.flight.DoChan(server.String(), func() (any, error) {
-		known := c.known(server)
-		if time.Now().Before(known.expires) {
-			return known, nil
-		}
-		release, ok := c.class(server).takeLookUp()
-		if !ok {
-			known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
-			return known, nil
-		}
-		defer release()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAPITimeout)
-		defer cancel()
-		answer := c.ask(ctx, server, known)
-		c.class(server).cache.Add(server, answer)
-		return answer, nil
+		return fault.Catch(func() (any, error) { return c.lookUpNow(context.WithoutCancel(ctx), server), nil })
 	})
+}
+
+func (c *ClientAPIs) lookUpNow(ctx context.Context, server ServerName) clientAPIAnswer {
+	known := c.known(server)
+	if time.Now().Before(known.expires) {
+		return known
+	}
+	release, ok := c.class(server).takeLookUp()
+	if !ok {
+		known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
+		return known
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, clientAPITimeout)
+	defer cancel()
+	answer := c.ask(ctx, server, known)
+	c.class(server).cache.Add(server, answer)
+	return answer
 }
 
 var errManyLookUps = errors.New("too many Client-Server APIs are looked for")

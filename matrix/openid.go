@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/ratelimit"
@@ -164,8 +165,12 @@ func waitCause(err error) Cause {
 	return CauseBusy
 }
 
-// resolveCause tells what was too much from an end that came too early.
+// resolveCause tells what was too much from an end that came too early. A fault
+// of ours is nobody's failure, either.
 func resolveCause(err error) Cause {
+	if _, ours := errors.AsType[*fault.Error](err); ours {
+		return CauseBusy
+	}
 	if _, busy := errors.AsType[*inquiry.BusyError](err); busy {
 		return CauseBusy
 	}

@@ -9,6 +9,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"matrixrtc-auth/internal/fault"
 )
 
 const (
@@ -65,7 +67,7 @@ func NewRooms(creator Creator) *Rooms {
 // what it said before its connection broke is forgotten. Requests for one
 // room at one time share a call, which no single caller's ctx ends; a caller
 // whose ctx ends returns at once. A failure is told to all who waited for it
-// and then forgotten. Errors are an [*Error]; [CauseBusy] says at once that 512
+// and then forgotten. Errors are an [*Error], or a *[fault.Error]; [CauseBusy] says at once that 512
 // other rooms are being asked for.
 //
 // created reports that this request made the call; false means that it was
@@ -76,17 +78,11 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	}
 	mine := false
 	call := r.calls.DoChan(string(room), func() (any, error) {
-		if r.isConfirmed(room) { // between the look above and here
-			return nil, nil
-		}
-		select {
-		case r.ensuring <- struct{}{}:
-			defer func() { <-r.ensuring }()
-		default:
-			return nil, &Error{Op: "CreateRoom", Cause: CauseBusy, Err: errBusy}
-		}
-		mine = true
-		return nil, r.create(context.WithoutCancel(ctx), room)
+		return fault.Catch(func() (any, error) {
+			var err error
+			mine, err = r.ensure(context.WithoutCancel(ctx), room)
+			return nil, err
+		})
 	})
 	select {
 	case result := <-call:
@@ -94,6 +90,20 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	case <-ctx.Done():
 		return false, abandoned(ctx)
 	}
+}
+
+// ensure has the room be made, unless it was between the look above and here.
+func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
+	if r.isConfirmed(room) {
+		return false, nil
+	}
+	select {
+	case r.ensuring <- struct{}{}:
+		defer func() { <-r.ensuring }()
+	default:
+		return false, &Error{Op: "CreateRoom", Cause: CauseBusy, Err: errBusy}
+	}
+	return true, r.create(ctx, room)
 }
 
 var errBusy = fmt.Errorf("%d rooms are being asked for, and the SFU has not answered yet", maxEnsuring)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/sfu/sfutest"
 )
@@ -300,4 +301,22 @@ func BenchmarkCreateRoom(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// panicking is an SFU's client with a fault.
+type panicking struct{ once sync.Once }
+
+func (p *panicking) CreateRoom(context.Context, sfu.Room) error {
+	p.once.Do(func() { panic("a fault") })
+	return nil
+}
+
+// A fault of ours ends the request, not the process, and not the next one.
+func TestEnsurePanics(t *testing.T) {
+	rooms := sfu.NewRooms(&panicking{})
+	created, err := rooms.Ensure(t.Context(), "room")
+	if _, ok := errors.AsType[*fault.Error](err); !ok || created {
+		t.Errorf("Ensure = %t, %v, want the fault", created, err)
+	}
+	ensure(t, rooms, true)
 }

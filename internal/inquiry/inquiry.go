@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/semaphore"
 )
 
@@ -35,6 +36,7 @@ type inquiry[V any] struct {
 	begin   context.CancelFunc
 	done    chan struct{} // closed when the answer is there
 	answer  V
+	err     error // find panicked
 }
 
 // New returns Inquiries that take at most timeout each. Zero bounds are none.
@@ -57,7 +59,7 @@ var errCallers = errors.New("too many requests wait for an answer")
 
 // Ask has find say what is to be known of subject, unless somebody else's find is
 // already under way, and returns the answer. It waits until ctx ends. Errors are
-// *[BusyError], or that of ctx.
+// *[BusyError], that of ctx, or a *[fault.Error] where find panicked.
 func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (answer V, err error) {
 	leave, ok := q.callers.TryAcquire(from)
 	if !ok {
@@ -71,7 +73,7 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 	select {
 	case <-i.done:
-		return i.answer, nil
+		return i.answer, i.err
 	case <-ctx.Done():
 		return answer, ctx.Err()
 	}
@@ -128,7 +130,7 @@ func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject,
 		defer release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.timeout)
 		defer cancel()
-		i.answer = find(ctx)
+		i.answer, i.err = fault.Catch(func() (V, error) { return find(ctx), nil })
 		q.mu.Lock()
 		delete(q.of, subject)
 		q.mu.Unlock()

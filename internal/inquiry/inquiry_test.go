@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/semaphore"
 )
 
@@ -187,5 +188,38 @@ func TestAHintWaitsForNothing(t *testing.T) {
 			t.Errorf("%d inquiries were begun and %d are remembered, want the one that had a slot", len(q.begun), len(q.of))
 		}
 		close(q.release)
+	})
+}
+
+// A panic while something is found out is told to all who wait for it, and ends
+// nothing else: neither the process nor the next inquiry.
+func TestInquiryPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
+		from, arrived := netip.MustParsePrefix(here), make(chan struct{})
+		panics := func(context.Context) string {
+			<-arrived
+			panic("a fault")
+		}
+		errs := make(chan error, 2)
+		for range cap(errs) {
+			go func() {
+				_, err := q.Ask(t.Context(), "a.test", from, panics)
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		close(arrived)
+		for range cap(errs) {
+			if _, ok := errors.AsType[*fault.Error](<-errs); !ok {
+				t.Error("the panic is not told")
+			}
+		}
+		q.Hint(t.Context(), "b.test", from, panics)
+		synctest.Wait()
+		close(q.release)
+		if got := <-q.about(t.Context(), "a.test", here); got.answer != "found" || got.err != nil {
+			t.Errorf("the next inquiry: %q, %v, want its answer", got.answer, got.err)
+		}
 	})
 }
