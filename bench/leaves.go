@@ -79,7 +79,7 @@ func (w *leaveWorld) close() {
 // fill brings so many participants into the call, each with a leave handed
 // over, and waits until the service has seen them all. It finds them by asking.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
-	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil))
+	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
 		if err := client.CreateRoom(ctx, roomOf(i)); err != nil {
 			return err

@@ -54,7 +54,7 @@ const (
 
 // openLeaves opens the store and puts a keeper before it; nil if delegation is
 // off. It takes some seconds at most, or the 15 s that another process may take
-// to give up the file.
+// to give up the file; and for ever, until ctx ends, with a disk that hangs.
 func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -79,7 +79,9 @@ func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	switch where := common.cfg.Store; where.Kind {
 	case config.StoreFile:
-		s, err := filestore.Open(ctx, where.Path, l.clock, l.log)
+		s, err := untilOpen(ctx, l.log, where.Path, func() (*filestore.Store, error) {
+			return filestore.Open(ctx, where.Path, l.clock, l.log)
+		})
 		if err != nil {
 			return err
 		}

@@ -167,9 +167,10 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	return t
 }
 
-// newSFUClient returns a client with connections of its own.
+// newSFUClient returns a client with connections of its own. Where no file is left
+// for one, an idle connection to a stranger's homeserver makes room.
 func (s *shared) newSFUClient() *sfu.Client {
-	connections := sfu.NewHTTPClient(s.credentials.roots)
+	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
 	client := sfu.NewClient(s.cfg.APIURL, s.credentials.keys, connections)
 	client.Observe = func(_ string, took time.Duration, _ error) { s.counters.SFUAnswered(took) }

@@ -92,7 +92,7 @@ func TestPrivateCA(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	trusted := x509.NewCertPool()
-	trusting := sfu.NewHTTPClient(func() *x509.CertPool { return trusted })
+	trusting := sfu.NewHTTPClient(func() *x509.CertPool { return trusted }, nil)
 	defer trusting.CloseIdleConnections()
 	client := sfu.NewClient(api, sfu.Always(key), trusting)
 	watch := func() error {

@@ -61,7 +61,7 @@ func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 // dialing returns the client of NewHTTPClient with another way to connect.
 func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
 	t.Helper()
-	client := sfu.NewHTTPClient(nil)
+	client := sfu.NewHTTPClient(nil, nil)
 	client.Transport.(*http.Transport).DialContext = dial
 	t.Cleanup(client.CloseIdleConnections)
 	return client
@@ -77,7 +77,7 @@ func start(t *testing.T) (*sfu.Client, *sfutest.Server) {
 
 func httpClient(t *testing.T) *http.Client {
 	t.Helper()
-	client := sfu.NewHTTPClient(nil)
+	client := sfu.NewHTTPClient(nil, nil)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }

@@ -201,7 +201,7 @@ func TestPing(t *testing.T) {
 func BenchmarkSession(b *testing.B) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
-	http := sfu.NewHTTPClient(nil)
+	http := sfu.NewHTTPClient(nil, nil)
 	defer http.CloseIdleConnections()
 	client := sfu.NewClient(server.APIURL(), sfu.Always(key), http)
 	b.ReportAllocs()
@@ -215,7 +215,7 @@ func BenchmarkSession(b *testing.B) {
 func TestRoomSince(t *testing.T) {
 	fake := sfutest.NewServer(key)
 	defer fake.Close()
-	client := sfu.NewClient(fake.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil))
+	client := sfu.NewClient(fake.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
 	if since, err := client.RoomSince(t.Context(), "room"); err != nil || !since.IsZero() {
 		t.Errorf("a room that is not there was made at %v, %v", since, err)
 	}

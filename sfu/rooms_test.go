@@ -292,7 +292,7 @@ func BenchmarkEnsure(b *testing.B) {
 func BenchmarkCreateRoom(b *testing.B) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
-	http := sfu.NewHTTPClient(nil)
+	http := sfu.NewHTTPClient(nil, nil)
 	defer http.CloseIdleConnections()
 	client := sfu.NewClient(server.APIURL(), sfu.Always(key), http)
 	b.ReportAllocs()

@@ -66,12 +66,13 @@ const connectTime = 5 * time.Second
 // certificates). It keeps connections for reuse, in HTTP/1.1 only, so that a
 // connection that dies takes one call with it and not all. No proxy stands
 // between: one that containers are given for the internet does not lead to an
-// SFU beside them.
-func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
+// SFU beside them. Where no file is left for a connection, spare (nil: nothing)
+// is asked to close something, and reports whether it did.
+func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	t := &http.Transport{
-		DialContext:            newDial(),
+		DialContext:            newDial(spare),
 		TLSHandshakeTimeout:    connectTime,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    16,
@@ -87,16 +88,23 @@ func NewHTTPClient(roots func() *x509.CertPool) *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a way to connect whose errors say when no file was left.
-func newDial() dialFunc {
+// newDial returns a way to connect that has spare make room for a file, and whose
+// errors say when none was left.
+func newDial(spare func() bool) dialFunc {
 	resolver := outbound.NewResolver()
 	resolver.PreferGo = false
 	dialer := net.Dialer{Timeout: connectTime, Resolver: resolver}
 	var files outbound.Shortages
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, explain := files.Watch(ctx)
-		conn, err := dialer.DialContext(ctx, network, address)
-		return conn, explain(err)
+		for {
+			watched, explain := files.Watch(ctx)
+			conn, err := dialer.DialContext(watched, network, address)
+			err = explain(err)
+			if outbound.IsNoFile(err) && spare != nil && spare() {
+				continue
+			}
+			return conn, err
+		}
 	}
 }
 

@@ -163,9 +163,9 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	return true
 }
 
-// closeForFile closes a connection that was idle longest, to have a file for
+// CloseForFile closes a connection that was idle longest, to have a file for
 // another one, and reports whether there was any.
-func (p *Pool) closeForFile() bool {
+func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }

@@ -204,7 +204,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			raw.Close() // Dial is none of [Dialer], which asks before
 		}
 		err = explain(err)
-		if IsNoFile(err) && v.pool.closeForFile() {
+		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue
 		}
 		if !v.isCrowded() {

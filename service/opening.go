@@ -1,0 +1,41 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// slowOpen is how long it takes at most, and then between two warnings, until the
+// log says that the leave file is not open yet.
+const slowOpen = 5 * time.Second
+
+// untilOpen returns what open returns. A disk that does not answer knows no end of
+// ctx: while it does not, nothing listens and the log says why, and when ctx ends
+// the program does, too.
+func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
+	type result struct {
+		opened T
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		opened, err := open()
+		done <- result{opened, err}
+	}()
+	slow := time.NewTicker(slowOpen)
+	defer slow.Stop()
+	for began := time.Now(); ; {
+		select {
+		case r := <-done:
+			return r.opened, r.err
+		case <-slow.C:
+			log.Warn("the leave file is not open yet, and nothing is served until it is: its disk does not answer, or another process has it",
+				"path", path, "waited", time.Since(began).Round(time.Second).String())
+		case <-ctx.Done():
+			var none T
+			return none, fmt.Errorf("the leave file %s could not be opened in time: %w", path, ctx.Err())
+		}
+	}
+}
