@@ -11,7 +11,7 @@ const (
 const (
 	maxWait       = time.Hour   // nobody comes
 	abortedWait   = time.Minute // one who failed, or came and went, may try again
-	maxUnanswered = time.Hour   // of asking in vain about presence
+	maxUnanswered = time.Hour   // without an answer about presence
 	minGiveUp     = time.Hour   // without any successful restart
 	maxSendTime   = time.Hour   // a send is tried no longer than this
 	minSendTime   = time.Second // nor shorter

@@ -69,7 +69,7 @@ type Job struct {
 	// Unrecorded says that a node had the participant while the SFU had no record
 	// of it: that it is not on record says nothing then.
 	Unrecorded bool `record:"unrecorded"`
-	// UnansweredSince is since when the SFU has been asked in vain whether the
+	// UnansweredSince is since when the SFU has not answered whether the
 	// participant is there, the zero time when it said so last time.
 	UnansweredSince time.Time `record:"silent_since,past"`
 

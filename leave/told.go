@@ -177,7 +177,7 @@ func (j Job) waiting(now time.Time) Job {
 // take to come back once it does; a leave that is in no doubt is sent anyway
 // (trusted says that nothing contradicts what the job knows).
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
-	j = j.AskedInVain(now)
+	j = j.UnansweredFrom(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
 		// Its client has scheduled it some time ago, and may not be seen soon.
@@ -201,9 +201,9 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// AskedInVain notes that the SFU has not said since then whether the participant
-// is there.
-func (j Job) AskedInVain(since time.Time) Job {
+// UnansweredFrom notes that the SFU has not said since then whether the
+// participant is there.
+func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = later(since, j.AcceptedAt)
 	}

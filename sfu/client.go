@@ -36,10 +36,10 @@ type Client struct {
 	// how long it took, and its *Error or nil. Set it before the first call.
 	Observe func(op string, d time.Duration, err error)
 
-	rooms livekit.RoomService
-	line  line
-	keys  Keys
-	url   string // for messages: without a password
+	rooms  livekit.RoomService
+	holder holder
+	keys   Keys
+	url    string // for messages: without a password
 }
 
 // NewClient returns a client for the API below api, an http or https URL
@@ -47,10 +47,10 @@ type Client struct {
 // through client, usually one of [NewHTTPClient]; redirects are never followed.
 func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
-		rooms: livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
-		line:  newLine(api, client),
-		keys:  keys,
-		url:   api.Redacted(),
+		rooms:  livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
+		holder: newHolder(api, client),
+		keys:   keys,
+		url:    api.Redacted(),
 	}
 }
 

@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// line is how to hold a connection to the SFU without asking anything.
-type line struct {
+// holder is how to hold a connection to the SFU without asking anything.
+type holder struct {
 	address string
 	dial    dialFunc
 }
 
-// newLine goes where client would go for api.
-func newLine(api *url.URL, client *http.Client) line {
+// newHolder goes where client would go for api.
+func newHolder(api *url.URL, client *http.Client) holder {
 	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {
 		port = map[bool]string{true: "443", false: "80"}[secure]
 	}
-	l := line{net.JoinHostPort(api.Hostname(), port), new(net.Dialer).DialContext}
+	h := holder{net.JoinHostPort(api.Hostname(), port), new(net.Dialer).DialContext}
 	t, ok := client.Transport.(*http.Transport)
 	if !ok {
 		t = &http.Transport{}
 	}
 	if t.DialContext != nil {
-		l.dial = t.DialContext
+		h.dial = t.DialContext
 	}
 	switch {
 	case secure && t.DialTLSContext != nil:
-		l.dial = t.DialTLSContext
+		h.dial = t.DialTLSContext
 	case secure:
-		l.dial = securing(l.dial, t.TLSClientConfig)
+		h.dial = securing(h.dial, t.TLSClientConfig)
 	}
-	return l
+	return h
 }
 
 // securing returns a way to connect by dial that secures connections as config
@@ -49,8 +49,8 @@ func securing(dial dialFunc, config *tls.Config) dialFunc {
 	}
 }
 
-// lineTime bounds the beginning of a connection.
-const lineTime = 5 * time.Second
+// openTime bounds the beginning of a connection that is held.
+const openTime = 5 * time.Second
 
 // Watch holds a connection to the SFU until that ends or ctx does, and asks
 // nothing: an SFU that dies, and is back before anybody asked, has ended its
@@ -60,7 +60,7 @@ func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}
 
 // Hold is Watch that calls opened once there is a connection.
 func (c *Client) Hold(ctx context.Context, opened func()) error {
-	conn, err := c.line.open(ctx)
+	conn, err := c.holder.open(ctx)
 	if err != nil {
 		return c.explain("Watch", &url.Error{Op: "Watch", URL: c.url, Err: err}, "")
 	}
@@ -72,8 +72,8 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	return nil
 }
 
-func (l line) open(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, lineTime)
+func (h holder) open(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	return l.dial(ctx, "tcp", l.address)
+	return h.dial(ctx, "tcp", h.address)
 }

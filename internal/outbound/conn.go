@@ -98,7 +98,7 @@ func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Respon
 	if err := c.await(); err != nil {
 		return nil, err
 	}
-	if err := c.relent(req.Context(), patience); err != nil {
+	if err := c.useOwnDeadline(req.Context(), patience); err != nil {
 		return nil, err
 	}
 	return c.readHead(req)
@@ -111,8 +111,9 @@ func (c *conn) await() error {
 	return err
 }
 
-// relent lets the caller's deadline count again once the answer has begun.
-func (c *conn) relent(ctx context.Context, patience time.Duration) error {
+// useOwnDeadline has the caller's deadline count again once the answer has begun:
+// until then only patience counts, if it is set.
+func (c *conn) useOwnDeadline(ctx context.Context, patience time.Duration) error {
 	if patience == 0 {
 		return nil
 	}

@@ -55,7 +55,7 @@ func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (a
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	head, ok := plainHead(buffered)
 	if !ok || head.size+head.length > len(buffered) {
-		if err := c.relent(ctx, patience); err != nil {
+		if err := c.useOwnDeadline(ctx, patience); err != nil {
 			return Answer{}, false, err
 		}
 	}

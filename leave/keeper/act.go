@@ -48,13 +48,13 @@ func (k *Keeper) act(ctx context.Context, t task) {
 }
 
 // over says why a job ends without an action, "" if it does not. While the SFU
-// is away nobody is asked about, so every job counts as asked about in vain.
+// is away nobody is asked about, so no job has an answer.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling {
 		return ""
 	}
 	if since, away := k.presence.AwaySince(); away {
-		j = j.AskedInVain(since)
+		j = j.UnansweredFrom(since)
 	}
 	return j.Over(now, time.UnixMilli(k.began.Load()))
 }

@@ -124,7 +124,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 			k.note(ctx, job, k.told(answers[i]))
 		case err != nil && job.State == leave.Connected && job.UnansweredSince.IsZero():
 			now := k.now()
-			k.note(ctx, job, func(j leave.Job) leave.Job { return j.AskedInVain(now) })
+			k.note(ctx, job, func(j leave.Job) leave.Job { return j.UnansweredFrom(now) })
 		}
 	}
 	k.Wake()
