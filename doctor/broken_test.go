@@ -56,7 +56,7 @@ func text(r engine.Report) string {
 var breaks = map[string]func(*stack){}
 
 func init() {
-	for _, list := range []map[string]func(*stack){configBreaks, livekitBreaks, reachBreaks, wellKnownBreaks, homeserverBreaks, publicBreaks, runningBreaks, sfuBreaks, mediaBreaks, memberBreaks} {
+	for _, list := range []map[string]func(*stack){configBreaks, livekitBreaks, reachBreaks, wellKnownBreaks, homeserverBreaks, publicBreaks, runningBreaks, sfuBreaks, mediaBreaks, memberBreaks, proxyBreaks} {
 		maps.Copy(breaks, list)
 	}
 }

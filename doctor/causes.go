@@ -17,7 +17,7 @@ const (
 // Causes returns the table.
 func Causes() []engine.Cause { return table }
 
-var table = concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses)
+var table = concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
 
 var byID = func() map[string]*engine.Cause {
 	index := map[string]*engine.Cause{}

@@ -50,11 +50,13 @@ func (h *homeserver) delayedRoute(ctx context.Context) (f engine.Finding) {
 }
 
 func (h *homeserver) manageNothing(ctx context.Context, action string) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	v := h.clientVars()
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: h.delayedURL(nobodysToken, action), Body: "{}"})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, action+" of an event that does not exist:")
 	case r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND":
 		return ok("an event that does not exist: %s, as it should be", r)
 	case r.Status == http.StatusTooManyRequests:
@@ -67,12 +69,16 @@ func (h *homeserver) manageNothing(ctx context.Context, action string) engine.Fi
 
 // transports looks what new clients are told, and who sees what.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	v := h.clientVars()
 	token := h.tokenFor()
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + transportsPath, Bearer: token})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, "GET "+transportsPath+":")
+	case r.Status == http.StatusTooManyRequests:
+		return found("homeserver-limits", v, "GET %s: %s", transportsPath, r)
 	case r.Status == http.StatusNotFound:
 		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
 	case token.IsEmpty() && r.Status == http.StatusUnauthorized:
@@ -93,7 +99,7 @@ func (h *homeserver) tokenFor() (none secret.Text) {
 }
 
 func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	v := h.clientVars()
 	var answer struct {
 		List []focus `json:"rtc_transports"`
 	}
@@ -140,7 +146,7 @@ func sameServices(a, b []focus) bool {
 // (MSC4195 over MSC4512), as a transport with a url promises.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
-	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	v := h.clientVars()
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))

@@ -130,21 +130,42 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
 		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
 		if err == nil {
-			return h.judgeUserinfo(addr, instruments.Reply{Status: answer.Status, Body: answer.Body})
+			return h.judgeUserinfo(addr, h.again(ctx, route, target, instruments.Reply{Status: answer.Status, Body: answer.Body}))
 		}
 		seen = h.userinfoFailure(addr, err)
 	}
 	return seen
 }
 
+// again asks a second time what was not answered as it should be: for the
+// headers, which tell who answers, and because a moment may have been to blame.
+func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
+	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
+		return first
+	}
+	second, err := h.look.AskAt(ctx, route, h.destiny.Host, target, h.look.Config.InsecureSkipVerifyTLS)
+	if err != nil {
+		return first
+	}
+	if second.Before == 0 {
+		second.Before = first.Status
+	}
+	return second
+}
+
 func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "address": clip(addr)}
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "host": clip(addr)}
+	other := stranger(askedHomeserver, r, v, clip(addr)+":")
 	switch {
 	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNKNOWN_TOKEN":
-		return ok("%s: %s, as it should be", clip(addr), r)
+		return steady(askedHomeserver, r, v, ok("%s: %s, as it should be", clip(addr), r))
+	case isFault(other):
+		return other
+	case r.Status == http.StatusTooManyRequests:
+		return found("homeserver-limits", v, "%s: %s", clip(addr), r)
 	case r.Status == http.StatusForbidden:
 		return found("federation-off", v, "%s: %s", clip(addr), r)
-	case r.Status == http.StatusNotFound:
+	case r.Status == http.StatusNotFound && r.From().Party != instruments.Website:
 		return found("openid-not-served", v, "%s: %s", clip(addr), r)
 	}
 	return found("openid-strange", v, "%s: %s", clip(addr), r)
@@ -200,7 +221,7 @@ type versions struct {
 }
 
 func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "base": h.base}
+	v := h.clientVars()
 	r, err := h.look.Get(ctx, h.base+"/_matrix/client/versions")
 	switch {
 	case instruments.IsDNSBroken(err):
@@ -209,8 +230,21 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, clip(h.base)+"/_matrix/client/versions:")
+	case r.Status == http.StatusTooManyRequests:
+		return found("homeserver-limits", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &h.versions) != nil || h.versions.Versions == nil:
 		return found("client-api-strange", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
 	}
-	return ok("%s/_matrix/client/versions answers", clip(h.base))
+	return steady(askedHomeserver, r, v, ok("%s/_matrix/client/versions answers", clip(h.base)))
+}
+
+// clientVars are what is known of the Client-Server API.
+func (h *homeserver) clientVars() engine.Vars {
+	v := engine.Vars{"server": h.name.String(), "base": clip(h.base)}
+	if u, err := url.Parse(h.base); err == nil {
+		v["host"], v["address"] = clip(u.Hostname()), clip(u.Host)
+	}
+	return v
 }

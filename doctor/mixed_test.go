@@ -38,12 +38,17 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// mixed are the changes, by a name, and what is found then, in the order of
-// the report.
-var mixed = map[string]struct {
+// mix is a change, and the checks that name a cause then, with it.
+type mix struct {
 	change func(*stack)
 	want   []string
-}{
+}
+
+func init() { maps.Copy(mixed, proxyMixed) }
+
+// mixed are the changes, by a name, and what is found then, in the order of
+// the report.
+var mixed = map[string]mix{
 	"a value of the wrong kind in livekit.yaml": {
 		replace("auto_create: false", "auto_create: [no]"),
 		[]string{"livekit.file livekit-yaml"},
@@ -180,18 +185,18 @@ var mixed = map[string]struct {
 	},
 	"a site that answers in the place of this service": {
 		func(s *stack) { s.jwtProxy = func(http.Handler) http.Handler { return aSite } },
-		[]string{"public.healthz service-no-route"},
+		[]string{"public.healthz website-instead"},
 	},
 	"a site before this service, which is below a prefix": {
 		func(s *stack) {
 			prefixed(s)
 			s.jwtProxy = func(http.Handler) http.Handler { return aSite }
 		},
-		[]string{"public.healthz service-no-route"},
+		[]string{"public.healthz website-instead"},
 	},
 	"a site that answers all WebSockets with a page": {
 		func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return aSite } },
-		[]string{"sfu.websocket sfu-no-route"},
+		[]string{"sfu.websocket website-instead"},
 	},
 	"single sign-on that names no way to log in": {
 		func(s *stack) {
@@ -247,7 +252,7 @@ var mixed = map[string]struct {
 	},
 	"the transports differ, and a proxy answers for OpenID": {
 		both(homeserverBreaks["transports-differ"], func(s *stack) { s.client = at("openid", failing(http.StatusBadGateway)) }),
-		[]string{"homeserver.transports transports-differ", "user.openid client-api-strange"},
+		[]string{"homeserver.transports transports-differ", "user.openid homeserver-down"},
 	},
 	"LIVEKIT_URL is the former service, and the secret is wrong": {
 		both(configBreaks["former-service"], sfuBreaks["sfu-secret"]),

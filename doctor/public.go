@@ -56,13 +56,16 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
 	case isHealth(r):
-		return ok("GET %s/healthz: %s", e.serviceURL(), r)
-	case r.IsGatewayError() && e.isAlone():
+		return steady(askedService, r, v, ok("GET %s/healthz: %s", e.serviceURL(), r))
+	case r.Passing() == instruments.NotThere && e.isAlone():
 		return e.alone("GET " + e.serviceURL() + "/healthz: " + r.String())
-	case r.Status == http.StatusServiceUnavailable && r.IsMatrix():
+	case r.Status == http.StatusServiceUnavailable && r.ErrCode() != "":
 		return found("service-ending", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed || r.Status == http.StatusOK:
 		return e.notThere(ctx, r)
+	}
+	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
+		return f
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
@@ -87,15 +90,18 @@ func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Findi
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
 	root, err := e.look.Get(ctx, e.serviceURL()+"/")
 	switch {
-	case err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK":
-		return found("service-is-sfu", v, "%s; GET / answers engine.OK, as LiveKit does", seen)
-	case e.prefix() != "" && r.IsMatrix():
+	case err == nil && root.SaysOK():
+		return found("service-is-sfu", v, "%s; GET / answers OK, as LiveKit does", seen)
+	case e.prefix() != "" && r.From().Party == instruments.Service:
 		return found("prefix-not-stripped", v, "%s: the service itself does not know the path %s", seen, e.prefix())
 	case e.prefix() != "" && e.answersAt(ctx, e.at.Scheme+"://"+e.at.Host):
 		return found("prefix-too-much", v, "%s, but without the prefix %s it answers", seen, e.prefix())
 	case e.prefix() == "" && e.answersAt(ctx, e.serviceURL()+commonPrefix):
 		v["other"] = e.serviceURL() + commonPrefix
 		return found("prefix-missing", v, "%s, but with the prefix %s it answers", seen, commonPrefix)
+	}
+	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
+		return f
 	}
 	if r.Status == http.StatusOK {
 		seen += ", but not this service's"
@@ -125,7 +131,13 @@ func (e service) routes(ctx context.Context) engine.Finding {
 		r, err := e.look.Get(ctx, e.serviceURL()+path)
 		v := e.serviceVars()
 		v["route"] = path
+		var other engine.Finding
+		if err == nil {
+			other = stranger(askedService, r, v, "GET "+e.serviceURL()+path+":")
+		}
 		switch {
+		case isFault(other):
+			return other
 		case err != nil:
 			return found("service-broken", v, "GET %s: %s", e.serviceURL()+path, reason(err))
 		case r.Status == http.StatusMethodNotAllowed:
@@ -176,6 +188,9 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	if err != nil {
 		return found("service-broken", e.serviceVars(), "%s", reason(err))
 	}
+	if f := stranger(askedService, bad, e.serviceVars(), "POST "+e.serviceURL()+"/sfu/get without JSON:"); isFault(f) {
+		return f
+	}
 	for _, answer := range []instruments.Reply{good, bad} {
 		switch {
 		case len(answer.Origins()) == 0:
@@ -207,10 +222,11 @@ func isHealth(r instruments.Reply) bool {
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
-	var h health
-	if err != nil || json.Unmarshal(r.Body, &h) != nil {
-		h.Version = "of another program"
+	if err != nil || !isHealth(r) { // a moment ago it was right
+		return na("GET %s/healthz: nothing tells the version now", e.serviceURL())
 	}
+	var h health
+	_ = json.Unmarshal(r.Body, &h)
 	if h.Version != inside {
 		v := e.serviceVars()
 		return found("version-differs", v, "outside: %s, here: %s", clip(h.Version), clip(inside))

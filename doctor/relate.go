@@ -30,14 +30,14 @@ const (
 
 // Groups of causes.
 const (
-	roomFaults  = "dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
-	apiFaults   = down + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
+	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
+	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
-	wayFaults   = "sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
+	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
-	unverified  = "dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
+	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
@@ -55,7 +55,10 @@ var excuses = map[string][]excuse{
 		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls"},
 		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls"},
 	},
-	"homeserver.versions": {{"config.warnings", "override-path", "client-api-strange"}},
+	"homeserver.versions": {
+		{"config.warnings", "override-path", "client-api-strange"},
+		{"homeserver.userinfo", "homeserver-down", "homeserver-down"},
+	},
 	"homeserver.delayed_schedule": {
 		{by: "homeserver.delayed_route"},
 		{by: "homeserver.transports"},
@@ -103,12 +106,14 @@ var excuses = map[string][]excuse{
 	"user.sfu_get": {
 		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
 		{"homeserver.userinfo", unverified, "token-unauthorized"},
+		{"homeserver.userinfo", "homeserver-limits proxy-limits", "homeserver-limits"},
 		{"sfu.api", apiFaults, "token-no-room service-broken"},
 		{"sfu.room", roomFaults, "token-no-room service-broken"},
 	},
 	"user.get_token": {
 		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
 		{"homeserver.userinfo", unverified, "token-unauthorized"},
+		{"homeserver.userinfo", "homeserver-limits proxy-limits", "homeserver-limits"},
 		{"sfu.api", apiFaults, "token-no-room service-broken"},
 		{"sfu.room", roomFaults, "token-no-room service-broken"},
 		{by: "user.sfu_get"},

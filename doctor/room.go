@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,6 +57,12 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	v := engine.Vars{"sfu": p.exam.apiURL()}
 	if err != nil {
 		return apiFailure(v, p.exam.apiURL(), err)
+	}
+	if f := stranger(askedAPI, r, p.exam.apiVars(), "CreateRoom:"); isFault(f) {
+		return f
+	}
+	if strings.Contains(string(r.Body), "could not find any available nodes") {
+		return found("sfu-nodes", v, "CreateRoom at %s: %d, could not find any available nodes", p.exam.apiURL(), r.Status)
 	}
 	var room struct{ Name string }
 	if r.Status != http.StatusOK || json.Unmarshal(r.Body, &room) != nil || room.Name != string(p.name) {

@@ -130,29 +130,23 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	switch {
 	case err != nil:
 		return found("sfu-broken", v, "%s%s", seen, reason(err))
-	case asksLogin(r):
+	case r.AsksLogin():
 		return found("sfu-login", v, "%s%s", seen, r)
 	case r.Status == http.StatusSwitchingProtocols:
 		return ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status))
-	case r.Status == http.StatusBadGateway || r.Status == http.StatusServiceUnavailable || r.Status == http.StatusGatewayTimeout:
-		return found("sfu-proxy", v, "%s%s", seen, r)
+	case isFault(stranger(askedSFU, r, v, seen)):
+		return stranger(askedSFU, r, v, strings.TrimSuffix(seen, " "))
 	}
 	root, err := e.look.Get(ctx, e.publicSFU()+"/")
 	switch {
 	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // LiveKit lets everybody see that
 		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
 	case r.Status == http.StatusUnauthorized:
-		return ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status))
-	case err == nil && strings.TrimSpace(string(root.Body)) == "OK":
+		return steady(askedSFU, r, v, ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status)))
+	case err == nil && root.SaysOK():
 		return found("websocket-headers", v, "%s%s, though LiveKit answers there", seen, r)
 	}
 	return found("sfu-no-route", v, "%s%s", seen, r)
-}
-
-// asksLogin reports whether a proxy wants to know who asks: LiveKit's own 401
-// names no way to log in.
-func asksLogin(r instruments.Reply) bool {
-	return r.Status == http.StatusUnauthorized && r.Header.Get("WWW-Authenticate") != ""
 }
 
 // barePrefix asks for the prefix without a slash.
@@ -178,7 +172,7 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	switch {
 	case err != nil:
 		return ok("POST %s: %s", address, reason(err))
-	case asksLogin(r):
+	case r.AsksLogin():
 		return ok("POST %s: %s, asked by the proxy", address, http.StatusText(r.Status))
 	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && strings.Contains(string(r.Body), "permission"):
 		return found("twirp-public", e.twirpVars(), "POST %s: %s", address, http.StatusText(r.Status))

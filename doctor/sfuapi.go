@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -46,7 +48,7 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	start := time.Now()
 	r, err := e.twirp(ctx, e.apiURL(), "ListRooms", &auth.VideoGrant{RoomList: true}, `{"names":["doctor"]}`)
 	took := time.Since(start).Round(time.Millisecond)
-	v := engine.Vars{"sfu": e.apiURL(), "host": c.APIURL.Hostname(), "key": c.Keys[0].ID, "url": e.apiURL()}
+	v := e.apiVars()
 	switch {
 	case err != nil:
 		return apiFailure(v, e.apiURL(), err)
@@ -57,7 +59,17 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	case took >= slow:
 		return found("sfu-slow", v, "ListRooms at %s took %s", e.apiURL(), took)
 	}
-	return ok("ListRooms at %s took %s", e.apiURL(), took)
+	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))
+}
+
+// apiVars are what is known of LiveKit's API, and the way past a proxy in front.
+func (e *exam) apiVars() engine.Vars {
+	api := e.look.Config.APIURL
+	v := engine.Vars{"sfu": e.apiURL(), "url": e.apiURL(), "host": api.Hostname(), "key": e.look.Config.Keys[0].ID}
+	if strings.Contains(api.Hostname(), ".") {
+		v["instead"] = fmt.Sprintf("; or set LIVEKIT_INTERNAL_URL to http://livekit:%s, which leads past it", cmp.Or(e.livekit.ports()["sfu_port"], examples["sfu_port"]))
+	}
+	return v
 }
 
 func apiFailure(v engine.Vars, address string, err error) engine.Finding {
@@ -79,7 +91,10 @@ func apiFailure(v engine.Vars, address string, err error) engine.Finding {
 func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
 	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
 	text := string(r.Body)
+	other := stranger(askedAPI, r, e.apiVars(), "ListRooms at "+e.apiURL()+":")
 	switch {
+	case isFault(other):
+		return other
 	case r.Status == http.StatusUnauthorized && strings.HasPrefix(text, "invalid API key"):
 		return found("sfu-key", v, "%s, LiveKit does not know the key %s", seen, v["key"])
 	case r.Status == http.StatusUnauthorized && (strings.Contains(text, "expired") || strings.Contains(text, "not valid yet")):
@@ -95,8 +110,6 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 		return found("sfu-not-livekit", v, "%s, a redirect to %s", seen, clip(r.Header.Get("Location")))
 	case r.Status == http.StatusOK:
 		return ok("%s", seen)
-	case r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout:
-		return found("sfu-behind-proxy", v, "%s", seen)
 	}
 	return found("sfu-error", v, "%s", seen)
 }
@@ -109,6 +122,8 @@ func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	switch {
 	case err != nil:
 		return found("sfu-api-connect", engine.Vars{"sfu": e.apiURL()}, "%s", reason(err))
+	case isFault(stranger(askedAPI, r, e.apiVars(), "")):
+		return stranger(askedAPI, r, e.apiVars(), "GET /rtc/validate:")
 	case r.Status == http.StatusNotFound:
 		return ok("a token that may not create rooms does not get into one that is not there")
 	case r.Status == http.StatusOK:

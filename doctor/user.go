@@ -68,10 +68,12 @@ func (e *exam) serverOfUser() *homeserver {
 func (e *user) openID(ctx context.Context) engine.Finding {
 	address := e.h.base + "/_matrix/client/v3/user/" + url.PathEscape(e.o.User.String()) + "/openid/request_token"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Bearer: e.o.Token})
-	v := engine.Vars{"server": e.h.name.String(), "base": e.h.base}
+	v := e.h.clientVars()
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, "asking for an OpenID token:")
 	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
 		return found("user-token", v, "asking for an OpenID token: %s", r)
 	case r.Status != http.StatusOK || !json.Valid(r.Body):
@@ -123,9 +125,13 @@ func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket)
 	switch {
 	case err != nil:
 		return found("service-broken", v, "POST %s: %s", path, reason(err))
+	case r.Status == http.StatusTooManyRequests && r.ErrCode() != "":
+		return found("homeserver-limits", v, "POST %s: %s", path, r)
+	case isFault(stranger(askedService, r, v, "")):
+		return stranger(askedService, r, v, "POST "+path+":")
 	case r.Status == http.StatusUnauthorized:
 		return found("token-unauthorized", v, "POST %s: %s", path, r)
-	case r.Status == http.StatusInternalServerError && r.IsMatrix():
+	case r.Status == http.StatusInternalServerError && r.ErrCode() != "":
 		return found("token-no-room", v, "POST %s: %s", path, r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, way) != nil || way.JWT == "":
 		return found("token-refused", v, "POST %s: %s", path, r)

@@ -51,10 +51,12 @@ type focus struct {
 func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	address := h.documentURL()
 	r, err := h.look.Follow(ctx, address)
-	v := engine.Vars{"server": h.name.String(), "document": address}
+	v := engine.Vars{"server": h.name.String(), "document": address, "host": h.name.Host()}
 	switch {
 	case err != nil:
 		return found("wellknown-broken", v, "GET %s: %s", address, reason(err))
+	case isFault(stranger(askedWebServer, r, v, "")):
+		return stranger(askedWebServer, r, v, "GET "+address+":")
 	case r.Status == http.StatusNotFound:
 		return found("wellknown-missing", v, "GET %s: %s", address, r)
 	case r.Status != http.StatusOK:

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
@@ -33,6 +35,9 @@ type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Before is the status of a first answer that a moment may have been to blame
+	// for, 0 if there was none.
+	Before int
 }
 
 // Get asks as a page of another site would.
@@ -40,8 +45,31 @@ func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
 }
 
-// Ask sends q and reads the answer. Errors hold no secret.
+// secondTry is how long after an answer of a proxy that gets none itself it is
+// asked again: what stands behind may just be starting, or be one of several.
+const secondTry = 500 * time.Millisecond
+
+// Ask sends q and reads the answer; it asks again if a proxy says that it gets
+// none. Errors hold no secret.
 func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
+	first, err := n.askOnce(ctx, q)
+	if err != nil || first.Passing() != NotThere {
+		return first, err
+	}
+	select {
+	case <-time.After(secondTry):
+	case <-ctx.Done():
+		return first, nil
+	}
+	second, err := n.askOnce(ctx, q)
+	if err != nil {
+		return first, nil
+	}
+	second.Before = first.Status
+	return second, nil
+}
+
+func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, strings.NewReader(q.Body))
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s is not the address of anything", Clip(q.URL))
@@ -59,7 +87,18 @@ func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	return Reply{resp.StatusCode, resp.Header, body}.without(q.Bearer), bare(err)
+	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
+}
+
+// AskAt asks for target at a route, of the server of that host.
+func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target string, insecure bool) (Reply, error) {
+	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return n.DialHost(ctx, network, route.Addr)
+	})
+	transport := at.client.Transport.(*http.Transport)
+	transport.TLSClientConfig = n.TLS(route.TLSName)
+	transport.TLSClientConfig.InsecureSkipVerify = insecure // as the service, if the operator has said so
+	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
 // without removes a secret that an answer sends back.
@@ -97,19 +136,6 @@ func (r Reply) ErrCode() string {
 	return matrix.ErrCode
 }
 
-// IsGatewayError reports whether a proxy says that it gets no answer itself.
-func (r Reply) IsGatewayError() bool {
-	switch r.Status {
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		return true
-	}
-	return r.Status == http.StatusServiceUnavailable && !r.IsMatrix()
-}
-
-// IsMatrix reports whether a Matrix server or this service gave the answer,
-// not a proxy.
-func (r Reply) IsMatrix() bool { return r.ErrCode() != "" }
-
 // String is the answer in a few words: the status, and what the body is.
 func (r Reply) String() string {
 	text := fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
@@ -119,15 +145,7 @@ func (r Reply) String() string {
 	case r.Status < 400 || len(bytes.TrimSpace(r.Body)) == 0:
 		return text
 	}
-	return text + ", a page of " + who(r)
-}
-
-// who names the program that made an error page, as far as it tells.
-func who(r Reply) string {
-	if server := r.Header.Get("Server"); server != "" {
-		return Clip(server)
-	}
-	return "something else"
+	return text + ", a page of " + r.server("something else")
 }
 
 // Origins returns the values of Access-Control-Allow-Origin.

@@ -1,0 +1,113 @@
+package doctor_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+)
+
+// recorded answers everything as a program in front once did.
+func recorded(name string) http.HandlerFunc {
+	text, err := os.ReadFile(filepath.Join("instruments", "testdata", name+".http"))
+	if err != nil {
+		panic(err)
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(text)), nil)
+		if err != nil {
+			panic(err)
+		}
+		defer resp.Body.Close()
+		maps.Copy(w.Header(), resp.Header)
+		w.WriteHeader(resp.StatusCode)
+		io.Copy(w, resp.Body)
+	}
+}
+
+// instead has something else answer in the place of what is behind.
+func instead(answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler { return answer }
+}
+
+// nowAndThen has the first request for a path answered by something else.
+func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		var n atomic.Int64
+		return at(path, func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) == 1 {
+				answer(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})(next)
+	}
+}
+
+// service has something else answer what clients ask the service.
+func service(answer http.HandlerFunc) func(*stack) {
+	return func(s *stack) { s.jwtProxy = instead(answer) }
+}
+
+// fed has something else answer for the federation API.
+func fed(answer http.HandlerFunc) func(*stack) {
+	return func(s *stack) { s.fed = at("userinfo", answer) }
+}
+
+// api has something else answer for LiveKit's API, on a public way.
+func api(path string, answer http.HandlerFunc) func(*stack) {
+	return func(s *stack) { s.livekit = at(path, answer) }
+}
+
+var proxyBreaks = map[string]func(*stack){
+	"proxy-refuses":   service(recorded("nginx-403")),
+	"proxy-size":      service(recorded("nginx-413")),
+	"proxy-limits":    service(recorded("nginx-429")),
+	"proxy-challenge": fed(recorded("cloudflare-challenge")),
+	"proxy-login":     service(recorded("caddy-401")),
+	"website-instead": service(aSite),
+	"homeserver-instead": service(adding("Server", "Synapse/1.163.2", adding("Access-Control-Allow-Origin", "*",
+		matrixError(http.StatusNotFound, "M_UNRECOGNIZED")))),
+	"answers-sometimes": func(s *stack) { s.jwtProxy = nowAndThen("/healthz", recorded("nginx-502")) },
+	"homeserver-down":   fed(recorded("nginx-502")),
+	"homeserver-limits": fed(matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED")),
+	"sfu-nodes": api("/CreateRoom", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		io.WriteString(w, `{"code":"internal","msg":"could not find any available nodes"}`)
+	}),
+}
+
+// proxyMixed are answers of programs in front at every place, and what is found.
+var proxyMixed = map[string]mix{
+	"Synapse stopped behind nginx": {
+		both(fed(recorded("nginx-502")), func(s *stack) { s.client = instead(recorded("nginx-502")) }),
+		[]string{"homeserver.userinfo homeserver-down"},
+	},
+	"Synapse stopped behind Caddy":   {fed(recorded("caddy-502")), []string{"homeserver.userinfo homeserver-down"}},
+	"Synapse stopped behind HAProxy": {fed(recorded("haproxy-503")), []string{"homeserver.userinfo homeserver-down"}},
+	"Synapse stopped behind Traefik": {fed(recorded("traefik-502")), []string{"homeserver.userinfo homeserver-down"}},
+	"a website at the federation address": {
+		fed(aSite),
+		[]string{"homeserver.userinfo website-instead"},
+	},
+	"a filter at the federation address":     {fed(recorded("haproxy-403")), []string{"homeserver.userinfo proxy-refuses"}},
+	"a limit at the federation address":      {fed(recorded("haproxy-429")), []string{"homeserver.userinfo proxy-limits"}},
+	"a password before the service":          {service(recorded("nginx-401")), []string{"public.healthz proxy-login"}},
+	"Cloudflare's challenge at the service":  {service(recorded("cloudflare-challenge")), []string{"public.healthz proxy-challenge"}},
+	"Cloudflare's firewall at the service":   {service(recorded("cloudflare-1020")), []string{"public.healthz proxy-refuses"}},
+	"HAProxy without the service":            {service(recorded("haproxy-503")), []string{"public.healthz service-proxy"}},
+	"nginx that limits with 503":             {service(recorded("nginx-503")), []string{"public.healthz proxy-limits"}},
+	"a filter of POST at the service":        {func(s *stack) { s.jwtProxy = method(http.MethodPost, recorded("nginx-403")); s.anonymous() }, []string{"public.cors proxy-refuses"}},
+	"a filter before LiveKit's API":          {api("/twirp", recorded("haproxy-403")), []string{"sfu.api proxy-refuses"}},
+	"a limit before LiveKit's API":           {api("/twirp", recorded("nginx-503")), []string{"sfu.api proxy-limits"}},
+	"Cloudflare before LiveKit's API":        {api("/twirp", recorded("cloudflare-challenge")), []string{"sfu.api proxy-challenge"}},
+	"LiveKit stopped behind HAProxy":         {func(s *stack) { s.sfuProxy = instead(recorded("haproxy-503")) }, []string{"sfu.websocket sfu-proxy"}},
+	"a filter of WebSockets":                 {func(s *stack) { s.sfuProxy = instead(recorded("nginx-403")) }, []string{"sfu.websocket proxy-refuses"}},
+	"one of two servers of LiveKit is down":  {func(s *stack) { s.sfuProxy = nowAndThen("/rtc", recorded("caddy-502")) }, []string{"sfu.websocket answers-sometimes"}},
+	"Cloudflare's challenge at the document": {wellKnownAt(recorded("cloudflare-challenge")), []string{"homeserver.wellknown proxy-challenge"}},
+}

@@ -1,0 +1,47 @@
+package doctor
+
+import "matrixrtc-auth/doctor/engine"
+
+// throughProxy are the checks whose question a program in front may answer.
+var throughProxy = []string{
+	"homeserver.wellknown", "homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.transports",
+	"public.healthz", "public.routes", "public.cors", "public.body",
+	"sfu.api", "sfu.auto_create", "sfu.room", "sfu.websocket", "sfu.public_room",
+	"user.openid", "user.sfu_get", "user.get_token",
+}
+
+// strangers are the causes of what speaks in the place of who was asked.
+const strangers = "proxy-refuses proxy-size proxy-limits proxy-challenge proxy-login website-instead homeserver-instead"
+
+var proxyCauses = []engine.Cause{
+	{ID: "proxy-refuses", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, refuses the request itself, so it never gets to {who}",
+		Remedy: "let it through there: look for deny and allow (nginx, HAProxy), for a filter of requests (ModSecurity, the WAF of Cloudflare or of the router), and for a block of countries or addresses{instead}"},
+	{ID: "proxy-size", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, refuses the request because of the size of its body",
+		Remedy: "allow 64 KiB at least: client_max_body_size (nginx), request_body max_size (Caddy){instead}"},
+	{ID: "proxy-limits", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, lets too few requests through, and clients do not ask again",
+		Remedy: "raise its limit for {host}, or take it off: limit_req and limit_conn (nginx, which answer 503 if limit_req_status does not say 429), a stick-table (HAProxy), rate limiting (Cloudflare){instead}"},
+	{ID: "proxy-challenge", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, first wants to see a browser with a person, which neither clients in a call nor servers can show",
+		Remedy: "leave {host} out: in Cloudflare, a custom rule that skips for this host, or its DNS record without the proxy (a grey cloud)"},
+	{ID: "proxy-login", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, wants a login (a password or single sign-on), and whoever asks has none",
+		Remedy: "take the login off {host}: {who} asks for tokens itself"},
+	{ID: "website-instead", Rows: []int{5, 35}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "at {host} a website answers, in the place of {who}",
+		Remedy: "lead this address to {who} in the web server of {host}, before the rule that answers everything with a page"},
+	{ID: "homeserver-instead", Rows: []int{35}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "at {host} a homeserver answers, in the place of {who}",
+		Remedy: "lead the entry for {host} in the reverse proxy to {who}, and not to the homeserver"},
+	{ID: "answers-sometimes", Rows: []int{13}, Checks: []string{"homeserver.versions", "homeserver.userinfo", "public.healthz", "sfu.api", "sfu.websocket"}, From: "both", Status: engine.Warn,
+		Text:   "the proxy of {host} answered once with {status} and then well: some of the requests to {who} fail",
+		Remedy: "if {who} was just started, run doctor again; else one of several servers behind that name is down: see the proxy's log"},
+	{ID: "homeserver-down", Rows: []int{9, 10}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.transports", "user.openid"}, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "the reverse proxy ({program}) of {server} at {address} is there, but gets no answer of the homeserver: that is down or starts just now, or the proxy leads to another port",
+		Remedy: "start the homeserver and see its log (docker compose logs synapse); if it runs, compare the proxy's entry with the port of its listener"},
+	{ID: "homeserver-limits", Rows: []int{23}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.transports", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Warn, Blocks: true,
+		Text:   "the homeserver {server} itself limits requests just now (429), so this says nothing of what it would answer",
+		Remedy: "run doctor again in a minute; if that lasts, raise the limit that its log names (Synapse: rc_federation for other servers' requests, rc_message and rc_login for clients)"},
+}

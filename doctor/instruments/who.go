@@ -1,0 +1,232 @@
+package instruments
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Party is who gives an answer.
+type Party int
+
+// The parties. Nobody can be told from an answer that any program may give.
+const (
+	Unknown    Party = iota
+	Matrix           // a Matrix server that does not tell which
+	Service          // this service, by its CORS headers
+	Homeserver       // by its name, or by the CORS headers of the specification
+	LiveKit          // by its own words, or an error of Twirp
+	Proxy            // a reverse proxy itself, or a filter in front
+	Challenge        // a filter that wants to see a person
+	Login            // whoever wants a password or single sign-on
+	Website          // something that answers with pages for people
+)
+
+// Answerer is who gave an answer.
+type Answerer struct {
+	Party   Party
+	Program string // its name as far as it tells, "the proxy" for one that does not
+}
+
+// From tells who gave an answer, by its status, its headers and its body. This
+// is the one place where that is decided.
+func (r Reply) From() Answerer {
+	switch {
+	case r.isChallenge():
+		return Answerer{Challenge, "Cloudflare"}
+	case r.ErrCode() != "" && r.isService():
+		return Answerer{Service, "this service"}
+	case r.ErrCode() != "" && r.isHomeserver():
+		return Answerer{Homeserver, r.server("a homeserver")}
+	case r.ErrCode() != "":
+		return Answerer{Matrix, r.server("a Matrix server")}
+	case r.AsksLogin():
+		return Answerer{Login, r.server("the proxy")}
+	case r.isLiveKit():
+		return Answerer{LiveKit, "LiveKit"}
+	}
+	if program := r.proxy(); program != "" {
+		return Answerer{Proxy, program}
+	}
+	if r.isPage() && r.Status/100 != 3 {
+		return Answerer{Website, r.server("a website")}
+	}
+	return Answerer{Unknown, r.server("something else")}
+}
+
+// server is what an answer's program calls itself.
+func (r Reply) server(otherwise string) string {
+	if server := r.Header.Get("Server"); server != "" {
+		return Clip(server)
+	}
+	return otherwise
+}
+
+// isChallenge reports whether Cloudflare wants to see a browser with a person:
+// each of its challenges has this header (Cloudflare's documentation, "Detect a
+// Challenge Page response").
+func (r Reply) isChallenge() bool { return r.Header.Get("Cf-Mitigated") == "challenge" }
+
+// isService reports whether an answer has the CORS headers of this service: no
+// homeserver lets pages send X-CSRF-Token.
+func (r Reply) isService() bool {
+	return strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-CSRF-Token")
+}
+
+// homeservers begin what homeservers call themselves in the header Server.
+var homeservers = []string{"Synapse", "Dendrite", "conduit", "tuwunel", "continuwuity", "palpo"}
+
+// isHomeserver reports whether an answer names a homeserver, or has the CORS
+// headers that the Client-Server API recommends, which this service's are not.
+func (r Reply) isHomeserver() bool {
+	server := r.Header.Get("Server")
+	return slices.ContainsFunc(homeservers, func(name string) bool { return strings.HasPrefix(server, name) }) ||
+		strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-Requested-With")
+}
+
+// AsksLogin reports whether somebody wants to know who asks: by a 401 that names
+// a way to log in, which LiveKit's own does not, or by a redirect to where people
+// log in.
+func (r Reply) AsksLogin() bool {
+	switch r.Status {
+	case http.StatusUnauthorized:
+		return r.Header.Get("WWW-Authenticate") != "" && r.ErrCode() == ""
+	case http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect:
+		return leadsToLogin(r.Header.Get("Location"))
+	}
+	return false
+}
+
+// logins are what the addresses of logins hold: Authelia, Authentik, Keycloak,
+// oauth2-proxy, Cloudflare Access and what people name theirs.
+var logins = []string{"login", "signin", "sign_in", "sso", "oauth2", "openid-connect", "outpost.goauthentik.io", "authelia", "cloudflareaccess.com"}
+
+func leadsToLogin(location string) bool {
+	u, err := url.Parse(location)
+	if err != nil {
+		return false
+	}
+	place := strings.ToLower(u.Host + u.Path)
+	label, _, _ := strings.Cut(u.Hostname(), ".")
+	return label == "auth" || slices.ContainsFunc(logins, func(part string) bool { return strings.Contains(place, part) })
+}
+
+// livekitWords begin the texts of LiveKit's own answers.
+var livekitWords = []string{"invalid API key", "invalid token", "invalid authorization token", "no permissions", "permissions denied", "requested room does not exist", "token is not valid"}
+
+// isLiveKit reports whether LiveKit speaks: in a text of its own, or in an error
+// of Twirp, which has a code and a message.
+func (r Reply) isLiveKit() bool {
+	body := strings.TrimSpace(string(r.Body))
+	if r.Status == http.StatusOK {
+		return body == "OK" || body == "success"
+	}
+	var twirp struct{ Code, Msg string }
+	if json.Unmarshal(r.Body, &twirp) == nil && twirp.Code != "" && r.isJSON() {
+		return true
+	}
+	return slices.ContainsFunc(livekitWords, func(words string) bool { return strings.HasPrefix(body, words) })
+}
+
+// SaysOK reports whether an answer is LiveKit's to whoever asks for its root.
+func (r Reply) SaysOK() bool {
+	return r.Status == http.StatusOK && strings.TrimSpace(string(r.Body)) == "OK"
+}
+
+// marks are what stands in the error pages of programs in front.
+var marks = []struct{ text, program string }{
+	{"<center>nginx", "nginx"},
+	{"<center>openresty", "nginx (OpenResty)"},
+	{"<html><body><h1>", "HAProxy"},
+	{"<address>Apache", "Apache"},
+	{"Synology", "DSM"},
+	{"error code: ", "Cloudflare"},
+	{"Sorry, you have been blocked", "Cloudflare"},
+}
+
+// traefikTexts are the whole of Traefik's error answers. A 404 in the words that
+// every Go program has may be another's.
+var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
+
+// proxy is the program in front that made an error answer itself, "" if it
+// cannot be one. Nothing but a program in front says that it got no answer.
+func (r Reply) proxy() string {
+	if r.Status < 400 {
+		return ""
+	}
+	body := strings.TrimSpace(string(r.Body[:min(len(r.Body), 4096)]))
+	server := r.Header.Get("Server")
+	if r.Status >= 520 && r.Status <= 530 && strings.EqualFold(server, "cloudflare") {
+		return "Cloudflare"
+	}
+	for _, m := range marks {
+		if strings.Contains(body, m.text) {
+			return m.program
+		}
+	}
+	switch {
+	case server == "Caddy" && body == "":
+		return "Caddy"
+	case server == "" && slices.Contains(traefikTexts, body):
+		return "Traefik"
+	case r.isGatewayError(), r.isPage() && r.Status != http.StatusNotFound && r.Status != http.StatusInternalServerError:
+		return r.server("the proxy")
+	}
+	return ""
+}
+
+// isGatewayError reports whether somebody says that they get no answer themselves.
+func (r Reply) isGatewayError() bool {
+	switch r.Status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return r.ErrCode() == "" && !r.isLiveKit()
+	}
+	return r.Status >= 520 && r.Status <= 530
+}
+
+// Passing is what became of a request at a program in front.
+type Passing int
+
+// What may become of it.
+const (
+	Answered Passing = iota // it is no program in front that speaks
+	NotThere                // the program in front gets no answer of what is behind it
+	Refused                 // it does not let the request through
+	TooLarge                // … because of the size of its body
+	Limited                 // … because there are too many
+	NoRoute                 // it knows no way for that name or path
+)
+
+// Passing tells what became of the request that was answered so.
+func (r Reply) Passing() Passing {
+	who := r.From()
+	switch {
+	case who.Party != Proxy:
+		return Answered
+	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable && who.Program == "nginx":
+		return Limited // nginx's limit_req and limit_conn answer 503 if nothing else is set
+	case r.isGatewayError():
+		return NotThere
+	case r.Status == http.StatusRequestEntityTooLarge:
+		return TooLarge
+	case r.Status == http.StatusNotFound, r.Status == http.StatusMisdirectedRequest:
+		return NoRoute
+	}
+	return Refused
+}
+
+// isPage reports whether the body is a page for people.
+func (r Reply) isPage() bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	start := bytes.ToLower(bytes.TrimSpace(r.Body[:min(len(r.Body), 512)]))
+	return kind == "text/html" || bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
+}
+
+func (r Reply) isJSON() bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == "application/json"
+}

@@ -1,0 +1,71 @@
+package doctor
+
+import (
+	"net/http"
+	"strconv"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+)
+
+// asked is whom a question was for.
+type asked struct {
+	who   instruments.Party
+	name  string // in a sentence
+	start string // what brings it back
+	down  string // the cause that says that a proxy does not reach it
+}
+
+// Those who are asked.
+var (
+	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy"}
+	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down"}
+	askedAPI        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-behind-proxy"}
+	askedSFU        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-proxy"}
+	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status"}
+)
+
+// stranger names the cause of an answer of somebody else than who was asked; the
+// zero Finding if it may be theirs. seen is the question, a colon at its end.
+func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.Finding {
+	from := r.From()
+	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "program": from.Program})
+	because := func(cause string) engine.Finding { return found(cause, v, "%s %s", seen, r) }
+	switch from.Party {
+	case instruments.Challenge:
+		return because("proxy-challenge")
+	case instruments.Login:
+		return because("proxy-login")
+	case instruments.Website:
+		if to.who != instruments.Website && r.Status == http.StatusOK {
+			return because("website-instead")
+		}
+	case instruments.Homeserver:
+		if to.who != instruments.Homeserver && to.who != instruments.Website {
+			return because("homeserver-instead")
+		}
+	}
+	switch r.Passing() {
+	case instruments.NotThere:
+		return because(to.down)
+	case instruments.Refused:
+		return because("proxy-refuses")
+	case instruments.TooLarge:
+		return because("proxy-size")
+	case instruments.Limited:
+		return because("proxy-limits")
+	}
+	return engine.Finding{}
+}
+
+// steady doubts what is right now, but was not a moment before.
+func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engine.Finding {
+	if f.Status != engine.OK || r.Before == 0 {
+		return f
+	}
+	v = v.Or(engine.Vars{"who": to.name, "status": strconv.Itoa(r.Before)})
+	return found("answers-sometimes", v, "%s; the first answer was %d", f.Seen, r.Before)
+}
+
+// isFault reports whether there is something to tell.
+func isFault(f engine.Finding) bool { return f.Cause != nil }
