@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"hash"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf16"
@@ -123,26 +124,27 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 // 0x7e and without those below it that end in six bits of 62 or 63. Bytes that
 // are not UTF-8 become U+FFFD.
 func appendASCII(dst []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		if plain(s[i]) {
-			dst = append(dst, s[i])
-			i++
-			continue
+	for {
+		n := 0
+		for n < len(s) && plain[s[n]] {
+			n++
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		dst = appendEscaped(dst, r)
-		i += size
+		dst, s = append(dst, s[:n]...), s[n:]
+		if s == "" {
+			return dst
+		}
+		r, size := utf8.DecodeRuneInString(s)
+		dst, s = appendEscaped(dst, r), s[size:]
 	}
-	return dst
 }
 
-func plain(c byte) bool {
-	switch c {
-	case '"', '\\', '>', '?', '~':
-		return false
+// plain are the bytes that stand for themselves there.
+var plain = func() (plain [256]bool) {
+	for c := ' '; c < '~'; c++ {
+		plain[c] = !strings.ContainsRune(`"\>?`, c)
 	}
-	return ' ' <= c && c < '~'
-}
+	return plain
+}()
 
 func appendEscaped(dst []byte, r rune) []byte {
 	if high, low := utf16.EncodeRune(r); r > 0xffff {
