@@ -53,6 +53,13 @@ func (b *brake) know(on bool, err error, now time.Time) bool {
 	return b.on
 }
 
+// holds reports what is known of the brake without asking.
+func (b *brake) holds() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.on
+}
+
 // mayRemove reports whether p may be removed now. One removal too many by joins
 // and pushes trips the brake: a homeserver may lose its database while the
 // clients of a whole conference reconnect.

@@ -26,8 +26,9 @@ type index struct {
 	asked time.Time // for live
 }
 
-// saw notes an enforced session. What there is no room for, sweeps find.
-func (i *index) saw(s session, now time.Time) {
+// saw notes an enforced session. It reports whether its call was known before, and
+// whether there was room for it: what there is no room for, sweeps find.
+func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.calls == nil {
@@ -36,14 +37,16 @@ func (i *index) saw(s session, now time.Time) {
 	calls := i.calls[s.room]
 	if calls == nil {
 		if len(i.calls) >= maxRooms {
-			return
+			return false, false
 		}
 		calls = map[sfu.Room]time.Time{}
 		i.calls[s.room] = calls
 	}
-	if _, known := calls[s.at]; known || len(calls) < maxCalls {
-		calls[s.at] = now
+	if _, known = calls[s.at]; !known && len(calls) >= maxCalls {
+		return false, false
 	}
+	calls[s.at] = now
+	return known, true
 }
 
 // empty notes that nobody who is enforced was in a LiveKit room of room, as far

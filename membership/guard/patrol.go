@@ -10,10 +10,10 @@ const (
 	// pushedInterval is the time between sweeps while events are pushed.
 	pushedInterval = 10 * time.Minute
 	// brakedInterval is how often answers are looked at that may have recovered,
-	// where the operator wants no sweeps.
+	// however seldom sweeps are otherwise.
 	brakedInterval = 30 * time.Second
-	// looks is how often in an interval it is looked whether a sweep is due here:
-	// the replica that sweeps may have ended.
+	// looks is how often in an interval, of 30 s at most, it is looked whether a
+	// sweep is due here: the replica that sweeps may have ended, or the brake holds.
 	looks = 6
 	// firstSweep is how long after the start the first one may begin.
 	firstSweep = time.Second
@@ -41,6 +41,7 @@ func (g *Guard) patrol(ctx context.Context) {
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {
+		g.braked(ctx) // another replica may have set it
 		next := began.Add(time.Duration(float64(g.interval()) * share))
 		wait := min(time.Until(next), g.tick())
 		if wait <= 0 || !sleep(ctx, wait) {
@@ -79,10 +80,13 @@ func (g *Guard) shortest() time.Duration {
 }
 
 // tick is the time between two looks.
-func (g *Guard) tick() time.Duration { return g.shortest() / looks }
+func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval is the time between two sweeps now.
 func (g *Guard) interval() time.Duration {
+	if g.brake.holds() && !g.Unbraked {
+		return min(g.shortest(), brakedInterval)
+	}
 	// Where reports and events may go to any replica, none knows that the others
 	// have lost nothing.
 	if g.Pushed != nil && !g.Shared && g.Pushed() && g.counts.settled() {

@@ -140,7 +140,7 @@ func TestPushedSweeps(t *testing.T) {
 	pushed.Store(true)
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
-		w.enter(alice)
+		w.report(g, w.enter(alice))
 		sweeps := func(within time.Duration) int {
 			w.change(func() { clear(w.calls) })
 			time.Sleep(within)

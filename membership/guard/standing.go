@@ -43,5 +43,6 @@ func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	case t.Issuer != g.Issuer, !t.Joined:
 		return session{}, foreign
 	}
+	p.Ticket = "" // a sweep has the sessions of all in memory
 	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
 }

@@ -23,7 +23,7 @@ type Status struct {
 	// is old then.
 	Elsewhere bool
 	// Interval is the time between two sweeps now, 0 for none. It is longer than
-	// configured while events are pushed, or while there are more persons than
+	// configured while events are pushed and reports arrive, or while there are more persons than
 	// can be asked about in that time.
 	Interval time.Duration
 	// Braked says that the brake holds, since BrakedSince.
@@ -47,7 +47,9 @@ type counts struct {
 	metrics  *metrics.Metrics // may be nil
 	started  time.Time        // the guard
 	begun    time.Time        // the last sweep
+	expected time.Duration    // how long it takes at least
 	now      Status
+	told     bool // of joins by the SFU, as far as sweeps see
 	unsure   bool // something was lost or unknown since the last whole sweep began
 	unsureIn bool // … since the sweep under way began
 }
@@ -70,7 +72,7 @@ func (g *Guard) Status() Status {
 		s.Removed[why] = c.now.Removed[why]
 	}
 	if interval > 0 {
-		s.Interval = max(interval, s.SweepTook)
+		s.Interval = max(interval, s.SweepTook, c.expected)
 		s.Late = c.late(s.Interval)
 	}
 	if s.Braked = on; on {
@@ -162,6 +164,9 @@ func (c *counts) saw(seen census) {
 // elsewhere notes whether another replica sweeps.
 func (c *counts) elsewhere(is bool) { c.change(func(s *Status) { s.Elsewhere = is }) }
 
+// expect notes how long the sweep under way takes at least.
+func (c *counts) expect(d time.Duration) { c.change(func(*Status) { c.expected = d }) }
+
 func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
 }
@@ -178,10 +183,13 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	})
 }
 
-// settled reports whether nothing was lost or unknown that no sweep has made up
-// for.
+// reports notes whether the SFU's reports arrive here.
+func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
+
+// settled reports whether the SFU's reports arrive, and nothing was lost or
+// unknown that no sweep has made up for.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.begun.IsZero() && !c.unsure
+	return c.told && !c.begun.IsZero() && !c.unsure
 }

@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// chunk is how many persons are asked about, and then again, at a time.
-	chunk = 100
-	// apart is how long after the first no the second question is.
+	// chunk is how many persons are asked about, and then again, at a time: few
+	// enough that the second question about each comes within 5 s of the first,
+	// unless the homeserver takes more than 1.5 s to answer.
+	chunk = 50
+	// apart is how long after the first question the second is, at least.
 	apart = 2 * time.Second
 	// asking bounds a sweep's questions, and its calls of the SFU, that are under
 	// way at once.
@@ -46,6 +48,7 @@ func (g *Guard) sweep(ctx context.Context) {
 	if on == nil || ctx.Err() != nil {
 		return
 	}
+	g.counts.expect(time.Duration(len(on)) * spacing)
 	refused, h := g.askAll(ctx, on)
 	h.persons = len(on)
 	present := g.present(ctx, refused)
@@ -90,7 +93,9 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 			seen[standing]++
 			if standing == enforced {
 				on[s.person] = append(on[s.person], s)
-				g.rooms.saw(s, now)
+				if known, _ := g.rooms.saw(s, now); !known {
+					g.counts.reports(false) // or not any more: none has told of this call
+				}
 			}
 		}
 	})
@@ -106,7 +111,7 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session) (refused []
 			h.unknown += len(part) // another replica goes on
 			continue
 		}
-		first := g.askEach(ctx, part)
+		first := g.askEach(ctx, atOnce(part))
 		h.joined, h.unknown = h.joined+first.joined, h.unknown+first.unknown
 		if len(first.refused) == 0 {
 			if first.joined == 0 && h.unknown >= silence {
@@ -114,13 +119,13 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session) (refused []
 			}
 			continue
 		}
-		if !sleep(ctx, apart) {
+		second := g.askEach(ctx, again(first.refused))
+		if ctx.Err() != nil {
 			return nil, h
 		}
-		second := g.askEach(ctx, slices.Collect(maps.Keys(first.refused)))
 		h.joined, h.unknown, h.refused = h.joined+second.joined, h.unknown+second.unknown, h.refused+len(second.refused)
-		for p, asked := range second.refused {
-			refused = append(refused, candidate{p, on[p], asked})
+		for _, q := range second.refused {
+			refused = append(refused, candidate{q.person, on[q.person], q.at})
 		}
 	}
 	h.unknown = max(h.unknown, len(on)-h.joined-h.refused)
@@ -135,23 +140,46 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 		delete(others, c.person)
 	}
 	some := slices.Collect(maps.Keys(others)) // in any order
-	now := g.askEach(ctx, some[:min(len(some), 2*brakeOver)])
+	now := g.askEach(ctx, atOnce(some[:min(len(some), 2*brakeOver)]))
 	return 3*len(now.refused) > now.joined+len(now.refused)
 }
 
-// answers are those to one question about each of some persons.
-type answers struct {
-	joined, unknown int
-	refused         map[person]time.Time // when it was asked
+// question is one about a person: not before at while it is to be asked, asked at
+// at afterwards.
+type question struct {
+	person
+	at time.Time
 }
 
-func (g *Guard) askEach(ctx context.Context, persons []person) answers {
-	a := answers{refused: map[person]time.Time{}}
+func atOnce(persons []person) (all []question) {
+	for _, p := range persons {
+		all = append(all, question{person: p})
+	}
+	return all
+}
+
+// again returns the second questions about those who were refused.
+func again(refused []question) (all []question) {
+	for _, q := range refused {
+		all = append(all, question{q.person, q.at.Add(apart)})
+	}
+	return all
+}
+
+// answers are those to one question about each of some persons, the refused in
+// the order of the questions.
+type answers struct {
+	joined, unknown int
+	refused         []question
+}
+
+func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	var mu sync.Mutex
-	each(ctx, persons, func(p person) {
+	each(ctx, questions, func(q question) {
+		sleep(ctx, time.Until(q.at))
 		g.pace.wait(ctx)
-		asked := time.Now()
-		joined, known := g.ask(ctx, p)
+		q.at = time.Now()
+		joined, known := g.ask(ctx, q.person)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -160,9 +188,10 @@ func (g *Guard) askEach(ctx context.Context, persons []person) answers {
 		case joined:
 			a.joined++
 		default:
-			a.refused[p] = asked
+			a.refused = append(a.refused, q)
 		}
 	})
+	slices.SortFunc(a.refused, func(one, two question) int { return one.at.Compare(two.at) })
 	return a
 }
 

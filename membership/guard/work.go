@@ -14,11 +14,14 @@ func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	if e.Kind != sfu.KindJoined {
 		return nil
 	}
+	g.counts.reports(true)
 	s, standing := g.stand(e.Room, e.Participant())
 	if standing != enforced {
 		return nil
 	}
-	g.rooms.saw(s, time.Now())
+	if _, kept := g.rooms.saw(s, time.Now()); !kept {
+		g.counts.unsettle()
+	}
 	g.order(s.person, func(o *order) bool { return o.join(s) })
 	return nil
 }
