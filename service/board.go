@@ -18,7 +18,8 @@ type board struct {
 
 // openBoard returns the board in the store of leaves. Where that is switched off,
 // Redis has a board all the same. The board of any other store is of this process
-// alone. It takes some seconds at most.
+// alone; beside a file of leaves, which no other process has, a file keeps the
+// brake. It takes some seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
@@ -26,6 +27,8 @@ func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 		return local, nil
 	case kept != nil && kept.board != nil:
 		return board{kept.board, true, func() {}}, nil
+	case kept != nil && s.cfg.Store.Kind == config.StoreFile:
+		return board{guard.OpenFile(s.cfg.Store.Path + ".brake"), false, func() {}}, nil
 	case s.cfg.Store.Kind != config.StoreRedis:
 		return local, nil
 	}

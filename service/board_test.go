@@ -2,6 +2,7 @@ package service
 
 import (
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -65,4 +66,25 @@ func TestBoardRefused(t *testing.T) {
 func sharedOf(cfg config.Config) *shared {
 	cfg.Keys = []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}}
 	return &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
+}
+
+// TestBoardBesideAFile: the brake survives a restart where leaves do.
+func TestBoardBesideAFile(t *testing.T) {
+	cfg := config.Config{
+		Keys:       []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
+		AppService: &config.AppService{}, Store: config.Store{Kind: config.StoreFile, Path: filepath.Join(t.TempDir(), "leaves.db")},
+	}
+	for _, want := range []bool{false, true} {
+		s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
+		b, err := s.openBoard(t.Context(), &leaves{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if on, err := b.Brake(t.Context()); on != want || err != nil {
+			t.Errorf("the brake holds: %v, %v, want %v", on, err, want)
+		}
+		if err := b.SetBrake(t.Context(), true); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -2,6 +2,9 @@ package guard
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 )
@@ -50,6 +53,32 @@ func (l *Local) Brake(context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.brake, nil
+}
+
+// File is the [Board] of one process that knows after a restart whether the brake
+// held: then a file is there.
+type File struct {
+	Local
+	path string
+}
+
+// OpenFile returns the board whose brake holds while the file path is there. There
+// may be only one process.
+func OpenFile(path string) *File {
+	_, err := os.Stat(path)
+	return &File{Local: Local{brake: err == nil}, path: path}
+}
+
+// SetBrake is a [Board]'s. With an error it holds for this process all the same.
+func (f *File) SetBrake(ctx context.Context, on bool) error {
+	_ = f.Local.SetBrake(ctx, on) // which does not fail
+	if on {
+		return os.WriteFile(f.path, nil, 0o600)
+	}
+	if err := os.Remove(f.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // boardTime bounds a question to the board.

@@ -3,6 +3,8 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -290,4 +292,70 @@ func TestRemovedBefore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBrakeAfterARestart: a brake that holds survives a restart of the service.
+// Joins and events remove nobody then, also before the first sweep has ended.
+func TestBrakeAfterARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leaves.db.brake")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		all := crowd(30)
+		w.enterAll(all)
+		w.change(func() { w.emptied = true })
+		start := func() (*guard.Guard, func()) {
+			g := w.guard()
+			g.Board = guard.OpenFile(path)
+			return g, run(t, g)
+		}
+		g, end := start()
+		time.Sleep(30 * time.Second)
+		if !g.Status().Braked {
+			t.Fatal("the brake does not hold")
+		}
+		end()
+
+		g, end = start()
+		for _, p := range all[:20] {
+			w.report(g, w.enter(p))
+			g.Changed(p.room, p.user)
+		}
+		time.Sleep(time.Second / 2)
+		if n := len(w.removed()); n != 0 {
+			t.Errorf("removed %d after a restart, want none", n)
+		}
+		w.change(func() { w.emptied = false })
+		time.Sleep(time.Minute)
+		if g.Status().Braked {
+			t.Error("the brake holds though the answers have recovered")
+		}
+		end()
+		if _, err := os.Stat(path); err == nil {
+			t.Error("the file is still there")
+		}
+
+		g, end = start()
+		defer end()
+		w.setJoined(all[0], false)
+		g.Changed(all[0].room, all[0].user)
+		w.report(g, w.enter(all[0]))
+		time.Sleep(time.Second / 2)
+		w.wantOn(all[0], false)
+	})
+}
+
+// TestBrakeWithoutFile: a file that cannot be written is warned of, and the brake
+// holds all the same.
+func TestBrakeWithoutFile(t *testing.T) {
+	in(t, func(w *world, g *guard.Guard) {
+		w.enterAll(crowd(30))
+		w.change(func() { w.emptied = true })
+		time.Sleep(30 * time.Second)
+		if n := len(w.removed()); n != 0 || !g.Status().Braked {
+			t.Errorf("removed %d, braked %v, want none and true", n, g.Status().Braked)
+		}
+		if n := w.log.count("could not be told of the brake"); n == 0 {
+			t.Error("no warning")
+		}
+	}, func(g *guard.Guard) { g.Board = guard.OpenFile(filepath.Join(t.TempDir(), "nowhere", "brake")) })
 }
