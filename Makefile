@@ -43,7 +43,7 @@ e2e: ## the whole stack with Element Call in a browser (installs what it needs: 
 
 e2e-appservice: ## the application-service mode on two real Synapses that federate (the same installer)
 	e2e/install.sh appservice
-	cd e2e && $(GO) test $(RACE) -count=1 -timeout 15m -v ./appservice
+	cd e2e && $(GO) test $(RACE) -count=1 -parallel 4 -timeout 15m -v ./appservice
 
 e2e-nodes: ## LiveKit nodes that die, with Go clients and with Element Call (RUNS=20: so many times)
 	e2e/install.sh

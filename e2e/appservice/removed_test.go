@@ -130,7 +130,6 @@ func (p *pushed) twoSessions(t *testing.T) {
 	second := m.beside("suffix")
 	act(t, p.owner, p.room, "ban", m.Account)
 	p.isRemoved(t, m, second)
-	m.t = t
 	alone := m.beside("again")
 	isOut(t, alone, time.Minute)
 }

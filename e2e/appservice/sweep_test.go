@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,17 +67,11 @@ func (s *swept) publicRoom(t *testing.T) string {
 // enter has n new users join the calls, each in one room, in turn.
 func (s *swept) enter(t *testing.T, name string, n int) []*member {
 	t.Helper()
-	members := make([]*member, n)
-	var entering sync.WaitGroup
-	for i := range members {
-		a := s.side.register(t, fmt.Sprintf("%s%d", name, i))
-		room := s.rooms[i%len(s.rooms)]
+	var members []*member
+	for i := range n {
+		a, room := s.side.register(t, fmt.Sprintf("%s%d", name, i)), s.rooms[i%len(s.rooms)]
 		must(t, a.Join(within(t, time.Minute), room, s.side.name.String()))
-		entering.Go(func() { members[i] = s.side.enter(t, a, room) })
-	}
-	entering.Wait()
-	if t.Failed() {
-		t.FailNow()
+		members = append(members, s.side.enter(t, a, room))
 	}
 	return members
 }

@@ -3,10 +3,17 @@
 if (window.top === window) {
   window.peers = [];
   window.call = {
+    videos() {
+      return [...(document.querySelector("iframe")?.contentDocument?.querySelectorAll("video") ?? [])];
+    },
     // tiles describes the videos that are shown.
     tiles() {
-      const videos = document.querySelector("iframe")?.contentDocument?.querySelectorAll("video") ?? [];
-      return [...videos].map((v) => ({ width: v.videoWidth, time: v.currentTime }));
+      return this.videos().map((v) => ({ width: v.videoWidth, time: v.currentTime }));
+    },
+    // others is how many videos of others are shown: who is alone may see themselves twice.
+    others() {
+      const received = new Set(window.peers.flatMap((peer) => peer.getReceivers().map((receiver) => receiver.track.id)));
+      return this.videos().filter((v) => v.srcObject?.getTracks().some((track) => received.has(track.id))).length;
     },
     // text is what the call says to its user.
     text() {
