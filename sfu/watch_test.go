@@ -28,8 +28,13 @@ func TestWatchEndsWithTheSFU(t *testing.T) {
 	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
 		t.Run(name, func(t *testing.T) {
 			client, server := watched(t, start)
-			ended := make(chan error, 1)
-			go func() { ended <- client.Watch(t.Context()) }()
+			opened, ended := make(chan struct{}), make(chan error, 1)
+			go func() { ended <- client.Hold(t.Context(), func() { close(opened) }) }()
+			select {
+			case err := <-ended:
+				t.Fatalf("there was no connection: %v", err)
+			case <-opened:
+			}
 			select {
 			case err := <-ended:
 				t.Fatalf("ended while the SFU is there: %v", err)
@@ -53,9 +58,8 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = client.Watch(ctx)
-	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := client.Watch(ctx); err != nil {
+	ctx, cancel = context.WithCancel(t.Context())
+	if err := client.Hold(ctx, cancel); err != nil {
 		t.Error(err)
 	}
 }
