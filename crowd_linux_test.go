@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/lag"
 	"matrixrtc-auth/service"
 )
 
@@ -38,13 +39,14 @@ func TestOneAddress(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := startBinary(t, binary, "example.org=http://127.0.0.1:9", "LIVEKIT_TRUSTED_PROXIES="+c.trusted)
 			attack(t, s.address, "127.0.0.2", c.sent)
+			late := lag.Measure(t)
 			var took []time.Duration
 			for i := range 20 {
 				took = append(took, timed(t, s.address, fmt.Sprintf("127.0.0.%d", 3+i%5), c.other))
 			}
 			slices.Sort(took)
 			t.Logf("others: p50 %v, longest %v", took[10], took[19])
-			if most := 3 * time.Second; took[19] > most {
+			if most := 3*time.Second + late(); took[19] > most {
 				t.Errorf("another client waits %v, want at most %v", took[19], most)
 			}
 		})

@@ -96,9 +96,9 @@ func TestPrivateCA(t *testing.T) {
 	defer trusting.CloseIdleConnections()
 	client := sfu.NewClient(api, sfu.Always(key), trusting)
 	watch := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		return client.Watch(ctx)
+		return client.Hold(ctx, cancel) // until it is there
 	}
 	wantCause(t, client.Ping(t.Context()), sfu.CauseTLS)
 	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
