@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/lag"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
@@ -28,10 +29,11 @@ type swamp struct {
 	t       testing.TB
 	live    *matrixtest.Homeserver
 	service string // host:port
+	late    func() time.Duration
 }
 
 func newSwamp(t testing.TB, limits bool) *swamp {
-	s := &swamp{t: t, live: &matrixtest.Homeserver{}}
+	s := &swamp{t: t, live: &matrixtest.Homeserver{}, late: lag.Measure(t)}
 	ca := matrixtest.NewCA()
 	live := httptest.NewUnstartedServer(s.live)
 	live.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate("*.live.test")}}
@@ -119,6 +121,7 @@ type flooded struct {
 	failed     int             // of the honest requests
 	goroutines int             // the most at any time
 	heap       uint64          // in bytes, likewise
+	late       time.Duration   // by how much this machine was
 }
 
 func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*percent/100] }
@@ -170,6 +173,7 @@ func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
 	close(over)
 	honest.Wait()
 	slices.Sort(seen.honest)
+	seen.late = s.late()
 	return seen
 }
 
@@ -182,16 +186,19 @@ func (f *flooded) look() {
 
 // The bounds of a flood of abandoned requests.
 const (
-	maxHonestP50  = 2 * time.Second
+	maxHonestP50 = 2 * time.Second
+	// requestTime is how long a request has: on a machine that was held up for
+	// as long, one may fail.
+	requestTime   = 8 * time.Second
 	maxGoroutines = 3000
 )
 
 func (f flooded) judge(t testing.TB) {
 	t.Helper()
-	if len(f.honest) == 0 || f.failed > 0 {
+	if len(f.honest) == 0 || f.failed > 0 && f.late < requestTime {
 		t.Fatalf("%d honest requests were answered, %d failed", len(f.honest), f.failed)
 	}
-	if f.p(50) > maxHonestP50 || f.goroutines >= maxGoroutines {
+	if f.p(50) > maxHonestP50+f.late || f.goroutines >= maxGoroutines {
 		t.Errorf("half of the honest requests took %v or more, and there were %d goroutines", f.p(50), f.goroutines)
 	}
 }

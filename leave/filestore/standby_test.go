@@ -97,7 +97,7 @@ func putTo(t *testing.T, s leave.Store, n int) {
 // TestMemoryWithStandby: what stands before a file makes no copies of it.
 func TestMemoryWithStandby(t *testing.T) {
 	const most = 700 // 100 more than without, for what waits to be written on a busy machine
-	got := leavetest.BytesPerJob(t, 100_000, func() leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
+	got := leavetest.BytesPerJob(t, 30_000, func() leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 	if got > most {
 		t.Errorf("%.0f bytes of heap for a job, want at most %d", got, most)
 	}
