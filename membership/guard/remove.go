@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"matrixrtc-auth/internal/text"
 )
 
 // Reason is what led to a removal.
@@ -32,7 +34,7 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 	if err := g.SFU.Remove(ctx, s.at, s.Identity); err != nil {
 		g.counts.notRemoved()
 		g.Log.Warn("membership: a participant who is not in the Matrix room could not be removed",
-			"user", s.user.String(), "room", s.at, "identity", s.Identity, "err", err)
+			"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "err", err)
 		return
 	}
 	now := time.Now()
@@ -43,8 +45,12 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		stayed = max(0, now.Sub(s.Since)).Round(time.Millisecond).String()
 	}
 	g.Log.Info("membership: removed from the SFU, because not in the Matrix room",
-		"user", s.user.String(), "room", s.at, "identity", s.Identity, "by", why, "stayed", stayed)
+		"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "by", why, "stayed", stayed)
 }
+
+// maxIdentityLog bounds what the log has of an identity, in bytes: clients choose
+// the suffix.
+const maxIdentityLog = 300
 
 const (
 	// maxRemovals within removalTime say that somebody comes back with an old

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -90,8 +91,7 @@ var strict = base64.RawURLEncoding.Strict()
 
 // Open reads the ticket of a participant, and says whose place it is: a token
 // lets its bearer in once more, as "identity#suffix" with the same attributes
-// (LiveKit's ?publish=suffix), and that session belongs to the identity before
-// the last '#'.
+// (LiveKit's ?publish=suffix), and that session belongs to the identity.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
 		return Ticket{}, Place{}, fmt.Errorf("a ticket has at most %d bytes, this has %d", MaxBytes, len(text))
@@ -103,7 +103,7 @@ func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(sealed) <= 1+chacha20poly1305.NonceSizeX || sealed[0] != layout {
 		return Ticket{}, Place{}, errors.New("of no layout that is known here")
 	}
-	for _, owner := range owners(at) {
+	for owner := range owners(at) {
 		if content, err := s.open(sealed, owner); err == nil {
 			t, err := parse(content)
 			return t, owner, err
@@ -123,14 +123,26 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 	return nil, ErrForeign
 }
 
-// owners are those whose session it may be: an identity may have a '#' of its
-// own, so it is tried whole first.
-func owners(at Place) []Place {
-	whole := []Place{at}
-	if i := strings.LastIndexByte(string(at.Identity), '#'); i >= 0 {
-		return append(whole, Place{at.Room, at.Identity[:i]})
+// maxIdentity is the longest identity of ours, and of any token that LiveKit takes,
+// in bytes.
+const maxIdentity = 256
+
+// owners are those whose session it may be, the most likely first. The identity of
+// a token and the client's suffix may both have a '#', and LiveKit renews the token
+// of such a session, which begins another one with a suffix more.
+func owners(at Place) iter.Seq[Place] {
+	return func(yield func(Place) bool) {
+		if !yield(at) {
+			return
+		}
+		for text := string(at.Identity[:min(len(at.Identity), maxIdentity+1)]); ; {
+			i := strings.LastIndexByte(text, '#')
+			if i < 0 || !yield(Place{at.Room, sfu.Identity(text[:i])}) {
+				return
+			}
+			text = text[:i]
+		}
 	}
-	return whole
 }
 
 // append writes the associated data behind dst: the layout, the length of the

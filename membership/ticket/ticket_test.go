@@ -123,7 +123,7 @@ func TestNobodyElses(t *testing.T) {
 		"a longer identity":         {Room: place.Room, Identity: place.Identity + "A"},
 		"a border that moved":       {Room: place.Room + "a", Identity: place.Identity[1:]},
 		"a suffix in the middle":    {Room: place.Room, Identity: "aGFz#haA"},
-		"the session of a session":  {Room: place.Room, Identity: place.Identity + "#a#b"},
+		"a '#' far behind":          {Room: place.Room, Identity: sfu.Identity(strings.Repeat("a", 1000)) + "#" + place.Identity},
 		"nobody":                    {Room: place.Room},
 		"an identity before a hash": {Room: place.Room, Identity: "#" + place.Identity},
 	} {
@@ -135,17 +135,18 @@ func TestNobodyElses(t *testing.T) {
 	}
 }
 
-// TestSecondSession: "identity#suffix" belongs to the identity before the last
-// '#', whatever stands before that.
+// TestSecondSession: "identity#suffix" belongs to the identity, whatever '#' either
+// holds. The suffix is the client's, and LiveKit renews the token of such a session,
+// which begins another one.
 func TestSecondSession(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
 		of := ticket.Place{Room: place.Room, Identity: identity}
 		text := s.Seal(ordinary(t), of)
-		for _, suffix := range []sfu.Identity{"", "#screen", "#"} {
+		for _, suffix := range []sfu.Identity{"", "#screen", "#", "#a#b", "###", sfu.Identity("#" + strings.Repeat("#x", 4000))} {
 			at := ticket.Place{Room: place.Room, Identity: identity + suffix}
 			if got, owner, err := s.Open(text, at); err != nil || owner != of || got != ordinary(t) {
-				t.Errorf("%q: ticket %+v of %+v, %v; want that of %+v", at.Identity, got, owner, err, of)
+				t.Errorf("%.40q: ticket %+v of %+v, %v; want that of %+v", at.Identity, got, owner, err, of)
 			}
 		}
 	}
@@ -280,4 +281,22 @@ func Example() {
 	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
 	fmt.Println(err)
 	// Output: not sealed by one of our keys for this participant
+}
+
+// TestManyHashes: who connects with a suffix of thousands of '#' has us try no more
+// than an identity of ours can hold.
+func TestManyHashes(t *testing.T) {
+	s := ticket.NewSealer([]sfu.Key{key})
+	text := s.Seal(ordinary(t), place)
+	hashes := func(n int) float64 {
+		at := ticket.Place{Room: place.Room, Identity: "other" + sfu.Identity(strings.Repeat("#", n))}
+		return testing.AllocsPerRun(10, func() {
+			if _, _, err := s.Open(text, at); err == nil {
+				t.Error("opened")
+			}
+		})
+	}
+	if few, many := hashes(255), hashes(100_000); many > few+10 {
+		t.Errorf("%v allocations for 100000 '#', %v for 255", many, few)
+	}
 }
