@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
@@ -72,7 +74,7 @@ func TestTicketsTooLarge(t *testing.T) {
 	}
 }
 
-func createRoom(t testing.TB, server *stack.SFU, name string) {
+func createRoom(t testing.TB, server *stack.SFU, name string) *sfu.Client {
 	t.Helper()
 	api, err := url.Parse(server.APIURL())
 	if err != nil {
@@ -82,6 +84,7 @@ func createRoom(t testing.TB, server *stack.SFU, name string) {
 	if err := client.CreateRoom(t.Context(), sfu.Room(name)); err != nil {
 		t.Fatal(err)
 	}
+	return client
 }
 
 // grantOf is for one of a crowd, with ids as long as those of users.
@@ -105,4 +108,50 @@ func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
 	}
 	return token.Grant{Room: room, Identity: identity, CanPublish: true},
 		ticket.Ticket{Issuer: ticket.IssuerOf(user.Server()), Room: matrixRoom, User: user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
+}
+
+// TestTicketOfASecondSession: the client chooses the suffix of the second session
+// of its token, and LiveKit hands the ticket back under whatever identity that
+// makes. The ticket opens there.
+func TestTicketOfASecondSession(t *testing.T) {
+	t.Parallel()
+	server := attributes(t, 0)
+	client := createRoom(t, server, "room")
+	minter := ticket.NewMinter([]sfu.Key{ourKey}, time.Hour)
+	grant, content := grantOf(t, "room", 1)
+	text := minter.Mint(grant, content, time.Now())
+	for _, suffix := range []string{"screen", "a#b", "#"} {
+		p, err := participant.Join(within(t, 20*time.Second), publishing(t, server, suffix), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Leave)
+	}
+	all, err := client.Participants(t.Context(), "room")
+	if err != nil || len(all) != 3 {
+		t.Fatalf("LiveKit lists %+v, %v, want three sessions", all, err)
+	}
+	for _, p := range all {
+		got, owner, err := minter.Open(p.Ticket, ticket.Place{Room: "room", Identity: p.Identity})
+		if err != nil || got.User != content.User || owner.Identity != grant.Identity {
+			t.Errorf("%q: the ticket is %s's of %q, %v; want %s's of %q", p.Identity, got.User, owner.Identity, err, content.User, grant.Identity)
+		}
+	}
+}
+
+// publishing returns an address that leads to the SFU, and has clients ask for a
+// second session with that suffix.
+func publishing(t *testing.T, server *stack.SFU, suffix string) string {
+	target, err := url.Parse(server.APIURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(target)
+		query := p.Out.URL.Query()
+		query.Set("publish", suffix)
+		p.Out.URL.RawQuery = query.Encode()
+	}})
+	t.Cleanup(proxy.Close)
+	return "ws" + strings.TrimPrefix(proxy.URL, "http")
 }
