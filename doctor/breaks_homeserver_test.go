@@ -74,6 +74,13 @@ var wellKnownBreaks = map[string]func(*stack){
 	"wellknown-missing": wellKnownAt(http.NotFound),
 	"wellknown-status":  wellKnownAt(failing(http.StatusBadGateway)),
 	"wellknown-no-cors": wellKnownAt(answering(goodDocument).ServeHTTP),
+	"wellknown-redirect-cors": wellKnownAt(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			http.Redirect(w, r, r.URL.Path+"?1", http.StatusMovedPermanently)
+			return
+		}
+		document(goodDocument).ServeHTTP(w, r)
+	}),
 	"wellknown-two-cors": wellKnownAt(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Access-Control-Allow-Origin"] = []string{"*", "*"}
 		answering(goodDocument).ServeHTTP(w, r)

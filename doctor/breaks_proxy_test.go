@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 )
 
@@ -45,6 +46,21 @@ func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Ha
 			}
 			next.ServeHTTP(w, r)
 		})(next)
+	}
+}
+
+// refusing has something else answer requests whose body holds a text.
+func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || strings.Contains(string(body), text) {
+				answer(w, r)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, r)
+		})
 	}
 }
 
@@ -95,14 +111,34 @@ var proxyMixed = map[string]mix{
 		fed(aSite),
 		[]string{"homeserver.userinfo website-instead"},
 	},
-	"a filter at the federation address":     {fed(recorded("haproxy-403")), []string{"homeserver.userinfo proxy-refuses"}},
-	"a limit at the federation address":      {fed(recorded("haproxy-429")), []string{"homeserver.userinfo proxy-limits"}},
-	"a password before the service":          {service(recorded("nginx-401")), []string{"public.healthz proxy-login"}},
-	"Cloudflare's challenge at the service":  {service(recorded("cloudflare-challenge")), []string{"public.healthz proxy-challenge"}},
-	"Cloudflare's firewall at the service":   {service(recorded("cloudflare-1020")), []string{"public.healthz proxy-refuses"}},
-	"HAProxy without the service":            {service(recorded("haproxy-503")), []string{"public.healthz service-proxy"}},
-	"nginx that limits with 503":             {service(recorded("nginx-503")), []string{"public.healthz proxy-limits"}},
-	"a filter of POST at the service":        {func(s *stack) { s.jwtProxy = method(http.MethodPost, recorded("nginx-403")); s.anonymous() }, []string{"public.cors proxy-refuses"}},
+	"a filter at the federation address":    {fed(recorded("haproxy-403")), []string{"homeserver.userinfo proxy-refuses"}},
+	"a limit at the federation address":     {fed(recorded("haproxy-429")), []string{"homeserver.userinfo proxy-limits"}},
+	"a password before the service":         {service(recorded("nginx-401")), []string{"public.healthz proxy-login"}},
+	"Cloudflare's challenge at the service": {service(recorded("cloudflare-challenge")), []string{"public.healthz proxy-challenge"}},
+	"Cloudflare's firewall at the service":  {service(recorded("cloudflare-1020")), []string{"public.healthz proxy-refuses"}},
+	"HAProxy without the service":           {service(recorded("haproxy-503")), []string{"public.healthz service-proxy"}},
+	"nginx that limits with 503":            {service(recorded("nginx-503")), []string{"public.healthz proxy-limits"}},
+	"a filter of POST at the service":       {func(s *stack) { s.jwtProxy = method(http.MethodPost, recorded("nginx-403")); s.anonymous() }, []string{"public.cors proxy-refuses"}},
+	"a filter of exclamation marks": {
+		func(s *stack) { s.jwtProxy = refusing("!", recorded("nginx-403")); s.anonymous() },
+		[]string{"public.body proxy-refuses"},
+	},
+	"a proxy that passes the token's two paths alone": {
+		func(s *stack) { s.jwtProxy = at("/delegate_delayed_leave", recorded("nginx-404")) },
+		[]string{"public.routes route-not-passed"},
+	},
+	"webhooks that come the public way, which is not passed on": {
+		both(replace("http://matrixrtc-auth:8080/sfu_webhook", "https://"+jwtHost+"/sfu_webhook"),
+			func(s *stack) { s.jwtProxy = at("/sfu_webhook", recorded("caddy-404")) }),
+		[]string{"public.routes route-not-passed"},
+	},
+	"a listener without the resource openid, from outside": {
+		both(fed(matrixError(http.StatusNotFound, "M_UNRECOGNIZED")), func(s *stack) {
+			s.anonymous()
+			s.outside()
+		}),
+		[]string{"homeserver.userinfo openid-not-served"},
+	},
 	"a filter before LiveKit's API":          {api("/twirp", recorded("haproxy-403")), []string{"sfu.api proxy-refuses"}},
 	"a limit before LiveKit's API":           {api("/twirp", recorded("nginx-503")), []string{"sfu.api proxy-limits"}},
 	"Cloudflare before LiveKit's API":        {api("/twirp", recorded("cloudflare-challenge")), []string{"sfu.api proxy-challenge"}},

@@ -40,7 +40,11 @@ var publicBreaks = map[string]func(*stack){
 			return at("/livekit/jwt/", http.StripPrefix("/livekit/jwt", next).ServeHTTP)(failing(http.StatusNotFound))
 		}
 	},
-	"double-slash":      func(s *stack) { s.jwtProxy = at("//", failing(http.StatusNotFound)) },
+	"double-slash": func(s *stack) { s.jwtProxy = at("//", failing(http.StatusNotFound)) },
+	"body-changed": func(s *stack) {
+		s.jwtProxy = at("/get_token", method(http.MethodPost, matrixError(http.StatusBadRequest, "M_NOT_JSON"))(http.HandlerFunc(failing(http.StatusMethodNotAllowed))).ServeHTTP)
+		s.anonymous()
+	},
 	"route-not-passed":  func(s *stack) { s.jwtProxy = exceptPost("/get_token") },
 	"preflight-refused": func(s *stack) { s.jwtProxy = method(http.MethodOptions, failing(http.StatusMethodNotAllowed)) },
 	"cors-doubled": func(s *stack) {

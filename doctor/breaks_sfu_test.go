@@ -9,6 +9,7 @@ import (
 
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/sfu/sfutest"
 )
 
@@ -71,9 +72,34 @@ var sfuBreaks = map[string]func(*stack){
 		s.outside()
 		s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) }
 	},
-	"twirp-public":    func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
-	"webhook-missing": func(s *stack) { s.webhooks = false },
-	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+	"sfu-other": func(s *stack) {
+		other := sfutest.New(stackKey)
+		s.sfuProxy = at("/rtc/validate", func(w http.ResponseWriter, r *http.Request) { other.ServeHTTP(w, tokenOfQuery(r)) })
+	},
+	"sfu-other-keys": func(s *stack) {
+		other := sfutest.New(sfu.Key{ID: "other", Secret: stackKey.Secret})
+		s.sfuProxy = at("/rtc/validate", func(w http.ResponseWriter, r *http.Request) { other.ServeHTTP(w, tokenOfQuery(r)) })
+	},
+	"query-dropped": func(s *stack) {
+		s.sfuProxy = changing(func(r *http.Request) { r.URL.RawQuery = "" })
+	},
+	"authorization-dropped": func(s *stack) {
+		s.sfuProxy = changing(func(r *http.Request) { r.Header.Del("Authorization") })
+	},
+	"validate-not-passed": func(s *stack) { s.sfuProxy = at("/rtc/validate", failing(http.StatusNotFound)) },
+	"twirp-public":        func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
+	"webhook-missing":     func(s *stack) { s.webhooks = false },
+	"webhook-refused":     func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+}
+
+// changing has a proxy change requests.
+func changing(change func(*http.Request)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			change(r)
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // login refuses whoever does not say who they are.

@@ -3,13 +3,16 @@ package doctor
 import "matrixrtc-auth/doctor/engine"
 
 var publicCauses = []engine.Cause{
-	{ID: "service-broken", Checks: []string{"public.healthz", "public.routes", "public.preflight", "public.cors", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Fail, Code: openIDError,
+	{ID: "service-broken", Checks: []string{"public.healthz", "public.routes", "public.preflight", "public.cors", "user.sfu_get", "user.get_token", "public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "a request to {url} gets no answer",
 		Remedy: "see the log of the reverse proxy of {host}", Unbroken: rare},
 	{ID: "service-ending", Checks: []string{"public.healthz"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the service is shutting down, or makes no progress",
 		Remedy: "see its log; start it again", Unbroken: rare},
-	{ID: "service-proxy", Rows: []int{8}, Checks: []string{"public.healthz", "public.routes", "public.cors", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Fail, Code: openIDError,
+	{ID: "body-changed", Rows: []int{8}, Checks: []string{"public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "what clients send to {url} does not get to this service as they send it: it refuses a good request",
+		Remedy: "see what the proxy of {host} changes in the bodies of requests, and the service's log for the cause"},
+	{ID: "service-proxy", Rows: []int{8}, Checks: []string{"public.healthz", "public.routes", "public.cors", "user.sfu_get", "user.get_token", "public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the reverse proxy of {host} answers with an error of its own, which browsers show as a CORS error: it does not reach this service",
 		Remedy: "lead its entry for {host} to this service's port: http://127.0.0.1:{listen}; if the proxy is another machine, publish {listen} for it"},
 	{ID: "listen-alone", Checks: []string{"public.healthz", "webhook.round_trip"}, From: "inside", Status: engine.Fail, Code: openIDError,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -65,7 +66,9 @@ func (s *stack) newLiveKit() http.Handler {
 		case r.URL.Path == "/rtc" && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 			w.WriteHeader(http.StatusNotFound)
 		case r.URL.Path == "/rtc":
-			w.WriteHeader(http.StatusUnauthorized)
+			s.upgrade(w, r)
+		case r.URL.Path == "/rtc/validate":
+			s.lk.ServeHTTP(w, tokenOfQuery(r))
 		case strings.HasSuffix(r.URL.Path, "/CreateRoom"):
 			s.lk.ServeHTTP(w, r)
 			s.tell()
@@ -73,6 +76,34 @@ func (s *stack) newLiveKit() http.Handler {
 			s.lk.ServeHTTP(w, r)
 		}
 	})
+}
+
+// tokenOfQuery has the token of a query where LiveKit takes it from the header,
+// too.
+func tokenOfQuery(r *http.Request) *http.Request {
+	if token := r.URL.Query().Get("access_token"); token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return r
+}
+
+// upgrade begins a WebSocket with whoever would be let in.
+func (s *stack) upgrade(w http.ResponseWriter, r *http.Request) {
+	r = tokenOfQuery(r)
+	r.URL.Path = "/rtc/validate"
+	answer := httptest.NewRecorder()
+	s.lk.ServeHTTP(answer, r)
+	if answer.Code != http.StatusOK {
+		w.WriteHeader(answer.Code)
+		return
+	}
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		conn.Close()
+	}
 }
 
 // tell reports the rooms to the service, as LiveKit does.

@@ -26,9 +26,10 @@ func (e service) publicSteps() []engine.Step {
 			return e.certificate(ctx, placeOf("service", e.at))
 		}},
 		{ID: "public.healthz", Needs: "public.tls", Run: e.healthz},
-		{ID: "public.routes", Needs: "public.healthz", Run: e.routes},
+		{ID: "public.routes", Needs: "public.healthz", After: "livekit.file", Run: e.routes},
 		{ID: "public.preflight", Needs: "public.healthz", Run: e.preflight},
 		{ID: "public.cors", Needs: "public.healthz", Run: e.cors},
+		{ID: "public.body", Needs: "public.cors", Run: e.body},
 	}
 }
 
@@ -118,40 +119,6 @@ func (e service) prefix() string { return strings.TrimRight(e.at.Path, "/") }
 func (e service) answersAt(ctx context.Context, base string) bool {
 	r, err := e.look.Get(ctx, base+"/healthz")
 	return err == nil && isHealth(r)
-}
-
-// routes asks for the endpoints by the wrong method: they are there if that is
-// what is said to be wrong.
-func (e service) routes(ctx context.Context) engine.Finding {
-	paths := []string{"/sfu/get", "/get_token", "//sfu/get"}
-	if e.prefix() != "" {
-		paths = append(paths, "")
-	}
-	for _, path := range paths {
-		r, err := e.look.Get(ctx, e.serviceURL()+path)
-		v := e.serviceVars()
-		v["route"] = path
-		var other engine.Finding
-		if err == nil {
-			other = stranger(askedService, r, v, "GET "+e.serviceURL()+path+":")
-		}
-		switch {
-		case isFault(other):
-			return other
-		case err != nil:
-			return found("service-broken", v, "GET %s: %s", e.serviceURL()+path, reason(err))
-		case r.Status == http.StatusMethodNotAllowed:
-		case path == "" && r.Status == http.StatusNotFound:
-			return found("bare-prefix", v, "GET %s: %s", e.serviceURL(), r)
-		case path == "" || path == "//sfu/get" && r.Status/100 == 3:
-			continue // a redirect to the same with one slash
-		case path == "//sfu/get":
-			return found("double-slash", v, "GET %s: %s", e.serviceURL()+path, r)
-		default:
-			return found("route-not-passed", v, "GET %s: %s", e.serviceURL()+path, r)
-		}
-	}
-	return ok("/sfu/get and /get_token are there, //sfu/get too")
 }
 
 // preflight asks what a browser asks before it posts JSON.

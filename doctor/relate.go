@@ -36,6 +36,7 @@ const (
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
+	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
 	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
 )
@@ -87,6 +88,9 @@ var excuses = map[string][]excuse{
 		{"sfu.api", down, "sfu-broken sfu-proxy"},
 		{"sfu.api", "sfu-not-livekit", "sfu-no-route"},
 	},
+	"sfu.public_room": {
+		{"config.sfu_url", "former-service sfu-url-inside sfu-url-clear sfu-url-path", strangers + " sfu-broken sfu-proxy sfu-no-route websocket-headers " + otherFaults},
+	},
 	"sfu.bare_prefix": {{"config.sfu_url", "sfu-url-path", "bare-sfu-prefix"}},
 	"sfu.api_hidden": {
 		{"config.sfu_url", "sfu-url-inside", "twirp-public"},
@@ -121,6 +125,7 @@ var excuses = map[string][]excuse{
 	"user.join": {
 		{by: "sfu.join"},
 		{"sfu.websocket", wayFaults, "join-refused"},
+		{"sfu.public_room", otherFaults, "join-refused"},
 		{"sfu.join", mediaFaults, mediaFaults},
 	},
 }

@@ -40,6 +40,7 @@ func (e livekit) steps() []engine.Step {
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
 		// The user who joins learns the port.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
+		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
 		{ID: "sfu.candidates", Needs: join, Unless: alone, Run: m.candidates},
 		{ID: "sfu.ice_tcp", Needs: join, Unless: alone, Run: m.iceTCP},
@@ -118,13 +119,7 @@ func (e *exam) sfuVars() engine.Vars {
 // websocket begins a WebSocket without a token: LiveKit refuses that with a
 // 401, and a request that came as no WebSocket with a 404.
 func (e livekit) websocket(ctx context.Context) engine.Finding {
-	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc", Header: http.Header{
-		"Connection":            {"Upgrade"},
-		"Upgrade":               {"websocket"},
-		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {"bWF0cml4cnRjLWF1dGguZA=="},
-		"Origin":                {instruments.Origin},
-	}})
+	r, err := e.look.Ask(ctx, websocketQuestion(e.publicSFU()+"/rtc"))
 	v := e.sfuVars()
 	seen := "a WebSocket to " + e.publicSFU() + "/rtc: "
 	switch {

@@ -50,7 +50,7 @@ type focus struct {
 // does, and looks at its form.
 func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	address := h.documentURL()
-	r, err := h.look.Follow(ctx, address)
+	r, closed, err := h.look.Follow(ctx, address)
 	v := engine.Vars{"server": h.name.String(), "document": address, "host": h.name.Host()}
 	switch {
 	case err != nil:
@@ -63,6 +63,9 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 		return found("wellknown-status", v, "GET %s: %s", address, r)
 	case len(r.Origins()) == 0:
 		return found("wellknown-no-cors", v, "GET %s: no Access-Control-Allow-Origin", address)
+	case closed != "":
+		v["other"] = clip(closed)
+		return found("wellknown-redirect-cors", v, "GET %s: a redirect without Access-Control-Allow-Origin", clip(closed))
 	case !r.OneOrigin():
 		return found("wellknown-two-cors", v, "GET %s: Access-Control-Allow-Origin %q", address, r.Origins())
 	}
@@ -196,7 +199,7 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 		return na("the server name and base_url are one host")
 	}
 	address := base.Scheme + "://" + base.Host + wellKnownPath
-	r, err := h.look.Follow(ctx, address)
+	r, _, err := h.look.Follow(ctx, address)
 	if err != nil || r.Status != http.StatusOK {
 		return ok("%s has no document of its own", address)
 	}
@@ -218,7 +221,7 @@ func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	}
 	address := "https://" + h.name.String() + wellKnownPath
 	v := engine.Vars{"server": h.name.String(), "other": address}
-	r, err := h.look.Follow(ctx, address)
+	r, _, err := h.look.Follow(ctx, address)
 	var there clientWellKnown
 	switch {
 	case err != nil:

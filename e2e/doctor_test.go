@@ -45,7 +45,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	if !strings.Contains(d.Check("sfu.join").Seen, "over UDP") || !strings.Contains(d.Check("sfu.candidates").Seen, "127.0.0.1:") ||
-		!strings.Contains(d.Check("sfu.turn").Seen, "turn:127.0.0.1:") || len(d.Checks) != 14 || d.Code != 0 {
+		!strings.Contains(d.Check("sfu.turn").Seen, "turn:127.0.0.1:") || len(d.Checks) != 15 || d.Code != 0 {
 		t.Errorf("exit code %d, %d checks: %+v", d.Code, len(d.Checks), d.Checks)
 	}
 	t.Logf("took %s", time.Since(start))

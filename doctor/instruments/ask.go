@@ -86,6 +86,9 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 		return Reply{}, bare(err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return Reply{Status: resp.StatusCode, Header: resp.Header}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
 }
@@ -157,19 +160,24 @@ func (r Reply) OneOrigin() bool {
 	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
 }
 
-// Follow is Get that follows up to three redirects, as browsers do.
-func (n *Network) Follow(ctx context.Context, address string) (r Reply, err error) {
+// Follow is Get that follows up to three redirects, as browsers do. A browser
+// reads the last answer only if each redirect lets it, too: closed is the
+// address of the first one that does not, "" if all do.
+func (n *Network) Follow(ctx context.Context, address string) (r Reply, closed string, err error) {
 	for range 4 {
 		r, err = n.Get(ctx, address)
 		if err != nil || r.Status/100 != 3 {
-			return r, err
+			return r, closed, err
+		}
+		if closed == "" && !r.OneOrigin() {
+			closed = address
 		}
 		from, _ := url.Parse(address)
 		to, bad := from.Parse(r.Header.Get("Location"))
 		if bad != nil {
-			return r, nil
+			return r, closed, nil
 		}
 		address = to.String()
 	}
-	return r, nil
+	return r, closed, nil
 }

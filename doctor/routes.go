@@ -1,0 +1,94 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+)
+
+// routes asks for the endpoints by the wrong method: they are there if that is
+// what is said to be wrong.
+func (e service) routes(ctx context.Context) engine.Finding {
+	paths := []string{"/sfu/get", "/get_token", "/delegate_delayed_leave", "//sfu/get"}
+	if e.getsWebhooks() {
+		paths = append(paths, "/sfu_webhook")
+	}
+	if e.prefix() != "" {
+		paths = append(paths, "")
+	}
+	for _, path := range paths {
+		r, err := e.look.Get(ctx, e.serviceURL()+path)
+		if err != nil {
+			return found("service-broken", e.serviceVars(), "GET %s: %s", e.serviceURL()+path, reason(err))
+		}
+		if f := e.judgeRoute(path, r); isFault(f) {
+			return f
+		}
+	}
+	return ok("%s are there", strings.Join(paths, " "))
+}
+
+// judgeRoute tells what is wrong with one of the paths.
+func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
+	v := e.serviceVars()
+	v["route"] = path
+	seen := "GET " + e.serviceURL() + path + ":"
+	other := stranger(askedService, r, v, seen)
+	switch {
+	case r.Status == http.StatusMethodNotAllowed:
+		return engine.Finding{}
+	case path == "/delegate_delayed_leave" && r.Status == http.StatusNotFound && r.ErrCode() == "M_UNRECOGNIZED":
+		return engine.Finding{} // the service's own: delegation is off
+	case path == "" && r.Status == http.StatusNotFound:
+		return found("bare-prefix", v, "%s %s", seen, r)
+	case path == "" || path == "//sfu/get" && r.Status/100 == 3:
+		return engine.Finding{} // a redirect to the same with one slash
+	case isFault(other):
+		return other
+	case path == "//sfu/get":
+		return found("double-slash", v, "%s %s", seen, r)
+	}
+	return found("route-not-passed", v, "%s %s", seen, r)
+}
+
+// getsWebhooks reports whether LiveKit sends its webhooks the public way.
+func (e service) getsWebhooks() bool {
+	for _, address := range e.livekit.Webhook.URLs {
+		if u, err := url.Parse(address); err == nil && strings.EqualFold(u.Hostname(), e.at.Hostname()) {
+			return true
+		}
+	}
+	return false
+}
+
+// body sends what clients send, with a token that nobody was given: the service
+// itself must be the one that refuses it. A filter may refuse the characters of
+// room ids, of which this has all.
+func (e service) body(ctx context.Context) engine.Finding {
+	if len(e.o.Servers) == 0 {
+		return na("nobody says which homeserver to ask for: --server-name does")
+	}
+	server := e.o.Servers[0]
+	body := fmt.Sprintf(`{"room_id":"!doctor$room:%[1]s","slot_id":"m.call#ROOM","member":{"id":"doctor","claimed_user_id":"@doctor:%[1]s","claimed_device_id":"DOCTOR"},`+
+		`"openid_token":{"access_token":%[2]q,"token_type":"Bearer","matrix_server_name":"%[1]s","expires_in":3600}}`, server, nobodysToken)
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + "/get_token", Body: body,
+		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
+	v := e.serviceVars()
+	const seen = "POST /get_token with a token of nobody:"
+	switch {
+	case err != nil:
+		return found("service-broken", v, "%s %s", seen, reason(err))
+	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNAUTHORIZED":
+		return ok("%s %s, as it should be", seen, r)
+	case r.Status == http.StatusTooManyRequests && r.ErrCode() != "":
+		return ok("%s %s, so it arrives", seen, r)
+	case isFault(stranger(askedService, r, v, "")):
+		return stranger(askedService, r, v, seen)
+	}
+	return found("body-changed", v, "%s %s", seen, r)
+}
