@@ -127,6 +127,7 @@ var wellKnownBreaks = map[string]func(*stack){
 		s.anonymous()
 		s.outside()
 		s.options.Servers = []matrix.ServerName{serverName(s.t, apexHost+":8448")}
+		s.name = apexHost + ":8448"
 		s.options.SFUURL = "wss://" + sfuHost
 	},
 	"base-url-example": baseURL("https://matrix.domain.tld"),
@@ -163,6 +164,15 @@ const (
 )
 
 var homeserverBreaks = map[string]func(*stack){
+	"other-server-name": hostInList,
+	"delayed-events-none": func(s *stack) {
+		s.kind, s.features = "Dendrite", map[string]any{}
+		s.options.Room = ""
+	},
+	"transports-none": func(s *stack) {
+		s.kind = "Dendrite"
+		s.client = at(transportsRoute, matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+	},
 	"federation-off":         func(s *stack) { s.fed = at("userinfo", matrixError(http.StatusForbidden, "M_FORBIDDEN")) },
 	"openid-not-served":      func(s *stack) { s.fed = at("userinfo", matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
 	"openid-strange":         func(s *stack) { s.fed = at("userinfo", failing(http.StatusOK)) },
@@ -194,4 +204,12 @@ var homeserverBreaks = map[string]func(*stack){
 		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org","url":"wss://sfu.example.org"}]}`)
 	},
 	"user-token": func(s *stack) { s.files["/token"] = "another" },
+}
+
+// hostInList has the list of servers hold the homeserver's host.
+func hostInList(s *stack) {
+	s.anonymous()
+	set("LIVEKIT_FULL_ACCESS_HOMESERVERS", matrixHost)(s)
+	s.wellKnown = func(string) http.Handler { return document(goodDocument) }
+	s.serve(matrixIP+":8448", matrixHost, s.newFederationAPI())
 }

@@ -139,6 +139,18 @@ var proxyMixed = map[string]mix{
 		}),
 		[]string{"homeserver.userinfo openid-not-served"},
 	},
+	"a dead AAAA record of the server name": {
+		func(s *stack) { s.dns[apexHost] = append(s.dns[apexHost], "fd00::99") },
+		[]string{"homeserver.addresses dead-ipv6"},
+	},
+	"LiveKit's name has no address, and the service asks it there, too": {
+		func(s *stack) {
+			delete(s.env, "LIVEKIT_INTERNAL_URL")
+			delete(s.dns, sfuHost)
+			s.anonymous()
+		},
+		[]string{"sfu.api sfu-api-dns"},
+	},
 	"a filter before LiveKit's API":          {api("/twirp", recorded("haproxy-403")), []string{"sfu.api proxy-refuses"}},
 	"a limit before LiveKit's API":           {api("/twirp", recorded("nginx-503")), []string{"sfu.api proxy-limits"}},
 	"Cloudflare before LiveKit's API":        {api("/twirp", recorded("cloudflare-challenge")), []string{"sfu.api proxy-challenge"}},

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,7 +27,15 @@ func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 			return ok("/versions says %s", flag)
 		}
 	}
-	return found("delayed-events-off", engine.Vars{"server": h.name.String()}, "/versions says org.matrix.msc4140: %v", h.versions.Unstable["org.matrix.msc4140"])
+	seen := "/versions does not name org.matrix.msc4140"
+	if flag, there := h.versions.Unstable["org.matrix.msc4140"]; there {
+		seen = fmt.Sprintf("/versions says org.matrix.msc4140: %v", flag)
+	}
+	v := engine.Vars{"server": h.name.String(), "kind": h.kind.String()}
+	if !h.kind.isSynapse() {
+		return found("delayed-events-none", v, "%s; the homeserver is %s", seen, h.kind)
+	}
+	return found("delayed-events-off", v, "%s", seen)
 }
 
 func (h *homeserver) delayedURL(id, action string) string {
@@ -79,6 +88,9 @@ func (h *homeserver) transports(ctx context.Context) engine.Finding {
 		return stranger(askedHomeserver, r, v, "GET "+transportsPath+":")
 	case r.Status == http.StatusTooManyRequests:
 		return found("homeserver-limits", v, "GET %s: %s", transportsPath, r)
+	case r.Status == http.StatusNotFound && !h.kind.isSynapse():
+		v["kind"] = h.kind.String()
+		return found("transports-none", v, "GET %s: %s; the homeserver is %s; old clients see %s", transportsPath, r, h.kind, h.oldClients())
 	case r.Status == http.StatusNotFound:
 		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
 	case token.IsEmpty() && r.Status == http.StatusUnauthorized:

@@ -21,6 +21,8 @@ type homeserver struct {
 	name     matrix.ServerName
 	document *clientWellKnown // .well-known/matrix/client
 	destiny  matrix.Destination
+	answered string // which of its addresses answered, host:port
+	kind     kind   // the program, as far as it says that
 	base     string // of the Client-Server API, without a slash at its end
 	versions versions
 }
@@ -40,11 +42,13 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
 		{ID: "homeserver.discovery", Run: h.discovery},
 		{ID: "homeserver.userinfo", Needs: "homeserver.discovery", Run: h.userinfo},
+		{ID: "homeserver.identity", Needs: "homeserver.userinfo", Run: h.identity},
 		{ID: "homeserver.versions", Needs: "homeserver.base_url", Run: h.askVersions},
-		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", Run: h.delayedEvents},
+		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
-		// It is compared with the document, if that is there.
-		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown", Run: h.transports},
+		// It is compared with the document, if that is there. Whose settings are
+		// to be changed depends on the program.
+		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
 		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
 		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",
 			Grace: scheduleTime + cancelTime, Run: h.delayedSchedule},
@@ -130,6 +134,7 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
 		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
 		if err == nil {
+			h.answered = addr
 			return h.judgeUserinfo(addr, h.again(ctx, route, target, instruments.Reply{Status: answer.Status, Body: answer.Body}))
 		}
 		seen = h.userinfoFailure(addr, err)

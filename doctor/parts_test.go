@@ -119,6 +119,15 @@ func (s *stack) tell() {
 	}
 }
 
+// newFederationAPI is the homeserver's Server-Server API, which says its name.
+func (s *stack) newFederationAPI() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/_matrix/key/v2/server", answering(fmt.Sprintf(`{"server_name":%q}`, s.name)))
+	mux.Handle("/_matrix/federation/v1/version", answering(fmt.Sprintf(`{"server":{"name":%q,"version":"1.2"}}`, s.kind)))
+	mux.Handle("/", s.hs)
+	return mux
+}
+
 // newClientAPI is the homeserver's Client-Server API.
 func (s *stack) newClientAPI() http.Handler {
 	mux := http.NewServeMux()

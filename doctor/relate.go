@@ -78,6 +78,8 @@ var excuses = map[string][]excuse{
 	},
 	"sfu.auto_create": {{"livekit.auto_create", "auto-create-setting", "auto-create"}},
 	"sfu.addresses": {
+		{"sfu.api", "sfu-api-dns", "sfu-no-address"},
+		{"sfu.api", "sfu-api-connect", "sfu-closed"},
 		{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"},
 		{"config.sfu_url", "sfu-url-inside sfu-url-clear", "sfu-no-address sfu-closed dns-broken"},
 	},
@@ -142,6 +144,9 @@ var twins = map[string][]string{
 // in a setting explains only what that setting leads to.
 func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	switch {
+	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the same host, or another one
+		api, public := e.look.Config.APIURL, e.sfuURL()
+		return api != nil && public != nil && strings.EqualFold(api.Hostname(), public.Hostname())
 	case x.Causes == "override-path":
 		return e.hasAddedPath(s)
 	case s.ID == "homeserver.userinfo": // an override asks nothing of the server name's host

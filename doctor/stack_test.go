@@ -65,6 +65,8 @@ type stack struct {
 	certs       map[string]tls.Certificate
 
 	hs        *matrixtest.Homeserver
+	kind      string                         // the program that it is
+	name      string                         // what it calls itself
 	wellKnown func(host string) http.Handler // of the apex and of the homeserver's host
 	features  map[string]any                 // of /versions
 	transport http.Handler                   // rtc/transports with a token
@@ -96,7 +98,7 @@ func newStack(t *testing.T) *stack {
 		dns: map[string][]string{
 			apexHost: {apexIP}, matrixHost: {matrixIP}, jwtHost: {jwtIP}, sfuHost: {sfuIP}, turnHost: {turnIP}, stunHost: {stunIP},
 		},
-		hs: &matrixtest.Homeserver{}, lk: sfutest.New(stackKey), webhooks: true, visitor: "198.51.100.7", tells: []string{"X-Forwarded-For", "X-Real-IP"},
+		hs: &matrixtest.Homeserver{}, name: apexHost, kind: "Synapse", lk: sfutest.New(stackKey), webhooks: true, visitor: "198.51.100.7", tells: []string{"X-Forwarded-For", "X-Real-IP"},
 		features: map[string]any{"org.matrix.msc4140": true},
 	}
 	none := func(h http.Handler) http.Handler { return h }
@@ -252,7 +254,7 @@ func (s *stack) start() {
 
 	s.serve(apexIP+":443", apexHost, s.wellKnown(apexHost))
 	s.serve(apexIP6+":443", apexIP6, s.wellKnown(apexHost))
-	s.serve(apexIP+":8448", apexHost, s.fed(s.hs))
+	s.serve(apexIP+":8448", apexHost, s.fed(s.newFederationAPI()))
 	s.serve(matrixIP+":443", matrixHost, s.client(s.newClientAPI()))
 	s.serve(jwtIP+":443", jwtHost, s.jwtProxy(s.proxy(service.URL, s.visitor)))
 	s.serve(sfuIP+":443", sfuHost, s.sfuProxy(withoutTwirp(s.proxy(lk.URL, ""))))

@@ -204,7 +204,7 @@ func (c *Check) look(ctx context.Context) Finding {
 // c itself or one that c needs; nil if they may start.
 func (c *Check) blocker() *Check {
 	switch {
-	case c.ended.own.Status == Warn && !c.ended.own.Blocks:
+	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:
 		return nil // whoever tells it
 	case c.ended.root != nil:
 		return c.ended.root

@@ -20,6 +20,8 @@ func found(id string, v Vars, format string, args ...any) Finding {
 	switch id {
 	case "foci-slash":
 		c.Status = Warn
+	case "dead-address":
+		c.Spares = true
 	case "hairpin":
 		c.Status, c.Blocks = Warn, true
 	}
@@ -43,13 +45,18 @@ func TestDependents(t *testing.T) {
 	free := &Check{ID: "a.free", Needs: []*Check{doubt}, Run: ends(Right("looked"))}
 	unjudged := &Check{ID: "a.unjudged", Run: ends(found("hairpin", nil, "x"))}
 	held := &Check{ID: "a.held", Needs: []*Check{unjudged}, Run: ends(Right("looked"))}
+	partly := &Check{ID: "a.partly", Run: ends(found("dead-address", nil, "x"))}
+	spared := &Check{ID: "a.spared", Needs: []*Check{partly}, Run: ends(Right("looked"))}
 	one := &Check{ID: "a.one", Any: []*Check{broken, doubt}, Run: ends(Right("looked"))}
 	none := &Check{ID: "a.none", Any: []*Check{near, unjudged}, Run: ends(Right("looked"))}
-	Run(t.Context(), []*Check{one, none, far, near, broken, free, doubt, held, unjudged}, ignore)
+	Run(t.Context(), []*Check{one, none, far, near, broken, free, doubt, held, unjudged, partly, spared}, ignore)
 	for c, want := range map[*Check]string{near: "a.broken", far: "a.broken", held: "a.unjudged", none: "a.broken"} {
 		if c.ended.Status != NA || !strings.Contains(c.ended.Seen, want) {
 			t.Errorf("%s: %s: %q, want it to name %s", c.ID, c.ended.Status, c.ended.Seen, want)
 		}
+	}
+	if spared.ended.Status != OK {
+		t.Errorf("of which a part answers: %s", spared.ended.Status)
 	}
 	if free.ended.Status != OK || one.ended.Status != OK {
 		t.Errorf("after a mere warning: %s, with one of two good: %s", free.ended.Status, one.ended.Status)

@@ -65,6 +65,8 @@ type Cause struct {
 	Status Status
 	// Blocks has the checks that need the one that found it wait, for a Warn.
 	Blocks bool
+	// Spares has them go on all the same, for a Fail: part of what they ask answers.
+	Spares bool
 	// Code is what Element Call shows for it, "" for nothing of its own.
 	Code string
 	// Text says what is wrong, Remedy what to set.

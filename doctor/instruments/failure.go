@@ -43,7 +43,10 @@ func Reason(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return NoAnswer
 	}
-	return Clip(err.Error())
+	if text := Clip(err.Error()); text != "" {
+		return text
+	}
+	return "it broke without a reason"
 }
 
 // IsTLS reports whether a request failed in the TLS handshake.

@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,6 +40,7 @@ type Network struct {
 	Resolve map[string]netip.Addr
 
 	client *http.Client
+	dead   *sync.Map // the addresses that took too long or refused, as "ip port"
 }
 
 // New returns the real network.
@@ -101,7 +104,7 @@ func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.C
 		return nil, err
 	}
 	var failures []error
-	for _, addr := range addrs {
+	for _, addr := range n.livingFirst(addrs, port) {
 		conn, err := n.DialAddress(ctx, network, addr, port)
 		if err == nil {
 			return conn, nil
@@ -113,9 +116,34 @@ func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.C
 
 // DialAddress connects to one address.
 func (n *Network) DialAddress(ctx context.Context, network string, addr netip.Addr, port string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	within, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	return n.Dial(ctx, network, net.JoinHostPort(addr.String(), port))
+	conn, err := n.Dial(within, network, net.JoinHostPort(addr.String(), port))
+	if err != nil && ctx.Err() == nil && n.dead != nil {
+		n.dead.Store(addr.String()+" "+port, true)
+	}
+	return conn, err
+}
+
+// livingFirst puts those of a host's addresses last at which nobody answered
+// before: that costs its time once, not with every question.
+func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
+	if n.dead == nil {
+		return addrs
+	}
+	sorted := slices.Clone(addrs)
+	slices.SortStableFunc(sorted, func(a, b netip.Addr) int {
+		_, deadA := n.dead.Load(a.String() + " " + port)
+		_, deadB := n.dead.Load(b.String() + " " + port)
+		switch {
+		case deadA == deadB:
+			return 0
+		case deadA:
+			return 1
+		}
+		return -1
+	})
+	return sorted
 }
 
 // TLS returns how a server of that name is to prove itself.
@@ -125,7 +153,9 @@ func (n *Network) TLS(name string) *tls.Config {
 
 // Ready makes the client of all requests: HTTP/1.1 over connections of their
 // own, no proxy, no redirect followed.
-func (n *Network) Ready() { n.client = n.newClient(n.DialHost) }
+func (n *Network) Ready() {
+	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
+}
 
 // Through is n with requests over HTTP that go where dial leads them.
 func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {

@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix"
+)
+
+// Where a homeserver says its name and what program it is (Server-Server API).
+const (
+	keyPath     = "/_matrix/key/v2/server"
+	versionPath = "/_matrix/federation/v1/version"
+)
+
+// kind is the program of a homeserver, as it names itself.
+type kind struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+func (k kind) String() string {
+	switch {
+	case k.Name == "":
+		return "a program that does not say its name"
+	case k.Version == "":
+		return clip(k.Name)
+	}
+	return clip(k.Name + " " + k.Version)
+}
+
+// isSynapse reports whether Synapse's settings mend what is wrong: also where
+// nobody said what program it is.
+func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
+
+// identity asks the homeserver for its own name and its program: user ids end in
+// that name, whatever host its users type in.
+func (h *homeserver) identity(ctx context.Context) engine.Finding {
+	var key struct {
+		Name string `json:"server_name"`
+	}
+	var version struct {
+		Server kind `json:"server"`
+	}
+	r, err := h.askFederation(ctx, keyPath, &key)
+	_, _ = h.askFederation(ctx, versionPath, &version)
+	h.kind = version.Server
+	name, bad := matrix.ParseServerName(key.Name)
+	switch {
+	case err != nil:
+		return na("GET %s: %s", keyPath, reason(err))
+	case bad != nil:
+		return na("GET %s: %s, without a name", keyPath, r)
+	case name != h.name && h.look.Config.FullAccess.Contains(name):
+		return na("it calls itself %s, which is in the list, too", name)
+	case name != h.name:
+		list := h.look.Config.FullAccess
+		list.Servers = slices.DeleteFunc(slices.Clone(list.Servers), func(n matrix.ServerName) bool { return n == h.name })
+		v := engine.Vars{"server": h.name.String(), "other": name.String(), "list": with(list, name)}
+		return found("other-server-name", v, "what answers for %s calls itself %s (%s)", h.name, name, h.kind)
+	}
+	return ok("it calls itself %s, and is %s", name, h.kind)
+}
+
+// askFederation asks where the homeserver answered about OpenID.
+func (h *homeserver) askFederation(ctx context.Context, path string, answer any) (instruments.Reply, error) {
+	route := outbound.Route{Scheme: h.destiny.Scheme, Addr: h.answered, TLSName: h.destiny.TLSName}
+	r, err := h.look.AskAt(ctx, route, h.destiny.Host, h.destiny.Path+path, h.look.Config.InsecureSkipVerifyTLS)
+	if err == nil && r.Status == http.StatusOK {
+		_ = json.Unmarshal(r.Body, answer) // what is of another kind stays empty
+	}
+	return r, err
+}
