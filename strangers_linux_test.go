@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/lag"
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
@@ -44,11 +45,12 @@ func TestStrangersCertificates(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, ca := startForStrangers(t, binary)
 			names := strangers(t, ca, servers, c.spoil, nil)
-			before := s.memory(t)
+			before, late := s.memory(t), lag.Measure(t)
 			answers := askForAll(t, s.address, names)
 			after := s.memory(t)
 			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
-			if answers[c.status] != servers {
+			// On a machine that was held up for the time of a request, some fail.
+			if answers[c.status] != servers && late() < 10*time.Second {
 				t.Errorf("answers %v, want %d × %s", answers, servers, c.status)
 			}
 			if after > maxStrangers {

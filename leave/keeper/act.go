@@ -49,8 +49,11 @@ func (k *Keeper) act(ctx context.Context, t task) {
 
 // over says why a job ends without an action, "" if it does not. While the SFU
 // is away nobody is asked about, so no job has an answer.
+//
+// After a long stop that the loop has yet to notice no job is over: a machine may
+// have slept since this one was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
-	if j.State == leave.Cancelling {
+	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
 	}
 	if since, away := k.presence.AwaySince(); away {

@@ -1,11 +1,15 @@
 package keeper_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
 	"matrixrtc-auth/sfu"
 )
@@ -115,6 +119,37 @@ func TestMachineSleeps(t *testing.T) {
 			})
 		})
 	}
+}
+
+// sleepyStore has the machine sleep for an hour while a job that is due is taken
+// in hand, once.
+type sleepyStore struct {
+	leave.Store
+	machine *clocktest.Machine
+	slept   sync.Once
+}
+
+func (s *sleepyStore) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
+	jobs, err := s.Store.Claim(ctx, holder, now, n)
+	if len(jobs) > 0 && jobs[0].State == leave.Connected {
+		s.slept.Do(func() { s.machine.Sleep(time.Hour) })
+	}
+	return jobs, err
+}
+
+// A machine may fall asleep when a worker has a job already, and before anything
+// could notice that it was asleep: nothing is given up for that.
+func TestMachineSleepsInAWorker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := connected(t, 18*time.Second)
+		w.store = &sleepyStore{Store: w.store, machine: &w.machine}
+		w.again(time.Minute)
+		time.Sleep(time.Minute)
+		if w.machine.Slept() == 0 {
+			t.Fatal("the machine has not slept")
+		}
+		w.wantFate("d1", "", time.Time{}, 0)
+	})
 }
 
 // The clock of the SFU's machine may be wrong by any time: who has left does not

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/leave"
 )
 
@@ -17,6 +18,8 @@ const (
 	panicPause = time.Second
 	// stackPause is the least time between two stacks in the log.
 	stackPause = time.Second
+	// maxPanic is how much of what a worker panicked with is logged, in bytes.
+	maxPanic = 500
 )
 
 // work does what a job asks for. A panic, which is a fault of this program or of
@@ -54,7 +57,7 @@ func caught(do func()) (p any, stack []byte) {
 // logPanic names the job or the room. The stack comes along unless there was
 // one just now: many jobs may have the same trouble.
 func (k *Keeper) logPanic(p any, stack []byte, about ...slog.Attr) {
-	about = append(about, slog.String("panic", fmt.Sprintf("%.500v", p)))
+	about = append(about, slog.String("panic", text.Clip(fmt.Sprint(p), maxPanic)))
 	now, last := k.now().UnixMilli(), k.stackAt.Load()
 	if now-last >= stackPause.Milliseconds() && k.stackAt.CompareAndSwap(last, now) {
 		about = append(about, slog.String("stack", string(stack)))

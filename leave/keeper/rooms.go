@@ -2,10 +2,12 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/sfu"
 )
 
@@ -60,7 +62,11 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if k.createRoom(ctx, room) != nil {
+			_, err := fault.Catch(func() (sfu.Room, error) { return room, k.createRoom(ctx, room) })
+			if ours, ok := errors.AsType[*fault.Error](err); ok {
+				k.logPanic(ours.Value, ours.Stack, slog.String("room", string(room)))
+			}
+			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				left = append(left, room)

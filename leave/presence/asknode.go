@@ -3,10 +3,13 @@ package presence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/sfu"
 )
@@ -100,12 +103,25 @@ func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j le
 	}
 	asking.Go(func() {
 		defer p.nodes.many.release()
-		var err error
-		if *a, err = p.askNode(ctx, j, *a); err != nil && ctx.Err() == nil {
+		answer, err := fault.Catch(func() (leave.Answer, error) { return p.askNode(ctx, j, *a) })
+		if ours, ok := errors.AsType[*fault.Error](err); ok {
+			p.logFault(j, ours)
+		} else {
+			*a = answer
+		}
+		if err != nil && ctx.Err() == nil {
 			p.Doubt(j.Room)
 		}
 	})
 }
+
+func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
+	p.Log.Error("leave: a fault of this program; please report it", "room", j.Room,
+		"panic", text.Clip(fmt.Sprint(ours.Value), maxPanic), "stack", string(ours.Stack))
+}
+
+// maxPanic is how much of a panic's value is logged, in bytes.
+const maxPanic = 500
 
 // AskOldest asks the node of whoever has been in room for longest, if that is
 // since before since: all who are in a room are on one node of LiveKit, and
