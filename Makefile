@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes stack demo image bench bench-leaves hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages stack demo image bench bench-leaves hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ e2e-nodes: ## LiveKit nodes that die, with Go clients and with Element Call (RUN
 	e2e/install.sh
 	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -tags redis -parallel 8 -run '^TestNode' . -args -every
 	cd e2e && $(GO) test $(RACE) -count=$(RUNS) -timeout 10h -v -run '^TestNodes$$' ./browser
+
+breakages: ## a whole deployment, broken in a hundred ways: doctor names each (some minutes; root, Linux; BREAKAGESFLAGS=-write)
+	e2e/install.sh breakages
+	cd e2e && $(GO) test -count=1 -timeout 20m -v ./breakages -args $(BREAKAGESFLAGS)
+	$(if $(findstring -write,$(BREAKAGESFLAGS)),$(GO) generate ./doctor)
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -165,7 +165,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
-	if len(o.Servers) == 0 && l.Fault == nil {
+	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // which config.full_access tells
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
 	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // which may hold a password then

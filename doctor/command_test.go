@@ -102,6 +102,17 @@ func TestUserOfNoServer(t *testing.T) {
 	}
 }
 
+// TestNoEntryIsAServer: a list that holds no server name is what is wrong, and no
+// reason not to look.
+func TestNoEntryIsAServer(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "https://example.org"
+	code, stdout, stderr := s.command(t.Context(), "")
+	if code != 1 || !strings.Contains(stdout, "✗ config.full_access") || !strings.Contains(stdout, "✓ sfu.api") {
+		t.Errorf("exit code %d, want 1 and a fault of config.full_access\n%s%s", code, stdout, stderr)
+	}
+}
+
 // TestUserNobodyNamed: that the user's homeserver is none of the list is what is
 // wrong, and no reason not to look.
 func TestUserNobodyNamed(t *testing.T) {
@@ -194,6 +205,18 @@ func TestOutside(t *testing.T) {
 		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
 			t.Errorf("exit code %d\n%s", code, out.String())
 		}
+	}
+}
+
+// TestOutsideWithoutService: that LiveKit is not found follows from this service
+// not being found, and is no second doubt.
+func TestOutsideWithoutService(t *testing.T) {
+	s := newStack(t)
+	breaks["wellknown-missing"](s)
+	s.outside()
+	code, stdout, _ := s.command(t.Context(), "", "--outside", "--server-name", apexHost)
+	if code != 1 || !strings.Contains(stdout, "– sfu.addresses: ") || strings.Contains(stdout, "! ") {
+		t.Errorf("exit code %d\n%s, want one fault and no doubt", code, stdout)
 	}
 }
 

@@ -90,6 +90,9 @@ func (l *Look) refuses(variable string) bool {
 	return slices.ContainsFunc(config.Faults(l.Fault), func(f config.Fault) bool { return f.Variable == variable })
 }
 
+// warns reports whether the configuration has a warning of that kind.
+func (l *Look) warns(kind config.Kind) bool { return warnings(l.Warnings).has(kind) }
+
 func (e settings) judgeKeys(context.Context) engine.Finding {
 	if w := e.warningsFor("config.keys"); len(w) > 0 {
 		return found("key-lint", nil, "%s", w)

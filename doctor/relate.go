@@ -45,7 +45,9 @@ const (
 // once, by the check that found it. What explains most stands first.
 var excuses = map[string][]excuse{
 	"service.status": {{"config.environment", "config-refused", "service-down"}},
-	"public.healthz": {{"service.status", "service-down service-stalled", "service-proxy service-broken service-ending service-no-route"}},
+	// Without a server in the list nobody's leaves are taken over.
+	"service.delegation": {{"config.full_access", "full-access-entry", "delegation-off"}},
+	"public.healthz":     {{"service.status", "service-down service-stalled", "service-proxy service-broken service-ending service-no-route"}},
 	"public.preflight": {
 		{by: "public.cors"},
 		{"public.cors", "cors-missing", "preflight-refused"},
@@ -70,6 +72,7 @@ var excuses = map[string][]excuse{
 		{"config.sfu_url", "sfu-url-path", "sfu-twirp sfu-not-livekit sfu-error"},
 		{"livekit.file", unreadable, down},
 		{"livekit.keys", "livekit-webhook-key livekit-secret-file-open livekit-key-file", down},
+		{"livekit.keys", "livekit-webhook-key", "sfu-key"},
 		{"livekit.keys", "livekit-secret", "sfu-secret"},
 		{"livekit.keys", "livekit-key-missing", "sfu-key"},
 		{"livekit.ports", "livekit-ports-clash", down},

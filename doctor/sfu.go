@@ -70,6 +70,8 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 		f := e.reach(ctx, placeOf("sfu", e.sfuURL()))
 		f.Seen = fmt.Sprintf("LiveKit answers at %s, beside the service; %s", e.sfuAt, f.Seen)
 		return f
+	case e.o.Outside && e.at == nil:
+		return na("nobody says where LiveKit is, and this service, beside which it is looked for, was not found")
 	case e.o.Outside:
 		return found("sfu-unknown", engine.Vars{"command": e.withSFU()}, "nobody says where LiveKit is, and beside the service none answers")
 	}

@@ -19,13 +19,19 @@ var intro string
 //go:embed seen.md
 var seen string
 
+// broken is what doctor says of a whole deployment with one fault; the test of
+// e2e/breakages writes it.
+//
+//go:embed breakages.md
+var broken string
+
 // Troubleshooting returns docs/troubleshooting.md: the causes by what Element
 // Call shows, what some look like, and all of them by group.
 func Troubleshooting() string {
 	var b strings.Builder
 	b.WriteString(intro)
 	writeCodes(&b)
-	b.WriteString(seen + "\n")
+	b.WriteString(seen + "\n" + broken + "\n")
 	for _, g := range groups {
 		fmt.Fprintf(&b, "## %s\n\n", g.Title)
 		for _, c := range table {

@@ -5,6 +5,7 @@
 #
 #   e2e/install.sh              everything
 #   e2e/install.sh appservice   what `make e2e-appservice` needs: no browser
+#   e2e/install.sh breakages    what `make breakages` needs: no browser and no page
 #   e2e/install.sh stack        what `make stack` needs: no browser and no Redis
 set -euo pipefail
 what=${1:-everything}
@@ -17,8 +18,10 @@ say() { printf '== %s\n' "$*"; }
 
 # Programs, and the Debian packages that hold them.
 programs() {
-  printf '%s\n' 'nginx nginx-light' 'node nodejs' 'npm npm' 'python3 python3'
+  printf '%s\n' 'nginx nginx-light' 'python3 python3'
+  [ "$what" = breakages ] || printf '%s\n' 'node nodejs' 'npm npm'
   [ "$what" = stack ] || printf '%s\n' 'redis-server redis-server'
+  [ "$what" != breakages ] || printf '%s\n' 'haproxy haproxy' 'caddy caddy' 'ip iproute2' 'iptables iptables'
   [ "$what" = everything ] || return 0
   printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'curl curl' \
     'buildah buildah' 'skopeo skopeo' 'caddy caddy'
@@ -76,4 +79,4 @@ install_page() {
 
 install_packages
 install_synapse
-install_page
+[ "$what" = breakages ] || install_page

@@ -17,7 +17,11 @@ type Diagnosis struct {
 }
 
 // Finding is that of one check.
-type Finding struct{ ID, Status, Seen, Cause, Remedy string }
+type Finding struct {
+	ID, Status, Seen, Cause, Remedy string
+
+	CauseID string `json:"cause_id"`
+}
 
 // Check returns the finding of that id, the zero Finding if there is none.
 func (d Diagnosis) Check(id string) Finding {

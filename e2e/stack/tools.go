@@ -22,6 +22,7 @@ type Tools struct {
 	Skopeo   string
 	Busybox  string // static
 	Caddy    string
+	HAProxy  string
 }
 
 // FindTools finds everything but the browser's part, and names what is missing.
@@ -38,6 +39,24 @@ func FindTools(ctx context.Context) (Tools, error) {
 	}
 	f.file(filepath.Join(t.Page, elementCall, "index.html"))
 	f.file(filepath.Join(t.Page, esbuild))
+	return t, f.fault()
+}
+
+// FindServers finds what a deployment runs, with each reverse proxy that is tried
+// in front of it, and names what is missing.
+func FindServers(ctx context.Context) (Tools, error) {
+	repository, err := Repository(ctx)
+	if err != nil {
+		return Tools{}, err
+	}
+	var f finder
+	t := Tools{
+		Python: f.file(filepath.Join(repository, "build", "synapse", "bin", "python")),
+		Nginx:  f.program("nginx"), HAProxy: f.program("haproxy"), Caddy: f.program("caddy"),
+		Redis: f.program("redis-server"),
+	}
+	f.program("ip")
+	f.program("iptables")
 	return t, f.fault()
 }
 

@@ -1,0 +1,111 @@
+package breakages
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// signer is a certificate with its key.
+type signer struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+// writeCertificates writes root.pem, which is trusted; key.pem; and certificates
+// of that key for the names of the deployment: chain.pem, as it should be;
+// leaf.pem, without the intermediate; expired.pem; ending.pem, which ends
+// tomorrow; other.pem, for other names; own.pem, signed by itself.
+func writeCertificates(dir string) error {
+	root, err := sign(authority("Root"), nil)
+	if err != nil {
+		return err
+	}
+	middle, err := sign(authority("Intermediate"), root)
+	if err != nil {
+		return err
+	}
+	names := []string{domain, "matrix." + domain, "jwt." + domain, "sfu." + domain}
+	good, err := sign(site(names, 60*24*time.Hour), middle)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(good.key)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{
+		"root.pem":  blocks(root.certificate.Raw),
+		"key.pem":   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		"chain.pem": blocks(good.certificate.Raw, middle.certificate.Raw),
+		"leaf.pem":  blocks(good.certificate.Raw),
+	}
+	for file, template := range map[string]*x509.Certificate{
+		"expired.pem": site(names, -24*time.Hour),
+		"ending.pem":  site(names, 24*time.Hour),
+		"other.pem":   site([]string{"nas.example.net"}, 60*24*time.Hour),
+	} {
+		raw, err := x509.CreateCertificate(rand.Reader, template, middle.certificate, good.key.Public(), middle.key)
+		if err != nil {
+			return err
+		}
+		files[file] = blocks(raw, middle.certificate.Raw)
+	}
+	template := site(names, 60*24*time.Hour)
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, good.key.Public(), good.key)
+	files["own.pem"] = blocks(raw)
+	faults := []error{err}
+	for name, content := range files {
+		faults = append(faults, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	return errors.Join(faults...)
+}
+
+// sign makes a key and has parent sign its certificate, or the key itself.
+func sign(template *x509.Certificate, parent *signer) (*signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if parent == nil {
+		parent = &signer{template, key}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent.certificate, key.Public(), parent.key)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	return &signer{certificate, key}, err
+}
+
+func authority(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Breakages " + name},
+		NotBefore: time.Now().Add(-90 * 24 * time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+}
+
+// site is a certificate of a website, which began a while ago.
+func site(names []string, left time.Duration) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-80 * 24 * time.Hour), NotAfter: time.Now().Add(left),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+}
+
+func blocks(certificates ...[]byte) (text []byte) {
+	for _, raw := range certificates {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+	}
+	return text
+}

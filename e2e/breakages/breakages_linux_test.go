@@ -1,0 +1,146 @@
+package breakages
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// breakage is a deployment with one fault.
+type breakage struct {
+	what string // as docs/troubleshooting.md has it
+	make func(d *deployment)
+	// inside and outside are the causes that doctor names, blank by blank, none
+	// where all is right.
+	inside, outside string
+}
+
+// starting bounds the start of a deployment, looking a run of doctor, on a machine
+// that is busy.
+const (
+	starting = 2 * time.Minute
+	looking  = time.Minute
+)
+
+// Every breakage is named, and nothing else is.
+func TestBreakages(t *testing.T) {
+	w, healthy := begin(t)
+	for i, b := range table() {
+		if i%*shards != *shard {
+			continue
+		}
+		t.Run(b.what, func(t *testing.T) {
+			d := healthy.clone()
+			b.make(&d)
+			ctx, cancel := context.WithTimeout(t.Context(), starting)
+			defer cancel()
+			begun := time.Now()
+			if err := w.become(ctx, d); err != nil {
+				t.Fatalf("%v\n%s", err, w.logs())
+			}
+			t.Logf("up after %s", time.Since(begun).Round(10*time.Millisecond))
+			w.judge(t, d, b)
+			t.Logf("done after %s", time.Since(begun).Round(10*time.Millisecond))
+		})
+	}
+	if err := keep(filepath.Join(*dir, fmt.Sprintf("said-%d.json", *shard))); err != nil {
+		t.Error(err)
+	}
+}
+
+func begin(t *testing.T) (*world, deployment) {
+	t.Helper()
+	own := filepath.Join(*dir, fmt.Sprint(*shard))
+	healthy, err := written(t.Context(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := findPrograms(t.Context(), *dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWorld(own, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.end)
+	return w, healthy
+}
+
+// judge has doctor look from both vantages at once.
+func (w *world) judge(t *testing.T, d deployment, b breakage) {
+	var both sync.WaitGroup
+	s := said{What: b.what}
+	both.Go(func() {
+		s.Inside = w.diagnose(t, "inside", d.service, b.inside, "--livekit-yaml", filepath.Join(w.host.Dir, "livekit.yaml"))
+	})
+	both.Go(func() {
+		env := map[string]string{"SSL_CERT_FILE": filepath.Join(w.host.Dir, "root.pem")}
+		s.Outside = w.diagnose(t, "outside", env, b.outside, "--outside", "--server-name", domain)
+	})
+	both.Wait()
+	all = append(all, s)
+}
+
+// diagnose returns the causes that doctor names, each with the check that does.
+func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, want string, args ...string) (named []cause) {
+	ctx, cancel := context.WithTimeout(t.Context(), looking)
+	defer cancel()
+	report, err := stack.Diagnose(ctx, w.programs.Service, env, args...)
+	if err != nil {
+		t.Errorf("%s: %v", vantage, err)
+		return nil
+	}
+	var ids, told []string
+	for _, f := range report.Checks {
+		if f.CauseID == "" {
+			continue
+		}
+		ids = append(ids, f.CauseID)
+		told = append(told, fmt.Sprintf("%s %s: %s\n    cause %s: %s\n    remedy: %s", f.Status, f.ID, f.Seen, f.CauseID, f.Cause, f.Remedy))
+		named = append(named, cause{f.CauseID, f.ID})
+	}
+	if !slices.Equal(ids, strings.Fields(want)) {
+		t.Errorf("%s: doctor names %q, want %q\n%s", vantage, ids, strings.Fields(want), strings.Join(told, "\n"))
+	} else {
+		t.Logf("%s: %s", vantage, strings.Join(told, "\n"))
+	}
+	return named
+}
+
+// said is what doctor said of a breakage.
+type said struct {
+	What            string
+	Inside, Outside []cause
+}
+
+type cause struct{ ID, Check string }
+
+var all []said
+
+// keep writes what was said, for the process that started this one.
+func keep(path string) error {
+	text, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+var (
+	dir     = flag.String("dir", "", "where the processes of the test keep their files; for those that it starts itself")
+	shard   = flag.Int("shard", 0, "which part of the breakages to make; for the same")
+	shards  = flag.Int("shards", 2, "how many deployments break side by side")
+	program = flag.String("program", "", "the file of the service and its doctor; built from this source if empty")
+	write   = flag.Bool("write", false, "write what doctor says into the documentation")
+)

@@ -1,0 +1,165 @@
+package breakages
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+)
+
+// The functions here change one thing of a deployment, or return what does.
+
+// change is what a breakage makes of a deployment.
+type change = func(d *deployment)
+
+// at edits the nginx server of a name, like "jwt." or "" for the server name's.
+func (d *deployment) at(name, old, with string) {
+	begin := strings.Index(d.nginx, "server_name "+name+domain+";")
+	if begin < 0 {
+		panic("nginx has no server " + name + domain)
+	}
+	server := d.nginx[begin:]
+	if next := strings.Index(server, "\nserver {"); next >= 0 {
+		server = server[:next]
+	}
+	changed := server
+	d.edit(&changed, old, with)
+	d.nginx = d.nginx[:begin] + changed + d.nginx[begin+len(server):]
+}
+
+// inServer adds to the server of a name, inLocation to its main location.
+func inServer(name, text string) change {
+	return func(d *deployment) {
+		server := "server_name " + name + domain + ";\n"
+		d.at(name, server, server+text+"\n")
+	}
+}
+
+func inLocation(name, text string) change {
+	return func(d *deployment) { d.at(name, mainLocation(name), mainLocation(name)+"\n"+text) }
+}
+
+func mainLocation(name string) string {
+	switch name {
+	case "":
+		return "location /.well-known/matrix/ {"
+	case "matrix.":
+		return "location ~ ^(/_matrix|/_synapse/client) {"
+	}
+	return "location / {"
+}
+
+// nginxAt replaces in the server of a name.
+func nginxAt(name, old, with string) change {
+	return func(d *deployment) { d.at(name, old, with) }
+}
+
+// certificate gives the server of a name another certificate.
+func certificate(name, file string) change {
+	return func(d *deployment) { d.at(name, filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, file)) }
+}
+
+// instead has the server of a name do something else than it should.
+func instead(name, text string) change {
+	return inServer(name, "location ~ ^/ { "+text+" }")
+}
+
+// livekit, homeserver and client replace in livekit.yaml, homeserver.yaml and
+// the well-known file for clients.
+func livekit(old, with string) change {
+	return func(d *deployment) { d.edit(&d.livekit, old, with) }
+}
+
+func homeserver(old, with string) change {
+	return func(d *deployment) { d.edit(&d.homeserver, old, with) }
+}
+
+func client(old, with string) change {
+	return func(d *deployment) {
+		text := d.website[".well-known/matrix/client"]
+		d.edit(&text, old, with)
+		d.website[".well-known/matrix/client"] = text
+	}
+}
+
+// livekitDoomed is an edit with which LiveKit does not start.
+func livekitDoomed(old, with string) change {
+	return func(d *deployment) {
+		d.edit(&d.livekit, old, with)
+		d.livekit = broken + d.livekit
+	}
+}
+
+// variable sets one of the service's.
+func variable(name, value string) change {
+	return func(d *deployment) { d.service[name] = value }
+}
+
+// server replaces the well-known file for homeservers.
+func server(text string) change {
+	return func(d *deployment) { d.website[".well-known/matrix/server"] = text }
+}
+
+// without has no record of a name, besides adds one.
+func without(name string) change {
+	return func(d *deployment) { delete(d.names, name+domain) }
+}
+
+func besides(name, address string) change {
+	return func(d *deployment) {
+		d.names[name+domain] = append([]netip.Addr{netip.MustParseAddr(address)}, d.names[name+domain]...)
+	}
+}
+
+// down has a program not run.
+func down(name string) change {
+	return func(d *deployment) { d.down = []string{name} }
+}
+
+// closing has packets dropped.
+func closing(rules ...string) change {
+	return func(d *deployment) { d.closed = rules }
+}
+
+// behind another proxy the change is made to its configuration.
+func behindHAProxy(old, with string) change {
+	return func(d *deployment) {
+		d.behindHAProxy()
+		d.edit(&d.haproxy, strings.ReplaceAll(old, "DIR", d.dir), with)
+	}
+}
+
+func behindCaddy(old, with string) change {
+	return func(d *deployment) {
+		d.behindCaddy()
+		d.edit(&d.caddy, old, with)
+	}
+}
+
+// all makes several changes, which are one fault together.
+func together(changes ...change) change {
+	return func(d *deployment) {
+		for _, c := range changes {
+			c(d)
+		}
+	}
+}
+
+// prefix has clients look for the service below a path of the homeserver's host,
+// where location is what nginx has.
+func prefix(path, location string) change {
+	return together(
+		client("https://jwt."+domain, "https://matrix."+domain+path),
+		homeserverTransports("https://matrix."+domain+path),
+		inServer("matrix.", location),
+	)
+}
+
+// homeserverTransports has Synapse tell new clients another address.
+func homeserverTransports(url string) change {
+	return func(d *deployment) {
+		d.homeserver = strings.ReplaceAll(d.homeserver, "livekit_service_url: https://jwt."+domain, "livekit_service_url: "+url)
+	}
+}
+
+func proxyTo(port int) string { return fmt.Sprintf("proxy_pass http://127.0.0.1:%d;", port) }

@@ -1,0 +1,126 @@
+package breakages
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// TestMain starts this program again for each deployment, in namespaces of its
+// own.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *dir != "" {
+		os.Exit(inside(m))
+	}
+	if err := spread(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "breakages:", err)
+		os.Exit(1)
+	}
+}
+
+// inside runs the tests of one deployment.
+func inside(m *testing.M) int {
+	own := filepath.Join(*dir, fmt.Sprint(*shard))
+	err := os.MkdirAll(own, 0o755)
+	if err == nil {
+		err = isolate(own)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "breakages: this system does not let a test make its own network:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// spread builds what is needed, runs the deployments side by side, and holds
+// what doctor said against the documentation.
+func spread(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("it must be root to make a network and a mount namespace")
+	}
+	shared, err := os.MkdirTemp("", "breakages")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(shared)
+	if _, err := stack.Build(ctx, shared); err != nil {
+		return err
+	}
+	runs := make([]*exec.Cmd, *shards)
+	for i := range runs {
+		runs[i] = again(ctx, shared, i)
+		if err := runs[i].Start(); err != nil {
+			return fmt.Errorf("this system does not let a test have a network and a mount namespace of its own: %w", err)
+		}
+	}
+	var faults []error
+	for _, run := range runs {
+		faults = append(faults, run.Wait())
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	return document(shared)
+}
+
+// again is this program with the same arguments, for one deployment.
+func again(ctx context.Context, shared string, i int) *exec.Cmd {
+	args := append(slices.Clone(os.Args[1:]), "-dir", shared, "-shard", fmt.Sprint(i))
+	run := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	run.Stdout, run.Stderr = os.Stdout, os.Stderr
+	run.SysProcAttr = namespaces()
+	return run
+}
+
+// document writes what was said, or holds it against what was written.
+func document(shared string) error {
+	rows := map[string]said{}
+	for i := range *shards {
+		text, err := os.ReadFile(filepath.Join(shared, fmt.Sprintf("said-%d.json", i)))
+		if err != nil {
+			return err
+		}
+		var part []said
+		if err := json.Unmarshal(text, &part); err != nil {
+			return err
+		}
+		for _, s := range part {
+			rows[s.What] = s
+		}
+	}
+	page, err := describe(rows)
+	if err != nil {
+		return err
+	}
+	const path = "../../doctor/breakages.md"
+	if *write {
+		return os.WriteFile(path, []byte(page), 0o644)
+	}
+	if written, err := os.ReadFile(path); err != nil || string(written) != page {
+		return fmt.Errorf("doctor/breakages.md is not what doctor says (%v): make breakages BREAKAGESFLAGS=-write writes it", err)
+	}
+	return nil
+}
+
+// findPrograms finds what the first process has built, and what is installed.
+func findPrograms(ctx context.Context, shared string) (programs, error) {
+	built, err := stack.Build(ctx, shared)
+	if err != nil {
+		return programs{}, err
+	}
+	if *program != "" {
+		built.Service = *program
+	}
+	tools, err := stack.FindServers(ctx)
+	return programs{built, tools}, err
+}

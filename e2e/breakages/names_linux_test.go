@@ -1,0 +1,97 @@
+package breakages
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// nameServer answers at 127.0.0.1:53 for the names of the deployment. Others do
+// not exist.
+type nameServer struct {
+	conn net.PacketConn
+
+	mu    sync.Mutex
+	names map[string][]netip.Addr // without the dot at the end
+}
+
+// serveNames starts one, which ends with the process.
+func serveNames() (*nameServer, error) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:53")
+	if err != nil {
+		return nil, err
+	}
+	s := &nameServer{conn: conn}
+	go s.serve()
+	return s, nil
+}
+
+// set replaces the names.
+func (s *nameServer) set(names map[string][]netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = names
+}
+
+func (s *nameServer) serve() {
+	packet := make([]byte, 1500)
+	for {
+		n, client, err := s.conn.ReadFrom(packet)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		if answer, err := s.answer(packet[:n]); err == nil {
+			_, _ = s.conn.WriteTo(answer, client)
+		}
+	}
+}
+
+func (s *nameServer) answer(packet []byte) ([]byte, error) {
+	var parser dnsmessage.Parser
+	header, err := parser.Start(packet)
+	if err != nil {
+		return nil, err
+	}
+	question, err := parser.Question()
+	if err != nil {
+		return nil, err
+	}
+	message := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: true, RecursionAvailable: true},
+		Questions: []dnsmessage.Question{question},
+	}
+	addresses, known := s.lookUp(question.Name.String())
+	if !known {
+		message.RCode = dnsmessage.RCodeNameError
+	}
+	for _, a := range addresses {
+		if body := record(a); (question.Type == dnsmessage.TypeA) == a.Is4() && (question.Type == dnsmessage.TypeAAAA) == a.Is6() {
+			message.Answers = append(message.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET},
+				Body:   body,
+			})
+		}
+	}
+	return message.Pack()
+}
+
+func (s *nameServer) lookUp(name string) (addresses []netip.Addr, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addresses, known = s.names[strings.ToLower(strings.TrimSuffix(name, "."))]
+	return addresses, known
+}
+
+func record(a netip.Addr) dnsmessage.ResourceBody {
+	if a.Is4() {
+		return &dnsmessage.AResource{A: a.As4()}
+	}
+	return &dnsmessage.AAAAResource{AAAA: a.As16()}
+}

@@ -1,0 +1,80 @@
+package breakages
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// public is the address of the deployment, of a range that nobody has.
+const public = "203.0.113.10"
+
+// deadIPv6 is one of a range that nobody has, at which nobody answers.
+const deadIPv6 = "2001:db8::10"
+
+// namespaces are those that a deployment has to itself.
+func namespaces() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
+		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		Pdeathsig:    syscall.SIGKILL,
+	}
+}
+
+// isolate makes the namespaces usable: loopback, an interface with a public
+// address, because WebRTC takes no other for one that leads anywhere, and the
+// name server of the test as the only one.
+func isolate(dir string) error {
+	for _, line := range []string{
+		"link set lo up",
+		"link add web0 type veth peer name web1",
+		"address add " + public + "/24 dev web0",
+		"address add " + deadIPv6 + "/64 dev web0 nodad",
+		"link set web0 up",
+		"link set web1 up",
+	} {
+		if err := system("ip", strings.Fields(line)...); err != nil {
+			return err
+		}
+	}
+	for path, text := range map[string]string{
+		"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+		"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
+	} {
+		own := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
+			return err
+		}
+		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("covering %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// closed has the packets that match each rule dropped, and no others.
+func closed(rules []string) error {
+	for _, program := range []string{"iptables", "ip6tables"} {
+		if err := system(program, "-F", "INPUT"); err != nil {
+			return err
+		}
+		for _, rule := range rules {
+			if err := system(program, append([]string{"-A", "INPUT", "-j", "DROP"}, strings.Fields(rule)...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// system runs one of the system's own programs.
+func system(program string, args ...string) error {
+	cmd := exec.Command(program, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

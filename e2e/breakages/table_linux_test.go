@@ -1,0 +1,138 @@
+package breakages
+
+import "slices"
+
+// table is all that is broken, in the order of the documentation.
+func table() []breakage {
+	return slices.Concat(
+		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
+}
+
+var healthy = []breakage{
+	{what: "nothing, behind nginx", make: func(*deployment) {}},
+	{what: "nothing, behind HAProxy", make: (*deployment).behindHAProxy},
+	{what: "nothing, behind Caddy", make: (*deployment).behindCaddy},
+}
+
+var names = []breakage{
+	{"DNS: the server name has no record", without(""), "apex-no-address", "apex-no-address"},
+	{"DNS: `jwt.` has no record", without("jwt."), "service-no-address", "service-no-address"},
+	{"DNS: `sfu.` has no record", without("sfu."), "sfu-no-address", "sfu-unknown"},
+	{"DNS: the server name has an AAAA record at which nobody is", besides("", deadIPv6), "dead-ipv6", "dead-ipv6"},
+	{"DNS: `jwt.` has an AAAA record at which nobody is", besides("jwt.", deadIPv6), "dead-ipv6", "dead-ipv6"},
+	{"DNS: `sfu.` has an AAAA record at which nobody is", besides("sfu.", deadIPv6), "dead-ipv6", "dead-ipv6"},
+	{"DNS: one of two addresses of `jwt.` is an old one", besides("jwt.", "203.0.113.99"), "dead-address", "dead-address"},
+}
+
+var certificates = []breakage{
+	{"certificate: that of the server name has expired", certificate("", "expired.pem"), "tls-expired", "tls-expired"},
+	{"certificate: that of `jwt.` has expired", certificate("jwt.", "expired.pem"), "tls-expired", "tls-expired"},
+	{"certificate: that of `sfu.` has expired", certificate("sfu.", "expired.pem"), "tls-expired", "sfu-unknown"},
+	{"certificate: that of `sfu.` is for another name", certificate("sfu.", "other.pem"), "tls-wrong-name", "sfu-unknown"},
+	{"certificate: the intermediate one of `jwt.` is missing", certificate("jwt.", "leaf.pem"), "tls-untrusted", "tls-untrusted"},
+	{"certificate: that of `sfu.` is self-signed", certificate("sfu.", "own.pem"), "tls-untrusted", "sfu-unknown"},
+	{"certificate: that of `jwt.` ends tomorrow", certificate("jwt.", "ending.pem"), "tls-expires-soon", "tls-expires-soon"},
+}
+
+var wellKnown = []breakage{
+	{"well-known: there is none for clients", func(d *deployment) { delete(d.website, ".well-known/matrix/client") }, "wellknown-missing", "wellknown-missing"},
+	{"well-known: a comma too many", client(`"https://jwt.example.org"`, `"https://jwt.example.org",`), "wellknown-not-json", "wellknown-not-json"},
+	{"well-known: no CORS header", nginxAt("", "add_header Access-Control-Allow-Origin *;", ""), "wellknown-no-cors", "wellknown-no-cors"},
+	{"well-known: the CORS header twice", inLocation("", "add_header Access-Control-Allow-Origin *;"), "wellknown-two-cors", "wellknown-two-cors"},
+	{"well-known: the website's program is down (502)", inServer("", "location = /.well-known/matrix/client { "+proxyTo(9)+" }"), "wellknown-status", "wellknown-status"},
+	{"well-known: text/html", nginxAt("", "default_type application/json;", "default_type text/html;"), "wellknown-type", "wellknown-type"},
+	{"well-known: nothing about calls", client("org.matrix.msc4143.rtc_foci", "org.matrix.msc4143.foci"), "foci-missing", "foci-missing"},
+	{"well-known: `livekit_service_url` is LiveKit's address", client("https://jwt.example.org", "wss://sfu.example.org"), "foci-wss", "foci-wss"},
+	{"well-known: `livekit_service_url` begins with http://", client("https://jwt.example.org", "http://jwt.example.org"), "foci-http", "foci-http"},
+	{"well-known: `livekit_service_url` is empty", client("https://jwt.example.org", ""), "foci-empty", "foci-empty"},
+	{"well-known: `livekit_service_url` is Element's old service", client("https://jwt.example.org", "https://livekit-jwt.call.matrix.org"), "former-service-foci", "former-service-foci"},
+	{"well-known: no `base_url`", client("base_url", "baseurl"), "base-url", "base-url"},
+	{"well-known: `base_url` begins with http://", client("https://matrix", "http://matrix"), "base-url-http", "base-url-http"},
+}
+
+var homeservers = []breakage{
+	{"Synapse does not run, behind its proxy (502)", down("synapse"), "homeserver-down", "homeserver-down"},
+	{"Synapse: the listener has neither `federation` nor `openid`", homeserver("names: [client, federation]", "names: [client]"), "openid-not-served", ""},
+	{"Synapse: `max_event_delay_duration` below `experimental_features`", together(homeserver("max_event_delay_duration: 24h\n", ""), homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  max_event_delay_duration: 24h\n")), "delayed-events-off", "delayed-events-off"},
+	{"Synapse: `msc4143_enabled` is missing", homeserver("  msc4143_enabled: true\n", ""), "transports-off", "transports-off"},
+	{"Synapse: `rc_delayed_event_mgmt` lets through one request in ten seconds", homeserver("  per_second: 1000\n  burst_count: 1000\n", "  per_second: 0.1\n  burst_count: 1\n"), "delayed-events-limited", "delayed-events-limited"},
+	{"well-known: the server name is delegated to its own website", server(`{"m.server": "example.org:443"}`), "openid-not-served", ""},
+	{"well-known: the server name is delegated to a closed port", server(`{"m.server": "matrix.example.org:8448"}`), "federation-unreachable", ""},
+	{"Synapse: the proxy does not pass `/_matrix/federation` on", inServer("matrix.", "location ^~ /_matrix/federation { return 404; }"), "openid-not-served", ""},
+	{"Synapse: the proxy refuses `/_matrix/federation` (403)", inServer("matrix.", "location ^~ /_matrix/federation { deny all; }"), "proxy-refuses", ""},
+	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", ""},
+}
+
+var serviceProxies = []breakage{
+	{"nginx, `jwt.`: nobody listens at the port (502)", nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:8088"), "service-proxy", "service-proxy"},
+	{"the service does not run", down("service"), "service-down", "service-proxy"},
+	{"nginx, `jwt.`: leads to LiveKit", nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:7880"), "service-is-sfu", "service-is-sfu"},
+	{"nginx, `jwt.`: leads to Synapse", nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:8008"), "service-no-route", "service-no-route"},
+	{"nginx, `jwt.`: a website that answers everything", instead("jwt.", "default_type text/html; return 200 '<html>Welcome</html>';"), "website-instead", "website-instead"},
+	{"nginx, `jwt.`: the CORS header twice", inLocation("jwt.", "add_header Access-Control-Allow-Origin * always;"), "cors-doubled", "cors-doubled"},
+	{"nginx, `jwt.`: the CORS header is removed", inLocation("jwt.", "proxy_hide_header Access-Control-Allow-Origin;"), "cors-missing", "cors-missing"},
+	{"nginx, `jwt.`: answers OPTIONS itself", inLocation("jwt.", "if ($request_method = OPTIONS) { return 204; }"), "preflight-refused", "preflight-refused"},
+	{"nginx, `jwt.`: refuses POST (403)", inLocation("jwt.", "limit_except GET OPTIONS { deny all; }"), "proxy-refuses", "proxy-refuses"},
+	{"nginx, `jwt.`: a password in front (401)", inLocation("jwt.", "auth_basic private; auth_basic_user_file /dev/null;"), "proxy-login", "proxy-login"},
+	{"nginx, `jwt.`: no body over one byte (413)", inServer("jwt.", "client_max_body_size 1;"), "proxy-size", "proxy-size"},
+	{"nginx: the prefix is not cut off", prefix("/livekit/jwt", "location /livekit/jwt/ { "+proxyTo(8080)+" }"), "prefix-not-stripped", "prefix-not-stripped sfu-unknown"},
+	{"nginx: `livekit_service_url` lacks the prefix", client("https://jwt.example.org", "https://matrix.example.org"), "service-no-route", "service-no-route sfu-unknown"},
+	{"nginx, `jwt.`: passes a header of the client's address as it came", nginxAt("jwt.", "proxy_set_header X-Real-IP $remote_addr;", ""), "client-address-forged", ""},
+}
+
+var sfuProxies = []breakage{
+	{"nginx, `sfu.`: no WebSocket headers", together(nginxAt("sfu.", "proxy_set_header Upgrade $http_upgrade;", ""), nginxAt("sfu.", "proxy_set_header Connection $connection_upgrade;", "")), "websocket-headers", "websocket-headers"},
+	{"nginx, `sfu.`: nobody listens at the port (502)", nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
+	{"nginx, `sfu.`: leads to the service", nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080"), "sfu-no-route", "sfu-unknown"},
+	{"nginx, `sfu.`: a password in front (401)", inLocation("sfu.", "auth_basic private; auth_basic_user_file /dev/null;"), "sfu-login", "sfu-unknown"},
+	{"nginx, `sfu.`: passes LiveKit's API on", nginxAt("sfu.", "return 404;", proxyTo(7880)), "twirp-public", "twirp-public"},
+	{"nginx, `sfu.`: refuses (403)", inLocation("sfu.", "deny all;"), "proxy-refuses", "sfu-unknown"},
+	{"nginx, `sfu.`: a rate limit (429)", instead("sfu.", "return 429;"), "proxy-limits", "sfu-unknown"},
+}
+
+var otherProxies = []breakage{
+	{"HAProxy: the Host header is compared with its port", behindHAProxy("{ hdr(host),field(1,:) -i matrix.example.org }", "{ hdr(host) -i matrix.example.org }"), "openid-not-served", ""},
+	{"HAProxy: the service's server is down (503)", behindHAProxy("server service 127.0.0.1:8080", "server service 127.0.0.1:8088"), "service-proxy", "service-proxy"},
+	{"HAProxy: LiveKit's server is down (503)", behindHAProxy("server livekit 127.0.0.1:7880", "server livekit 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
+	{"Caddy: `jwt.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:8080", "reverse_proxy 127.0.0.1:8088"), "service-proxy", "service-proxy"},
+	{"Caddy: `sfu.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:7880", "reverse_proxy 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
+	{"Caddy: adds the CORS header", behindCaddy("reverse_proxy 127.0.0.1:8080 {", "header +Access-Control-Allow-Origin *\n\treverse_proxy 127.0.0.1:8080 {"), "cors-doubled", "cors-doubled"},
+}
+
+var services = []breakage{
+	{"the service's secret is another than LiveKit's", variable("LIVEKIT_SECRET", "0123456789abcdef0123456789abcdef0123"), "sfu-secret", ""},
+	{"the service's key is none of LiveKit's", variable("LIVEKIT_KEY", "another"), "livekit-webhook-key", ""},
+	{"`LIVEKIT_INTERNAL_URL` has a name that does not exist", variable("LIVEKIT_INTERNAL_URL", "http://livekit:7880"), "sfu-api-dns", ""},
+	{"`LIVEKIT_INTERNAL_URL` has a port at which nobody is", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:7888"), "sfu-api-connect", ""},
+	{"`LIVEKIT_INTERNAL_URL` leads to Synapse", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:8008"), "sfu-not-livekit", ""},
+	{"`LIVEKIT_INTERNAL_URL` is not set", func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, "sfu-twirp", ""},
+	{"`LIVEKIT_URL` ends in /rtc", variable("LIVEKIT_URL", "wss://sfu.example.org/rtc"), "sfu-url-path", ""},
+	{"`LIVEKIT_URL` is ws://livekit:7880", variable("LIVEKIT_URL", "ws://livekit:7880"), "sfu-url-inside", ""},
+	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` is a URL", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "https://example.org"), "full-access-entry", ""},
+	{"`LIVEKIT_FEDERATION_URL_OVERRIDES` leads to a closed port", variable("LIVEKIT_FEDERATION_URL_OVERRIDES", "example.org=http://127.0.0.1:9"), "federation-unreachable", ""},
+	{"`LIVEKIT_CS_API_URL_OVERRIDES` ends in /_matrix", variable("LIVEKIT_CS_API_URL_OVERRIDES", "example.org=http://127.0.0.1:8008/_matrix"), "override-path", ""},
+	{"`LIVEKIT_DELEGATION=false`", variable("LIVEKIT_DELEGATION", "false"), "delegation-off", ""},
+	{"the service's Redis is away", together(variable("LIVEKIT_STORE", "redis"), variable("LIVEKIT_REDIS_URL", "redis://127.0.0.1:6379")), "store-degraded", ""},
+	{"`LIVEKIT_TRUSTED_PROXIES` lacks the proxy", variable("LIVEKIT_TRUSTED_PROXIES", "192.0.2.1"), "client-address-lost", ""},
+}
+
+var livekits = []breakage{
+	{"LiveKit does not run", down("livekit"), "sfu-api-connect", "sfu-unknown"},
+	{"livekit.yaml: `level` is not indented", livekitDoomed("\n  level: info", "\nlevel: info"), "livekit-key-unknown", "sfu-unknown"},
+	{"livekit.yaml: `webhook.api_key` is none of the keys", livekitDoomed(`api_key: "matrixrtc"`, `api_key: "other"`), "livekit-webhook-key", "sfu-unknown"},
+	{"livekit.yaml: its Redis is away", livekitDoomed("\nlogging:", "\nredis:\n  address: 127.0.0.1:6379\n\nlogging:"), "sfu-api-connect", "sfu-unknown"},
+	{"livekit.yaml: no `webhook.urls`", livekit(`urls: ["http://127.0.0.1:8080/sfu_webhook"]`, "urls: []"), "livekit-webhook-missing", ""},
+	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://127.0.0.1:8080/sfu_webhook", "http://127.0.0.1:8088/sfu_webhook"), "webhook-missing", ""},
+	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://127.0.0.1:8080/sfu_webhook", "127.0.0.1:8080/sfu_webhook"), "webhook-missing", ""},
+	{"livekit.yaml: `room.auto_create: true`", livekit("auto_create: false", "auto_create: true"), "auto-create-setting", ""},
+	{"livekit.yaml: `udp_port` beside the range", livekit("  use_external_ip: false", "  udp_port: 7882\n  use_external_ip: false"), "livekit-udp-both", ""},
+	{"livekit.yaml: `tcp_port: 0`", livekit("tcp_port: 7881", "tcp_port: 0"), "livekit-tcp-off", "ice-tcp-closed"},
+	{"livekit.yaml: media ports among those of outgoing connections", together(livekit("port_range_start: 20000", "port_range_start: 50000"), livekit("port_range_end: 20200", "port_range_end: 50200")), "livekit-range-ephemeral", ""},
+}
+
+var media = []breakage{
+	{"the router does not forward the UDP ports", closing("-p udp --dport 20000:20200"), "media-hairpin", ""},
+	{"the router does not forward 7881/tcp", closing("-p tcp --dport 7881"), "hairpin", "ice-tcp-closed"},
+	{"the router forwards no media at all", closing("-p udp --dport 20000:20200", "-p tcp --dport 7881", "-p udp --dport 3478"), "media-hairpin", "ice-tcp-closed"},
+	{"the router does not forward 3478/udp", closing("-p udp --dport 3478"), "hairpin", ""},
+}

@@ -1,0 +1,166 @@
+package breakages
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// programs are what a deployment runs.
+type programs struct {
+	stack.Programs
+	stack.Tools
+}
+
+// world is where a deployment runs: these namespaces.
+type world struct {
+	host     *stack.Host
+	programs programs
+	names    *nameServer
+	parts    []*part
+}
+
+// part is one program of the world.
+type part struct {
+	name string
+	// wants is what the program is to run with; "" has it not run.
+	wants func(d deployment) string
+	start func(ctx context.Context, w *world, d deployment) (*stack.Other, error)
+
+	has     string
+	running *stack.Other
+}
+
+// newWorld starts nothing yet.
+func newWorld(dir string, p programs) (*world, error) {
+	names, err := serveNames()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "synapse"), 0o700); err != nil {
+		return nil, err
+	}
+	seed := sha256.Sum256([]byte(domain))
+	key := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed[:]))
+	w := &world{host: stack.NewHost(dir), programs: p, names: names, parts: parts()}
+	return w, os.WriteFile(filepath.Join(dir, "synapse", "signing.key"), []byte(key), 0o600)
+}
+
+// parts are the programs, in the order in which they start.
+func parts() []*part {
+	return []*part{
+		{name: "synapse", wants: func(d deployment) string { return d.homeserver }, start: startSynapse},
+		{name: "redis", wants: func(d deployment) string {
+			if d.redis {
+				return "redis"
+			}
+			return ""
+		}, start: startRedis},
+		{name: "livekit", wants: func(d deployment) string { return joined(d.livekit, d.keys) }, start: startLiveKit},
+		{name: "service", wants: func(d deployment) string { return joined(environment(d.service)...) }, start: startService},
+		{name: "nginx", wants: func(d deployment) string { return d.nginx }, start: startNginx},
+		{name: "haproxy", wants: func(d deployment) string { return d.haproxy }, start: startHAProxy},
+		{name: "caddy", wants: func(d deployment) string { return d.caddy }, start: startCaddy},
+	}
+}
+
+// joined is all of the texts, or nothing if the first is missing.
+func joined(texts ...string) string {
+	if len(texts) == 0 || texts[0] == "" {
+		return ""
+	}
+	return strings.Join(texts, "\n")
+}
+
+func environment(env map[string]string) (list []string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// become has the world run the deployment. What differs is started anew, and the
+// service always, for it remembers where things were.
+func (w *world) become(ctx context.Context, d deployment) error {
+	w.names.set(d.names)
+	if err := w.write(d.website); err != nil {
+		return err
+	}
+	if err := closed(nil); err != nil {
+		return err
+	}
+	for _, p := range slices.Backward(w.parts) {
+		if p.running != nil && (p.has != p.input(d) || p.name == "service") {
+			p.running.Kill()
+			p.running = nil
+		}
+	}
+	for _, p := range w.parts {
+		if err := p.begin(ctx, w, d); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return closed(d.closed)
+}
+
+// input is what the program is to run with, "" if it is not to run.
+func (p *part) input(d deployment) string {
+	if slices.Contains(d.down, p.name) {
+		return ""
+	}
+	return p.wants(d)
+}
+
+func (p *part) begin(ctx context.Context, w *world, d deployment) (err error) {
+	if p.has = p.input(d); p.running != nil || p.has == "" {
+		return nil
+	}
+	p.running, err = p.start(ctx, w, d)
+	return err
+}
+
+// end ends all programs.
+func (w *world) end() {
+	for _, p := range slices.Backward(w.parts) {
+		if p.running != nil {
+			p.running.Kill()
+		}
+	}
+}
+
+// write makes www anew.
+func (w *world) write(website map[string]string) error {
+	root := filepath.Join(w.host.Dir, "www")
+	if err := os.RemoveAll(root); err != nil {
+		return err
+	}
+	for name, text := range website {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logs are the ends of all programs' logs, for a test that fails.
+func (w *world) logs() string {
+	var b strings.Builder
+	for _, p := range w.parts {
+		if p.running != nil {
+			fmt.Fprintf(&b, "--- %s\n%s\n", p.name, p.running.Log().Tail(15))
+		}
+	}
+	return b.String()
+}
