@@ -30,6 +30,12 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 	s.Register(matrixtest.Registered{
 		ID: "matrixrtc-auth", ASToken: asToken, HSToken: "hs-token", SenderLocalpart: "rtc", Server: s.Name().String(),
 	})
+	return reached(t, s)
+}
+
+// reached returns what asks a homeserver on loopback.
+func reached(t testing.TB, s *matrixtest.Server) (*matrixtest.Server, *matrix.AppService, *http.Client) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.CACert())
 	transport := &outbound.Transport{TLS: &tls.Config{RootCAs: roots}}
@@ -45,7 +51,7 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 	return s, api, &http.Client{Transport: transport}
 }
 
-func roomID(t *testing.T, id string) matrix.RoomID {
+func roomID(t testing.TB, id string) matrix.RoomID {
 	t.Helper()
 	room, err := matrix.ParseRoomID(id)
 	if err != nil {

@@ -41,8 +41,11 @@ func (e *DelayError) mayHaveMoved(named bool) bool {
 }
 
 // mayHaveMoved is the same for the homeserver at which this service is registered.
-func (e *AppServiceError) mayHaveMoved() bool {
-	return e.Status == http.StatusNotFound && e.ErrCode != codeNotFound || movedBy(e.Err, true) && e.ErrCode == ""
+func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
+
+// mayHaveMoved is the same for an answer of a named server.
+func mayHaveMoved(status int, errCode string, err error) bool {
+	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }
 
 // movedBy reports whether err, which is no homeserver's answer, may come of a

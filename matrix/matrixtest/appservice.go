@@ -53,8 +53,11 @@ type AppServices struct {
 	logins   map[string]string // access token → user id
 	rooms    map[string]map[string]bool
 	emptied  bool
+	open     map[string]bool // rooms that everybody may read
 	asked    int
+	listed   int
 	script   http.Handler
+	members  http.HandlerFunc
 	nextPush int
 }
 
@@ -98,7 +101,8 @@ func (a *AppServices) Leave(room, user string) {
 }
 
 // Empty has the homeserver answer from an empty database, in which nobody is
-// joined to anything, until it is called with false.
+// joined to anything and no user has an access token, until it is called with
+// false.
 func (a *AppServices) Empty(empty bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -130,14 +134,13 @@ func (a *AppServices) serve(w http.ResponseWriter, r *http.Request) bool {
 	a.mu.Unlock()
 	path := r.URL.Path
 	switch {
+	case a.ofUsers(w, r):
 	case service == nil:
 		return false
 	case strings.HasPrefix(path, IsJoinedPath) && strings.HasSuffix(path, "/is_joined"):
 		a.isJoined(w, r, service)
 	case path == FedProxyPath:
 		a.fedProxy(w, r, service)
-	case path == WhoAmIPath:
-		a.whoAmI(w, r, service)
 	case strings.HasPrefix(path, appServicePath) && strings.HasSuffix(path, "/ping"):
 		a.ping(w, r, service)
 	case under(path, proxiedClient):
@@ -161,17 +164,20 @@ func under(path string, prefixes []string) bool {
 
 // requester returns the user that the access token of r stands for. An
 // application service may act as a user of its namespace (?user_id=).
-func (a *AppServices) requester(w http.ResponseWriter, r *http.Request, service *Registered) (user string, isService, ok bool) {
+func (a *AppServices) requester(w http.ResponseWriter, r *http.Request) (user string, isService, ok bool) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()
-	login := a.logins[token]
+	login, service := a.logins[token], a.service
+	if a.emptied {
+		login = ""
+	}
 	a.mu.Unlock()
 	switch {
 	case token == "":
 		writeJSON(w, http.StatusUnauthorized, matrixError("M_MISSING_TOKEN", "Missing access token"))
 	case login != "":
 		return login, false, true
-	case token != service.ASToken:
+	case service == nil || token != service.ASToken:
 		writeJSON(w, http.StatusUnauthorized, matrixError("M_UNKNOWN_TOKEN", "Invalid access token passed."))
 	case !r.URL.Query().Has("user_id"):
 		return "@" + service.SenderLocalpart + ":" + service.Server, true, true
@@ -181,10 +187,4 @@ func (a *AppServices) requester(w http.ResponseWriter, r *http.Request, service 
 		return r.URL.Query().Get("user_id"), true, true
 	}
 	return "", false, false
-}
-
-func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request, service *Registered) {
-	if user, _, ok := a.requester(w, r, service); ok {
-		writeJSON(w, http.StatusOK, map[string]any{"user_id": user, "is_guest": false})
-	}
 }

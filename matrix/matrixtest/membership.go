@@ -19,7 +19,7 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
 		return
 	}
-	_, isService, ok := a.requester(w, r, service)
+	_, isService, ok := a.requester(w, r)
 	if !ok {
 		return
 	}

@@ -27,7 +27,7 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	case service == nil && h.hasToken(r):
 		return true // a fake without a registration knows no tokens
 	case h.hasToken(r):
-		if user, _, ok = h.requester(w, r, service); !ok {
+		if user, _, ok = h.requester(w, r); !ok {
 			return false
 		}
 	case h.DelayedEvents.needsToken() || action == "":

@@ -22,7 +22,7 @@ func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	user, _, ok := a.requester(w, r, service)
+	user, _, ok := a.requester(w, r)
 	if !ok {
 		return
 	}
@@ -78,7 +78,7 @@ func (a *AppServices) fedProxy(w http.ResponseWriter, r *http.Request, service *
 		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
 		return
 	}
-	if _, isService, ok := a.requester(w, r, service); !ok {
+	if _, isService, ok := a.requester(w, r); !ok {
 		return
 	} else if !isService {
 		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Only application services may ask"))

@@ -12,7 +12,7 @@ import (
 
 // ping has the homeserver ask its application service whether it is there.
 func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
-	if _, isService, ok := a.requester(w, r, service); !ok {
+	if _, isService, ok := a.requester(w, r); !ok {
 		return
 	} else if !isService {
 		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Only the application service may ask"))

@@ -1,0 +1,244 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+)
+
+// Account asks a homeserver as one of its ordinary users who is joined to the
+// rooms that this user is in: every homeserver can answer that. The access token
+// goes to the Client-Server API of Server and nowhere else, in the header alone;
+// no redirect is followed.
+type Account struct {
+	Server ServerName
+	Token  func() secret.Text // asked for each request
+	// APIs finds the Client-Server API of Server, which must be named. Its
+	// NamedTransport must let answers of [MaxMembersBytes] pass.
+	APIs *ClientAPIs
+	// Observe, if set, hears how every question about a room ended: nil,
+	// [ErrNotInRoom] or an *[AccountError].
+	Observe func(error)
+
+	base  clientBase
+	mu    sync.Mutex
+	self  UserID      // whose token is
+	token secret.Text // the one that self was asked with
+	quiet time.Time   // until when the homeserver wants to be left alone
+}
+
+const (
+	// MaxMembersBytes bounds the list of a room's members: 600 bytes for each of
+	// 100,000.
+	MaxMembersBytes = 64 << 20
+
+	// membersTimeout bounds one question, the search for the API included.
+	membersTimeout = 10 * time.Second
+	// membersPatience is how long a pooled connection may stay silent: the list of
+	// a large room takes a homeserver a second or two.
+	membersPatience = 3 * time.Second
+	// maxQuiet is how long a homeserver can have us wait.
+	maxQuiet = time.Minute
+
+	roomsPath = "/_matrix/client/v3/rooms/"
+)
+
+// ErrNotInRoom says that the account is not in the room, or that the homeserver
+// does not know the room: nothing is known of its members.
+var ErrNotInRoom = errors.New("the account that asks who is joined is not in the room")
+
+// AccountError is every answer of the homeserver but a list of members. It says
+// nothing about who is joined.
+type AccountError struct {
+	Cause   Cause
+	Status  int    // 0 without an answer
+	ErrCode string // of a Matrix error, "" for none
+	Err     error
+}
+
+func (e *AccountError) Error() string { return "asking the homeserver: " + e.Err.Error() }
+func (e *AccountError) Unwrap() error { return e.Err }
+
+// IsTokenRefused reports whether the homeserver does not know the access token.
+func (e *AccountError) IsTokenRefused() bool { return e.Status == http.StatusUnauthorized }
+
+// EachJoined tells see of every user who is joined to room, of whatever server
+// (Client-Server API, "GET /rooms/{roomId}/joined_members"). What see was told
+// counts only if the error is nil: otherwise it is [ErrNotInRoom] or an
+// *[AccountError].
+func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user string)) error {
+	err := a.eachJoined(ctx, room, see)
+	if a.Observe != nil {
+		a.Observe(err)
+	}
+	return err
+}
+
+// eachJoined takes no list for an answer that lacks the account itself: some
+// homeservers show rooms that anybody may read, also as they were when the account
+// left.
+func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user string)) error {
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	token := a.Token()
+	self, err := a.whoAmI(ctx, token)
+	if err != nil {
+		return err
+	}
+	inside := false
+	err = a.get(ctx, token, roomsPath+url.PathEscape(room.String())+"/joined_members", func(body io.Reader) error {
+		return readMembers(body, MaxMembersBytes, func(user string) {
+			inside = inside || user == self.String()
+			see(user)
+		})
+	})
+	e, failed := errors.AsType[*AccountError](err)
+	switch {
+	case failed && e.isAbsence(), err == nil && !inside:
+		return ErrNotInRoom
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// isAbsence reports whether a homeserver says that the account is not in the room.
+func (e *AccountError) isAbsence() bool {
+	return e.Status == http.StatusForbidden && e.ErrCode == "M_FORBIDDEN" || e.Status == http.StatusNotFound && e.ErrCode == codeNotFound
+}
+
+// WhoAmI returns the user whose access token it is. An error is an
+// *[AccountError].
+func (a *Account) WhoAmI(ctx context.Context) (UserID, error) {
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	self, err := a.whoAmI(ctx, a.Token())
+	if a.Observe != nil {
+		a.Observe(err)
+	}
+	return self, err
+}
+
+// whoAmI asks once for each token.
+func (a *Account) whoAmI(ctx context.Context, token secret.Text) (self UserID, err error) {
+	a.mu.Lock()
+	self, known := a.self, a.token
+	a.mu.Unlock()
+	if !self.IsZero() && known.Equal(token) {
+		return self, nil
+	}
+	err = a.get(ctx, token, whoAmIPath, func(body io.Reader) error {
+		self, err = readWhoAmI(body)
+		return err
+	})
+	if err != nil {
+		return UserID{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.self, a.token = self, token
+	return self, nil
+}
+
+// Self returns the user who asks, zero if that is not known yet.
+func (a *Account) Self() UserID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.self
+}
+
+// get makes one request, and has read take the body of an answer 200.
+func (a *Account) get(ctx context.Context, token secret.Text, path string, read func(io.Reader) error) error {
+	if wait := a.stillQuiet(); wait > 0 {
+		return limited(wait)
+	}
+	base, err := a.base.find(ctx, a.APIs, a.Server)
+	if err != nil {
+		return unheard(err)
+	}
+	err = a.getAt(ctx, base, token, path, read)
+	if e, failed := errors.AsType[*AccountError](err); failed && mayHaveMoved(e.Status, e.ErrCode, e.Err) {
+		a.base.doubt(base)
+	}
+	return err
+}
+
+func (a *Account) getAt(ctx context.Context, base string, token secret.Text, path string, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(outbound.WithPatience(ctx, membersPatience), http.MethodGet, base+path, http.NoBody)
+	if err != nil {
+		return unheard(errors.New("its address is not a URL"))
+	}
+	req.Header.Set("User-Agent", outbound.UserAgent)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	resp, err := a.APIs.NamedTransport.RoundTrip(req)
+	if err != nil {
+		return unheard(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return a.refused(resp)
+	}
+	if err := read(resp.Body); err != nil {
+		return unread(ctx, err)
+	}
+	return nil
+}
+
+// refused reads an answer that is none. It waits for no more of it than a Matrix
+// error takes.
+func (a *Account) refused(resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
+	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}
+	e.Err = statusError(e.Status, e.ErrCode)
+	switch {
+	case e.Status == http.StatusTooManyRequests:
+		e.Cause = CauseLimited
+		a.beQuiet(min(maxQuiet, retryAfter(resp.Header.Get("Retry-After"), body, time.Now())))
+	case e.Status/100 == 5:
+		e.Cause = CauseTrouble
+	}
+	return e
+}
+
+func (a *Account) beQuiet(wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.quiet = time.Now().Add(wait)
+}
+
+func (a *Account) stillQuiet() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Until(a.quiet)
+}
+
+func limited(wait time.Duration) *AccountError {
+	return &AccountError{
+		Cause: CauseLimited, Status: http.StatusTooManyRequests,
+		Err: errors.New("it has had too many requests, and wants to be left alone for " + wait.Round(time.Second).String()),
+	}
+}
+
+// unheard is no answer.
+func unheard(err error) *AccountError {
+	return &AccountError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
+}
+
+// unread is an answer 200 that broke off, or was not what it should be.
+func unread(ctx context.Context, err error) *AccountError {
+	if bad, ok := errors.AsType[*badAnswer](err); ok {
+		return &AccountError{Cause: bad.cause, Status: http.StatusOK, Err: bad}
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return unheard(err)
+}

@@ -1,0 +1,314 @@
+package matrix_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// accountAt returns one of s's users as whom the service asks.
+func accountAt(t *testing.T, s *matrixtest.Server) *matrix.Account {
+	t.Helper()
+	_, api, _ := reached(t, s)
+	api.APIs.NamedTransport.MaxResponseBytes = matrix.MaxMembersBytes
+	token := secret.New(s.Login(s.UserID("rtc")))
+	return &matrix.Account{Server: s.Name(), APIs: api.APIs, Token: func() secret.Text { return token }}
+}
+
+// members returns who is joined, as the account hears it.
+func members(t *testing.T, a *matrix.Account, room string) ([]string, error) {
+	t.Helper()
+	var all []string
+	err := a.EachJoined(t.Context(), roomID(t, room), func(user string) { all = append(all, user) })
+	slices.Sort(all)
+	return all, err
+}
+
+func TestEachJoined(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	a := accountAt(t, s)
+	var heard []error
+	a.Observe = func(err error) { heard = append(heard, err) }
+	want := []string{"@Ünï:b.test", "@alice:b.test", s.UserID("rtc")}
+	slices.Sort(want)
+	for _, user := range want {
+		s.Join("!room:b.test", user)
+	}
+	s.Join("!open:b.test", "@alice:b.test")
+	s.OpenToAll("!open:b.test")
+	s.Join("!closed:b.test", "@alice:b.test")
+	if got, err := members(t, a, "!room:b.test"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if a.Self().String() != s.UserID("rtc") {
+		t.Errorf("it asks as %s", a.Self())
+	}
+	for _, room := range []string{"!open:b.test", "!closed:b.test", "!nobody:has.this"} {
+		if _, err := members(t, a, room); !errors.Is(err, matrix.ErrNotInRoom) {
+			t.Errorf("%s: %v, want that the account is not in it", room, err)
+		}
+	}
+	if len(heard) != 4 || heard[0] != nil || !errors.Is(heard[3], matrix.ErrNotInRoom) {
+		t.Errorf("observed %v", heard)
+	}
+	for _, r := range s.Requests() {
+		if r.URL.RawQuery != "" || r.Header.Get("Authorization") != "Bearer "+a.Token().Reveal() {
+			t.Errorf("%s: the access token is in the header alone, got %q", r.URL, r.Header["Authorization"])
+		}
+	}
+}
+
+// TestOnlyAListIsAnAnswer: whatever is not the whole list of 200 is an error that
+// says why.
+func TestOnlyAListIsAnAnswer(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	self := `"` + s.UserID("rtc") + `":{}`
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		cause  matrix.Cause // "" for ErrNotInRoom
+	}{
+		{"not JSON", 200, "joined", matrix.CauseNotJSON},
+		{"nothing", 200, "", matrix.CauseProtocol},
+		{"no list", 200, "{}", matrix.CauseNotJSON},
+		{"a list of another kind", 200, `{"joined":[` + `"` + s.UserID("rtc") + `"]}`, matrix.CauseNotJSON},
+		{"two lists", 200, `{"joined":{` + self + `},"joined":{}}`, matrix.CauseNotJSON},
+		{"cut off", 200, `{"joined":{` + self, matrix.CauseProtocol},
+		{"cut off at the end", 200, `{"joined":{` + self + `}`, matrix.CauseProtocol},
+		{"more behind it", 200, `{"joined":{` + self + `}}{}`, matrix.CauseNotJSON},
+		{"another page", 200, `<html>`, matrix.CauseNotJSON},
+		{"a list of others", 200, `{"joined":{"@a:b":{}}}`, ""},
+		{"a huge member", 200, `{"joined":{` + self + `,"@a:b":{"display_name":"` + strings.Repeat("x", 200<<10) + `"}}}`, matrix.CauseTooLarge},
+		{"something huge beside it", 200, `{"x":"` + strings.Repeat("x", 200<<10) + `","joined":{` + self + `}}`, matrix.CauseTooLarge},
+		{"201", 201, `{"joined":{` + self + `}}`, matrix.CauseStatus},
+		{"refused", 403, `{"errcode":"M_FORBIDDEN"}`, ""},
+		{"not found", 404, `{"errcode":"M_NOT_FOUND"}`, ""},
+		{"a proxy refuses", 403, `<html>`, matrix.CauseStatus},
+		{"suspended", 403, `{"errcode":"M_USER_SUSPENDED"}`, matrix.CauseStatus},
+		{"a wrong address", 404, `<html>`, matrix.CauseStatus},
+		{"logged out", 401, `{"errcode":"M_UNKNOWN_TOKEN"}`, matrix.CauseStatus},
+		{"trouble", 502, `<html>`, matrix.CauseTrouble},
+		{"a redirect", 302, ``, matrix.CauseStatus},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := accountAt(t, s)
+			s.ScriptMembers(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tt.status)
+				io.WriteString(w, tt.body)
+			})
+			_, err := members(t, a, "!room:a.test")
+			e, ok := errors.AsType[*matrix.AccountError](err)
+			switch {
+			case tt.cause == "" && !errors.Is(err, matrix.ErrNotInRoom):
+				t.Errorf("got %v, want that the account is not in the room", err)
+			case tt.cause != "" && (!ok || e.Cause != tt.cause || e.Status != tt.status && tt.cause != matrix.CauseProtocol):
+				t.Errorf("got %+v, want %s", err, tt.cause)
+			case ok && e.IsTokenRefused() != (tt.status == 401):
+				t.Errorf("%v: token refused: %v", err, e.IsTokenRefused())
+			}
+		})
+	}
+}
+
+// TestMembersBeside: what a homeserver adds to its answer is passed over.
+func TestMembersBeside(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	s.ScriptMembers(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"x":[{"joined":{"@x:x":{}}}],"joined":{%q:{"joined":1},"@a:b":null},"y":"z"}`, s.UserID("rtc"))
+	})
+	if got, err := members(t, accountAt(t, s), "!room:a.test"); err != nil || len(got) != 2 || got[0] != "@a:b" {
+		t.Errorf("got %q, %v, want the account and @a:b", got, err)
+	}
+}
+
+// TestNewToken: the token of the day is asked for, and whose it is.
+func TestNewToken(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	a := accountAt(t, s)
+	s.Join("!room:a.test", s.UserID("rtc"))
+	s.Join("!room:a.test", s.UserID("new"))
+	if _, err := members(t, a, "!room:a.test"); err != nil {
+		t.Fatal(err)
+	}
+	old, next := a.Token().Reveal(), secret.New(s.Login(s.UserID("new")))
+	s.Logout(old)
+	if _, err := members(t, a, "!room:a.test"); !isRefused(err) {
+		t.Errorf("after a log-out: %v, want that the token is refused", err)
+	}
+	a.Token = func() secret.Text { return next }
+	if _, err := members(t, a, "!room:a.test"); err != nil || a.Self().String() != s.UserID("new") {
+		t.Errorf("with a new token: %v, as %s", err, a.Self())
+	}
+}
+
+func isRefused(err error) bool {
+	e, ok := errors.AsType[*matrix.AccountError](err)
+	return ok && e.IsTokenRefused()
+}
+
+// TestQuiet: a homeserver that has had too many requests is left alone for as long
+// as it says.
+func TestQuiet(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	a := accountAt(t, s)
+	s.Join("!room:a.test", s.UserID("rtc"))
+	s.ScriptMembers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	for range 3 {
+		_, err := members(t, a, "!room:a.test")
+		if e, ok := errors.AsType[*matrix.AccountError](err); !ok || e.Cause != matrix.CauseLimited || e.Status != http.StatusTooManyRequests {
+			t.Errorf("got %v, want a limit", err)
+		}
+	}
+	if n := s.MembersAsked(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+}
+
+// TestSilentHomeserver: no answer is none, at the end of the caller's time.
+func TestSilentHomeserver(t *testing.T) {
+	s := matrixtest.NewServer()
+	defer s.Close()
+	a := accountAt(t, s)
+	s.ScriptMembers(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"joined":{%q:{}`, s.UserID("rtc"))
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := a.EachJoined(ctx, roomID(t, "!room:a.test"), func(string) {})
+	if e, ok := errors.AsType[*matrix.AccountError](err); !ok || e.Cause != matrix.CauseTimeout {
+		t.Errorf("got %v, want that there was no answer in time", err)
+	}
+}
+
+// largeRoom answers with so many members, each as large as usual.
+func largeRoom(self string, n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"joined":{%q:{}`, self)
+		for i := range n {
+			fmt.Fprintf(w, `,"@user%06d:homeserver%03d.example.org":{"avatar_url":"mxc://homeserver%03d.example.org/abcdefghijklmnopqrstuvwx","display_name":"User number %d"}`, i, i%1000, i%1000, i)
+		}
+		io.WriteString(w, "}}")
+	}
+}
+
+// TestLargeRoom: a room of 100,000 is read to its end, and nothing of it is kept
+// while that goes on.
+func TestLargeRoom(t *testing.T) {
+	const n = 100_000
+	s := matrixtest.NewServer()
+	defer s.Close()
+	a := accountAt(t, s)
+	s.ScriptMembers(largeRoom(s.UserID("rtc"), n))
+	seen, most, before := 0, uint64(0), heap()
+	err := a.EachJoined(t.Context(), roomID(t, "!room:a.test"), func(string) {
+		if seen++; seen%20_000 == 0 {
+			most = max(most, heap())
+		}
+	})
+	if err != nil || seen != n+1 {
+		t.Errorf("saw %d, %v, want %d", seen, err, n+1)
+	}
+	if most > before+1<<20 {
+		t.Errorf("the heap grew from %d to %d bytes meanwhile, want 1 MB more at most", before, most)
+	}
+}
+
+// heap returns the bytes that are reachable.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestTooLarge: a list over the bound is none, however small its members are.
+func TestTooLarge(t *testing.T) {
+	const most = 1 << 20
+	endless := &repeated{start: `{"joined":{"@a:b":{}`, again: `,"@a:b":{"display_name":"` + strings.Repeat("x", 1000) + `"}`}
+	err := matrix.ReadMembers(endless, most, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "larger than any honest one") || endless.read > most {
+		t.Errorf("got %v after %d bytes, want that it is too large after %d", err, endless.read, most)
+	}
+}
+
+// repeated is a text without end.
+type repeated struct {
+	start, again string
+	read         int
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if r.start == "" {
+		r.start = r.again
+	}
+	n := copy(p, r.start)
+	r.start, r.read = r.start[n:], r.read+n
+	return n, nil
+}
+
+// BenchmarkReadMembers reads the list of a room of 100,000.
+func BenchmarkReadMembers(b *testing.B) {
+	list := httptest.NewRecorder()
+	largeRoom("@rtc:a.test", 100_000)(list, nil)
+	text := list.Body.Bytes()
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := matrix.ReadMembers(bytes.NewReader(text), matrix.MaxMembersBytes, func(string) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// FuzzReadMembers: whatever a homeserver lists, the same names are found as by
+// encoding/json, or it is no list.
+func FuzzReadMembers(f *testing.F) {
+	f.Add([]byte(`{"joined":{"@a:b":{"display_name":null},"@\u00fc:b":{}}}`))
+	f.Add([]byte(`{"x":[1,{}],"joined":{}} `))
+	f.Add([]byte(`{"joined":{"@a:b":{}},"joined":{}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := map[string]bool{}
+		err := matrix.ReadMembers(bytes.NewReader(text), matrix.MaxMembersBytes, func(user string) { got[user] = true })
+		var all, want map[string]json.RawMessage
+		wantErr := json.Unmarshal(text, &all)
+		if wantErr == nil {
+			wantErr = json.Unmarshal(all["joined"], &want)
+		}
+		if err != nil {
+			return
+		}
+		if wantErr != nil || len(got) != len(want) {
+			t.Fatalf("%q: got %v, want %v, %v", text, got, want, wantErr)
+		}
+		for user := range got {
+			if _, ok := want[user]; !ok {
+				t.Fatalf("%q: %q is not in it", text, user)
+			}
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package matrixtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// JoinedMembersPath begins the path that lists a room's members; it ends in
+// "/joined_members".
+const JoinedMembersPath = "/_matrix/client/v3/rooms/"
+
+// Logout ends an access token.
+func (a *AppServices) Logout(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.logins, token)
+}
+
+// OpenToAll has everybody read room: its history is world_readable.
+func (a *AppServices) OpenToAll(room string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		a.open = map[string]bool{}
+	}
+	a.open[room] = true
+}
+
+// MembersAsked returns how often a room's members were asked for.
+func (a *AppServices) MembersAsked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.listed
+}
+
+// ScriptMembers answers every question about a room's members from now on; nil
+// ends that.
+func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.members = answer
+}
+
+// ofUsers answers what every homeserver answers its users, application services
+// or none.
+func (a *AppServices) ofUsers(w http.ResponseWriter, r *http.Request) bool {
+	room, lists := strings.CutSuffix(r.URL.Path, "/joined_members")
+	room, ofRoom := strings.CutPrefix(room, JoinedMembersPath)
+	switch {
+	case lists && ofRoom:
+		a.joinedMembers(w, r, room)
+	case r.URL.Path == WhoAmIPath:
+		a.whoAmI(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request) {
+	if user, _, ok := a.requester(w, r); ok {
+		writeJSON(w, http.StatusOK, map[string]any{"user_id": user, "is_guest": false})
+	}
+}
+
+// joinedMembers lists the members to those who are joined themselves. Synapse
+// lists those of a room that everybody may read to everybody.
+func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room string) {
+	a.mu.Lock()
+	a.listed++
+	script := a.members
+	a.mu.Unlock()
+	if script != nil {
+		script(w, r)
+		return
+	}
+	user, isService, ok := a.requester(w, r)
+	if !ok {
+		return
+	}
+	joined, open := a.membersOf(room)
+	if _, inside := joined[user]; !inside && !open && !isService {
+		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "User is not in the room"))
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"joined": joined})
+}
+
+// profile is what a list tells of a member.
+type profile struct {
+	DisplayName string  `json:"display_name"`
+	AvatarURL   *string `json:"avatar_url"`
+}
+
+func (a *AppServices) membersOf(room string) (joined map[string]profile, open bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	joined = map[string]profile{}
+	for member := range a.rooms[room] {
+		joined[member] = profile{DisplayName: member}
+	}
+	return joined, a.open[room]
+}

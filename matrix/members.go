@@ -1,0 +1,145 @@
+package matrix
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+
+	"matrixrtc-auth/internal/outbound"
+)
+
+// maxMemberBytes bounds one member in a list of them, user id and profile, and
+// whatever else stands beside the list. An event has at most 64 KiB.
+const maxMemberBytes = 128 << 10
+
+// badAnswer is an answer 200 that is not what it should be.
+type badAnswer struct {
+	cause Cause
+	why   string
+}
+
+func (e *badAnswer) Error() string { return e.why }
+
+var (
+	errNoMembers = &badAnswer{CauseNotJSON, `the answer is not {"joined": {…}}`}
+	errNoUser    = &badAnswer{CauseNotJSON, "the answer holds no user id"}
+	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than any honest one"}
+)
+
+// readMembers tells see of every key in the object "joined", one at a time:
+// nothing is kept of a list of 100,000. It reads most bytes at most. Without an
+// error all of it was read.
+func readMembers(body io.Reader, most int, see func(user string)) error {
+	r := &sparing{from: body, all: most, left: maxMemberBytes}
+	d := json.NewDecoder(r)
+	found := false
+	err := eachMember(d, r, func(name string) error {
+		if name != "joined" {
+			return pass(d)
+		}
+		if found {
+			return errNoMembers
+		}
+		found = true
+		return eachMember(d, r, func(user string) error {
+			see(user)
+			return pass(d)
+		})
+	})
+	if err == nil && found {
+		_, err = d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+	}
+	return badOr(err)
+}
+
+// badOr is what is wrong with an answer: err where the connection broke, or what
+// the answer is not.
+func badOr(err error) error {
+	_, bad := errors.AsType[*badAnswer](err)
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	switch {
+	case errors.Is(err, outbound.ErrTooLarge):
+		return errHuge
+	case err == nil, syntax && !bad:
+		return errNoMembers
+	}
+	return err
+}
+
+// eachMember enters an object, calls do after each of its names, and leaves it. do
+// has to take the value. After each the reader may read on.
+func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
+	if token, err := d.Token(); err != nil || token != json.Delim('{') {
+		return orNoMembers(err)
+	}
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return orNoMembers(err)
+		}
+		if err := do(name); err != nil {
+			return err
+		}
+		r.left = maxMemberBytes
+	}
+	_, err := d.Token()
+	return err
+}
+
+func orNoMembers(err error) error {
+	if err == nil {
+		return errNoMembers
+	}
+	return err
+}
+
+// pass passes over one value.
+func pass(d *json.Decoder) error {
+	var ignored json.RawMessage
+	return d.Decode(&ignored)
+}
+
+// sparing reads no more than all bytes, and no more than left before that is set
+// anew: so much a decoder may hold. Its first error stays: a decoder passes over
+// one now and then.
+type sparing struct {
+	from      io.Reader
+	all, left int
+	err       error
+}
+
+func (s *sparing) Read(p []byte) (n int, err error) {
+	most := min(len(p), s.all, s.left)
+	switch {
+	case s.err != nil:
+	case most == 0:
+		s.err = errHuge
+	default:
+		n, s.err = s.from.Read(p[:most])
+		s.all, s.left = s.all-n, s.left-n
+	}
+	return n, s.err
+}
+
+// readWhoAmI reads whose token it is.
+func readWhoAmI(body io.Reader) (UserID, error) {
+	text, err := io.ReadAll(io.LimitReader(body, maxAppServiceBytes))
+	if err != nil {
+		return UserID{}, err
+	}
+	var answer struct {
+		UserID string `json:"user_id"`
+	}
+	if json.Unmarshal(text, &answer) != nil {
+		return UserID{}, errNoUser
+	}
+	user, err := ParseUserID(answer.UserID)
+	if err != nil {
+		return UserID{}, errNoUser
+	}
+	return user, nil
+}
