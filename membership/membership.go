@@ -76,17 +76,39 @@ func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server 
 func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	k, asked := keyOf("user", room, user.String()), time.Now()
+	asked := time.Now()
 	joined, err := l.source.IsJoined(ctx, room, user)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case joined:
-		l.yes.add(k, asked)
-	default:
-		l.yes.drop(k)
+	}
+	l.note(room, user, joined, asked)
+	return joined, nil
+}
+
+// AreJoinedNow is IsJoinedNow for users of one room, who are asked about with one
+// question; the answer has their order. The source must be a [Rooms].
+func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	asked := time.Now()
+	joined, err := l.source.(*Rooms).AreJoined(ctx, room, users)
+	if err != nil {
+		return nil, err
+	}
+	for i, user := range users {
+		l.note(room, user, joined[i], asked)
 	}
 	return joined, nil
+}
+
+// note keeps the answer to a question that began at asked: a no drops the yes.
+func (l *Lookup) note(room matrix.RoomID, user matrix.UserID, joined bool, asked time.Time) {
+	k := keyOf("user", room, user.String())
+	if joined {
+		l.yes.add(k, asked)
+		return
+	}
+	l.yes.drop(k)
 }
 
 // Forget drops what is kept of user in room.

@@ -1,0 +1,216 @@
+package membership_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership"
+)
+
+// roll lists what joined says when a question arrives, after a while.
+type roll struct {
+	mu     sync.Mutex
+	joined map[string][]string // by room
+	takes  time.Duration
+	err    error
+	began  []time.Time
+	most   int // lists at a time
+	now    int
+}
+
+func (r *roll) EachJoined(ctx context.Context, room matrix.RoomID, see func(string)) error {
+	r.mu.Lock()
+	r.began = append(r.began, time.Now())
+	r.now++
+	r.most = max(r.most, r.now)
+	users, err, takes := slices.Clone(r.joined[room.String()]), r.err, r.takes
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.now--
+	}()
+	for _, user := range users {
+		see(user)
+	}
+	select {
+	case <-time.After(takes):
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *roll) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.began)
+}
+
+func (r *roll) change(do func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	do()
+}
+
+func TestRooms(t *testing.T) {
+	r := &roll{joined: map[string][]string{"!a": {"@alice:a", "@ü:b"}}}
+	rooms := membership.NewRooms(r)
+	for _, tt := range []struct {
+		room, user string
+		want       bool
+	}{
+		{"!a", "@alice:a", true},
+		{"!a", "@ü:b", true},
+		{"!a", "@Alice:a", false},
+		{"!a", "@eve:a", false},
+		{"!b", "@alice:a", false},
+	} {
+		got, err := rooms.IsJoined(t.Context(), room(t, tt.room), user(t, tt.user))
+		if got != tt.want || err != nil {
+			t.Errorf("%s in %s: %v, %v, want %v", tt.user, tt.room, got, err, tt.want)
+		}
+	}
+	for server, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		name, err := matrix.ParseServerName(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), name); got != want || err != nil {
+			t.Errorf("server %s: %v, %v, want %v", server, got, err, want)
+		}
+	}
+	users := []matrix.UserID{user(t, "@eve:a"), user(t, "@ü:b"), user(t, "@alice:a")}
+	got, err := rooms.AreJoined(t.Context(), room(t, "!a"), users)
+	if want := []bool{false, true, true}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
+// TestOneListForAll: a crowd that asks about a room costs two lists, the one that
+// was under way and one for all who asked since.
+func TestOneListForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roll{joined: map[string][]string{"!a": {"@user1:b"}}, takes: time.Second}
+		l := membership.NewLookup(membership.NewRooms(r))
+		var running sync.WaitGroup
+		for i := range 200 {
+			running.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				joined, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@user%d:b", i)))
+				if joined != (i == 1) || err != nil {
+					t.Errorf("user %d: %v, %v", i, joined, err)
+				}
+			})
+		}
+		running.Wait()
+		if n := r.asked(); n != 2 {
+			t.Errorf("asked %d times, want twice", n)
+		}
+	})
+}
+
+// TestAListBeginsAfterItsQuestion: who asks while a list is under way is not told
+// what that one says.
+func TestAListBeginsAfterItsQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, takes: time.Second}
+		rooms := membership.NewRooms(r)
+		var running sync.WaitGroup
+		running.Go(func() {
+			if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !joined || err != nil {
+				t.Errorf("before: %v, %v, want true", joined, err)
+			}
+		})
+		synctest.Wait()
+		r.change(func() { r.joined = nil })
+		if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); joined || err != nil {
+			t.Errorf("after: %v, %v, want false", joined, err)
+		}
+		running.Wait()
+	})
+}
+
+// TestRoomsThatFail: a list that broke off says nothing, whatever it had said.
+func TestRoomsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, err: errUnknown}
+		rooms := membership.NewRooms(r)
+		if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); joined || !errors.Is(err, errUnknown) {
+			t.Errorf("got %v, %v, want %v", joined, err, errUnknown)
+		}
+		server, err := matrix.ParseServerName("b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if joined, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), server); joined || !errors.Is(err, errUnknown) {
+			t.Errorf("of a server: %v, %v, want %v", joined, err, errUnknown)
+		}
+	})
+}
+
+// TestSilentRooms: nobody waits for longer than their time, lists at a time are
+// bounded, and rooms about which nobody asks any more are not asked for.
+func TestSilentRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roll{takes: time.Hour}
+		rooms := membership.NewRooms(r)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var running sync.WaitGroup
+		for i := range 100 {
+			running.Go(func() {
+				start := time.Now()
+				_, err := rooms.IsJoined(ctx, room(t, fmt.Sprintf("!%d", i)), user(t, "@a:b"))
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second {
+					t.Errorf("room %d: %v after %s, want that of its context after 5 s", i, err, took)
+				}
+			})
+		}
+		running.Wait()
+		time.Sleep(time.Minute) // the lists under way end by themselves
+		if n := r.asked(); n != 16 || r.most != 16 {
+			t.Errorf("asked %d times, %d at once, want 16", n, r.most)
+		}
+		r.change(func() { r.takes = 0 })
+		if _, err := rooms.IsJoined(t.Context(), room(t, "!1"), user(t, "@a:b")); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestTogether: what one list says of several users is kept and dropped like the
+// answers to questions about one.
+func TestTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roll{joined: map[string][]string{"!a": {"@a:b", "@c:d"}}}
+		l := membership.NewLookup(membership.NewRooms(r))
+		all := []matrix.UserID{user(t, "@a:b"), user(t, "@c:d")}
+		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); err != nil || !slices.Equal(got, []bool{true, true}) {
+			t.Errorf("got %v, %v, want both", got, err)
+		}
+		r.change(func() { r.joined["!a"] = []string{"@c:d"} })
+		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); err != nil || !slices.Equal(got, []bool{false, true}) {
+			t.Errorf("got %v, %v, want the second", got, err)
+		}
+		for i, want := range []int{3, 3} { // the first is asked about again, the second is known
+			if _, err := l.IsJoined(t.Context(), room(t, "!a"), all[i]); err != nil {
+				t.Error(err)
+			}
+			if n := r.asked(); n != want {
+				t.Errorf("%s: asked %d times, want %d", all[i], n, want)
+			}
+		}
+		r.change(func() { r.err = errUnknown })
+		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); got != nil || !errors.Is(err, errUnknown) {
+			t.Errorf("got %v, %v, want %v", got, err, errUnknown)
+		}
+	})
+}
