@@ -50,8 +50,8 @@ type Authorizer struct {
 	Verifier Verifier
 	Rooms    Rooms
 	Minter   Minter
-	// Membership answers for the homeserver that proxies requests here; nil
-	// while none does.
+	// Membership answers for the homeserver that proxies requests here, or for an
+	// account; nil while neither does.
 	Membership Membership
 	// Remote asks other homeservers for tokens of their SFUs; nil while no
 	// homeserver proxies requests here.
@@ -66,6 +66,9 @@ type Authorizer struct {
 	// room when they come with an OpenID token; nil: of none. Whoever comes
 	// through a homeserver must be.
 	MustBeJoined func(matrix.ServerName) bool
+	// AllowUnseen says that they pass in rooms of which Membership knows nothing
+	// because its account is not in them ([matrix.ErrNotInRoom]).
+	AllowUnseen bool
 	// LearnMembership says that Membership is asked about the others, too, for
 	// their tickets; the answer refuses nobody.
 	LearnMembership bool
@@ -113,7 +116,8 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 	if what.Leave != nil && !a.Delegation.Offered() {
 		return got, &DelegationError{Cause: DelegationOff}
 	}
-	user, err := a.identify(ctx, who, what)
+	found, err := a.identify(ctx, who, what)
+	user := found.user
 	got.User = user
 	if err != nil {
 		return got, err
@@ -122,7 +126,7 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 	if err != nil {
 		return got, err
 	}
-	mine, learned := a.rights(who, user), a.learn(ctx, who, what.Room, user)
+	mine, learned := a.rights(who, user), a.learn(ctx, found, what.Room)
 	defer learned.end()
 	if what.Leave != nil {
 		if err := a.mayDelegate(ctx, mine, user.Server(), what.By); err != nil {
@@ -153,7 +157,8 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 
 // Delegate takes over a leave without a token.
 func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Admission, error) {
-	user, err := a.identify(ctx, who, what)
+	found, err := a.identify(ctx, who, what)
+	user := found.user
 	got := Admission{User: user}
 	if err != nil {
 		return got, err

@@ -11,6 +11,9 @@ var (
 	// ErrNotJoined says that the user is not joined to the Matrix room, or that
 	// nobody knows the room.
 	ErrNotJoined = errors.New("the user is not joined to the room")
+	// ErrUnseen says that nobody can say whether the user is joined: the account
+	// that asks is not in the room.
+	ErrUnseen = errors.New("the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE is not in the room, and LIVEKIT_MEMBERSHIP_UNKNOWN is deny")
 	// ErrForeignUser says that a homeserver asked for a user of another one.
 	ErrForeignUser = errors.New("the user is not one of the homeserver that asks")
 )

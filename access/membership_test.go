@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,7 @@ func TestLearned(t *testing.T) {
 		{"joined", slow{joined: true, takes: 300 * time.Millisecond}, true, true, 300 * time.Millisecond},
 		{"not joined", slow{takes: 300 * time.Millisecond}, true, false, 300 * time.Millisecond},
 		{"no answer", slow{joined: true, err: unknown}, true, false, 0},
+		{"the account is not in the room", slow{err: matrix.ErrNotInRoom}, true, false, 0},
 		{"too late", slow{joined: true, takes: 2 * time.Second}, true, false, time.Second},
 		{"nobody is asked", slow{joined: true}, false, false, 0},
 	} {
@@ -96,6 +98,40 @@ func TestRequired(t *testing.T) {
 				t.Errorf("known to be joined: %v, want %v", w.ticket.Joined, tt.learned)
 			}
 			if _, err := w.Delegate(t.Context(), proof("openid", tt.user), leaving(request())); !errors.Is(err, tt.want) {
+				t.Errorf("a leave: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestUnseen: in rooms that the account which asks is not in, the operator decides
+// whether those who must be joined get a token. Either way nobody knows that they
+// are, so nobody is asked again, and they are never under enforcement.
+func TestUnseen(t *testing.T) {
+	everyone := func(matrix.ServerName) bool { return true }
+	for _, tt := range []struct {
+		name  string
+		allow bool
+		err   error
+		want  error
+	}{
+		{"denied", false, matrix.ErrNotInRoom, access.ErrUnseen},
+		{"allowed", true, matrix.ErrNotInRoom, nil},
+		{"allowed, and no answer", true, context.DeadlineExceeded, context.DeadlineExceeded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, "a.test", "b.test")
+			w.MustBeJoined, w.AllowUnseen, w.LearnMembership, w.err = everyone, tt.allow, true, tt.err
+			if _, err := w.Token(t.Context(), proof("openid", alice), request()); !errors.Is(err, tt.want) {
+				t.Errorf("a token: %v, want %v", err, tt.want)
+			}
+			if n := slices.Index(w.asked, alice+" "+room); n < 0 || slices.Contains(w.asked[n+1:], alice+" "+room) {
+				t.Errorf("asked %q, want one question about %s", w.asked, alice)
+			}
+			if w.ticket.Joined {
+				t.Error("known to be joined")
+			}
+			if _, err := w.Delegate(t.Context(), proof("openid", alice), leaving(request())); !errors.Is(err, tt.want) {
 				t.Errorf("a leave: %v, want %v", err, tt.want)
 			}
 		})

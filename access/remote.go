@@ -22,8 +22,8 @@ type Remote interface {
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()
-	user, err := a.identify(ctx, who, what)
-	got := Admission{User: user}
+	found, err := a.identify(ctx, who, what)
+	got := Admission{User: found.user}
 	if err != nil {
 		return nil, got, err
 	}

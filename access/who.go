@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -85,20 +86,34 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 	return f.User, nil
 }
 
+// standing is who asks, and what was found out about whether they are joined.
+type standing struct {
+	user matrix.UserID // proven
+	// asked says that the homeserver was asked, joined what it said.
+	asked, joined bool
+}
+
 // identify returns the user who asks, if they may ask at all: within the limit,
 // and joined to the room where that is required.
-func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (matrix.UserID, error) {
+func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (standing, error) {
 	user, err := who.prove(ctx, a, what.By)
 	if err != nil {
-		return matrix.UserID{}, err
+		return standing{}, err
 	}
+	s := standing{user: user}
 	if err := a.limit(ctx, who, user); err != nil {
-		return user, err
+		return s, err
 	}
 	if !who.mustBeJoined(a, user) {
-		return user, nil
+		return s, nil
 	}
-	return user, a.isJoined(ctx, what.Room, user)
+	s.asked = true
+	s.joined, err = a.Membership.IsJoined(ctx, what.Room, user)
+	if a.AllowUnseen && errors.Is(err, matrix.ErrNotInRoom) {
+		s.joined = false
+		return s, nil
+	}
+	return s, judged(s.joined, err)
 }
 
 // learnTime is how long a request waits for an answer that it does not need.
@@ -106,22 +121,22 @@ const learnTime = time.Second
 
 // learned is whether a user is joined, as far as that becomes known.
 type learned struct {
-	known  bool        // they had to be
-	answer <-chan bool // nil if nobody was asked
+	known  bool        // it is known that they are
+	answer <-chan bool // nil if nobody is asked any more
 	end    context.CancelFunc
 }
 
-// learn finds out whether user is joined to room, and returns at once; end must
-// be called. Who had to be joined is. About the others the homeserver is asked
-// where that can be done; its answer refuses nobody.
-func (a *Authorizer) learn(ctx context.Context, who Proof, room matrix.RoomID, user matrix.UserID) learned {
-	if !a.LearnMembership || who.mustBeJoined(a, user) {
-		return learned{known: who.mustBeJoined(a, user), end: func() {}}
+// learn finds out whether the user is joined to room, and returns at once; end
+// must be called. About those who did not have to be the homeserver is asked where
+// that can be done; its answer refuses nobody.
+func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
+	if !a.LearnMembership || s.asked {
+		return learned{known: s.joined, end: func() {}}
 	}
 	ctx, end := context.WithTimeout(ctx, learnTime)
 	answer := make(chan bool, 1)
 	go func() {
-		joined, err := a.Membership.IsJoined(ctx, room, user)
+		joined, err := a.Membership.IsJoined(ctx, room, s.user)
 		answer <- joined && err == nil
 	}()
 	return learned{answer: answer, end: end}
@@ -135,14 +150,12 @@ func (l learned) joined() bool {
 	return <-l.answer
 }
 
-// isJoined returns nil if user is joined to room. Who is not, and who asks for
-// a room that nobody knows, get the same answer.
-func (a *Authorizer) isJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) error {
-	return judged(a.Membership.IsJoined(ctx, room, user))
-}
-
+// judged returns nil if the user is joined. Who is not, and who asks for a room
+// that nobody knows, get the same answer.
 func judged(joined bool, err error) error {
 	switch {
+	case errors.Is(err, matrix.ErrNotInRoom):
+		return ErrUnseen
 	case err != nil:
 		return &MembershipError{err}
 	case !joined:

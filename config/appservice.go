@@ -8,14 +8,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// appService judges the application-service variables: all of them or none.
+// appService judges the application-service variables: all of them or none. The
+// server name alone is for an account's token file.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
 	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")
-	if !file.isSet() && !asToken.isSet() && !hsToken.isSet() && !server.isSet() {
+	if !j.isRegistered() {
+		if account := j.variable("LIVEKIT_MEMBERSHIP_TOKEN_FILE"); server.isSet() && !account.isSet() {
+			j.missing(": LIVEKIT_HS_SERVER_NAME is set; write the registration file, or set LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN, or an account's LIVEKIT_MEMBERSHIP_TOKEN_FILE", file, asToken, hsToken, account)
+		}
 		return nil
 	}
-	as := &AppService{ASToken: asToken.text, HSToken: hsToken.text, Server: j.ownServer(server)}
+	as := &AppService{ASToken: asToken.text, HSToken: hsToken.text, Server: j.ownServer(server, "an application service")}
 	if file.isSet() {
 		j.ignore(file, asToken, hsToken)
 		j.registration(file, as)
@@ -31,11 +35,22 @@ func (j *judge) appService() *AppService {
 	return as
 }
 
-func (j *judge) ownServer(v value) matrix.ServerName {
+// isRegistered reports whether any variable speaks of a registration.
+func (j *judge) isRegistered() bool {
+	for _, name := range []string{"LIVEKIT_AS_REGISTRATION_FILE", "LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {
+		if j.variable(name).isSet() {
+			return true
+		}
+	}
+	return false
+}
+
+// ownServer judges the name of the homeserver that who needs.
+func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
 	case !v.isSet():
-		j.missing(": an application service needs the name of its homeserver; "+whatAServerNameIs, v)
+		j.missing(": "+who+" needs the name of its homeserver; "+whatAServerNameIs, v)
 	case err != nil:
 		j.fault(v, "%s cannot be a server name: %s", shown(v.get()), whatAServerNameIs)
 	default:

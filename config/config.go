@@ -93,8 +93,13 @@ type Config struct {
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
+	// Account is nil unless an ordinary account says who is joined.
+	Account *Account
+
 	// RequireMembership says who must be joined to the Matrix room.
 	RequireMembership Requirement
+	// AllowUnseen: who must be joined passes in rooms that Account is not in.
+	AllowUnseen bool
 	// MembershipInterval is the time between two looks at whether those on the SFU
 	// are joined; 0 for none.
 	MembershipInterval time.Duration
@@ -123,4 +128,11 @@ type AppService struct {
 	// PushID is the registration's id if the homeserver pushes events to this
 	// service, as far as the registration file says so; else "".
 	PushID string
+}
+
+// Account is a user of the operator's homeserver as whom the service asks who is
+// joined to the rooms that this user is in.
+type Account struct {
+	Server matrix.ServerName
+	Token  secret.Text // the access token
 }

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+)
 
 // Requirement is who must be joined to the Matrix room when they come with an
 // OpenID token.
@@ -9,7 +13,7 @@ type Requirement string
 // The requirements.
 const (
 	RequireNobody   Requirement = "off"
-	RequireLocal    Requirement = "local" // the users of the application service's homeserver
+	RequireLocal    Requirement = "local" // the users of the homeserver that says who is joined
 	RequireEveryone Requirement = "on"
 )
 
@@ -28,12 +32,68 @@ func (j *judge) requirement(v value) Requirement {
 
 // needHomeserver faults v if no homeserver says who is joined.
 func (j *judge) needHomeserver(v value) {
-	for _, name := range []string{"LIVEKIT_AS_REGISTRATION_FILE", "LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {
-		if j.variable(name).isSet() {
-			return
-		}
+	if j.isRegistered() || j.variable("LIVEKIT_MEMBERSHIP_TOKEN_FILE").isSet() {
+		return
 	}
-	j.fault(v, "%s needs a homeserver that says who is joined: register this service there as an application service, and set LIVEKIT_AS_REGISTRATION_FILE and LIVEKIT_HS_SERVER_NAME", shown(v.get()))
+	j.fault(v, "%s needs a homeserver that says who is joined: register this service there as an application service, and set LIVEKIT_AS_REGISTRATION_FILE and LIVEKIT_HS_SERVER_NAME; "+
+		"or set LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME to have an ordinary account of it ask", shown(v.get()))
+}
+
+// account judges the account that asks who is joined. An application service
+// needs none: it answers for every room of its homeserver.
+func (j *judge) account(v value) *Account {
+	unknown := j.variable("LIVEKIT_MEMBERSHIP_UNKNOWN")
+	switch {
+	case j.isRegistered():
+		if v.isSet() {
+			j.warn(v, Ignored, "ignored, because the application service says who is joined to all rooms of its homeserver; remove it")
+		}
+		return nil
+	case !v.isSet():
+		if strings.EqualFold(unknown.get(), allow) {
+			j.warn(unknown, Ignored, "ignored, because LIVEKIT_MEMBERSHIP_TOKEN_FILE is not set")
+		}
+		return nil
+	}
+	return &Account{Server: j.ownServer(j.variable("LIVEKIT_HS_SERVER_NAME"), "the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE"), Token: j.accessToken(v)}
+}
+
+// accessToken reads a file that holds one, and nothing else.
+func (j *judge) accessToken(v value) secret.Text {
+	text, ok := j.readText(v, "the access token of an account")
+	if !ok {
+		return secret.Text{}
+	}
+	token := clean(text)
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		j.fault(v, "the file that it names holds more than an access token; write the token alone, on one line")
+		return secret.Text{}
+	}
+	return secret.New(token)
+}
+
+// The words of LIVEKIT_MEMBERSHIP_UNKNOWN.
+const (
+	deny  = "deny"
+	allow = "allow"
+)
+
+func (j *judge) allowUnseen(v value) bool {
+	switch strings.ToLower(v.get()) {
+	case allow:
+		return true
+	case deny:
+		return false
+	}
+	j.fault(v, "%s is neither deny nor allow", shown(v.get()))
+	return false
+}
+
+func showUnseen(allowed bool) string {
+	if allowed {
+		return allow
+	}
+	return deny
 }
 
 // ownMetadata judges whether participants may change their own metadata: their

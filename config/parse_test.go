@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -117,6 +118,7 @@ func TestValues(t *testing.T) {
 		{"LIVEKIT_REQUIRE_MEMBERSHIP", "ON", "on", registered},
 		{"LIVEKIT_REQUIRE_MEMBERSHIP", "off", "off", nil},
 		{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", "0", "0", nil},
+		{"LIVEKIT_MEMBERSHIP_UNKNOWN", "Allow", "allow", nil},
 		{"LIVEKIT_MEMBERSHIP_BRAKE", "Off", "off", nil},
 		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "true", "true", registered},
 	}
@@ -151,6 +153,9 @@ func TestFaults(t *testing.T) {
 		"/nopem":   "nothing",
 		"/badpem":  "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
 		"/half":    "as_token: abc\n",
+		"/token":   "syt_cnRj_abcdefghij\n",
+		"/blank":   " \n",
+		"/two":     "access_token: syt_cnRj_abcdefghij\n",
 		"/nested":  "as_token: [a]\nhs_token: b",
 		"/notyaml": "as_token: a: b",
 	}
@@ -264,6 +269,14 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_REQUIRE_MEMBERSHIP", "none of off, local and on", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "yes"}},
 		{"LIVEKIT_REQUIRE_MEMBERSHIP", "needs a homeserver", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "local"}},
 		{"LIVEKIT_REQUIRE_MEMBERSHIP", "needs a homeserver", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "on"}},
+		{"LIVEKIT_REQUIRE_MEMBERSHIP", "LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME", vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "on"}},
+		{"LIVEKIT_AS_REGISTRATION_FILE", "or an account's LIVEKIT_MEMBERSHIP_TOKEN_FILE", vars{"LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_HS_SERVER_NAME", "missing: the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE needs", vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token"}},
+		{"LIVEKIT_HS_SERVER_NAME", "cannot be a server name", vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token", "LIVEKIT_HS_SERVER_NAME": "https://a"}},
+		{"LIVEKIT_MEMBERSHIP_TOKEN_FILE", "cannot be read", vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/absent", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_MEMBERSHIP_TOKEN_FILE", "is empty", vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/blank", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_MEMBERSHIP_TOKEN_FILE", "holds more than an access token", vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/two", "LIVEKIT_HS_SERVER_NAME": "example.org"}},
+		{"LIVEKIT_MEMBERSHIP_UNKNOWN", "neither deny nor allow", vars{"LIVEKIT_MEMBERSHIP_UNKNOWN": "maybe"}},
 		{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", "from 0 to 86400", vars{"LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "30s"}},
 		{"LIVEKIT_MEMBERSHIP_BRAKE", "neither on nor off", vars{"LIVEKIT_MEMBERSHIP_BRAKE": "maybe"}},
 		{"LIVEKIT_CAN_UPDATE_OWN_METADATA", "take away the ticket", registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "local"})},
@@ -444,6 +457,42 @@ func TestNamespacesNeedAServer(t *testing.T) {
 		if err == nil || len(warnings) > 0 {
 			t.Errorf("name %q: got %v and warnings %q, want a fault and no warning", name, err, warnings)
 		}
+	}
+}
+
+// TestAccount: the server name and the token file alone are a valid configuration,
+// and an application service needs no account.
+func TestAccount(t *testing.T) {
+	const token = "syt_cnRj_abcdefghij"
+	account := vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token", "LIVEKIT_HS_SERVER_NAME": "example.com"}
+	for _, tt := range []struct {
+		name    string
+		set     vars
+		want    string // the server, "" for no account
+		unseen  bool
+		warning string
+	}{
+		{"alone", account, "example.com", false, ""},
+		{"required", account.with(vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "on", "LIVEKIT_MEMBERSHIP_UNKNOWN": "allow"}), "example.com", true, ""},
+		{"beside an application service", account.with(registered), "", false, "LIVEKIT_MEMBERSHIP_TOKEN_FILE: ignored"},
+		{"none", vars{}, "", false, ""},
+		{"allowed for nobody", vars{"LIVEKIT_MEMBERSHIP_UNKNOWN": "allow"}, "", true, "LIVEKIT_MEMBERSHIP_UNKNOWN: ignored"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, warnings, err := config.Parse(minimal().with(tt.set).input(), disk{"/token": "\ufeff" + token + "\r\n"}.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (c.Account != nil) != (tt.want != "") || c.AllowUnseen != tt.unseen {
+				t.Errorf("got account %+v, allowed %v, want %q, %v", c.Account, c.AllowUnseen, tt.want, tt.unseen)
+			}
+			if a := c.Account; a != nil && (a.Server.String() != tt.want || a.Token.Reveal() != token || !c.Named(a.Server) || c.AppService != nil) {
+				t.Errorf("got %+v, want the token at %s, a named server", a, tt.want)
+			}
+			if text := fmt.Sprint(warnings); len(warnings) > 1 || !strings.Contains(text, tt.warning) {
+				t.Errorf("warnings %s, want %q alone", text, tt.warning)
+			}
+		})
 	}
 }
 

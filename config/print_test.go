@@ -75,6 +75,8 @@ LIVEKIT_HS_TOKEN=[redacted]
 LIVEKIT_AS_REGISTRATION_FILE=/as.yaml
 LIVEKIT_HS_SERVER_NAME=example.org
 LIVEKIT_REQUIRE_MEMBERSHIP=off
+LIVEKIT_MEMBERSHIP_TOKEN_FILE=
+LIVEKIT_MEMBERSHIP_UNKNOWN=deny
 LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS=30
 LIVEKIT_MEMBERSHIP_BRAKE=on
 `
@@ -154,7 +156,7 @@ func outputs(c config.Config, in config.Input, warnings []config.Warning, err er
 		"warnings": fmt.Sprintf("%q", warnings),
 		"Print":    lines.String(),
 		"slog":     text.String() + json.String(),
-		"%+v":      fmt.Sprintf("%v %+v %#v %+v", c, c, c, c.AppService),
+		"%+v":      fmt.Sprintf("%v %+v %#v %+v %+v", c, c, c, c.AppService, c.Account),
 		"input":    fmt.Sprintf("%v %+v %#v %v", in, in, in, in.Environment["LIVEKIT_SECRET"]),
 	}
 }
@@ -196,6 +198,9 @@ func TestSecretsStaySecret(t *testing.T) {
 		"broken registration":        {"LIVEKIT_AS_REGISTRATION_FILE": "/registration"},
 		"registration of a type":     {"LIVEKIT_AS_REGISTRATION_FILE": "/typed"},
 		"certificates":               {"LIVEKIT_CA_FILE": "/other"},
+		"token of an account":        {"LIVEKIT_AS_TOKEN": "", "LIVEKIT_HS_TOKEN": "", "LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/other"},
+		"more than a token":          {"LIVEKIT_AS_TOKEN": "", "LIVEKIT_HS_TOKEN": "", "LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/broken"},
+		"token instead of its path":  {"LIVEKIT_AS_TOKEN": "", "LIVEKIT_HS_TOKEN": "", "LIVEKIT_MEMBERSHIP_TOKEN_FILE": s},
 	}
 	files := disk{
 		"/long": strings.Repeat(s, 5), "/swapped": strings.Repeat(s, 5) + ": APIkey", "/other": s,

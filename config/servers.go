@@ -18,11 +18,23 @@ func (l ServerList) Contains(server matrix.ServerName) bool {
 }
 
 // Named reports whether the operator named the server: in the full-access
-// list, in an override, or as the application service's homeserver. Such
-// servers may be anywhere, on private addresses too.
+// list, in an override, or as the homeserver that says who is joined. Such servers
+// may be anywhere, on private addresses too.
 func (c *Config) Named(server matrix.ServerName) bool {
 	_, federation := c.FederationURLs[server]
 	_, client := c.ClientURLs[server]
-	own := c.AppService != nil && c.AppService.Server == server
+	own := server == c.HomeServer() && !server.IsZero()
 	return federation || client || own || slices.Contains(c.FullAccess.Servers, server)
+}
+
+// HomeServer returns the homeserver that says who is joined: the one at which this
+// service is registered, or that of the account; zero for none.
+func (c *Config) HomeServer() matrix.ServerName {
+	switch {
+	case c.AppService != nil:
+		return c.AppService.Server
+	case c.Account != nil:
+		return c.Account.Server
+	}
+	return matrix.ServerName{}
 }

@@ -248,14 +248,27 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_HS_SERVER_NAME", Group: GroupAppService,
-		Meaning: "the homeserver that holds the registration, by its server name; with the registration file or both tokens",
-		how:     shownAs(func(c *Config) string { return c.appService().Server.String() }),
+		Meaning: "the homeserver that says who is joined, by its server name: the one that holds the registration, with the registration file or both tokens; or that of the account, with LIVEKIT_MEMBERSHIP_TOKEN_FILE",
+		how:     shownAs(func(c *Config) string { return c.HomeServer().String() }),
 	},
 	{
 		Name: "LIVEKIT_REQUIRE_MEMBERSHIP", Group: GroupMembership, Default: "off",
 		Meaning: "who must be joined to the Matrix room to get a token with an OpenID token: off for nobody, local for the users of LIVEKIT_HS_SERVER_NAME, on for everyone; through the homeserver everyone must be",
 		how: field(func(c *Config) *Requirement { return &c.RequireMembership }, (*judge).requirement,
 			func(r Requirement) string { return string(r) }),
+	},
+	{
+		Name: "LIVEKIT_MEMBERSHIP_TOKEN_FILE", Group: GroupMembership,
+		Meaning: "a file that holds the access token of an ordinary account of LIVEKIT_HS_SERVER_NAME, which says who is joined to the rooms that it is in; for homeservers that take no application service like this one",
+		how: how{
+			parse: func(j *judge, v value, c *Config) { c.Account = j.account(v) },
+			show:  aFile.show,
+		},
+	},
+	{
+		Name: "LIVEKIT_MEMBERSHIP_UNKNOWN", Group: GroupMembership, Default: deny,
+		Meaning: "whether those who must be joined get a token in rooms that this account is not in (deny or allow)",
+		how:     field(func(c *Config) *bool { return &c.AllowUnseen }, (*judge).allowUnseen, showUnseen),
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", Group: GroupMembership, Default: "30",

@@ -49,6 +49,9 @@ func (e *exam) secrets() []secret.Text {
 	if as := e.look.Config.AppService; as != nil {
 		list = append(list, as.ASToken, as.HSToken)
 	}
+	if account := e.look.Config.Account; account != nil {
+		list = append(list, account.Token)
+	}
 	for text := range e.livekit.everySecret() {
 		list = append(list, secret.New(text))
 	}

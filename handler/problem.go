@@ -72,6 +72,7 @@ var problems = []struct {
 	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
 	{errNotFound, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "Not found", cause: "not_found"}},
 	{access.ErrNotJoined, notJoined},
+	{access.ErrUnseen, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_unseen"}},
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 

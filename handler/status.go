@@ -72,6 +72,8 @@ type AppServiceStatus struct {
 // be. What sweeps see is of this process: old while another replica sweeps.
 type MembershipStatus struct {
 	Server      string            `json:"server"`           // that is asked
+	Source      string            `json:"source"`           // by what: "is_joined" or "joined_members"
+	Account     *AccountStatus    `json:"account"`          // as whom, null for an application service
 	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
 	Interval    float64           `json:"interval_seconds"` // as it is stretched; 0 for no sweeps
 	Pushed      bool              `json:"pushed"`           // the self-test has seen that events are
@@ -93,6 +95,18 @@ type MembershipStatus struct {
 	Held        uint64            `json:"held"`
 	Failed      uint64            `json:"failed"`
 	Overflow    uint64            `json:"overflow"`
+}
+
+// AccountStatus is what /_status tells of the account that asks who is joined.
+type AccountStatus struct {
+	User    string `json:"user"` // "" until the homeserver has said it
+	Answers bool   `json:"answers"`
+	// Since and Error are of the time in which the homeserver does not say who is
+	// joined.
+	Since *time.Time `json:"since"`
+	Error string     `json:"error,omitempty"`
+	// Unseen counts the questions about rooms that the account is not in.
+	Unseen uint64 `json:"not_in_room"`
 }
 
 const (

@@ -10,21 +10,27 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
 )
 
 // TestBoardWithoutLeaves: replicas that share a Redis share the sweep and the
 // brake, also while delegated leaves are switched off.
 func TestBoardWithoutLeaves(t *testing.T) {
-	server := miniredis.RunT(t)
+	own, err := matrix.ParseServerName("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, server := &config.AppService{Server: own}, miniredis.RunT(t)
 	redis := config.Store{Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPrefix: "test"}
 	for _, tt := range []struct {
 		name   string
 		cfg    config.Config
 		shared bool
 	}{
-		{"redis", config.Config{AppService: &config.AppService{}, Store: redis}, true},
-		{"a file", config.Config{AppService: &config.AppService{}, Store: config.Store{Kind: config.StoreFile, Path: "/data/leaves.db"}}, false},
+		{"redis", config.Config{AppService: registered, Store: redis}, true},
+		{"redis, with an account", config.Config{Account: &config.Account{Server: own}, Store: redis}, true},
+		{"a file", config.Config{AppService: registered, Store: config.Store{Kind: config.StoreFile, Path: "/data/leaves.db"}}, false},
 		{"nobody says who is joined", config.Config{Store: redis}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,9 +58,13 @@ func TestBoardWithoutLeaves(t *testing.T) {
 
 // TestBoardRefused: a Redis that refuses us is a fault of the configuration.
 func TestBoardRefused(t *testing.T) {
-	server := miniredis.RunT(t)
+	own, err := matrix.ParseServerName("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, server := &config.AppService{Server: own}, miniredis.RunT(t)
 	server.RequireAuth("another")
-	cfg := config.Config{AppService: &config.AppService{}, Store: config.Store{
+	cfg := config.Config{AppService: registered, Store: config.Store{
 		Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
 	if _, err := sharedOf(cfg).openBoard(t.Context(), nil); err == nil {

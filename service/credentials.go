@@ -16,7 +16,7 @@ import (
 )
 
 // credentials are what SIGHUP reads anew from its files: the API keys, the
-// certificates to trust and the password of Redis. Whoever needs one asks when
+// certificates to trust, the password of Redis and the access token of the account. Whoever needs one asks when
 // it is needed, and nobody keeps one.
 type credentials struct {
 	ttl     time.Duration // of the tokens
@@ -32,15 +32,24 @@ type material struct {
 	minter        *ticket.Minter
 	roots         *x509.CertPool
 	redisPassword secret.Text
+	accountToken  secret.Text
 }
 
 func newCredentials(cfg *config.Config) *credentials {
 	c := &credentials{ttl: cfg.TokenTTL}
 	c.current.Store(&material{
 		keys: cfg.Keys, minter: ticket.NewMinter(cfg.Keys, cfg.TokenTTL),
-		roots: cfg.RootCAs, redisPassword: cfg.Store.RedisPassword,
+		roots: cfg.RootCAs, redisPassword: cfg.Store.RedisPassword, accountToken: accountToken(cfg),
 	})
 	return c
+}
+
+// accountToken is empty where no account is named.
+func accountToken(cfg *config.Config) secret.Text {
+	if cfg.Account == nil {
+		return secret.Text{}
+	}
+	return cfg.Account.Token
 }
 
 // Mint is a [access.Minter]'s.
@@ -56,12 +65,14 @@ func (c *credentials) Open(text string, at ticket.Place) (ticket.Ticket, ticket.
 func (c *credentials) keys() []sfu.Key            { return c.current.Load().keys }
 func (c *credentials) roots() *x509.CertPool      { return c.current.Load().roots }
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
+func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
 // The variables that what is read anew comes from.
 var (
 	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
 	rootVariables     = []string{"LIVEKIT_CA_FILE"}
 	passwordVariables = []string{"LIVEKIT_REDIS_PASSWORD", "LIVEKIT_REDIS_PASSWORD_FROM_FILE"}
+	accountVariables  = []string{"LIVEKIT_MEMBERSHIP_TOKEN_FILE"}
 )
 
 // renew takes over what has no fault in cfg and returns what has changed.
@@ -79,6 +90,10 @@ func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed 
 	if !anyOf(faults, passwordVariables) && !cfg.Store.RedisPassword.Equal(next.redisPassword) {
 		next.redisPassword = cfg.Store.RedisPassword
 		changed = append(changed, "password of Redis")
+	}
+	if token := accountToken(cfg); !anyOf(faults, accountVariables) && !token.Equal(next.accountToken) {
+		next.accountToken = token
+		changed = append(changed, "access token of the account")
 	}
 	c.current.Store(&next)
 	if newRoots {
@@ -106,7 +121,7 @@ func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 // fault. The latter stays as it was.
 func (c *credentials) readAnew(log *slog.Logger) {
 	cfg, warnings, err := config.Inspect()
-	ours := slices.Concat(keyVariables, rootVariables, passwordVariables)
+	ours := slices.Concat(keyVariables, rootVariables, passwordVariables, accountVariables)
 	for _, warning := range warnings {
 		if slices.Contains(ours, warning.Variable) {
 			log.Warn("configuration", "warning", warning.String())

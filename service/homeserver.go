@@ -136,6 +136,9 @@ func failedBefore(before *appservice.Result, check appservice.Check) bool {
 // pushes reports whether the last self-test has seen that events are pushed
 // here.
 func (h *homeserver) pushes() bool {
+	if h == nil {
+		return false
+	}
 	last := h.last.Load()
 	return last != nil && slices.ContainsFunc(last.Checks, func(c appservice.Check) bool {
 		return c.Part == appservice.PartPush && c.OK

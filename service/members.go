@@ -18,23 +18,31 @@ import (
 // members knows who is in a Matrix room, and keeps the others off the SFU; nil
 // while no homeserver says who is.
 type members struct {
-	homeserver *homeserver
+	server     matrix.ServerName // that is asked
+	homeserver *homeserver       // at which this service is registered, or nil
+	account    *account          // else, as whom it asks
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
 	pushed     atomic.Pointer[time.Time] // when the last event of a membership came
 }
 
-// newMembers asks hs, which may be nil. Replicas have common in common.
+// newMembers asks hs, or the account if that is nil. Replicas have common in
+// common.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
-	if hs == nil {
+	cfg := s.cfg
+	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
+	switch {
+	case hs != nil:
+		m.lookup = membership.NewLookup(hs.api)
+	case m.account != nil:
+		m.lookup = membership.NewLookup(membership.NewRooms(m.account.api))
+	default:
 		return nil
 	}
-	cfg := s.cfg
-	m := &members{homeserver: hs, required: cfg.RequireMembership, lookup: membership.NewLookup(hs.api)}
 	m.guard = &guard.Guard{
 		SFU: s.newSFUClient(), Members: m.lookup, Tickets: s.credentials,
-		Issuer: ticket.IssuerOf(hs.server),
+		Issuer: ticket.IssuerOf(m.server),
 		Board:  common, Holder: holder(), Shared: common.shared,
 		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
 		Metrics: s.counters, Log: s.log,
@@ -50,7 +58,7 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	case config.RequireEveryone:
 		return true
 	case config.RequireLocal:
-		return server == m.homeserver.server
+		return server == m.server
 	}
 	return false
 }
@@ -70,6 +78,9 @@ func (m *members) start() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { m.guard.Run(ctx) })
+	if m.account != nil {
+		running.Go(func() { m.account.start(ctx) })
+	}
 	return func() {
 		cancel()
 		running.Wait()
@@ -78,17 +89,28 @@ func (m *members) start() (end func()) {
 
 // health adds that nobody is removed.
 func (m *members) health(h handler.Health) handler.Health {
-	if m != nil && m.guard.Status().Braked {
+	if m == nil {
+		return h
+	}
+	if m.guard.Status().Braked {
 		h.Degraded = append(h.Degraded, "too many are not in their Matrix rooms, says the homeserver, so nobody is removed from LiveKit")
 	}
-	return h
+	return m.account.health(h)
+}
+
+// source names what the homeserver is asked.
+func (m *members) source() string {
+	if m.account != nil {
+		return "joined_members"
+	}
+	return "is_joined"
 }
 
 // status is for /_status.
 func (m *members) status() handler.MembershipStatus {
 	now := m.guard.Status()
 	s := handler.MembershipStatus{
-		Server: m.homeserver.server.String(), Required: string(m.required),
+		Server: m.server.String(), Source: m.source(), Account: m.account.status(), Required: string(m.required),
 		Interval: now.Interval.Seconds(), Lag: now.Late.Seconds(), Elsewhere: now.Elsewhere, Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
 		Persons: now.Persons, Foreign: now.Foreign, Unsealed: now.Unsealed,
 		Brake: "on", Braked: now.Braked, SweepTook: now.SweepTook.Seconds(),

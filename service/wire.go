@@ -100,7 +100,7 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 	}
 	if m := p.members; m != nil {
 		a.Membership, a.LearnMembership, a.MustBeJoined = m.lookup, true, m.mustBeJoined
-		a.Issuer = m.guard.Issuer
+		a.AllowUnseen, a.Issuer = cfg.AllowUnseen, m.guard.Issuer
 	}
 	if cfg.RateLimit != (config.RateLimit{}) {
 		a.Users = ratelimit.New[matrix.UserID](ratelimit.Limit(cfg.RateLimit))

@@ -1,0 +1,130 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/seldom"
+	"matrixrtc-auth/matrix"
+)
+
+// account is the user of the homeserver as whom this service asks who is joined;
+// nil for none.
+type account struct {
+	api *matrix.Account
+	log *slog.Logger
+
+	mu      sync.Mutex
+	trouble string    // why the homeserver does not say who is joined, "" while it does
+	since   time.Time // of trouble
+	unseen  uint64
+	warned  bool // of trouble
+	seldom  seldom.Warning
+}
+
+// newAccount returns the one that the configuration names.
+func (s *shared) newAccount() *account {
+	if s.cfg.Account == nil {
+		return nil
+	}
+	a := &account{log: s.log}
+	a.api = &matrix.Account{
+		Server: s.cfg.Account.Server, Token: s.credentials.accountToken, Observe: a.observe,
+		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newRolls()},
+	}
+	return a
+}
+
+// newRolls returns the way to named servers, over connections of its own whose
+// answers may be as large as the list of a room's members.
+func (s *shared) newRolls() matrix.Servers {
+	named := s.newTransport(&outbound.Dialer{})
+	named.TLS.ClientSessionCache = &outbound.Sessions{}
+	named.Pool = &outbound.Pool{Lesser: s.strangers}
+	named.MaxResponseBytes = matrix.MaxMembersBytes
+	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
+}
+
+// start finds out whose token it is, so that one that is refused is known before
+// anybody calls.
+func (a *account) start(ctx context.Context) {
+	if self, err := a.api.WhoAmI(ctx); err == nil {
+		a.log.Info("membership: an account asks who is joined to the rooms that it is in", "user", self.String())
+	}
+}
+
+// observe hears how every question ended. It warns when the homeserver begins not
+// to answer, or not to answer for another reason, once in a while.
+func (a *account) observe(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch e, failed := errors.AsType[*matrix.AccountError](err); {
+	case errors.Is(err, matrix.ErrNotInRoom):
+		a.unseen++
+		a.answered()
+	case !failed:
+		a.answered()
+	case e.Cause != matrix.CauseCanceled:
+		a.failed(e)
+	}
+}
+
+func (a *account) answered() {
+	if a.warned {
+		a.log.Info("membership: the homeserver says again who is joined")
+	}
+	a.trouble, a.warned = "", false
+}
+
+func (a *account) failed(e *matrix.AccountError) {
+	now := time.Now()
+	if a.trouble == "" {
+		a.since = now
+	}
+	before := a.trouble
+	a.trouble = string(e.Cause) + ": " + e.Err.Error()
+	if e.IsTokenRefused() {
+		a.trouble = "the access token is refused: " + e.Err.Error()
+	}
+	if a.trouble == before || !a.seldom.Due(now) {
+		return
+	}
+	a.warned = true
+	remedy := "nobody is removed from LiveKit meanwhile, and those who must be joined get no token"
+	if e.IsTokenRefused() {
+		remedy = "log the account in again, write the new token into LIVEKIT_MEMBERSHIP_TOKEN_FILE, and send SIGHUP; " + remedy
+	}
+	a.log.Warn("membership: the homeserver does not say who is joined", "cause", e.Cause, "status", e.Status, "err", e.Err, "remedy", remedy)
+}
+
+// status is for /_status; nil for no account.
+func (a *account) status() *handler.AccountStatus {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &handler.AccountStatus{User: a.api.Self().String(), Answers: a.trouble == "", Error: a.trouble, Unseen: a.unseen}
+	if since := a.since.UTC(); a.trouble != "" {
+		s.Since = &since
+	}
+	return s
+}
+
+// health adds that nobody knows who is joined.
+func (a *account) health(h handler.Health) handler.Health {
+	if a == nil {
+		return h
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.trouble != "" {
+		h.Degraded = append(h.Degraded, "the homeserver does not say who is joined to its rooms")
+	}
+	return h
+}
