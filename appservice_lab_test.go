@@ -55,6 +55,29 @@ func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 	l.homeservers[name].Register(r)
 }
 
+// account VAR FILE USER [new]
+//
+// has the service ask as a user of a homeserver, whose access token is written to
+// FILE; before `serve` with the variables of that. With new, tokens of before are
+// refused.
+func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: account VAR FILE USER [new]")
+	}
+	l := labOf(ts)
+	name := ts.Getenv(args[0])
+	h := l.homeservers[name]
+	if len(args) == 4 {
+		h.Logout(strings.TrimSpace(ts.ReadFile(args[1])))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(h.Login(args[2])+"\n"), 0o600))
+	if l.service == nil {
+		ts.Setenv("LIVEKIT_HS_SERVER_NAME", name)
+		ts.Setenv("LIVEKIT_MEMBERSHIP_TOKEN_FILE", ts.MkAbs(args[1]))
+		ts.Setenv("LIVEKIT_CS_API_URL_OVERRIDES", name+"="+h.URL())
+	}
+}
+
 // member VAR joins|leaves ROOM USER
 func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"metrics":    cmdMetrics,
 
 			"registration": cmdRegistration,
+			"account":      cmdAccount,
 			"member":       cmdMember,
 			"through":      cmdThrough,
 			"owned":        cmdOwned,

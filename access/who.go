@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -113,7 +114,11 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 		s.joined = false
 		return s, nil
 	}
-	return s, judged(s.joined, err)
+	err = judged(s.joined, err)
+	if errors.Is(err, ErrUnseen) {
+		err = fmt.Errorf("%w: %s", err, what.Room) // the account has to join it
+	}
+	return s, err
 }
 
 // learnTime is how long a request waits for an answer that it does not need.

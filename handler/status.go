@@ -79,6 +79,7 @@ type MembershipStatus struct {
 	Pushed      bool              `json:"pushed"`           // the self-test has seen that events are
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
+	Unseen      int               `json:"unseen"` // of them, in rooms that the account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`

@@ -47,6 +47,9 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
 		Metrics: s.counters, Log: s.log,
 	}
+	if m.account != nil {
+		m.guard.Rooms = m.lookup
+	}
 	m.watch(s.counters)
 	return m
 }
@@ -112,7 +115,7 @@ func (m *members) status() handler.MembershipStatus {
 	s := handler.MembershipStatus{
 		Server: m.server.String(), Source: m.source(), Account: m.account.status(), Required: string(m.required),
 		Interval: now.Interval.Seconds(), Lag: now.Late.Seconds(), Elsewhere: now.Elsewhere, Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
-		Persons: now.Persons, Foreign: now.Foreign, Unsealed: now.Unsealed,
+		Persons: now.Persons, Unseen: now.Unseen, Foreign: now.Foreign, Unsealed: now.Unsealed,
 		Brake: "on", Braked: now.Braked, SweepTook: now.SweepTook.Seconds(),
 		Asked: now.Asked, Unknown: now.Unknown, Removed: map[string]uint64{},
 		Held: now.BrakeHeld, Failed: now.Failed, Overflow: now.Overflow,

@@ -51,6 +51,7 @@ type AppServices struct {
 	mu       sync.Mutex
 	service  *Registered
 	logins   map[string]string // access token → user id
+	loggedIn int               // so far
 	rooms    map[string]map[string]bool
 	emptied  bool
 	open     map[string]bool // rooms that everybody may read
@@ -75,7 +76,8 @@ func (a *AppServices) Login(user string) string {
 	if a.logins == nil {
 		a.logins = map[string]string{}
 	}
-	token := fmt.Sprintf("syt_%d_abcdefghij", len(a.logins)+1)
+	a.loggedIn++
+	token := fmt.Sprintf("syt_%d_abcdefghij", a.loggedIn)
 	a.logins[token] = user
 	return token
 }

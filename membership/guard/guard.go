@@ -30,6 +30,14 @@ type Members interface {
 	Forget(room matrix.RoomID, user matrix.UserID)
 }
 
+// RoomMembers says who is joined for several users of a room at once. An error
+// means: unknown.
+type RoomMembers interface {
+	// AreJoinedNow asks one question that begins after the call. The answer has the
+	// order of users.
+	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
+}
+
 // Opener opens tickets, and says whose place each is.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
@@ -40,6 +48,9 @@ type Opener interface {
 type Guard struct {
 	SFU     SFU
 	Members Members
+	// Rooms is what sweeps ask where one question answers for a whole room; nil
+	// where there is one for each person.
+	Rooms   RoomMembers
 	Tickets Opener
 	// Issuer marks the tickets of this service.
 	Issuer ticket.Issuer

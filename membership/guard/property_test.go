@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership/guard"
 	"matrixrtc-auth/sfu"
 )
@@ -21,6 +22,8 @@ type model struct {
 	ends   []func()
 	board  guard.Board
 	starts int
+	// lists says that the homeserver lists the members of rooms.
+	lists bool
 
 	// since is when each person last changed between joined and not joined.
 	since map[person]time.Time
@@ -38,16 +41,23 @@ const (
 )
 
 // TestProperty: nobody who is joined is ever removed. Nobody who is not stays for
-// longer than two sweeps while answers come.
+// longer than two sweeps while answers come. Both hold where each person is asked
+// about, and where an account asks for the members of rooms.
 func TestProperty(t *testing.T) {
 	seeds := 10
 	if testing.Short() {
 		seeds = 5
 	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newModel(t, uint64(seed)).live(t) })
-		})
+	for name, lists := range map[string]bool{"persons": false, "rooms": true} {
+		for seed := range seeds {
+			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m := newModel(t, uint64(seed))
+					m.lists = lists
+					m.live(t)
+				})
+			})
+		}
 	}
 }
 
@@ -74,6 +84,7 @@ func (m *model) live(t *testing.T) {
 	for _, end := range m.ends {
 		end()
 	}
+	time.Sleep(longestList)
 }
 
 // start starts a replica.
@@ -82,6 +93,9 @@ func (m *model) start(t *testing.T) {
 	m.starts++
 	g.Board, g.Holder, g.Shared, g.Jitter = m.board, fmt.Sprint(m.starts), true, nil
 	g.Log = slog.New(slog.DiscardHandler)
+	if m.lists {
+		m.world.byRoom(g)
+	}
 	m.guards = append(m.guards, g)
 	m.ends = append(m.ends, run(t, g))
 }
@@ -92,7 +106,7 @@ func (m *model) anyGuard() *guard.Guard { return m.guards[m.random.IntN(len(m.gu
 
 // step lets one thing happen.
 func (m *model) step(t *testing.T) {
-	switch p := m.anyone(); m.random.IntN(20) {
+	switch p := m.anyone(); m.random.IntN(21) {
 	case 0, 1, 2, 3:
 		m.become(p, true)
 	case 4, 5:
@@ -130,6 +144,15 @@ func (m *model) step(t *testing.T) {
 		m.guards = append(m.guards[:i], m.guards[i+1:]...)
 		m.ends = append(m.ends[:i], m.ends[i+1:]...)
 		m.start(t)
+	case 20:
+		m.unsee(p.room)
+	}
+}
+
+// unsee has the account leave a room for a while.
+func (m *model) unsee(room matrix.RoomID) {
+	if m.lists {
+		m.outage(func(down bool) { m.unseen[room] = down })
 	}
 }
 
@@ -176,7 +199,7 @@ func (m *model) check() {
 		for _, one := range room {
 			p := m.owners[one.Session]
 			stayed := min(time.Since(m.since[p]), time.Since(one.Since), time.Since(m.fit))
-			if !m.joined[p] && stayed > longest {
+			if !m.joined[p] && !m.unseen[p.room] && stayed > longest {
 				m.t.Fatalf("%s has been on the SFU for %s without being joined", p.user, stayed)
 			}
 		}

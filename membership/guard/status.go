@@ -12,6 +12,9 @@ type Status struct {
 	// Persons, Foreign and Unsealed are what the last sweep of this process saw:
 	// persons under enforcement, and sessions that are let be.
 	Persons, Foreign, Unsealed int
+	// Unseen are those of Persons who were in rooms that the account which asks is
+	// not in: nobody is removed from them.
+	Unseen int
 	// SweepBegan and SweepTook are of the last one that has ended; zero for none
 	// in this process.
 	SweepBegan time.Time
@@ -176,7 +179,8 @@ func (c *counts) began(now time.Time) {
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
 		c.metrics.Swept(now.Sub(began))
-		s.Persons, s.SweepBegan, s.SweepTook = h.persons, began, now.Sub(began)
+		s.Persons, s.Unseen = h.persons+h.unseen, h.unseen
+		s.SweepBegan, s.SweepTook = began, now.Sub(began)
 		if whole {
 			c.unsure = c.unsureIn
 		}

@@ -20,7 +20,7 @@ const (
 	// asking bounds a sweep's questions, and its calls of the SFU, that are under
 	// way at once.
 	asking = 16
-	// silence is after how many questions without an answer a sweep gives up.
+	// silence is about how many persons there may be no answer until a sweep gives up.
 	silence = 32
 )
 
@@ -31,8 +31,10 @@ type candidate struct {
 	asked    time.Time // when the last question began
 }
 
-// heard is what a sweep was told, in persons.
+// heard is what a sweep was told, in persons. Those in rooms that the homeserver
+// cannot see, unseen, are not among the others.
 type heard struct {
+	unseen                                        int
 	persons, joined, refused, unknown, candidates int
 	// contradicted: the homeserver says no about too many of those who it has just
 	// said are joined.
@@ -48,9 +50,9 @@ func (g *Guard) sweep(ctx context.Context) {
 	if on == nil || ctx.Err() != nil {
 		return
 	}
-	g.counts.expect(time.Duration(len(on)) * spacing)
-	refused, h := g.askAll(ctx, on)
-	h.persons = len(on)
+	questions := g.questions(slices.Collect(maps.Keys(on)))
+	g.counts.expect(time.Duration(len(questions)) * spacing)
+	refused, h := g.askAll(ctx, on, questions)
 	present := g.present(ctx, refused)
 	h.candidates = len(present)
 	h.contradicted = len(present) > brakeOver && g.contradicts(ctx, on, refused)
@@ -103,32 +105,35 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 	return on, whole && ctx.Err() == nil
 }
 
-// askAll asks about all, in chunks, and returns those about whom two answers were
-// no.
-func (g *Guard) askAll(ctx context.Context, on map[person][]session) (refused []candidate, h heard) {
-	for part := range slices.Chunk(slices.Collect(maps.Keys(on)), chunk) {
+// askAll asks the questions about all, in chunks, and returns those about whom two
+// answers were no.
+func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions []question) (refused []candidate, h heard) {
+	for part := range chunks(questions) {
 		if !g.lease(ctx) {
-			h.unknown += len(part) // another replica goes on
-			continue
+			continue // another replica goes on
 		}
-		first := g.askEach(ctx, atOnce(part))
-		h.joined, h.unknown = h.joined+first.joined, h.unknown+first.unknown
+		first := g.askEach(ctx, part)
+		h.joined, h.unseen = h.joined+first.joined, h.unseen+first.unseen
+		if first.silent {
+			break // the others are asked about in the next sweep
+		}
 		if len(first.refused) == 0 {
-			if first.joined == 0 && h.unknown >= silence {
-				break // nobody answers; the others are asked about in the next sweep
-			}
 			continue
 		}
 		second := g.askEach(ctx, again(first.refused))
 		if ctx.Err() != nil {
 			return nil, h
 		}
-		h.joined, h.unknown, h.refused = h.joined+second.joined, h.unknown+second.unknown, h.refused+len(second.refused)
+		h.joined, h.unseen = h.joined+second.joined, h.unseen+second.unseen
 		for _, q := range second.refused {
-			refused = append(refused, candidate{q.person, on[q.person], q.at})
+			h.refused += len(q.users)
+			for _, p := range q.persons() {
+				refused = append(refused, candidate{p, on[p], q.at})
+			}
 		}
 	}
-	h.unknown = max(h.unknown, len(on)-h.joined-h.refused)
+	h.persons = len(on) - h.unseen
+	h.unknown = h.persons - h.joined - h.refused
 	return refused, h
 }
 
@@ -140,59 +145,12 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 		delete(others, c.person)
 	}
 	some := slices.Collect(maps.Keys(others)) // in any order
-	now := g.askEach(ctx, atOnce(some[:min(len(some), 2*brakeOver)]))
-	return 3*len(now.refused) > now.joined+len(now.refused)
-}
-
-// question is one about a person: not before at while it is to be asked, asked at
-// at afterwards.
-type question struct {
-	person
-	at time.Time
-}
-
-func atOnce(persons []person) (all []question) {
-	for _, p := range persons {
-		all = append(all, question{person: p})
+	now := g.askEach(ctx, g.questions(some[:min(len(some), 2*brakeOver)]))
+	refusals := 0
+	for _, q := range now.refused {
+		refusals += len(q.users)
 	}
-	return all
-}
-
-// again returns the second questions about those who were refused.
-func again(refused []question) (all []question) {
-	for _, q := range refused {
-		all = append(all, question{q.person, q.at.Add(apart)})
-	}
-	return all
-}
-
-// answers are those to one question about each of some persons, the refused in
-// the order of the questions.
-type answers struct {
-	joined, unknown int
-	refused         []question
-}
-
-func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
-	var mu sync.Mutex
-	each(ctx, questions, func(q question) {
-		sleep(ctx, time.Until(q.at))
-		g.pace.wait(ctx)
-		q.at = time.Now()
-		joined, known := g.ask(ctx, q.person)
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case !known:
-			a.unknown++
-		case joined:
-			a.joined++
-		default:
-			a.refused = append(a.refused, q)
-		}
-	})
-	slices.SortFunc(a.refused, func(one, two question) int { return one.at.Compare(two.at) })
-	return a
+	return 3*refusals > now.joined+refusals
 }
 
 // present returns the candidates who have a session that a node of the SFU holds,
@@ -222,7 +180,7 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
 		c.asked = time.Now()
-		if joined, known := g.ask(ctx, c.person); joined || !known {
+		if joined, err := g.ask(ctx, c.person); joined || err != nil {
 			return
 		}
 	}

@@ -76,9 +76,8 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 	}
 	asked, refused := g.kept.refused(o.person, time.Now())
 	if !refused || o.changed || !o.issued.Before(asked.Truncate(time.Second)) {
-		var joined bool
 		asked = time.Now()
-		if joined, refused = g.ask(ctx, o.person); joined || !refused {
+		if joined, err := g.ask(ctx, o.person); joined || err != nil {
 			return
 		}
 	}
@@ -98,19 +97,6 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 // report spoke of. One that began later has a report of its own.
 func began(p, reported sfu.Participant) bool {
 	return reported.Session != "" && (p.Session == reported.Session || !p.Since.IsZero() && !p.Since.After(reported.Since))
-}
-
-// ask asks whether p is joined. No is the only answer that is both false and
-// known.
-func (g *Guard) ask(ctx context.Context, p person) (joined, known bool) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	joined, err := g.Members.IsJoinedNow(ctx, p.room, p.user)
-	g.counts.asked(joined, err)
-	if err != nil {
-		g.Log.Debug("membership: no answer", "user", p.user.String(), "err", err)
-	}
-	return joined && err == nil, err == nil
 }
 
 // sessionsOf returns the enforced sessions of p, as far as it is known in which

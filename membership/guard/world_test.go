@@ -15,6 +15,7 @@ import (
 
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/membership"
 	"matrixrtc-auth/membership/guard"
 	"matrixrtc-auth/membership/ticket"
 	"matrixrtc-auth/sfu"
@@ -76,6 +77,9 @@ type world struct {
 	emptied   bool
 	answer    func(p person, n int) (bool, error) // nil: by the above
 	takes     time.Duration
+	slow      matrix.RoomID          // whose list takes a minute
+	unseen    map[matrix.RoomID]bool // rooms that the account is not in
+	lists     int                    // of members, that were asked for
 	asked     []question
 	forgotten int
 
@@ -97,7 +101,7 @@ func newWorld(t testing.TB) *world {
 	return &world{
 		t: t, sealer: ticket.NewSealer([]sfu.Key{key}), issuer: ticket.IssuerOf(server),
 		rooms: map[sfu.Room]map[sfu.Identity]sfu.Participant{}, owners: map[string]person{},
-		dead: map[string]bool{}, calls: map[string]int{}, joined: map[person]bool{},
+		dead: map[string]bool{}, calls: map[string]int{}, joined: map[person]bool{}, unseen: map[matrix.RoomID]bool{},
 	}
 }
 
@@ -309,6 +313,42 @@ func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix
 		return joined, err
 	case <-ctx.Done():
 		return false, ctx.Err()
+	}
+}
+
+// byRoom has a guard ask for lists of the members of rooms.
+func (w *world) byRoom(g *guard.Guard) {
+	l := membership.NewLookup(membership.NewRooms(w))
+	g.Members, g.Rooms = l, l
+}
+
+// EachJoined is a [membership.Roll]'s. The list is what is true when the question
+// arrives; a bad one breaks off.
+func (w *world) EachJoined(ctx context.Context, room matrix.RoomID, see func(string)) error {
+	w.mu.Lock()
+	w.lists++
+	var err error
+	for p, joined := range w.joined {
+		if p.room == room && joined && !w.emptied && !w.silent {
+			see(p.user.String())
+		}
+	}
+	switch {
+	case w.silent:
+		err = errAway
+	case w.unseen[room]:
+		err = matrix.ErrNotInRoom
+	}
+	takes := w.takes
+	if w.slow == room {
+		takes = time.Minute
+	}
+	w.mu.Unlock()
+	select {
+	case <-time.After(takes):
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -1,0 +1,154 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// question is what a homeserver is asked at once: whether some users are joined to
+// a room. It is not asked before at, and afterwards was asked at at.
+type question struct {
+	room  matrix.RoomID
+	users []matrix.UserID
+	at    time.Time
+}
+
+// persons are those it is about.
+func (q question) persons() (all []person) {
+	for _, user := range q.users {
+		all = append(all, person{q.room, user})
+	}
+	return all
+}
+
+// again returns the second questions about those who were refused.
+func again(refused []question) []question {
+	for i := range refused {
+		refused[i].at = refused[i].at.Add(apart)
+	}
+	return refused
+}
+
+// questions returns those about persons: one for each room, or for each person.
+func (g *Guard) questions(persons []person) (all []question) {
+	at := map[matrix.RoomID]int{} // in all
+	for _, p := range persons {
+		if i, known := at[p.room]; known && g.Rooms != nil {
+			all[i].users = append(all[i].users, p.user)
+			continue
+		}
+		at[p.room] = len(all)
+		all = append(all, question{room: p.room, users: []matrix.UserID{p.user}})
+	}
+	return all
+}
+
+// chunks cuts list after each chunk persons or more. No room is cut.
+func chunks(list []question) iter.Seq[[]question] {
+	return func(yield func([]question) bool) {
+		begin, persons := 0, 0
+		for i, q := range list {
+			persons += len(q.users)
+			if persons < chunk && i+1 < len(list) {
+				continue
+			}
+			if !yield(list[begin : i+1]) {
+				return
+			}
+			begin, persons = i+1, 0
+		}
+	}
+}
+
+// answers are those to some questions: how many persons are joined, or in rooms
+// that cannot be seen, and who is refused, in the order of the questions.
+type answers struct {
+	joined, unseen int
+	refused        []question
+	// silent says that the homeserver answers nothing: to several questions, about
+	// many persons, it has said neither yes nor no, nor that it cannot see the room.
+	silent bool
+}
+
+// askEach asks some questions, at the pace of sweeps.
+func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
+	unheard, heard := 0, 0 // persons, questions
+	var mu sync.Mutex
+	each(ctx, questions, func(q question) {
+		sleep(ctx, time.Until(q.at))
+		g.pace.wait(ctx)
+		q.at = time.Now()
+		joined, err := g.askAbout(ctx, q)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			heard++
+			a.take(q, joined)
+		case errors.Is(err, matrix.ErrNotInRoom):
+			heard++
+			a.unseen += len(q.users)
+		default:
+			unheard += len(q.users)
+		}
+	})
+	a.silent = heard == 0 && len(questions) > 1 && unheard >= silence
+	slices.SortFunc(a.refused, func(one, two question) int { return one.at.Compare(two.at) })
+	return a
+}
+
+// take notes the answer to a question.
+func (a *answers) take(q question, joined []bool) {
+	var refused []matrix.UserID
+	for i, is := range joined {
+		if is {
+			a.joined++
+			continue
+		}
+		refused = append(refused, q.users[i])
+	}
+	if len(refused) > 0 {
+		a.refused = append(a.refused, question{q.room, refused, q.at})
+	}
+}
+
+// askAbout asks one question. Without an answer joined is nil.
+func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err error) {
+	if g.Rooms == nil {
+		is, err := g.ask(ctx, person{q.room, q.users[0]})
+		if err != nil {
+			return nil, err
+		}
+		return []bool{is}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	joined, err = g.Rooms.AreJoinedNow(ctx, q.room, q.users)
+	for i := range q.users {
+		g.counts.asked(err == nil && joined[i], err)
+	}
+	if err != nil {
+		g.Log.Debug("membership: no answer", "users", len(q.users), "err", err)
+		return nil, err
+	}
+	return joined, nil
+}
+
+// ask asks whether p is joined.
+func (g *Guard) ask(ctx context.Context, p person) (joined bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	joined, err = g.Members.IsJoinedNow(ctx, p.room, p.user)
+	g.counts.asked(joined, err)
+	if err != nil {
+		g.Log.Debug("membership: no answer", "user", p.user.String(), "err", err)
+		return false, err
+	}
+	return joined, nil
+}
