@@ -79,12 +79,16 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	left := s.UserID("left")
 	s.Join(room, left)
 	s.Leave(room, left)
+	s.Join("!open:a.test", local)
+	s.OpenToAll("!open:a.test")
 	c := &matrixtest.Contract{
 		API: api, BaseURL: s.URL(), Client: client,
 		Room: roomID(t, room), UnknownRoom: roomID(t, "!nobody-has-this:a.test"),
 		Local: userID(t, local), Remote: userID(t, remote), Left: userID(t, left),
 		Invited: userID(t, s.UserID("invited")), Banned: userID(t, s.UserID("banned")),
-		LocalToken: s.Login(local), Elsewhere: serverName(t, "c.test"),
+		OpenRoom:   roomID(t, "!open:a.test"),
+		LocalToken: s.Login(local), LeftToken: s.Login(left), InvitedToken: s.Login(s.UserID("invited")), BannedToken: s.Login(s.UserID("banned")),
+		Elsewhere:   serverName(t, "c.test"),
 		Application: ours, ID: id, HSToken: hsToken, RemoteApplication: theirs, Patience: patience,
 	}
 	c.Run(t)

@@ -34,6 +34,11 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 	must(t, left.Call(ctx, http.MethodPost, path+"/leave", struct{}{}, nil))
 	must(t, alice.Call(ctx, http.MethodPost, path+"/ban", map[string]string{"user_id": banned.UserID}, nil))
 
+	open, err := alice.CreateCallRoom(ctx, false)
+	must(t, err)
+	must(t, alice.Call(ctx, http.MethodPut, "/_matrix/client/v3/rooms/"+url.PathEscape(open)+"/state/m.room.history_visibility/",
+		map[string]string{"history_visibility": "world_readable"}, nil))
+
 	elsewhere, err := matrix.ParseServerName("127.0.0.1:1")
 	must(t, err)
 	(&matrixtest.Contract{
@@ -41,7 +46,9 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 		Room: roomID(t, room), UnknownRoom: roomID(t, "!nobody-has-this:"+first.name.String()),
 		Local: userID(t, alice), Remote: userID(t, bob), Left: userID(t, left),
 		Invited: userID(t, invited), Banned: userID(t, banned),
-		LocalToken: alice.AccessToken, Elsewhere: elsewhere,
+		OpenRoom:   roomID(t, open),
+		LocalToken: alice.AccessToken, LeftToken: left.AccessToken, InvitedToken: invited.AccessToken, BannedToken: banned.AccessToken,
+		Elsewhere:   elsewhere,
 		Application: ours, ID: first.registration.ID, HSToken: first.registration.HSToken.Reveal(),
 		RemoteApplication: theirs, Patience: 30 * time.Second,
 	}).Run(t)

@@ -32,8 +32,10 @@ type Contract struct {
 	// Local and Remote are joined to Room; Left, Invited and Banned are users
 	// of the homeserver who are not.
 	Local, Remote, Left, Invited, Banned matrix.UserID
-	// LocalToken is the access token of Local.
-	LocalToken string
+	// OpenRoom is one that everybody may read; of these, only Local is joined.
+	OpenRoom matrix.RoomID
+	// The access tokens of the homeserver's users.
+	LocalToken, LeftToken, InvitedToken, BannedToken string
 	// Elsewhere is a homeserver that nobody in Room is of.
 	Elsewhere matrix.ServerName
 }
@@ -43,6 +45,8 @@ func (c *Contract) Run(t *testing.T) {
 	t.Run("membership", c.testMembership)
 	t.Run("server membership", c.testServers)
 	t.Run("questions that are refused", c.testRefusals)
+	t.Run("members", c.testMembers)
+	t.Run("lists that are refused", c.testMemberRefusals)
 	t.Run("tokens", c.testTokens)
 	t.Run("federation", c.testFederation)
 	t.Run("proxy", c.testProxy)

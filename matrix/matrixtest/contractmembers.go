@@ -1,0 +1,80 @@
+package matrixtest
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+)
+
+// account asks as the user whose access token it is.
+func (c *Contract) account(token string) *matrix.Account {
+	return &matrix.Account{Server: c.API.Server, APIs: c.API.APIs, Token: func() secret.Text { return secret.New(token) }}
+}
+
+// testMembers: an ordinary account hears who is joined to a room that it is in,
+// and of no other room.
+func (c *Contract) testMembers(t *testing.T) {
+	var joined []string
+	local := c.account(c.LocalToken)
+	err := local.EachJoined(t.Context(), c.Room, func(user string) { joined = append(joined, user) })
+	if err != nil || local.Self() != c.Local {
+		t.Errorf("%s asks as %s: %v", c.Local, local.Self(), err)
+	}
+	for user, want := range map[matrix.UserID]bool{c.Local: true, c.Remote: true, c.Left: false, c.Invited: false, c.Banned: false} {
+		if got := slices.Contains(joined, user.String()); got != want {
+			t.Errorf("%s is joined: %v, want %v (%q)", user, got, want, joined)
+		}
+	}
+	for _, tt := range []struct {
+		name, token string
+		room        matrix.RoomID
+	}{
+		{"nobody knows the room", c.LocalToken, c.UnknownRoom},
+		{"it has left", c.LeftToken, c.Room},
+		{"it is invited", c.InvitedToken, c.Room},
+		{"it was banned", c.BannedToken, c.Room},
+		{"everybody may read the room", c.InvitedToken, c.OpenRoom},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := c.account(tt.token).EachJoined(t.Context(), tt.room, func(string) {})
+			if !errors.Is(err, matrix.ErrNotInRoom) {
+				t.Errorf("got %v, want that the account is not in the room", err)
+			}
+		})
+	}
+	if err := local.EachJoined(t.Context(), c.OpenRoom, func(string) {}); err != nil {
+		t.Errorf("in a room that it is in and everybody may read: %v", err)
+	}
+}
+
+// testMemberRefusals asks for members by hand.
+func (c *Contract) testMemberRefusals(t *testing.T) {
+	path := func(room matrix.RoomID) string {
+		return JoinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
+	}
+	for _, tt := range []struct {
+		name, path, token string
+		status            int
+		errcode           string
+	}{
+		{"no token", path(c.Room), "", 401, "M_MISSING_TOKEN"},
+		{"an unknown token", path(c.Room), "nobody-has-this-one", 401, "M_UNKNOWN_TOKEN"},
+		{"who has left", path(c.Room), c.LeftToken, 403, "M_FORBIDDEN"},
+		{"who is invited", path(c.Room), c.InvitedToken, 403, "M_FORBIDDEN"},
+		{"who was banned", path(c.Room), c.BannedToken, 403, "M_FORBIDDEN"},
+		{"an unknown room", path(c.UnknownRoom), c.LocalToken, 403, "M_FORBIDDEN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c.wantError(t, http.MethodGet, tt.path, tt.token, "", tt.status, tt.errcode)
+		})
+	}
+	// A list without whoever asks: that is why the account looks for itself.
+	if status, _, answer := c.send(t, http.MethodGet, path(c.OpenRoom), c.InvitedToken, ""); status != http.StatusOK {
+		t.Errorf("a room that everybody may read: status %d, body %s, want 200", status, answer)
+	}
+}
