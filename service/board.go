@@ -23,7 +23,7 @@ type board struct {
 func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
-	case s.cfg.HomeServer().IsZero():
+	case s.cfg.AppService == nil && s.cfg.Account == nil:
 		return local, nil
 	case kept != nil && kept.board != nil:
 		return board{kept.board, true, func() {}}, nil
