@@ -24,6 +24,8 @@ type index struct {
 	calls map[matrix.RoomID]map[sfu.Room]time.Time // when somebody was last seen there
 	live  map[sfu.Room]bool
 	asked time.Time // for live
+	// before is when the last sweep began that looked into all rooms.
+	before time.Time
 }
 
 // saw notes an enforced session. It reports whether its call was known before, and
@@ -66,14 +68,16 @@ func (i *index) drop(room matrix.RoomID, call sfu.Room) {
 	}
 }
 
-// swept forgets the rooms that a sweep has seen nobody in, which began at began
-// and looked into all.
+// swept forgets the rooms in which two sweeps have seen nobody, of which the last
+// began at began, and which looked into all.
 func (i *index) swept(began time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	before := i.before
+	i.before = began
 	for room, calls := range i.calls {
 		for call, seen := range calls {
-			if seen.Before(began) {
+			if seen.Before(before) {
 				i.drop(room, call)
 			}
 		}

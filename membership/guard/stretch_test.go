@@ -162,3 +162,24 @@ func TestCallsWithoutRoom(t *testing.T) {
 		w.wantOn(last, false)
 	}, pushed)
 }
+
+// TestFasterThanSweeps: who is not joined does not escape sweeps by coming back
+// again and again, in one call or in two, where LiveKit reports nothing.
+func TestFasterThanSweeps(t *testing.T) {
+	for _, calls := range []int{1, 2} {
+		t.Run(fmt.Sprint(calls), func(t *testing.T) {
+			in(t, func(w *world, g *guard.Guard) {
+				for i := range 35 {
+					call := sfu.Room(fmt.Sprint("call", i%calls))
+					w.leave(sfu.Room(fmt.Sprint("call", (i+1)%2)), alice.identity())
+					text := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: call, Identity: alice.identity()})
+					w.enterWith(call, alice.identity(), alice, text, false)
+					time.Sleep(2 * time.Second)
+				}
+				if len(w.removed()) == 0 {
+					t.Error("she was never removed in 70 s")
+				}
+			})
+		})
+	}
+}

@@ -61,6 +61,7 @@ func (g *Guard) sweep(ctx context.Context) {
 	}
 	if g.swept(ctx, h, present) && g.Interval > 0 {
 		each(ctx, present, func(c candidate) { g.end(ctx, c) })
+		each(ctx, refused, func(c candidate) { g.follow(ctx, c) })
 	}
 	if whole {
 		g.rooms.swept(began)
@@ -189,9 +190,31 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 		judged[s.at] = append(judged[s.at], s.Session)
 	}
 	for call, sids := range judged {
-		for _, s := range g.sessionsIn(ctx, call, c.person) {
+		sessions, _ := g.sessionsIn(ctx, call, c.person)
+		for _, s := range sessions {
 			if slices.Contains(sids, s.Session) {
 				g.remove(ctx, s, BySweep, c.asked)
+			}
+		}
+	}
+}
+
+// follow has a person asked about anew who was refused, and has other sessions by now
+// than those that were judged: else they would escape sweeps by coming back again and
+// again, where no report tells of that.
+func (g *Guard) follow(ctx context.Context, c candidate) {
+	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
+	for _, s := range c.sessions {
+		judged[s.Session], calls[s.at] = true, true
+	}
+	for _, call := range g.rooms.of(c.room) {
+		calls[call] = true
+	}
+	for call := range calls {
+		sessions, _ := g.sessionsIn(ctx, call, c.person)
+		for _, s := range sessions {
+			if !judged[s.Session] {
+				g.order(s.person, func(o *order) bool { return o.join(s) })
 			}
 		}
 	}

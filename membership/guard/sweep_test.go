@@ -86,19 +86,25 @@ func TestSweepPassesOverARoom(t *testing.T) {
 }
 
 // TestJudgedSessionsAlone: a session that took the place of the judged one is
-// left to the next sweep.
+// asked about anew.
 func TestJudgedSessionsAlone(t *testing.T) {
-	in(t, func(w *world, g *guard.Guard) {
-		w.enter(alice)
-		for len(w.questions()) == 0 {
-			time.Sleep(100 * time.Millisecond)
-		}
-		w.enter(alice)
-		time.Sleep(10 * time.Second)
-		w.wantOn(alice, true)
-		time.Sleep(30 * time.Second)
-		w.wantOn(alice, false)
-	})
+	for _, joined := range []bool{false, true} {
+		t.Run(fmt.Sprintf("joined %v", joined), func(t *testing.T) {
+			in(t, func(w *world, g *guard.Guard) {
+				w.enter(alice)
+				w.change(func() { // the membership is given back after the second question
+					w.answer = func(_ person, n int) (bool, error) { return joined && n > 2, nil }
+				})
+				for len(w.questions()) == 0 {
+					time.Sleep(100 * time.Millisecond)
+				}
+				w.enter(alice)
+				time.Sleep(10 * time.Second)
+				w.wantOn(alice, joined)
+				w.wantAsked(3)
+			})
+		})
+	}
 }
 
 // TestOldNo: where the second answer is old by the time of the removal, the

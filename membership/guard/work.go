@@ -82,7 +82,8 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 		}
 	}
 	for call := range calls {
-		for _, s := range g.sessionsIn(ctx, call, o.person) {
+		sessions, _ := g.sessionsIn(ctx, call, o.person)
+		for _, s := range sessions {
 			switch {
 			case began(s.Participant, o.joined[call]):
 				g.remove(ctx, s, ByJoin, asked)
@@ -106,7 +107,12 @@ func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 		g.listRooms(ctx)
 	}
 	for _, call := range g.rooms.of(p.room) {
-		all = append(all, g.sessionsIn(ctx, call, p)...)
+		asked := time.Now()
+		sessions, nobody := g.sessionsIn(ctx, call, p)
+		if nobody {
+			g.rooms.empty(p.room, call, asked)
+		}
+		all = append(all, sessions...)
 	}
 	return all
 }
@@ -129,25 +135,22 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn returns the enforced sessions of p in a LiveKit room.
-func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session) {
-	asked := time.Now()
+// sessionsIn returns the enforced sessions of p in a LiveKit room. Nobody: there are
+// none of anybody in the Matrix room.
+func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {
 		g.counts.unsettle()
-		return nil
+		return nil, false
 	}
-	others := false
+	nobody = true
 	for _, s := range all {
 		if s.person == p {
 			of = append(of, s)
 		}
-		others = others || s.room == p.room
+		nobody = nobody && s.room != p.room
 	}
-	if !others {
-		g.rooms.empty(p.room, call, asked)
-	}
-	return of
+	return of, nobody
 }
 
 // enforced returns the enforced sessions in a LiveKit room.
