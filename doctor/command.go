@@ -58,18 +58,33 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	if len(r.Checks) == 0 {
 		return errors.New("--only and --skip leave nothing to look at (the checks of user need --user)")
 	}
-	if err := print(r, stdout, o.JSON); err != nil {
+	if err := o.print(r, stdout); err != nil {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
 		return command.Misused
 	}
 	return exit(ctx, r, o.Strict)
 }
 
-func print(r engine.Report, w io.Writer, json bool) error {
-	if json {
+// print writes the report as w is read: by a program, by a person at a terminal,
+// or elsewhere.
+func (o *Options) print(r engine.Report, w io.Writer) error {
+	switch {
+	case o.JSON:
 		return r.WriteJSON(w)
+	case isTerminal(w):
+		return o.screen(w.(*os.File)).Write(w, r)
 	}
 	return r.WriteText(w)
+}
+
+// screen is what is known of a terminal. Who does not want colours sets NO_COLOR
+// (no-color.org).
+func (o *Options) screen(terminal *os.File) engine.Screen {
+	s := engine.Screen{All: o.All, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	if width, height, err := term.GetSize(int(terminal.Fd())); err == nil {
+		s.Width, s.Height = width, height
+	}
+	return s
 }
 
 func exit(ctx context.Context, r engine.Report, strict bool) error {

@@ -32,7 +32,7 @@ type Options struct {
 	Only, Skip  []string
 	Resolve     map[string]netip.Addr
 
-	Outside, JSON, Strict bool
+	Outside, JSON, Strict, All bool
 }
 
 const about = `Looks at the deployment that the environment configures and says what is wrong
@@ -55,6 +55,7 @@ func (o *Options) flags() *command.Flags {
 	g.Parse("resolve", "HOST:PORT:ADDRESS", "connect there instead, as curl's option; repeatable", o.parseResolve)
 	g.Parse("only", "LIST", "look at these alone: ids of checks or groups, by comma", list(&o.Only))
 	g.Parse("skip", "LIST", "leave these out", list(&o.Skip))
+	g.Switch(&o.All, "all", "at a terminal, show every check and not only what is wrong")
 	g.Switch(&o.JSON, "json", "print JSON")
 	g.Switch(&o.Strict, "strict", "exit code 1 for warnings, too")
 	return &flags

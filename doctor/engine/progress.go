@@ -5,21 +5,19 @@ import (
 	"io"
 )
 
-// Teller tells how far the run is: on a line of its own that changes at a
-// terminal, else a line for each check.
+// Teller tells how far the run is, on a line of its own that changes at a
+// terminal; in a log there is nothing to tell before the end.
 type Teller struct {
 	W        io.Writer
 	Terminal bool
 }
 
 // Ended is the [Progress] of a run.
-func (p *Teller) Ended(id string, status Status, left int) {
+func (p *Teller) Ended(id string, _ Status, left int) {
 	switch {
 	case p.Terminal && left == 0:
 		fmt.Fprint(p.W, "\r\x1b[K")
 	case p.Terminal:
-		fmt.Fprintf(p.W, "\r\x1b[K%s: %d checks left", id, left)
-	default:
-		fmt.Fprintf(p.W, "%s: %s (%d left)\n", id, status, left)
+		fmt.Fprintf(p.W, "\r\x1b[K%s: %s left", id, plural(left, "check"))
 	}
 }

@@ -53,18 +53,23 @@ func NewReport(version, vantage string, groups []Group, checks []*Check, fill fu
 	r := Report{Version: version, Vantage: vantage, groups: groups}
 	for _, c := range checks {
 		r.Checks = append(r.Checks, c.result(fill))
-		switch c.ended.Status {
-		case OK:
-			r.Summary.OK++
-		case Warn:
-			r.Summary.Warn++
-		case Fail:
-			r.Summary.Fail++
-		case NA:
-			r.Summary.NA++
-		}
+		r.Summary.count(c.ended.Status)
 	}
 	return r
+}
+
+// count adds one check.
+func (s *Summary) count(status Status) {
+	switch status {
+	case OK:
+		s.OK++
+	case Warn:
+		s.Warn++
+	case Fail:
+		s.Fail++
+	case NA:
+		s.NA++
+	}
 }
 
 func (c *Check) result(fill func(string, Vars) string) Result {

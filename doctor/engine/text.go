@@ -9,7 +9,8 @@ import (
 // Marks stand for the states in what people read.
 var Marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
 
-// WriteText writes r for people.
+// WriteText writes r for people who read it elsewhere than at a terminal, in a
+// log or a file: every check, each on a line. See [Screen].
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "matrixrtc-auth doctor %s, from %s\n", r.Version, r.Vantage)
@@ -22,7 +23,7 @@ func (r Report) WriteText(w io.Writer) error {
 		c.write(&b)
 	}
 	s := r.Summary
-	fmt.Fprintf(&b, "\n%d right, %d warnings, %d faults, %d not looked at\n", s.OK, s.Warn, s.Fail, s.NA)
+	fmt.Fprintf(&b, "\n%d right, %s, %s, %d not looked at\n", s.OK, plural(s.Warn, "warning"), plural(s.Fail, "fault"), s.NA)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -38,11 +39,7 @@ func (r Report) title(id string) string {
 }
 
 func (c Result) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  %s %s", Marks[c.Status], c.ID)
-	if c.Server != "" {
-		fmt.Fprintf(b, " (%s)", c.Server)
-	}
-	fmt.Fprintf(b, ": %s\n", c.Seen)
+	fmt.Fprintf(b, "  %s %s: %s\n", Marks[c.Status], c.name(), c.Seen)
 	if c.Cause == "" {
 		return
 	}

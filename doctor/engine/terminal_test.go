@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// broken is the report of an ordinary broken deployment: a fault, a doubt, and
+// what could not be looked at.
+func broken() Report {
+	r := Report{Version: "0.3.0", Vantage: "inside", groups: []Group{{"config", "Configuration"}, {"homeserver", "Homeserver"}, {"sfu", "LiveKit"}, {"user", "A user's way into a call"}}}
+	add := func(c Result) { r.Checks = append(r.Checks, c); r.Summary.count(c.Status) }
+	for _, id := range []string{"config.environment", "config.keys", "homeserver.addresses", "homeserver.tls"} {
+		add(Result{ID: id, Status: OK, Seen: "it is as it should be"})
+	}
+	add(Result{ID: "homeserver.wellknown", Server: "example.org", Status: Fail, Seen: "GET https://example.org/.well-known/matrix/client: 404 Not Found, a page of nginx",
+		Cause:  "there is no https://example.org/.well-known/matrix/client, so clients do not learn where calls go",
+		Remedy: "serve the file on example.org itself, what stands behind the colon of user ids without a port, not on matrix.example.org alone", ElementCallCode: "MISSING_MATRIX_RTC_TRANSPORT"})
+	for _, id := range []string{"homeserver.foci", "homeserver.base_url"} {
+		add(Result{ID: id, Status: NA, Seen: "not looked at: homeserver.wellknown must be right first"})
+	}
+	add(Result{ID: "sfu.api", Status: OK, Seen: "ListRooms at http://livekit:7880 took 5ms"})
+	add(Result{ID: "sfu.api_hidden", Status: Warn, Seen: "POST https://sfu.example.org/twirp/livekit.RoomService/ListRooms: Unauthorized",
+		Cause: "LiveKit's Room API can be reached from the internet; only the API secret protects it", Remedy: "refuse /twirp/ in the proxy of sfu.example.org"})
+	add(Result{ID: "sfu.turn", Status: NA, Seen: "LiveKit hands out no TURN server"})
+	return r
+}
+
+// TestScreen holds what a terminal shows against testdata; go test -run Screen
+// ./doctor/engine -update writes it.
+func TestScreen(t *testing.T) {
+	for _, width := range []int{80, 120} {
+		for _, colour := range []bool{false, true} {
+			for _, all := range []bool{false, true} {
+				name := fmt.Sprintf("testdata/screen-%d", width)
+				if colour {
+					name += "-colour"
+				}
+				if all {
+					name += "-all"
+				}
+				var b bytes.Buffer
+				if err := (Screen{Width: width, Height: 24, Colour: colour, All: all}).Write(&b, broken()); err != nil {
+					t.Fatal(err)
+				}
+				holdScreen(t, name+".txt", b.Bytes())
+				for line := range strings.Lines(b.String()) {
+					if n := visible(strings.TrimSuffix(line, "\n")); n > width {
+						t.Errorf("%s: a line of %d characters: %q", name, n, line)
+					}
+				}
+			}
+		}
+	}
+}
+
+func holdScreen(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what is shown:\n%s", name, got)
+	}
+}
+
+// TestLastScreen: whoever looks at 24 lines sees every fault, or reads how many
+// lie above.
+func TestLastScreen(t *testing.T) {
+	for faults, want := range map[int]string{1: "1 fault", 9: "scroll up for"} {
+		r := broken()
+		for i := 1; i < faults; i++ {
+			c := r.Checks[4]
+			c.ID = fmt.Sprintf("homeserver.fault%d", i)
+			r.Checks = append(r.Checks, c)
+			r.Summary.Fail++
+		}
+		var b bytes.Buffer
+		if err := (Screen{Width: 80, Height: 24}).Write(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+		seen := strings.Count(strings.Join(lines[max(0, len(lines)-23):], "\n"), "✗ homeserver.")
+		last := lines[len(lines)-1]
+		if seen < faults && !strings.Contains(last, fmt.Sprintf("scroll up for %s", plural(faults-seen, "fault"))) || !strings.Contains(last, want) {
+			t.Errorf("%d of %d faults are on the last screen, the last line is %q", seen, faults, last)
+		}
+	}
+}
