@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -65,21 +64,14 @@ func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), 
 	})
 }
 
-// ownHTTPS returns an address of loopback whose port 443 no other stack has:
-// doctor asks where clients do, and a --resolve changes no port. Binding it
-// takes root, as the image's tests do.
+// ownHTTPS returns an address with port 443 for nginx.
 func ownHTTPS(t *testing.T, host *stack.Host) string {
 	t.Helper()
-	address, err := host.Address()
+	address, err := host.HTTPS()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(address)
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.1.%d.%d:443", n>>8, n&255)
+	return address
 }
 
 // asUser are the options of somebody who has a room, and finds the stack's

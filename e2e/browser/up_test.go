@@ -30,6 +30,7 @@ func TestUp(t *testing.T) {
 	up := startUp(t, host)
 	defer up.tail() // before a browser ends
 	up.awaitLinks()
+	up.doctorIsContent()
 	alice, bob := visitor(t, host, "alice"), visitor(t, host, "bob")
 	alice.open(up.links[0])
 	bob.open(up.links[1])
@@ -39,6 +40,20 @@ func TestUp(t *testing.T) {
 		keepPictures(alice, up)
 	}
 	up.interrupt()
+}
+
+// doctorIsContent runs both commands of doctor as they are printed.
+func (u *up) doctorIsContent() {
+	u.t.Helper()
+	commands := regexp.MustCompile(`(?m)^  (.* doctor .*)$`).FindAllStringSubmatch(u.said(), -1)
+	if len(commands) != 2 {
+		u.t.Fatalf("%d commands of doctor, want 2:\n%s", len(commands), u.said())
+	}
+	for _, command := range commands {
+		if out, err := exec.CommandContext(within(u.t, starting), "sh", "-c", command[1]).CombinedOutput(); err != nil {
+			u.t.Errorf("%s: %v\n%s", command[1], err, out)
+		}
+	}
 }
 
 var pictures = flag.String("pictures", "", "a `directory` for the README's pictures, which TestUp takes")

@@ -5,6 +5,7 @@
 package stack
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -37,6 +38,14 @@ func (h *Host) Close() {
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
 	return loopback(port), err
+}
+
+// HTTPS returns an address of loopback whose port 443 no other Host has: doctor
+// asks where clients do, and a --resolve changes no port. Binding it takes root,
+// or a system that lets everybody.
+func (h *Host) HTTPS() (string, error) {
+	port, err := h.ports(1)
+	return fmt.Sprintf("127.1.%d.%d:443", port>>8, port&255), err
 }
 
 // WriteFile keeps a file in the host's directory and returns its path. Only

@@ -114,23 +114,30 @@ func DSM(config string, webSocket bool) Layout {
 const webSocketComment = "# custom headers: WebSocket"
 
 // Loopback is the layout for any browser of this machine: one plain HTTP
-// address, which browsers trust like HTTPS because it is loopback.
-func Loopback(address string) Layout {
-	_, port := splitAddress(address)
+// address, which browsers trust like HTTPS because it is loopback. https, if it
+// is not empty, is the address with port 443 where the server name's website is.
+func Loopback(address, https string) Layout {
+	const name = "localhost"
 	return Layout{
 		domain:     Domain,
-		ServerName: fmt.Sprintf("localhost:%d", port),
+		ServerName: name,
 		Homeserver: "http://" + address,
 		Service:    "http://" + address + "/livekit/jwt",
 		SFU:        "ws://" + address + "/livekit/sfu",
 		Page:       "http://" + address,
+		Names:      []string{name},
 		servers: func(s site) (string, error) {
 			block, err := s.prefixes()
 			if err != nil {
 				return "", err
 			}
-			block = strings.Replace(block, homeserverComment, s.homeserverLocation()+s.pageLocations(), 1)
-			return withoutTLS(block), nil
+			block = withoutTLS(strings.Replace(block, homeserverComment, s.homeserverLocation()+s.pageLocations(), 1))
+			if https != "" {
+				s.listen = https
+				block += s.server(name, s.homeserverLocation()+
+					`location = /.well-known/matrix/server { default_type application/json; return 200 '{"m.server":"`+name+`:443"}'; }`)
+			}
+			return block, nil
 		},
 	}
 }

@@ -7,14 +7,18 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"matrixrtc-auth/e2e/account"
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 func main() {
@@ -50,17 +54,44 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	https, err := website(host)
+	if err != nil {
+		return err
+	}
+	if https != "" {
+		nginx.Inside = append(nginx.Inside, https)
+	}
+	ca := matrixtest.NewCA()
+	file, err := host.WriteFile("ca.pem", ca.PEM())
+	if err != nil {
+		return err
+	}
 	s := &stack.Stack{
-		Host: host, Programs: programs, Tools: tools, Nginx: nginx,
-		Layout: stack.Loopback(address), Mode: stack.Compatibility,
+		Host: host, Programs: programs, Tools: tools, Nginx: nginx, CA: ca,
+		Layout: stack.Loopback(address, https), Mode: stack.Compatibility,
+		Env: map[string]string{"SSL_CERT_FILE": file},
 	}
 	defer func() { _ = s.Stop() }() // how the parts end decides nothing any more
-	return serve(ctx, s)
+	return serve(ctx, s, https)
+}
+
+// website returns an address for the server name's website, where doctor looks
+// for the well-known file; "" where this user may not listen at port 443.
+func website(host *stack.Host) (string, error) {
+	address, err := host.HTTPS()
+	if err != nil {
+		return "", err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", nil
+	}
+	return address, listener.Close()
 }
 
 // serve starts the stack, says what is where, and returns when ctx or a part
 // ends.
-func serve(ctx context.Context, s *stack.Stack) error {
+func serve(ctx context.Context, s *stack.Stack, https string) error {
 	fmt.Println("Starting ...")
 	starting, cancel := context.WithTimeout(ctx, 90*time.Second) // on a machine that is busy
 	defer cancel()
@@ -71,7 +102,11 @@ func serve(ctx context.Context, s *stack.Stack) error {
 	if err != nil {
 		return err
 	}
-	announce(s, links)
+	commands, err := doctorCommands(s, https)
+	if err != nil {
+		return err
+	}
+	announce(s, links, commands)
 	return stay(ctx, s)
 }
 
@@ -114,7 +149,7 @@ func link(s *stack.Stack, room string, users map[string]*account.Account) ([]str
 	return links, nil
 }
 
-func announce(s *stack.Stack, links []string) {
+func announce(s *stack.Stack, links []string, commands string) {
 	fmt.Printf(`
   Synapse       %s  (%s)
   the service   %s
@@ -124,10 +159,38 @@ func announce(s *stack.Stack, links []string) {
   Alice calls at %s
   Bob calls at   %s
 
+%s
 Open one link in a browser of this machine and the other in another tab. The
-accounts' passwords are "%[8]salice" and "%[8]sbob". Ctrl-C ends all of it.
+accounts' passwords are "%[9]salice" and "%[9]sbob". Ctrl-C ends all of it.
 `, s.Layout.Homeserver, s.Layout.ServerName, s.Layout.Service, s.Layout.SFU, s.Host.Dir,
-		links[0], links[1], account.PasswordPrefix)
+		links[0], links[1], commands, account.PasswordPrefix)
+}
+
+// doctorCommands says how doctor is run, which finds nothing wrong.
+func doctorCommands(s *stack.Stack, https string) (string, error) {
+	if https == "" {
+		return "Doctor asks the server name at port 443, where this user may not listen: for root its\ncommands stand here.\n", nil
+	}
+	address, err := s.Services[0].Address()
+	if err != nil {
+		return "", err
+	}
+	env := []string{"LIVEKIT_JWT_BIND=" + address}
+	for _, name := range slices.Sorted(maps.Keys(s.Services[0].Env)) {
+		env = append(env, name+"="+s.Services[0].Env[name])
+	}
+	file, err := s.Host.WriteFile("service.env", []byte(strings.Join(env, "\n")+"\n"))
+	if err != nil {
+		return "", err
+	}
+	host, _, _ := net.SplitHostPort(https)
+	resolve := " --resolve " + s.Layout.ServerName + ":443:" + host
+	return fmt.Sprintf(`Doctor, inside, with the service's environment:
+  env $(cat %s) %s doctor --livekit-yaml %s%s
+Doctor, outside, as any PC may run it (LiveKit takes no media over TCP here):
+  SSL_CERT_FILE=%s %s doctor --outside --server-name %s --skip sfu.tcp_port%s
+`, file, s.Programs.Service, filepath.Join(s.Host.Dir, "sfu.yaml"), resolve,
+		filepath.Join(s.Host.Dir, "ca.pem"), s.Programs.Service, s.Layout.ServerName, resolve), nil
 }
 
 // stay returns when ctx ends, or a part does.
