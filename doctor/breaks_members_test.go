@@ -23,7 +23,10 @@ var memberBreaks = map[string]func(*stack){
 	"livekit-attributes-small": replace("port: 7880\n", "port: 7880\nlimit: {max_attributes_size: 815}\n"),
 	"own-metadata":             set("LIVEKIT_CAN_UPDATE_OWN_METADATA", "true"),
 	"membership-braked":        enforcing(func(m *handler.MembershipStatus) { m.Braked = true }),
-	"membership-late":          enforcing(func(m *handler.MembershipStatus) { m.Lag = 61 }),
-	"membership-unheard":       enforcing(func(m *handler.MembershipStatus) { m.Interval, m.Pushed = 0, false }),
-	"membership-unbraked":      enforcing(func(m *handler.MembershipStatus) { m.Brake = "off" }),
+	"membership-unanswered": enforcing(func(m *handler.MembershipStatus) {
+		m.Account = &handler.AccountStatus{User: "@rtc:" + apexHost, Error: "the access token is refused: status 401"}
+	}),
+	"membership-late":     enforcing(func(m *handler.MembershipStatus) { m.Lag = 61 }),
+	"membership-unheard":  enforcing(func(m *handler.MembershipStatus) { m.Interval, m.Pushed = 0, false }),
+	"membership-unbraked": enforcing(func(m *handler.MembershipStatus) { m.Brake = "off" }),
 }

@@ -27,6 +27,13 @@ type membershipStatus struct {
 	Brake     string     `json:"brake"`
 	Braked    bool       `json:"braked"`
 	Since     time.Time  `json:"braked_since"`
+	// Account is nil where an application service asks.
+	Account *struct {
+		User    string `json:"user"`
+		Answers bool   `json:"answers"`
+		Error   string `json:"error"`
+	} `json:"account"`
+	Unseen int `json:"unseen"`
 }
 
 // judgeMembership tells whether and how the running service keeps those off
@@ -40,6 +47,8 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 	switch {
 	case m.Braked:
 		return found("membership-braked", v, "the brake holds since %s; %s", m.Since.UTC().Format(time.RFC3339), seen)
+	case m.Account != nil && !m.Account.Answers:
+		return found("membership-unanswered", v, "%s; %s", clip(m.Account.Error), seen)
 	case m.late():
 		v["late"] = seconds(m.Lag)
 		return found("membership-late", v, "%s", seen)
@@ -66,6 +75,9 @@ func (m *membershipStatus) forWhom() string {
 		whom += ", and users of " + clip(m.Server) + " must be"
 	case "on":
 		whom = "membership is enforced for everyone"
+	}
+	if m.Account != nil {
+		whom += fmt.Sprintf(", as far as the account %s sees their rooms (not those of %d people)", clip(m.Account.User), m.Unseen)
 	}
 	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are let be)", whom, m.Persons, m.Foreign+m.Unsealed)
 }

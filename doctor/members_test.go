@@ -23,6 +23,9 @@ func TestMembership(t *testing.T) {
 		{"stretched", func(m *handler.MembershipStatus) { m.Interval, m.Lag = 2000, 1900 }, "one every 33m20s"},
 		{"no sweeps", func(m *handler.MembershipStatus) { m.Interval = 0 }, "sweeps are off"},
 		{"not yet", func(m *handler.MembershipStatus) { m.SweepAge, m.LastEvent = nil, nil }, "no sweep yet; events are pushed, none of a membership yet"},
+		{"an account", func(m *handler.MembershipStatus) {
+			m.Account, m.Unseen = &handler.AccountStatus{User: "@rtc:example.org", Answers: true}, 4
+		}, "as far as the account @rtc:example.org sees their rooms (not those of 4 people) (7 "},
 		{"no pushes", func(m *handler.MembershipStatus) { m.Pushed = false }, "the homeserver pushes no events"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
