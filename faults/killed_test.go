@@ -10,7 +10,7 @@ import (
 // and go, and starts it again: no leave that was taken over is lost.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	const rounds, delay = 5, 12 * time.Second
+	const rounds, delay = 5, 24 * time.Second
 	w := newWorld(t)
 	w.start()
 	w.mustEnter(10, "call", delay)
