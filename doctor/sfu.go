@@ -26,7 +26,7 @@ func (e livekit) steps() []engine.Step {
 	}
 	alone := outside && !e.hasUser()
 	return []engine.Step{
-		{ID: "sfu.api", Unless: outside, Run: e.api},
+		{ID: "sfu.api", After: "livekit.file", Unless: outside, Run: e.api},
 		{ID: "sfu.auto_create", Needs: "sfu.api", Unless: outside, Run: e.autoCreate},
 		// service.status counts the webhooks before this one.
 		{ID: "sfu.room", Needs: "sfu.api", After: "service.status", Unless: outside, Run: e.room.create},
