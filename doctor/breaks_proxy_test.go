@@ -151,6 +151,27 @@ var proxyMixed = map[string]mix{
 		},
 		[]string{"sfu.api sfu-api-dns"},
 	},
+	"an address of webhooks without a scheme": {
+		func(s *stack) {
+			replace("http://matrixrtc-auth:8080/sfu_webhook", "matrixrtc-auth:8080/sfu_webhook")(s)
+			s.webhooks = false
+		},
+		[]string{"livekit.webhook livekit-webhook-url"},
+	},
+	"an address of webhooks for WebSockets": {
+		func(s *stack) {
+			replace("http://matrixrtc-auth:8080/sfu_webhook", "wss://matrixrtc-auth:8080/sfu_webhook")(s)
+			s.webhooks = false
+		},
+		[]string{"livekit.webhook livekit-webhook-url"},
+	},
+	"STUN is blocked, and node_ip is set beside use_external_ip": {
+		func(s *stack) {
+			replace("use_external_ip: true", "use_external_ip: true\n  node_ip: 203.0.113.9")(s)
+			s.routes["udp "+stunIP+":3478"] = "silent"
+		},
+		[]string{"livekit.external_ip stun-blocked"},
+	},
 	"a filter before LiveKit's API":          {api("/twirp", recorded("haproxy-403")), []string{"sfu.api proxy-refuses"}},
 	"a limit before LiveKit's API":           {api("/twirp", recorded("nginx-503")), []string{"sfu.api proxy-limits"}},
 	"Cloudflare before LiveKit's API":        {api("/twirp", recorded("cloudflare-challenge")), []string{"sfu.api proxy-challenge"}},

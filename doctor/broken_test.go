@@ -17,8 +17,11 @@ import (
 
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
 )
 
 // TestBroken breaks the stack in one way after the other. Doctor must name that
@@ -152,6 +155,13 @@ func keyFileOf(text string, mode fs.FileMode) func(*stack) {
 	}
 }
 
+const otherSecret = "not-the-secret-but-as-long-as-that-0123"
+
+// knowing has LiveKit know a key of that name with another secret, and no other.
+func knowing(key string) func(*stack) {
+	return func(s *stack) { s.lk = sfutest.New(sfu.Key{ID: key, Secret: secret.New(otherSecret)}) }
+}
+
 var livekitBreaks = map[string]func(*stack){
 	"livekit-file":             func(s *stack) { s.options.LiveKitYAML = "/nowhere.yaml" },
 	"livekit-file-closed":      func(s *stack) { s.unread["/etc/livekit.yaml"] = fs.ErrPermission },
@@ -160,8 +170,13 @@ var livekitBreaks = map[string]func(*stack){
 	"livekit-key-unknown":      replace("room:\n", "logging:\nlevel: info\nroom:\n"),
 	"livekit-secret-file-open": keyFileOf(goodKeys, 0o644),
 	"livekit-key-file":         keyFileOf("- "+goodKeys, 0o640),
-	"livekit-secret":           replace("port: 7880\n", "keys: {matrixrtc: not-the-secret-but-as-long-as-that-0123}\n"),
-	"livekit-key-missing":      replace("port: 7880\n", "keys: {other: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-secret":           both(replace("port: 7880\n", "keys: {matrixrtc: "+otherSecret+"}\n"), knowing(stackKey.ID)),
+	"livekit-key-missing":      both(replace("port: 7880\n", "keys: {other: "+otherSecret+"}\n"), knowing("other")),
+	"livekit-keys-replaced":    replace("port: 7880\n", "keys: {placeholder: not-the-secret-but-as-long-as-that-0123}\n"),
+	"livekit-webhook-url": func(s *stack) {
+		replace("http://matrixrtc-auth:8080/sfu_webhook", "http://localhost:8080/sfu_webhook")(s)
+		s.webhooks = false
+	},
 	"livekit-secret-short": replace("port: 7880\n",
 		"keys: {other: short, matrixrtc: "+`"`+"a-secret-of-the-doctor's-stack-0123456789"+`"`+"}\n"),
 	"livekit-webhook-key":     replace("api_key: matrixrtc", "api_key: other"),

@@ -127,6 +127,9 @@ func (e settings) fullAccess(context.Context) engine.Finding {
 			return found("own-server-missing", engine.Vars{"server": name.String(), "list": with(list, name)}, "%s is not in the list: %s", name, list)
 		}
 	}
+	if len(list.Servers) == 0 && !list.Everyone {
+		return na("the configuration names no server whose users may create rooms")
+	}
 	if list.Everyone {
 		return found("full-access-everyone", nil, "the list is *")
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +16,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 
+	"github.com/livekit/protocol/auth"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -67,7 +71,7 @@ func (e livekitFile) steps() []engine.Step {
 	const file = "livekit.file"
 	return []engine.Step{
 		{ID: file, Run: func(context.Context) engine.Finding { return e.readLiveKit(&e.livekit) }},
-		{ID: "livekit.keys", Needs: file, Run: e.about(e.judgeKeys)},
+		{ID: "livekit.keys", Needs: file, Run: e.effectiveKeys},
 		{ID: "livekit.webhook", Needs: file, Run: e.about(e.judgeWebhook)},
 		{ID: "livekit.ports", Needs: file, Run: e.about(judgePorts)},
 		{ID: "livekit.udp_range", Needs: file, Run: e.about(e.judgeRange)},
@@ -170,9 +174,52 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	return ok("LiveKit's keys and ours go together")
 }
 
+// effectiveKeys judges the keys of LiveKit's files. LIVEKIT_KEYS in LiveKit's
+// environment replaces them, which nobody sees from here: what the API proves
+// wins over what a file says.
+func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
+	f := e.judgeKeys(&e.livekit)
+	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {
+		return f
+	}
+	return found("livekit-keys-replaced", f.Vars, "%s, but LiveKit accepts ours", f.Seen)
+}
+
+// acceptsKey reports whether LiveKit's API takes our key.
+func (e *exam) acceptsKey(ctx context.Context) bool {
+	if e.look.Config.APIURL == nil || len(e.look.Config.Keys) == 0 {
+		return false
+	}
+	r, err := e.twirp(ctx, e.apiURL(), "ListRooms", &auth.VideoGrant{RoomList: true}, `{"names":["doctor"]}`)
+	return err == nil && r.Status == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+}
+
+// webhookFault says why LiveKit's webhooks do not get from an address here, ""
+// if nothing speaks against it.
+func (e livekitFile) webhookFault(address string) string {
+	u, err := url.Parse(address)
+	api := e.look.Config.APIURL
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return "it does not begin with http:// or https://"
+	case isLoopback(u.Hostname()) && api != nil && !isLoopback(api.Hostname()) && api.Hostname() != "host.docker.internal":
+		return "that is LiveKit's own container"
+	}
+	return ""
+}
+
+// isLoopback reports whether a host is the machine or container that asks.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
 func (e livekitFile) judgeWebhook(c *livekitConfig) engine.Finding {
 	var list []string
 	for _, u := range c.Webhook.URLs {
+		if fault := e.webhookFault(u); fault != "" && strings.HasSuffix(u, "/sfu_webhook") {
+			return found("livekit-webhook-url", nil, "webhook.urls holds %s: %s", clip(u), fault)
+		}
 		if strings.HasSuffix(strings.TrimRight(u, "/"), "/sfu_webhook") && c.Webhook.APIKey != "" {
 			return ok("webhooks go to %s", bareURL(u))
 		}
@@ -209,7 +256,7 @@ var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:193
 // externalIP asks the STUN servers that LiveKit asks when it starts.
 func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 	c := &e.livekit
-	if !c.RTC.UseExternalIP || c.RTC.NodeIP != nil {
+	if !c.RTC.UseExternalIP { // which wins over node_ip
 		return na("LiveKit does not ask for its public address")
 	}
 	servers := c.RTC.STUNServers

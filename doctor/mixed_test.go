@@ -122,11 +122,11 @@ var mixed = map[string]mix{
 		nil,
 	},
 	"a key file with another secret": {
-		keyFileOf(stackKey.ID+": not-the-secret-but-as-long-as-that-0123\n", 0o440),
+		both(keyFileOf(stackKey.ID+": "+otherSecret+"\n", 0o440), knowing(stackKey.ID)),
 		[]string{"livekit.keys livekit-secret"},
 	},
 	"a key file without our key": {
-		keyFileOf("other: not-the-secret-but-as-long-as-that-0123\n", 0o440),
+		both(keyFileOf("other: "+otherSecret+"\n", 0o440), knowing("other")),
 		[]string{"livekit.keys livekit-key-missing"},
 	},
 	"an empty key file": {

@@ -108,7 +108,7 @@ var excuses = map[string][]excuse{
 	"sfu.turn": {{"livekit.turn", "turn-domain turn-certificate turn-portless", turnFaults}},
 	"webhook.round_trip": {
 		{"public.healthz", "listen-alone", "listen-alone"},
-		{"livekit.webhook", "livekit-webhook-missing", "webhook-missing"},
+		{"livekit.webhook", "livekit-webhook-missing livekit-webhook-url", "webhook-missing"},
 		{"livekit.keys", "livekit-webhook-key livekit-secret livekit-key-missing", "webhook-missing webhook-refused"},
 	},
 	"user.openid": {{by: "homeserver.transports"}},

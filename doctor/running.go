@@ -22,8 +22,9 @@ import (
 
 // serviceStatus is the part of /_status that checks read.
 type serviceStatus struct {
-	Version string `json:"version"`
-	Status  string `json:"status"`
+	Version string   `json:"version"`
+	Status  string   `json:"status"`
+	Reasons []string `json:"reasons"` // why it is degraded
 	Client  struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
@@ -126,7 +127,11 @@ func (e service) statusHere(ctx context.Context) engine.Finding {
 	if r, err = askStatus(ctx, here, insideURL, c.Keys[0], nil, s); err != nil {
 		return found("service-other", v, "GET /_status: %s", r)
 	}
-	return ok("version %s, %s, %d webhooks verified, %d refused, %d leaves kept", clip(s.Version), clip(s.Status),
+	state := clip(s.Status)
+	if len(s.Reasons) > 0 {
+		state += " (" + clip(strings.Join(s.Reasons, "; ")) + ")"
+	}
+	return ok("version %s, %s, %d webhooks verified, %d refused, %d leaves kept", clip(s.Version), state,
 		s.Webhooks.Verified, sum(s.Webhooks.Rejected), sum(s.Leaves.Jobs))
 }
 
