@@ -48,19 +48,24 @@ var wellKnown = []breakage{
 	{"well-known: `livekit_service_url` is Element's old service", client("https://jwt.example.org", "https://livekit-jwt.call.matrix.org"), "former-service-foci", "former-service-foci"},
 	{"well-known: no `base_url`", client("base_url", "baseurl"), "base-url", "base-url"},
 	{"well-known: `base_url` begins with http://", client("https://matrix", "http://matrix"), "base-url-http", "base-url-http"},
+	{"well-known: a redirect without the CORS header", together(
+		inServer("", "location = /.well-known/matrix/client { return 301 https://matrix.example.org/client.json; }"),
+		func(d *deployment) {
+			inServer("matrix.", "location = /client.json { default_type application/json; add_header Access-Control-Allow-Origin *; alias "+d.dir+"/www/.well-known/matrix/client; }")(d)
+		}), "wellknown-redirect-cors", "wellknown-redirect-cors"},
 }
 
 var homeservers = []breakage{
 	{"Synapse does not run, behind its proxy (502)", down("synapse"), "homeserver-down", "homeserver-down"},
-	{"Synapse: the listener has neither `federation` nor `openid`", homeserver("names: [client, federation]", "names: [client]"), "openid-not-served", ""},
+	{"Synapse: the listener has neither `federation` nor `openid`", homeserver("names: [client, federation]", "names: [client]"), "openid-not-served", "openid-not-served"},
 	{"Synapse: `max_event_delay_duration` below `experimental_features`", together(homeserver("max_event_delay_duration: 24h\n", ""), homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  max_event_delay_duration: 24h\n")), "delayed-events-off", "delayed-events-off"},
 	{"Synapse: `msc4143_enabled` is missing", homeserver("  msc4143_enabled: true\n", ""), "transports-off", "transports-off"},
 	{"Synapse: `rc_delayed_event_mgmt` lets through one request in ten seconds", homeserver("  per_second: 1000\n  burst_count: 1000\n", "  per_second: 0.1\n  burst_count: 1\n"), "delayed-events-limited", "delayed-events-limited"},
-	{"well-known: the server name is delegated to its own website", server(`{"m.server": "example.org:443"}`), "openid-not-served", ""},
-	{"well-known: the server name is delegated to a closed port", server(`{"m.server": "matrix.example.org:8448"}`), "federation-unreachable", ""},
-	{"Synapse: the proxy does not pass `/_matrix/federation` on", inServer("matrix.", "location ^~ /_matrix/federation { return 404; }"), "openid-not-served", ""},
-	{"Synapse: the proxy refuses `/_matrix/federation` (403)", inServer("matrix.", "location ^~ /_matrix/federation { deny all; }"), "proxy-refuses", ""},
-	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", ""},
+	{"well-known: the server name is delegated to its own website", server(`{"m.server": "example.org:443"}`), "openid-not-served", "openid-not-served"},
+	{"well-known: the server name is delegated to a closed port", server(`{"m.server": "matrix.example.org:8448"}`), "federation-unreachable", "federation-unreachable"},
+	{"Synapse: the proxy does not pass `/_matrix/federation` on", inServer("matrix.", "location ^~ /_matrix/federation { return 404; }"), "openid-not-served", "openid-not-served"},
+	{"Synapse: the proxy refuses `/_matrix/federation` (403)", inServer("matrix.", "location ^~ /_matrix/federation { deny all; }"), "proxy-refuses", "proxy-refuses"},
+	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", "proxy-limits"},
 }
 
 var serviceProxies = []breakage{
@@ -78,6 +83,7 @@ var serviceProxies = []breakage{
 	{"nginx: the prefix is not cut off", prefix("/livekit/jwt", "location /livekit/jwt/ { "+proxyTo(8080)+" }"), "prefix-not-stripped", "prefix-not-stripped sfu-unknown"},
 	{"nginx: `livekit_service_url` lacks the prefix", client("https://jwt.example.org", "https://matrix.example.org"), "service-no-route", "service-no-route sfu-unknown"},
 	{"nginx, `jwt.`: passes a header of the client's address as it came", nginxAt("jwt.", "proxy_set_header X-Real-IP $remote_addr;", ""), "client-address-forged", ""},
+	{"nginx, `jwt.`: passes three paths only", together(nginxAt("jwt.", "location / {", "location ~ ^/(sfu/get|get_token|healthz)$ {")), "route-not-passed", "route-not-passed"},
 }
 
 var sfuProxies = []breakage{
@@ -88,15 +94,17 @@ var sfuProxies = []breakage{
 	{"nginx, `sfu.`: passes LiveKit's API on", nginxAt("sfu.", "return 404;", proxyTo(7880)), "twirp-public", "twirp-public"},
 	{"nginx, `sfu.`: refuses (403)", inLocation("sfu.", "deny all;"), "proxy-refuses", "sfu-unknown"},
 	{"nginx, `sfu.`: a rate limit (429)", instead("sfu.", "return 429;"), "proxy-limits", "sfu-unknown"},
+	{"nginx, `sfu.`: drops the query", inLocation("sfu.", "set $args '';"), "query-dropped", ""},
 }
 
 var otherProxies = []breakage{
-	{"HAProxy: the Host header is compared with its port", behindHAProxy("{ hdr(host),field(1,:) -i matrix.example.org }", "{ hdr(host) -i matrix.example.org }"), "openid-not-served", ""},
+	{"HAProxy: the Host header is compared with its port", behindHAProxy("{ hdr(host),field(1,:) -i matrix.example.org }", "{ hdr(host) -i matrix.example.org }"), "openid-not-served", "openid-not-served"},
 	{"HAProxy: the service's server is down (503)", behindHAProxy("server service 127.0.0.1:8080", "server service 127.0.0.1:8088"), "service-proxy", "service-proxy"},
 	{"HAProxy: LiveKit's server is down (503)", behindHAProxy("server livekit 127.0.0.1:7880", "server livekit 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
 	{"Caddy: `jwt.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:8080", "reverse_proxy 127.0.0.1:8088"), "service-proxy", "service-proxy"},
 	{"Caddy: `sfu.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:7880", "reverse_proxy 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
 	{"Caddy: adds the CORS header", behindCaddy("reverse_proxy 127.0.0.1:8080 {", "header +Access-Control-Allow-Origin *\n\treverse_proxy 127.0.0.1:8080 {"), "cors-doubled", "cors-doubled"},
+	{"HAProxy: a rule that refuses bodies with `!` (403)", behindHAProxy("backend service\n", "backend service\n    option http-buffer-request\n    http-request deny if { req.body -m sub ! }\n"), "proxy-refuses", "proxy-refuses"},
 }
 
 var services = []breakage{
