@@ -39,6 +39,7 @@ var (
 // for their turn no longer than those who want the answer, who wait for 10 s.
 type Lookup struct {
 	source    Source
+	now       Source // source for those who bound their questions themselves
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
 	yes       recent
 }
@@ -49,9 +50,15 @@ type answer struct {
 	err    error
 }
 
-// NewLookup returns a Lookup that has heard nothing yet.
+// NewLookup returns a Lookup that has heard nothing yet. Of [Rooms] it makes a second
+// one: strangers can ask about any number of rooms, and IsJoinedNow must not wait for
+// the lists of these.
 func NewLookup(source Source) *Lookup {
-	return &Lookup{source: source, inquiries: inquiry.New[key, matrix.ServerName, answer](askers, questions, askTimeout)}
+	now := source
+	if rooms, ok := source.(*Rooms); ok {
+		now = NewRooms(rooms.roll)
+	}
+	return &Lookup{source: source, now: now, inquiries: inquiry.New[key, matrix.ServerName, answer](askers, questions, askTimeout)}
 }
 
 // IsJoined reports whether user is joined to room, or was at most 5 s ago. An
@@ -77,7 +84,7 @@ func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matri
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	asked := time.Now()
-	joined, err := l.source.IsJoined(ctx, room, user)
+	joined, err := l.now.IsJoined(ctx, room, user)
 	if err != nil {
 		return false, err
 	}
@@ -91,7 +98,7 @@ func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []m
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	asked := time.Now()
-	joined, err := l.source.(*Rooms).AreJoined(ctx, room, users)
+	joined, err := l.now.(*Rooms).AreJoined(ctx, room, users)
 	if err != nil {
 		return nil, err
 	}
