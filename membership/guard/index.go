@@ -21,34 +21,46 @@ const (
 // last list of them. The zero value is ready.
 type index struct {
 	mu    sync.Mutex
-	calls map[matrix.RoomID]map[sfu.Room]time.Time // when somebody was last seen there
+	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
 	asked time.Time // for live
 	// before is when the last sweep began that looked into all rooms.
 	before time.Time
 }
 
-// saw notes an enforced session. It reports whether its call was known before, and
-// whether there was room for it: what there is no room for, sweeps find.
+// sight is what is known of a call.
+type sight struct {
+	seen  time.Time // when somebody was last seen there
+	since time.Time // when the last session that is known began, by the SFU's clock
+}
+
+// saw notes an enforced session. It reports whether its call, and there a session
+// that began no earlier, was known before, and whether there was room for it: what
+// there is no room for, sweeps find.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.calls == nil {
-		i.calls = map[matrix.RoomID]map[sfu.Room]time.Time{}
+		i.calls = map[matrix.RoomID]map[sfu.Room]sight{}
 	}
 	calls := i.calls[s.room]
 	if calls == nil {
 		if len(i.calls) >= maxRooms {
 			return false, false
 		}
-		calls = map[sfu.Room]time.Time{}
+		calls = map[sfu.Room]sight{}
 		i.calls[s.room] = calls
 	}
-	if _, known = calls[s.at]; !known && len(calls) >= maxCalls {
+	last, known := calls[s.at]
+	if !known && len(calls) >= maxCalls {
 		return false, false
 	}
-	calls[s.at] = now
-	return known, true
+	newer := s.Since.After(last.since)
+	if newer {
+		last.since = s.Since
+	}
+	calls[s.at] = sight{now, last.since}
+	return known && !newer, true
 }
 
 // empty notes that nobody who is enforced was in a LiveKit room of room, as far
@@ -56,7 +68,7 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if seen, ok := i.calls[room][call]; ok && seen.Before(asked) {
+	if last, ok := i.calls[room][call]; ok && last.seen.Before(asked) {
 		i.drop(room, call)
 	}
 }
@@ -76,8 +88,8 @@ func (i *index) swept(began time.Time) {
 	before := i.before
 	i.before = began
 	for room, calls := range i.calls {
-		for call, seen := range calls {
-			if seen.Before(before) {
+		for call, last := range calls {
+			if last.seen.Before(before) {
 				i.drop(room, call)
 			}
 		}

@@ -183,3 +183,47 @@ func TestFasterThanSweeps(t *testing.T) {
 		})
 	}
 }
+
+// TestReportsGoMissingInACall: a session that a sweep finds in a call that is known,
+// and no report has told of, says that reports do not arrive any more.
+func TestReportsGoMissingInACall(t *testing.T) {
+	in(t, func(w *world, g *guard.Guard) {
+		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
+		w.setJoined(bob, true)
+		w.report(g, w.enter(bob))
+		w.setJoined(alice, true)
+		w.report(g, w.enter(alice))
+		time.Sleep(time.Minute)
+		w.setJoined(alice, false)
+		g.Changed(alice.room, alice.user)
+		time.Sleep(time.Second)
+		w.wantOn(alice, false)
+		for range 4 * 60 * 60 { // alice comes back with her old token whenever she is removed
+			if !w.on(alice) {
+				w.enter(alice) // which is not reported
+			}
+			time.Sleep(time.Second)
+		}
+		// Sweeps that are as frequent as without reports remove her every 40 s: 4 h
+		// have 360 of these.
+		if n := len(w.removed()); n < 300 {
+			t.Errorf("removed %d times within 4 h, want 300 at least: the interval is %s", n, g.Status().Interval)
+		}
+	}, pushed)
+}
+
+// TestIntervalByRoom: where one question answers for a room, the interval stretches
+// by the rooms, not by the persons.
+func TestIntervalByRoom(t *testing.T) {
+	in(t, func(w *world, g *guard.Guard) {
+		for i := range 5_000 {
+			p := personOf(fmt.Sprintf("!room%d", i%3), fmt.Sprintf("@user%d:example.org", i))
+			w.setJoined(p, true)
+			w.enter(p)
+		}
+		time.Sleep(time.Minute)
+		if s := g.Status(); s.Interval != 30*time.Second || s.Persons != 5_000 {
+			t.Errorf("the interval is %s for %d persons in 3 rooms, want 30s for 5000", s.Interval, s.Persons)
+		}
+	}, func(g *guard.Guard) { g.SFU.(*world).byRoom(g) })
+}

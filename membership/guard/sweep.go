@@ -97,7 +97,7 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 			if standing == enforced {
 				on[s.person] = append(on[s.person], s)
 				if known, _ := g.rooms.saw(s, now); !known {
-					g.counts.reports(false) // or not any more: none has told of this call
+					g.counts.reports(false) // or not any more: none has told of this session
 				}
 			}
 		}
