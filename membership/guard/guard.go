@@ -79,6 +79,7 @@ type Guard struct {
 	listing sync.Mutex // of all rooms, where that is shared
 	pace    pacer
 	kept    refusals
+	changes changes
 	brake   brake
 	counts  counts
 }

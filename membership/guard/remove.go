@@ -19,9 +19,10 @@ const (
 )
 
 // remove ends a session, unless the answer that says so, to a question that began
-// at asked, is too old, or the brake holds.
+// at asked, is too old, the brake holds, or the homeserver has pushed an event since:
+// that has a question of its own.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
-	if time.Since(asked) > maxAge {
+	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
 		return
 	}

@@ -33,6 +33,7 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	p := person{room, user}
 	g.kept.forget(p)
 	if g.Shared || len(g.rooms.of(room)) > 0 {
+		g.changes.note(p, time.Now())
 		g.order(p, func(o *order) bool { o.changed = true; return true })
 	}
 }
