@@ -22,7 +22,8 @@ type brake struct {
 	mu     sync.Mutex
 	on     bool // as far as the board has said
 	since  time.Time
-	judged int // by the last sweep
+	judged int       // by the last sweep, or by the last count
+	at     time.Time // when
 	// removed are those who were removed, or would have been, with the time of the
 	// last one.
 	removed map[person]time.Time
@@ -71,8 +72,70 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	if g.Unbraked || why == BySweep || !tooMany(n, all) {
 		return true
 	}
+	return g.mayGoOn(ctx)
+}
+
+// countTime bounds the count of those under enforcement, countAge is how old one
+// may be.
+const (
+	countTime = 2 * time.Second
+	countAge  = time.Minute
+)
+
+// mayGoOn decides about one removal too many of those whom this process has judged
+// lately: that may be nobody, where another replica sweeps or none does. So it
+// counts those who are under enforcement now, and trips the brake if there are too
+// few of them, or if the SFU does not say.
+func (g *Guard) mayGoOn(ctx context.Context) bool {
+	g.counting.Lock()
+	defer g.counting.Unlock()
+	if g.braked(ctx) {
+		return false
+	}
+	n, all := g.brake.count(time.Now())
+	if tooMany(n, all) {
+		counting, cancel := context.WithTimeout(ctx, countTime)
+		defer cancel()
+		on, _ := g.look(counting, time.Now())
+		n, all = g.brake.counted(on, time.Now())
+	}
+	if !tooMany(n, all) {
+		return true
+	}
 	g.setBrake(ctx, true, n, all)
 	return false
+}
+
+// count returns how many were removed within the last minute, of how many as far
+// as is known.
+func (b *brake) count(now time.Time) (n, all int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire(now)
+	return len(b.removed), b.lately(now)
+}
+
+// counted notes who is under enforcement. Those who were removed within the last
+// minute may not be among them any more.
+func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all = len(on)
+	for p := range b.removed {
+		if _, still := on[p]; !still {
+			all++
+		}
+	}
+	b.judged, b.at = all, now
+	return len(b.removed), all
+}
+
+// lately is judged, 0 if that is old.
+func (b *brake) lately(now time.Time) int {
+	if now.Sub(b.at) > countAge {
+		return 0
+	}
+	return b.judged
 }
 
 // add counts p among those removed within the last minute.
@@ -84,7 +147,7 @@ func (b *brake) add(p person, now time.Time) (n, judged int) {
 	}
 	b.expire(now)
 	b.removed[p] = now
-	return len(b.removed), b.judged
+	return len(b.removed), b.lately(now)
 }
 
 func (b *brake) expire(now time.Time) {
@@ -154,7 +217,7 @@ func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool
 func (b *brake) swept(h heard, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.judged = h.joined + h.refused
+	b.judged, b.at = h.joined+h.refused, now
 	b.expire(now)
 }
 

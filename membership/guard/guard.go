@@ -77,11 +77,13 @@ type Guard struct {
 	orders  *orders
 	rooms   index
 	listing sync.Mutex // of all rooms, where that is shared
-	pace    pacer
-	kept    refusals
-	changes changes
-	brake   brake
-	counts  counts
+	// counting is held while those under enforcement are counted.
+	counting sync.Mutex
+	pace     pacer
+	kept     refusals
+	changes  changes
+	brake    brake
+	counts   counts
 }
 
 const (

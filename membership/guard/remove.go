@@ -30,6 +30,10 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		g.counts.brakeHeld()
 		return
 	}
+	if time.Since(asked) > maxAge { // it took long to know
+		g.counts.unsettle()
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()
 	if err := g.SFU.Remove(ctx, s.at, s.Identity); err != nil {
