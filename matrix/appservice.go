@@ -102,13 +102,12 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	if status != http.StatusOK {
 		return false, statusOf(status, body)
 	}
-	var answer struct {
-		Joined *bool `json:"joined"`
-	}
-	if json.Unmarshal(body, &answer) != nil || answer.Joined == nil {
+	var answer map[string]json.RawMessage // whose names count as they are written
+	var joined *bool
+	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["joined"], &joined) != nil || joined == nil {
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
 	}
-	return *answer.Joined, nil
+	return *joined, nil
 }
 
 // WhoAmI returns the user that the as_token stands for, and so proves it.

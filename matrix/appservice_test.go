@@ -117,6 +117,7 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 		{"null", 200, `{"joined":null}`, matrix.CauseNotJSON},
 		{"a string", 200, `{"joined":"true"}`, matrix.CauseNotJSON},
 		{"a number", 200, `{"joined":1}`, matrix.CauseNotJSON},
+		{"another name", 200, `{"Joined":true}`, matrix.CauseNotJSON},
 		{"a list", 200, `[true]`, matrix.CauseNotJSON},
 		{"201", 201, `{"joined":true}`, matrix.CauseStatus},
 		{"404", 404, `{"errcode":"M_NOT_FOUND","joined":true}`, matrix.CauseStatus},
