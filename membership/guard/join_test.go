@@ -13,7 +13,7 @@ import (
 )
 
 // report has the guard hear of a session, and waits until nothing goes on.
-func report(t *testing.T, g *guard.Guard, e sfu.Event) {
+func report(t testing.TB, g *guard.Guard, e sfu.Event) {
 	t.Helper()
 	if err := g.Report(t.Context(), e); err != nil {
 		t.Error(err)

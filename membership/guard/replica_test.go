@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/membership/guard"
+	"matrixrtc-auth/membership/ticket"
 )
 
 // TestBrakeOfAReplicaThatDoesNotSweep: its brake goes by all who are under
@@ -48,4 +49,24 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 			t.Errorf("removed %d of 30 who are not joined, of 300, want all; brake %v", n, g.Status().Braked)
 		}
 	}, noSweeps)
+}
+
+// TestClocksOfReplicas: a kept no does not count against a token that another
+// replica issued since, whose clock is behind.
+func TestClocksOfReplicas(t *testing.T) {
+	in(t, func(w *world, g *guard.Guard) {
+		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}
+		old := w.sealer.Seal(w.ticketOf(alice), at)
+		time.Sleep(time.Minute)
+		for range 4 {
+			report(w.t, g, w.enterWith(at.Room, at.Identity, alice, old, false))
+			w.wantOn(alice, false)
+		}
+		w.wantAsked(3) // the fourth by the no that is kept
+		w.setJoined(alice, true)
+		behind := w.ticketOf(alice)
+		behind.Issued = behind.Issued.Add(-10 * time.Second)
+		report(w.t, g, w.enterWith(at.Room, at.Identity, alice, w.sealer.Seal(behind, at), false))
+		w.wantOn(alice, true)
+	}, noSweeps, func(g *guard.Guard) { g.Shared = true })
 }

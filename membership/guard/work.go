@@ -76,7 +76,7 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 		return
 	}
 	asked, refused := g.kept.refused(o.person, time.Now())
-	if !refused || o.changed || !o.issued.Before(asked.Truncate(time.Second)) {
+	if !refused || o.changed || !g.older(o.issued, asked) {
 		asked = time.Now()
 		if joined, err := g.ask(ctx, o.person); joined || err != nil {
 			return
@@ -93,6 +93,18 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 			}
 		}
 	}
+}
+
+// clockSkew is how far apart the clocks of replicas may be.
+const clockSkew = 30 * time.Second
+
+// older reports whether a token was issued before the question of a no for certain.
+// Tickets have whole seconds, and the time of the replica that issued them.
+func (g *Guard) older(issued, asked time.Time) bool {
+	if g.Shared {
+		issued = issued.Add(clockSkew)
+	}
+	return issued.Before(asked.Truncate(time.Second))
 }
 
 // began reports whether p began no later than reported, the session that a
