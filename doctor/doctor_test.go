@@ -2,7 +2,6 @@ package doctor_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,8 +13,6 @@ import (
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/matrix/matrixtest"
-	"matrixrtc-auth/sfu"
-	"matrixrtc-auth/sfu/sfutest"
 )
 
 // notApplicable are the checks that the stack does without: it has no
@@ -278,139 +275,6 @@ func TestOneMachine(t *testing.T) {
 	for _, c := range s.examine().Checks {
 		if c.ID == "service.client_address" && (c.Status != engine.OK || !strings.Contains(c.Seen, "127.0.0.1")) {
 			t.Errorf("%s: %s", c.Status, c.Seen)
-		}
-	}
-}
-
-// TestRemediesNameSettings: a remedy names the key and the ports of this
-// deployment, not those of the examples.
-func TestRemediesNameSettings(t *testing.T) {
-	for id, wants := range map[string][]string{
-		"webhook-missing": {"api_key: ours", "http://matrixrtc-auth:LISTEN/sfu_webhook"},
-		"webhook-refused": {"webhook.api_key in livekit.yaml to ours"},
-		"media-closed":    {"20000-20300/udp", "7991/tcp"},
-		"media-not-udp":   {"20000-20300/udp"},
-		"turn-refused":    {"3479/udp"},
-		"sfu-api-connect": {"http://livekit:7890"},
-		"sfu-proxy":       {"http://127.0.0.1:7890"},
-		"ice-tcp-closed":  {"publish 7991", "7991/tcp"},
-
-		"service-proxy":       {"http://127.0.0.1:LISTEN", "publish LISTEN"},
-		"service-is-sfu":      {"to port LISTEN instead of 7890"},
-		"prefix-not-stripped": {"http://127.0.0.1:LISTEN/;"},
-		"service-no-route":    {"http://127.0.0.1:LISTEN"},
-	} {
-		t.Run(id, func(t *testing.T) {
-			t.Parallel()
-			s := newStack(t)
-			breaks[id](s)
-			s.env["LIVEKIT_KEY"] = "ours"
-			s.lk = sfutest.New(sfu.Key{ID: "ours", Secret: stackKey.Secret})
-			for _, change := range []struct{ old, new string }{
-				{"api_key: matrixrtc", "api_key: ours"}, {"port: 7880", "port: 7890"}, {"tcp_port: 7881", "tcp_port: 7991"},
-				{"port_range_end: 20200", "port_range_end: 20300"}, {"udp_port: 3478", "udp_port: 3479"},
-			} {
-				replace(change.old, change.new)(s)
-			}
-			for i, c := range s.media.Candidates {
-				if c.Network == "tcp" {
-					s.media.Candidates[i] = address("tcp", c.Addr.Addr().String()+":7991")
-				}
-			}
-			for _, c := range s.examine().Checks {
-				if c.CauseID == id {
-					_, listen, _ := net.SplitHostPort(s.env["LIVEKIT_JWT_BIND"])
-					for _, want := range wants {
-						want = strings.ReplaceAll(want, "LISTEN", listen)
-						if !strings.Contains(c.Remedy, want) {
-							t.Errorf("no %q in: %s", want, c.Remedy)
-						}
-					}
-					return
-				}
-			}
-			t.Error("the cause is not named")
-		})
-	}
-}
-
-// TestTwirpRemedy: whether the API may be refused outside depends on the way of
-// the service itself.
-func TestTwirpRemedy(t *testing.T) {
-	for want, change := range map[string]func(*stack){
-		"LIVEKIT_INTERNAL_URL is set, so nothing needs that way: refuse /twirp/ in":                   func(*stack) {},
-		"first set LIVEKIT_INTERNAL_URL to http://livekit:7880 and start the container again":         func(s *stack) { delete(s.env, "LIVEKIT_INTERNAL_URL") },
-		"if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first":                     func(s *stack) { s.anonymous(); s.outside(); s.options.SFUURL = "wss://" + sfuHost },
-		"refuse /livekit/sfu/twirp/ in the proxy of sfu.example.org, as nginx does with location /li": prefixedTwirp,
-	} {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			s := newStack(t)
-			breaks["twirp-public"](s)
-			change(s)
-			for _, c := range s.examine().Checks {
-				if c.ID == "sfu.api_hidden" && (c.Status != engine.Warn || !strings.Contains(c.Remedy, want)) {
-					t.Errorf("%s: %s\n%s", c.Status, c.Seen, c.Remedy)
-				}
-			}
-		})
-	}
-}
-
-func prefixedTwirp(s *stack) {
-	s.env["LIVEKIT_URL"] += "/livekit/sfu"
-	s.sfuProxy = func(http.Handler) http.Handler { return http.StripPrefix("/livekit/sfu", s.lkProxy()) }
-}
-
-// TestGuess: outside, LiveKit is looked for beside the service, and looked at if
-// it answers there.
-func TestGuess(t *testing.T) {
-	s := newStack(t)
-	s.anonymous()
-	s.outside()
-	want := map[string]string{
-		"sfu.addresses": "LiveKit answers at wss://" + sfuHost + ", beside the service; ",
-		"sfu.websocket": "so it arrives", "sfu.tcp_port": "port 7881",
-	}
-	for _, c := range s.examine().Checks {
-		if seen, asked := want[c.ID]; asked && (c.Status != engine.OK || !strings.Contains(c.Seen, seen)) {
-			t.Errorf("%s: %s %q, want %q", c.ID, c.Status, c.Seen, seen)
-		}
-		delete(want, c.ID)
-	}
-	if len(want) > 0 {
-		t.Errorf("not looked at: %v", want)
-	}
-}
-
-// TestOutsidePort: the port for media over TCP is the one that LiveKit told the
-// user.
-func TestOutsidePort(t *testing.T) {
-	s := newStack(t)
-	s.outside()
-	s.routes["tcp "+sfuIP+":7881"] = "127.0.0.1:1"
-	s.media.Candidates[1] = address("tcp", sfuIP+":7991")
-	ice := s.listen()
-	go answerStreams(ice)
-	s.route("tcp", sfuIP+":7991", ice.Addr().String())
-	for _, c := range s.examine().Checks {
-		if c.ID == "sfu.tcp_port" && (c.Status != engine.OK || !strings.Contains(c.Seen, "port 7991")) {
-			t.Errorf("%s: %s %s", c.Status, c.Seen, c.Remedy)
-		}
-	}
-}
-
-// TestWebSocketSeen: LiveKit's 401 is no error page of the proxy that it came
-// through.
-func TestWebSocketSeen(t *testing.T) {
-	s := newStack(t)
-	s.sfuProxy = at("/rtc", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Server", "nginx")
-		http.Error(w, "no permissions", http.StatusUnauthorized)
-	})
-	for _, c := range s.examine().Checks {
-		if want := "/rtc: 401 Unauthorized, so it arrives"; c.ID == "sfu.websocket" && !strings.HasSuffix(c.Seen, want) {
-			t.Errorf("%s, want %s", c.Seen, want)
 		}
 	}
 }

@@ -1,18 +1,13 @@
 package doctor_test
 
 import (
-	"io"
 	"io/fs"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
@@ -37,14 +32,6 @@ func TestMixed(t *testing.T) {
 		})
 	}
 }
-
-// mix is a change, and the checks that name a cause then, with it.
-type mix struct {
-	change func(*stack)
-	want   []string
-}
-
-func init() { maps.Copy(mixed, proxyMixed) }
 
 // mixed are the changes, by a name, and what is found then, in the order of
 // the report.
@@ -308,68 +295,4 @@ var mixed = map[string]mix{
 		},
 		[]string{"homeserver.delayed_route delayed-events-limited"},
 	},
-}
-
-// allowing has a proxy say for whom answers are.
-func allowing(origin string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(allowed{w, origin}, r) })
-	}
-}
-
-type allowed struct {
-	http.ResponseWriter
-	origin string
-}
-
-func (w allowed) WriteHeader(status int) {
-	w.Header().Set("Access-Control-Allow-Origin", w.origin)
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// aSite answers everything with a page.
-var aSite = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html")
-	io.WriteString(w, "<html>a page</html>")
-})
-
-// noDNS has the name server of this machine be dead.
-func noDNS(s *stack) {
-	for _, host := range []string{"two.example.org", "synapse"} {
-		s.dns[host] = nil
-	}
-	for host := range s.dns {
-		s.dnsError[host] = broken(host)
-	}
-	clear(s.dns)
-}
-
-func broken(host string) error { return &net.DNSError{Err: "server misbehaving", Name: host} }
-
-func both(changes ...func(*stack)) func(*stack) {
-	return func(s *stack) {
-		for _, change := range changes {
-			change(s)
-		}
-	}
-}
-
-// TestDoubtBlocksNothing: what a mere warning needs goes on, also where another
-// check has told the warning.
-func TestDoubtBlocksNothing(t *testing.T) {
-	s := newStack(t)
-	oneHost(s)
-	s.certs[apexHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), apexHost)
-	told := 0
-	for _, c := range s.examine().Checks {
-		if c.CauseID != "" {
-			told++
-		}
-		if c.Status == engine.NA && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" && !strings.HasSuffix(c.ID, ".tls") {
-			t.Errorf("%s: %s", c.ID, c.Seen)
-		}
-	}
-	if told != 1 {
-		t.Errorf("the end of the certificate is told %d times", told)
-	}
 }

@@ -1,0 +1,272 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+)
+
+// TestOutside needs no configuration, and joins with a user's token.
+func TestOutside(t *testing.T) {
+	s := newStack(t)
+	s.env = map[string]string{"LIVEKIT_URL": "nonsense"}
+	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org", "--sfu-url", "wss://sfu.example.org"}
+	look := s.look()
+	look.Roots = s.ca.Pool()
+	for _, more := range [][]string{nil, {"--user", userID, "--token-file", "-"}} {
+		var out, progress bytes.Buffer
+		code := doctor.Command(t.Context(), append(args, more...), s.load, look, strings.NewReader(userToken), &out, &progress)
+		wants := []string{"from outside", "✓ sfu.tcp_port", "✓ sfu.websocket", "✓ public.cors"}
+		if more != nil {
+			wants = append(wants, "✓ user.join", "✓ sfu.ice_tcp")
+		}
+		for _, want := range wants {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in:\n%s", want, out.String())
+			}
+		}
+		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
+			t.Errorf("exit code %d\n%s", code, out.String())
+		}
+	}
+}
+
+// TestOutsideWithoutService: that LiveKit is not found follows from this service
+// not being found, and is no second doubt.
+func TestOutsideWithoutService(t *testing.T) {
+	s := newStack(t)
+	breaks["wellknown-missing"](s)
+	s.outside()
+	code, stdout, _ := s.command(t.Context(), "", "--outside", "--server-name", apexHost)
+	if code != 1 || !strings.Contains(stdout, "– sfu.addresses: ") || strings.Contains(stdout, "! ") {
+		t.Errorf("exit code %d\n%s, want one fault and no doubt", code, stdout)
+	}
+}
+
+// TestOutsideWithoutSFU: what was not looked at for want of LiveKit's address is
+// a doubt that names the command, not silence.
+func TestOutsideWithoutSFU(t *testing.T) {
+	s := newStack(t)
+	s.outside()
+	s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } // it is elsewhere
+	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
+	look := s.look()
+	for _, test := range []struct {
+		more []string
+		want int
+	}{{nil, 0}, {[]string{"--strict"}, 1}, {[]string{"--user", userID, "--token-file", "/token", "--skip", "user"}, 0}} {
+		var out, progress bytes.Buffer
+		code := doctor.Command(t.Context(), append(args, test.more...), s.load, look, strings.NewReader(""), &out, &progress)
+		command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
+		for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+			}
+		}
+		if code != test.want {
+			t.Errorf("%q: exit code %d, want %d", test.more, code, test.want)
+		}
+	}
+}
+
+// TestOutsideLearnsSFU: whoever gives a user's access token need not say where
+// LiveKit is, and all of it is looked at.
+func TestOutsideLearnsSFU(t *testing.T) {
+	s := newStack(t)
+	s.outside()
+	var out, progress bytes.Buffer
+	args := []string{"--outside", "--server-name", apexHost, "--user", userID, "--token-file", "/token", "--room", s.options.Room}
+	code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+	for line := range strings.Lines(out.String()) {
+		if mark := strings.TrimSpace(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(mark, "✓") && !strings.HasPrefix(mark, "– sfu.bare_prefix") {
+			t.Errorf("%s", line)
+		}
+	}
+	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
+		t.Errorf("exit code %d\n%s", code, out.String())
+	}
+}
+
+// TestOutsideUnreachableSFU: outside, too, an address that clients cannot use is a
+// fault, whoever tells it: the command line, or the service with a token.
+func TestOutsideUnreachableSFU(t *testing.T) {
+	for _, test := range []struct{ url, want string }{
+		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name that has no dot"},
+		{"wss://10.0.0.4", "clients get wss://10.0.0.4, and 10.0.0.4 is a private address"},
+		{"wss://[fd00::4]", "clients get wss://[fd00::4], and fd00::4 is a private address"},
+		{"ws://sfu.example.org", "clients get ws://sfu.example.org, and browsers refuse ws://"},
+	} {
+		for _, learned := range []bool{false, true} {
+			s := newStack(t)
+			s.outside()
+			args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
+			if learned {
+				args = append(args, "--user", userID, "--token-file", "/token")
+				s.sfu(test.url)
+			} else {
+				args = append(args, "--sfu-url", test.url)
+			}
+			var out, progress bytes.Buffer
+			code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+			if code != 1 || !strings.Contains(out.String(), "✗ sfu.addresses: "+test.want) || !strings.Contains(out.String(), "LIVEKIT_INTERNAL_URL") {
+				t.Errorf("%s, learned: %v: exit code %d, want 1 and %q in:\n%s", test.url, learned, code, test.want, out.String())
+			}
+		}
+	}
+}
+
+// TestUserRoom: each run asks this service for a room of its own, and deletes
+// it, also when it is interrupted.
+func TestUserRoom(t *testing.T) {
+	s := newStack(t)
+	seen := map[string]int{}
+	look := s.look()
+	for range 2 {
+		ctx, interrupt := context.WithCancel(t.Context())
+		look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
+			for _, room := range s.lk.Rooms() {
+				seen[string(room.Name)]++
+			}
+			interrupt()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		var out bytes.Buffer
+		args := []string{"--user", userID, "--token-file", "/token", "--only", "user"}
+		if code := doctor.Command(ctx, args, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+			t.Errorf("exit code %d, want 2\n%s", code, out.String())
+		}
+		if rooms := s.lk.Rooms(); len(rooms) > 0 {
+			t.Errorf("%v is still there", rooms)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("two runs met in the rooms %v, want one of its own for each", seen)
+	}
+}
+
+// TestInterrupted: the probe room is deleted after Ctrl-C, too.
+func TestInterrupted(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	look := s.look()
+	look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
+		if len(s.lk.Rooms()) == 0 {
+			t.Error("there is no probe room to join")
+		}
+		interrupt()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	var out bytes.Buffer
+	if code := doctor.Command(ctx, nil, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if rooms := s.lk.Rooms(); len(rooms) > 0 {
+		t.Errorf("%v is still there", rooms)
+	}
+}
+
+// TestInterruptedInput: nobody needs to end the input before the run.
+func TestInterruptedInput(t *testing.T) {
+	s := newStack(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	silence, w := io.Pipe()
+	defer w.Close()
+	interrupt()
+	var out bytes.Buffer
+	code := doctor.Command(ctx, []string{"--user", userID, "--token-file", "-"}, s.load, s.look(), silence, &out, &out)
+	if want := "matrixrtc-auth doctor: interrupted\n"; code != 2 || out.String() != want {
+		t.Errorf("exit code %d, %q", code, out.String())
+	}
+}
+
+// TestLongFiles: a file without an end is not read.
+func TestLongFiles(t *testing.T) {
+	look := doctor.NewLook(version)
+	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
+			t.Errorf("%d bytes: %d read, %v", size, len(text), err)
+		}
+	}
+}
+
+// TestServers: each server that is listed is looked at, and told apart.
+func TestServers(t *testing.T) {
+	s := newStack(t)
+	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = apexHost + ",other.example.org"
+	report := s.examine()
+	seen := map[string]engine.Status{}
+	for _, c := range report.Checks {
+		if c.ID == "homeserver.addresses" {
+			seen[c.Server] = c.Status
+		}
+	}
+	if len(seen) != 2 || seen[apexHost] != engine.OK || seen["other.example.org"] != engine.Fail {
+		t.Errorf("%v", seen)
+	}
+}
+
+// TestServerTwice: a server that is named twice is looked at once.
+func TestServerTwice(t *testing.T) {
+	s := newStack(t)
+	_, stdout, _ := s.command(t.Context(), "", "--server-name", apexHost, "--server-name", apexHost, "--only", "homeserver.addresses")
+	if n := strings.Count(stdout, "homeserver.addresses"); n != 1 {
+		t.Errorf("looked at %d times:\n%s", n, stdout)
+	}
+}
+
+// TestResolve: --resolve is believed instead of DNS.
+func TestResolve(t *testing.T) {
+	s := newStack(t)
+	delete(s.dns, sfuHost)
+	code, stdout, _ := s.command(t.Context(), "", "--resolve", sfuHost+":443:"+sfuIP)
+	if code != 0 || !strings.Contains(stdout, "✓ sfu.websocket") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// TestTokenInClear: an access token goes out over http:// only where the operator
+// says so, not where a document does.
+func TestTokenInClear(t *testing.T) {
+	for name, overridden := range map[string]bool{"document": false, "override": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			baseURL("http://" + matrixHost)(s)
+			var seen atomic.Bool
+			if overridden {
+				s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://" + matrixHost
+			}
+			s.routes["tcp "+matrixIP+":80"] = newServer(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					seen.Store(true)
+				}
+				s.newClientAPI().ServeHTTP(w, r)
+			}))
+			s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
+			if seen.Load() != overridden {
+				t.Errorf("the token was sent: %v, want %v", seen.Load(), overridden)
+			}
+		})
+	}
+}
