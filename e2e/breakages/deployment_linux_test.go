@@ -83,7 +83,6 @@ func written(ctx context.Context, dir string) (deployment, error) {
 func (d *deployment) settle() {
 	d.edit(&d.livekit, "use_external_ip: true", "use_external_ip: false")
 	d.edit(&d.livekit, "# node_ip: 203.0.113.7", "node_ip: "+public)
-	d.edit(&d.livekit, "http://matrixrtc-auth:8080", "http://127.0.0.1:8080")
 	// Doctor asks about delayed events from two vantages, and then again.
 	d.edit(&d.homeserver, delayedLimit, "  per_second: 1000\n  burst_count: 1000\n")
 	maps.Copy(d.service, map[string]string{
@@ -105,6 +104,7 @@ func (d *deployment) settle() {
 	for _, name := range []string{"server_name matrix.example.org;\n", "server_name example.org;\n"} {
 		d.edit(&d.nginx, name, name+"    "+certificate)
 	}
+	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // as in a network of compose.yaml
 	for _, name := range []string{"", "matrix.", "jwt.", "sfu."} {
 		d.names[name+domain] = []netip.Addr{netip.MustParseAddr(public)}
 	}

@@ -129,13 +129,14 @@ var livekits = []breakage{
 	{"livekit.yaml: `level` is not indented", livekitDoomed("\n  level: info", "\nlevel: info"), "livekit-key-unknown", "sfu-unknown"},
 	{"livekit.yaml: `webhook.api_key` is none of the keys", livekitDoomed(`api_key: "matrixrtc"`, `api_key: "other"`), "livekit-webhook-key", "sfu-unknown"},
 	{"livekit.yaml: its Redis is away", livekitDoomed("\nlogging:", "\nredis:\n  address: 127.0.0.1:6379\n\nlogging:"), "sfu-api-connect", "sfu-unknown"},
-	{"livekit.yaml: no `webhook.urls`", livekit(`urls: ["http://127.0.0.1:8080/sfu_webhook"]`, "urls: []"), "livekit-webhook-missing", ""},
-	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://127.0.0.1:8080/sfu_webhook", "http://127.0.0.1:8088/sfu_webhook"), "webhook-missing", ""},
-	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://127.0.0.1:8080/sfu_webhook", "127.0.0.1:8080/sfu_webhook"), "webhook-missing", ""},
+	{"livekit.yaml: no `webhook.urls`", livekit(`urls: ["http://matrixrtc-auth:8080/sfu_webhook"]`, "urls: []"), "livekit-webhook-missing", ""},
+	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://matrixrtc-auth:8080/sfu_webhook", "http://matrixrtc-auth:8088/sfu_webhook"), "webhook-missing", ""},
+	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://matrixrtc-auth:8080/sfu_webhook", "matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},
 	{"livekit.yaml: `room.auto_create: true`", livekit("auto_create: false", "auto_create: true"), "auto-create-setting", ""},
 	{"livekit.yaml: `udp_port` beside the range", livekit("  use_external_ip: false", "  udp_port: 7882\n  use_external_ip: false"), "livekit-udp-both", ""},
 	{"livekit.yaml: `tcp_port: 0`", livekit("tcp_port: 7881", "tcp_port: 0"), "livekit-tcp-off", "ice-tcp-closed"},
 	{"livekit.yaml: media ports among those of outgoing connections", together(livekit("port_range_start: 20000", "port_range_start: 50000"), livekit("port_range_end: 20200", "port_range_end: 50200")), "livekit-range-ephemeral", ""},
+	{"livekit.yaml: placeholders as `keys`, the real ones in `LIVEKIT_KEYS`", livekit("\nlogging:", "\nkeys:\n  devkey: secretsecretsecretsecretsecretsecret\n\nlogging:"), "livekit-keys-replaced", ""},
 }
 
 var media = []breakage{
