@@ -24,7 +24,12 @@ type model struct {
 	starts int
 	// lists says that the homeserver lists the members of rooms.
 	lists bool
+	// alone says that one process hears all that is told, and that the homeserver
+	// pushes, so that sweeps may be seldom.
+	alone bool
 
+	// told is when an event of each person was last pushed.
+	told map[person]time.Time
 	// since is when each person last changed between joined and not joined.
 	since map[person]time.Time
 	// fit is since when both sides have answered without a break.
@@ -36,24 +41,41 @@ const (
 	// tolerated is how long a membership may have been given back, and its
 	// bearer be removed all the same: the age of a no.
 	tolerated = 6 * time.Second
-	// longest is two sweeps: 30 s and a tenth each, and what they take.
-	longest = 2*33*time.Second + 10*time.Second
+	// onItsWay is the same, where the event of it has come: the time of a removal
+	// that has begun.
+	onItsWay = time.Second
+	// skew is how far the clocks of LiveKit and of replicas may be off.
+	skew = 25 * time.Second
 )
+
+// longest is two sweeps and what they take: 30 s and a tenth each, 10 min with
+// pushes.
+func (m *model) longest() time.Duration {
+	if m.alone {
+		return 2*11*time.Minute + 10*time.Second
+	}
+	return 2*33*time.Second + 10*time.Second
+}
 
 // TestProperty: nobody who is joined is ever removed. Nobody who is not stays for
 // longer than two sweeps while answers come. Both hold where each person is asked
-// about, and where an account asks for the members of rooms.
+// about, and where an account asks for the members of rooms; for replicas, and for
+// one process with pushes; and whatever the clocks say.
 func TestProperty(t *testing.T) {
 	seeds := 10
 	if testing.Short() {
 		seeds = 5
 	}
-	for name, lists := range map[string]bool{"persons": false, "rooms": true} {
+	for name, set := range map[string]func(*model){
+		"persons": func(*model) {},
+		"rooms":   func(m *model) { m.lists = true },
+		"alone":   func(m *model) { m.alone = true },
+	} {
 		for seed := range seeds {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := newModel(t, uint64(seed))
-					m.lists = lists
+					set(m)
 					m.live(t)
 				})
 			})
@@ -64,7 +86,7 @@ func TestProperty(t *testing.T) {
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{
 		world: newWorld(t), random: rand.New(rand.NewPCG(seed, 1)), people: crowd(30),
-		board: &guard.Local{}, since: map[person]time.Time{}, fit: time.Now(),
+		board: &guard.Local{}, since: map[person]time.Time{}, told: map[person]time.Time{}, fit: time.Now(),
 	}
 	for _, p := range m.people {
 		m.since[p] = time.Now()
@@ -73,7 +95,8 @@ func newModel(t *testing.T, seed uint64) *model {
 }
 
 func (m *model) live(t *testing.T) {
-	for range 2 {
+	m.start(t)
+	if !m.alone {
 		m.start(t)
 	}
 	for range 800 {
@@ -91,7 +114,8 @@ func (m *model) live(t *testing.T) {
 func (m *model) start(t *testing.T) {
 	g := m.world.guard()
 	m.starts++
-	g.Board, g.Holder, g.Shared, g.Jitter = m.board, fmt.Sprint(m.starts), true, nil
+	g.Board, g.Holder, g.Shared, g.Jitter = m.board, fmt.Sprint(m.starts), !m.alone, nil
+	g.Pushed = func() bool { return m.alone }
 	g.Log = slog.New(slog.DiscardHandler)
 	if m.lists {
 		m.world.byRoom(g)
@@ -106,7 +130,7 @@ func (m *model) anyGuard() *guard.Guard { return m.guards[m.random.IntN(len(m.gu
 
 // step lets one thing happen.
 func (m *model) step(t *testing.T) {
-	switch p := m.anyone(); m.random.IntN(21) {
+	switch p := m.anyone(); m.random.IntN(22) {
 	case 0, 1, 2, 3:
 		m.become(p, true)
 	case 4, 5:
@@ -137,7 +161,10 @@ func (m *model) step(t *testing.T) {
 			}
 		})
 	case 18:
-		m.change(func() { m.takes = time.Duration(m.random.Int64N(int64(300 * time.Millisecond))) })
+		m.change(func() {
+			m.takes = time.Duration(m.random.Int64N(int64(300 * time.Millisecond)))
+			m.sfuTakes = time.Duration(m.random.Int64N(int64(2 * time.Second)))
+		})
 	case 19:
 		i := m.random.IntN(len(m.guards))
 		m.ends[i]()
@@ -146,7 +173,17 @@ func (m *model) step(t *testing.T) {
 		m.start(t)
 	case 20:
 		m.unsee(p.room)
+	case 21:
+		m.setClocks()
 	}
+}
+
+// setClocks sets the clock of LiveKit, and that of whoever issues tokens.
+func (m *model) setClocks() {
+	m.change(func() {
+		m.ahead = time.Duration(m.random.Int64N(int64(2*skew))) - skew
+		m.issued = time.Duration(m.random.Int64N(int64(2*skew))) - skew
+	})
 }
 
 // unsee has the account leave a room for a while.
@@ -164,6 +201,7 @@ func (m *model) become(p person, joined bool) {
 		}
 	})
 	if m.random.IntN(4) > 0 {
+		m.told[p] = time.Now()
 		m.anyGuard().Changed(p.room, p.user)
 	}
 }
@@ -187,7 +225,11 @@ func (m *model) check() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.removals {
-		if m.joined[r.who] && r.at.Sub(m.since[r.who]) > tolerated {
+		most := tolerated
+		if m.alone && !m.told[r.who].Before(m.since[r.who]) {
+			most = onItsWay
+		}
+		if m.joined[r.who] && r.at.Sub(m.since[r.who]) > most {
 			m.t.Fatalf("%s was removed, and had been joined for %s", r.who.user, r.at.Sub(m.since[r.who]))
 		}
 	}
@@ -198,8 +240,8 @@ func (m *model) check() {
 	for _, room := range m.rooms {
 		for _, one := range room {
 			p := m.owners[one.Session]
-			stayed := min(time.Since(m.since[p]), time.Since(one.Since), time.Since(m.fit))
-			if !m.joined[p] && !m.unseen[p.room] && stayed > longest {
+			stayed := min(time.Since(m.since[p]), time.Since(m.entered[one.Session]), time.Since(m.fit))
+			if !m.joined[p] && !m.unseen[p.room] && stayed > m.longest() {
 				m.t.Fatalf("%s has been on the SFU for %s without being joined", p.user, stayed)
 			}
 		}

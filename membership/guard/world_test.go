@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -65,9 +66,13 @@ type world struct {
 
 	mu       sync.Mutex
 	rooms    map[sfu.Room]map[sfu.Identity]sfu.Participant
-	owners   map[string]person // by sid
+	owners   map[string]person    // by sid
+	entered  map[string]time.Time // the same, by the guards' clock
 	sids     int
+	ahead    time.Duration   // of the SFU's clock, to the guards'
+	issued   time.Duration   // the same, of the clock of the replica that issues tokens
 	dead     map[string]bool // sids that no node holds
+	sfuTakes time.Duration   // to list a room
 	sfuFails func(op string, room sfu.Room) bool
 	calls    map[string]int
 	removals []removal
@@ -100,7 +105,7 @@ func newWorld(t testing.TB) *world {
 	}
 	return &world{
 		t: t, sealer: ticket.NewSealer([]sfu.Key{key}), issuer: ticket.IssuerOf(server),
-		rooms: map[sfu.Room]map[sfu.Identity]sfu.Participant{}, owners: map[string]person{},
+		rooms: map[sfu.Room]map[sfu.Identity]sfu.Participant{}, owners: map[string]person{}, entered: map[string]time.Time{},
 		dead: map[string]bool{}, calls: map[string]int{}, joined: map[person]bool{}, unseen: map[matrix.RoomID]bool{},
 	}
 }
@@ -144,7 +149,7 @@ func noSweeps(g *guard.Guard) { g.Interval = 0 }
 
 // ticketOf returns what p's token carries.
 func (w *world) ticketOf(p person) ticket.Ticket {
-	return ticket.Ticket{Issuer: w.issuer, Room: p.room, User: p.user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
+	return ticket.Ticket{Issuer: w.issuer, Room: p.room, User: p.user, By: ticket.Proxied, Joined: true, Issued: time.Now().Add(w.issued)}
 }
 
 // enter begins a session of p, by a token issued now.
@@ -162,13 +167,14 @@ func (w *world) enterWith(room sfu.Room, identity sfu.Identity, p person, text s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sids++
+	began := time.Now().Add(w.ahead)
 	sid := fmt.Sprintf("PA_%06d", w.sids)
 	if w.rooms[room] == nil {
 		w.rooms[room] = map[sfu.Identity]sfu.Participant{}
 	}
-	w.owners[sid] = p
-	w.rooms[room][identity] = sfu.Participant{Identity: identity, Session: sid, Since: time.Now(), Ticket: text, Machine: machine}
-	return sfu.Event{Kind: sfu.KindJoined, Room: room, Identity: identity, Session: sid, Since: time.Now(), Ticket: text, Machine: machine}
+	w.owners[sid], w.entered[sid] = p, time.Now()
+	w.rooms[room][identity] = sfu.Participant{Identity: identity, Session: sid, Since: began, Ticket: text, Machine: machine}
+	return sfu.Event{Kind: sfu.KindJoined, Room: room, Identity: identity, Session: sid, Since: began, Ticket: text, Machine: machine}
 }
 
 // leave ends the session of an identity, and the room with the last.
@@ -258,16 +264,23 @@ func (w *world) ListRooms(context.Context) (all []sfu.Room, err error) {
 	return all, nil
 }
 
-func (w *world) Participants(_ context.Context, room sfu.Room) (all []sfu.Participant, err error) {
+func (w *world) Participants(ctx context.Context, room sfu.Room) ([]sfu.Participant, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.arrive("Participants", room); err != nil {
+	err := w.arrive("Participants", room)
+	all, takes := slices.Collect(maps.Values(w.rooms[room])), w.sfuTakes
+	w.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
-	for _, p := range w.rooms[room] {
-		all = append(all, p)
+	if takes == 0 {
+		return all, nil
 	}
-	return all, nil
+	select {
+	case <-time.After(takes):
+		return all, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (w *world) Remove(_ context.Context, room sfu.Room, identity sfu.Identity) error {
