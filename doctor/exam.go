@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -30,7 +31,7 @@ func Examine(ctx context.Context, look *Look, o Options, progress engine.Progres
 	e := newExam(look, o)
 	defer e.room.remove()
 	checks := engine.Select(e.plan().Checks(), o.selects, func(id string) bool { return skipped(o, id) })
-	engine.Run(ctx, checks, progress)
+	engine.RunPatiently(ctx, cmp.Or(look.Patience, 1), checks, progress)
 	r := engine.NewReport(look.Version, e.vantage(), groups, checks, e.fill)
 	e.redactAll(&r)
 	return r

@@ -29,6 +29,8 @@ type Look struct {
 	Group int
 	// Version is this program's.
 	Version string
+	// Patience is how many times as long as usual checks may take; 0 means 1.
+	Patience int
 }
 
 // NewLook returns a Look at the real world.

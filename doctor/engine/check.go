@@ -70,7 +70,17 @@ type Progress func(id string, status Status, left int)
 // Run runs checks, each once those that it needs have ended, and returns when
 // all have, at the latest soon after runLimit. progress hears of every end.
 func Run(ctx context.Context, checks []*Check, progress Progress) {
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	RunPatiently(ctx, 1, checks, progress)
+}
+
+// RunPatiently is Run with every limit that many times as long, for a machine
+// that is busy with other things.
+func RunPatiently(ctx context.Context, times int, checks []*Check, progress Progress) {
+	patience := time.Duration(times)
+	for _, c := range checks {
+		c.Limit = patience * cmp.Or(c.Limit, defaultLimit)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience*runLimit)
 	defer cancel()
 	for _, c := range checks {
 		c.done = make(chan struct{})
@@ -180,9 +190,6 @@ func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
 // context is left behind.
 func (c *Check) look(ctx context.Context) Finding {
 	limit := c.Limit
-	if limit == 0 {
-		limit = defaultLimit
-	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	result := make(chan Finding, 1)
