@@ -179,6 +179,11 @@ var homeserverBreaks = map[string]func(*stack){
 	"federation-dns":         set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://federation.example.org"),
 	"federation-tls":         func(s *stack) { s.serve(apexIP+":8448", "nas.example.org", s.hs) },
 	"federation-unreachable": func(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" },
+	"not-federated": func(s *stack) {
+		s.anonymous()
+		s.outside()
+		s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1"
+	},
 	"client-api-unreachable": func(s *stack) { s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://synapse:8008" },
 	"client-api-strange":     func(s *stack) { s.client = at("/versions", failing(http.StatusOK)) },
 	"delayed-events-off":     func(s *stack) { s.features = map[string]any{"org.matrix.msc4140": false} },

@@ -139,7 +139,16 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 		}
 		seen = h.userinfoFailure(addr, err)
 	}
+	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(seen) {
+		// Not every homeserver speaks to others, and a service beside it needs no 8448.
+		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", seen.Seen)
+	}
 	return seen
+}
+
+// isUnreachable reports whether nothing answered at all.
+func isUnreachable(f engine.Finding) bool {
+	return f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable"
 }
 
 // again asks a second time what was not answered as it should be: for the
