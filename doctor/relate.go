@@ -38,7 +38,7 @@ const (
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
-	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable"
+	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
@@ -54,9 +54,9 @@ var excuses = map[string][]excuse{
 	},
 	"homeserver.userinfo": {
 		{"config.warnings", "override-path", unverified},
-		{"homeserver.addresses", "apex-no-address", "federation-dns"},
-		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls"},
-		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls"},
+		{"homeserver.addresses", "apex-no-address", "federation-dns not-federated"},
+		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls not-federated"},
+		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls not-federated"},
 	},
 	"homeserver.versions": {
 		{"config.warnings", "override-path", "client-api-strange"},
