@@ -27,6 +27,10 @@ type AppService struct {
 	// Members, if set, is told of changed memberships that the homeserver
 	// pushes. It must return at once.
 	Members func(MemberEvent)
+	// Missed, if set, is told that a transaction was not read to its end: what
+	// membership it was about nobody knows, and the homeserver does not send it
+	// again. It must return at once.
+	Missed func()
 }
 
 // The paths that homeservers proxy, each under the MSC's prefix and the one of

@@ -67,6 +67,7 @@ type proxied struct {
 	members *members
 	remote  *remote
 	events  []MemberEvent
+	missed  int // transactions that were not read to their end
 }
 
 func newProxied(t testing.TB) *proxied {
@@ -77,6 +78,7 @@ func newProxied(t testing.TB) *proxied {
 	p.AppService = &AppService{
 		HSToken: secret.New(hsToken), Server: parseServer(t, homeserver), IsSFU: OneOf(ourSFU, "wss://old.example.org"),
 		Members: func(e MemberEvent) { p.events = append(p.events, e) },
+		Missed:  func() { p.missed++ },
 	}
 	return p
 }

@@ -97,6 +97,9 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		x := exchangeOf(w)
 		x.cause, x.err = "transaction_unread", err
+		if h.AppService.Missed != nil {
+			h.AppService.Missed()
+		}
 	}
 	// A homeserver that is still sending reads the answer when it is done, and
 	// never if the connection ends before.

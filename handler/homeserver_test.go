@@ -60,15 +60,18 @@ func memberEvent(room, user string) string {
 
 // TestTransactionsTellOfMemberships: of all the others nothing.
 func TestTransactionsTellOfMemberships(t *testing.T) {
-	for _, tt := range []struct{ name, body, want string }{
-		{"one", `{"events":[` + memberEvent("!a:b", "@c:d") + `]}`, "!a:b @c:d;"},
-		{"among others", `{"events":[{"type":"m.room.message","room_id":"!a:b"},` + memberEvent("!a:b", "@c:d") + `,{}]}`, "!a:b @c:d;"},
-		{"behind other members", `{"de.sorunome.msc2409.ephemeral":[{"a":[[]]}],"x":null,"y":1,"events":[` + memberEvent("!a:b", "@c:d") + `],"z":{}}`, "!a:b @c:d;"},
-		{"two", `{"events":[` + memberEvent("!a", "@c:d") + "," + memberEvent("!b", "@é:d") + `]}`, "!a @c:d;!b @é:d;"},
-		{"before the end is cut off", `{"events":[` + memberEvent("!a:b", "@c:d") + `,{"type":`, "!a:b @c:d;"},
-		{"malformed names", `{"events":[` + memberEvent("a", "@c:d") + "," + memberEvent("!a", "c") + `]}`, ""},
-		{"a message with the type's name in it", `{"events":[{"type":"x","content":{"type":"m.room.member","room_id":"!a","state_key":"@c:d"}}]}`, ""},
-		{"no state", `{"events":[{"type":"m.room.member","room_id":"!a"}]}`, ""},
+	for _, tt := range []struct {
+		name, body, want string
+		missed           int
+	}{
+		{"one", `{"events":[` + memberEvent("!a:b", "@c:d") + `]}`, "!a:b @c:d;", 0},
+		{"among others", `{"events":[{"type":"m.room.message","room_id":"!a:b"},` + memberEvent("!a:b", "@c:d") + `,{}]}`, "!a:b @c:d;", 0},
+		{"behind other members", `{"de.sorunome.msc2409.ephemeral":[{"a":[[]]}],"x":null,"y":1,"events":[` + memberEvent("!a:b", "@c:d") + `],"z":{}}`, "!a:b @c:d;", 0},
+		{"two", `{"events":[` + memberEvent("!a", "@c:d") + "," + memberEvent("!b", "@é:d") + `]}`, "!a @c:d;!b @é:d;", 0},
+		{"before the end is cut off", `{"events":[` + memberEvent("!a:b", "@c:d") + `,{"type":`, "!a:b @c:d;", 1},
+		{"malformed names", `{"events":[` + memberEvent("a", "@c:d") + "," + memberEvent("!a", "c") + `]}`, "", 0},
+		{"a message with the type's name in it", `{"events":[{"type":"x","content":{"type":"m.room.member","room_id":"!a","state_key":"@c:d"}}]}`, "", 0},
+		{"no state", `{"events":[{"type":"m.room.member","room_id":"!a"}]}`, "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newProxied(t)
@@ -77,8 +80,8 @@ func TestTransactionsTellOfMemberships(t *testing.T) {
 			for _, e := range p.events {
 				got += e.Room.String() + " " + e.User.String() + ";"
 			}
-			if got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if got != tt.want || p.missed != tt.missed {
+				t.Errorf("got %q, missed %d, want %q, %d", got, p.missed, tt.want, tt.missed)
 			}
 		})
 	}

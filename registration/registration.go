@@ -51,7 +51,7 @@ func (o *options) flags() *command.Flags {
 	g.Text(&o.url, "url", "URL", "where the homeserver reaches this service, like http://matrixrtc-auth:8080")
 	g.Text(&o.liveKitURL, "livekit-url", "URL", "LiveKit's public address, like wss://sfu.example.org, for the printed lines")
 	g.Text(&o.serviceURL, "service-url", "URL", "this service's public address, like https://jwt.example.org, for the printed lines")
-	g.Switch(&o.push, "push", "have the homeserver push every event of rooms with local users to --url; nothing acts on them yet")
+	g.Switch(&o.push, "push", "have the homeserver push every event of rooms with local users to --url: who is banned is off LiveKit within a second")
 	g.Text(&o.output, "output", "FILE", "the file to write ("+appservice.DefaultFile+")")
 	g.Switch(&o.newTokens, "new-tokens", "draw new tokens")
 	return &flags

@@ -60,7 +60,7 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 }
 
 // endpoints are what the homeserver proxies here; nil for no homeserver.
-func (h *homeserver) endpoints(cfg *config.Config, changed func(handler.MemberEvent)) *handler.AppService {
+func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
 	if h == nil {
 		return nil
 	}
@@ -68,7 +68,8 @@ func (h *homeserver) endpoints(cfg *config.Config, changed func(handler.MemberEv
 		HSToken: cfg.AppService.HSToken, Server: h.server,
 		IsSFU:   handler.OneOf(append([]string{cfg.LivekitURL}, cfg.URLAliases...)...),
 		Status:  h.status,
-		Members: changed,
+		Members: m.changed,
+		Missed:  m.guard.Missed,
 	}
 }
 

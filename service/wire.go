@@ -41,7 +41,7 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	h := &handler.Handler{
 		Access:      s.newAuthorizer(verifier, p),
 		URL:         cfg.LivekitURL,
-		AppService:  p.homeserver.endpoints(cfg, p.members.changed),
+		AppService:  p.homeserver.endpoints(cfg, p.members),
 		Homeservers: verifier.Uses,
 		Webhooks:    sfu.Webhooks{Keys: s.credentials.keys},
 

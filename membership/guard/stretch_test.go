@@ -35,6 +35,27 @@ func TestNoReports(t *testing.T) {
 	}, pushed)
 }
 
+// TestMissedEvents: after an event that could not be read sweeps are as frequent as
+// without pushes, until one has made up for it.
+func TestMissedEvents(t *testing.T) {
+	in(t, func(w *world, g *guard.Guard) {
+		w.setJoined(alice, true)
+		w.report(g, w.enter(alice))
+		time.Sleep(15 * time.Minute)
+		if s := g.Status(); s.Interval != 10*time.Minute {
+			t.Fatalf("the interval is %s while events arrive, want 10m", s.Interval)
+		}
+		w.setJoined(alice, false)
+		g.Missed()
+		time.Sleep(40 * time.Second)
+		w.wantOn(alice, false)
+		time.Sleep(time.Minute)
+		if s := g.Status(); s.Interval != 10*time.Minute {
+			t.Errorf("the interval is %s after a sweep that heard all, want 10m", s.Interval)
+		}
+	}, pushed)
+}
+
 // TestReportsGoMissing: a call that a sweep finds, and no report has told of, says
 // that reports do not arrive any more.
 func TestReportsGoMissing(t *testing.T) {

@@ -38,6 +38,10 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
+// Missed notes that the homeserver has pushed what could not be read. The next sweep
+// finds what it was about, and is not put off.
+func (g *Guard) Missed() { g.counts.unsettle() }
+
 func (g *Guard) order(p person, add func(*order) bool) {
 	g.init()
 	if !g.orders.put(p, add) {
