@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,7 @@ type proxied struct {
 	members *members
 	remote  *remote
 	events  []MemberEvent
-	missed  int // transactions that were not read to their end
+	missed  atomic.Int32 // transactions that were not read to their end
 }
 
 func newProxied(t testing.TB) *proxied {
@@ -78,7 +79,7 @@ func newProxied(t testing.TB) *proxied {
 	p.AppService = &AppService{
 		HSToken: secret.New(hsToken), Server: parseServer(t, homeserver), IsSFU: OneOf(ourSFU, "wss://old.example.org"),
 		Members: func(e MemberEvent) { p.events = append(p.events, e) },
-		Missed:  func() { p.missed++ },
+		Missed:  func() { p.missed.Add(1) },
 	}
 	return p
 }

@@ -62,7 +62,7 @@ func memberEvent(room, user string) string {
 func TestTransactionsTellOfMemberships(t *testing.T) {
 	for _, tt := range []struct {
 		name, body, want string
-		missed           int
+		missed           int32
 	}{
 		{"one", `{"events":[` + memberEvent("!a:b", "@c:d") + `]}`, "!a:b @c:d;", 0},
 		{"among others", `{"events":[{"type":"m.room.message","room_id":"!a:b"},` + memberEvent("!a:b", "@c:d") + `,{}]}`, "!a:b @c:d;", 0},
@@ -80,8 +80,8 @@ func TestTransactionsTellOfMemberships(t *testing.T) {
 			for _, e := range p.events {
 				got += e.Room.String() + " " + e.User.String() + ";"
 			}
-			if got != tt.want || p.missed != tt.missed {
-				t.Errorf("got %q, missed %d, want %q, %d", got, p.missed, tt.want, tt.missed)
+			if got != tt.want || p.missed.Load() != tt.missed {
+				t.Errorf("got %q, missed %d, want %q, %d", got, p.missed.Load(), tt.want, tt.missed)
 			}
 		})
 	}
