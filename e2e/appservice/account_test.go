@@ -68,7 +68,7 @@ func newUnregistered(t *testing.T, w *world) *side {
 	must(t, err)
 	s := &side{
 		homeserver: &homeserver{name: server, Synapse: &stack.Synapse{
-			Host: w.Host, Python: python, ServerName: address, Additions: []string{quickly, "rc_message: {per_second: 100, burst_count: 1000}"},
+			Host: w.Host, Python: python, ServerName: address, Additions: []string{quickly, unlimited},
 		}},
 		service: &stack.Service{Host: w.Host, Program: programs.Service},
 		sfu: &stack.SFU{Host: w.Host, Program: programs.SFU, Keys: []stack.Key{sfuKey},

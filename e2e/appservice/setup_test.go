@@ -56,7 +56,21 @@ func build(dir string) (err error) {
 const features = `
 experimental_features: {msc4143_enabled: true, msc4222_enabled: true, msc4502_enabled: true, msc4512_enabled: true}
 max_event_delay_duration: 24h
+` + unlimited
+
+// unlimited lets tests make rooms, invite and join as fast as they can: Synapse's
+// limits are for people.
+const unlimited = `
 rc_message: {per_second: 100, burst_count: 1000}
+rc_room_creation: {per_second: 100, burst_count: 1000}
+rc_invites:
+  per_room: {per_second: 100, burst_count: 1000}
+  per_user: {per_second: 100, burst_count: 1000}
+  per_issuer: {per_second: 100, burst_count: 1000}
+rc_joins:
+  local: {per_second: 100, burst_count: 1000}
+  remote: {per_second: 100, burst_count: 1000}
+rc_joins_per_room: {per_second: 100, burst_count: 1000}
 `
 
 // homeserver is a Synapse at which a service is registered.
