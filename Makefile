@@ -25,6 +25,8 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 	@echo "== race detector: $(if $(RACE),on,off: it needs a C compiler)"
 	@echo "== unit tests, black-box scripts, documentation"
 	$(GO) test $(RACE) -timeout 20m -shuffle=on ./...
+	@echo "== the benchmark's own"
+	cd bench && $(GO) test $(RACE) -shuffle=on ./...
 	@echo "== the image without Docker"
 	cd image && $(GO) test $(RACE) -shuffle=on ./...
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
@@ -67,7 +69,7 @@ image: ## the container image as files for docker load, one for each processor (
 	$(GO) run -C image . $(if $(ARCH),-arch $(ARCH))
 
 bench: ## speed, memory and start-up beside two baselines, and delegated leaves (some minutes; BENCHFLAGS=-write)
-	$(GO) build -o build/bench ./bench
+	cd bench && $(GO) build -o ../build/bench .
 	build/bench $(BENCHFLAGS)
 
 bench-leaves: ## delegations a second of each store (half a minute; needs redis-server)
@@ -86,6 +88,7 @@ lint: ## gofmt, go vet and staticcheck over all modules
 	@echo "== go vet and staticcheck"
 	$(GO) build -o build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	$(GO) vet ./... && build/staticcheck ./...
+	cd bench && $(GO) vet ./... && ../build/staticcheck ./...
 	cd image && $(GO) vet ./... && ../build/staticcheck ./...
 	cd e2e && $(GO) vet ./... && ../build/staticcheck ./...
 

@@ -131,7 +131,7 @@ func main() {
 }
 `
 
-// buildProbe builds probeMain as a package of the module, so that the
+// buildProbe builds probeMain as a package of the service's module, so that the
 // versions are the service's; an overlay keeps the source out of the checkout.
 func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) error {
 	var blank strings.Builder
@@ -141,7 +141,7 @@ func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) e
 	source := filepath.Join(l.dir, "probe.go")
 	overlay := filepath.Join(l.dir, "overlay.json")
 	replace, err := json.Marshal(map[string]any{
-		"Replace": map[string]string{filepath.Join(l.root, "bench", "probe", "main.go"): source},
+		"Replace": map[string]string{filepath.Join(l.root, "internal", "probe", "main.go"): source},
 	})
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) e
 	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
 		return err
 	}
-	return l.build(ctx, binary, "-overlay", overlay, "./bench/probe")
+	return l.build(ctx, binary, "-overlay", overlay, "./internal/probe")
 }
 
 // runProbe starts a built probe once; it prints its address when it listens

@@ -19,7 +19,7 @@ type lab struct {
 	opts       options
 	log        io.Writer
 	dir        string // temporary
-	root       string // of the module
+	root       string // of the service's module
 	service    string // the binary
 	unsealed   string // the binary without tickets, once it is built
 	caFile     string
@@ -80,7 +80,7 @@ func (l *lab) fault(format string, args ...any) {
 	l.say("WRONG: "+format, args...)
 }
 
-// build builds a package of this module as the image does.
+// build builds a package of the service's module as the image does.
 func (l *lab) build(ctx context.Context, output string, args ...string) error {
 	command := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", output}, args...)
 	return l.goCommand(ctx, command...)
@@ -96,10 +96,12 @@ func (l *lab) goCommand(ctx context.Context, args ...string) error {
 	return nil
 }
 
+// moduleRoot is where the source of the service is: this folder, or one that
+// the benchmark's module names.
 func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
 	if err != nil {
-		return "", fmt.Errorf("run the benchmark within its module: %w", err)
+		return "", fmt.Errorf("run the benchmark in the folder of the service or of the benchmark: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
