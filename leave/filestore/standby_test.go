@@ -23,7 +23,7 @@ func guarded(tb testing.TB, s *Store) *standby.Store {
 }
 
 func TestConformanceWithStandby(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
+	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 }
 
 // TestGoesOnWithoutDisk: nothing that was done while the disk took nothing, or

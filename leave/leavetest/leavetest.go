@@ -4,6 +4,7 @@ package leavetest
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"matrixrtc-auth/leave/standby"
 )
@@ -13,7 +14,19 @@ type Store = standby.Behind
 
 // Run tests the stores that open returns: each empty, and each by itself. Open
 // has them closed by t.Cleanup. Times are those of the calls, near to now.
-func Run(t *testing.T, open func(*testing.T) Store) {
+func Run(t *testing.T, open func(*testing.T) Store) { run(t, inRealTime, open) }
+
+// RunVirtual is Run with each test in a bubble of [synctest]: for a store that
+// does something else when an answer takes long. No answer takes long there,
+// however long the machine is held up.
+func RunVirtual(t *testing.T, open func(*testing.T) Store) { run(t, synctest.Test, open) }
+
+// clock runs a test by one clock or another.
+type clock func(*testing.T, func(*testing.T))
+
+func inRealTime(t *testing.T, test func(*testing.T)) { test(t) }
+
+func run(t *testing.T, in clock, open func(*testing.T) Store) {
 	tests := map[string]func(*testing.T, Store){
 		"a job is there from Put to Delete":             putAndDelete,
 		"every field is kept":                           everyField,
@@ -58,9 +71,11 @@ func Run(t *testing.T, open func(*testing.T) Store) {
 		"merge: many, and none":                         mergeMany,
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) { test(t, open(t)) })
+		})
 	}
-	RunShared(t, func(t *testing.T) (a, b Store) {
+	runShared(t, in, func(t *testing.T) (a, b Store) {
 		s := open(t)
 		return s, s
 	})
@@ -68,7 +83,14 @@ func Run(t *testing.T, open func(*testing.T) Store) {
 
 // RunShared tests what two processes do to one store, which open returns
 // empty: each process has its end of it. Open has both closed by t.Cleanup.
-func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) {
+func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) { runShared(t, inRealTime, open) }
+
+// RunSharedVirtual is RunShared with each test in a bubble, as [RunVirtual] is.
+func RunSharedVirtual(t *testing.T, open func(*testing.T) (a, b Store)) {
+	runShared(t, synctest.Test, open)
+}
+
+func runShared(t *testing.T, in clock, open func(*testing.T) (a, b Store)) {
 	tests := map[string]func(t *testing.T, a, b Store){
 		"what one writes the other reads":         sharedJobs,
 		"a stale holder is fenced by the other":   sharedFencing,
@@ -82,8 +104,10 @@ func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) {
 	}
 	for name, test := range tests {
 		t.Run("shared/"+name, func(t *testing.T) {
-			a, b := open(t)
-			test(t, a, b)
+			in(t, func(t *testing.T) {
+				a, b := open(t)
+				test(t, a, b)
+			})
 		})
 	}
 }

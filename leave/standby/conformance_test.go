@@ -23,11 +23,11 @@ func open(t *testing.T, behind leavetest.Store) *standby.Store {
 }
 
 func TestConformance(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leavetest.Store { return open(t, memstore.New()) })
+	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store { return open(t, memstore.New()) })
 }
 
 func TestConformanceOfTwo(t *testing.T) {
-	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
+	leavetest.RunSharedVirtual(t, func(t *testing.T) (a, b leavetest.Store) {
 		shared := memstore.New()
 		return open(t, shared), open(t, shared)
 	})
@@ -36,7 +36,7 @@ func TestConformanceOfTwo(t *testing.T) {
 // In an outage memory alone is a store like any other, but for the rooms,
 // which are given out more often.
 func TestConformanceInOutage(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leavetest.Store {
+	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
 		if !s.Status().Degraded {
 			t.Fatal("not degraded")

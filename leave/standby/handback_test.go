@@ -110,6 +110,66 @@ func TestTwoReplicas(t *testing.T) {
 	})
 }
 
+// A replica that hears nothing of the store for a second works from its copies,
+// and has the jobs that another replica claimed meanwhile. Whoever of the two
+// writes last has the last word, and no job comes twice or gets lost.
+func TestClaimedByTwo(t *testing.T) {
+	for _, what := range []fault{hangs, mute} {
+		t.Run(map[fault]string{hangs: "hangs", mute: "mute"}[what], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { claimedByTwo(t, what) })
+		})
+	}
+}
+
+func claimedByTwo(t *testing.T, what fault) {
+	const n = 10
+	behind := newFaulty()
+	a, b := open(t, behind), open(t, behind.another())
+	for i := range n {
+		put(t, a, job(t, fmt.Sprint(i)))
+	}
+	onB := claimAll(t, b, n)
+	behind.set(what)
+	var onA []leave.Job
+	took(t, "Claim without an answer", time.Second, func() { onA = claimAll(t, a, n) })
+	for i := range n {
+		write(t, a, onA[i], worked)
+		time.Sleep(100 * time.Millisecond)
+		write(t, b, onB[i], worked)
+	}
+	end(t, a, get(t, a, onA[0].Key)) // both have sent it
+	end(t, b, get(t, b, onA[0].Key))
+
+	behind.set(none)
+	time.Sleep(soon)
+	wantDegraded(t, a, false)
+	wantCount(t, behind.Store, n-1)
+	for _, j := range onB[1:] {
+		if got, want := get(t, a, j.Key), get(t, b, j.Key); !got.Restarted.Equal(want.Restarted) || got.Version != want.Version {
+			t.Errorf("%v: restarted at %v, version %d, by b's account %v, version %d", j.Key, got.Restarted, got.Version, want.Restarted, want.Version)
+		}
+	}
+	time.Sleep(time.Hour)
+	claimAll(t, a, n-1)
+	claimAll(t, b, 0)
+}
+
+// claimAll claims all that is due, which is to be want jobs.
+func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
+	t.Helper()
+	jobs, err := s.Claim(t.Context(), "holder", time.Now(), want+1)
+	if err != nil || len(jobs) != want {
+		t.Fatalf("Claim = %d jobs, %v, want %d", len(jobs), err, want)
+	}
+	return jobs
+}
+
+// worked is restarted, by who gives the lease back.
+func worked(j leave.Job) leave.Job {
+	j.Lease = leave.Lease{}
+	return restarted(j)
+}
+
 func TestMostAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

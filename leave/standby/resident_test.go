@@ -106,11 +106,11 @@ func (r *resident) wantWritten(t *testing.T) {
 }
 
 func TestConformanceOfResident(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leavetest.Store { return open(t, newResident()) })
+	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store { return open(t, newResident()) })
 }
 
 func TestConformanceOfResidentInOutage(t *testing.T) {
-	leavetest.Run(t, func(t *testing.T) leavetest.Store {
+	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		r := newResident()
 		r.disk.set(full)
 		s := open(t, r)
