@@ -20,7 +20,7 @@ import (
 // prefix, the headers without which calls hang at "connecting", and those that
 // tell the client, in which nothing of what it sent may stay.
 func TestNginxPrefixes(t *testing.T) {
-	snippet := strings.Join(blocks(read(t, "README.md"), "nginx"), "\n")
+	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
 	for location, wanted := range map[string][]string{
 		"/livekit/jwt/": {"proxy_pass http://127.0.0.1:8080/;", "X-Real-IP $remote_addr;", "X-Forwarded-For $remote_addr;"},
 		"/livekit/sfu/": {"proxy_pass http://127.0.0.1:7880/;", "Upgrade $http_upgrade;", "Connection $connection_upgrade;"},
@@ -76,7 +76,7 @@ func readCompose(t *testing.T) compose {
 	return c
 }
 
-// TestCompose checks the deployment that the README describes.
+// TestCompose checks the deployment that docs/synology.md describes.
 func TestCompose(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
@@ -149,7 +149,7 @@ func TestDataDirectory(t *testing.T) {
 }
 
 // TestComposePorts checks that the stack's ports are published, each under a
-// comment, and stand in the router's table of the README.
+// comment, and stand in the router's table of docs/synology.md.
 func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
@@ -160,7 +160,7 @@ func TestComposePorts(t *testing.T) {
 	if !slices.Equal(published, want) {
 		t.Errorf("ports %q, want %q", published, want)
 	}
-	text, readme := read(t, "compose.yaml"), read(t, "README.md")
+	text, page := read(t, "compose.yaml"), read(t, "docs/synology.md")
 	for _, port := range published {
 		if !regexp.MustCompile(`#.*\n\s+- "` + regexp.QuoteMeta(port) + `"`).MatchString(text) {
 			t.Errorf("compose.yaml: no comment above the port %s", port)
@@ -170,8 +170,8 @@ func TestComposePorts(t *testing.T) {
 		}
 		outside, protocol, _ := strings.Cut(strings.Split(port, ":")[0]+port[strings.Index(port, "/"):], "/")
 		row := fmt.Sprintf("| %s | %s |", strings.ReplaceAll(outside, "-", "–"), strings.ToUpper(protocol))
-		if !strings.Contains(readme, row) {
-			t.Errorf("README.md: the router's table lacks %q", row)
+		if !strings.Contains(page, row) {
+			t.Errorf("docs/synology.md: the router's table lacks %q", row)
 		}
 	}
 }
@@ -293,8 +293,17 @@ func TestVersion(t *testing.T) {
 	if !slices.Contains(newest, "## "+version) {
 		t.Errorf("VERSION is %s, the changelog begins with %q", version, newest)
 	}
-	if !strings.Contains(read(t, "README.md"), "matrixrtc-auth:"+version) {
-		t.Errorf("the README does not name the image of version %s", version)
+	image := regexp.MustCompile(`matrixrtc-auth[:-](\d+\.\d+\.\d+)`)
+	for _, page := range []string{"README.md", "docs/synology.md", "docs/setup.md", "docs/kubernetes.md"} {
+		names := image.FindAllStringSubmatch(read(t, page), -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no image", page)
+		}
+		for _, name := range names {
+			if name[1] != version {
+				t.Errorf("%s names the image %s, VERSION is %s", page, name[0], version)
+			}
+		}
 	}
 }
 
@@ -314,6 +323,7 @@ func TestGoVersion(t *testing.T) {
 		"Dockerfile":                 " golang:" + version[1] + " AS build\n",
 		"e2e/stack/image.go":         `"docker.io/library/golang:` + version[1] + `"`,
 		"README.md":                  "[Go](https://go.dev/dl/) " + version[1] + " or newer",
+		"docs/synology.md":           "[Go](https://go.dev/dl/) " + version[1] + " or newer",
 	} {
 		if !strings.Contains(read(t, file), want) {
 			t.Errorf("%s lacks %q, go.mod is for %s", file, want, version[1])

@@ -2,7 +2,9 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,18 +43,38 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestVariableTable holds the README's table against the program's own list.
+// TestVariableTable holds the rows of docs/variables.md against the program's own
+// list: each variable once, in the same order. (The test of config/gendoc holds
+// the whole page.)
 func TestVariableTable(t *testing.T) {
-	var table strings.Builder
+	var want, got []string
 	for _, v := range config.Variables() {
 		preset := "–"
 		if v.Default != "" {
 			preset = "`" + v.Default + "`"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", v.Name, preset, strings.ReplaceAll(v.Meaning, "|", `\|`))
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s", v.Name, preset, strings.ReplaceAll(v.Meaning, "|", `\|`)))
 	}
-	if !strings.Contains(read(t, "README.md"), "| Variable | Default | Meaning |\n| --- | --- | --- |\n"+table.String()+"\n") {
-		t.Errorf("the README's table of variables should be:\n%s", table.String())
+	for line := range strings.Lines(read(t, "docs/variables.md")) {
+		if strings.HasPrefix(line, "| `") {
+			got = append(got, line)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("docs/variables.md has %d rows, the program %d variables", len(got), len(want))
+	}
+	for i, row := range want {
+		if !strings.HasPrefix(got[i], row+" |") {
+			t.Errorf("row %d of docs/variables.md is\n%swant it to begin with\n%s |", i+1, got[i], row)
+		}
+	}
+}
+
+// TestReadmeIsShort holds the README to what a newcomer reads at one sitting.
+func TestReadmeIsShort(t *testing.T) {
+	const most = 8000 // bytes
+	if size := len(read(t, "README.md")); size > most {
+		t.Errorf("README.md has %d bytes, want at most %d: what is for one reader goes to a page in docs/", size, most)
 	}
 }
 
@@ -95,7 +117,7 @@ func TestSetupFlags(t *testing.T) {
 }
 
 // TestSetupFiles looks in docs/setup.md for every file that setup writes, and
-// for their number in the README.
+// for their number in docs/synology.md.
 func TestSetupFiles(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -113,8 +135,8 @@ func TestSetupFiles(t *testing.T) {
 			t.Errorf("docs/setup.md lacks the file %s", file.Name())
 		}
 	}
-	if !strings.Contains(read(t, "README.md"), "shows ten files") || len(files) != 10 {
-		t.Errorf("setup writes %d files, the README says ten", len(files))
+	if !strings.Contains(read(t, "docs/synology.md"), "shows ten files") || len(files) != 10 {
+		t.Errorf("setup writes %d files, docs/synology.md says ten", len(files))
 	}
 }
 
@@ -222,24 +244,84 @@ func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, page := range pages(t) {
 		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
-			target, anchor, _ := strings.Cut(match[1], "#")
+			target, _, _ := strings.Cut(match[1], "#")
 			if strings.Contains(target, "://") {
 				continue
 			}
-			file := page
-			if target != "" {
-				file = filepath.Join(filepath.Dir(page), target)
-			}
-			if _, err := os.Stat(file); err != nil {
-				t.Errorf("%s links to %s: %v", page, match[1], err)
-				continue
-			}
-			if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
-				t.Errorf("%s links to %s, but there is no such heading", page, match[1])
+			if problem := leadsNowhere(t, page, match[1]); problem != "" {
+				t.Errorf("%s links to %s: %s", page, match[1], problem)
 			}
 		}
 	}
 }
+
+// leadsNowhere says what is wrong with a link that stands in a file, "" if
+// nothing is.
+func leadsNowhere(t *testing.T, from, link string) string {
+	t.Helper()
+	target, anchor, _ := strings.Cut(link, "#")
+	file := from
+	if target != "" {
+		file = filepath.Join(filepath.Dir(from), target)
+	}
+	if _, err := os.Stat(file); err != nil {
+		return err.Error()
+	}
+	if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
+		return "there is no such heading"
+	}
+	return ""
+}
+
+// TestPagesThatAreNamed follows every mention of a page, with its heading, in
+// comments, help, remedies and scripts.
+func TestPagesThatAreNamed(t *testing.T) {
+	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
+	found := 0
+	for _, file := range sources(t) {
+		for _, page := range mention.FindAllString(read(t, file), -1) {
+			found++
+			if problem := leadsNowhere(t, "./", page); problem != "" {
+				t.Errorf("%s speaks of %s: %s", file, page, problem)
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d mentions of pages found", found)
+	}
+}
+
+// sources are the files of the repository in which code, comments, help and
+// configuration stand. The pages themselves are none.
+func sources(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && (name == ".git" || name == "build" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if entry.Type().IsRegular() && slices.Contains(sourceKinds, kind(entry.Name())) {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// sourceKinds are the ends of the names of [sources], or whole names.
+var sourceKinds = []string{
+	".go", ".yaml", ".yml", ".example", ".txtar", ".txt", ".sh", ".conf", ".js", ".ts", ".lua", ".tpl",
+	"Dockerfile", "Makefile", "run",
+}
+
+// kind is the end of a file's name from the last dot, or all of it without one.
+func kind(name string) string { return cmp.Or(filepath.Ext(name), name) }
 
 // anchors are the names that GitHub and others give to a page's headings.
 func anchors(page string) []string {

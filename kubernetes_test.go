@@ -36,11 +36,11 @@ type deployment struct {
 
 type variable struct{ Name, Value string }
 
-// TestKubernetes checks the README's Deployments: either all replicas share a
+// TestKubernetes checks the Deployments of docs/kubernetes.md: either all replicas share a
 // Redis, or there is one, which has its file to itself and may write to it.
 func TestKubernetes(t *testing.T) {
 	var several, one int
-	for _, block := range blocks(read(t, "README.md"), "yaml") {
+	for _, block := range blocks(read(t, "docs/kubernetes.md"), "yaml") {
 		var d deployment
 		if err := yaml.Unmarshal([]byte(block), &d); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,8 @@ package config
 
 import "slices"
 
+//go:generate go run ./gendoc ../docs/variables.md
+
 // Variable describes one environment variable.
 type Variable struct {
 	Name    string

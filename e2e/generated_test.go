@@ -101,14 +101,14 @@ func TestGeneratedCompose(t *testing.T) {
 	}
 }
 
-// The README's lines join the service, and not the SFU, to Synapse's network.
+// The lines of docs/synology.md join the service, and not the SFU, to Synapse's network.
 func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 	t.Parallel()
-	_, after, _ := strings.Cut(string(readFile(t, filepath.Join("..", "README.md"))), "\n#### A shared network\n")
+	_, after, _ := strings.Cut(string(readFile(t, filepath.Join("..", "docs", "synology.md"))), "\n### A shared network\n")
 	_, after, _ = strings.Cut(after, "\n```yaml\n")
 	lines, _, found := strings.Cut(after, "\n```\n")
 	if !found {
-		t.Fatal("the README has no such lines")
+		t.Fatal("docs/synology.md has no such lines")
 	}
 	path := filepath.Join(t.TempDir(), "network.yaml")
 	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {

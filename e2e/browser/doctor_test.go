@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notForThisStack are the checks that a deployment as the README has it does
+// notForThisStack are the checks that a deployment as docs/synology.md has it does
 // without, and why.
 var notForThisStack = map[string]string{
 	"config.registration":    "there is no application service",
@@ -23,7 +23,7 @@ var notForThisStack = map[string]string{
 	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
 }
 
-// Doctor finds everything right in a deployment as the README has it, from
+// Doctor finds everything right in a deployment as docs/synology.md has it, from
 // inside and from outside, and has nothing left out.
 func TestDoctor(t *testing.T) {
 	t.Run("sub-domains", func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// The README's way: jwt. and sfu. behind a reverse proxy with TLS. Its own
+// The way of docs/synology.md: jwt. and sfu. behind a reverse proxy with TLS. Its own
 // commands test the deployment, then two people call each other.
 func TestSubDomains(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
@@ -50,20 +50,20 @@ func bothModes(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// curlJourney runs the README's section "Test it" as it stands there, but for
+// curlJourney runs the commands of docs/by-hand.md as they stand there, but for
 // the names and the user. curl finds the names at nginx, and trusts the stack's
 // authority alone.
 func curlJourney(t *testing.T, s *stack.Stack) {
 	alice := newPerson(t, s, "alice")
-	readme, err := stack.OpenReadme(t.Context())
+	docs, err := stack.OpenDocs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxies := snippet(t, readme, "sh", "/healthz")
+	proxies := snippet(t, docs, "sh", "/healthz")
 	if out := shell(t, s, proxies); !strings.Contains(out, "200 OK") || !strings.HasSuffix(out, "OK") {
 		t.Errorf("the proxies answer:\n%s", out)
 	}
-	script := snippet(t, readme, "sh", "openid/request_token")
+	script := snippet(t, docs, "sh", "openid/request_token")
 	script = replaced(t, script,
 		"@alice:example.test", alice.UserID,
 		"syt_...", alice.AccessToken)
@@ -73,11 +73,11 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	isWellKnown(t, s)
 }
 
-// isWellKnown runs the README's check of the well-known file: browsers can read
+// isWellKnown runs the check of docs/homeserver.md of the well-known file: browsers can read
 // it, and it leads to the service.
 func isWellKnown(t *testing.T, s *stack.Stack) {
 	t.Helper()
-	out := shell(t, s, replaced(t, fromREADME(t, "`(curl -i \\S+/.well-known/matrix/client)`"), "example.org", "example.test"))
+	out := shell(t, s, replaced(t, fromDocs(t, "`(curl -i \\S+/.well-known/matrix/client)`"), "example.org", "example.test"))
 	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has put the body's chunks together
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p *person) findsService() {
 	file.mustLeadTo(p.t, p.stack)
 }
 
-// mustAdmit runs the README's script, whose answer must admit the person.
+// mustAdmit runs the script of docs/by-hand.md, whose answer must admit the person.
 func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	t.Helper()
 	out := shell(t, s, script)
@@ -143,10 +143,10 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	}
 }
 
-// snippet returns a block of the README with the stack's names.
-func snippet(t *testing.T, readme stack.Readme, language, holds string) string {
+// snippet returns a block of the docs with the stack's names.
+func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	t.Helper()
-	block, err := readme.Block(language, holds)
+	block, err := docs.Block(language, holds)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,14 +64,14 @@ func sessions(s *stack.Stack) int {
 }
 
 // Without the custom headers the token is there, but no WebSocket: the call
-// ends with what the README says.
+// ends with what docs/synology.md says.
 func TestDSMWithoutWebSocket(t *testing.T) {
 	s := newStack(t, dsm(t, false), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	alice := newPerson(t, s, "alice")
 	alice.call(newRoom(t, true, alice), true)
-	alice.reads(fromREADME(t, `Without the WebSocket header.* “(.*)”`))
-	alice.reads(fromREADME(t, "Without the WebSocket header.*reason `(.*)`"))
+	alice.reads(fromDocs(t, `Without the WebSocket header.* “(.*)”`))
+	alice.reads(fromDocs(t, "Without the WebSocket header.*reason `(.*)`"))
 	alice.closeTab()
 	subtest(t, s, "service down", func(t *testing.T) { dsmServiceDown(t, s) })
 }
@@ -100,16 +100,16 @@ func (p *person) reads(text string) {
 	})
 }
 
-// fromREADME returns what the README has in the expression's parentheses.
-func fromREADME(t *testing.T, expression string) string {
+// fromDocs returns what the docs have in the expression's parentheses.
+func fromDocs(t *testing.T, expression string) string {
 	t.Helper()
-	readme, err := stack.OpenReadme(t.Context())
+	docs, err := stack.OpenDocs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	match := regexp.MustCompile(expression).FindStringSubmatch(string(readme))
+	match := regexp.MustCompile(expression).FindStringSubmatch(string(docs))
 	if match == nil {
-		t.Fatalf("the README has nothing like %s", expression)
+		t.Fatalf("no page has anything like %s", expression)
 	}
 	return match[1]
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A stack of the files that setup writes, moved to other addresses, is one in
-// which the README's commands get a token and people call each other.
+// which the commands of docs/by-hand.md get a token and people call each other.
 func TestWritten(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

@@ -13,9 +13,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
-// assembleSynapse adds to a fresh homeserver.yaml what the README says, and
+// assembleSynapse adds to a fresh homeserver.yaml what the docs say, and
 // what Element Call's matrix_2_0 mode needs besides.
-func (s *Stack) assembleSynapse(text Readme) error {
+func (s *Stack) assembleSynapse(text Docs) error {
 	if s.Lent != nil {
 		s.Synapse = s.Lent
 		return nil
@@ -43,7 +43,7 @@ func (s *Stack) assembleSynapse(text Readme) error {
 }
 
 // homeserverAdditions are what users add to homeserver.yaml.
-func (s *Stack) homeserverAdditions(text Readme) ([]string, error) {
+func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	if s.Written != "" {
 		written, err := os.ReadFile(filepath.Join(s.Written, "homeserver-additions.yaml"))
 		return []string{string(written)}, err
@@ -108,7 +108,7 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 }
 
 // assembleService gives a service what .env and compose.yaml give it, and what
-// the README says for one that cannot reach its homeserver by name.
+// the docs say for one that cannot reach its homeserver by name.
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
@@ -150,7 +150,7 @@ func (s *Stack) assembleService(replica int, env map[string]string) error {
 	return err
 }
 
-func (s *Stack) assembleNginx(text Readme) error {
+func (s *Stack) assembleNginx(text Docs) error {
 	if s.Nginx == nil {
 		s.Nginx = &Nginx{Host: s.Host, Program: s.Tools.Nginx}
 	}
@@ -172,7 +172,7 @@ func (s *Stack) assembleNginx(text Readme) error {
 		}
 	}
 	site := site{
-		readme: text, domain: s.Layout.domain, listen: listen, page: s.page,
+		docs: text, domain: s.Layout.domain, listen: listen, page: s.page,
 		service: "services", homeserver: s.Synapse.address,
 		sfu: s.sfuName(),
 	}
@@ -188,9 +188,9 @@ func (s *Stack) assembleNginx(text Readme) error {
 	return err
 }
 
-// website writes what the server name's website has, the README's well-known
+// website writes what the server name's website has, the well-known
 // file or setup's, and returns its directory.
-func (s *Stack) website(text Readme) (dir string, err error) {
+func (s *Stack) website(text Docs) (dir string, err error) {
 	content, err := s.wellKnown(text)
 	if err != nil {
 		return "", err
@@ -203,7 +203,7 @@ func (s *Stack) website(text Readme) (dir string, err error) {
 	return filepath.Join(s.Host.Dir, "www"), err
 }
 
-func (s *Stack) wellKnown(text Readme) ([]byte, error) {
+func (s *Stack) wellKnown(text Docs) ([]byte, error) {
 	if s.Written != "" {
 		return os.ReadFile(filepath.Join(s.Written, "well-known-client.json"))
 	}
@@ -211,9 +211,9 @@ func (s *Stack) wellKnown(text Readme) ([]byte, error) {
 	return []byte(s.renamed(block)), err
 }
 
-// renamed replaces the README's names in what it has of the homeserver's.
+// renamed replaces the names of docs/ in what it has of the homeserver's.
 func (s *Stack) renamed(block string) string {
-	return strings.NewReplacer("https://jwt."+readmeDomain, s.Layout.Service, readmeDomain, s.Layout.domain).Replace(block)
+	return strings.NewReplacer("https://jwt."+docsDomain, s.Layout.Service, docsDomain, s.Layout.domain).Replace(block)
 }
 
 // upstream is the group of the services, in turn, and an address inside for

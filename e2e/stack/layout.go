@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// The README's names are those of example.org. A stack has those of a domain
+// The names of docs/ are those of example.org. A stack has those of a domain
 // that nobody can own, and only its browsers find them.
 const (
-	readmeDomain = "example.org"
+	docsDomain = "example.org"
 	// Domain is that of a stack which is alone.
 	Domain = "example.test"
 )
@@ -30,7 +30,7 @@ type Layout struct {
 
 // site is what a layout's servers are made of.
 type site struct {
-	readme                   Readme
+	docs                     Docs
 	domain                   string
 	listen                   string // the address of nginx
 	service, sfu, homeserver string // addresses
@@ -39,8 +39,8 @@ type site struct {
 	web                      string // directory with the well-known file, as the server name's website has it
 }
 
-// SubDomains is the layout of the README's deployment: jwt. and sfu. are hosts
-// of their own.
+// SubDomains is the layout of the deployment of docs/synology.md: jwt. and sfu.
+// are hosts of their own.
 func SubDomains(domain string) Layout {
 	l := secure(domain)
 	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
@@ -60,10 +60,10 @@ func SubDomains(domain string) Layout {
 	return l
 }
 
-// Prefixes is the layout with one host and path prefixes: the README's nginx
-// server as it stands there, with the homeserver's own location added. A slash
+// Prefixes is the layout with one host and path prefixes: the nginx server as it
+// stands in docs/proxies.md, with the homeserver's own location added. A slash
 // at the end of the service's URL is what many well-known files have. Synapse
-// serves that file, with the README's addition to homeserver.yaml.
+// serves that file, with the addition of docs/homeserver.md.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -94,9 +94,9 @@ func Written(config string) Layout {
 	return l
 }
 
-// DSM is the layout of the README's deployment behind DSM's reverse proxy.
-// config is its reconstruction; webSocket says whether the entry sfu. has the
-// custom headers.
+// DSM is the layout of the deployment of docs/synology.md, behind DSM's reverse
+// proxy. config is its reconstruction; webSocket says whether the entry sfu. has
+// the custom headers.
 func DSM(config string, webSocket bool) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -152,38 +152,38 @@ func secure(domain string) Layout {
 	}
 }
 
-// homeserverComment stands in the README's server where the user's own
-// locations are.
+// homeserverComment stands in the server of docs/proxies.md where the user's
+// own locations are.
 const homeserverComment = "# Synapse's own locations stay as they are."
 
-// prefixes returns the README's nginx block with the names, ports and paths of
-// the site.
+// prefixes returns the nginx block of docs/proxies.md with the names, ports and
+// paths of the site.
 func (s site) prefixes() (string, error) {
-	block, err := s.readme.Block("nginx", "location /livekit/jwt/")
+	block, err := s.docs.Block("nginx", "location /livekit/jwt/")
 	if err != nil {
 		return "", err
 	}
 	if !strings.Contains(block, homeserverComment) {
-		return "", fmt.Errorf("the README's nginx block does not say %q", homeserverComment)
+		return "", fmt.Errorf("the nginx block of docs/proxies.md does not say %q", homeserverComment)
 	}
 	return s.moved(block), nil
 }
 
-// moved replaces names, ports and paths of the README's nginx blocks.
+// moved replaces names, ports and paths of the nginx blocks of docs/.
 func (s site) moved(block string) string {
-	const live = "/etc/letsencrypt/live/matrix." + readmeDomain + "/"
+	const live = "/etc/letsencrypt/live/matrix." + docsDomain + "/"
 	return strings.NewReplacer(
 		"listen 443 ssl", "listen "+s.listen+" ssl",
 		live+"fullchain.pem", s.certificate,
 		live+"privkey.pem", s.key,
 		"127.0.0.1:8080", s.service,
 		"127.0.0.1:7880", s.sfu,
-		"/var/www/"+readmeDomain, s.web,
-		readmeDomain, s.domain,
+		"/var/www/"+docsDomain, s.web,
+		docsDomain, s.domain,
 	).Replace(block)
 }
 
-// subDomain gives a location of the README's prefixes a server of its own.
+// subDomain gives a location of the page's prefixes a server of its own.
 func (s site) subDomain(part string) (string, error) {
 	block, err := s.prefixes()
 	if err != nil {
@@ -212,9 +212,9 @@ func (s site) server(name, locations string) string {
 }
 
 // homeserverServers are that of the server name, which has nothing but the
-// well-known file, as the README says; the homeserver's; and the page's.
+// well-known file, as the docs say; the homeserver's; and the page's.
 func (s site) homeserverServers() (string, error) {
-	wellKnown, err := s.readme.Block("nginx", "location = /.well-known/matrix/client")
+	wellKnown, err := s.docs.Block("nginx", "location = /.well-known/matrix/client")
 	return s.server(s.domain, s.moved(wellKnown)) +
 		s.server("matrix."+s.domain, s.homeserverLocation()) +
 		s.server("call."+s.domain, s.pageLocations()), err

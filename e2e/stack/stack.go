@@ -8,8 +8,8 @@ import (
 )
 
 // Stack is a whole deployment, made from what this project ships: the SFU has
-// livekit.yaml.example, Synapse the README's additions to homeserver.yaml,
-// nginx the README's locations. Only names, ports and paths are replaced.
+// livekit.yaml.example, Synapse the additions of docs/homeserver.md,
+// nginx the locations of docs/proxies.md. Only names, ports and paths are replaced.
 type Stack struct {
 	Host     *Host
 	Programs Programs
@@ -48,7 +48,7 @@ type Stack struct {
 	// NoWebhooks leaves the SFU without webhook.urls.
 	NoWebhooks bool
 	// Written, when set, is a directory that setup wrote. Its files stand in for
-	// those that users copy from the README and the examples.
+	// those that users copy from docs/ and the examples.
 	Written string
 	// RelayMedia has the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
@@ -90,7 +90,7 @@ func (s *Stack) Start(ctx context.Context) error {
 
 // StartHomeserver starts the homeserver alone, to be lent to other stacks.
 func (s *Stack) StartHomeserver(ctx context.Context) error {
-	text, err := OpenReadme(ctx)
+	text, err := OpenDocs(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Stack) Stop() error {
 
 // assemble configures the parts of which none is set yet.
 func (s *Stack) assemble(ctx context.Context) error {
-	text, err := OpenReadme(ctx)
+	text, err := OpenDocs(ctx)
 	if err != nil {
 		return err
 	}

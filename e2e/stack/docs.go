@@ -8,26 +8,33 @@ import (
 	"strings"
 )
 
-// Readme is the README of this project, whose snippets users copy.
-type Readme string
+// Docs are the pages in docs/ whose snippets users copy, one after the other.
+type Docs string
 
-// OpenReadme reads the README of the repository.
-func OpenReadme(ctx context.Context) (Readme, error) {
+// OpenDocs reads them in the repository.
+func OpenDocs(ctx context.Context) (Docs, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
-	return Readme(text), err
+	var all []byte
+	for _, page := range []string{"synology.md", "homeserver.md", "proxies.md", "by-hand.md"} {
+		text, err := os.ReadFile(filepath.Join(repository, "docs", page))
+		if err != nil {
+			return "", err
+		}
+		all = append(all, text...)
+	}
+	return Docs(all), nil
 }
 
 // Block returns the first fenced block of a language that holds the text.
-func (r Readme) Block(language, holds string) (string, error) {
-	rest := string(r)
+func (d Docs) Block(language, holds string) (string, error) {
+	rest := string(d)
 	for {
 		_, after, found := strings.Cut(rest, "\n```"+language+"\n")
 		if !found {
-			return "", fmt.Errorf("the README has no block of %s with %q", language, holds)
+			return "", fmt.Errorf("no page has a block of %s with %q", language, holds)
 		}
 		var block string
 		block, rest, _ = strings.Cut(after, "\n```")

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestPageIsCurrent holds docs/variables.md against the table of variables.
+func TestPageIsCurrent(t *testing.T) {
+	text, err := os.ReadFile("../../docs/variables.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != page() {
+		t.Error("docs/variables.md is not what the table of variables makes: run go generate ./config")
+	}
+}
