@@ -28,7 +28,7 @@ type dialogue struct {
 func ask(ctx context.Context, o *options, in io.Reader, out io.Writer) error {
 	d := &dialogue{ctx: ctx, lines: make(chan string), out: out}
 	go d.read(in)
-	steps := []func(*options) error{d.names, d.homeserver, d.relay, d.folder}
+	steps := []func(*options) error{d.names, d.homeserver, d.relay, d.folder, d.image}
 	for _, step := range steps {
 		if err := step(o); err != nil {
 			return err
@@ -120,6 +120,21 @@ func (d *dialogue) folder(o *options) error {
 			return fmt.Errorf("%s is not a folder", text)
 		}
 		return nil
+	})
+}
+
+// image asks for the processor where an image can be made.
+func (d *dialogue) image(o *options) error {
+	if o.image != "" || o.source != "" || !canMakeImages() {
+		return nil
+	}
+	const question = "Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l. (nothing: make it later)"
+	return d.text(&o.imageArch, question, "", func(text string) error {
+		if text == "" {
+			return nil
+		}
+		_, err := parseProcessor(text)
+		return err
 	})
 }
 

@@ -22,6 +22,7 @@ func TestQuestions(t *testing.T) {
 		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // homeserver
 		"yes", // TURN
 		l.dir,
+		"", // no image
 	}, "\n") + "\n"
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
 	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n"} {
@@ -71,7 +72,7 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answers := []string{"example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", file, l.dir}
+	answers := []string{"example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", file, l.dir, ""}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	l.says(said, "is the server name", "jwt.example.org")
 	l.says(said, "name of this service, too")
@@ -81,7 +82,7 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 // TestSingleHostIsAskedFor says yes to one host.
 func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
-	l.talk(t.Context(), exitOK, strings.NewReader("example.org\ny\n\n\n\n\n"+l.dir+"\n"))
+	l.talk(t.Context(), exitOK, strings.NewReader("example.org\ny\n\n\n\n\n"+l.dir+"\n\n"))
 	if got := l.env()["LIVEKIT_URL"]; got != "wss://matrix.example.org/livekit/sfu" {
 		t.Errorf("LiveKit is at %s", got)
 	}
@@ -92,7 +93,7 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 func TestNoAnswerIsAskedTwice(t *testing.T) {
 	l := newLab(t)
 	args := append([]string{
-		"--turn=false", "--dir", l.dir, "--base-url", "https://example.org", "--homeserver-url", "http://synapse:8008",
+		"--turn=false", "--image-arch", "none", "--dir", l.dir, "--base-url", "https://example.org", "--homeserver-url", "http://synapse:8008",
 	}, names...)
 	var out, questions bytes.Buffer
 	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {

@@ -6,7 +6,7 @@ import "matrixrtc-auth/internal/command"
 type options struct {
 	serverName, jwtHost, sfuHost, singleHost string
 	baseURL, homeserverURL                   string
-	dir, image, source                       string
+	dir, image, source, imageArch            string
 	udpRange, jwtPort                        string
 	turn, turnGiven                          bool // turnGiven: somebody has said yes or no
 	turnTLS, turnCert, turnKey               string
@@ -74,6 +74,8 @@ func (o *options) portFlags(g *command.Group) {
 }
 
 func (o *options) imageFlags(g *command.Group) {
+	g.Text(&o.imageArch, "image-arch", "ARCH",
+		"write the image into the folder, as a file to load, for this processor: amd64, arm64 or armv7; it takes Go and this program's source. none: ask nobody")
 	g.Text(&o.image, "image", "REF", "use this image")
 	g.Text(&o.source, "source", "DIR", "build from this source")
 }

@@ -165,7 +165,7 @@ func TestHelp(t *testing.T) {
 	l.exec(exitOK, "--help")
 	for _, flag := range []string{
 		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "dir", "turn", "turn-tls",
-		"turn-cert", "turn-key", "udp-range", "jwt-port", "image", "source", "force", "new-secrets",
+		"turn-cert", "turn-key", "udp-range", "jwt-port", "image-arch", "image", "source", "force", "new-secrets",
 	} {
 		l.says(l.out, "  --"+flag+" ")
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 
 	"matrixrtc-auth/appservice"
 )
@@ -55,10 +56,27 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
+// replaceable refuses a file that setup cannot have written, whatever its size.
+func (f *folder) replaceable(name string) error {
+	info, err := f.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no file that setup could have written: remove it", name)
+	}
+	return err
+}
+
 // write replaces a file as a whole: whoever reads it, and whenever the machine
 // fails, finds the old one or the new one. The owner and the group stay, as far as
 // this process may give them.
-func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
+func (f *folder) write(name, content string, mode fs.FileMode) error {
+	return f.copyFrom(strings.NewReader(content), name, mode)
+}
+
+// copyFrom is write, with the content that a reader has.
+func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err error) {
 	temporary := "." + name + "." + rand.Text()
 	defer func() {
 		if err != nil {
@@ -73,7 +91,7 @@ func (f *folder) write(name, content string, mode fs.FileMode) (err error) {
 	if old, statErr := f.root.Lstat(name); statErr == nil {
 		appservice.KeepOwner(t, old)
 	}
-	_, err = io.WriteString(t, content)
+	_, err = io.Copy(t, content)
 	err = errors.Join(err, t.Chmod(mode), t.Sync(), t.Close())
 	if err != nil {
 		return err

@@ -38,11 +38,14 @@ func typical(t *testing.T) map[string][]string {
 			"--server-name", "example.org", "--single-host", "matrix.example.org", "--base-url", "https://matrix.example.org",
 			"--homeserver-url", "http://synapse:8008", "--appservice", "--appservice-url", "http://matrixrtc-auth:8080/",
 		},
-		"sni-split": append([]string{"--turn-tls", "turn.example.org"}, names...),
+		"image-arch-appservice": append([]string{"--image-arch", "x86_64", "--appservice"}, names...),
+		"image-arch":            append([]string{"--image-arch", "arm64"}, names...),
+		"sni-split":             append([]string{"--turn-tls", "turn.example.org"}, names...),
 	}
 }
 
 func TestGoldenFiles(t *testing.T) {
+	standInGo(t, "an image")
 	for name, args := range typical(t) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)

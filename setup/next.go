@@ -8,8 +8,8 @@ import (
 )
 
 // nextSteps says what is left for a person to do after the update.
-func (p plan) nextSteps(w io.Writer, u *update) {
-	if !u.has(created, updated, kept, replaced) {
+func (p plan) nextSteps(w io.Writer, u *update, made *image) {
+	if made.outcome == unchanged && !u.has(created, updated, kept, replaced) {
 		fmt.Fprintf(w, "\nNothing has changed.\n")
 	}
 	fmt.Fprintf(w, "\nWhat is left to do:\n")
@@ -27,7 +27,7 @@ func (p plan) nextSteps(w io.Writer, u *update) {
 	}
 	steps = append(steps, p.imageSteps()...)
 	steps = append(steps, p.startSteps()...)
-	if u.has(updated, replaced) {
+	if made.outcome == updated || u.has(updated, replaced) {
 		steps = append(steps, "If it runs already: Action → Stop, then Action → Build, for running containers learn of no\n     change by themselves; or there: docker compose up -d --force-recreate")
 	}
 	steps = append(steps, p.homeserverSteps()...)
@@ -39,16 +39,27 @@ func (p plan) nextSteps(w io.Writer, u *update) {
 // startSteps start the containers.
 func (p plan) startSteps() []string {
 	folder := filepath.Base(p.absoluteDir())
-	if p.AppServiceURL == "" {
+	if p.AppServiceURL == "" && p.ImageArch == "" {
 		return []string{fmt.Sprintf("Upload the folder %s, .env too, and build the project in Container Manager,\n     or there: docker compose up -d", folder)}
 	}
-	return []string{
-		fmt.Sprintf(`Upload the folder %s, .env too, and let the service's container read the
+	steps := []string{fmt.Sprintf("Upload the folder %s, .env too.", folder)}
+	if p.AppServiceURL != "" {
+		steps[0] = fmt.Sprintf(`Upload the folder %s, .env too, and let the service's container read the
      registration, which holds two secrets. There:
        sudo chgrp 65532 %[2]s
-       sudo chmod 640 %[2]s`, folder, registrationFile),
-		"Build the project in Container Manager, or there: docker compose up -d",
+       sudo chmod 640 %[2]s`, folder, registrationFile)
 	}
+	if p.ImageArch != "" {
+		steps = append(steps, p.loadStep())
+	}
+	return append(steps, "Build the project in Container Manager, or there: docker compose up -d")
+}
+
+// loadStep loads the image that lies in the folder.
+func (p plan) loadStep() string {
+	return fmt.Sprintf(`Load the image, which lies in the folder: Container Manager → Image → Action →
+     Import → Add from file, or in the folder there: docker load -i %s
+     It has arrived when the list of images shows %s.`, p.imageName(p.ImageArch), p.templateImage)
 }
 
 // homeserverSteps follow when the service runs: the homeserver announces to
@@ -77,19 +88,14 @@ func (p plan) names() []string {
 
 // imageSteps say how the image gets to the machine, when nothing else does.
 func (p plan) imageSteps() []string {
-	if p.Image != "" || p.Build != "" {
+	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
 		return nil
 	}
 	return []string{fmt.Sprintf(`Bring the image there. On a PC with Go, in the source of this program
      (-arch arm64 or armv7 for a machine with that processor):
        go run -C image . -arch amd64
      It writes %[1]s. Then Container Manager → Image → Action →
-     Import → Add from file, or there: docker load -i %[1]s`, p.imageFile())}
-}
-
-// imageFile is the file that the image is written into, for the usual processor.
-func (p plan) imageFile() string {
-	return "build/" + strings.ReplaceAll(p.templateImage, ":", "-") + "-amd64.tar"
+     Import → Add from file, or there: docker load -i %[1]s`, "build/"+p.imageName("amd64"))}
 }
 
 func (p plan) absoluteDir() string {

@@ -30,8 +30,10 @@ type plan struct {
 	Dir           string
 	Image         string // "" for the template's
 	Build         string // the path of the source as seen from Dir; "" for none
+	ImageArch     string // the kind of processor to make an image for; "" for no image
 
 	templateImage     string // the name of the image when no flag gives one
+	program           source // from which the image is made
 	key               pair
 	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
@@ -116,6 +118,7 @@ func (b *planner) check() (plan, error) {
 	b.ports()
 	b.relay()
 	b.folder()
+	b.archive()
 	return b.plan, errors.Join(b.faults...)
 }
 

@@ -96,7 +96,7 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 		return err
 	}
 	defer dir.close()
-	if err := deploy(p, dir, s.Out, templates); err != nil {
+	if err := deploy(ctx, p, dir, s, templates); err != nil {
 		printFaults(s.Err, err)
 		return command.Failed
 	}
@@ -107,7 +107,7 @@ func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Progra
 
 // deploy writes the files. It touches nothing before it knows what to do with
 // every one of them.
-func deploy(p plan, dir *folder, out io.Writer, templates fs.FS) (err error) {
+func deploy(ctx context.Context, p plan, dir *folder, s Streams, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets)
 	if err != nil {
 		return err
@@ -126,10 +126,19 @@ func deploy(p plan, dir *folder, out io.Writer, templates fs.FS) (err error) {
 	if err != nil {
 		return err
 	}
+	made, err := newImage(ctx, p, dir, s.Err)
+	defer made.forget()
+	if err != nil {
+		return err
+	}
 	if err := u.apply(); err != nil {
 		return err
 	}
-	u.report(out)
-	p.nextSteps(out, u)
+	if err := made.place(); err != nil {
+		return err
+	}
+	u.report(s.Out)
+	made.report(s.Out)
+	p.nextSteps(s.Out, u, made)
 	return nil
 }

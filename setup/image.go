@@ -1,0 +1,182 @@
+package setup
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// processors are the kinds that the module image makes images for.
+var processors = []string{"amd64", "arm64", "armv7"}
+
+// otherProcessors are what `uname -m`, Docker and Synology's pages call them.
+var otherProcessors = map[string]string{
+	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
+	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
+}
+
+// noImage is the value of --image-arch with which nobody is asked.
+const noImage = "none"
+
+// parseProcessor returns one of processors, or "" for none.
+func parseProcessor(text string) (string, error) {
+	name := strings.ToLower(text)
+	if other, ok := otherProcessors[name]; ok {
+		name = other
+	}
+	switch {
+	case name == noImage:
+		return "", nil
+	case slices.Contains(processors, name):
+		return name, nil
+	}
+	return "", fmt.Errorf("there is no image for the processor %.80q; write amd64, arm64 or armv7 (uname -m says x86_64, aarch64 or armv7l on that machine)", text)
+}
+
+// archive checks whether an image can be made here, if one is asked for.
+func (b *planner) archive() {
+	if b.imageArch == "" {
+		return
+	}
+	b.ImageArch = value(b, "image-arch", b.imageArch, "", parseProcessor)
+	if b.ImageArch == "" {
+		return
+	}
+	var found bool
+	b.program, found = findSource()
+	switch {
+	case b.image != "" || b.source != "":
+		b.fault("image-arch", "makes an image to load: leave it out, or --image and --source")
+	case !found:
+		b.fault("image-arch", "the image is made from the source of this program, which is not here: run \"go run . setup\" in the source, or leave --image-arch out and bring the image as the steps say")
+	default:
+		if err := goMissing(); err != nil {
+			b.fault("image-arch", "%v, or leave --image-arch out and bring the image as the steps say", err)
+		}
+	}
+}
+
+// imageName is the name of the image's file for a kind of processor.
+func (p plan) imageName(arch string) string {
+	return strings.ReplaceAll(p.templateImage, ":", "-") + "-" + arch + ".tar"
+}
+
+// image is the file of an image that was made for the folder.
+type image struct {
+	dir  *folder
+	name string // in the folder
+	made string // the path of the new file, outside of the folder; "" for no image
+	outcome
+	size int64 // in bytes
+}
+
+// newImage makes the image that the plan asks for, if any, and decides what
+// becomes of it. The folder is as before.
+func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
+	if p.ImageArch == "" {
+		return &image{outcome: unchanged}, nil
+	}
+	i = &image{dir: dir, name: p.imageName(p.ImageArch)}
+	if err := p.program.is(p.templateImage); err != nil {
+		return i, err
+	}
+	if err := dir.replaceable(i.name); err != nil {
+		return i, err
+	}
+	temporary, err := os.MkdirTemp("", "matrixrtc-auth-setup")
+	if err != nil {
+		return i, err
+	}
+	i.made = filepath.Join(temporary, i.name)
+	fmt.Fprintf(log, "note: making %s; the first time that takes a while\n", i.name)
+	if err := p.program.makeImage(ctx, p.ImageArch, temporary); err != nil {
+		return i, err
+	}
+	return i, i.decide()
+}
+
+// is refuses a source of another version than the one that compose.yaml names.
+func (s source) is(image string) error {
+	version, err := s.version()
+	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
+		err = fmt.Errorf("it is of version %s, and this setup of %s: run \"go run . setup\" there", version, want)
+	}
+	if err != nil {
+		return fmt.Errorf("--image-arch: the source in %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// decide compares the new file with the one in the folder.
+func (i *image) decide() error {
+	sum, size, err := sumOfFile(os.Open(i.made))
+	if err != nil {
+		return err
+	}
+	i.size = size
+	old, _, err := sumOfFile(i.dir.root.Open(i.name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		i.outcome = created
+	case err != nil:
+		return fmt.Errorf("%s cannot be read: %s", i.name, cause(err))
+	case old == sum:
+		i.outcome = unchanged
+	default:
+		i.outcome = updated
+	}
+	return nil
+}
+
+// sumOfFile reads a file to its end and closes it.
+func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _ error) {
+	if err != nil {
+		return sum, 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	return [sha256.Size]byte(h.Sum(nil)), size, err
+}
+
+// place copies the file into the folder, whole or not at all, and removes what a
+// killed run left of an earlier copy.
+func (i *image) place() error {
+	if i.outcome == unchanged {
+		return nil
+	}
+	halves, err := i.dir.halves([]string{i.name})
+	for _, half := range halves {
+		err = errors.Join(err, i.dir.remove(half))
+	}
+	if err != nil {
+		return err
+	}
+	made, err := os.Open(i.made)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return i.dir.copyFrom(made, i.name, 0o644)
+}
+
+// forget removes the file outside of the folder.
+func (i *image) forget() {
+	if i.made != "" {
+		_ = os.RemoveAll(filepath.Dir(i.made))
+	}
+}
+
+// report says what became of the file.
+func (i *image) report(w io.Writer) {
+	if i.made != "" {
+		fmt.Fprintf(w, "%-26s %s (%.1f MB)\n", i.name, step{outcome: i.outcome}.word(), float64(i.size)/1e6)
+	}
+}
