@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+
+	"matrixrtc-auth/image/archive"
 )
 
 func main() {
@@ -32,16 +34,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	source := flags.String("source", "..", "the folder of the program's source")
 	folder := flags.String("out", "../build", "the folder that the files are written into")
-	arch := flags.String("arch", strings.Join(names(), ","), "the processors, with commas between them")
+	arch := flags.String("arch", strings.Join(archive.Names(), ","), "the processors, with commas between them")
 	version := flags.String("version", "", "the version that the image is of (default: the number in VERSION)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	platforms, err := parsePlatforms(*arch)
+	platforms, err := archive.ParsePlatforms(*arch)
 	if err != nil {
 		return err
 	}
-	b, err := newBuild(ctx, *source, *version)
+	b, err := archive.New(ctx, *source, *version)
 	if err != nil {
 		return err
 	}
@@ -49,13 +51,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, p := range platforms {
-		path := filepath.Join(*folder, b.fileName(p))
+		path := filepath.Join(*folder, b.FileName(p))
 		fmt.Fprintf(stdout, "== %s: compiling and packing\n", path)
-		size, err := b.write(ctx, p, path)
+		size, err := b.Write(ctx, p, path)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s (%.1f MB), image %s\n", path, float64(size)/1e6, b.tag())
+		fmt.Fprintf(stdout, "%s (%.1f MB), image %s\n", path, float64(size)/1e6, b.Tag())
 	}
 	fmt.Fprintf(stdout, "Load one with: docker load --input FILE (Container Manager: Image, Import, Add from file)\n")
 	return nil

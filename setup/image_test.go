@@ -221,11 +221,11 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 
 // TestProcessors holds the names against those of the module image.
 func TestProcessors(t *testing.T) {
-	text, err := os.ReadFile("../image/platform.go")
+	text, err := os.ReadFile("../image/archive/platform.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(text), "var platforms = ")
+	_, table, _ := strings.Cut(string(text), "var Platforms = ")
 	table, _, _ = strings.Cut(table, "\n}\n")
 	if rows := strings.Count(table, "\n\t{\""); rows != len(processors) {
 		t.Errorf("the module image has %d platforms, setup knows %d", rows, len(processors))

@@ -1,4 +1,4 @@
-package main
+package archive
 
 import (
 	"archive/tar"
@@ -40,7 +40,7 @@ func config() v1.Config {
 
 // image is the program with what it needs, in two layers: what stays from one
 // version to the next, and the program.
-func (b *build) image(p platform, program []byte) (v1.Image, error) {
+func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Config: config(),
 		Created: v1.Time{Time: b.created}, RootFS: v1.RootFS{Type: "layers"},
@@ -53,7 +53,7 @@ func (b *build) image(p platform, program []byte) (v1.Image, error) {
 		files []file
 	}{
 		{"certificates of public authorities, and a folder for delegated leaves", base()},
-		{"matrixrtc-auth " + b.version, programs(program)},
+		{"matrixrtc-auth " + b.Version, programs(program)},
 	} {
 		layer, err := pack(l.files)
 		if err != nil {

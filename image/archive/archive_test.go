@@ -1,4 +1,4 @@
-package main
+package archive
 
 import (
 	"archive/tar"
@@ -56,7 +56,7 @@ func TestDockerfile(t *testing.T) {
 
 func lastStage(t *testing.T) instructions.Stage {
 	t.Helper()
-	text, err := os.Open("../Dockerfile")
+	text, err := os.Open("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,8 @@ func lastStage(t *testing.T) instructions.Stage {
 // TestLayers reads a file back as a container engine does.
 func TestLayers(t *testing.T) {
 	program := []byte("the program")
-	for _, p := range platforms {
-		t.Run(p.name, func(t *testing.T) {
+	for _, p := range Platforms {
+		t.Run(p.Name, func(t *testing.T) {
 			img := readBack(t, p, program)
 			about, err := img.ConfigFile()
 			if err != nil {
@@ -125,7 +125,7 @@ func TestAuthorities(t *testing.T) {
 // TestSameBytes: what is made twice of one program is the same file.
 func TestSameBytes(t *testing.T) {
 	digest := func() v1.Hash {
-		hash, err := readBack(t, platforms[0], []byte("the program")).Digest()
+		hash, err := readBack(t, Platforms[0], []byte("the program")).Digest()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,67 +136,16 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// TestRun writes the file for this machine's processor, and what it holds runs.
-func TestRun(t *testing.T) {
-	folder := t.TempDir()
-	var said strings.Builder
-	if err := run(t.Context(), []string{"-out", folder, "-arch", "native", "-version", "1.2.3"}, &said, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(folder, "matrixrtc-auth-1.2.3-"+nativeName()+".tar")
-	if !strings.Contains(said.String(), path) || !strings.Contains(said.String(), "docker load") {
-		t.Errorf("it said %q, want the file's name and what to do with it", said.String())
-	}
-	files, err := os.ReadDir(folder)
-	if err != nil || len(files) != 1 {
-		t.Errorf("the folder holds %v, %v, want one file", files, err)
-	}
-	img, err := tarball.ImageFromPath(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f := entries(t, img)["matrixrtc-auth"]; !bytes.HasPrefix(f.content, []byte("\x7fELF")) || !bytes.Contains(f.content, []byte("1.2.3")) {
-		t.Errorf("the program has %d bytes, want a program for Linux that knows its version", len(f.content))
-	}
-}
-
-func TestFaults(t *testing.T) {
-	for name, test := range map[string]struct {
-		args []string
-		want string
-	}{
-		"processor":  {[]string{"-arch", "amd64,mips"}, `no image for the processor "mips"; there is one for amd64, arm64, armv7`},
-		"no source":  {[]string{"-source", t.TempDir()}, "is not the folder of the program's source"},
-		"version":    {[]string{"-version", "1.2 3"}, `"1.2 3" cannot be the version`},
-		"no program": {[]string{"-source", withVersion(t), "-out", t.TempDir(), "-arch", "arm64"}, "compiling for arm64"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := run(t.Context(), test.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%q: got %v, want %q", test.args, err, test.want)
-			}
-		})
-	}
-}
-
-// withVersion is a folder that has a version and no program.
-func withVersion(t *testing.T) string {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte("1.2.3\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestParsePlatforms(t *testing.T) {
 	for list, want := range map[string][]string{
 		"amd64,arm64,armv7": {"amd64", "arm64", "armv7"},
 		"x86_64, AArch64":   {"amd64", "arm64"},
 		"arm/v7,armhf":      {"armv7"},
 	} {
-		platforms, err := parsePlatforms(list)
+		chosen, err := ParsePlatforms(list)
 		var got []string
-		for _, p := range platforms {
-			got = append(got, p.name)
+		for _, p := range chosen {
+			got = append(got, p.Name)
 		}
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, %v, want %q", list, got, err, want)
@@ -218,14 +167,14 @@ func TestSourceTime(t *testing.T) {
 var created = time.Unix(1000000000, 0)
 
 // readBack makes an image of a program, writes it as a file, and opens that.
-func readBack(t *testing.T, p platform, program []byte) v1.Image {
+func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	t.Helper()
-	b := &build{version: "1.2.3", created: created}
+	b := &Build{Version: "1.2.3", created: created}
 	img, err := b.image(p, program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), b.fileName(p))
+	path := filepath.Join(t.TempDir(), b.FileName(p))
 	if _, err := b.save(img, path); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,8 @@
-package main
+// Package archive makes the container images of matrixrtc-auth without a
+// container engine, as files that an engine loads: it compiles the program for
+// each kind of processor and packs it as the Dockerfile would. The same source
+// and the same Go make the same bytes.
+package archive
 
 import (
 	"bytes"
@@ -8,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,18 +22,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// build makes the images of one version.
-type build struct {
-	source  string // the folder of the program's source
-	version string
+// Build makes the images of one version.
+type Build struct {
+	Source  string // the folder of the program's source
+	Version string
 	created time.Time // of the source; zero if nothing says so
 }
 
 // versionForm is what may stand in a tag and a file's name.
 var versionForm = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
 
-// newBuild is of the version that VERSION has, unless another is given.
-func newBuild(ctx context.Context, source, version string) (*build, error) {
+// New is of the version that VERSION has, unless another is given.
+func New(ctx context.Context, source, version string) (*Build, error) {
 	number, err := os.ReadFile(filepath.Join(source, "VERSION"))
 	if err != nil {
 		return nil, fmt.Errorf("%s is not the folder of the program's source: %w", source, err)
@@ -40,7 +45,7 @@ func newBuild(ctx context.Context, source, version string) (*build, error) {
 		return nil, fmt.Errorf("%q cannot be the version of an image: letters, digits, and . _ - between them", version)
 	}
 	created, err := sourceTime(ctx, source)
-	return &build{source: source, version: version, created: created}, err
+	return &Build{Source: source, Version: version, created: created}, err
 }
 
 // sourceTime is SOURCE_DATE_EPOCH (seconds since 1970), else the time of the
@@ -62,19 +67,27 @@ func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-func (b *build) tag() string { return "matrixrtc-auth:" + b.version }
+// Tag is the name of the images.
+func (b *Build) Tag() string { return "matrixrtc-auth:" + b.Version }
 
-func (b *build) fileName(p platform) string {
-	return fmt.Sprintf("matrixrtc-auth-%s-%s.tar", b.version, p.name)
+// FileName is the name of the file with the image for p.
+func (b *Build) FileName(p Platform) string {
+	return fmt.Sprintf("matrixrtc-auth-%s-%s.tar", b.Version, p.Name)
 }
 
-// write compiles the program, packs it, and returns the file's size in bytes. The
+// Write compiles the program, packs it, and returns the file's size in bytes. The
 // file is there whole or not at all.
-func (b *build) write(ctx context.Context, p platform, path string) (size int64, err error) {
-	program, err := b.compile(ctx, p)
+func (b *Build) Write(ctx context.Context, p Platform, path string) (size int64, err error) {
+	program, err := b.Compile(ctx, p)
 	if err != nil {
 		return 0, err
 	}
+	return b.Pack(p, program, path)
+}
+
+// Pack makes the image of a program that Compile returned, and returns the file's
+// size in bytes.
+func (b *Build) Pack(p Platform, program []byte, path string) (size int64, err error) {
 	img, err := b.image(p, program)
 	if err != nil {
 		return 0, err
@@ -83,8 +96,8 @@ func (b *build) write(ctx context.Context, p platform, path string) (size int64,
 }
 
 // save writes the image as a file, and returns its size in bytes.
-func (b *build) save(img v1.Image, path string) (size int64, err error) {
-	tag, err := name.NewTag(b.tag())
+func (b *Build) save(img v1.Image, path string) (size int64, err error) {
+	tag, err := name.NewTag(b.Tag())
 	if err != nil {
 		return 0, err
 	}
@@ -100,20 +113,25 @@ func (b *build) save(img v1.Image, path string) (size int64, err error) {
 	return info.Size(), os.Rename(unfinished, path)
 }
 
-// compile returns the program for p, made by the command of the Dockerfile. (The
+// pinned are the settings of this machine's Go that would change the program. As
+// they are here, Go has them where nobody sets them.
+var pinned = []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0"}
+
+// Compile returns the program for p, made by the command of the Dockerfile. (The
 // Dockerfile's source is no checkout, so there is no commit in either program.)
-func (b *build) compile(ctx context.Context, p platform) ([]byte, error) {
+// environment holds settings of the go command besides, as NAME=value.
+func (b *Build) Compile(ctx context.Context, p Platform, environment ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "matrixrtc-auth-image")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "program")
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.version="+b.version, "-o", path, ".")
-	cmd.Dir = b.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.goArch, "GOARM="+p.goARM, "GOWORK=off")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version, "-o", path, ".")
+	cmd.Dir = b.Source
+	cmd.Env = slices.Concat(os.Environ(), pinned, []string{"GOOS=" + p.OS, "GOARCH=" + p.goArch, "GOARM=" + p.goARM}, environment)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compiling for %s: %w\n%s", p.name, err, bytes.TrimSpace(out))
+		return nil, fmt.Errorf("compiling for %s: %w\n%s", p.Name, err, bytes.TrimSpace(out))
 	}
 	return os.ReadFile(path)
 }

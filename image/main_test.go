@@ -1,0 +1,88 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"matrixrtc-auth/image/archive"
+)
+
+// TestRun writes the file for this machine's processor, and what it holds runs.
+func TestRun(t *testing.T) {
+	folder := t.TempDir()
+	var said strings.Builder
+	if err := run(t.Context(), []string{"-out", folder, "-arch", "native", "-version", "1.2.3"}, &said, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "matrixrtc-auth-1.2.3-"+archive.Native()+".tar")
+	if !strings.Contains(said.String(), path) || !strings.Contains(said.String(), "docker load") {
+		t.Errorf("it said %q, want the file's name and what to do with it", said.String())
+	}
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) != 1 {
+		t.Errorf("the folder holds %v, %v, want one file", files, err)
+	}
+	if f := content(t, path); !bytes.HasPrefix(f, []byte("\x7fELF")) || !bytes.Contains(f, []byte("1.2.3")) {
+		t.Errorf("the program has %d bytes, want a program for Linux that knows its version", len(f))
+	}
+}
+
+// content is that of the program in an image's file.
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	img, err := tarball.ImageFromPath(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := mutate.Extract(img)
+	defer files.Close()
+	for r := tar.NewReader(files); ; {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatalf("%s: no program (%v)", path, err)
+		}
+		if h.Name != "matrixrtc-auth" {
+			continue
+		}
+		program, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return program
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"processor":  {[]string{"-arch", "amd64,mips"}, `no image for the processor "mips"; there is one for amd64, arm64, armv7`},
+		"no source":  {[]string{"-source", t.TempDir()}, "is not the folder of the program's source"},
+		"version":    {[]string{"-version", "1.2 3"}, `"1.2 3" cannot be the version`},
+		"no program": {[]string{"-source", withVersion(t), "-out", t.TempDir(), "-arch", "arm64"}, "compiling for arm64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := run(t.Context(), test.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q: got %v, want %q", test.args, err, test.want)
+			}
+		})
+	}
+}
+
+// withVersion is a folder that has a version and no program.
+func withVersion(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte("1.2.3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,102 @@
+// Command publish pushes the images of a release, files that the command release
+// wrote, to a registry as one image for all processors. It prints the digest of
+// that image, and nothing else, on standard output. It compiles nothing: what is
+// pushed is what was checked.
+//
+// It logs in as Docker does, with what `docker login` has kept.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"matrixrtc-auth/image/archive"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "publish:", err)
+		os.Exit(1)
+	}
+}
+
+// run pushes the image and prints its digest.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("publish", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	source := flags.String("source", "..", "the folder of the program's source")
+	folder := flags.String("from", "../build/release", "the folder that the release is in")
+	to := flags.String("to", "", "the image's name without a tag, like ghcr.io/example/matrixrtc-auth")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	repository, err := name.NewRepository(*to, name.StrictValidation)
+	if err != nil {
+		return fmt.Errorf("-to: write a name like ghcr.io/example/matrixrtc-auth: %w", err)
+	}
+	b, err := archive.New(ctx, *source, "")
+	if err != nil {
+		return err
+	}
+	index, err := collect(b, *folder)
+	if err != nil {
+		return err
+	}
+	digest, err := push(ctx, index, repository, tags(b.Version), stderr)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, digest)
+	return err
+}
+
+// tags are the tags of a version: its own, and "latest" unless it is one before a
+// release, like 1.2.3-rc.1.
+func tags(version string) []string {
+	if strings.Contains(version, "-") {
+		return []string{version}
+	}
+	return []string{version, "latest"}
+}
+
+// collect makes one image of those for all processors.
+func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
+	index := mutate.IndexMediaType(empty.Index, types.DockerManifestList)
+	for _, p := range archive.Platforms {
+		img, err := tarball.ImageFromPath(filepath.Join(folder, b.FileName(p)), nil)
+		if err != nil {
+			return nil, fmt.Errorf("the image for %s: %w (make release writes it)", p.Name, err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &p.Platform}})
+	}
+	return index, nil
+}
+
+// push uploads the image under each tag.
+func push(ctx context.Context, index v1.ImageIndex, to name.Repository, tags []string, log io.Writer) (v1.Hash, error) {
+	for _, tag := range tags {
+		fmt.Fprintf(log, "pushing %s\n", to.Tag(tag))
+		err := remote.WriteIndex(to.Tag(tag), index, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+		if err != nil {
+			return v1.Hash{}, err
+		}
+	}
+	return index.Digest()
+}

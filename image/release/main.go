@@ -1,0 +1,112 @@
+// Command release writes what a release of matrixrtc-auth consists of: a static
+// program for each platform, the images as files, a list of the modules in each
+// program (a CycloneDX SBOM), and the checksums of all. It makes everything twice,
+// with a build cache of its own the second time, and fails where a byte differs.
+//
+// The file VERSION says which version it is, and CHANGELOG.md must have a section
+// of that version.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+
+	"matrixrtc-auth/image/archive"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	source, folder, notes, arch, tag string
+	once                             bool
+}
+
+func (o *options) parse(args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("release", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.source, "source", "..", "the folder of the program's source")
+	flags.StringVar(&o.folder, "out", "../build/release", "the folder that the release is written into; what was there is removed")
+	flags.StringVar(&o.notes, "notes", "../build/release-notes.md", "the file that the version's section of CHANGELOG.md is written into")
+	flags.StringVar(&o.arch, "arch", "", "the processors, with commas between them (default: all, and the programs for Windows and macOS)")
+	flags.StringVar(&o.tag, "tag", "", "the tag that is released: v and the version, which must be the newest in CHANGELOG.md")
+	flags.BoolVar(&o.once, "once", false, "make everything once, and compare nothing")
+	return flags.Parse(args)
+}
+
+// platforms are those to make programs for.
+func (o *options) platforms() ([]archive.Platform, error) {
+	if o.arch == "" {
+		return slices.Concat(archive.Platforms, archive.Workstations), nil
+	}
+	return archive.ParsePlatforms(o.arch)
+}
+
+// run writes the release and the notes.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o options
+	if err := o.parse(args, stderr); err != nil {
+		return err
+	}
+	platforms, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	b, err := archive.New(ctx, o.source, "")
+	if err != nil {
+		return err
+	}
+	notes, err := releaseNotes(o.source, b.Version, o.tag)
+	if err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp("", "matrixrtc-auth-release")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	r := &release{Build: b, platforms: platforms, out: stdout}
+	if r.lister, err = buildLister(ctx, o.source, temporary); err != nil {
+		return err
+	}
+	if err := r.make(ctx, o.folder); err != nil {
+		return err
+	}
+	if !o.once {
+		if err := r.again(ctx, o.folder, temporary); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(o.notes, []byte(notes), 0o644)
+}
+
+// again makes the release in another folder, with an empty build cache, and
+// compares every byte.
+func (r *release) again(ctx context.Context, folder, temporary string) error {
+	fmt.Fprintln(r.out, "== once more, with nothing compiled before")
+	second := filepath.Join(temporary, "second")
+	r.environment = []string{"GOCACHE=" + filepath.Join(temporary, "cache")}
+	if err := r.make(ctx, second); err != nil {
+		return err
+	}
+	n, err := compare(folder, second)
+	if err != nil {
+		return errors.Join(errors.New("the release cannot be reproduced"), err)
+	}
+	fmt.Fprintf(r.out, "%d files are the same, byte by byte: %s\n", n, folder)
+	return nil
+}

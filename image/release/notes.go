@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// heading is that of a version in CHANGELOG.md.
+var heading = regexp.MustCompile(`(?m)^## (\S+)$`)
+
+// releaseNotes is what CHANGELOG.md says of the version. Whoever releases a tag
+// has to have its version in VERSION, and at the top of the changelog: what stands
+// above is in the program as well, and would be told nobody.
+func releaseNotes(source, version, tag string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(source, "CHANGELOG.md"))
+	if err != nil {
+		return "", err
+	}
+	text := strings.ReplaceAll(string(content), "\r\n", "\n")
+	notes, newest := section(text, version)
+	switch {
+	case notes == "":
+		return "", fmt.Errorf("CHANGELOG.md says nothing of version %s: write a section \"## %[1]s\", or correct VERSION", version)
+	case tag != "" && tag != "v"+version:
+		return "", fmt.Errorf("the tag is %s, and VERSION says %s: the tag must be v%[2]s", tag, version)
+	case tag != "" && newest != version:
+		return "", fmt.Errorf("CHANGELOG.md begins with %s, and VERSION says %s: the version that is released comes first", newest, version)
+	}
+	return notes, nil
+}
+
+// section is the text below the heading of a version, and which version comes
+// first.
+func section(text, version string) (notes, newest string) {
+	headings := heading.FindAllStringSubmatchIndex(text, -1)
+	for i, at := range headings {
+		name, end := text[at[2]:at[3]], len(text)
+		if i+1 < len(headings) {
+			end = headings[i+1][0]
+		}
+		if i == 0 {
+			newest = name
+		}
+		if body := strings.TrimSpace(text[at[1]:end]); name == version && body != "" {
+			notes = body + "\n"
+		}
+	}
+	return notes, newest
+}

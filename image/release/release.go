@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/image/archive"
+)
+
+// sumsFile has the checksums, in the form that `sha256sum --check` reads.
+const sumsFile = "SHA256SUMS"
+
+// release makes the files of one version.
+type release struct {
+	*archive.Build
+	platforms   []archive.Platform
+	lister      string   // the path of cyclonedx-gomod
+	environment []string // settings of the go command, as NAME=value
+	out         io.Writer
+}
+
+// make writes the files into the folder, in which nothing else is afterwards.
+func (r *release) make(ctx context.Context, folder string) error {
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
+		return err
+	}
+	for _, p := range r.platforms {
+		fmt.Fprintf(r.out, "== %s %s\n", p.OS, p.Architecture+p.Variant)
+		if err := r.makeFor(ctx, p, folder); err != nil {
+			return err
+		}
+	}
+	return writeSums(folder)
+}
+
+// makeFor writes the program for a platform, the list of its modules, and the
+// image, if there is one for the platform.
+func (r *release) makeFor(ctx context.Context, p archive.Platform, folder string) error {
+	program, err := r.Compile(ctx, p, r.environment...)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(folder, r.programName(p))
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		return err
+	}
+	if err := r.list(ctx, path); err != nil {
+		return err
+	}
+	if p.OS != "linux" {
+		return nil
+	}
+	_, err = r.Pack(p, program, filepath.Join(folder, r.FileName(p)))
+	return err
+}
+
+func (r *release) programName(p archive.Platform) string {
+	switch p.OS {
+	case "linux":
+		return fmt.Sprintf("matrixrtc-auth-%s-linux-%s", r.Version, p.Name)
+	case "windows":
+		return fmt.Sprintf("matrixrtc-auth-%s-%s.exe", r.Version, p.Name)
+	}
+	return fmt.Sprintf("matrixrtc-auth-%s-%s", r.Version, p.Name)
+}
+
+// list writes the SBOM of a program beside it. It has no serial number and no
+// time, so that the same program has the same list.
+func (r *release) list(ctx context.Context, path string) error {
+	name := strings.TrimSuffix(path, ".exe") + ".cdx.json"
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return err
+	}
+	// In the folder of the source, where Go knows all modules.
+	return command(ctx, r.Source, r.lister, "bin", "-json", "-noserial", "-notimestamp", "-std", "-licenses",
+		"-version", r.Version, "-output", absolute, path)
+}
+
+// buildLister compiles cyclonedx-gomod, in the version that its module in .github
+// has. The list of modules names the checksum of the program that made it, so this
+// is compiled in a way that always makes the same one.
+func buildLister(ctx context.Context, source, folder string) (string, error) {
+	source, err := filepath.Abs(source)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "cyclonedx-gomod")
+	err = command(ctx, source, "go", "build", "-trimpath", "-buildvcs=false",
+		"-modfile", filepath.Join(source, ".github", "cyclonedx-gomod", "go.mod"), "-o", path,
+		"github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod")
+	if err != nil {
+		return "", fmt.Errorf("compiling cyclonedx-gomod, which lists the modules: %w", err)
+	}
+	return path, nil
+}
+
+// command runs a program in a folder, with nothing of this machine's Go settings
+// that would change what is compiled.
+func command(ctx context.Context, folder, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// writeSums writes the checksum of every file in the folder.
+func writeSums(folder string) error {
+	names, err := list(folder)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(content), name)
+	}
+	return os.WriteFile(filepath.Join(folder, sumsFile), []byte(b.String()), 0o644)
+}
+
+// list names the files in a folder, in order.
+func list(folder string) (names []string, err error) {
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// compare returns how many files both folders have, or an error for each file
+// that differs or that one of them lacks.
+func compare(one, two string) (n int, err error) {
+	names, err1 := list(one)
+	others, err2 := list(two)
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, err
+	}
+	if !slices.Equal(names, others) {
+		return 0, fmt.Errorf("the first time it made %q, the second time %q", names, others)
+	}
+	for _, name := range names {
+		a, err1 := os.ReadFile(filepath.Join(one, name))
+		b, err2 := os.ReadFile(filepath.Join(two, name))
+		err = errors.Join(err, err1, err2)
+		if !bytes.Equal(a, b) {
+			err = errors.Join(err, fmt.Errorf("%s differs", name))
+		}
+	}
+	return len(names), err
+}
