@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages stack demo image bench bench-leaves hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages stack demo image release publish bench bench-leaves hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ demo: ## a real LiveKit SFU admits a participant with a token of this service (O
 image: ## the container image as files for docker load, one for each processor (needs no Docker; ARCH=arm64: only that)
 	$(GO) run -C image . $(if $(ARCH),-arch $(ARCH))
 
+release: ## build/release: programs, images, lists of modules (SBOM), checksums; made twice and compared (some minutes; ARCH=arm64: only that)
+	$(GO) run -C image ./release $(if $(ARCH),-arch $(ARCH)) $(if $(TAG),-tag "$(TAG)")
+
+publish: ## push the images of build/release to a registry as one, and print its digest (IMAGE=ghcr.io/example/matrixrtc-auth)
+	@$(GO) run -C image ./publish -to "$(IMAGE)"
+
 bench: ## speed, memory and start-up beside two baselines, and delegated leaves (some minutes; BENCHFLAGS=-write)
 	cd bench && $(GO) build -o ../build/bench .
 	build/bench $(BENCHFLAGS)
@@ -81,7 +87,7 @@ hostile: ## strangers' homeservers and clients try every trick: memory, time, wh
 	build/hostile -spoiled
 	build/hostile
 
-lint: ## gofmt, go vet and staticcheck over all modules
+lint: ## gofmt, go vet and staticcheck over all modules, actionlint over the workflows
 	@echo "== gofmt"
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
@@ -91,6 +97,9 @@ lint: ## gofmt, go vet and staticcheck over all modules
 	cd bench && $(GO) vet ./... && ../build/staticcheck ./...
 	cd image && $(GO) vet ./... && ../build/staticcheck ./...
 	cd e2e && $(GO) vet ./... && ../build/staticcheck ./...
+	@echo "== actionlint"
+	$(GO) build -modfile "$(CURDIR)/.github/actionlint/go.mod" -o build/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	build/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@for package in $$($(GO) list ./...); do \

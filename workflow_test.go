@@ -1,0 +1,207 @@
+package main_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// workflow is the part of a file in .github/workflows that is held against the
+// repository.
+type workflow struct {
+	On struct {
+		Push struct{ Tags []string }
+		Call *struct{} `yaml:"workflow_call"`
+	}
+	Permissions map[string]string
+	Jobs        map[string]job
+}
+
+type job struct {
+	Uses, Needs string
+	Permissions map[string]string
+	Steps       []workflowStep
+}
+
+type workflowStep struct {
+	ID, Uses, Run string
+	With          map[string]string
+}
+
+// workflows are all of them, by the names of their files.
+func workflows(t *testing.T) map[string]workflow {
+	t.Helper()
+	paths, err := filepath.Glob(".github/workflows/*.yml")
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("the workflows are %q (%v), want two at least", paths, err)
+	}
+	all := map[string]workflow{}
+	for _, path := range paths {
+		var w workflow
+		if err := yaml.Unmarshal([]byte(read(t, path)), &w); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		all[filepath.Base(path)] = w
+	}
+	return all
+}
+
+// TestWorkflowsReadOnly: a workflow may read and no more, unless one of its jobs
+// says what else that job needs.
+func TestWorkflowsReadOnly(t *testing.T) {
+	for file, w := range workflows(t) {
+		if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
+			t.Errorf("%s has the permissions %v, want to read the contents", file, w.Permissions)
+		}
+	}
+}
+
+// TestWorkflowsTakeGoFromModule: each step that installs Go takes the version of
+// go.mod.
+func TestWorkflowsTakeGoFromModule(t *testing.T) {
+	for file, w := range workflows(t) {
+		for name, j := range w.Jobs {
+			installs := 0
+			for _, s := range j.Steps {
+				if strings.HasPrefix(s.Uses, "actions/setup-go@") {
+					installs++
+					if s.With["go-version-file"] != "go.mod" || s.With["go-version"] != "" {
+						t.Errorf("%s: the job %s has another Go than go.mod: %v", file, name, s.With)
+					}
+				}
+			}
+			if installs == 0 && j.Uses == "" {
+				t.Errorf("%s: the job %s installs no Go", file, name)
+			}
+		}
+	}
+}
+
+// TestWorkflowsAgreeOnActions: one action has one version.
+func TestWorkflowsAgreeOnActions(t *testing.T) {
+	versions := map[string]string{}
+	for file, w := range workflows(t) {
+		for _, j := range w.Jobs {
+			for _, s := range j.Steps {
+				if s.Uses == "" {
+					continue
+				}
+				name, version, pinned := strings.Cut(s.Uses, "@")
+				if other, seen := versions[name]; !pinned || seen && other != version {
+					t.Errorf("%s uses %s, elsewhere it is %q", file, s.Uses, other)
+				}
+				versions[name] = version
+			}
+		}
+	}
+}
+
+// TestMakeTargets: whatever the workflows, .ci/run and the documents have make do
+// is in the Makefile.
+func TestMakeTargets(t *testing.T) {
+	makefile := read(t, "Makefile")
+	command := regexp.MustCompile(`(?m)(?:^|run: |\()make (?:-s )?([a-z][a-z0-9-]*)`)
+	quoted := regexp.MustCompile("`make ([a-z][a-z0-9-]*)[^`]*`")
+	in := map[string]*regexp.Regexp{
+		".ci/run": command, ".github/workflows/ci.yml": command, ".github/workflows/release.yml": command,
+	}
+	for _, page := range pages(t) {
+		in[page] = quoted
+	}
+	found := 0
+	for file, form := range in {
+		for _, match := range form.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if !strings.Contains(makefile, "\n"+match[1]+": ") {
+				t.Errorf("%s says make %s, which the Makefile does not have", file, match[1])
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d times is make mentioned", found)
+	}
+}
+
+// releaseSteps are what the release workflow must do, in this order: each is the
+// beginning of what a step runs or uses.
+var releaseSteps = []string{
+	`make release TAG="$TAG"`,
+	"docker/login-action@",
+	"image=ghcr.io/",
+	`cosign sign --yes "$IMAGE@$DIGEST"`,
+	"actions/attest-build-provenance@",
+	"actions/attest-build-provenance@",
+	"cosign sign-blob --yes --bundle build/release/SHA256SUMS.sigstore.json build/release/SHA256SUMS",
+	`gh release create "$TAG" --verify-tag`,
+}
+
+// TestReleaseWorkflow: a tag is released after the tests have passed; what is
+// published is what was made and compared, and all of it is signed before anybody
+// can get it as a release.
+func TestReleaseWorkflow(t *testing.T) {
+	all := workflows(t)
+	w := all["release.yml"]
+	j := w.Jobs["release"]
+	if !slices.Equal(w.On.Push.Tags, []string{"v*"}) {
+		t.Errorf("it runs for the tags %q, want v*", w.On.Push.Tags)
+	}
+	if j.Needs != "test" || w.Jobs["test"].Uses != "./.github/workflows/ci.yml" || !strings.Contains(read(t, ".github/workflows/ci.yml"), "\n  workflow_call:") {
+		t.Errorf("a release needs %q, want the job that runs ci.yml", j.Needs)
+	}
+	for _, right := range []string{"contents", "packages", "id-token", "attestations"} {
+		if j.Permissions[right] != "write" {
+			t.Errorf("the release may not write %s: %v", right, j.Permissions)
+		}
+	}
+	checkOrder(t, j.Steps)
+	checkProvenance(t, j.Steps)
+}
+
+func checkOrder(t *testing.T, steps []workflowStep) {
+	t.Helper()
+	left := releaseSteps
+	for _, s := range steps {
+		if len(left) > 0 && strings.HasPrefix(s.Run+s.Uses, left[0]) {
+			left = left[1:]
+		}
+	}
+	if len(left) > 0 {
+		t.Errorf("the release lacks %q, or does it too late", left)
+	}
+}
+
+// checkProvenance checks that the image has a provenance, and every file. The
+// files are where `make release` puts them, and the notes, too.
+func checkProvenance(t *testing.T, steps []workflowStep) {
+	t.Helper()
+	var image, files bool
+	for _, s := range steps {
+		if strings.HasPrefix(s.Uses, "actions/attest-build-provenance@") {
+			image = image || s.With["subject-digest"] == "${{ steps.image.outputs.digest }}" && s.With["push-to-registry"] == "true"
+			files = files || s.With["subject-path"] == "build/release/*"
+		}
+	}
+	if !image || !files {
+		t.Errorf("the provenance of the image is written: %v, that of the files: %v", image, files)
+	}
+	program, workflow := read(t, "image/release/main.go"), read(t, ".github/workflows/release.yml")
+	for _, path := range []string{"build/release", "build/release-notes.md"} {
+		if !strings.Contains(program, `"../`+path+`"`) || !strings.Contains(workflow, path) {
+			t.Errorf("make release and release.yml do not agree on %s", path)
+		}
+	}
+}
+
+// TestLintChecksWorkflows: actionlint is in the version that its module has.
+func TestLintChecksWorkflows(t *testing.T) {
+	makefile := read(t, "Makefile")
+	for _, want := range []string{".github/actionlint/go.mod", "build/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml"} {
+		if !strings.Contains(makefile, want) {
+			t.Errorf("make lint lacks %s", want)
+		}
+	}
+}
