@@ -49,17 +49,14 @@ func (b *planner) archive() {
 	if b.ImageArch == "" {
 		return
 	}
+	if b.image != "" || b.source != "" {
+		b.fault("image-arch", "makes an image to load: leave it out, or --image and --source")
+		return
+	}
 	var found bool
 	b.program, found = findSource()
-	switch {
-	case b.image != "" || b.source != "":
-		b.fault("image-arch", "makes an image to load: leave it out, or --image and --source")
-	case !found:
-		b.fault("image-arch", "the image is made from the source of this program, which is not here: run \"go run . setup\" in the source, or leave --image-arch out and bring the image as the steps say")
-	default:
-		if err := goMissing(); err != nil {
-			b.fault("image-arch", "%v, or leave --image-arch out and bring the image as the steps say", err)
-		}
+	if err := missing(found); err != nil {
+		b.fault("image-arch", "%v, or leave --image-arch out and bring the image as the steps say", err)
 	}
 }
 

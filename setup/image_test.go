@@ -185,8 +185,14 @@ func TestFindSource(t *testing.T) {
 	if err := os.Remove(filepath.Join(root, "image", "go.mod")); err != nil {
 		t.Fatal(err)
 	}
-	if isSource(root) {
-		t.Error("a folder without the module image counts as the source")
+	if got, found := firstSource(withParents(below)); found {
+		t.Errorf("a folder without the module image counts as the source: %q", got.dir)
+	}
+	if err := missing(false); err == nil || !strings.Contains(err.Error(), `run "go run . setup" in the source`) {
+		t.Errorf("without a source: got %v, want where to run it", err)
+	}
+	if got, found := firstSource([]string{compiledIn()}); !found {
+		t.Errorf("the source that this was compiled from: got %q, %v", got.dir, found)
 	}
 }
 

@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,9 +25,24 @@ func findSource() (source, bool) {
 	if dir, err := os.Getwd(); err == nil {
 		dirs = withParents(dir)
 	}
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		dirs = append(dirs, filepath.Dir(filepath.Dir(file)))
+	if dir := compiledIn(); dir != "" {
+		dirs = append(dirs, dir)
 	}
+	return firstSource(dirs)
+}
+
+// compiledIn is the folder of the source that this program was compiled from, or
+// "" when the program does not know it.
+func compiledIn() string {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		return ""
+	}
+	return filepath.Dir(filepath.Dir(file)) // it is in the folder setup
+}
+
+// firstSource is the first of the folders that holds the source.
+func firstSource(dirs []string) (source, bool) {
 	for _, dir := range dirs {
 		if isSource(dir) {
 			return source{dir}, true
@@ -56,11 +72,14 @@ func isSource(dir string) bool {
 	return true
 }
 
-// goMissing says what to do when there is no go command; it is nil when there is
-// one.
-func goMissing() error {
+// missing says what an image cannot be made without, and what to do about it; it
+// is nil when all is there. found says whether the source is.
+func missing(found bool) error {
+	if !found {
+		return errors.New("the image is made from the source of this program, which is not here: run \"go run . setup\" in the source")
+	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return fmt.Errorf("compiling takes Go, and there is no command go here: install it from https://go.dev/dl/")
+		return errors.New("compiling takes Go, and there is no command go here: install it from https://go.dev/dl/")
 	}
 	return nil
 }
@@ -68,7 +87,7 @@ func goMissing() error {
 // canMakeImages reports whether this machine has all that an image is made from.
 func canMakeImages() bool {
 	_, found := findSource()
-	return found && goMissing() == nil
+	return missing(found) == nil
 }
 
 // version is the number in the source's VERSION.
@@ -93,7 +112,7 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	out, err := cmd.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted; nothing was written")
+		return errors.New("interrupted; nothing was written")
 	case err != nil:
 		return fmt.Errorf("--image-arch: the image could not be made (%w):\n%s", err, lastLines(out, mostOutput))
 	}

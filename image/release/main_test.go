@@ -177,12 +177,20 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNames: each platform's program has a name of its own.
+// TestNames: each platform's program has a name of its own, which docs/release.md
+// has.
 func TestNames(t *testing.T) {
-	r := &release{Build: &archive.Build{Version: "1.2.3"}}
+	r, page := &release{Build: &archive.Build{Version: "1.2.3"}}, read(t, "../../docs/release.md")
 	var got []string
 	for _, p := range slices.Concat(archive.Platforms, archive.Workstations) {
 		got = append(got, r.programName(p))
+		name := strings.ReplaceAll(r.programName(p), "1.2.3", "VERSION")
+		if p.OS == "linux" {
+			name = strings.TrimSuffix(name, p.Name) + "ARCH"
+		}
+		if !strings.Contains(page, "`"+name+"`") || !strings.Contains(page, p.Name) {
+			t.Errorf("docs/release.md lacks %s for %s", name, p.Name)
+		}
 	}
 	want := "matrixrtc-auth-1.2.3-linux-amd64 matrixrtc-auth-1.2.3-linux-arm64 matrixrtc-auth-1.2.3-linux-armv7 matrixrtc-auth-1.2.3-windows-amd64.exe matrixrtc-auth-1.2.3-darwin-arm64"
 	if strings.Join(got, " ") != want {
