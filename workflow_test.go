@@ -159,6 +159,9 @@ func TestReleaseWorkflow(t *testing.T) {
 	}
 	checkOrder(t, j.Steps)
 	checkProvenance(t, j.Steps)
+	if !strings.Contains(read(t, ".github/workflows/release.yml"), "contains(github.ref_name, '-') && '--prerelease' || '--latest'") {
+		t.Error("a version like 1.2.3-rc.1 becomes the newest release")
+	}
 }
 
 func checkOrder(t *testing.T, steps []workflowStep) {

@@ -113,10 +113,6 @@ func (b *Build) save(img v1.Image, path string) (size int64, err error) {
 	return info.Size(), os.Rename(unfinished, path)
 }
 
-// pinned are the settings of this machine's Go that would change the program. As
-// they are here, Go has them where nobody sets them.
-var pinned = []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0"}
-
 // Compile returns the program for p, made by the command of the Dockerfile. (The
 // Dockerfile's source is no checkout, so there is no commit in either program.)
 // environment holds settings of the go command besides, as NAME=value.
@@ -126,10 +122,14 @@ func (b *Build) Compile(ctx context.Context, p Platform, environment ...string) 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	settings, err := Environment(ctx)
+	if err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, "program")
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version, "-o", path, ".")
 	cmd.Dir = b.Source
-	cmd.Env = slices.Concat(os.Environ(), pinned, []string{"GOOS=" + p.OS, "GOARCH=" + p.goArch, "GOARM=" + p.goARM}, environment)
+	cmd.Env = slices.Concat(settings, []string{"GOOS=" + p.OS, "GOARCH=" + p.goArch, "GOARM=" + p.goARM}, environment)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compiling for %s: %w\n%s", p.Name, err, bytes.TrimSpace(out))
 	}

@@ -110,10 +110,12 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 
 // command runs a program in a folder, with nothing of this machine's Go settings
 // that would change what is compiled.
-func command(ctx context.Context, folder, name string, args ...string) error {
+func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	if cmd.Env, err = archive.Environment(ctx); err != nil {
+		return err
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, bytes.TrimSpace(out))
 	}

@@ -1,0 +1,42 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// kept are the settings of this machine's Go that say where modules come from
+// and where files lie. They change nothing in a program.
+var kept = []string{
+	"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH", "GOPRIVATE", "GOPROXY",
+	"GOSUMDB", "GOTMPDIR", "GOTOOLCHAIN", "GOVCS",
+}
+
+// pinned are the settings that would change a program. As they are here, Go has
+// them where nobody sets them. GOENV=off: Go takes an empty variable for one that
+// is not set, and would look into the file of `go env -w`.
+var pinned = []string{
+	"GOENV=off", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
+}
+
+// Environment is the environment in which the go command makes the same program on
+// every machine.
+func Environment(ctx context.Context) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "go", append([]string{"env"}, kept...)...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking Go for its settings: %w", err)
+	}
+	values := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(values) != len(kept) {
+		return nil, fmt.Errorf("asking Go for %d settings: it says %q", len(kept), out)
+	}
+	settings := os.Environ()
+	for i, name := range kept {
+		settings = append(settings, name+"="+strings.TrimSuffix(values[i], "\r"))
+	}
+	return slices.Concat(settings, pinned), nil
+}
