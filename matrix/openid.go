@@ -79,6 +79,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	ctx = outbound.For(ctx, outbound.Asker{Network: from})
 	user, err := v.tryAsk(ctx, token, from)
 	switch {
 	case err != nil:

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	weighted "golang.org/x/sync/semaphore"
-
 	"matrixrtc-auth/internal/semaphore"
 )
 
@@ -34,8 +32,10 @@ type Pool struct {
 	// keeps the certificates that it got, parsed. Certificates of many small
 	// entries count for more than was read, so that no more than 8 times
 	// these bytes are kept. The connection that was idle longest is closed
-	// first, then new handshakes wait. It is at least MaxHandshake, and counts
-	// only where that is set.
+	// first, then new handshakes wait. An asker ([For]) whose connections that
+	// are not idle take more than one and a half handshakes gets no other while
+	// those of all askers take more than half. It is at least MaxHandshake, and
+	// counts only where that is set.
 	MaxHandshakes int64
 	// Lesser, if set, is a pool that gives up idle connections before this one
 	// does, where no file is left for a new one.
@@ -45,14 +45,14 @@ type Pool struct {
 
 	once   sync.Once
 	places *semaphore.Keyed[place] // nil without PerHost
-	bytes  *weighted.Weighted      // nil without MaxHandshake
+	bytes  *semaphore.Keyed[Asker] // of connections that are not idle; nil without MaxHandshake
 
 	mu     sync.Mutex
 	idle   map[target][]*conn // whichever was used last at the end
 	order  list.List          // of all idle *conn, whichever was idle longest in front
 	sweep  *time.Timer        // nil while nothing is idle
 	wanted map[place]int      // how many wait for a place
-	short  int                // how many wait to read a handshake
+	rest   int64              // what the handshakes of idle connections have read
 }
 
 const (
@@ -72,13 +72,16 @@ func (p *Pool) init() {
 			p.places = semaphore.New[place](semaphore.Bounds{PerKey: p.PerHost})
 		}
 		if p.MaxHandshake > 0 {
-			p.bytes = weighted.NewWeighted(max(p.MaxHandshake, p.MaxHandshakes))
+			p.bytes = semaphore.New[Asker](semaphore.Bounds{Total: int(p.maxHandshakes()), Share: int(p.MaxHandshake * 3 / 2)})
 		}
 	})
 }
 
-// take returns the connection to route that was used last, or nil.
-func (p *Pool) take(t *Transport, route Route) *conn {
+func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
+
+// take returns the connection to route that was used last, or nil: there is none,
+// or the asker may not have what it holds.
+func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conns := p.idle[target{t, route}]
@@ -86,16 +89,19 @@ func (p *Pool) take(t *Transport, route Route) *conn {
 		return nil
 	}
 	c := conns[len(conns)-1]
+	if c.socket.held > 0 && !p.bytes.TryTake(asker, int(c.socket.held)) {
+		return nil
+	}
 	p.remove(c)
+	c.socket.asker, c.socket.resting = asker, false
 	return c
 }
 
-// put keeps c for the next request, or closes it if somebody waits for what it
-// holds.
+// put keeps c for the next request, or closes it if somebody waits for its place.
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	excess := c
-	if p.wanted[c.place()] == 0 && p.short == 0 && !c.socket.isSwollen() {
+	if p.wanted[c.place()] == 0 && !c.socket.isSwollen() {
 		excess = p.add(c)
 	}
 	p.mu.Unlock()
@@ -114,6 +120,11 @@ func (p *Pool) add(c *conn) (excess *conn) {
 	if p.idle == nil {
 		p.idle = make(map[target][]*conn)
 	}
+	if c.socket.held > 0 {
+		p.rest += c.socket.held
+		p.bytes.Give(c.socket.asker, int(c.socket.held))
+	}
+	c.socket.resting = true
 	c.idleSince = time.Now()
 	c.element = p.order.PushBack(c)
 	p.idle[c.target()] = append(p.idle[c.target()], c)
@@ -125,6 +136,7 @@ func (p *Pool) add(c *conn) (excess *conn) {
 
 // remove takes c out. The lock is held.
 func (p *Pool) remove(c *conn) {
+	p.rest -= c.socket.held
 	p.order.Remove(c.element)
 	c.element = nil
 	conns := p.idle[c.target()]

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func TestHandshakesWait(t *testing.T) {
 		var took []time.Duration
 		for i := range 8 {
 			wg.Go(func() {
-				if err := w.visit(t.Context(), i, 7*time.Second); err != nil {
+				if err := w.visit(by(t, i), i, 7*time.Second); err != nil {
 					t.Errorf("server %d: %v", i, err)
 				}
 				mu.Lock()
@@ -120,6 +121,46 @@ func TestHandshakesWait(t *testing.T) {
 		if took[3] != 7*time.Second || took[7] != 14*time.Second {
 			t.Errorf("answers after %v, want 4 × 7s and 4 × 14s", took)
 		}
+	})
+}
+
+// by is the context of the n-th asker.
+func by(t *testing.T, n int) context.Context {
+	addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
+	return outbound.For(t.Context(), outbound.Asker{Network: netip.PrefixFrom(addr, 32)})
+}
+
+// TestHandshakesAreShared: who asks many servers with large certificates that
+// answer late gets half of what handshakes may read, also of connections that
+// were idle, and nobody else waits for that.
+func TestHandshakesAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
+		for i := range 4 { // connections that can be used again
+			if err := w.visit(by(t, 1), i, 0); err != nil {
+				t.Fatalf("server %d: %v", i, err)
+			}
+		}
+		w.requests.Store(0)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				if err := w.visit(by(t, 1), i, 7*time.Second); err != nil {
+					t.Errorf("server %d: %v", i, err)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := w.requests.Load(); got != 2 {
+			t.Errorf("one asker has %d servers asked at once, want 2", got)
+		}
+		for n := 2; n < 8; n++ {
+			start := time.Now()
+			if err := w.visit(by(t, n), 6+n, time.Second); err != nil || time.Since(start) != time.Second {
+				t.Errorf("asker %d: %v after %v, want an answer after 1s", n, err, time.Since(start))
+			}
+		}
+		wg.Wait()
 	})
 }
 

@@ -25,6 +25,8 @@ type socket struct {
 	closed  sync.Once
 	release func() // gives the place back, nil if there is none
 	held    int64  // bytes of [Pool.MaxHandshakes]
+	asker   Asker  // who has taken them
+	resting bool   // nobody has: the connection is or was idle
 
 	handshake *handshake // nil outside of one
 	limited   bool       // whether left counts
@@ -57,6 +59,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	secured := tls.Client(s, t.tlsConfig(name))
 	h := &handshake{ctx: ctx, patience: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
 	s.begin(h)
+	s.asker = askerOf(ctx)
 	err := secured.HandshakeContext(ctx)
 	s.end(h, secured.ConnectionState().PeerCertificates, err == nil)
 	if err == nil {
@@ -82,9 +85,9 @@ func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	switch {
 	case h.reserved && ok:
 		s.held = min(max(read, weight(chain)), s.pool.MaxHandshake)
-		s.pool.bytes.Release(s.pool.MaxHandshake - s.held)
+		s.pool.bytes.Give(s.asker, int(s.pool.MaxHandshake-s.held))
 	case h.reserved:
-		s.pool.bytes.Release(s.pool.MaxHandshake)
+		s.pool.bytes.Give(s.asker, int(s.pool.MaxHandshake))
 	}
 }
 
@@ -127,7 +130,7 @@ func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
 	defer func() { s.SetDeadline(time.Now().Add(h.patience)) }()
-	err := s.pool.reserve(h.ctx)
+	err := s.pool.reserve(h.ctx, s.asker)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		h.err = &CrowdedError{}
@@ -153,8 +156,8 @@ func (s *socket) Close() error {
 		if s.release != nil {
 			s.release()
 		}
-		if s.held > 0 {
-			s.pool.bytes.Release(s.held)
+		if s.held > 0 && !s.resting {
+			s.pool.bytes.Give(s.asker, int(s.held))
 		}
 	})
 	return err
@@ -162,22 +165,18 @@ func (s *socket) Close() error {
 
 // reserve waits until one more handshake may be read, which takes
 // [Pool.MaxHandshake] until it is known how much it is.
-func (p *Pool) reserve(ctx context.Context) error {
-	if p.bytes.TryAcquire(p.MaxHandshake) {
-		return nil
+func (p *Pool) reserve(ctx context.Context, asker Asker) error {
+	if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
+		return err
 	}
-	p.shorten(1)
-	defer p.shorten(-1)
-	for p.closeOldest(func(c *conn) bool { return c.socket.held > 0 }) {
-		if p.bytes.TryAcquire(p.MaxHandshake) {
-			return nil
-		}
+	for p.isOver() && p.closeOldest(func(c *conn) bool { return c.socket.held > 0 }) {
 	}
-	return p.bytes.Acquire(ctx, p.MaxHandshake)
+	return nil
 }
 
-func (p *Pool) shorten(n int) {
+// isOver reports whether idle connections have to go.
+func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.short += n
+	return p.rest+int64(p.bytes.Taken()) > p.maxHandshakes()
 }

@@ -5,6 +5,8 @@
 // with many waiters delays no other key by more than one slot; within a key it
 // goes to whoever has waited longest. There are no goroutines of its own, and a
 // key without slots and waiters takes no memory.
+//
+// A slot may be a byte: then a caller takes many at once, all or none.
 package semaphore
 
 import (
@@ -42,8 +44,11 @@ type key[K comparable] struct {
 	turn    *list.Element // in Keyed.turns, nil without waiters
 }
 
-// waiter is one caller of Acquire.
-type waiter struct{ granted chan struct{} }
+// waiter is one caller of Acquire or Take.
+type waiter struct {
+	n       int // slots
+	granted chan struct{}
+}
 
 // New returns a semaphore with all its slots free.
 func New[K comparable](b Bounds) *Keyed[K] {
@@ -54,71 +59,118 @@ func New[K comparable](b Bounds) *Keyed[K] {
 // the error of ctx; a slot that is free at once is taken whatever ctx says.
 // release gives the slot back and must be called exactly once.
 func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error) {
+	k, err := s.acquire(ctx, id, 1)
+	if err != nil {
+		return nil, err
+	}
+	return func() { s.release(k, 1) }, nil
+}
+
+// TryAcquire takes a slot for id if one is free now.
+func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
+	k := s.tryAcquire(id, 1)
+	if k == nil {
+		return nil, false
+	}
+	return func() { s.release(k, 1) }, true
+}
+
+// Take takes n slots at once for id, as Acquire takes one. [Keyed.Give] gives them
+// back, together or a part at a time.
+func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
+	_, err := s.acquire(ctx, id, n)
+	return err
+}
+
+// TryTake takes n slots for id if they are free now.
+func (s *Keyed[K]) TryTake(id K, n int) bool { return s.tryAcquire(id, n) != nil }
+
+// Give gives back n slots that id has taken.
+func (s *Keyed[K]) Give(id K, n int) {
+	if n == 0 {
+		return
+	}
+	s.mu.Lock()
+	k := s.keys[id]
+	s.mu.Unlock()
+	s.release(k, n)
+}
+
+// Taken returns how many slots all keys have together.
+func (s *Keyed[K]) Taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
+
+func (s *Keyed[K]) acquire(ctx context.Context, id K, n int) (*key[K], error) {
 	s.mu.Lock()
 	k := s.key(id)
-	if s.admits(k) {
+	if len(k.waiters) == 0 && s.admits(k, n) {
 		defer s.mu.Unlock()
-		return s.take(k), nil
+		s.take(k, n)
+		return k, nil
 	}
-	w := &waiter{granted: make(chan struct{})}
+	w := &waiter{n: n, granted: make(chan struct{})}
 	s.join(k, w)
 	s.mu.Unlock()
 	select {
 	case <-w.granted:
-		return func() { s.release(k) }, nil
+		return k, nil
 	case <-ctx.Done():
 		s.giveUp(k, w)
 		return nil, ctx.Err()
 	}
 }
 
-// TryAcquire takes a slot for id if one is free now.
-func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
+// tryAcquire returns nil if there are no n slots.
+func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.key(id)
-	if !s.admits(k) {
+	if len(k.waiters) > 0 || !s.admits(k, n) {
 		s.forgetUnused(k)
-		return nil, false
+		return nil
 	}
-	return s.take(k), true
+	s.take(k, n)
+	return k
 }
 
-// admits reports whether k may have another slot. A key that has waiters never
-// may: whatever is freed is granted in the same critical section.
-func (s *Keyed[K]) admits(k *key[K]) bool {
+// admits reports whether k may have n more slots. The first waiter of a key never
+// may have what it wants: whatever is freed is granted in the same critical
+// section.
+func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
-	return (b.PerKey == 0 || k.taken < b.PerKey) &&
-		(b.Total == 0 || s.taken < b.Total) &&
-		(b.Share == 0 || k.taken < b.Share || s.taken < b.Total/2)
+	return (b.PerKey == 0 || k.taken+n <= b.PerKey) &&
+		(b.Total == 0 || s.taken+n <= b.Total) &&
+		(b.Share == 0 || k.taken+n <= b.Share || s.taken+n <= b.Total/2)
 }
 
-func (s *Keyed[K]) take(k *key[K]) (release func()) {
-	s.taken++
-	k.taken++
-	return func() { s.release(k) }
+func (s *Keyed[K]) take(k *key[K], n int) {
+	s.taken += n
+	k.taken += n
 }
 
-func (s *Keyed[K]) release(k *key[K]) {
+func (s *Keyed[K]) release(k *key[K], n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken--
-	k.taken--
+	s.taken -= n
+	k.taken -= n
 	s.grant()
 	s.forgetUnused(k)
 }
 
-// grant gives what is free to waiters, one slot to a key before its turn is over.
+// grant gives what is free to waiters, one waiter of a key before its turn is over.
 func (s *Keyed[K]) grant() {
 	for turn := s.turns.Front(); turn != nil; {
 		k := turn.Value.(*key[K])
 		turn = turn.Next()
-		if !s.admits(k) {
+		w := k.waiters[0]
+		if !s.admits(k, w.n) {
 			continue
 		}
-		w := k.waiters[0]
 		s.part(k, w)
-		s.take(k)
+		s.take(k, w.n)
 		close(w.granted)
 		if k.turn != nil {
 			s.turns.MoveToBack(k.turn)
@@ -134,12 +186,13 @@ func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	select {
 	case <-w.granted:
 		s.mu.Unlock()
-		s.release(k)
+		s.release(k, w.n)
 		return
 	default:
 	}
 	defer s.mu.Unlock()
 	s.part(k, w)
+	s.grant() // those behind may want less
 	s.forgetUnused(k)
 }
 

@@ -121,21 +121,22 @@ type model struct {
 	callers []*caller // in the order of arrival
 }
 
-// caller is one Acquire.
+// caller is one Acquire, or one Take.
 type caller struct {
 	key     int
+	slots   int
 	cancel  context.CancelFunc
 	outcome chan func() // the release, nil for an error
 	state   string      // "waits", "holds" or "gone"
 	release func()
 }
 
-// acquire calls Acquire and looks what came of it at once.
-func (m *model) acquire(key int) {
+// acquire calls Acquire, or Take, and looks what came of it at once.
+func (m *model) acquire(key, slots int) {
 	ctx, cancel := context.WithCancel(m.t.Context())
-	c := &caller{key: key, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
+	c := &caller{key: key, slots: slots, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
 	go func() {
-		release, err := m.s.Acquire(ctx, key)
+		release, err := m.take(ctx, key, slots)
 		if err != nil {
 			release = nil
 		}
@@ -143,6 +144,30 @@ func (m *model) acquire(key int) {
 	}()
 	m.callers = append(m.callers, c)
 	m.settle()
+}
+
+func (m *model) take(ctx context.Context, key, slots int) (release func(), err error) {
+	if slots == 1 {
+		return m.s.Acquire(ctx, key)
+	}
+	return func() {
+		m.s.Give(key, 1)
+		m.s.Give(key, slots-1)
+	}, m.s.Take(ctx, key, slots)
+}
+
+// most is how many slots a caller can have when all are free.
+func (m *model) most() int {
+	n, b := 3, m.s.bounds
+	for _, bound := range []int{b.Total, b.PerKey} {
+		if bound > 0 {
+			n = min(n, bound)
+		}
+	}
+	if b.Share > 0 {
+		n = min(n, max(b.Share, b.Total/2))
+	}
+	return n
 }
 
 func (m *model) release(c *caller) {
@@ -177,10 +202,11 @@ func (m *model) settle() {
 	m.check()
 }
 
-func (m *model) count(state string, key int) (n int) {
+// held counts the slots of a key, or of all for -1.
+func (m *model) held(key int) (n int) {
 	for _, c := range m.callers {
-		if c.state == state && (key < 0 || c.key == key) {
-			n++
+		if c.state == "holds" && (key < 0 || c.key == key) {
+			n += c.slots
 		}
 	}
 	return n
@@ -188,22 +214,23 @@ func (m *model) count(state string, key int) (n int) {
 
 func (m *model) check() {
 	b := m.s.bounds
-	held := m.count("holds", -1)
+	held := m.held(-1)
 	if b.Total > 0 && held > b.Total {
 		m.t.Fatalf("%d slots of %d are taken", held, b.Total)
 	}
-	keys := map[int]bool{}
+	keys, waiting := map[int]bool{}, map[int]bool{}
 	for i, c := range m.callers {
 		keys[c.key] = true
-		mine := m.count("holds", c.key)
+		mine := m.held(c.key)
 		if b.PerKey > 0 && mine > b.PerKey {
 			m.t.Fatalf("key %d has %d slots of %d", c.key, mine, b.PerKey)
 		}
-		mayHave := (b.PerKey == 0 || mine < b.PerKey) && (b.Total == 0 || held < b.Total) &&
-			(b.Share == 0 || mine < b.Share || held < b.Total/2)
-		if c.state == "waits" && mayHave {
-			m.t.Fatalf("key %d waits, though %d of its slots and %d of all are taken", c.key, mine, held)
+		mayHave := (b.PerKey == 0 || mine+c.slots <= b.PerKey) && (b.Total == 0 || held+c.slots <= b.Total) &&
+			(b.Share == 0 || mine+c.slots <= b.Share || held+c.slots <= b.Total/2)
+		if c.state == "waits" && !waiting[c.key] && mayHave {
+			m.t.Fatalf("key %d waits for %d slots, though %d of its slots and %d of all are taken", c.key, c.slots, mine, held)
 		}
+		waiting[c.key] = waiting[c.key] || c.state == "waits"
 		for _, later := range m.callers[i+1:] {
 			if c.state == "waits" && later.state == "holds" && later.key == c.key {
 				m.t.Fatalf("key %d: a later caller got the slot", c.key)
@@ -236,6 +263,7 @@ func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))
 	f.Add(uint8(8), uint8(0), uint8(2), []byte("\x00\x00\x00\x00\x00\x00\x01\x01\x01\x02\x03\x04\x40\x40\x40"))
+	f.Add(uint8(9), uint8(0), uint8(3), []byte("\x0a\x0b\x05\x06\x00\x01\x0c\x40\x85\x41\x0d\x40\x80"))
 	f.Fuzz(func(t *testing.T, total, perKey, share uint8, data []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			b := Bounds{Total: int(total % 16), PerKey: int(perKey % 8), Share: int(share % 8)}
@@ -244,7 +272,7 @@ func FuzzKeyed(f *testing.F) {
 				n := int(op & 0x3f)
 				switch op >> 6 {
 				case 0:
-					m.acquire(n % 5)
+					m.acquire(n%5, min(1+n/5%3, m.most()))
 				case 1:
 					if c := m.in("holds", n); c != nil {
 						m.release(c)

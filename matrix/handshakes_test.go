@@ -1,0 +1,95 @@
+package matrix_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// TestHeavyServersOfSomeNetworks has networks ask servers with the largest
+// certificates that are accepted. Whether those answer late, or were honest before
+// and stall from then on, new names of other networks are answered as if nobody
+// else were there.
+func TestHeavyServersOfSomeNetworks(t *testing.T) {
+	for name, networks := range map[string]int{"one": 1, "sixteen": 16} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { heavyServers(t, networks) })
+		})
+	}
+}
+
+func heavyServers(t *testing.T, networks int) {
+	const names, askers, seconds = 100, 128, 60
+	w := newWorld(t)
+	w.resolver.OtherTransport.Pool = &outbound.Pool{MaxHandshake: 32 << 10, MaxHandshakes: 2 << 20}
+	w.verifier.Trials = matrix.NewTrialLimiter()
+	heavy := &matrixtest.Homeserver{}
+	bulky := matrixtest.NewBulky(0, 29_000)
+	for i := range names {
+		host := fmt.Sprintf("s%d.heavy.test", i)
+		cert := w.CA.Certificate(host)
+		cert.Certificate = append(slices.Clone(cert.Certificate), bulky.Next())
+		w.ServeTLS(host+":8448", heavy, cert)
+	}
+	hs := &matrixtest.Homeserver{}
+	for i := range seconds {
+		w.Serve(fmt.Sprintf("new%d.test:8448", i), hs)
+	}
+
+	abuse, stop := context.WithCancel(t.Context())
+	var abusing sync.WaitGroup
+	ask := func(i int) {
+		w.verifier.Verify(abuse, matrix.OpenIDToken{AccessToken: secret.New("t"),
+			Server: serverName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
+	}
+	for i := range names { // as homeservers, which costs no trial
+		ask(i)
+	}
+	heavy.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for i := range askers * networks {
+		abusing.Go(func() {
+			for abuse.Err() == nil {
+				ask(i)
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	took := w.askHonest(t, hs, seconds, networks)
+	stop()
+	abusing.Wait()
+	if p50, worst := took[len(took)/2], took[len(took)-1]; worst > time.Second {
+		t.Errorf("of %d honest requests for new names half took %v or more, and one %v", len(took), p50, worst)
+	}
+}
+
+// askHonest has a network that nobody else is of ask for a new name each second,
+// and returns how long the answers took, in order.
+func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, networks int) []time.Duration {
+	t.Helper()
+	took := make([]time.Duration, seconds)
+	var asking sync.WaitGroup
+	for i := range seconds {
+		time.Sleep(time.Second)
+		asking.Go(func() {
+			start := time.Now()
+			user := fmt.Sprintf("@alice:new%d.test", i)
+			if _, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, client(networks+i)); err != nil {
+				t.Errorf("after %d s: %v", i, err)
+			}
+			took[i] = time.Since(start)
+		})
+	}
+	asking.Wait()
+	slices.Sort(took)
+	return took
+}
