@@ -116,6 +116,7 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 	if what.Leave != nil && !a.Delegation.Offered() {
 		return got, &DelegationError{Cause: DelegationOff}
 	}
+	ctx = onBehalf(ctx, who)
 	found, err := a.identify(ctx, who, what)
 	user := found.user
 	got.User = user
@@ -157,6 +158,7 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 
 // Delegate takes over a leave without a token.
 func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Admission, error) {
+	ctx = onBehalf(ctx, who)
 	found, err := a.identify(ctx, who, what)
 	user := found.user
 	got := Admission{User: user}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership/ticket"
 )
@@ -52,6 +53,14 @@ func (Federated) mustBeJoined(*Authorizer, matrix.UserID) bool { return true }
 func (OpenID) way() ticket.Way    { return ticket.OpenID }
 func (Proxied) way() ticket.Way   { return ticket.Proxied }
 func (Federated) way() ticket.Way { return ticket.Federated }
+
+// onBehalf has what is asked at homeservers count for the client's network.
+func onBehalf(ctx context.Context, who Proof) context.Context {
+	if o, ok := who.(OpenID); ok {
+		return outbound.For(ctx, outbound.Asker{Network: site(o.Client)})
+	}
+	return ctx
+}
 
 // identifyTime is what a verification takes at most: the longest
 // LIVEKIT_OPENID_TIMEOUT, and the wait for the limit of failures.

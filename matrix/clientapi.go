@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 const (
@@ -60,8 +61,10 @@ type ClientAPIs struct {
 // apiClass is what is known of one class of servers, and what bounds the look-ups
 // at them.
 type apiClass struct {
-	cache   *lru.Cache[ServerName, clientAPIAnswer]
-	lookUps chan struct{} // one place for each that is under way; nil for no bound
+	cache *lru.Cache[ServerName, clientAPIAnswer]
+	// lookUps are those under way for clients, ownLookUps those for leaves that
+	// are kept already; nil for no bound.
+	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
 // refusal is a definite answer: no delayed events here.

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 const (
@@ -19,12 +21,17 @@ const (
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// maxLookUps bounds the look-ups that are under way at servers that nobody
-	// named: they go on when those who asked have left.
-	maxLookUps = 256
 	// clientAPIPatience is how long a question waits for an answer that is due
 	// again before the last good one serves once more.
 	clientAPIPatience = 500 * time.Millisecond
+)
+
+// The look-ups that are under way at servers that nobody named: they go on when
+// those who asked have left. A client network can have no more than half of what
+// all clients have, and the other half is for networks that have few.
+var (
+	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
+	ownLookUps     = semaphore.Bounds{Total: 128}
 )
 
 // clientAPIAnswer is what look-ups have said.
@@ -74,7 +81,8 @@ func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.once.Do(func() {
 		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // fails for sizes ≤ 0 only
 		c.classes.others.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
-		c.classes.others.lookUps = make(chan struct{}, maxLookUps)
+		c.classes.others.lookUps = semaphore.New[outbound.Asker](clientsLookUps)
+		c.classes.others.ownLookUps = semaphore.New[outbound.Asker](ownLookUps)
 	})
 	return c.classes.of(c.isNamed(server))
 }
@@ -132,7 +140,7 @@ func (c *ClientAPIs) lookUpNow(ctx context.Context, server ServerName) clientAPI
 	if time.Now().Before(known.expires) {
 		return known
 	}
-	release, ok := c.class(server).takeLookUp()
+	release, ok := c.class(server).takeLookUp(outbound.AskerOf(ctx))
 	if !ok {
 		known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 		return known
@@ -148,16 +156,15 @@ func (c *ClientAPIs) lookUpNow(ctx context.Context, server ServerName) clientAPI
 var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
 
 // takeLookUp reports whether a look-up may begin; release says that it is over.
-func (c *apiClass) takeLookUp() (release func(), ok bool) {
-	if c.lookUps == nil {
+func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
+	places := c.lookUps
+	if asker == (outbound.Asker{}) {
+		places = c.ownLookUps
+	}
+	if places == nil {
 		return func() {}, true
 	}
-	select {
-	case c.lookUps <- struct{}{}:
-		return func() { <-c.lookUps }, true
-	default:
-		return nil, false
-	}
+	return places.TryAcquire(asker)
 }
 
 // ask finds the API and asks it; if there is none, that of old goes on to hold.

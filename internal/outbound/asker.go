@@ -17,7 +17,8 @@ func For(ctx context.Context, asker Asker) context.Context {
 	return context.WithValue(ctx, askerKey{}, asker)
 }
 
-func askerOf(ctx context.Context) Asker {
+// AskerOf returns on whose behalf requests are.
+func AskerOf(ctx context.Context) Asker {
 	asker, _ := ctx.Value(askerKey{}).(Asker)
 	return asker
 }

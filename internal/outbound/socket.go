@@ -59,7 +59,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	secured := tls.Client(s, t.tlsConfig(name))
 	h := &handshake{ctx: ctx, patience: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
 	s.begin(h)
-	s.asker = askerOf(ctx)
+	s.asker = AskerOf(ctx)
 	err := secured.HandshakeContext(ctx)
 	s.end(h, secured.ConnectionState().PeerCertificates, err == nil)
 	if err == nil {

@@ -148,7 +148,7 @@ func RouteTo(u *url.URL) Route {
 // which is given patience when the request may be repeated, and a fresh one
 // when that failed. It returns the address that was reached.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, patience time.Duration) error) (addr string, err error) {
-	if c := t.pool().take(t, route, askerOf(ctx)); c != nil {
+	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
 		var patience time.Duration
 		if repeatable {
 			asked, _ := ctx.Value(patienceKey{}).(time.Duration)
