@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages stack demo image release publish bench bench-leaves hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages deploy stack demo image release publish bench bench-leaves hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ breakages: ## a whole deployment, broken in a hundred ways: doctor names each (s
 	cd e2e && $(GO) test -count=1 -timeout 20m -v ./breakages -args $(BREAKAGESFLAGS)
 	$(if $(findstring -write,$(BREAKAGESFLAGS)),$(GO) generate ./doctor)
 
+deploy: ## systemd units, alerts, dashboard and Helm chart, with the tools that use them (installs Prometheus)
+	deploy/install.sh
+	cd deploy && $(GO) test $(RACE) -timeout 15m -shuffle=on ./...
+
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack
 	@cd e2e && up=$$($(GO) tool -n matrixrtc-auth/e2e/up) && exec "$$up"
@@ -96,6 +100,7 @@ lint: ## gofmt, go vet and staticcheck over all modules, actionlint over the wor
 	$(GO) vet ./... && build/staticcheck ./...
 	cd bench && $(GO) vet ./... && ../build/staticcheck ./...
 	cd image && $(GO) vet ./... && ../build/staticcheck ./...
+	cd deploy && $(GO) vet ./... && ../build/staticcheck ./...
 	cd e2e && $(GO) vet ./... && ../build/staticcheck ./...
 	@echo "== actionlint"
 	$(GO) build -modfile "$(CURDIR)/.github/actionlint/go.mod" -o build/actionlint github.com/rhysd/actionlint/cmd/actionlint

@@ -319,6 +319,7 @@ func TestGoVersion(t *testing.T) {
 	for file, want := range map[string]string{
 		"e2e/go.mod":                     "\ngo " + version[1] + "\n",
 		"bench/go.mod":                   "\ngo " + version[1] + "\n",
+		"deploy/go.mod":                  "\ngo " + version[1] + "\n",
 		"image/go.mod":                   "\ngo " + version[1] + "\n",
 		".github/govulncheck/go.mod":     "\ngo " + version[1] + "\n",
 		".github/actionlint/go.mod":      "\ngo " + version[1] + "\n",

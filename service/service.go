@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/connlimit"
@@ -103,7 +105,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 		return err
 	}
 	defer common.close()
-	listener, err := listen(s.cfg.Listen)
+	listener, handedOver, err := s.openListener()
 	if err != nil {
 		return err
 	}
@@ -134,23 +136,31 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	})
 	go func() { failed <- bounded.Serve(server) }()
 	defer hs.start()()
-	if err := s.drain(ctx, h, failed); err != nil {
+	s.notify(daemon.SdNotifyReady + "\nSTATUS=listening on " + addressOf(listener))
+	if err := s.drain(ctx, h, handedOver, failed); err != nil {
 		return err
 	}
 	var ending sync.WaitGroup
 	ending.Go(endKeeping)
-	finish(server, cut, s.log)
+	finish(server, bounded, failed, cut, s.log)
 	ending.Wait()
 	return nil
 }
 
 // drain waits for the end of ctx, and then sends clients away for as long as the
-// configuration says. An error is that of the server, which has failed.
-func (s *shared) drain(ctx context.Context, h *handler.Handler, failed <-chan error) error {
+// configuration says. It sends nobody away from a socket that was handed over:
+// there the next process serves them. An error is that of the server, which has
+// failed.
+func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
+	}
+	s.notify(daemon.SdNotifyStopping)
+	if handedOver {
+		s.log.Info("shutting down; new connections wait at systemd's socket for the next process")
+		return nil
 	}
 	s.log.Info("shutting down", "delay", s.cfg.ShutdownDelay.String())
 	h.Drain()
@@ -162,16 +172,31 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, failed <-chan er
 	}
 }
 
-// finish lets the requests under way end, within closeTime.
-func finish(server *http.Server, cut context.CancelCauseFunc, log *slog.Logger) {
+// finish takes no more connections, and lets the requests under way end, within
+// closeTime. failed tells that nothing is accepted any more.
+func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	hurry := time.AfterFunc(finishTime, func() { cut(handler.ErrShuttingDown) })
 	defer hurry.Stop()
+	_ = bounded.Close() // the error is that there was nothing to close
+	<-failed
+	server.SetKeepAlivesEnabled(false)
+	settle(ctx, bounded)
 	if err := server.Shutdown(ctx); err != nil {
 		log.Warn("requests were cut off", "error", err)
 		_ = server.Close() // what Shutdown has left
 	}
+}
+
+// settleTime is how long a connection that was just made has at the end to send
+// its request.
+const settleTime = 2 * time.Second
+
+func settle(ctx context.Context, bounded *connlimit.Listener) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	bounded.Settle(ctx)
 }
 
 // serveMetrics serves metrics until stop is called. Where the configuration has

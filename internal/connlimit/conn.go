@@ -133,7 +133,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if arrives := c.phase == incoming || c.phase == quiet && !c.kept; arrives && now.Sub(c.since) > most {
+	if c.awaitsRequest() && now.Sub(c.since) > most {
 		c.late = true
 		_ = c.Conn.SetReadDeadline(past)
 	}
@@ -141,6 +141,17 @@ func (c *conn) hurry(now time.Time, most time.Duration) {
 		_ = c.Conn.SetWriteDeadline(past)
 	}
 }
+
+// arrives reports whether a request is being read, or is the first one and has not
+// come yet.
+func (c *conn) arrives() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.awaitsRequest()
+}
+
+// awaitsRequest is arrives with c.mu held.
+func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
 // idle reports whether the connection is kept without a request, and since when.
 func (c *conn) idle() (idle bool, since time.Time) {

@@ -149,12 +149,16 @@ func (l *Listener) takeShare(c *conn) bool {
 }
 
 // takePlace waits for a place for a connection that is there. One without a
-// request gives way to it, and late requests are ended.
+// request gives way to it, and late requests are ended. A connection that was
+// accepted before Close is served if there is a place.
 func (l *Listener) takePlace() error {
 	for {
 		select {
 		case l.places <- struct{}{}:
 			return nil
+		default:
+		}
+		select {
 		case <-l.closed:
 			return net.ErrClosed
 		default:
@@ -219,6 +223,35 @@ func (l *Listener) hurryAll(most time.Duration) {
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() { close(l.closed) })
 	return l.Listener.Close()
+}
+
+// settleEvery is the time between two looks at what has not sent its request.
+const settleEvery = 10 * time.Millisecond
+
+// Settle waits until every connection that was accepted has sent its request, or
+// ctx ends. It is for before http.Server.Shutdown, which ends without an answer
+// what it has not read by then.
+func (l *Listener) Settle(ctx context.Context) {
+	look := time.NewTicker(settleEvery)
+	defer look.Stop()
+	for l.unsettled() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *Listener) unsettled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		if c.arrives() {
+			return true
+		}
+	}
+	return false
 }
 
 // remember has c among those that may have to end; its time begins.

@@ -1,6 +1,7 @@
 package connlimit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -232,5 +233,57 @@ func TestCloseEndsTheWait(t *testing.T) {
 		if err := <-failed; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept: %v, want net.ErrClosed", err)
 		}
+	})
+}
+
+// TestAcceptedBeforeClose: a connection that was accepted just before Close is
+// served. Where another process goes on with the socket, it would be the only one
+// that is lost.
+func TestAcceptedBeforeClose(t *testing.T) {
+	for range 100 { // a choice at random would pass one time in two
+		l := New(newDoor(), Options{Limit: 1})
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.takePlace(); err != nil {
+			t.Fatalf("got %v, want the place that is free", err)
+		}
+	}
+}
+
+// TestSettle waits for a connection until its request is there, and no longer than
+// ctx goes on.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor()
+		l := New(d, Options{Limit: 1})
+		ours, theirs := net.Pipe()
+		go func() { d.conns <- visitor{ours, client("192.0.2.1")} }()
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		settled := make(chan time.Duration, 1)
+		settle := func(most time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), most)
+			defer cancel()
+			began := time.Now()
+			l.Settle(ctx)
+			settled <- time.Since(began)
+		}
+		if settle(time.Second); <-settled != time.Second {
+			t.Error("a silent connection is not waited for")
+		}
+		go settle(time.Minute)
+		go theirs.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		if _, err := accepted.Read(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // of the bubble: the request is read, and not answered
+		accepted.(*conn).answered()
+		if took := <-settled; took < time.Second || took > time.Second+settleEvery {
+			t.Errorf("it took %s, want until the request had been read", took)
+		}
+		accepted.Close()
 	})
 }

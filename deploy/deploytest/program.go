@@ -1,0 +1,98 @@
+// Package deploytest runs the program itself beside a homeserver and an SFU, for
+// the tests of what is around it: units, rules, dashboards and charts.
+package deploytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+// Patience is how long a test waits for what must happen.
+const Patience = time.Minute
+
+// Key is the SFU's.
+var Key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}
+
+// Build returns the path of the program, which says that it has this version.
+func Build(t *testing.T, version string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "matrixrtc-auth")
+	build := exec.Command("go", "build", "-ldflags=-X main.version="+version, "-o", path, ".")
+	build.Dir = Root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// Root returns the folder of the program's source.
+func Root(t *testing.T) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
+	if err != nil {
+		t.Fatalf("go list -m matrixrtc-auth: %v", err)
+	}
+	return strings.TrimSpace(string(dir))
+}
+
+// Around is what the program needs around it.
+type Around struct {
+	Home *matrixtest.Server
+	SFU  *sfutest.Server
+	// Env has the program find both, without a limit for users.
+	Env []string
+}
+
+// NewAround starts a homeserver and an SFU on loopback.
+func NewAround(t *testing.T) *Around {
+	t.Helper()
+	a := &Around{Home: matrixtest.NewServer(), SFU: sfutest.NewServer(Key)}
+	t.Cleanup(a.Home.Close)
+	t.Cleanup(a.SFU.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, a.Home.CACert(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.Env = []string{
+		"LIVEKIT_URL=" + a.SFU.URL(),
+		"LIVEKIT_KEY=" + Key.ID,
+		"LIVEKIT_SECRET=" + Key.Secret.Reveal(),
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + a.Home.Name().String(),
+		"LIVEKIT_CA_FILE=" + authority,
+		"LIVEKIT_RATE_LIMIT=off",
+	}
+	return a
+}
+
+// AskToken has a new OpenID token of the user bring a LiveKit token, over client.
+func (a *Around) AskToken(client *http.Client, address, user string) error {
+	body := fmt.Sprintf(`{"room":"!room:example.org","device_id":"D","openid_token":{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}}`,
+		a.Home.IssueToken(a.Home.UserID(user)), a.Home.Name())
+	resp, err := client.Post("http://"+address+"/sfu/get", "application/json", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	var answer struct{ JWT string }
+	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
+		return fmt.Errorf("%s: %s", resp.Status, text)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"matrixrtc-auth/config"
+)
+
+// openListener returns the socket that systemd hands over (sd_listen_fds(3)), else
+// one that it opens as LIVEKIT_JWT_BIND says. handedOver: systemd holds the socket
+// open for the next process.
+func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
+	l, err = inherit(activation.Files(true))
+	if err != nil || l == nil {
+		if err == nil {
+			l, err = listen(s.cfg.Listen)
+		}
+		return l, false, err
+	}
+	if !sameBind(s.cfg.Listen, l.Addr()) {
+		s.log.Warn("systemd's socket is served, and LIVEKIT_JWT_BIND names another address; healthcheck and doctor look there: make the two the same",
+			"socket", addressOf(l), "LIVEKIT_JWT_BIND", s.cfg.Listen.String())
+	}
+	return l, true, nil
+}
+
+// inherit returns the one socket of files, nil where there are none. It closes the
+// files.
+func inherit(files []*os.File) (net.Listener, error) {
+	defer func() {
+		for _, f := range files {
+			_ = f.Close() // the listener has a descriptor of its own
+		}
+	}()
+	switch len(files) {
+	case 0:
+		return nil, nil
+	case 1:
+	default:
+		return nil, fmt.Errorf("systemd hands over %d sockets; the socket unit must have one ListenStream", len(files))
+	}
+	l, err := net.FileListener(files[0])
+	if err != nil {
+		return nil, fmt.Errorf("what systemd hands over is no socket to listen on (%w); the socket unit must have ListenStream, and Accept=no", err)
+	}
+	if err := withSmallBuffers(l); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// withSmallBuffers bounds what the kernel keeps of connections over TCP, as listen
+// does.
+func withSmallBuffers(l net.Listener) error {
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil
+	}
+	c, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return smallBuffers(c)
+}
+
+// sameBind reports whether a client that goes by bind comes to addr: the path of a
+// Unix socket, or the port and an address that may be any.
+func sameBind(bind config.Bind, addr net.Addr) bool {
+	if bind.Network != addr.Network() || bind.Network == "unix" {
+		return bind == config.Bind{Network: addr.Network(), Address: addr.String()}
+	}
+	host, port, err := net.SplitHostPort(bind.Address)
+	if err != nil {
+		return false
+	}
+	there, ok := addr.(*net.TCPAddr)
+	if !ok || port != fmt.Sprint(there.Port) {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "" || ip.IsUnspecified() || there.IP.IsUnspecified() || ip.Equal(there.IP)
+}
+
+// notify tells systemd a state (sd_notify(3)), where it is what started this
+// process with Type=notify.
+func (s *shared) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("systemd could not be told", "state", state, "error", err)
+	}
+}
