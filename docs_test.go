@@ -22,6 +22,7 @@ import (
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/setup"
+	"matrixrtc-auth/sfu"
 )
 
 // pages are the documents that are held against the program.
@@ -66,6 +67,23 @@ func TestVariableTable(t *testing.T) {
 	for i, row := range want {
 		if !strings.HasPrefix(got[i], row+" |") {
 			t.Errorf("row %d of docs/variables.md is\n%swant it to begin with\n%s |", i+1, got[i], row)
+		}
+	}
+}
+
+// TestSecretLength has every page that speaks of the length of the secret say the
+// same as the program.
+func TestSecretLength(t *testing.T) {
+	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
+	for _, page := range []string{"README.md", "docs/variables.md", "docs/setup.md", "docs/security.md"} {
+		if !strings.Contains(read(t, page), right) {
+			t.Errorf("%s does not say that the secret has %s", page, right)
+		}
+	}
+	other := regexp.MustCompile(`(?i)secret[^.|]{0,60}(at least|more than|longer than) \d+ characters`)
+	for _, page := range append(pages(t), "config/table.go", ".env.example", "compose.yaml") {
+		if found := other.FindString(read(t, page)); found != "" {
+			t.Errorf("%s says %q, want %q", page, found, right)
 		}
 	}
 }
@@ -235,6 +253,24 @@ func TestLimits(t *testing.T) {
 	} {
 		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
 			t.Errorf("%q of %s and %q of docs/api.md do not go together any more", limit.source, limit.file, limit.page)
+		}
+	}
+}
+
+// TestDelegationDiffers holds what docs/from-lk-jwt-service.md says of delegated
+// leaves against the source.
+func TestDelegationDiffers(t *testing.T) {
+	page := read(t, "docs/from-lk-jwt-service.md")
+	for _, fact := range []struct{ file, source, page string }{
+		{"leave/delay.go", "abortedWait   = time.Minute", "sent after a minute, or after its delay if that is shorter"},
+		{"leave/delay.go", "maxUnanswered = time.Hour", "after an hour without an answer"},
+		{"service/leaves.go", "probeEvery = 10 * time.Minute", "At the start and every 10 minutes"},
+		{"matrix/refusals.go", `nobodysDelay = DelayID{"matrixrtc-auth-probe"}`, "`matrixrtc-auth-probe`"},
+		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140"] != true`, "`org.matrix.msc4140`"},
+		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140.stable"] == true`, "`org.matrix.msc4140.stable`"},
+	} {
+		if !strings.Contains(read(t, fact.file), fact.source) || !strings.Contains(page, fact.page) {
+			t.Errorf("%q of %s and %q of docs/from-lk-jwt-service.md do not go together any more", fact.source, fact.file, fact.page)
 		}
 	}
 }

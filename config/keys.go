@@ -78,7 +78,7 @@ func (j *judge) keyFile(v value) []sfu.Key {
 // work but hardly protect anything or are probably not what was meant. Faults
 // and warnings name the variables id and text.
 func (j *judge) checkKey(id, text value, key sfu.Key) {
-	if len(key.ID) >= shortestSecret && len(key.Secret.Reveal()) < shortestSecret {
+	if len(key.ID) >= sfu.ShortestSecret && len(key.Secret.Reveal()) < sfu.ShortestSecret {
 		j.swapped(id, text)
 		return
 	}
@@ -100,18 +100,15 @@ func (j *judge) checkKey(id, text value, key sfu.Key) {
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {
-		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", shortestSecret)
+		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", sfu.ShortestSecret)
 		return
 	}
-	j.fault(id, "the API key "+problem+"exchange it with %s", shortestSecret, text.name)
+	j.fault(id, "the API key "+problem+"exchange it with %s", sfu.ShortestSecret, text.name)
 }
 
-// shortestSecret is the length in bytes under which LiveKit logs an error.
-const shortestSecret = 32
-
 func (j *judge) checkSecret(v value, text secret.Text) {
-	if len(text.Reveal()) < shortestSecret {
-		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", shortestSecret)
+	if len(text.Reveal()) < sfu.ShortestSecret {
+		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", sfu.ShortestSecret)
 	}
 	if strings.ContainsFunc(text.Reveal(), blank) {
 		j.warn(v, OddKey, "the secret has white space inside; is it one value on one line?")

@@ -87,7 +87,7 @@ func KeyNames(keys []sfu.Key) string {
 // showKeyID shows an API key: it is public, it stands in every token. Not so
 // what is as long as a secret; the two may be swapped.
 func showKeyID(id string) string {
-	if len(id) < shortestSecret {
+	if len(id) < sfu.ShortestSecret {
 		return id
 	}
 	return text.Clip(id, len("long…"))

@@ -10,6 +10,7 @@ type Variable struct {
 	Group   Group
 	Default string // "" for none
 	Meaning string
+	Form    Form
 	// Secret means that the value is never shown.
 	Secret bool
 

@@ -15,6 +15,7 @@ import (
 
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/sfu"
 
 	"github.com/livekit/protocol/auth"
 	"go.yaml.in/yaml/v3"
@@ -160,7 +161,7 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 		}
 	}
 	for id, secret := range keys {
-		if len(secret) < 32 {
+		if len(secret) < sfu.ShortestSecret {
 			return found("livekit-secret-short", engine.Vars{"key": e.keyName(id)}, "the secret of %s has %d characters", e.keyName(id), len(secret))
 		}
 	}

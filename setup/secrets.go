@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
 )
 
 // pair is the API key that LiveKit and the service share.
@@ -21,10 +22,6 @@ const presetKey = "matrixrtc"
 
 // secretBytes is how many random bytes a new secret is made of.
 const secretBytes = 32
-
-// shortest is the length of a secret in characters that LiveKit does not
-// complain about.
-const shortest = 32
 
 // choosePair returns the pair that stands in the folder's .env, edited or not,
 // or one with a new secret: when there is none yet, or renew asks for it.
@@ -49,8 +46,8 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 		return p, nil
 	}
 	p.secret = secret.New(old)
-	if len(old) < shortest || !secretText.MatchString(old) {
-		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", shortest)
+	if len(old) < sfu.ShortestSecret || !secretText.MatchString(old) {
+		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", sfu.ShortestSecret)
 	}
 	return p, nil
 }

@@ -17,6 +17,10 @@ type Room string
 // 256 characters.
 type Identity string
 
+// ShortestSecret is the length in bytes of the shortest secret that is hardly
+// guessed: about a shorter one LiveKit logs an error, and this service warns.
+const ShortestSecret = 32
+
 // Key is one pair of API key and secret, shared with the SFU. The ID is
 // public (it is the issuer of every token), the Secret signs.
 type Key struct {

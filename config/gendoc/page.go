@@ -22,9 +22,9 @@ func page() string {
 	for _, v := range config.Variables() {
 		if v.Group != group {
 			group = v.Group
-			fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Meaning |\n| --- | --- | --- |\n", group)
+			fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Meaning | Written as |\n| --- | --- | --- | --- |\n", group)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, preset(v), cell(v.Meaning))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, preset(v), cell(v.Meaning), cell(string(v.Form)))
 	}
 	return b.String()
 }
