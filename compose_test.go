@@ -86,6 +86,7 @@ func TestComposePortsAreListenedAt(t *testing.T) {
 			media + "/udp",
 			fmt.Sprintf("%v/udp", livekit.TURN["udp_port"]),
 			fmt.Sprintf("%v/tcp", livekit.TURN["tls_port"]),
+			fmt.Sprintf("%v-%v/udp", livekit.TURN["relay_range_start"], livekit.TURN["relay_range_end"]),
 		},
 		"matrixrtc-auth": {"127.0.0.1:" + bind + "/tcp"},
 	} {

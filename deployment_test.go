@@ -155,7 +155,7 @@ func TestComposePorts(t *testing.T) {
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
 	want := []string{
 		"127.0.0.1:7880:7880/tcp", "7881:7881/tcp", "20000-20200:20000-20200/udp",
-		"3478:3478/udp", "5349:5349/tcp", "127.0.0.1:8080:8080/tcp",
+		"3478:3478/udp", "5349:5349/tcp", "20201-20300:20201-20300/udp", "127.0.0.1:8080:8080/tcp",
 	}
 	if !slices.Equal(published, want) {
 		t.Errorf("ports %q, want %q", published, want)
@@ -250,6 +250,10 @@ func TestLiveKitExample(t *testing.T) {
 		Room struct {
 			AutoCreate *bool `yaml:"auto_create"`
 		}
+		TURN struct {
+			First uint16 `yaml:"relay_range_start"`
+			Last  uint16 `yaml:"relay_range_end"`
+		}
 		Webhook struct {
 			APIKey string `yaml:"api_key"`
 			URLs   []string
@@ -265,6 +269,7 @@ func TestLiveKitExample(t *testing.T) {
 		fmt.Sprintf("127.0.0.1:%d:%[1]d/tcp", example.Port),
 		fmt.Sprintf("%d:%[1]d/tcp", example.RTC.TCPPort),
 		media + ":" + media + "/udp",
+		fmt.Sprintf("%d-%d:%[1]d-%[2]d/udp", example.TURN.First, example.TURN.Last),
 	} {
 		if !slices.Contains(c.Services["livekit"].Ports, port) {
 			t.Errorf("compose.yaml does not publish %s", port)

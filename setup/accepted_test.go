@@ -121,6 +121,8 @@ func (l *lab) checkAgreement() {
 			Enabled bool
 			UDP     int `yaml:"udp_port"`
 			TLS     int `yaml:"tls_port"`
+			First   int `yaml:"relay_range_start"`
+			Last    int `yaml:"relay_range_end"`
 		}
 		Keys map[string]string
 	}](l, "livekit.yaml")
@@ -130,6 +132,9 @@ func (l *lab) checkAgreement() {
 		if port != 0 {
 			want = append(want, fmt.Sprintf("%d:%[1]d/%s", port, protocol))
 		}
+	}
+	if livekit.TURN.Enabled {
+		want = append(want, fmt.Sprintf("%d-%d:%[1]d-%[2]d/udp", livekit.TURN.First, livekit.TURN.Last))
 	}
 	slices.Sort(published)
 	slices.Sort(want)

@@ -93,6 +93,10 @@ func (p plan) turnPorts() (lines string) {
 		lines += "      # TURN over TLS. Port 443 of " + p.TURNTLS + " must lead here.\n" +
 			`      - "5349:5349/tcp"` + "\n"
 	}
+	if p.Relays() {
+		lines += "      # TURN's relay: media of clients that use TURN. Forward all of it.\n" +
+			fmt.Sprintf("      - \"%[1]s:%[1]s/udp\"\n", p.Relay)
+	}
 	return lines
 }
 
@@ -128,14 +132,17 @@ const turnOff = `turn:
 `
 
 func (p plan) turnSection() string {
-	if !p.TURN && p.TURNTLS == "" {
+	if !p.Relays() {
 		return turnOff
 	}
 	text := `turn:
   # A relay for clients whose network lets little out. It reaches the media ports
   # at your public address, so the router must support NAT loopback.
   enabled: true
-`
+` + fmt.Sprintf(`  # The relay's own ports. The same range stands in compose.yaml and in the router.
+  relay_range_start: %d
+  relay_range_end: %d
+`, p.Relay.First, p.Relay.Last)
 	if p.TURN {
 		text += "  udp_port: 3478\n"
 	}

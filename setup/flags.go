@@ -7,7 +7,7 @@ type options struct {
 	serverName, jwtHost, sfuHost, singleHost string
 	baseURL, homeserverURL                   string
 	dir, image, source, imageArch            string
-	udpRange, jwtPort                        string
+	udpRange, relayRange, jwtPort            string
 	turn, turnGiven                          bool // turnGiven: somebody has said yes or no
 	turnTLS, turnCert, turnKey               string
 	appService                               bool
@@ -17,6 +17,7 @@ type options struct {
 
 const (
 	presetRange = "20000-20200"
+	presetRelay = "20201-20300"
 	presetPort  = "8080"
 )
 
@@ -25,7 +26,9 @@ homeserver, the reverse proxy and the router need. At a terminal it asks for wha
 is missing. A second run keeps secrets, and files that were edited.`
 
 // presets are the options when no flag is given.
-func presets() options { return options{udpRange: presetRange, jwtPort: presetPort} }
+func presets() options {
+	return options{udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort}
+}
 
 // flags has every flag set o.
 func (o *options) flags() *command.Flags {
@@ -67,6 +70,7 @@ func (o *options) portFlags(g *command.Group) {
 	g.Text(&o.udpRange, "udp-range", "FIRST-LAST", "UDP ports of media (20000-20200)")
 	g.Text(&o.jwtPort, "jwt-port", "PORT", "where the reverse proxy reaches this service (8080)")
 	g.Switch(&o.turn, "turn", "TURN over UDP, port 3478")
+	g.Text(&o.relayRange, "relay-range", "FIRST-LAST", "UDP ports of TURN's relay, over UDP and TLS (20201-20300)")
 	g.Text(&o.turnTLS, "turn-tls", "NAME",
 		"TURN over TLS, under a name whose port 443 reaches port 5349 here: a second address, or a proxy that splits by name (SNI). DSM's proxy cannot")
 	g.Text(&o.turnCert, "turn-cert", "FILE", "its certificate, which is copied; without it the proxy in front ends TLS")

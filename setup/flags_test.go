@@ -57,14 +57,6 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--homeserver-url", "http://[::1]"}, []string{"--homeserver-url:", "http://host.docker.internal:8008"}},
 		{[]string{"--homeserver-url", "http://"}, []string{"--homeserver-url:", "no host"}},
 		{[]string{"--homeserver-url", "http://a:99999"}, []string{"--homeserver-url:", "port"}},
-		{[]string{"--udp-range", "50000"}, []string{"--udp-range:", "two ports"}},
-		{[]string{"--udp-range", "50200-50000"}, []string{"--udp-range:", "too small"}},
-		{[]string{"--udp-range", "1000-1100"}, []string{"--udp-range:", "1024"}},
-		{[]string{"--udp-range", "10000-60000"}, []string{"--udp-range:", "more than"}},
-		{[]string{"--udp-range", "3400-3500", "--turn"}, []string{"--udp-range:", "3478"}},
-		{[]string{"--jwt-port", "08080"}, []string{"--jwt-port:", "not a port"}},
-		{[]string{"--jwt-port", "7880"}, []string{"--jwt-port:", "LiveKit"}},
-		{[]string{"--jwt-port", "5349", "--turn-tls", "turn.example.org"}, []string{"--jwt-port:", "TURN"}},
 		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert is", "--turn-tls"}},
 		{[]string{"--turn-tls", "sfu.example.org"}, []string{"--turn-tls:", "turn.example.org"}},
 		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, []string{"--turn-key is missing"}},
@@ -165,7 +157,7 @@ func TestHelp(t *testing.T) {
 	l.exec(exitOK, "--help")
 	for _, flag := range []string{
 		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "dir", "turn", "turn-tls",
-		"turn-cert", "turn-key", "udp-range", "jwt-port", "image-arch", "image", "source", "force", "new-secrets",
+		"turn-cert", "turn-key", "udp-range", "relay-range", "jwt-port", "image-arch", "image", "source", "force", "new-secrets",
 	} {
 		l.says(l.out, "  --"+flag+" ")
 	}

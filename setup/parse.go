@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -170,51 +169,4 @@ func parseURL(text, schemes, example string) (string, error) {
 		return fault("has a port that is none")
 	}
 	return trimmed, nil
-}
-
-// parsePort parses a port number, 1 to 65535.
-func parsePort(text string) (int, error) {
-	if !isPort(text) {
-		return 0, fmt.Errorf("%.80q is not a port; write a number from 1 to 65535", text)
-	}
-	return strconv.Atoi(text)
-}
-
-func isPort(text string) bool {
-	n, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && n > 0 && text[0] != '0'
-}
-
-// ports is a range of ports, both ends included.
-type ports struct{ First, Last int }
-
-func (p ports) String() string         { return fmt.Sprintf("%d-%d", p.First, p.Last) }
-func (p ports) contains(port int) bool { return p.First <= port && port <= p.Last }
-func (p ports) overlaps(q ports) bool  { return p.First <= q.Last && q.First <= p.Last }
-
-// outgoing are the ports that Linux gives to outgoing connections unless it is
-// told otherwise (net.ipv4.ip_local_port_range).
-var outgoing = ports{32768, 60999}
-
-// mostPorts bounds a range: Docker holds each port on its own.
-const mostPorts = 2000
-
-// parseRange parses FIRST-LAST. Ports below 1024 belong to others.
-func parseRange(text string) (ports, error) {
-	first, last, _ := strings.Cut(text, "-")
-	if !isPort(first) || !isPort(last) {
-		return ports{}, fmt.Errorf("%.80q is not a range; write two ports, like %s", text, presetRange)
-	}
-	var p ports
-	p.First, _ = strconv.Atoi(first) // both are ports
-	p.Last, _ = strconv.Atoi(last)
-	switch size := p.Last - p.First + 1; {
-	case p.First < 1024:
-		return p, fmt.Errorf("%q begins below 1024, where other programs are; write a range like %s", text, presetRange)
-	case size < 10:
-		return p, fmt.Errorf("%q is too small: each participant takes ports; write a range like %s", text, presetRange)
-	case size > mostPorts:
-		return p, fmt.Errorf("%q has more than %d ports, which slows Docker down; write a range like %s", text, mostPorts, presetRange)
-	}
-	return p, nil
 }

@@ -22,6 +22,7 @@ type plan struct {
 	HomeserverURL string // of the homeserver, for the container; "" for the public name
 	AppServiceURL string // of this service, for the homeserver; "" without the application-service mode
 	Media         ports
+	Relay         ports // of TURN; nothing uses it without
 	JWTPort       int
 	TURN          bool   // over UDP
 	TURNTLS       string // the name of TURN over TLS, "" for none
@@ -72,6 +73,9 @@ func (p plan) Hosts() []string {
 	}
 	return []string{p.JWTHost, p.SFUHost}
 }
+
+// Relays reports whether there is TURN, over UDP or TLS.
+func (p plan) Relays() bool { return p.TURN || p.TURNTLS != "" }
 
 // MediaHost is a name of the machine that LiveKit is on.
 func (p plan) MediaHost() string { return cmp.Or(p.SingleHost, p.SFUHost) }
@@ -202,35 +206,6 @@ func (b *planner) appservice() {
 		b.note("the homeserver passes requests on to %s; if that does not lead here from the homeserver, give --appservice-url", b.AppServiceURL)
 	}
 }
-
-func (b *planner) ports() {
-	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
-	b.JWTPort = value(b, "jwt-port", b.jwtPort, "like "+presetPort, parsePort)
-	if b.Media.overlaps(outgoing) {
-		b.note("--udp-range %s reaches into %s, out of which Linux serves outgoing connections: a port that one has keeps the container from starting", b.Media, outgoing)
-	}
-	if b.turn && b.Media.contains(turnPort) {
-		b.fault("udp-range", "%s holds port %d, which TURN needs; write another range", b.Media, turnPort)
-	}
-	taken := map[int]string{
-		80: "the reverse proxy and Let's Encrypt", 443: "the reverse proxy",
-		sfuPort: "LiveKit", tcpPort: "LiveKit's media over TCP",
-	}
-	if b.turnTLS != "" {
-		taken[turnTLSPort] = "TURN over TLS"
-	}
-	if who, is := taken[b.JWTPort]; is {
-		b.fault("jwt-port", "%d is for %s; write another port", b.JWTPort, who)
-	}
-}
-
-// The ports that the templates publish, besides media and this service.
-const (
-	sfuPort     = 7880
-	tcpPort     = 7881
-	turnPort    = 3478
-	turnTLSPort = 5349
-)
 
 func (b *planner) relay() {
 	b.TURN = b.turn

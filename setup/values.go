@@ -16,14 +16,17 @@ func (p plan) values() map[string]string {
 		"AppService": p.AppServiceURL, "LiveKitURL": p.LiveKitURL(), "Registration": registrationFile,
 		"Hosts": strings.Join(hosts, ", "), "HostsInText": strings.Join(hosts, " and "),
 		"MediaHost": p.MediaHost(), "Media": fmt.Sprintf("%d–%d", p.Media.First, p.Media.Last),
-		"JWTPort": strconv.Itoa(p.JWTPort),
-		"TURN":    "", "TURNTLS": p.TURNTLS, "Certificate": string(p.Certificate),
+		"JWTPort": strconv.Itoa(p.JWTPort), "Relay": "",
+		"TURN": "", "TURNTLS": p.TURNTLS, "Certificate": string(p.Certificate),
 		"Lookups":      lookups(hosts, p.TURNTLS),
 		"SingleServer": nginxServer(p.SingleHost), "JWTServer": nginxServer(p.JWTHost), "SFUServer": nginxServer(p.SFUHost),
 		"JWTHeaders": nginxJWT, "SFUHeaders": nginxSFU,
 	}
 	if p.TURN {
 		v["TURN"] = "yes"
+	}
+	if p.Relays() {
+		v["Relay"] = fmt.Sprintf("%d–%d", p.Relay.First, p.Relay.Last)
 	}
 	return v
 }

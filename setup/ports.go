@@ -1,0 +1,204 @@
+package setup
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ports is a range of ports, both ends included; the zero value is none.
+type ports struct{ First, Last int }
+
+func (p ports) String() string {
+	if p.First == p.Last {
+		return strconv.Itoa(p.First)
+	}
+	return fmt.Sprintf("%d-%d", p.First, p.Last)
+}
+
+func (p ports) overlaps(q ports) bool { return p.First <= q.Last && q.First <= p.Last }
+
+// outgoing are the ports that Linux gives to outgoing connections unless it is
+// told otherwise (net.ipv4.ip_local_port_range).
+var outgoing = ports{32768, 60999}
+
+// The ports that the templates publish, besides media, the relay and this service.
+const (
+	sfuPort     = 7880
+	tcpPort     = 7881
+	turnPort    = 3478
+	turnTLSPort = 5349
+)
+
+// ports checks the ports of the deployment, each by itself and all together.
+func (b *planner) ports() {
+	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
+	b.Relay = value(b, "relay-range", b.relayRange, "like "+presetRelay, parseRelayRange)
+	b.JWTPort = value(b, "jwt-port", b.jwtPort, "like "+presetPort, parsePort)
+	if !b.relays() && b.relayRange != presetRelay {
+		b.note("--relay-range is for --turn and --turn-tls; without them nothing uses it")
+	}
+	claims := b.claims()
+	for i, c := range claims {
+		if c.protocol == "udp" && c.overlaps(outgoing) {
+			b.note("--%s %s reaches into %s, out of which Linux serves outgoing connections: a port that one has keeps the container from starting", c.flag, c.ports, outgoing)
+		}
+		for _, other := range claims[:i] {
+			b.refuseOverlap(c, other)
+		}
+	}
+}
+
+// relays reports whether TURN is asked for, over UDP or TLS.
+func (b *planner) relays() bool { return b.turn || b.turnTLS != "" }
+
+// claim is what has ports of the machine for itself.
+type claim struct {
+	ports
+	protocol string // tcp or udp: each has ports of its own
+	who      string
+	flag     string // moves it elsewhere; "" where none does
+}
+
+// claims are those of the whole deployment. What cannot be moved comes first.
+func (b *planner) claims() (list []claim) {
+	add := func(p ports, protocol, who, flag string) {
+		if p != (ports{}) {
+			list = append(list, claim{p, protocol, who, flag})
+		}
+	}
+	add(ports{80, 80}, "tcp", "the reverse proxy and Let's Encrypt", "")
+	add(ports{443, 443}, "tcp", "the reverse proxy", "")
+	add(ports{sfuPort, sfuPort}, "tcp", "LiveKit", "")
+	add(ports{tcpPort, tcpPort}, "tcp", "LiveKit's media over TCP", "")
+	if b.turn {
+		add(ports{turnPort, turnPort}, "udp", "TURN", "")
+	}
+	if b.turnTLS != "" {
+		add(ports{turnTLSPort, turnTLSPort}, "tcp", "TURN over TLS", "")
+	}
+	add(b.homeserverPort(), "tcp", "the homeserver, as --homeserver-url says", "homeserver-url")
+	add(ports{b.JWTPort, b.JWTPort}, "tcp", "this service", "jwt-port")
+	add(b.Media, "udp", "media", "udp-range")
+	if b.relays() {
+		add(b.Relay, "udp", "TURN's relay", "relay-range")
+	}
+	return list
+}
+
+// homeserverPort is the homeserver's port on this machine, or none when it is not
+// here, not known, or the reverse proxy's.
+func (b *planner) homeserverPort() ports {
+	u, err := url.Parse(b.homeserverURL)
+	if err != nil || u.Hostname() != "host.docker.internal" || !isPort(u.Port()) {
+		return ports{}
+	}
+	port, _ := strconv.Atoi(u.Port()) // it is one
+	if port == 80 || port == 443 {
+		return ports{}
+	}
+	return ports{port, port}
+}
+
+// refuseOverlap refuses ports that two have: only one of them would start.
+func (b *planner) refuseOverlap(c, other claim) {
+	if c.protocol != other.protocol || !c.overlaps(other.ports) || c.flag == "" {
+		return
+	}
+	switch {
+	case c.First == c.Last:
+		b.fault(c.flag, "%s is for %s; write another port", c.ports, other.who)
+	case other.flag != "":
+		b.fault(c.flag, "%s overlaps --%s %s, the ports of %s; write another range for one of them", c.ports, other.flag, other.ports, other.who)
+	default:
+		b.fault(c.flag, "%s holds port %s, which is for %s; write another range", c.ports, other.ports, other.who)
+	}
+}
+
+// parsePort parses a port number, 1 to 65535. Its error says what to write
+// instead, where that can be guessed.
+func parsePort(text string) (int, error) {
+	if isPort(text) {
+		return strconv.Atoi(text)
+	}
+	number := strings.TrimLeft(text, "0")
+	_, behind, hasColon := strings.Cut(text, ":")
+	switch {
+	case isPort(number):
+		return 0, fmt.Errorf("%.80q begins with a zero; write %s", text, number)
+	case hasColon && isPort(behind):
+		return 0, fmt.Errorf("%.80q has an address in front of the port; write %s", text, behind)
+	case text != "" && strings.Trim(text, "0123456789") == "":
+		return 0, fmt.Errorf("%.80q is not a port: they go from 1 to 65535", text)
+	}
+	return 0, fmt.Errorf("%.80q is not a port; write a number like %s", text, presetPort)
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0 && text[0] != '0'
+}
+
+// The sizes of a range. Docker holds each port on its own.
+const (
+	fewestPorts = 10
+	mostPorts   = 2000
+)
+
+// parseRange parses FIRST-LAST, the ports of media.
+func parseRange(text string) (ports, error) { return rangeLike(presetRange, text) }
+
+// parseRelayRange parses FIRST-LAST, the ports of TURN's relay.
+func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
+
+// dashes are what ranges are printed with elsewhere.
+var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
+
+// rangeLike parses FIRST-LAST. Ports below 1024 belong to others.
+func rangeLike(example, text string) (ports, error) {
+	fault := func(what string) (ports, error) {
+		return ports{}, fmt.Errorf("%.80q %s; write a range like %s", text, what, example)
+	}
+	first, last, isRange := strings.Cut(text, "-")
+	p := ports{number(first), number(last)}
+	switch size := p.Last - p.First + 1; {
+	case !isRange && isPort(text):
+		return fault("is one port, not a range")
+	case p.First < 0 || p.Last < 0:
+		if other := dashes.Replace(text); other != text && isRangeOf(other) {
+			return ports{}, fmt.Errorf("%.80q is not a range as it is written here; write %s", text, other)
+		}
+		return fault("is not a range")
+	case p.First > 65535 || p.Last > 65535 || p.Last == 0:
+		return fault("is not a range of ports, which go to 65535")
+	case p.First < 1024:
+		return fault("begins below 1024, where other programs are")
+	case p.Last < p.First:
+		return fault("ends before it begins")
+	case size < fewestPorts:
+		return fault("is too small: each participant takes ports")
+	case size > mostPorts:
+		return fault(fmt.Sprintf("has more than %d ports, which slows Docker down", mostPorts))
+	}
+	return p, nil
+}
+
+// number reads digits; -1 for anything else. A number of more than five digits
+// is no port, however long it is.
+func number(digits string) int {
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return -1
+	}
+	n, err := strconv.Atoi(digits[:min(len(digits), 6)])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// isRangeOf reports whether a text is two numbers with a hyphen between them.
+func isRangeOf(text string) bool {
+	first, last, _ := strings.Cut(text, "-")
+	return number(first) > 0 && number(last) > 0
+}
