@@ -107,11 +107,11 @@ func (c *storeClock) compare(now moment, sent time.Time) {
 	}
 }
 
-// in returns the store's time after wait, rather early than late.
-func (c *storeClock) in(wait time.Duration) int64 {
+// now returns the store's time in milliseconds, rather early than late.
+func (c *storeClock) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.last.store + (c.ours.Since(c.last.ours) + wait).Milliseconds()
+	return c.last.store + c.ours.Since(c.last.ours).Milliseconds()
 }
 
 func (c *storeClock) ahead() time.Duration {

@@ -107,7 +107,7 @@ func TestClockOfRedisJumped(t *testing.T) {
 			v := b.hear(0)
 			b.want(t, "jumped", v, jump, 0)
 			b.want(t, "not corrected yet", b.hear(0), jump, 0)
-			if left := b.in(0) - time.Now().UnixMilli(); left != 0 {
+			if left := b.now() - time.Now().UnixMilli(); left != 0 {
 				t.Errorf("commands are limited to %d ms from now, want by the time before the jump", left)
 			}
 			b.correct(b.applied)

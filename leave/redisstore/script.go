@@ -91,13 +91,14 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit is the not_after of a command sent now.
+// limit is the not_after of a command sent now. What is left of the time is
+// asked for last: a caller that is held up in between has less of it.
 func (s *Store) limit(ctx context.Context) int64 {
-	wait := s.patience
+	now, wait := s.clock.now(), s.patience
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline))
 	}
-	return s.clock.in(wait)
+	return now + wait.Milliseconds()
 }
 
 // reply is an answer, taken apart.

@@ -8,7 +8,7 @@ local t = redis.call('TIME')
 local micros = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local correction = redis.call('GET', CORRECTION) or '0'
 local time = string.format('%.0f', math.floor(micros / 1000) + tonumber(correction))
-if tonumber(time) > tonumber(ARGV[1]) then
+if tonumber(time) >= tonumber(ARGV[1]) then
   return {'late', time, correction, '0'}
 end
 local epoch, writes = redis.call('GET', EPOCH), redis.call('GET', WRITES)

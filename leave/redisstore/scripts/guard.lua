@@ -16,8 +16,9 @@ local correction = redis.call('GET', CORRECTION) or '0'
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
 local writes = redis.call('GET', WRITES) or '0'
 
--- A command that waited in a frozen server is nobody's any more.
-if time > tonumber(ARGV[1]) then
+-- A command that waited in a frozen server is nobody's any more. The millisecond
+-- of not_after may be over.
+if time >= tonumber(ARGV[1]) then
   return {'late', int(time), correction, writes}
 end
 -- Another epoch: the server began empty. Fewer writes than were seen before:

@@ -7,7 +7,7 @@
 local CORRECTION = KEYS[9]
 local t = redis.call('TIME')
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(ARGV[3])
-if time > tonumber(ARGV[1]) then
+if time >= tonumber(ARGV[1]) then
   return 'late'
 end
 if (redis.call('GET', CORRECTION) or '0') ~= ARGV[2] then
