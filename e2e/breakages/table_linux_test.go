@@ -5,7 +5,7 @@ import "slices"
 // table is all that is broken, in the order of the documentation.
 func table() []breakage {
 	return slices.Concat(
-		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
+		pending, healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
 }
 
 var healthy = []breakage{
