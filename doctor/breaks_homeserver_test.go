@@ -65,7 +65,8 @@ func twoServers(service string) func(*stack) {
 		s.dns[second] = []string{"10.0.0.8"}
 		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the document names the server itself
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
-		s.serve("10.0.0.8:443", second, document(strings.Replace(text, matrixHost, second, 1)))
+		own := document(strings.Replace(text, matrixHost, second, 1))
+		s.serve("10.0.0.8:443", second, at("/.well-known/", own.ServeHTTP)(s.newClientAPI()))
 		s.serve("10.0.0.8:8448", second, s.hs)
 	}
 }

@@ -166,6 +166,12 @@ var mediaBreaks = map[string]func(*stack){
 	"candidates-bridge-too": func(s *stack) {
 		s.media.Candidates = append(s.media.Candidates, address("udp", "203.0.113.4:50000"), address("udp", "172.18.0.2:50000"))
 	},
+	"candidates-elsewhere": func(s *stack) {
+		publicSFU(s)
+		s.media.Candidates = []instruments.Candidate{address("udp", "203.0.113.99:50000"), address("tcp", "203.0.113.99:7881")}
+		s.routes["tcp 203.0.113.99:7881"] = "127.0.0.1:1"
+		s.media.Servers[0].URLs = []string{"turn:203.0.113.99:3478?transport=udp"}
+	},
 	"media-hairpin": unjoined(address("udp", "203.0.113.4:50000")),
 	"media-closed":  unjoined(address("udp", "203.0.113.4:50000"), address("udp", "192.168.1.5:50000")),
 	"media-no-data": func(s *stack) { s.silence = true; s.anonymous() },

@@ -4,8 +4,8 @@ import "matrixrtc-auth/doctor/engine"
 
 // throughProxy are the checks whose question a program in front may answer.
 var throughProxy = []string{
-	"homeserver.wellknown", "homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.transports",
-	"public.healthz", "public.routes", "public.cors", "public.body",
+	"homeserver.wellknown", "homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.client_public", "homeserver.transports",
+	"public.healthz", "public.routes", "public.preflight", "public.cors", "public.body",
 	"sfu.api", "sfu.auto_create", "sfu.room", "sfu.websocket", "sfu.public_room",
 	"user.openid", "user.sfu_get", "user.get_token",
 }
@@ -38,7 +38,7 @@ var proxyCauses = []engine.Cause{
 	{ID: "answers-sometimes", Rows: []int{13}, Checks: []string{"homeserver.versions", "homeserver.userinfo", "public.healthz", "sfu.api", "sfu.websocket"}, From: "both", Status: engine.Warn,
 		Text:   "the proxy of {host} answered once with {status} and then well: some of the requests to {who} fail",
 		Remedy: "if {who} was just started, run doctor again; else one of several servers behind that name is down: see the proxy's log"},
-	{ID: "homeserver-down", Rows: []int{9, 10}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.transports", "user.openid"}, From: "both", Status: engine.Fail, Code: openIDError,
+	{ID: "homeserver-down", Rows: []int{9, 10}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.client_public", "homeserver.transports", "user.openid"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the reverse proxy ({program}) of {server} at {address} is there, but gets no answer of the homeserver: that is down or starts just now, or the proxy leads to another port",
 		Remedy: "start the homeserver and see its log (docker compose logs synapse); if it runs, compare the proxy's entry with the port of its listener"},
 	{ID: "homeserver-limits", Rows: []int{23}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.transports", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Warn, Blocks: true,

@@ -12,7 +12,7 @@ var publicCauses = []engine.Cause{
 	{ID: "body-changed", Rows: []int{8}, Checks: []string{"public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "what clients send to {url} does not get to this service as they send it: it refuses a good request",
 		Remedy: "see what the proxy of {host} changes in the bodies of requests, and the service's log for the cause"},
-	{ID: "service-proxy", Rows: []int{8}, Checks: []string{"public.healthz", "public.routes", "public.cors", "user.sfu_get", "user.get_token", "public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
+	{ID: "service-proxy", Rows: []int{8}, Checks: []string{"public.healthz", "public.routes", "public.preflight", "public.cors", "user.sfu_get", "user.get_token", "public.body"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the reverse proxy of {host} answers with an error of its own, which browsers show as a CORS error: it does not reach this service",
 		Remedy: "lead its entry for {host} to this service's port: http://127.0.0.1:{listen}; if the proxy is another machine, publish {listen} for it"},
 	{ID: "listen-alone", Checks: []string{"public.healthz", "webhook.round_trip"}, From: "inside", Status: engine.Fail, Code: openIDError,
@@ -53,7 +53,7 @@ var publicCauses = []engine.Cause{
 		Remedy: "let the proxy pass the headers of this service through"},
 	{ID: "post-not-passed", Rows: []int{5}, Checks: []string{"public.cors"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the proxy does not pass POST requests on to this service",
-		Remedy: "allow POST for {url} in the proxy and in what filters before it"},
+		Remedy: "allow POST for {url} in the proxy and in what filters before it; where it redirects, pass the request on instead, or let livekit_service_url be the address to which it redirects"},
 }
 
 var runningCauses = []engine.Cause{

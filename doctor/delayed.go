@@ -46,35 +46,8 @@ func (h *homeserver) delayedURL(id, action string) string {
 	return h.base + path + url.PathEscape(id) + "/" + action
 }
 
-// delayedRoute asks the server for everything that a leave needs, of an event that
-// does not exist. Every process of a Synapse with workers restarts; the main one
-// alone sends and cancels.
-func (h *homeserver) delayedRoute(ctx context.Context) (f engine.Finding) {
-	for _, action := range []string{"restart", "send", "cancel"} {
-		if f = h.manageNothing(ctx, action); f.Status != engine.OK {
-			break
-		}
-	}
-	return f
-}
-
-func (h *homeserver) manageNothing(ctx context.Context, action string) engine.Finding {
-	v := h.clientVars()
-	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: h.delayedURL(nobodysToken, action), Body: "{}"})
-	switch {
-	case err != nil:
-		return found("client-api-unreachable", v, "%s", reason(err))
-	case isFault(stranger(askedHomeserver, r, v, "")):
-		return stranger(askedHomeserver, r, v, action+" of an event that does not exist:")
-	case r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND":
-		return ok("an event that does not exist: %s, as it should be", r)
-	case r.Status == http.StatusTooManyRequests:
-		return found("delayed-events-limited", v, "%s", r)
-	case r.Status == http.StatusUnauthorized:
-		return found("delayed-events-token", v, "without a token: %s", r)
-	}
-	return found("delayed-events-route", v, "%s of an event that does not exist, at %s: %s", action, clip(h.base), r)
-}
+// delayedRoute asks where this service does whether it could send a leave.
+func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
 // transports looks what new clients are told, and who sees what.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {

@@ -185,7 +185,7 @@ func TestBehindHairpin(t *testing.T) {
 	s.media.Candidates = []instruments.Candidate{address("udp", "203.0.113.1:50000")}
 	report := s.examine()
 	want := map[string]engine.Status{
-		"homeserver.addresses": engine.Warn, "sfu.addresses": engine.Warn, "homeserver.wellknown": engine.NA, "public.healthz": engine.NA,
+		"homeserver.addresses": engine.Warn, "sfu.addresses": engine.NA, "homeserver.wellknown": engine.NA, "public.healthz": engine.NA,
 		"homeserver.userinfo": engine.OK, "homeserver.transports": engine.OK, "homeserver.delayed_schedule": engine.OK,
 		"sfu.api": engine.OK, "sfu.join": engine.OK, "webhook.round_trip": engine.OK,
 	}

@@ -21,7 +21,6 @@ type homeserver struct {
 	name     matrix.ServerName
 	document *clientWellKnown // .well-known/matrix/client
 	destiny  matrix.Destination
-	answered string // which of its addresses answered, host:port
 	kind     kind   // the program, as far as it says that
 	base     string // of the Client-Server API, without a slash at its end
 	versions versions
@@ -30,7 +29,7 @@ type homeserver struct {
 // steps are the questions about one homeserver. Nobody asks its document where
 // the Client-Server API is if the operator has said that.
 func (h *homeserver) steps() []engine.Step {
-	_, overridden := h.look.Config.ClientURLs[h.name]
+	overridden := h.override() != nil
 	user := h.o.User.Server() == h.name
 	return []engine.Step{
 		{ID: "homeserver.addresses", Run: h.apexAddresses},
@@ -42,10 +41,15 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
 		{ID: "homeserver.discovery", Run: h.discovery},
 		{ID: "homeserver.userinfo", Needs: "homeserver.discovery", Run: h.userinfo},
-		{ID: "homeserver.identity", Needs: "homeserver.userinfo", Run: h.identity},
-		{ID: "homeserver.versions", Needs: "homeserver.base_url", Run: h.askVersions},
+		{ID: "homeserver.identity", Needs: "homeserver.discovery", Run: h.identity},
+		{ID: "homeserver.client_addresses", Needs: "homeserver.base_url", Run: h.clientAddresses},
+		{ID: "homeserver.client_tls", Needs: "homeserver.client_addresses", Run: func(ctx context.Context) engine.Finding {
+			return h.certificate(ctx, h.clientPlace())
+		}},
+		{ID: "homeserver.versions", Needs: "homeserver.client_tls", Run: h.askVersions},
 		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
+		{ID: "homeserver.client_public", Needs: "homeserver.wellknown homeserver.delayed_route", Unless: !overridden, Run: h.clientPublic},
 		// It is compared with the document, if that is there. Whose settings are
 		// to be changed depends on the program.
 		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
@@ -134,10 +138,10 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
 		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
 		if err == nil {
-			h.answered = addr
-			return h.judgeUserinfo(addr, h.again(ctx, route, target, instruments.Reply{Status: answer.Status, Body: answer.Body}))
+			first := instruments.Reply{Status: answer.Status, Body: answer.Body}
+			return h.judgeUserinfo(addr, h.again(ctx, route, target, first)).In(strings.ToLower(addr))
 		}
-		seen = h.userinfoFailure(addr, err)
+		seen = h.userinfoFailure(addr, err).In(strings.ToLower(addr))
 	}
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(seen) {
 		// Not every homeserver speaks to others, and a service beside it needs no 8448.
@@ -207,10 +211,16 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 // clients are told. Nobody's access token goes over the network in clear because
 // a document says so.
 func (h *homeserver) baseURL(_ context.Context) engine.Finding {
-	if override, there := h.look.Config.ClientURLs[h.name]; there {
+	if override := h.override(); override != nil {
 		h.base = strings.TrimRight(override.String(), "/")
 		return ok("%s, by LIVEKIT_CS_API_URL_OVERRIDES", h.base)
 	}
+	h.base = strings.TrimRight(h.document.Homeserver.BaseURL, "/")
+	return h.judgeBaseURL()
+}
+
+// judgeBaseURL judges what the document says.
+func (h *homeserver) judgeBaseURL() engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	raw := h.document.Homeserver.BaseURL
 	u, err := url.Parse(raw)
@@ -224,8 +234,7 @@ func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 		v["url"] = clip(raw)
 		return found("base-url-example", v, "m.homeserver.base_url is %q", clip(raw))
 	}
-	h.base = strings.TrimRight(raw, "/")
-	return ok("%s", clip(h.base))
+	return ok("%s", clip(strings.TrimRight(raw, "/")))
 }
 
 // versions is what /versions says.
@@ -245,7 +254,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(stranger(askedHomeserver, r, v, "")):
-		return stranger(askedHomeserver, r, v, clip(h.base)+"/_matrix/client/versions:")
+		return stranger(askedHomeserver, r, v, clip(h.base)+"/_matrix/client/versions:").In(h.clientPlace().at())
 	case r.Status == http.StatusTooManyRequests:
 		return found("homeserver-limits", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &h.versions) != nil || h.versions.Versions == nil:

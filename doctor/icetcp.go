@@ -42,7 +42,7 @@ func (e media) tcpSilent(a instruments.TCPAnswer) engine.Finding {
 	host, port := a.Candidate.Addr.Addr().String(), strconv.Itoa(int(a.Candidate.Addr.Port()))
 	v := engine.Vars{"host": host, "port": port, "tcp_port": port, "command": "nc -vz " + host + " " + port}
 	if isPublicCandidate(a.Candidate) && !e.o.Outside {
-		return found("hairpin", v, "%s: %s", a.Candidate, reason(a.Err))
+		return found("hairpin", v, "%s: %s", a.Candidate, reason(a.Err)).In(host)
 	}
 	return found("ice-tcp-closed", v, "%s: %s", a.Candidate, reason(a.Err))
 }

@@ -51,6 +51,9 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	_, _ = h.askFederation(ctx, versionPath, &version)
 	h.kind = version.Server
 	name, bad := matrix.ParseServerName(key.Name)
+	if other, there := h.nameAtHost(ctx); bad != nil && there {
+		name, bad, err = other, nil, nil
+	}
 	switch {
 	case err != nil:
 		return na("GET %s: %s", keyPath, reason(err))
@@ -67,10 +70,29 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("it calls itself %s, and is %s", name, h.kind)
 }
 
-// askFederation asks where the homeserver answered about OpenID.
-func (h *homeserver) askFederation(ctx context.Context, path string, answer any) (instruments.Reply, error) {
-	route := outbound.Route{Scheme: h.destiny.Scheme, Addr: h.answered, TLSName: h.destiny.TLSName}
-	r, err := h.look.AskAt(ctx, route, h.destiny.Host, h.destiny.Path+path, h.look.Config.InsecureSkipVerifyTLS)
+// nameAtHost asks the host of the server name at HTTPS's own port: one that people
+// take for the name, because clients reach the homeserver there, has nothing at
+// all where a name is looked up.
+func (h *homeserver) nameAtHost(ctx context.Context) (name matrix.ServerName, there bool) {
+	r, err := h.look.Get(ctx, "https://"+h.name.Host()+keyPath)
+	var key struct {
+		Name string `json:"server_name"`
+	}
+	if err != nil || r.Status != http.StatusOK || json.Unmarshal(r.Body, &key) != nil {
+		return name, false
+	}
+	name, err = matrix.ParseServerName(key.Name)
+	return name, err == nil
+}
+
+// askFederation asks the first of the server's addresses that answers.
+func (h *homeserver) askFederation(ctx context.Context, path string, answer any) (r instruments.Reply, err error) {
+	for _, addr := range h.destiny.Addrs {
+		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
+		if r, err = h.look.AskAt(ctx, route, h.destiny.Host, h.destiny.Path+path, h.look.Config.InsecureSkipVerifyTLS); err == nil {
+			break
+		}
+	}
 	if err == nil && r.Status == http.StatusOK {
 		_ = json.Unmarshal(r.Body, answer) // what is of another kind stays empty
 	}

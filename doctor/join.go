@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -98,74 +97,12 @@ func (e media) joinFailure(ctx context.Context, address string, err error) engin
 		return found("candidates-none", v, "%s; LiveKit named no address for media", seen)
 	case onlyBridges(list):
 		return found("candidates-docker", v, "%s; LiveKit takes media at %s", seen, listed(list))
-	case !hasPublic(list) && e.isForAll(ctx):
+	case !hasPublic(list) && len(e.publicSFUs(ctx)) > 0:
 		return found("candidates-private", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	case onlyPublic(list) && !e.o.Outside:
 		return found("media-hairpin", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	}
 	return found("media-closed", v, "%s; LiveKit takes media at %s", seen, listed(failed.Media.Candidates))
-}
-
-// candidates judges the addresses at which the SFU takes media.
-func (e media) candidates(ctx context.Context) engine.Finding {
-	m, _ := e.told.get()
-	list := m.Candidates
-	v := engine.Vars{"sfu": e.sfuAt}
-	switch {
-	case len(list) == 0:
-		return found("candidates-none", v, "LiveKit named no address for media")
-	case onlyBridges(list) && e.isForAll(ctx):
-		return found("candidates-docker", v, "LiveKit takes media at %s", listed(list))
-	case !hasPublic(list) && e.isForAll(ctx):
-		return found("candidates-private", v, "LiveKit takes media at %s", listed(list))
-	case hasPublic(list) && hasBridge(list):
-		return found("candidates-bridge-too", v, "LiveKit takes media at %s", listed(list))
-	case onlyPublic(list):
-		return ok("LiveKit takes media at %s; clients in its own network need a router that leads that back inside", listed(list))
-	}
-	return ok("LiveKit takes media at %s", listed(list))
-}
-
-// isForAll reports whether clients from the internet are meant to come: the
-// SFU's name leads to a public address.
-func (e media) isForAll(ctx context.Context) bool {
-	u := e.sfuURL()
-	if u == nil {
-		return false
-	}
-	addrs, err := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme))
-	for _, addr := range addrs {
-		if err == nil && instruments.IsPublic(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// bridges are the networks from which Docker takes those of containers.
-var bridges = netip.MustParsePrefix("172.16.0.0/12")
-
-func isBridge(c instruments.Candidate) bool { return bridges.Contains(c.Addr.Addr()) }
-
-func hasBridge(list []instruments.Candidate) bool { return count(list, isBridge) > 0 }
-
-func onlyBridges(list []instruments.Candidate) bool { return count(list, isBridge) == len(list) }
-
-func hasPublic(list []instruments.Candidate) bool { return count(list, isPublicCandidate) > 0 }
-
-func onlyPublic(list []instruments.Candidate) bool {
-	return count(list, isPublicCandidate) == len(list)
-}
-
-func isPublicCandidate(c instruments.Candidate) bool { return instruments.IsPublic(c.Addr.Addr()) }
-
-func count(list []instruments.Candidate, is func(instruments.Candidate) bool) (n int) {
-	for _, c := range list {
-		if is(c) {
-			n++
-		}
-	}
-	return n
 }
 
 func listed[T fmt.Stringer](list []T) string {

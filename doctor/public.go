@@ -130,12 +130,16 @@ func (e service) preflight(ctx context.Context) engine.Finding {
 		"Access-Control-Request-Headers": {"content-type"},
 	}})
 	v := e.serviceVars()
+	seen := "OPTIONS " + address + ":"
 	allowed := strings.ToLower(strings.Join(r.Header.Values("Access-Control-Allow-Headers"), ","))
 	switch {
 	case err != nil:
 		return found("service-broken", v, "OPTIONS %s: %s", address, reason(err))
 	case r.Status/100 != 2:
-		return found("preflight-refused", v, "OPTIONS %s: %s", address, r)
+		if f := stranger(askedService, r, v, seen); isFault(f) && f.Cause.ID != "proxy-refuses" {
+			return f
+		}
+		return found("preflight-refused", v, "%s %s", seen, r)
 	case len(r.Origins()) > 0 && !r.OneOrigin():
 		return found("cors-doubled", v, "OPTIONS %s: %s with Access-Control-Allow-Origin %q", address, r, r.Origins())
 	case len(r.Origins()) == 0 || !strings.Contains(allowed, "content-type") && allowed != "*":
@@ -157,6 +161,10 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	}
 	if f := stranger(askedService, bad, e.serviceVars(), "POST "+e.serviceURL()+"/sfu/get without JSON:"); isFault(f) {
 		return f
+	}
+	if bad.Status/100 == 3 {
+		return found("post-not-passed", e.serviceVars(), "POST %s/sfu/get: %s, a redirect to %s, which browsers do not follow with POST",
+			e.serviceURL(), bad, clip(bad.Header.Get("Location")))
 	}
 	for _, answer := range []instruments.Reply{good, bad} {
 		switch {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -28,12 +29,29 @@ func placeOf(what string, u *url.URL) place {
 
 func (p place) vars() engine.Vars { return engine.Vars{"host": p.host, "port": p.port} }
 
+// at is the place in a finding.
+func (p place) at() string { return atPort(p.host, p.port) }
+
+// atPort is a host or an address with its port as findings have it.
+func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
+
+// everywhere is the place with each of its addresses, where the same program
+// answers whatever name it is asked by.
+func (e *exam) everywhere(ctx context.Context, p place) []string {
+	list := []string{p.at()}
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // none of a name that has none
+	for _, addr := range addrs {
+		list = append(list, atPort(addr.String(), p.port))
+	}
+	return list
+}
+
 // reach looks up a place and connects to each of its addresses.
 func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	attempts, err := e.look.Reach(ctx, p.host, p.port)
 	switch {
 	case err != nil && instruments.IsNoSuchName(err):
-		return found(p.what+"-no-address", p.vars(), "%s has neither an A nor an AAAA record", p.host)
+		return found(p.what+"-no-address", p.vars(), "%s has neither an A nor an AAAA record", p.host).In(p.at())
 	case err != nil:
 		return found("dns-broken", p.vars(), "%s: %s", p.host, reason(err))
 	}
@@ -43,21 +61,27 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 // tally is what came of all addresses of a place.
 type tally struct {
 	good, public int
+	refused      int                  // those of this very machine, at which nothing listens
 	behind       int                  // those that may be behind NAT loopback
 	dead         *instruments.Attempt // the last of those at which nobody answers
 }
 
 // tally sorts what came of the addresses. A machine without IPv6 cannot judge an
 // AAAA record, and one behind the same router as a public address cannot judge
-// that, unless the router leads another one back.
+// that, unless the router leads another one back. An address that this machine
+// has itself is behind no router.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
 	for i, a := range attempts {
+		own := a.Refused() && e.look.IsOwn(a.Addr)
 		if instruments.IsPublic(a.Addr) {
 			t.public++
 		}
 		switch {
+		case own:
+			t.refused++
+			t.dead = &attempts[i]
 		case a.Err == nil:
 			t.good++
 		case a.NoRoute():
@@ -86,19 +110,42 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case t.good > 0 && t.dead == nil && t.behind == 0:
 		return ok("%s", text)
 	case t.good > 0 && t.dead == nil:
-		f := found("hairpin", v, "%s", text)
+		f := e.hairpin(p, v, attempts, text)
 		f.Blocks = false // what answers can be looked at
 		return f
 	case t.good > 0 && t.dead.Addr.Is6():
-		return found("dead-ipv6", v, "%s", text)
+		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
 	case t.good > 0:
-		return found("dead-address", v, "%s", text)
+		return found("dead-address", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
 	case t.dead == nil && t.behind == 0:
-		return found("ipv6-only", v, "%s", text)
-	case !e.o.Outside && t.public > 0:
-		return found("hairpin", v, "%s", text)
+		return found("ipv6-only", v, "%s", text).In(silent(p, attempts)...)
+	case !e.o.Outside && t.public > t.refused:
+		return e.hairpin(p, v, attempts, text)
 	}
-	return found(p.what+"-closed", v, "%s", text)
+	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
+}
+
+// hairpin doubts public addresses that do not answer from inside: at any port,
+// because a router leads back all of them or none.
+func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
+	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
+	for _, a := range attempts {
+		if a.Err != nil {
+			f = f.In(a.Addr.String())
+		}
+	}
+	return f
+}
+
+// silent are the places of those that did not answer.
+func silent(p place, attempts []instruments.Attempt) []string {
+	list := []string{p.at()}
+	for _, a := range attempts {
+		if a.Err != nil {
+			list = append(list, atPort(a.Addr.String(), p.port))
+		}
+	}
+	return list
 }
 
 // soon is how long before its end a certificate is worth a warning: those who
@@ -113,13 +160,17 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 	chain, err := e.look.Certificates(ctx, p.host, p.port)
 	switch {
 	case errors.Is(err, instruments.ErrConnect):
-		return found(p.what+"-closed", p.vars(), "%s", reason(err))
+		return found(p.what+"-closed", p.vars(), "%s", reason(err)).In(e.everywhere(ctx, p)...)
 	case err != nil && reason(err) == instruments.NoAnswer:
-		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
+		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	case err != nil:
-		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err))
+		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}
-	return e.judgeChain(p, chain)
+	f := e.judgeChain(p, chain).In(p.at())
+	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // which is for each name to mend
+		f = f.In(fmt.Sprintf("certificate %x", sha256.Sum256(chain[0].Raw)))
+	}
+	return f
 }
 
 func (e *exam) judgeChain(p place, chain []*x509.Certificate) engine.Finding {

@@ -9,14 +9,17 @@ import (
 )
 
 // excuse is an [engine.Explanation].
-type excuse struct{ by, causes, shows string }
+type excuse struct {
+	by, causes, shows string
+	here              bool
+}
 
 // explained are the excuses as a plan has them.
 func explained() map[string][]engine.Explanation {
 	all := map[string][]engine.Explanation{}
 	for id, list := range excuses {
 		for _, x := range list {
-			all[id] = append(all[id], engine.Explanation{By: x.by, Causes: x.causes, Shows: x.shows})
+			all[id] = append(all[id], engine.Explanation{By: x.by, Causes: x.causes, Shows: x.shows, Here: x.here})
 		}
 	}
 	return all
@@ -35,112 +38,138 @@ const (
 	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
+	misplaced   = candidates + " candidates-elsewhere"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
+	unannounced = strangers + " wellknown-broken wellknown-missing wellknown-status wellknown-no-cors wellknown-two-cors wellknown-not-json wellknown-type"
 	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
 // once, by the check that found it. What explains most stands first.
 var excuses = map[string][]excuse{
-	"service.status": {{"config.environment", "config-refused", "service-down"}},
+	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
 	// Without a server in the list nobody's leaves are taken over.
-	"service.delegation": {{"config.full_access", "full-access-entry", "delegation-off"}},
-	"public.healthz":     {{"service.status", "service-down service-stalled", "service-proxy service-broken service-ending service-no-route"}},
+	"service.delegation": {{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"}},
+	"public.healthz":     {{by: "service.status", causes: "service-down service-stalled", shows: "service-proxy service-broken service-ending service-no-route"}},
+	"public.cors":        {{by: "public.routes"}},
 	"public.preflight": {
+		{by: "public.routes"},
 		{by: "public.cors"},
-		{"public.cors", "cors-missing", "preflight-refused"},
+		{by: "public.cors", causes: "cors-missing", shows: "preflight-refused"},
+	},
+	"public.body": {{by: "public.routes"}},
+	// A host that is taken for the server name has nothing that a name has.
+	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
+	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
+	"homeserver.client_public": {
+		{by: "homeserver.userinfo", here: true},
+		{by: "homeserver.delayed_route"},
 	},
 	"homeserver.userinfo": {
-		{"config.warnings", "override-path", unverified},
-		{"homeserver.addresses", "apex-no-address", "federation-dns not-federated"},
-		{"homeserver.addresses", "apex-no-address apex-closed", "federation-unreachable federation-tls not-federated"},
-		{"homeserver.tls", "apex-closed " + noTLS, "federation-unreachable federation-tls not-federated"},
+		{by: "homeserver.identity", causes: "other-server-name", shows: unverified},
+		{by: "homeserver.client_addresses", causes: "client-api-no-address client-api-closed client-api-unreachable", shows: "federation-dns federation-unreachable not-federated", here: true},
+		{by: "homeserver.client_tls", causes: noTLS + " tls-silent client-api-closed", shows: "federation-tls federation-unreachable openid-strange not-federated", here: true},
+		{by: "config.warnings", causes: "override-path", shows: unverified},
+		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated"},
+		{by: "homeserver.addresses", causes: "apex-no-address apex-closed", shows: "federation-unreachable federation-tls not-federated"},
+		{by: "homeserver.tls", causes: "apex-closed " + noTLS, shows: "federation-unreachable federation-tls not-federated"},
 	},
 	"homeserver.versions": {
-		{"config.warnings", "override-path", "client-api-strange"},
-		{"homeserver.userinfo", "homeserver-down", "homeserver-down"},
+		{by: "config.warnings", causes: "override-path", shows: "client-api-strange"},
+		{by: "homeserver.userinfo", causes: "homeserver-down", shows: "homeserver-down"},
+		{by: "homeserver.userinfo", here: true},
 	},
 	"homeserver.delayed_schedule": {
 		{by: "homeserver.delayed_route"},
 		{by: "homeserver.transports"},
-		{"homeserver.transports", "user-token", "delayed-events-refused"},
+		{by: "homeserver.transports", causes: "user-token", shows: "delayed-events-refused"},
 	},
 	"sfu.api": {
-		{"config.sfu_url", "former-service", apiFaults},
-		{"config.sfu_url", "sfu-url-path", "sfu-twirp sfu-not-livekit sfu-error"},
-		{"livekit.file", unreadable, down},
-		{"livekit.keys", "livekit-webhook-key livekit-secret-file-open livekit-key-file", down},
-		{"livekit.keys", "livekit-webhook-key", "sfu-key"},
-		{"livekit.keys", "livekit-secret", "sfu-secret"},
-		{"livekit.keys", "livekit-key-missing", "sfu-key"},
-		{"livekit.ports", "livekit-ports-clash", down},
-		{"livekit.turn", "turn-domain turn-certificate turn-portless", down},
-		{"livekit.external_ip", "stun-blocked dns-broken", down},
+		{by: "config.sfu_url", causes: "former-service", shows: apiFaults},
+		{by: "config.sfu_url", causes: "sfu-url-path", shows: "sfu-twirp sfu-not-livekit sfu-error"},
+		{by: "livekit.file", causes: unreadable, shows: down},
+		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret-file-open livekit-key-file", shows: down},
+		{by: "livekit.keys", causes: "livekit-webhook-key", shows: "sfu-key"},
+		{by: "livekit.keys", causes: "livekit-secret", shows: "sfu-secret"},
+		{by: "livekit.keys", causes: "livekit-key-missing", shows: "sfu-key"},
+		{by: "livekit.ports", causes: "livekit-ports-clash", shows: down},
+		{by: "livekit.turn", causes: "turn-domain turn-certificate turn-portless", shows: down},
+		{by: "livekit.external_ip", causes: "stun-blocked dns-broken", shows: down},
 	},
-	"sfu.auto_create": {{"livekit.auto_create", "auto-create-setting", "auto-create"}},
+	"sfu.auto_create": {{by: "livekit.auto_create", causes: "auto-create-setting", shows: "auto-create"}},
 	"sfu.addresses": {
-		{"sfu.api", "sfu-api-dns", "sfu-no-address"},
-		{"sfu.api", "sfu-api-connect", "sfu-closed"},
-		{"config.sfu_url", "former-service", "sfu-no-address sfu-closed"},
-		{"config.sfu_url", "sfu-url-inside sfu-url-clear", "sfu-no-address sfu-closed dns-broken"},
+		{by: "sfu.api", causes: "sfu-api-dns", shows: "sfu-no-address"},
+		{by: "sfu.api", causes: "sfu-api-connect", shows: "sfu-closed"},
+		{by: "config.sfu_url", causes: "former-service", shows: "sfu-no-address sfu-closed"},
+		{by: "config.sfu_url", causes: "sfu-url-inside sfu-url-clear", shows: "sfu-no-address sfu-closed dns-broken"},
 	},
-	"sfu.tls": {{"config.sfu_url", "former-service", "sfu-closed " + noTLS}},
+	"sfu.tls": {{by: "config.sfu_url", causes: "former-service", shows: "sfu-closed " + noTLS}},
 	"sfu.websocket": {
-		{"config.sfu_url", "former-service", wayFaults},
-		{"config.sfu_url", "sfu-url-inside sfu-url-clear sfu-url-path", wayFaults},
-		{"sfu.api", down, "sfu-broken sfu-proxy"},
-		{"sfu.api", "sfu-not-livekit", "sfu-no-route"},
+		{by: "config.sfu_url", causes: "former-service", shows: wayFaults},
+		{by: "config.sfu_url", causes: "sfu-url-inside sfu-url-clear sfu-url-path", shows: wayFaults},
+		{by: "sfu.api", causes: down, shows: "sfu-broken sfu-proxy"},
+		{by: "sfu.api", causes: "sfu-not-livekit", shows: "sfu-no-route"},
 	},
 	"sfu.public_room": {
-		{"config.sfu_url", "former-service sfu-url-inside sfu-url-clear sfu-url-path", strangers + " sfu-broken sfu-proxy sfu-no-route websocket-headers " + otherFaults},
+		{by: "config.sfu_url", causes: "former-service sfu-url-inside sfu-url-clear sfu-url-path", shows: strangers + " sfu-broken sfu-proxy sfu-no-route websocket-headers " + otherFaults},
 	},
-	"sfu.bare_prefix": {{"config.sfu_url", "sfu-url-path", "bare-sfu-prefix"}},
+	"sfu.bare_prefix": {{by: "config.sfu_url", causes: "sfu-url-path", shows: "bare-sfu-prefix"}},
 	"sfu.api_hidden": {
-		{"config.sfu_url", "sfu-url-inside", "twirp-public"},
-		{"sfu.websocket", "sfu-no-route sfu-login", "twirp-public"},
+		{by: "config.sfu_url", causes: "sfu-url-inside", shows: "twirp-public"},
+		{by: "sfu.websocket", causes: "sfu-no-route sfu-login", shows: "twirp-public"},
 	},
 	"sfu.ice_tcp": {
-		{"livekit.ports", "livekit-tcp-off", "ice-tcp-none"},
-		{"sfu.candidates", candidates + " candidates-bridge-too", "ice-tcp-none ice-tcp-closed"},
+		{by: "livekit.ports", causes: "livekit-tcp-off", shows: "ice-tcp-none"},
+		{by: "sfu.candidates", causes: misplaced + " candidates-bridge-too", shows: "ice-tcp-none ice-tcp-closed hairpin"},
 	},
-	"sfu.turn": {{"livekit.turn", "turn-domain turn-certificate turn-portless", turnFaults}},
+	"sfu.turn": {
+		{by: "livekit.turn", causes: "turn-domain turn-certificate turn-portless", shows: turnFaults},
+		{by: "sfu.candidates", causes: misplaced, shows: turnFaults + " hairpin", here: true},
+	},
 	"webhook.round_trip": {
-		{"public.healthz", "listen-alone", "listen-alone"},
-		{"livekit.webhook", "livekit-webhook-missing livekit-webhook-url", "webhook-missing"},
-		{"livekit.keys", "livekit-webhook-key livekit-secret livekit-key-missing", "webhook-missing webhook-refused"},
+		{by: "public.healthz", causes: "listen-alone", shows: "listen-alone"},
+		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
+		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},
 	"user.openid": {{by: "homeserver.transports"}},
 	"user.sfu_get": {
-		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
-		{"homeserver.userinfo", unverified, "token-unauthorized"},
-		{"homeserver.userinfo", "homeserver-limits proxy-limits", "homeserver-limits"},
-		{"sfu.api", apiFaults, "token-no-room service-broken"},
-		{"sfu.room", roomFaults, "token-no-room service-broken"},
+		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
+		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
+		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
+		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
+		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
 	},
 	"user.get_token": {
-		{"config.sfu_url", "former-service", "token-no-room sfu-url-differs"},
-		{"homeserver.userinfo", unverified, "token-unauthorized"},
-		{"homeserver.userinfo", "homeserver-limits proxy-limits", "homeserver-limits"},
-		{"sfu.api", apiFaults, "token-no-room service-broken"},
-		{"sfu.room", roomFaults, "token-no-room service-broken"},
+		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
+		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
+		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
+		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
+		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
 		{by: "user.sfu_get"},
 	},
 	"user.join": {
 		{by: "sfu.join"},
-		{"sfu.websocket", wayFaults, "join-refused"},
-		{"sfu.public_room", otherFaults, "join-refused"},
-		{"sfu.join", mediaFaults, mediaFaults},
+		{by: "sfu.websocket", causes: wayFaults, shows: "join-refused"},
+		{by: "sfu.public_room", causes: otherFaults, shows: "join-refused"},
+		{by: "sfu.join", causes: mediaFaults, shows: mediaFaults},
 	},
 }
 
 // twins look at the same place where one host serves several things.
 var twins = map[string][]string{
-	"public.addresses": {"homeserver.addresses"},
-	"public.tls":       {"homeserver.tls"},
-	"sfu.addresses":    {"homeserver.addresses", "public.addresses"},
-	"sfu.tls":          {"homeserver.tls", "public.tls"},
+	"homeserver.addresses":        {"homeserver.addresses"}, // of the servers before
+	"homeserver.tls":              {"homeserver.tls"},
+	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
+	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},
+	"homeserver.client_public":    {"homeserver.addresses", "homeserver.tls"},
+	"public.addresses":            {"homeserver.addresses", "homeserver.client_addresses"},
+	"public.tls":                  {"homeserver.tls", "homeserver.client_tls"},
+	"sfu.addresses":               {"homeserver.addresses", "homeserver.client_addresses", "public.addresses"},
+	"sfu.tls":                     {"homeserver.tls", "homeserver.client_tls", "public.tls"},
+	"sfu.ice_tcp":                 {"homeserver.addresses", "public.addresses", "sfu.addresses"},
+	"sfu.turn":                    {"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.ice_tcp"},
 }
 
 // applies reports whether an excuse can be one in this deployment: what stands

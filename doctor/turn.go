@@ -18,7 +18,7 @@ func (e media) turn(ctx context.Context) engine.Finding {
 	m, _ := e.told.get()
 	for _, server := range m.TURNServers() {
 		if f := e.allocate(ctx, server); f.Status != engine.OK {
-			return f
+			return f.In(server.Host)
 		}
 		good = append(good, clip(server.String()))
 	}
@@ -43,7 +43,8 @@ func (e media) allocate(ctx context.Context, s instruments.TURNServer) engine.Fi
 		return found("turn-tls", v, "TURN over TLS at %s port %s: %s", s.Host, s.Port, reason(failed.Err))
 	case e.cannotJudge(s.Network, failed.At):
 		v["command"] = "matrixrtc-auth doctor --outside --user …"
-		return found("hairpin", v, "%s: %s", s, reason(failed.Err))
+		at, _ := netip.ParseAddrPort(failed.At.String()) // cannotJudge has read it
+		return found("hairpin", v, "%s: %s", s, reason(failed.Err)).In(at.Addr().Unmap().String())
 	}
 	return found("turn-refused", v, "%s: %s", s, reason(failed.Err))
 }

@@ -22,8 +22,7 @@ type Check struct {
 	// After are those that must have ended before, whatever came of them.
 	After []*Check
 	// Excuses are faults of others that show here, too: what this one finds is
-	// theirs then. Twins are those that look at the same place if their names
-	// are the same: they may find the same.
+	// theirs then. Twins may look at the same place, and find the same there.
 	Excuses []Excuse
 	Twins   []*Check
 	// Limit bounds it, zero means 8 s.
@@ -45,6 +44,8 @@ type Excuse struct {
 	// Causes are those of By, Shows the ones that they explain here; with none
 	// of both, By and this check may find the same.
 	Causes, Shows []string
+	// Here has it explain what is true of the same place alone.
+	Here bool
 }
 
 const (
@@ -161,7 +162,7 @@ func (c *Check) excuse() {
 	}
 	for _, other := range c.Twins {
 		<-other.done
-		if theirs := other.ended.own; c.ended.root == nil && theirs.sameCause(c.ended.Finding) && theirs.Vars["host"] == c.ended.Vars["host"] {
+		if theirs := other.ended.own; c.ended.root == nil && theirs.sameKind(c.ended.own) && theirs.meets(c.ended.own) {
 			c.ended.root = other.teller()
 		}
 	}
@@ -176,6 +177,8 @@ func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
 	case f.Cause == nil || theirs.Cause == nil || theirs.severity() < f.severity():
+		return false
+	case x.Here && !theirs.meets(f):
 		return false
 	case len(x.Causes) == 0:
 		return f.sameCause(theirs)

@@ -18,6 +18,8 @@ func ignore(string, Status, int) {}
 func found(id string, v Vars, format string, args ...any) Finding {
 	c := &Cause{ID: id, Status: Fail}
 	switch id {
+	case "apex-closed", "sfu-closed":
+		c.Kind = "closed"
 	case "foci-slash":
 		c.Status = Warn
 	case "dead-address":
@@ -67,7 +69,7 @@ func TestDependents(t *testing.T) {
 // unless the other one only doubts, or found what explains something else.
 func TestExcuses(t *testing.T) {
 	by := func(c *Check, causes string) []Excuse {
-		return []Excuse{{c, strings.Fields(causes), []string{"service-proxy"}}}
+		return []Excuse{{By: c, Causes: strings.Fields(causes), Shows: []string{"service-proxy"}}}
 	}
 	broken := ends(found("service-proxy", nil, "502"))
 	cause := &Check{ID: "a.cause", Run: ends(found("service-down", nil, "x"))}
@@ -80,13 +82,21 @@ func TestExcuses(t *testing.T) {
 	again := &Check{ID: "a.again", Excuses: []Excuse{{By: doubt}}, Run: ends(found("foci-slash", nil, "x"))}
 	behind := &Check{ID: "a.behind", Needs: []*Check{again}, Run: ends(Right("looked"))}
 	held := &Check{ID: "a.held", Needs: []*Check{farther}, Run: ends(Right("looked"))}
-	v := Vars{"host": "a"}
-	twin := &Check{ID: "a.twin", Run: ends(found("tls-expired", v, "x"))}
-	same := &Check{ID: "a.same", Twins: []*Check{twin}, Run: ends(found("tls-expired", v, "x"))}
-	other := &Check{ID: "a.other", Twins: []*Check{twin}, Run: ends(found("tls-expired", Vars{"host": "b"}, "x"))}
-	Run(t.Context(), []*Check{behind, held, farther, effect, cause, innocent, unlike, fault, again, doubt, same, other, twin}, ignore)
+	expired := func(places ...string) func(context.Context) Finding {
+		return ends(found("tls-expired", nil, "x").In(places...))
+	}
+	twin := &Check{ID: "a.twin", Run: expired("a:443", "192.0.2.1:443")}
+	same := &Check{ID: "a.same", Twins: []*Check{twin}, Run: expired("b:443", "192.0.2.1:443")}
+	other := &Check{ID: "a.other", Twins: []*Check{twin}, Run: expired("b:443", "192.0.2.2:443")}
+	nowhere := &Check{ID: "a.nowhere", Twins: []*Check{twin}, Run: expired()}
+	here := &Check{ID: "a.here", Excuses: []Excuse{{By: twin, Here: true}}, Run: expired("a:443")}
+	there := &Check{ID: "a.there", Excuses: []Excuse{{By: twin, Here: true}}, Run: expired("b:443")}
+	closed := &Check{ID: "a.closed", Run: ends(found("apex-closed", nil, "x").In("192.0.2.1:443"))}
+	kin := &Check{ID: "a.kin", Twins: []*Check{closed}, Run: ends(found("sfu-closed", nil, "x").In("192.0.2.1:443"))}
+	Run(t.Context(), []*Check{behind, held, farther, effect, cause, innocent, unlike, fault, again, doubt, same, other, nowhere, here, there, kin, closed, twin}, ignore)
 	for c, want := range map[*Check]Status{
 		effect: NA, farther: NA, held: NA, innocent: Fail, unlike: Fail, fault: Fail, again: NA, behind: OK, same: NA, other: Fail,
+		nowhere: Fail, here: NA, there: Fail, kin: NA,
 	} {
 		if c.ended.Status != want {
 			t.Errorf("%s: %s, want %s", c.ID, c.ended.Status, want)

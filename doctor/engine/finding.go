@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Status is how a check ended.
@@ -25,6 +27,10 @@ type Finding struct {
 	Vars   Vars   // what stands for the cause's placeholders
 	// Blocks has those that need the check not start, although it did not fail.
 	Blocks bool
+	// At are the places of which it is true: a name or an address with its port,
+	// an address, a certificate. Who finds the same at one of them has found the
+	// same fault.
+	At []string
 }
 
 // Right is the finding that all is as it should be.
@@ -45,6 +51,23 @@ func Because(c *Cause, v Vars, format string, args ...any) Finding {
 // severity orders faults, doubts and the rest.
 func (f Finding) severity() int { return map[Status]int{Fail: 2, Warn: 1}[f.Status] }
 
+// In is f as true of these places, too.
+func (f Finding) In(places ...string) Finding {
+	f.At = slices.Concat(f.At, places)
+	return f
+}
+
+// meets reports whether two findings are true of one place.
+func (f Finding) meets(other Finding) bool {
+	return slices.ContainsFunc(f.At, func(place string) bool { return slices.Contains(other.At, place) })
+}
+
+// sameKind reports whether two findings name one cause, or one in the words of
+// what either looks at.
+func (f Finding) sameKind(other Finding) bool {
+	return f.Cause != nil && other.Cause != nil && f.Cause.kind() == other.Cause.kind()
+}
+
 // sameCause reports whether two findings name one cause.
 func (f Finding) sameCause(other Finding) bool {
 	return f.Cause != nil && other.Cause != nil && f.Cause.ID == other.Cause.ID
@@ -54,6 +77,9 @@ func (f Finding) sameCause(other Finding) bool {
 // was found, {server} for example: see [Vars].
 type Cause struct {
 	ID string
+	// Kind is what it and others are, each in the words of its place; "" for a
+	// cause that stands alone.
+	Kind string
 	// Rows are the lines of doctor/testdata/failures.txt that it explains.
 	Rows []int
 	// Checks may name it: ids of checks.
@@ -74,6 +100,9 @@ type Cause struct {
 	// Unbroken says why no test breaks it; "" means that one does.
 	Unbroken string
 }
+
+// kind is what a cause is one of.
+func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 
 // Unfinished is the cause that the engine itself finds: a check, {check}, did
 // not end in its time.

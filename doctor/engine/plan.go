@@ -17,8 +17,7 @@ type Plan struct {
 	// Applies reports whether an explanation can be one for a step of this run;
 	// nil means that all can.
 	Applies func(x Explanation, s Step) bool
-	// Twins says by the id of a step which others look at the same place if their
-	// names are the same.
+	// Twins says by the id of a step which others may look at the same place.
 	Twins map[string][]string
 	// Told is in which order steps tell one cause that several of them find.
 	Told map[string][]string
@@ -42,7 +41,10 @@ type Step struct {
 // Explanation says that a check finds what shows in another one: each of the
 // causes explains each of those that show there. Without causes both may find
 // the same.
-type Explanation struct{ By, Causes, Shows string }
+type Explanation struct {
+	By, Causes, Shows string
+	Here              bool // only what is true of the same place
+}
 
 // Checks returns the checks of the plan in its order.
 func (p Plan) Checks() []*Check {
@@ -89,7 +91,7 @@ func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 			continue
 		}
 		for _, by := range p.named(checks, i, x.By) {
-			list = append(list, Excuse{by, strings.Fields(x.Causes), strings.Fields(x.Shows)})
+			list = append(list, Excuse{by, strings.Fields(x.Causes), strings.Fields(x.Shows), x.Here})
 		}
 	}
 	return list
@@ -103,7 +105,7 @@ func (p Plan) tellOnce(checks []*Check) {
 			for _, c := range checks {
 				if c.ID == id {
 					c.Excuses = append(c.Excuses, before...)
-					before = append(before, Excuse{c, []string{cause}, []string{cause}})
+					before = append(before, Excuse{By: c, Causes: []string{cause}, Shows: []string{cause}})
 				}
 			}
 		}

@@ -32,6 +32,8 @@ type Network struct {
 	SRV *net.Resolver
 	// Dial connects to an IP address and port: network is "tcp" or "udp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Interfaces are the addresses of this machine; nil means that none is known.
+	Interfaces func() ([]net.Addr, error)
 	// Roots are the certificates to trust; nil means the system's.
 	Roots *x509.CertPool
 	// Join joins a room of the SFU.
@@ -47,7 +49,7 @@ type Network struct {
 func New() *Network {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	n := &Network{DNS: resolver, SRV: resolver, Dial: dialer.DialContext}
+	n := &Network{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, Interfaces: net.InterfaceAddrs}
 	n.Join = n.joinLiveKit
 	return n
 }

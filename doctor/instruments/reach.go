@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -27,6 +28,22 @@ func (a Attempt) String() string {
 // NoRoute reports whether this machine lacks the address's family.
 func (a Attempt) NoRoute() bool {
 	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
+}
+
+// Refused reports whether the machine of that address answers that nothing
+// listens there.
+func (a Attempt) Refused() bool { return errors.Is(a.Err, syscall.ECONNREFUSED) }
+
+// IsOwn reports whether this machine has that address itself.
+func (n *Network) IsOwn(addr netip.Addr) bool {
+	if n.Interfaces == nil {
+		return false
+	}
+	list, _ := n.Interfaces() // of a system that does not say, none is known
+	return slices.ContainsFunc(list, func(a net.Addr) bool {
+		own, err := netip.ParsePrefix(a.String())
+		return err == nil && own.Addr().Unmap() == addr.Unmap()
+	})
 }
 
 // Reach looks a host up, connects to each of its addresses at a port and hangs

@@ -5,7 +5,7 @@ import "slices"
 // table is all that is broken, in the order of the documentation.
 func table() []breakage {
 	return slices.Concat(
-		pending, healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
+		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
 }
 
 var healthy = []breakage{
@@ -22,6 +22,8 @@ var names = []breakage{
 	{"DNS: `jwt.` has an AAAA record at which nobody is", besides("jwt.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: `sfu.` has an AAAA record at which nobody is", besides("sfu.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: one of two addresses of `jwt.` is an old one", besides("jwt.", "203.0.113.99"), "dead-address", "dead-address"},
+	{"DNS: `matrix.` has no record", without("matrix."), "client-api-no-address", "client-api-no-address"},
+	{"DNS: `matrix.` has an AAAA record at which nobody is", besides("matrix.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 }
 
 var certificates = []breakage{
@@ -32,6 +34,7 @@ var certificates = []breakage{
 	{"certificate: the intermediate one of `jwt.` is missing", certificate("jwt.", "leaf.pem"), "tls-untrusted", "tls-untrusted"},
 	{"certificate: that of `sfu.` is self-signed", certificate("sfu.", "own.pem"), "tls-untrusted", "sfu-unknown"},
 	{"certificate: that of `jwt.` ends tomorrow", certificate("jwt.", "ending.pem"), "tls-expires-soon", "tls-expires-soon"},
+	{"certificate: that of `matrix.` has expired", certificate("matrix.", "expired.pem"), "tls-expired", "tls-expired"},
 }
 
 var wellKnown = []breakage{
@@ -66,6 +69,7 @@ var homeservers = []breakage{
 	{"Synapse: the proxy does not pass `/_matrix/federation` on", inServer("matrix.", "location ^~ /_matrix/federation { return 404; }"), "openid-not-served", "openid-not-served"},
 	{"Synapse: the proxy refuses `/_matrix/federation` (403)", inServer("matrix.", "location ^~ /_matrix/federation { deny all; }"), "proxy-refuses", "proxy-refuses"},
 	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", "proxy-limits"},
+	{"Synapse: the proxy wants a login", inServer("matrix.", "location ^~ /_matrix { return 302 https://login.example.org/; }"), "proxy-login", "proxy-login"},
 }
 
 var serviceProxies = []breakage{
@@ -84,6 +88,15 @@ var serviceProxies = []breakage{
 	{"nginx: `livekit_service_url` lacks the prefix", client("https://jwt.example.org", "https://matrix.example.org"), "service-no-route", "service-no-route sfu-unknown"},
 	{"nginx, `jwt.`: passes a header of the client's address as it came", nginxAt("jwt.", "proxy_set_header X-Real-IP $remote_addr;", ""), "client-address-forged", ""},
 	{"nginx, `jwt.`: passes three paths only", together(nginxAt("jwt.", "location / {", "location ~ ^/(sfu/get|get_token|healthz)$ {")), "route-not-passed", "route-not-passed"},
+	{"nginx, `jwt.`: a rate limit (503)", func(d *deployment) {
+		d.nginx = "limit_req_zone $host zone=one:1m rate=1r/m;\n" + d.nginx
+		inLocation("jwt.", "limit_req zone=one;")(d)
+	}, "proxy-limits", "proxy-limits"},
+	{"nginx, `jwt.`: a rate limit (429)", func(d *deployment) {
+		d.nginx = "limit_req_zone $host zone=one:1m rate=1r/m;\n" + d.nginx
+		inLocation("jwt.", "limit_req zone=one; limit_req_status 429;")(d)
+	}, "proxy-limits", "proxy-limits"},
+	{"nginx, `jwt.`: redirects POST (301)", inLocation("jwt.", "if ($request_method = POST) { return 301 https://jwt.example.org/app$request_uri; }"), "post-not-passed", "post-not-passed"},
 }
 
 var sfuProxies = []breakage{
@@ -105,6 +118,7 @@ var otherProxies = []breakage{
 	{"Caddy: `sfu.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:7880", "reverse_proxy 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
 	{"Caddy: adds the CORS header", behindCaddy("reverse_proxy 127.0.0.1:8080 {", "header +Access-Control-Allow-Origin *\n\treverse_proxy 127.0.0.1:8080 {"), "cors-doubled", "cors-doubled"},
 	{"HAProxy: a rule that refuses bodies with `!` (403)", behindHAProxy("backend service\n", "backend service\n    option http-buffer-request\n    http-request deny if { req.body -m sub ! }\n"), "proxy-refuses", "proxy-refuses"},
+	{"HAProxy: no TLS", behindHAProxy(" ssl crt DIR/haproxy.pem", ""), "tls-none", "tls-none"},
 }
 
 var services = []breakage{
@@ -122,6 +136,7 @@ var services = []breakage{
 	{"`LIVEKIT_DELEGATION=false`", variable("LIVEKIT_DELEGATION", "false"), "delegation-off", ""},
 	{"the service's Redis is away", together(variable("LIVEKIT_STORE", "redis"), variable("LIVEKIT_REDIS_URL", "redis://127.0.0.1:6379")), "store-degraded", ""},
 	{"`LIVEKIT_TRUSTED_PROXIES` lacks the proxy", variable("LIVEKIT_TRUSTED_PROXIES", "192.0.2.1"), "client-address-lost", ""},
+	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` is the host for clients", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "matrix.example.org"), "other-server-name", ""},
 }
 
 var livekits = []breakage{
@@ -137,6 +152,8 @@ var livekits = []breakage{
 	{"livekit.yaml: `tcp_port: 0`", livekit("tcp_port: 7881", "tcp_port: 0"), "livekit-tcp-off", "ice-tcp-closed"},
 	{"livekit.yaml: media ports among those of outgoing connections", together(livekit("port_range_start: 20000", "port_range_start: 50000"), livekit("port_range_end: 20200", "port_range_end: 50200")), "livekit-range-ephemeral", ""},
 	{"livekit.yaml: placeholders as `keys`, the real ones in `LIVEKIT_KEYS`", livekit("\nlogging:", "\nkeys:\n  devkey: secretsecretsecretsecretsecretsecret\n\nlogging:"), "livekit-keys-replaced", ""},
+	{"livekit.yaml: `node_ip` is a private address", livekit("node_ip: "+public, "node_ip: 10.0.0.7"), "candidates-private", ""},
+	{"livekit.yaml: `node_ip` is an old address", livekit("node_ip: "+public, "node_ip: 203.0.113.99"), "candidates-elsewhere", ""},
 }
 
 var media = []breakage{
@@ -144,4 +161,6 @@ var media = []breakage{
 	{"the router does not forward 7881/tcp", closing("-p tcp --dport 7881"), "hairpin", "ice-tcp-closed"},
 	{"the router forwards no media at all", closing("-p udp --dport 20000:20200", "-p tcp --dport 7881", "-p udp --dport 3478"), "media-hairpin", "ice-tcp-closed"},
 	{"the router does not forward 3478/udp", closing("-p udp --dport 3478"), "hairpin", ""},
+	{"the reverse proxy does not run", down("nginx"), "apex-closed", "apex-closed"},
+	{"the router does not forward 443/tcp", closing("-p tcp --dport 443"), "hairpin federation-unreachable", "apex-closed"},
 }

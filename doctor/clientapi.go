@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+)
+
+// override is where the operator says that the Client-Server API is, nil for
+// nowhere.
+func (h *homeserver) override() *url.URL { return h.look.Config.ClientURLs[h.name] }
+
+// clientPlace is where the Client-Server API is asked.
+func (h *homeserver) clientPlace() place { return clientPlaceOf(h.base) }
+
+func clientPlaceOf(base string) place {
+	u, err := url.Parse(base)
+	if err != nil { // base_url has read it
+		return place{}
+	}
+	return placeOf("client-api", u)
+}
+
+// clientAddresses connects to the Client-Server API. What does not answer where
+// the operator says that it is, or inside at its public address, may answer
+// elsewhere.
+func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
+	f := h.reach(ctx, h.clientPlace())
+	if f.Cause == nil {
+		return f
+	}
+	f.Vars = f.Vars.Or(h.clientVars())
+	lost := f.Cause.ID == "hairpin" && f.Blocks
+	lost = lost || h.override() != nil && (f.Cause.ID == "client-api-no-address" || f.Cause.ID == "client-api-closed")
+	if lost {
+		return found("client-api-unreachable", h.clientVars(), "%s", f.Seen).In(f.At...)
+	}
+	return f
+}
+
+// clientPublic asks the homeserver where clients do, although this service goes
+// another way: what is wrong there is wrong for clients alone.
+func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
+	if f := h.judgeBaseURL(); f.Status != engine.OK {
+		return f
+	}
+	public := *h
+	public.base = strings.TrimRight(h.document.Homeserver.BaseURL, "/")
+	f := h.reach(ctx, public.clientPlace())
+	switch {
+	case f.Cause != nil && f.Cause.ID == "hairpin" && f.Blocks:
+		return na("%s; LIVEKIT_CS_API_URL_OVERRIDES is for that, and doctor --outside asks there", f.Seen)
+	case f.Cause != nil && !f.Cause.Spares && f.Cause.ID != "hairpin":
+		f.Vars = f.Vars.Or(public.clientVars())
+		return f
+	}
+	if f := h.certificate(ctx, public.clientPlace()); f.Status == engine.Fail {
+		return f
+	}
+	if f := public.manages(ctx); f.Status != engine.OK {
+		return f.In(public.clientPlace().at())
+	}
+	return f
+}
+
+// manages asks for everything that a leave needs, of an event that does not
+// exist. Every process of a Synapse with workers restarts; the main one alone
+// sends and cancels.
+func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
+	for _, action := range []string{"restart", "send", "cancel"} {
+		if f = h.manageNothing(ctx, action); f.Status != engine.OK {
+			break
+		}
+	}
+	return f
+}
+
+func (h *homeserver) manageNothing(ctx context.Context, action string) engine.Finding {
+	v := h.clientVars()
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: h.delayedURL(nobodysToken, action), Body: "{}"})
+	switch {
+	case err != nil:
+		return found("client-api-unreachable", v, "%s", reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, action+" of an event that does not exist:")
+	case r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND":
+		return ok("an event that does not exist: %s, as it should be", r)
+	case r.Status == http.StatusTooManyRequests:
+		return found("delayed-events-limited", v, "%s", r)
+	case r.Status == http.StatusUnauthorized:
+		return found("delayed-events-token", v, "without a token: %s", r)
+	}
+	return found("delayed-events-route", v, "%s of an event that does not exist, at %s: %s", action, clip(h.base), r)
+}

@@ -1,0 +1,144 @@
+package doctor_test
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
+)
+
+func init() { maps.Copy(mixed, oneFault) }
+
+// oneFault are faults that show at several places, which one check tells.
+var oneFault = map[string]mix{
+	"the proxy of all names does not run": {
+		func(s *stack) {
+			oneAddress(s)
+			s.routes["tcp "+apexIP+":443"] = "127.0.0.1:1"
+		},
+		[]string{"homeserver.addresses apex-closed"},
+	},
+	"the proxy of all names does not speak TLS": {
+		func(s *stack) {
+			oneAddress(s)
+			s.routes["tcp "+apexIP+":443"] = newServer(s, http.NotFoundHandler())
+		},
+		[]string{"homeserver.tls tls-none"},
+	},
+	"the certificate of the homeserver's host has expired, from outside": {
+		func(s *stack) {
+			s.certs[matrixHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), matrixHost)
+			s.anonymous()
+			s.outside()
+		},
+		[]string{"homeserver.client_tls tls-expired"},
+	},
+	"a dead AAAA record of the homeserver's host": {
+		func(s *stack) { s.dns[matrixHost] = append(s.dns[matrixHost], "fd00::99") },
+		[]string{"homeserver.client_addresses dead-ipv6"},
+	},
+	"a dead IPv6 address of all names": {
+		func(s *stack) {
+			for _, host := range []string{apexHost, matrixHost, jwtHost, sfuHost} {
+				s.dns[host] = append(s.dns[host], "fd00::99")
+			}
+		},
+		[]string{"homeserver.addresses dead-ipv6"},
+	},
+	"a limit after the first request": {
+		func(s *stack) { s.jwtProxy = afterOne(recorded("nginx-503")); s.anonymous() },
+		[]string{"public.routes proxy-limits"},
+	},
+	"POST is redirected": {
+		func(s *stack) {
+			s.jwtProxy = method(http.MethodPost, func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "https://"+jwtHost+"/app", http.StatusMovedPermanently)
+			})
+			s.anonymous()
+		},
+		[]string{"public.cors post-not-passed"},
+	},
+	"the list holds the host for clients, which has nothing of a name": {
+		func(s *stack) {
+			s.anonymous()
+			set("LIVEKIT_FULL_ACCESS_HOMESERVERS", matrixHost)(s)
+			s.wellKnown = func(string) http.Handler { return http.NotFoundHandler() }
+			s.client = at("/_matrix/key/v2/server", answering(`{"server_name":"`+apexHost+`"}`).ServeHTTP)
+		},
+		[]string{"homeserver.identity other-server-name"},
+	},
+	"clients reach a worker that restarts delayed events and sends none, the override goes past it": {
+		func(s *stack) {
+			s.dns["synapse"] = []string{"10.0.0.9"}
+			s.routes["tcp 10.0.0.9:8008"] = newServer(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.newClientAPI().ServeHTTP(w, r) }))
+			s.env["LIVEKIT_CS_API_URL_OVERRIDES"] = apexHost + "=http://synapse:8008"
+			s.client = at(nobodysEvent+"/send", matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+		},
+		[]string{"homeserver.client_public delayed-events-route"},
+	},
+	"IPv4 candidates are private, those of IPv6 are not": {
+		func(s *stack) {
+			publicSFU(s)
+			s.media.Candidates = []instruments.Candidate{address("udp", "192.168.1.5:50000"), address("udp", "[2001:db8::10]:50000"), address("tcp", sfuIP+":7881")}
+		},
+		[]string{"sfu.candidates candidates-private"},
+	},
+	"an address of media that the SFU's name does not have, behind Cloudflare": {
+		func(s *stack) {
+			breaks["candidates-elsewhere"](s)
+			s.sfuProxy = func(next http.Handler) http.Handler { return adding("Cf-Ray", "8f1d2c3b4a5e6f70-FRA", next) }
+		},
+		[]string{"sfu.ice_tcp hairpin"},
+	},
+}
+
+// oneAddress has one proxy answer for every name.
+func oneAddress(s *stack) {
+	for _, host := range []string{apexHost, matrixHost, jwtHost, sfuHost} {
+		s.dns[host] = []string{apexIP}
+	}
+	s.anonymous()
+}
+
+// afterOne has something else answer every request but the first one.
+func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
+	var n atomic.Int64
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) > 1 {
+				answer(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// TestOwnAddress: a public address that this machine has itself and that refuses
+// is no matter of the router.
+func TestOwnAddress(t *testing.T) {
+	s := newStack(t)
+	s.dns[apexHost] = []string{"203.0.113.3"}
+	s.routes["tcp 203.0.113.3:443"] = "127.0.0.1:1"
+	s.options = doctor.Options{Only: []string{"homeserver.addresses"}}
+	look := s.look()
+	for _, test := range []struct{ own, want string }{{"203.0.113.3/24", "apex-closed"}, {"203.0.113.4/24", "hairpin"}} {
+		look.Interfaces = func() ([]net.Addr, error) {
+			ip, mask, err := net.ParseCIDR(test.own)
+			return []net.Addr{&net.IPNet{IP: ip, Mask: mask.Mask}}, err
+		}
+		if err := doctor.Prepare(look, &s.options, s.load); err != nil {
+			t.Fatal(err)
+		}
+		report := doctor.Examine(t.Context(), look, s.options, func(string, engine.Status, int) {})
+		if got := report.Checks[0].CauseID; got != test.want {
+			t.Errorf("this machine is %s: the cause is %q, want %q; seen is %q", test.own, got, test.want, report.Checks[0].Seen)
+		}
+	}
+}
