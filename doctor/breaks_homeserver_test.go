@@ -202,6 +202,7 @@ var homeserverBreaks = map[string]func(*stack){
 	},
 	"delayed-events-refused": func(s *stack) { s.client = at("/send/", matrixError(http.StatusForbidden, "M_FORBIDDEN")) },
 	"transports-off":         func(s *stack) { s.client = at(transportsRoute, matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
+	"transports-proxy":       func(s *stack) { s.transport = answering(`[{"type":"livekit"}]`) },
 	"transports-empty":       func(s *stack) { s.transport = answering(`{}`) },
 	"transports-differ": func(s *stack) {
 		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://old.example.org"}]}`)

@@ -99,6 +99,10 @@ var configBreaks = map[string]func(*stack){
 		s.sfu("wss://" + host)
 		s.dns[host], s.certs[sfuHost] = s.dns[sfuHost], s.ca.Certificate(host)
 	},
+	"registration-open": func(s *stack) {
+		registering("id: other")(s)
+		s.modes[s.env["LIVEKIT_AS_REGISTRATION_FILE"]] = 0o644
+	},
 	"override-path": set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://"+apexHost+":8448/_matrix"),
 	"registration": func(s *stack) {
 		s.env["LIVEKIT_AS_REGISTRATION_FILE"] = s.file("registration.yaml", goodRegistration+"\nio.element.msc4512.proxy_prefix: livekit\n")
@@ -185,6 +189,10 @@ var livekitBreaks = map[string]func(*stack){
 	"livekit-tcp-off": func(s *stack) {
 		replace("tcp_port: 7881", "tcp_port: 0")(s)
 		s.media.Candidates = s.media.Candidates[:1]
+	},
+	"livekit-redis": func(s *stack) {
+		replace("port: 7880\n", "port: 7880\nredis: {address: \"redis:6379\"}\n")(s)
+		s.routes["tcp 10.0.0.7:7880"] = "127.0.0.1:1"
 	},
 	"livekit-ports-clash": replace("udp_port: 3478", "udp_port: 20100"),
 	"livekit-range-ephemeral": func(s *stack) {

@@ -8,7 +8,7 @@ var sfuCauses = []engine.Cause{
 		Remedy: "set LIVEKIT_INTERNAL_URL to LiveKit's name in the network of both: http://livekit:{sfu_port}"},
 	{ID: "sfu-api-connect", Rows: []int{13}, Checks: []string{"sfu.api", "sfu.room", "sfu.auto_create"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "nobody answers at {sfu}, so this service cannot create rooms",
-		Remedy: "start LiveKit, or set LIVEKIT_INTERNAL_URL to its address from inside: http://livekit:{sfu_port}"},
+		Remedy: "start LiveKit; if it ends at once, its log says why: docker compose logs livekit (Redis that is away, a port that is taken, a key file that others may read, STUN that does not answer). If it runs, set LIVEKIT_INTERNAL_URL to its address from inside: http://livekit:{sfu_port}"},
 	{ID: "sfu-api-timeout", Rows: []int{13, 28}, Checks: []string{"sfu.api", "sfu.room"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "LiveKit at {sfu} does not answer in time",
 		Remedy: "see LiveKit's log and load; with LIVEKIT_URL behind your own router, set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port}"},
@@ -134,7 +134,7 @@ var mediaCauses = []engine.Cause{
 		Remedy: "lead port 443 of {name} to turn.tls_port: by an address of its own, or by splitting TLS by name (SNI) before the reverse proxy; else set turn.tls_port to 0"},
 	{ID: "turn-refused", Rows: []int{21}, Checks: []string{"sfu.turn"}, From: "both", Status: engine.Fail,
 		Text:   "the TURN server {host} gives out no address",
-		Remedy: "forward {turn_port}/udp; see that the relay range (turn.relay_range_start) is free and forwarded"},
+		Remedy: "forward {turn_port}/udp; publish and forward the relay ports, too ({relay_ports}/udp: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free"},
 }
 
 var userCauses = []engine.Cause{

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -169,6 +170,12 @@ func (e settings) registration(context.Context) engine.Finding {
 	r, err := appservice.Parse(text)
 	if err != nil {
 		return found("registration", nil, "the file cannot be used: %v", err)
+	}
+	if f := judgeRegistration(r, e.look.Config.AppService, w); f.Status != engine.OK {
+		return f
+	}
+	if info, err := e.look.Stat(file); err == nil && info.Mode()&openToOthers != 0 {
+		return found("registration-open", engine.Vars{"file": clip(file), "group": fmt.Sprint(e.look.Group)}, "%s has the mode %04o", clip(file), info.Mode().Perm())
 	}
 	return judgeRegistration(r, e.look.Config.AppService, w)
 }

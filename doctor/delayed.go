@@ -53,7 +53,7 @@ func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()
-	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + transportsPath, Bearer: token})
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + transportsPath, Bearer: token, Header: http.Header{"Origin": {instruments.Origin}}})
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "%s", reason(err))
@@ -88,8 +88,17 @@ func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) e
 	var answer struct {
 		List []focus `json:"rtc_transports"`
 	}
-	if json.Unmarshal(r.Body, &answer) != nil {
+	whose := "the answer"
+	if h.tokenFor().IsEmpty() {
+		whose = "an answer without an access token"
+	}
+	switch {
+	case json.Unmarshal(r.Body, &[]json.RawMessage{}) == nil:
+		return found("transports-proxy", v, "GET %s: %s is a list, not an object that holds one", transportsPath, whose)
+	case json.Unmarshal(r.Body, &answer) != nil:
 		return found("client-api-strange", v, "GET %s: %s", transportsPath, r)
+	case !r.OneOrigin():
+		return found("transports-proxy", v, "GET %s: %s has Access-Control-Allow-Origin %q", transportsPath, whose, r.Origins())
 	}
 	if len(answer.List) == 0 {
 		return found("transports-empty", v, "GET %s: an empty list", transportsPath)

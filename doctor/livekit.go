@@ -54,10 +54,15 @@ type livekitConfig struct {
 		TLSPort     int    `yaml:"tls_port"`
 		UDPPort     int    `yaml:"udp_port"`
 		ExternalTLS bool   `yaml:"external_tls"`
+		RelayFirst  int    `yaml:"relay_range_start"`
+		RelayLast   int    `yaml:"relay_range_end"`
 	} `yaml:"turn"`
 	Webhook struct {
 		APIKey string   `yaml:"api_key"`
 		URLs   []string `yaml:"urls"`
+	}
+	Redis struct {
+		Address string
 	}
 	Keys    map[string]string
 	KeyFile string `yaml:"key_file"`
@@ -79,6 +84,7 @@ func (e livekitFile) steps() []engine.Step {
 		{ID: "livekit.turn", Needs: file, Run: e.about(judgeTURN)},
 		{ID: "livekit.auto_create", Needs: file, Run: e.about(judgeAutoCreate)},
 		{ID: "livekit.attributes", Needs: file, Run: e.about(judgeAttributes)},
+		{ID: "livekit.redis", Needs: file, Run: e.redis},
 		{ID: "livekit.external_ip", Needs: file, Run: e.externalIP},
 	}
 }
@@ -241,7 +247,7 @@ func judgeTURN(c *livekitConfig) engine.Finding {
 	case t.TLSPort == 0 && t.UDPPort == 0:
 		return found("turn-portless", nil, "turn.enabled without udp_port and tls_port")
 	}
-	return ok("UDP port %d, TLS port %d", t.UDPPort, t.TLSPort)
+	return ok("UDP port %d, TLS port %d, relay ports %d-%d", t.UDPPort, t.TLSPort, t.RelayFirst, t.RelayLast)
 }
 
 func judgeAutoCreate(c *livekitConfig) engine.Finding {
@@ -249,6 +255,24 @@ func judgeAutoCreate(c *livekitConfig) engine.Finding {
 		return found("auto-create-setting", nil, "room.auto_create is not false")
 	}
 	return ok("room.auto_create is false")
+}
+
+// redis connects to LiveKit's Redis, without which LiveKit does not start. Where it
+// runs, it reaches it, be it in a network that this service is not in.
+func (e livekitFile) redis(ctx context.Context) engine.Finding {
+	address := e.livekit.Redis.Address
+	if address == "" {
+		return na("LiveKit uses no Redis, or several")
+	}
+	conn, err := e.look.DialHost(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		conn.Close()
+		return ok("%s answers", clip(address))
+	case e.acceptsKey(ctx):
+		return ok("%s: %s, from here; LiveKit reaches it", clip(address), reason(err))
+	}
+	return found("livekit-redis", engine.Vars{"address": clip(address)}, "redis.address in livekit.yaml, %s: %s", clip(address), reason(err))
 }
 
 // defaultSTUN are LiveKit's servers where the file names none.

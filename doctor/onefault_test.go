@@ -1,9 +1,11 @@
 package doctor_test
 
 import (
+	"context"
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/handler"
 )
 
 func init() { maps.Copy(mixed, oneFault) }
@@ -82,6 +85,56 @@ var oneFault = map[string]mix{
 		},
 		[]string{"homeserver.client_public delayed-events-route"},
 	},
+	"the homeserver has answered leaves with 429": {
+		func(s *stack) {
+			s.service = func(h *handler.Handler) {
+				h.Leaves = func(context.Context) handler.LeaveStatus {
+					return handler.LeaveStatus{
+						RefusedBy: []string{}, SFUAnswers: true, Store: handler.StoreStatus{Kind: "memory", State: "ok"},
+						Limited: []handler.LimitedStatus{{Server: "old.org", Count: 1, Last: time.Now().Add(-2 * time.Hour)}, {Server: apexHost, Count: 185, Last: time.Now()}},
+					}
+				}
+			}
+		},
+		[]string{"service.delegation delayed-events-limited"},
+	},
+	"a proxy that answers for transports with a bare list": {
+		func(s *stack) {
+			s.client = at(transportsRoute, document(`[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]`).ServeHTTP)
+			s.anonymous()
+		},
+		[]string{"homeserver.transports transports-proxy"},
+	},
+	"a proxy that answers for transports without the CORS header": {
+		func(s *stack) {
+			s.client = at(transportsRoute, answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`).ServeHTTP)
+			s.anonymous()
+		},
+		[]string{"homeserver.transports transports-proxy"},
+	},
+	"a proxy that answers for transports as a homeserver does": {
+		func(s *stack) {
+			s.client = at(transportsRoute, document(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`).ServeHTTP)
+			s.anonymous()
+		},
+		nil,
+	},
+	"a namespace of another server": {registering(`namespaces: {users: [{exclusive: false, regex: '@.*:other\.org'}]}`), []string{"config.registration registration"}},
+	"no namespace":                  {registering(`namespaces: {users: []}`), []string{"config.registration registration"}},
+	"equal tokens": {
+		registering("hs_token: an-as-token-of-many-letters-0123456789"),
+		[]string{"config.registration registration"},
+	},
+	"relay ports among those of media": {
+		both(replace("port_range_start: 20000", "port_range_start: 29000"), replace("port_range_end: 20200", "port_range_end: 30000")),
+		[]string{"livekit.ports livekit-ports-clash"},
+	},
+	"relay ports beside those of media": {
+		both(replace("port_range_start: 20000", "port_range_start: 29000"), replace("port_range_end: 20200", "port_range_end: 30000"),
+			replace("  udp_port: 3478\n", "  udp_port: 3478\n  relay_range_start: 30001\n  relay_range_end: 30100\n")),
+		nil,
+	},
+	"LiveKit's Redis is in a network of its own": {replace("port: 7880\n", "port: 7880\nredis: {address: \"redis:6379\"}\n"), nil},
 	"IPv4 candidates are private, those of IPv6 are not": {
 		func(s *stack) {
 			publicSFU(s)
@@ -97,6 +150,36 @@ var oneFault = map[string]mix{
 		[]string{"sfu.ice_tcp hairpin"},
 	},
 }
+
+// registering has the service be registered by a good file with one line of
+// another kind.
+func registering(line string) func(*stack) {
+	key, _, _ := strings.Cut(line, ":")
+	var lines []string
+	for good := range strings.Lines(openRegistration) {
+		if !strings.HasPrefix(good, key+":") {
+			lines = append(lines, good)
+		}
+	}
+	text := strings.Join(lines, "") + "\n" + line + "\n"
+	return func(s *stack) {
+		s.env["LIVEKIT_AS_REGISTRATION_FILE"] = s.file("registration.yaml", text)
+		s.env["LIVEKIT_HS_SERVER_NAME"] = apexHost
+	}
+}
+
+// openRegistration is a file of which nothing is wrong but who may read it.
+const openRegistration = `id: matrixrtc-auth
+as_token: an-as-token-of-many-letters-0123456789
+hs_token: an-hs-token-of-many-letters-0123456789
+sender_localpart: matrixrtc
+rate_limited: false
+url: null
+namespaces: {users: [{exclusive: false, regex: '@.*:example\.org'}]}
+io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
+io.element.msc4512.proxy_url: http://matrixrtc-auth:8080
+io.element.msc4512.proxy_prefix: rtc/livekit
+`
 
 // oneAddress has one proxy answer for every name.
 func oneAddress(s *stack) {

@@ -136,7 +136,7 @@ func (s *stack) newClientAPI() http.Handler {
 		text, _ := json.Marshal(map[string]any{"versions": []string{"v1.11"}, "unstable_features": s.features})
 		answering(string(text)).ServeHTTP(w, nil)
 	})
-	mux.HandleFunc("/_matrix/client/unstable/org.matrix.msc4143/rtc/transports", s.withToken(s.transport.ServeHTTP))
+	mux.HandleFunc("/_matrix/client/unstable/org.matrix.msc4143/rtc/transports", s.withToken(adding("Access-Control-Allow-Origin", "*", s.transport)))
 	mux.HandleFunc("/_matrix/client/v3/voip/turnServer", s.withToken(answering(`{"uris":["turn:turn.example.org"]}`).ServeHTTP))
 	mux.HandleFunc("/_matrix/client/v3/user/{user}/openid/request_token", s.withToken(func(w http.ResponseWriter, _ *http.Request) {
 		answering(fmt.Sprintf(`{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}`, s.hs.IssueToken(userID), apexHost)).ServeHTTP(w, nil)

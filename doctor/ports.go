@@ -14,6 +14,10 @@ const (
 	livekitDevPort   = 7882 // for media over UDP, with development
 	livekitFirstPort = 50000
 	livekitLastPort  = 60000
+
+	livekitFirstRelay   = 30000
+	livekitLastRelay    = 40000
+	livekitLastDevRelay = 30002 // with development
 )
 
 // complete sets the ports that LiveKit takes where the file names none.
@@ -24,6 +28,12 @@ func (c *livekitConfig) complete() {
 	if c.RTC.TCPPort == nil {
 		port := livekitTCPPort
 		c.RTC.TCPPort = &port
+	}
+	if t := &c.TURN; t.RelayFirst == 0 || t.RelayLast == 0 {
+		t.RelayFirst, t.RelayLast = livekitFirstRelay, livekitLastRelay
+		if c.Development {
+			t.RelayLast = livekitLastDevRelay
+		}
 	}
 	switch {
 	case c.hasUDPPort() || c.RTC.First != 0:
@@ -53,6 +63,9 @@ func (c *livekitConfig) ports() engine.Vars {
 	if c.TURN.UDPPort != 0 {
 		known["turn_port"] = fmt.Sprint(c.TURN.UDPPort)
 	}
+	if c.TURN.Enabled {
+		known["relay_ports"] = fmt.Sprintf("%d-%d", c.TURN.RelayFirst, c.TURN.RelayLast)
+	}
 	return known
 }
 
@@ -74,7 +87,29 @@ func judgePorts(c *livekitConfig) engine.Finding {
 	case t.Enabled && t.UDPPort != 0 && (t.UDPPort == udp || r.First <= t.UDPPort && t.UDPPort <= r.Last):
 		return found("livekit-ports-clash", nil, "turn.udp_port %d is one of the media ports", t.UDPPort)
 	}
+	if f := judgeRelays(c); isFault(f) {
+		return f
+	}
 	return ok("no port is used twice")
+}
+
+// judgeRelays compares the ports of relayed media with the others for UDP.
+func judgeRelays(c *livekitConfig) engine.Finding {
+	t, udp := c.TURN, 0
+	if port, single := c.RTC.UDPPort.(int); single {
+		udp = port
+	}
+	relays := func(first, last int) bool { return first != 0 && first <= t.RelayLast && t.RelayFirst <= last }
+	switch {
+	case !t.Enabled:
+	case t.RelayFirst > t.RelayLast:
+		return found("livekit-ports-clash", nil, "turn.relay_range_start is %d, relay_range_end %d: no port lies between", t.RelayFirst, t.RelayLast)
+	case relays(c.RTC.First, c.RTC.Last):
+		return found("livekit-ports-clash", nil, "the media ports %d-%d and the relay ports %d-%d overlap", c.RTC.First, c.RTC.Last, t.RelayFirst, t.RelayLast)
+	case relays(udp, udp), relays(t.UDPPort, t.UDPPort):
+		return found("livekit-ports-clash", nil, "rtc.udp_port %d or turn.udp_port %d is one of the relay ports %d-%d", udp, t.UDPPort, t.RelayFirst, t.RelayLast)
+	}
+	return engine.Finding{}
 }
 
 // Linux gives the ports of ephemeralFile to outgoing connections, without those

@@ -51,9 +51,12 @@ const (
 var excuses = map[string][]excuse{
 	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
 	// Without a server in the list nobody's leaves are taken over.
-	"service.delegation": {{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"}},
-	"public.healthz":     {{by: "service.status", causes: "service-down service-stalled", shows: "service-proxy service-broken service-ending service-no-route"}},
-	"public.cors":        {{by: "public.routes"}},
+	"service.delegation": {
+		{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"},
+		{by: "homeserver.delayed_route"},
+	},
+	"public.healthz": {{by: "service.status", causes: "service-down service-stalled", shows: "service-proxy service-broken service-ending service-no-route"}},
+	"public.cors":    {{by: "public.routes"}},
 	"public.preflight": {
 		{by: "public.routes"},
 		{by: "public.cors"},
@@ -96,6 +99,7 @@ var excuses = map[string][]excuse{
 		{by: "livekit.keys", causes: "livekit-key-missing", shows: "sfu-key"},
 		{by: "livekit.ports", causes: "livekit-ports-clash", shows: down},
 		{by: "livekit.turn", causes: "turn-domain turn-certificate turn-portless", shows: down},
+		{by: "livekit.redis", causes: "livekit-redis", shows: down},
 		{by: "livekit.external_ip", causes: "stun-blocked dns-broken", shows: down},
 	},
 	"sfu.auto_create": {{by: "livekit.auto_create", causes: "auto-create-setting", shows: "auto-create"}},

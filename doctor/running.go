@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,7 +42,12 @@ type serviceStatus struct {
 		Offered   bool           `json:"offered"`
 		RefusedBy []string       `json:"refused_by"`
 		Jobs      map[string]int `json:"jobs"`
-		Store     struct {
+		Limited   []struct {
+			Server string    `json:"server"`
+			Count  int       `json:"count"`
+			Last   time.Time `json:"last"`
+		} `json:"limited"` // by whom requests about delayed events were answered 429
+		Store struct {
 			Kind  string `json:"kind"`
 			State string `json:"state"`
 			Cause string `json:"cause"`
@@ -169,10 +176,30 @@ func statusToken(key sfu.Key) secret.Text {
 	return secret.New(token)
 }
 
+// lately is how long an answer of 429 is worth telling.
+const lately = time.Hour
+
+// limitedLately says who has answered 429 within the last hour, the first of
+// them and all with how often; "" for nobody.
+func (s *serviceStatus) limitedLately() (first, seen string) {
+	var all []string
+	for _, l := range s.Leaves.Limited {
+		if time.Since(l.Last) >= lately {
+			continue
+		}
+		first = cmp.Or(first, clip(l.Server))
+		all = append(all, fmt.Sprintf("%s answered %d requests about delayed events with 429, the last at %s", clip(l.Server), l.Count, l.Last.UTC().Format(time.RFC3339)))
+	}
+	return first, strings.Join(all, "; ")
+}
+
 func judgeDelegation(s *serviceStatus) engine.Finding {
+	limited, seen := s.limitedLately()
 	switch {
 	case !s.Leaves.Offered && len(s.Leaves.RefusedBy) == 0:
 		return found("delegation-off", nil, "the service takes over no leaves")
+	case limited != "":
+		return found("delayed-events-limited", engine.Vars{"server": limited}, "%s", seen)
 	case len(s.Leaves.RefusedBy) > 0:
 		// homeserver.delayed_route has found the same, and says more.
 		return ok("leaves of users of %s are not taken over", clip(strings.Join(s.Leaves.RefusedBy, ", ")))

@@ -10,6 +10,7 @@ import (
 
 // examples stand for them in the documentation.
 var examples = engine.Vars{
+	"transports": transportsPath, "relay_ports": "30000-40000",
 	"api": "http://livekit:7880", "kind": "Dendrite 0.13.8", "who": "this service", "instead": "", "status": "502", "program": "nginx", "start": "docker compose up -d matrixrtc-auth",
 	"server": "example.org", "host": "example.org", "url": "https://jwt.example.org", "sfu": "wss://sfu.example.org",
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",

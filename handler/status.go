@@ -32,9 +32,19 @@ type LeaveStatus struct {
 	// RefusedBy are those servers with full access that ask for authentication.
 	RefusedBy []string `json:"refused_by"`
 	// Jobs are those of this store by their state, nil if it does not say.
-	Jobs       map[leave.State]int `json:"jobs"`
-	Store      StoreStatus         `json:"store"`
-	SFUAnswers bool                `json:"sfu_answers"`
+	Jobs map[leave.State]int `json:"jobs"`
+	// Limited are those servers with full access that have answered 429 to
+	// requests about delayed events.
+	Limited    []LimitedStatus `json:"limited"`
+	Store      StoreStatus     `json:"store"`
+	SFUAnswers bool            `json:"sfu_answers"`
+}
+
+// LimitedStatus says how often a homeserver has answered 429, and when last.
+type LimitedStatus struct {
+	Server string    `json:"server"`
+	Count  int       `json:"count"`
+	Last   time.Time `json:"last"`
 }
 
 // StoreStatus says where leaves are kept.

@@ -154,7 +154,7 @@ func TestStatus(t *testing.T) {
 	d.Health = func() Health { return Health{Degraded: []string{"one", "two"}} }
 	d.LogStatus = func() LogStatus { return LogStatus{Waiting: 1, Dropped: 2, Cause: "broken pipe"} }
 	d.Leaves = func(context.Context) LeaveStatus {
-		return LeaveStatus{RefusedBy: []string{"x.org"}, Jobs: map[leave.State]int{leave.Waiting: 2}, Store: StoreStatus{Kind: "file", State: "ok"}, SFUAnswers: true}
+		return LeaveStatus{RefusedBy: []string{"x.org"}, Limited: []LimitedStatus{{Server: "y.org", Count: 185, Last: time.Unix(1, 0).UTC()}}, Jobs: map[leave.State]int{leave.Waiting: 2}, Store: StoreStatus{Kind: "file", State: "ok"}, SFUAnswers: true}
 	}
 	token := "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
 	w := d.serve("GET", "/_status", "", "Authorization", token, "X-Forwarded-For", "192.0.2.9")
@@ -170,6 +170,9 @@ func TestStatus(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(doc.Reasons, doc.Log), "[one two] {1 2 broken pipe}"; got != want {
 		t.Errorf("reasons and log: %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprint(doc.Leaves.Limited), "[{y.org 185 1970-01-01 00:00:01 +0000 UTC}]"; got != want {
+		t.Errorf("limited by: %s, want %s", got, want)
 	}
 	hooks := doc.Webhooks
 	if hooks.Verified != 150 || hooks.Rejected["signature"] != 1 || hooks.Last == nil || len(hooks.Rooms) != 100 || hooks.Rooms[99] != "room29" {

@@ -29,12 +29,15 @@ func (l *leaves) health() (h handler.Health) {
 // status is for /_status.
 func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	s := handler.LeaveStatus{
-		RefusedBy: []string{}, Jobs: l.jobs(ctx), SFUAnswers: l.keeper.SFUAnswers(),
+		RefusedBy: []string{}, Limited: []handler.LimitedStatus{}, Jobs: l.jobs(ctx), SFUAnswers: l.keeper.SFUAnswers(),
 		Store: handler.StoreStatus{Kind: string(l.kind), State: "ok"},
 	}
 	for _, server := range l.named.Servers {
 		if l.events.Refuses(server) {
 			s.RefusedBy = append(s.RefusedBy, server.String())
+		}
+		if n, last := l.keeper.Budget.Refusals(server); n > 0 {
+			s.Limited = append(s.Limited, handler.LimitedStatus{Server: server.String(), Count: n, Last: last.UTC()})
 		}
 	}
 	if l.standby == nil {

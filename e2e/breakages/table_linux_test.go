@@ -69,6 +69,8 @@ var homeservers = []breakage{
 	{"Synapse: the proxy does not pass `/_matrix/federation` on", inServer("matrix.", "location ^~ /_matrix/federation { return 404; }"), "openid-not-served", "openid-not-served"},
 	{"Synapse: the proxy refuses `/_matrix/federation` (403)", inServer("matrix.", "location ^~ /_matrix/federation { deny all; }"), "proxy-refuses", "proxy-refuses"},
 	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", "proxy-limits"},
+	{"Synapse: the proxy answers for `/rtc/transports` itself, with a bare list", inServer("matrix.", "location ~ /rtc/transports$ { default_type application/json; return 200 '[{\"type\": \"livekit\", \"livekit_service_url\": \"https://jwt.example.org\"}]'; }"), "transports-proxy", "transports-proxy"},
+	{"Synapse: the proxy passes no `send` of delayed events on, `LIVEKIT_CS_API_URL_OVERRIDES` leads past it", together(variable("LIVEKIT_CS_API_URL_OVERRIDES", "example.org=http://127.0.0.1:8008"), inServer("matrix.", "location ~ /delayed_events/.*/send$ { return 404; }")), "delayed-events-route", "delayed-events-route"},
 	{"Synapse: the proxy wants a login", inServer("matrix.", "location ^~ /_matrix { return 302 https://login.example.org/; }"), "proxy-login", "proxy-login"},
 }
 
@@ -143,7 +145,7 @@ var livekits = []breakage{
 	{"LiveKit does not run", down("livekit"), "sfu-api-connect", "sfu-unknown"},
 	{"livekit.yaml: `level` is not indented", livekitDoomed("\n  level: info", "\nlevel: info"), "livekit-key-unknown", "sfu-unknown"},
 	{"livekit.yaml: `webhook.api_key` is none of the keys", livekitDoomed(`api_key: "matrixrtc"`, `api_key: "other"`), "livekit-webhook-key", "sfu-unknown"},
-	{"livekit.yaml: its Redis is away", livekitDoomed("\nlogging:", "\nredis:\n  address: 127.0.0.1:6379\n\nlogging:"), "sfu-api-connect", "sfu-unknown"},
+	{"livekit.yaml: its Redis is away", livekitDoomed("\nlogging:", "\nredis:\n  address: 127.0.0.1:6379\n\nlogging:"), "livekit-redis", "sfu-unknown"},
 	{"livekit.yaml: no `webhook.urls`", livekit(`urls: ["http://matrixrtc-auth:8080/sfu_webhook"]`, "urls: []"), "livekit-webhook-missing", ""},
 	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://matrixrtc-auth:8080/sfu_webhook", "http://matrixrtc-auth:8088/sfu_webhook"), "webhook-missing", ""},
 	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://matrixrtc-auth:8080/sfu_webhook", "matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},

@@ -12,6 +12,8 @@ type bucket struct {
 	at        time.Time
 	raisedAt  time.Time
 	loweredAt time.Time
+	limited   int       // how often it has answered 429 …
+	limitedAt time.Time // … and when last
 	toldAt    time.Time
 	shut      time.Time // nothing before, by the homeserver's Retry-After
 	// queue is when the last of those who wait for each kind was told to come

@@ -141,6 +141,17 @@ func (b *Budget) Status(now time.Time) Status {
 	return s
 }
 
+// Refusals returns how often a homeserver has answered 429, and when last: zero
+// for one that has not, or not lately.
+func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if bk, known := b.buckets.get(server); known {
+		return bk.limited, bk.limitedAt
+	}
+	return 0, time.Time{}
+}
+
 // SlowDown is told of a 429: the homeserver's own bucket is empty. It wants no
 // request before retryAfter has passed.
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
@@ -152,6 +163,8 @@ func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, no
 		bk.rate = math.Max(math.Min(slowest, b.Rate), bk.rate/2)
 		bk.tokens = math.Min(bk.tokens, 1)
 	}
+	bk.limited++
+	bk.limitedAt = now
 	bk.raisedAt = now
 	bk.shut = now.Add(retryAfter)
 	if b.Limited != nil && (bk.toldAt.IsZero() || now.Sub(bk.toldAt) >= tellAgain) {

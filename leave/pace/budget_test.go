@@ -59,3 +59,18 @@ func TestAServerWithoutALimit(t *testing.T) {
 		t.Errorf("%d requests at once after it recovered, want all", got)
 	}
 }
+
+// TestRefusals: a homeserver's answers 429 are counted, with the time of the last.
+func TestRefusals(t *testing.T) {
+	own, other := server(t, "own.org"), server(t, "other.org")
+	b := &pace.Budget{Rate: 10}
+	now := time.Now()
+	b.SlowDown(own, time.Second, now)
+	b.SlowDown(own, time.Second, now.Add(time.Minute))
+	if n, last := b.Refusals(own); n != 2 || !last.Equal(now.Add(time.Minute)) {
+		t.Errorf("%d answers 429, the last at %s, want 2 and %s", n, last, now.Add(time.Minute))
+	}
+	if n, last := b.Refusals(other); n != 0 || !last.IsZero() {
+		t.Errorf("%d answers 429 of one that has answered none, the last at %s", n, last)
+	}
+}
