@@ -1,0 +1,25 @@
+package doctor
+
+import (
+	"context"
+
+	"matrixrtc-auth/doctor/engine"
+)
+
+// redis connects to LiveKit's Redis, without which LiveKit does not start. Where it
+// runs, it reaches it, be it in a network that this service is not in.
+func (e livekitFile) redis(ctx context.Context) engine.Finding {
+	address := e.livekit.Redis.Address
+	if address == "" {
+		return ok("redis.address is not set")
+	}
+	conn, err := e.look.DialHost(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		conn.Close()
+		return ok("%s answers", clip(address))
+	case e.acceptsKey(ctx):
+		return ok("%s: %s, from here; LiveKit reaches it", clip(address), reason(err))
+	}
+	return found("livekit-redis", engine.Vars{"address": clip(address)}, "redis.address in livekit.yaml, %s: %s", clip(address), reason(err))
+}
