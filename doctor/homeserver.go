@@ -145,7 +145,7 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	}
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(seen) {
 		// Not every homeserver speaks to others, and a service beside it needs no 8448.
-		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", seen.Seen)
+		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", seen.Seen).In(seen.At...)
 	}
 	return seen
 }
