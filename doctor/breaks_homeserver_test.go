@@ -210,7 +210,6 @@ var homeserverBreaks = map[string]func(*stack){
 	"transport-url-unserved": func(s *stack) {
 		s.transport = answering(`{"rtc_transports":[{"type":"livekit","livekit_service_url":"https://jwt.example.org","url":"wss://sfu.example.org"}]}`)
 	},
-	"user-token": func(s *stack) { s.files["/token"] = "another" },
 }
 
 // hostInList has the list of servers hold the homeserver's host.

@@ -25,6 +25,7 @@ func recorded(name string) http.HandlerFunc {
 		}
 		defer resp.Body.Close()
 		maps.Copy(w.Header(), resp.Header)
+		w.Header().Del("Date") // of then
 		w.WriteHeader(resp.StatusCode)
 		io.Copy(w, resp.Body)
 	}
@@ -64,6 +65,11 @@ func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Hand
 	}
 }
 
+// redirect sends whoever asks elsewhere.
+func redirect(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, "https://www.example.org"+r.URL.Path, http.StatusMovedPermanently)
+}
+
 // service has something else answer what clients ask the service.
 func service(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.jwtProxy = instead(answer) }
@@ -85,6 +91,7 @@ var proxyBreaks = map[string]func(*stack){
 	"proxy-limits":    service(recorded("nginx-429")),
 	"proxy-challenge": fed(recorded("cloudflare-challenge")),
 	"proxy-login":     service(recorded("caddy-401")),
+	"proxy-redirects": service(redirect),
 	"website-instead": service(aSite),
 	"homeserver-instead": service(adding("Server", "Synapse/1.163.2", adding("Access-Control-Allow-Origin", "*",
 		matrixError(http.StatusNotFound, "M_UNRECOGNIZED")))),
@@ -111,6 +118,18 @@ var proxyMixed = map[string]mix{
 		fed(aSite),
 		[]string{"homeserver.userinfo website-instead"},
 	},
+	"the service stopped behind DSM":        {service(recorded("dsm-502")), []string{"public.healthz service-proxy"}},
+	"a slow service behind DSM":             {service(recorded("dsm-504")), []string{"public.healthz service-proxy"}},
+	"DSM refuses by a profile":              {service(recorded("dsm-403")), []string{"public.healthz proxy-refuses"}},
+	"DSM has no entry for the service":      {service(recorded("dsm-200")), []string{"public.healthz website-instead"}},
+	"DSM's own 404 before the service":      {service(recorded("dsm-404")), []string{"public.healthz service-no-route"}},
+	"Synapse stopped behind DSM":            {fed(recorded("dsm-502")), []string{"homeserver.userinfo homeserver-down"}},
+	"LiveKit stopped behind DSM":            {func(s *stack) { s.sfuProxy = instead(recorded("dsm-502")) }, []string{"sfu.websocket sfu-proxy"}},
+	"DSM's own 404 before LiveKit":          {func(s *stack) { s.sfuProxy = instead(recorded("dsm-404")) }, []string{"sfu.websocket sfu-no-route"}},
+	"a redirect at the federation address":  {fed(redirect), []string{"homeserver.userinfo proxy-redirects"}},
+	"a redirect before LiveKit's API":       {api("/twirp", redirect), []string{"sfu.api proxy-redirects"}},
+	"a redirect of WebSockets":              {func(s *stack) { s.sfuProxy = instead(redirect) }, []string{"sfu.websocket proxy-redirects"}},
+	"a redirect of /get_token":              {func(s *stack) { s.jwtProxy = at("/get_token", redirect) }, []string{"public.routes proxy-redirects"}},
 	"a filter at the federation address":    {fed(recorded("haproxy-403")), []string{"homeserver.userinfo proxy-refuses"}},
 	"a limit at the federation address":     {fed(recorded("haproxy-429")), []string{"homeserver.userinfo proxy-limits"}},
 	"a password before the service":         {service(recorded("nginx-401")), []string{"public.healthz proxy-login"}},

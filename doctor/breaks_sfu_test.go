@@ -178,7 +178,10 @@ var mediaBreaks = map[string]func(*stack){
 	"media-not-udp": func(s *stack) { s.media.Way = "tcp" },
 	"ice-tcp-none":  func(s *stack) { s.media.Candidates = s.media.Candidates[:1] },
 	"turn-tls":      func(s *stack) { s.certs[turnHost] = s.ca.Certificate("nas.example.org") },
-	"turn-refused":  func(s *stack) { s.media.Servers[0].Password = "wrong" },
+	"turn-website": func(s *stack) {
+		s.serve(turnIP+":443", turnHost, http.NotFoundHandler())
+	},
+	"turn-refused": func(s *stack) { s.media.Servers[0].Password = "wrong" },
 
 	"token-unauthorized": func(s *stack) {
 		s.hs.Script(matrixError(http.StatusUnauthorized, "M_UNKNOWN_TOKEN"))

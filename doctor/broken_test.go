@@ -33,6 +33,7 @@ func TestBroken(t *testing.T) {
 			s := newStack(t)
 			breaks[id](s)
 			report := s.examine()
+			isSound(t, report)
 			named := map[string]bool{}
 			for _, c := range report.Checks {
 				if c.CauseID != "" {
@@ -59,7 +60,7 @@ func text(r engine.Report) string {
 var breaks = map[string]func(*stack){}
 
 func init() {
-	for _, list := range []map[string]func(*stack){configBreaks, livekitBreaks, reachBreaks, wellKnownBreaks, homeserverBreaks, publicBreaks, runningBreaks, sfuBreaks, mediaBreaks, memberBreaks, proxyBreaks} {
+	for _, list := range []map[string]func(*stack){configBreaks, livekitBreaks, reachBreaks, wellKnownBreaks, homeserverBreaks, publicBreaks, runningBreaks, sfuBreaks, mediaBreaks, memberBreaks, proxyBreaks, statusBreaks, userBreaks} {
 		maps.Copy(breaks, list)
 	}
 }
@@ -228,6 +229,7 @@ var reachBreaks = map[string]func(*stack){
 	"tls-none":              func(s *stack) { s.routes["tcp "+jwtIP+":443"] = newServer(s, http.NotFoundHandler()) },
 	"tls-silent":            func(s *stack) { s.routes["tcp "+jwtIP+":443"] = s.listen().Addr().String() },
 	"tls-expired":           func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), jwtHost) },
+	"tls-early":             func(s *stack) { s.certs[jwtHost] = s.ca.CertificateFrom(time.Now().Add(time.Hour), jwtHost) },
 	"tls-wrong-name":        func(s *stack) { s.certs[jwtHost] = s.ca.Certificate("nas.example.org") },
 	"tls-untrusted":         func(s *stack) { s.certs[jwtHost] = matrixtest.NewCA().Certificate(jwtHost) },
 	"tls-expires-soon":      func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), jwtHost) },

@@ -7,11 +7,11 @@ var throughProxy = []string{
 	"homeserver.wellknown", "homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.client_public", "homeserver.transports",
 	"public.healthz", "public.routes", "public.preflight", "public.cors", "public.body",
 	"sfu.api", "sfu.auto_create", "sfu.room", "sfu.websocket", "sfu.public_room",
-	"user.openid", "user.sfu_get", "user.get_token",
+	"user.token", "user.openid", "user.sfu_get", "user.get_token",
 }
 
 // strangers are the causes of what speaks in the place of who was asked.
-const strangers = "proxy-refuses proxy-size proxy-limits proxy-challenge proxy-login website-instead homeserver-instead"
+const strangers = "proxy-refuses proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead"
 
 var proxyCauses = []engine.Cause{
 	{ID: "proxy-refuses", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
@@ -29,6 +29,9 @@ var proxyCauses = []engine.Cause{
 	{ID: "proxy-login", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "{program}, in front of {who} at {host}, wants a login (a password or single sign-on), and whoever asks has none",
 		Remedy: "take the login off {host}: {who} asks for tokens itself"},
+	{ID: "proxy-redirects", Rows: []int{5}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "whoever asks for {who} at {host} is sent on to {other}, where neither browsers that POST nor servers follow",
+		Remedy: "pass these requests on to {who} instead of redirecting them (from http to https, from a name to the same with www, to a path with a slash at its end); if {who} is meant to be at that other address, write that one where {host} is written{instead}"},
 	{ID: "website-instead", Rows: []int{5, 35}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "at {host} a website answers, in the place of {who}",
 		Remedy: "lead this address to {who} in the web server of {host}, before the rule that answers everything with a page"},
@@ -38,10 +41,10 @@ var proxyCauses = []engine.Cause{
 	{ID: "answers-sometimes", Rows: []int{13}, Checks: []string{"homeserver.versions", "homeserver.userinfo", "public.healthz", "sfu.api", "sfu.websocket"}, From: "both", Status: engine.Warn,
 		Text:   "the proxy of {host} answered once with {status} and then well: some of the requests to {who} fail",
 		Remedy: "if {who} was just started, run doctor again; else one of several servers behind that name is down: see the proxy's log"},
-	{ID: "homeserver-down", Rows: []int{9, 10}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.client_public", "homeserver.transports", "user.openid"}, From: "both", Status: engine.Fail, Code: openIDError,
+	{ID: "homeserver-down", Rows: []int{9, 10}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.delayed_route", "homeserver.client_public", "homeserver.transports", "user.token", "user.openid"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the reverse proxy ({program}) of {server} at {address} is there, but gets no answer of the homeserver: that is down or starts just now, or the proxy leads to another port",
 		Remedy: "start the homeserver and see its log (docker compose logs synapse); if it runs, compare the proxy's entry with the port of its listener"},
-	{ID: "homeserver-limits", Rows: []int{23}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.transports", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Warn, Blocks: true,
+	{ID: "homeserver-limits", Rows: []int{23}, Checks: []string{"homeserver.userinfo", "homeserver.versions", "homeserver.transports", "user.token", "user.openid", "user.sfu_get", "user.get_token"}, From: "both", Status: engine.Warn, Blocks: true,
 		Text:   "the homeserver {server} itself limits requests just now (429), so this says nothing of what it would answer",
 		Remedy: "run doctor again in a minute; if that lasts, raise the limit that its log names (Synapse: rc_federation for other servers' requests, rc_message and rc_login for clients)"},
 }

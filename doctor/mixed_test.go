@@ -20,6 +20,7 @@ func TestMixed(t *testing.T) {
 			s := newStack(t)
 			mixed[name].change(s)
 			report := s.examine()
+			isSound(t, report)
 			var got []string
 			for _, c := range report.Checks {
 				if c.CauseID != "" {

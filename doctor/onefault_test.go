@@ -65,7 +65,7 @@ var oneFault = map[string]mix{
 			})
 			s.anonymous()
 		},
-		[]string{"public.cors post-not-passed"},
+		[]string{"public.cors proxy-redirects"},
 	},
 	"the list holds the host for clients, which has nothing of a name": {
 		func(s *stack) {

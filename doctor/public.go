@@ -162,10 +162,6 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, bad, e.serviceVars(), "POST "+e.serviceURL()+"/sfu/get without JSON:"); isFault(f) {
 		return f
 	}
-	if bad.Status/100 == 3 {
-		return found("post-not-passed", e.serviceVars(), "POST %s/sfu/get: %s, a redirect to %s, which browsers do not follow with POST",
-			e.serviceURL(), bad, clip(bad.Header.Get("Location")))
-	}
 	for _, answer := range []instruments.Reply{good, bad} {
 		switch {
 		case len(answer.Origins()) == 0:

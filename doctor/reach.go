@@ -180,7 +180,10 @@ func (e *exam) judgeChain(p place, chain []*x509.Certificate) engine.Finding {
 	seen := fmt.Sprintf("%s port %s: certificate for %s, from %s, until %s", p.host, p.port,
 		clip(strings.Join(namesOf(leaf), " ")), clip(leaf.Issuer.CommonName), leaf.NotAfter.UTC().Format(time.DateOnly))
 	switch {
-	case now.After(leaf.NotAfter) || now.Before(leaf.NotBefore):
+	case now.Before(leaf.NotBefore):
+		v["from"] = leaf.NotBefore.UTC().Format(time.RFC3339)
+		return found("tls-early", v, "%s, and from %s on; here it is %s", seen, v["from"], now.UTC().Format(time.RFC3339))
+	case now.After(leaf.NotAfter):
 		return found("tls-expired", v, "%s", seen)
 	case leaf.VerifyHostname(p.host) != nil:
 		return found("tls-wrong-name", v, "%s", seen)

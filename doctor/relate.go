@@ -35,13 +35,14 @@ const (
 const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
-	noTLS       = "tls-none tls-expired tls-wrong-name tls-untrusted"
+	noTLS       = "tls-none tls-expired tls-early tls-wrong-name tls-untrusted"
+	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	misplaced   = candidates + " candidates-elsewhere"
 	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
 	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
-	turnFaults  = "turn-no-address turn-closed turn-tls turn-refused"
+	turnFaults  = "turn-no-address turn-closed turn-tls turn-website turn-refused"
 	unannounced = strangers + " wellknown-broken wellknown-missing wellknown-status wellknown-no-cors wellknown-two-cors wellknown-not-json wellknown-type"
 	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
@@ -54,6 +55,10 @@ var excuses = map[string][]excuse{
 	"service.delegation": {
 		{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"},
 		{by: "homeserver.delayed_route"},
+	},
+	"service.clock": {
+		{by: "sfu.api", causes: "sfu-clock", shows: "clock-differs"},
+		{by: "webhook.round_trip", causes: "sfu-clock", shows: "clock-differs"},
 	},
 	"public.healthz": {{by: "service.status", causes: "service-down service-stalled", shows: "service-proxy service-broken service-ending service-no-route"}},
 	"public.cors":    {{by: "public.routes"}},
@@ -84,10 +89,14 @@ var excuses = map[string][]excuse{
 		{by: "homeserver.userinfo", causes: "homeserver-down", shows: "homeserver-down"},
 		{by: "homeserver.userinfo", here: true},
 	},
+	"homeserver.transports": {
+		{by: "user.token"},
+		{by: "user.token", causes: badToken, shows: "user-token"},
+	},
 	"homeserver.delayed_schedule": {
 		{by: "homeserver.delayed_route"},
 		{by: "homeserver.transports"},
-		{by: "homeserver.transports", causes: "user-token", shows: "delayed-events-refused"},
+		{by: "user.token", causes: badToken, shows: "delayed-events-refused user-elsewhere"},
 	},
 	"sfu.api": {
 		{by: "config.sfu_url", causes: "former-service", shows: apiFaults},
@@ -139,6 +148,7 @@ var excuses = map[string][]excuse{
 	},
 	"user.openid": {{by: "homeserver.transports"}},
 	"user.sfu_get": {
+		{by: "public.routes"},
 		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
 		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
 		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
@@ -146,6 +156,7 @@ var excuses = map[string][]excuse{
 		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
 	},
 	"user.get_token": {
+		{by: "public.routes"},
 		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
 		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
 		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},

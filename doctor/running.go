@@ -27,7 +27,12 @@ type serviceStatus struct {
 	Version string   `json:"version"`
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons"` // why it is degraded
-	Client  struct {
+	Log     struct {
+		Waiting int    `json:"waiting"`
+		Dropped uint64 `json:"dropped"` // since the start
+		Cause   string `json:"cause"`
+	} `json:"log"`
+	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
 		Headers  map[string]netip.Addr `json:"headers"` // what the nearest proxy wrote or passed on
@@ -47,11 +52,7 @@ type serviceStatus struct {
 			Count  int       `json:"count"`
 			Last   time.Time `json:"last"`
 		} `json:"limited"` // by whom requests about delayed events were answered 429
-		Store struct {
-			Kind  string `json:"kind"`
-			State string `json:"state"`
-			Cause string `json:"cause"`
-		} `json:"store"`
+		Store storeStatus `json:"store"`
 	} `json:"leaves"`
 	AppService *struct {
 		Server string             `json:"server"`
@@ -61,16 +62,29 @@ type serviceStatus struct {
 	Membership *membershipStatus `json:"membership"` // nil while none is enforced
 }
 
+// storeStatus is the part about where leaves are kept.
+type storeStatus struct {
+	Kind     string `json:"kind"`
+	State    string `json:"state"`
+	Cause    string `json:"cause"`
+	Unmerged int    `json:"unmerged"`  // changes that only memory knows
+	SetAside int    `json:"set_aside"` // records that were no leaves
+	Repairs  int    `json:"repairs"`   // how often others have changed the file …
+	Repaired string `json:"repaired"`  // … and what they had done last
+}
+
 // runningSteps are the questions about the process that serves here.
 func (e service) runningSteps() []engine.Step {
 	const status, healthz = "service.status", "public.healthz service.status"
 	return []engine.Step{
 		{ID: status, Run: e.statusHere},
 		{ID: "service.delegation", Needs: status, Run: e.about(judgeDelegation)},
+		{ID: "service.log", Needs: status, Run: e.about(judgeLog)},
 		{ID: "service.store", Needs: status, Run: e.about(judgeStore)},
 		{ID: "service.app_service", Needs: status, Run: e.about(judgeAppService)},
 		{ID: "service.membership", Needs: status, Run: e.about(judgeMembership)},
 		{ID: "service.version", Needs: healthz, Run: e.versionOutside},
+		{ID: "service.clock", After: "homeserver.identity homeserver.versions public.healthz sfu.api", Run: e.clocks},
 		{ID: "service.client_address", Needs: healthz, Run: e.clientAddress},
 	}
 }
@@ -228,14 +242,4 @@ func judgeAppService(s *serviceStatus) engine.Finding {
 		}
 	}
 	return found("app-service-not-ready", engine.Vars{"server": clip(as.Server), "remedy": strings.Join(remedies, "; ")}, "%s", strings.Join(seen, "; "))
-}
-
-func judgeStore(s *serviceStatus) engine.Finding {
-	if s.Leaves.Store.State == "degraded" {
-		return found("store-degraded", nil, "store %s: %s", clip(s.Leaves.Store.Kind), clip(s.Leaves.Store.Cause))
-	}
-	if s.Leaves.Store.Kind == "" {
-		return na("no leaves are kept")
-	}
-	return ok("store %s", clip(s.Leaves.Store.Kind))
 }

@@ -43,6 +43,9 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 		return found("client-api-unreachable", v, "scheduling: %s; if the event is scheduled all the same, it is sent to %s in %s", reason(err), h.o.Room, probeDelay)
 	case r.Status == http.StatusTooManyRequests:
 		return found("delayed-events-limited", v, "scheduling: %s", r)
+	case r.Status == http.StatusForbidden && h.isElsewhere(ctx):
+		v["user"], v["room"] = h.o.User.String(), h.o.Room
+		return found("user-elsewhere", v, "scheduling: %s", r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || answer.ID == "":
 		return found("delayed-events-refused", v, "scheduling: %s", r)
 	}
@@ -56,6 +59,25 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	address := fmt.Sprintf("%s/_matrix/client/v3/rooms/%s/send/%s.doctor/%s?org.matrix.msc4140.delay=%d",
 		h.base, url.PathEscape(h.o.Room), outbound.UserAgent, instruments.ProbeName(), probeDelay.Milliseconds())
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
+}
+
+// isElsewhere reports whether the user is surely not in the room: whoever is in
+// it sees that.
+func (h *homeserver) isElsewhere(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, scheduleTime)
+	defer cancel()
+	address := fmt.Sprintf("%s/_matrix/client/v3/rooms/%s/state/m.room.member/%s", h.base, url.PathEscape(h.o.Room), url.PathEscape(h.o.User.String()))
+	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: address, Bearer: h.o.Token})
+	var member struct {
+		Membership string `json:"membership"`
+	}
+	switch {
+	case err != nil:
+		return false
+	case r.Status == http.StatusOK && json.Unmarshal(r.Body, &member) == nil:
+		return member.Membership != "join"
+	}
+	return r.ErrCode() == "M_FORBIDDEN" || r.ErrCode() == "M_NOT_FOUND"
 }
 
 // cancel takes the event of that id back, at the second try at the latest, and

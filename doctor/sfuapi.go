@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 		return other
 	case r.Status == http.StatusUnauthorized && strings.HasPrefix(text, "invalid API key"):
 		return found("sfu-key", v, "%s, LiveKit does not know the key %s", seen, v["key"])
-	case r.Status == http.StatusUnauthorized && (strings.Contains(text, "expired") || strings.Contains(text, "not valid yet")):
+	case r.Status == http.StatusUnauthorized && isUntimely(text):
 		return found("sfu-clock", v, "%s, by LiveKit's clock the token is not good now", seen)
 	case r.Status == http.StatusUnauthorized:
 		return found("sfu-secret", v, "%s, the signature is not good", seen)
@@ -106,12 +107,18 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 			return found("sfu-twirp", v, "%s, but GET / is LiveKit's", seen)
 		}
 		return found("sfu-not-livekit", v, "%s", seen)
-	case r.Status/100 == 3:
-		return found("sfu-not-livekit", v, "%s, a redirect to %s", seen, clip(r.Header.Get("Location")))
 	case r.Status == http.StatusOK:
 		return ok("%s", seen)
 	}
 	return found("sfu-error", v, "%s", seen)
+}
+
+// untimely are the words of LiveKit's libraries (golang-jwt, go-jose before) for
+// a token that is refused because of the time.
+var untimely = []string{"token is expired", "not valid yet", "used before issued", "issued in the future"}
+
+func isUntimely(text string) bool {
+	return slices.ContainsFunc(untimely, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // autoCreate looks whether somebody whose token may not create rooms gets one

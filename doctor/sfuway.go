@@ -56,6 +56,8 @@ func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 		return found("query-dropped", v, "%s in the query %d, in the header %d", seen, byQuery.Status, byHeader.Status)
 	case isFault(stranger(askedSFU, byQuery, v, "")):
 		return stranger(askedSFU, byQuery, v, seen)
+	case byQuery.Status == http.StatusUnauthorized && isUntimely(text):
+		return found("sfu-clock", v, "%s %d, by that LiveKit's clock the token is not good now", seen, byQuery.Status)
 	case byQuery.Status == http.StatusUnauthorized:
 		return found("sfu-other-keys", v, "%s %d", seen, byQuery.Status)
 	case byQuery.Status == http.StatusNotFound && strings.HasPrefix(text, "requested room"):

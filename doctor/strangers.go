@@ -45,6 +45,10 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 			return because("homeserver-instead")
 		}
 	}
+	if to.who != instruments.Website && r.Status/100 == 3 { // documents are looked for behind redirects
+		v = v.Or(engine.Vars{"other": clip(r.Header.Get("Location"))})
+		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
+	}
 	switch r.Passing() {
 	case instruments.NotThere:
 		return because(to.down)

@@ -41,12 +41,20 @@ func (e media) allocate(ctx context.Context, s instruments.TURNServer) engine.Fi
 		return e.turnClosed(ctx, p, failed.Err)
 	case failed.Stage == instruments.TURNTLS:
 		return found("turn-tls", v, "TURN over TLS at %s port %s: %s", s.Host, s.Port, reason(failed.Err))
+	case s.Scheme == "turns" && e.isWeb(ctx, s):
+		return found("turn-website", v, "TLS at %s port %s is as it should be, but a web server answers there", s.Host, s.Port)
 	case e.cannotJudge(s.Network, failed.At):
 		v["command"] = "matrixrtc-auth doctor --outside --user …"
 		at, _ := netip.ParseAddrPort(failed.At.String()) // cannotJudge has read it
 		return found("hairpin", v, "%s: %s", s, reason(failed.Err)).In(at.Addr().Unmap().String())
 	}
 	return found("turn-refused", v, "%s: %s", s, reason(failed.Err))
+}
+
+// isWeb reports whether a web server answers in the place of TURN over TLS.
+func (e media) isWeb(ctx context.Context, s instruments.TURNServer) bool {
+	_, err := e.look.Get(ctx, "https://"+net.JoinHostPort(s.Host, s.Port)+"/")
+	return err == nil
 }
 
 // cannotJudge reports whether silence may be that of the router inside: over

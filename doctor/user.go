@@ -26,7 +26,8 @@ type user struct {
 func (e *user) steps() []engine.Step {
 	server := e.o.User.Server().String()
 	return []engine.Step{
-		{ID: "user.openid", Needs: "homeserver.versions", Of: server, Run: e.openID},
+		{ID: "user.token", Needs: "homeserver.versions", Of: server, Run: e.whose},
+		{ID: "user.openid", Needs: "user.token", Run: e.openID},
 		{ID: "user.sfu_get", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			f := e.tokenRequest(ctx, "/sfu/get", e.legacyBody(), &e.way[0])
 			if f.Status == engine.OK && e.learnsSFU() {
@@ -64,6 +65,37 @@ func (e *exam) serverOfUser() *homeserver {
 	return nil
 }
 
+// whose asks the homeserver whose access token it is, before anything is made of
+// what that token may do.
+func (e *user) whose(ctx context.Context) engine.Finding {
+	const path = "/_matrix/client/v3/account/whoami"
+	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.h.base + path, Bearer: e.o.Token})
+	v := e.h.clientVars()
+	v["user"] = e.o.User.String()
+	var answer struct {
+		ID    string `json:"user_id"`
+		Guest bool   `json:"is_guest"`
+	}
+	switch {
+	case err != nil:
+		return found("client-api-unreachable", v, "%s", reason(err))
+	case isFault(stranger(askedHomeserver, r, v, "")):
+		return stranger(askedHomeserver, r, v, "GET "+path+":")
+	case r.Status == http.StatusTooManyRequests:
+		return found("homeserver-limits", v, "GET %s: %s", path, r)
+	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
+		return found("user-token", v, "GET %s: %s", path, r)
+	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || answer.ID == "":
+		return ok("the homeserver does not say whose access token it is: GET %s: %s", path, r)
+	case answer.ID != e.o.User.String():
+		v["other"] = clip(answer.ID)
+		return found("user-other", v, "GET %s: %s", path, v["other"])
+	case answer.Guest:
+		return found("user-guest", v, "GET %s: %s is a guest", path, e.o.User)
+	}
+	return ok("it is the access token of %s", e.o.User)
+}
+
 // openID has the homeserver prove to a third party who the user is.
 func (e *user) openID(ctx context.Context) engine.Finding {
 	address := e.h.base + "/_matrix/client/v3/user/" + url.PathEscape(e.o.User.String()) + "/openid/request_token"
@@ -74,8 +106,10 @@ func (e *user) openID(ctx context.Context) engine.Finding {
 		return found("client-api-unreachable", v, "%s", reason(err))
 	case isFault(stranger(askedHomeserver, r, v, "")):
 		return stranger(askedHomeserver, r, v, "asking for an OpenID token:")
-	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
-		return found("user-token", v, "asking for an OpenID token: %s", r)
+	case r.Status == http.StatusTooManyRequests:
+		return found("homeserver-limits", v, "asking for an OpenID token: %s", r)
+	case r.Status != http.StatusOK && r.ErrCode() != "":
+		return found("openid-refused", v, "asking for an OpenID token: %s", r)
 	case r.Status != http.StatusOK || !json.Valid(r.Body):
 		return found("client-api-strange", v, "asking for an OpenID token: %s", r)
 	}

@@ -16,7 +16,7 @@ var examples = engine.Vars{
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
 	"header": "X-Forwarded-For", "proxy": "100.64.0.7", "file": "/etc/livekit-keys.yaml", "group": "65532",
-	"old": "203.0.113.7:8448", "found": "matrix.example.org:443",
+	"old": "203.0.113.7:8448", "from": "2027-01-01T00:00:00Z", "user": "@alice:example.org", "room": "!room:example.org", "count": "3", "found": "matrix.example.org:443",
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
 	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200", "turn_port": "3478", "listen": "8080",

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/sfu"
 )
 
 const (
@@ -31,6 +33,9 @@ func (e service) roundTrip(ctx context.Context) engine.Finding {
 				return ok("the event of %s arrived, signed by one of our keys", e.room.name)
 			}
 			if cause := grown(before.Webhooks.Rejected, now.Webhooks.Rejected); cause != "" {
+				if strings.HasPrefix(cause, sfu.RejectedAge) {
+					return found("sfu-clock", nil, "a webhook came and was refused, because its token is of another time: %s", clip(cause))
+				}
 				return found("webhook-refused", engine.Vars{"reason": cause}, "a webhook came and was refused: %s", clip(cause))
 			}
 		}

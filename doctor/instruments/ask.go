@@ -2,6 +2,7 @@ package instruments
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -81,11 +82,13 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 		req.Header.Set("Authorization", "Bearer "+q.Bearer.Reveal())
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent+"-doctor")
+	asked := time.Now()
 	resp, err := n.client.Do(req)
 	if err != nil {
 		return Reply{}, bare(err)
 	}
 	defer resp.Body.Close()
+	n.clocks.note(cmp.Or(n.route, req.URL.Host), resp.Header, asked, time.Now())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return Reply{Status: resp.StatusCode, Header: resp.Header}, nil
 	}
@@ -98,6 +101,7 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return n.DialHost(ctx, network, route.Addr)
 	})
+	at.route = route.Addr
 	transport := at.client.Transport.(*http.Transport)
 	transport.TLSClientConfig = n.TLS(route.TLSName)
 	transport.TLSClientConfig.InsecureSkipVerify = insecure // as the service, if the operator has said so

@@ -43,6 +43,8 @@ type Network struct {
 
 	client *http.Client
 	dead   *sync.Map // the addresses that took too long or refused, as "ip port"
+	clocks *clocks
+	route  string // where requests go whatever their address says, "" for there
 }
 
 // New returns the real network.
@@ -157,6 +159,7 @@ func (n *Network) TLS(name string) *tls.Config {
 // own, no proxy, no redirect followed.
 func (n *Network) Ready() {
 	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
+	n.clocks = &clocks{ahead: map[string]time.Duration{}}
 }
 
 // Through is n with requests over HTTP that go where dial leads them.

@@ -144,6 +144,7 @@ var marks = []struct{ text, program string }{
 	{"<html><body><h1>", "HAProxy"},
 	{"<address>Apache", "Apache"},
 	{"Synology", "DSM"},
+	{"Sorry, the page you are looking for is not found", "DSM"},
 	{"error code: ", "Cloudflare"},
 	{"Sorry, you have been blocked", "Cloudflare"},
 }

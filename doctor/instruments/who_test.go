@@ -61,6 +61,12 @@ func TestFromRecorded(t *testing.T) {
 		"traefik-502": {Proxy, "Traefik", NotThere},
 		"traefik-503": {Proxy, "Traefik", NotThere},
 
+		"dsm-200": {Website, "nginx", Answered},
+		"dsm-403": {Proxy, "DSM", Refused},
+		"dsm-404": {Proxy, "DSM", NoRoute},
+		"dsm-502": {Proxy, "DSM", NotThere},
+		"dsm-504": {Proxy, "DSM", NotThere},
+
 		"cloudflare-challenge": {Challenge, "Cloudflare", Answered},
 		"cloudflare-1020":      {Proxy, "Cloudflare", Refused},
 	} {
@@ -75,7 +81,7 @@ func TestFromRecorded(t *testing.T) {
 		})
 	}
 	files, err := filepath.Glob("testdata/*.http")
-	if err != nil || len(files) != 21 {
+	if err != nil || len(files) != 26 {
 		t.Errorf("%d recorded answers, %v; all must be in the table", len(files), err)
 	}
 }

@@ -98,7 +98,7 @@ var serviceProxies = []breakage{
 		d.nginx = "limit_req_zone $host zone=one:1m rate=1r/m;\n" + d.nginx
 		inLocation("jwt.", "limit_req zone=one; limit_req_status 429;")(d)
 	}, "proxy-limits", "proxy-limits"},
-	{"nginx, `jwt.`: redirects POST (301)", inLocation("jwt.", "if ($request_method = POST) { return 301 https://jwt.example.org/app$request_uri; }"), "post-not-passed", "post-not-passed"},
+	{"nginx, `jwt.`: redirects POST (301)", inLocation("jwt.", "if ($request_method = POST) { return 301 https://jwt.example.org/app$request_uri; }"), "proxy-redirects", "proxy-redirects"},
 }
 
 var sfuProxies = []breakage{

@@ -50,9 +50,18 @@ func (ca *CA) Certificate(names ...string) tls.Certificate {
 
 // CertificateUntil returns a certificate that expires at the given time.
 func (ca *CA) CertificateUntil(expires time.Time, names ...string) tls.Certificate {
+	return ca.certificate(notBefore, expires, names)
+}
+
+// CertificateFrom returns a certificate that is good from the given time on.
+func (ca *CA) CertificateFrom(begins time.Time, names ...string) tls.Certificate {
+	return ca.certificate(begins, notAfter, names)
+}
+
+func (ca *CA) certificate(begins, expires time.Time, names []string) tls.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
-		NotBefore:    notBefore,
+		NotBefore:    begins,
 		NotAfter:     expires,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -1,0 +1,64 @@
+package doctor_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor/engine"
+)
+
+// unsound are what no report holds: words of Go for what is not there, a verb
+// without its value, a placeholder that nothing replaced.
+var unsound = []string{"<nil>", "%!", "{server}", "{host}", "{url}", "{sfu}", "{program}", "{who}", "{other}", "{address}", "{instead}", "{late}", ": ;"}
+
+// isSound holds a report, whatever is broken, against what every report is: each
+// check says what it saw, each fault has its cause and its remedy, and what
+// depends on a fault is not looked at, by the name of a check that tells it.
+func isSound(t *testing.T, report engine.Report) {
+	t.Helper()
+	status := map[string]engine.Status{}
+	for _, c := range report.Checks {
+		if status[c.ID] != engine.Fail && status[c.ID] != engine.Warn {
+			status[c.ID] = c.Status
+		}
+	}
+	told := map[string]string{} // the check that names a cause of a server
+	for _, c := range report.Checks {
+		text := c.Seen + "\n" + c.Cause + "\n" + c.Remedy
+		if i := slices.IndexFunc(unsound, func(s string) bool { return strings.Contains(text, s) }); i >= 0 {
+			t.Errorf("%s says %q: %s", c.ID, unsound[i], text)
+		}
+		if seen := strings.TrimSpace(c.Seen); seen == "" || strings.HasSuffix(seen, ":") {
+			t.Errorf("%s: %s: seen is %q", c.ID, c.Status, c.Seen)
+		}
+		fault := c.Status == engine.Fail || c.Status == engine.Warn
+		if fault != (c.CauseID != "" && c.Cause != "" && c.Remedy != "") {
+			t.Errorf("%s: %s with the cause %q, %q, and the remedy %q", c.ID, c.Status, c.CauseID, c.Cause, c.Remedy)
+		}
+		if before := told[c.CauseID+" "+c.Server+" "+c.Cause]; c.CauseID != "" && before != "" {
+			t.Errorf("%s and %s both say that %s", before, c.ID, c.Cause)
+		}
+		told[c.CauseID+" "+c.Server+" "+c.Cause] = c.ID
+		isExcused(t, c, status)
+	}
+}
+
+// isExcused looks whether a check that was not looked at because of another names
+// one that is no good.
+func isExcused(t *testing.T, c engine.Result, status map[string]engine.Status) {
+	t.Helper()
+	for _, form := range []struct{ before, after string }{{"not looked at: ", " must be right first"}, {", as ", " says"}} {
+		_, rest, found := strings.Cut(c.Seen, form.before)
+		id, isEnd := strings.CutSuffix(rest, form.after)
+		if c.Status != engine.NA || !found || !isEnd {
+			continue
+		}
+		if i := strings.LastIndex(id, form.before); i >= 0 {
+			id = id[i+len(form.before):]
+		}
+		if s := status[id]; s != engine.Fail && s != engine.Warn {
+			t.Errorf("%s: %s, and %s is %q", c.ID, c.Seen, id, s)
+		}
+	}
+}

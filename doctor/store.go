@@ -1,0 +1,32 @@
+package doctor
+
+import (
+	"strconv"
+
+	"matrixrtc-auth/doctor/engine"
+)
+
+// judgeStore tells how the running service keeps leaves.
+func judgeStore(s *serviceStatus) engine.Finding {
+	store := s.Leaves.Store
+	kind := clip(store.Kind)
+	switch {
+	case store.State == "degraded":
+		return found("store-degraded", nil, "store %s: %s; %d changes are in memory alone", kind, clip(store.Cause), store.Unmerged)
+	case store.Repairs > 0:
+		return found("store-touched", engine.Vars{"count": strconv.Itoa(store.Repairs)}, "store %s: written anew %d times, the last time because: %s", kind, store.Repairs, clip(store.Repaired))
+	case store.SetAside > 0:
+		return found("store-set-aside", engine.Vars{"count": strconv.Itoa(store.SetAside)}, "store %s: %d records were no leaves", kind, store.SetAside)
+	case kind == "":
+		return na("no leaves are kept")
+	}
+	return ok("store %s, nothing set aside, nothing written anew", kind)
+}
+
+// judgeLog tells whether the log of the running service is whole.
+func judgeLog(s *serviceStatus) engine.Finding {
+	if s.Log.Dropped > 0 {
+		return found("log-lost", engine.Vars{"count": strconv.FormatUint(s.Log.Dropped, 10)}, "%d lines are lost since the start, %d wait: %s", s.Log.Dropped, s.Log.Waiting, clip(s.Log.Cause))
+	}
+	return ok("no line is lost, %d wait", s.Log.Waiting)
+}
