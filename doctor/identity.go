@@ -51,8 +51,13 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	_, _ = h.askFederation(ctx, versionPath, &version)
 	h.kind = version.Server
 	name, bad := matrix.ParseServerName(key.Name)
-	if other, there := h.nameAtHost(ctx); bad != nil && there {
-		name, bad, err = other, nil, nil
+	if bad != nil && h.askHost(ctx, keyPath, &key) {
+		if h.kind.Name == "" && h.askHost(ctx, versionPath, &version) {
+			h.kind = version.Server
+		}
+		if name, bad = matrix.ParseServerName(key.Name); bad == nil {
+			err = nil
+		}
 	}
 	switch {
 	case err != nil:
@@ -70,19 +75,12 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("it calls itself %s, and is %s", name, h.kind)
 }
 
-// nameAtHost asks the host of the server name at HTTPS's own port: one that people
+// askHost asks the host of the server name at HTTPS's own port: one that people
 // take for the name, because clients reach the homeserver there, has nothing at
 // all where a name is looked up.
-func (h *homeserver) nameAtHost(ctx context.Context) (name matrix.ServerName, there bool) {
-	r, err := h.look.Get(ctx, "https://"+h.name.Host()+keyPath)
-	var key struct {
-		Name string `json:"server_name"`
-	}
-	if err != nil || r.Status != http.StatusOK || json.Unmarshal(r.Body, &key) != nil {
-		return name, false
-	}
-	name, err = matrix.ParseServerName(key.Name)
-	return name, err == nil
+func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
+	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
+	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil
 }
 
 // askFederation asks the first of the server's addresses that answers.
