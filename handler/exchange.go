@@ -23,7 +23,8 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	start  time.Time
-	status int // 0 until the answer begins
+	id     string // of the request, for the log and the answer
+	status int    // 0 until the answer begins
 
 	client   netip.Addr
 	told     bool               // a trusted proxy told who the client is
@@ -74,6 +75,8 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now()}
 		x.client, x.told = h.Proxies.client(r)
+		x.id = h.Proxies.requestID(r)
+		w.Header()[headerRequestID] = []string{x.id}
 		defer h.record(x, r)
 		next.ServeHTTP(x, r)
 	})
@@ -135,7 +138,7 @@ const (
 // addTo adds what is known. The handlers of log/slog escape what could forge a
 // line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
-	attrs := make([]slog.Attr, 0, 18)
+	attrs := make([]slog.Attr, 0, 19)
 	add := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, text.Clip(value, maxLogged)))
@@ -149,6 +152,7 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	}
 	attrs = append(attrs, slog.Int("status", x.status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	add("request_id", x.id)
 	if x.client.IsValid() {
 		add("client", x.client.String())
 	}

@@ -146,8 +146,9 @@ func TestRefuse(t *testing.T) {
 				if got := resp.Header.Get("Content-Type"); got != "application/json" || !resp.Close {
 					t.Errorf("Content-Type %q, close %v, want application/json, true", got, resp.Close)
 				}
-				if got := r.log.String(); !strings.HasSuffix(strings.TrimSpace(got), c.line) {
-					t.Errorf("log = %s, want %s", got, c.line)
+				line := strings.Replace(c.line, "duration_ms=0", "duration_ms=0 request_id="+resp.Header.Get("X-Request-Id"), 1)
+				if got := r.log.String(); !strings.HasSuffix(strings.TrimSpace(got), line) {
+					t.Errorf("log = %s, want %s", got, line)
 				}
 			})
 		})

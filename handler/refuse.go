@@ -14,7 +14,7 @@ import (
 
 // Headers are those of a request that the handler reads.
 func (h *Handler) Headers() []string {
-	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, h.Proxies.Header}
+	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, headerRequestID, h.Proxies.Header}
 }
 
 // Refuse is the handler of what net/http cannot read: it returns the whole answer
@@ -25,7 +25,7 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	if status == http.StatusRequestHeaderFieldsTooLarge {
 		p = headersTooLarge
 	}
-	x := &exchange{start: time.Now(), status: status, cause: p.cause}
+	x := &exchange{start: time.Now(), id: newRequestID(), status: status, cause: p.cause}
 	if addr := peerAddr(peer.String()); !h.Proxies.Trust(addr) {
 		x.client = addr
 	}
@@ -35,7 +35,7 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	body := p.body()
 	answer := http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Close: true,
-		Header:        http.Header{"Content-Type": typeJSON, "Cache-Control": noStore},
+		Header:        http.Header{"Content-Type": typeJSON, "Cache-Control": noStore, headerRequestID: {x.id}},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
 	}
 	setCORS(answer.Header, corsPost)

@@ -190,7 +190,8 @@ func TestStatus(t *testing.T) {
 func TestStatusIsNobodyElses(t *testing.T) {
 	d := newDelegating(t)
 	d.Webhooks.Keys = sfu.Always(testKey)
-	nowhere := d.serve("GET", "/nowhere", "")
+	const id = "the-same"
+	nowhere := d.serve("GET", "/nowhere", "", headerRequestID, id)
 	good := sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
 	other := testKey
 	other.ID = "other"
@@ -201,7 +202,7 @@ func TestStatusIsNobodyElses(t *testing.T) {
 		"another use":    {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "something", time.Minute)},
 		"lives too long": {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", 2*time.Minute)},
 	} {
-		w := d.serve("GET", "/_status", "", headers...)
+		w := d.serve("GET", "/_status", "", append(headers, headerRequestID, id)...)
 		if w.Code != 404 || w.Body.String() != nowhere.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(nowhere.Header()) {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
 		}
