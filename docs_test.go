@@ -88,8 +88,8 @@ func TestSecretLength(t *testing.T) {
 	}
 }
 
-// TestReadmeIsShort holds the README to what a newcomer reads at one sitting.
-func TestReadmeIsShort(t *testing.T) {
+// TestREADMEIsShort holds the README to what a newcomer reads at one sitting.
+func TestREADMEIsShort(t *testing.T) {
 	const most = 8000 // bytes
 	if size := len(read(t, "README.md")); size > most {
 		t.Errorf("README.md has %d bytes, want at most %d: what is for one reader goes to a page in docs/", size, most)
@@ -309,9 +309,9 @@ func leadsNowhere(t *testing.T, from, link string) string {
 	return ""
 }
 
-// TestPagesThatAreNamed follows every mention of a page, with its heading, in
+// TestLinksInSources follows every mention of a page, with its heading, in
 // comments, help, remedies and scripts.
-func TestPagesThatAreNamed(t *testing.T) {
+func TestLinksInSources(t *testing.T) {
 	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
 	found := 0
 	for _, file := range sources(t) {

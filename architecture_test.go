@@ -1,0 +1,262 @@
+package main_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const architecture = "docs/architecture.md"
+
+var update = flag.Bool("update", false, "have TestHouse write the picture and the list of packages in "+architecture+" anew")
+
+// TestHousePicture holds the picture of the house against what packages import.
+func TestHousePicture(t *testing.T) {
+	var picture strings.Builder
+	picture.WriteString("\n```mermaid\nflowchart TD\n")
+	edges := reduced(houses(importsOf(t)))
+	for _, from := range slices.Sorted(maps.Keys(edges)) {
+		if to := edges[from]; len(to) > 0 {
+			fmt.Fprintf(&picture, "    %s --> %s\n", from, strings.Join(to, " & "))
+		}
+	}
+	picture.WriteString("```\n")
+	holdPart(t, "\n```mermaid\n", "```\n", picture.String())
+}
+
+// TestHousePackages holds the list of packages against what each says of itself.
+func TestHousePackages(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list strings.Builder
+	list.WriteString("\n| Package | Says of itself |\n| --- | --- |\n")
+	for line := range strings.Lines(string(out)) {
+		name, doc, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		dir := strings.TrimPrefix(strings.TrimPrefix(name, "matrixrtc-auth"), "/")
+		if doc == "" {
+			t.Errorf("package %s says nothing of itself", name)
+		}
+		says := regexp.MustCompile(`^(Package|Command) \S+ `).ReplaceAllString(doc, "")
+		fmt.Fprintf(&list, "| [`%s`](../%s) | %s |\n", cmp.Or(dir, name), dir, strings.TrimSuffix(says, "."))
+	}
+	list.WriteString("\n")
+	holdPart(t, "\n| Package | Says of itself |\n", "\n\n", list.String())
+}
+
+// holdPart holds the part of the page between two marks, they included, against
+// want, or writes it.
+func holdPart(t *testing.T, begin, end, want string) {
+	t.Helper()
+	page := read(t, architecture)
+	before, rest, found := strings.Cut(page, begin)
+	part, after, ends := strings.Cut(rest, end)
+	if !found || !ends {
+		t.Fatalf("%s has no part that begins with %q and ends with %q", architecture, begin, end)
+	}
+	switch {
+	case begin+part+end == want:
+	case *update:
+		if err := os.WriteFile(architecture, []byte(before+want+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s: run go test . -run TestHouse -update; got\n%s\nwant\n%s", architecture, begin+part+end, want)
+	}
+}
+
+// houses puts what lies below a folder of the repository's root together with
+// it, and leaves out what is no part of the program.
+func houses(imports map[string][]string) map[string][]string {
+	top := func(name string) string {
+		first, _, _ := strings.Cut(name, "/")
+		return strings.Replace(first, "matrixrtc-auth", "main", 1)
+	}
+	isProgram := reach(imports, "matrixrtc-auth")
+	edges := map[string][]string{}
+	for from, list := range imports {
+		for _, to := range list {
+			if !isProgram[from] || !isProgram[to] || top(from) == top(to) || top(to) == "internal" || top(from) == "internal" {
+				continue
+			}
+			if !slices.Contains(edges[top(from)], top(to)) {
+				edges[top(from)] = append(edges[top(from)], top(to))
+			}
+		}
+	}
+	return edges
+}
+
+// reach returns what can be come to from a node, with it. What is no key of
+// edges is not part of it.
+func reach(edges map[string][]string, from string) map[string]bool {
+	seen := map[string]bool{from: true}
+	for todo := []string{from}; len(todo) > 0; todo = todo[1:] {
+		for _, to := range edges[todo[0]] {
+			if _, ours := edges[to]; (ours || len(edges[to]) > 0) && !seen[to] {
+				seen[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	return seen
+}
+
+// reduced leaves out the edges that follow from others.
+func reduced(edges map[string][]string) map[string][]string {
+	for _, list := range edges {
+		for _, to := range list {
+			if edges[to] == nil {
+				edges[to] = []string{}
+			}
+		}
+	}
+	kept := map[string][]string{}
+	for from, list := range edges {
+		for _, to := range list {
+			follows := slices.ContainsFunc(list, func(other string) bool { return other != to && reach(edges, other)[to] })
+			if !follows {
+				kept[from] = append(kept[from], to)
+			}
+		}
+		slices.Sort(kept[from])
+	}
+	return kept
+}
+
+// TestHouseWays finds each function on the way of a request in the file that the
+// page names.
+func TestHouseWays(t *testing.T) {
+	places := regexp.MustCompile("`([a-z/]+\\.go)`(?: `([A-Za-z.]+)`)?").FindAllStringSubmatch(read(t, architecture), -1)
+	if len(places) < 40 {
+		t.Errorf("%s names %d places in the code, want the ways of a token request and of a leave", architecture, len(places))
+	}
+	for _, place := range places {
+		file, name := place[1], place[2]
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%s: %v", architecture, err)
+			continue
+		}
+		if name != "" && !declared(t, file)[name] {
+			t.Errorf("%s: %s declares no %s", architecture, file, name)
+		}
+	}
+}
+
+// TestHouseWords finds what each word of the glossary names in the code.
+func TestHouseWords(t *testing.T) {
+	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
+	rows := regexp.MustCompile("(?m)^\\| ([^|`]+) \\| ([^|]+) \\| `([a-z]+)\\.([A-Za-z.]+)` \\|$").FindAllStringSubmatch(words, -1)
+	if all := strings.Count(words, "\n| ") - 2; !found || len(rows) != all || all < 30 {
+		t.Fatalf("%s has %d words, of which %d name what they are in the code", architecture, all, len(rows))
+	}
+	where := map[string]string{}
+	for name := range importsOf(t) {
+		where[path.Base(name)] = name
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		word, pkg, name := row[1], row[3], row[4]
+		if seen[word] {
+			t.Errorf("%s explains %s twice", architecture, word)
+		}
+		seen[word] = true
+		if !declaredIn(t, where[pkg])[name] {
+			t.Errorf("%s: %s is said to be %s.%s, which is gone", architecture, word, pkg, name)
+		}
+	}
+}
+
+// declaredIn are the names that the files of a package declare, tests left out.
+func declaredIn(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	files, err := fs.Glob(os.DirFS("."), path.Join(dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Errorf("no package %q (%v)", dir, err)
+	}
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			maps.Copy(names, declared(t, file))
+		}
+	}
+	return names
+}
+
+// declared are the names that a file declares: functions, types and constants as
+// they are, methods, fields and what an interface asks for behind their type's.
+func declared(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, d := range parsed.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			names[receiver(d)+d.Name.Name] = true
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				addSpec(names, spec)
+			}
+		}
+	}
+	return names
+}
+
+// receiver is the type of a method and a dot, "" for a function.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	of := d.Recv.List[0].Type
+	if star, ok := of.(*ast.StarExpr); ok {
+		of = star.X
+	}
+	if generic, ok := of.(*ast.IndexExpr); ok {
+		of = generic.X
+	}
+	return of.(*ast.Ident).Name + "."
+}
+
+func addSpec(names map[string]bool, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.ValueSpec:
+		for _, name := range spec.Names {
+			names[name.Name] = true
+		}
+	case *ast.TypeSpec:
+		names[spec.Name.Name] = true
+		for _, field := range fieldsOf(spec.Type) {
+			for _, name := range field.Names {
+				names[spec.Name.Name+"."+name.Name] = true
+			}
+		}
+	}
+}
+
+// fieldsOf are the fields of a struct, or the methods that an interface asks
+// for.
+func fieldsOf(of ast.Expr) []*ast.Field {
+	switch of := of.(type) {
+	case *ast.StructType:
+		return of.Fields.List
+	case *ast.InterfaceType:
+		return of.Methods.List
+	}
+	return nil
+}
