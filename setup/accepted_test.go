@@ -16,6 +16,7 @@ import (
 // far as that program is at hand here. The tests in e2e/ start LiveKit and the
 // proxies with them.
 func TestFilesAreAccepted(t *testing.T) {
+	standInGo(t, "an image")
 	for name, args := range typical(t) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)

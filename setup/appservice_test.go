@@ -77,7 +77,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 
 	edited := strings.Replace(l.read(registrationFile), "id: matrixrtc-auth\n", "id: mine\n", 1)
 	l.write(registrationFile, edited)
-	l.run(exitOK, "--appservice")
+	l.run(exitOK, "--appservice-url", "none")
 	l.says(l.out, registrationFile, "kept", registrationFile+".new")
 	proposal, err := appservice.ReadFile(l.path(registrationFile + ".new"))
 	if err != nil || l.read(registrationFile) != edited || proposal.ID != "mine" || !proposal.ASToken.Equal(first.ASToken) {
@@ -102,12 +102,14 @@ func TestAppServiceTokensStay(t *testing.T) {
 	}
 }
 
-// TestAppServiceIsLeft: without the flag nothing of the mode is written, and what
-// an earlier run wrote is said to be used by nothing.
+// TestAppServiceIsLeft: silence keeps the mode. Switched off, nothing of it is
+// written, and what an earlier run wrote is said to be used by nothing.
 func TestAppServiceIsLeft(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
 	l.run(exitOK)
+	l.says(l.out, registrationFile, "unchanged")
+	l.run(exitOK, "--appservice=false")
 	l.says(l.out, registrationFile, "used by nothing now")
 	for _, name := range []string{"compose.yaml", "homeserver-additions.yaml"} {
 		if strings.Contains(l.read(name), registrationFile) {

@@ -14,6 +14,8 @@ import (
 // attempts is how often a question is asked before setup gives up.
 const attempts = 5
 
+var errNoAnswer = errors.New("no answer that can be used")
+
 // longestAnswer bounds a line of input, in bytes.
 const longestAnswer = 4096
 
@@ -24,11 +26,27 @@ type dialogue struct {
 	out   io.Writer
 }
 
-// ask fills in what o lacks, with questions on out and answers from in.
-func ask(ctx context.Context, o *options, in io.Reader, out io.Writer) error {
+// newDialogue asks on out and reads answers from in.
+func newDialogue(ctx context.Context, in io.Reader, out io.Writer) *dialogue {
 	d := &dialogue{ctx: ctx, lines: make(chan string), out: out}
 	go d.read(in)
-	steps := []func(*options) error{d.names, d.homeserver, d.relay, d.folder, d.image}
+	return d
+}
+
+// askFor has a person fill in what is open. With nobody there, d is nil.
+func (o *options) askFor(d *dialogue) error {
+	switch {
+	case d == nil:
+		return nil
+	case !o.memory.there:
+		return d.inTurn(o, d.names, d.homeserver, d.relay, d.image)
+	case o.saysAnything():
+		return d.inTurn(o, d.names, d.lost)
+	}
+	return d.inTurn(o, d.names, d.lost, d.change)
+}
+
+func (d *dialogue) inTurn(o *options, steps ...func(*options) error) error {
 	for _, step := range steps {
 		if err := step(o); err != nil {
 			return err
@@ -53,7 +71,7 @@ func (d *dialogue) read(in io.Reader) {
 }
 
 func (d *dialogue) names(o *options) error {
-	if err := d.text(&o.serverName, "Server name (example.org in @alice:example.org)", "", wellFormed(parseServerName)); err != nil {
+	if err := d.ask(o, "server-name", ""); err != nil {
 		return err
 	}
 	if o.singleHost != "" || o.jwtHost != "" && o.sfuHost != "" {
@@ -61,61 +79,36 @@ func (d *dialogue) names(o *options) error {
 	}
 	parent := parentOf(o.serverName)
 	if o.jwtHost == "" && o.sfuHost == "" {
-		single, err := d.confirm("One host name with path prefixes, instead of two names? Not behind DSM's proxy")
+		single, err := d.confirm("One host name with path prefixes, instead of two names? Not behind DSM's proxy", false)
 		if err != nil {
 			return err
 		}
 		if single {
-			return d.text(&o.singleHost, "Name of that host", "matrix."+parent, wellFormed(parseHost))
+			return d.ask(o, "single-host", "matrix."+parent)
 		}
 	}
-	if err := d.text(&o.jwtHost, "Name of this service", "jwt."+parent, o.besides("jwt-host")); err != nil {
+	if err := d.ask(o, "jwt-host", "jwt."+parent); err != nil {
 		return err
 	}
-	return d.text(&o.sfuHost, "Name of LiveKit", "sfu."+parent, o.besides("sfu-host"))
-}
-
-// besides checks a name for the flag next to the names that are there already.
-func (o *options) besides(flag string) func(string) error {
-	server, _ := parseServerName(o.serverName) // it was checked
-	return func(text string) error {
-		host, err := parseHost(text)
-		switch {
-		case err != nil:
-			return err
-		case host == strings.ToLower(o.jwtHost):
-			return fmt.Errorf("%s is the name of this service, too", host)
-		case host == strings.ToLower(o.sfuHost):
-			return fmt.Errorf("%s is the name of LiveKit, too", host)
-		}
-		return notTheServer(server, flag, host)
-	}
+	return d.ask(o, "sfu-host", "sfu."+parent)
 }
 
 func (d *dialogue) homeserver(o *options) error {
-	preset := presetBaseURL(o.serverName, o.singleHost)
-	if err := d.text(&o.baseURL, "Where clients reach the homeserver", preset, wellFormed(parseBaseURL)); err != nil {
+	if err := d.ask(o, "base-url", presetBaseURL(o.serverName, o.singleHost)); err != nil {
 		return err
 	}
-	const question = "Where the container reaches it, like http://host.docker.internal:8008\n(nothing: under its public name)"
-	return d.text(&o.homeserverURL, question, "", func(text string) error {
-		if text == "" {
-			return nil
-		}
-		_, err := parseHomeserverURL(text)
-		return err
-	})
+	return d.ask(o, "homeserver-url", "")
 }
 
 func (d *dialogue) relay(o *options) (err error) {
-	if !o.turnGiven && o.turnTLS == "" {
-		o.turn, err = d.confirm("TURN over UDP, for strict networks (forward port 3478)?")
+	if !o.given["turn"] && o.turnTLS == "" {
+		o.turn, err = d.confirm(questions["turn"].text, false)
 	}
 	return err
 }
 
 func (d *dialogue) folder(o *options) error {
-	return d.text(&o.dir, "Folder to write into", "matrixrtc", func(text string) error {
+	return d.text(&o.dir, "Folder of the deployment", "matrixrtc", func(text string) error {
 		if info, err := os.Stat(text); err == nil && !info.IsDir() {
 			return fmt.Errorf("%s is not a folder", text)
 		}
@@ -128,14 +121,7 @@ func (d *dialogue) image(o *options) error {
 	if o.image != "" || o.source != "" || !canMakeImages() {
 		return nil
 	}
-	const question = "Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l. (nothing: make it later)"
-	return d.text(&o.imageArch, question, "", func(text string) error {
-		if text == "" {
-			return nil
-		}
-		_, err := parseProcessor(text)
-		return err
-	})
+	return d.ask(o, "image-arch", "")
 }
 
 // text asks until the answer is valid. A target that has a value is not asked
@@ -160,25 +146,31 @@ func (d *dialogue) text(target *string, question, preset string, valid func(stri
 		}
 		fmt.Fprintf(d.out, "  %v\n", fault)
 	}
-	return errors.New("no answer that can be used")
+	return errNoAnswer
 }
 
-// confirm asks a question whose answer is no unless somebody says yes.
-func (d *dialogue) confirm(question string) (bool, error) {
+// confirm asks a question that yes or no answers. No answer means preset.
+func (d *dialogue) confirm(question string, preset bool) (bool, error) {
+	hint := " [y/N]: "
+	if preset {
+		hint = " [Y/n]: "
+	}
 	for range attempts {
-		answer, err := d.line(question + " [y/N]: ")
+		answer, err := d.line(question + hint)
 		if err != nil {
 			return false, err
 		}
 		switch strings.ToLower(answer) {
 		case "y", "yes":
 			return true, nil
-		case "", "n", "no":
+		case "n", "no":
 			return false, nil
+		case "":
+			return preset, nil
 		}
 		fmt.Fprintln(d.out, "  answer y or n")
 	}
-	return false, errors.New("no answer that can be used")
+	return false, errNoAnswer
 }
 
 // line prints the question and returns the answer without spaces around it.
@@ -194,13 +186,5 @@ func (d *dialogue) line(question string) (string, error) {
 	case <-d.ctx.Done():
 		fmt.Fprintln(d.out)
 		return "", errors.New("interrupted; nothing was written")
-	}
-}
-
-// wellFormed makes a check of a parser.
-func wellFormed[T any](parse func(string) (T, error)) func(string) error {
-	return func(text string) error {
-		_, err := parse(text)
-		return err
 	}
 }

@@ -15,14 +15,14 @@ import (
 func TestQuestions(t *testing.T) {
 	l := newLab(t)
 	answers := strings.Join([]string{
+		l.dir,
 		"@alice:example.org", "example.org", // server name
 		"maybe", "", // one host?
 		"", "livekit.example.org", // the two names
 		"https://matrix.example.org",                                // base URL
 		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // homeserver
 		"yes", // TURN
-		l.dir,
-		"", // no image
+		"",    // no image
 	}, "\n") + "\n"
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
 	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n"} {
@@ -72,7 +72,7 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answers := []string{"example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", file, l.dir, ""}
+	answers := []string{file, l.dir, "example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", ""}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	l.says(said, "is the server name", "jwt.example.org")
 	l.says(said, "name of this service, too")
@@ -82,7 +82,7 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 // TestSingleHostIsAskedFor says yes to one host.
 func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
-	l.talk(t.Context(), exitOK, strings.NewReader("example.org\ny\n\n\n\n\n"+l.dir+"\n\n"))
+	l.talk(t.Context(), exitOK, strings.NewReader(l.dir+"\nexample.org\ny\n\n\n\n\n\n"))
 	if got := l.env()["LIVEKIT_URL"]; got != "wss://matrix.example.org/livekit/sfu" {
 		t.Errorf("LiveKit is at %s", got)
 	}
@@ -107,9 +107,9 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 // TestNobodyAnswers checks the ends of a dialogue that leads to nothing.
 func TestNobodyAnswers(t *testing.T) {
 	l := newLab(t)
-	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader("example.org\n"))
+	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\nexample.org\n"))
 	l.says(faults, "the input ended")
-	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(strings.Repeat("no server\n", 20)))
+	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\n"+strings.Repeat("no server\n", 20)))
 	l.says(faults, "no answer that can be used")
 
 	silent, mouth := io.Pipe()

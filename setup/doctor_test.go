@@ -19,6 +19,7 @@ import (
 // TestDoctorFindsNothing has doctor judge every deployment, as far as that
 // takes no network: it finds no fault and doubts nothing.
 func TestDoctorFindsNothing(t *testing.T) {
+	standInGo(t, "an image")
 	for name, args := range typical(t) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)

@@ -16,6 +16,7 @@ type file struct {
 	name           string
 	content        string
 	secret, shared bool
+	merge          merger // how it is joined with what a person made of it; nil: not at all
 }
 
 func (f file) mode() fs.FileMode {
@@ -42,16 +43,17 @@ const (
 func (p plan) files(templates fs.FS) ([]file, error) {
 	r := &renderer{templates: templates, values: p.values()}
 	files := []file{
+		{name: answersFile, content: answersText(p.answers), merge: mergeAnswers},
 		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
 		{name: sfuFile, content: r.change("livekit.yaml.example", p.liveKitEdits)},
-		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true},
+		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true, merge: p.mergeEnv},
 		{name: "well-known-client.json", content: p.wellKnown()},
 		{name: "homeserver-additions.yaml", content: r.execute("homeserver-additions.yaml")},
 		{name: "nginx.conf.example", content: r.execute("nginx.conf.example")},
 		{name: "Caddyfile.example", content: r.execute("Caddyfile.example")},
 	}
-	r.values["Nginx"] = strings.TrimSpace(files[5].content) // for reverse-proxy.md
-	r.values["Caddy"] = strings.TrimSpace(files[6].content)
+	r.values["Nginx"] = strings.TrimSpace(files[6].content) // for reverse-proxy.md
+	r.values["Caddy"] = strings.TrimSpace(files[7].content)
 	files = append(files,
 		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
 		file{name: "ports.md", content: r.execute("ports.md")},

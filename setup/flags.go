@@ -8,11 +8,16 @@ type options struct {
 	baseURL, homeserverURL                   string
 	dir, image, source, imageArch            string
 	udpRange, relayRange, jwtPort            string
-	turn, turnGiven                          bool // turnGiven: somebody has said yes or no
+	turn                                     bool
 	turnTLS, turnCert, turnKey               string
 	appService                               bool
 	appServiceURL                            string
-	force, newSecrets                        bool
+	force, newSecrets, yes                   bool
+
+	given       map[string]bool // the flags that were typed
+	recalled    map[string]bool // those whose value the folder remembers
+	switchedOff map[string]bool // those whose value was none
+	memory      memory          // of the folder
 }
 
 const (
@@ -23,11 +28,16 @@ const (
 
 const about = `Writes a deployment into a folder: compose.yaml, livekit.yaml, .env, and what the
 homeserver, the reverse proxy and the router need. At a terminal it asks for what
-is missing. A second run keeps secrets, and files that were edited.`
+is missing. The folder remembers the answers: later, setup --dir DIR shows them and
+asks what to change, and an option changes its answer alone. --NAME none, or
+--NAME=false, switches off. Secrets, and files that were edited, stay.`
 
 // presets are the options when no flag is given.
 func presets() options {
-	return options{udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort}
+	return options{
+		udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort,
+		given: map[string]bool{}, recalled: map[string]bool{}, switchedOff: map[string]bool{},
+	}
 }
 
 // flags has every flag set o.
@@ -43,6 +53,7 @@ func (o *options) flags() *command.Flags {
 
 func (o *options) whereFlags(g *command.Group) {
 	g.Text(&o.dir, "dir", "DIR", "the folder to write into; made if it is not there")
+	g.Switch(&o.yes, "yes", "ask nothing; write the files with the answers as they are")
 	g.Switch(&o.force, "force", "replace edited files, too (the old one becomes NAME.bak)")
 	g.Switch(&o.newSecrets, "new-secrets", "draw a new key secret, and new tokens of --appservice")
 }

@@ -73,6 +73,7 @@ func TestGoldenFiles(t *testing.T) {
 var (
 	drawn   = regexp.MustCompile(`LIVEKIT_SECRET=[0-9a-f]{64}\n`)
 	tokens  = regexp.MustCompile(`\b([ah]s_token): [0-9a-f]{64}\n`)
+	pemPath = regexp.MustCompile(`(turn-(?:cert|key)): /\S+/`)
 	version = regexp.MustCompile(`(matrixrtc-auth[:-])\d+\.\d+\.\d+\b`)
 )
 
@@ -82,6 +83,7 @@ func (l *lab) archive() *txtar.Archive {
 		text = drawn.ReplaceAllString(text, "LIVEKIT_SECRET=(drawn)\n")
 		text = tokens.ReplaceAllString(text, "$1: (drawn)\n")
 		text = strings.ReplaceAll(text, l.dir, "DIR")
+		text = pemPath.ReplaceAllString(text, "$1: /PATH/")
 		return []byte(version.ReplaceAllString(text, "${1}VERSION"))
 	}
 	a := &txtar.Archive{Files: []txtar.File{{Name: "stdout", Data: mask(l.out)}, {Name: "stderr", Data: mask(l.err)}}}

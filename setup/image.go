@@ -55,7 +55,12 @@ func (b *planner) archive() {
 	}
 	var found bool
 	b.program, found = findSource()
-	if err := missing(found); err != nil {
+	switch err := missing(found); {
+	case err == nil:
+	case b.recalled["image-arch"]:
+		b.note("no new image is made: %v", err)
+		b.ImageArch = ""
+	default:
 		b.fault("image-arch", "%v, or leave --image-arch out and bring the image as the steps say", err)
 	}
 }

@@ -207,7 +207,7 @@ func sameFile(a, b string) (bool, error) {
 func TestImageIsAskedFor(t *testing.T) {
 	standInGo(t, "one")
 	l := newLab(t)
-	answers := []string{"example.org", "n", "", "", "", "", "n", l.dir, "mips", "armv7l"}
+	answers := []string{l.dir, "example.org", "n", "", "", "", "", "n", "mips", "armv7l"}
 	out, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	l.says(said, "Processor of the machine")
 	l.says(said, `no image for the processor "mips"`)
@@ -218,7 +218,7 @@ func TestImageIsAskedFor(t *testing.T) {
 func TestNobodyIsAskedInVain(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	l := newLab(t)
-	answers := []string{"example.org", "n", "", "", "", "", "n", l.dir}
+	answers := []string{l.dir, "example.org", "n", "", "", "", "", "n"}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	if strings.Contains(said, "Processor") {
 		t.Errorf("it asks for the processor:\n%s", said)

@@ -9,7 +9,7 @@ import (
 
 // nextSteps says what is left for a person to do after the update.
 func (p plan) nextSteps(w io.Writer, u *update, made *image) {
-	if made.outcome == unchanged && !u.has(created, updated, kept, replaced) {
+	if made.outcome == unchanged && !u.changes() {
 		fmt.Fprintf(w, "\nNothing has changed.\n")
 	}
 	fmt.Fprintf(w, "\nWhat is left to do:\n")
@@ -27,7 +27,7 @@ func (p plan) nextSteps(w io.Writer, u *update, made *image) {
 	}
 	steps = append(steps, p.imageSteps()...)
 	steps = append(steps, p.startSteps()...)
-	if made.outcome == updated || u.has(updated, replaced) {
+	if made.outcome == updated || u.changesOld() {
 		steps = append(steps, "If it runs already: Action → Stop, then Action → Build, for running containers learn of no\n     change by themselves; or there: docker compose up -d --force-recreate")
 	}
 	steps = append(steps, p.homeserverSteps()...)

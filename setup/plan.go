@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -33,11 +34,14 @@ type plan struct {
 	Build         string // the path of the source as seen from Dir; "" for none
 	ImageArch     string // the kind of processor to make an image for; "" for no image
 
-	templateImage     string // the name of the image when no flag gives one
-	program           source // from which the image is made
+	answers           map[string]string // what the folder is to remember, by option
+	templateImage     string            // the name of the image when no flag gives one
+	program           source            // from which the image is made
 	key               pair
 	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
+	mergeEnv          merger // set when the folder is known
+	before            *plan  // that of the last run; nil when it is not known
 	notes             []string
 }
 
@@ -115,6 +119,10 @@ func checkGiven(o options) error {
 
 func (b *planner) check() (plan, error) {
 	o := b.options
+	b.empties()
+	if !b.asking {
+		b.faults = append(b.faults, b.memory.demand(&o)...)
+	}
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
 	b.names()
 	b.homeserver()
@@ -123,7 +131,29 @@ func (b *planner) check() (plan, error) {
 	b.relay()
 	b.folder()
 	b.archive()
+	b.plan.answers = b.remembered()
 	return b.plan, errors.Join(b.faults...)
+}
+
+// remembered are the answers as the folder keeps them: of files on this machine,
+// paths that hold from everywhere.
+func (b *planner) remembered() map[string]string {
+	values := map[string]string{}
+	for _, a := range b.options.answers() {
+		values[a.name] = a.get()
+	}
+	if b.Build != "" {
+		values["source"] = b.Build
+	}
+	if b.ImageArch != "" {
+		values["image-arch"] = b.ImageArch
+	}
+	for _, name := range []string{"turn-cert", "turn-key"} {
+		if path, err := filepath.Abs(values[name]); b.given[name] && values[name] != "" && err == nil {
+			values[name] = path
+		}
+	}
+	return values
 }
 
 // value parses a flag that must be there. what says what it is.
@@ -140,6 +170,20 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 		b.fault(flag, "%v", err)
 	}
 	return v
+}
+
+// empties refuses values that are empty: nothing is switched off by a variable of
+// a script that happens to be empty.
+func (b *planner) empties() {
+	for _, a := range b.options.answers() {
+		switch {
+		case !b.given[a.name] || a.text == nil || *a.text != "" || b.switchedOff[a.name]:
+		case a.optional():
+			b.fault(a.name, "is empty: write a value, or %s to switch it off", none)
+		default:
+			b.fault(a.name, "is empty: write a value")
+		}
+	}
 }
 
 func (b *planner) names() {

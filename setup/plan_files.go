@@ -12,10 +12,28 @@ import (
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
 // that LiveKit can use them under the name.
+//
+// What the folder remembers may be files of another machine, or gone: then its
+// copies stay.
 func (b *planner) certificate() {
+	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
+		b.readCertificate()
+		return
+	}
+	fresh := planner{options: b.options, plan: plan{TURNTLS: b.TURNTLS}}
+	if fresh.readCertificate(); len(fresh.faults) == 0 {
+		b.Certificate, b.privateKey = fresh.Certificate, fresh.privateKey
+		return
+	}
+	b.Certificate, b.privateKey = b.memory.certificate, b.memory.privateKey
+	b.note("%s and %s stay as they are (%v)", certFile, keyFile, fresh.faults[0])
+}
+
+// readCertificate reads both from the paths that were given.
+func (b *planner) readCertificate() {
 	var certErr, keyErr error
-	b.Certificate, certErr = readSmall(b.turnCert)
-	b.privateKey, keyErr = readSmall(b.turnKey)
+	b.Certificate, certErr = readSmall(b.beside("turn-cert", b.turnCert))
+	b.privateKey, keyErr = readSmall(b.beside("turn-key", b.turnKey))
 	if certErr != nil {
 		b.fault("turn-cert", "%q cannot be read (%s)", b.turnCert, cause(certErr))
 	}
@@ -36,6 +54,14 @@ func (b *planner) certificate() {
 	if end := pair.Leaf.NotAfter; time.Now().After(end) {
 		b.fault("turn-cert", "has expired on %s: get a new one", end.UTC().Format(time.DateOnly))
 	}
+}
+
+// beside is the path of an option. One that the folder remembers begins there.
+func (b *planner) beside(flag, path string) string {
+	if !b.recalled[flag] || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(b.dir, path)
 }
 
 // folder checks where to write, and where the image comes from.
@@ -68,6 +94,15 @@ func parseImage(text string) (string, error) {
 // build finds the way from the folder to the source: a relative one, because
 // both move to another machine together.
 func (b *planner) build() {
+	if b.recalled["source"] {
+		b.Build = b.source
+		if !buildPath.MatchString(b.Build) {
+			b.fault("source", "%q has characters beyond letters, digits and '._-/': say it again", b.Build)
+		} else if _, err := os.Stat(filepath.Join(b.dir, b.source, "Dockerfile")); err != nil {
+			b.note("the source %s, as seen from %s, has no Dockerfile here (%s)", b.source, b.dir, cause(err))
+		}
+		return
+	}
 	if _, err := os.Stat(filepath.Join(b.source, "Dockerfile")); err != nil {
 		b.fault("source", "%q has no Dockerfile (%s): write the folder of this program's source", b.source, cause(err))
 		return

@@ -17,8 +17,13 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	}
 	r = appservice.New(appservice.Wish{Server: p.Server, URL: p.AppServiceURL})
 	content, found, err := dir.read(registrationFile)
-	if err != nil || !found {
+	switch {
+	case err != nil:
 		return r, err
+	case !found && !p.newSecrets && p.before != nil && p.before.AppServiceURL != "":
+		return r, fmt.Errorf("%s is gone, and with it the tokens that the homeserver has: put it back, or --new-secrets draws new ones", registrationFile)
+	case !found:
+		return r, nil
 	}
 	old, err := appservice.Parse(content)
 	switch {

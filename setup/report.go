@@ -16,8 +16,11 @@ const mostLines = 16
 func (u *update) report(w io.Writer) {
 	for _, s := range u.steps {
 		fmt.Fprintf(w, "%-26s %s\n", s.name, s.word())
-		if s.outcome == updated || s.outcome == kept || s.outcome == replaced {
+		switch s.outcome {
+		case updated, kept, replaced:
 			s.reportLines(w)
+		case joined:
+			s.reportJoined(w)
 		}
 		if s.closed != 0 {
 			fmt.Fprintf(w, "    ! it has mode %o, so the service's container cannot read it. It needs no secret,\n      for .env has the key. When none is in it: chmod 644 %s\n", s.closed, s.name)
@@ -40,6 +43,10 @@ func (s step) word() string {
 		return "new"
 	case unchanged:
 		return "unchanged"
+	case joined:
+		return s.result.word(s.writes())
+	case yours:
+		return "yours: it was edited, and setup has nothing new for it"
 	case updated:
 		return "updated"
 	case replaced:
@@ -66,6 +73,32 @@ func (s step) reportLines(w io.Writer) {
 		lines = namesIn(lines)
 	}
 	printLines(w, lines)
+}
+
+// word says what became of a file that is joined.
+func (m merged) word(written bool) string {
+	if !written {
+		return "unchanged; your lines are in it"
+	}
+	return "updated; your lines stay"
+}
+
+// reportJoined names what changed, and what setup left alone although it has
+// something else to say. Of .env it repeats no value of a person's.
+func (s step) reportJoined(w io.Writer) {
+	if s.name != envFile {
+		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
+		return
+	}
+	for _, name := range s.result.changed {
+		fmt.Fprintf(w, "    changed: %s\n", name)
+	}
+	for _, name := range s.result.yours {
+		fmt.Fprintf(w, "    yours: %s\n", name)
+	}
+	for _, name := range s.result.conflicts {
+		fmt.Fprintf(w, "    ! yours stays: %s; the answers now make it another: see below\n", name)
+	}
 }
 
 // reportEdited says how many lines of an edited file the new one lacks.

@@ -16,7 +16,7 @@ func TestSecondRun(t *testing.T) {
 	l.run(exitOK)
 	before := l.snapshot()
 	l.run(exitOK)
-	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 9 {
+	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 10 {
 		t.Errorf("the same flags change something:\n%s", l.out)
 	}
 
@@ -169,21 +169,21 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEditedEnv checks that secrets of an edited .env are used everywhere, and
-// that nothing beside it is readable by others.
-func TestEditedEnv(t *testing.T) {
+// TestEnvByHand checks that secrets of a .env that somebody wrote are used
+// everywhere, that it gets what it lacks, and that nobody else may read it.
+func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"
-	l.write(envFile, "export LIVEKIT_KEY='devkey'\nLIVEKIT_SECRET=\""+secret+"\"\nLIVEKIT_LOG_LEVEL=debug\n")
+	const theirs = "export LIVEKIT_KEY='devkey'\nLIVEKIT_SECRET=\"" + secret + "\"\nLIVEKIT_LOG_LEVEL=debug\n"
+	l.write(envFile, theirs)
 	l.run(exitOK)
-	l.says(l.out, ".env", "kept")
+	l.says(l.out, ".env", "your lines stay")
 	l.says(l.out, "changed: LIVEKIT_URL")
 	if strings.Contains(l.out+l.err, secret) {
 		t.Error("the secret is printed")
 	}
-	proposal, err := parseEnv(l.read(".env.new"))
-	if err != nil || proposal["LIVEKIT_KEY"] != "devkey" || proposal["LIVEKIT_SECRET"] != secret {
-		t.Errorf("the new file has other keys: %v", err)
+	if got := l.env(); !strings.HasPrefix(l.read(envFile), theirs) || got["LIVEKIT_SECRET"] != secret || got["LIVEKIT_URL"] != "wss://sfu.example.org" {
+		t.Errorf("the file is\n%s", l.read(envFile))
 	}
 	if !strings.Contains(l.read("livekit.yaml"), `api_key: "devkey"`) {
 		t.Error("livekit.yaml has another key")
@@ -225,26 +225,6 @@ func TestModes(t *testing.T) {
 	l.run(exitOK)
 	if got := l.mode(envFile); got != 0o600 {
 		t.Errorf(".env has mode %o still", got)
-	}
-}
-
-// TestNewSecretBesideEditedEnv checks that a new secret overrules no edits by
-// itself.
-func TestNewSecretBesideEditedEnv(t *testing.T) {
-	l := newLab(t)
-	l.run(exitOK)
-	edited := l.read(envFile) + "LIVEKIT_LOG_LEVEL=debug\n"
-	l.write(envFile, edited)
-	l.run(exitOK, "--new-secrets")
-	if l.read(envFile) != edited {
-		t.Error("the edited file was changed")
-	}
-	proposal, err := parseEnv(l.read(".env.new"))
-	if old := l.env()["LIVEKIT_SECRET"]; err != nil || len(proposal["LIVEKIT_SECRET"]) != 64 || proposal["LIVEKIT_SECRET"] == old {
-		t.Errorf("no new secret beside it (%v)", err)
-	}
-	if got := l.mode(".env.new"); got != 0o600 {
-		t.Errorf(".env.new has mode %o", got)
 	}
 }
 
@@ -312,9 +292,12 @@ func TestUnusedFile(t *testing.T) {
 	if got := l.mode(keyFile); got != 0o600 {
 		t.Errorf("the key has mode %o", got)
 	}
+	l.run(exitOK)
+	l.says(l.out, keyFile, "unchanged")
+	l.run(exitOK, "--turn-tls", "none")
 	for range 2 {
-		l.run(exitOK)
 		l.says(l.out, keyFile, "remove it")
+		l.run(exitOK)
 	}
 	if err := os.Remove(l.path(keyFile)); err != nil {
 		t.Fatal(err)

@@ -28,9 +28,14 @@ const secretBytes = 32
 func choosePair(dir *folder, renew bool) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
-	if err != nil || !found {
+	if err != nil {
 		return p, err
 	}
+	wrote, err := readSums(dir)
+	if err != nil {
+		return p, err
+	}
+	_, had := wrote[envFile]
 	values, err := parseEnv(string(content))
 	if err != nil {
 		return p, err
@@ -42,8 +47,13 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 of them: correct it")
 	}
 	old := values["LIVEKIT_SECRET"]
-	if renew || old == "" {
+	switch {
+	case renew || old == "" && !had:
 		return p, nil
+	case !found:
+		return p, fmt.Errorf("%s is gone, and with it the secret: put it back, or --new-secrets draws a new one", envFile)
+	case old == "":
+		return p, fmt.Errorf("%s: LIVEKIT_SECRET is gone: put it back, or --new-secrets draws a new one", envFile)
 	}
 	p.secret = secret.New(old)
 	if len(old) < sfu.ShortestSecret || !secretText.MatchString(old) {

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"matrixrtc-auth/internal/command"
 )
@@ -33,7 +35,7 @@ func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	return command.New(command.Spec{
 		Name: "setup", Short: "write a deployment into a folder", About: about, Flags: o.flags(),
 		Run: func(c *cobra.Command, _ []string) error {
-			o.turnGiven = c.Flags().Changed("turn")
+			c.Flags().Visit(func(f *pflag.Flag) { o.given[f.Name] = true })
 			s := Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Terminal: terminal(c.InOrStdin())}
 			return o.deploy(c.Context(), s, templates)
 		},
@@ -76,18 +78,55 @@ func (o *output) Write(p []byte) (n int, err error) {
 
 // run writes the deployment. An error other than a Code is one of the flags.
 func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
-	if s.Terminal {
+	o.switchOff()
+	var d *dialogue
+	if s.Terminal && !o.yes {
 		if err := checkGiven(*o); err != nil {
 			return err
 		}
-		if err := ask(ctx, o, s.In, s.Err); err != nil {
+		d = newDialogue(ctx, s.In, s.Err)
+		if err := d.folder(o); err != nil {
 			return err
 		}
 	}
+	if err := o.remember(); err != nil {
+		printFaults(s.Err, err)
+		return command.Failed
+	}
+	for _, note := range o.memory.notes() {
+		fmt.Fprintln(s.Err, "note:", note)
+	}
+	if d == nil && o.memory.there && !o.saysAnything() {
+		o.tell(s.Out)
+		return nil
+	}
+	if err := o.askFor(d); err != nil {
+		return err
+	}
+	return o.write(ctx, s, d, templates)
+}
+
+// remember takes over what the folder tells, where nothing was said now.
+func (o *options) remember() error {
+	root, err := os.OpenRoot(o.dir)
+	if o.dir == "" || err != nil {
+		return nil // there is none yet, or it cannot be used, which is said later
+	}
+	dir := &folder{root}
+	defer dir.close()
+	if o.memory, err = remember(dir); err != nil {
+		return err
+	}
+	return o.recall(o.memory.answers)
+}
+
+// write checks the answers and writes the files.
+func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates fs.FS) error {
 	p, err := newPlan(*o)
 	if err != nil {
 		return err
 	}
+	p.before = o.before()
 	for _, note := range p.notes {
 		fmt.Fprintln(s.Err, "note:", note)
 	}
@@ -96,7 +135,7 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 		return err
 	}
 	defer dir.close()
-	if err := deploy(ctx, p, dir, s, templates); err != nil {
+	if err := deploy(ctx, p, dir, s, d, templates); err != nil {
 		printFaults(s.Err, err)
 		return command.Failed
 	}
@@ -107,12 +146,15 @@ func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Progra
 
 // deploy writes the files. It touches nothing before it knows what to do with
 // every one of them.
-func deploy(ctx context.Context, p plan, dir *folder, s Streams, templates fs.FS) (err error) {
+func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets)
 	if err != nil {
 		return err
 	}
 	if p.registration, err = p.chooseRegistration(dir); err != nil {
+		return err
+	}
+	if p.mergeEnv, err = p.envMerger(dir, d, templates); err != nil {
 		return err
 	}
 	if p.templateImage, err = imageOf(templates); err != nil {

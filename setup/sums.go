@@ -19,15 +19,47 @@ type sums map[string]string
 
 var sumLine = regexp.MustCompile(`(?m)^([0-9a-f]{64})  (\S+)$`)
 
-// readSums reads the sums of the last run. Lines that are none are passed over:
-// their files then count as edited and are kept.
+// underWay stands in sumsFile while a run writes files.
+const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
+
+// lineSum is the name under which the sums have a value that setup wrote into
+// .env. It is no secret one: of those it keeps nothing.
+func lineSum(name string) string { return envFile + ":" + name }
+
+// isFile reports whether a name of the sums is that of a file.
+func isFile(name string) bool { return !strings.HasPrefix(name, envFile+":") }
+
+// wroteValue tells whether setup wrote the value into .env last, if that is
+// known.
+func (s sums) wroteValue(name, value string) (yes, known bool) {
+	sum, known := s[lineSum(name)]
+	return sum == sumOf(value), known
+}
+
+// note remembers values that setup wrote into .env, or would write.
+func (s sums) note(content string, names []string) {
+	values, _ := parseEnv(content) // setup's own
+	for _, name := range names {
+		if name != "LIVEKIT_SECRET" {
+			s[lineSum(name)] = sumOf(values[name])
+		}
+	}
+}
+
+// readSums reads the sums of the last run.
 func readSums(dir *folder) (sums, error) {
 	content, _, err := dir.read(sumsFile)
+	return parseSums(string(content)), err
+}
+
+// parseSums passes over lines that are no sums: their files then count as edited
+// and are kept.
+func parseSums(content string) sums {
 	s := sums{}
-	for _, line := range sumLine.FindAllStringSubmatch(string(content), -1) {
+	for _, line := range sumLine.FindAllStringSubmatch(content, -1) {
 		s[line[2]] = line[1]
 	}
-	return s, err
+	return s
 }
 
 func (s sums) String() string {

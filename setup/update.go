@@ -2,7 +2,6 @@ package setup
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -15,6 +14,8 @@ type outcome int
 const (
 	created   outcome = iota // there was none
 	unchanged                // it is already what it should be
+	joined                   // somebody edited it: setup's lines change, theirs stay
+	yours                    // somebody edited it, and setup has nothing new for it
 	updated                  // setup wrote the old one
 	kept                     // somebody edited it: the new one goes beside it
 	replaced                 // somebody edited it, and is to be overruled
@@ -33,7 +34,9 @@ type step struct {
 	file
 	outcome
 	old    string // its content before
+	result merged // of a file that somebody edited and that is joined
 	backup string // the name that the old one gets
+	beside bool   // NAME.new is there already, with the content
 	stale  bool   // a NAME.new of an earlier run has no purpose any more
 
 	// What a kept livekit.yaml allows, if the container's user cannot read it;
@@ -49,17 +52,18 @@ type step struct {
 type update struct {
 	dir    *folder
 	sums   sums
+	halted bool // the last run was ended while it wrote files
 	steps  []step
 	unused []string // files of earlier runs that belong to nothing any more
 }
 
 // newUpdate decides what to do. force overrules those who edited files.
 func newUpdate(dir *folder, files []file, force bool) (*update, error) {
-	old, err := readSums(dir)
+	content, _, err := dir.read(sumsFile)
 	if err != nil {
 		return nil, err
 	}
-	u := &update{dir: dir, sums: old}
+	u := &update{dir: dir, sums: parseSums(string(content)), halted: strings.HasPrefix(string(content), underWay)}
 	for _, f := range files {
 		s, err := u.decide(f, force)
 		if err != nil {
@@ -87,9 +91,10 @@ func (u *update) decide(f file, force bool) (step, error) {
 	case force:
 		s.outcome = replaced
 		s.backup, err = u.backupName(f.name, s.old)
+	case f.merge != nil:
+		err = s.join(f)
 	default:
-		s.outcome = kept
-		s.closed, err = u.closed(f.name)
+		err = u.decideEdited(&s)
 	}
 	if err != nil {
 		return s, err
@@ -97,53 +102,25 @@ func (u *update) decide(f file, force bool) (step, error) {
 	return s, u.decideBeside(&s)
 }
 
-// closed returns the rights of livekit.yaml if only some may read it. It is the
-// one file that a container reads as a user of its own, without privileges.
-func (u *update) closed(name string) (fs.FileMode, error) {
-	if name != sfuFile {
-		return 0, nil
+// text is what the file gets as its content.
+func (s step) text() string {
+	if s.outcome == joined {
+		return s.result.text
 	}
-	rights, err := u.dir.rights(name)
-	if rights&0o004 != 0 {
-		return 0, err
-	}
-	return rights, err
+	return s.content
 }
 
-// decideBeside decides what to do with a NAME.new that is there already.
-func (u *update) decideBeside(s *step) error {
-	name := s.name + newSuffix
-	content, found, err := u.dir.read(name)
-	if err != nil || !found {
-		return err
+// writes reports whether the step writes a file.
+func (s step) writes() bool {
+	switch s.outcome {
+	case unchanged, yours:
+		return false
+	case joined:
+		return s.result.text != s.old
+	case kept:
+		return !s.beside
 	}
-	beside := string(content)
-	ours := u.sums[name] == sumOf(beside)
-	s.stale = ours && s.outcome != kept
-	if ours || s.outcome != kept || beside == s.content {
-		return nil
-	}
-	s.edited = beside
-	s.editedBackup, err = u.backupName(name, beside)
-	return err
-}
-
-// backupName finds a name for the old file that costs no other old file.
-func (u *update) backupName(name, content string) (string, error) {
-	for i := 1; i <= mostBackups; i++ {
-		backup := name + backupSuffix
-		if i > 1 {
-			backup += fmt.Sprint(i)
-		}
-		old, found, err := u.dir.read(backup)
-		if err != nil {
-			return "", err
-		}
-		if !found || string(old) == content {
-			return backup, nil
-		}
-	}
-	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
+	return true
 }
 
 func (u *update) findUnused(files []file) error {
@@ -152,6 +129,9 @@ func (u *update) findUnused(files []file) error {
 		current[f.name] = true
 	}
 	for name := range u.sums {
+		if !isFile(name) {
+			continue
+		}
 		if current[strings.TrimSuffix(name, newSuffix)] {
 			continue
 		}
@@ -187,14 +167,14 @@ func (u *update) apply() (err error) {
 func (u *update) announce() error {
 	planned := maps.Clone(u.sums)
 	for _, s := range u.steps {
-		if s.outcome != unchanged {
+		if s.writes() && s.outcome != joined {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.outcome == updated { // it may be known by what an earlier run announced
 			planned[s.name] = sumOf(s.old)
 		}
 	}
-	return u.dir.write(sumsFile, planned.String(), 0o644)
+	return u.dir.write(sumsFile, underWay+planned.String(), 0o644)
 }
 
 // removeHalves removes what a killed run was writing.
@@ -210,9 +190,15 @@ func (u *update) removeHalves() error {
 	return err
 }
 
-// has reports whether anything became of a file that is one of outcomes.
-func (u *update) has(outcomes ...outcome) bool {
-	return slices.ContainsFunc(u.steps, func(s step) bool { return slices.Contains(outcomes, s.outcome) })
+// changes reports whether a file was written or removed.
+func (u *update) changes() bool {
+	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() || s.stale })
+}
+
+// changesOld reports whether a file was written in place of another: containers
+// that run have read that.
+func (u *update) changesOld() bool {
+	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() && s.outcome != created && s.outcome != kept })
 }
 
 func (u *update) do(s step) error {
@@ -223,19 +209,34 @@ func (u *update) do(s step) error {
 	if s.outcome == kept {
 		name += newSuffix
 	}
-	if s.outcome != unchanged {
-		if err := u.dir.write(name, s.content, s.mode()); err != nil {
+	if s.writes() {
+		if err := u.dir.write(name, s.text(), s.mode()); err != nil {
 			return err
 		}
 	}
-	if s.outcome != kept {
-		delete(u.sums, s.name+newSuffix)
-	}
-	u.sums[name] = sumOf(s.content)
+	u.remember(s, name)
 	if !s.stale {
 		return nil
 	}
 	return u.dir.remove(s.name + newSuffix)
+}
+
+// remember notes what was written as name. What is joined is not setup's own:
+// only its lines are.
+func (u *update) remember(s step, name string) {
+	if s.outcome != kept {
+		delete(u.sums, s.name+newSuffix)
+	}
+	if s.outcome != joined {
+		u.sums[name] = sumOf(s.content)
+	}
+	switch {
+	case s.name != envFile:
+	case s.outcome == joined:
+		u.sums.note(s.content, s.result.settled)
+	default:
+		u.sums.note(s.content, envGrammar.names(s.content))
+	}
 }
 
 // setRights sets the rights of a file that is not written anew. Containers run
@@ -245,7 +246,7 @@ func (u *update) setRights(s step) error {
 	switch {
 	case s.outcome == unchanged && !s.secret:
 		return u.dir.open(s.name, s.mode())
-	case s.outcome == unchanged || s.outcome == kept:
+	case !s.writes() || s.outcome == kept:
 		return u.dir.restrict(s.name, s.mode())
 	}
 	return nil

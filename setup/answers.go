@@ -1,0 +1,201 @@
+package setup
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// answersFile holds what the folder remembers of the options.
+const answersFile = "answers.yaml"
+
+const answersHead = `# The answers that matrixrtc-auth setup was given. When it runs again for this
+# folder, an option that is not given stays as it is here. No secret is in it.
+`
+
+// none is the value of an option that switches off what an earlier run was told.
+const none = "none"
+
+// answer is an option that the folder remembers.
+type answer struct {
+	name string  // of the option, and in answersFile
+	text *string // where its value is; "" while nobody has answered
+	yes  *bool   // in its place, for one that is yes or no
+	// always says that answersFile has it, also when nobody was asked: what other
+	// programs and the router were told does not change with a preset.
+	always bool
+	// dropped are the answers that this one puts an end to.
+	dropped []string
+}
+
+// answers are all of them, in the order of answersFile. The last is always
+// there, and none of its beginnings is an answer: so half a file is none.
+func (o *options) answers() []answer {
+	return []answer{
+		{name: "server-name", text: &o.serverName, always: true},
+		{name: "jwt-host", text: &o.jwtHost, dropped: []string{"single-host"}},
+		{name: "sfu-host", text: &o.sfuHost, dropped: []string{"single-host"}},
+		{name: "single-host", text: &o.singleHost, dropped: []string{"jwt-host", "sfu-host"}},
+		{name: "base-url", text: &o.baseURL},
+		{name: "homeserver-url", text: &o.homeserverURL},
+		{name: "udp-range", text: &o.udpRange, always: true},
+		{name: "relay-range", text: &o.relayRange, always: true},
+		{name: "jwt-port", text: &o.jwtPort, always: true},
+		{name: "turn-tls", text: &o.turnTLS},
+		{name: "turn-cert", text: &o.turnCert},
+		{name: "turn-key", text: &o.turnKey},
+		{name: "image", text: &o.image, dropped: []string{"source", "image-arch"}},
+		{name: "source", text: &o.source, dropped: []string{"image", "image-arch"}},
+		{name: "image-arch", text: &o.imageArch, dropped: []string{"image", "source"}},
+		{name: "appservice-url", text: &o.appServiceURL},
+		{name: "appservice", yes: &o.appService, always: true},
+		{name: "turn", yes: &o.turn, always: true},
+	}
+}
+
+// optional reports whether the option may be switched off with [none].
+func (a answer) optional() bool { return a.text != nil && !a.always }
+
+// get is the value as answersFile has it; "" for none.
+func (a answer) get() string {
+	if a.yes != nil {
+		return strconv.FormatBool(*a.yes)
+	}
+	return *a.text
+}
+
+// set takes a value of answersFile.
+func (a answer) set(value string) error {
+	if a.yes == nil {
+		*a.text = value
+		return nil
+	}
+	if value != "true" && value != "false" {
+		return fmt.Errorf("%s is neither true nor false", a.name)
+	}
+	*a.yes = value == "true"
+	return nil
+}
+
+// switchOff takes the word none for what it means.
+func (o *options) switchOff() {
+	for _, a := range o.answers() {
+		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for that it is a value
+			*a.text, o.switchedOff[a.name] = "", true
+		}
+	}
+}
+
+// recall fills in the old answers, by name, where nothing was said now.
+func (o *options) recall(old map[string]string) error {
+	ended := o.endedNow()
+	for _, a := range o.answers() {
+		value, known := old[a.name]
+		if o.given[a.name] || ended[a.name] || !known {
+			continue
+		}
+		o.recalled[a.name] = true
+		if err := a.set(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// belongings are the options that mean nothing without another one.
+var belongings = map[string][]string{
+	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
+	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
+}
+
+// endedNow are the answers to which what was said now puts an end.
+func (o *options) endedNow() map[string]bool {
+	ended := map[string]bool{}
+	for _, a := range o.answers() {
+		for _, name := range o.ends(a) {
+			ended[name] = ended[name] || o.given[a.name]
+		}
+	}
+	return ended
+}
+
+// ends are the options to which an answer puts an end.
+func (o *options) ends(a answer) []string {
+	switch value := a.get(); {
+	case o.switchedOff[a.name] || value == "false":
+		return belongings[a.name]
+	case value == "" || value == none:
+		return nil
+	}
+	return a.dropped
+}
+
+// saysAnything reports whether an option other than the folder was given.
+func (o *options) saysAnything() bool {
+	for name := range o.given {
+		if name != "dir" {
+			return true
+		}
+	}
+	return false
+}
+
+// answersText is the content of answersFile for answers by name.
+func answersText(values map[string]string) string {
+	var b strings.Builder
+	b.WriteString(answersHead)
+	for _, a := range new(options).answers() {
+		if value := values[a.name]; value != "" {
+			fmt.Fprintf(&b, "%s: %s\n", a.name, yamlText(value))
+		}
+	}
+	return b.String()
+}
+
+// yamlText writes a value so that YAML reads the same text, or number, again.
+func yamlText(value string) string {
+	var read string
+	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {
+		return value
+	}
+	return strconv.Quote(value)
+}
+
+// parseAnswers reads answersFile: one line for each option. unknown are names
+// that are no options of this version.
+func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		return nil, nil, fmt.Errorf("%s: its last line has no end: if it is half a file, remove it, and setup reads the other files; if it is whole, end the line", answersFile)
+	}
+	var nodes map[string]yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &nodes); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w: correct it, or remove it, and setup reads the other files", answersFile, err)
+	}
+	values = map[string]string{}
+	for _, a := range new(options).answers() {
+		node, found := nodes[a.name]
+		if !found {
+			continue
+		}
+		delete(nodes, a.name)
+		if node.Kind != yaml.ScalarNode {
+			return nil, nil, fmt.Errorf("%s: line %d: %s takes one value in one line", answersFile, node.Line, a.name)
+		}
+		value := node.Value
+		if node.Tag == "!!null" || value == none && a.optional() && a.name != "image-arch" {
+			value = ""
+		}
+		if err := a.set(value); err != nil {
+			return nil, nil, fmt.Errorf("%s: line %d: %w", answersFile, node.Line, err)
+		}
+		values[a.name] = value
+	}
+	for name := range nodes {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	return values, unknown, nil
+}

@@ -1,0 +1,232 @@
+package setup
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// only runs setup for the folder with flags alone, which name nothing else.
+func (l *lab) only(want int, flags ...string) {
+	l.t.Helper()
+	l.exec(want, slices.Concat([]string{"--dir", l.dir}, flags)...)
+}
+
+// answers are those that the folder remembers.
+func (l *lab) answers() map[string]string {
+	l.t.Helper()
+	values, _, err := parseAnswers(l.read(answersFile))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return values
+}
+
+// TestOnlyWhatIsSaidChanges: an option changes its own answer, and silence
+// switches nothing off.
+func TestOnlyWhatIsSaidChanges(t *testing.T) {
+	for _, c := range []struct {
+		first, then []string
+		want        map[string]string // what differs afterwards
+	}{
+		{[]string{"--turn", "--appservice"}, []string{"--jwt-port", "8090"}, map[string]string{"jwt-port": "8090"}},
+		{[]string{"--turn"}, []string{"--turn=false"}, map[string]string{"turn": "false"}},
+		{[]string{"--homeserver-url", "http://a:1", "--udp-range", "21000-21100"}, []string{"--turn"}, map[string]string{"turn": "true"}},
+		{[]string{"--homeserver-url", "http://a:1"}, []string{"--homeserver-url", "none"}, map[string]string{"homeserver-url": ""}},
+		{[]string{"--appservice", "--appservice-url", "http://a:1"}, []string{"--appservice=false"}, map[string]string{"appservice": "false", "appservice-url": ""}},
+		{nil, []string{"--single-host", "m.example.org"}, map[string]string{"single-host": "m.example.org", "jwt-host": "", "sfu-host": ""}},
+		{[]string{"--image", "a/b:1"}, []string{"--new-secrets"}, nil},
+		{[]string{"--image", "a/b:1"}, []string{"--image", "none"}, map[string]string{"image": ""}},
+		{[]string{"--turn-tls", "turn.example.org"}, []string{"--yes"}, nil},
+	} {
+		t.Run(strings.Join(slices.Concat(c.first, c.then), " "), func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK, c.first...)
+			want := l.answers()
+			l.only(exitOK, c.then...)
+			for name, value := range c.want {
+				want[name] = value
+				if value == "" {
+					delete(want, name)
+				}
+			}
+			if got := l.answers(); !maps.Equal(got, want) {
+				t.Errorf("setup %q after %q: the answers are\n%v, want\n%v", c.then, c.first, got, want)
+			}
+			before := l.snapshot()
+			l.only(exitOK, "--yes")
+			if !maps.Equal(before, l.snapshot()) {
+				t.Errorf("the same answers change something:\n%s", l.out)
+			}
+		})
+	}
+}
+
+// TestSilenceIsNoAnswer: an empty variable of a script switches nothing off.
+func TestSilenceIsNoAnswer(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--homeserver-url", "http://a:1")
+	before := l.snapshot()
+	l.only(exitUsage, "--homeserver-url", "", "--jwt-port", "")
+	l.says(l.err, "--homeserver-url is empty", "none")
+	l.says(l.err, "--jwt-port is empty")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something was written")
+	}
+}
+
+// TestNobodyToAsk: the folder alone changes nothing where nobody can be asked,
+// and shows the answers.
+func TestNobodyToAsk(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--turn")
+	before := l.snapshot()
+	l.only(exitOK)
+	l.says(l.out, "sfu-host", "sfu.example.org")
+	l.says(l.out, "turn ", "yes")
+	l.says(l.out, "Nothing has been changed.")
+	l.says(l.out, "--yes")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something was written")
+	}
+}
+
+// talkOf runs setup for the folder at a terminal.
+func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) {
+	l.t.Helper()
+	var out, faults bytes.Buffer
+	in := strings.NewReader(strings.Join(answers, "\n") + "\n")
+	args := slices.Concat([]string{"--dir", l.dir}, flags)
+	got := Run(l.t.Context(), args, Streams{In: in, Out: &out, Err: &faults, Terminal: true}, repository)
+	l.out, l.err = out.String(), faults.String()
+	if got != want {
+		l.t.Fatalf("exit code %d, want %d\n%s%s", got, want, l.out, l.err)
+	}
+	return l.err
+}
+
+// TestChangesAreAskedFor: at a terminal the old answers are shown, and those
+// that somebody picks are asked for, with the old ones as defaults.
+func TestChangesAreAskedFor(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--homeserver-url", "http://a:1", "--appservice", "--appservice-url", "http://b:2")
+	want := l.answers()
+	said := l.talkOf(exitOK, []string{
+		"99", "turn jwt-port,homeserver-url", // no such answer; three
+		"y", "x", "8090", "none",
+		"--appservice, base-url", "n", "https://matrix.example.org",
+		"sfu-host", "", // the old one
+		"",
+	})
+	l.says(said, `no answer "99"`)
+	l.says(said, "[8080]", "not a port") // the second question follows the fault
+	l.says(said, "[sfu.example.org]")
+	want["turn"], want["jwt-port"], want["appservice"], want["base-url"] = "true", "8090", "false", "https://matrix.example.org"
+	delete(want, "homeserver-url")
+	delete(want, "appservice-url")
+	if got := l.answers(); !maps.Equal(got, want) {
+		t.Errorf("the answers are\n%v, want\n%v", got, want)
+	}
+	l.says(l.out, "+ jwt-port: 8090")
+
+	before := l.snapshot()
+	l.talkOf(exitOK, []string{""})
+	if !maps.Equal(before, l.snapshot()) {
+		t.Errorf("no answer was changed, but files were:\n%s", l.out)
+	}
+	if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "Change which") {
+		t.Errorf("an option was given, and it asks:\n%s", said)
+	}
+}
+
+func (l *lab) remove(name string) {
+	l.t.Helper()
+	if err := os.Remove(l.path(name)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// TestDamagedAnswers: what cannot be read is neither guessed nor overwritten.
+func TestDamagedAnswers(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--turn")
+	whole := l.read(answersFile)
+	for name, text := range map[string]string{
+		"half a line":  whole[:len(whole)-3],
+		"no YAML":      strings.Replace(whole, "turn: ", "turn ", 1),
+		"a list":       strings.Replace(whole, "jwt-port: 8080", "jwt-port: [8080]", 1),
+		"neither":      strings.Replace(whole, "turn: true", "turn: perhaps", 1),
+		"a wrong port": strings.Replace(whole, "jwt-port: 8080", "jwt-port: 7880", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.write(answersFile, text)
+			before := l.snapshot()
+			want := exitFaults
+			if name == "a wrong port" {
+				want = exitUsage
+			}
+			l.only(want, "--jwt-host", "jwt2.example.org")
+			if !maps.Equal(before, l.snapshot()) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// TestRememberedCertificate: a renewed certificate at the old path is taken, and
+// when the path is gone the copies stay.
+func TestRememberedCertificate(t *testing.T) {
+	l := newLab(t)
+	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
+	l.run(exitOK, "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key)
+	old := l.read(certFile)
+	newer, newerKey := writeCertificate(t, "turn.example.org", tomorrow())
+	for from, to := range map[string]string{newer: cert, newerKey: key} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.only(exitOK, "--yes")
+	l.says(l.out, certFile, "updated")
+	renewed := l.read(certFile)
+	if renewed == old {
+		t.Error("the renewed certificate is not taken")
+	}
+	if err := os.Remove(cert); err != nil {
+		t.Fatal(err)
+	}
+	l.only(exitOK, "--yes")
+	l.says(l.err, "note:", certFile, "stay as they are")
+	if l.read(certFile) != renewed || l.answers()["turn-cert"] != cert {
+		t.Error("the copy, or the answer, is lost")
+	}
+	l.only(exitUsage, "--turn-cert", cert)
+	l.says(l.err, "--turn-cert:", "cannot be read")
+}
+
+// TestRememberedSource: the way to the source is remembered as the folder sees it.
+func TestRememberedSource(t *testing.T) {
+	l := newLab(t)
+	l.write("Dockerfile", "FROM scratch\n")
+	l.run(exitOK, "--source", l.dir)
+	l.only(exitOK, "--turn")
+	if got := l.answers()["source"]; got != "." || !strings.Contains(l.read("compose.yaml"), "build: .\n") {
+		t.Errorf("the source is %q, want the folder itself", got)
+	}
+	l.remove("Dockerfile")
+	l.only(exitOK, "--turn=false")
+	l.says(l.err, "note: the source", "no Dockerfile")
+}
+
+// TestAnswersAreText: values that YAML would read as something else are quoted.
+func TestAnswersAreText(t *testing.T) {
+	for _, value := range []string{"[2001:db8::1]:8448", "example.org", "8080", "C:\\a b\\cert.pem", "a: b", "# x", "20000-20200", "0x10", "null", "~", "https://a:1/b"} {
+		values, _, err := parseAnswers(answersText(map[string]string{"turn-cert": value, "turn": "true"}))
+		if err != nil || values["turn-cert"] != value {
+			t.Errorf("%q: read as %q (%v)", value, values["turn-cert"], err)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package setup
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// question is how a person is asked for an answer.
+type question struct {
+	text  string
+	valid func(o *options, text string) error // nil: all is checked together later
+}
+
+// questions are those for the answers, by option.
+var questions = map[string]question{
+	"server-name":    {"Server name (example.org in @alice:example.org)", parses(parseServerName)},
+	"jwt-host":       {"Name of this service", besides("jwt-host")},
+	"sfu-host":       {"Name of LiveKit", besides("sfu-host")},
+	"single-host":    {"Name of that host", parses(parseHost)},
+	"base-url":       {"Where clients reach the homeserver", parses(parseBaseURL)},
+	"homeserver-url": {"Where the container reaches it, like http://host.docker.internal:8008\n(nothing: under its public name)", parses(parseHomeserverURL)},
+	"udp-range":      {"UDP ports of media", parses(parseRange)},
+	"relay-range":    {"UDP ports of TURN's relay", parses(parseRelayRange)},
+	"jwt-port":       {"Port for the reverse proxy, of this service", parses(parsePort)},
+	"turn":           {"TURN over UDP, for strict networks (forward port 3478)?", nil},
+	"turn-tls":       {"Name of TURN over TLS", parses(parseHost)},
+	"turn-cert":      {"File of its certificate", nil},
+	"turn-key":       {"File of its private key", nil},
+	"appservice":     {"Application-service mode, for newer clients (Synapse 1.161 or later)?", nil},
+	"appservice-url": {"Where the homeserver reaches this service\n(nothing: under its public name)", parses(parseAppServiceURL)},
+	"image":          {"Image to use", parses(parseImage)},
+	"image-arch":     {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l. (nothing: make it later)", parses(parseProcessor)},
+}
+
+// parses makes a check of a parser.
+func parses[T any](parse func(string) (T, error)) func(*options, string) error {
+	return func(_ *options, text string) error {
+		_, err := parse(text)
+		return err
+	}
+}
+
+// besides checks a name for the flag next to the names that are there already.
+func besides(flag string) func(*options, string) error {
+	return func(o *options, text string) error {
+		host, err := parseHost(text)
+		switch {
+		case err != nil:
+			return err
+		case flag != "jwt-host" && host == strings.ToLower(o.jwtHost):
+			return fmt.Errorf("%s is the name of this service, too", host)
+		case flag != "sfu-host" && host == strings.ToLower(o.sfuHost):
+			return fmt.Errorf("%s is the name of LiveKit, too", host)
+		}
+		server, _ := parseServerName(o.serverName) // it was checked
+		return notTheServer(server, flag, host)
+	}
+}
+
+// answer finds the answer of an option.
+func (o *options) answer(name string) (answer, bool) {
+	all := o.answers()
+	i := slices.IndexFunc(all, func(a answer) bool { return a.name == name })
+	if i < 0 {
+		return answer{}, false
+	}
+	return all[i], true
+}
+
+// ask asks for an answer that is open.
+func (d *dialogue) ask(o *options, name, preset string) error {
+	a, _ := o.answer(name)
+	if *a.text != "" {
+		return nil
+	}
+	return d.text(a.text, questions[name].text, preset, o.valid(a))
+}
+
+// valid checks an answer for a question. Nothing means that there is none.
+func (o *options) valid(a answer) func(string) error {
+	return func(text string) error {
+		if q := questions[a.name]; q.valid != nil && (text != "" || !mayBeEmpty(a.name)) {
+			return q.valid(o, text)
+		}
+		return nil
+	}
+}
+
+// mayBeEmpty reports whether the question for an option says what nothing means.
+func mayBeEmpty(name string) bool {
+	return strings.Contains(questions[name].text, "(nothing:")
+}
+
+// lost asks for what no file of the folder tells any more.
+func (d *dialogue) lost(o *options) error {
+	for _, a := range o.answers() {
+		if !slices.Contains(o.memory.lost, a.name) || o.given[a.name] {
+			continue
+		}
+		if err := d.again(o, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change shows the answers and asks for those that are to be others, until none
+// is.
+func (d *dialogue) change(o *options) error {
+	fmt.Fprintln(d.out, "The answers of this folder:")
+	for {
+		o.list(d.out)
+		chosen, err := d.choose(o)
+		if err != nil || len(chosen) == 0 {
+			return err
+		}
+		for _, a := range chosen {
+			if err := d.again(o, a); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// choose asks which answers are to change.
+func (d *dialogue) choose(o *options) (chosen []answer, err error) {
+	for range attempts {
+		line, err := d.line("Change which? (numbers or names; nothing: none of them): ")
+		if err != nil {
+			return nil, err
+		}
+		chosen, fault := o.named(strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' }))
+		if fault == nil {
+			return chosen, nil
+		}
+		fmt.Fprintf(d.out, "  %v\n", fault)
+	}
+	return nil, errNoAnswer
+}
+
+// named finds answers by their numbers in the list, or by their names.
+func (o *options) named(words []string) (chosen []answer, err error) {
+	all := o.answers()
+	for _, word := range words {
+		if n, err := strconv.Atoi(word); err == nil && n >= 1 && n <= len(all) {
+			word = all[n-1].name
+		}
+		a, found := o.answer(strings.TrimPrefix(word, "--"))
+		if !found {
+			return nil, fmt.Errorf("there is no answer %.40q", word)
+		}
+		chosen = append(chosen, a)
+	}
+	return chosen, nil
+}
+
+// again asks for an answer whatever it is, with the old one as default.
+func (d *dialogue) again(o *options, a answer) (err error) {
+	text := questions[a.name].text
+	if text == "" {
+		text = "--" + a.name
+	}
+	old := a.get()
+	if a.yes != nil {
+		*a.yes, err = d.confirm(text, *a.yes)
+	} else {
+		err = d.replace(o, a, text)
+	}
+	if err == nil && (a.get() != old || slices.Contains(o.memory.lost, a.name)) {
+		o.say(a)
+	}
+	return err
+}
+
+// replace asks for a text in place of the old one.
+func (d *dialogue) replace(o *options, a answer, text string) error {
+	old := *a.text
+	if a.optional() && old != "" {
+		text += " (" + none + " switches it off)"
+	}
+	*a.text = ""
+	valid := o.valid(a)
+	err := d.text(a.text, text, old, func(answer string) error {
+		if a.optional() && (answer == none || answer == "") {
+			return nil
+		}
+		return valid(answer)
+	})
+	if err != nil {
+		*a.text = old
+	}
+	return err
+}
+
+// say has an answer count as given now, with what that puts an end to.
+func (o *options) say(a answer) {
+	o.given[a.name] = true
+	delete(o.recalled, a.name)
+	o.switchOff()
+	if a.get() == "" { // nothing was an answer
+		o.switchedOff[a.name] = true
+	}
+	for _, name := range o.ends(a) {
+		if ended, found := o.answer(name); found && ended.text != nil {
+			*ended.text = ""
+			delete(o.recalled, name)
+		}
+	}
+}

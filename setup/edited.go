@@ -1,0 +1,78 @@
+package setup
+
+import (
+	"fmt"
+	"io/fs"
+)
+
+// join decides about a file that a person edited, line by line.
+func (s *step) join(f file) (err error) {
+	s.outcome = joined
+	s.result, err = f.merge(s.old, f.content)
+	return err
+}
+
+// decideEdited decides about a file that a person edited. What they edited it
+// from is nothing new to them; nor is a NAME.new that they have removed.
+func (u *update) decideEdited(s *step) (err error) {
+	s.outcome = kept
+	sum := sumOf(s.content)
+	_, beside, err := u.dir.read(s.name + newSuffix)
+	if err != nil {
+		return err
+	}
+	if u.sums[s.name] == sum || u.sums[s.name+newSuffix] == sum && !beside && !u.halted {
+		s.outcome = yours
+	}
+	s.closed, err = u.closed(s.name)
+	return err
+}
+
+// closed returns the rights of livekit.yaml if only some may read it. It is the
+// one file that a container reads as a user of its own, without privileges.
+func (u *update) closed(name string) (fs.FileMode, error) {
+	if name != sfuFile {
+		return 0, nil
+	}
+	rights, err := u.dir.rights(name)
+	if rights&0o004 != 0 {
+		return 0, err
+	}
+	return rights, err
+}
+
+// decideBeside decides what to do with a NAME.new that is there already.
+func (u *update) decideBeside(s *step) error {
+	name := s.name + newSuffix
+	content, found, err := u.dir.read(name)
+	if err != nil || !found {
+		return err
+	}
+	beside := string(content)
+	ours := u.sums[name] == sumOf(beside)
+	s.stale, s.beside = ours && s.outcome != kept, beside == s.content
+	if ours || s.outcome != kept || beside == s.content {
+		return nil
+	}
+	s.edited = beside
+	s.editedBackup, err = u.backupName(name, beside)
+	return err
+}
+
+// backupName finds a name for the old file that costs no other old file.
+func (u *update) backupName(name, content string) (string, error) {
+	for i := 1; i <= mostBackups; i++ {
+		backup := name + backupSuffix
+		if i > 1 {
+			backup += fmt.Sprint(i)
+		}
+		old, found, err := u.dir.read(backup)
+		if err != nil {
+			return "", err
+		}
+		if !found || string(old) == content {
+			return backup, nil
+		}
+	}
+	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
+}

@@ -1,0 +1,68 @@
+package setup
+
+import (
+	"fmt"
+	"io/fs"
+)
+
+// envMerger joins .env with what a person made of it. What setup wrote last is
+// known from the sums; of versions that kept none, from the answers of then.
+func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
+	wrote, err := readSums(dir)
+	if err != nil {
+		return nil, err
+	}
+	before := p.envBefore(templates)
+	e := envMerge{wrote: func(name, value string) (yes, known bool) {
+		if yes, known = wrote.wroteValue(name, value); known {
+			return yes, true
+		}
+		old, known := before[name]
+		return known && old == value, known
+	}}
+	if d != nil {
+		e.ask = func(name, value string) (bool, error) {
+			return d.confirm(fmt.Sprintf("%s: somebody changed %s there. Replace it by what the answers make it, %s?", envFile, name, value), false)
+		}
+	}
+	if p.newSecrets {
+		e.renewed = "LIVEKIT_SECRET"
+	}
+	return e.join, nil
+}
+
+// envBefore are the values of .env as the answers of the last run make them,
+// secrets excepted. It is empty when those answers are not known.
+func (p plan) envBefore(templates fs.FS) map[string]string {
+	if p.before == nil {
+		return nil
+	}
+	r := &renderer{templates: templates}
+	values, err := parseEnv(r.change(".env.example", p.before.envEdits))
+	if r.err != nil || err != nil {
+		return nil
+	}
+	for _, name := range []string{"LIVEKIT_KEY", "LIVEKIT_SECRET"} {
+		delete(values, name)
+	}
+	return values
+}
+
+// before is the plan that the answers of the last run make, or nil when they
+// make none.
+func (o *options) before() *plan {
+	if !o.memory.there {
+		return nil
+	}
+	old := presets()
+	old.dir, old.memory = o.dir, o.memory
+	old.memory.written = false // nothing is demanded
+	if old.recall(o.memory.answers) != nil {
+		return nil
+	}
+	p, err := newPlan(old)
+	if err != nil {
+		return nil
+	}
+	return &p
+}

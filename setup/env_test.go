@@ -1,0 +1,210 @@
+package setup
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEnvIsJoined: own lines, comments and the order stay, and setup's lines
+// change where they stand.
+func TestEnvIsJoined(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	secret := l.env()["LIVEKIT_SECRET"]
+	mine := "# mine\r\nLIVEKIT_LOG_LEVEL=debug # loud\n" +
+		"export LIVEKIT_URL=\"wss://sfu.example.org\"  # where it is\n" +
+		"LIVEKIT_FULL_ACCESS_HOMESERVERS = example.org\n" +
+		"LIVEKIT_KEY=matrixrtc\nLIVEKIT_SECRET=" + secret + "\n" +
+		"#LIVEKIT_CLIENT_ADDRESS=x-real-ip\nREDIS=x"
+	l.write(envFile, mine)
+	l.only(exitOK, "--sfu-host", "livekit.example.org", "--homeserver-url", "http://synapse:8008")
+	want := strings.Replace(mine, `"wss://sfu.example.org"`, "wss://livekit.example.org", 1)
+	got := l.read(envFile)
+	if !strings.HasPrefix(got, want+"\n") {
+		t.Errorf("the file is\n%s\nwant it to begin with\n%s", got, want)
+	}
+	if rest := strings.TrimPrefix(got, want); !strings.Contains(rest, "\nLIVEKIT_CS_API_URL_OVERRIDES=example.org=http://synapse:8008\n") || strings.Count(rest, "# Only if") != 1 {
+		t.Errorf("what was added is\n%s", rest)
+	}
+	for _, words := range []string{"changed: LIVEKIT_URL", "changed: LIVEKIT_FEDERATION_URL_OVERRIDES", "yours: LIVEKIT_CLIENT_ADDRESS"} {
+		l.says(l.out, words)
+	}
+	if slices.Contains(l.list(), ".env.new") || strings.Contains(l.out+l.err, secret) {
+		t.Error("there is a .env.new, or the secret is printed")
+	}
+	before := l.snapshot()
+	l.only(exitOK, "--yes")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Errorf("the same answers change something:\n%s", l.out)
+	}
+	l.only(exitOK, "--homeserver-url", "none")
+	if got := l.env(); got["LIVEKIT_CS_API_URL_OVERRIDES"] != "" || got["LIVEKIT_LOG_LEVEL"] != "debug" {
+		t.Errorf("switched off, the values are %v", got)
+	}
+}
+
+// TestNewSecretInEditedEnv: a new secret takes the place of the old one, in a
+// file that was edited, too. Own lines stay.
+func TestNewSecretInEditedEnv(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	old := l.env()["LIVEKIT_SECRET"]
+	l.write(envFile, l.read(envFile)+"LIVEKIT_LOG_LEVEL=debug\n")
+	l.only(exitOK, "--new-secrets")
+	l.says(l.out, "changed: LIVEKIT_SECRET")
+	got := l.env()
+	if len(got["LIVEKIT_SECRET"]) != 64 || got["LIVEKIT_SECRET"] == old || got["LIVEKIT_LOG_LEVEL"] != "debug" {
+		t.Errorf("the secret has %d characters, the own line is %q", len(got["LIVEKIT_SECRET"]), got["LIVEKIT_LOG_LEVEL"])
+	}
+	if strings.Contains(l.out+l.err+l.read(sumsFile), got["LIVEKIT_SECRET"]) || strings.Contains(l.read(sumsFile), "LIVEKIT_SECRET") {
+		t.Error("the secret, or something made of it alone, is told")
+	}
+}
+
+// TestConflict: where a person changed a line of setup's and the answer changes,
+// too, theirs stays until somebody decides.
+func TestConflict(t *testing.T) {
+	edited := func(t *testing.T) *lab {
+		l := newLab(t)
+		l.run(exitOK)
+		l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
+		l.only(exitOK, "--turn")
+		l.says(l.out, "yours: LIVEKIT_URL") // the answer is the same
+		return l
+	}
+	t.Run("named", func(t *testing.T) {
+		l := edited(t)
+		for _, flags := range [][]string{{"--sfu-host", "livekit.example.org"}, {"--yes"}} {
+			l.only(exitOK, flags...)
+			l.says(l.out, "! yours stays: LIVEKIT_URL")
+			if strings.Contains(l.out, "mine.example.org") {
+				t.Error("a person's value is printed")
+			}
+		}
+		l.only(exitOK, "--force")
+		if got := l.env()["LIVEKIT_URL"]; got != "wss://livekit.example.org" || !strings.Contains(l.read(".env.bak"), "mine.example.org") {
+			t.Errorf("by force the value is %q, or the old one is lost", got)
+		}
+	})
+	t.Run("settled by hand", func(t *testing.T) {
+		l := edited(t)
+		l.only(exitOK, "--sfu-host", "livekit.example.org")
+		l.write(envFile, strings.Replace(l.read(envFile), "wss://mine.example.org", "wss://livekit.example.org", 1))
+		l.only(exitOK, "--yes")
+		if strings.Contains(l.out, "yours stays") {
+			t.Errorf("the conflict is named still:\n%s", l.out)
+		}
+	})
+	for answer, want := range map[string]string{"y": "wss://livekit.example.org", "n": "wss://mine.example.org"} {
+		t.Run("asked, "+answer, func(t *testing.T) {
+			l := edited(t)
+			said := l.talkOf(exitOK, []string{answer}, "--sfu-host", "livekit.example.org")
+			l.says(said, "somebody changed LIVEKIT_URL", "wss://livekit.example.org")
+			if got := l.env()["LIVEKIT_URL"]; got != want {
+				t.Errorf("the value is %q, want %q", got, want)
+			}
+			if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "somebody changed") {
+				t.Errorf("it asks again:\n%s", said)
+			}
+		})
+	}
+}
+
+// TestGoneSecrets: a secret that setup wrote and that is gone is not drawn anew
+// in silence.
+func TestGoneSecrets(t *testing.T) {
+	for name, spoil := range map[string]func(l *lab) string{
+		"the file": func(l *lab) string { l.remove(envFile); return ".env is gone" },
+		"the line": func(l *lab) string {
+			l.write(envFile, strings.ReplaceAll(l.read(envFile), "LIVEKIT_SECRET=", "# "))
+			return "LIVEKIT_SECRET is gone"
+		},
+		"half of it": func(l *lab) string {
+			text := l.read(envFile)
+			l.write(envFile, text[:strings.Index(text, "LIVEKIT_SECRET=")+30])
+			return "LIVEKIT_SECRET is shorter"
+		},
+		"the registration": func(l *lab) string { l.remove(registrationFile); return registrationFile + " is gone" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK, "--appservice")
+			says := spoil(l)
+			before := l.snapshot()
+			l.only(exitFaults, "--turn")
+			l.says(l.err, says, "--new-secrets")
+			if !maps.Equal(before, l.snapshot()) {
+				t.Error("something was written")
+			}
+			l.only(exitOK, "--new-secrets")
+			if len(l.env()["LIVEKIT_SECRET"]) != 64 {
+				t.Error("no new secret was drawn")
+			}
+		})
+	}
+}
+
+// TestOwnLinesInAnswers: comments, and lines of a later version, stay.
+func TestOwnLinesInAnswers(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	mine := "# mine\n" + strings.Replace(l.read(answersFile), "jwt-port: 8080", "jwt-port: 8090  # 8080 is taken", 1) + "colour: blue\n"
+	l.write(answersFile, mine)
+	l.only(exitOK, "--turn", "--homeserver-url", "http://a:1")
+	l.says(l.err, "note:", "colour", "no option")
+	want := strings.Replace(mine, "turn: false", "turn: true", 1) + "homeserver-url: http://a:1\n"
+	if got := l.read(answersFile); got != want {
+		t.Errorf("the file is\n%s\nwant\n%s", got, want)
+	}
+	if !strings.Contains(l.read("compose.yaml"), `"127.0.0.1:8090:8080/tcp"`) {
+		t.Error("what was edited there is no answer")
+	}
+	l.only(exitOK, "--homeserver-url", "none")
+	if got := l.read(answersFile); got != strings.TrimSuffix(want, "homeserver-url: http://a:1\n") {
+		t.Errorf("switched off, the file is\n%s", got)
+	}
+	l.write(answersFile, strings.Replace(l.read(answersFile), "jwt-port: 8090  #", "jwt-port: |\n  8090\n#", 1))
+	before := l.snapshot()
+	l.only(exitFaults, "--jwt-port", "8091")
+	l.says(l.err, answersFile, "more than one line")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something was written")
+	}
+}
+
+// TestEditsWithoutNews: an edited file for which setup has nothing new gets no
+// NAME.new; and one that somebody has dealt with does not come back.
+func TestEditsWithoutNews(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	edited := l.read("compose.yaml") + "# mine\n"
+	l.write("compose.yaml", edited)
+	l.only(exitOK, "--homeserver-url", "http://synapse:8008")
+	l.says(l.out, "compose.yaml", "yours")
+	const proposal = "compose.yaml.new"
+	if slices.Contains(l.list(), proposal) {
+		t.Error("there is a .new without news")
+	}
+	for range 2 {
+		l.only(exitOK, "--jwt-port", "8090")
+		l.says(l.out, "compose.yaml", "kept")
+	}
+	l.remove(proposal)
+	l.only(exitOK, "--yes")
+	l.says(l.out, "compose.yaml", "yours")
+	if slices.Contains(l.list(), proposal) {
+		t.Error("what was dealt with is back")
+	}
+	l.only(exitOK, "--jwt-port", "8091")
+	l.says(l.out, "compose.yaml", "kept")
+	if l.read("compose.yaml") != edited {
+		t.Error("the edited file was changed")
+	}
+
+	l.remove(proposal) // and a run is ended before it writes another
+	l.write(sumsFile, underWay+l.read(sumsFile))
+	l.only(exitOK, "--yes")
+	l.says(l.out, "compose.yaml", "kept")
+}

@@ -1,0 +1,153 @@
+package setup
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// memory is what the files of a folder tell about its answers.
+type memory struct {
+	there   bool              // there is a deployment, or part of one
+	written bool              // setup has written some of it
+	answers map[string]string // by option; "" for what is switched off
+	told    map[string]string // the file that told the answer, where it was not answersFile
+	lost    []string          // the options of which no file tells
+
+	unknown                 []string // names in answersFile that are no options
+	certificate, privateKey []byte   // the copies in the folder
+}
+
+// remember reads the answers of a folder. What answersFile does not have is read
+// from the other files: an earlier version wrote none.
+func remember(dir *folder) (m memory, err error) {
+	content, found, err := dir.read(answersFile)
+	if err != nil {
+		return m, err
+	}
+	sums, err := readSums(dir)
+	if err != nil {
+		return m, err
+	}
+	m.there, m.written = found, len(sums) > 0
+	if m.answers, m.unknown, err = parseAnswers(string(content)); err != nil {
+		return m, err
+	}
+	if err := m.readCopies(dir); err != nil {
+		return m, err
+	}
+	if m.complete() {
+		return m, nil
+	}
+	return m, m.readTraces(dir)
+}
+
+// complete reports whether answersFile had all that it always has.
+func (m *memory) complete() bool {
+	for _, a := range new(options).answers() {
+		if _, found := m.answers[a.name]; a.always && !found {
+			return false
+		}
+	}
+	return true
+}
+
+// readCopies reads the copies of the certificate and its key.
+func (m *memory) readCopies(dir *folder) (err error) {
+	if m.certificate, _, err = dir.read(certFile); err != nil {
+		return err
+	}
+	m.privateKey, _, err = dir.read(keyFile)
+	return err
+}
+
+// readTraces fills in what the other files tell.
+func (m *memory) readTraces(dir *folder) error {
+	t, err := readTraces(dir)
+	if err != nil {
+		return err
+	}
+	m.there = m.there || m.written || t.found
+	m.told = map[string]string{}
+	for _, a := range new(options).answers() {
+		trace, told := t.of[a.name]
+		_, known := m.answers[a.name]
+		switch {
+		case known:
+		case told:
+			m.answers[a.name], m.told[a.name] = trace.value, trace.file
+		case slices.Contains(traced, a.name):
+			m.lost = append(m.lost, a.name)
+		}
+	}
+	return nil
+}
+
+// notes say where answers come from when it is not answersFile.
+func (m *memory) notes() (list []string) {
+	var told []string
+	for _, name := range slices.Sorted(maps.Keys(m.told)) {
+		told = append(told, fmt.Sprintf("%s %s (%s)", name, shown(m.answers[name]), m.told[name]))
+	}
+	if len(told) > 0 {
+		list = append(list, fmt.Sprintf("%s does not have all answers; known from other files: %s", answersFile, strings.Join(told, ", ")))
+	}
+	if m.there && len(m.lost) > 0 {
+		list = append(list, "not known any more: "+strings.Join(m.lost, ", "))
+	}
+	for _, name := range m.unknown {
+		list = append(list, fmt.Sprintf("%s: %s is no option of this version; its line stays", answersFile, name))
+	}
+	return list
+}
+
+// demand refuses to guess an answer that setup once wrote down and that is lost.
+func (m *memory) demand(o *options) (faults []error) {
+	ended := o.endedNow()
+	for _, a := range o.answers() {
+		if !m.written || !slices.Contains(m.lost, a.name) || o.given[a.name] || ended[a.name] {
+			continue
+		}
+		say := "say it again"
+		switch {
+		case a.yes != nil:
+			say = fmt.Sprintf("say --%[1]s or --%[1]s=false", a.name)
+		case a.optional():
+			say += ", or " + none
+		}
+		faults = append(faults, fmt.Errorf("--%s is not known any more, as no file here tells: %s", a.name, say))
+	}
+	return faults
+}
+
+// shown is a value for a person.
+func shown(value string) string {
+	switch value {
+	case "":
+		return "–"
+	case "true":
+		return "yes"
+	case "false":
+		return "no"
+	}
+	return value
+}
+
+// list prints the answers, numbered.
+func (o *options) list(w io.Writer) {
+	for i, a := range o.answers() {
+		fmt.Fprintf(w, "  %2d  %-15s %s\n", i+1, a.name, shown(a.get()))
+	}
+}
+
+// tell prints the answers where nobody can be asked what to change.
+func (o *options) tell(w io.Writer) {
+	fmt.Fprintf(w, "The answers of this folder:\n")
+	o.list(w)
+	fmt.Fprintf(w, `
+Nothing has been changed. An option changes its answer: --turn, --turn=false,
+--homeserver-url %s. With --yes the files are written with the answers as they are.
+`, none)
+}

@@ -1,0 +1,125 @@
+package setup
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestEarlierVersion: a folder that setup 0.2.0 wrote has no answers; the other
+// files tell them.
+func TestEarlierVersion(t *testing.T) {
+	for name, args := range typical(t) {
+		if strings.HasPrefix(name, "image-arch") {
+			continue // an earlier version made none
+		}
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.only(exitOK, args...)
+			want := l.answers()
+			for name, value := range want { // as the files have them
+				want[name] = strings.TrimRight(strings.ToLower(value), "/")
+			}
+			if want["turn-cert"] != "" {
+				want["turn-cert"], want["turn-key"] = certFile, keyFile
+			}
+			if want["base-url"] == "" {
+				want["base-url"] = presetBaseURL(want["server-name"], want["single-host"])
+			}
+			l.remove(answersFile)
+			before := l.snapshot()
+			l.only(exitOK, "--yes")
+			l.says(l.err, "note:", answersFile, "server-name example.org (.env)")
+			if got := l.answers(); !maps.Equal(got, want) {
+				t.Errorf("the answers are\n%v, want\n%v", got, want)
+			}
+			after := l.snapshot()
+			delete(after, answersFile)
+			delete(after, sumsFile)
+			delete(before, sumsFile)
+			if !maps.Equal(before, after) {
+				t.Errorf("other files changed:\n%s", l.out)
+			}
+		})
+	}
+}
+
+// TestLostAnswers: what no file tells any more is asked for, or demanded, and
+// never guessed.
+func TestLostAnswers(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--turn", "--jwt-port", "8090")
+	for _, name := range []string{answersFile, sfuFile, "compose.yaml"} {
+		l.remove(name)
+	}
+	before := l.snapshot()
+	l.only(exitUsage, "--yes")
+	for _, words := range []string{"--turn is not known any more", "--jwt-port is not known", "--appservice=false", "--turn-tls is not known"} {
+		l.says(l.err, words)
+	}
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something was written")
+	}
+	said := l.talkOf(exitOK, []string{"", "8090", "", "", "", "y", ""})
+	l.says(said, "not known any more:", "jwt-port")
+	if got := l.answers(); got["turn"] != "true" || got["jwt-port"] != "8090" || got["sfu-host"] != "sfu.example.org" {
+		t.Errorf("the answers are %v", got)
+	}
+}
+
+// written puts the files of a golden file into the folder, as an earlier version
+// left them.
+func (l *lab) written(name string) {
+	l.t.Helper()
+	archive, err := txtar.ParseFile("testdata/earlier/" + name)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	wrote := sums{}
+	for _, f := range archive.Files {
+		if f.Name == "stdout" || f.Name == "stderr" || f.Name == sumsFile {
+			continue
+		}
+		content := strings.NewReplacer("(drawn)", strings.Repeat("5e", 32), ":VERSION", ":0.2.0").Replace(string(f.Data))
+		l.write(f.Name, content)
+		wrote[f.Name] = sumOf(content)
+	}
+	l.write(sumsFile, wrote.String())
+}
+
+// TestVersion020: what 0.2.0 wrote itself tells its answers, and an option
+// changes one of them.
+func TestVersion020(t *testing.T) {
+	for name, want := range map[string]map[string]string{
+		"0.2.0-turn-tls.txtar": {
+			"server-name": "example.org", "jwt-host": "jwt.example.org", "sfu-host": "sfu.example.org",
+			"base-url": "https://matrix.example.org", "udp-range": "61000-61200", "jwt-port": "8090",
+			"turn-tls": "turn.example.org", "turn-cert": certFile, "turn-key": keyFile, "turn": "true", "appservice": "true", "relay-range": presetRelay,
+		},
+		"0.2.0-single-host.txtar": {
+			"server-name": "example.org", "single-host": "matrix.example.org", "base-url": "https://matrix.example.org",
+			"homeserver-url": "http://host.docker.internal:8008", "udp-range": "20000-20200", "jwt-port": "8080",
+			"image": "registry.example.org/matrixrtc-auth:0.2.0", "turn": "true", "appservice": "true", "relay-range": presetRelay,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.written(name)
+			l.only(exitOK)
+			l.says(l.out, "server-name", "example.org")
+			l.only(exitOK, "--appservice")
+			l.says(l.err, "note:", "known from other files", "turn yes (livekit.yaml)")
+			if got := l.answers(); !maps.Equal(got, want) {
+				t.Errorf("the answers are\n%v, want\n%v", got, want)
+			}
+			if l.env()["LIVEKIT_SECRET"] != strings.Repeat("5e", 32) {
+				t.Error("the secret is lost")
+			}
+			if strings.Contains(l.out, "kept") {
+				t.Errorf("what 0.2.0 wrote counts as edited:\n%s", l.out)
+			}
+		})
+	}
+}
