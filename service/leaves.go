@@ -14,6 +14,7 @@ import (
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/filestore"
 	"matrixrtc-auth/leave/keeper"
@@ -88,6 +89,9 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 		l.about = func(about *handler.StoreStatus) {
 			now := s.Status()
 			about.SetAside, about.Repairs, about.Repaired = now.SetAside, now.Repairs, now.Why
+			if now.Failing != "" {
+				about.State, about.Cause = stateDegraded, text.Clip(now.Failing, maxCause)
+			}
 		}
 		l.guard(ctx, s)
 	case config.StoreRedis:

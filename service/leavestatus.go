@@ -11,13 +11,31 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
+// isFailing reports whether the store cannot write, though nobody has asked it to.
+func (l *leaves) isFailing() bool {
+	var s handler.StoreStatus
+	if l.about != nil {
+		l.about(&s)
+	}
+	return s.State == stateDegraded
+}
+
+const (
+	stateDegraded = "degraded"
+	// maxCause bounds what /_status tells of a failure, in bytes.
+	maxCause = 200
+)
+
 // health is for /healthz.
 func (l *leaves) health() (h handler.Health) {
 	if l == nil {
 		return h
 	}
-	if l.degraded() {
+	switch {
+	case l.degraded():
 		h.Degraded = append(h.Degraded, "the store of delegated leaves does not answer")
+	case l.isFailing():
+		h.Degraded = append(h.Degraded, "the file of delegated leaves cannot be written")
 	}
 	if !l.keeper.SFUAnswers() {
 		h.Degraded = append(h.Degraded, "LiveKit does not answer, or refuses the API key")
@@ -48,7 +66,7 @@ func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	since := now.Since.UTC()
 	s.Store.Since, s.Store.Unmerged = &since, now.Unmerged
 	if now.Degraded {
-		s.Store.State, s.Store.Cause = "degraded", now.Cause.Error()
+		s.Store.State, s.Store.Cause = stateDegraded, now.Cause.Error()
 	}
 	return s
 }

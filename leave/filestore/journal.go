@@ -44,6 +44,7 @@ type journal struct {
 
 	mu      sync.Mutex
 	repairs repairs
+	failing string // the failure, for others
 }
 
 // output is a file that lines are written to.
@@ -156,8 +157,17 @@ func (j *journal) renew() error {
 	if j.failure != nil {
 		j.log.Info("leave file: it is written again", "path", j.path)
 	}
-	j.failure = nil
+	j.setFailure(nil)
 	return nil
+}
+
+func (j *journal) setFailure(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failure, j.failing = err, ""
+	if err != nil {
+		j.failing = err.Error()
+	}
 }
 
 // begin creates the successor. Which jobs it starts with is settled here; what
@@ -251,7 +261,7 @@ func (j *journal) fail(err error) error {
 		j.log.Error("leave file: leaves are kept in memory alone until it can be written", "path", j.path, "err", err)
 	}
 	j.failed = time.Now()
-	j.failure = fmt.Errorf("writing the leave file %s: %w", j.path, err)
+	j.setFailure(fmt.Errorf("writing the leave file %s: %w", j.path, err))
 	return j.failure
 }
 

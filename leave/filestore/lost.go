@@ -42,8 +42,11 @@ func (j *journal) look() {
 		_ = j.renew() // which remembers its failure
 		return
 	}
-	if err := j.locks.takeName(); err != nil {
-		j.log.Error("leave file: its lock file is another process'", "path", j.path, "err", err)
+	switch err := j.locks.takeName(); {
+	case errors.Is(err, errTaken):
+		j.log.Error("leave file: its lock file is another process'", "path", j.path)
+	case err != nil:
+		j.log.Error("leave file: its lock file cannot be made again", "path", j.path, "err", err)
 	}
 	if why := j.lost(); why != "" {
 		_ = j.repair(why) // which remembers its failure

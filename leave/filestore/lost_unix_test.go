@@ -90,6 +90,70 @@ func TestLost(t *testing.T) {
 	}
 }
 
+// TestLostWithItsDirectory: a file that cannot be written anew is told of before
+// anything is to be written, and is there again when it can be.
+func TestLostWithItsDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.path = filepath.Join(filepath.Dir(p.path), "below", "leaves.db")
+		dir := filepath.Dir(p.path)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s := p.open(t, osDisk{}, spare)
+		put(t, s, 1)
+		if err := os.Rename(dir, dir+".old"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookEvery + time.Second)
+		if got := s.Status().Failing; !strings.Contains(got, "no such file or directory") {
+			t.Errorf("without its directory Status says %q", got)
+		}
+		if p.log.has("another process") {
+			t.Errorf("the log names another process: %s", p.log.b.String())
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookEvery + time.Second)
+		if got := s.Status().Failing; got != "" {
+			t.Errorf("when it is written again Status says %q", got)
+		}
+		s.Close()
+		wantIDs(t, p.open(t, osDisk{}, spare), 1)
+	})
+}
+
+// TestLinkedFile: a path that is a symbolic link stays one, and what it leads to
+// is the file, be it there already or not.
+func TestLinkedFile(t *testing.T) {
+	for name, begun := range map[string]bool{"begun": true, "new": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			file := p
+			file.path = filepath.Join(t.TempDir(), "file")
+			if err := os.Symlink(file.path, p.path); err != nil {
+				t.Fatal(err)
+			}
+			if begun {
+				s := file.open(t, osDisk{}, spare)
+				put(t, s, 1)
+				s.Close()
+			}
+			s := p.open(t, osDisk{}, always)
+			put(t, s, 1)
+			for range 20 { // until it is written anew
+				put(t, s, 2)
+			}
+			s.Close()
+			if to, err := os.Readlink(p.path); err != nil || to != file.path {
+				t.Errorf("the link leads to %q (%v), want %q", to, err, file.path)
+			}
+			wantIDs(t, file.open(t, osDisk{}, spare), 1, 2)
+		})
+	}
+}
+
 // TestNoFile: what is no file is refused at once, as the store's path and in the
 // place of its lock.
 func TestNoFile(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// Open opens the store in the file at path, or begins it; the directory must
-// be there. All jobs in it are due at once ([leave.Job.Resumed]). Their times
+// Open opens the store in the file at path, or where a symbolic link there leads
+// to, or begins it; the directory must be there. All jobs in it are due at once ([leave.Job.Resumed]). Their times
 // are clk's; in the file they are the wall clock's, for the next process. Beside
 // the file there are path.lock, which stays, and path.new while the file is
 // written anew.
@@ -30,6 +31,13 @@ func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) 
 }
 
 func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, d disk, spare int64) (*Store, error) {
+	if err := mustBeFile(path); err != nil {
+		return nil, err
+	}
+	path, err := linked(path)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := acquire(ctx, path)
 	if err != nil {
 		return nil, err
@@ -44,6 +52,25 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 	}
 	go s.write()
 	return s, nil
+}
+
+// maxLinks is how many links Linux follows, too.
+const maxLinks = 40
+
+// linked returns where the file is when its path is a symbolic link: what takes
+// its place later must not take the link's.
+func linked(path string) (string, error) {
+	for range maxLinks {
+		to, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // it is none
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return "", fmt.Errorf("the leave file %s is a link that leads to itself", path)
 }
 
 // open reads the file and makes it, or a new one, ready to be written.

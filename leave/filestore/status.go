@@ -9,6 +9,9 @@ type Status struct {
 	// that it was written anew; Why is what they had done last.
 	Repairs int
 	Why     string
+	// Failing says why the file cannot be written, "" while it can: what only
+	// this process knows is lost with it.
+	Failing string
 }
 
 // Status returns what has become of the file.
@@ -16,5 +19,5 @@ func (s *Store) Status() Status {
 	j := s.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Status{j.setAside, j.repairs.n, j.repairs.why}
+	return Status{j.setAside, j.repairs.n, j.repairs.why, j.failing}
 }
