@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,6 +56,19 @@ func TestHousePackages(t *testing.T) {
 	}
 	list.WriteString("\n")
 	holdPart(t, "\n| Package | Says of itself |\n", "\n\n", list.String())
+}
+
+// TestHouseModules finds every module of its own on the page.
+func TestHouseModules(t *testing.T) {
+	modules, err := filepath.Glob("*/go.mod")
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("no modules below the root (%v)", err)
+	}
+	for _, module := range modules {
+		if dir := filepath.Dir(module); !strings.Contains(read(t, architecture), "[`"+dir+"`](../"+dir+")") {
+			t.Errorf("%s does not name the module %s", architecture, dir)
+		}
+	}
 }
 
 // holdPart holds the part of the page between two marks, they included, against

@@ -2,16 +2,13 @@ package main_test
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -273,102 +270,6 @@ func TestDelegationDiffers(t *testing.T) {
 			t.Errorf("%q of %s and %q of docs/from-lk-jwt-service.md do not go together any more", fact.source, fact.file, fact.page)
 		}
 	}
-}
-
-// TestLinks follows every link between the documents, to the heading.
-func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, page := range pages(t) {
-		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
-			target, _, _ := strings.Cut(match[1], "#")
-			if strings.Contains(target, "://") {
-				continue
-			}
-			if problem := leadsNowhere(t, page, match[1]); problem != "" {
-				t.Errorf("%s links to %s: %s", page, match[1], problem)
-			}
-		}
-	}
-}
-
-// leadsNowhere says what is wrong with a link that stands in a file, "" if
-// nothing is.
-func leadsNowhere(t *testing.T, from, link string) string {
-	t.Helper()
-	target, anchor, _ := strings.Cut(link, "#")
-	file := from
-	if target != "" {
-		file = filepath.Join(filepath.Dir(from), target)
-	}
-	if _, err := os.Stat(file); err != nil {
-		return err.Error()
-	}
-	if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
-		return "there is no such heading"
-	}
-	return ""
-}
-
-// TestLinksInSources follows every mention of a page, with its heading, in
-// comments, help, remedies and scripts.
-func TestLinksInSources(t *testing.T) {
-	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
-	found := 0
-	for _, file := range sources(t) {
-		for _, page := range mention.FindAllString(read(t, file), -1) {
-			found++
-			if problem := leadsNowhere(t, "./", page); problem != "" {
-				t.Errorf("%s speaks of %s: %s", file, page, problem)
-			}
-		}
-	}
-	if found < 40 {
-		t.Errorf("only %d mentions of pages found", found)
-	}
-}
-
-// sources are the files of the repository in which code, comments, help and
-// configuration stand. The pages themselves are none.
-func sources(t *testing.T) []string {
-	t.Helper()
-	var files []string
-	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if name := entry.Name(); entry.IsDir() && (name == ".git" || name == "build" || name == "node_modules") {
-			return filepath.SkipDir
-		}
-		if entry.Type().IsRegular() && slices.Contains(sourceKinds, kind(entry.Name())) {
-			files = append(files, path)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// sourceKinds are the ends of the names of [sources], or whole names.
-var sourceKinds = []string{
-	".go", ".yaml", ".yml", ".example", ".txtar", ".txt", ".sh", ".conf", ".js", ".ts", ".lua", ".tpl",
-	"Dockerfile", "Makefile", "run",
-}
-
-// kind is the end of a file's name from the last dot, or all of it without one.
-func kind(name string) string { return cmp.Or(filepath.Ext(name), name) }
-
-// anchors are the names that GitHub and others give to a page's headings.
-func anchors(page string) []string {
-	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
-	drop := regexp.MustCompile("[^a-z0-9 _-]")
-	var names []string
-	for _, match := range heading.FindAllStringSubmatch(page, -1) {
-		name := drop.ReplaceAllString(strings.ToLower(match[1]), "")
-		names = append(names, strings.ReplaceAll(name, " ", "-"))
-	}
-	return names
 }
 
 // TestYAMLInPages parses every YAML block of the documents.
