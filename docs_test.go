@@ -150,8 +150,8 @@ func TestSetupFiles(t *testing.T) {
 			t.Errorf("docs/setup.md lacks the file %s", file.Name())
 		}
 	}
-	if !strings.Contains(read(t, "docs/synology.md"), "shows eleven files") || len(files) != 11 {
-		t.Errorf("setup writes %d files, docs/synology.md says eleven", len(files))
+	if !strings.Contains(read(t, "docs/synology.md"), "shows twelve files") || len(files) != 12 {
+		t.Errorf("setup writes %d files, docs/synology.md says twelve", len(files))
 	}
 }
 

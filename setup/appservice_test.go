@@ -118,21 +118,6 @@ func TestAppServiceIsLeft(t *testing.T) {
 	}
 }
 
-// TestAppServiceOrder: the service starts first, the homeserver is told then, and
-// clients last.
-func TestAppServiceOrder(t *testing.T) {
-	l := newLab(t)
-	l.run(exitOK, "--appservice")
-	at := -1
-	for _, step := range []string{"chgrp 65532 " + registrationFile, "docker compose up -d", "add homeserver-additions.yaml", "application service: ready", `add the line "url:"`} {
-		next := strings.Index(l.out, step)
-		if next <= at {
-			t.Errorf("%q does not follow in:\n%s", step, l.out)
-		}
-		at = next
-	}
-}
-
 // TestDamagedRegistration: what is no registration is never written over, for it
 // may hold the tokens that the homeserver has.
 func TestDamagedRegistration(t *testing.T) {

@@ -50,6 +50,7 @@ func (u *update) decideBeside(s *step) error {
 	}
 	beside := string(content)
 	ours := u.sums[name] == sumOf(beside)
+	s.leftover = !ours && s.outcome != kept
 	s.stale, s.beside = ours && s.outcome != kept, beside == s.content
 	if ours || s.outcome != kept || beside == s.content {
 		return nil

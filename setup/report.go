@@ -63,6 +63,9 @@ func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
+	if s.name == stepsFile { // it is printed below
+		return
+	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
 	if s.outcome != updated {
 		all := len(lines)
@@ -99,6 +102,23 @@ func (s step) reportJoined(w io.Writer) {
 	for _, name := range s.result.conflicts {
 		fmt.Fprintf(w, "    ! yours stays: %s; the answers now make it another: see below\n", name)
 	}
+}
+
+// news are the lines of a file that the one of a person lacks. Of theirs it
+// repeats none, and of secret files no line at all.
+func (s step) news() (lines []string) {
+	if s.secret {
+		return nil
+	}
+	for _, line := range difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n")) {
+		if strings.HasPrefix(line, "+ ") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > mostLines {
+		lines = append(lines[:mostLines:mostLines], fmt.Sprintf("and %d more lines", len(lines)-mostLines))
+	}
+	return lines
 }
 
 // reportEdited says how many lines of an edited file the new one lacks.

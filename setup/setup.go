@@ -168,6 +168,9 @@ func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, te
 	if err != nil {
 		return err
 	}
+	if err := u.add(file{name: stepsFile, content: taskPage(p.tasks(u, true))}, p.force); err != nil {
+		return err
+	}
 	made, err := newImage(ctx, p, dir, s.Err)
 	defer made.forget()
 	if err != nil {

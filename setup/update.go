@@ -33,11 +33,12 @@ const mostBackups = 99
 type step struct {
 	file
 	outcome
-	old    string // its content before
-	result merged // of a file that somebody edited and that is joined
-	backup string // the name that the old one gets
-	beside bool   // NAME.new is there already, with the content
-	stale  bool   // a NAME.new of an earlier run has no purpose any more
+	old      string // its content before
+	result   merged // of a file that somebody edited and that is joined
+	backup   string // the name that the old one gets
+	leftover bool   // there is a NAME.new that somebody edited, and no new one
+	beside   bool   // NAME.new is there already, with the content
+	stale    bool   // a NAME.new of an earlier run has no purpose any more
 
 	// What a kept livekit.yaml allows, if the container's user cannot read it;
 	// zero otherwise.
@@ -65,13 +66,18 @@ func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	}
 	u := &update{dir: dir, sums: parseSums(string(content)), halted: strings.HasPrefix(string(content), underWay)}
 	for _, f := range files {
-		s, err := u.decide(f, force)
-		if err != nil {
+		if err := u.add(f, force); err != nil {
 			return nil, err
 		}
-		u.steps = append(u.steps, s)
 	}
 	return u, u.findUnused(files)
+}
+
+// add decides about one more file.
+func (u *update) add(f file, force bool) error {
+	s, err := u.decide(f, force)
+	u.steps = append(u.steps, s)
+	return err
 }
 
 func (u *update) decide(f file, force bool) (step, error) {
@@ -129,7 +135,7 @@ func (u *update) findUnused(files []file) error {
 		current[f.name] = true
 	}
 	for name := range u.sums {
-		if !isFile(name) {
+		if !isFile(name) || name == stepsFile {
 			continue
 		}
 		if current[strings.TrimSuffix(name, newSuffix)] {

@@ -1,0 +1,150 @@
+package setup
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// steps are what is left to do, as the output has it, without its line breaks.
+func (l *lab) steps() string {
+	_, list, _ := strings.Cut(l.out, "What is left to do")
+	return strings.Join(strings.Fields(list), " ")
+}
+
+// TestOrderOfSteps: the service and LiveKit run and answer before the homeserver
+// and the well-known file announce them, and doctor looks last.
+func TestOrderOfSteps(t *testing.T) {
+	for name, c := range map[string]struct {
+		flags []string
+		order []string
+	}{
+		"standard": {nil, []string{
+			"go run -C image", "nslookup jwt.example.org", "nc -vz sfu.example.org 443", "curl -i https://jwt.example.org`", "Upload the folder deployment",
+			"docker compose up -d", "https://jwt.example.org/healthz` answers 200", "curl https://sfu.example.org` says OK", "Add homeserver-additions.yaml",
+			"Serve well-known-client.json", "/matrixrtc-auth doctor", "doctor --outside --server-name example.org --sfu-url wss://sfu.example.org",
+		}},
+		"appservice": {[]string{"--appservice"}, []string{
+			"chgrp 65532 " + registrationFile, "docker compose up -d", "add homeserver-additions.yaml", "application service: ready",
+			`add the line "url:"`, "Serve well-known-client.json", "/matrixrtc-auth doctor",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK, c.flags...)
+			for where, text := range map[string]string{"the output": l.steps(), stepsFile: strings.Join(strings.Fields(l.read(stepsFile)), " ")} {
+				for _, step := range c.order {
+					_, rest, found := strings.Cut(text, step)
+					if !found {
+						t.Errorf("%s: %q does not follow in:\n%s", where, step, text)
+					}
+					text = rest
+				}
+			}
+		})
+	}
+}
+
+// TestEveryStepHasACheck: a command or a place to look at, and what it says.
+func TestEveryStepHasACheck(t *testing.T) {
+	standInGo(t, "an image")
+	for name, args := range typical(t) {
+		l := newLab(t)
+		l.only(exitOK, args...)
+		for _, text := range []string{l.out[strings.Index(l.out, "What is left"):], l.read(stepsFile)} {
+			steps := len(numbered.FindAllString(text, -1))
+			if checks := strings.Count(text, " Check: "); steps < 7 || checks != steps {
+				t.Errorf("%s: %d steps have %d checks:\n%s", name, steps, checks, text)
+			}
+		}
+	}
+}
+
+// numbered is the beginning of a step.
+var numbered = regexp.MustCompile(`(?m)^ *\d+\. `)
+
+// TestProposalIsAStep: each .new file comes first among what is left to do, with
+// what differs, until somebody has dealt with it.
+func TestProposalIsAStep(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write("livekit.yaml", "keys: {devkey: hunter2}\n"+l.read("livekit.yaml"))
+	for _, flags := range [][]string{{"--turn"}, {"--yes"}} {
+		l.only(exitOK, flags...)
+		page := l.read(stepsFile)
+		if !strings.HasPrefix(l.steps(), "(next-steps.md has it, too): 1. You edited livekit.yaml") {
+			t.Errorf("setup %q: the .new file is not the first step:\n%s", flags, l.out)
+		}
+		for _, words := range []string{"1.  You edited livekit.yaml", "diff livekit.yaml livekit.yaml.new", "+   udp_port: 3478", "ls livekit.yaml.new"} {
+			if !strings.Contains(page, words) {
+				t.Errorf("setup %q: no %q in:\n%s", flags, words, page)
+			}
+		}
+		if strings.Contains(page+l.out, "hunter2") {
+			t.Error("a line of a person's is told")
+		}
+	}
+	l.remove("livekit.yaml.new")
+	l.only(exitOK, "--yes")
+	if text := l.steps() + l.read(stepsFile); strings.Contains(text, "livekit.yaml.new") {
+		t.Errorf("it was dealt with:\n%s", text)
+	}
+}
+
+// TestForgottenProposal: a .new file that somebody edited, and that no run needs
+// any more, is a step.
+func TestForgottenProposal(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write(".env.new", "# half merged\n")
+	l.only(exitOK, "--yes")
+	if !strings.Contains(l.steps(), "1. You edited .env.new") || !slices.Contains(l.list(), ".env.new") {
+		t.Errorf("it is no step, or gone:\n%s", l.out)
+	}
+}
+
+// TestConflictIsAStep: so is a value that a person and the answers changed.
+func TestConflictIsAStep(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
+	l.only(exitOK, "--sfu-host", "livekit.example.org")
+	for where, text := range map[string]string{"the output": l.out, stepsFile: l.read(stepsFile)} {
+		if !strings.Contains(text, `LIVEKIT_URL in .env, and the answers now make it "wss://livekit.example.org"`) || strings.Contains(text, "mine.example.org") {
+			t.Errorf("%s does not name the conflict, or tells a person's value:\n%s", where, text)
+		}
+	}
+}
+
+// TestTickedSteps: a list in which somebody ticked something stays as long as
+// there is nothing new for it.
+func TestTickedSteps(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	ticked := strings.Replace(l.read(stepsFile), "1. ", "1. (done)", 1)
+	l.write(stepsFile, ticked)
+	l.only(exitOK, "--yes")
+	l.says(l.out, stepsFile, "yours")
+	l.only(exitOK, "--appservice")
+	if l.read(stepsFile) != ticked || !strings.Contains(l.steps(), "You edited next-steps.md") || !strings.Contains(l.read(stepsFile+".new"), "url:") {
+		t.Errorf("the list is lost, or the new one is no step:\n%s", l.out)
+	}
+}
+
+// TestOneNameOneCertificate: the steps count.
+func TestOneNameOneCertificate(t *testing.T) {
+	l := newLab(t)
+	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
+	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to this network, and get a certificate for it.") {
+		t.Errorf("got %s", steps)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	long := "`" + strings.Repeat("a b ", 30) + "`"
+	got := wrap(strings.Repeat("word ", 30) + long + ". The end")
+	if len(got) != 4 || got[2] != long+"." || got[3] != "The end" || len(got[0]) > outputWidth {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,196 @@
+package setup
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// tasks are what is left to do, in order. What the homeserver and the well-known
+// file announce to clients runs and answers before. running says that the
+// containers may run already and have read older files.
+func (p plan) tasks(u *update, running bool) []task {
+	return slices.Concat(
+		u.fileTasks(),
+		p.imageTasks(),
+		p.networkTasks(),
+		p.startTasks(running),
+		p.homeserverTasks(),
+		p.wellKnownTasks(),
+		p.doctorTasks(),
+	)
+}
+
+// fileTasks are about files in which a person's changes and setup's meet.
+func (u *update) fileTasks() (tasks []task) {
+	for _, s := range u.steps {
+		beside := s.name + newSuffix
+		gone := fmt.Sprintf("`ls %s` finds no such file any more.", beside)
+		switch {
+		case s.outcome == kept:
+			tasks = append(tasks, task{
+				do:       fmt.Sprintf("You edited %s, and setup has something new for it: take over what you want from %s, then remove that.", s.name, beside),
+				commands: []string{fmt.Sprintf("diff %s %s", s.name, beside)},
+				differs:  s.news(), check: gone,
+			})
+		case s.leftover:
+			tasks = append(tasks, task{
+				do:    fmt.Sprintf("You edited %s, which no run of setup needs any more: take over what you want into %s, then remove it.", beside, s.name),
+				check: gone,
+			})
+		}
+		tasks = append(tasks, s.conflictTasks()...)
+		if s.closed != 0 {
+			tasks = append(tasks, task{
+				do:    fmt.Sprintf("Let the service's container read %[1]s: `chmod 644 %[1]s`, when no secret is in it.", s.name),
+				check: fmt.Sprintf("`ls -l %s` begins with -rw-r--r--.", s.name),
+			})
+		}
+	}
+	return tasks
+}
+
+// conflictTasks are about values that a person and the answers changed.
+func (s step) conflictTasks() (tasks []task) {
+	values, _ := parseEnv(s.content) // setup's own
+	for _, name := range s.result.conflicts {
+		tasks = append(tasks, task{
+			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q: write that, or run setup at a terminal, which asks and keeps yours.",
+				name, s.name, values[name]),
+			check: "`setup --dir FOLDER --yes` does not name it any more.",
+		})
+	}
+	return tasks
+}
+
+// imageTasks say how the image gets to the machine, when nothing else does.
+func (p plan) imageTasks() []task {
+	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
+		return nil
+	}
+	file := "build/" + p.imageName("amd64")
+	return []task{{
+		do:       "Make the image and bring it there. On a PC with Go, in the source of this program (-arch arm64 or armv7 for a machine with that processor):",
+		commands: []string{"go run -C image . -arch amd64"},
+		then:     fmt.Sprintf("It writes %[1]s. Then Container Manager → Image → Action → Import → Add from file, or there: `docker load -i %[1]s`", file),
+		check:    p.imageCheck(),
+	}}
+}
+
+func (p plan) imageCheck() string {
+	return fmt.Sprintf("the list of images shows %s, and so does `docker image ls`.", p.templateImage)
+}
+
+// networkTasks lead clients to this machine.
+func (p plan) networkTasks() []task {
+	names, certificates := p.names(), "a certificate for it"
+	if len(names) > 1 {
+		certificates = "a certificate for each name"
+	}
+	first := p.Hosts()[0]
+	tasks := []task{
+		{
+			do:    fmt.Sprintf("Let DNS lead %s to this network, and get %s.", strings.Join(names, " and "), certificates),
+			check: fmt.Sprintf("`nslookup %s` answers with your public address; so it does for each name.", first),
+		},
+		{
+			do:    "Set up the router (ports.md).",
+			check: fmt.Sprintf("from another network, `nc -vz %s 443` connects; port 7881 does once the containers run.", p.MediaHost()),
+		},
+		{
+			do:    "Set up the reverse proxy (reverse-proxy.md).",
+			check: fmt.Sprintf("`curl -i %s` complains about no certificate. Until the containers run it shows an error page of the proxy.", p.JWTURL()),
+		},
+	}
+	if p.TURNTLS != "" {
+		tasks = append(tasks, task{
+			do:    fmt.Sprintf("Let port 443 of %s, as the internet sees it, reach port %d there. DSM has port 443 of its own address: it takes a second address, or a proxy that splits by name (ports.md).", p.TURNTLS, turnTLSPort),
+			check: fmt.Sprintf("once the containers run, `openssl s_client -connect %[1]s:443 -servername %[1]s </dev/null` shows a certificate of this name.", p.TURNTLS),
+		})
+	}
+	return tasks
+}
+
+// startTasks start the containers.
+func (p plan) startTasks(running bool) []task {
+	upload := task{
+		do:    fmt.Sprintf("Upload the folder %s, .env too.", filepath.Base(p.absoluteDir())),
+		check: "in the folder there, `ls -A` shows .env.",
+	}
+	if p.AppServiceURL != "" {
+		upload = task{
+			do:       strings.TrimSuffix(upload.do, ".") + ", and let the service's container read the registration, which holds two secrets. There:",
+			commands: []string{"sudo chgrp 65532 " + registrationFile, "sudo chmod 640 " + registrationFile},
+			check:    fmt.Sprintf("in the folder there, `ls -lA` shows .env, and %s with the group 65532.", registrationFile),
+		}
+	}
+	tasks := []task{upload}
+	if p.ImageArch != "" {
+		tasks = append(tasks, task{
+			do:    fmt.Sprintf("Load the image, which lies in the folder: Container Manager → Image → Action → Import → Add from file, or in the folder there: `docker load -i %s`", p.imageName(p.ImageArch)),
+			check: p.imageCheck(),
+		})
+	}
+	start := task{
+		do:    "Build the project in Container Manager, or in the folder there: `docker compose up -d`",
+		check: fmt.Sprintf("`curl -i %s/healthz` answers 200, and `curl %s` says OK.", p.JWTURL(), p.SFUURL()),
+	}
+	if running {
+		start.then = "If it runs already: Action → Stop, then Action → Build, for running containers learn of no change by themselves; or there: `docker compose up -d --force-recreate`"
+	}
+	return append(tasks, start)
+}
+
+// homeserverTasks have the homeserver send clients here.
+func (p plan) homeserverTasks() []task {
+	if p.AppServiceURL == "" {
+		return []task{{
+			do:    "Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver.",
+			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true.", p.BaseURL),
+		}}
+	}
+	return []task{
+		{
+			do:    fmt.Sprintf("Copy %s to the homeserver, where its user can read it, and add homeserver-additions.yaml to homeserver.yaml, without the line \"url:\" and with the path of the copy. Restart the homeserver.", registrationFile),
+			check: "`docker compose logs matrixrtc-auth` says \"application service: ready\", or names what is missing.",
+		},
+		{
+			do:    "When it is ready, add the line \"url:\", and restart the homeserver once more. Now newer clients ask the homeserver.",
+			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` answers, and holds \"org.matrix.msc4140\":true.", p.BaseURL),
+		},
+	}
+}
+
+// wellKnownTasks tell older clients where calls go.
+func (p plan) wellKnownTasks() []task {
+	address := fmt.Sprintf("https://%s/.well-known/matrix/client", p.Server.Host())
+	return []task{{
+		do:    fmt.Sprintf("Serve well-known-client.json as %s.", address),
+		check: fmt.Sprintf("`curl -i %s` shows the file, application/json, and Access-Control-Allow-Origin once.", address),
+	}}
+}
+
+// doctorTasks look at all of it.
+func (p plan) doctorTasks() []task {
+	return []task{{
+		do:       "Run doctor, in the folder there (over SSH, with sudo; or in Container Manager: Container, matrixrtc-auth, Terminal, Create with the command /matrixrtc-auth doctor), and then on a PC outside of your network, in the source of this program:",
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", fmt.Sprintf("go run . doctor --outside --server-name %s --sfu-url %s", p.Server, p.LiveKitURL())},
+		check:    "neither prints a line with ✗, and both end with exit code 0.",
+	}}
+}
+
+// names are all names that clients are told.
+func (p plan) names() []string {
+	if p.TURNTLS == "" {
+		return p.Hosts()
+	}
+	return append(p.Hosts(), p.TURNTLS)
+}
+
+func (p plan) absoluteDir() string {
+	if dir, err := filepath.Abs(p.Dir); err == nil {
+		return dir
+	}
+	return p.Dir
+}
