@@ -310,7 +310,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%s: GET: %d, want %d", name, w.Code, want)
 		}
 		d.Drain()
-		want = map[bool]int{true: 503, false: 404}[c.offered]
+		want = map[bool]int{true: 400, false: 404}[c.offered]
 		if w := d.serve("POST", routeDelegate, ""); w.Code != want {
 			t.Errorf("%s: at the end: %d, want %d", name, w.Code, want)
 		}

@@ -73,7 +73,7 @@ func (h *Handler) Routes() http.Handler {
 	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
 	h.mux = chi.NewRouter()
-	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.shareProgress, h.refuseWhenDraining)
+	h.mux.Use(h.observe, collapseSlashes, h.cors, recoverPanic, h.shareProgress, h.closeWhenDraining)
 	h.mux.Post("/", h.tokens(decodeSFUGet))
 	h.mux.Post("/sfu/get", h.tokens(decodeSFUGet))
 	h.mux.Post("/get_token", h.tokens(decodeGetToken))
@@ -100,7 +100,8 @@ func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Drain makes every route answer 503 from now on: the service is about to end.
+// Drain makes /healthz answer 503 from now on, and every connection end with its
+// next answer: the service is about to end.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {

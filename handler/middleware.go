@@ -118,22 +118,17 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	})
 }
 
-// refuseWhenDraining answers 503 once the service is about to end, so that
-// load balancers send the next request elsewhere. What has no route stays 404:
-// clients take every other answer of /delegate_delayed_leave for a promise.
-// Transactions are answered as always: any other status would stop the
-// homeserver's queue.
-func (h *Handler) refuseWhenDraining(next http.Handler) http.Handler {
+// closeWhenDraining ends connections once the service is about to end, and has
+// load balancers send the next request elsewhere: /healthz answers 503. All else
+// is answered as always: until everybody has heard that this process goes,
+// requests come.
+func (h *Handler) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
-			switch route, _ := h.find(r); route {
-			case "":
-			case routeTransaction:
-				w.Header().Set("Connection", "close")
-			default:
+			w.Header().Set("Connection", "close")
+			if route, _ := h.find(r); route == routeHealth {
 				exchangeOf(w).route = route
 				discardBody(w, r)
-				w.Header().Set("Connection", "close")
 				fail(w, r, ErrShuttingDown)
 				return
 			}

@@ -80,7 +80,7 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 }
 
 // TestTransactionsAreAnsweredWhileEnding: any other status than 200 would stop
-// the homeserver's queue. All else gets 503.
+// the homeserver's queue.
 func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	p := newProxied(t)
 	p.Routes()
@@ -89,7 +89,9 @@ func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	if len(p.events) != 1 {
 		t.Errorf("told of %d memberships, want 1", len(p.events))
 	}
-	wantAnswer(t, p.client("/get_token", alice, newerBody), 503, "M_UNKNOWN")
+	if w := p.client("/get_token", alice, newerBody); w.Code != 200 {
+		t.Errorf("a request that comes meanwhile: %d %s, want 200", w.Code, w.Body)
+	}
 }
 
 // TestTheHomeserverHasNoShare: behind a proxy, it is one address through which

@@ -147,8 +147,8 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	return nil
 }
 
-// drain waits for the end of ctx, and then sends clients away for as long as the
-// configuration says. It sends nobody away from a socket that was handed over:
+// drain waits for the end of ctx, and then has load balancers send clients
+// elsewhere for as long as the configuration says. It sends nobody away from a socket that was handed over:
 // there the next process serves them. An error is that of the server, which has
 // failed.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
