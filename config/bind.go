@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+
+	"matrixrtc-auth/internal/hostport"
 )
 
 // String returns what LIVEKIT_JWT_BIND takes.
@@ -21,7 +23,7 @@ func (j *judge) listen(v value) Bind {
 	switch {
 	case port.isSet() && v.isSet():
 		j.fault(v, "set together with %s; remove one of the two", port.name)
-	case port.isSet() && isPort(port.get(), 1):
+	case port.isSet() && hostport.IsPort(port.get(), 1):
 		return Bind{"tcp", ":" + plainPort(port.get())}
 	case port.isSet():
 		j.fault(port, "%s is not a port, a number from 1 to 65535; an address belongs in LIVEKIT_JWT_BIND", shown(port.get()))
@@ -67,7 +69,7 @@ func parseBind(text string) (Bind, bool) {
 		return unixBind(file)
 	}
 	host, port, err := net.SplitHostPort(text)
-	if err != nil || !isHost(host) || !isPort(port, 0) {
+	if err != nil || !hostport.IsHost(host) || !hostport.IsPort(port, 0) {
 		return Bind{}, false
 	}
 	return Bind{"tcp", net.JoinHostPort(host, plainPort(port))}, true

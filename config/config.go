@@ -68,7 +68,8 @@ type Config struct {
 	ClientAddress string
 	// RateLimit is per verified user; the zero value switches every limit off.
 	RateLimit RateLimit
-	// ShutdownDelay is how long the service answers 503 before it closes.
+	// ShutdownDelay is how long the service goes on before it closes, while
+	// /healthz answers 503.
 	ShutdownDelay time.Duration
 
 	LogLevel slog.Level

@@ -129,7 +129,7 @@ func checkStore(t *testing.T, s config.Store) {
 		t.Errorf("store of kind %q", s.Kind)
 	case isFile != filepath.IsAbs(s.Path):
 		t.Errorf("store %v at %q", s, s.Path)
-	case isRedis == s.RedisURL.IsEmpty(), isRedis != (s.RedisPrefix != ""), !isRedis && !s.RedisPassword.IsEmpty():
-		t.Errorf("store %v, with a URL %t, prefix %q", s, !s.RedisURL.IsEmpty(), s.RedisPrefix)
+	case isRedis == s.RedisURL.IsZero(), isRedis != (s.RedisPrefix != ""), !isRedis && !s.RedisPassword.IsEmpty():
+		t.Errorf("store %v, with a URL %t, prefix %q", s, !s.RedisURL.IsZero(), s.RedisPrefix)
 	}
 }

@@ -90,6 +90,7 @@ func TestValues(t *testing.T) {
 		{"LIVEKIT_REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock", nil},
 		{"LIVEKIT_REDIS_URL", "redis://[::1]:6379/3", "redis://[::1]:6379/3", nil},
 		{"LIVEKIT_REDIS_URL", "redis://:p%40w@a?cluster=true&addr=b:6379&read_timeout=1s&addr=[::1]:6380", "redis://[redacted]@a?cluster=true&addr=b:6379&addr=[::1]:6380&[redacted]", nil},
+		{"LIVEKIT_REDIS_URL", "redis://:p%40w@s1:26379/0?master_name=mymaster&addr=s2:26379&username=leave", "redis://[redacted]@s1:26379/0?master_name=mymaster&addr=s2:26379&[redacted]", nil},
 		{"LIVEKIT_REDIS_PREFIX", "", "matrixrtc-auth", vars{"LIVEKIT_REDIS_URL": "redis://redis"}},
 		{"LIVEKIT_REDIS_PREFIX", "calls:b/2", "calls:b/2", vars{"LIVEKIT_REDIS_URL": "redis://redis"}},
 		{"LIVEKIT_REDIS_PASSWORD", "", "", nil},
@@ -290,11 +291,12 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12/34@host:6379/0"}},
 		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12?34@host:6379/0"}},
 		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://user:12#34@host:6379/0"}},
-		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://host/zero"}},
-		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "http://host"}},
-		{"LIVEKIT_REDIS_URL", "not the URL of a Redis server", vars{"LIVEKIT_REDIS_URL": "redis://host?unknown=1"}},
+		{"LIVEKIT_REDIS_URL", "a path that is not the number of a database", vars{"LIVEKIT_REDIS_URL": "redis://host/zero"}},
+		{"LIVEKIT_REDIS_URL", "begins with none of redis://, rediss:// and unix://", vars{"LIVEKIT_REDIS_URL": "http://host"}},
+		{"LIVEKIT_REDIS_URL", "a parameter, or the value of one, that is not understood", vars{"LIVEKIT_REDIS_URL": "redis://host?unknown=1"}},
 		{"LIVEKIT_REDIS_URL", "a cluster in a way that is none", vars{"LIVEKIT_REDIS_URL": "redis://host/1?cluster=true"}},
-		{"LIVEKIT_REDIS_URL", "write redis://host:6379?cluster=true&addr=host2:6379", vars{"LIVEKIT_REDIS_URL": "redis://host?addr=host2:6379"}},
+		{"LIVEKIT_REDIS_URL", "redis://host:6379?cluster=true&addr=host2:6379 for a cluster", vars{"LIVEKIT_REDIS_URL": "redis://host?addr=host2:6379"}},
+		{"LIVEKIT_REDIS_URL", "has a master_name that no Sentinel can know", vars{"LIVEKIT_REDIS_URL": "redis://host:26379?master_name="}},
 		{"LIVEKIT_REDIS_URL", "missing: LIVEKIT_STORE is redis", vars{"LIVEKIT_STORE": "redis"}},
 		{"LIVEKIT_REDIS_PASSWORD_FROM_FILE", "empty; it must hold the password of Redis", vars{"LIVEKIT_REDIS_URL": "redis://host", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/empty"}},
 		{"LIVEKIT_REDIS_PREFIX", "without spaces and braces", vars{"LIVEKIT_REDIS_URL": "redis://host", "LIVEKIT_REDIS_PREFIX": "a{b}"}},
@@ -411,6 +413,13 @@ func TestSeveralWarnings(t *testing.T) {
 			vars{"LIVEKIT_KEY_FILE": "/keys"}, disk{"/keys": "a: short\nb: short2"},
 			[]string{"LIVEKIT_KEY: ignored", "LIVEKIT_SECRET: ignored", "LIVEKIT_KEY_FILE: the secret has fewer"},
 		}, {
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m&password=c", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
+			[]string{"LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD is"},
+		},
+		{
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the Sentinels', and Redis'
+		},
+		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
 			[]string{"LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		}, {

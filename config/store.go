@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -14,8 +15,9 @@ type Store struct {
 	// Path is the file's, absolute, when Kind is StoreFile.
 	Path string
 	// RedisURL and the rest are set when Kind is StoreRedis. RedisPassword, if
-	// any, wins over the one in the URL.
-	RedisURL, RedisPassword secret.Text
+	// any, is Redis' own and wins over the one in the URL.
+	RedisURL      redisurl.URL
+	RedisPassword secret.Text
 	// RedisPrefix begins the names of the keys.
 	RedisPrefix string
 }

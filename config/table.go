@@ -157,7 +157,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_SHUTDOWN_DELAY", Group: GroupService, Form: FormDuration, Default: "0s",
-		Meaning: "how long to answer 503 before closing, 0s to 5m",
+		Meaning: "how long /healthz answers 503 before the service closes, 0s to 5m; requests are served meanwhile",
 		how:     field(func(c *Config) *time.Duration { return &c.ShutdownDelay }, (*judge).shutdownDelay, short),
 	},
 	{
@@ -185,12 +185,12 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_REDIS_URL", Group: GroupLeaves, Form: FormRedis,
-		Meaning: "the Redis that several replicas share: redis://host:6379/0, rediss:// for TLS, unix:///path, redis://host:6379?cluster=true&addr=host2:6379 for a cluster",
-		how:     shownAs(func(c *Config) string { return redactURL(c.Store.RedisURL) }),
+		Meaning: "the Redis that several replicas share: redis://host:6379/0, rediss:// for TLS, unix:///path, redis://host:6379?cluster=true&addr=host2:6379 for a cluster, redis://host:26379/0?master_name=mymaster&addr=host2:26379 for Sentinels",
+		how:     shownAs(func(c *Config) string { return c.Store.RedisURL.String() }),
 	},
 	{
 		Name: "LIVEKIT_REDIS_PASSWORD", Group: GroupLeaves, Form: FormSecret, Secret: true,
-		Meaning: "its password; wins over the one in LIVEKIT_REDIS_URL",
+		Meaning: "Redis' password; wins over the one in LIVEKIT_REDIS_URL, which with master_name is the Sentinels'",
 		how:     shownAs(func(c *Config) string { return c.Store.RedisPassword.String() }),
 	},
 	{

@@ -3,13 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"matrixrtc-auth/internal/hostport"
 )
 
 // FormerServiceHost is where Element's own authorization service is, closed to
@@ -95,36 +95,7 @@ func parseURL(text string, schemes ...string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("is not a URL")
 	}
-	return u, checkHost(u)
-}
-
-func checkHost(u *url.URL) error {
-	host := u.Hostname()
-	switch {
-	case host == "":
-		return errors.New("has no host")
-	case !isHost(host):
-		return errors.New("has a host that cannot be one (is a placeholder left in it?)")
-	case u.Port() != "" && !isPort(u.Port(), 1):
-		return errors.New("has a port that is not a number from 1 to 65535")
-	}
-	return nil
-}
-
-// isHost accepts IP addresses and host names, also those with '_' that
-// containers have and those with letters beyond ASCII.
-func isHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return !strings.ContainsFunc(host, func(r rune) bool {
-		return r != '-' && r != '.' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
-	})
-}
-
-func isPort(text string, lowest int) bool {
-	n, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && int(n) >= lowest
+	return u, hostport.Check(u)
 }
 
 // plainPort is a port without the zeros that may stand before it.

@@ -9,6 +9,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -22,7 +23,7 @@ func TestBoardWithoutLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	registered, server := &config.AppService{Server: own}, miniredis.RunT(t)
-	redis := config.Store{Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPrefix: "test"}
+	redis := config.Store{Kind: config.StoreRedis, RedisURL: redisurl.Must("redis://" + server.Addr()), RedisPrefix: "test"}
 	for _, tt := range []struct {
 		name   string
 		cfg    config.Config
@@ -65,7 +66,7 @@ func TestBoardRefused(t *testing.T) {
 	registered, server := &config.AppService{Server: own}, miniredis.RunT(t)
 	server.RequireAuth("another")
 	cfg := config.Config{AppService: registered, Store: config.Store{
-		Kind: config.StoreRedis, RedisURL: secret.New("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
+		Kind: config.StoreRedis, RedisURL: redisurl.Must("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
 	if _, err := sharedOf(cfg).openBoard(t.Context(), nil); err == nil {
 		t.Error("no error of a server that refuses the password")

@@ -10,7 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/internal/clock/clocktest"
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
 )
@@ -120,7 +120,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
 	c := m.Clock()
-	s := openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Clock: c})
+	s := openWith(t, redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Clock: c})
 	job, other := delegation(t, "a", c.Now()), delegation(t, "b", c.Now())
 	put(t, s, job)
 	put(t, s, other)
@@ -169,7 +169,7 @@ func FuzzValue(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(server.Close)
-	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: secret.New("redis://" + server.Addr())})
+	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
 	if err != nil {
 		f.Fatal(err)
 	}

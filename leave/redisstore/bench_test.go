@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/leavetest"
 	"matrixrtc-auth/leave/redisstore"
@@ -31,7 +31,7 @@ func BenchmarkDelegate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			server := redistest.Start(b)
 			raw := rawRate(b, server)
-			s, err := redisstore.Open(b.Context(), redisstore.Options{URL: secret.New(server.URL())})
+			s, err := redisstore.Open(b.Context(), redisstore.Options{URL: redisurl.Must(server.URL())})
 			if err != nil {
 				b.Fatal(err)
 			}

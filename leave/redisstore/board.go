@@ -74,7 +74,7 @@ func (b Board) do(ctx context.Context, args ...any) *redis.Cmd {
 	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
 	defer cancel()
 	cmd := redis.NewCmd(ctx, args...)
-	_ = b.store.client.Process(ctx, once{cmd}) // the command has the error too
+	b.store.process(ctx, cmd)
 	return cmd
 }
 

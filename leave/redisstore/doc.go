@@ -1,5 +1,5 @@
 // Package redisstore keeps delegated leaves in Redis (6.0 and later, Valkey, a
-// Redis Cluster), for several replicas.
+// Redis Cluster, or a server behind Sentinels), for several replicas.
 //
 // # Keys
 //
@@ -16,7 +16,9 @@
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //	P{leave}:accounts hash: room and identity → what the job is counted for
 //
-// Two more, which expire, are the [Board]'s: P{leave}:sweep and P{leave}:brake.
+// Each process has one more, P{leave}:wrote: and a name of its own: the count of
+// writes at its last one. It expires after 25 hours without a write. Two that
+// expire, too, are the [Board]'s: P{leave}:sweep and P{leave}:brake.
 //
 // # Scripts
 //
@@ -30,11 +32,13 @@
 // # Lost jobs
 //
 // A server that restarts without its file has forgotten everything, one that
-// restarts with an old file, or whose replica took over too early, the last
-// minutes. Each script compares the epoch, which a new life begins with, and
-// the count of writes, which never falls in one life. When they do not fit it
-// does nothing, and every call returns [leave.ErrForgotten] until Merge has
-// been called with what the replica still knows.
+// restarts with an old file the last minutes, one that was promoted what it had
+// not received from the primary. Each script compares the epoch, which a new
+// life begins with, the count of writes, which never falls in one life, and the
+// count at the caller's own last write: others may have written since more than
+// was lost. When they do not fit it does nothing, and every call returns
+// [leave.ErrForgotten] until Merge has been called with what the replica still
+// knows. Then the others see the new epoch, and do the same.
 //
 // # Clocks
 //

@@ -13,10 +13,10 @@ import (
 )
 
 // refusal is an answer of the server that waiting does not mend.
-type refusal struct{ text, remedy string }
+type refusal struct{ by, text, remedy string }
 
 func (r *refusal) Error() string {
-	return "redisstore: Redis refuses: " + r.text + "; " + r.remedy
+	return "redisstore: " + r.by + ": " + r.text + "; " + r.remedy
 }
 
 // remedies tells what to do about an answer, by its beginning.
@@ -31,15 +31,21 @@ var remedies = map[string]string{
 	"DB index":                        "use a database that the server has",
 	"SELECT is not":                   "leave out the database: a cluster has only 0",
 	"MOVED":                           "add ?cluster=true to LIVEKIT_REDIS_URL: the server belongs to a cluster",
+	"unknown command":                 "let it run EVAL and EVALSHA; if it is a Sentinel, add ?master_name=mymaster to LIVEKIT_REDIS_URL",
 	"This instance has cluster support disabled": "leave out ?cluster=true: the server is a single one",
 }
 
 // failed makes the error of a call from go-redis'. It does not wrap that one,
 // which might repeat the password; of its kind only the time-out is kept.
 func (s *Store) failed(err error) error {
+	if asked, ok := errors.AsType[*sentinelError](err); ok {
+		if r := s.refusedBySentinels(asked); r != nil {
+			return r
+		}
+	}
 	for beginning, remedy := range remedies {
 		if redis.HasErrorPrefix(err, beginning) {
-			return &refusal{s.clean(err), remedy}
+			return &refusal{"Redis refuses", s.clean(err), remedy}
 		}
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
@@ -51,13 +57,37 @@ func (s *Store) failed(err error) error {
 	return errors.New("redisstore: " + s.clean(err))
 }
 
+// sentinelRemedies tells what to do about an answer of Sentinels, by its
+// beginning.
+var sentinelRemedies = map[string]string{
+	"WRONGPASS":                       "check user name and password in LIVEKIT_REDIS_URL: they are the Sentinels'",
+	"AUTH":                            "leave out the password in LIVEKIT_REDIS_URL: it is the Sentinels', which ask for none; Redis' own is LIVEKIT_REDIS_PASSWORD",
+	"invalid password":                "check the password in LIVEKIT_REDIS_URL: it is the Sentinels'",
+	"NOAUTH":                          "write the Sentinels' password into LIVEKIT_REDIS_URL: redis://:password@host:26379",
+	"Protocol error: unauthenticated": "write the Sentinels' password into LIVEKIT_REDIS_URL: redis://:password@host:26379",
+	"NOPERM":                          "let the user of LIVEKIT_REDIS_URL run SENTINEL get-master-addr-by-name",
+	"unknown command":                 "write the addresses of Sentinels into LIVEKIT_REDIS_URL (26379 is the usual port), or leave out master_name",
+	"redis: nil":                      "check master_name in LIVEKIT_REDIS_URL: it stands in sentinel.conf",
+}
+
+// refusedBySentinels returns the refusal in what Sentinels answered; nil if there
+// is none.
+func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
+	for beginning, remedy := range sentinelRemedies {
+		if redis.HasErrorPrefix(asked, beginning) {
+			return &refusal{"Sentinels refuse", s.clean(asked), remedy}
+		}
+	}
+	return nil
+}
+
 // maxText bounds what is told of a server's own words, in bytes.
 const maxText = 200
 
 // clean returns err's message without the password, fit to be shown.
 func (s *Store) clean(err error) string {
 	said := err.Error()
-	for _, secret := range s.hide() {
+	for _, secret := range s.target.secrets() {
 		said = strings.ReplaceAll(said, secret, "[redacted]")
 	}
 	return text.Clip(said, maxText)

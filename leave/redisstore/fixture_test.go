@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
@@ -118,7 +119,7 @@ func (l *logged) String() string {
 func (l *logged) contains(text string) bool { return strings.Contains(l.String(), text) }
 
 func options(server *miniredis.Miniredis, log *slog.Logger) redisstore.Options {
-	return redisstore.Options{URL: secret.New("redis://" + server.Addr()), Log: log}
+	return redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Log: log}
 }
 
 func flushScripts(t *testing.T, server *miniredis.Miniredis) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/redisstore/redistest"
 	"matrixrtc-auth/matrix"
@@ -97,7 +97,7 @@ func TestRealReplicas(t *testing.T) {
 		c.enter(people)
 		var guards []*guard.Guard
 		for i := range 3 {
-			board, end, err := redisstore.OpenBoard(t.Context(), redisstore.Options{URL: secret.New(url), Prefix: t.Name()})
+			board, end, err := redisstore.OpenBoard(t.Context(), redisstore.Options{URL: redisurl.Must(url), Prefix: t.Name()})
 			if err != nil {
 				t.Fatal(err)
 			}

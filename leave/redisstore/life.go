@@ -4,35 +4,55 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"time"
 
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the server's: its epoch and how far the
-// count of writes had come.
+// life is what this process knows of the server's.
 type life struct {
-	mu     sync.Mutex
+	mu      sync.Mutex
+	known   known
+	wroteAt time.Time // when this process was last seen to have written more
+	ended   bool      // it has lost jobs, and they were not put back yet
+}
+
+// known is what a script has to find: the epoch, and no less writes.
+type known struct {
 	epoch  string // "" before the first contact
 	writes uint64
-	ended  bool // it has lost jobs, and they were not put back yet
+	wrote  uint64 // the count at this process's own last write
 }
+
+// rememberWrote is how long this process's last write has to be found: an hour
+// less than the script keeps it.
+const rememberWrote = 24 * time.Hour
 
 // expected returns what a script has to find.
-func (l *life) expected() (epoch string, writes uint64, err error) {
+func (l *life) expected(now time.Time) (known, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	k := l.known
 	if l.ended {
-		return "", 0, leave.ErrForgotten
+		return k, leave.ErrForgotten
 	}
-	return l.epoch, l.writes, nil
+	if now.Sub(l.wroteAt) > rememberWrote {
+		k.wrote = 0
+	}
+	return k, nil
 }
 
-// reached is told the count of writes that an answer had.
-func (l *life) reached(epoch string, writes uint64) {
+// reached is told the counts of writes that an answer had, of all and at our
+// own last.
+func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if epoch == l.epoch {
-		l.writes = max(l.writes, writes)
+	if epoch != l.known.epoch {
+		return
+	}
+	l.known.writes = max(l.known.writes, writes)
+	if wrote > l.known.wrote {
+		l.known.wrote, l.wroteAt = wrote, now
 	}
 }
 
@@ -40,7 +60,7 @@ func (l *life) reached(epoch string, writes uint64) {
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if epoch == l.epoch {
+	if epoch == l.known.epoch {
 		l.ended = true
 	}
 }
@@ -48,14 +68,14 @@ func (l *life) end(epoch string) {
 func (l *life) begin(epoch string, writes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch, l.writes, l.ended = epoch, writes, false
+	l.known, l.ended = known{epoch: epoch, writes: writes}, false
 }
 
 // state returns the epoch and whether it has ended.
 func (l *life) state() (epoch string, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.epoch, l.ended
+	return l.known.epoch, l.ended
 }
 
 // meet is the first contact: it reads the server's clock, joins its epoch, or

@@ -6,7 +6,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 )
 
 // The millisecond in which the limit is, is too late: it may be over.
@@ -14,7 +14,7 @@ func TestLateInTheLastMillisecond(t *testing.T) {
 	server := miniredis.RunT(t)
 	now := time.Now().Truncate(time.Millisecond)
 	server.SetTime(now)
-	s, err := Open(t.Context(), Options{URL: secret.New("redis://" + server.Addr())})
+	s, err := Open(t.Context(), Options{URL: redisurl.Must("redis://" + server.Addr())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
@@ -23,32 +24,15 @@ import (
 
 const password = "hunter2%2Fhunter2" // it must not be told in any form
 
-func TestBadURL(t *testing.T) {
-	for _, url := range []string{
-		"", "hunter2", "localhost:6379", "http://hunter2@host", "redis://:hunter2@host:port/0", "redis://host/hunter2",
-		"redis://:hunter2@host:99999999", "redis://host/0/1", "redis://host?hunter2=1", "redis://host?db=hunter2",
-		"redis://:hunter2%zz@host", "redis://host?max_retries=hunter2", "rediss://:a b@host", "redis://[::1/hunter2", "unix://",
-		"redis://host?cluster=hunter2", "redis://host/1?cluster=true", "redis://host?addr=hunter2:1", "unix:///hunter2?cluster=true",
-		"redis://host?cluster=true&addr=hunter2", "redis://host?db=1&cluster=true",
-	} {
-		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url)})
-		if err == nil {
-			s.Close()
-			t.Errorf("%q: Open succeeded", url)
-			continue
-		}
-		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q is told in %q", url, err)
-		}
-		if !strings.Contains(err.Error(), "redis://host:6379") {
-			t.Errorf("%q: %q does not say what to write", url, err)
-		}
+func TestNoURL(t *testing.T) {
+	if _, err := redisstore.Open(t.Context(), redisstore.Options{}); err == nil {
+		t.Error("Open without a URL succeeded")
 	}
 }
 
 func TestPrefix(t *testing.T) {
 	server := miniredis.RunT(t)
-	url := secret.New("redis://" + server.Addr())
+	url := redisurl.Must("redis://" + server.Addr())
 	put(t, openWith(t, redisstore.Options{URL: url}), delegation(t, "a", time.Now()))
 	put(t, openWith(t, redisstore.Options{URL: url, Prefix: "mine"}), delegation(t, "b", time.Now()))
 	for _, key := range server.Keys() {
@@ -56,8 +40,8 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("the key %q has no prefix", key)
 		}
 	}
-	if got := len(server.Keys()); got != 2*8 {
-		t.Errorf("%d keys, want eight for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
+	if got := len(server.Keys()); got != 2*9 {
+		t.Errorf("%d keys, want nine for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
 	}
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
 		t.Error("a prefix with a brace was accepted")
@@ -78,7 +62,7 @@ func TestForeignParameters(t *testing.T) {
 	addr := silentServer(t)
 	begin := time.Now()
 	s, err := redisstore.Open(t.Context(), redisstore.Options{
-		URL: secret.New("redis://" + addr + "?read_timeout=60s&max_retries=10&pool_size=1000&dial_timeout=60&protocol=3"),
+		URL: redisurl.Must("redis://" + addr + "?read_timeout=60s&max_retries=10&pool_size=1000&dial_timeout=60&protocol=3"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +98,7 @@ func TestUnreachable(t *testing.T) {
 	addr := server.Addr()
 	server.Close()
 	var log logged
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://:" + password + "@" + addr), Log: log.logger()})
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.logger()})
 	if err != nil {
 		t.Fatalf("Open of a server that is away: %v", err)
 	}
@@ -142,11 +126,11 @@ func TestPassword(t *testing.T) {
 		options redisstore.Options
 		refused bool
 	}{
-		"in the URL":   {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr())}, false},
-		"separate":     {redisstore.Options{URL: secret.New("redis://" + server.Addr()), Username: "leave", Password: always(secret.New("hunter2/hunter2"))}, false},
-		"separate one": {redisstore.Options{URL: secret.New("redis://leave:wrong@" + server.Addr()), Password: always(secret.New("hunter2/hunter2"))}, false},
-		"none":         {redisstore.Options{URL: secret.New("redis://" + server.Addr())}, true},
-		"wrong":        {redisstore.Options{URL: secret.New("redis://leave:" + password + "@" + server.Addr()), Password: always(secret.New("hunter2"))}, true},
+		"in the URL":   {redisstore.Options{URL: redisurl.Must("redis://leave:" + password + "@" + server.Addr())}, false},
+		"separate":     {redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Username: "leave", Password: always(secret.New("hunter2/hunter2"))}, false},
+		"separate one": {redisstore.Options{URL: redisurl.Must("redis://leave:wrong@" + server.Addr()), Password: always(secret.New("hunter2/hunter2"))}, false},
+		"none":         {redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())}, true},
+		"wrong":        {redisstore.Options{URL: redisurl.Must("redis://leave:" + password + "@" + server.Addr()), Password: always(secret.New("hunter2"))}, true},
 	} {
 		s, err := redisstore.Open(t.Context(), test.options)
 		if (err != nil) != test.refused {
@@ -167,7 +151,7 @@ func TestPasswordChanges(t *testing.T) {
 	password := secret.New("former")
 	var log logged
 	s := openWith(t, redisstore.Options{
-		URL: secret.New("redis://" + server.Addr()), Password: func() secret.Text { return password }, Log: log.logger(),
+		URL: redisurl.Must("redis://" + server.Addr()), Password: func() secret.Text { return password }, Log: log.logger(),
 	})
 	put(t, s, delegation(t, "a", time.Now()))
 	addr := server.Addr()
@@ -187,7 +171,7 @@ func TestPasswordChanges(t *testing.T) {
 func TestEchoedPassword(t *testing.T) {
 	addr := echoingServer(t)
 	var log logged
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://:" + password + "@" + addr), Log: log.logger()})
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.logger()})
 	if err == nil {
 		_, err = s.Get(t.Context(), leave.Key{})
 		s.Close()
@@ -256,7 +240,7 @@ func TestTLS(t *testing.T) {
 	defer server.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Certificate())
-	url := secret.New("rediss://" + server.Addr())
+	url := redisurl.Must("rediss://" + server.Addr())
 	trusted := x509.NewCertPool()
 	renewed := openWith(t, redisstore.Options{URL: url, Roots: func() *x509.CertPool { return trusted }})
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {

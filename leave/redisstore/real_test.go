@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"matrixrtc-auth/internal/lag"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave/leavetest"
 	"matrixrtc-auth/leave/redisstore"
@@ -50,7 +51,7 @@ func openReal(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	var stores []*redisstore.Store
 	for _, url := range urls {
-		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url), Prefix: t.Name()})
+		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(url), Prefix: t.Name()})
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}
@@ -165,17 +166,43 @@ func TestRestartedWithOldFile(t *testing.T) {
 	get(t, s, lost.Key, nil)
 }
 
+// TestLossThatOthersHide: a server is back with an old file, and another replica
+// has written so much since that the count of writes is beyond the one that the
+// store has seen.
+func TestLossThatOthersHide(t *testing.T) {
+	server := redistest.Start(t)
+	stores := openReal(t, server.URL(), server.URL())
+	a, b := stores[0], stores[1]
+	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())
+	put(t, a, kept)
+	get(t, b, kept.Key, nil)
+	server.Do(t, func(ctx context.Context, c *redis.Client) error { return c.Save(ctx).Err() })
+	put(t, a, lost)
+	server.Kill()
+	server.Restart(t)
+	eventually(t, func() error { _, err := b.Get(t.Context(), kept.Key); return err })
+	for i := range 10 {
+		put(t, b, delegation(t, fmt.Sprint("later", i), time.Now()))
+	}
+	wantForgotten(t, a, lost)
+	merge(t, a, kept, lost)
+	get(t, a, lost.Key, nil)
+	wantForgotten(t, b, kept)
+	merge(t, b, kept)
+	get(t, b, lost.Key, nil)
+}
+
 func TestRefused(t *testing.T) {
 	const password = "hunter2-hunter2"
 	server := redistest.Start(t, "--requirepass", password)
 	for name, o := range map[string]redisstore.Options{
-		"no password":       {URL: secret.New(server.URL())},
-		"wrong password":    {URL: secret.New(server.URL()), Password: always(secret.New(password + "x"))},
-		"wrong one in URL":  {URL: secret.New("redis://:" + password + "y@" + server.Addr)},
-		"missing user":      {URL: secret.New(server.URL()), Username: "nobody", Password: always(secret.New(password))},
-		"missing database":  {URL: secret.New(server.URL() + "/99"), Password: always(secret.New(password))},
-		"not a cluster":     {URL: secret.New(server.URL() + "?cluster=true"), Password: always(secret.New(password))},
-		"wins over the URL": {URL: secret.New("redis://:" + password + "@" + server.Addr), Password: always(secret.New("wrong"))},
+		"no password":       {URL: redisurl.Must(server.URL())},
+		"wrong password":    {URL: redisurl.Must(server.URL()), Password: always(secret.New(password + "x"))},
+		"wrong one in URL":  {URL: redisurl.Must("redis://:" + password + "y@" + server.Addr)},
+		"missing user":      {URL: redisurl.Must(server.URL()), Username: "nobody", Password: always(secret.New(password))},
+		"missing database":  {URL: redisurl.Must(server.URL() + "/99"), Password: always(secret.New(password))},
+		"not a cluster":     {URL: redisurl.Must(server.URL() + "?cluster=true"), Password: always(secret.New(password))},
+		"wins over the URL": {URL: redisurl.Must("redis://:" + password + "@" + server.Addr), Password: always(secret.New("wrong"))},
 	} {
 		_, err := redisstore.Open(t.Context(), o)
 		if err == nil {
@@ -187,13 +214,13 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: the password is in %q", name, err)
 		}
 	}
-	openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "default", Password: always(secret.New(password))})
-	openWith(t, redisstore.Options{URL: secret.New("redis://:" + password + "@" + server.Addr)})
+	openWith(t, redisstore.Options{URL: redisurl.Must(server.URL()), Username: "default", Password: always(secret.New(password))})
+	openWith(t, redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + server.Addr)})
 }
 
 func TestClusterWithoutSayingSo(t *testing.T) {
 	server := redistest.StartCluster(t)
-	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL() + "/1")}); err == nil {
+	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL() + "/1")}); err == nil {
 		t.Error("Open with a database that a cluster does not have succeeded")
 	}
 }
@@ -205,7 +232,7 @@ func TestEvictionPolicy(t *testing.T) {
 				return c.ConfigSet(ctx, "maxmemory-policy", policy).Err()
 			})
 			var log logged
-			openWith(t, redisstore.Options{URL: secret.New(url), Log: log.logger()})
+			openWith(t, redisstore.Options{URL: redisurl.Must(url), Log: log.logger()})
 			if got := log.contains("noeviction"); got != warned {
 				t.Errorf("%s: warned is %v, want %v: %s", policy, got, warned, &log)
 			}
@@ -220,9 +247,9 @@ func TestLeastRights(t *testing.T) {
 		return c.Do(ctx, "acl", "setuser", "leave", "on", ">pw", "~"+t.Name()+"{leave}:*",
 			"-@all", "+@connection", "+eval", "+evalsha", "+time", "+info", "+@string", "+@hash", "+@sortedset").Err()
 	})
-	s := openWith(t, redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: t.Name()})
+	s := openWith(t, redisstore.Options{URL: redisurl.Must(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: t.Name()})
 	put(t, s, delegation(t, "a", time.Now()))
-	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: "other"})
+	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: "other"})
 	if err == nil {
 		t.Error("Open with keys that the user may not touch succeeded")
 	}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 )
@@ -20,10 +22,9 @@ const DefaultPrefix = "matrixrtc-auth"
 
 // Options say which server, and as whom.
 type Options struct {
-	// URL is redis://[user:password@]host:6379[/database], rediss:// for TLS
-	// or unix:///path. "?cluster=true" says that it is a Redis Cluster, with
-	// "&addr=host:port" for every further node to ask for the others.
-	URL secret.Text
+	// URL says where Redis is: a server, a cluster, or the Sentinels that know
+	// it.
+	URL redisurl.URL
 	// Username wins over the one in the URL, and so does what Password returns,
 	// if it is set and returns any. It is asked for every connection.
 	Username string
@@ -41,10 +42,10 @@ type Options struct {
 
 // Store is a [leave.Store] in Redis. Open makes one.
 type Store struct {
+	target target
 	client redis.UniversalClient
 	prefix string
 	keys   []string
-	hide   func() []string // what no message may contain
 	log    *slog.Logger
 	clock  storeClock
 	aside  aside
@@ -57,8 +58,7 @@ var _ leave.Store = (*Store)(nil)
 
 // Open returns the store on the server that o names. A server that does not
 // answer is no error but a warning, so that a service can begin without it:
-// calls fail until it does. A URL that is none, and a server that refuses us,
-// are errors.
+// calls fail until it does. No URL, and a server that refuses us, are errors.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
 func open(ctx context.Context, o Options, patience time.Duration) (*Store, error) {
@@ -86,11 +86,11 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	if strings.ContainsAny(o.Prefix, "{}") {
 		return nil, errors.New("redisstore: the prefix of the keys contains a brace, which decides where a cluster keeps them; leave it out")
 	}
-	target, err := parse(o, patience)
-	if err != nil {
-		return nil, err
+	if o.URL.IsZero() {
+		return nil, errors.New("redisstore: no URL of a Redis server is given")
 	}
-	s := &Store{client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), hide: target.secrets, log: o.Log, patience: patience}
+	target := newTarget(o, patience)
+	s := &Store{target: target, client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), log: o.Log, patience: patience}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,13 +100,14 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns what every script gets as KEYS, in the order of guard.lua.
+// keys returns what every script gets as KEYS, in the order of guard.lua. The
+// last is this store's own.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {
 		names = append(names, prefix+"{leave}:"+name)
 	}
-	return names
+	return append(names, prefix+"{leave}:wrote:"+rand.Text())
 }
 
 // Close closes the connections.

@@ -72,19 +72,19 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	// Twice: an answer that says "late" though it is here in time tells of a
 	// clock that was set, which is put right.
 	for range 2 {
-		epoch, writes, err := s.life.expected()
+		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
 			return nil, err
 		}
-		r, err := s.run(ctx, sc, append([]any{s.limit(ctx), epoch, writes}, args...))
+		r, err := s.run(ctx, sc, append([]any{s.limit(ctx), e.epoch, e.writes, e.wrote}, args...))
 		switch {
 		case err != nil:
 			return nil, err
 		case r.status == statusOK:
-			s.life.reached(epoch, r.writes)
+			s.life.reached(e.epoch, r.writes, r.wrote, s.clock.ours.Now())
 			return r.rest, nil
 		case r.status == statusForgotten:
-			s.life.end(epoch)
+			s.life.end(e.epoch)
 			return nil, leave.ErrForgotten
 		}
 	}
@@ -105,14 +105,14 @@ func (s *Store) limit(ctx context.Context) int64 {
 type reply struct {
 	status           string
 	time, correction int64
-	writes           uint64
+	writes, wrote    uint64
 	rest             []string
 }
 
 var errHead = errors.New("redisstore: the answer of a script does not begin as expected")
 
 func parseReply(texts []string) (reply, error) {
-	if len(texts) < 4 {
+	if len(texts) < 5 {
 		return reply{}, errHead
 	}
 	at, err := strconv.ParseInt(texts[1], 10, 64)
@@ -127,7 +127,11 @@ func parseReply(texts []string) (reply, error) {
 	if err != nil {
 		return reply{}, errHead
 	}
-	return reply{texts[0], at, correction, writes, texts[4:]}, nil
+	wrote, err := strconv.ParseUint(texts[4], 10, 64)
+	if err != nil {
+		return reply{}, errHead
+	}
+	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
 // run runs a script, once, and notes the time in its answer.
@@ -187,8 +191,21 @@ func (s *Store) send(ctx context.Context, command, text string, args []any) *red
 		all = append(all, key)
 	}
 	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	_ = s.client.Process(ctx, once{cmd}) // the command has the error too
+	s.process(ctx, cmd)
 	return cmd
+}
+
+// process sends a command, once. The command has the answer, or the error.
+func (s *Store) process(ctx context.Context, cmd *redis.Cmd) {
+	if err := s.client.Process(ctx, once{cmd}); err != nil && !answered(err) {
+		s.target.look(s.client)
+	}
+}
+
+// answered reports whether err is an answer of a server that does its work.
+func answered(err error) bool {
+	_, ok := errors.AsType[redis.Error](err)
+	return ok && !redis.HasErrorPrefix(err, "READONLY") && !redis.HasErrorPrefix(err, "CLUSTERDOWN")
 }
 
 // once is a command that no client sends again after a lost answer.

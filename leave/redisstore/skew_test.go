@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/clock/clocktest"
 	"matrixrtc-auth/internal/lag"
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
 )
@@ -22,7 +22,7 @@ func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redi
 	var m clocktest.Machine
 	m.Set(off)
 	c := m.Clock()
-	return openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Clock: c}), c
+	return openWith(t, redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Clock: c}), c
 }
 
 func near(t *testing.T, what string, got, want time.Time) {
@@ -71,7 +71,7 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
 	c := m.Clock()
-	s := openWith(t, redisstore.Options{URL: secret.New("redis://" + server.Addr()), Clock: c})
+	s := openWith(t, redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Clock: c})
 	job := delegation(t, "a", c.Now())
 	put(t, s, job)
 	for _, jump := range []time.Duration{-time.Hour, time.Hour, time.Minute} {
@@ -121,7 +121,7 @@ func TestClockOfRedisJumps(t *testing.T) {
 // A command that was held up does nothing when it comes through.
 func TestNotAfter(t *testing.T) {
 	server := miniredis.RunT(t)
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New("redis://" + server.Addr())})
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
 	if err != nil {
 		t.Fatal(err)
 	}

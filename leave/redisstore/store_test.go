@@ -5,7 +5,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave/leavetest"
 	"matrixrtc-auth/leave/redisstore"
 )
@@ -33,7 +33,7 @@ func TestConformanceOfTwoInCluster(t *testing.T) {
 // open opens a store for the time of the test.
 func open(t *testing.T, url string) *redisstore.Store {
 	t.Helper()
-	return openWith(t, redisstore.Options{URL: secret.New(url)})
+	return openWith(t, redisstore.Options{URL: redisurl.Must(url)})
 }
 
 func openWith(t *testing.T, o redisstore.Options) *redisstore.Store {

@@ -3,15 +3,14 @@ package redisstore
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"net"
 	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"matrixrtc-auth/internal/redisurl"
 )
 
 // connections bounds those to one server. A script takes it some tens of
@@ -20,56 +19,30 @@ const connections = 32
 
 // target is where to connect to, and as whom.
 type target struct {
-	options  *redis.Options
-	cluster  []string // addresses, nil for a single server
-	password func() string
+	options   *redis.Options // of Redis
+	cluster   []string       // addresses, nil for a single server
+	sentinels *sentinels     // nil without
+	password  func() string  // Redis'
+	further   []string       // secrets besides
 }
 
-// errURL repeats nothing of the URL: a password that is not percent-encoded
-// can be in any part of it.
-var errURL = errors.New("redisstore: the URL of the Redis server is not usable (not shown: it may hold a password); " +
-	"write redis://host:6379/0, rediss:// for TLS, unix:///path or redis://host:6379?cluster=true&addr=host2:6379, " +
-	"and percent-encode what is special in the password or give it separately")
-
-func parse(o Options, patience time.Duration) (target, error) {
-	u, err := url.Parse(o.URL.Reveal())
-	if err != nil {
-		return target{}, errURL
-	}
-	query := u.Query()
-	cluster, further := query.Get("cluster"), query["addr"]
-	query.Del("cluster")
-	query.Del("addr")
-	u.RawQuery = query.Encode()
-	options, err := redis.ParseURL(u.String())
-	if err != nil {
-		return target{}, errURL
-	}
-	t := target{options: options}
-	for _, addr := range append(further, options.Addr) {
-		if options.Network == "tcp" && !isAddress(addr) {
-			return target{}, errURL
+func newTarget(o Options, patience time.Duration) target {
+	var t target
+	if o.URL.Shape() == redisurl.Sentinel {
+		t = behindSentinels(o.URL.Failover(), patience, o.Roots)
+	} else {
+		options := o.URL.Server()
+		t.options = &options
+		if t.options.TLSConfig != nil && o.Roots != nil {
+			t.options.Dialer = dialer(options, patience, o.Roots)
 		}
 	}
-	switch {
-	case cluster == "true" && options.Network == "tcp" && options.DB == 0:
-		t.cluster = slices.Concat([]string{options.Addr}, further)
-	case cluster != "" && cluster != "false" || len(further) > 0:
-		return target{}, errors.New("redisstore: the URL of the Redis server asks for a cluster in a way that is none: " +
-			"write redis://host:6379?cluster=true&addr=host2:6379, with database 0, which is a cluster's only one")
+	if o.URL.Shape() == redisurl.Cluster {
+		t.cluster = o.URL.Addrs()
 	}
-	t.bound(patience)
+	bound(t.options, patience)
 	t.identify(o)
-	return t, nil
-}
-
-func isAddress(addr string) bool {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" {
-		return false
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n > 0
+	return t
 }
 
 func (t *target) identify(o Options) {
@@ -84,25 +57,27 @@ func (t *target) identify(o Options) {
 		return inURL
 	}
 	t.options.CredentialsProvider = func() (string, string) { return username, t.password() }
-	if t.options.TLSConfig != nil && o.Roots != nil {
-		t.options.Dialer = dialer(*t.options, o.Roots)
-	}
 }
 
-// dialer connects as options say, and trusts what roots returns.
-func dialer(options redis.Options, roots func() *x509.CertPool) func(ctx context.Context, network, addr string) (net.Conn, error) {
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// dialer connects as options say, within patience, and trusts what roots
+// returns.
+func dialer(options redis.Options, patience time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
-		now.TLSConfig = options.TLSConfig.Clone()
-		now.TLSConfig.RootCAs = roots()
+		now.DialTimeout = patience
+		if options.TLSConfig != nil && roots != nil {
+			now.TLSConfig = options.TLSConfig.Clone()
+			now.TLSConfig.RootCAs = roots()
+		}
 		return redis.NewDialer(&now)(ctx, network, addr)
 	}
 }
 
 // bound sets the limits of time and number, whatever the URL asked for, and
 // keeps to what Redis 6.0 knows.
-func (t target) bound(patience time.Duration) {
-	o := t.options
+func bound(o *redis.Options, patience time.Duration) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = connections, connections, 0
@@ -131,13 +106,25 @@ func (t target) client() redis.UniversalClient {
 	})
 }
 
-// secrets returns the password as it may come back in a message.
-func (t target) secrets() []string {
-	password := t.password()
-	if password == "" {
-		return nil
+// secrets returns the passwords as they may come back in a message.
+func (t target) secrets() (forms []string) {
+	for _, password := range append([]string{t.password()}, t.further...) {
+		if password != "" {
+			forms = append(forms, password, url.QueryEscape(password), url.PathEscape(password))
+		}
 	}
-	return []string{password, url.QueryEscape(password), url.PathEscape(password)}
+	return forms
+}
+
+// look is called when a call had no answer: another server may have taken over.
+// It does not wait.
+func (t target) look(client redis.UniversalClient) {
+	switch cluster, ok := client.(*redis.ClusterClient); {
+	case ok:
+		cluster.ReloadState(context.Background())
+	case t.sentinels != nil:
+		t.sentinels.look()
+	}
 }
 
 // silent drops what go-redis would print by itself: what matters comes back as

@@ -6,7 +6,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
 	"matrixrtc-auth/leave/standby"
@@ -15,7 +15,7 @@ import (
 // replica opens a store as a replica of the service has it.
 func replica(t *testing.T, url string) *standby.Store {
 	t.Helper()
-	behind, err := redisstore.Open(t.Context(), redisstore.Options{URL: secret.New(url)})
+	behind, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(url)})
 	if err != nil {
 		t.Fatal(err)
 	}

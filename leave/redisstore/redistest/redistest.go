@@ -1,5 +1,6 @@
-// Package redistest runs a real redis-server for tests: alone or as a cluster
-// of one node, and has it die, forget, and freeze.
+// Package redistest runs a real redis-server for tests: alone, as a cluster of
+// one node or of three with a replica, or watched by Sentinels; and has it die,
+// forget, and freeze.
 package redistest
 
 import (
@@ -25,10 +26,16 @@ type Server struct {
 	Socket string // path
 	Dir    string // what it keeps, if it keeps anything
 
-	args   []string
-	cmd    *exec.Cmd
-	exited chan struct{}
+	password string // of the default user
+	frozen   bool
+	program  string
+	args     []string
+	cmd      *exec.Cmd
+	exited   chan struct{}
 }
+
+// Pid is the process's.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
 // Ports below those that the kernel gives to clients, and above those that the
 // stacks of e2e share among themselves with locks. Each server has two: the
@@ -45,6 +52,17 @@ func Start(t testing.TB, args ...string) *Server {
 
 func startAt(t testing.TB, port int, args ...string) *Server {
 	t.Helper()
+	s := newServer(t, port)
+	s.args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.Dir,
+		"--unixsocket", s.Socket, "--save", "", "--appendonly", "no"}, args...)
+	s.start(t)
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// newServer returns one that is not started, with a directory of its own.
+func newServer(t testing.TB, port int) *Server {
+	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("redis-server is not installed, and this test is about the real one: apt-get install --no-install-recommends redis-server")
@@ -54,14 +72,7 @@ func startAt(t testing.TB, port int, args ...string) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &Server{
-		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Socket: filepath.Join(dir, "s"), Dir: dir,
-		args: append([]string{program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-			"--unixsocket", filepath.Join(dir, "s"), "--save", "", "--appendonly", "no"}, args...),
-	}
-	s.start(t)
-	t.Cleanup(s.Kill)
-	return s
+	return &Server{program: program, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Socket: filepath.Join(dir, "s"), Dir: dir}
 }
 
 // StartCluster starts a cluster of one node.
@@ -100,7 +111,7 @@ func free(port int) bool {
 
 func (s *Server) start(t testing.TB) {
 	t.Helper()
-	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd = exec.Command(s.program, s.args...)
 	s.cmd.SysProcAttr = dependent()
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -146,7 +157,7 @@ func (s *Server) Do(t testing.TB, do func(context.Context, *redis.Client) error)
 }
 
 func (s *Server) do(ctx context.Context, do func(context.Context, *redis.Client) error) error {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, DialerRetries: 1, Protocol: 2, DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, Password: s.password, MaxRetries: -1, DialerRetries: 1, Protocol: 2, DisableIdentity: true})
 	defer c.Close()
 	return do(ctx, c)
 }
@@ -168,10 +179,27 @@ func (s *Server) Restart(t testing.TB) {
 
 // Freeze stops the process; its connections stay, and the kernel goes on
 // taking what is sent.
-func (s *Server) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	s.frozen = true
+	s.signal(t, syscall.SIGSTOP)
+}
 
 // Thaw lets it go on, with all that was sent meanwhile.
-func (s *Server) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+func (s *Server) Thaw(t testing.TB) {
+	t.Helper()
+	s.frozen = false
+	s.signal(t, syscall.SIGCONT)
+}
+
+func (s *Server) ended() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
 
 func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()

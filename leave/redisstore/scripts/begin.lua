@@ -9,7 +9,7 @@ local micros = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local correction = redis.call('GET', CORRECTION) or '0'
 local time = string.format('%.0f', math.floor(micros / 1000) + tonumber(correction))
 if tonumber(time) >= tonumber(ARGV[1]) then
-  return {'late', time, correction, '0'}
+  return {'late', time, correction, '0', '0'}
 end
 local epoch, writes = redis.call('GET', EPOCH), redis.call('GET', WRITES)
 if not epoch or not writes or epoch == ARGV[3] then
@@ -20,4 +20,4 @@ if not epoch or not writes or epoch == ARGV[3] then
   redis.call('SET', EPOCH, epoch)
   redis.call('SET', WRITES, writes)
 end
-return {'ok', time, correction, writes, epoch}
+return {'ok', time, correction, writes, '0', epoch}

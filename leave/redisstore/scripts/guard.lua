@@ -1,13 +1,14 @@
 -- The head of every script about jobs.
 --
--- KEYS  the ten fixed keys, all in one slot of a cluster
+-- KEYS  the ten fixed keys, all in one slot of a cluster, and one of the
+--       caller's own
 -- ARGV  not_after (milliseconds of the store's time, which is this server's
 --       clock with a correction), the epoch and the count of writes that the
---       caller knows; then the script's own
+--       caller knows, the count at its own last write; then the script's own
 --
 -- Every answer begins with what happened, the time, what of it is correction,
--- and the count of writes.
-local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS = unpack(KEYS)
+-- the count of writes, and the count at the caller's last.
+local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS, WROTE = unpack(KEYS)
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -15,19 +16,21 @@ local t = redis.call('TIME')
 local correction = redis.call('GET', CORRECTION) or '0'
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
 local writes = redis.call('GET', WRITES) or '0'
+local wrote = redis.call('GET', WROTE) or '0'
 
 -- A command that waited in a frozen server is nobody's any more. The millisecond
 -- of not_after may be over.
 if time >= tonumber(ARGV[1]) then
-  return {'late', int(time), correction, writes}
+  return {'late', int(time), correction, writes, wrote}
 end
 -- Another epoch: the server began empty. Fewer writes than were seen before:
 -- it began from an old file, or a replica took over that lacked the last ones.
-if redis.call('GET', EPOCH) ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) then
-  return {'forgotten', int(time), correction, writes}
+-- The caller's own last write tells so, too, when others have written since.
+if redis.call('GET', EPOCH) ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) or tonumber(wrote) < tonumber(ARGV[4]) then
+  return {'forgotten', int(time), correction, writes, wrote}
 end
 
-local answer = {'ok', int(time), correction, writes}
+local answer = {'ok', int(time), correction, writes, wrote}
 
 local function add(text) answer[#answer + 1] = text end
 
@@ -37,6 +40,8 @@ local function version(above)
     redis.call('SET', WRITES, above)
   end
   answer[4] = int(redis.call('INCR', WRITES))
+  answer[5] = answer[4]
+  redis.call('SET', WROTE, answer[5], 'PX', 90000000)
   return answer[4]
 end
 

@@ -1,6 +1,6 @@
 -- Writes or removes jobs, each if its stored version is the expected one.
 --
--- ARGV from 4, seven for every job:
+-- ARGV from 5, seven for every job:
 --   field, room, expected version ('0' for none stored, '?' for what is no
 --   job), a version that the new one has to exceed, when it is due
 --   (milliseconds), the account of what it counts for (see enter), value; ''
@@ -16,7 +16,7 @@ local function write(field, room, above, due, value)
   return v
 end
 
-for i = 4, #ARGV, 7 do
+for i = 5, #ARGV, 7 do
   local field, room, expected, above, due, account, value = unpack(ARGV, i, i + 6)
   local stored = redis.call('HGET', JOBS, field)
   if at(stored) ~= expected then

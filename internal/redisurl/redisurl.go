@@ -1,0 +1,235 @@
+// Package redisurl reads the URL of a Redis: of a single server, of a Redis
+// Cluster, or of the Sentinels that know which server is the primary.
+//
+// A [URL] shows itself without user names and passwords. The faults that Parse
+// finds repeat nothing of the text: a password that is not percent-encoded can
+// be in any part of it.
+package redisurl
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/hostport"
+)
+
+// Shape is what the URL names.
+type Shape string
+
+// The shapes.
+const (
+	Server   Shape = "server"
+	Cluster  Shape = "cluster"
+	Sentinel Shape = "Sentinel"
+)
+
+// URL is one that can be used. The zero value is none.
+type URL struct {
+	// A pointer: fmt walks into a field that is not exported, and shows of a
+	// pointer its address.
+	parts *parts
+}
+
+type parts struct {
+	shape    Shape
+	shown    string // fit to be printed
+	addrs    []string
+	server   *redis.Options         // of a server, or of every node of a cluster
+	failover *redis.FailoverOptions // of Sentinels
+}
+
+// Parse reads a URL. It is go-redis' own for a server (redis://, rediss:// for
+// TLS, unix://) and for Sentinels (with master_name, and further ones as addr);
+// cluster=true, with further nodes as addr, says that the server is a node of a
+// cluster. The error says what is wrong and what to write instead.
+func Parse(text string) (URL, error) {
+	u, err := split(text)
+	if err != nil {
+		return URL{}, err
+	}
+	query := u.Query()
+	p := &parts{shape: shapeOf(query)}
+	switch p.shape {
+	case Sentinel:
+		err = p.readSentinels(u, query)
+	default:
+		err = p.readServer(u, query)
+	}
+	if err != nil {
+		return URL{}, err
+	}
+	p.shown = p.show(u)
+	return URL{p}, nil
+}
+
+func shapeOf(query url.Values) Shape {
+	switch {
+	case query.Has("master_name"):
+		return Sentinel
+	case query.Get("cluster") == "true":
+		return Cluster
+	}
+	return Server
+}
+
+// readServer reads the URL of a server, or of a node of a cluster.
+func (p *parts) readServer(u *url.URL, query url.Values) error {
+	if err := isDatabase(u); err != nil {
+		return err
+	}
+	options, err := redis.ParseURL(without(*u, "cluster", "addr").String())
+	if err != nil || options.DB < 0 || options.Network == "tcp" && !hostport.IsAddress(options.Addr) {
+		return errParameters
+	}
+	p.server = options
+	p.addrs = slices.Concat([]string{options.Addr}, query["addr"])
+	cluster := query["cluster"]
+	switch {
+	case p.shape == Cluster && (options.Network != "tcp" || options.DB != 0 || len(cluster) > 1 || !allAddresses(query["addr"])):
+		return errCluster
+	case p.shape == Server && (len(cluster) > 1 || query.Get("cluster") != "" && query.Get("cluster") != "false"):
+		return errCluster
+	case p.shape == Server && len(query["addr"]) > 0:
+		return errFurther
+	}
+	return nil
+}
+
+// readSentinels reads the URL of Sentinels.
+func (p *parts) readSentinels(u *url.URL, query url.Values) error {
+	names := query["master_name"]
+	switch {
+	case query.Has("cluster"):
+		return errBoth
+	case u.Scheme == "unix":
+		return errSentinelSocket
+	case len(names) != 1 || !isMasterName(names[0]):
+		return errMasterName
+	case u.Port() == "":
+		return errSentinelPort
+	case !allAddresses(query["addr"]):
+		return errSentinelAddress
+	}
+	if err := isDatabase(u); err != nil {
+		return err
+	}
+	options, err := redis.ParseFailoverURL(u.String())
+	if err != nil || options.DB < 0 {
+		return errSentinelParameters
+	}
+	if options.ReplicaOnly || options.RouteByLatency || options.RouteRandomly {
+		return errReplicas
+	}
+	p.failover, p.addrs = options, options.SentinelAddrs
+	return nil
+}
+
+// without drops parameters that are ours, not the library's.
+func without(u url.URL, names ...string) *url.URL {
+	query := u.Query()
+	for _, name := range names {
+		query.Del(name)
+	}
+	u.RawQuery = query.Encode()
+	return &u
+}
+
+// IsZero reports whether there is no URL.
+func (u URL) IsZero() bool { return u.parts == nil }
+
+// Shape returns what the URL names.
+func (u URL) Shape() Shape { return u.parts.shape }
+
+// Addrs returns the addresses in the URL: the server's, nodes of the cluster, or
+// the Sentinels.
+func (u URL) Addrs() []string { return slices.Clone(u.parts.addrs) }
+
+// Server returns what the URL says of the server, or of every node of the
+// cluster.
+func (u URL) Server() redis.Options { return *u.parts.server }
+
+// Failover returns what the URL says of Sentinels, and of the server behind
+// them.
+func (u URL) Failover() redis.FailoverOptions { return *u.parts.failover }
+
+// HasPassword reports whether the URL holds Redis' own password: for Sentinels
+// the parameter password, else the one before the host.
+func (u URL) HasPassword() bool {
+	if u.parts.failover != nil {
+		return u.parts.failover.Password != ""
+	}
+	return u.parts.server.Password != ""
+}
+
+// Unverified reports whether the URL says that certificates are not checked.
+func (u URL) Unverified() bool {
+	t := u.parts.tls()
+	return t != nil && t.InsecureSkipVerify
+}
+
+func (p *parts) tls() *tls.Config {
+	if p.failover != nil {
+		return p.failover.TLSConfig
+	}
+	return p.server.TLSConfig
+}
+
+// String returns the URL without user names, passwords and the library's
+// parameters, or "" for none.
+func (u URL) String() string {
+	if u.parts == nil {
+		return ""
+	}
+	return u.parts.shown
+}
+
+// Format writes what String returns, whatever the verb and the flags.
+func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
+
+// LogValue redacts the URL for log/slog.
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// MarshalText redacts the URL for encoding/json and other encoders.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// show returns u fit to be printed.
+func (p *parts) show(u *url.URL) string {
+	user := ""
+	if u.User != nil {
+		user = "[redacted]@"
+	}
+	var query []string
+	switch p.shape {
+	case Cluster:
+		query = append(query, "cluster=true")
+	case Sentinel:
+		query = append(query, "master_name="+p.failover.MasterName)
+	}
+	for _, addr := range u.Query()["addr"] {
+		query = append(query, "addr="+addr)
+	}
+	if without(*u, "cluster", "addr", "master_name").RawQuery != "" {
+		query = append(query, "[redacted]")
+	}
+	shown := u.Scheme + "://" + user + u.Host + u.EscapedPath()
+	if len(query) > 0 {
+		shown += "?" + strings.Join(query, "&")
+	}
+	return shown
+}
+
+// Must is Parse for texts that are part of a test.
+func Must(text string) URL {
+	u, err := Parse(text)
+	if err != nil {
+		panic("redisurl: " + err.Error())
+	}
+	return u
+}

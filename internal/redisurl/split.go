@@ -1,0 +1,68 @@
+package redisurl
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"matrixrtc-auth/internal/hostport"
+)
+
+// split takes text apart and refuses what can only be a mistake, like an address
+// without a host.
+func split(text string) (*url.URL, error) {
+	scheme, _, _ := strings.Cut(text, "://")
+	u, err := url.Parse(text)
+	switch {
+	case slices.Contains(foreignSchemes, strings.ToLower(scheme)):
+		return nil, errForeign
+	case err != nil, u.Opaque != "", u.Fragment != "", strings.ContainsFunc(text, invisible), strings.Contains(u.Path+u.RawQuery, "@"):
+		return nil, errText
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+		if strings.Contains(u.Host, ",") {
+			return nil, errList
+		}
+		if err := hostport.Check(u); err != nil {
+			return nil, fault(err.Error(), writeServer)
+		}
+		if strings.Contains(u.Hostname(), ":") && u.Port() == "" {
+			return nil, errIPv6
+		}
+	case "unix":
+		if u.Host != "" || len(u.Path) < 2 {
+			return nil, errSocket
+		}
+	default:
+		return nil, errScheme
+	}
+	return u, nil
+}
+
+// foreignSchemes are those of other libraries for Sentinels and clusters.
+var foreignSchemes = []string{"redis-sentinel", "rediss-sentinel", "redis+sentinel", "rediss+sentinel", "sentinel", "redis-cluster", "rediss-cluster", "redis+cluster"}
+
+func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
+
+// isDatabase accepts the number of a database, or none.
+func isDatabase(u *url.URL) error {
+	path := strings.TrimPrefix(u.Path, "/")
+	if _, err := strconv.ParseUint(path, 10, 16); u.Scheme != "unix" && path != "" && err != nil {
+		return errDatabase
+	}
+	return nil
+}
+
+func allAddresses(addrs []string) bool {
+	return !slices.ContainsFunc(addrs, func(addr string) bool { return !hostport.IsAddress(addr) })
+}
+
+// isMasterName accepts what Sentinel lets a name be.
+func isMasterName(name string) bool {
+	return name != "" && len(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
+	})
+}

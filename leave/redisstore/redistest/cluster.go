@@ -1,0 +1,135 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Cluster is a cluster of three nodes and a replica of the one that has the
+// leaves. A node that does not answer for a second is replaced by its replica.
+type Cluster struct {
+	// Holder has the slot of the leaves, Replica is its replica.
+	Holder, Replica *Server
+	Others          [2]*Server
+}
+
+const (
+	slots = 16384
+	// leavesSlot is where keys with {leave} in their names are.
+	leavesSlot = 11850
+)
+
+// StartThree starts a cluster.
+func StartThree(t testing.TB, args ...string) *Cluster {
+	t.Helper()
+	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",
+		"--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"}, args...)
+	var nodes []*Server
+	for range 4 {
+		port := freePorts(t)
+		nodes = append(nodes, startAt(t, port, append([]string{"--cluster-port", strconv.Itoa(port + 1)}, args...)...))
+	}
+	c := &Cluster{Others: [2]*Server(nodes[:2]), Holder: nodes[2], Replica: nodes[3]}
+	for i, node := range nodes[:3] {
+		from, to := slots*i/3, slots*(i+1)/3-1
+		node.Do(t, func(ctx context.Context, client *redis.Client) error {
+			return client.ClusterAddSlotsRange(ctx, from, to).Err()
+		})
+	}
+	for i, node := range nodes {
+		node.Do(t, func(ctx context.Context, client *redis.Client) error {
+			return client.Do(ctx, "cluster", "set-config-epoch", i+1).Err()
+		})
+	}
+	for _, node := range nodes[1:] {
+		host, port, _ := net.SplitHostPort(nodes[0].Addr)
+		node.Do(t, func(ctx context.Context, client *redis.Client) error {
+			return client.ClusterMeet(ctx, host, port).Err()
+		})
+	}
+	c.await(t, nodes, func(info string) bool { return strings.Contains(info, "cluster_known_nodes:4") })
+	id := c.Holder.id(t)
+	c.Replica.Do(t, func(ctx context.Context, client *redis.Client) error { return client.ClusterReplicate(ctx, id).Err() })
+	c.Replica.wait(t, said("master_link_status:up"))
+	c.await(t, nodes, func(info string) bool { return strings.Contains(info, "cluster_state:ok") })
+	c.Holder.Do(t, func(ctx context.Context, client *redis.Client) error {
+		slot, err := client.ClusterKeySlot(ctx, "{leave}").Result()
+		if err == nil && slot != leavesSlot {
+			err = fmt.Errorf("the leaves are in slot %d, not %d", slot, leavesSlot)
+		}
+		return err
+	})
+	return c
+}
+
+func (c *Cluster) await(t testing.TB, nodes []*Server, ready func(info string) bool) {
+	t.Helper()
+	for _, node := range nodes {
+		node.wait(t, func(ctx context.Context, client *redis.Client) error {
+			info, err := client.ClusterInfo(ctx).Result()
+			if err == nil && !ready(info) {
+				err = errors.New(info)
+			}
+			return err
+		})
+	}
+}
+
+func (s *Server) id(t testing.TB) (id string) {
+	t.Helper()
+	s.Do(t, func(ctx context.Context, c *redis.Client) (err error) {
+		id, err = c.Do(ctx, "cluster", "myid").Text()
+		return err
+	})
+	return id
+}
+
+// URL names all nodes, the holder of the leaves last.
+func (c *Cluster) URL() string {
+	return fmt.Sprintf("redis://%s?cluster=true&addr=%s&addr=%s", c.Others[0].Addr, c.Others[1].Addr, c.Holder.Addr)
+}
+
+// AwaitPromoted waits until the replica has taken over.
+func (c *Cluster) AwaitPromoted(t testing.TB) {
+	t.Helper()
+	c.Replica.wait(t, said("role:master"))
+	c.await(t, append([]*Server{c.Replica}, c.Others[:]...), func(info string) bool { return strings.Contains(info, "cluster_state:ok") })
+}
+
+// MoveLeaves moves the leaves to another node, as redis-cli does: each node is
+// told first that it happens, then the keys go one after the other.
+func (c *Cluster) MoveLeaves(t testing.TB) {
+	t.Helper()
+	from, to := c.Holder, c.Others[0]
+	fromID, toID := from.id(t), to.id(t)
+	host, port, _ := net.SplitHostPort(to.Addr)
+	to.Do(t, func(ctx context.Context, client *redis.Client) error {
+		return client.Do(ctx, "cluster", "setslot", leavesSlot, "importing", fromID).Err()
+	})
+	from.Do(t, func(ctx context.Context, client *redis.Client) error {
+		if err := client.Do(ctx, "cluster", "setslot", leavesSlot, "migrating", toID).Err(); err != nil {
+			return err
+		}
+		for {
+			keys, err := client.ClusterGetKeysInSlot(ctx, leavesSlot, 1).Result()
+			if err != nil || len(keys) == 0 {
+				return err
+			}
+			if err := client.Do(ctx, "migrate", host, port, keys[0], 0, 5000).Err(); err != nil {
+				return err
+			}
+		}
+	})
+	for _, node := range []*Server{to, from, c.Others[1]} {
+		node.Do(t, func(ctx context.Context, client *redis.Client) error {
+			return client.Do(ctx, "cluster", "setslot", leavesSlot, "node", toID).Err()
+		})
+	}
+}

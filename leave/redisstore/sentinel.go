@@ -1,0 +1,200 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// sentinels know which server is the primary. Every new connection asks all of
+// them, and the first that answers is believed: one that is frozen, or whose
+// machine is gone, keeps nobody waiting. (go-redis' own client asks one of them,
+// which may take as long as the whole call.)
+type sentinels struct {
+	master   string
+	addrs    []string
+	options  func(addr string) *redis.Options
+	dial     dialFunc // to Redis
+	patience time.Duration
+
+	mu      sync.Mutex
+	primary string              // the address told last
+	conns   map[*tracked]string // open ones, and to which address
+	looking bool
+}
+
+// behindSentinels returns the target that the Sentinels of o know.
+func behindSentinels(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) target {
+	dial := sentinelDialer(o, patience, roots)
+	s := &sentinels{
+		master: o.MasterName, addrs: o.SentinelAddrs, dial: dial, patience: patience / 2, conns: map[*tracked]string{},
+	}
+	s.options = func(addr string) *redis.Options {
+		options := &redis.Options{Addr: addr, Username: o.SentinelUsername, Password: o.SentinelPassword, Dialer: dial}
+		bound(options, s.patience)
+		options.PoolSize, options.MaxActiveConns = 1, 1
+		return options
+	}
+	options := &redis.Options{
+		Addr: "primary", DB: o.DB, ClientName: o.ClientName, Username: o.Username, Password: o.Password,
+		Dialer: s.dialPrimary, OnConnect: mustBePrimary,
+	}
+	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
+}
+
+// sentinelDialer dials Sentinels and servers. A certificate has to be for the
+// name that is dialled or, where Sentinels tell an IP address, for the host in
+// the URL.
+func sentinelDialer(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		options := redis.Options{TLSConfig: o.TLSConfig}
+		if host, _, err := net.SplitHostPort(addr); err == nil && o.TLSConfig != nil {
+			options.TLSConfig = o.TLSConfig.Clone()
+			if _, err := netip.ParseAddr(host); err != nil {
+				options.TLSConfig.ServerName = host
+			}
+		}
+		return dialer(options, patience, roots)(ctx, network, addr)
+	}
+}
+
+var errReplica = errors.New("the server that the Sentinels name is a replica, not the primary")
+
+// mustBePrimary refuses a connection to a server that says it is a replica: a
+// Sentinel that was cut off names the former primary. One that does not say is
+// let be; a replica takes no write.
+func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
+	info, err := conn.Info(ctx, "replication").Result()
+	if err == nil && strings.Contains(info, "role:slave") {
+		return errReplica
+	}
+	return nil
+}
+
+// sentinelError is what Sentinels answered instead of the primary's address.
+type sentinelError struct{ error }
+
+// Unwrap returns what go-redis said.
+func (e *sentinelError) Unwrap() error { return e.error }
+
+// dialPrimary connects to the server that is the primary now.
+func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Conn, error) {
+	addr, err := s.find(ctx)
+	if err != nil {
+		return nil, &sentinelError{err}
+	}
+	s.leaveOthers(addr)
+	conn, err := s.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return s.track(conn, addr), nil
+}
+
+// find asks all Sentinels and returns the first answer, or what they said
+// instead.
+func (s *sentinels) find(ctx context.Context) (addr string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	type answer struct {
+		addr string
+		err  error
+	}
+	answers := make(chan answer, len(s.addrs))
+	for _, sentinel := range s.addrs {
+		go func() {
+			addr, err := s.ask(ctx, sentinel)
+			answers <- answer{addr, err}
+		}()
+	}
+	var failed []error
+	for range s.addrs {
+		a := <-answers
+		if a.err == nil {
+			return a.addr, nil
+		}
+		failed = append(failed, a.err)
+	}
+	return "", errors.Join(failed...)
+}
+
+func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
+	c := redis.NewSentinelClient(s.options(sentinel))
+	defer c.Close()
+	parts, err := c.GetMasterAddrByName(ctx, s.master).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return "", fmt.Errorf("the Sentinel %s knows no %s: %w", sentinel, s.master, err)
+	case err != nil:
+		return "", fmt.Errorf("the Sentinel %s: %w", sentinel, err)
+	case len(parts) != 2:
+		return "", fmt.Errorf("the Sentinel %s did not tell an address", sentinel)
+	}
+	return net.JoinHostPort(parts[0], parts[1]), nil
+}
+
+// look finds out, in the background, whether another server is the primary by
+// now, and closes the connections to all others: each would else cost a call.
+func (s *sentinels) look() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.looking {
+		return
+	}
+	s.looking = true
+	go func() {
+		addr, err := s.find(context.Background())
+		if err == nil {
+			s.leaveOthers(addr)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.looking = false
+	}()
+}
+
+// leaveOthers closes the connections to servers other than the primary at addr.
+func (s *sentinels) leaveOthers(addr string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if addr == s.primary {
+		return
+	}
+	s.primary = addr
+	for conn, to := range s.conns {
+		if to != addr {
+			conn.Conn.Close()
+			delete(s.conns, conn)
+		}
+	}
+}
+
+// tracked is a connection that [sentinels] know of while it is open.
+type tracked struct {
+	net.Conn
+	by *sentinels
+}
+
+func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &tracked{conn, s}
+	s.conns[t] = addr
+	return t
+}
+
+// Close closes the connection.
+func (t *tracked) Close() error {
+	t.by.mu.Lock()
+	delete(t.by.conns, t)
+	t.by.mu.Unlock()
+	return t.Conn.Close()
+}
