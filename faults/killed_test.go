@@ -55,7 +55,11 @@ func (w *world) step(delay time.Duration) {
 	m := in[rand.IntN(len(in))]
 	switch n := rand.IntN(10); {
 	case n < 5 || len(in) < 5:
-		_, _ = w.enter("call", delay) // without us, if we do not take the leave over
+		if _, err := w.enter("call", delay); err != nil { // then they are in the call without us
+			w.mu.Lock()
+			w.refused = append(w.refused, err)
+			w.mu.Unlock()
+		}
 	case n < 7:
 		m.leave(saidSo)
 	case n < 9:

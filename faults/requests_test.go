@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -49,7 +50,30 @@ func (w *world) delegate(request map[string]any, delayID string, delay time.Dura
 
 // token asks any of the processes for a token.
 func (w *world) token(request map[string]any) (access, error) {
+	given, _, err := w.persist(request)
+	return given, err
+}
+
+// persist asks any of the processes for a token, and if the connection ends
+// without an answer another one, as a proxy does.
+func (w *world) persist(request map[string]any) (given access, retried bool, err error) {
 	s := w.any()
+	given, err = w.tokenOf(s, request)
+	if !errors.Is(err, errConnection) {
+		return given, false, err
+	}
+	if other := w.another(s); other != nil {
+		given, err = w.tokenOf(other, request)
+		return given, true, err
+	}
+	return given, false, err
+}
+
+// errConnection is that of a request that got no answer.
+var errConnection = errors.New("the connection ended without an answer")
+
+// tokenOf asks s for a token.
+func (w *world) tokenOf(s *service, request map[string]any) (access, error) {
 	if s == nil {
 		return access{}, fmt.Errorf("nobody serves")
 	}
@@ -59,12 +83,12 @@ func (w *world) token(request map[string]any) (access, error) {
 	}
 	resp, err := w.client.Post(s.url+"/sfu/get", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return access{}, err
+		return access{}, fmt.Errorf("%w: %w", errConnection, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return access{}, err
+		return access{}, fmt.Errorf("%w: %w", errConnection, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return access{}, fmt.Errorf("%s %s", resp.Status, text)

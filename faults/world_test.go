@@ -40,7 +40,8 @@ type world struct {
 	services []*service // those that clients and webhooks are sent to
 	started  int        // how many processes ever were
 	members  []*member
-	number   int // of delayed events
+	number   int     // of delayed events
+	refused  []error // why those were not taken over that were handed over in bustle
 }
 
 // newWorld returns a world without a process. Further variables, name after
@@ -119,13 +120,17 @@ func (w *world) retire(s *service) {
 }
 
 // any returns a process that serves, nil while none does.
-func (w *world) any() *service {
+func (w *world) any() *service { return w.another(nil) }
+
+// another returns a process other than s that serves, nil while none does.
+func (w *world) another(s *service) *service {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.services) == 0 {
+	others := slices.DeleteFunc(slices.Clone(w.services), func(other *service) bool { return other == s })
+	if len(others) == 0 {
 		return nil
 	}
-	return w.services[rand.IntN(len(w.services))]
+	return others[rand.IntN(len(others))]
 }
 
 // all are the members who ever came; inCall those who are in a call.

@@ -132,8 +132,12 @@ func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) err
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := s.do(ctx, ask)
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
 		_, answered := err.(redis.Error)
 		if err == nil || answered && !redis.HasErrorPrefix(err, "LOADING") && !redis.HasErrorPrefix(err, "CLUSTERDOWN") {
 			return
@@ -142,7 +146,7 @@ func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) err
 		case <-s.exited:
 			t.Fatalf("redis-server ended at its start: %v %q", s.cmd.ProcessState, s.args)
 		case <-ctx.Done():
-			t.Fatalf("redis-server does not answer: %v", err)
+			t.Fatalf("redis-server is not ready after 20 s: %v", last)
 		case <-tick.C:
 		}
 	}
