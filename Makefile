@@ -32,7 +32,7 @@ test: ## every test but those of e2e, the ones against a real LiveKit SFU includ
 	@echo "== against a real LiveKit SFU (the first run compiles it, which takes minutes)"
 	cd e2e && $(GO) test $(RACE) -timeout 20m -shuffle=on . ./stack
 
-test-redis: ## the Redis store on a real Redis, with faults and replicas, and LiveKit's nodes on one: needs redis-server
+test-redis: ## the Redis store on a real Redis, its failovers, replicas, and LiveKit's nodes on one: needs redis-server
 	$(GO) test $(RACE) -timeout 20m -p 1 -shuffle=on -tags redis ./leave/redisstore/... ./leave/standby/... ./faults/...
 	cd e2e && $(GO) test $(RACE) -shuffle=on -tags redis -parallel 8 -run '^TestNode' .
 
