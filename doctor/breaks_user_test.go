@@ -1,8 +1,6 @@
 package doctor_test
 
-import (
-	"net/http"
-)
+import "net/http"
 
 const (
 	whoami       = "/account/whoami"
@@ -17,10 +15,7 @@ var userBreaks = map[string]func(*stack){
 		s.client = at(whoami, answering(`{"user_id":"`+userID+`","is_guest":true}`).ServeHTTP)
 	},
 	"user-elsewhere": func(s *stack) {
-		sends := at("/send/", matrixError(http.StatusForbidden, "M_FORBIDDEN"))
-		s.client = func(next http.Handler) http.Handler {
-			return at(memberState, matrixError(http.StatusForbidden, "M_FORBIDDEN"))(sends(next))
-		}
+		s.client = at(memberState, matrixError(http.StatusForbidden, "M_FORBIDDEN"))
 	},
 	"openid-refused": func(s *stack) { s.client = at(requestToken, matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
 }
@@ -41,13 +36,16 @@ var userMixed = map[string]mix{
 		[]string{"user.token user-other"},
 	},
 	"a user who has left the room": {
-		func(s *stack) {
-			sends := at("/send/", matrixError(http.StatusForbidden, "M_FORBIDDEN"))
-			s.client = func(next http.Handler) http.Handler {
-				return at(memberState, answering(`{"membership":"leave"}`).ServeHTTP)(sends(next))
-			}
-		},
+		func(s *stack) { s.client = at(memberState, answering(`{"membership":"leave"}`).ServeHTTP) },
 		[]string{"homeserver.delayed_schedule user-elsewhere"},
+	},
+	"a guest whom the homeserver tells nothing": {
+		func(s *stack) {
+			s.client = around(
+				at(transportsRoute, matrixError(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN")),
+				at(whoami, answering(`{"user_id":"`+userID+`","is_guest":true}`).ServeHTTP))
+		},
+		[]string{"user.token user-guest"},
 	},
 	"a homeserver that does not say whose token it is": {
 		func(s *stack) { s.client = at(whoami, matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },

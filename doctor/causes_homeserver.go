@@ -74,7 +74,7 @@ var homeserverCauses = []engine.Cause{
 		Remedy: "Synapse: resources: [{names: [client, openid]}] for that listener; a proxy must pass /_matrix/federation/ on"},
 	{ID: "openid-strange", Rows: []int{10}, Checks: []string{"homeserver.userinfo"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "what answers at {address} is not the homeserver {server}",
-		Remedy: "correct .well-known/matrix/server, the SRV record or LIVEKIT_FEDERATION_URL_OVERRIDES"},
+		Remedy: "correct .well-known/matrix/server, the SRV record or LIVEKIT_FEDERATION_URL_OVERRIDES; if the homeserver is behind that address, have the proxy there pass /_matrix/federation/ on to it, before the rule of the website"},
 	{ID: "federation-dns", Rows: []int{9, 12}, Checks: []string{"homeserver.userinfo"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "from here, {address} does not resolve",
 		Remedy: "correct .well-known/matrix/server of {server}, or say where it is: LIVEKIT_FEDERATION_URL_OVERRIDES={server}=http://host.docker.internal:8008"},

@@ -68,7 +68,7 @@ func (h *homeserver) transports(ctx context.Context) engine.Finding {
 		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
 	case token.IsEmpty() && r.Status == http.StatusUnauthorized:
 		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", h.oldClients())
-	case r.Status == http.StatusUnauthorized:
+	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && r.ErrCode() != "":
 		return found("user-token", v, "GET %s: %s", transportsPath, r)
 	case r.Status != http.StatusOK:
 		return found("client-api-strange", v, "GET %s: %s", transportsPath, r)

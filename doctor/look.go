@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor/instruments"
@@ -32,6 +34,9 @@ type Look struct {
 	// Patience is how many times as long as usual checks may take; 0 means 1.
 	Patience int
 }
+
+// patience is Patience as a factor of times.
+func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
 // NewLook returns a Look at the real world.
 func NewLook(version string) *Look {

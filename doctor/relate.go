@@ -143,6 +143,7 @@ var excuses = map[string][]excuse{
 	},
 	"webhook.round_trip": {
 		{by: "public.healthz", causes: "listen-alone", shows: "listen-alone"},
+		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit asks the same name server
 		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
 		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},

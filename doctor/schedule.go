@@ -17,6 +17,8 @@ const (
 	// probeDelay is after what time the probe's event would be sent, should
 	// nobody cancel it.
 	probeDelay = time.Minute
+	// memberTime bounds the question whether the user is in the room.
+	memberTime = time.Second
 	// scheduleTime and cancelTime bound the request and what takes it back,
 	// which is tried twice.
 	scheduleTime = 3 * time.Second
@@ -29,6 +31,10 @@ const (
 // the event is asked for, neither the end of ctx nor the check's limit keeps it
 // from being cancelled.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
+	if h.isElsewhere(ctx) { // a homeserver may schedule there all the same
+		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
+		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
+	}
 	if end, bounded := ctx.Deadline(); bounded && time.Until(end) < scheduleTime+cancelTime {
 		return na("there is no time left to schedule an event and cancel it")
 	}
@@ -43,9 +49,6 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 		return found("client-api-unreachable", v, "scheduling: %s; if the event is scheduled all the same, it is sent to %s in %s", reason(err), h.o.Room, probeDelay)
 	case r.Status == http.StatusTooManyRequests:
 		return found("delayed-events-limited", v, "scheduling: %s", r)
-	case r.Status == http.StatusForbidden && h.isElsewhere(ctx):
-		v["user"], v["room"] = h.o.User.String(), h.o.Room
-		return found("user-elsewhere", v, "scheduling: %s", r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || answer.ID == "":
 		return found("delayed-events-refused", v, "scheduling: %s", r)
 	}
@@ -64,7 +67,7 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 // isElsewhere reports whether the user is surely not in the room: whoever is in
 // it sees that.
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, scheduleTime)
+	ctx, cancel := context.WithTimeout(ctx, h.look.patience()*memberTime)
 	defer cancel()
 	address := fmt.Sprintf("%s/_matrix/client/v3/rooms/%s/state/m.room.member/%s", h.base, url.PathEscape(h.o.Room), url.PathEscape(h.o.User.String()))
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: address, Bearer: h.o.Token})

@@ -42,6 +42,9 @@ const (
 	version   = "1.2.3"
 )
 
+// patience is for a machine that is as many times slower.
+const patience = 5
+
 var stackKey = sfu.Key{ID: "matrixrtc", Secret: secret.New("a-secret-of-the-doctor's-stack-0123456789")}
 
 // stack is a deployment on loopback: a homeserver, this service behind a
@@ -183,7 +186,7 @@ func answering(text string) http.Handler {
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
 	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, Join: s.join}
-	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version, Patience: 5}
+	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version, Patience: patience}
 	if s.options.Outside {
 		lab.Roots = s.ca.Pool() // no configuration says it
 	}

@@ -23,7 +23,8 @@ type signer struct {
 // writeCertificates writes root.pem, which is trusted; key.pem; and certificates
 // of that key for the names of the deployment: chain.pem, as it should be;
 // leaf.pem, without the intermediate; expired.pem; ending.pem, which ends
-// tomorrow; other.pem, for other names; own.pem, signed by itself.
+// tomorrow; early.pem, which begins in an hour; turn.pem, for turn. alone;
+// other.pem, for other names; own.pem, signed by itself.
 func writeCertificates(dir string) error {
 	root, err := sign(authority("Root"), nil)
 	if err != nil {
@@ -51,6 +52,8 @@ func writeCertificates(dir string) error {
 	for file, template := range map[string]*x509.Certificate{
 		"expired.pem": site(names, -24*time.Hour),
 		"ending.pem":  site(names, 24*time.Hour),
+		"early.pem":   from(time.Now().Add(time.Hour), site(names, 60*24*time.Hour)),
+		"turn.pem":    site([]string{"turn." + domain}, 60*24*time.Hour),
 		"other.pem":   site([]string{"nas.example.net"}, 60*24*time.Hour),
 	} {
 		raw, err := x509.CreateCertificate(rand.Reader, template, middle.certificate, good.key.Public(), middle.key)
@@ -101,6 +104,12 @@ func site(names []string, left time.Duration) *x509.Certificate {
 		NotBefore: time.Now().Add(-80 * 24 * time.Hour), NotAfter: time.Now().Add(left),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+}
+
+// from has a certificate begin then.
+func from(begins time.Time, certificate *x509.Certificate) *x509.Certificate {
+	certificate.NotBefore = begins
+	return certificate
 }
 
 func blocks(certificates ...[]byte) (text []byte) {

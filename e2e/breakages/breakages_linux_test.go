@@ -49,7 +49,7 @@ func TestBreakages(t *testing.T) {
 				t.Fatalf("%v\n%s", err, w.logs())
 			}
 			t.Logf("up after %s", time.Since(begun).Round(10*time.Millisecond))
-			w.judge(t, d, b)
+			w.judge(ctx, t, d, b)
 			t.Logf("done after %s", time.Since(begun).Round(10*time.Millisecond))
 		})
 	}
@@ -78,15 +78,19 @@ func begin(t *testing.T) (*world, deployment) {
 }
 
 // judge has doctor look from both vantages at once.
-func (w *world) judge(t *testing.T, d deployment, b breakage) {
+func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakage) {
 	var both sync.WaitGroup
 	s := said{What: b.what}
+	as, err := w.options(ctx, d.user)
+	if err != nil {
+		t.Fatal(err)
+	}
 	both.Go(func() {
-		s.Inside = w.diagnose(t, "inside", d.service, b.inside, "--livekit-yaml", filepath.Join(w.host.Dir, "livekit.yaml"))
+		s.Inside = w.diagnose(t, "inside", d.service, b.inside, append(as, "--livekit-yaml", filepath.Join(w.host.Dir, "livekit.yaml"))...)
 	})
 	both.Go(func() {
 		env := map[string]string{"SSL_CERT_FILE": filepath.Join(w.host.Dir, "root.pem")}
-		s.Outside = w.diagnose(t, "outside", env, b.outside, "--outside", "--server-name", domain)
+		s.Outside = w.diagnose(t, "outside", env, b.outside, append(slices.Clone(as), "--outside", "--server-name", domain)...)
 	})
 	both.Wait()
 	all = append(all, s)
@@ -103,6 +107,9 @@ func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, wa
 	}
 	var ids, told []string
 	for _, f := range report.Checks {
+		if seen := strings.TrimSpace(f.Seen); seen == "" || strings.HasSuffix(seen, ":") || strings.Contains(seen+f.Cause+f.Remedy, "<nil>") {
+			t.Errorf("%s: %s says %q, cause %q, remedy %q", vantage, f.ID, f.Seen, f.Cause, f.Remedy)
+		}
 		if f.CauseID == "" {
 			continue
 		}

@@ -31,6 +31,8 @@ type deployment struct {
 	haproxy    string            // haproxy.cfg
 	caddy      string            // Caddyfile
 	redis      bool
+	second     string            // the keys of another LiveKit, at port 7890
+	user       user              // whom doctor asks as
 	down       []string          // programs that do not run, though they are configured
 	website    map[string]string // files below www, by path
 	names      map[string][]netip.Addr

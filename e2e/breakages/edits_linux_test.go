@@ -163,3 +163,32 @@ func homeserverTransports(url string) change {
 }
 
 func proxyTo(port int) string { return fmt.Sprintf("proxy_pass http://127.0.0.1:%d;", port) }
+
+// second runs another LiveKit beside the one that the service knows.
+func second(keys func(d *deployment) string) change {
+	return func(d *deployment) { d.second = keys(d) }
+}
+
+func sameKeys(d *deployment) string { return d.keys }
+
+func otherKeys(*deployment) string { return "other: another-secret-of-more-than-32-letters" }
+
+// openKeyFile has LiveKit take its keys from a file that everybody may read.
+func openKeyFile(d *deployment) {
+	d.website["keys.yaml"] = d.keys + "\n"
+	livekitDoomed("\nlogging:", "\nkey_file: "+filepath.Join(d.dir, "www", "keys.yaml")+"\n\nlogging:")(d)
+	d.keys = ""
+}
+
+// turnTLS has LiveKit hand out TURN over TLS, at a name that leads to nginx, which
+// has a certificate for it or none.
+func turnTLS(certificate string) change {
+	return func(d *deployment) {
+		livekit("udp_port: 3478", "udp_port: 3478\n  domain: turn."+domain+"\n  tls_port: 5349\n  external_tls: true")(d)
+		d.names["turn."+domain] = d.names[domain]
+		if certificate != "" {
+			d.nginx += fmt.Sprintf("server {\nlisten %s:443 ssl;\nserver_name turn.%s;\nssl_certificate %s;\nssl_certificate_key %s;\n}\n",
+				public, domain, filepath.Join(d.dir, certificate), filepath.Join(d.dir, "key.pem"))
+		}
+	}
+}

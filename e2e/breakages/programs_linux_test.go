@@ -62,6 +62,24 @@ func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	return w.run(ctx, o)
 }
 
+// secondYAML is another LiveKit beside the first.
+const secondYAML = `port: 7890
+bind_addresses: ["127.0.0.1"]
+rtc: {tcp_port: 7891, port_range_start: 21000, port_range_end: 21100, use_external_ip: false, node_ip: ` + public + `}
+room: {auto_create: false}
+`
+
+func startSecond(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
+	path, err := w.host.WriteFile("second.yaml", []byte(secondYAML))
+	if err != nil {
+		return nil, err
+	}
+	return w.run(ctx, &stack.Other{
+		Name: "second", Program: w.programs.SFU, Args: []string{"--config", path}, Env: []string{"LIVEKIT_KEYS=" + d.second},
+		Ready: answering("http://127.0.0.1:7890"),
+	})
+}
+
 func startService(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
 	o := &stack.Other{
 		Name: "service", Program: w.programs.Service, Env: environment(d.service), Ready: listening("127.0.0.1:8080"),

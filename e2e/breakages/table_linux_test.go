@@ -5,7 +5,7 @@ import "slices"
 // table is all that is broken, in the order of the documentation.
 func table() []breakage {
 	return slices.Concat(
-		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media)
+		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media, users)
 }
 
 var healthy = []breakage{
@@ -22,6 +22,7 @@ var names = []breakage{
 	{"DNS: `jwt.` has an AAAA record at which nobody is", besides("jwt.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: `sfu.` has an AAAA record at which nobody is", besides("sfu.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: one of two addresses of `jwt.` is an old one", besides("jwt.", "203.0.113.99"), "dead-address", "dead-address"},
+	{"DNS: the name server does not answer", closing("-p udp --dport 53"), "dns-broken", "dns-broken"},
 	{"DNS: `matrix.` has no record", without("matrix."), "client-api-no-address", "client-api-no-address"},
 	{"DNS: `matrix.` has an AAAA record at which nobody is", besides("matrix.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 }
@@ -34,6 +35,7 @@ var certificates = []breakage{
 	{"certificate: the intermediate one of `jwt.` is missing", certificate("jwt.", "leaf.pem"), "tls-untrusted", "tls-untrusted"},
 	{"certificate: that of `sfu.` is self-signed", certificate("sfu.", "own.pem"), "tls-untrusted", "sfu-unknown"},
 	{"certificate: that of `jwt.` ends tomorrow", certificate("jwt.", "ending.pem"), "tls-expires-soon", "tls-expires-soon"},
+	{"certificate: that of `jwt.` is not valid yet", certificate("jwt.", "early.pem"), "tls-early", "tls-early"},
 	{"certificate: that of `matrix.` has expired", certificate("matrix.", "expired.pem"), "tls-expired", "tls-expired"},
 }
 
@@ -48,6 +50,9 @@ var wellKnown = []breakage{
 	{"well-known: `livekit_service_url` is LiveKit's address", client("https://jwt.example.org", "wss://sfu.example.org"), "foci-wss", "foci-wss"},
 	{"well-known: `livekit_service_url` begins with http://", client("https://jwt.example.org", "http://jwt.example.org"), "foci-http", "foci-http"},
 	{"well-known: `livekit_service_url` is empty", client("https://jwt.example.org", ""), "foci-empty", "foci-empty"},
+	{"well-known: `livekit_service_url` ends in a slash", client("https://jwt.example.org", "https://jwt.example.org/"), "foci-slash", "foci-slash"},
+	{"well-known: `livekit_service_url` is that of an example", client("https://jwt.example.org", "https://jwt.yourdomain.com"), "foci-example", "foci-example"},
+	{"well-known: the copy at `matrix.` is an old one", inServer("matrix.", `location = /.well-known/matrix/client { default_type application/json; add_header Access-Control-Allow-Origin *; return 200 '{"m.homeserver": {"base_url": "https://matrix.example.org"}, "org.matrix.msc4143.rtc_foci": [{"type": "livekit", "livekit_service_url": "https://old.example.org"}]}'; }`), "wellknown-copies-differ", "wellknown-copies-differ"},
 	{"well-known: `livekit_service_url` is Element's old service", client("https://jwt.example.org", "https://livekit-jwt.call.matrix.org"), "former-service-foci", "former-service-foci"},
 	{"well-known: no `base_url`", client("base_url", "baseurl"), "base-url", "base-url"},
 	{"well-known: `base_url` begins with http://", client("https://matrix", "http://matrix"), "base-url-http", "base-url-http"},
@@ -63,6 +68,7 @@ var homeservers = []breakage{
 	{"Synapse: the listener has neither `federation` nor `openid`", homeserver("names: [client, federation]", "names: [client]"), "openid-not-served", "openid-not-served"},
 	{"Synapse: `max_event_delay_duration` below `experimental_features`", together(homeserver("max_event_delay_duration: 24h\n", ""), homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  max_event_delay_duration: 24h\n")), "delayed-events-off", "delayed-events-off"},
 	{"Synapse: `msc4143_enabled` is missing", homeserver("  msc4143_enabled: true\n", ""), "transports-off", "transports-off"},
+	{"Synapse: the proxy passes no `send` of delayed events on", inServer("matrix.", "location ~ /delayed_events/.*/send$ { return 404; }"), "delayed-events-route", "delayed-events-route"},
 	{"Synapse: `rc_delayed_event_mgmt` lets through one request in ten seconds", homeserver("  per_second: 1000\n  burst_count: 1000\n", "  per_second: 0.1\n  burst_count: 1\n"), "delayed-events-limited", "delayed-events-limited"},
 	{"well-known: the server name is delegated to its own website", server(`{"m.server": "example.org:443"}`), "openid-not-served", "openid-not-served"},
 	{"well-known: the server name is delegated to a closed port", server(`{"m.server": "matrix.example.org:8448"}`), "federation-unreachable", "federation-unreachable"},
@@ -71,6 +77,11 @@ var homeservers = []breakage{
 	{"Synapse: the proxy limits the rate (429)", inServer("matrix.", "location ^~ /_matrix/federation { return 429; }"), "proxy-limits", "proxy-limits"},
 	{"Synapse: the proxy answers for `/rtc/transports` itself, with a bare list", inServer("matrix.", "location ~ /rtc/transports$ { default_type application/json; return 200 '[{\"type\": \"livekit\", \"livekit_service_url\": \"https://jwt.example.org\"}]'; }"), "transports-proxy", "transports-proxy"},
 	{"Synapse: the proxy passes no `send` of delayed events on, `LIVEKIT_CS_API_URL_OVERRIDES` leads past it", together(variable("LIVEKIT_CS_API_URL_OVERRIDES", "example.org=http://127.0.0.1:8008"), inServer("matrix.", "location ~ /delayed_events/.*/send$ { return 404; }")), "delayed-events-route", "delayed-events-route"},
+	{"Synapse: the proxy answers `/_matrix/federation` with 400", inServer("matrix.", "location ^~ /_matrix/federation { return 400; }"), "proxy-refuses", "proxy-refuses"},
+	{"Synapse: Cloudflare wants to see a person at `/_matrix/federation`", inServer("matrix.", "location ^~ /_matrix/federation { add_header Cf-Mitigated challenge always; default_type text/html; return 403 '<!DOCTYPE html><title>Just a moment...</title>'; }"), "proxy-challenge", "proxy-challenge"},
+	{"Synapse: a website answers at `/_matrix/federation` (404)", inServer("matrix.", "location ^~ /_matrix/federation { default_type text/html; error_page 404 /none.html; return 404 '<!DOCTYPE html><title>Home</title>'; }"), "openid-strange", "openid-strange"},
+	{"Synapse: the proxy redirects `/_matrix/federation`", inServer("matrix.", "location ^~ /_matrix/federation { return 301 https://www.example.org$request_uri; }"), "proxy-redirects", "proxy-redirects"},
+	{"a homeserver that says it is Dendrite, and does not delay events", inServer("matrix.", `location = /_matrix/federation/v1/version { default_type application/json; return 200 '{"server": {"name": "Dendrite", "version": "0.13.8"}}'; } location = /_matrix/client/versions { default_type application/json; return 200 '{"versions": ["v1.11"], "unstable_features": {}}'; }`), "delayed-events-none", "delayed-events-none"},
 	{"Synapse: the proxy wants a login", inServer("matrix.", "location ^~ /_matrix { return 302 https://login.example.org/; }"), "proxy-login", "proxy-login"},
 }
 
@@ -90,6 +101,9 @@ var serviceProxies = []breakage{
 	{"nginx: `livekit_service_url` lacks the prefix", client("https://jwt.example.org", "https://matrix.example.org"), "service-no-route", "service-no-route sfu-unknown"},
 	{"nginx, `jwt.`: passes a header of the client's address as it came", nginxAt("jwt.", "proxy_set_header X-Real-IP $remote_addr;", ""), "client-address-forged", ""},
 	{"nginx, `jwt.`: passes three paths only", together(nginxAt("jwt.", "location / {", "location ~ ^/(sfu/get|get_token|healthz)$ {")), "route-not-passed", "route-not-passed"},
+	{"nginx: the rule of the prefix does not match the bare path", prefix("/livekit/jwt", "location ~ ^/livekit/jwt/(.*)$ { proxy_pass http://127.0.0.1:8080/$1$is_args$args; proxy_set_header X-Real-IP $remote_addr; }"), "bare-prefix", "bare-prefix sfu-unknown"},
+	{"nginx, `jwt.`: redirects everything (301)", instead("jwt.", "return 301 https://www.example.org$request_uri;"), "proxy-redirects", "proxy-redirects"},
+	{"nginx, `jwt.`: an old container answers `/healthz`", inServer("jwt.", `location = /healthz { default_type application/json; add_header Access-Control-Allow-Origin *; return 200 '{"status": "ok", "version": "0.1.0"}'; }`), "version-differs", ""},
 	{"nginx, `jwt.`: a rate limit (503)", func(d *deployment) {
 		d.nginx = "limit_req_zone $host zone=one:1m rate=1r/m;\n" + d.nginx
 		inLocation("jwt.", "limit_req zone=one;")(d)
@@ -109,6 +123,9 @@ var sfuProxies = []breakage{
 	{"nginx, `sfu.`: passes LiveKit's API on", nginxAt("sfu.", "return 404;", proxyTo(7880)), "twirp-public", "twirp-public"},
 	{"nginx, `sfu.`: refuses (403)", inLocation("sfu.", "deny all;"), "proxy-refuses", "sfu-unknown"},
 	{"nginx, `sfu.`: a rate limit (429)", instead("sfu.", "return 429;"), "proxy-limits", "sfu-unknown"},
+	{"nginx, `sfu.`: drops the header Authorization", inLocation("sfu.", `proxy_set_header Authorization "";`), "authorization-dropped", ""},
+	{"nginx, `sfu.`: leads to another LiveKit with the same key", together(second(sameKeys), nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:7890")), "sfu-other", ""},
+	{"nginx, `sfu.`: leads to another LiveKit with other keys", together(second(otherKeys), nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:7890")), "sfu-other-keys", ""},
 	{"nginx, `sfu.`: drops the query", inLocation("sfu.", "set $args '';"), "query-dropped", ""},
 }
 
@@ -120,6 +137,7 @@ var otherProxies = []breakage{
 	{"Caddy: `sfu.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:7880", "reverse_proxy 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
 	{"Caddy: adds the CORS header", behindCaddy("reverse_proxy 127.0.0.1:8080 {", "header +Access-Control-Allow-Origin *\n\treverse_proxy 127.0.0.1:8080 {"), "cors-doubled", "cors-doubled"},
 	{"HAProxy: a rule that refuses bodies with `!` (403)", behindHAProxy("backend service\n", "backend service\n    option http-buffer-request\n    http-request deny if { req.body -m sub ! }\n"), "proxy-refuses", "proxy-refuses"},
+	{"HAProxy: Synapse's clock is years behind", behindHAProxy("backend synapse\n", "backend synapse\n    http-response set-header Date \"Mon, 30 Nov 2020 00:00:00 GMT\"\n"), "clock-differs", ""},
 	{"HAProxy: no TLS", behindHAProxy(" ssl crt DIR/haproxy.pem", ""), "tls-none", "tls-none"},
 }
 
@@ -130,6 +148,7 @@ var services = []breakage{
 	{"`LIVEKIT_INTERNAL_URL` has a port at which nobody is", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:7888"), "sfu-api-connect", ""},
 	{"`LIVEKIT_INTERNAL_URL` leads to Synapse", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:8008"), "sfu-not-livekit", ""},
 	{"`LIVEKIT_INTERNAL_URL` is not set", func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, "sfu-twirp", ""},
+	{"`LIVEKIT_INTERNAL_URL` is not set, and nginx refuses LiveKit's API (403)", together(func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, nginxAt("sfu.", "return 404;", "deny all;")), "proxy-refuses", ""},
 	{"`LIVEKIT_URL` ends in /rtc", variable("LIVEKIT_URL", "wss://sfu.example.org/rtc"), "sfu-url-path", ""},
 	{"`LIVEKIT_URL` is ws://livekit:7880", variable("LIVEKIT_URL", "ws://livekit:7880"), "sfu-url-inside", ""},
 	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` is a URL", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "https://example.org"), "full-access-entry", ""},
@@ -149,6 +168,14 @@ var livekits = []breakage{
 	{"livekit.yaml: no `webhook.urls`", livekit(`urls: ["http://matrixrtc-auth:8080/sfu_webhook"]`, "urls: []"), "livekit-webhook-missing", ""},
 	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://matrixrtc-auth:8080/sfu_webhook", "http://matrixrtc-auth:8088/sfu_webhook"), "webhook-missing", ""},
 	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://matrixrtc-auth:8080/sfu_webhook", "matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},
+	{"livekit.yaml: `webhook.urls` begins with wss://", livekit("http://matrixrtc-auth:8080/sfu_webhook", "wss://matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},
+	{"livekit.yaml: no STUN server answers, and `node_ip` beside `use_external_ip: true`", livekitDoomed("use_external_ip: false", "use_external_ip: true\n  stun_servers: [\"203.0.113.10:3499\"]"), "stun-blocked", "sfu-unknown"},
+	{"livekit.yaml: a port that another program has", livekitDoomed("tcp_port: 7881", "tcp_port: 8008"), "sfu-api-connect", "sfu-unknown"},
+	{"livekit.yaml: a `key_file` that others may read", openKeyFile, "livekit-secret-file-open", "sfu-unknown"},
+	{"livekit.yaml: relay ports among those of media", livekit("relay_range_start: 20201", "relay_range_start: 20101"), "livekit-ports-clash", ""},
+	{"livekit.yaml: TURN over TLS without a domain", livekitDoomed("udp_port: 3478", "udp_port: 3478\n  tls_port: 5349\n  external_tls: true"), "turn-domain", "sfu-unknown"},
+	{"TURN over TLS: port 443 of `turn.` is nginx's, without a certificate for it", turnTLS(""), "turn-tls", ""},
+	{"TURN over TLS: port 443 of `turn.` is a website's", turnTLS("turn.pem"), "turn-website", ""},
 	{"livekit.yaml: `room.auto_create: true`", livekit("auto_create: false", "auto_create: true"), "auto-create-setting", ""},
 	{"livekit.yaml: `udp_port` beside the range", livekit("  use_external_ip: false", "  udp_port: 7882\n  use_external_ip: false"), "livekit-udp-both", ""},
 	{"livekit.yaml: `tcp_port: 0`", livekit("tcp_port: 7881", "tcp_port: 0"), "livekit-tcp-off", "ice-tcp-closed"},
@@ -166,3 +193,19 @@ var media = []breakage{
 	{"the reverse proxy does not run", down("nginx"), "apex-closed", "apex-closed"},
 	{"the router does not forward 443/tcp", closing("-p tcp --dport 443"), "hairpin federation-unreachable", "apex-closed"},
 }
+
+// users break what a run with --user looks at.
+var users = []breakage{
+	{what: "nothing, with --user", make: as(alice, room), inside: "", outside: ""},
+	{what: "--user: the access token has expired", make: as("expired", room), inside: "user-token", outside: "user-token"},
+	{what: "--user: the access token is another user's", make: as(bob, room), inside: "user-other", outside: "user-other"},
+	{what: "--user: a guest", make: as(guest, room), inside: "user-guest", outside: "user-guest"},
+	{what: "--user: the user is not in the room", make: as(alice, otherRoom), inside: "user-elsewhere", outside: "user-elsewhere"},
+	{what: "--user: the proxy does not pass requests for OpenID tokens on", make: together(as(alice, room), inServer("matrix.", "location ~ /openid/request_token$ { default_type application/json; return 404 '{\"errcode\": \"M_UNRECOGNIZED\"}'; }")), inside: "openid-refused", outside: "openid-refused"},
+	{what: "Synapse: `matrix_rtc.transports` leads to another service", make: together(as(alice, room), homeserverTransports("https://old.example.org")), inside: "transports-differ", outside: "transports-differ"},
+	{what: "Synapse: `matrix_rtc.transports` is empty", make: together(as(alice, room), homeserver(transport, "  transports: []\n")), inside: "transports-empty", outside: "transports-empty"},
+	{what: "Synapse: a transport has `url`, and there is no application service", make: together(as(alice, room), homeserver(transport, transport+"      url: wss://sfu.example.org\n")), inside: "transport-url-unserved", outside: "transport-url-unserved"},
+}
+
+// transport is what new clients are told, in homeserver.yaml.
+const transport = "  transports:\n    - type: livekit\n      livekit_service_url: https://jwt.example.org\n"

@@ -26,6 +26,7 @@ type world struct {
 	programs programs
 	names    *nameServer
 	parts    []*part
+	people   *people // nil until somebody is one of them
 }
 
 // part is one program of the world.
@@ -65,6 +66,7 @@ func parts() []*part {
 			return ""
 		}, start: startRedis},
 		{name: "livekit", wants: func(d deployment) string { return joined(d.livekit, d.keys) }, start: startLiveKit},
+		{name: "second", wants: func(d deployment) string { return d.second }, start: startSecond},
 		{name: "service", wants: func(d deployment) string { return joined(environment(d.service)...) }, start: startService},
 		{name: "nginx", wants: func(d deployment) string { return d.nginx }, start: startNginx},
 		{name: "haproxy", wants: func(d deployment) string { return d.haproxy }, start: startHAProxy},
