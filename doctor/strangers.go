@@ -46,7 +46,7 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 		}
 	}
 	if to.who != instruments.Website && r.Status/100 == 3 { // documents are looked for behind redirects
-		v = v.Or(engine.Vars{"other": clip(r.Header.Get("Location"))})
+		v = v.Or(engine.Vars{"other": bareURL(r.Header.Get("Location"))})
 		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
 	}
 	switch r.Passing() {

@@ -11,7 +11,7 @@ import (
 )
 
 // nameServer answers at 127.0.0.1:53 for the names of the deployment. Others do
-// not exist.
+// not exist. Without any name it fails.
 type nameServer struct {
 	conn net.PacketConn
 
@@ -67,10 +67,8 @@ func (s *nameServer) answer(packet []byte) ([]byte, error) {
 		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: true, RecursionAvailable: true},
 		Questions: []dnsmessage.Question{question},
 	}
-	addresses, known := s.lookUp(question.Name.String())
-	if !known {
-		message.RCode = dnsmessage.RCodeNameError
-	}
+	addresses, result := s.lookUp(question.Name.String())
+	message.RCode = result
 	for _, a := range addresses {
 		if body := record(a); (question.Type == dnsmessage.TypeA) == a.Is4() && (question.Type == dnsmessage.TypeAAAA) == a.Is6() {
 			message.Answers = append(message.Answers, dnsmessage.Resource{
@@ -82,11 +80,17 @@ func (s *nameServer) answer(packet []byte) ([]byte, error) {
 	return message.Pack()
 }
 
-func (s *nameServer) lookUp(name string) (addresses []netip.Addr, known bool) {
+func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	addresses, known = s.names[strings.ToLower(strings.TrimSuffix(name, "."))]
-	return addresses, known
+	addresses, known := s.names[strings.ToLower(strings.TrimSuffix(name, "."))]
+	switch {
+	case s.names == nil:
+		return nil, dnsmessage.RCodeServerFailure
+	case !known:
+		return nil, dnsmessage.RCodeNameError
+	}
+	return addresses, dnsmessage.RCodeSuccess
 }
 
 func record(a netip.Addr) dnsmessage.ResourceBody {

@@ -40,7 +40,7 @@ func isolate(dir string) error {
 		}
 	}
 	for path, text := range map[string]string{
-		"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+		"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:3 attempts:2\n",
 		"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
 	} {
 		own := filepath.Join(dir, filepath.Base(path))

@@ -22,7 +22,7 @@ var names = []breakage{
 	{"DNS: `jwt.` has an AAAA record at which nobody is", besides("jwt.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: `sfu.` has an AAAA record at which nobody is", besides("sfu.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 	{"DNS: one of two addresses of `jwt.` is an old one", besides("jwt.", "203.0.113.99"), "dead-address", "dead-address"},
-	{"DNS: the name server does not answer", closing("-p udp --dport 53"), "dns-broken", "dns-broken"},
+	{"DNS: the name server fails (SERVFAIL)", func(d *deployment) { d.names = nil }, "dns-broken", "dns-broken"},
 	{"DNS: `matrix.` has no record", without("matrix."), "client-api-no-address", "client-api-no-address"},
 	{"DNS: `matrix.` has an AAAA record at which nobody is", besides("matrix.", deadIPv6), "dead-ipv6", "dead-ipv6"},
 }
@@ -202,9 +202,9 @@ var users = []breakage{
 	{what: "--user: a guest", make: as(guest, room), inside: "user-guest", outside: "user-guest"},
 	{what: "--user: the user is not in the room", make: as(alice, otherRoom), inside: "user-elsewhere", outside: "user-elsewhere"},
 	{what: "--user: the proxy does not pass requests for OpenID tokens on", make: together(as(alice, room), inServer("matrix.", "location ~ /openid/request_token$ { default_type application/json; return 404 '{\"errcode\": \"M_UNRECOGNIZED\"}'; }")), inside: "openid-refused", outside: "openid-refused"},
-	{what: "Synapse: `matrix_rtc.transports` leads to another service", make: together(as(alice, room), homeserverTransports("https://old.example.org")), inside: "transports-differ", outside: "transports-differ"},
-	{what: "Synapse: `matrix_rtc.transports` is empty", make: together(as(alice, room), homeserver(transport, "  transports: []\n")), inside: "transports-empty", outside: "transports-empty"},
-	{what: "Synapse: a transport has `url`, and there is no application service", make: together(as(alice, room), homeserver(transport, transport+"      url: wss://sfu.example.org\n")), inside: "transport-url-unserved", outside: "transport-url-unserved"},
+	{what: "--user: `matrix_rtc.transports` of Synapse leads to another service", make: together(as(alice, room), homeserverTransports("https://old.example.org")), inside: "transports-differ", outside: "transports-differ"},
+	{what: "--user: `matrix_rtc.transports` of Synapse is empty", make: together(as(alice, room), homeserver(transport, "  transports: []\n")), inside: "transports-empty", outside: "transports-empty"},
+	{what: "--user: a transport of Synapse has `url`, and there is no application service", make: together(as(alice, room), homeserver(transport, transport+"      url: wss://sfu.example.org\n")), inside: "transport-url-unserved", outside: "transport-url-unserved"},
 }
 
 // transport is what new clients are told, in homeserver.yaml.
