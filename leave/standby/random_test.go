@@ -1,6 +1,8 @@
 package standby_test
 
 import (
+	"cmp"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -11,15 +13,26 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// TestNothingIsLost has many write jobs of their own through two replicas
-// while the store comes and goes. In the end it has what each wrote last.
-func TestNothingIsLost(t *testing.T) {
-	for seed := range uint64(20) {
+// Each test makes up as many stories of outages as it does by default, or as many
+// as these flags say.
+var (
+	seeds     = flag.Uint64("seeds", 0, "how many stories of outages each test makes up; 0 for as many as usual")
+	firstSeed = flag.Uint64("seed", 0, "the first of them")
+)
+
+// eachSeed runs test in a bubble for each story, of which there are usually n.
+func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
+	for i := range cmp.Or(*seeds, n) {
+		seed := *firstSeed + i
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { comeAndGo(t, seed) })
+			synctest.Test(t, func(t *testing.T) { test(t, seed) })
 		})
 	}
 }
+
+// TestNothingIsLost has many write jobs of their own through two replicas
+// while the store comes and goes. In the end it has what each wrote last.
+func TestNothingIsLost(t *testing.T) { eachSeed(t, 20, comeAndGo) }
 
 func comeAndGo(t *testing.T, seed uint64) {
 	here := newFaulty()

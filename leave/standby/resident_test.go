@@ -181,37 +181,33 @@ func TestResidentIsAskedApart(t *testing.T) {
 }
 
 // In the end the disk has what many wrote while it came and went.
-func TestNothingOfAResidentIsLost(t *testing.T) {
-	for seed := range uint64(10) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newResident()
-				s := open(t, r)
-				results := make([][]wanted, 20)
-				var workers sync.WaitGroup
-				for i := range results {
-					random := rand.New(rand.NewPCG(seed, uint64(i)))
-					workers.Go(func() { results[i] = worker(t, s, fmt.Sprint("worker", i), random) })
-				}
-				random := rand.New(rand.NewPCG(seed, 1000))
-				for range 30 {
-					time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
-					r.disk.set([]fault{fails, hangs, mute, full, sleeps}[random.IntN(5)])
-					time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
-					r.disk.set(none)
-				}
-				workers.Wait()
-				time.Sleep(soon)
-				wantDegraded(t, s, false)
-				for _, result := range results {
-					for _, w := range result {
-						w.check(t, r)
-					}
-				}
-				r.wantWritten(t)
-			})
-		})
+func TestNothingOfAResidentIsLost(t *testing.T) { eachSeed(t, 10, residentComesAndGoes) }
+
+func residentComesAndGoes(t *testing.T, seed uint64) {
+	r := newResident()
+	s := open(t, r)
+	results := make([][]wanted, 20)
+	var workers sync.WaitGroup
+	for i := range results {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		workers.Go(func() { results[i] = worker(t, s, fmt.Sprint("worker", i), random) })
 	}
+	random := rand.New(rand.NewPCG(seed, 1000))
+	for range 30 {
+		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
+		r.disk.set([]fault{fails, hangs, mute, full, sleeps}[random.IntN(5)])
+		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
+		r.disk.set(none)
+	}
+	workers.Wait()
+	time.Sleep(soon)
+	wantDegraded(t, s, false)
+	for _, result := range results {
+		for _, w := range result {
+			w.check(t, r)
+		}
+	}
+	r.wantWritten(t)
 }
 
 // A disk that never wakes does not keep the program from ending.
