@@ -6,20 +6,26 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/semaphore"
 )
 
 // maxBodyBytes is many times what any client sends. What clients do send fits
 // into smallBodyBytes, which every connection may hold; larger bodies are held
-// for largeBodies requests at a time, or a crowd of them would be all the
-// memory of a small container.
+// for so many requests at a time, or a crowd of them would be all the memory of a
+// small container. A client network has no more than half of them, and the other
+// half is for networks that have few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
-	largeBodies    = 64
 )
+
+var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
 // buffers hold a request's body and then the answer. One has room for a small
 // body and the read that finds its end; a larger one is not kept.
@@ -61,11 +67,11 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *ex
 
 // bodyReader reads bodies, whatever their Content-Type says.
 type bodyReader struct {
-	large chan struct{} // one for each large body that is held
+	large *semaphore.Keyed[netip.Prefix] // large bodies that are held, by the client's network
 }
 
 func newBodyReader() *bodyReader {
-	return &bodyReader{large: make(chan struct{}, largeBodies)}
+	return &bodyReader{large: semaphore.New[netip.Prefix](largeBodies)}
 }
 
 // read reads all of the body into buf; release says that it is not needed any
@@ -75,7 +81,7 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 	release = func() {}
 	n, err := buf.ReadFrom(io.LimitReader(body, smallBodyBytes))
 	if err == nil && n == smallBodyBytes {
-		if release, err = b.acquire(r.Context()); err == nil {
+		if release, err = b.acquire(r.Context(), access.Network(exchangeOf(w).client)); err == nil {
 			makeRoom(buf, r.ContentLength)
 			_, err = buf.ReadFrom(body)
 		}
@@ -136,17 +142,15 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 // less than the server's time to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for room for one large body.
-func (b *bodyReader) acquire(ctx context.Context) (release func(), err error) {
-	timer := time.NewTimer(largeBodyWait)
-	defer timer.Stop()
-	select {
-	case b.large <- struct{}{}:
-		return func() { <-b.large }, nil
-	case <-timer.C:
-	case <-ctx.Done():
+// acquire waits for room for one large body of a client in from.
+func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
+	defer cancel()
+	release, err = b.large.Acquire(ctx, from)
+	if err != nil {
+		return func() {}, &limitError{kind: "large_bodies", wait: time.Second}
 	}
-	return func() {}, &limitError{kind: "large_bodies", wait: time.Second}
+	return release, nil
 }
 
 func bodyError(err error) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,30 +73,33 @@ func TestTenMegabytes(t *testing.T) {
 }
 
 // A crowd that holds large bodies must not hold all memory. Those who come
-// later wait; clients with bodies of the usual size do not.
+// later wait.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		most := largeBodies.Total
 		r := newRig()
 		r.Routes()
 		release := make(chan struct{})
-		asked := make(chan struct{}, 10*largeBodies)
+		asked := make(chan struct{}, 10*most)
 		r.verifier.before = func(context.Context) error { asked <- struct{}{}; <-release; return nil }
-		codes := make(chan int, largeBodies+11)
-		send := func(body string) { codes <- r.serve("POST", "/sfu/get", body).Code }
-		for range largeBodies + 10 {
-			go send(padded(maxBodyBytes))
+		codes := make(chan int, most+11)
+		send := func(body string, network int) {
+			codes <- r.serve("POST", "/sfu/get", body, "X-Forwarded-For", fmt.Sprintf("192.0.2.%d", network)).Code
+		}
+		for i := range most + 10 {
+			go send(padded(maxBodyBytes), i)
 		}
 		synctest.Wait()
-		if n := len(asked); n != largeBodies {
-			t.Errorf("%d large bodies are held, want %d", n, largeBodies)
+		if n := len(asked); n != most {
+			t.Errorf("%d large bodies are held, want %d", n, most)
 		}
-		go send(sfuGetBody("@alice:" + homeserver))
+		go send(sfuGetBody("@alice:"+homeserver), 0)
 		synctest.Wait()
-		if n := len(asked); n != largeBodies+1 {
+		if n := len(asked); n != most+1 {
 			t.Error("a small body waits for the large ones")
 		}
 		close(release)
-		for range largeBodies + 11 {
+		for range most + 11 {
 			if code := <-codes; code != 200 {
 				t.Errorf("%d", code)
 			}
@@ -103,17 +107,41 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	})
 }
 
-func TestWaitForTurnEnds(t *testing.T) {
+// TestLargeBodiesOfOneNetwork: who sends many keeps no other network waiting, and
+// waits in vain for more than half.
+func TestLargeBodiesOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		most := largeBodies.Total
 		r := newRig()
 		r.Routes()
-		for range largeBodies {
-			r.bodies.large <- struct{}{}
+		release := make(chan struct{})
+		asked := make(chan struct{}, 2*most)
+		r.verifier.before = func(context.Context) error { asked <- struct{}{}; <-release; return nil }
+		codes := make(chan int, 2*most)
+		send := func(from string) {
+			codes <- r.serve("POST", "/sfu/get", padded(maxBodyBytes), "X-Forwarded-For", from).Code
 		}
-		start := time.Now()
-		w := r.serve("POST", "/sfu/get", padded(maxBodyBytes))
-		if took := time.Since(start); w.Code != 429 || took != largeBodyWait {
-			t.Errorf("%d after %v", w.Code, took)
+		for range most {
+			go send("192.0.2.1")
+		}
+		synctest.Wait()
+		go send("192.0.2.2")
+		synctest.Wait()
+		if got, want := len(asked), most/2+1; got != want {
+			t.Errorf("%d large bodies are held, want %d: half for one network, and one of another", got, want)
+		}
+		time.Sleep(largeBodyWait)
+		synctest.Wait()
+		if got, want := len(codes), most/2; got != want {
+			t.Errorf("%d were told to wait after %v, want %d", got, largeBodyWait, want)
+		}
+		close(release)
+		count := map[int]int{}
+		for range most + 1 {
+			count[<-codes]++
+		}
+		if want := map[int]int{429: most / 2, 200: most/2 + 1}; !maps.Equal(count, want) {
+			t.Errorf("answers %v, want %v", count, want)
 		}
 	})
 }
