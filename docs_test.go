@@ -192,7 +192,14 @@ func TestRoutes(t *testing.T) {
 // TestMetrics looks for every metric of ours in docs/operations.md.
 func TestMetrics(t *testing.T) {
 	m := metrics.New("")
-	m.WatchLog(func() uint64 { return 0 })
+	some := map[string]float64{"any": 1}
+	m.Watch(func() metrics.Snapshot {
+		return metrics.Snapshot{Health: some, Jobs: some, Store: some, Budget: some, Membership: some}
+	})
+	m.SFUAnswered(0, "timeout")
+	m.AppServiceRequest("homeserver", "ping", "")
+	m.LeaveAction("send", "ok", 0)
+	m.DelegationRefused("user")
 	m.Request("/", http.StatusOK)
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))

@@ -88,7 +88,7 @@ type Authorizer struct {
 	Failures *ratelimit.Limiter[netip.Prefix]
 	Origins  *ratelimit.Limiter[matrix.ServerName]
 
-	Metrics *metrics.Metrics // nil counts nothing
+	Metrics metrics.Metrics
 }
 
 // Admission is what came of a request. With an error it holds what was known

@@ -207,7 +207,7 @@ func post(t testing.TB, url, body string) (int, string) {
 
 var testKey = sfu.Key{ID: "devkey", Secret: secret.New("0123456789abcdef0123456789abcdef")}
 
-func scrape(m *metrics.Metrics) string {
+func scrape(m metrics.Metrics) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()

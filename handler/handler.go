@@ -53,7 +53,7 @@ type Handler struct {
 	InProgress *semaphore.Keyed[netip.Prefix]
 
 	Log     *slog.Logger
-	Metrics *metrics.Metrics // nil counts nothing
+	Metrics metrics.Metrics
 	// Version is what /healthz tells.
 	Version string
 

@@ -73,7 +73,6 @@ func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 		return nil, err
 	}
 	l.keeper = l.newKeeper(s)
-	l.watch(s.counters)
 	return l, nil
 }
 
@@ -175,7 +174,7 @@ func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 // counted counts what is taken in hand.
 type counted struct {
 	leave.Store
-	counters *metrics.Metrics
+	counters metrics.Metrics
 }
 
 func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"matrixrtc-auth/handler"
-	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 )
@@ -84,30 +83,4 @@ func (l *leaves) jobs(ctx context.Context) map[leave.State]int {
 		jobs[state] = counts.ByState[state]
 	}
 	return jobs
-}
-
-// watch has metrics ask for what is counted elsewhere.
-func (l *leaves) watch(counters *metrics.Metrics) {
-	counters.Watch(metrics.Gauge{Name: "leave_jobs", Help: "Delegated leaves by state, in the whole store.", Label: "state", Values: func() map[string]float64 {
-		values := map[string]float64{}
-		for state, n := range l.jobs(context.Background()) {
-			values[string(state)] = float64(n)
-		}
-		return values
-	}})
-	counters.Watch(metrics.Gauge{Name: "leave_store", Help: "The store of delegated leaves: degraded (1 while it does not answer), outages, copies and unmerged jobs.", Label: "of", Values: func() map[string]float64 {
-		if l.standby == nil {
-			return map[string]float64{"degraded": 0}
-		}
-		now := l.standby.Status()
-		degraded := 0.0
-		if now.Degraded {
-			degraded = 1
-		}
-		return map[string]float64{"degraded": degraded, "outages": float64(now.Outages), "copies": float64(now.Copies), "unmerged": float64(now.Unmerged)}
-	}})
-	counters.Watch(metrics.Gauge{Name: "leave_budget", Help: "The budget of requests to manage delayed events: rate and tokens of the homeserver that has the least, and how many homeservers have a lowered rate.", Label: "of", Values: func() map[string]float64 {
-		now := l.keeper.Budget.Status(l.clock.Now())
-		return map[string]float64{"rate": now.Rate, "tokens": now.Tokens, "lowered": float64(now.Lowered)}
-	}})
 }

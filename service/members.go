@@ -8,7 +8,6 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
-	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
 	"matrixrtc-auth/membership/guard"
@@ -50,7 +49,6 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 	if m.account != nil {
 		m.guard.Rooms = m.lookup
 	}
-	m.watch(s.counters)
 	return m
 }
 
@@ -134,24 +132,4 @@ func (m *members) status() handler.MembershipStatus {
 		s.BrakedSince = &since
 	}
 	return s
-}
-
-// watch has metrics ask for what the guard knows.
-func (m *members) watch(counters *metrics.Metrics) {
-	counters.Watch(metrics.Gauge{Name: "membership", Help: "Enforced membership: persons under it, foreign and unsealed sessions that are let be, brake (1 while it holds), and in seconds how long ago the last sweep began, how much longer ago than the interval it ended, and the interval.", Label: "of", Values: func() map[string]float64 {
-		now := m.guard.Status()
-		values := map[string]float64{"brake": 0, "interval_seconds": now.Interval.Seconds()}
-		if now.Braked {
-			values["brake"] = 1
-		}
-		if now.Elsewhere {
-			return values // the replica that sweeps knows the rest
-		}
-		values["sweep_lag_seconds"] = now.Late.Seconds()
-		if !now.SweepBegan.IsZero() {
-			values["persons"], values["foreign"], values["unsealed"] = float64(now.Persons), float64(now.Foreign), float64(now.Unsealed)
-			values["sweep_age_seconds"] = time.Since(now.SweepBegan).Seconds()
-		}
-		return values
-	}})
 }

@@ -119,7 +119,11 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
 	who := s.newMembers(hs, common)
-	h := s.newHandler(parts{kept, hs, who, rooms})
+	p := parts{kept, hs, who, rooms}
+	h := s.newHandler(p)
+	if s.cfg.Metrics != (config.Bind{}) {
+		s.counters.Watch(func() metrics.Snapshot { return s.snapshot(p) })
+	}
 	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
 	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
@@ -211,7 +215,6 @@ func (s *shared) serveMetrics() (stop func(), err error) {
 	}
 	s.log.Info("serving metrics", "address", addressOf(listener))
 	s.counters = metrics.New(s.version)
-	s.counters.WatchLog(func() uint64 { return s.logStatus().Dropped })
 	server := newServer(s.counters.Handler(), s.log)
 	bounded := connlimit.New(listener, connlimit.Options{Limit: placesFor(openFiles()).scrapers, ArrivalTime: bodyTime, Log: s.log})
 	go func() {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,7 +25,7 @@ type shared struct {
 	strangers   *outbound.Pool // bounds the connections to servers that nobody named
 	log         *slog.Logger
 	logStatus   func() logqueue.Status
-	counters    *metrics.Metrics // nil counts nothing
+	counters    metrics.Metrics // counts nothing where the configuration has no address for metrics
 }
 
 // parts are what a handler is put together from, besides what all share.
@@ -173,6 +174,14 @@ func (s *shared) newSFUClient() *sfu.Client {
 	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
 	client := sfu.NewClient(s.cfg.APIURL, s.credentials.keys, connections)
-	client.Observe = func(_ string, took time.Duration, _ error) { s.counters.SFUAnswered(took) }
+	client.Observe = func(_ string, took time.Duration, err error) { s.counters.SFUAnswered(took, causeOf(err)) }
 	return client
+}
+
+// causeOf returns why a call of the SFU failed, "" for none.
+func causeOf(err error) string {
+	if e, ok := errors.AsType[*sfu.Error](err); ok {
+		return e.Cause
+	}
+	return ""
 }

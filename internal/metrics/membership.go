@@ -1,10 +1,6 @@
 package metrics
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "time"
 
 // What a homeserver said of a membership, for [Metrics.MembershipAsked].
 const (
@@ -21,9 +17,9 @@ const (
 
 // membership are the metrics of enforced membership.
 type membership struct {
-	questions, removals, failures *prometheus.CounterVec
-	lost                          prometheus.Counter
-	sweeps                        prometheus.Histogram
+	questions, removals, failures counters
+	lost                          counters
+	sweeps                        timing
 }
 
 func (m *Metrics) addMembership() {
@@ -31,56 +27,39 @@ func (m *Metrics) addMembership() {
 		questions: m.counters("membership_questions_total", "Questions whether somebody on the SFU is joined to the Matrix room, by answer; unknown: there was none.", "answer"),
 		removals:  m.counters("membership_removals_total", "Sessions removed from the SFU, by what led to it.", "reason"),
 		failures:  m.counters("membership_removals_failed_total", "Sessions that were to be removed and were not, by cause: the brake, or the SFU did not.", "cause"),
-		lost:      m.counters("membership_overflow_total", "Reports of joins and events that there was no room for; sweeps make up for them.").WithLabelValues(),
-		sweeps: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "membership_sweep_seconds", Help: "How long a sweep over everybody on the SFU took.",
-			Buckets: []float64{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800},
-		}),
+		lost:      m.counters("membership_overflow_total", "Reports of joins and events that there was no room for; sweeps make up for them."),
+		sweeps: m.timing("membership_sweep_seconds", "How long a sweep over everybody on the SFU took.",
+			[]float64{.05, .1, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}),
 	}
-	m.registry.MustRegister(m.membership.sweeps)
-	for _, answer := range []string{Joined, NotJoined, Unknown} {
-		m.membership.questions.WithLabelValues(answer)
-	}
-	for _, reason := range []string{"join", "push", "sweep"} {
-		m.membership.removals.WithLabelValues(reason)
-	}
-	for _, cause := range []string{HeldByBrake, SFUFailed} {
-		m.membership.failures.WithLabelValues(cause)
-	}
+	m.membership.lost.add(0)
+	m.membership.sweeps.begin()
+	m.membership.questions.begin(Joined, NotJoined, Unknown)
+	m.membership.removals.begin("join", "push", "sweep")
+	m.membership.failures.begin(HeldByBrake, SFUFailed)
 }
 
 // MembershipAsked counts one question by its answer.
-func (m *Metrics) MembershipAsked(answer string) {
-	if m != nil {
-		m.membership.questions.WithLabelValues(answer).Inc()
-	}
+func (m Metrics) MembershipAsked(answer string) {
+	m.membership.questions.inc(answer)
 }
 
 // Removed counts a session that was removed from the SFU, by what led to it:
 // join, push or sweep.
-func (m *Metrics) Removed(reason string) {
-	if m != nil {
-		m.membership.removals.WithLabelValues(reason).Inc()
-	}
+func (m Metrics) Removed(reason string) {
+	m.membership.removals.inc(reason)
 }
 
 // NotRemoved counts a session that was to be removed and was not.
-func (m *Metrics) NotRemoved(cause string) {
-	if m != nil {
-		m.membership.failures.WithLabelValues(cause).Inc()
-	}
+func (m Metrics) NotRemoved(cause string) {
+	m.membership.failures.inc(cause)
 }
 
 // MembershipLost counts a report or an event that there was no room for.
-func (m *Metrics) MembershipLost() {
-	if m != nil {
-		m.membership.lost.Inc()
-	}
+func (m Metrics) MembershipLost() {
+	m.membership.lost.inc()
 }
 
 // Swept observes how long a sweep took.
-func (m *Metrics) Swept(took time.Duration) {
-	if m != nil {
-		m.membership.sweeps.Observe(took.Seconds())
-	}
+func (m Metrics) Swept(took time.Duration) {
+	m.membership.sweeps.observe(took)
 }

@@ -1,8 +1,8 @@
 // Package metrics counts what the service does, for Prometheus.
 //
 // Every label value comes from a fixed set of ours: routes are patterns, never
-// the path that a stranger sent. A nil [Metrics] counts nothing and costs
-// nothing, which is what a service without a metrics listener uses.
+// the path that a stranger sent. The zero [Metrics] counts nothing, which is what
+// a service without a metrics listener uses.
 package metrics
 
 import (
@@ -27,42 +27,40 @@ const (
 	ProgressRefused = "in_progress"
 )
 
-// Metrics is one registry with all metrics of the service.
+// Metrics is one registry with all metrics of the service. The zero value counts
+// nothing; it must not be asked for its Handler, nor to Watch.
 type Metrics struct {
 	registry      *prometheus.Registry
-	requests      *prometheus.CounterVec
-	verifications *prometheus.CounterVec
-	rateLimits    *prometheus.CounterVec
-	appService    *prometheus.CounterVec
-	homeserver    prometheus.Histogram
-	sfu           prometheus.Histogram
-
-	verified, roomsCreated, roomsSaved, roomsFailed prometheus.Counter
+	requests      counters
+	verifications counters
+	rooms         counters
+	rateLimits    counters
+	appService    counters
+	sfuFailures   counters
+	homeserver    timing
+	sfu           timing
 
 	leaves     leaves
 	membership membership
 }
 
 // New returns metrics on a registry of their own.
-func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+func New(version string) Metrics {
+	m := Metrics{registry: prometheus.NewRegistry()}
 	m.requests = m.counters("requests_total", "Answered requests by route (empty: unknown) and HTTP status.", "route", "status")
 	m.verifications = m.counters("verifications_total", "OpenID verifications by outcome: ok, or the cause of the failure.", "cause")
 	m.rateLimits = m.counters("rate_limited_total", "Requests refused or slowed by a rate limit, by its kind.", "kind")
 	m.appService = m.counters("appservice_requests_total", "Requests of the homeserver, by way (homeserver: of its users and its own; federation: of other homeservers), endpoint and cause (ok, or why not).", "via", "endpoint", "cause")
 	m.homeserver = m.latency("homeserver_seconds", "Time until a homeserver answers whose OpenID token it is.")
 	m.sfu = m.latency("sfu_seconds", "Time until the SFU answers a call, or fails to.")
+	m.sfuFailures = m.counters("sfu_failures_total", "Calls of the SFU that failed, by cause.", "cause")
 
 	m.addLeaves()
 	m.addMembership()
-	rooms := m.counters("rooms_total", "Rooms ensured on the SFU: created (it was asked), saved (confirmed a moment ago) or failed.", "result")
-	m.roomsCreated = rooms.WithLabelValues("created")
-	m.roomsSaved = rooms.WithLabelValues("saved")
-	m.roomsFailed = rooms.WithLabelValues("failed")
-	m.verified = m.verifications.WithLabelValues("ok")
-	for _, kind := range []string{UserRefused, AddressRefused, AddressSlowed, OriginRefused, ProgressRefused} {
-		m.rateLimits.WithLabelValues(kind)
-	}
+	m.rooms = m.counters("rooms_total", "Rooms ensured on the SFU: created (it was asked), saved (confirmed a moment ago) or failed.", "result")
+	m.rooms.begin(roomCreated, roomSaved, roomFailed)
+	m.verifications.begin(verified)
+	m.rateLimits.begin(UserRefused, AddressRefused, AddressSlowed, OriginRefused, ProgressRefused)
 
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels say what runs.",
@@ -75,103 +73,121 @@ func New(version string) *Metrics {
 
 const namespace = "matrixrtc_auth"
 
-func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+// The values of labels that are not told from outside.
+const (
+	verified    = "ok"
+	roomCreated = "created"
+	roomSaved   = "saved"
+	roomFailed  = "failed"
+)
+
+func (m Metrics) counters(name, help string, labels ...string) counters {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	m.registry.MustRegister(c)
-	return c
+	return counters{c}
 }
 
-func (m *Metrics) latency(name, help string) prometheus.Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: namespace, Name: name, Help: help,
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
-	})
+func (m Metrics) timing(name, help string, buckets []float64, labels ...string) timing {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 	m.registry.MustRegister(h)
-	return h
+	return timing{h}
 }
+
+func (m Metrics) latency(name, help string) timing {
+	t := m.timing(name, help, []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20})
+	t.begin()
+	return t
+}
+
+// counters count by labels. The zero value counts nothing.
+type counters struct{ vec *prometheus.CounterVec }
+
+func (c counters) inc(labels ...string) { c.add(1, labels...) }
+
+func (c counters) add(n int, labels ...string) {
+	if c.vec != nil {
+		c.vec.WithLabelValues(labels...).Add(float64(n))
+	}
+}
+
+// begin has the counters of one label be 0 before anything is counted.
+func (c counters) begin(values ...string) {
+	for _, value := range values {
+		c.vec.WithLabelValues(value)
+	}
+}
+
+// timing observes durations by labels. The zero value observes nothing.
+type timing struct{ vec *prometheus.HistogramVec }
+
+func (t timing) observe(took time.Duration, labels ...string) {
+	if t.vec != nil {
+		t.vec.WithLabelValues(labels...).Observe(took.Seconds())
+	}
+}
+
+// begin has a histogram without labels be there before anything is observed.
+func (t timing) begin() { t.vec.WithLabelValues() }
 
 // Handler serves GET /metrics.
-func (m *Metrics) Handler() http.Handler {
+func (m Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	return mux
 }
 
 // Request counts one answer. The route is a pattern, or "" for an unknown one.
-func (m *Metrics) Request(route string, status int) {
-	if m != nil {
-		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+func (m Metrics) Request(route string, status int) {
+	if m.requests.vec != nil { // the text of the status is memory
+		m.requests.inc(route, strconv.Itoa(status))
 	}
 }
 
 // AppServiceRequest counts one request that the homeserver proxied or made
 // itself. cause is "" for one that was served.
-func (m *Metrics) AppServiceRequest(via, endpoint, cause string) {
-	if m != nil {
-		m.appService.WithLabelValues(via, endpoint, cmp.Or(cause, "ok")).Inc()
-	}
+func (m Metrics) AppServiceRequest(via, endpoint, cause string) {
+	m.appService.inc(via, endpoint, cmp.Or(cause, "ok"))
 }
 
 // Verified counts a token that its homeserver vouched for.
-func (m *Metrics) Verified() {
-	if m != nil {
-		m.verified.Inc()
-	}
+func (m Metrics) Verified() {
+	m.verifications.inc(verified)
 }
 
 // VerificationFailed counts a failure by its cause.
-func (m *Metrics) VerificationFailed(cause string) {
-	if m != nil {
-		m.verifications.WithLabelValues(cause).Inc()
-	}
+func (m Metrics) VerificationFailed(cause string) {
+	m.verifications.inc(cause)
 }
 
 // HomeserverAnswered observes how long one answer took.
-func (m *Metrics) HomeserverAnswered(took time.Duration) {
-	if m != nil {
-		m.homeserver.Observe(took.Seconds())
-	}
+func (m Metrics) HomeserverAnswered(took time.Duration) {
+	m.homeserver.observe(took)
 }
 
 // RoomEnsured counts a room that exists: asked says that the SFU was asked.
-func (m *Metrics) RoomEnsured(asked bool) {
-	switch {
-	case m == nil:
-	case asked:
-		m.roomsCreated.Inc()
-	default:
-		m.roomsSaved.Inc()
+func (m Metrics) RoomEnsured(asked bool) {
+	if asked {
+		m.rooms.inc(roomCreated)
+	} else {
+		m.rooms.inc(roomSaved)
 	}
 }
 
 // RoomFailed counts a request whose room the SFU did not create.
-func (m *Metrics) RoomFailed() {
-	if m != nil {
-		m.roomsFailed.Inc()
-	}
+func (m Metrics) RoomFailed() {
+	m.rooms.inc(roomFailed)
 }
 
-// SFUAnswered observes how long one call took, whatever came of it.
-func (m *Metrics) SFUAnswered(took time.Duration) {
-	if m != nil {
-		m.sfu.Observe(took.Seconds())
+// SFUAnswered observes how long one call took, and counts why it failed: "" for
+// one that did not.
+func (m Metrics) SFUAnswered(took time.Duration, cause string) {
+	m.sfu.observe(took)
+	if cause != "" {
+		m.sfuFailures.inc(cause)
 	}
-}
-
-// WatchLog has every scrape ask how many lines of the log were lost. It must not
-// be called twice.
-func (m *Metrics) WatchLog(dropped func() uint64) {
-	if m == nil {
-		return
-	}
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Namespace: namespace, Name: "log_lines_dropped_total", Help: "Lines of the log that were lost because it could not be written.",
-	}, func() float64 { return float64(dropped()) }))
 }
 
 // RateLimited counts what the limit of this kind did to one request.
-func (m *Metrics) RateLimited(kind string) {
-	if m != nil {
-		m.rateLimits.WithLabelValues(kind).Inc()
-	}
+func (m Metrics) RateLimited(kind string) {
+	m.rateLimits.inc(kind)
 }

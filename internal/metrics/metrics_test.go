@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-func scrape(t *testing.T, m *metrics.Metrics) string {
+func scrape(t *testing.T, m metrics.Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -31,13 +31,15 @@ func TestEverythingIsCounted(t *testing.T) {
 	m.HomeserverAnswered(time.Millisecond)
 	m.VerificationFailed("dns")
 	m.RoomEnsured(true)
-	m.SFUAnswered(time.Millisecond)
+	m.SFUAnswered(time.Millisecond, "")
 	m.RoomEnsured(false)
 	m.RoomEnsured(false)
 	m.RoomFailed()
-	m.SFUAnswered(time.Second)
+	m.SFUAnswered(time.Second, "no_node")
 	m.RateLimited(metrics.UserRefused)
-	m.WatchLog(func() uint64 { return 7 })
+	m.Watch(func() metrics.Snapshot {
+		return metrics.Snapshot{LogDropped: 7, Jobs: map[string]float64{"connected": 3}}
+	})
 	m.MembershipAsked(metrics.Unknown)
 	m.Removed("push")
 	m.NotRemoved(metrics.HeldByBrake)
@@ -54,6 +56,8 @@ func TestEverythingIsCounted(t *testing.T) {
 		`matrixrtc_auth_verifications_total{cause="dns"} 1`,
 		`matrixrtc_auth_homeserver_seconds_count 1`,
 		`matrixrtc_auth_sfu_seconds_count 2`,
+		`matrixrtc_auth_sfu_failures_total{cause="no_node"} 1`,
+		`matrixrtc_auth_leave_jobs{state="connected"} 3`,
 		`matrixrtc_auth_rooms_total{result="created"} 1`,
 		`matrixrtc_auth_rooms_total{result="saved"} 2`,
 		`matrixrtc_auth_rooms_total{result="failed"} 1`,
@@ -91,18 +95,19 @@ func TestOnlyMetricsAreServed(t *testing.T) {
 	}
 }
 
-func TestNilCountsNothing(t *testing.T) {
-	var m *metrics.Metrics
+func TestZeroCountsNothing(t *testing.T) {
+	var m metrics.Metrics
 	allocs := testing.AllocsPerRun(100, func() {
 		m.Request("/", 200)
 		m.Verified()
 		m.HomeserverAnswered(1)
 		m.VerificationFailed("dns")
 		m.RoomEnsured(true)
-		m.SFUAnswered(1)
+		m.SFUAnswered(1, "no_node")
 		m.RoomFailed()
 		m.RateLimited(metrics.UserRefused)
-		m.WatchLog(nil)
+		m.LeaveAction("send", "ok", 1)
+		m.Claimed(1)
 		m.MembershipAsked(metrics.Joined)
 		m.Removed("join")
 		m.NotRemoved(metrics.SFUFailed)

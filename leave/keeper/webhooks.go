@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,18 +9,22 @@ import (
 
 // webhooks notices that the SFU reports nothing: its webhooks are not set up.
 type webhooks struct {
-	come atomic.Bool // one has
-	once sync.Once   // Silent has been told
+	come   atomic.Bool // one has
+	missed atomic.Bool // somebody came or went without one: Silent has been told
 }
 
 // overdue is how long after a delegation the SFU has reported its owner.
 const overdue = 10 * time.Second
 
 func (k *Keeper) silent() {
-	if k.Silent != nil && !k.webhooks.come.Load() {
-		k.webhooks.once.Do(k.Silent)
+	if !k.webhooks.come.Load() && k.webhooks.missed.CompareAndSwap(false, true) && k.Silent != nil {
+		k.Silent()
 	}
 }
+
+// MissesWebhooks reports whether participants come and go on the SFU, and no
+// webhook of it has come to this process.
+func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
 // cameUnreported looks for somebody in a room of whose coming nothing was
 // reported. Who came before this process began was reported to another, and so

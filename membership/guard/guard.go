@@ -69,8 +69,8 @@ type Guard struct {
 	Unbraked bool
 	// Jitter returns a time near d; nil for at random, within a tenth.
 	Jitter func(d time.Duration) time.Duration
-	// Metrics counts what is done; nil counts nothing.
-	Metrics *metrics.Metrics
+	// Metrics counts what is done.
+	Metrics metrics.Metrics
 	Log     *slog.Logger
 
 	once    sync.Once

@@ -47,10 +47,10 @@ type census [enforced + 1]int
 // counts is what a guard has done. The zero value is ready.
 type counts struct {
 	mu       sync.Mutex
-	metrics  *metrics.Metrics // may be nil
-	started  time.Time        // the guard
-	begun    time.Time        // the last sweep
-	expected time.Duration    // how long it takes at least
+	metrics  metrics.Metrics
+	started  time.Time     // the guard
+	begun    time.Time     // the last sweep
+	expected time.Duration // how long it takes at least
 	now      Status
 	told     bool // of joins by the SFU, as far as sweeps see
 	unsure   bool // something was lost or unknown since the last whole sweep began
@@ -84,7 +84,7 @@ func (g *Guard) Status() Status {
 	return s
 }
 
-func (c *counts) start(counted *metrics.Metrics, now time.Time) {
+func (c *counts) start(counted metrics.Metrics, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.metrics, c.started = counted, now

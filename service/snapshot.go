@@ -1,0 +1,70 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"matrixrtc-auth/internal/metrics"
+)
+
+// snapshot is what a scrape tells besides what was counted.
+func (s *shared) snapshot(p parts) metrics.Snapshot {
+	log := s.logStatus()
+	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}
+	health := withLog(p.members.health(p.leaves.health()), log)
+	now.Health["degraded"], now.Health["stalled"] = number(len(health.Degraded) > 0), number(health.Stalled)
+	if p.leaves != nil {
+		p.leaves.addTo(&now)
+	}
+	if p.members != nil {
+		p.members.addTo(&now)
+	}
+	return now
+}
+
+// number is 1 for what is so.
+func number(so bool) float64 {
+	if so {
+		return 1
+	}
+	return 0
+}
+
+func (l *leaves) addTo(now *metrics.Snapshot) {
+	now.Health["sfu"], now.Health["webhooks"] = number(!l.keeper.SFUAnswers()), number(l.keeper.MissesWebhooks())
+	if jobs := l.jobs(context.Background()); jobs != nil {
+		now.Jobs = map[string]float64{}
+		for state, n := range jobs {
+			now.Jobs[string(state)] = float64(n)
+		}
+	}
+	now.Store = map[string]float64{"degraded": 0}
+	if l.standby != nil {
+		store := l.standby.Status()
+		now.Store = map[string]float64{
+			"degraded": number(store.Degraded), "outages": float64(store.Outages),
+			"copies": float64(store.Copies), "unmerged": float64(store.Unmerged),
+		}
+	}
+	budget := l.keeper.Budget.Status(l.clock.Now())
+	now.Budget = map[string]float64{"rate": budget.Rate, "tokens": budget.Tokens, "lowered": float64(budget.Lowered)}
+}
+
+// addTo leaves out what the replica that sweeps knows, where that is another one.
+func (m *members) addTo(now *metrics.Snapshot) {
+	if a := m.account.status(); a != nil {
+		now.Health["account"] = number(!a.Answers)
+	}
+	guard := m.guard.Status()
+	now.Membership = map[string]float64{
+		"brake": number(guard.Braked), "interval_seconds": guard.Interval.Seconds(), "pushed": number(m.homeserver.pushes()),
+	}
+	if guard.Elsewhere {
+		return
+	}
+	now.Membership["sweep_lag_seconds"] = guard.Late.Seconds()
+	if !guard.SweepBegan.IsZero() {
+		now.Membership["persons"], now.Membership["foreign"], now.Membership["unsealed"] = float64(guard.Persons), float64(guard.Foreign), float64(guard.Unsealed)
+		now.Membership["sweep_age_seconds"] = time.Since(guard.SweepBegan).Seconds()
+	}
+}
