@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages deploy stack demo image release publish bench bench-leaves hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages deploy stack demo image release publish bench bench-leaves bench-scale hostile lint fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ publish: ## push the images of build/release to a registry as one, and print its
 bench: ## speed, memory and start-up beside two baselines, and delegated leaves (some minutes; BENCHFLAGS=-write)
 	cd bench && $(GO) build -o ../build/bench .
 	build/bench $(BENCHFLAGS)
+
+bench-scale: ## three replicas and 100,000 leaves on one Redis, a conference, one replica killed (ten minutes at most; needs redis-server)
+	cd bench && $(GO) build -o ../build/bench .
+	build/bench -scale $(BENCHFLAGS)
 
 bench-leaves: ## delegations a second of each store (half a minute; needs redis-server)
 	$(GO) test -run '^$$' -bench Delegate -benchtime 20000x -count 3 ./leave/memstore ./leave/filestore

@@ -38,14 +38,21 @@ const (
 // are this process, so that the service's costs are its own.
 type leaveWorld struct {
 	*lab
-	service    *subject
+	service    *subject   // the first …
+	replicas   []*subject // … of all that run
+	addrs      []string   // of all, also of those that were killed
 	homeserver *matrixtest.Server
 	sfu        *sfutest.Server
-	metrics    string // address
+	metrics    string // address, of the first
 	client     http.Client
 }
 
 func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
+	return l.openReplicas(ctx, 1, "LIVEKIT_STORE=memory", "LIVEKIT_DELAYED_EVENT_RATE=off")
+}
+
+// openReplicas starts n replicas of the service, with further variables.
+func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWorld, error) {
 	w := &leaveWorld{
 		lab: l, homeserver: matrixtest.NewServer(),
 		sfu:    sfutest.NewServer(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}),
@@ -55,22 +62,31 @@ func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
 	if err := os.WriteFile(ca, w.homeserver.CACert(), 0o600); err != nil {
 		return nil, err
 	}
-	var err error
-	if w.metrics, err = freeAddr(); err != nil {
-		return nil, err
+	for range n {
+		metrics, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		s, err := l.launchService(ctx, append([]string{
+			"LIVEKIT_URL=" + w.sfu.URL(), "LIVEKIT_KEY=" + apiKey, "LIVEKIT_SECRET=" + apiSecret,
+			"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + w.homeserver.Name().String(), "LIVEKIT_CA_FILE=" + ca,
+			"LIVEKIT_RATE_LIMIT=off", "LIVEKIT_LOG_LEVEL=warn", "LIVEKIT_METRICS_BIND=" + metrics,
+		}, env...))
+		if err != nil {
+			w.close()
+			return nil, err
+		}
+		w.replicas, w.addrs = append(w.replicas, s), append(w.addrs, s.addr)
+		if w.service == nil {
+			w.service, w.metrics = s, metrics
+		}
 	}
-	w.service, err = l.launchService(ctx, []string{
-		"LIVEKIT_URL=" + w.sfu.URL(), "LIVEKIT_KEY=" + apiKey, "LIVEKIT_SECRET=" + apiSecret,
-		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + w.homeserver.Name().String(), "LIVEKIT_CA_FILE=" + ca,
-		"LIVEKIT_STORE=memory", "LIVEKIT_RATE_LIMIT=off", "LIVEKIT_DELAYED_EVENT_RATE=off",
-		"LIVEKIT_LOG_LEVEL=warn", "LIVEKIT_METRICS_BIND=" + w.metrics,
-	})
-	return w, err
+	return w, nil
 }
 
 func (w *leaveWorld) close() {
-	if w.service != nil {
-		w.service.stop()
+	for _, s := range w.replicas {
+		_ = s.stop() // one may have been killed
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
@@ -79,6 +95,15 @@ func (w *leaveWorld) close() {
 // fill brings so many participants into the call, each with a leave handed
 // over, and waits until the service has seen them all. It finds them by asking.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
+	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
+		return err
+	}
+	return w.awaitConnected(ctx, jobs)
+}
+
+// handOver has so many participants, from the first on, come into the call, each
+// with a leave.
+func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
 		if err := client.CreateRoom(ctx, roomOf(i)); err != nil {
@@ -87,7 +112,7 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	}
 	users := make([]string, jobs/50+1)
 	for i := range users {
-		users[i] = w.homeserver.IssueToken(w.homeserver.UserID(fmt.Sprint("user", i)))
+		users[i] = w.homeserver.IssueToken(w.homeserver.UserID(fmt.Sprint("user", first/50+i)))
 	}
 	var next atomic.Int64
 	var running sync.WaitGroup
@@ -95,7 +120,7 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	for range delegators {
 		running.Go(func() {
 			for i := int(next.Add(1)) - 1; i < jobs && failed.Load() == nil; i = int(next.Add(1)) - 1 {
-				if err := w.delegate(ctx, i, rooms, users[i/50], delay); err != nil {
+				if err := w.delegate(ctx, first+i, rooms, users[i/50], delay); err != nil {
 					failed.Store(&err)
 				}
 			}
@@ -105,7 +130,7 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	if err := failed.Load(); err != nil {
 		return *err
 	}
-	return w.awaitConnected(ctx, jobs)
+	return nil
 }
 
 // roomOf is the LiveKit room of the i-th Matrix room.
@@ -121,11 +146,9 @@ func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, 
 	user := w.homeserver.UserID(fmt.Sprint("user", i/50))
 	device := fmt.Sprintf("DEVICE%d", i)
 	w.sfu.Join(roomOf(i%rooms), sfu.Identity(user+":"+device))
-	id := fmt.Sprintf("syd_%08d", i)
-	w.homeserver.Schedule(id, delay)
-	body := fmt.Sprintf(`{"room":"!room%d:example.org","device_id":%q,"openid_token":{"access_token":%q,"matrix_server_name":%q},"delay_id":%q,"delay_timeout":%d}`,
-		i%rooms, device, openID, w.homeserver.Name(), id, delay.Milliseconds())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.service.addr+"/sfu/get", bytes.NewReader([]byte(body)))
+	w.homeserver.Schedule(delayID(i), delay)
+	body := w.tokenBody(i%rooms, device, openID, delayID(i), delay)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.replicas[i%len(w.replicas)].addr+"/sfu/get", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return err
 	}
@@ -139,6 +162,15 @@ func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, 
 		err = fmt.Errorf("delegation %d: %s %s", i, resp.Status, answer)
 	}
 	return err
+}
+
+// delayID is the i-th leave's.
+func delayID(i int) string { return fmt.Sprintf("syd_%08d", i) }
+
+// tokenBody asks for a token and hands over a leave.
+func (w *leaveWorld) tokenBody(room int, device, openID, delayID string, delay time.Duration) string {
+	return fmt.Sprintf(`{"room":"!room%d:example.org","device_id":%q,"openid_token":{"access_token":%q,"matrix_server_name":%q},"delay_id":%q,"delay_timeout":%d}`,
+		room, device, openID, w.homeserver.Name(), delayID, delay.Milliseconds())
 }
 
 func (w *leaveWorld) awaitConnected(ctx context.Context, jobs int) error {

@@ -5,6 +5,7 @@
 //	go run ./bench            # everything, about eight minutes
 //	go run ./bench -write     # the same, and the result into docs/performance.md
 //	go run ./bench -only start,deps
+//	go run ./bench -scale     # three replicas and 100,000 leaves on one Redis
 //
 // The program starts itself again as homeserver, as SFU, as baselines and as
 // load generator (see roles.go) and builds the service from the checkout.
@@ -47,6 +48,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer l.close()
+	if opts.scale {
+		return l.scale(ctx, stdout)
+	}
 	return l.report(ctx, stdout)
 }
 
@@ -57,6 +61,7 @@ type options struct {
 	warmup   time.Duration   // before each
 	repeats  int
 	write    bool
+	scale    bool   // nothing but the replicas on one Redis
 	service  string // a built binary to measure instead of the checkout's
 }
 
@@ -73,6 +78,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.warmup, "warmup", 700*time.Millisecond, "load before each measurement")
 	flags.IntVar(&o.repeats, "repeats", 3, "repeats, of which the median counts")
 	flags.BoolVar(&o.write, "write", false, "put the result into docs/performance.md")
+	flags.BoolVar(&o.scale, "scale", false, "measure three replicas and 100,000 leaves on one Redis, into docs/scaling.md with -write; needs redis-server")
 	flags.StringVar(&o.service, "service", "", "measure this binary instead of building the checkout")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -48,7 +49,7 @@ func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(l.dir, "service.log"))
+	log, err := os.Create(filepath.Join(l.dir, "service-"+strings.ReplaceAll(addr, ":", "-")+".log"))
 	if err != nil {
 		return nil, err
 	}

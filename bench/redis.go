@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// redisServer is a redis-server that keeps nothing on disk.
+type redisServer struct {
+	addr string
+	pid  int
+	stop func() error
+}
+
+func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, errors.New("redis-server is not installed: apt-get install --no-install-recommends redis-server")
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", l.dir)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r := &redisServer{addr: addr, pid: cmd.Process.Pid, stop: func() error { return terminate(cmd) }}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err = r.info("memory", "used_memory"); err == nil {
+			return r, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.Join(err, r.stop())
+		}
+	}
+}
+
+// info reads one number of INFO.
+func (r *redisServer) info(section, name string) (int64, error) {
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Fprintf(conn, "INFO %s\r\nQUIT\r\n", section); err != nil {
+		return 0, err
+	}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
+			return strconv.ParseInt(value, 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("redis-server does not tell %s", name)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What replicas on one Redis are measured with, and the budgets.
+const (
+	scaleReplicas  = 3
+	longLeaves     = 100_000 // of an hour, as Element Call has them
+	longRooms      = 2_000
+	shortLeaves    = 5_000 // of 18 s
+	scaleRooms     = longRooms + shortLeaves/50
+	quietWindow    = time.Minute // one look into every room
+	afterStorm     = 40 * time.Second
+	scaleTime      = 10 * time.Minute
+	mostRedisBytes = 400.0 // of Redis, for each leave
+	mostTokenTime  = 100 * time.Millisecond
+	mostLate       = 0.5 // of the delay
+)
+
+// scale measures three replicas on one Redis: what leaves cost there, and a
+// conference that starts while one replica is killed.
+func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, scaleTime)
+	defer cancel()
+	text, err := l.measureScale(ctx)
+	if err != nil {
+		return err
+	}
+	text = machine() + "\n" + text
+	fmt.Fprint(stdout, text)
+	if l.opts.write {
+		if err := writeBlock(filepath.Join(l.root, "docs", "scaling.md"), text); err != nil {
+			return err
+		}
+	}
+	if len(l.faults) > 0 {
+		return errors.New("wrong:\n" + strings.Join(l.faults, "\n"))
+	}
+	return nil
+}
+
+func (l *lab) measureScale(ctx context.Context) (string, error) {
+	r, err := l.startRedis(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = r.stop() }()
+	w, err := l.openReplicas(ctx, scaleReplicas,
+		"LIVEKIT_STORE=redis", "LIVEKIT_REDIS_URL=redis://"+r.addr, "LIVEKIT_DELAYED_EVENT_RATE=10000")
+	if err != nil {
+		return "", err
+	}
+	defer w.close()
+	filled, err := w.fillScale(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	quiet, err := w.quiet(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	storm, err := w.storm(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	late := w.lateness()
+	return filled + "\n" + quiet + "\n" + storm + "\n" + late, nil
+}
+
+// fillScale hands all leaves over, and tells what each takes in Redis.
+func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, error) {
+	before, err := r.info("memory", "used_memory")
+	if err != nil {
+		return "", err
+	}
+	w.say("%d leaves of an hour and %d of %v are handed over", longLeaves, shortLeaves, shortDelay)
+	begin := time.Now()
+	if err := w.handOver(ctx, 0, longLeaves, longRooms, time.Hour); err != nil {
+		return "", err
+	}
+	if err := w.handOver(ctx, longLeaves, shortLeaves, scaleRooms, shortDelay); err != nil {
+		return "", err
+	}
+	took := time.Since(begin)
+	const all = longLeaves + shortLeaves
+	if err := w.awaitConnected(ctx, all); err != nil {
+		return "", err
+	}
+	after, err := r.info("memory", "used_memory")
+	if err != nil {
+		return "", err
+	}
+	each := float64(after-before) / all
+	return fmt.Sprintf("%d replicas on one Redis: %d leaves of 1 h and %d of %v came in %v, all through `/sfu/get`.\n\n%s",
+		scaleReplicas, longLeaves, shortLeaves, shortDelay, took.Round(time.Second), table(
+			[]string{"", "measured", "budget", ""},
+			[]string{"Redis' memory for each leave", fmt.Sprintf("%.0f bytes", each), fmt.Sprintf("%.0f bytes", mostRedisBytes), verdict(each <= mostRedisBytes)},
+			[]string{"Redis' memory for all", bytesOf(after).String(), "", ""},
+		)), nil
+}
+
+// usage is what has been used so far.
+type usage struct {
+	at                     time.Time
+	redis, service         time.Duration // CPU time
+	commands               int64         // of Redis
+	sfu, restarts, answers int           // calls
+}
+
+func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
+	if u.redis, err = cpuTime(r.pid); err != nil {
+		return u, err
+	}
+	for _, s := range w.replicas {
+		t, err := cpuTime(s.pid)
+		if err != nil {
+			return u, err
+		}
+		u.service += t
+	}
+	u.commands, err = r.info("stats", "total_commands_processed")
+	u.at, u.restarts = time.Now(), w.homeserver.Asked("restart")
+	u.answers = u.restarts + w.homeserver.Asked("send") + w.homeserver.Asked("cancel")
+	for _, call := range []string{"ListParticipants", "GetParticipant", "UpdateSubscriptions", "CreateRoom", "ListRooms"} {
+		u.sfu += w.sfu.Calls(call)
+	}
+	return u, err
+}
+
+// quiet measures a minute in which nobody comes or goes.
+func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) {
+	w.say("nothing happens for %v", quietWindow)
+	before, err := w.usage(r)
+	if err != nil {
+		return "", err
+	}
+	if err := pause(ctx, quietWindow); err != nil {
+		return "", err
+	}
+	after, err := w.usage(r)
+	if err != nil {
+		return "", err
+	}
+	seconds := after.at.Sub(before.at).Seconds()
+	redis, service := (after.redis - before.redis).Seconds(), (after.service - before.service).Seconds()
+	restarts := float64(after.restarts - before.restarts)
+	return fmt.Sprintf("%v in which nobody comes or goes:\n\n%s", quietWindow, table(
+		[]string{"", "for each second"},
+		[]string{"restarts at the homeserver", fmt.Sprintf("%.0f", restarts/seconds)},
+		[]string{"calls of the SFU", fmt.Sprintf("%.1f", float64(after.sfu-before.sfu)/seconds)},
+		[]string{"commands of Redis, those in scripts included", fmt.Sprintf("%.0f", float64(after.commands-before.commands)/seconds)},
+		[]string{"CPU of Redis, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*redis/seconds, 1e6*redis/restarts)},
+		[]string{"CPU of all replicas, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*service/seconds, 1e6*service/restarts)},
+	)), nil
+}
+
+// lateness tells how late restarts were, in all the time.
+func (w *leaveWorld) lateness() string {
+	var shares []float64
+	worst := 0.0
+	for i := range longLeaves + shortLeaves + stormPeople {
+		f := w.homeserver.Fate(delayID(i))
+		if f.Over != "" {
+			w.fault("leave %d of a member who is there was %s", i, f.Over)
+		}
+		share := float64(f.Late) / float64(time.Hour)
+		if isShort(i) {
+			share = float64(f.Late) / float64(shortDelay)
+			shares = append(shares, share)
+		}
+		worst = max(worst, share)
+	}
+	slices.Sort(shares)
+	return fmt.Sprintf("The longest time that a leave was without a restart, from the first to the end, was %.0f %% of its delay "+
+		"(for 99 of 100 of those of %v, %.0f %%); the budget is %.0f %%: %s. No leave of a member who is there was sent or lost.\n",
+		100*worst, shortDelay, 100*percentile(shares, 99), 100*mostLate, verdict(worst <= mostLate))
+}
+
+// isShort reports whether the i-th leave is one of 18 s.
+func isShort(i int) bool { return i >= longLeaves && i < longLeaves+shortLeaves }
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
