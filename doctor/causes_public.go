@@ -77,7 +77,7 @@ var runningCauses = []engine.Cause{
 		Remedy: "set LIVEKIT_DELEGATION=on"},
 	{ID: "store-degraded", Checks: []string{"service.store"}, From: "inside", Status: engine.Warn,
 		Text:   "the store of delegated leaves is away; nothing is lost yet",
-		Remedy: "start Redis again, or make room on the disk of /data"},
+		Remedy: "start Redis again (behind Sentinels, see which server they name: redis-cli -p 26379 sentinel get-master-addr-by-name mymaster), or make room on the disk of /data"},
 	{ID: "store-touched", Checks: []string{"service.store"}, From: "inside", Status: engine.Warn,
 		Text:   "somebody else deletes, moves or changes the file in which this service keeps leaves; it has written the file anew {count} times",
 		Remedy: "let no backup, cleaner or second service write to the folder /data; each instance needs a folder of its own"},

@@ -14,7 +14,8 @@ func TestSecretOfEditedFile(t *testing.T) {
 	for name, addition := range map[string]string{
 		"livekit.yaml": "keys:\n  devkey: " + secret + "\n",
 		"compose.yaml": "      LIVEKIT_REDIS_PASSWORD: " + secret + "\n",
-		envFile:        "LIVEKIT_REDIS_PASSWORD=" + secret + "\n",
+		envFile: "LIVEKIT_REDIS_PASSWORD=" + secret + "\n" +
+			"LIVEKIT_REDIS_URL=redis://:" + secret + "@s1:26379/0?master_name=mymaster&addr=s2:26379\n",
 	} {
 		l := newLab(t)
 		l.run(exitOK)
