@@ -75,7 +75,7 @@ func (a *asking) mustSucceed(t *testing.T) {
 	if len(a.failures) > 0 {
 		t.Errorf("%d of %d requests failed, the first: %v", len(a.failures), a.requests, a.failures[0])
 	}
-	if a.requests < 100 {
+	if a.requests < 20 { // a slow machine has made more in that time
 		t.Errorf("only %d requests were made", a.requests)
 	}
 	a.w.mu.Lock()
