@@ -38,6 +38,21 @@ func TestNginxPrefixes(t *testing.T) {
 	}
 }
 
+// TestHAProxyLines holds the lines of docs/proxies.md against the file with which
+// make breakages runs HAProxy.
+func TestHAProxyLines(t *testing.T) {
+	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
+	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")
+	if len(lines) < 10 {
+		t.Errorf("docs/proxies.md has %d lines for HAProxy", len(lines))
+	}
+	for _, line := range lines {
+		if !slices.Contains(tried, line) {
+			t.Errorf("docs/proxies.md has %q for HAProxy, which make breakages does not try", line)
+		}
+	}
+}
+
 // compose is the part of compose.yaml that is held against the program.
 type compose struct {
 	Services map[string]struct {

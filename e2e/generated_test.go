@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -101,30 +100,20 @@ func TestGeneratedCompose(t *testing.T) {
 	}
 }
 
-// The lines of docs/synology.md join the service, and not the SFU, to Synapse's network.
+// The service, and not the SFU, joins the homeserver's network.
 func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 	t.Parallel()
-	_, after, _ := strings.Cut(string(readFile(t, filepath.Join("..", "docs", "synology.md"))), "\n### A shared network\n")
-	_, after, _ = strings.Cut(after, "\n```yaml\n")
-	lines, _, found := strings.Cut(after, "\n```\n")
-	if !found {
-		t.Fatal("docs/synology.md has no such lines")
-	}
-	path := filepath.Join(t.TempDir(), "network.yaml")
-	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	project := loadGenerated(t, writeDeployment(t, "example.org", twoNames...), path)
+	project := loadGenerated(t, writeDeployment(t, "example.org", append(twoNames, "--homeserver-network", "matrix_default")...))
 	networks := func(service string) []string {
 		return slices.Sorted(maps.Keys(project.Services[service].Networks))
 	}
-	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "synapse"}) {
+	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "homeserver"}) {
 		t.Errorf("the service is in %q", got)
 	}
 	if got := networks("livekit"); !slices.Equal(got, []string{"default"}) {
 		t.Errorf("the SFU is in %q", got)
 	}
-	if n := project.Networks["synapse"]; n.Name != "matrix_default" || !bool(n.External) {
+	if n := project.Networks["homeserver"]; n.Name != "matrix_default" || !bool(n.External) {
 		t.Errorf("the network is %+v, want one that is there", n)
 	}
 }

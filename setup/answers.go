@@ -41,6 +41,7 @@ func (o *options) answers() []answer {
 		{name: "single-host", text: &o.singleHost, dropped: []string{"jwt-host", "sfu-host"}},
 		{name: "base-url", text: &o.baseURL},
 		{name: "homeserver-url", text: &o.homeserverURL},
+		{name: "homeserver-network", text: &o.homeserverNetwork},
 		{name: "udp-range", text: &o.udpRange, always: true},
 		{name: "relay-range", text: &o.relayRange, always: true},
 		{name: "jwt-port", text: &o.jwtPort, always: true},

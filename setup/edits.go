@@ -41,6 +41,11 @@ func (p plan) composeEdits() []edit {
 			edit{"      LIVEKIT_INTERNAL_URL: http://livekit:7880\n", "", "      LIVEKIT_INTERNAL_URL: http://livekit:7880\n" + p.appServiceVariables()},
 			edit{"    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES", "", registrationMount + "    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES"})
 	}
+	if p.HomeserverNetwork != "" {
+		edits = append(edits,
+			edit{"    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES", "", homeserverNetwork + "    # Lets LIVEKIT_FEDERATION_URL_OVERRIDES"},
+			edit{"\nvolumes:\n  leaves: {}", "", "\nnetworks:\n  homeserver:\n    name: " + p.HomeserverNetwork + "\n    external: true\n\nvolumes:\n  leaves: {}"})
+	}
 	if p.Certificate != nil {
 		edits = append(edits, edit{"    ports:\n      # Signalling", "", certMounts + "    ports:\n      # Signalling"})
 	}
@@ -50,6 +55,11 @@ func (p plan) composeEdits() []edit {
 const composeHead = `# LiveKit and the authorization service, for Synology's Container Manager and
 # for Docker with Compose v2. Written by matrixrtc-auth setup: a second run of it
 # keeps your changes to this file. Paths are relative to it.
+`
+
+const homeserverNetwork = `    # The homeserver is in the second one. LiveKit stays out of it: in two networks
+    # it hands out addresses that lead nowhere.
+    networks: [default, homeserver]
 `
 
 const certMounts = `      - type: bind

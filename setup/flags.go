@@ -6,6 +6,7 @@ import "matrixrtc-auth/internal/command"
 type options struct {
 	serverName, jwtHost, sfuHost, singleHost string
 	baseURL, homeserverURL                   string
+	homeserverNetwork                        string
 	dir, image, source, imageArch            string
 	udpRange, relayRange, jwtPort            string
 	turn                                     bool
@@ -68,6 +69,8 @@ func (o *options) nameFlags(g *command.Group) {
 		"where clients reach the homeserver; the default is https:// and the single host, or else the server name")
 	g.Text(&o.homeserverURL, "homeserver-url", "URL",
 		"where the container reaches the homeserver, if not under its public name, like http://host.docker.internal:8008")
+	g.Text(&o.homeserverNetwork, "homeserver-network", "NAME",
+		"the network of the homeserver's containers on this machine, which this service joins: docker network ls lists them")
 }
 
 func (o *options) clientFlags(g *command.Group) {

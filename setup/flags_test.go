@@ -55,6 +55,8 @@ func TestFaultyFlags(t *testing.T) {
 		{[]string{"--homeserver-url", "synapse:8008"}, []string{"--homeserver-url:", "http:// or https://"}},
 		{[]string{"--homeserver-url", "http://localhost:8009"}, []string{"--homeserver-url:", "http://host.docker.internal:8009"}},
 		{[]string{"--homeserver-url", "http://[::1]"}, []string{"--homeserver-url:", "http://host.docker.internal:8008"}},
+		{[]string{"--homeserver-network", "matrix default"}, []string{"--homeserver-network:", "docker network ls"}},
+		{[]string{"--homeserver-network", "a:\n  b: c"}, []string{"--homeserver-network:", "docker network ls"}},
 		{[]string{"--homeserver-url", "http://"}, []string{"--homeserver-url:", "no host"}},
 		{[]string{"--homeserver-url", "http://a:99999"}, []string{"--homeserver-url:", "port"}},
 		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert is", "--turn-tls"}},
@@ -156,7 +158,7 @@ func TestHelp(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--help")
 	for _, flag := range []string{
-		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "dir", "turn", "turn-tls",
+		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "homeserver-network", "dir", "turn", "turn-tls",
 		"turn-cert", "turn-key", "udp-range", "relay-range", "jwt-port", "image-arch", "image", "source", "force", "new-secrets",
 	} {
 		l.says(l.out, "  --"+flag+" ")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -132,6 +133,17 @@ func parseHomeserverURL(text string) (string, error) {
 		return "", fmt.Errorf("%q is the container itself; for this machine write http://host.docker.internal:%s", text, portOr(parsed, "8008"))
 	}
 	return u, nil
+}
+
+// network is what Docker lets a network be called.
+var network = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+
+// parseNetwork parses the name of a network of Docker.
+func parseNetwork(text string) (string, error) {
+	if !network.MatchString(text) {
+		return "", fmt.Errorf("%.80q is not the name of a network; docker network ls lists them, and one looks like matrix_default", text)
+	}
+	return text, nil
 }
 
 // parseAppServiceURL parses the address of this service as the homeserver sees

@@ -21,18 +21,21 @@ type plan struct {
 	SFUHost       string // of LiveKit
 	BaseURL       string // of the homeserver, for clients
 	HomeserverURL string // of the homeserver, for the container; "" for the public name
-	AppServiceURL string // of this service, for the homeserver; "" without the application-service mode
-	Media         ports
-	Relay         ports // of TURN; nothing uses it without
-	JWTPort       int
-	TURN          bool   // over UDP
-	TURNTLS       string // the name of TURN over TLS, "" for none
-	Certificate   []byte // of that name; nil when something in front ends TLS
-	privateKey    []byte
-	Dir           string
-	Image         string // "" for the template's
-	Build         string // the path of the source as seen from Dir; "" for none
-	ImageArch     string // the kind of processor to make an image for; "" for no image
+	// HomeserverNetwork is the network of Docker in which the homeserver is and
+	// which this service joins; "" for none.
+	HomeserverNetwork string
+	AppServiceURL     string // of this service, for the homeserver; "" without the application-service mode
+	Media             ports
+	Relay             ports // of TURN; nothing uses it without
+	JWTPort           int
+	TURN              bool   // over UDP
+	TURNTLS           string // the name of TURN over TLS, "" for none
+	Certificate       []byte // of that name; nil when something in front ends TLS
+	privateKey        []byte
+	Dir               string
+	Image             string // "" for the template's
+	Build             string // the path of the source as seen from Dir; "" for none
+	ImageArch         string // the kind of processor to make an image for; "" for no image
 
 	answers           map[string]string // what the folder is to remember, by option
 	templateImage     string            // the name of the image when no flag gives one
@@ -234,6 +237,9 @@ func (b *planner) homeserver() {
 	}
 	if b.homeserverURL != "" {
 		b.HomeserverURL = value(b, "homeserver-url", b.homeserverURL, "", parseHomeserverURL)
+	}
+	if b.homeserverNetwork != "" {
+		b.HomeserverNetwork = value(b, "homeserver-network", b.homeserverNetwork, "", parseNetwork)
 	}
 }
 

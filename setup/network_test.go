@@ -1,0 +1,56 @@
+package setup
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// networks are the networks of a written compose.yaml, by service, and those that
+// Docker has to have already.
+func (l *lab) networks() (of map[string][]string, external []string) {
+	l.t.Helper()
+	var file struct {
+		Services map[string]struct{ Networks []string }
+		Networks map[string]struct {
+			Name     string
+			External bool
+		}
+	}
+	if err := yaml.Unmarshal([]byte(l.read("compose.yaml")), &file); err != nil {
+		l.t.Fatal(err)
+	}
+	of = map[string][]string{}
+	for name, service := range file.Services {
+		of[name] = service.Networks
+	}
+	for _, n := range file.Networks {
+		if n.External {
+			external = append(external, n.Name)
+		}
+	}
+	return of, external
+}
+
+// TestHomeserverNetwork: the service joins the homeserver's network and LiveKit
+// does not; a later run remembers it, and none ends it.
+func TestHomeserverNetwork(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
+	for _, again := range []string{"--yes", "--turn"} {
+		of, external := l.networks()
+		if !slices.Equal(of["matrixrtc-auth"], []string{"default", "homeserver"}) || of["livekit"] != nil || !slices.Equal(external, []string{"matrix_default"}) {
+			t.Errorf("before %s: the networks are %v, of which %q are there already", again, of, external)
+		}
+		l.only(exitOK, again)
+	}
+	l.only(exitOK, "--homeserver-network", "none")
+	if of, external := l.networks(); of["matrixrtc-auth"] != nil || external != nil {
+		t.Errorf("switched off, the networks are %v and %q", of, external)
+	}
+	if strings.Contains(l.read("answers.yaml"), "network") {
+		t.Error("the folder remembers what was switched off")
+	}
+}
