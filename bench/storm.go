@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"matrixrtc-auth/sfu"
 )
 
@@ -26,6 +28,7 @@ const (
 type entry struct {
 	token, webhook time.Duration
 	retried        bool // on another replica: the connection had ended
+	again          bool // the webhook was sent again: the store had not answered
 	err            error
 }
 
@@ -81,22 +84,29 @@ func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) 
 
 func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis, service float64) string {
 	var tokens, webhooks []time.Duration
-	retried := 0
+	retried, again := 0, 0
+	var failed []error
 	for _, e := range entries {
 		if e.err != nil {
-			w.fault("somebody did not come in: %v", e.err)
+			failed = append(failed, e.err)
 		}
 		if e.retried {
 			retried++
 		}
+		if e.again {
+			again++
+		}
 		tokens, webhooks = append(tokens, e.token), append(webhooks, e.webhook)
+	}
+	if len(failed) > 0 {
+		w.fault("%d people did not come in, the first: %v", len(failed), failed[0])
 	}
 	slices.Sort(tokens)
 	slices.Sort(webhooks)
 	p99 := percentile(tokens, 99)
 	return fmt.Sprintf("A conference of %d starts within %v, with all that besides; one of the %d replicas is killed in the middle. "+
-		"All were in after %.1f s, and seen by the service after %.1f s; %d asked a second replica, because the connection to the first had ended.\n\n%s",
-		stormPeople, stormTime, scaleReplicas, took.Seconds(), seen.Seconds(), retried, table(
+		"All were in after %.1f s, and seen by the service after %.1f s; %d asked a second replica, because the connection to the first had ended, and %d webhooks were sent again.\n\n%s",
+		stormPeople, stormTime, scaleReplicas, took.Seconds(), seen.Seconds(), retried, again, table(
 			[]string{"", "50 of 100", "99 of 100", "longest", "budget", ""},
 			[]string{"a token, with a leave handed over (ms)", ms(percentile(tokens, 50)), ms(p99), ms(tokens[len(tokens)-1]),
 				fmt.Sprintf("99 of 100 within %d", mostTokenTime.Milliseconds()), verdict(p99 <= mostTokenTime)},
@@ -126,12 +136,31 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 		return e
 	}
 	begin = time.Now()
-	_, e.err = w.persist(ctx, i+1, "/sfu_webhook", func(addr string) (*http.Request, error) {
-		return w.sfu.NewWebhook("http://"+addr, joined).WithContext(ctx), nil
-	})
+	e.again, e.err = w.reportJoined(ctx, i+1, joined)
 	e.webhook = time.Since(begin)
 	return e
 }
+
+// reportJoined sends a webhook, and again while it is not taken, as LiveKit does.
+func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit.WebhookEvent) (again bool, err error) {
+	const tries = 5
+	for range tries {
+		_, err = w.persist(ctx, turn, "/sfu_webhook", func(addr string) (*http.Request, error) {
+			return w.sfu.NewWebhook("http://"+addr, joined).WithContext(ctx), nil
+		})
+		if !errors.Is(err, errUnavailable) {
+			return again, err
+		}
+		again = true
+		if err := pause(ctx, time.Second); err != nil {
+			return again, err
+		}
+	}
+	return again, err
+}
+
+// errUnavailable is a 503.
+var errUnavailable = errors.New("503")
 
 // persist asks the replica whose turn it is, and if the connection ends without
 // an answer the next.
@@ -159,6 +188,9 @@ func (w *leaveWorld) exchange(req *http.Request) (ended bool, err error) {
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return true, err
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return false, fmt.Errorf("%s: %w %s", req.URL.Path, errUnavailable, answer)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return false, fmt.Errorf("%s: %s %s", req.URL.Path, resp.Status, answer)
