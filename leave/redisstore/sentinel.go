@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -188,7 +189,17 @@ func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
 	defer s.mu.Unlock()
 	t := &tracked{conn, s}
 	s.conns[t] = addr
+	if socket, ok := conn.(syscall.Conn); ok {
+		return trackedSocket{t, socket}
+	}
 	return t
+}
+
+// trackedSocket is one that go-redis can look at, to see whether the server has
+// ended it, before it is used again.
+type trackedSocket struct {
+	*tracked
+	syscall.Conn
 }
 
 // Close closes the connection.
