@@ -16,9 +16,9 @@ import (
 
 func TestRealConformanceBehindSentinels(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Passwords{})
-	leavetest.Run(t, func(t *testing.T) leavetest.Store { return openReal(t, w.URL())[0] })
+	leavetest.Run(t, func(t *testing.T) leavetest.Store { return openPatient(t, w.URL())[0] })
 	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
-		both := openReal(t, w.URL(), w.URL())
+		both := openPatient(t, w.URL(), w.URL())
 		return both[0], both[1]
 	})
 }
