@@ -27,6 +27,16 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestREADMELeadsToEveryPage finds each page of docs/ in the README.
+func TestREADMELeadsToEveryPage(t *testing.T) {
+	readme := read(t, "README.md")
+	for _, page := range pages(t) {
+		if strings.HasPrefix(page, "docs/") && !strings.Contains(readme, "]("+page+")") {
+			t.Errorf("README.md links nowhere to %s", page)
+		}
+	}
+}
+
 // leadsNowhere says what is wrong with a link that stands in a file, "" if
 // nothing is.
 func leadsNowhere(t *testing.T, from, link string) string {
