@@ -77,3 +77,14 @@ func (u *update) backupName(name, content string) (string, error) {
 	}
 	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
 }
+
+// refuseHalfRenewed refuses to draw new secrets of which some would stay beside a
+// file that a person edited: the next run would not know them.
+func (u *update) refuseHalfRenewed(renewed bool) error {
+	for _, s := range u.steps {
+		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {
+			return fmt.Errorf("%s was edited, so new secrets do not get into it: give --force, too, which saves the edited one as %[1]s%s", s.name, backupSuffix)
+		}
+	}
+	return nil
+}

@@ -123,8 +123,23 @@ func TestGoneSecrets(t *testing.T) {
 		},
 		"half of it": func(l *lab) string {
 			text := l.read(envFile)
-			l.write(envFile, text[:strings.Index(text, "LIVEKIT_SECRET=")+30])
+			l.write(envFile, text[:strings.Index(text, "LIVEKIT_SECRET=")+30]+"\n")
 			return "LIVEKIT_SECRET is shorter"
+		},
+		"the end of it": func(l *lab) string {
+			text := l.read(envFile)
+			l.write(envFile, text[:strings.Index(text, "LIVEKIT_SECRET=")+55])
+			return ".env ends in the line of LIVEKIT_SECRET"
+		},
+		"the end of the registration": func(l *lab) string {
+			text := l.read(registrationFile)
+			l.write(registrationFile, text[:strings.Index(text, "hs_token: ")+50])
+			return "lacks its end"
+		},
+		"a token": func(l *lab) string {
+			text := l.read(registrationFile)
+			l.write(registrationFile, strings.Replace(text, "hs_token: ", "# ", 1))
+			return "a token"
 		},
 		"the registration": func(l *lab) string { l.remove(registrationFile); return registrationFile + " is gone" },
 	} {
@@ -138,7 +153,7 @@ func TestGoneSecrets(t *testing.T) {
 			if !maps.Equal(before, l.snapshot()) {
 				t.Error("something was written")
 			}
-			l.only(exitOK, "--new-secrets")
+			l.only(exitOK, "--new-secrets", "--force")
 			if len(l.env()["LIVEKIT_SECRET"]) != 64 {
 				t.Error("no new secret was drawn")
 			}
@@ -207,4 +222,33 @@ func TestEditsWithoutNews(t *testing.T) {
 	l.write(sumsFile, underWay+l.read(sumsFile))
 	l.only(exitOK, "--yes")
 	l.says(l.out, "compose.yaml", "kept")
+}
+
+// TestConflictWithoutSums: a conflict stays one, also when nothing tells what
+// setup wrote last.
+func TestConflictWithoutSums(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
+	l.remove(sumsFile)
+	for _, flags := range [][]string{{"--sfu-host", "livekit.example.org"}, {"--yes"}} {
+		l.only(exitOK, flags...)
+		l.says(l.out, "! yours stays: LIVEKIT_URL")
+	}
+}
+
+// TestNewTokensInEditedRegistration: they get into the file, or none is drawn.
+func TestNewTokensInEditedRegistration(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--appservice")
+	l.write(registrationFile, l.read(registrationFile)+"# mine\n")
+	before := l.snapshot()
+	l.only(exitFaults, "--new-secrets")
+	l.says(l.err, registrationFile, "was edited", "--force")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something was written")
+	}
+	l.only(exitOK, "--new-secrets", "--force")
+	l.only(exitOK, "--yes")
+	l.says(l.out, "Nothing has changed.")
 }

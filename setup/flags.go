@@ -19,6 +19,8 @@ type options struct {
 	recalled    map[string]bool // those whose value the folder remembers
 	switchedOff map[string]bool // those whose value was none
 	memory      memory          // of the folder
+
+	apply func(*update) error // writes the files
 }
 
 const (
@@ -36,7 +38,7 @@ asks what to change, and an option changes its answer alone. --NAME none, or
 // presets are the options when no flag is given.
 func presets() options {
 	return options{
-		udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort,
+		apply: (*update).apply, udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort,
 		given: map[string]bool{}, recalled: map[string]bool{}, switchedOff: map[string]bool{},
 	}
 }

@@ -148,3 +148,16 @@ func TestWrap(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestNewStepsAreNotUnused: a list beside one that somebody ticked has a purpose.
+func TestNewStepsAreNotUnused(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK)
+	l.write(stepsFile, "# mine\n")
+	for _, flags := range [][]string{{"--appservice"}, {"--yes"}} {
+		l.only(exitOK, flags...)
+		if strings.Contains(l.out, "used by nothing") {
+			t.Errorf("setup %q: something is of no use:\n%s", flags, l.out)
+		}
+	}
+}

@@ -45,6 +45,7 @@ type plan struct {
 	force, newSecrets bool
 	mergeEnv          merger // set when the folder is known
 	before            *plan  // that of the last run; nil when it is not known
+	apply             func(*update) error
 	notes             []string
 }
 
@@ -126,6 +127,7 @@ func (b *planner) check() (plan, error) {
 	if !b.asking {
 		b.faults = append(b.faults, b.memory.demand(&o)...)
 	}
+	b.plan.apply = o.apply
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
 	b.names()
 	b.homeserver()

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"bytes"
 	"fmt"
 
 	"matrixrtc-auth/appservice"
@@ -31,6 +32,8 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 		return r, nil
 	case p.newSecrets:
 		old.ASToken, old.HSToken = secret.Text{}, secret.Text{}
+	case err == nil && (!bytes.HasSuffix(content, []byte("\n")) || old.ASToken.Reveal() == "" || old.HSToken.Reveal() == ""):
+		return r, fmt.Errorf("%s lacks its end or a token: put it back whole (if it is whole, end its last line), or --new-secrets --force draws new tokens", registrationFile)
 	case err != nil:
 		return r, fmt.Errorf("%s: %w: correct it, or move it away; new tokens are drawn then, and the homeserver needs the new file", registrationFile, err)
 	}

@@ -35,7 +35,11 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 	if err != nil {
 		return p, err
 	}
-	_, had := wrote[envFile]
+	_, answered, err := dir.read(answersFile)
+	if err != nil {
+		return p, err
+	}
+	had := wrote.hadEnv() || len(wrote) == 0 && answered // the sums are gone
 	values, err := parseEnv(string(content))
 	if err != nil {
 		return p, err
@@ -54,12 +58,20 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 		return p, fmt.Errorf("%s is gone, and with it the secret: put it back, or --new-secrets draws a new one", envFile)
 	case old == "":
 		return p, fmt.Errorf("%s: LIVEKIT_SECRET is gone: put it back, or --new-secrets draws a new one", envFile)
+	case cutOff(string(content), "LIVEKIT_SECRET"):
+		return p, fmt.Errorf("%s ends in the line of LIVEKIT_SECRET, which may be half: put it back whole (if it is whole, end the line), or --new-secrets draws a new one", envFile)
 	}
 	p.secret = secret.New(old)
 	if len(old) < sfu.ShortestSecret || !secretText.MatchString(old) {
 		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", sfu.ShortestSecret)
 	}
 	return p, nil
+}
+
+// cutOff reports whether a .env ends in the line of the name.
+func cutOff(content, name string) bool {
+	last := content[strings.LastIndex(content, "\n")+1:]
+	return envGrammar.nameIn(last) == name
 }
 
 var (

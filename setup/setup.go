@@ -32,6 +32,10 @@ type Streams struct {
 // an input.
 func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	o := presets()
+	return o.command(templates, terminal)
+}
+
+func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	return command.New(command.Spec{
 		Name: "setup", Short: "write a deployment into a folder", About: about, Flags: o.flags(),
 		Run: func(c *cobra.Command, _ []string) error {
@@ -168,6 +172,9 @@ func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, te
 	if err != nil {
 		return err
 	}
+	if err := u.refuseHalfRenewed(p.newSecrets); err != nil {
+		return err
+	}
 	if err := u.add(file{name: stepsFile, content: taskPage(p.tasks(u, true))}, p.force); err != nil {
 		return err
 	}
@@ -176,7 +183,7 @@ func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, te
 	if err != nil {
 		return err
 	}
-	if err := u.apply(); err != nil {
+	if err := p.apply(u); err != nil {
 		return err
 	}
 	if err := made.place(); err != nil {

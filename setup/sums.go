@@ -36,12 +36,29 @@ func (s sums) wroteValue(name, value string) (yes, known bool) {
 	return sum == sumOf(value), known
 }
 
+// hadEnv tells whether setup has written a .env, or lines of one.
+func (s sums) hadEnv() bool {
+	_, whole := s[envFile]
+	_, line := s[lineSum("LIVEKIT_KEY")]
+	return whole || line
+}
+
 // note remembers values that setup wrote into .env, or would write.
 func (s sums) note(content string, names []string) {
 	values, _ := parseEnv(content) // setup's own
 	for _, name := range names {
 		if name != "LIVEKIT_SECRET" {
 			s[lineSum(name)] = sumOf(values[name])
+		}
+	}
+}
+
+// dispute remembers values that setup would change and a person has changed. Where
+// nothing tells what setup wrote last, no later run may take the new value for it.
+func (s sums) dispute(names []string) {
+	for _, name := range names {
+		if _, known := s[lineSum(name)]; !known {
+			s[lineSum(name)] = sumOf("not known\n") // which no value is
 		}
 	}
 }

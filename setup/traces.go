@@ -137,6 +137,8 @@ func (t *traces) liveKit(name string, content []byte) {
 	turn := file.TURN
 	if turn.First != 0 && turn.Last != 0 {
 		t.tell("relay-range", ports{turn.First, turn.Last}.String(), name)
+	} else {
+		t.tell("relay-range", presetRelay, name) // there was none
 	}
 	t.tell("turn", fmt.Sprint(turn.Enabled && turn.UDPPort != 0), name)
 	if !turn.Enabled || turn.TLSPort == 0 {

@@ -130,12 +130,12 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{}
+	current := map[string]bool{stepsFile: true} // it is decided last
 	for _, f := range files {
 		current[f.name] = true
 	}
 	for name := range u.sums {
-		if !isFile(name) || name == stepsFile {
+		if !isFile(name) {
 			continue
 		}
 		if current[strings.TrimSuffix(name, newSuffix)] {
@@ -175,6 +175,9 @@ func (u *update) announce() error {
 	for _, s := range u.steps {
 		if s.writes() && s.outcome != joined {
 			planned[s.name+newSuffix] = sumOf(s.content)
+		}
+		if s.name == envFile && s.outcome != created {
+			planned.dispute([]string{"LIVEKIT_KEY"}) // there is one, and in it the secret
 		}
 		if s.outcome == updated { // it may be known by what an earlier run announced
 			planned[s.name] = sumOf(s.old)
@@ -233,13 +236,14 @@ func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
 	}
-	if s.outcome != joined {
+	if s.outcome != joined || s.text() == s.content {
 		u.sums[name] = sumOf(s.content)
 	}
 	switch {
 	case s.name != envFile:
 	case s.outcome == joined:
 		u.sums.note(s.content, s.result.settled)
+		u.sums.dispute(s.result.conflicts)
 	default:
 		u.sums.note(s.content, envGrammar.names(s.content))
 	}

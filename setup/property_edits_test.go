@@ -1,0 +1,145 @@
+package setup
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// edit gives a file other content, as an editor does.
+func (m *history) edit(name, content string) {
+	m.write(name, content)
+	m.lines = slices.DeleteFunc(m.lines, func(l line) bool { return l.file == name && !strings.Contains(content, l.text) })
+}
+
+// some is a file of the folder that is not setup's own notes, and no copy.
+func (m *history) some() string {
+	names := slices.DeleteFunc(m.list(), func(name string) bool {
+		return strings.Contains(name, backupSuffix) || half.MatchString(name) || name == sumsFile
+	})
+	return names[m.random.IntN(len(names))]
+}
+
+// addLine adds a line to a file, somewhere.
+func (m *history) addLine() {
+	name := m.some()
+	m.marks++
+	text := fmt.Sprintf("# own line %d", m.marks)
+	if name == envFile && m.random.IntN(2) == 0 {
+		text = fmt.Sprintf("OWN_%d=value # and why", m.marks)
+	}
+	lines := splitLines(m.read(name))
+	lines = slices.Insert(lines, m.random.IntN(len(lines)+1), text+"\n")
+	m.tell("%q is added to %s", text, name)
+	m.edit(name, strings.Join(lines, ""))
+	m.lines = append(m.lines, line{name, text + "\n"})
+}
+
+// changeValue changes a value of setup's in .env.
+func (m *history) changeValue() {
+	names := []string{"LIVEKIT_URL", "LIVEKIT_CLIENT_ADDRESS", "LIVEKIT_CS_API_URL_OVERRIDES"}
+	name := names[m.random.IntN(len(names))]
+	lines := splitLines(m.read(envFile))
+	i := envGrammar.find(lines, name)
+	if i < 0 {
+		return
+	}
+	m.marks++
+	text := fmt.Sprintf("%s=wss://own-%d.example.org", name, m.marks)
+	if m.random.IntN(4) == 0 {
+		text = "# " + name
+	}
+	lines[i] = text + "\n"
+	m.tell(".env: %s", text)
+	m.edit(envFile, strings.Join(lines, ""))
+	m.lines = append(m.lines, line{envFile, text + "\n"})
+}
+
+var jwtPortLine = regexp.MustCompile(`(?m)^jwt-port: \d+$`)
+
+// changeAnswer changes one in the file of the answers.
+func (m *history) changeAnswer() {
+	if m.remembered() == nil || !jwtPortLine.MatchString(m.read(answersFile)) {
+		return
+	}
+	port := fmt.Sprint(8100 + m.random.IntN(5))
+	m.tell("%s: jwt-port: %s", answersFile, port)
+	m.edit(answersFile, jwtPortLine.ReplaceAllString(m.read(answersFile), "jwt-port: "+port))
+	m.answers["jwt-port"] = port
+}
+
+// damage removes a file, or its end.
+func (m *history) damage() {
+	name := m.some()
+	if m.random.IntN(6) == 0 && slices.Contains(m.list(), sumsFile) {
+		name = sumsFile
+	}
+	if name == envFile || name == registrationFile {
+		return // see loseSecret
+	}
+	m.doubtful = m.doubtful || name == answersFile
+	content := m.read(name)
+	if m.random.IntN(2) == 0 {
+		m.tell("%s is removed", name)
+		m.edit(name, "")
+		m.remove(name)
+		return
+	}
+	end := m.random.IntN(len(content) + 1)
+	m.tell("%s has its first %d bytes alone", name, end)
+	m.edit(name, content[:end])
+}
+
+// repair removes damaged answers, as the message says.
+func (m *history) repair() {
+	if m.remembered() == nil && slices.Contains(m.list(), answersFile) {
+		m.tell("%s, which is damaged, is removed", answersFile)
+		m.edit(answersFile, "")
+		m.remove(answersFile)
+	}
+}
+
+// takeOver moves a proposal over the file.
+func (m *history) takeOver() {
+	for _, name := range m.list() {
+		old, found := strings.CutSuffix(name, newSuffix)
+		if !found {
+			continue
+		}
+		m.tell("%s is moved over %s", name, old)
+		content := m.read(name)
+		m.edit(name, "")
+		m.remove(name)
+		m.edit(old, content)
+		return
+	}
+}
+
+// loseSecret removes what holds a secret, or its end, and puts it back when setup
+// has refused to draw another.
+func (m *history) loseSecret() {
+	name := envFile
+	if m.answers["appservice"] == "true" && m.random.IntN(2) == 0 && slices.Contains(m.list(), registrationFile) {
+		name = registrationFile
+	}
+	whole := m.read(name)
+	if m.random.IntN(2) == 0 {
+		m.tell("%s is removed for a run", name)
+		m.remove(name)
+	} else {
+		at := strings.Index(whole, "LIVEKIT_SECRET=") + strings.Index(whole, "hs_token: ") + 1 // the other is -1
+		end := at + m.random.IntN(70)
+		m.tell("%s has its first %d bytes alone for a run", name, end)
+		m.write(name, whole[:end])
+	}
+	before := m.snapshot()
+	if code := m.execute([]string{"--yes"}, nil); code == exitOK {
+		m.fatalf("without its secret in %s, setup goes on", name)
+	}
+	m.unchanged(before, "a run that was refused")
+	if err := os.WriteFile(m.path(name), []byte(whole), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
