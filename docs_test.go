@@ -131,30 +131,6 @@ func TestSetupFlags(t *testing.T) {
 	}
 }
 
-// TestSetupFiles looks in docs/setup.md for every file that setup writes, and
-// for their number in docs/synology.md.
-func TestSetupFiles(t *testing.T) {
-	dir := t.TempDir()
-	var out bytes.Buffer
-	args := []string{"--server-name", "example.org", "--single-host", "example.org", "--dir", dir}
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, out.String())
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := read(t, "docs/setup.md")
-	for _, file := range files {
-		if !strings.Contains(page, "`"+file.Name()+"`") {
-			t.Errorf("docs/setup.md lacks the file %s", file.Name())
-		}
-	}
-	if !strings.Contains(read(t, "docs/synology.md"), "shows twelve files") || len(files) != 12 {
-		t.Errorf("setup writes %d files, docs/synology.md says twelve", len(files))
-	}
-}
-
 // TestRoutes asks for every route in the table of docs/api.md, with each of the
 // methods there and with one more.
 func TestRoutes(t *testing.T) {

@@ -1,0 +1,44 @@
+package main_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestNginxPrefixes checks what people get wrong: the slash that removes the
+// prefix, the headers without which calls hang at "connecting", and those that
+// tell the client, in which nothing of what it sent may stay.
+func TestNginxPrefixes(t *testing.T) {
+	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
+	for location, wanted := range map[string][]string{
+		"/livekit/jwt/": {"proxy_pass http://127.0.0.1:8080/;", "X-Real-IP $remote_addr;", "X-Forwarded-For $remote_addr;"},
+		"/livekit/sfu/": {"proxy_pass http://127.0.0.1:7880/;", "Upgrade $http_upgrade;", "Connection $connection_upgrade;"},
+	} {
+		_, after, found := strings.Cut(snippet, "location "+location+" {")
+		inside, _, _ := strings.Cut(after, "}")
+		if !found {
+			t.Errorf("no location %s", location)
+		}
+		for _, line := range wanted {
+			if !strings.Contains(inside, line) {
+				t.Errorf("location %s lacks %s", location, line)
+			}
+		}
+	}
+}
+
+// TestHAProxyLines holds the lines of docs/proxies.md against the file with which
+// make breakages runs HAProxy.
+func TestHAProxyLines(t *testing.T) {
+	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
+	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")
+	if len(lines) < 10 {
+		t.Errorf("docs/proxies.md has %d lines for HAProxy", len(lines))
+	}
+	for _, line := range lines {
+		if !slices.Contains(tried, line) {
+			t.Errorf("docs/proxies.md has %q for HAProxy, which make breakages does not try", line)
+		}
+	}
+}

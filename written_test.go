@@ -1,0 +1,111 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/setup"
+)
+
+// written has setup write the deployment whose names the pages use.
+func written(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	var out bytes.Buffer
+	args := []string{
+		"--server-name", "example.org", "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org",
+		"--base-url", "https://matrix.example.org", "--dir", dir,
+	}
+	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	return dir
+}
+
+// TestDocHomeserver: what docs/homeserver.md has is what setup writes.
+func TestDocHomeserver(t *testing.T) {
+	dir, page := written(t), read(t, "docs/homeserver.md")
+	additions := read(t, filepath.Join(dir, "homeserver-additions.yaml"))
+	settings := blocks(page, "yaml")
+	if len(settings) != 2 {
+		t.Errorf("docs/homeserver.md has %d blocks of YAML, want that of Synapse and that of its well-known file", len(settings))
+	}
+	for _, block := range settings {
+		if !strings.Contains(additions, block) {
+			t.Errorf("homeserver-additions.yaml is\n%s\nand lacks what docs/homeserver.md has:\n%s", additions, block)
+		}
+	}
+	var want, got any
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "well-known-client.json"))), &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(strings.Join(blocks(page, "json"), "")), &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("docs/homeserver.md has the well-known file %v (%v), setup writes %v", got, err, want)
+	}
+}
+
+// TestDocSynology: what docs/synology.md has of DSM's reverse proxy and of the
+// router is what setup writes.
+func TestDocSynology(t *testing.T) {
+	dir := written(t)
+	page := strings.Split(read(t, "docs/synology.md"), "\n")
+	for file, start := range map[string][]string{
+		"reverse-proxy.md": {"| Field |", "| Reverse Proxy Name |", "| Source: ", "| Destination: ", "| Custom Header |"},
+		"ports.md":         {"| 443 |", "| 80 |", "| 7881 |", "| 20000–20200 |"},
+	} {
+		text := read(t, filepath.Join(dir, file))
+		for _, prefix := range start {
+			found := false
+			for _, line := range page {
+				if !strings.HasPrefix(line, prefix) {
+					continue
+				}
+				found = true
+				if row := columns(line); !strings.Contains(text, row) {
+					t.Errorf("docs/synology.md has %q, %s has not", row, file)
+				}
+			}
+			if !found {
+				t.Errorf("docs/synology.md has no row %s", prefix)
+			}
+		}
+	}
+}
+
+// columns are the first cells of a table's row, without the last one, in which
+// the two may have other words, unless that is a value.
+func columns(row string) string {
+	if strings.Contains(row, "TCP") || strings.Contains(row, "UDP") {
+		return strings.Join(strings.SplitAfter(row, "|")[:3], "")
+	}
+	return row
+}
+
+// TestSetupFiles looks in docs/setup.md for every file that setup writes, and
+// for their number in docs/synology.md.
+func TestSetupFiles(t *testing.T) {
+	dir := t.TempDir()
+	var out bytes.Buffer
+	args := []string{"--server-name", "example.org", "--single-host", "example.org", "--dir", dir}
+	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, "docs/setup.md")
+	for _, file := range files {
+		if !strings.Contains(page, "`"+file.Name()+"`") {
+			t.Errorf("docs/setup.md lacks the file %s", file.Name())
+		}
+	}
+	if !strings.Contains(read(t, "docs/synology.md"), "shows twelve files") || len(files) != 12 {
+		t.Errorf("setup writes %d files, docs/synology.md says twelve", len(files))
+	}
+}
