@@ -31,11 +31,9 @@ type Look struct {
 	Group int
 	// Version is this program's.
 	Version string
-	// Patience is how many times as long as usual checks may take; 0 means 1.
-	Patience int
 }
 
-// patience is Patience as a factor of times.
+// patience is the network's as a factor of times: checks have it, too.
 func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
 // NewLook returns a Look at the real world.

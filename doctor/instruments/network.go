@@ -40,6 +40,9 @@ type Network struct {
 	Join func(ctx context.Context, url, token string) (Participant, error)
 	// Resolve is what --resolve says: host:port → address.
 	Resolve map[string]netip.Addr
+	// Patience is how many times as long as usual what needs this machine's
+	// processor may take, where that has much else to do; 0 means 1.
+	Patience int
 
 	client *http.Client
 	dead   *sync.Map // the addresses that took too long or refused, as "ip port"
@@ -150,6 +153,11 @@ func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	return sorted
 }
 
+// patiently is d for a machine that has much else to do.
+func (n *Network) patiently(d time.Duration) time.Duration {
+	return time.Duration(max(n.Patience, 1)) * d
+}
+
 // TLS returns how a server of that name is to prove itself.
 func (n *Network) TLS(name string) *tls.Config {
 	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
@@ -176,7 +184,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 		Transport: &http.Transport{
 			DialContext:            dial,
 			TLSClientConfig:        &tls.Config{RootCAs: n.Roots},
-			TLSHandshakeTimeout:    HandshakeTimeout,
+			TLSHandshakeTimeout:    n.patiently(HandshakeTimeout),
 			Protocols:              &protocols,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 32 << 10,

@@ -82,7 +82,7 @@ func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.
 		return nil, unconnected{err}
 	}
 	defer raw.Close()
-	return handshake(ctx, raw, n.TLS(host))
+	return n.handshake(ctx, raw, n.TLS(host))
 }
 
 // unconnected is an error before TLS began.
@@ -92,8 +92,8 @@ func (u unconnected) Unwrap() error      { return u.error }
 func (unconnected) Is(target error) bool { return target == ErrConnect }
 
 // handshake returns the peer's chain whatever it is worth.
-func handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, HandshakeTimeout)
+func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
 	defer cancel()
 	config.InsecureSkipVerify = true // whoever asks verifies, and says what is wrong
 	conn := tls.Client(raw, config)

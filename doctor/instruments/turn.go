@@ -87,7 +87,7 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	if err != nil {
 		return &TURNError{TURNTLS, raw.RemoteAddr(), err}
 	}
-	if err := relay(ctx, conn, s, raw.RemoteAddr().String()); err != nil {
+	if err := n.relay(ctx, conn, s, raw.RemoteAddr().String()); err != nil {
 		return &TURNError{TURNRelay, raw.RemoteAddr(), err}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 	switch {
 	case s.Scheme == "turns":
 		conn := tls.Client(raw, &tls.Config{RootCAs: n.Roots, ServerName: s.Host})
-		ctx, cancel := context.WithTimeout(ctx, HandshakeTimeout)
+		ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
 		defer cancel()
 		if err := conn.HandshakeContext(ctx); err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 const turnTime = 5 * time.Second
 
 // relay allocates an address at the TURN server that conn leads to.
-func relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
+func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	client, err := turn.NewClient(&turn.ClientConfig{
@@ -125,7 +125,7 @@ func relay(ctx context.Context, conn net.PacketConn, s TURNServer, address strin
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, turnTime)
+	ctx, cancel := context.WithTimeout(ctx, n.patiently(turnTime))
 	defer cancel()
 	context.AfterFunc(ctx, client.Close)
 	if err := client.Listen(); err != nil {
