@@ -79,8 +79,9 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		w.set(func() { w.failing = "cancel" })
-		w.delegate("d2", long)
+		w.schedule("d2", long)
 		w.set(func() { w.events["d2"].over = "sent" })
+		w.wantDelegated("d2") // too late: the keeper finds it gone
 		time.Sleep(5 * time.Second)
 		w.set(func() { w.calls = nil })
 		w.join("S2")
