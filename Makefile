@@ -13,10 +13,10 @@ FUZZTIME ?= 10s
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages deploy stack demo image release publish bench bench-leaves bench-scale hostile lint fuzz
+.PHONY: help build test test-redis e2e e2e-appservice e2e-nodes breakages connection-test deploy stack demo image release publish bench bench-leaves bench-scale hostile lint fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build/matrixrtc-auth, static, stamped with the number in VERSION
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o build/matrixrtc-auth .
@@ -60,6 +60,10 @@ breakages: ## a whole deployment, broken in a hundred ways: doctor names each (s
 deploy: ## systemd units, alerts, dashboard and Helm chart, with the tools that use them (installs Prometheus)
 	deploy/install.sh
 	cd deploy && $(GO) test $(RACE) -timeout 15m -shuffle=on ./...
+
+connection-test: ## the page of the connection test on a phone-sized Chromium, on deployments that are right and wrong (three minutes; root, Linux)
+	e2e/install.sh
+	cd e2e && $(GO) test -count=1 -timeout 15m -v ./breakages -args -connection
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -11,7 +11,9 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/invite"
 	"matrixrtc-auth/registration"
 	"matrixrtc-auth/service"
 	"matrixrtc-auth/setup"
@@ -24,7 +26,7 @@ func root() *cobra.Command {
 	c.Use += " [command]"
 	c.Flags().Bool("version", false, "print the version")
 	c.AddCommand(
-		serveCommand(), doctorCommand(), configCommand(), registration.Command(),
+		serveCommand(), doctorCommand(), testLinkCommand(), configCommand(), registration.Command(),
 		setup.Command(templates, isTerminal), healthcheckCommand(), versionCommand(), completionCommand(),
 	)
 	c.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c) })
@@ -54,6 +56,10 @@ func serve(c *cobra.Command, _ []string) error {
 
 func doctorCommand() *cobra.Command {
 	return doctor.NewCommand(config.Inspect, doctor.NewLook(buildVersion()))
+}
+
+func testLinkCommand() *cobra.Command {
+	return invite.NewCommand(config.Inspect, instruments.New())
 }
 
 func configCommand() *cobra.Command {

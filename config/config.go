@@ -71,6 +71,8 @@ type Config struct {
 	// ShutdownDelay is how long the service goes on before it closes, while
 	// /healthz answers 503.
 	ShutdownDelay time.Duration
+	// TestPage is false when LIVEKIT_TEST_PAGE switches the connection test off.
+	TestPage bool
 
 	LogLevel slog.Level
 	LogJSON  bool

@@ -97,6 +97,7 @@ func TestDefaults(t *testing.T) {
 		"LIVEKIT_CLIENT_ADDRESS":                 "x-forwarded-for",
 		"LIVEKIT_RATE_LIMIT":                     "60/min,burst=30",
 		"LIVEKIT_SHUTDOWN_DELAY":                 "0s",
+		"LIVEKIT_TEST_PAGE":                      "on",
 		"LIVEKIT_LOG_LEVEL":                      "info",
 		"LIVEKIT_LOG_FORMAT":                     "text",
 		"LIVEKIT_DELEGATION":                     "on",

@@ -161,6 +161,11 @@ var table = []Variable{
 		how:     field(func(c *Config) *time.Duration { return &c.ShutdownDelay }, (*judge).shutdownDelay, short),
 	},
 	{
+		Name: "LIVEKIT_TEST_PAGE", Group: GroupService, Form: FormSwitch, Default: "on",
+		Meaning: "whether /test has the page of the connection test, for those who have a link of matrixrtc-auth test-link (on or off)",
+		how:     field(func(c *Config) *bool { return &c.TestPage }, (*judge).testPage, showSwitch),
+	},
+	{
 		Name: "LIVEKIT_LOG_LEVEL", Group: GroupService, Form: FormLevel, Default: "info",
 		Meaning: "debug, info, warn or error",
 		how:     field(func(c *Config) *slog.Level { return &c.LogLevel }, (*judge).logLevel, showLevel),

@@ -68,14 +68,23 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 // print writes the report as w is read: by a program, by a person at a terminal,
 // or elsewhere.
 func (o *Options) print(r engine.Report, w io.Writer) error {
+	write := r.WriteText
 	switch {
 	case o.JSON:
 		return r.WriteJSON(w)
 	case isTerminal(w):
-		return o.screen(w.(*os.File)).Write(w, r)
+		write = func(w io.Writer) error { return o.screen(w.(*os.File)).Write(w, r) }
 	}
-	return r.WriteText(w)
+	err := write(w)
+	if err == nil && !o.Outside {
+		_, err = io.WriteString(w, offer)
+	}
+	return err
 }
+
+// offer ends what a person reads of the vantage inside: it is about what no
+// machine here can see.
+const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it.\n"
 
 // screen is what is known of a terminal. Who does not want colours sets NO_COLOR
 // (no-color.org).

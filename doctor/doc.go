@@ -10,4 +10,4 @@
 // sees of the world goes through a [Look].
 package doctor
 
-//go:generate go run ./gendoc ../docs/troubleshooting.md
+//go:generate go run ./gendoc ../docs/troubleshooting.md ../testpage/static/verdicts.js.gz

@@ -24,7 +24,8 @@ programs() {
   [ "$what" != breakages ] || printf '%s\n' 'haproxy haproxy' 'caddy caddy' 'ip iproute2' 'iptables iptables'
   [ "$what" = everything ] || return 0
   printf '%s\n' 'chromium chromium' 'certutil libnss3-tools' 'curl curl' \
-    'buildah buildah' 'skopeo skopeo' 'caddy caddy'
+    'buildah buildah' 'skopeo skopeo' 'caddy caddy' \
+    'haproxy haproxy' 'ip iproute2' 'iptables iptables'
 }
 
 # The packages of programs that are missing.
@@ -72,7 +73,7 @@ install_synapse() {
 install_page() {
   cd e2e/page
   ! cmp -s package-lock.json node_modules/installed || return 0
-  say "npm packages of e2e/page (Element Call, the widget API, esbuild)"
+  say "npm packages of e2e/page (Element Call, the widget API, esbuild, LiveKit's client, axe)"
   npm ci --no-audit --no-fund
   cp package-lock.json node_modules/installed
 }

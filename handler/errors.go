@@ -22,6 +22,7 @@ var (
 	errNoMethod  = errors.New("no such method on this route")
 	errNotFound  = errors.New("no such user or room of this service")
 	errNoJWT     = errors.New("the answer holds no token")
+	errRoomGone  = errors.New("the SFU does not have the room of the link any more")
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )
 

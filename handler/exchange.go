@@ -107,7 +107,7 @@ func (x *exchange) level() slog.Level {
 		return slog.LevelError
 	case x.status == http.StatusUnauthorized || x.status == http.StatusTooManyRequests || x.cause == access.DelegationLimit || x.cause == causeTokenWrong:
 		return slog.LevelWarn
-	case x.route == routeHealth || x.event != nil && x.event.Kind == sfu.KindOther:
+	case x.route == routeHealth || isTestFile(x.route) || x.event != nil && x.event.Kind == sfu.KindOther:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

@@ -22,7 +22,7 @@ import (
 )
 
 // Handler serves the endpoints for clients. All fields but
-// AppService, Observers and Metrics are required; it must not be copied, nor changed after Routes.
+// AppService, TestPage, Observers and Metrics are required; it must not be copied, nor changed after Routes.
 type Handler struct {
 	// Access decides what callers get.
 	Access *access.Authorizer
@@ -43,6 +43,8 @@ type Handler struct {
 	Leaves    func(ctx context.Context) LeaveStatus
 	// MembershipStatus, if set, says how membership is enforced.
 	MembershipStatus func() MembershipStatus
+	// TestPage serves the connection test; nil while it is switched off.
+	TestPage *TestPage
 	// Homeservers, if set, says where the named ones are asked, for /_status.
 	Homeservers func() []matrix.Use
 
@@ -83,6 +85,9 @@ func (h *Handler) Routes() http.Handler {
 	h.mux.Head(routeHealth, h.health)
 	if h.AppService != nil {
 		h.AppService.routes(h)
+	}
+	if h.TestPage != nil {
+		h.TestPage.routes(h)
 	}
 	h.mux.NotFound(h.noRoute)
 	h.mux.MethodNotAllowed(h.noRoute)

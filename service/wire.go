@@ -51,6 +51,9 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 		Metrics: s.counters,
 		Version: s.version,
 	}
+	if cfg.TestPage {
+		h.TestPage = s.newTestPage()
+	}
 	h.Health = func() handler.Health { return withLog(p.members.health(p.leaves.health()), s.logStatus()) }
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }
 	if l := p.leaves; l != nil {
@@ -62,6 +65,15 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 		h.Observers = append(h.Observers, m.guard)
 	}
 	return h
+}
+
+// newTestPage serves the connection test.
+func (s *shared) newTestPage() *handler.TestPage {
+	t := &handler.TestPage{Keys: s.credentials.keys, Rooms: s.newSFUClient(), Uses: handler.NewUseLimiter()}
+	if s.cfg.RateLimit != (config.RateLimit{}) {
+		t.Clients = handler.NewTestLimiter()
+	}
+	return t
 }
 
 // withLog adds what the log lacks.

@@ -145,9 +145,10 @@ func keep(path string) error {
 }
 
 var (
-	dir     = flag.String("dir", "", "where the processes of the test keep their files; for those that it starts itself")
-	shard   = flag.Int("shard", 0, "which part of the breakages to make; for the same")
-	shards  = flag.Int("shards", 2, "how many deployments break side by side")
-	program = flag.String("program", "", "the file of the service and its doctor; built from this source if empty")
-	write   = flag.Bool("write", false, "write what doctor says into the documentation")
+	dir       = flag.String("dir", "", "where the processes of the test keep their files; for those that it starts itself")
+	shard     = flag.Int("shard", 0, "which part of the breakages to make; for the same")
+	shards    = flag.Int("shards", 2, "how many deployments break side by side")
+	program   = flag.String("program", "", "the file of the service and its doctor; built from this source if empty")
+	connected = flag.Bool("connection", false, "test the page of the connection test, in a browser, instead of doctor")
+	write     = flag.Bool("write", false, "write what doctor says into the documentation")
 )

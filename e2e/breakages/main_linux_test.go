@@ -39,7 +39,20 @@ func inside(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "breakages: this system does not let a test make its own network:", err)
 		return 1
 	}
+	if err := choose(); err != nil {
+		fmt.Fprintln(os.Stderr, "breakages:", err)
+		return 1
+	}
 	return m.Run()
+}
+
+// choose has the tests of doctor run, or those of the connection test, which need
+// a browser.
+func choose() error {
+	if *connected {
+		return flag.Set("test.skip", "^TestBreakages$")
+	}
+	return flag.Set("test.skip", "^TestConnection")
 }
 
 // spread builds what is needed, runs the deployments side by side, and holds
@@ -56,6 +69,9 @@ func spread(ctx context.Context) error {
 	if _, err := stack.Build(ctx, shared); err != nil {
 		return err
 	}
+	if *connected {
+		*shards = 1
+	}
 	runs := make([]*exec.Cmd, *shards)
 	for i := range runs {
 		runs[i] = again(ctx, shared, i)
@@ -67,7 +83,7 @@ func spread(ctx context.Context) error {
 	for _, run := range runs {
 		faults = append(faults, run.Wait())
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(faults...); err != nil || *connected {
 		return err
 	}
 	return document(shared)

@@ -26,6 +26,9 @@ type Chromium struct {
 	// Hosts has the address of each host name that the browser finds. Ports
 	// are replaced too, so URLs carry none.
 	Hosts map[string]string
+	// Addresses are those outside of loopback that the browser may connect to over
+	// TCP for media. The rules for names hold for these connections, too.
+	Addresses []string
 
 	address string
 	process *process
@@ -122,7 +125,11 @@ func (c *Chromium) rules() string {
 	for _, name := range slices.Sorted(maps.Keys(c.Hosts)) {
 		rules = append(rules, fmt.Sprintf("MAP %s %s", name, c.Hosts[name]))
 	}
-	return strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"), ",")
+	rules = append(rules, "MAP * ~NOTFOUND")
+	for _, address := range append([]string{"127.0.0.1"}, c.Addresses...) {
+		rules = append(rules, "EXCLUDE "+address)
+	}
+	return strings.Join(rules, ",")
 }
 
 // DevTools is the WebSocket URL at which a started browser is driven.

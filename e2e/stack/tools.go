@@ -78,6 +78,13 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
+// FindBrowser finds the browser's part alone, and names what is missing.
+func FindBrowser() (Tools, error) {
+	var f finder
+	t := Tools{Chromium: f.program("chromium"), Certutil: f.program("certutil")}
+	return t, f.fault()
+}
+
 // finder collects what it does not find.
 type finder struct{ missing []string }
 

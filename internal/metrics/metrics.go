@@ -25,6 +25,10 @@ const (
 	OriginRefused  = "origin"   // another homeserver asked too often
 	// ProgressRefused: a client network behind proxies had too many requests in progress.
 	ProgressRefused = "in_progress"
+	// TestRefused: a client network asked too often for tokens of the connection
+	// test; TestUsedUp: one link was used too often.
+	TestRefused = "test"
+	TestUsedUp  = "test_link"
 )
 
 // Metrics is one registry with all metrics of the service. The zero value counts

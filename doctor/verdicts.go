@@ -1,0 +1,163 @@
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Verdict is what the connection test tells a person. Where it is one of doctor's
+// causes that keeps calls from working, the English words are the cause's.
+type Verdict struct {
+	ID string
+	// Mark is "ok", "warn" or "fail".
+	Mark string
+	// Cause is the id of doctor's cause, "" for what doctor cannot find.
+	Cause string
+	// Says is the verdict in one sentence without an end.
+	Says, German string
+	// Own are the words of what is no cause of doctor's: why, and what to do. It
+	// is a person's to do then, not the operator's.
+	Own, OwnGerman words
+}
+
+// words are why something is as it is, and what to do about it. Both have
+// placeholders, as causes have.
+type words struct{ Text, Remedy string }
+
+// Words returns why it is so and what to do, in English and in German.
+func (v Verdict) Words() (english, german words) {
+	if v.Cause == "" {
+		return v.Own, v.OwnGerman
+	}
+	c := causeOf(v.Cause)
+	return words{c.Text, c.Remedy}, germanCauses[v.Cause]
+}
+
+// germanCauses are the words of causes in German.
+var germanCauses = map[string]words{
+	"websocket-headers": {
+		"Der Proxy von {host} reicht WebSockets nicht weiter: Clients bekommen ein Token und bleiben dann bei „Verbinden“ hängen",
+		"Der Proxy muss die Header Upgrade und Connection weiterreichen: Benutzerdefinierte Kopfzeile, Erstellen, WebSocket (DSM); proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; (nginx)"},
+	"sfu-broken": {
+		"Eine Anfrage an {url} bekommt keine Antwort",
+		"Das Log des Reverse-Proxys von {host} ansehen"},
+	"sfu-no-route": {
+		"Was unter {url} antwortet, ist nicht LiveKit, oder der Proxy entfernt das Präfix nicht",
+		"{url} zu http://127.0.0.1:{sfu_port}/ leiten (in nginx mit einem Schrägstrich am Ende, damit das Präfix entfernt wird)"},
+	"sfu-other": {
+		"Clients erreichen unter {url} ein anderes LiveKit als dieser Dienst unter {api}: Ein Raum, der hier angelegt wird, ist dort nicht da",
+		"Den Eintrag des Proxys für {host} zu dem LiveKit leiten, das LIVEKIT_INTERNAL_URL nennt; sind beide Knoten eines LiveKits, brauchen alle dasselbe Redis (redis: in livekit.yaml)"},
+	"sfu-other-keys": {
+		"Clients erreichen unter {url} ein anderes LiveKit als dieser Dienst unter {api}: Es kennt den Schlüssel nicht oder hat ein anderes Geheimnis dafür",
+		"Den Eintrag des Proxys für {host} zu dem LiveKit leiten, das LIVEKIT_INTERNAL_URL nennt"},
+	"join-refused": {
+		"LiveKit unter {sfu} lässt einen Teilnehmer nicht hinein, der ein gutes Token hat",
+		"Das Log von LiveKit ansehen"},
+	"media-closed": {
+		"Ein Teilnehmer wird hineingelassen, aber Bild und Ton kommen nicht durch („Warten auf Medien“)",
+		"Die Ports von LiveKit veröffentlichen und weiterleiten: den Bereich aus livekit.yaml als UDP ({udp_ports}/udp), und {tcp_port}/tcp; die Firewall muss sie durchlassen"},
+	"media-no-data": {
+		"Zwei Teilnehmer sind beigetreten, aber was der eine sendet, kommt beim anderen nicht an",
+		"Das Log von LiveKit ansehen; das Token muss das Senden erlauben (LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS)"},
+	"media-not-udp": {
+		"Bild und Ton kommen durch, aber nicht über UDP: Bilder stocken, wenn Pakete verloren gehen",
+		"Den Bereich aus livekit.yaml als UDP veröffentlichen und weiterleiten ({udp_ports}/udp), und die Firewall ihn durchlassen lassen"},
+	"ice-tcp-none": {
+		"LiveKit bietet Bild und Ton nicht über TCP an: Wer in einem Netz ist, das UDP sperrt, bekommt kein Bild",
+		"rtc.tcp_port in livekit.yaml auf 7881 setzen, ihn veröffentlichen und 7881/tcp weiterleiten"},
+	"turn-refused": {
+		"Der TURN-Server {host} gibt keine Adresse heraus",
+		"{turn_port}/udp weiterleiten; nachsehen, ob der Relay-Bereich (turn.relay_range_start) frei ist und weitergeleitet wird"},
+	"candidates-none": {
+		"LiveKit nennt keine Adresse für Bild und Ton",
+		"In livekit.yaml: rtc.use_external_ip true oder rtc.node_ip, und kein rtc.interfaces oder rtc.ips, das alle ausschließt"},
+	"candidates-docker": {
+		"LiveKit nennt Clients die Adresse seines Containers im Netz von Docker, die niemand erreicht",
+		"In livekit.yaml: rtc: {use_external_ip: true}, oder node_ip: die öffentliche Adresse; bei mehreren Docker-Netzen rtc: {ips: {excludes: [172.16.0.0/12]}}"},
+	"candidates-private": {
+		"LiveKit nennt Clients nur private Adressen: Wer außerhalb ist, bekommt kein Bild",
+		"In livekit.yaml: rtc: {use_external_ip: true}, oder node_ip: die öffentliche Adresse"},
+}
+
+// Verdicts returns all that the connection test can find.
+func Verdicts() []Verdict { return verdicts }
+
+var verdicts = []Verdict{
+	{ID: "udp", Mark: "ok", Says: "Calls will work here, over UDP", German: "Anrufe werden hier funktionieren, über UDP"},
+	{ID: "udp-lossy", Mark: "warn", Says: "Calls will work here, over UDP, but they will stutter", German: "Anrufe werden hier funktionieren, über UDP, aber sie werden stocken",
+		Own:       words{"packets get lost on the way, or are slow", "come closer to the Wi-Fi, or try another network"},
+		OwnGerman: words{"Unterwegs gehen Pakete verloren, oder sie sind langsam", "Näher an das WLAN gehen oder ein anderes Netz probieren"}},
+	{ID: "only-tcp", Mark: "warn", Cause: "media-not-udp", Says: "Only over TCP: expect stutter", German: "Nur über TCP: Es wird stocken"},
+	{ID: "only-relay", Mark: "warn", Cause: "media-not-udp", Says: "Only through the relay: expect delay", German: "Nur über das Relay: Es kommt verzögert an"},
+	{ID: "no-media", Mark: "fail", Cause: "media-closed", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
+	{ID: "no-candidates", Mark: "fail", Cause: "candidates-none", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
+	{ID: "docker-candidates", Mark: "fail", Cause: "candidates-docker", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
+	{ID: "private-candidates", Mark: "fail", Cause: "candidates-private", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
+	{ID: "no-picture", Mark: "fail", Cause: "media-no-data", Says: "Connected, but no picture arrives: calls will not work here", German: "Verbunden, aber es kommt kein Bild an: Anrufe werden hier nicht funktionieren"},
+	{ID: "websocket-headers", Mark: "fail", Cause: "websocket-headers", Says: "Calls do not begin: WebSockets are not passed on", German: "Anrufe beginnen nicht: WebSockets werden nicht weitergereicht"},
+	{ID: "sfu-broken", Mark: "fail", Cause: "sfu-broken", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe beginnen nicht: LiveKit wird nicht erreicht"},
+	{ID: "sfu-no-route", Mark: "fail", Cause: "sfu-no-route", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe beginnen nicht: LiveKit wird nicht erreicht"},
+	{ID: "sfu-other", Mark: "fail", Cause: "sfu-other", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe beginnen nicht: Das falsche LiveKit antwortet"},
+	{ID: "sfu-other-keys", Mark: "fail", Cause: "sfu-other-keys", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe beginnen nicht: Das falsche LiveKit antwortet"},
+	{ID: "join-refused", Mark: "fail", Cause: "join-refused", Says: "Calls do not begin: LiveKit lets nobody in", German: "Anrufe beginnen nicht: LiveKit lässt niemanden hinein"},
+
+	// What may be said besides, of a call that works.
+	{ID: "tcp-closed", Mark: "warn", Cause: "ice-tcp-none", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
+	{ID: "relay-closed", Mark: "warn", Cause: "turn-refused", Says: "There is no way through the relay", German: "Über das Relay führt kein Weg"},
+
+	// What is wrong with the link, or with this device.
+	{ID: "link-expired", Mark: "fail", Says: "The link has expired", German: "Der Link ist abgelaufen",
+		Own:       words{"links are good for some minutes only", "ask for a new link: matrixrtc-auth test-link makes one"},
+		OwnGerman: words{"Links gelten nur einige Minuten", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
+	{ID: "link-forged", Mark: "fail", Says: "The link is not one of this server", German: "Der Link ist keiner von diesem Server",
+		Own:       words{"it is cut off, or it was made with another API secret", "open the whole link, or ask for a new one: matrixrtc-auth test-link makes one"},
+		OwnGerman: words{"Er ist abgeschnitten, oder er wurde mit einem anderen API-Geheimnis erzeugt", "Den ganzen Link öffnen oder um einen neuen bitten: matrixrtc-auth test-link erzeugt einen"}},
+	{ID: "link-used-up", Mark: "fail", Says: "The test ran too often", German: "Der Test lief zu oft",
+		Own:       words{"one link is good for twenty tests, and for some more each minute", "wait for a minute, or ask for a new link"},
+		OwnGerman: words{"Ein Link reicht für zwanzig Tests und jede Minute für einige mehr", "Eine Minute warten oder um einen neuen Link bitten"}},
+	{ID: "room-gone", Mark: "fail", Says: "The room of the link is gone", German: "Den Raum des Links gibt es nicht mehr",
+		Own:       words{"LiveKit was started again since, and has forgotten it", "ask for a new link: matrixrtc-auth test-link makes one"},
+		OwnGerman: words{"LiveKit wurde seitdem neu gestartet und hat ihn vergessen", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
+	{ID: "service-away", Mark: "fail", Says: "The server gives out no token for the test", German: "Der Server gibt kein Token für den Test heraus",
+		Own:       words{"it does not answer, or the proxy of {host} does not pass POST /test/token on to it", "try again; if it stays so, have the proxy pass /test and all below it on"},
+		OwnGerman: words{"Er antwortet nicht, oder der Proxy von {host} reicht POST /test/token nicht an ihn weiter", "Noch einmal versuchen; bleibt es so, muss der Proxy /test und alles darunter weiterreichen"}},
+	{ID: "page-fault", Mark: "fail", Says: "The test itself failed", German: "Der Test selbst ist gescheitert",
+		Own:       words{"this browser lacks something that calls need, too", "try a current version of Firefox, Chrome or Safari, and send the report on"},
+		OwnGerman: words{"Diesem Browser fehlt etwas, das auch Anrufe brauchen", "Eine aktuelle Version von Firefox, Chrome oder Safari probieren und den Bericht weitergeben"}},
+}
+
+// inPage is a verdict as the page has it, in one language.
+type inPage struct {
+	Says   string `json:"says"`
+	Why    string `json:"why"`
+	Remedy string `json:"remedy"`
+}
+
+// VerdictsModule is the script verdicts.js of the page: the verdicts with the words
+// of their causes. testpage/static has it compressed.
+func VerdictsModule() string {
+	all := map[string]any{}
+	for _, v := range verdicts {
+		english, german := v.Words()
+		all[v.ID] = map[string]any{
+			"mark": v.Mark, "operator": v.Cause != "",
+			"en": english.inPage(v.Says), "de": german.inPage(v.German),
+		}
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(all); err != nil {
+		panic(err) // texts always have a JSON form
+	}
+	return fmt.Sprintf("// Written from doctor/verdicts.go and doctor's causes (go generate ./doctor); edit\n// those.\n\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
+}
+
+func (w words) inPage(says string) inPage {
+	p := inPage{Says: sentence(says)}
+	if w.Text != "" {
+		p.Why, p.Remedy = sentence(w.Text), sentence(w.Remedy)
+	}
+	return p
+}

@@ -1,0 +1,72 @@
+package doctor_test
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor"
+)
+
+// The page of the connection test says what doctor says, not something like it.
+func TestVerdictsModule(t *testing.T) {
+	compressed, err := os.Open("../testpage/static/verdicts.js.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer compressed.Close()
+	plain, err := gzip.NewReader(compressed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil || string(text) != doctor.VerdictsModule() {
+		t.Error("testpage/static/verdicts.js.gz is not what the table makes: run go generate ./doctor")
+	}
+}
+
+// Every verdict is there in both languages, with words for why and what to do
+// where something is not right.
+func TestVerdicts(t *testing.T) {
+	placeholder := regexp.MustCompile(`\{\w+\}`)
+	for _, v := range doctor.Verdicts() {
+		t.Run(v.ID, func(t *testing.T) {
+			english, german := v.Words()
+			if v.Says == "" || v.German == "" || v.Says == v.German {
+				t.Errorf("says %q, in German %q", v.Says, v.German)
+			}
+			for _, pair := range [][2]string{{english.Text, german.Text}, {english.Remedy, german.Remedy}} {
+				if (v.Mark != "ok") != (pair[0] != "") || (pair[0] == "") != (pair[1] == "") {
+					t.Errorf("mark %s: %q, in German %q", v.Mark, pair[0], pair[1])
+				}
+				ours, theirs := placeholder.FindAllString(pair[0], -1), placeholder.FindAllString(pair[1], -1)
+				slices.Sort(ours)
+				slices.Sort(theirs)
+				if !slices.Equal(slices.Compact(ours), slices.Compact(theirs)) {
+					t.Errorf("%q has the placeholders %q, the German %q has %q", pair[0], ours, pair[1], theirs)
+				}
+			}
+		})
+	}
+}
+
+// What the page's scripts name is in the table, and all of the table is named.
+func TestVerdictsAreUsed(t *testing.T) {
+	var scripts strings.Builder
+	for _, name := range []string{"verdict", "ticket", "signal", "run", "main"} {
+		text, err := os.ReadFile("../testpage/static/" + name + ".js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts.Write(text)
+	}
+	for _, v := range doctor.Verdicts() {
+		if !strings.Contains(scripts.String(), `"`+v.ID+`"`) {
+			t.Errorf("no script of the page names the verdict %s", v.ID)
+		}
+	}
+}

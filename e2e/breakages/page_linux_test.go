@@ -1,0 +1,230 @@
+package breakages
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
+
+	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/testlink"
+)
+
+// runTime bounds one run of the page, which gives up a step after some seconds.
+const runTime = 90 * time.Second
+
+// phone is a browser as wide as a phone is, in which somebody opens links.
+type phone struct {
+	t       *testing.T
+	w       *world
+	browser context.Context
+	tab     context.Context
+}
+
+// outcome is what the page shows at the end of a test.
+type outcome struct {
+	Verdict, Says, Why, Remedy string
+	// Marks are those of the steps; Details and Seconds as they are shown.
+	Marks, Details map[string]string
+	Report         string
+	Violations     []string
+	Stored         int // what cookies and storages hold, in characters
+}
+
+//go:embed testdata/connection.js
+var connectionScript string
+
+func newPhone(t *testing.T, w *world) *phone {
+	t.Helper()
+	browser, err := stack.FindBrowser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.ReadFile(filepath.Join(w.host.Dir, "root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := map[string]string{}
+	for _, name := range []string{"", "matrix.", "jwt.", "sfu."} {
+		hosts[name+domain] = public
+	}
+	chromium := &stack.Chromium{
+		Host: w.host, Program: browser.Chromium, Certutil: browser.Certutil, Name: "phone", CA: root, Hosts: hosts, Addresses: []string{public},
+	}
+	t.Cleanup(func() { _ = chromium.Stop() }) // it may have ended
+	ctx, cancel := context.WithTimeout(t.Context(), starting)
+	defer cancel()
+	if err := chromium.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	allocator, end := remote.NewAllocator(context.Background(), chromium.DevTools())
+	t.Cleanup(end)
+	p := &phone{t: t, w: w}
+	p.browser, _ = chromedp.NewContext(allocator)
+	if err := chromedp.Do(p.browser); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// open opens a link in a tab of its own, at a phone's size.
+func (p *phone) open(t *testing.T, link string) {
+	t.Helper()
+	p.tab, _ = chromedp.NewContext(p.browser)
+	if err := chromedp.Do(p.tab); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(p.tab, starting)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: connectionScript}); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(360, 760, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(link)); err != nil {
+		t.Fatalf("the browser does not open %s: %v", link, err)
+	}
+}
+
+// tap taps on Start, and returns what the page shows at the end.
+func (p *phone) tap(t *testing.T) (o outcome) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, runTime)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Tap("#start")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("connectionTest.outcome()", chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("the test does not end: %v", err)
+	}
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Violations) > 0 || o.Stored > 0 {
+		t.Errorf("the page wants what its policy forbids: %q; it has stored %d characters", o.Violations, o.Stored)
+	}
+	return o
+}
+
+// testLink runs the command in the service's environment.
+func (w *world) testLink(t *testing.T, d deployment, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), looking)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
+	cmd.Env = environment(d.service)
+	var faults strings.Builder
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	var link struct{ URL string }
+	if err != nil || json.Unmarshal(out, &link) != nil {
+		t.Fatalf("test-link: %v\n%s%s", err, out, faults.String())
+	}
+	return link.URL
+}
+
+// connection is a deployment, or a link, with what the page says of it.
+type connection struct {
+	what    string
+	make    change
+	link    func(t *testing.T, w *world, d deployment) string // nil for what test-link makes
+	verdict string
+	marks   string // those of the steps, in their order; "" for none
+}
+
+// marks are the signs of the steps' marks.
+var marks = map[string]string{"ok": "✓", "warn": "!", "fail": "✗", "none": "–", "": "·"}
+
+var steps = []string{"socket", "join", "media", "resume", "tcp", "relay", "clock"}
+
+func connections() []connection {
+	well := func(*deployment) {}
+	toOther := nginxAt("sfu.", proxyTo(7880), proxyTo(7890))
+	return []connection{
+		{"all is well", well, nil, "udp", "✓✓✓✓✓✓✓"},
+		{"below a path of another host", belowPaths, nil, "udp", "✓✓✓✓✓✓✓"},
+		{"no TURN", func(d *deployment) { d.livekit = strings.Replace(d.livekit, "  enabled: true", "  enabled: false", 1) }, nil, "udp", "✓✓✓✓✓–✓"},
+		{"7881/tcp is dropped", closing("-p tcp --dport 7881"), nil, "udp", "✓✓✓✓!✓✓"},
+		{"UDP is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478"), nil, "only-tcp", "✓✓✗✓✓!✓"},
+		{"all media is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478", "-p tcp --dport 7881"), nil, "no-media", "✓✓✗–––✓"},
+		{"no WebSocket headers", together(nginxAt("sfu.", "proxy_set_header Upgrade $http_upgrade;", ""), nginxAt("sfu.", "proxy_set_header Connection $connection_upgrade;", "")), nil, "websocket-headers", "✗–––––✓"},
+		{"nothing behind the proxy", nginxAt("sfu.", proxyTo(7880), proxyTo(7990)), nil, "sfu-no-route", "✗–––––✓"},
+		{"another LiveKit with other keys", together(toOther, func(d *deployment) { d.second = "another: " + strings.Repeat("o", 40) }), nil, "sfu-other-keys", "✗–––––✓"},
+		{"another LiveKit with the same keys", together(toOther, func(d *deployment) { d.second = d.keys }), nil, "sfu-other", "✗–––––✓"},
+		{"the link has expired", well, sealed(func(k *testlink.Key) { k.Expires = time.Now().Add(-time.Second) }, ""), "link-expired", ""},
+		{"the key is forged", well, sealed(func(*testlink.Key) {}, "another secret, of forty characters or so"), "link-forged", ""},
+		{"LiveKit has forgotten the room", well, sealed(func(*testlink.Key) {}, ""), "room-gone", ""},
+		{"the proxy passes no POST on", inLocation("jwt.", "limit_except GET { deny all; }"), sealed(func(*testlink.Key) {}, ""), "service-away", ""},
+	}
+}
+
+// belowPaths has the service and LiveKit below paths of the homeserver's host.
+func belowPaths(d *deployment) {
+	prefix("/livekit/jwt", "location /livekit/jwt/ { proxy_pass http://127.0.0.1:8080/; proxy_set_header X-Forwarded-For $remote_addr; }\n"+
+		"location /livekit/sfu/ { proxy_pass http://127.0.0.1:7880/; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }")(d)
+	d.service["LIVEKIT_URL"] = "wss://matrix." + domain + "/livekit/sfu"
+}
+
+// sealed is a link that nobody made: no room of it is on LiveKit. secret "" is the
+// deployment's.
+func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, deployment) string {
+	return func(t *testing.T, _ *world, d deployment) string {
+		key := testlink.New(time.Now().Add(time.Minute))
+		change(&key)
+		text, err := key.Seal(sfu.Key{ID: d.service["LIVEKIT_KEY"], Secret: secret.New(cmp.Or(with, d.service["LIVEKIT_SECRET"]))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "https://jwt." + domain + "/test#" + text
+	}
+}
+
+// The page says on a phone what is wrong with a deployment, and that nothing is.
+func TestConnection(t *testing.T) {
+	w, healthy := begin(t)
+	healthy.homeserver = "" // nothing here asks one
+	p := newPhone(t, w)
+	for _, test := range connections() {
+		t.Run(test.what, func(t *testing.T) {
+			d := healthy.clone()
+			test.make(&d)
+			ctx, cancel := context.WithTimeout(t.Context(), starting)
+			defer cancel()
+			if err := w.become(ctx, d); err != nil {
+				t.Fatal(err)
+			}
+			if test.link == nil {
+				test.link = func(t *testing.T, w *world, d deployment) string { return w.testLink(t, d) }
+			}
+			begun := time.Now()
+			p.open(t, test.link(t, w, d))
+			o := p.tap(t)
+			t.Logf("after %s: %s\n%s", time.Since(begun).Round(100*time.Millisecond), o.Verdict, o.Report)
+			if got := o.signs(); o.Verdict != test.verdict || test.marks != "" && got != test.marks {
+				t.Errorf("the verdict is %s with %s, want %s with %s", o.Verdict, got, test.verdict, test.marks)
+			}
+		})
+	}
+}
+
+// signs are the steps' marks, in the order of the steps.
+func (o outcome) signs() (signs string) {
+	for _, step := range steps {
+		signs += marks[o.Marks[step]]
+	}
+	return signs
+}

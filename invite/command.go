@@ -1,0 +1,140 @@
+package invite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/sfu"
+)
+
+const about = `Makes a link with which somebody tests, on their own device and in their network,
+whether calls work there, and prints it with its QR code. Scan that with a phone on
+mobile data. Exit code 1: there is no link, and why.`
+
+// How long a link may be good for.
+const (
+	usualMinutes = 10
+	mostMinutes  = 60
+)
+
+// Options are what the command line says.
+type Options struct {
+	PublicURL *url.URL
+	Minutes   int
+	JSON      bool
+	Watch     bool
+}
+
+// NewCommand is `matrixrtc-auth test-link`. load reads the service's configuration.
+func NewCommand(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
+	o := Options{Minutes: usualMinutes}
+	return command.New(command.Spec{
+		Name: "test-link", Short: "make a link that tests calls on somebody's phone", About: about, Flags: o.flags(),
+		Run: func(c *cobra.Command, _ []string) error {
+			cfg, _, err := load()
+			if err != nil {
+				command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), errors.Join(config.Lines(err)...))
+				return command.Failed
+			}
+			network.Roots = cfg.RootCAs
+			network.Ready()
+			return o.run(c, newInviter(&cfg, network))
+		},
+	})
+}
+
+func (o *Options) flags() *command.Flags {
+	var flags command.Flags
+	g := flags.Group("")
+	g.Parse("public-url", "URL", "where clients reach this service (default: what the well-known of the first full-access homeserver says)", o.parsePublicURL)
+	g.Parse("minutes", "N", fmt.Sprintf("how long the link is good for, 1 to %d (default: %d)", mostMinutes, usualMinutes), o.parseMinutes)
+	g.Switch(&o.Watch, "watch", "then print who comes and what the test finds, until the link ends")
+	g.Switch(&o.JSON, "json", "print JSON, one object a line")
+	return &flags
+}
+
+func (o *Options) parsePublicURL(text string) error {
+	u, err := parseAddress(text)
+	o.PublicURL = u
+	return err
+}
+
+// parseAddress reads an address of this service. It may hold a password, and is
+// not repeated.
+func parseAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("it is not an address like https://jwt.example.org")
+	}
+	return u, nil
+}
+
+func (o *Options) parseMinutes(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostMinutes {
+		return fmt.Errorf("it is not a number from 1 to %d", mostMinutes)
+	}
+	o.Minutes = n
+	return nil
+}
+
+// run makes the link and shows it.
+func (o *Options) run(c *cobra.Command, in *inviter) error {
+	in.notes = c.ErrOrStderr()
+	link, err := in.invite(c.Context(), o.PublicURL, time.Duration(o.Minutes)*time.Minute)
+	if err == nil {
+		err = o.show(c.OutOrStdout(), link)
+	}
+	if err == nil && o.Watch {
+		err = in.watch(c.Context(), link, o.teller(c.OutOrStdout()))
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), err)
+	return command.Failed
+}
+
+// Link is what was made.
+type Link struct {
+	URL     string    `json:"url"`
+	Room    sfu.Room  `json:"room"`
+	Expires time.Time `json:"expires"`
+}
+
+// show prints the link as w is read: by a program, by a person at a terminal, who
+// gets the code, too, or elsewhere.
+func (o *Options) show(w io.Writer, link Link) error {
+	if o.JSON {
+		return json.NewEncoder(w).Encode(link)
+	}
+	drawn := ""
+	if terminal(w) {
+		var err error
+		if drawn, err = code(link.URL, os.Getenv("TERM") != "dumb"); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n",
+		drawn, link.URL, link.Expires.Local().Format("15:04 MST"))
+	return err
+}
+
+// terminal reports whether w is one.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,145 @@
+package invite
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/testlink"
+)
+
+// mostParticipants bounds a probe room: twenty tests at a time, and who watches.
+const mostParticipants = 41
+
+// inviter makes links.
+type inviter struct {
+	cfg     *config.Config
+	network *instruments.Network
+	sfu     *sfu.Client
+	notes   io.Writer // for what a person should know besides
+}
+
+func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
+	connections := sfu.NewHTTPClient(func() *x509.CertPool { return cfg.RootCAs }, nil)
+	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
+}
+
+// invite looks whether the page is there, makes the room, and has the service
+// confirm the link, because the phone can do nothing about what is wrong with it.
+func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
+	if public == nil {
+		var err error
+		if public, err = in.findPublicURL(ctx); err != nil {
+			return Link{}, err
+		}
+	}
+	base := strings.TrimRight(public.String(), "/")
+	reached, err := in.lookAtPage(ctx, base)
+	if err != nil {
+		return Link{}, err
+	}
+	key := testlink.New(time.Now().Add(lifetime))
+	sealed, err := key.Seal(in.cfg.Keys[0])
+	if err != nil {
+		return Link{}, err
+	}
+	if err := in.sfu.CreateTestRoom(ctx, key.Room, lifetime, mostParticipants); err != nil {
+		return Link{}, fmt.Errorf("LiveKit makes no room: %w; matrixrtc-auth doctor says why", err)
+	}
+	if reached {
+		if err := in.confirm(ctx, base, sealed); err != nil {
+			return Link{}, err
+		}
+	}
+	return Link{URL: base + "/test#" + sealed, Room: key.Room, Expires: key.Expires}, nil
+}
+
+// findPublicURL asks the homeserver where clients find this service.
+func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
+	servers := in.cfg.FullAccess.Servers
+	if len(servers) == 0 {
+		return nil, errors.New("--public-url is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS names no homeserver whose well-known could tell where this service is")
+	}
+	address := "https://" + servers[0].Host() + "/.well-known/matrix/client"
+	answer, _, err := in.network.Follow(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("--public-url is missing, and %s, which may tell where this service is, does not answer: %w", address, err)
+	}
+	var document struct {
+		Foci []struct {
+			Type    string `json:"type"`
+			Service string `json:"livekit_service_url"`
+		} `json:"org.matrix.msc4143.rtc_foci"`
+	}
+	_ = json.Unmarshal(answer.Body, &document) // of another kind it names nothing
+	for _, focus := range document.Foci {
+		if u, err := parseAddress(focus.Service); err == nil && focus.Type == "livekit" {
+			return u, nil
+		}
+	}
+	return nil, fmt.Errorf("--public-url is missing, and %s does not tell where this service is (%s)", address, answer)
+}
+
+// pageMark is what only the page has in it.
+const pageMark = `content="matrixrtc-auth connection test"`
+
+// lookAtPage asks for the page by its public name. Where nobody answers from here
+// the phone may reach it all the same: many routers do not lead their own address
+// back inside. reached is false then.
+func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, err error) {
+	address := base + "/test"
+	answer, err := in.network.Get(ctx, address)
+	switch {
+	case err != nil:
+		fmt.Fprintf(in.notes, "note: %s does not answer from here (%v); a phone elsewhere may reach it all the same\n", address, err)
+		return false, nil
+	case answer.Status == http.StatusOK && strings.Contains(string(answer.Body), pageMark):
+		return true, nil
+	case answer.From().Party == instruments.Service:
+		return false, fmt.Errorf("the service at %s has no connection test: it has LIVEKIT_TEST_PAGE=off, or is of an older version", base)
+	}
+	return false, notPassed(address, base, answer)
+}
+
+func notPassed(address, base string, answer instruments.Reply) error {
+	path := "/test"
+	if u, err := url.Parse(base); err == nil {
+		path = strings.TrimRight(u.Path, "/") + path
+	}
+	return fmt.Errorf("%s does not lead to this service (%s): have the proxy pass the path %s and all below it on, with GET and POST", address, answer, path)
+}
+
+// confirm has the service open the link as the page will.
+func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
+	address := base + "/test/token"
+	body, err := json.Marshal(map[string]string{"key": sealed})
+	if err != nil {
+		return err
+	}
+	answer, err := in.network.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: string(body)})
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s does not answer: %w", address, err)
+	case answer.Status == http.StatusOK:
+		return nil
+	case answer.From().Party != instruments.Service:
+		return notPassed(address, base, answer)
+	case answer.Status == http.StatusForbidden:
+		return fmt.Errorf("the service at %s has another API secret than this environment: start it again after a change of .env", base)
+	case answer.Status == http.StatusGone:
+		return fmt.Errorf("the clock of the service at %s and this one differ by more than the link is good for", base)
+	case answer.Status == http.StatusNotFound:
+		return fmt.Errorf("the service at %s asks another LiveKit than this environment names: it does not have the room", base)
+	}
+	return fmt.Errorf("the service at %s gives out no token for the test: %s", base, answer)
+}

@@ -1,0 +1,223 @@
+package invite
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"matrixrtc-auth/access"
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/sfu/sfutest"
+	"matrixrtc-auth/testlink"
+)
+
+var key = sfu.Key{ID: "key", Secret: secret.New(strings.Repeat("s", 32))}
+
+// scene is a service with its SFU, and what stands in front of it.
+type scene struct {
+	sfu     *sfutest.Server
+	service *handler.Handler
+	front   func(next http.Handler) http.Handler
+	public  string
+	cfg     config.Config
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{sfu: sfutest.NewServer(key), front: func(next http.Handler) http.Handler { return next }}
+	t.Cleanup(s.sfu.Close)
+	s.cfg = config.Config{Keys: []sfu.Key{key}, APIURL: s.sfu.APIURL()}
+	client := sfu.NewClient(s.sfu.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
+	s.service = &handler.Handler{
+		Access: &access.Authorizer{}, URL: "wss://sfu.example.org", Log: slog.New(slog.DiscardHandler),
+		TestPage: &handler.TestPage{Keys: sfu.Always(key), Rooms: client, Uses: handler.NewUseLimiter(), Clients: handler.NewTestLimiter()},
+	}
+	return s
+}
+
+// run runs the command as it stands in a shell.
+func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string) {
+	t.Helper()
+	routes := s.service.Routes()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front(routes).ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	s.public = server.URL
+	if len(args) == 0 {
+		args = []string{"--public-url", s.public + "/"}
+	}
+	load := func() (config.Config, []config.Warning, error) { return s.cfg, nil, nil }
+	var stdout, stderr bytes.Buffer
+	code = command.RunAlone(t.Context(), NewCommand(load, instruments.New()), args, nil, &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+// A link opens the page, and its key the room that LiveKit keeps as long as the link.
+func TestLink(t *testing.T) {
+	s := newScene(t)
+	begun := time.Now()
+	code, out, faults := s.run(t)
+	link, _, _ := strings.Cut(out, "\n")
+	sealed, found := strings.CutPrefix(link, s.public+"/test#")
+	if code != 0 || faults != "" || !found {
+		t.Fatalf("exit code %d, %q, %q; want a link to %s/test", code, out, faults, s.public)
+	}
+	opened, err := testlink.Open(sealed, []sfu.Key{key}, time.Now())
+	if err != nil || opened.Expires.Before(begun.Add(10*time.Minute-2*time.Second)) || opened.Expires.After(time.Now().Add(10*time.Minute)) {
+		t.Errorf("the key stands for %v (%v), want ten minutes", opened, err)
+	}
+	rooms := s.sfu.Rooms()
+	if len(rooms) != 1 || rooms[0].Name != opened.Room || rooms[0].EmptyTimeout != 10*time.Minute || rooms[0].DepartureTimeout != 10*time.Minute || rooms[0].MaxParticipants != mostParticipants {
+		t.Errorf("LiveKit has the rooms %+v, want %s for ten minutes", rooms, opened.Room)
+	}
+	if strings.ContainsAny(out, "█▀▄\x1b") {
+		t.Errorf("what is no terminal gets a drawing: %q", out)
+	}
+}
+
+func TestJSONAndMinutes(t *testing.T) {
+	s := newScene(t)
+	s.run(t) // for the address
+	code, out, faults := s.run(t, "--json", "--minutes", "3", "--public-url", s.public)
+	var link Link
+	if err := json.Unmarshal([]byte(out), &link); code != 0 || err != nil {
+		t.Fatalf("exit code %d, %q, %q", code, out, faults)
+	}
+	if left := time.Until(link.Expires); left > 3*time.Minute || left < 3*time.Minute-3*time.Second {
+		t.Errorf("the link ends in %s, want 3 min", left)
+	}
+}
+
+// What is wrong on the way is named before there is a link.
+func TestNoLink(t *testing.T) {
+	notFound := func(path string) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.URL.Path, path) {
+					w.Header().Set("Server", "nginx")
+					http.Error(w, "<html><center>nginx</center>", http.StatusNotFound)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(s *scene)
+		want   string
+	}{
+		"the proxy does not pass the page on": {func(s *scene) { s.front = notFound("/test") }, "have the proxy pass the path /test and all below it on, with GET and POST"},
+		"it does not pass the tokens on":      {func(s *scene) { s.front = notFound("/test/token") }, "have the proxy pass the path /test and all below it on, with GET and POST"},
+		"the page is off":                     {func(s *scene) { s.service.TestPage = nil }, "LIVEKIT_TEST_PAGE=off"},
+		"the service has another secret": {func(s *scene) {
+			s.service.TestPage.Keys = sfu.Always(sfu.Key{ID: "key", Secret: secret.New(strings.Repeat("t", 32))})
+		}, "has another API secret than this environment"},
+		"the service has another LiveKit": {func(s *scene) {
+			other := sfutest.NewServer(key)
+			s.service.TestPage.Rooms = sfu.NewClient(other.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
+		}, "asks another LiveKit than this environment names"},
+		"LiveKit is down": {func(s *scene) { s.sfu.Down() }, "LiveKit makes no room"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			test.change(s)
+			code, out, faults := s.run(t)
+			if code != 1 || out != "" || !strings.Contains(faults, test.want) || strings.Contains(faults, strings.Repeat("s", 32)) {
+				t.Errorf("exit code %d, %q, %q; want 1 with %q", code, out, faults, test.want)
+			}
+		})
+	}
+}
+
+// Where the router does not lead its own address back inside, there is a link with
+// a note.
+func TestUnreachable(t *testing.T) {
+	s := newScene(t)
+	s.run(t)
+	code, out, faults := s.run(t, "--public-url", "http://127.0.0.1:1")
+	if code != 0 || !strings.HasPrefix(out, "http://127.0.0.1:1/test#") || !strings.HasPrefix(faults, "note: http://127.0.0.1:1/test does not answer from here") {
+		t.Errorf("exit code %d, %q, %q; want a link with a note", code, out, faults)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	s := newScene(t)
+	for _, args := range [][]string{{"--minutes", "0"}, {"--minutes", "61"}, {"--minutes", "ten"}, {"--public-url", "jwt.example.org"}, {"--public-url", "https://user:pass@jwt.example.org"}} {
+		code, out, faults := s.run(t, args...)
+		if code != 2 || out != "" || strings.Contains(faults, "pass@") {
+			t.Errorf("%q: exit code %d, %q, %q; want 2", args, code, out, faults)
+		}
+	}
+	if code, _, faults := s.run(t, "--json"); code != 1 || !strings.Contains(faults, "--public-url is missing") {
+		t.Errorf("without an address: exit code %d, %q; want 1", code, faults)
+	}
+}
+
+// At a terminal of 80 × 24 all is seen at once, for addresses of up to 39 bytes, and
+// there is place for the prompt.
+func TestFits(t *testing.T) {
+	for length, most := range map[int]int{22: 21, 39: 21, 60: 24} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			base := "https://jwt.example.org/" + strings.Repeat("p", 60)
+			link := base[:length] + "#" + strings.Repeat("k", testlink.Length)
+			for _, colour := range []bool{true, false} {
+				drawn, err := code(link, colour)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines := strings.Split(strings.TrimSuffix(drawn, "\n"), "\n")
+				bare := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(lines[0])
+				t.Logf("a link of %d bytes: %d columns, %d lines", len(link), utf8.RuneCountInString(bare), len(lines))
+				if len(lines) > most || utf8.RuneCountInString(bare) > 80 {
+					t.Errorf("the code of %d bytes has %d columns and %d lines, want 80 and %d at most", len(link), utf8.RuneCountInString(bare), len(lines), most)
+				}
+			}
+		})
+	}
+	var out bytes.Buffer
+	o := Options{}
+	link := Link{URL: strings.Repeat("u", 78), Expires: time.Now()}
+	if err := o.show(&out, link); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(strings.TrimSpace(line)) > 80 {
+			t.Errorf("%q is longer than 80 columns", line)
+		}
+	}
+}
+
+func TestWatcher(t *testing.T) {
+	var told []string
+	w := &watcher{tests: map[string]bool{}, tell: func(e Event) {
+		told = append(told, strings.TrimPrefix(e.String(), e.At.Local().Format("15:04:05")+" "))
+	}}
+	for _, text := range []string{
+		`{"name":"tester-0000000a","verdict":"udp","way":"udp","rtt":23,"loss":0.5}`,
+		`{"name":"tester-0000000a","verdict":"no-media"}`,                      // again
+		`{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`,               // no verdict of ours
+		`{"name":"alice","verdict":"udp"}`,                                     // nobody's name
+		`{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`,   // no way of ours
+		`{"name":"tester-0000000d-receiver","verdict":"udp"}`, `no JSON`, `[]`, // nothing
+	} {
+		w.hear(text)
+	}
+	want := []string{
+		"tester-0000000a came", "tester-0000000a Calls will work here, over UDP (udp, 23 ms, 0.5 % lost)",
+		"tester-0000000c came", "tester-0000000c Only over TCP: expect stutter",
+	}
+	if strings.Join(told, "\n") != strings.Join(want, "\n") {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+}

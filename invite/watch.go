@@ -1,0 +1,177 @@
+package invite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/testlink"
+	"matrixrtc-auth/token"
+)
+
+// glance is how often LiveKit is asked who is in the room.
+const glance = time.Second
+
+// mostTests bounds how many tests are told of.
+const mostTests = 1000
+
+// Event is something that happens in the room.
+type Event struct {
+	At   time.Time `json:"at"`
+	Name string    `json:"name"`
+	// What is "came", "left" or "verdict".
+	What string `json:"what"`
+	// Verdict is one of doctor's, with what the page measured.
+	Verdict string `json:"verdict,omitempty"`
+	Says    string `json:"says,omitempty"`
+	Way     string `json:"way,omitempty"`
+	RTT     int    `json:"rtt_ms,omitempty"`
+	Loss    string `json:"loss_percent,omitempty"`
+}
+
+// teller prints events as the options say.
+func (o *Options) teller(w io.Writer) func(Event) {
+	if o.JSON {
+		encoder := json.NewEncoder(w)
+		return func(e Event) { _ = encoder.Encode(e) } // nobody to tell
+	}
+	return func(e Event) { fmt.Fprintln(w, e) }
+}
+
+func (e Event) String() string {
+	text := fmt.Sprintf("%s %s ", e.At.Local().Format("15:04:05"), e.Name)
+	switch e.What {
+	case "came":
+		return text + "came"
+	case "left":
+		return text + "left without a verdict: no media got through, or the page was closed"
+	}
+	text += e.Says
+	if e.Way != "" {
+		text += fmt.Sprintf(" (%s, %d ms, %s %% lost)", e.Way, e.RTT, e.Loss)
+	}
+	return text
+}
+
+// watcher tells who comes to a room and what they find.
+type watcher struct {
+	in    *inviter
+	room  sfu.Room
+	tell  func(Event)
+	tests map[string]bool // those that came, and whether they have told a verdict
+	here  []string
+}
+
+// watch tells what happens in the link's room until the link ends or ctx does.
+func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) error {
+	ctx, cancel := context.WithDeadline(ctx, link.Expires)
+	defer cancel()
+	w := &watcher{in: in, room: link.Room, tell: tell, tests: map[string]bool{}}
+	texts, leave := w.listen(ctx)
+	defer leave()
+	again := time.NewTicker(glance)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case text := <-texts:
+			w.hear(text)
+		case <-again.C:
+			w.look(ctx)
+		}
+	}
+}
+
+// listen joins the room to hear the verdicts. It goes the way of a participant
+// inside; where that fails, those who come and go are told all the same.
+func (w *watcher) listen(ctx context.Context) (texts <-chan string, leave func()) {
+	minter := token.NewMinter(w.in.cfg.Keys[0], time.Minute)
+	grant := token.Grant{Room: w.room, Identity: sfu.Identity("watcher-" + strings.TrimPrefix(string(w.room), "doctor-"))}
+	p, err := w.in.network.Join(ctx, socketURL(w.in.cfg.APIURL), minter.Mint(grant, time.Now()))
+	if err != nil {
+		fmt.Fprintf(w.in.notes, "note: verdicts do not get here, because no media gets from here to LiveKit (%v); who comes and goes does\n", err)
+		return nil, func() {}
+	}
+	return p.Received(), p.Leave
+}
+
+// socketURL is where the API's LiveKit takes participants.
+func socketURL(api *url.URL) string {
+	u := *api
+	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
+	return u.String()
+}
+
+// look tells who has come and who has gone since. Each test is two participants,
+// of whom the one who sends counts.
+func (w *watcher) look(ctx context.Context) {
+	all, err := w.in.sfu.Participants(ctx, w.room)
+	if err != nil {
+		return // the next look may be luckier
+	}
+	var here []string
+	for _, p := range all {
+		if name := string(p.Identity); isTester(name) {
+			here = append(here, name)
+		}
+	}
+	for _, name := range here {
+		w.came(name)
+	}
+	for _, name := range w.here {
+		if !slices.Contains(here, name) && !w.tests[name] {
+			w.tests[name] = true
+			w.tell(Event{At: time.Now(), Name: name, What: "left"})
+		}
+	}
+	w.here = here
+}
+
+// came tells of a test that is new.
+func (w *watcher) came(name string) {
+	if _, known := w.tests[name]; known || len(w.tests) >= mostTests {
+		return
+	}
+	w.tests[name] = false
+	w.tell(Event{At: time.Now(), Name: name, What: "came"})
+}
+
+// isTester reports whether a name is one that the service gives: whoever holds the
+// link may send any text.
+func isTester(name string) bool {
+	digits, found := strings.CutPrefix(name, testlink.TesterPrefix)
+	return found && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// hear tells the verdict of a test.
+func (w *watcher) hear(text string) {
+	var said struct {
+		Name    string  `json:"name"`
+		Verdict string  `json:"verdict"`
+		Way     string  `json:"way"`
+		RTT     float64 `json:"rtt"`
+		Loss    float64 `json:"loss"`
+	}
+	if json.Unmarshal([]byte(text), &said) != nil || !isTester(said.Name) || w.tests[said.Name] {
+		return
+	}
+	i := slices.IndexFunc(doctor.Verdicts(), func(v doctor.Verdict) bool { return v.ID == said.Verdict })
+	if i < 0 {
+		return
+	}
+	w.came(said.Name)
+	w.tests[said.Name] = true
+	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: doctor.Verdicts()[i].Says}
+	if slices.Contains([]string{"udp", "tcp", "relay"}, said.Way) {
+		e.Way, e.RTT, e.Loss = said.Way, int(said.RTT), fmt.Sprintf("%.1f", said.Loss)
+	}
+	w.tell(e)
+}

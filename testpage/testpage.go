@@ -1,0 +1,190 @@
+// Package testpage is the page of the connection test: static files that show a
+// person whether calls will work on their device, in their network.
+//
+// Nothing of it comes from elsewhere. LiveKit's client library is the one of its
+// npm package, byte for byte, compressed; static/livekit-client.LICENSE.txt is its
+// licence. All files stay in the program's image until somebody asks for them.
+package testpage
+
+import (
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed static
+var static embed.FS
+
+// compressed ends the names of files that are kept compressed.
+const compressed = ".gz"
+
+// types are the kinds of files, by their extension.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".txt":  "text/plain; charset=utf-8",
+}
+
+// index is the page itself.
+const index = "index.html"
+
+// Page serves the files.
+type Page struct{ policy string }
+
+// New returns the page that tests the SFU at this ws(s) URL.
+func New(sfu string) *Page { return &Page{policy: policy(sfu)} }
+
+// policy is the Content-Security-Policy: the page runs and connects to nothing
+// but this service and the SFU, and nobody frames it.
+func policy(sfu string) string {
+	connect := []string{"'self'"}
+	if u, err := url.Parse(sfu); err == nil && u.Host != "" {
+		secure := u.Scheme == "wss" || u.Scheme == "https"
+		connect = append(connect, scheme(secure, "ws")+u.Host, scheme(secure, "http")+u.Host)
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src " + strings.Join(connect, " ") +
+		"; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+}
+
+func scheme(secure bool, name string) string {
+	if secure {
+		name += "s"
+	}
+	return name + "://"
+}
+
+// Files returns what serves each file, by its path below the page's own, "" for
+// the page.
+func (p *Page) Files() map[string]http.HandlerFunc {
+	entries, err := fs.ReadDir(static, "static")
+	if err != nil {
+		panic(err) // they are in the program
+	}
+	files := map[string]http.HandlerFunc{}
+	for _, entry := range entries {
+		f := newFile(entry.Name())
+		switch f.name {
+		case index:
+			files[""] = p.serveIndex(f)
+		default:
+			files[f.name] = p.serve(f)
+		}
+	}
+	return files
+}
+
+// file is one of them.
+type file struct {
+	stored string // its path in static
+	name   string // as clients ask for it
+	tag    func() string
+}
+
+func newFile(stored string) *file {
+	f := &file{stored: path.Join("static", stored), name: strings.TrimSuffix(stored, compressed)}
+	f.tag = sync.OnceValue(f.digest)
+	return f
+}
+
+func (f *file) isCompressed() bool { return path.Base(f.stored) != f.name }
+
+// open opens it without a copy.
+func (f *file) open() io.ReadSeeker {
+	opened, err := static.Open(f.stored)
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	return opened.(io.ReadSeeker)
+}
+
+// digest is the file's entity tag.
+func (f *file) digest() string {
+	sum := sha256.New()
+	_, _ = io.Copy(sum, f.open()) // it is in the program
+	return `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]) + `"`
+}
+
+// serveIndex serves the page. All that it asks for is relative, so that it works
+// below any path: where that ends in a slash, the client goes to where it does not.
+func (p *Page) serveIndex(f *file) http.HandlerFunc {
+	serve := p.serve(f)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if above, found := strings.CutSuffix(r.URL.Path, "/"); found {
+			p.setHeaders(w.Header())
+			w.Header().Set("Location", "../"+path.Base(above))
+			w.WriteHeader(http.StatusPermanentRedirect)
+			return
+		}
+		serve(w, r)
+	}
+}
+
+func (p *Page) serve(f *file) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		p.setHeaders(header)
+		header.Set("Content-Type", types[path.Ext(f.name)])
+		header.Set("ETag", f.tag())
+		if f.isCompressed() {
+			header.Add("Vary", "Accept-Encoding")
+			if !acceptsGzip(r.Header) {
+				f.inflate(w, r)
+				return
+			}
+			header.Set("Content-Encoding", "gzip")
+		}
+		http.ServeContent(w, r, "", time.Time{}, f.open())
+	}
+}
+
+// setHeaders sets what all answers have. Browsers ask each time whether what they
+// have is what there is.
+func (p *Page) setHeaders(header http.Header) {
+	header.Set("Content-Security-Policy", p.policy)
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Robots-Tag", "noindex, nofollow")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	header.Set("Cache-Control", "no-cache")
+}
+
+// acceptsGzip reports whether a client takes compressed answers. What it says of
+// its preferences does not matter.
+func acceptsGzip(header http.Header) bool {
+	for _, line := range header.Values("Accept-Encoding") {
+		if slices.ContainsFunc(strings.Split(line, ","), isGzip) {
+			return true
+		}
+	}
+	return false
+}
+
+func isGzip(coding string) bool {
+	name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
+	name = strings.TrimSpace(name)
+	return (strings.EqualFold(name, "gzip") || name == "*") && strings.ReplaceAll(weight, " ", "") != "q=0"
+}
+
+// inflate answers with the file as it is without compression, a piece at a time.
+func (f *file) inflate(w http.ResponseWriter, r *http.Request) {
+	w.Header().Del("ETag") // that is of the compressed one
+	if r.Method == http.MethodHead {
+		return
+	}
+	plain, err := gzip.NewReader(f.open())
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	_, _ = io.Copy(w, plain) // whoever should hear of a failure is gone
+}
