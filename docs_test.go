@@ -135,7 +135,7 @@ func TestSetupFlags(t *testing.T) {
 // methods there and with one more.
 func TestRoutes(t *testing.T) {
 	h := (&handler.Handler{
-		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{},
+		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{}, TestPage: &handler.TestPage{},
 	}).Routes()
 	ask := func(method, route string) int {
 		answer := httptest.NewRecorder()

@@ -68,7 +68,7 @@ var germanCauses = map[string]words{
 		"rtc.tcp_port in livekit.yaml auf 7881 setzen, ihn veröffentlichen und 7881/tcp weiterleiten"},
 	"turn-refused": {
 		"Der TURN-Server {host} gibt keine Adresse heraus",
-		"{turn_port}/udp weiterleiten; nachsehen, ob der Relay-Bereich (turn.relay_range_start) frei ist und weitergeleitet wird"},
+		"{turn_port}/udp weiterleiten; auch die Ports des Relays veröffentlichen und weiterleiten ({relay_ports}/udp: turn.relay_range_start und relay_range_end in livekit.yaml), und nachsehen, ob sie frei sind"},
 	"candidates-none": {
 		"LiveKit nennt keine Adresse für Bild und Ton",
 		"In livekit.yaml: rtc.use_external_ip true oder rtc.node_ip, und kein rtc.interfaces oder rtc.ips, das alle ausschließt"},

@@ -19,6 +19,7 @@ func (p plan) tasks(u *update, running bool) []task {
 		p.homeserverTasks(),
 		p.wellKnownTasks(),
 		p.doctorTasks(),
+		phoneTasks(),
 	)
 }
 
@@ -193,4 +194,13 @@ func (p plan) absoluteDir() string {
 		return dir
 	}
 	return p.Dir
+}
+
+// phoneTasks test what no machine of the operator can see.
+func phoneTasks() []task {
+	return []task{{
+		do:       "Test the way to a phone, in the folder there. Scan the code with a phone on mobile data, and tap Start:",
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth test-link"},
+		check:    "the phone says that calls will work there, or what to mend.",
+	}}
 }

@@ -36,7 +36,7 @@ export function placeholders(url, offered) {
   const port = offered.find((c) => c.protocol === "tcp")?.port ?? 7881;
   return {
     host: hostname, url: `https://${host}`, sfu: `wss://${host}`, api: "LIVEKIT_INTERNAL_URL", sfu_port: "7880",
-    tcp_port: String(port), udp_ports: udpPorts(offered), turn_port: "3478",
+    tcp_port: String(port), udp_ports: udpPorts(offered), turn_port: "3478", relay_ports: "20201–20300",
   };
 }
 
