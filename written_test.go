@@ -105,7 +105,7 @@ func TestSetupFiles(t *testing.T) {
 			t.Errorf("docs/setup.md lacks the file %s", file.Name())
 		}
 	}
-	if !strings.Contains(read(t, "docs/synology.md"), "shows twelve files") || len(files) != 12 {
-		t.Errorf("setup writes %d files, docs/synology.md says twelve", len(files))
+	if !strings.Contains(read(t, "docs/synology.md"), "shows thirteen files") || len(files) != 13 {
+		t.Errorf("setup writes %d files, docs/synology.md says thirteen", len(files))
 	}
 }

@@ -53,6 +53,7 @@ func (o *options) answers() []answer {
 		{name: "image-arch", text: &o.imageArch, dropped: []string{"image", "source"}},
 		{name: "appservice-url", text: &o.appServiceURL},
 		{name: "appservice", yes: &o.appService, always: true},
+		{name: "server-block", yes: &o.serverBlock, always: true},
 		{name: "turn", yes: &o.turn, always: true},
 	}
 }

@@ -15,12 +15,12 @@ type question struct {
 
 // questions are those for the answers, by option.
 var questions = map[string]question{
-	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerName)},
+	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames)},
 	"jwt-host":           {"Name of this service", besides("jwt-host")},
 	"sfu-host":           {"Name of LiveKit", besides("sfu-host")},
 	"single-host":        {"Name of that host", parses(parseHost)},
-	"base-url":           {"Where clients reach the homeserver", parses(parseBaseURL)},
-	"homeserver-url":     {"Where the container reaches it, like http://host.docker.internal:8008\n(nothing: under its public name)", parses(parseHomeserverURL)},
+	"base-url":           {"Where clients reach the homeserver", perServer(parseBaseURL)},
+	"homeserver-url":     {"Where the container reaches it, like http://host.docker.internal:8008\n(nothing: under its public name)", perServer(parseHomeserverURL)},
 	"homeserver-network": {"Network of the homeserver's containers, which this service joins\n(nothing: none)", parses(parseNetwork)},
 	"udp-range":          {"UDP ports of media", parses(parseRange)},
 	"relay-range":        {"UDP ports of TURN's relay", parses(parseRelayRange)},
@@ -43,6 +43,14 @@ func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	}
 }
 
+// perServer makes a check of a parser for what each server has.
+func perServer(parse func(string) (string, error)) func(*options, string) error {
+	return func(o *options, text string) error {
+		_, err := parseAddresses(serversIn(o.serverName), text, parse)
+		return err
+	}
+}
+
 // besides checks a name for the flag next to the names that are there already.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
@@ -55,8 +63,12 @@ func besides(flag string) func(*options, string) error {
 		case flag != "sfu-host" && host == strings.ToLower(o.sfuHost):
 			return fmt.Errorf("%s is the name of LiveKit, too", host)
 		}
-		server, _ := parseServerName(o.serverName) // it was checked
-		return notTheServer(server, flag, host)
+		for _, server := range serversIn(o.serverName) {
+			if err := notTheServer(server, flag, host); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

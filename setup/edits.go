@@ -177,10 +177,10 @@ func (p plan) envEdits() []edit {
 		{"LIVEKIT_KEY=" + presetKey + "\n", "", "LIVEKIT_KEY=" + p.key.id + "\n"},
 		{"LIVEKIT_SECRET=\n", "", "LIVEKIT_SECRET=" + p.key.secret.Reveal() + "\n"},
 		{"LIVEKIT_URL=wss://sfu.example.org\n", "", "LIVEKIT_URL=" + p.LiveKitURL() + "\n"},
-		{"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org\n", "", "LIVEKIT_FULL_ACCESS_HOMESERVERS=" + p.Server.String() + "\n"},
+		{"LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org\n", "", "LIVEKIT_FULL_ACCESS_HOMESERVERS=" + withCommas(p.Servers) + "\n"},
 	}
-	if p.HomeserverURL != "" {
-		override := p.Server.String() + "=" + p.HomeserverURL + "\n"
+	if override := p.overrides(); override != "" {
+		override += "\n"
 		edits = append(edits,
 			edit{"LIVEKIT_FEDERATION_URL_OVERRIDES=\n", "", "LIVEKIT_FEDERATION_URL_OVERRIDES=" + override},
 			edit{"LIVEKIT_CS_API_URL_OVERRIDES=\n", "", "LIVEKIT_CS_API_URL_OVERRIDES=" + override})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/matrix"
 )
 
 // file is one file to write. Nobody but its owner may read a secret one, and
@@ -47,14 +48,15 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
 		{name: sfuFile, content: r.change("livekit.yaml.example", p.liveKitEdits)},
 		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true, merge: p.mergeEnv},
-		{name: "well-known-client.json", content: p.wellKnown()},
-		{name: "homeserver-additions.yaml", content: r.execute("homeserver-additions.yaml")},
-		{name: "nginx.conf.example", content: r.execute("nginx.conf.example")},
-		{name: "Caddyfile.example", content: r.execute("Caddyfile.example")},
 	}
-	r.values["Nginx"] = strings.TrimSpace(files[6].content) // for reverse-proxy.md
-	r.values["Caddy"] = strings.TrimSpace(files[7].content)
+	for _, w := range p.wellKnowns() {
+		files = append(files, file{name: w.file, content: p.wellKnown(w.server)})
+	}
 	files = append(files,
+		file{name: "homeserver-additions.yaml", content: r.execute("homeserver-additions.yaml")},
+		r.quoted("Nginx", "nginx.conf.example"),
+		r.quoted("Caddy", "Caddyfile.example"),
+		r.quoted("Traefik", "traefik.yaml.example"),
 		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
 		file{name: "ports.md", content: r.execute("ports.md")},
 	)
@@ -73,8 +75,15 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// wellKnown is what the server name must serve as /.well-known/matrix/client.
-func (p plan) wellKnown() string {
+// quoted is a file that reverse-proxy.md quotes under the name.
+func (r *renderer) quoted(name, path string) file {
+	content := r.execute(path)
+	r.values[name] = strings.TrimSpace(content)
+	return file{name: path, content: content}
+}
+
+// wellKnown is what a server name must serve as /.well-known/matrix/client.
+func (p plan) wellKnown(server matrix.ServerName) string {
 	type transport struct {
 		Type       string `json:"type"`
 		ServiceURL string `json:"livekit_service_url"`
@@ -82,7 +91,7 @@ func (p plan) wellKnown() string {
 	content, _ := json.MarshalIndent(struct { // of texts alone: it cannot fail
 		Homeserver map[string]string `json:"m.homeserver"`
 		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
-	}{map[string]string{"base_url": p.BaseURL}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
+	}{map[string]string{"base_url": p.BaseURLs[server]}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
 	return string(content) + "\n"
 }
 

@@ -11,7 +11,7 @@ type options struct {
 	udpRange, relayRange, jwtPort            string
 	turn                                     bool
 	turnTLS, turnCert, turnKey               string
-	appService                               bool
+	appService, serverBlock                  bool
 	appServiceURL                            string
 	force, newSecrets, yes                   bool
 
@@ -62,15 +62,17 @@ func (o *options) whereFlags(g *command.Group) {
 }
 
 func (o *options) nameFlags(g *command.Group) {
-	g.Text(&o.serverName, "server-name", "NAME", "example.org in @alice:example.org")
+	g.Texts(&o.serverName, "server-name", "NAME", "example.org in @alice:example.org; with commas, or given again, several of your homeservers")
 	g.Text(&o.jwtHost, "jwt-host", "NAME", "the name of this service, like jwt.example.org")
 	g.Text(&o.sfuHost, "sfu-host", "NAME", "the name of LiveKit, like sfu.example.org")
 	g.Text(&o.singleHost, "single-host", "NAME",
 		"one name for both, with the path prefixes /livekit/jwt and /livekit/sfu, instead of the two above")
+	g.Switch(&o.serverBlock, "server-block",
+		"with --single-host: have nginx.conf.example and Caddyfile.example hold a whole server block, not what goes into the one that the name has")
 	g.Text(&o.baseURL, "base-url", "URL",
-		"where clients reach the homeserver; the default is https:// and the single host, or else the server name")
+		"where clients reach the homeserver; the default is https:// and the single host, or else the server name; of several servers NAME=URL,NAME=URL")
 	g.Text(&o.homeserverURL, "homeserver-url", "URL",
-		"where the container reaches the homeserver, if not under its public name, like http://host.docker.internal:8008")
+		"where the container reaches the homeserver, if not under its public name, like http://host.docker.internal:8008; of several NAME=URL,NAME=URL")
 	g.Text(&o.homeserverNetwork, "homeserver-network", "NAME",
 		"the network of the homeserver's containers on this machine, which this service joins: docker network ls lists them")
 }

@@ -26,64 +26,6 @@ func TestMissingFlags(t *testing.T) {
 	}
 }
 
-// TestFaultyFlags checks that each is named together with what to write.
-func TestFaultyFlags(t *testing.T) {
-	for _, c := range []struct {
-		flags []string
-		says  []string
-	}{
-		{[]string{"--server-name", "@alice:example.org"}, []string{"--server-name:", "write example.org"}},
-		{[]string{"--server-name", "https://example.org/"}, []string{"--server-name:", "write example.org"}},
-		{[]string{"--server-name", "bücher.example"}, []string{"--server-name:", "write xn--bcher-kva.example"}},
-		{[]string{"--server-name", "a b"}, []string{"--server-name:", "behind the colon"}},
-		{[]string{"--jwt-host", "https://jwt.example.org/sfu/get"}, []string{"--jwt-host:", "write jwt.example.org"}},
-		{[]string{"--jwt-host", "jwt.example.org."}, []string{"--jwt-host:", "write jwt.example.org"}},
-		{[]string{"--jwt-host", "jwt_1.example.org"}, []string{"--jwt-host:", "other characters"}},
-		{[]string{"--jwt-host", "-jwt.example.org"}, []string{"--jwt-host:", "begins or ends with '-'"}},
-		{[]string{"--jwt-host", strings.Repeat("a", 64) + ".org"}, []string{"--jwt-host:", "63"}},
-		{[]string{"--jwt-host", strings.Repeat("a.", 127) + "org"}, []string{"--jwt-host:", "253"}},
-		{[]string{"--jwt-host", "jwt"}, []string{"--jwt-host:", "not a full host name"}},
-		{[]string{"--jwt-host", "jwt..org"}, []string{"--jwt-host:", "empty"}},
-		{[]string{"--jwt-host", "192.0.2.1"}, []string{"--jwt-host:", "an address"}},
-		{[]string{"--jwt-host", "192.0.2"}, []string{"--jwt-host:", "number"}},
-		{[]string{"--sfu-host", "ünder.example.org"}, []string{"--sfu-host:", "write xn--nder-zra.example.org"}},
-		{[]string{"--sfu-host", "JWT.example.org"}, []string{"--sfu-host is", "--single-host"}},
-		{[]string{"--sfu-host", "example.org"}, []string{"--sfu-host:", "server name", "sfu.example.org"}},
-		{[]string{"--single-host", "matrix.example.org"}, []string{"--single-host is", "--jwt-host and --sfu-host"}},
-		{[]string{"--base-url", "http://matrix.example.org"}, []string{"--base-url:", "https://"}},
-		{[]string{"--base-url", "https://matrix.example.org/?a=$b"}, []string{"--base-url:", "no place"}},
-		{[]string{"--homeserver-url", "synapse:8008"}, []string{"--homeserver-url:", "http:// or https://"}},
-		{[]string{"--homeserver-url", "http://localhost:8009"}, []string{"--homeserver-url:", "http://host.docker.internal:8009"}},
-		{[]string{"--homeserver-url", "http://[::1]"}, []string{"--homeserver-url:", "http://host.docker.internal:8008"}},
-		{[]string{"--homeserver-network", "matrix default"}, []string{"--homeserver-network:", "docker network ls"}},
-		{[]string{"--homeserver-network", "a:\n  b: c"}, []string{"--homeserver-network:", "docker network ls"}},
-		{[]string{"--homeserver-url", "http://"}, []string{"--homeserver-url:", "no host"}},
-		{[]string{"--homeserver-url", "http://a:99999"}, []string{"--homeserver-url:", "port"}},
-		{[]string{"--turn-cert", "cert.pem"}, []string{"--turn-cert is", "--turn-tls"}},
-		{[]string{"--turn-tls", "sfu.example.org"}, []string{"--turn-tls:", "turn.example.org"}},
-		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, []string{"--turn-key is missing"}},
-		{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem", "--turn-key", "."}, []string{"--turn-key:", "not a regular file"}},
-		{[]string{"--image", "Not An Image"}, []string{"--image is no name", "registry.example.org"}},
-		{[]string{"--image", "a:1", "--source", ".."}, []string{"--source and --image"}},
-		{[]string{"--source", "testdata"}, []string{"--source:", "Dockerfile"}},
-		{[]string{"--appservice-url", "http://a:8080"}, []string{"--appservice-url is", "--appservice"}},
-		{[]string{"--appservice", "--appservice-url", "a:8080"}, []string{"--appservice-url:", "http:// or https://", "http://matrixrtc-auth:8080"}},
-		{[]string{"--appservice", "--appservice-url", "https://user@a"}, []string{"--appservice-url:", "no place"}},
-		{[]string{"--appservice", "--appservice-url", "http://a:8080/\nurl: b"}, []string{"--appservice-url:"}},
-		{[]string{"--appservice", "--appservice-url", "http://a:8080/_matrix/client"}, []string{"--appservice-url:", "Matrix", "http://matrixrtc-auth:8080"}},
-		{[]string{"nonsense"}, []string{`"nonsense" is not an option`}},
-		{[]string{"--serve-name", "example.org"}, []string{"there is no option --serve-name; did you mean --server-name?"}},
-		{[]string{"--nonsense"}, []string{"there is no option --nonsense"}},
-	} {
-		l := newLab(t)
-		l.run(exitUsage, c.flags...)
-		l.says(l.err, c.says...)
-		if _, err := os.Stat(l.dir); err == nil {
-			t.Errorf("%q: something was written", c.flags)
-		}
-	}
-}
-
 // TestNotes checks what is possible, but seldom meant.
 func TestNotes(t *testing.T) {
 	l := newLab(t)
@@ -158,7 +100,7 @@ func TestHelp(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--help")
 	for _, flag := range []string{
-		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "homeserver-network", "dir", "turn", "turn-tls",
+		"server-name", "jwt-host", "sfu-host", "single-host", "base-url", "homeserver-url", "homeserver-network", "dir", "server-block", "turn", "turn-tls",
 		"turn-cert", "turn-key", "udp-range", "relay-range", "jwt-port", "image-arch", "image", "source", "force", "new-secrets",
 	} {
 		l.says(l.out, "  --"+flag+" ")

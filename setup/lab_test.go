@@ -33,10 +33,17 @@ type lab struct {
 
 func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
 
-// run runs setup with the names of the tests, the folder and flags.
+// run runs setup with the folder, flags, and those names of the tests that are not
+// among the flags.
 func (l *lab) run(want int, flags ...string) {
 	l.t.Helper()
-	l.exec(want, slices.Concat(names, []string{"--dir", l.dir}, flags)...)
+	args := []string{"--dir", l.dir}
+	for i := 0; i < len(names); i += 2 {
+		if !slices.Contains(flags, names[i]) {
+			args = append(args, names[i], names[i+1])
+		}
+	}
+	l.exec(want, append(args, flags...)...)
 }
 
 // exec runs setup with args alone.

@@ -16,22 +16,59 @@ import (
 // parseServerName parses a Matrix server name. Its errors say what to write
 // instead, where that can be guessed.
 func parseServerName(text string) (matrix.ServerName, error) {
+	const otherwise = "write what stands behind the colon of your users' ids, like example.org"
+	if what := misnomer(text); what != "" {
+		return matrix.ServerName{}, fmt.Errorf("%.80q %s; %s", text, what, advice(text, otherwise))
+	}
 	name, err := matrix.ParseServerName(text)
 	if err == nil {
 		return name, nil
 	}
-	return name, fmt.Errorf("%s; %s", plain(err), advice(text, "write what stands behind the colon of your users' ids, like example.org"))
+	return name, fmt.Errorf("%s; %s", plain(err), advice(text, otherwise))
 }
 
 // plain is the error's text without quotation of what was typed, if that is
 // nothing.
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
+// misnomer says what a text is that stands in place of a server's or a host's
+// name, where that is plain to see; it is "" otherwise.
+func misnomer(text string) string {
+	switch {
+	case strings.Contains(text, "://"):
+		return "is an address of the web (URL), not a name"
+	case strings.HasPrefix(text, "@"):
+		return "is a user's id, not a name"
+	case strings.HasPrefix(text, "!"), strings.HasPrefix(text, "#"):
+		return "is a room's, not a server's"
+	case strings.Contains(text, "@"):
+		return "is an e-mail address, not a name"
+	case strings.ContainsAny(text, "/?"):
+		return "has a path behind the name"
+	case strings.ContainsAny(text, ", \t\n"):
+		return "holds a blank or a comma, so it is not one name"
+	case strings.HasPrefix(text, "*."):
+		return "is a pattern for many names, not a name"
+	case len(text) > 1 && strings.HasSuffix(text, "."):
+		return "ends with a dot"
+	case strings.IndexFunc(text, func(r rune) bool { return r > 126 }) >= 0:
+		return "holds letters beyond a to z, which names have in another form"
+	}
+	return ""
+}
+
 // parseHost parses a full host name of the internet, in lower case.
 func parseHost(text string) (string, error) {
+	const otherwise = "write a host name like sfu.example.org"
+	if what := misnomer(text); what != "" {
+		return "", fmt.Errorf("%.80q %s; %s", text, what, advice(text, otherwise))
+	}
 	host := strings.ToLower(text)
+	if name, port, found := strings.Cut(host, ":"); found && isPort(port) && checkHost(name) == nil {
+		return "", fmt.Errorf("%.80q has a port, and clients use port 443, the reverse proxy's; write %s", text, name)
+	}
 	if err := checkHost(host); err != nil {
-		return "", fmt.Errorf("%.80q %v; %s", text, err, advice(text, "write a host name like sfu.example.org"))
+		return "", fmt.Errorf("%.80q %v; %s", text, err, advice(text, otherwise))
 	}
 	return host, nil
 }
@@ -80,6 +117,7 @@ func advice(text, otherwise string) string {
 	if strings.HasPrefix(guess, "@") {
 		_, guess, _ = strings.Cut(guess, ":")
 	}
+	guess = guess[strings.LastIndex(guess, "@")+1:] // of an e-mail address
 	guess = strings.TrimSuffix(strings.TrimSpace(guess), ".")
 	if ascii, err := idna.Lookup.ToASCII(guess); err == nil {
 		guess = ascii
@@ -90,22 +128,16 @@ func advice(text, otherwise string) string {
 	return "write " + guess
 }
 
-// parentOf is the domain under which names are proposed.
+// parentOf is the domain under which names are proposed: that of the first server.
 func parentOf(serverName string) string {
-	name, err := matrix.ParseServerName(serverName)
-	if _, ip := name.IP(); err != nil || ip {
+	servers := serversIn(serverName)
+	if len(servers) == 0 {
 		return "example.org"
 	}
-	return strings.ToLower(name.Host())
-}
-
-// presetBaseURL is where clients look without any well-known file.
-func presetBaseURL(serverName, singleHost string) string {
-	if singleHost != "" {
-		return "https://" + strings.ToLower(singleHost)
+	if _, ip := servers[0].IP(); ip {
+		return "example.org"
 	}
-	name, _ := matrix.ParseServerName(serverName)
-	return "https://" + strings.ToLower(name.Host())
+	return strings.ToLower(servers[0].Host())
 }
 
 // urlLetters are those that mean the same in YAML, .env and a shell.
@@ -149,12 +181,7 @@ func parseNetwork(text string) (string, error) {
 // parseAppServiceURL parses the address of this service as the homeserver sees
 // it. It has no path of Matrix, which the homeserver adds itself.
 func parseAppServiceURL(text string) (string, error) {
-	const example = "http://matrixrtc-auth:8080"
-	u, err := parseURL(text, "http https", example)
-	if err == nil && strings.Contains(u, "/_matrix") {
-		return "", fmt.Errorf("%.80q holds a path of Matrix, which the homeserver adds itself; write an address like %s", text, example)
-	}
-	return u, err
+	return parseURL(text, "http https", "http://matrixrtc-auth:8080")
 }
 
 func portOr(u *url.URL, preset string) string {
@@ -164,21 +191,43 @@ func portOr(u *url.URL, preset string) string {
 	return preset
 }
 
+// parseURL parses an address with one of the schemes. What it refuses it quotes,
+// unless a password may stand in it.
 func parseURL(text, schemes, example string) (string, error) {
-	fault := func(what string) (string, error) {
+	trimmed := strings.TrimRight(text, "/")
+	if strings.Contains(trimmed, "@") {
+		return "", fmt.Errorf("has a user name or a password in it, which have no place here; write an address like %s", example)
+	}
+	if what := misspelled(text, trimmed, schemes); what != "" {
 		return "", fmt.Errorf("%.80q %s; write an address like %s", text, what, example)
 	}
-	trimmed := strings.TrimRight(text, "/")
-	u, err := url.Parse(trimmed)
-	switch {
-	case err != nil || strings.Trim(trimmed, urlLetters) != "" || strings.ContainsAny(trimmed, "@?#$% "):
-		return fault("holds what has no place in an address here")
-	case !strings.Contains(" "+schemes+" ", " "+u.Scheme+" ") || u.Scheme == "":
-		return fault("does not start with " + strings.ReplaceAll(schemes, " ", ":// or ") + "://")
-	case u.Hostname() == "":
-		return fault("has no host")
-	case u.Port() != "" && !isPort(u.Port()):
-		return fault("has a port that is none")
-	}
 	return trimmed, nil
+}
+
+// misspelled says what is wrong with an address, "" for nothing. text is the one
+// without slashes at its end.
+func misspelled(typed, text, schemes string) string {
+	scheme, behind, _ := strings.Cut(typed, "://")
+	u, err := url.Parse(text)
+	switch foreign := strings.Trim(text, urlLetters); {
+	case text == "":
+		return "is no address"
+	case !strings.Contains(" "+schemes+" ", " "+strings.ToLower(scheme)+" "):
+		return "does not start with " + strings.ReplaceAll(schemes, " ", ":// or ") + "://"
+	case strings.Contains(text, "?"):
+		return "has a query (?…), which has no place here"
+	case strings.Contains(text, "#"):
+		return "has a fragment (#…), which has no place here"
+	case foreign != "":
+		return fmt.Sprintf("holds %q, which has no place in an address here", []rune(foreign)[0])
+	case behind == "" || strings.HasPrefix(behind, ":") || strings.HasPrefix(behind, "/"):
+		return "has no host"
+	case err != nil || u.Port() != "" && !isPort(u.Port()):
+		return "has a port that is none: ports go from 1 to 65535"
+	case u.Hostname() == "":
+		return "has no host"
+	case strings.Contains(u.Path, "/_matrix"):
+		return "holds a path of Matrix, /_matrix, which is added by itself"
+	}
+	return ""
 }

@@ -15,12 +15,13 @@ import (
 // plan is what the flags ask for, checked. What [options] has as text of the
 // same name begins with a capital here.
 type plan struct {
-	Server        matrix.ServerName
-	SingleHost    string // the host of both, "" when they have names of their own
-	JWTHost       string // of this service
-	SFUHost       string // of LiveKit
-	BaseURL       string // of the homeserver, for clients
-	HomeserverURL string // of the homeserver, for the container; "" for the public name
+	Servers        []matrix.ServerName // whose users may open calls
+	Server         matrix.ServerName   // the first of them
+	BaseURLs       addresses           // of their homeservers, for clients
+	HomeserverURLs addresses           // for the container; without one it is the public name
+	SingleHost     string              // the host of both, "" when they have names of their own
+	JWTHost        string              // of this service
+	SFUHost        string              // of LiveKit
 	// HomeserverNetwork is the network of Docker in which the homeserver is and
 	// which this service joins; "" for none.
 	HomeserverNetwork string
@@ -43,6 +44,7 @@ type plan struct {
 	key               pair
 	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
+	serverBlock       bool   // whole blocks of the proxies, also of a single host
 	mergeEnv          merger // set when the folder is known
 	before            *plan  // that of the last run; nil when it is not known
 	apply             func(*update) error
@@ -129,6 +131,10 @@ func (b *planner) check() (plan, error) {
 	}
 	b.plan.apply = o.apply
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
+	b.plan.serverBlock = o.serverBlock
+	if o.serverBlock && o.singleHost == "" {
+		b.note("--server-block is for --single-host; names of their own get whole blocks anyway")
+	}
 	b.names()
 	b.homeserver()
 	b.appservice()
@@ -146,6 +152,9 @@ func (b *planner) remembered() map[string]string {
 	values := map[string]string{}
 	for _, a := range b.options.answers() {
 		values[a.name] = a.get()
+	}
+	if len(b.Servers) > 0 {
+		values["server-name"] = withCommas(b.Servers)
 	}
 	if b.Build != "" {
 		values["source"] = b.Build
@@ -192,13 +201,7 @@ func (b *planner) empties() {
 }
 
 func (b *planner) names() {
-	b.Server = value(b, "server-name", b.serverName, "the part behind the colon in @alice:example.org", parseServerName)
-	if name := b.Server.String(); name != strings.ToLower(name) {
-		b.note("--server-name %s has capital letters; server names differ by them, so it must be exactly that of your users' ids", name)
-	}
-	if b.Server.Port() != "" {
-		b.note("--server-name %s has a port, which few server names have; it must be exactly that of your users' ids", b.Server)
-	}
+	b.serverNames()
 	if b.singleHost != "" {
 		if b.jwtHost != "" || b.sfuHost != "" {
 			b.fault("single-host", "is one name for both: leave it out, or --jwt-host and --sfu-host")
@@ -212,8 +215,10 @@ func (b *planner) names() {
 		b.fault("sfu-host", "is the name of --jwt-host, too: write two names, or the one as --single-host")
 	}
 	for _, name := range [][2]string{{"jwt-host", b.JWTHost}, {"sfu-host", b.SFUHost}} {
-		if err := notTheServer(b.Server, name[0], name[1]); err != nil {
-			b.fault(name[0], "%v", err)
+		for _, server := range b.Servers {
+			if err := notTheServer(server, name[0], name[1]); err != nil {
+				b.fault(name[0], "%v", err)
+			}
 		}
 	}
 }
@@ -228,23 +233,6 @@ func notTheServer(server matrix.ServerName, flag, host string) error {
 		host, strings.TrimSuffix(flag, "-host"))
 }
 
-func (b *planner) homeserver() {
-	if b.baseURL == "" && !b.Server.IsZero() {
-		preset := presetBaseURL(b.serverName, b.SingleHost)
-		b.note("well-known-client.json says that clients reach the homeserver at %s; if that is wrong, give --base-url", preset)
-		b.BaseURL = preset
-	}
-	if b.baseURL != "" {
-		b.BaseURL = value(b, "base-url", b.baseURL, "", parseBaseURL)
-	}
-	if b.homeserverURL != "" {
-		b.HomeserverURL = value(b, "homeserver-url", b.homeserverURL, "", parseHomeserverURL)
-	}
-	if b.homeserverNetwork != "" {
-		b.HomeserverNetwork = value(b, "homeserver-network", b.homeserverNetwork, "", parseNetwork)
-	}
-}
-
 // appservice checks where the homeserver passes requests on to.
 func (b *planner) appservice() {
 	switch {
@@ -256,6 +244,9 @@ func (b *planner) appservice() {
 	default:
 		b.AppServiceURL = b.JWTURL()
 		b.note("the homeserver passes requests on to %s; if that does not lead here from the homeserver, give --appservice-url", b.AppServiceURL)
+	}
+	if b.appService && len(b.Servers) > 1 {
+		b.note("the application-service mode is for the homeserver of %s, the first --server-name; for the others leave app_service_config_files, msc4502_enabled, msc4512_enabled and \"url:\" out of homeserver-additions.yaml", b.Server)
 	}
 }
 

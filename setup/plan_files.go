@@ -3,10 +3,12 @@ package setup
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -35,21 +37,21 @@ func (b *planner) readCertificate() {
 	b.Certificate, certErr = readSmall(b.beside("turn-cert", b.turnCert))
 	b.privateKey, keyErr = readSmall(b.beside("turn-key", b.turnKey))
 	if certErr != nil {
-		b.fault("turn-cert", "%q cannot be read (%s)", b.turnCert, cause(certErr))
+		b.fault("turn-cert", "%q cannot be read (%s); write the path of the certificate's file", b.turnCert, cause(certErr))
 	}
 	if keyErr != nil {
-		b.fault("turn-key", "%q cannot be read (%s)", b.turnKey, cause(keyErr))
+		b.fault("turn-key", "%q cannot be read (%s); write the path of the key's file", b.turnKey, cause(keyErr))
 	}
 	if certErr != nil || keyErr != nil {
 		return
 	}
 	pair, err := tls.X509KeyPair(b.Certificate, b.privateKey)
 	if err != nil {
-		b.fault("turn-cert", "it and --turn-key are no certificate with its key, in PEM form (%v)", err)
+		b.fault("turn-cert", "it and --turn-key are no certificate with its key, in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
 		return
 	}
 	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
-		b.fault("turn-cert", "is not for the name of --turn-tls (%v)", err)
+		b.fault("turn-cert", "is not for the name of --turn-tls (%v); get one for %s", err, b.TURNTLS)
 	}
 	if end := pair.Leaf.NotAfter; time.Now().After(end) {
 		b.fault("turn-cert", "has expired on %s: get a new one", end.UTC().Format(time.DateOnly))
@@ -85,10 +87,18 @@ func (b *planner) folder() {
 var reference = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 func parseImage(text string) (string, error) {
-	if len(text) > 512 || !reference.MatchString(text) {
-		return "", errors.New("is no name of an image; write one like registry.example.org/matrixrtc-auth:1.2.3")
+	const example = "write one like registry.example.org/matrixrtc-auth:1.2.3"
+	switch {
+	case strings.Contains(text, "://"):
+		return "", fmt.Errorf("is an address of the web (URL), not the name of an image; %s", example)
+	case strings.HasSuffix(text, ".tar"):
+		return "", fmt.Errorf("is a file, not the name of an image; load it with docker load, and leave --image out, or %s", example)
+	case len(text) <= 512 && reference.MatchString(text):
+		return text, nil
+	case reference.MatchString(strings.ToLower(text)):
+		return "", fmt.Errorf("has capital letters, which names of images have not; %s", example)
 	}
-	return text, nil
+	return "", fmt.Errorf("is no name of an image; %s", example)
 }
 
 // build finds the way from the folder to the source: a relative one, because

@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,7 +79,9 @@ func (b *planner) claims() (list []claim) {
 	if b.turnTLS != "" {
 		add(ports{turnTLSPort, turnTLSPort}, "tcp", "TURN over TLS", "")
 	}
-	add(b.homeserverPort(), "tcp", "the homeserver, as --homeserver-url says", "homeserver-url")
+	for _, p := range slices.Compact(b.homeserverPorts()) {
+		add(p, "tcp", "the homeserver, as --homeserver-url says", "homeserver-url")
+	}
 	add(ports{b.JWTPort, b.JWTPort}, "tcp", "this service", "jwt-port")
 	add(b.Media, "udp", "media", "udp-range")
 	if b.relays() {
@@ -87,18 +90,18 @@ func (b *planner) claims() (list []claim) {
 	return list
 }
 
-// homeserverPort is the homeserver's port on this machine, or none when it is not
-// here, not known, or the reverse proxy's.
-func (b *planner) homeserverPort() ports {
-	u, err := url.Parse(b.homeserverURL)
-	if err != nil || u.Hostname() != "host.docker.internal" || !isPort(u.Port()) {
-		return ports{}
+// homeserverPorts are those of homeservers on this machine, as far as they are
+// known and not the reverse proxy's.
+func (b *planner) homeserverPorts() (list []ports) {
+	for _, server := range b.Servers {
+		u, err := url.Parse(b.HomeserverURLs[server])
+		if err != nil || u.Hostname() != "host.docker.internal" || !isPort(u.Port()) || u.Port() == "80" || u.Port() == "443" {
+			continue
+		}
+		port, _ := strconv.Atoi(u.Port()) // it is one
+		list = append(list, ports{port, port})
 	}
-	port, _ := strconv.Atoi(u.Port()) // it is one
-	if port == 80 || port == 443 {
-		return ports{}
-	}
-	return ports{port, port}
+	return list
 }
 
 // refuseOverlap refuses ports that two have: only one of them would start.

@@ -16,7 +16,7 @@ func TestSecondRun(t *testing.T) {
 	l.run(exitOK)
 	before := l.snapshot()
 	l.run(exitOK)
-	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 11 {
+	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 12 {
 		t.Errorf("the same flags change something:\n%s", l.out)
 	}
 

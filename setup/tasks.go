@@ -146,10 +146,15 @@ func (p plan) startTasks(running bool) []task {
 // homeserverTasks have the homeserver send clients here.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
-		return []task{{
-			do:    "Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver.",
-			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true.", p.BaseURL),
-		}}
+		var list []task
+		for _, server := range p.Servers {
+			do := "Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver."
+			if len(p.Servers) > 1 {
+				do = fmt.Sprintf("Add homeserver-additions.yaml to homeserver.yaml of %s, and restart that homeserver.", server)
+			}
+			list = append(list, task{do: do, check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true.", p.BaseURLs[server])})
+		}
+		return list
 	}
 	return []task{
 		{
@@ -158,25 +163,28 @@ func (p plan) homeserverTasks() []task {
 		},
 		{
 			do:    "When it is ready, add the line \"url:\", and restart the homeserver once more. Now newer clients ask the homeserver.",
-			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` answers, and holds \"org.matrix.msc4140\":true.", p.BaseURL),
+			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` answers, and holds \"org.matrix.msc4140\":true.", p.BaseURLs[p.Server]),
 		},
 	}
 }
 
 // wellKnownTasks tell older clients where calls go.
-func (p plan) wellKnownTasks() []task {
-	address := fmt.Sprintf("https://%s/.well-known/matrix/client", p.Server.Host())
-	return []task{{
-		do:    fmt.Sprintf("Serve well-known-client.json as %s.", address),
-		check: fmt.Sprintf("`curl -i %s` shows the file, application/json, and Access-Control-Allow-Origin once.", address),
-	}}
+func (p plan) wellKnownTasks() (list []task) {
+	for _, w := range p.wellKnowns() {
+		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
+		list = append(list, task{
+			do:    fmt.Sprintf("Serve %s as %s.", w.file, address),
+			check: fmt.Sprintf("`curl -i %s` shows the file, application/json, and Access-Control-Allow-Origin once.", address),
+		})
+	}
+	return list
 }
 
 // doctorTasks look at all of it.
 func (p plan) doctorTasks() []task {
 	return []task{{
 		do:       "Run doctor, in the folder there (over SSH, with sudo; or in Container Manager: Container, matrixrtc-auth, Terminal, Create with the command /matrixrtc-auth doctor), and then on a PC outside of your network, in the source of this program:",
-		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", fmt.Sprintf("go run . doctor --outside --server-name %s --sfu-url %s", p.Server, p.LiveKitURL())},
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", fmt.Sprintf("go run . doctor --outside --server-name %s --sfu-url %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "), p.LiveKitURL())},
 		check:    "neither prints a line with ✗, and both end with exit code 0.",
 	}}
 }

@@ -96,12 +96,12 @@ func TestVersion020(t *testing.T) {
 		"0.2.0-turn-tls.txtar": {
 			"server-name": "example.org", "jwt-host": "jwt.example.org", "sfu-host": "sfu.example.org",
 			"base-url": "https://matrix.example.org", "udp-range": "61000-61200", "jwt-port": "8090",
-			"turn-tls": "turn.example.org", "turn-cert": certFile, "turn-key": keyFile, "turn": "true", "appservice": "true", "relay-range": presetRelay,
+			"turn-tls": "turn.example.org", "turn-cert": certFile, "turn-key": keyFile, "turn": "true", "appservice": "true", "server-block": "false", "relay-range": presetRelay,
 		},
 		"0.2.0-single-host.txtar": {
 			"server-name": "example.org", "single-host": "matrix.example.org", "base-url": "https://matrix.example.org",
 			"homeserver-url": "http://host.docker.internal:8008", "udp-range": "20000-20200", "jwt-port": "8080",
-			"image": "registry.example.org/matrixrtc-auth:0.2.0", "turn": "true", "appservice": "true", "relay-range": presetRelay,
+			"image": "registry.example.org/matrixrtc-auth:0.2.0", "turn": "true", "appservice": "true", "server-block": "false", "relay-range": presetRelay,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

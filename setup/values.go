@@ -12,7 +12,7 @@ func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
 		"SingleHost": p.SingleHost, "JWTHost": p.JWTHost, "SFUHost": p.SFUHost,
-		"JWTURL": p.JWTURL(), "SFUURL": p.SFUURL(), "HomeserverURL": p.HomeserverURL,
+		"JWTURL": p.JWTURL(), "SFUURL": p.SFUURL(), "HomeserverURL": p.homeserverURLs(),
 		"AppService": p.AppServiceURL, "LiveKitURL": p.LiveKitURL(), "Registration": registrationFile,
 		"Hosts": strings.Join(hosts, ", "), "HostsInText": strings.Join(hosts, " and "),
 		"MediaHost": p.MediaHost(), "Media": fmt.Sprintf("%d–%d", p.Media.First, p.Media.Last),
@@ -20,7 +20,14 @@ func (p plan) values() map[string]string {
 		"TURN": "", "TURNTLS": p.TURNTLS, "Certificate": string(p.Certificate),
 		"Lookups":      lookups(hosts, p.TURNTLS),
 		"SingleServer": nginxServer(p.SingleHost), "JWTServer": nginxServer(p.JWTHost), "SFUServer": nginxServer(p.SFUHost),
-		"JWTHeaders": nginxJWT, "SFUHeaders": nginxSFU,
+		"JWTHeaders": indented(nginxJWT, 8), "SFUHeaders": indented(nginxSFU("$connection_upgrade"), 8),
+		// In a block that is there already, the map of the others may be missing.
+		"JWTHeadersSnippet": indented(nginxJWT, 4), "SFUHeadersSnippet": indented(nginxSFU(`"upgrade"`), 4),
+		"CaddyRoutes": fmt.Sprintf(caddyRoutes, p.JWTPort), "Snippet": "",
+		"TraefikJWTRule": p.traefikRule(p.JWTHost, jwtPrefix, ""), "TraefikSFURule": p.traefikRule(p.SFUHost, sfuPrefix, "/twirp"),
+	}
+	if p.SingleHost != "" && !p.serverBlock {
+		v["Snippet"] = "yes"
 	}
 	if p.TURN {
 		v["TURN"] = "yes"
@@ -52,17 +59,61 @@ func nginxServer(host string) string {
 
 // What nginx passes on to this service and to LiveKit. It replaces both headers
 // that tell the client: appended to what a client sends, they could be forged.
-const (
-	nginxJWT = `        proxy_set_header Host $host;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Proto $scheme;`
-	nginxSFU = `        # Without these three, calls hang at "connecting".
-        proxy_http_version 1.1;
-        proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection $connection_upgrade;
+const nginxJWT = `proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $remote_addr;
+proxy_set_header X-Forwarded-Proto $scheme;`
+
+// nginxSFU is for LiveKit. connection is the value of the header of that name.
+func nginxSFU(connection string) string {
+	return `# Without these three, calls hang at "connecting".
+proxy_http_version 1.1;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection ` + connection + `;
 ` + nginxJWT + `
-        proxy_read_timeout 120s;
-        proxy_send_timeout 120s;
-        proxy_buffering off;`
-)
+proxy_read_timeout 120s;
+proxy_send_timeout 120s;
+proxy_buffering off;`
+}
+
+// indented is a text with so many blanks in front of each line.
+func indented(text string, blanks int) string {
+	margin := strings.Repeat(" ", blanks)
+	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
+}
+
+// caddyRoutes are Caddy's lines for a single host, with the port of this service
+// to fill in.
+const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
+	@jwt path /livekit/jwt /livekit/jwt/*
+	handle @jwt {
+		uri strip_prefix /livekit/jwt
+		reverse_proxy 127.0.0.1:%d {
+			header_up X-Real-IP {remote_host}
+			header_up X-Forwarded-For {remote_host}
+		}
+	}
+	@sfu path /livekit/sfu /livekit/sfu/*
+	handle @sfu {
+		uri strip_prefix /livekit/sfu
+		# LiveKit's API: only the service needs it, and reaches it directly.
+		respond /twirp/* 404
+		reverse_proxy 127.0.0.1:7880 {
+			header_up X-Real-IP {remote_host}
+			header_up X-Forwarded-For {remote_host}
+		}
+	}`
+
+// traefikRule says which requests Traefik passes on: all of a host, or what is
+// below the prefix of a single one, but nothing below the path that is closed.
+func (p plan) traefikRule(host, prefix, closed string) string {
+	rule := "Host(`" + host + "`)"
+	if p.SingleHost != "" {
+		rule = "Host(`" + p.SingleHost + "`) && (Path(`" + prefix + "`) || PathPrefix(`" + prefix + "/`))"
+		closed = strings.Replace(closed, "/", prefix+"/", 1)
+	}
+	if closed != "" {
+		rule += " && !PathPrefix(`" + closed + "`)"
+	}
+	return rule
+}

@@ -17,18 +17,38 @@ func TestSetupNginx(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			p := newProxy(t, l)
 			cert, key := p.certificate()
-			replace := append(p.backend, "    listen 443 ssl;\n    listen [::]:443 ssl;\n", "    listen "+p.address+" ssl;\n")
-			for _, host := range l.hosts {
-				live := "/etc/letsencrypt/live/" + host
-				replace = append(replace, live+"/fullchain.pem", cert, live+"/privkey.pem", key)
+			servers := ""
+			if l.snippet {
+				servers = p.nginxBlock(cert, key)
+			} else {
+				servers = p.nginxServers(cert, key)
 			}
-			config := p.write("nginx.conf", []byte(nginxAround(p.work, p.file("nginx.conf.example", replace...))))
+			config := p.write("nginx.conf", []byte(nginxAround(p.work, servers)))
 			args := []string{"-e", filepath.Join(p.work, "error.log"), "-p", p.work, "-c", config}
 			p.run("nginx", append(args, "-t")...)
 			p.start("nginx", append(args, "-g", "daemon off; master_process off;")...)
 			p.check("https")
 		})
 	}
+}
+
+// nginxServers are the written blocks, with other certificates and addresses.
+func (p *proxy) nginxServers(cert, key string) string {
+	replace := append(p.backend, "    listen 443 ssl;\n    listen [::]:443 ssl;\n", "    listen "+p.address+" ssl;\n")
+	for _, host := range p.layout.hosts {
+		live := "/etc/letsencrypt/live/" + host
+		replace = append(replace, live+"/fullchain.pem", cert, live+"/privkey.pem", key)
+	}
+	return p.file("nginx.conf.example", replace...)
+}
+
+// nginxBlock is the block of a homeserver with the written lines at its end. Its
+// own locations take every path, one of them with a pattern.
+func (p *proxy) nginxBlock(cert, key string) string {
+	return "server {\nlisten " + p.address + " ssl;\nserver_name " + p.layout.hosts[0] + ";\n" +
+		"ssl_certificate " + cert + ";\nssl_certificate_key " + key + ";\n" +
+		"location / { return 200 homeserver; }\nlocation ~ /(sfu|jwt)/ { return 200 pattern; }\n" +
+		p.file("nginx.conf.example", p.backend...) + "}\n"
 }
 
 // nginxAround is a whole configuration that writes below work alone.
@@ -46,21 +66,32 @@ func TestSetupCaddy(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
 			p := newProxy(t, l)
-			p.run("caddy", "adapt", "--adapter", "caddyfile", "--config", filepath.Join(p.dir, "Caddyfile.example"))
 			_, port, err := net.SplitHostPort(p.address)
 			if err != nil {
 				t.Fatal(err)
 			}
-			replace := p.backend
-			for _, host := range l.hosts {
-				replace = append(replace, "\n"+host+" {", "\nhttp://"+host+":"+port+" {\n\tbind 127.0.0.1")
+			sites := ""
+			if l.snippet {
+				sites = "http://" + l.hosts[0] + ":" + port + " {\n\tbind 127.0.0.1\n" + p.file("Caddyfile.example", p.backend...) + "\n\trespond homeserver\n}\n"
+			} else {
+				p.run("caddy", "adapt", "--adapter", "caddyfile", "--config", filepath.Join(p.dir, "Caddyfile.example"))
+				sites = p.caddySites(port)
 			}
 			const global = "{\n\tadmin off\n\tauto_https off\n}\n"
-			config := p.write("Caddyfile", []byte(global+p.file("Caddyfile.example", replace...)))
+			config := p.write("Caddyfile", []byte(global+sites))
 			p.start("caddy", "run", "--adapter", "caddyfile", "--config", config)
 			p.check("http")
 		})
 	}
+}
+
+// caddySites are the written sites, over plain HTTP at a port of loopback.
+func (p *proxy) caddySites(port string) string {
+	replace := p.backend
+	for _, host := range p.layout.hosts {
+		replace = append(replace, "\n"+host+" {", "\nhttp://"+host+":"+port+" {\n\tbind 127.0.0.1")
+	}
+	return p.file("Caddyfile.example", replace...)
 }
 
 // check asks at every address that clients use, bare ones and those with a
@@ -87,6 +118,11 @@ func (p *proxy) check(scheme string) {
 		}
 		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
 			p.t.Errorf("%s %s: no WebSocket arrives: %q", c.method, c.url, got)
+		}
+	}
+	if p.layout.snippet {
+		if got := p.ask(client, http.MethodGet, scheme+"://"+p.layout.hosts[0]+"/_matrix/client/versions"); got != "homeserver" {
+			p.t.Errorf("the homeserver's own paths lead to %q", got)
 		}
 	}
 	for _, path := range []string{"/twirp/livekit.RoomService/ListRooms", "//twirp/livekit.RoomService/ListRooms", "/%74wirp/livekit.RoomService/ListRooms"} {

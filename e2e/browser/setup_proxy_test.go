@@ -30,6 +30,7 @@ type layout struct {
 	flags    []string
 	hosts    []string
 	jwt, sfu string // where each is: host and prefix
+	snippet  bool   // the files hold what goes into the host's own block
 }
 
 var layouts = []layout{
@@ -40,8 +41,15 @@ var layouts = []layout{
 		jwt:   "jwt.example.org", sfu: "sfu.example.org",
 	},
 	{
-		name:  "one name",
+		name:  "one name, in its block",
 		flags: []string{"--single-host", "matrix.example.org"},
+		hosts: []string{"matrix.example.org"},
+		jwt:   "matrix.example.org/livekit/jwt", sfu: "matrix.example.org/livekit/sfu",
+		snippet: true,
+	},
+	{
+		name:  "one name, a whole block",
+		flags: []string{"--single-host", "matrix.example.org", "--server-block"},
 		hosts: []string{"matrix.example.org"},
 		jwt:   "matrix.example.org/livekit/jwt", sfu: "matrix.example.org/livekit/sfu",
 	},

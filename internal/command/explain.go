@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,6 +21,8 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 		return fmt.Errorf("there is no command %q%s", args[0], meant("", args[0], names(c)))
 	case len(s.Args) == 0 && s.Flags == nil:
 		return fmt.Errorf("%q is too much: %s takes no arguments", args[0], c.Name())
+	case len(s.Args) == 0 && slices.Contains(yesNo, strings.ToLower(args[0])):
+		return fmt.Errorf("%q is not an option: what switches something takes it with an equals sign, as in --NAME=true and --NAME=false", args[0])
 	case len(s.Args) == 0:
 		return fmt.Errorf("%q is not an option: every value has one in front", args[0])
 	case !slices.Contains(s.Args, args[0]):
@@ -29,6 +32,9 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// yesNo are what people write behind an option that takes no value.
+var yesNo = []string{"yes", "no", "on", "off", "true", "false"}
 
 // names are those of the commands below c that its help shows.
 func names(c *cobra.Command) (list []string) {
@@ -57,6 +63,8 @@ func explainFlag(c *cobra.Command, err error) error {
 		return fmt.Errorf("there is no option --%s%s", name, meant("--", name, options(c)))
 	case errors.As(err, &empty):
 		return fmt.Errorf("--%s needs a value", empty.GetSpecifiedName())
+	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool":
+		return fmt.Errorf("--%s: write it alone, or as --%[1]s=true or --%[1]s=false", invalid.GetFlag().Name)
 	case errors.As(err, &invalid):
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -26,11 +27,40 @@ func (f *Flags) Group(title string) *Group {
 }
 
 // Text adds an option with a value, which stays as it is when the option is not
-// given. value names it in the help, which says what the option does.
+// given. value names it in the help, which says what the option does. To give it
+// twice is an error: one of the values would be lost in silence.
 func (g *Group) Text(to *string, name, value, help string) {
-	g.set.StringVar(to, name, *to, help)
+	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
 }
+
+// Texts adds an option that may be repeated: commas join its values.
+func (g *Group) Texts(to *string, name, value, help string) {
+	g.set.Var(&text{to: to, joins: true}, name, help)
+	g.name(name, value)
+}
+
+// text is the value of an option.
+type text struct {
+	to           *string
+	given, joins bool
+}
+
+func (t *text) Set(value string) error {
+	switch {
+	case !t.given:
+		t.given, *t.to = true, value
+	case t.joins:
+		*t.to += "," + value
+	default:
+		return errors.New("it is given twice; give it once")
+	}
+	return nil
+}
+
+func (t *text) String() string { return *t.to }
+
+func (t *text) Type() string { return "string" }
 
 // Parse adds an option whose value parse takes; it may be repeated.
 func (g *Group) Parse(name, value, help string, parse func(string) error) {

@@ -1,0 +1,186 @@
+package setup
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/matrix"
+)
+
+// parseServerNames parses server names with commas between them, each once.
+func parseServerNames(text string) (servers []matrix.ServerName, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		name, err := parseServerName(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(servers, name) {
+			return nil, fmt.Errorf("%s is there twice; write each name once", name)
+		}
+		servers = append(servers, name)
+	}
+	return servers, nil
+}
+
+// serversIn are the names of a text that was checked, or none.
+func serversIn(text string) []matrix.ServerName {
+	servers, _ := parseServerNames(text)
+	return servers
+}
+
+// serverNames checks the names of the homeservers whose users may open calls.
+func (b *planner) serverNames() {
+	b.Servers = value(b, "server-name", b.serverName, "the part behind the colon in @alice:example.org", parseServerNames)
+	if len(b.Servers) > 0 {
+		b.Server = b.Servers[0]
+	}
+	for _, server := range b.Servers {
+		if name := server.String(); name != strings.ToLower(name) {
+			b.note("--server-name %s has capital letters; server names differ by them, so it must be exactly that of your users' ids", name)
+		}
+		if server.Port() != "" {
+			b.note("--server-name %s has a port, which few server names have; it must be exactly that of your users' ids", server)
+		}
+	}
+}
+
+// addresses are those that a text gives to servers: as ADDRESS when there is one
+// server, as NAME=ADDRESS with commas between them otherwise.
+type addresses map[matrix.ServerName]string
+
+func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
+	found := addresses{}
+	for part := range strings.SplitSeq(text, ",") {
+		server, address, err := oneAddress(servers, strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		if found[server] != "" {
+			return nil, fmt.Errorf("%s has two addresses; write one", server)
+		}
+		if found[server], err = parse(address); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// oneAddress splits NAME=ADDRESS. Of a single server the name may be left out.
+func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerName, address string, err error) {
+	name, address, isNamed := strings.Cut(text, "=")
+	if !isNamed || strings.Contains(name, "://") { // a query may have the sign, too
+		if len(servers) > 1 && !strings.Contains(text, "@") {
+			return server, "", fmt.Errorf("%.80q does not say of which server it is; write it as %s=%.80s", text, servers[0], text)
+		}
+		if len(servers) > 0 {
+			server = servers[0]
+		}
+		return server, text, nil
+	}
+	for _, server := range servers {
+		if server.String() == name {
+			return server, address, nil
+		}
+	}
+	return server, "", fmt.Errorf("%.80q is not one of the server names; write one of %s in front of the equals sign", name, withCommas(servers))
+}
+
+// withCommas are the names with commas, as the service's variables take them.
+func withCommas(servers []matrix.ServerName) string {
+	var names []string
+	for _, server := range servers {
+		names = append(names, server.String())
+	}
+	return strings.Join(names, ",")
+}
+
+// homeserver checks where the homeservers are, for clients and for the service.
+func (b *planner) homeserver() {
+	preset := presetBaseURL(b.serverName, b.SingleHost)
+	if b.baseURL == "" && len(b.Servers) > 0 {
+		b.note("well-known-client.json says that clients reach the homeserver at %s; if that is wrong, give --base-url", preset)
+	}
+	if text := cmp.Or(b.baseURL, preset); len(b.Servers) > 0 || b.baseURL != "" {
+		b.BaseURLs = value(b, "base-url", text, "", b.addresses(parseBaseURL))
+	}
+	for i, server := range b.Servers {
+		if b.BaseURLs != nil && b.BaseURLs[server] == "" {
+			b.BaseURLs[server] = presetOf(server, i, b.SingleHost)
+			b.note("the well-known file of %s says that clients reach its homeserver at %s; if that is wrong, add %[1]s=URL to --base-url", server, b.BaseURLs[server])
+		}
+	}
+	if b.homeserverURL != "" {
+		b.HomeserverURLs = value(b, "homeserver-url", b.homeserverURL, "", b.addresses(parseHomeserverURL))
+	}
+	if b.homeserverNetwork != "" {
+		b.HomeserverNetwork = value(b, "homeserver-network", b.homeserverNetwork, "", parseNetwork)
+	}
+}
+
+func (b *planner) addresses(parse func(string) (string, error)) func(string) (addresses, error) {
+	return func(text string) (addresses, error) { return parseAddresses(b.Servers, text, parse) }
+}
+
+// presetBaseURL is where clients look without any well-known file, of each server.
+func presetBaseURL(serverName, singleHost string) string {
+	servers := serversIn(serverName)
+	if len(servers) == 1 {
+		return presetOf(servers[0], 0, singleHost)
+	}
+	var list []string
+	for i, server := range servers {
+		list = append(list, server.String()+"="+presetOf(server, i, singleHost))
+	}
+	return strings.Join(list, ",")
+}
+
+// presetOf is presetBaseURL of one server. The single host is that of the first.
+func presetOf(server matrix.ServerName, i int, singleHost string) string {
+	if singleHost != "" && i == 0 {
+		return "https://" + strings.ToLower(singleHost)
+	}
+	return "https://" + strings.ToLower(server.Host())
+}
+
+// overrides are the homeservers' addresses as the service's variables take them.
+func (p plan) overrides() string {
+	var list []string
+	for _, server := range p.Servers {
+		if address := p.HomeserverURLs[server]; address != "" {
+			list = append(list, server.String()+"="+address)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// homeserverURLs are the same addresses in a sentence.
+func (p plan) homeserverURLs() string {
+	var list []string
+	for _, server := range p.Servers {
+		if address := p.HomeserverURLs[server]; address != "" {
+			list = append(list, address)
+		}
+	}
+	return strings.Join(list, " and ")
+}
+
+// wellKnown is a server, and the file that its name must serve as
+// /.well-known/matrix/client.
+type wellKnown struct {
+	server matrix.ServerName
+	file   string
+}
+
+// wellKnowns are those of all servers.
+func (p plan) wellKnowns() (list []wellKnown) {
+	for i, server := range p.Servers {
+		file := "well-known-client.json"
+		if i > 0 {
+			file = "well-known-client-" + strings.NewReplacer(":", "_", "[", "", "]", "").Replace(server.String()) + ".json"
+		}
+		list = append(list, wellKnown{server, file})
+	}
+	return list
+}
