@@ -57,7 +57,7 @@ breakages: ## a whole deployment, broken in a hundred ways: doctor names each (s
 	cd e2e && $(GO) test -count=1 -timeout 20m -v ./breakages -args $(BREAKAGESFLAGS)
 	$(if $(findstring -write,$(BREAKAGESFLAGS)),$(GO) generate ./doctor)
 
-deploy: ## systemd units, alerts, dashboard and Helm chart, with the tools that use them (installs Prometheus)
+deploy: ## systemd units, alerts and dashboard, with the tools that use them (installs Prometheus)
 	deploy/install.sh
 	cd deploy && $(GO) test $(RACE) -timeout 15m -shuffle=on ./...
 

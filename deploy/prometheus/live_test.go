@@ -1,0 +1,318 @@
+package prometheus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/deploy/deploytest"
+	"matrixrtc-auth/matrix/matrixtest"
+	"matrixrtc-auth/sfu/sfutest"
+)
+
+const (
+	asToken = "as-token-of-the-alerts-0123456789abcdef"
+	hsToken = "hs-token-of-the-alerts-0123456789abcdef"
+)
+
+// TestLive: a real Prometheus scrapes the real service under load. It evaluates
+// every alert and every query of the dashboard, and each speaks only of metrics
+// and labels that the service has.
+func TestLive(t *testing.T) {
+	around := deploytest.NewAround(t)
+	service := startService(t, around)
+	prometheus := startPrometheus(t, service.metrics)
+	ctx, stop := context.WithCancel(t.Context())
+	var loading sync.WaitGroup
+	loading.Go(func() { load(ctx, t, around, service.address) })
+	defer loading.Wait()
+	defer stop()
+
+	for _, expr := range []string{
+		`sum(increase(matrixrtc_auth_requests_total{status="200"}[1m])) > 0`,
+		`matrixrtc_auth_leave_actions_total > 0`,
+		`matrixrtc_auth_sfu_failures_total > 0`,
+		`matrixrtc_auth_delegations_refused_total > 0`,
+		`matrixrtc_auth_appservice_requests_total{endpoint="get_token"} > 0`,
+		`matrixrtc_auth_membership{of="sweep_age_seconds"} >= 0`,
+	} {
+		prometheus.await(t, expr)
+	}
+	served := prometheus.served(t)
+	for _, q := range allQueries(t) {
+		if _, err := prometheus.query(t.Context(), q.expr); err != nil {
+			t.Errorf("%s: %s: %v", q.of, q.expr, err)
+		}
+		if name := q.strange(served); name != "" {
+			t.Errorf("%s: %s: the program has no %s", q.of, q.expr, name)
+		}
+	}
+	wantRules(t, prometheus)
+	if results, err := prometheus.query(t.Context(), `sum by (route) (rate(matrixrtc_auth_requests_total{status="200"}[1m])) > 0`); err != nil || results == 0 {
+		t.Errorf("under load no token is given: %d results, %v", results, err)
+	}
+}
+
+// wantRules: Prometheus evaluates the alerts without an error.
+func wantRules(t *testing.T, p *server) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Health, LastError string }
+			}
+		}
+	}
+	if err := p.get(t.Context(), "/api/v1/rules", nil, &answer); err != nil {
+		t.Fatal(err)
+	}
+	loaded := 0
+	for _, group := range answer.Data.Groups {
+		for _, rule := range group.Rules {
+			loaded++
+			if rule.Health != "ok" {
+				t.Errorf("the alert %s is %s: %s", rule.Name, rule.Health, rule.LastError)
+			}
+		}
+	}
+	if want := len(readAlerts(t)); loaded != want {
+		t.Errorf("Prometheus has %d alerts, want %d", loaded, want)
+	}
+}
+
+// process is the service that is scraped.
+type process struct{ address, metrics string }
+
+func startService(t *testing.T, around *deploytest.Around) process {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	cmd := exec.Command(deploytest.Build(t, "watched"))
+	cmd.Env = append(around.Env, "PATH="+os.Getenv("PATH"), "LIVEKIT_STORE=memory", "LIVEKIT_JWT_BIND=127.0.0.1:0", "LIVEKIT_METRICS_BIND=127.0.0.1:0",
+		"LIVEKIT_AS_TOKEN="+asToken, "LIVEKIT_HS_TOKEN="+hsToken, "LIVEKIT_HS_SERVER_NAME="+around.Home.Name().String(),
+		"LIVEKIT_MAX_JOBS_PER_USER=1", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS=1",
+		"LIVEKIT_CS_API_URL_OVERRIDES="+around.Home.Name().String()+"="+around.Home.URL())
+	run(t, cmd, log)
+	address := awaitLog(t, log, `msg=listening address=(\S+)`)
+	around.Home.Register(matrixtest.Registered{
+		ID: "rtc", SenderLocalpart: "rtc", Server: around.Home.Name().String(),
+		ASToken: asToken, HSToken: hsToken, ProxyURL: "http://" + address,
+	})
+	return process{address, awaitLog(t, log, `msg="serving metrics" address=(\S+)`)}
+}
+
+// run starts cmd, whose log goes to a file, and ends it after the test.
+func run(t *testing.T, cmd *exec.Cmd, log string) {
+	t.Helper()
+	file, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			text, _ := os.ReadFile(log)
+			t.Logf("%s:\n%.20000s", filepath.Base(cmd.Path), text)
+		}
+	})
+}
+
+func awaitLog(t *testing.T, log, pattern string) (group string) {
+	t.Helper()
+	expression := regexp.MustCompile(pattern)
+	until(t, func() error {
+		text, err := os.ReadFile(log)
+		if match := expression.FindSubmatch(text); match != nil {
+			group = string(match[1])
+			return nil
+		}
+		return errors.Join(err, fmt.Errorf("no %s in the log", pattern))
+	})
+	return group
+}
+
+// until waits until do succeeds.
+func until(t *testing.T, do func() error) {
+	t.Helper()
+	deadline := time.After(deploytest.Patience)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := do()
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatal(err)
+		}
+	}
+}
+
+// load asks for tokens in every way, hands over leaves, reports joins, and has
+// some of it fail, until ctx ends.
+func load(ctx context.Context, t *testing.T, around *deploytest.Around, address string) {
+	client := &http.Client{Timeout: deploytest.Patience}
+	home, room := around.Home, "!room:example.org"
+	alice := home.UserID("alice")
+	home.Join(room, alice)
+	inside := httptest.NewServer(http.HandlerFunc(home.ServeHTTP)) // without TLS
+	defer inside.Close()
+	for n := 0; ctx.Err() == nil; n++ {
+		if n%10 == 5 {
+			around.SFU.FailNext(sfutest.Status(http.StatusBadGateway))
+		}
+		_ = around.AskToken(client, address, fmt.Sprint("user", n%3)) // some are to fail
+		id := fmt.Sprint("syd_", n)
+		home.ScheduleFor(alice, room, id, time.Hour)
+		delegated := post(ctx, client, "http://"+address+"/sfu/get", "", fmt.Sprintf(`{"room":%q,"device_id":"D%d","delay_id":%q,"delay_timeout":3600000,"openid_token":{"access_token":%q,"matrix_server_name":%q}}`,
+			room, n, id, home.IssueToken(alice), home.Name()))
+		post(ctx, client, "http://"+address+"/sfu/get", "", fmt.Sprintf(`{"room":%q,"device_id":"D","openid_token":{"access_token":"wrong","matrix_server_name":%q}}`, room, home.Name()))
+		post(ctx, client, inside.URL+"/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token", home.Login(alice),
+			fmt.Sprintf(`{"url":%q,"room_id":%q,"slot_id":"m.call#ROOM","member_id":"m"}`, around.SFU.URL(), room))
+		if delegated != "" {
+			if _, err := around.SFU.SendWebhook("http://"+address+"/sfu_webhook", around.SFU.Connect(delegated, "")); err != nil && ctx.Err() == nil {
+				t.Errorf("a webhook: %v", err)
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// post returns the token in the answer, "" for none: some requests are to fail.
+func post(ctx context.Context, client *http.Client, to, bearer, body string) (token string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	var answer struct{ JWT string }
+	_ = json.NewDecoder(resp.Body).Decode(&answer)
+	return answer.JWT
+}
+
+// server is a Prometheus.
+type server struct{ url string }
+
+func startPrometheus(t *testing.T, target string) *server {
+	t.Helper()
+	dir := t.TempDir()
+	rules, err := filepath.Abs("rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [%q]
+scrape_configs:
+  - job_name: matrixrtc-auth
+    static_configs: [{targets: [%q]}]
+`, rules, target)
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	run(t, exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address), filepath.Join(dir, "log"))
+	s := &server{"http://" + address}
+	until(t, func() error { return s.get(t.Context(), "/api/v1/status/config", nil, nil) })
+	return s
+}
+
+// get asks the API and decodes its answer into v.
+func (s *server) get(ctx context.Context, path string, values url.Values, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path+"?"+values.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var failure struct{ Error string }
+	if resp.StatusCode != http.StatusOK {
+		_ = json.NewDecoder(resp.Body).Decode(&failure)
+		return fmt.Errorf("%s: %s", resp.Status, failure.Error)
+	}
+	if v == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(v)
+}
+
+// query returns how many results an expression has now.
+func (s *server) query(ctx context.Context, expr string) (results int, err error) {
+	var answer struct {
+		Data struct{ Result []json.RawMessage }
+	}
+	err = s.get(ctx, "/api/v1/query", url.Values{"query": {expr}}, &answer)
+	return len(answer.Data.Result), err
+}
+
+// await waits until an expression has a result.
+func (s *server) await(t *testing.T, expr string) {
+	t.Helper()
+	until(t, func() error {
+		n, err := s.query(t.Context(), expr)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("no result of %s", expr)
+		}
+		return err
+	})
+}
+
+// served returns the labels of each metric that was scraped.
+func (s *server) served(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	var answer struct{ Data []map[string]string }
+	if err := s.get(t.Context(), "/api/v1/series", url.Values{"match[]": {`{job="matrixrtc-auth"}`}}, &answer); err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]map[string]bool{}
+	for _, series := range answer.Data {
+		labels := served[series["__name__"]]
+		if labels == nil {
+			labels = map[string]bool{}
+			served[series["__name__"]] = labels
+		}
+		for label := range series {
+			labels[label] = true
+		}
+	}
+	return served
+}

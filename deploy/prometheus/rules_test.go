@@ -1,0 +1,93 @@
+package prometheus
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// alert is the part of a rule that is looked at here.
+type alert struct {
+	Alert, Expr string
+	Labels      struct{ Severity string }
+	Annotations struct{ Summary, Page string }
+}
+
+func readAlerts(t *testing.T) (alerts []alert) {
+	t.Helper()
+	var file struct{ Groups []struct{ Rules []alert } }
+	if err := yaml.Unmarshal([]byte(read(t, "rules.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range file.Groups {
+		alerts = append(alerts, group.Rules...)
+	}
+	if len(alerts) == 0 {
+		t.Fatal("rules.yaml has no alert")
+	}
+	return alerts
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestRules: Prometheus takes the rules, and each alert fires for its fault alone
+// (rules_test.yaml).
+func TestRules(t *testing.T) {
+	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
+		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+// TestEveryAlertIsTested: rules_test.yaml has each alert fire once, and looks that
+// it is silent otherwise.
+func TestEveryAlertIsTested(t *testing.T) {
+	tests := read(t, "rules_test.yaml")
+	alerts := readAlerts(t)
+	for _, a := range alerts {
+		fires := regexp.MustCompile(`alertname: ` + a.Alert + `\n\s+exp_alerts:`)
+		silent := regexp.MustCompile(`alertname: ` + a.Alert + `\}`)
+		if n := len(fires.FindAllString(tests, -1)); n != 1 {
+			t.Errorf("%s fires in %d tests, want 1", a.Alert, n)
+		}
+		if n := len(silent.FindAllString(tests, -1)); n != len(alerts) {
+			t.Errorf("%s is silent in %d tests, want %d: those of the other alerts, and that of a healthy service", a.Alert, n, len(alerts))
+		}
+	}
+}
+
+// TestEveryAlertHasAPage: docs/alerts.md says of each what it means for users, what
+// to look at and what to do.
+func TestEveryAlertHasAPage(t *testing.T) {
+	page := read(t, "../../docs/alerts.md")
+	for _, a := range readAlerts(t) {
+		_, section, found := strings.Cut(page, "\n## "+a.Alert+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		for _, part := range []string{"**Users:** ", "**Look at:** ", "**Do:** "} {
+			if !found || !strings.Contains(section, part) {
+				t.Errorf("docs/alerts.md, %s: no %s", a.Alert, part)
+			}
+		}
+		if want := "docs/alerts.md#" + strings.ToLower(a.Alert); a.Annotations.Page != want || a.Annotations.Summary == "" {
+			t.Errorf("%s: page %q, summary %q; want %q and a sentence", a.Alert, a.Annotations.Page, a.Annotations.Summary, want)
+		}
+		if s := a.Labels.Severity; s != "critical" && s != "warning" {
+			t.Errorf("%s: severity %q, want critical or warning", a.Alert, s)
+		}
+	}
+	if sections, alerts := strings.Count(page, "\n## MatrixRTCAuth"), len(readAlerts(t)); sections != alerts {
+		t.Errorf("docs/alerts.md speaks of %d alerts, rules.yaml has %d", sections, alerts)
+	}
+}
