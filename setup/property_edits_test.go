@@ -2,6 +2,7 @@ package setup
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -142,4 +143,53 @@ func (m *history) loseSecret() {
 	if err := os.WriteFile(m.path(name), []byte(whole), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// says are options that somebody may give, and the answers that they make; ""
+// takes one away.
+type says struct {
+	flags   string
+	answers string
+}
+
+var sayings = []says{
+	{"--turn", "turn=true"}, {"--turn=false", "turn=false"},
+	{"--appservice", "appservice=true"}, {"--appservice=false", "appservice=false appservice-url="},
+	{"--jwt-port 8090", "jwt-port=8090"}, {"--jwt-port 8091", "jwt-port=8091"},
+	{"--udp-range 21000-21100", "udp-range=21000-21100"},
+	{"--base-url https://matrix.example.org", "base-url=https://matrix.example.org"}, {"--base-url none", "base-url="},
+	{"--homeserver-url http://synapse:8008", "homeserver-url=http://synapse:8008"}, {"--homeserver-url none", "homeserver-url="},
+	{"--single-host m.example.org", "single-host=m.example.org jwt-host= sfu-host="},
+	{"--jwt-host a.example.org --sfu-host b.example.org", "single-host= jwt-host=a.example.org sfu-host=b.example.org"},
+	{"--sfu-host livekit.example.org", "single-host= sfu-host=livekit.example.org"},
+	{"--turn-tls turn.example.org", "turn-tls=turn.example.org"}, {"--turn-tls none", "turn-tls="},
+	{"--image a/b:1", "image=a/b:1"}, {"--image none", "image="},
+	{"--appservice-url http://c:1", "appservice-url=http://c:1"}, {"--appservice-url none", "appservice-url="},
+	{"--yes", ""}, {"--force", ""}, {"--new-secrets", ""},
+}
+
+// choose picks options that do not speak of the same answer.
+func (m *history) choose() (flags []string, want map[string]string) {
+	want = maps.Clone(m.answers)
+	spoken := map[string]bool{}
+	for range m.random.IntN(4) {
+		s := sayings[m.random.IntN(len(sayings))]
+		changes := strings.Fields(s.answers)
+		if slices.ContainsFunc(append(changes, s.flags), func(c string) bool { n, _, _ := strings.Cut(c, "="); return spoken[n] }) {
+			continue
+		}
+		flags = append(flags, strings.Fields(s.flags)...)
+		for _, c := range append(changes, s.flags) {
+			name, value, _ := strings.Cut(c, "=")
+			spoken[name] = true
+			switch {
+			case strings.HasPrefix(name, "--"):
+			case value == "":
+				delete(want, name)
+			default:
+				want[name] = value
+			}
+		}
+	}
+	return flags, want
 }
