@@ -228,7 +228,7 @@ func TestLimits(t *testing.T) {
 		{"internal/connlimit/head.go", "largeHeads = 32", "48 lines read at a time | 32;"},
 		{"internal/connlimit/connlimit.go", "minArrival = 2 * time.Second", "2 s when none is"},
 		{"handler/body.go", "maxBodyBytes   = 64 << 10", "| request body | 64 KiB |"},
-		{"handler/body.go", "largeBodies    = 64", "| bodies over 2 KiB held at a time | 64;"},
+		{"handler/body.go", "largeBodies = semaphore.Bounds{Total: 64, Share: 8}", "| bodies over 2 KiB held at a time | 64, of one client network 8,"},
 		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
 		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
