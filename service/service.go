@@ -111,10 +111,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	}
 	s.log.Info("listening", "address", addressOf(listener))
 
-	places := placesFor(openFiles())
-	if places.clients < MaxConnections {
-		s.log.Warn("fewer connections than usual: the limit of open files is low", "connections", places.clients)
-	}
+	clients := s.clientPlaces()
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
 	hs := s.newHomeserver(kept.delayedEvents())
@@ -124,7 +121,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	if s.cfg.Metrics != (config.Bind{}) {
 		s.counters.Watch(func() metrics.Snapshot { return s.snapshot(p) })
 	}
-	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(places.clients)})
+	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(clients)})
 	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
@@ -135,7 +132,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	go s.credentials.renewAt(hangups, s.log)
 	failed := make(chan error, 1)
 	bounded := connlimit.New(listener, connlimit.Options{
-		Limit: places.clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
+		Limit: clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
 		Keep: h.Headers(), Answer: h.Refuse, Log: s.log,
 	})
 	go func() { failed <- bounded.Serve(server) }()
@@ -201,6 +198,15 @@ func settle(ctx context.Context, bounded *connlimit.Listener) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	bounded.Settle(ctx)
+}
+
+// clientPlaces is how many connections clients may have at a time.
+func (s *shared) clientPlaces() int {
+	clients := placesFor(openFiles()).clients
+	if clients < MaxConnections {
+		s.log.Warn("fewer connections than usual: the limit of open files is low", "connections", clients)
+	}
+	return clients
 }
 
 // serveMetrics serves metrics until stop is called. Where the configuration has

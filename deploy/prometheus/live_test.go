@@ -138,7 +138,7 @@ func run(t *testing.T, cmd *exec.Cmd, log string) {
 func awaitLog(t *testing.T, log, pattern string) (group string) {
 	t.Helper()
 	expression := regexp.MustCompile(pattern)
-	until(t, func() error {
+	deploytest.Until(t, func() error {
 		text, err := os.ReadFile(log)
 		if match := expression.FindSubmatch(text); match != nil {
 			group = string(match[1])
@@ -147,25 +147,6 @@ func awaitLog(t *testing.T, log, pattern string) (group string) {
 		return errors.Join(err, fmt.Errorf("no %s in the log", pattern))
 	})
 	return group
-}
-
-// until waits until do succeeds.
-func until(t *testing.T, do func() error) {
-	t.Helper()
-	deadline := time.After(deploytest.Patience)
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := do()
-		if err == nil {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatal(err)
-		}
-	}
 }
 
 // load asks for tokens in every way, hands over leaves, reports joins, and has
@@ -249,7 +230,7 @@ scrape_configs:
 	run(t, exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address), filepath.Join(dir, "log"))
 	s := &server{"http://" + address}
-	until(t, func() error { return s.get(t.Context(), "/api/v1/status/config", nil, nil) })
+	deploytest.Until(t, func() error { return s.get(t.Context(), "/api/v1/status/config", nil, nil) })
 	return s
 }
 
@@ -287,7 +268,7 @@ func (s *server) query(ctx context.Context, expr string) (results int, err error
 // await waits until an expression has a result.
 func (s *server) await(t *testing.T, expr string) {
 	t.Helper()
-	until(t, func() error {
+	deploytest.Until(t, func() error {
 		n, err := s.query(t.Context(), expr)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("no result of %s", expr)

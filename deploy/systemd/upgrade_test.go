@@ -111,32 +111,13 @@ func freeAddress(t *testing.T) string {
 // awaitSocket waits until something listens, which is systemd-socket-activate.
 func (a *activated) awaitSocket() {
 	a.t.Helper()
-	until(a.t, func() error {
+	deploytest.Until(a.t, func() error {
 		c, err := net.Dial("tcp", a.address)
 		if err == nil {
 			err = c.Close()
 		}
 		return err
 	})
-}
-
-// until waits until do succeeds.
-func until(t *testing.T, do func() error) {
-	t.Helper()
-	deadline := time.After(deploytest.Patience)
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := do()
-		if err == nil {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatal(err)
-		}
-	}
 }
 
 // fresh returns a client that opens a connection for every request.
@@ -199,7 +180,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	for n := 1; n <= 5; n++ {
 		before := c.answered.Load()
-		until(t, func() error {
+		deploytest.Until(t, func() error {
 			if c.answered.Load() < before+50 {
 				return errors.New("no 50 more requests were answered")
 			}
@@ -208,7 +189,7 @@ func TestUpgrade(t *testing.T) {
 		if _, err := io.WriteString(a.stdin, "restart\n"); err != nil {
 			t.Fatal(err)
 		}
-		until(t, func() error {
+		deploytest.Until(t, func() error {
 			if got := strings.Count(a.text(), "msg=stopped"); got < n {
 				return fmt.Errorf("%d processes have ended, want %d", got, n)
 			}
