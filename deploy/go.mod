@@ -3,6 +3,7 @@ module matrixrtc-auth/deploy
 go 1.26.8
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	matrixrtc-auth v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )

@@ -1,0 +1,120 @@
+package grafana
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+// form is the one that our file has, and that every Grafana imports.
+//
+//lint:ignore SA1019 the second form is for Grafana 12 and later alone
+type form = dashboard.Dashboard
+
+// decode takes nothing that Grafana does not know: in the dashboard, in what is
+// special to a kind of panel, and in a query for Prometheus.
+func decode(text string) (d form, err error) {
+	types := cog.NewRuntime()
+	types.RegisterPanelcfgVariant(timeseries.VariantConfig())
+	types.RegisterDataqueryVariant(prometheus.VariantConfig())
+	if err := faults(new(form).UnmarshalJSONStrict([]byte(text))); err != nil {
+		return d, err
+	}
+	if err := decodeFields(text); err != nil {
+		return d, err
+	}
+	// The strict decoder finds what is wrong, and keeps little of what is right.
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		return d, err
+	}
+	return d, d.Validate()
+}
+
+// decodeFields is strict about fieldConfig, about which the SDK is not.
+func decodeFields(text string) error {
+	var fields struct {
+		Panels []struct{ FieldConfig json.RawMessage }
+	}
+	if err := json.Unmarshal([]byte(text), &fields); err != nil {
+		return err
+	}
+	for i, panel := range fields.Panels {
+		if err := faults(new(dashboard.FieldConfigSource).UnmarshalJSONStrict(panel.FieldConfig)); err != nil {
+			return fmt.Errorf("panels[%d].fieldConfig: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// faults is nil for an empty list, which the SDK returns where nothing is wrong.
+func faults(err error) error {
+	var list cog.BuildErrors
+	if errors.As(err, &list) && len(list) == 0 {
+		return nil
+	}
+	return err
+}
+
+// TestDashboard: the dashboard has nothing but what Grafana's types have.
+func TestDashboard(t *testing.T) {
+	text := readDashboard(t)
+	d, err := decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := 0
+	for _, p := range d.Panels {
+		if p.Panel == nil || p.Panel.Type != "timeseries" {
+			t.Errorf("%+v is no panel of the kind timeseries, the one that is looked at here", p)
+			continue
+		}
+		if _, ok := p.Panel.Options.(*timeseries.Options); !ok {
+			t.Errorf("panel %q: options are a %T, want *timeseries.Options", *p.Panel.Title, p.Panel.Options)
+		}
+		for _, target := range p.Panel.Targets {
+			if _, ok := target.(*prometheus.Dataquery); !ok {
+				t.Errorf("panel %q: a query is a %T, want *prometheus.Dataquery", *p.Panel.Title, target)
+			}
+			queries++
+		}
+	}
+	if queries < len(d.Panels) {
+		t.Errorf("%d panels have %d queries", len(d.Panels), queries)
+	}
+}
+
+// TestDecodeIsStrict: a name that Grafana does not know is found wherever it stands.
+func TestDecodeIsStrict(t *testing.T) {
+	text := readDashboard(t)
+	for _, change := range [][2]string{
+		{`"refresh":`, `"refreshed":`},
+		{`"gridPos":`, `"gridPosition":`},
+		{`"showLegend":`, `"showLegends":`},
+		{`"legendFormat":`, `"legend":`},
+		{`"expr":`, `"expression":`},
+		{`"unit":`, `"units":`},
+	} {
+		if !strings.Contains(text, change[0]) {
+			t.Errorf("the dashboard has no %s any more", change[0])
+		} else if _, err := decode(strings.Replace(text, change[0], change[1], 1)); err == nil {
+			t.Errorf("%s in the place of %s is taken", change[1], change[0])
+		}
+	}
+}
+
+func readDashboard(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("matrixrtc-auth.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
