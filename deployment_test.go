@@ -303,6 +303,7 @@ func TestGoVersion(t *testing.T) {
 		"e2e/go.mod":                     "\ngo " + version[1] + "\n",
 		"bench/go.mod":                   "\ngo " + version[1] + "\n",
 		"deploy/go.mod":                  "\ngo " + version[1] + "\n",
+		"deploy/helm/go.mod":             "\ngo " + version[1] + "\n",
 		"image/go.mod":                   "\ngo " + version[1] + "\n",
 		".github/govulncheck/go.mod":     "\ngo " + version[1] + "\n",
 		".github/actionlint/go.mod":      "\ngo " + version[1] + "\n",

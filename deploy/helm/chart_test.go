@@ -1,0 +1,240 @@
+package helm
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/yaml"
+
+	"matrixrtc-auth/config"
+)
+
+// TestMatrix: whatever is chosen, Kubernetes knows every field, the program takes
+// its environment without a warning, and the parts fit together.
+func TestMatrix(t *testing.T) {
+	c, cluster := loadChart(t), there(t)
+	forEach(t, func(t *testing.T, texts []string) {
+		o, err := decode(c, merge(t, texts...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := o.enter(t, cluster).program(t)
+		o.wantStore(t, cfg)
+		o.wantRights(t)
+		o.wantProbes(t)
+		o.wantEnd(t, cfg)
+		o.wantServices(t, cfg)
+		o.wantIngress(t, cfg)
+		o.wantBudget(t)
+		o.wantPolicy(t)
+		if t.Failed() {
+			t.Logf("values:\n%s", strings.Join(texts, "\n---\n"))
+		}
+	})
+}
+
+// wantStore: several pods share a Redis; a file has one pod, which ends before
+// another begins; no two pods without a store in common run at once.
+func (o *objects) wantStore(t *testing.T, cfg config.Config) {
+	t.Helper()
+	d := o.deployment.Spec
+	shared := cfg.Store.Kind == config.StoreRedis
+	if *d.Replicas > 1 && !shared {
+		t.Errorf("%d replicas have no store in common", *d.Replicas)
+	}
+	if rolling := d.Strategy.Type == "RollingUpdate"; rolling != shared {
+		t.Errorf("strategy %s with the store %s", d.Strategy.Type, cfg.Store)
+	}
+	var claimed string
+	for _, v := range d.Template.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			claimed = v.PersistentVolumeClaim.ClaimName
+		}
+	}
+	if file := cfg.Store.Kind == config.StoreFile; file != (claimed != "") {
+		t.Errorf("the store is %s, the volume %q", cfg.Store, claimed)
+	}
+	if cfg.Store.Kind == config.StoreFile && path.Dir(cfg.Store.Path) != "/data" {
+		t.Errorf("the file is %s, the volume at /data", cfg.Store.Path)
+	}
+	if made := o.claim != nil; made != (claimed != "" && claimed != "old") || made && o.claim.Name != claimed {
+		t.Errorf("the pod claims %q, the chart makes %+v", claimed, o.claim)
+	}
+}
+
+// wantRights: the pod has no more than it needs, and can read its secrets.
+func (o *objects) wantRights(t *testing.T) {
+	t.Helper()
+	spec := o.deployment.Spec.Template.Spec
+	p, c := spec.SecurityContext, spec.Containers[0].SecurityContext
+	if !*p.RunAsNonRoot || *p.RunAsUser != 65532 || *p.RunAsGroup != 65532 || *p.FSGroup != 65532 || p.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("the pod's rights are %+v", p)
+	}
+	if !*c.ReadOnlyRootFilesystem || *c.AllowPrivilegeEscalation || len(c.Capabilities.Add) > 0 || !slices.Equal(c.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+		t.Errorf("the container's rights are %+v", c)
+	}
+	if *spec.AutomountServiceAccountToken || *spec.EnableServiceLinks {
+		t.Error("the pod has a token of Kubernetes, or variables of Services")
+	}
+	if c := spec.Containers[0]; len(c.Command)+len(c.Args) > 0 {
+		t.Errorf("the container has a command: %q %q", c.Command, c.Args)
+	}
+}
+
+func (o *objects) wantProbes(t *testing.T) {
+	t.Helper()
+	c := o.deployment.Spec.Template.Spec.Containers[0]
+	for name, p := range map[string]*corev1.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
+		if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" || p.HTTPGet.Port.StrVal != "http" {
+			t.Errorf("the %s probe is %+v, want GET /healthz", name, p)
+		}
+	}
+}
+
+// toFinish is what the program takes at most to end after its delay
+// (docs/operations.md, Shutdown).
+const toFinish = 10
+
+// wantEnd: Kubernetes waits until the program has ended, and a pod without a
+// successor does not make clients wait.
+func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
+	t.Helper()
+	delay, grace := int64(cfg.ShutdownDelay.Seconds()), *o.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds
+	if grace < delay+toFinish {
+		t.Errorf("the grace period is %d s, the program takes %d + %d s", grace, delay, toFinish)
+	}
+	if rolling := o.deployment.Spec.Strategy.Type == "RollingUpdate"; rolling != (delay > 0) {
+		t.Errorf("a delay of %d s with the strategy %s", delay, o.deployment.Spec.Strategy.Type)
+	}
+}
+
+// wantServices: each Service selects the pod and leads to a port at which the
+// program listens, and metrics are published by none that clients reach.
+func (o *objects) wantServices(t *testing.T, cfg config.Config) {
+	t.Helper()
+	ports := map[string]int32{}
+	for _, p := range o.deployment.Spec.Template.Spec.Containers[0].Ports {
+		ports[p.Name] = p.ContainerPort
+	}
+	listens := func(b config.Bind) int32 {
+		if b == (config.Bind{}) {
+			return 0
+		}
+		return portOf(t, b.Address)
+	}
+	if ports["http"] != listens(cfg.Listen) || ports["metrics"] != listens(cfg.Metrics) {
+		t.Errorf("the container's ports are %v, the program listens at %v and %v", ports, cfg.Listen, cfg.Metrics)
+	}
+	labels := o.deployment.Spec.Template.Labels
+	if !selects(o.deployment.Spec.Selector.MatchLabels, labels) || !selects(o.service.Spec.Selector, labels) {
+		t.Errorf("the pod's labels %v are not selected", labels)
+	}
+	if p := o.service.Spec.Ports; len(p) != 1 || p[0].TargetPort.StrVal != "http" {
+		t.Errorf("the Service has the ports %+v, want http alone", p)
+	}
+	if (o.metrics != nil) != (ports["metrics"] != 0) {
+		t.Fatalf("the Service of the metrics: %+v; port %d", o.metrics, ports["metrics"])
+	}
+	if o.metrics != nil && (o.metrics.Spec.Type == corev1.ServiceTypeLoadBalancer || o.metrics.Spec.Ports[0].TargetPort.StrVal != "metrics" || !selects(o.metrics.Spec.Selector, labels)) {
+		t.Errorf("the Service of the metrics is %+v", o.metrics.Spec)
+	}
+	if m := o.monitor; m != nil && (!selects(m.Spec.Selector.MatchLabels, o.metrics.Labels) || selects(m.Spec.Selector.MatchLabels, o.service.Labels) || m.Spec.Endpoints[0].Port != "metrics") {
+		t.Errorf("the ServiceMonitor %+v does not select the Service of the metrics alone", m.Spec)
+	}
+}
+
+// wantIngress: just what clients and LiveKit need passes.
+func (o *objects) wantIngress(t *testing.T, cfg config.Config) {
+	t.Helper()
+	if o.ingress == nil {
+		return
+	}
+	want := map[string]networkingv1.PathType{
+		"/sfu/get": networkingv1.PathTypeExact, "/get_token": networkingv1.PathTypeExact,
+		"/delegate_delayed_leave": networkingv1.PathTypeExact, "/healthz": networkingv1.PathTypeExact,
+	}
+	if cfg.TestPage {
+		want["/test"], want["/sfu_webhook"] = networkingv1.PathTypePrefix, networkingv1.PathTypeExact
+	}
+	rule := o.ingress.Spec.Rules[0]
+	got := rule.HTTP.Paths
+	for _, p := range got {
+		if want[p.Path] != *p.PathType {
+			t.Errorf("the Ingress passes %s (%s), which is not wanted", p.Path, *p.PathType)
+		}
+		if b := p.Backend.Service; b.Name != o.service.Name || b.Port.Name != o.service.Spec.Ports[0].Name {
+			t.Errorf("%s leads to %+v, the Service is %s", p.Path, b, o.service.Name)
+		}
+	}
+	if len(got) != len(want) || rule.Host != "jwt.example.org" {
+		t.Errorf("the Ingress passes %d paths of %s, want %d", len(got), rule.Host, len(want))
+	}
+}
+
+// wantBudget: several pods are spread, and drained one at a time.
+func (o *objects) wantBudget(t *testing.T) {
+	t.Helper()
+	several := *o.deployment.Spec.Replicas > 1
+	labels := o.deployment.Spec.Template.Labels
+	if o.budget != nil && (!several || o.budget.Spec.MaxUnavailable.IntVal != 1 || !selects(o.budget.Spec.Selector.MatchLabels, labels)) {
+		t.Errorf("%d replicas have the budget %+v", *o.deployment.Spec.Replicas, o.budget.Spec)
+	}
+	spread := o.deployment.Spec.Template.Spec.TopologySpreadConstraints
+	if !several && len(spread) > 0 {
+		t.Errorf("one pod is spread: %+v", spread)
+	}
+	for _, s := range spread {
+		if !selects(s.LabelSelector.MatchLabels, labels) {
+			t.Errorf("the spread over %s does not count these pods", s.TopologyKey)
+		}
+	}
+}
+
+// wantPolicy: nobody reaches the metrics who is not named, and with egress bounded
+// the pods reach no private address that is not named.
+func (o *objects) wantPolicy(t *testing.T) {
+	t.Helper()
+	if o.policy == nil {
+		return
+	}
+	if !selects(o.policy.Spec.PodSelector.MatchLabels, o.deployment.Spec.Template.Labels) {
+		t.Error("the NetworkPolicy is not for these pods")
+	}
+	for _, rule := range o.policy.Spec.Ingress {
+		if len(rule.Ports) != 1 || rule.Ports[0].Port.StrVal == "metrics" && len(rule.From) == 0 {
+			t.Errorf("the NetworkPolicy lets in %+v", rule)
+		}
+	}
+	if out := slices.Contains(o.policy.Spec.PolicyTypes, networkingv1.PolicyTypeEgress); out != (len(o.policy.Spec.Egress) > 0) {
+		t.Errorf("egress is bounded: %v, with %d rules", out, len(o.policy.Spec.Egress))
+	}
+	for _, rule := range o.policy.Spec.Egress {
+		for _, to := range rule.To {
+			if b := to.IPBlock; b != nil && !slices.Contains(b.Except, "10.0.0.0/8") && !slices.Contains(b.Except, "fc00::/7") {
+				t.Errorf("the NetworkPolicy lets out to %+v", b)
+			}
+		}
+	}
+}
+
+// selects reports whether an object with these labels is selected.
+func selects(selector, labels map[string]string) bool {
+	for name, value := range selector {
+		if labels[name] != value {
+			return false
+		}
+	}
+	return len(selector) > 0
+}
+
+func portOf(t *testing.T, address string) (port int32) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(address[strings.LastIndex(address, ":")+1:]), &port); err != nil {
+		t.Fatalf("%s: %v", address, err)
+	}
+	return port
+}

@@ -1,0 +1,141 @@
+package helm
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/secret"
+)
+
+// authority is a certificate to trust.
+func authority(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}
+
+// pod is what the program finds in its container.
+type pod struct {
+	env   map[string]string
+	files map[string]string
+	data  bool // there is a volume at /data
+}
+
+// enter does what Kubernetes does for the container: it sets variables and
+// mounts files, from what the cluster has and what the chart makes.
+func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
+	t.Helper()
+	cluster := map[string]map[string]string{}
+	for name, entries := range there {
+		cluster[name] = entries
+	}
+	if o.secret != nil {
+		made := map[string]string{}
+		for key, value := range o.secret.Data {
+			made[key] = string(value)
+		}
+		cluster[o.secret.Name] = made
+	}
+	take := func(name, key string) string {
+		value, ok := cluster[name][key]
+		if !ok {
+			t.Errorf("nothing has %s, of %s", key, name)
+		}
+		return value
+	}
+	p := pod{env: map[string]string{}, files: map[string]string{}}
+	spec := o.deployment.Spec.Template.Spec
+	for _, v := range spec.Containers[0].Env {
+		if _, twice := p.env[v.Name]; twice {
+			t.Errorf("%s is set twice", v.Name)
+		}
+		p.env[v.Name] = p.expand(v.Value)
+		if v.ValueFrom != nil {
+			p.env[v.Name] = take(v.ValueFrom.SecretKeyRef.Name, v.ValueFrom.SecretKeyRef.Key)
+		}
+	}
+	for _, mount := range spec.Containers[0].VolumeMounts {
+		p.mount(t, mount, spec.Volumes, take)
+	}
+	return p
+}
+
+// expand does what Kubernetes does to a value: $(NAME) is the value of a variable
+// before it, if there is one, and $$ before a parenthesis is a dollar.
+func (p pod) expand(value string) string {
+	return regexp.MustCompile(`\$\$\(|\$\(\w+\)`).ReplaceAllStringFunc(value, func(found string) string {
+		if found == "$$(" {
+			return "$("
+		}
+		if earlier, ok := p.env[found[2:len(found)-1]]; ok {
+			return earlier
+		}
+		return found
+	})
+}
+
+func (p *pod) mount(t *testing.T, mount corev1.VolumeMount, volumes []corev1.Volume, take func(name, key string) string) {
+	t.Helper()
+	for _, v := range volumes {
+		switch {
+		case v.Name != mount.Name:
+		case v.PersistentVolumeClaim != nil:
+			p.data = mount.MountPath == "/data"
+		case v.Projected != nil:
+			if mode := *v.Projected.DefaultMode; mode != 0o440 || !mount.ReadOnly {
+				t.Errorf("secrets have the mode %04o, read only %v; want 0440 and true", mode, mount.ReadOnly)
+			}
+			for _, source := range v.Projected.Sources {
+				var name string
+				var items []corev1.KeyToPath
+				if source.Secret != nil {
+					name, items = source.Secret.Name, source.Secret.Items
+				} else {
+					name, items = source.ConfigMap.Name, source.ConfigMap.Items
+				}
+				for _, item := range items {
+					p.files[path.Join(mount.MountPath, item.Path)] = take(name, item.Key)
+				}
+			}
+		}
+	}
+}
+
+// program has the program read its configuration, as it does in that pod.
+func (p pod) program(t *testing.T) config.Config {
+	t.Helper()
+	known := map[string]bool{}
+	for _, v := range config.Variables() {
+		known[v.Name] = true
+	}
+	in := config.Input{Environment: config.Environment{}, DataWritable: p.data, Container: true}
+	for name, value := range p.env {
+		if known[name] {
+			in.Environment[name] = secret.New(value)
+		} else if strings.HasPrefix(name, "LIVEKIT") || strings.HasPrefix(name, "LK_") {
+			t.Errorf("%s is no variable of the program", name)
+		}
+	}
+	cfg, warnings, err := config.Parse(in, func(name string) ([]byte, error) {
+		if text, ok := p.files[name]; ok {
+			return []byte(text), nil
+		}
+		return nil, fmt.Errorf("%s is not mounted", name)
+	})
+	if err != nil {
+		t.Fatalf("the program does not take its environment: %v", err)
+	}
+	for _, w := range warnings {
+		t.Errorf("the program warns: %v", w)
+	}
+	return cfg
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// intro begins the README; it is written by hand.
+//
+//go:embed intro.md
+var intro string
+
+// readme is the chart's README: the introduction, and a table of all values.
+func readme(schema *yaml.Node) string {
+	var b strings.Builder
+	b.WriteString(intro)
+	table(&b, "Values", "", get(schema, "properties"))
+	properties := get(schema, "properties")
+	for _, section := range []string{"variables", "secrets"} {
+		value := get(properties, section)
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", section, sentence(get(value, "description").Value))
+		if section == "secrets" {
+			secretsTable(&b, get(value, "properties"))
+			continue
+		}
+		b.WriteString("\n| Value | Default | Is |\n| --- | --- | --- |\n")
+		rows(&b, "", get(value, "properties"))
+	}
+	return b.String()
+}
+
+func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
+	fmt.Fprintf(b, "\n## %s\n\n| Value | Default | Is |\n| --- | --- | --- |\n", title)
+	rows(b, prefix, properties)
+}
+
+// rows writes a row for each value, of an object for each member. Variables and
+// secrets have tables of their own.
+func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
+	for name, value := range members(properties) {
+		if prefix == "" && (name == "variables" || name == "secrets" || name == "global") {
+			continue
+		}
+		if inner := get(value, "properties"); inner != nil {
+			rows(b, prefix+name+".", inner)
+			continue
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", prefix+name, preset(get(value, "default")), cell(get(value, "description").Value))
+	}
+}
+
+// secretsTable has a row for each variable; all have the same members.
+func secretsTable(b *strings.Builder, properties *yaml.Node) {
+	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
+	b.WriteString("\n| Value | `key` when not set | Is |\n| --- | --- | --- |\n")
+	for name, value := range members(properties) {
+		key := get(get(get(value, "properties"), "key"), "default")
+		fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", name, key.Value, cell(get(value, "description").Value))
+	}
+}
+
+// preset is a default as a cell has it.
+func preset(node *yaml.Node) string {
+	text, err := ordered(node)
+	if err != nil || node.Value == "" && node.Kind == yaml.ScalarNode {
+		return "–"
+	}
+	if node.Kind == yaml.ScalarNode {
+		return "`" + node.Value + "`"
+	}
+	if len(node.Content) == 0 {
+		return "–"
+	}
+	return "`" + string(text) + "`"
+}
+
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

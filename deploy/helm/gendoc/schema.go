@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed schema.yaml
+var source []byte
+
+// readSchema returns the schema of the values, in the order of its file.
+func readSchema() (*yaml.Node, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(source, &document); err != nil {
+		return nil, fmt.Errorf("schema.yaml: %w", err)
+	}
+	return document.Content[0], nil
+}
+
+// get returns a member of a mapping, nil if it has none of that name.
+func get(mapping *yaml.Node, name string) *yaml.Node {
+	for key, value := range members(mapping) {
+		if key == name {
+			return value
+		}
+	}
+	return nil
+}
+
+// members are those of a mapping, in order; none of nil.
+func members(mapping *yaml.Node) func(yield func(name string, value *yaml.Node) bool) {
+	return func(yield func(string, *yaml.Node) bool) {
+		if mapping == nil {
+			return
+		}
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if !yield(mapping.Content[i].Value, mapping.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// schemaJSON is the schema as Helm reads it.
+func schemaJSON(schema *yaml.Node) (string, error) {
+	compact, err := ordered(schema)
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, compact, "", "  "); err != nil {
+		return "", err
+	}
+	b.WriteByte('\n')
+	return b.String(), nil
+}
+
+// ordered is a node as JSON, its members in the order of the file.
+func ordered(node *yaml.Node) ([]byte, error) {
+	switch node.Kind {
+	case yaml.MappingNode:
+		var list [][]byte
+		for name, value := range members(node) {
+			text, err := ordered(value)
+			if err != nil {
+				return nil, err
+			}
+			key, err := marshal(name)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, append(append(key, ':'), text...))
+		}
+		return enclose('{', list, '}'), nil
+	case yaml.SequenceNode:
+		var list [][]byte
+		for _, item := range node.Content {
+			text, err := ordered(item)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, text)
+		}
+		return enclose('[', list, ']'), nil
+	}
+	var value any
+	if err := node.Decode(&value); err != nil {
+		return nil, err
+	}
+	return marshal(value)
+}
+
+func enclose(begin byte, list [][]byte, end byte) []byte {
+	return append(append([]byte{begin}, bytes.Join(list, []byte{','})...), end)
+}
+
+// marshal leaves <, > and & as they are.
+func marshal(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}

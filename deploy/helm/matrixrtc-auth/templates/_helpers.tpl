@@ -1,0 +1,124 @@
+{{- /* The name of all objects. */ -}}
+{{- define "matrixrtc-auth.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Labels that never change: what a selector has. */ -}}
+{{- define "matrixrtc-auth.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "matrixrtc-auth.labels" -}}
+{{ include "matrixrtc-auth.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /* The text of a value of variables. A number is written out, as 1000000 and
+not 1e+06; off and on, which YAML reads as false and true, are words again. What
+Kubernetes would expand is kept from it. */ -}}
+{{- define "matrixrtc-auth.text" -}}
+{{- if kindIs "bool" . -}}
+{{- ternary "on" "off" . -}}
+{{- else if kindIs "string" . -}}
+{{- trim . | replace "$(" "$$(" -}}
+{{- else if not (kindIs "invalid" .) -}}
+{{- toJson . -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whether a secret is there ("true" or ""): dict "root" $ "name" "LIVEKIT_…". */ -}}
+{{- define "matrixrtc-auth.hasSecret" -}}
+{{- with get .root.Values.secrets .name -}}
+{{- if or .existingSecret .existingConfigMap .value -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The name of the object that has a secret, and the key in it. */ -}}
+{{- define "matrixrtc-auth.secretName" -}}
+{{- $secret := get .root.Values.secrets .name -}}
+{{- coalesce $secret.existingConfigMap $secret.existingSecret (include "matrixrtc-auth.fullname" .root) -}}
+{{- end -}}
+{{- define "matrixrtc-auth.secretKey" -}}
+{{- $secret := get .root.Values.secrets .name -}}
+{{- if $secret.value -}}{{- .name -}}{{- else -}}{{- default .name $secret.key -}}{{- end -}}
+{{- end -}}
+
+{{- /* What the chart's own Secret has. */ -}}
+{{- define "matrixrtc-auth.made" -}}
+{{- range $name, $secret := .Values.secrets }}
+{{- with $secret }}
+{{- if .value }}
+{{ $name }}: {{ .value | b64enc }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Whether replicas share a Redis. */ -}}
+{{- define "matrixrtc-auth.redis" -}}
+{{- if or (get .Values.variables "LIVEKIT_REDIS_URL") (include "matrixrtc-auth.hasSecret" (dict "root" . "name" "LIVEKIT_REDIS_URL")) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* Whether leaves are in a file of the volume. */ -}}
+{{- define "matrixrtc-auth.volume" -}}
+{{- if and .Values.persistence.enabled (not (include "matrixrtc-auth.redis" .)) (not (get .Values.variables "LIVEKIT_STORE")) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* How long a pod that ends is served on. */ -}}
+{{- define "matrixrtc-auth.delay" -}}
+{{- if include "matrixrtc-auth.redis" . -}}{{- .Values.shutdownDelaySeconds | int -}}{{- else -}}0{{- end -}}
+{{- end -}}
+
+{{- define "matrixrtc-auth.port" -}}
+{{- get .Values.variables "LIVEKIT_JWT_BIND" | default ":8080" | trimPrefix ":" -}}
+{{- end -}}
+{{- define "matrixrtc-auth.metricsPort" -}}
+{{- get .Values.variables "LIVEKIT_METRICS_BIND" | default "" | trimPrefix ":" -}}
+{{- end -}}
+
+{{- /* Ends with an error where values do not go together. */ -}}
+{{- define "matrixrtc-auth.check" -}}
+{{- $ := . -}}
+{{- $_ := required "image.repository is required: where the image is, like registry.example.org/matrixrtc-auth" .Values.image.repository -}}
+{{- range list "LIVEKIT_URL" "LIVEKIT_FULL_ACCESS_HOMESERVERS" -}}
+{{- $_ := required (printf "variables.%s is required" .) (get $.Values.variables .) -}}
+{{- end -}}
+{{- $has := dict -}}
+{{- range $name, $secret := .Values.secrets -}}
+{{- if include "matrixrtc-auth.hasSecret" (dict "root" $ "name" $name) -}}
+{{- $_ := set $has $name true -}}
+{{- end -}}
+{{- with $secret -}}
+{{- if gt (len (compact (list .existingSecret .existingConfigMap .value))) 1 -}}
+{{- fail (printf "secrets.%s: one of existingSecret, existingConfigMap and value, not several" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $key := or $has.LIVEKIT_KEY_FROM_FILE (get .Values.variables "LIVEKIT_KEY") -}}
+{{- $secret := or $has.LIVEKIT_SECRET_FROM_FILE $has.LIVEKIT_SECRET -}}
+{{- if not (or $has.LIVEKIT_KEY_FILE (and $key $secret)) -}}
+{{- fail "LiveKit's API key is missing: set secrets.LIVEKIT_KEY_FILE, or both secrets.LIVEKIT_KEY_FROM_FILE and secrets.LIVEKIT_SECRET_FROM_FILE" -}}
+{{- end -}}
+{{- if and $has.LIVEKIT_REDIS_URL (get .Values.variables "LIVEKIT_REDIS_URL") -}}
+{{- fail "LIVEKIT_REDIS_URL is under variables and under secrets: remove one of the two" -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicaCount) 1) (not (include "matrixrtc-auth.redis" .)) -}}
+{{- fail "replicaCount is more than 1 without LIVEKIT_REDIS_URL: each pod would know only the leaves that it was given" -}}
+{{- end -}}
+{{- if and (or .Values.serviceMonitor.enabled .Values.prometheusRule.enabled) (not (include "matrixrtc-auth.metricsPort" .)) -}}
+{{- fail "serviceMonitor and prometheusRule need variables.LIVEKIT_METRICS_BIND" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- fail "ingress.host is required: the host name of livekit_service_url" -}}
+{{- end -}}
+{{- end -}}

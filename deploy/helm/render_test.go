@@ -1,0 +1,144 @@
+package helm
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// chartDir is the chart.
+const chartDir = "matrixrtc-auth"
+
+// objects are what the chart makes, in the types of Kubernetes.
+type objects struct {
+	deployment *appsv1.Deployment
+	secret     *corev1.Secret                // nil where none is made
+	claim      *corev1.PersistentVolumeClaim // as all that follow
+	ingress    *networkingv1.Ingress
+	policy     *networkingv1.NetworkPolicy
+	budget     *policyv1.PodDisruptionBudget
+	monitor    *monitoringv1.ServiceMonitor
+	rule       *monitoringv1.PrometheusRule
+	service    *corev1.Service
+	metrics    *corev1.Service
+	notes      string
+}
+
+func loadChart(t *testing.T) *chart.Chart {
+	t.Helper()
+	c, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// parse reads values as they stand in a user's file.
+func parse(t *testing.T, text string) map[string]any {
+	t.Helper()
+	values, err := loader.LoadValues(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return values
+}
+
+// merge is what Helm makes of several files of values.
+func merge(t *testing.T, texts ...string) map[string]any {
+	t.Helper()
+	values := map[string]any{}
+	for _, text := range texts {
+		values = loader.MergeMaps(values, parse(t, text))
+	}
+	return values
+}
+
+// render is what Helm makes of the chart with these values, by file.
+func render(c *chart.Chart, values map[string]any) (map[string]string, error) {
+	release := common.ReleaseOptions{Name: "matrixrtc-auth", Namespace: "matrix", Revision: 1, IsInstall: true}
+	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities.Copy())
+	if err != nil {
+		return nil, err
+	}
+	return engine.Render(c, all)
+}
+
+// decode renders the chart, and takes nothing that Kubernetes does not know.
+func decode(c *chart.Chart, values map[string]any) (*objects, error) {
+	files, err := render(c, values)
+	if err != nil {
+		return nil, err
+	}
+	var o objects
+	for name, text := range files {
+		if filepath.Base(name) == "NOTES.txt" {
+			o.notes = text
+			continue
+		}
+		for _, document := range strings.Split(text, "\n---\n") {
+			if err := o.add(document); err != nil {
+				return nil, fmt.Errorf("%s: %w in\n%s", name, err, document)
+			}
+		}
+	}
+	return &o, nil
+}
+
+func (o *objects) add(document string) error {
+	var kind metav1.TypeMeta
+	if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+		return err
+	}
+	switch kind.APIVersion + " " + kind.Kind {
+	case " ":
+		if text := strings.TrimSpace(document); text != "" {
+			return fmt.Errorf("no object: %q", text)
+		}
+		return nil
+	case "apps/v1 Deployment":
+		return strictly(document, &o.deployment)
+	case "v1 Secret":
+		return strictly(document, &o.secret)
+	case "v1 PersistentVolumeClaim":
+		return strictly(document, &o.claim)
+	case "networking.k8s.io/v1 Ingress":
+		return strictly(document, &o.ingress)
+	case "networking.k8s.io/v1 NetworkPolicy":
+		return strictly(document, &o.policy)
+	case "policy/v1 PodDisruptionBudget":
+		return strictly(document, &o.budget)
+	case "monitoring.coreos.com/v1 ServiceMonitor":
+		return strictly(document, &o.monitor)
+	case "monitoring.coreos.com/v1 PrometheusRule":
+		return strictly(document, &o.rule)
+	case "v1 Service":
+		if strings.Contains(document, "-metrics\n") {
+			return strictly(document, &o.metrics)
+		}
+		return strictly(document, &o.service)
+	}
+	return fmt.Errorf("an object of another kind: %+v", kind)
+}
+
+// strictly decodes into a new T, and wants to be the first to do so.
+func strictly[T any](document string, into **T) error {
+	if *into != nil {
+		return fmt.Errorf("a second %T", **into)
+	}
+	*into = new(T)
+	return yaml.UnmarshalStrict([]byte(document), *into)
+}

@@ -1,0 +1,212 @@
+package helm
+
+import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"helm.sh/helm/v4/pkg/chart/v2/lint"
+	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	"sigs.k8s.io/yaml"
+)
+
+const key = "secrets: {LIVEKIT_KEY_FILE: {existingSecret: livekit}}"
+
+// TestLint: helm lint finds nothing, with the chart's own values alone and with
+// others. (That an icon is recommended is no more than a note.)
+func TestLint(t *testing.T) {
+	for name, texts := range map[string][]string{
+		"default": {"{}"}, "least": {least, key}, "replicas": {least, key, redisStore}, "all": append([]string{least, key, sentinels}, besides[0][1], besides[1][2], besides[2][2], besides[3][3]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, m := range lint.RunAll(chartDir, merge(t, texts...), "matrix").Messages {
+				if m.Severity > support.InfoSev {
+					t.Error(m)
+				}
+			}
+		})
+	}
+}
+
+// TestRefused: values that do not go together end with an error that names them.
+func TestRefused(t *testing.T) {
+	c := loadChart(t)
+	for name, test := range map[string]struct{ texts, want string }{
+		"nothing":                {"{}", "image.repository is required"},
+		"no URL":                 {"image: {repository: x}", "variables.LIVEKIT_URL is required"},
+		"no key":                 {least, "LiveKit's API key is missing"},
+		"half a key":             {least + "\nsecrets: {LIVEKIT_SECRET: {value: s}}", "LiveKit's API key is missing"},
+		"replicas without Redis": {least + "\nreplicaCount: 2\n" + key, "replicaCount is more than 1 without LIVEKIT_REDIS_URL"},
+		"a secret twice":         {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a, value: b}}", "secrets.LIVEKIT_KEY_FILE: one of"},
+		"Redis twice":            {least + "  LIVEKIT_REDIS_URL: redis://r\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_REDIS_URL: {existingSecret: a}}", "remove one of the two"},
+		"no metrics":             {least + "  LIVEKIT_METRICS_BIND: ''\nserviceMonitor: {enabled: true}\n" + key, "need variables.LIVEKIT_METRICS_BIND"},
+		"Ingress for nobody":     {least + "\ningress: {enabled: true}\n" + key, "ingress.host is required"},
+		"a wrong name":           {least + "  LIVEKIT_ULR: x\n" + key, "LIVEKIT_ULR"},
+		"a secret in the open":   {least + "  LIVEKIT_SECRET: x\n" + key, "LIVEKIT_SECRET"},
+		"another listener":       {least + "  LIVEKIT_JWT_BIND: 127.0.0.1:8080\n" + key, "LIVEKIT_JWT_BIND"},
+		"ours under extraEnv":    {least + "\nextraEnv: [{name: LIVEKIT_STORE, value: memory}]\n" + key, "extraEnv"},
+		"no replicas":            {least + "\nreplicaCount: 0\n" + key, "replicaCount"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := decode(c, parse(t, test.texts))
+			if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "/", "."), strings.ReplaceAll(test.want, "/", ".")) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestPlain: what YAML makes a number, or true or false, of arrives as it is
+// written; what Kubernetes would put a variable in the place of, too.
+func TestPlain(t *testing.T) {
+	values := merge(t, least, key, `variables: {LIVEKIT_MAX_JOBS: 1000000, LIVEKIT_RATE_LIMIT: off, LIVEKIT_DELEGATION: off, LIVEKIT_TEST_PAGE: on,
+  LIVEKIT_DELAYED_EVENT_RATE: 0.5, LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS: 0, LIVEKIT_LOG_FORMAT: null, LIVEKIT_REDIS_PREFIX: " $(LIVEKIT_MAX_JOBS) "}`)
+	o, err := decode(loadChart(t), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := o.enter(t, there(t)).env
+	for name, want := range map[string]string{
+		"LIVEKIT_MAX_JOBS": "1000000", "LIVEKIT_RATE_LIMIT": "off", "LIVEKIT_DELEGATION": "off", "LIVEKIT_TEST_PAGE": "on",
+		"LIVEKIT_DELAYED_EVENT_RATE": "0.5", "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "0", "LIVEKIT_LOG_FORMAT": "", "LIVEKIT_REDIS_PREFIX": "$(LIVEKIT_MAX_JOBS)",
+	} {
+		if env[name] != want {
+			t.Errorf("%s is %q, want %q", name, env[name], want)
+		}
+	}
+}
+
+// TestSecretRestarts: another value of a secret that the chart makes is another
+// pod; where it makes none, nothing claims that it would be.
+func TestSecretRestarts(t *testing.T) {
+	c := loadChart(t)
+	sum := func(secret string) string {
+		o, err := decode(c, merge(t, least, secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.deployment.Spec.Template.Annotations["checksum/secrets"]
+	}
+	one, other := sum("secrets: {LIVEKIT_KEY_FILE: {value: one}}"), sum("secrets: {LIVEKIT_KEY_FILE: {value: other}}")
+	if one == "" || one == other || sum(key) != "" {
+		t.Errorf("sums %q and %q, of an existing one %q", one, other, sum(key))
+	}
+}
+
+// TestRule: the alerts are those of the one file of rules.
+func TestRule(t *testing.T) {
+	o, err := decode(loadChart(t), merge(t, least, key, "prometheusRule: {enabled: true}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../prometheus/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want monitoringv1.PrometheusRuleSpec
+	if err := yaml.UnmarshalStrict(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	if len(want.Groups) == 0 || !reflect.DeepEqual(o.rule.Spec, want) {
+		t.Errorf("the PrometheusRule has\n%+v, want\n%+v", o.rule.Spec, want)
+	}
+}
+
+// TestOff: nothing that other programs must know is made unless it is asked for.
+func TestOff(t *testing.T) {
+	o, err := decode(loadChart(t), merge(t, least, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.ingress != nil || o.policy != nil || o.monitor != nil || o.rule != nil || o.secret != nil || o.budget != nil {
+		t.Errorf("the fewest values make %+v", o)
+	}
+}
+
+// TestDescriptions: the schema says of each value what it is, and takes no other.
+func TestDescriptions(t *testing.T) {
+	text, err := os.ReadFile(chartDir + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type value struct {
+		Description          string
+		AdditionalProperties json.RawMessage
+		Properties           map[string]json.RawMessage
+	}
+	found := 0
+	var look func(path string, raw json.RawMessage)
+	look = func(path string, raw json.RawMessage) {
+		var v value
+		if err := json.Unmarshal(raw, &v); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if found++; v.Description == "" && path != "" {
+			t.Errorf("%s has no description", path)
+		}
+		if v.Properties != nil && string(v.AdditionalProperties) != "false" {
+			t.Errorf("%s takes values of other names", path)
+		}
+		for name, inner := range v.Properties {
+			look(path+"."+name, inner)
+		}
+	}
+	look("", text)
+	if found < 100 {
+		t.Errorf("the schema has %d values", found)
+	}
+}
+
+// TestVersion: the chart is of the version that it deploys.
+func TestVersion(t *testing.T) {
+	version, err := os.ReadFile("../../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSpace(string(version))
+	if m := loadChart(t).Metadata; m.Version != want || m.AppVersion != want {
+		t.Errorf("Chart.yaml has the versions %s and %s, VERSION is %s", m.Version, m.AppVersion, want)
+	}
+}
+
+// TestPages: the values in docs/kubernetes.md and in the README are taken, one block
+// after the other as a reader adds them, and the program takes what comes of it.
+func TestPages(t *testing.T) {
+	for _, page := range []string{"../../docs/kubernetes.md", chartDir + "/README.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, values := 0, map[string]any{}
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(block[1], "# my-values.yaml") {
+				continue
+			}
+			taken++
+			values = merge(t, marshal(t, values), block[1])
+			o, err := decode(loadChart(t), values)
+			if err != nil {
+				t.Fatalf("%s, values %d: %v", page, taken, err)
+			}
+			o.enter(t, map[string]map[string]string{
+				"livekit-keys": {"keys.yaml": keys}, "redis": {"password": password}, "matrixrtc-auth-registration": {"registration.yaml": registration},
+			}).program(t)
+		}
+		if taken == 0 {
+			t.Errorf("%s has no values", page)
+		}
+	}
+}
+
+func marshal(t *testing.T, values map[string]any) string {
+	t.Helper()
+	text, err := yaml.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
