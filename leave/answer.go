@@ -29,6 +29,20 @@ const (
 	NodeSilent   NodeAnswer = "silent"  // it did not answer at once
 )
 
+// What comes of a question to a node besides its answers.
+const (
+	// NodeGone is a refusal that says that the node is dead, or cut off from
+	// LiveKit's Redis: LiveKit has the session on record ([Job.NodeIsGone]).
+	NodeGone = "gone"
+	// NodeFailed says that LiveKit did not tell.
+	NodeFailed = "failed"
+)
+
+// NodeResults are all that comes of questions to nodes.
+func NodeResults() []string {
+	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
+}
+
 // Doubt says what an answer is worth before the participant's node was asked.
 type Doubt int
 
@@ -96,6 +110,20 @@ func (j Job) isRefused(a Answer) bool {
 		return a.Node == NodeRefuses
 	}
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
+}
+
+// isAsBefore reports whether what is on record does not say whether the session
+// is over: it is still there, or was not there before, either.
+func (j Job) isAsBefore(a Answer) bool {
+	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
+}
+
+// NodeIsGone reports whether a says for the second time, refusalGap or more after
+// the first, that no node has the session, and what is on record does not say
+// that it is over: its node is dead, or cut off from LiveKit's Redis.
+func (j Job) NodeIsGone(a Answer) bool {
+	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
+		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
 // Expected reports whether a, an answer about the whole room, tells nothing new.

@@ -18,7 +18,7 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 		return j.askNow(now)
 	case a.Node == NodeAnswers:
 		return j.found(now, a.Session)
-	case j.isRefused(a) && (a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session):
+	case j.isRefused(a) && j.isAsBefore(a):
 		return j.unreachable(now, a, g)
 	case a.Session != "":
 		return j.Present(now, a.Session)
@@ -67,17 +67,15 @@ func (j Job) found(now time.Time, session string) Job {
 // everybody who was there has time to come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
-	since := j.Refused
-	if j.State != Connected {
+	switch {
+	case j.State != Connected:
 		j = j.refusedBy(a)
 		return j.Absent(now, 0, a.Outage)
-	}
-	if since.IsZero() {
-		since = a.Asked
-	}
-	if a.Asked.Sub(since) < refusalGap {
-		j.Refused = since
-		j.NextLook = since.Add(refusalGap)
+	case !j.NodeIsGone(a):
+		if j.Refused.IsZero() {
+			j.Refused = a.Asked
+		}
+		j.NextLook = j.Refused.Add(refusalGap)
 		return j
 	}
 	j = j.refusedBy(a)

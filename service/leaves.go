@@ -138,8 +138,9 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 			l.log.Warn("leave: participants come and go on the SFU, and no webhook of it has come here, so leaves are found out late; " +
 				"its livekit.yaml needs webhook.urls with the address of /sfu_webhook here, and webhook.api_key with our key")
 		},
-		Shared: cfg.Store.Kind == config.StoreRedis,
-		Log:    l.log,
+		Shared:    cfg.Store.Kind == config.StoreRedis,
+		Log:       l.log,
+		NodeAsked: counters.NodeAsked,
 		Observe: func(action string, result matrix.Result, late time.Duration) {
 			counters.LeaveAction(action, string(result), late)
 			if result == matrix.ResultLimited {

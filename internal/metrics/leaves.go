@@ -10,6 +10,7 @@ type leaves struct {
 	lateness timing
 	claims   counters
 	limited  counters
+	nodes    counters
 }
 
 func (m *Metrics) addLeaves() {
@@ -21,10 +22,12 @@ func (m *Metrics) addLeaves() {
 			[]float64{.01, .05, .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}, "action"),
 		claims:  m.counters("leave_claims_total", "Jobs taken in hand."),
 		limited: m.counters("leave_limited_total", "Answers 429 to the management of delayed events."),
+		nodes:   m.counters("sfu_node_answers_total", "What came of asking the SFU's node of a participant: answers (it is there), refuses (no node has it), gone (the same a second time, and the SFU has it on record: the node is dead or cut off), silent (not at once) or failed.", "answer"),
 	}
 	m.leaves.claims.add(0)
 	m.leaves.limited.add(0)
 	m.leaves.webhooks.begin("ok")
+	m.leaves.nodes.begin("answers", "refuses", "silent", "gone", "failed")
 }
 
 // DelegationRefused counts a leave that was one too many.
@@ -42,6 +45,12 @@ func (m Metrics) Webhook(result string) {
 func (m Metrics) LeaveAction(action, result string, late time.Duration) {
 	m.leaves.actions.inc(action, result)
 	m.leaves.lateness.observe(late, action)
+}
+
+// NodeAsked counts what came of a question to the node of a participant, one of
+// leave.NodeResults.
+func (m Metrics) NodeAsked(answer string) {
+	m.leaves.nodes.inc(answer)
 }
 
 // Claimed counts jobs taken in hand.

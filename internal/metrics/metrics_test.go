@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/internal/metrics"
+	"matrixrtc-auth/leave"
 )
 
 func scrape(t *testing.T, m metrics.Metrics) string {
@@ -18,6 +19,17 @@ func scrape(t *testing.T, m metrics.Metrics) string {
 		t.Fatalf("GET /metrics: %d", w.Code)
 	}
 	return w.Body.String()
+}
+
+// TestNodesBeginAtNone: what has not happened yet is counted, too, so that the first
+// time is an increase.
+func TestNodesBeginAtNone(t *testing.T) {
+	got := scrape(t, metrics.New("1"))
+	for _, answer := range leave.NodeResults() {
+		if want := `matrixrtc_auth_sfu_node_answers_total{answer="` + answer + `"} 0`; !strings.Contains(got, want) {
+			t.Errorf("no %s at the start", want)
+		}
+	}
 }
 
 func TestEverythingIsCounted(t *testing.T) {
@@ -37,6 +49,7 @@ func TestEverythingIsCounted(t *testing.T) {
 	m.RoomFailed()
 	m.SFUAnswered(time.Second, "no_node")
 	m.RateLimited(metrics.UserRefused)
+	m.NodeAsked(leave.NodeGone)
 	m.Watch(func() metrics.Snapshot {
 		return metrics.Snapshot{LogDropped: 7, Jobs: map[string]float64{"connected": 3}}
 	})
@@ -58,6 +71,7 @@ func TestEverythingIsCounted(t *testing.T) {
 		`matrixrtc_auth_sfu_seconds_count 2`,
 		`matrixrtc_auth_sfu_failures_total{cause="no_node"} 1`,
 		`matrixrtc_auth_leave_jobs{state="connected"} 3`,
+		`matrixrtc_auth_sfu_node_answers_total{answer="gone"} 1`,
 		`matrixrtc_auth_rooms_total{result="created"} 1`,
 		`matrixrtc_auth_rooms_total{result="saved"} 2`,
 		`matrixrtc_auth_rooms_total{result="failed"} 1`,

@@ -48,6 +48,9 @@ type Keeper struct {
 	// Observe, if set, is told of every action at a homeserver: what came of
 	// it and how late it was.
 	Observe func(action string, result matrix.Result, late time.Duration)
+	// NodeAsked, if set, is told what came of a question to a participant's node:
+	// one of [leave.NodeResults].
+	NodeAsked func(answer string)
 	// Silent, if set, is told once that participants come and go and the SFU
 	// has never reported any. Shared says that other processes use the store,
 	// to which its reports may go.
@@ -111,7 +114,7 @@ func (k *Keeper) init() {
 		k.started = k.Clock.Now()
 		k.beat.Store(k.started.UnixMilli())
 		k.began.Store(k.started.UnixMilli())
-		k.presence = presence.Presence{SFU: k.SFU, Jobs: k.Store, Clock: k.Clock, Back: k.Grace.Outage, Log: k.Log}
+		k.presence = presence.Presence{SFU: k.SFU, Jobs: k.Store, Clock: k.Clock, Back: k.Grace.Outage, Asked: k.NodeAsked, Log: k.Log}
 	})
 }
 

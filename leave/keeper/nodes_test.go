@@ -12,22 +12,24 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"matrixrtc-auth/leave"
 )
 
 // losses are the first column of the second table in docs/leave.md: what happens
 // to LiveKit during the call of alice and bob.
 var losses = map[string]loss{
-	"a node is killed":  {begin: kill, thrownOut: true},
+	"a node is killed":  {begin: kill, thrownOut: true, gone: true},
 	"a node is drained": {begin: func(c *cluster) { c.fake.Node("a").Drain() }},
 	"a node is stopped": {begin: stopNode, thrownOut: true},
 	"a node is cut off for 20 s": {begin: func(c *cluster) {
 		c.fake.Node("a").Partition()
 		time.AfterFunc(20*time.Second, c.fake.Node("a").Heal)
-	}},
+	}, mayBeGone: true},
 	"a node is killed and starts again under its id": {begin: func(c *cluster) {
 		kill(c)
 		c.fake.Node("a").Start()
-	}, thrownOut: true},
+	}, thrownOut: true, gone: true},
 	"LiveKit's Redis starts again empty": {begin: func(c *cluster) { c.fake.Flush() }},
 	"the same, and it has the leaves, too": {begin: func(c *cluster) {
 		c.fake.Flush()
@@ -43,8 +45,9 @@ var losses = map[string]loss{
 type loss struct {
 	begin func(c *cluster)
 	// thrownOut says that clients have to come back, shared that LiveKit's Redis
-	// has the leaves, too.
-	thrownOut, shared bool
+	// has the leaves, too, gone that bob's node is found to be, and mayBeGone that
+	// it is if the questions come at the wrong moments.
+	thrownOut, shared, gone, mayBeGone bool
 }
 
 func kill(c *cluster) { c.fake.Node("a").Kill() }
@@ -126,6 +129,9 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 			if way := c.story.way("alice"); slices.Contains(way, "sending") {
 				t.Errorf("alice's leave went %s", way)
 			}
+			if n := c.nodes.get(leave.NodeGone); n > 0 != l.gone && !l.mayBeGone {
+				t.Errorf("a node is found to be gone %d times, want that: %v", n, l.gone)
+			}
 		})
 	}
 }
@@ -159,6 +165,28 @@ func TestLossOfTheOnlyMember(t *testing.T) {
 			c.wantFate("bob", "sent", left, 6*time.Minute)
 		})
 	}
+}
+
+// TestNoNodeIsGoneWithoutARecord: who is not on record, because LiveKit's Redis has
+// lost it, and leaves unreported, says nothing of any node.
+func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.enter("bob", long)
+		time.Sleep(3 * time.Minute)
+		c.fake.Flush()
+		time.Sleep(6 * time.Minute)
+		if c.nodes.get(string(leave.NodeAnswers)) == 0 {
+			t.Error("bob's node was not asked, or did not answer")
+		}
+		left := time.Now()
+		c.fake.Leave("room", "bob", livekit.DisconnectReason_CLIENT_INITIATED)
+		time.Sleep(8 * time.Minute)
+		c.wantFate("bob", "sent", left, 6*time.Minute)
+		if n := c.nodes.get(leave.NodeGone); n > 0 {
+			t.Errorf("a node is found to be gone %d times, want never", n)
+		}
+	})
 }
 
 // TestConnectionTellsOfALoss: it ends with the node that it led to.

@@ -40,6 +40,7 @@ type world struct {
 	answers  keeper.Events // the homeservers, nil: as below
 	sfu      keeper.SFU    // nil: as in worldsfu_test.go
 	observe  func(action string, result matrix.Result, late time.Duration)
+	nodes    counts // what came of asking nodes
 
 	mu      sync.Mutex
 	present sessions           // on record
@@ -62,6 +63,27 @@ type world struct {
 	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
 	events     map[string]*delayed
 	calls      []string // what arrived at the homeserver
+}
+
+// counts counts by name. The zero value is ready.
+type counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *counts) inc(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
+	}
+	c.of[name]++
+}
+
+func (c *counts) get(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[name]
 }
 
 // delayed is an event that waits at the homeserver.
@@ -108,6 +130,7 @@ func (w *world) start() {
 		Store: w.store, Clock: w.clock, SFU: asked, Events: events, Holder: fmt.Sprint(time.Now().UnixNano()),
 		Grace: grace, Interval: w.interval, Tick: w.tick, Jitter: w.jitter, Budget: w.budget,
 		Log: w.log, Silent: w.silent, Shared: w.shared, Degraded: w.degraded, Observe: w.observe,
+		NodeAsked: w.nodes.inc,
 	}
 	w.set(func() { w.keeper = keeper })
 	ended := w.ended

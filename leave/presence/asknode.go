@@ -54,7 +54,29 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		}
 	}
 	a.Outage = p.Outage()
+	p.count(ctx, j, a, err)
 	return a, err
+}
+
+// count tells what came of a question to a node, and warns of one that is gone. Of
+// a session that LiveKit has forgotten that cannot be told: it may have ended.
+func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err error) {
+	result := string(a.Node)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return // the program ends
+	case err != nil:
+		result = leave.NodeFailed
+	case j.NodeIsGone(a) && a.Session != "":
+		result = leave.NodeGone
+		if p.gone.Due(p.Clock.Now()) {
+			p.Log.WarnContext(ctx, "leave: a node of LiveKit is dead, or cut off from LiveKit's Redis: "+
+				"LiveKit says that somebody is in the room, and none of its nodes has them", "room", j.Room)
+		}
+	}
+	if p.Asked != nil {
+		p.Asked(result)
+	}
 }
 
 // askNodeShortly waits only as long as a node takes that has the participant, and
@@ -71,6 +93,7 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	if err == nil && reachable {
 		a.Node = leave.NodeAnswers
 	}
+	p.count(ctx, j, a, nil)
 	return a, nil
 }
 

@@ -34,19 +34,23 @@ type SFU interface {
 	Watch(ctx context.Context) error
 }
 
-// Presence asks one SFU. All fields are required. It may be used by several
-// goroutines at once.
+// Presence asks one SFU. All fields but Asked are required. It may be used by
+// several goroutines at once.
 type Presence struct {
 	SFU   SFU
 	Jobs  leave.Index
 	Clock *clock.Clock
 	// Back is how long clients may take to come back to an SFU that was away.
 	Back time.Duration
-	Log  *slog.Logger
+	// Asked is told what came of a question to a node, one of [leave.NodeResults];
+	// nil where nobody counts it.
+	Asked func(result string)
+	Log   *slog.Logger
 
 	outage  outage
 	nodes   nodes
 	refused seldom.Warning // the SFU's own word that it will not say
+	gone    seldom.Warning // a node
 }
 
 // askTime bounds one question.
