@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"matrixrtc-auth/internal/listen"
 )
 
 // Balancer passes TCP connections on to the first of its targets that takes
@@ -37,7 +39,7 @@ func (b *Balancer) Start() error {
 	if err != nil {
 		return err
 	}
-	if b.listener, err = net.Listen("tcp", address); err != nil {
+	if b.listener, err = listen.TCP(address); err != nil {
 		return err
 	}
 	b.conns = map[net.Conn]bool{}

@@ -3,11 +3,12 @@ package stack
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"matrixrtc-auth/internal/listen"
 )
 
 // Ports come from below the range that Linux gives to outgoing connections
@@ -101,12 +102,12 @@ func awaitFree(ctx context.Context, addresses []string) error {
 
 // bindable says why the address cannot be bound for TCP or for UDP, or nil.
 func bindable(address string) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen.TCP(address)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	conn, err := net.ListenPacket("udp", address)
+	conn, err := listen.UDP(address)
 	if err != nil {
 		return err
 	}

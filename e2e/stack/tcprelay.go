@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"matrixrtc-auth/internal/listen"
 )
 
 // TCPRelay passes connections on, until its network is cut.
@@ -23,7 +25,7 @@ func (r *TCPRelay) Start() error {
 	if err != nil {
 		return err
 	}
-	if r.listener, err = net.Listen("tcp", address); err != nil {
+	if r.listener, err = listen.TCP(address); err != nil {
 		return err
 	}
 	r.open.Go(r.accept)

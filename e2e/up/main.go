@@ -18,6 +18,7 @@ import (
 
 	"matrixrtc-auth/e2e/account"
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/listen"
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
@@ -82,7 +83,7 @@ func website(host *stack.Host) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen.TCP(address)
 	if err != nil {
 		return "", nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"matrixrtc-auth/internal/listen"
 	"matrixrtc-auth/matrix"
 )
 
@@ -66,7 +67,7 @@ func NewServer(opts ...Option) *Server {
 
 // Up has a server listen again that was taken down, at the same address.
 func (s *Server) Up() {
-	listener, err := net.Listen("tcp", s.address)
+	listener, err := listen.TCP(s.address)
 	must(err)
 	h := httptest.NewUnstartedServer(s.Homeserver)
 	h.Listener.Close()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"matrixrtc-auth/internal/listen"
 	"matrixrtc-auth/sfu"
 )
 
@@ -31,7 +32,7 @@ func NewServer(key sfu.Key, ids ...string) *Server {
 
 // Up has a server listen again that was taken down, at the same address.
 func (s *Server) Up() {
-	listener, err := net.Listen("tcp", s.address)
+	listener, err := listen.TCP(s.address)
 	if err != nil {
 		panic("sfutest: " + err.Error()) // nobody else should have taken it
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/internal/listen"
 )
 
 // Server is a redis-server of a test, on a port of the loopback interface and
@@ -101,7 +103,7 @@ func freePorts(t testing.TB) int {
 }
 
 func free(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	l, err := listen.TCP(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return false
 	}
