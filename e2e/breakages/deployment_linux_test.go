@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"matrixrtc-auth/e2e/stack"
 	"matrixrtc-auth/setup"
@@ -30,13 +32,17 @@ type deployment struct {
 	nginx      string            // what stands in its http block
 	haproxy    string            // haproxy.cfg
 	caddy      string            // Caddyfile
-	redis      bool
+	redis      redis
 	second     string            // the keys of another LiveKit, at port 7890
 	user       user              // whom doctor asks as
 	down       []string          // programs that do not run, though they are configured
 	website    map[string]string // files below www, by path
-	names      map[string][]netip.Addr
-	closed     []string // rules of iptables; packets that match one are dropped
+	// registration is that of the service at the homeserver, which reads it too.
+	registration string
+	ahead        time.Duration // LiveKit's clock
+	names        map[string][]netip.Addr
+	srv          map[string]dnsmessage.SRVResource
+	closed       []string // rules of iptables; packets that match one are dropped
 
 	dir string // with the certificates
 }

@@ -11,10 +11,10 @@
 // A breakage is a deployment with one thing changed: a [deployment] is a value,
 // and [world] starts anew what differs from the one before.
 //
-// Some faults cannot be made here, and the tests of doctor make them: clocks that
-// differ (all programs have one, so a proxy tells another time in Synapse's
-// place), a LiveKit in several networks of Docker, one without a node for a new
-// room (alone it takes the room whatever its load), an application service
-// (Synapse 1.163.2 knows nothing of MSC4512), a store or a log that lost
-// something, and other homeservers than Synapse (a proxy says so in its place).
+// Some faults cannot be made here, and the tests of doctor make them: a LiveKit in
+// several networks of Docker, one without a node for a new room (alone it takes
+// the room whatever its load), a store or a log that lost something, and other
+// homeservers than Synapse (a proxy says so in its place). All programs have one
+// clock: LiveKit's goes ahead by what is written into its memory, and in Synapse's
+// place a proxy tells another time.
 package breakages

@@ -5,6 +5,11 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/matrix"
 )
 
 // The functions here change one thing of a deployment, or return what does.
@@ -191,4 +196,47 @@ func turnTLS(certificate string) change {
 				public, domain, filepath.Join(d.dir, certificate), filepath.Join(d.dir, "key.pem"))
 		}
 	}
+}
+
+// registered has the service be an application service of Synapse, which passes
+// requests on to the URL.
+func registered(url string) change {
+	return func(d *deployment) {
+		name, err := matrix.ParseServerName(domain)
+		d.must(err)
+		text, err := appservice.New(appservice.Wish{Server: name, URL: url}).Marshal()
+		d.must(err)
+		file := filepath.Join(d.dir, "registration.yaml")
+		d.registration = string(text)
+		homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  msc4502_enabled: true\n  msc4512_enabled: true\n")(d)
+		d.homeserver += "\napp_service_config_files: [" + file + "]\n"
+		d.service["LIVEKIT_HS_SERVER_NAME"] = domain
+		d.service["LIVEKIT_AS_REGISTRATION_FILE"] = file
+	}
+}
+
+// redisOf has the service keep leaves in a Redis.
+func redisOf(r redis) change {
+	return func(d *deployment) {
+		d.redis = r
+		d.service["LIVEKIT_STORE"], d.service["LIVEKIT_REDIS_URL"] = "redis", "redis://"+redisAddress
+	}
+}
+
+// srv has a SRV record in the place of the well-known file for homeservers.
+func srv(service, target string, port uint16) change {
+	return func(d *deployment) {
+		delete(d.website, ".well-known/matrix/server")
+		d.srv = map[string]dnsmessage.SRVResource{service + "." + domain: {Target: dnsmessage.MustNewName(target + "."), Port: port}}
+	}
+}
+
+// redirectsToTLS has nginx send everybody from port 80 to 443.
+func redirectsToTLS(d *deployment) {
+	d.nginx += "server {\nlisten " + public + ":80;\nreturn 301 https://$host$request_uri;\n}\n"
+}
+
+// smallPackets drops the large ones to and from the reverse proxy.
+func smallPackets(d *deployment) {
+	closing("-p tcp --sport 443 -m length --length 1281:65535", "-p tcp --dport 443 -m length --length 1281:65535")(d)
 }

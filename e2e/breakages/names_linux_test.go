@@ -17,6 +17,7 @@ type nameServer struct {
 
 	mu    sync.Mutex
 	names map[string][]netip.Addr // without the dot at the end
+	srv   map[string]dnsmessage.SRVResource
 }
 
 // serveNames starts one, which ends with the process.
@@ -31,10 +32,10 @@ func serveNames() (*nameServer, error) {
 }
 
 // set replaces the names.
-func (s *nameServer) set(names map[string][]netip.Addr) {
+func (s *nameServer) set(names map[string][]netip.Addr, srv map[string]dnsmessage.SRVResource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.names = names
+	s.names, s.srv = names, srv
 }
 
 func (s *nameServer) serve() {
@@ -77,6 +78,13 @@ func (s *nameServer) answer(packet []byte) ([]byte, error) {
 			})
 		}
 	}
+	if s, ok := s.service(question); ok {
+		message.RCode = dnsmessage.RCodeSuccess
+		message.Answers = append(message.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET},
+			Body:   &s,
+		})
+	}
 	return message.Pack()
 }
 
@@ -91,6 +99,14 @@ func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
 		return nil, dnsmessage.RCodeNameError
 	}
 	return addresses, dnsmessage.RCodeSuccess
+}
+
+// service is the SRV record that is asked for.
+func (s *nameServer) service(q dnsmessage.Question) (dnsmessage.SRVResource, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.srv[strings.ToLower(strings.TrimSuffix(q.Name.String(), "."))]
+	return r, ok && q.Type == dnsmessage.TypeSRV
 }
 
 func record(a netip.Addr) dnsmessage.ResourceBody {

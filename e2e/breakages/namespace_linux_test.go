@@ -29,6 +29,7 @@ func namespaces() *syscall.SysProcAttr {
 func isolate(dir string) error {
 	for _, line := range []string{
 		"link set lo up",
+		"link set lo gso_max_segs 1", // packets as they are in a network, not several in one
 		"link add web0 type veth peer name web1",
 		"address add " + public + "/24 dev web0",
 		"address add " + deadIPv6 + "/64 dev web0 nodad",

@@ -28,15 +28,12 @@ func startSynapse(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	if _, err := w.host.WriteFile("synapse/homeserver.yaml", []byte(d.homeserver)); err != nil {
 		return nil, err
 	}
+	if _, err := w.host.WriteFile("registration.yaml", []byte(d.registration)); err != nil {
+		return nil, err
+	}
 	return w.run(ctx, &stack.Other{
 		Name: "synapse", Program: w.programs.Python, Args: []string{"-m", "synapse.app.homeserver", "-c", "homeserver.yaml"},
 		Dir: filepath.Join(w.host.Dir, "synapse"), Ready: answering("http://127.0.0.1:8008/health"),
-	})
-}
-
-func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
-	return w.run(ctx, &stack.Other{
-		Name: "redis", Program: w.programs.Redis, Args: []string{"--save", "", "--bind", "127.0.0.1"}, Ready: listening("127.0.0.1:6379"),
 	})
 }
 
@@ -53,13 +50,17 @@ func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, er
 		return nil, err
 	}
 	o := &stack.Other{
-		Name: "livekit", Program: w.programs.SFU, Args: []string{"--config", path}, Env: []string{"LIVEKIT_KEYS=" + d.keys},
+		Name: "livekit", Program: w.programs.SFU, Args: []string{"--config", path}, Env: []string{"LIVEKIT_KEYS=" + d.keys, "SSL_CERT_FILE=" + filepath.Join(d.dir, "root.pem")},
 		Ready: answering("http://127.0.0.1:7880"),
 	}
 	if strings.HasPrefix(d.livekit, broken) {
 		o.Ready = func(context.Context) bool { return true }
 	}
-	return w.run(ctx, o)
+	o, err = w.run(ctx, o)
+	if err == nil && d.ahead != 0 {
+		err = setAhead(o.ID(), d.ahead)
+	}
+	return o, err
 }
 
 // secondYAML is another LiveKit beside the first.

@@ -1,6 +1,9 @@
 package breakages
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // table is all that is broken, in the order of the documentation.
 func table() []breakage {
@@ -12,6 +15,9 @@ var healthy = []breakage{
 	{what: "nothing, behind nginx", make: func(*deployment) {}},
 	{what: "nothing, behind HAProxy", make: (*deployment).behindHAProxy},
 	{what: "nothing, behind Caddy", make: (*deployment).behindCaddy},
+	{what: "nothing, with Redis", make: redisOf(works)},
+	{what: "nothing, with an application service", make: registered("http://127.0.0.1:8080")},
+	{what: "nothing, with a SRV record", make: together(srv("_matrix-fed._tcp", "matrix.example.org", 443), inServer("", "location /_matrix/ { "+proxyTo(8008)+" }"))},
 }
 
 var names = []breakage{
@@ -25,6 +31,8 @@ var names = []breakage{
 	{"DNS: the name server fails (SERVFAIL)", func(d *deployment) { d.names = nil }, "dns-broken", "dns-broken"},
 	{"DNS: `matrix.` has no record", without("matrix."), "client-api-no-address", "client-api-no-address"},
 	{"DNS: `matrix.` has an AAAA record at which nobody is", besides("matrix.", deadIPv6), "dead-ipv6", "dead-ipv6"},
+	{"DNS: the SRV record of the server name leads to an old machine", together(srv("_matrix-fed._tcp", "old.example.org", 8448), besides("old.", "203.0.113.99")), "federation-unreachable", "federation-unreachable"},
+	{"DNS: the SRV record of the server name leads to a name that is gone", srv("_matrix-fed._tcp", "old.example.org", 8448), "federation-dns", "federation-dns"},
 }
 
 var certificates = []breakage{
@@ -47,6 +55,7 @@ var wellKnown = []breakage{
 	{"well-known: the website's program is down (502)", inServer("", "location = /.well-known/matrix/client { "+proxyTo(9)+" }"), "wellknown-status", "wellknown-status"},
 	{"well-known: text/html", nginxAt("", "default_type application/json;", "default_type text/html;"), "wellknown-type", "wellknown-type"},
 	{"well-known: nothing about calls", client("org.matrix.msc4143.rtc_foci", "org.matrix.msc4143.foci"), "foci-missing", "foci-missing"},
+	{"well-known: `rtc_foci` stands within `m.homeserver`", together(client("\n  },\n  \"org.matrix", ",\n  \"org.matrix"), client("  ]\n}", "  ]}\n}")), "wellknown-nested", "wellknown-nested"},
 	{"well-known: `livekit_service_url` is LiveKit's address", client("https://jwt.example.org", "wss://sfu.example.org"), "foci-wss", "foci-wss"},
 	{"well-known: `livekit_service_url` begins with http://", client("https://jwt.example.org", "http://jwt.example.org"), "foci-http", "foci-http"},
 	{"well-known: `livekit_service_url` is empty", client("https://jwt.example.org", ""), "foci-empty", "foci-empty"},
@@ -68,6 +77,7 @@ var homeservers = []breakage{
 	{"Synapse: the listener has neither `federation` nor `openid`", homeserver("names: [client, federation]", "names: [client]"), "openid-not-served", "openid-not-served"},
 	{"Synapse: `max_event_delay_duration` below `experimental_features`", together(homeserver("max_event_delay_duration: 24h\n", ""), homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  max_event_delay_duration: 24h\n")), "delayed-events-off", "delayed-events-off"},
 	{"Synapse: `msc4143_enabled` is missing", homeserver("  msc4143_enabled: true\n", ""), "transports-off", "transports-off"},
+	{"Synapse: the registration's `proxy_url` leads to a port at which nobody is", registered("http://localhost:8090"), "app-service-not-ready", ""},
 	{"Synapse: the proxy passes no `send` of delayed events on", inServer("matrix.", "location ~ /delayed_events/.*/send$ { return 404; }"), "delayed-events-route", "delayed-events-route"},
 	{"Synapse: `rc_delayed_event_mgmt` lets through one request in ten seconds", homeserver("  per_second: 1000\n  burst_count: 1000\n", "  per_second: 0.1\n  burst_count: 1\n"), "delayed-events-limited", "delayed-events-limited"},
 	{"well-known: the server name is delegated to its own website", server(`{"m.server": "example.org:443"}`), "openid-not-served", "openid-not-served"},
@@ -113,6 +123,11 @@ var serviceProxies = []breakage{
 		inLocation("jwt.", "limit_req zone=one; limit_req_status 429;")(d)
 	}, "proxy-limits", "proxy-limits"},
 	{"nginx, `jwt.`: redirects POST (301)", inLocation("jwt.", "if ($request_method = POST) { return 301 https://jwt.example.org/app$request_uri; }"), "proxy-redirects", "proxy-redirects"},
+	{"nginx, `jwt.`: redirects to itself", instead("jwt.", "return 301 https://$host$request_uri;"), "proxy-redirects", "proxy-redirects"},
+	{"nginx, `jwt.`: wants a certificate of clients", func(d *deployment) {
+		inServer("jwt.", "ssl_verify_client on; ssl_client_certificate "+d.dir+"/root.pem;")(d)
+	}, "proxy-certificate", "proxy-certificate"},
+	{"nginx: `jwt.` leads to LiveKit, and `sfu.` to the service", together(nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:7880"), nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080")), "service-is-sfu sfu-no-route", "service-is-sfu sfu-unknown"},
 }
 
 var sfuProxies = []breakage{
@@ -136,6 +151,11 @@ var otherProxies = []breakage{
 	{"Caddy: `jwt.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:8080", "reverse_proxy 127.0.0.1:8088"), "service-proxy", "service-proxy"},
 	{"Caddy: `sfu.` leads to a port at which nobody is (502)", behindCaddy("reverse_proxy 127.0.0.1:7880", "reverse_proxy 127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
 	{"Caddy: adds the CORS header", behindCaddy("reverse_proxy 127.0.0.1:8080 {", "header +Access-Control-Allow-Origin *\n\treverse_proxy 127.0.0.1:8080 {"), "cors-doubled", "cors-doubled"},
+	{"Caddy: `jwt.` wants a certificate of clients", func(d *deployment) {
+		d.behindCaddy()
+		site := "jwt.example.org {\n\ttls " + d.dir + "/chain.pem " + d.dir + "/key.pem"
+		d.edit(&d.caddy, site, site+" {\n\t\tclient_auth {\n\t\t\tmode require\n\t\t}\n\t}")
+	}, "proxy-certificate", "proxy-certificate"},
 	{"HAProxy: a rule that refuses bodies with `!` (403)", behindHAProxy("backend service\n", "backend service\n    option http-buffer-request\n    http-request deny if { req.body -m sub ! }\n"), "proxy-refuses", "proxy-refuses"},
 	{"HAProxy: Synapse's clock is years behind", behindHAProxy("backend synapse\n", "backend synapse\n    http-response set-header Date \"Mon, 30 Nov 2020 00:00:00 GMT\"\n"), "clock-differs", ""},
 	{"HAProxy: no TLS", behindHAProxy(" ssl crt DIR/haproxy.pem", ""), "tls-none", "tls-none"},
@@ -156,12 +176,16 @@ var services = []breakage{
 	{"`LIVEKIT_CS_API_URL_OVERRIDES` ends in /_matrix", variable("LIVEKIT_CS_API_URL_OVERRIDES", "example.org=http://127.0.0.1:8008/_matrix"), "override-path", ""},
 	{"`LIVEKIT_DELEGATION=false`", variable("LIVEKIT_DELEGATION", "false"), "delegation-off", ""},
 	{"the service's Redis is away", together(variable("LIVEKIT_STORE", "redis"), variable("LIVEKIT_REDIS_URL", "redis://127.0.0.1:6379")), "store-degraded", ""},
+	{"the service's Redis cannot save, and refuses to write", redisOf(cannotSave), "store-degraded", ""},
 	{"`LIVEKIT_TRUSTED_PROXIES` lacks the proxy", variable("LIVEKIT_TRUSTED_PROXIES", "192.0.2.1"), "client-address-lost", ""},
 	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` is the host for clients", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "matrix.example.org"), "other-server-name", ""},
+	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a semicolon", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "example.org;example.net"), "full-access-entry", ""},
 }
 
 var livekits = []breakage{
 	{"LiveKit does not run", down("livekit"), "sfu-api-connect", "sfu-unknown"},
+	{"LiveKit's clock is two hours ahead", func(d *deployment) { d.ahead = 2 * time.Hour }, "sfu-clock", "sfu-unknown"},
+	{"livekit.yaml: `enabled_codecs` without opus", livekit("auto_create: false", "auto_create: false\n  enabled_codecs:\n    - mime: video/h264"), "sfu-codecs", ""},
 	{"livekit.yaml: `level` is not indented", livekitDoomed("\n  level: info", "\nlevel: info"), "livekit-key-unknown", "sfu-unknown"},
 	{"livekit.yaml: `webhook.api_key` is none of the keys", livekitDoomed(`api_key: "matrixrtc"`, `api_key: "other"`), "livekit-webhook-key", "sfu-unknown"},
 	{"livekit.yaml: its Redis is away", livekitDoomed("\nlogging:", "\nredis:\n  address: 127.0.0.1:6379\n\nlogging:"), "livekit-redis", "sfu-unknown"},
@@ -169,6 +193,7 @@ var livekits = []breakage{
 	{"livekit.yaml: `webhook.urls` leads to a port at which nobody is", livekit("http://matrixrtc-auth:8080/sfu_webhook", "http://matrixrtc-auth:8088/sfu_webhook"), "webhook-missing", ""},
 	{"livekit.yaml: `webhook.urls` without a scheme", livekit("http://matrixrtc-auth:8080/sfu_webhook", "matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},
 	{"livekit.yaml: `webhook.urls` begins with wss://", livekit("http://matrixrtc-auth:8080/sfu_webhook", "wss://matrixrtc-auth:8080/sfu_webhook"), "livekit-webhook-url", ""},
+	{"livekit.yaml: `webhook.urls` leads to nginx, which redirects to https", together(redirectsToTLS, livekit("http://matrixrtc-auth:8080/sfu_webhook", "http://jwt.example.org/sfu_webhook")), "webhook-way", ""},
 	{"livekit.yaml: no STUN server answers, and `node_ip` beside `use_external_ip: true`", livekitDoomed("use_external_ip: false", "use_external_ip: true\n  stun_servers: [\"203.0.113.10:3499\"]"), "stun-blocked", "sfu-unknown"},
 	{"livekit.yaml: a port that another program has", livekitDoomed("tcp_port: 7881", "tcp_port: 8008"), "sfu-api-connect", "sfu-unknown"},
 	{"livekit.yaml: a `key_file` that others may read", openKeyFile, "livekit-secret-file-open", "sfu-unknown"},
@@ -176,6 +201,7 @@ var livekits = []breakage{
 	{"livekit.yaml: TURN over TLS without a domain", livekitDoomed("udp_port: 3478", "udp_port: 3478\n  tls_port: 5349\n  external_tls: true"), "turn-domain", "sfu-unknown"},
 	{"TURN over TLS: port 443 of `turn.` is nginx's, without a certificate for it", turnTLS(""), "turn-tls", ""},
 	{"TURN over TLS: port 443 of `turn.` is a website's", turnTLS("turn.pem"), "turn-website", ""},
+	{"TURN over TLS: `turn.` has no record", together(turnTLS(""), without("turn.")), "turn-no-address", ""},
 	{"livekit.yaml: `room.auto_create: true`", livekit("auto_create: false", "auto_create: true"), "auto-create-setting", ""},
 	{"livekit.yaml: `udp_port` beside the range", livekit("  use_external_ip: false", "  udp_port: 7882\n  use_external_ip: false"), "livekit-udp-both", ""},
 	{"livekit.yaml: `tcp_port: 0`", livekit("tcp_port: 7881", "tcp_port: 0"), "livekit-tcp-off", "ice-tcp-closed"},
@@ -192,6 +218,7 @@ var media = []breakage{
 	{"the router does not forward 3478/udp", closing("-p udp --dport 3478"), "hairpin", ""},
 	{"the reverse proxy does not run", down("nginx"), "apex-closed", "apex-closed"},
 	{"the router does not forward 443/tcp", closing("-p tcp --dport 443"), "hairpin federation-unreachable", "apex-closed"},
+	{"packets of more than 1280 bytes get lost, and nobody says so", smallPackets, "packets-lost", "packets-lost"},
 }
 
 // users break what a run with --user looks at.
@@ -202,6 +229,8 @@ var users = []breakage{
 	{what: "--user: a guest", make: as(guest, room), inside: "user-guest", outside: "user-guest"},
 	{what: "--user: the user is not in the room", make: as(alice, otherRoom), inside: "user-elsewhere", outside: "user-elsewhere"},
 	{what: "--user: the proxy does not pass requests for OpenID tokens on", make: together(as(alice, room), inServer("matrix.", "location ~ /openid/request_token$ { default_type application/json; return 404 '{\"errcode\": \"M_UNRECOGNIZED\"}'; }")), inside: "openid-refused", outside: "openid-refused"},
+	{what: "--user: the router forwards ten of the UDP ports", make: together(as(alice, room), closing("-p udp --dport 20010:20200")), inside: "media-hairpin", outside: "media-closed"},
+	{what: "--user: `max_event_delay_duration` of Synapse has no unit", make: together(as(alice, room), homeserver("max_event_delay_duration: 24h", "max_event_delay_duration: 24")), inside: "delayed-events-short", outside: "delayed-events-short"},
 	{what: "--user: `matrix_rtc.transports` of Synapse leads to another service", make: together(as(alice, room), homeserverTransports("https://old.example.org")), inside: "transports-differ", outside: "transports-differ"},
 	{what: "--user: `matrix_rtc.transports` of Synapse is empty", make: together(as(alice, room), homeserver(transport, "  transports: []\n")), inside: "transports-empty", outside: "transports-empty"},
 	{what: "--user: a transport of Synapse has `url`, and there is no application service", make: together(as(alice, room), homeserver(transport, transport+"      url: wss://sfu.example.org\n")), inside: "transport-url-unserved", outside: "transport-url-unserved"},

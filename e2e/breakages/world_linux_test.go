@@ -58,14 +58,9 @@ func newWorld(dir string, p programs) (*world, error) {
 // parts are the programs, in the order in which they start.
 func parts() []*part {
 	return []*part{
-		{name: "synapse", wants: func(d deployment) string { return d.homeserver }, start: startSynapse},
-		{name: "redis", wants: func(d deployment) string {
-			if d.redis {
-				return "redis"
-			}
-			return ""
-		}, start: startRedis},
-		{name: "livekit", wants: func(d deployment) string { return joined(d.livekit, d.keys) }, start: startLiveKit},
+		{name: "synapse", wants: func(d deployment) string { return joined(d.homeserver, d.registration) }, start: startSynapse},
+		{name: "redis", wants: func(d deployment) string { return string(d.redis) }, start: startRedis},
+		{name: "livekit", wants: func(d deployment) string { return joined(d.livekit, d.keys, d.ahead.String()) }, start: startLiveKit},
 		{name: "second", wants: func(d deployment) string { return d.second }, start: startSecond},
 		{name: "service", wants: func(d deployment) string { return joined(environment(d.service)...) }, start: startService},
 		{name: "nginx", wants: func(d deployment) string { return d.nginx }, start: startNginx},
@@ -92,7 +87,7 @@ func environment(env map[string]string) (list []string) {
 // become has the world run the deployment. What differs is started anew, and the
 // service always, for it remembers where things were.
 func (w *world) become(ctx context.Context, d deployment) error {
-	w.names.set(d.names)
+	w.names.set(d.names, d.srv)
 	if err := w.write(d.website); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func (o *Other) Kill() {
 	}
 }
 
+// ID is that of the process of a program that was started.
+func (o *Other) ID() int { return o.process.cmd.Process.Pid }
+
 // Log is what a started program has written.
 func (o *Other) Log() Log { return o.process.log }
 

@@ -1,0 +1,69 @@
+package breakages
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// redis is the Redis of a deployment. The zero one does not run.
+type redis string
+
+// A redis that works, and one with no place to save to, which refuses to write.
+const (
+	works      redis = "works"
+	cannotSave redis = "cannot save"
+)
+
+const redisAddress = "127.0.0.1:6379"
+
+func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
+	dir := filepath.Join(w.host.Dir, "redis")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	o, err := w.run(ctx, &stack.Other{
+		Name: "redis", Program: w.programs.Redis, Args: []string{"--save", "3600 1", "--dir", dir, "--bind", "127.0.0.1"}, Ready: listening(redisAddress),
+	})
+	if err != nil || d.redis != cannotSave {
+		return o, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return o, err
+	}
+	return o, failToSave(ctx)
+}
+
+// failToSave has Redis try to save, and returns once it has failed.
+func failToSave(ctx context.Context) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", redisAddress)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	answers := bufio.NewReader(conn)
+	if _, err := fmt.Fprint(conn, "BGSAVE\r\n"); err != nil {
+		return err
+	}
+	for {
+		if _, err := fmt.Fprint(conn, "SET probe 1\r\n"); err != nil {
+			return err
+		}
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if strings.HasPrefix(line, "-MISCONF") {
+			return nil
+		}
+	}
+}
