@@ -97,6 +97,12 @@ var wellKnownBreaks = map[string]func(*stack){
 			return document(`{"m.homeserver":{"base_url":"https://matrix.example.org"}}`)
 		}
 	},
+	"wellknown-nested": func(s *stack) {
+		s.wellKnown = func(string) http.Handler {
+			return document(`{"m.homeserver":{"base_url":"https://matrix.example.org",
+"org.matrix.msc4143.rtc_foci":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}}`)
+		}
+	},
 	"foci-kind": func(s *stack) {
 		text := strings.NewReplacer("[", "", "]", "").Replace(goodDocument)
 		s.wellKnown = func(string) http.Handler { return document(text) }
@@ -195,6 +201,9 @@ var homeserverBreaks = map[string]func(*stack){
 	"delayed-events-limited": func(s *stack) {
 		s.client = at(delayedRoute, matrixError(http.StatusTooManyRequests, "M_LIMIT_EXCEEDED"))
 		s.options.Room = ""
+	},
+	"delayed-events-short": func(s *stack) {
+		s.client = at("/send/", matrixError(http.StatusBadRequest, "ORG.MATRIX.MSC4140_DELAY_TOO_LARGE"))
 	},
 	"delayed-events-token": func(s *stack) {
 		s.client = at(delayedRoute, matrixError(http.StatusUnauthorized, "M_MISSING_TOKEN"))

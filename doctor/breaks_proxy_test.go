@@ -86,13 +86,14 @@ func api(path string, answer http.HandlerFunc) func(*stack) {
 }
 
 var proxyBreaks = map[string]func(*stack){
-	"proxy-refuses":   service(recorded("nginx-403")),
-	"proxy-size":      service(recorded("nginx-413")),
-	"proxy-limits":    service(recorded("nginx-429")),
-	"proxy-challenge": fed(recorded("cloudflare-challenge")),
-	"proxy-login":     service(recorded("caddy-401")),
-	"proxy-redirects": service(redirect),
-	"website-instead": service(aSite),
+	"proxy-certificate": service(recorded("nginx-400")),
+	"proxy-refuses":     service(recorded("nginx-403")),
+	"proxy-size":        service(recorded("nginx-413")),
+	"proxy-limits":      service(recorded("nginx-429")),
+	"proxy-challenge":   fed(recorded("cloudflare-challenge")),
+	"proxy-login":       service(recorded("caddy-401")),
+	"proxy-redirects":   service(redirect),
+	"website-instead":   service(aSite),
 	"homeserver-instead": service(adding("Server", "Synapse/1.163.2", adding("Access-Control-Allow-Origin", "*",
 		matrixError(http.StatusNotFound, "M_UNRECOGNIZED")))),
 	"answers-sometimes": func(s *stack) { s.jwtProxy = nowAndThen("/healthz", recorded("nginx-502")) },

@@ -1,8 +1,10 @@
 package doctor_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"time"
@@ -88,8 +90,14 @@ var sfuBreaks = map[string]func(*stack){
 	},
 	"validate-not-passed": func(s *stack) { s.sfuProxy = at("/rtc/validate", failing(http.StatusNotFound)) },
 	"twirp-public":        func(s *stack) { s.sfuProxy = func(http.Handler) http.Handler { return s.lkProxy() } },
-	"webhook-missing":     func(s *stack) { s.webhooks = false },
-	"webhook-refused":     func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
+	"sfu-codecs":          func(s *stack) { s.livekit = taking("video/H264", "audio/red") },
+	"webhook-way": func(s *stack) {
+		s.webhooks = false
+		replace("matrixrtc-auth:8080", jwtHost)(s)
+		s.routes["tcp "+jwtIP+":80"] = newServer(s, http.HandlerFunc(redirect))
+	},
+	"webhook-missing": func(s *stack) { s.webhooks = false },
+	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
 }
 
 // changing has a proxy change requests.
@@ -142,6 +150,33 @@ func publicSFU(s *stack) {
 }
 
 var errICE = errors.New("could not establish the connection")
+
+// taking has LiveKit tell whoever speaks JSON, as doctor does and the service does
+// not, that its rooms take these codecs.
+func taking(mimes ...string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return at("/CreateRoom", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Content-Type") != "application/json" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			var room map[string]any
+			if err := json.Unmarshal(answer.Body.Bytes(), &room); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			var list []map[string]string
+			for _, mime := range mimes {
+				list = append(list, map[string]string{"mime": mime})
+			}
+			room["enabled_codecs"] = list
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(room) // to a client that may have gone
+		})(next)
+	}
+}
 
 // unjoined has the join fail after the SFU told these addresses.
 func unjoined(candidates ...instruments.Candidate) func(*stack) {

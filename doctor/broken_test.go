@@ -228,11 +228,16 @@ var reachBreaks = map[string]func(*stack){
 	"ice-tcp-closed":        func(s *stack) { s.routes["tcp "+sfuIP+":7881"] = "127.0.0.1:1" },
 	"tls-none":              func(s *stack) { s.routes["tcp "+jwtIP+":443"] = newServer(s, http.NotFoundHandler()) },
 	"tls-silent":            func(s *stack) { s.routes["tcp "+jwtIP+":443"] = s.listen().Addr().String() },
-	"tls-expired":           func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), jwtHost) },
-	"tls-early":             func(s *stack) { s.certs[jwtHost] = s.ca.CertificateFrom(time.Now().Add(time.Hour), jwtHost) },
-	"tls-wrong-name":        func(s *stack) { s.certs[jwtHost] = s.ca.Certificate("nas.example.org") },
-	"tls-untrusted":         func(s *stack) { s.certs[jwtHost] = matrixtest.NewCA().Certificate(jwtHost) },
-	"tls-expires-soon":      func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), jwtHost) },
+	"packets-lost": func(s *stack) {
+		s.routes["tcp "+jwtIP+":443"] = s.listen().Addr().String()
+		s.serve("10.0.0.33:443", jwtHost, http.NotFoundHandler())
+		s.routes["small tcp "+jwtIP+":443"] = s.routes["tcp 10.0.0.33:443"]
+	},
+	"tls-expired":      func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(-time.Hour), jwtHost) },
+	"tls-early":        func(s *stack) { s.certs[jwtHost] = s.ca.CertificateFrom(time.Now().Add(time.Hour), jwtHost) },
+	"tls-wrong-name":   func(s *stack) { s.certs[jwtHost] = s.ca.Certificate("nas.example.org") },
+	"tls-untrusted":    func(s *stack) { s.certs[jwtHost] = matrixtest.NewCA().Certificate(jwtHost) },
+	"tls-expires-soon": func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), jwtHost) },
 }
 
 // anonymous leaves out what takes a user's access token.

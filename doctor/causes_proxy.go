@@ -11,12 +11,15 @@ var throughProxy = []string{
 }
 
 // strangers are the causes of what speaks in the place of who was asked.
-const strangers = "proxy-refuses proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead"
+const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead"
 
 var proxyCauses = []engine.Cause{
 	{ID: "proxy-refuses", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "{program}, in front of {who} at {host}, refuses the request itself, so it never gets to {who}",
 		Remedy: "let it through there: look for deny and allow (nginx, HAProxy), for a filter of requests (ModSecurity, the WAF of Cloudflare or of the router), and for a block of countries or addresses{instead}"},
+	{ID: "proxy-certificate", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{program}, in front of {who} at {host}, wants every client to show a TLS certificate, and no client of a call has one",
+		Remedy: "take that off {host}: ssl_verify_client (nginx), client_auth (Caddy), verify required (HAProxy). With Cloudflare's authenticated origin pulls, which need it, {host} must lead to Cloudflare and not to the machine itself"},
 	{ID: "proxy-size", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "{program}, in front of {who} at {host}, refuses the request because of the size of its body",
 		Remedy: "allow 64 KiB at least: client_max_body_size (nginx), request_body max_size (Caddy){instead}"},

@@ -123,6 +123,24 @@ func foundBy(how matrix.FoundBy, host string) string {
 	return "there is no delegation and no SRV record, so it is port 8448"
 }
 
+// delegation is what says where the federation API is, and so what to correct.
+func (h *homeserver) delegation() string {
+	name, host := h.name.String(), clip(h.destiny.Host)
+	switch h.destiny.FoundBy {
+	case matrix.FoundByOverride:
+		return "LIVEKIT_FEDERATION_URL_OVERRIDES, which says so"
+	case matrix.FoundByName:
+		return "the server name " + name + ", which says so itself"
+	case matrix.FoundByWellKnownSRV:
+		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + host + ", the name in .well-known/matrix/server of " + name
+	case matrix.FoundByWellKnown:
+		return ".well-known/matrix/server of " + name + ", which names " + host
+	case matrix.FoundBySRV:
+		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + name + " (.well-known/matrix/server goes before it: serve one, and the record means nothing)"
+	}
+	return "nothing yet, so 8448 is asked: serve .well-known/matrix/server of " + name + ", or open 8448"
+}
+
 // nobodysToken is an OpenID token that nobody was given.
 const nobodysToken = "matrixrtc-auth-doctor"
 
@@ -172,7 +190,7 @@ func (h *homeserver) again(ctx context.Context, route outbound.Route, target str
 }
 
 func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "host": clip(addr)}
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "host": clip(addr), "delegation": h.delegation()}
 	other := stranger(askedHomeserver, r, v, clip(addr)+":")
 	switch {
 	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNKNOWN_TOKEN":
@@ -191,10 +209,13 @@ func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Find
 
 // userinfoFailure names why no answer came.
 func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "address": clip(addr)}
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "delegation": h.delegation()}
 	if host, _, _ := net.SplitHostPort(addr); instruments.IsDNSBroken(err) {
 		v["host"] = clip(host)
 		return found("dns-broken", v, "%s: %s", clip(addr), reason(err))
+	}
+	if f := uncertified(askedHomeserver, err, v.Or(engine.Vars{"host": clip(addr)}), clip(addr)+":"); isFault(f) {
+		return f
 	}
 	switch outbound.Cause(err) {
 	case outbound.CauseDNS:
@@ -223,6 +244,9 @@ func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 func (h *homeserver) judgeBaseURL() engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	raw := h.document.Homeserver.BaseURL
+	if raw == "" && h.document.nested[homeserverKey] != "" {
+		return h.nestedKey(homeserverKey)
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return found("base-url", v, "m.homeserver.base_url is %q", clip(raw))
@@ -251,6 +275,8 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		base, _ := url.Parse(h.base)
 		v["host"] = clip(base.Hostname())
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
+	case isFault(uncertified(askedHomeserver, err, v, "")):
+		return uncertified(askedHomeserver, err, v, clip(h.base)+"/_matrix/client/versions:")
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(stranger(askedHomeserver, r, v, "")):

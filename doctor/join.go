@@ -70,7 +70,10 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	err := instruments.Deliver(ctx, all[0], all[1])
 	m := all[0].Media() // now: the way to send comes about with the first text
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
-	if err != nil {
+	switch {
+	case err != nil && m.Way == "": // it was not the first one's media that came about
+		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
+	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)
 	}
 	switch m.Way {

@@ -51,6 +51,15 @@ func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, network, target)
 }
 
+// dialSmall is dial with small packets, which the routes that begin with "small"
+// let through.
+func (s *stack) dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
+	if target, there := s.routes["small "+network+" "+address]; there {
+		return new(net.Dialer).DialContext(ctx, network, target)
+	}
+	return s.dial(ctx, network, address)
+}
+
 // byName dials host:port as everybody in the stack does.
 func (s *stack) byName(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)

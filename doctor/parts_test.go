@@ -70,7 +70,7 @@ func (s *stack) newLiveKit() http.Handler {
 		case r.URL.Path == "/rtc/validate":
 			s.lk.ServeHTTP(w, tokenOfQuery(r))
 		case strings.HasSuffix(r.URL.Path, "/CreateRoom"):
-			s.lk.ServeHTTP(w, r)
+			taking("audio/opus", "video/VP8")(s.lk).ServeHTTP(w, r)
 			s.tell()
 		default:
 			s.lk.ServeHTTP(w, r)

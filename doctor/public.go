@@ -54,6 +54,8 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	switch {
 	case err != nil && e.isAlone():
 		return e.alone("GET " + e.serviceURL() + "/healthz: " + reason(err))
+	case isFault(uncertified(askedService, err, v, "")):
+		return uncertified(askedService, err, v, "GET "+e.serviceURL()+"/healthz:")
 	case err != nil:
 		return found("service-broken", v, "GET %s/healthz: %s", e.serviceURL(), reason(err))
 	case isHealth(r):

@@ -161,6 +161,8 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 	switch {
 	case errors.Is(err, instruments.ErrConnect):
 		return found(p.what+"-closed", p.vars(), "%s", reason(err)).In(e.everywhere(ctx, p)...)
+	case err != nil && reason(err) == instruments.NoAnswer && e.look.AnswersSmall(ctx, p.host, p.port):
+		return found("packets-lost", p.vars(), "%s port %s: TLS comes about with small packets, and not with those of the usual size", p.host, p.port).In(e.everywhere(ctx, p)...)
 	case err != nil && reason(err) == instruments.NoAnswer:
 		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	case err != nil:

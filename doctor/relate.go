@@ -35,6 +35,7 @@ const (
 const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
+	silence     = "tls-silent packets-lost"
 	noTLS       = "tls-none tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
@@ -78,11 +79,11 @@ var excuses = map[string][]excuse{
 	"homeserver.userinfo": {
 		{by: "homeserver.identity", causes: "other-server-name", shows: unverified},
 		{by: "homeserver.client_addresses", causes: "client-api-no-address client-api-closed client-api-unreachable", shows: "federation-dns federation-unreachable not-federated", here: true},
-		{by: "homeserver.client_tls", causes: noTLS + " tls-silent client-api-closed", shows: "federation-tls federation-unreachable openid-strange not-federated", here: true},
+		{by: "homeserver.client_tls", causes: noTLS + " " + silence + " client-api-closed", shows: "federation-tls federation-unreachable openid-strange not-federated", here: true},
 		{by: "config.warnings", causes: "override-path", shows: unverified},
 		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated"},
 		{by: "homeserver.addresses", causes: "apex-no-address apex-closed", shows: "federation-unreachable federation-tls not-federated"},
-		{by: "homeserver.tls", causes: "apex-closed " + noTLS, shows: "federation-unreachable federation-tls not-federated"},
+		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated"},
 	},
 	"homeserver.versions": {
 		{by: "config.warnings", causes: "override-path", shows: "client-api-strange"},

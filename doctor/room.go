@@ -25,6 +25,8 @@ type probeRoom struct {
 	exam *exam
 	name sfu.Room
 
+	codecs []codec // that the SFU takes in it; written by create
+
 	mu   sync.Mutex
 	made []sfu.Room // what is to be deleted at the end
 }
@@ -64,10 +66,14 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	if strings.Contains(string(r.Body), "could not find any available nodes") {
 		return found("sfu-nodes", v, "CreateRoom at %s: %d, could not find any available nodes", p.exam.apiURL(), r.Status)
 	}
-	var room struct{ Name string }
+	var room struct {
+		Name   string
+		Codecs []codec `json:"enabled_codecs"`
+	}
 	if r.Status != http.StatusOK || json.Unmarshal(r.Body, &room) != nil || room.Name != string(p.name) {
 		return found("sfu-create", v, "CreateRoom at %s: %s", p.exam.apiURL(), http.StatusText(r.Status))
 	}
+	p.codecs = room.Codecs
 	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
 }
 

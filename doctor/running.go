@@ -81,7 +81,7 @@ func (e service) runningSteps() []engine.Step {
 		{ID: "service.delegation", Needs: status, Run: e.about(judgeDelegation)},
 		{ID: "service.log", Needs: status, Run: e.about(judgeLog)},
 		{ID: "service.store", Needs: status, Run: e.about(judgeStore)},
-		{ID: "service.app_service", Needs: status, Run: e.about(judgeAppService)},
+		{ID: "service.app_service", Needs: status, Limit: selfTestLimit, Run: e.appService},
 		{ID: "service.membership", Needs: status, Run: e.about(judgeMembership)},
 		{ID: "service.version", Needs: healthz, Run: e.versionOutside},
 		{ID: "service.clock", After: "homeserver.identity homeserver.versions public.healthz sfu.api", Run: e.clocks},
@@ -219,6 +219,36 @@ func judgeDelegation(s *serviceStatus) engine.Finding {
 		return ok("leaves of users of %s are not taken over", clip(strings.Join(s.Leaves.RefusedBy, ", ")))
 	}
 	return ok("the service sends the leave of clients that vanish")
+}
+
+const (
+	// selfTestWait is how long the service's own test of its registration may
+	// take once it was started: homeservers ask several times before they say that
+	// nobody answers.
+	selfTestWait  = 10 * time.Second
+	selfTestEvery = 500 * time.Millisecond
+	selfTestLimit = selfTestWait + time.Second
+)
+
+// appService waits for the first test of a service that was just started.
+func (e service) appService(ctx context.Context) engine.Finding {
+	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
+	defer cancel()
+	again := time.NewTicker(selfTestEvery)
+	defer again.Stop()
+	s := e.status
+	for s.AppService != nil && len(s.AppService.Checks) == 0 && ctx.Err() == nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		if now := (serviceStatus{}); ctx.Err() == nil {
+			if _, err := askStatus(ctx, e.here(), insideURL, e.look.Config.Keys[0], nil, &now); err == nil {
+				s = now
+			}
+		}
+	}
+	return judgeAppService(&s)
 }
 
 // judgeAppService tells what the service's own test of its registration found.

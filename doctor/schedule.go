@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"matrixrtc-auth/doctor/engine"
@@ -49,6 +50,8 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 		return found("client-api-unreachable", v, "scheduling: %s; if the event is scheduled all the same, it is sent to %s in %s", reason(err), h.o.Room, probeDelay)
 	case r.Status == http.StatusTooManyRequests:
 		return found("delayed-events-limited", v, "scheduling: %s", r)
+	case strings.HasSuffix(r.ErrCode(), "DELAY_TOO_LARGE"):
+		return found("delayed-events-short", v, "scheduling in %s: %s", probeDelay, r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || answer.ID == "":
 		return found("delayed-events-refused", v, "scheduling: %s", r)
 	}

@@ -30,6 +30,7 @@ func (e livekit) steps() []engine.Step {
 		{ID: "sfu.auto_create", Needs: "sfu.api", Unless: outside, Run: e.autoCreate},
 		// service.status counts the webhooks before this one.
 		{ID: "sfu.room", Needs: "sfu.api", After: "service.status", Unless: outside, Run: e.room.create},
+		{ID: "sfu.codecs", Needs: "sfu.room", Unless: outside, Run: e.codecs},
 		{ID: "sfu.addresses", Needs: e.whoKnowsSFU(), After: unless(!outside, "public.healthz"), Run: e.sfuAddresses},
 		{ID: "sfu.tls", Needs: "sfu.addresses", Run: func(ctx context.Context) engine.Finding {
 			return e.certificate(ctx, placeOf("sfu", e.sfuURL()))
@@ -125,6 +126,8 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	v := e.sfuVars()
 	seen := "a WebSocket to " + e.publicSFU() + "/rtc: "
 	switch {
+	case isFault(uncertified(askedSFU, err, v, "")):
+		return uncertified(askedSFU, err, v, strings.TrimSuffix(seen, " "))
 	case err != nil:
 		return found("sfu-broken", v, "%s%s", seen, reason(err))
 	case r.AsksLogin():

@@ -185,7 +185,7 @@ func answering(text string) http.Handler {
 
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
-	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, Join: s.join, Patience: patience}
+	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, DialSmall: s.dialSmall, Join: s.join, Patience: patience}
 	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version}
 	if s.options.Outside {
 		lab.Roots = s.ca.Pool() // no configuration says it

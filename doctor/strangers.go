@@ -52,6 +52,8 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 	switch r.Passing() {
 	case instruments.NotThere:
 		return because(to.down)
+	case instruments.Uncertified:
+		return because("proxy-certificate")
 	case instruments.Refused:
 		return because("proxy-refuses")
 	case instruments.TooLarge:
@@ -60,6 +62,15 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 		return because("proxy-limits")
 	}
 	return engine.Finding{}
+}
+
+// uncertified is the finding for who does not speak with clients that show no
+// certificate; the zero Finding for another error.
+func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding {
+	if !instruments.WantsCertificate(err) {
+		return engine.Finding{}
+	}
+	return found("proxy-certificate", v.Or(engine.Vars{"who": to.name, "program": "the proxy"}), "%s %s", seen, reason(err))
 }
 
 // steady doubts what is right now, but was not a moment before.

@@ -3,11 +3,13 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/sfu"
 )
 
@@ -15,20 +17,22 @@ const (
 	// webhookWait is how long a webhook may take: LiveKit sends it at once.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
-	webhookLimit = webhookWait + time.Second
+	// webhookAsk is how long the address may take at which they should come.
+	webhookAsk   = 2 * time.Second
+	webhookLimit = webhookWait + webhookAsk + time.Second
 )
 
 // roundTrip asks the service until it has seen the room. Where several share a
 // store another one may have got the event, so that its absence says nothing.
 func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
-	ctx, cancel := context.WithTimeout(ctx, webhookWait)
+	wait, cancel := context.WithTimeout(ctx, webhookWait)
 	defer cancel()
 	again := time.NewTicker(webhookEvery)
 	defer again.Stop()
 	var now serviceStatus
 	for {
-		if _, err := askStatus(ctx, here, insideURL, key, nil, &now); err == nil {
+		if _, err := askStatus(wait, here, insideURL, key, nil, &now); err == nil {
 			if slices.Contains(now.Webhooks.Rooms, string(e.room.name)) {
 				return ok("the event of %s arrived, signed by one of our keys", e.room.name)
 			}
@@ -41,20 +45,42 @@ func (e service) roundTrip(ctx context.Context) engine.Finding {
 		}
 		select {
 		case <-again.C:
-		case <-ctx.Done():
-			return e.noWebhook(before.Leaves.Store.Kind)
+		case <-wait.Done():
+			return e.noWebhook(ctx, before.Leaves.Store.Kind)
 		}
 	}
 }
 
-func (e service) noWebhook(store string) engine.Finding {
+func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 	if store == "redis" {
 		return na("no event came here within %s; another replica may have got it", webhookWait)
 	}
 	if e.isAlone() {
 		return e.alone(fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
 	}
-	return found("webhook-missing", nil, "no event of %s came within %s", e.room.name, webhookWait)
+	return e.webhookWay(ctx, fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
+}
+
+// webhookWay asks who answers where livekit.yaml has LiveKit send webhooks. This
+// service refuses a POST without a signature; what does not answer here may be
+// there for LiveKit.
+func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
+	ctx, cancel := context.WithTimeout(ctx, e.look.patience()*webhookAsk)
+	defer cancel()
+	for _, address := range e.livekit.Webhook.URLs {
+		if !strings.HasSuffix(address, "/sfu_webhook") {
+			continue
+		}
+		place := bareURL(address)
+		r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}"})
+		if err != nil {
+			return found("webhook-missing", nil, "%s; from here, %s: %s", seen, place, reason(err))
+		}
+		if f := stranger(askedService, r, engine.Vars{"url": place}, seen+"; POST "+place+":"); isFault(f) {
+			return found("webhook-way", engine.Vars{"url": place}, "%s", f.Seen)
+		}
+	}
+	return found("webhook-missing", nil, "%s", seen)
 }
 
 // grown returns the cause whose count has grown.

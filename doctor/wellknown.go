@@ -29,9 +29,15 @@ type clientWellKnown struct {
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
 	misshapen bool // rtc_foci is there, but no list of objects
+	// nested says within what keys are that belong to the top.
+	nested map[string]string
 }
 
-const fociKey = "org.matrix.msc4143.rtc_foci"
+// The keys at the top of the document that calls need.
+const (
+	fociKey       = "org.matrix.msc4143.rtc_foci"
+	homeserverKey = "m.homeserver"
+)
 
 // leadsSomewhere reports whether the document says where calls go.
 func (d *clientWellKnown) leadsSomewhere() bool {
@@ -53,6 +59,8 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	r, closed, err := h.look.Follow(ctx, address)
 	v := engine.Vars{"server": h.name.String(), "document": address, "host": h.name.Host()}
 	switch {
+	case isFault(uncertified(askedWebServer, err, v, "")):
+		return uncertified(askedWebServer, err, v, "GET "+address+":")
 	case err != nil:
 		return found("wellknown-broken", v, "GET %s: %s", address, reason(err))
 	case isFault(stranger(askedWebServer, r, v, "")):
@@ -80,6 +88,12 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	}
 	h.document = &clientWellKnown{}
 	_ = json.Unmarshal(r.Body, h.document) // what is of another kind stays empty: foci and baseURL say so
+	h.document.nested = map[string]string{}
+	for _, key := range []string{fociKey, homeserverKey} {
+		if _, there := object[key]; !there {
+			h.document.nested[key] = keyWithin(object, key, maxNesting)
+		}
+	}
 	list, there := object[fociKey]
 	h.document.misshapen = there && json.Unmarshal(list, &[]focus{}) != nil
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
@@ -101,6 +115,8 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 	switch {
 	case len(livekit) == 0 && h.document.misshapen:
 		return found("foci-kind", v, "%s is not a list of objects", fociKey)
+	case len(livekit) == 0 && h.document.nested[fociKey] != "":
+		return h.nestedKey(fociKey)
 	case len(livekit) == 0:
 		return found("foci-missing", v, "the document has no %s of the type livekit", fociKey)
 	}

@@ -137,10 +137,18 @@ func (r Reply) ErrCode() string {
 		ErrCode string `json:"errcode"`
 	}
 	_ = json.Unmarshal(r.Body, &matrix)
-	if rest, is := strings.CutPrefix(matrix.ErrCode, "M_"); !is || strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+	if !isErrCode(matrix.ErrCode) {
 		return ""
 	}
 	return matrix.ErrCode
+}
+
+// isErrCode reports whether a code looks like one of Matrix: M_NOT_FOUND, or one
+// of a proposal, ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API, "Standard
+// error response").
+func isErrCode(code string) bool {
+	space, rest, _ := strings.Cut(code, "_")
+	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
 }
 
 // String is the answer in a few words: the status, and what the body is.

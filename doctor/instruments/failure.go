@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"matrixrtc-auth/internal/text"
@@ -54,6 +55,14 @@ func IsTLS(err error) bool {
 	var invalid *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	return errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// WantsCertificate reports whether a server ended TLS because the client showed
+// it no certificate (RFC 8446, "certificate_required"; programs that were built
+// with an older Go call that a bad one).
+func WantsCertificate(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "remote error: tls: certificate required") ||
+		strings.Contains(err.Error(), "remote error: tls: bad certificate"))
 }
 
 // IsNoSuchName reports whether DNS says that there is no such name.

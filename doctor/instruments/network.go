@@ -32,6 +32,9 @@ type Network struct {
 	SRV *net.Resolver
 	// Dial connects to an IP address and port: network is "tcp" or "udp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialSmall is Dial with packets that fit everywhere; nil where no system does
+	// that.
+	DialSmall func(ctx context.Context, network, address string) (net.Conn, error)
 	// Interfaces are the addresses of this machine; nil means that none is known.
 	Interfaces func() ([]net.Addr, error)
 	// Roots are the certificates to trust; nil means the system's.
@@ -54,7 +57,8 @@ type Network struct {
 func New() *Network {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	n := &Network{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, Interfaces: net.InterfaceAddrs}
+	small := &net.Dialer{Timeout: dialTimeout, Control: smallSegments}
+	n := &Network{DNS: resolver, SRV: resolver, Dial: dialer.DialContext, DialSmall: small.DialContext, Interfaces: net.InterfaceAddrs}
 	n.Join = n.joinLiveKit
 	return n
 }
@@ -64,6 +68,10 @@ var silent = log.New(io.Discard, "", 0)
 
 const (
 	dialTimeout = 3 * time.Second
+	// smallSegment is how many bytes a segment of DialSmall has at most, smallTime
+	// how long TLS may take over it: the connection came about before.
+	smallSegment = 536
+	smallTime    = 3 * time.Second
 	// HandshakeTimeout is how long TLS may take to come about.
 	HandshakeTimeout = 4 * time.Second
 	// maxAddresses bounds the addresses of one name that are tried.

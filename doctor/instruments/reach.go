@@ -85,6 +85,24 @@ func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.
 	return n.handshake(ctx, raw, n.TLS(host))
 }
 
+// AnswersSmall reports whether TLS comes about at a host with small packets.
+func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
+	if n.DialSmall == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.patiently(smallTime))
+	defer cancel()
+	small := *n
+	small.Dial = n.DialSmall
+	raw, err := small.DialHost(ctx, "tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return false
+	}
+	defer raw.Close()
+	_, err = n.handshake(ctx, raw, n.TLS(host))
+	return err == nil
+}
+
 // unconnected is an error before TLS began.
 type unconnected struct{ error }
 

@@ -194,12 +194,13 @@ type Passing int
 
 // What may become of it.
 const (
-	Answered Passing = iota // it is no program in front that speaks
-	NotThere                // the program in front gets no answer of what is behind it
-	Refused                 // it does not let the request through
-	TooLarge                // … because of the size of its body
-	Limited                 // … because there are too many
-	NoRoute                 // it knows no way for that name or path
+	Answered    Passing = iota // it is no program in front that speaks
+	NotThere                   // the program in front gets no answer of what is behind it
+	Refused                    // it does not let the request through
+	TooLarge                   // … because of the size of its body
+	Limited                    // … because there are too many
+	NoRoute                    // it knows no way for that name or path
+	Uncertified                // it wants the client to show a certificate
 )
 
 // Passing tells what became of the request that was answered so.
@@ -212,6 +213,8 @@ func (r Reply) Passing() Passing {
 		return Limited // nginx's limit_req and limit_conn answer 503 if nothing else is set
 	case r.isGatewayError():
 		return NotThere
+	case r.Status == http.StatusBadRequest && bytes.Contains(r.Body, []byte("SSL certificate")):
+		return Uncertified // nginx's pages for its codes 495 and 496
 	case r.Status == http.StatusRequestEntityTooLarge:
 		return TooLarge
 	case r.Status == http.StatusNotFound, r.Status == http.StatusMisdirectedRequest:

@@ -38,6 +38,7 @@ func TestFromRecorded(t *testing.T) {
 		program string
 		passing Passing
 	}{
+		"nginx-400": {Proxy, "nginx", Uncertified},
 		"nginx-401": {Login, "nginx/1.22.1", Answered},
 		"nginx-403": {Proxy, "nginx", Refused},
 		"nginx-404": {Proxy, "nginx", NoRoute},
@@ -81,7 +82,7 @@ func TestFromRecorded(t *testing.T) {
 		})
 	}
 	files, err := filepath.Glob("testdata/*.http")
-	if err != nil || len(files) != 26 {
+	if err != nil || len(files) != 27 {
 		t.Errorf("%d recorded answers, %v; all must be in the table", len(files), err)
 	}
 }

@@ -1,0 +1,45 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/doctor/engine"
+)
+
+// codec is one that LiveKit takes in a room (livekit.Codec).
+type codec struct {
+	Mime string `json:"mime"`
+}
+
+// kinds are what a call is made of, and the codecs of each that browsers send:
+// one of them is needed.
+var kinds = []struct {
+	name   string
+	codecs []string
+}{
+	{"sound", []string{"audio/opus"}},
+	{"pictures", []string{"video/vp8", "video/h264", "video/vp9", "video/av1"}},
+}
+
+// codecs looks whether LiveKit takes sound and pictures in the room that it made.
+func (e livekit) codecs(context.Context) engine.Finding {
+	var taken []string
+	for _, c := range e.room.codecs {
+		taken = append(taken, strings.ToLower(clip(c.Mime)))
+	}
+	if len(taken) == 0 {
+		return na("LiveKit does not say which codecs it takes")
+	}
+	seen := strings.Join(taken[:min(len(taken), maxCodecs)], ", ")
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(kind.codecs, func(c string) bool { return slices.Contains(taken, c) }) {
+			return found("sfu-codecs", engine.Vars{"kind": kind.name, "codec": kind.codecs[0]}, "LiveKit takes %s", seen)
+		}
+	}
+	return ok("LiveKit takes %s", seen)
+}
+
+// maxCodecs bounds those that are shown.
+const maxCodecs = 16

@@ -1,0 +1,21 @@
+package instruments
+
+import "testing"
+
+// TestErrCode: an error code is one of Matrix or of a proposal, and no other
+// text.
+func TestErrCode(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"errcode":"M_NOT_FOUND"}`:                        "M_NOT_FOUND",
+		`{"errcode":"ORG.MATRIX.MSC4140_DELAY_TOO_LARGE"}`: "ORG.MATRIX.MSC4140_DELAY_TOO_LARGE",
+		`{"errcode":"M_"}`:                                 "",
+		`{"errcode":"NOT_FOUND"}`:                          "",
+		`{"errcode":"M_<script>"}`:                         "",
+		`{"errcode":"org.matrix_x"}`:                       "",
+		`<html>`:                                           "",
+	} {
+		if got := (Reply{Status: 400, Body: []byte(body)}).ErrCode(); got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+	}
+}

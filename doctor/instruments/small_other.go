@@ -1,0 +1,11 @@
+//go:build !linux
+
+package instruments
+
+import (
+	"errors"
+	"syscall"
+)
+
+// smallSegments is not known on this system.
+func smallSegments(string, string, syscall.RawConn) error { return errors.ErrUnsupported }

@@ -1,0 +1,40 @@
+package doctor
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"matrixrtc-auth/doctor/engine"
+)
+
+// maxNesting is how deep keys are looked for.
+const maxNesting = 4
+
+// keyWithin returns the key of the object in which key is, at most so many levels
+// deep; "" if it is nowhere there.
+func keyWithin(object map[string]json.RawMessage, key string, depth int) string {
+	if depth == 0 {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		var inner map[string]json.RawMessage
+		if json.Unmarshal(object[name], &inner) != nil {
+			continue
+		}
+		if _, there := inner[key]; there {
+			return name
+		}
+		if deeper := keyWithin(inner, key, depth-1); deeper != "" {
+			return deeper
+		}
+	}
+	return ""
+}
+
+// nestedKey is the finding for a key that is not at the top, but elsewhere.
+func (h *homeserver) nestedKey(key string) engine.Finding {
+	inside := clip(h.document.nested[key])
+	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}
+	return found("wellknown-nested", v, "%s is within %s", key, inside)
+}
