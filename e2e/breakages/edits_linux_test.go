@@ -199,7 +199,7 @@ func turnTLS(certificate string) change {
 }
 
 // registered has the service be an application service of Synapse, which passes
-// requests on to the URL.
+// requests on to the URL. It asks Synapse past nginx, which starts after it.
 func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
@@ -211,6 +211,7 @@ func registered(url string) change {
 		homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  msc4502_enabled: true\n  msc4512_enabled: true\n")(d)
 		d.homeserver += "\napp_service_config_files: [" + file + "]\n"
 		d.service["LIVEKIT_HS_SERVER_NAME"] = domain
+		d.service["LIVEKIT_CS_API_URL_OVERRIDES"] = domain + "=" + synapseURL
 		d.service["LIVEKIT_AS_REGISTRATION_FILE"] = file
 	}
 }
