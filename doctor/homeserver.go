@@ -100,6 +100,9 @@ func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 func (h *homeserver) howFound() string {
 	d := h.destiny
 	how := foundBy(d.FoundBy, clip(d.Host))
+	if d.FoundBy == matrix.FoundByDefault && d.Gap != "" {
+		how = "what would say it gave no good answer, so it is port 8448"
+	}
 	if d.Note != "" {
 		how += " (" + clip(d.Note) + ")"
 	}
@@ -134,7 +137,7 @@ func (h *homeserver) delegation() string {
 	case matrix.FoundByWellKnownSRV:
 		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + host + ", the name in .well-known/matrix/server of " + name
 	case matrix.FoundByWellKnown:
-		return ".well-known/matrix/server of " + name + ", which names " + host
+		return ".well-known/matrix/server of " + name + ", which names " + host + h.withoutPort()
 	case matrix.FoundBySRV:
 		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + name + " (.well-known/matrix/server goes before it: serve one, and the record means nothing)"
 	}
@@ -149,9 +152,18 @@ const maxUserInfo = 64 << 10
 // userinfo asks whose an unknown OpenID token is, as for every call: the right
 // answer is that nobody knows.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
+	f := h.throughGap(h.askUserinfo(ctx))
+	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {
+		// Not every homeserver speaks to others, and a service beside it needs no 8448.
+		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", f.Seen).In(f.At...)
+	}
+	return f
+}
+
+// askUserinfo asks the first of the server's addresses that answers.
+func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	transport := h.resolver().NamedTransport
 	target := h.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken
-	var seen engine.Finding
 	for _, addr := range h.destiny.Addrs {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
 		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
@@ -161,16 +173,12 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 		}
 		seen = h.userinfoFailure(addr, err).In(strings.ToLower(addr))
 	}
-	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(seen) {
-		// Not every homeserver speaks to others, and a service beside it needs no 8448.
-		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", seen.Seen).In(seen.At...)
-	}
 	return seen
 }
 
 // isUnreachable reports whether nothing answered at all.
 func isUnreachable(f engine.Finding) bool {
-	return f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable"
+	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
 // again asks a second time what was not answered as it should be: for the

@@ -45,7 +45,8 @@ const (
 	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-website turn-refused"
 	unannounced = strangers + " wellknown-broken wellknown-missing wellknown-status wellknown-no-cors wellknown-two-cors wellknown-not-json wellknown-type"
-	unverified  = strangers + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
+	gaps        = "delegation-unread delegation-invalid delegation-doubtful"
+	unverified  = strangers + " " + gaps + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
@@ -81,9 +82,11 @@ var excuses = map[string][]excuse{
 		{by: "homeserver.client_addresses", causes: "client-api-no-address client-api-closed client-api-unreachable", shows: "federation-dns federation-unreachable not-federated", here: true},
 		{by: "homeserver.client_tls", causes: noTLS + " " + silence + " client-api-closed", shows: "federation-tls federation-unreachable openid-strange not-federated", here: true},
 		{by: "config.warnings", causes: "override-path", shows: unverified},
-		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated"},
-		{by: "homeserver.addresses", causes: "apex-no-address apex-closed", shows: "federation-unreachable federation-tls not-federated"},
-		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated"},
+		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated " + gaps},
+		{by: "homeserver.addresses", causes: "apex-no-address apex-closed", shows: "federation-unreachable federation-tls not-federated " + gaps},
+		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated " + gaps},
+		// The same web server has both documents.
+		{by: "homeserver.wellknown", causes: strangers + " wellknown-broken wellknown-status", shows: gaps},
 	},
 	"homeserver.versions": {
 		{by: "config.warnings", causes: "override-path", shows: "client-api-strange"},

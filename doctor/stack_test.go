@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -63,6 +64,7 @@ type stack struct {
 
 	dns         map[string][]string // host → addresses
 	dnsError    map[string]error
+	deaf        bool              // the name server answers nothing about services
 	unreachable map[string]bool   // addresses that this machine has no route to
 	routes      map[string]string // IP:port → where it leads; "silent" gives no answer
 	certs       map[string]tls.Certificate
@@ -168,9 +170,14 @@ turn:
   external_tls: true
 `
 
-// document serves a well-known document as it should be.
+// document serves a well-known document as it should be, that for clients alone
+// if it names no server.
 func document(text string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/.well-known/matrix/server" && !strings.Contains(text, `"m.server"`) {
+			http.NotFound(w, r)
+			return
+		}
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		answering(text).ServeHTTP(w, nil)
 	})
@@ -186,6 +193,9 @@ func answering(text string) http.Handler {
 // look starts the stack and returns how it is looked at.
 func (s *stack) look() *doctor.Look {
 	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, DialSmall: s.dialSmall, Join: s.join, Patience: patience}
+	if s.deaf {
+		network.SRV = &net.Resolver{PreferGo: true, Dial: deafDNS}
+	}
 	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version}
 	if s.options.Outside {
 		lab.Roots = s.ca.Pool() // no configuration says it

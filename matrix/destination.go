@@ -17,10 +17,26 @@ type Destination struct {
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
 	FoundBy FoundBy  // what says so
-	// Note says why this may be the wrong place: what failed in finding it.
+	// Gap is what failed in finding it, so that this may be the wrong place; "" if
+	// nothing did. Note says so in words.
+	Gap  Gap
 	Note string
 	Path string // escaped prefix of the path, "" but for an operator's override
 }
+
+// Gap is a question about where a server is that got no good answer. Of several
+// the first one counts.
+type Gap string
+
+// The questions.
+const (
+	// GapUnread: /.well-known/matrix/server gave neither a document nor a 404.
+	GapUnread Gap = "well_known_unread"
+	// GapInvalid: the document is there, and names no server.
+	GapInvalid Gap = "well_known_invalid"
+	// GapSRV: DNS did not say whether there is a SRV record.
+	GapSRV Gap = "srv"
+)
 
 // FoundBy is what says where a server is.
 type FoundBy string

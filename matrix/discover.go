@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,9 +41,10 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 		located.FoundBy = located.FoundBy.delegated()
 	}
 	f.destination, f.at = located, time.Now()
-	f.destination.Note = f.note
+	f.destination.Note, f.destination.Gap = f.note, f.gap
 	switch {
 	case err != nil:
+		f.destination.Gap = cmp.Or(f.gap, GapSRV)
 		f.destination.Note = text.Clip(join(f.note, "SRV of "+target.String()+": "+note(err)), maxNote)
 		f.expires = f.at.Add(c.failureRetry)
 	case f.open:
@@ -65,12 +67,12 @@ func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, 
 		return found{delegated: delegated, fetched: now, validTo: now.Add(lifetime)}, nil
 	}
 	why := text.Clip("well-known of "+server.String()+": "+note(err), maxNote)
-	if _, ok := errors.AsType[errNoWellKnown](err); ok {
+	if definite, ok := errors.AsType[errNoWellKnown](err); ok {
 		n := old.absent + 1
-		return found{absent: n, validTo: now.Add(absentRetry(n)), note: why}, nil
+		return found{absent: n, validTo: now.Add(absentRetry(n)), gap: definite.gap, note: why}, nil
 	}
 	if now.Before(old.fetched.Add(maxWellKnown)) {
-		old.open, old.kept, old.note = true, true, why
+		old.open, old.kept, old.gap, old.note = true, true, GapUnread, why
 		return old, nil
 	}
 	if outbound.IsNoFile(err) {
@@ -79,7 +81,7 @@ func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, 
 	if crowded, ok := errors.AsType[*outbound.CrowdedError](err); ok {
 		return found{}, &inquiry.BusyError{Err: errors.New(crowded.Error())}
 	}
-	return found{absent: old.absent, open: true, note: why}, nil
+	return found{absent: old.absent, open: true, gap: GapUnread, note: why}, nil
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -82,6 +82,7 @@ type found struct {
 	absent    int        // how many definite "none" came in a row
 	open      bool       // the last question got no definite answer
 	kept      bool       // and an earlier good one still holds
+	gap       Gap        // "" after a good document, and after a 404
 	note      string     // why there is no delegation, or no fresh one
 	doubted   bool       // the destination did not do: nothing of this is taken over
 }

@@ -31,7 +31,10 @@ const (
 
 // errNoWellKnown is the definite answer that a server delegates nothing: 404,
 // or a document that says nothing valid. Other failures leave it open.
-type errNoWellKnown struct{ why string }
+type errNoWellKnown struct {
+	why string
+	gap Gap // "" for a 404
+}
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
@@ -68,7 +71,7 @@ func fetchWellKnown(ctx context.Context, client *http.Client, host string) (Serv
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
-		return ServerName{}, 0, errNoWellKnown{"status 404"}
+		return ServerName{}, 0, errNoWellKnown{why: "status 404"}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return ServerName{}, 0, fmt.Errorf("status %d", resp.StatusCode)
@@ -87,14 +90,14 @@ func parseWellKnown(body []byte) (ServerName, error) {
 		Server string `json:"m.server"`
 	}
 	if len(body) > maxWellKnownBytes {
-		return ServerName{}, errNoWellKnown{"the document is larger than 50 KiB"}
+		return ServerName{}, errNoWellKnown{"the document is larger than 50 KiB", GapInvalid}
 	}
 	if err := json.Unmarshal(body, &document); err != nil {
-		return ServerName{}, errNoWellKnown{"the document is not JSON"}
+		return ServerName{}, errNoWellKnown{"the document is not JSON", GapInvalid}
 	}
 	delegated, err := ParseServerName(document.Server)
 	if err != nil {
-		return ServerName{}, errNoWellKnown{"m.server: " + err.Error()}
+		return ServerName{}, errNoWellKnown{"m.server: " + err.Error(), GapInvalid}
 	}
 	return delegated, nil
 }

@@ -1,0 +1,46 @@
+package doctor
+
+import (
+	"fmt"
+
+	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/matrix"
+)
+
+// missed are what is found where no homeserver is.
+var missed = map[string]bool{
+	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
+}
+
+// throughGap judges what was found at a place that is a guess, because what says
+// where the homeserver is gave no good answer: that is the cause, not the place.
+func (h *homeserver) throughGap(f engine.Finding) engine.Finding {
+	d := h.destiny
+	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}
+	seen := fmt.Sprintf("%s; %s", clip(d.Note), f.Seen)
+	isMissed := f.Cause != nil && missed[f.Cause.ID]
+	switch {
+	case d.Gap == matrix.GapSRV && isMissed:
+		v["host"] = "the SRV records _matrix-fed._tcp and _matrix._tcp of " + clip(d.TLSName)
+		return found("dns-broken", v, "%s", seen).In(f.At...)
+	case d.FoundBy != matrix.FoundByDefault && d.FoundBy != matrix.FoundBySRV || d.Gap == matrix.GapSRV:
+		return f
+	case d.Gap == matrix.GapUnread && isMissed:
+		return found("delegation-unread", v, "%s", seen).In(f.At...)
+	case d.Gap == matrix.GapInvalid && isMissed:
+		return found("delegation-invalid", v, "%s", seen).In(f.At...)
+	case d.Gap == matrix.GapUnread && f.Status == engine.OK:
+		return found("delegation-doubtful", v, "%s", seen).In(f.At...)
+	}
+	return f
+}
+
+// withoutPort says what the name in .well-known/matrix/server means if it has no
+// port: people who leave it out mean that of HTTPS.
+func (h *homeserver) withoutPort() string {
+	name, err := matrix.ParseServerName(h.destiny.Host)
+	if err != nil || name.Port() != "" {
+		return ""
+	}
+	return " without a port, so 8448 is asked: " + clip(h.destiny.Host) + ":443 means the port of HTTPS"
+}

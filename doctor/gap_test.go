@@ -1,0 +1,105 @@
+package doctor_test
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func init() {
+	maps.Copy(mixed, gapMixed)
+	maps.Copy(breaks, gapBreaks)
+}
+
+// serverDocument answers for .well-known/matrix/server of the server name.
+func serverDocument(answer http.Handler) func(*stack) {
+	return func(s *stack) {
+		s.anonymous()
+		s.wellKnown = func(host string) http.Handler {
+			if host != apexHost {
+				return document(goodDocument)
+			}
+			return at("/.well-known/matrix/server", answer.ServeHTTP)(document(goodDocument))
+		}
+	}
+}
+
+// nobodyAt8448 has the homeserver not listen there.
+func nobodyAt8448(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" }
+
+// hanging takes a request and says nothing.
+func hanging(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+var gapBreaks = map[string]func(*stack){
+	"delegation-unread":   both(serverDocument(http.HandlerFunc(hanging)), nobodyAt8448),
+	"delegation-invalid":  both(serverDocument(document(`{"m.server":"https://matrix.example.org"}`)), nobodyAt8448),
+	"delegation-doubtful": serverDocument(failing(http.StatusInternalServerError)),
+}
+
+// gapMixed are answers to where the homeserver is, and missing ones.
+var gapMixed = map[string]mix{
+	"an error in the place of .well-known/matrix/server, and a website at port 8448": {
+		both(serverDocument(failing(http.StatusInternalServerError)), func(s *stack) {
+			s.fed = func(http.Handler) http.Handler { return answeringPage("<!doctype html><title>Home</title>") }
+		}),
+		[]string{"homeserver.userinfo delegation-unread"},
+	},
+	"an error there, and a homeserver without openid at port 8448": {
+		both(serverDocument(failing(http.StatusInternalServerError)), func(s *stack) {
+			s.fed = at("/openid/userinfo", matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))
+		}),
+		[]string{"homeserver.userinfo openid-not-served"},
+	},
+	"a page there, and nobody at port 8448": {
+		both(serverDocument(answeringPage("<html>Home</html>")), nobodyAt8448),
+		[]string{"homeserver.userinfo delegation-invalid"},
+	},
+	"the website's program does not answer for either document": {
+		func(s *stack) {
+			s.anonymous()
+			s.wellKnown = func(host string) http.Handler {
+				if host != apexHost {
+					return document(goodDocument)
+				}
+				return http.HandlerFunc(hanging)
+			}
+			nobodyAt8448(s)
+		},
+		[]string{"homeserver.wellknown wellknown-broken"},
+	},
+	"the name server knows nothing of service records, and nobody is at port 8448": {
+		both(serverDocument(http.NotFoundHandler()), nobodyAt8448, func(s *stack) { s.deaf = true }),
+		[]string{"homeserver.userinfo dns-broken"},
+	},
+	"the name server knows nothing of service records, which nobody needs": {
+		both(serverDocument(http.NotFoundHandler()), func(s *stack) { s.deaf = true }),
+		nil,
+	},
+}
+
+func answeringPage(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(text))
+	})
+}
+
+// deafDNS is a name server that answers nothing.
+func deafDNS(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+
+// TestNameWithoutPort: a name in .well-known/matrix/server that has no port is
+// asked at 8448, which nobody means who writes it so.
+func TestNameWithoutPort(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.anonymous()
+	delegated(matrixHost)(s)
+	for _, c := range s.examine().Checks {
+		if want := "matrix.example.org:443 means the port of HTTPS"; c.ID == "homeserver.userinfo" && !strings.Contains(c.Remedy, want) {
+			t.Errorf("%s: no %q in: %s", c.CauseID, want, c.Remedy)
+		}
+	}
+}
