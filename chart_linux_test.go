@@ -160,10 +160,10 @@ func (d *deployed) wantToken(url, bearer, body string, s *process) {
 
 // chartRegistration is the registration as the chart writes it: a regex that is
 // neither escaped nor anchored, and a proxy_url whose host ends in a dot.
-const chartRegistration = `id: matrix-rtc
+const chartRegistration = `id: matrix-rtc-authorisation-service
 as_token: %s
 hs_token: %s
-sender_localpart: matrix-rtc
+sender_localpart: _lk_jwt_service
 url: null
 rate_limited: false
 namespaces:
@@ -176,49 +176,54 @@ io.element.msc4512.proxy_url: "http://ess-matrix-rtc-authorisation-service.ess.s
 `
 
 // TestChartEnvironment: with exactly what the Helm chart of Element Server Suite
-// sets, files and user included, the service starts, is ready and serves clients
+// sets, files and user included, in version 26.8.1 (standalone) and in later ones, the service starts, is ready and serves clients
 // of both generations. Only the address to listen on is another.
 func TestChartEnvironment(t *testing.T) {
 	const password = `p:a/s#s@w%o?r&d "raw" \$`
 	binary, redis := buildBinary(t), miniredis.RunT(t)
 	redis.RequireAuth(password)
-	for name, shared := range map[string]bool{"without Redis": false, "with Redis": true} {
+	for name, c := range map[string]struct{ standalone, shared bool }{
+		"26.8.1": {standalone: true}, "without Redis": {}, "with Redis": {shared: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			redis.FlushAll() // a replica that stops leaves what others may read
 			d := newDeployed(t, binary)
 			server := d.home.Name().String()
 			files := d.secrets("secrets", map[string]string{
-				"LIVEKIT_SECRET":    scriptKey.Secret.Reveal() + "\n",
-				"registration.yaml": fmt.Sprintf(chartRegistration, scriptASToken, scriptHSToken, server),
+				"ELEMENT_CALL_LIVEKIT_SECRET": scriptKey.Secret.Reveal() + "\n",
+				"MATRIX_RTC_REGISTRATION":     fmt.Sprintf(chartRegistration, scriptASToken, scriptHSToken, server),
 			})
 			env := []string{
 				"LIVEKIT_KEY=" + scriptKey.ID,
-				"LIVEKIT_SECRET_FROM_FILE=" + filepath.Join(files, "LIVEKIT_SECRET"),
+				"LIVEKIT_SECRET_FROM_FILE=" + filepath.Join(files, "ELEMENT_CALL_LIVEKIT_SECRET"),
 				"LIVEKIT_URL=" + d.sfu.URL(),
 				"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + server,
 				"LIVEKIT_CS_API_URL_OVERRIDES=" + server + "=" + d.named(d.inside),
-				"LIVEKIT_AS_REGISTRATION_FILE=" + filepath.Join(files, "registration.yaml"),
-				"LIVEKIT_HS_SERVER_NAME=" + server,
 				"LIVEKIT_JWT_BIND=127.0.0.1:0",
 			}
-			if shared {
+			if !c.standalone {
+				env = append(env, "LIVEKIT_AS_REGISTRATION_FILE="+filepath.Join(files, "MATRIX_RTC_REGISTRATION"), "LIVEKIT_HS_SERVER_NAME="+server)
+			}
+			if c.shared {
 				env = append(env, "LIVEKIT_REDIS_URL=redis://"+d.named(redis.Addr()), "LIVEKIT_REDIS_PASSWORD="+password)
 			}
 			s := d.start(env...)
-			d.home.Register(matrixtest.Registered{
-				ID: "matrix-rtc", SenderLocalpart: "matrix-rtc", Server: server,
-				ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + s.address,
-			})
-			if _, ready := s.await(regexp.MustCompile(`application service: ready`)); !ready {
-				t.Errorf("it is not ready:\n%s", s.text())
+			if !c.standalone {
+				d.home.Register(matrixtest.Registered{
+					ID: "matrix-rtc-authorisation-service", SenderLocalpart: "_lk_jwt_service", Server: server,
+					ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + s.address,
+				})
+				if _, ready := s.await(regexp.MustCompile(`application service: ready`)); !ready {
+					t.Errorf("it is not ready:\n%s", s.text())
+				}
+				d.wantProxied(s)
 			}
 			d.wantServing(s)
-			d.wantProxied(s)
 			if log := s.text(); strings.Contains(log, `warning="LIVEKIT_AS_`) || strings.Contains(log, password) || strings.Contains(log, "level=ERROR") {
 				t.Errorf("the log doubts the registration, holds the password, or an error:\n%s", log)
 			}
-			if used := len(redis.Keys()) > 0; used != shared {
-				t.Errorf("Redis is used: %v, want %v", used, shared)
+			if used := len(redis.Keys()) > 0; used != c.shared {
+				t.Errorf("Redis is used: %v, want %v", used, c.shared)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func TestMatrix(t *testing.T) {
 		o.wantProbes(t)
 		o.wantEnd(t, cfg)
 		o.wantServices(t, cfg)
-		o.wantIngress(t, cfg)
+		o.wantIngress(t, cfg, strings.Contains(strings.Join(texts, ""), "homeserver: true"))
 		o.wantBudget(t)
 		o.wantPolicy(t)
 		if t.Failed() {
@@ -147,8 +147,9 @@ func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantIngress: just what clients and LiveKit need passes.
-func (o *objects) wantIngress(t *testing.T, cfg config.Config) {
+// wantIngress: just what clients and LiveKit need passes, and what the homeserver
+// needs if it is to.
+func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) {
 	t.Helper()
 	if o.ingress == nil {
 		return
@@ -159,6 +160,14 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config) {
 	}
 	if cfg.TestPage {
 		want["/test"], want["/sfu_webhook"] = networkingv1.PathTypePrefix, networkingv1.PathTypeExact
+	}
+	if homeserver {
+		for _, path := range []string{
+			"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit",
+			"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit", "/_matrix/app/v1",
+		} {
+			want[path] = networkingv1.PathTypePrefix
+		}
 	}
 	rule := o.ingress.Spec.Rules[0]
 	got := rule.HTTP.Paths

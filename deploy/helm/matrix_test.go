@@ -79,6 +79,7 @@ var besides = [][]string{
 	{
 		"",
 		"{ingress: {enabled: true, host: jwt.example.org, className: nginx, tlsSecret: jwt-tls, annotations: {cert-manager.io/cluster-issuer: letsencrypt}}}",
+		"{ingress: {enabled: true, host: jwt.example.org, homeserver: true}}",
 		"{ingress: {enabled: true, host: jwt.example.org, webhook: false}, variables: {LIVEKIT_TEST_PAGE: off}}",
 	},
 	{

@@ -5,12 +5,14 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -41,6 +43,13 @@ func TestRefused(t *testing.T) {
 		"no key":                 {least, "LiveKit's API key is missing"},
 		"half a key":             {least + "\nsecrets: {LIVEKIT_SECRET: {value: s}}", "LiveKit's API key is missing"},
 		"replicas without Redis": {least + "\nreplicaCount: 2\n" + key, "replicaCount is more than 1 without LIVEKIT_REDIS_URL"},
+		"memory beside Redis":    {least + "  LIVEKIT_STORE: memory\n  LIVEKIT_REDIS_URL: redis://r\nreplicaCount: 2\n" + key, "LIVEKIT_STORE is memory, but LIVEKIT_REDIS_URL is set"},
+		"Redis without a URL":    {least + "  LIVEKIT_STORE: redis\n" + key, "LIVEKIT_STORE is redis without LIVEKIT_REDIS_URL"},
+		"Redis of blanks":        {least + "  LIVEKIT_REDIS_URL: '  '\nreplicaCount: 2\n" + key, "replicaCount is more than 1 without LIVEKIT_REDIS_URL"},
+		"a URL of blanks":        {"image: {repository: x}\nvariables: {LIVEKIT_URL: ' ', LIVEKIT_FULL_ACCESS_HOMESERVERS: a}\n" + key, "variables.LIVEKIT_URL is required"},
+		"tokens without a name":  {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_AS_REGISTRATION_FILE: {existingSecret: b}}", "variables.LIVEKIT_HS_SERVER_NAME is required with"},
+		"an account, no name":    {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_MEMBERSHIP_TOKEN_FILE: {existingSecret: b}}", "variables.LIVEKIT_HS_SERVER_NAME is required with"},
+		"a name alone":           {least + "  LIVEKIT_HS_SERVER_NAME: example.org\n" + key, "variables.LIVEKIT_HS_SERVER_NAME needs"},
 		"a secret twice":         {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a, value: b}}", "secrets.LIVEKIT_KEY_FILE: one of"},
 		"Redis twice":            {least + "  LIVEKIT_REDIS_URL: redis://r\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_REDIS_URL: {existingSecret: a}}", "remove one of the two"},
 		"no metrics":             {least + "  LIVEKIT_METRICS_BIND: ''\nserviceMonitor: {enabled: true}\n" + key, "need variables.LIVEKIT_METRICS_BIND"},
@@ -76,6 +85,23 @@ func TestPlain(t *testing.T) {
 	} {
 		if env[name] != want {
 			t.Errorf("%s is %q, want %q", name, env[name], want)
+		}
+	}
+}
+
+// TestSwitchOfTestPage: the Ingress passes /test just when the program has it, however
+// the switch is written.
+func TestSwitchOfTestPage(t *testing.T) {
+	c := loadChart(t)
+	for _, written := range []string{"on", "off", "'on'", "'off'", "'OFF'", "' off '", "'No'", "'0'", "'1'", "yes", "no", "false", "true", "''", "null"} {
+		o, err := decode(c, merge(t, least, key, "{ingress: {enabled: true, host: jwt.example.org}, variables: {LIVEKIT_TEST_PAGE: "+written+"}}"))
+		if err != nil {
+			t.Errorf("%s: %v", written, err)
+			continue
+		}
+		passes := slices.ContainsFunc(o.ingress.Spec.Rules[0].HTTP.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == "/test" })
+		if cfg := o.enter(t, there(t)).program(t); passes != cfg.TestPage {
+			t.Errorf("LIVEKIT_TEST_PAGE: %s: the Ingress passes the page: %v, the program has it: %v", written, passes, cfg.TestPage)
 		}
 	}
 }

@@ -36,6 +36,11 @@ Kubernetes would expand is kept from it. */ -}}
 {{- end -}}
 {{- end -}}
 
+{{- /* The text of a variable, "" for none: dict "root" $ "name" "LIVEKIT_…". */ -}}
+{{- define "matrixrtc-auth.variable" -}}
+{{- include "matrixrtc-auth.text" (get .root.Values.variables .name) -}}
+{{- end -}}
+
 {{- /* Whether a secret is there ("true" or ""): dict "root" $ "name" "LIVEKIT_…". */ -}}
 {{- define "matrixrtc-auth.hasSecret" -}}
 {{- with get .root.Values.secrets .name -}}
@@ -66,12 +71,12 @@ Kubernetes would expand is kept from it. */ -}}
 
 {{- /* Whether replicas share a Redis. */ -}}
 {{- define "matrixrtc-auth.redis" -}}
-{{- if or (get .Values.variables "LIVEKIT_REDIS_URL") (include "matrixrtc-auth.hasSecret" (dict "root" . "name" "LIVEKIT_REDIS_URL")) -}}true{{- end -}}
+{{- if or (include "matrixrtc-auth.variable" (dict "root" . "name" "LIVEKIT_REDIS_URL")) (include "matrixrtc-auth.hasSecret" (dict "root" . "name" "LIVEKIT_REDIS_URL")) -}}true{{- end -}}
 {{- end -}}
 
 {{- /* Whether leaves are in a file of the volume. */ -}}
 {{- define "matrixrtc-auth.volume" -}}
-{{- if and .Values.persistence.enabled (not (include "matrixrtc-auth.redis" .)) (not (get .Values.variables "LIVEKIT_STORE")) -}}true{{- end -}}
+{{- if and .Values.persistence.enabled (not (include "matrixrtc-auth.redis" .)) (not (include "matrixrtc-auth.variable" (dict "root" . "name" "LIVEKIT_STORE"))) -}}true{{- end -}}
 {{- end -}}
 
 {{- /* How long a pod that ends is served on. */ -}}
@@ -91,7 +96,7 @@ Kubernetes would expand is kept from it. */ -}}
 {{- $ := . -}}
 {{- $_ := required "image.repository is required: where the image is, like registry.example.org/matrixrtc-auth" .Values.image.repository -}}
 {{- range list "LIVEKIT_URL" "LIVEKIT_FULL_ACCESS_HOMESERVERS" -}}
-{{- $_ := required (printf "variables.%s is required" .) (get $.Values.variables .) -}}
+{{- $_ := required (printf "variables.%s is required" .) (include "matrixrtc-auth.variable" (dict "root" $ "name" .)) -}}
 {{- end -}}
 {{- $has := dict -}}
 {{- range $name, $secret := .Values.secrets -}}
@@ -111,6 +116,22 @@ Kubernetes would expand is kept from it. */ -}}
 {{- end -}}
 {{- if and $has.LIVEKIT_REDIS_URL (get .Values.variables "LIVEKIT_REDIS_URL") -}}
 {{- fail "LIVEKIT_REDIS_URL is under variables and under secrets: remove one of the two" -}}
+{{- end -}}
+{{- $store := include "matrixrtc-auth.variable" (dict "root" $ "name" "LIVEKIT_STORE") -}}
+{{- if and (eq $store "memory") (include "matrixrtc-auth.redis" .) -}}
+{{- fail "LIVEKIT_STORE is memory, but LIVEKIT_REDIS_URL is set: remove one of the two" -}}
+{{- end -}}
+{{- if and (eq $store "redis") (not (include "matrixrtc-auth.redis" .)) -}}
+{{- fail "LIVEKIT_STORE is redis without LIVEKIT_REDIS_URL" -}}
+{{- end -}}
+{{- $server := include "matrixrtc-auth.variable" (dict "root" $ "name" "LIVEKIT_HS_SERVER_NAME") -}}
+{{- range list "LIVEKIT_AS_REGISTRATION_FILE" "LIVEKIT_AS_TOKEN" "LIVEKIT_HS_TOKEN" "LIVEKIT_MEMBERSHIP_TOKEN_FILE" -}}
+{{- if and (get $has .) (not $server) -}}
+{{- fail (printf "variables.LIVEKIT_HS_SERVER_NAME is required with secrets.%s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $server (not (or $has.LIVEKIT_AS_REGISTRATION_FILE (and $has.LIVEKIT_AS_TOKEN $has.LIVEKIT_HS_TOKEN) $has.LIVEKIT_MEMBERSHIP_TOKEN_FILE)) -}}
+{{- fail "variables.LIVEKIT_HS_SERVER_NAME needs secrets.LIVEKIT_AS_REGISTRATION_FILE, both LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN, or LIVEKIT_MEMBERSHIP_TOKEN_FILE" -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not (include "matrixrtc-auth.redis" .)) -}}
 {{- fail "replicaCount is more than 1 without LIVEKIT_REDIS_URL: each pod would know only the leaves that it was given" -}}
