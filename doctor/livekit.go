@@ -15,6 +15,7 @@ import (
 
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/internal/livekitfile"
 	"matrixrtc-auth/sfu"
 
 	"github.com/livekit/protocol/auth"
@@ -114,8 +115,9 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return found("livekit-yaml", nil, "%s: %s", name, lineOf(err))
 	}
-	if key := unknownKey(document); key != "" {
-		return found("livekit-key-unknown", engine.Vars{"setting": clip(key)}, "%s has the setting %s, which LiveKit does not know there", name, clip(key))
+	if unknown := livekitfile.Unknown(document); len(unknown) > 0 {
+		key := clip(unknown[0])
+		return found("livekit-key-unknown", engine.Vars{"setting": key}, "%s has the setting %s, which LiveKit does not know there", name, key)
 	}
 	var read livekitConfig // of a file that is refused it holds a part
 	if err := yaml.Unmarshal(text, &read); err != nil {

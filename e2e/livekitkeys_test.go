@@ -11,12 +11,12 @@ import (
 	livekit "github.com/livekit/livekit-server/pkg/config"
 )
 
-var writeKeys = flag.Bool("write-keys", false, "write doctor/livekit_keys.txt")
+var writeKeys = flag.Bool("write-keys", false, "write internal/livekitfile/keys.txt")
 
-// TestLiveKitKeys holds the list of settings that doctor knows against those
+// TestLiveKitKeys holds the list of settings that doctor and setup know against those
 // of the SFU that runs here.
 func TestLiveKitKeys(t *testing.T) {
-	const file = "../doctor/livekit_keys.txt"
+	const file = "../internal/livekitfile/keys.txt"
 	keys := map[string]bool{}
 	collect(keys, "", reflect.TypeFor[livekit.Config](), 0)
 	var lines []string

@@ -18,6 +18,7 @@ type file struct {
 	content        string
 	secret, shared bool
 	merge          merger // how it is joined with what a person made of it; nil: not at all
+	own            string // lines of a person's, which a new file gets behind the content
 }
 
 func (f file) mode() fs.FileMode {
@@ -47,7 +48,7 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		{name: answersFile, content: answersText(p.answers), merge: mergeAnswers},
 		{name: "compose.yaml", content: r.change("compose.yaml", p.composeEdits)},
 		{name: sfuFile, content: r.change("livekit.yaml.example", p.liveKitEdits)},
-		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true, merge: p.mergeEnv},
+		{name: envFile, content: r.change(".env.example", p.envEdits), secret: true, merge: p.mergeEnv, own: p.over.envLines()},
 	}
 	for _, w := range p.wellKnowns() {
 		files = append(files, file{name: w.file, content: p.wellKnown(w.server)})
@@ -60,6 +61,9 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		file{name: "reverse-proxy.md", content: r.execute("reverse-proxy.md")},
 		file{name: "ports.md", content: r.execute("ports.md")},
 	)
+	if p.takenPage != "" {
+		files = append(files, file{name: takenFile, content: p.takenPage})
+	}
 	if p.AppServiceURL != "" {
 		registration, err := p.registration.Marshal()
 		if err != nil {

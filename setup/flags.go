@@ -8,6 +8,7 @@ type options struct {
 	baseURL, homeserverURL                   string
 	homeserverNetwork                        string
 	dir, image, source, imageArch            string
+	from                                     string // paths, with commas
 	udpRange, relayRange, jwtPort            string
 	turn                                     bool
 	turnTLS, turnCert, turnKey               string
@@ -19,6 +20,7 @@ type options struct {
 	recalled    map[string]bool // those whose value the folder remembers
 	switchedOff map[string]bool // those whose value was none
 	memory      memory          // of the folder
+	over        *takeover       // from the files of --from; nil without
 
 	apply func(*update) error // writes the files
 }
@@ -56,6 +58,7 @@ func (o *options) flags() *command.Flags {
 
 func (o *options) whereFlags(g *command.Group) {
 	g.Text(&o.dir, "dir", "DIR", "the folder to write into; made if it is not there")
+	g.Texts(&o.from, "from", "FILE", "take key, secret, ports and names over from a deployment that is there: its folder, or livekit.yaml, compose file, env file, homeserver.yaml, well-known file, with commas or given again; they are only read")
 	g.Switch(&o.yes, "yes", "ask nothing; write the files with the answers as they are")
 	g.Switch(&o.force, "force", "replace edited files, too (the old one becomes NAME.bak)")
 	g.Switch(&o.newSecrets, "new-secrets", "draw a new key secret, and new tokens of --appservice")

@@ -44,9 +44,11 @@ type plan struct {
 	key               pair
 	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
-	serverBlock       bool   // whole blocks of the proxies, also of a single host
-	mergeEnv          merger // set when the folder is known
-	before            *plan  // that of the last run; nil when it is not known
+	serverBlock       bool      // whole blocks of the proxies, also of a single host
+	mergeEnv          merger    // set when the folder is known
+	before            *plan     // that of the last run; nil when it is not known
+	over              *takeover // what is taken over; nil without
+	takenPage         string    // of takenFile; "" for none
 	apply             func(*update) error
 	notes             []string
 }
@@ -131,6 +133,7 @@ func (b *planner) check() (plan, error) {
 	}
 	b.plan.apply = o.apply
 	b.plan.force, b.plan.newSecrets = o.force, o.newSecrets
+	b.plan.over = o.over
 	b.plan.serverBlock = o.serverBlock
 	if o.serverBlock && o.singleHost == "" {
 		b.note("--server-block is for --single-host; names of their own get whole blocks anyway")

@@ -23,8 +23,10 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 		return r, err
 	case !found && !p.newSecrets && p.before != nil && p.before.AppServiceURL != "":
 		return r, fmt.Errorf("%s is gone, and with it the tokens that the homeserver has: put it back, or --new-secrets draws new ones", registrationFile)
-	case !found:
+	case !found && p.newSecrets:
 		return r, nil
+	case !found:
+		return p.over.registration(r)
 	}
 	old, err := appservice.Parse(content)
 	switch {

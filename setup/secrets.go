@@ -24,8 +24,9 @@ const presetKey = "matrixrtc"
 const secretBytes = 32
 
 // choosePair returns the pair that stands in the folder's .env, edited or not,
-// or one with a new secret: when there is none yet, or renew asks for it.
-func choosePair(dir *folder, renew bool) (pair, error) {
+// or one with a new secret: when there is none yet, or renew asks for it. A pair
+// that is taken over stands in for a new one.
+func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
 	if err != nil {
@@ -52,6 +53,8 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 	}
 	old := values["LIVEKIT_SECRET"]
 	switch {
+	case !renew && old == "" && !had && taken.id != "":
+		return taken, nil
 	case renew || old == "" && !had:
 		return p, nil
 	case !found:
@@ -62,6 +65,9 @@ func choosePair(dir *folder, renew bool) (pair, error) {
 		return p, fmt.Errorf("%s ends in the line of LIVEKIT_SECRET, which may be half: put it back whole (if it is whole, end the line), or --new-secrets draws a new one", envFile)
 	}
 	p.secret = secret.New(old)
+	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {
+		return p, fmt.Errorf("%s has another key or secret than the files of --from: take a new folder, or leave --from out", envFile)
+	}
 	if len(old) < sfu.ShortestSecret || !secretText.MatchString(old) {
 		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", sfu.ShortestSecret)
 	}

@@ -97,6 +97,9 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 		printFaults(s.Err, err)
 		return command.Failed
 	}
+	if err := o.takeOver(d); err != nil {
+		return err
+	}
 	for _, note := range o.memory.notes() {
 		fmt.Fprintln(s.Err, "note:", note)
 	}
@@ -151,11 +154,14 @@ func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Progra
 // deploy writes the files. It touches nothing before it knows what to do with
 // every one of them.
 func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
-	p.key, err = choosePair(dir, p.newSecrets)
+	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {
 		return err
 	}
 	if p.registration, err = p.chooseRegistration(dir); err != nil {
+		return err
+	}
+	if p.takenPage, err = p.over.page(dir); err != nil {
 		return err
 	}
 	if p.mergeEnv, err = p.envMerger(dir, d, templates); err != nil {
@@ -191,6 +197,7 @@ func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, te
 	}
 	u.report(s.Out)
 	made.report(s.Out)
+	p.over.report(s.Out)
 	p.nextSteps(s.Out, u, made)
 	return nil
 }

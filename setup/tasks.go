@@ -13,6 +13,7 @@ import (
 func (p plan) tasks(u *update, running bool) []task {
 	return slices.Concat(
 		u.fileTasks(),
+		p.takenTasks(),
 		p.imageTasks(),
 		p.networkTasks(),
 		p.startTasks(running),
@@ -140,7 +141,7 @@ func (p plan) startTasks(running bool) []task {
 	if running {
 		start.then = "If it runs already: Action → Stop, then Action → Build, for running containers learn of no change by themselves; or there: `docker compose up -d --force-recreate`"
 	}
-	return append(tasks, start)
+	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
 // homeserverTasks have the homeserver send clients here.

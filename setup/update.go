@@ -110,8 +110,11 @@ func (u *update) decide(f file, force bool) (step, error) {
 
 // text is what the file gets as its content.
 func (s step) text() string {
-	if s.outcome == joined {
+	switch s.outcome {
+	case joined:
 		return s.result.text
+	case created:
+		return s.content + s.own
 	}
 	return s.content
 }

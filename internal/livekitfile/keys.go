@@ -1,0 +1,66 @@
+// Package livekitfile knows the settings of livekit.yaml, which LiveKit reads
+// strictly: with one that it does not know it does not start.
+package livekitfile
+
+import (
+	_ "embed"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+)
+
+//go:embed keys.txt
+var list string
+
+// keys are the settings that LiveKit knows, sorted.
+var keys = func() []string {
+	_, paths, _ := strings.Cut(strings.TrimSpace(list), "\n")
+	keys := strings.Split(paths, "\n")
+	sort.Strings(keys)
+	return keys
+}()
+
+// Unknown returns the paths of the settings that LiveKit does not know, like
+// "rtc.tcp_prot", in the order of their names.
+func Unknown(document map[string]any) []string { return unknownIn("", document) }
+
+func unknownIn(path string, v any) (unknown []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			unknown = append(unknown, unknownBelow(path, name, v[name])...)
+		}
+	case []any:
+		for _, item := range v {
+			unknown = append(unknown, unknownIn(path+"[]", item)...)
+		}
+	}
+	return unknown
+}
+
+func unknownBelow(path, name string, v any) []string {
+	dot := path + "."
+	if path == "" {
+		dot = ""
+	}
+	switch {
+	case knows(dot + name):
+		return unknownIn(dot+name, v)
+	case knows(dot + "*"):
+		return unknownIn(dot+"*", v)
+	case path != "" && !knowsBelow(dot):
+		return nil // free form
+	}
+	return []string{dot + name}
+}
+
+func knows(path string) bool {
+	_, there := slices.BinarySearch(keys, path)
+	return there
+}
+
+func knowsBelow(prefix string) bool {
+	i, _ := slices.BinarySearch(keys, prefix)
+	return i < len(keys) && strings.HasPrefix(keys[i], prefix)
+}

@@ -1,0 +1,203 @@
+package existing
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+)
+
+// compose is a compose file.
+type compose struct {
+	tree
+	env      []envFile         // that belong to it
+	values   map[string]string // for its ${…}
+	services []*container
+}
+
+// container is a service of a compose file. What it says is interpolated.
+type container struct {
+	name, image, command string
+	at                   Place
+	hostNetwork          bool
+	environment          []Variable
+	published            []published
+	mounts               []Fact // as SOURCE:TARGET
+	networks             []string
+	labels               []Fact // as NAME=VALUE
+	lost                 []Fact // env files that were not given
+}
+
+// published is a port, or a range, that the machine leads to a container.
+type published struct {
+	outside, inside, protocol string
+	at                        Place
+}
+
+// complete reads the services, when all files are known.
+func (c *compose) complete(env []envFile) {
+	c.env, c.values = env, map[string]string{}
+	dir := filepath.Dir(c.file)
+	for _, beside := range []bool{false, true} { // what is beside the file wins
+		for _, f := range env {
+			if beside == (f.name == filepath.Join(dir, ".env")) {
+				for _, v := range f.variables {
+					c.values[v.Name] = v.Value.Reveal()
+				}
+			}
+		}
+	}
+	for _, e := range c.get("services").entries() {
+		c.services = append(c.services, c.service(e))
+	}
+}
+
+func (c *compose) say(t tree) string {
+	return interpolate(t.text(), func(name string) string { return c.values[name] })
+}
+
+func (c *compose) service(e entry) *container {
+	s := &container{
+		name: e.key, at: e.at, image: c.say(e.value.get("image")),
+		command:     strings.Join(append(c.list(e.value.get("entrypoint")), c.list(e.value.get("command"))...), " "),
+		hostNetwork: c.say(e.value.get("network_mode")) == "host",
+	}
+	for _, name := range c.list(e.value.get("env_file")) {
+		c.addEnvFile(s, name, e.value.get("env_file").place())
+	}
+	for _, f := range c.assignments(e.value.get("environment")) {
+		name, value, _ := strings.Cut(f.Value, "=")
+		s.set(Variable{name, secret.New(value), f.Place})
+	}
+	for _, p := range e.value.get("ports").items() {
+		s.published = append(s.published, c.port(p))
+	}
+	for _, v := range e.value.get("volumes").items() {
+		s.mounts = append(s.mounts, c.mount(v))
+	}
+	s.labels = c.assignments(e.value.get("labels"))
+	s.networks = c.list(e.value.get("networks"))
+	for _, n := range e.value.get("networks").entries() {
+		s.networks = append(s.networks, n.key)
+	}
+	return s
+}
+
+// list are the texts of a list, or the one text that stands in its place.
+func (c *compose) list(t tree) (list []string) {
+	if text := c.say(t); text != "" {
+		return []string{text}
+	}
+	for _, item := range t.items() {
+		list = append(list, cmp.Or(c.say(item), c.say(item.get("path"))))
+	}
+	return list
+}
+
+// assignments are NAME=VALUE, of a mapping or of a list. A name alone has the
+// value that it has outside.
+func (c *compose) assignments(t tree) (list []Fact) {
+	for _, item := range t.items() {
+		text := c.say(item)
+		if !strings.Contains(text, "=") {
+			text += "=" + c.values[text]
+		}
+		list = append(list, Fact{text, item.place()})
+	}
+	for _, e := range t.entries() {
+		value := c.say(e.value)
+		if !e.value.there() {
+			value = c.values[e.key]
+		}
+		list = append(list, Fact{e.key + "=" + value, e.at})
+	}
+	return list
+}
+
+// set gives a variable its value; the last one counts.
+func (s *container) set(v Variable) {
+	s.environment = append(slices.DeleteFunc(s.environment, func(old Variable) bool { return old.Name == v.Name }), v)
+}
+
+// addEnvFile takes the variables of an env file, found by its path or its name.
+func (c *compose) addEnvFile(s *container, name string, at Place) {
+	path := filepath.Join(filepath.Dir(c.file), name)
+	isIt := func(f envFile) bool { return f.name == path }
+	if !slices.ContainsFunc(c.env, isIt) {
+		isIt = func(f envFile) bool { return filepath.Base(f.name) == filepath.Base(name) }
+	}
+	i := slices.IndexFunc(c.env, isIt)
+	if i < 0 {
+		s.lost = append(s.lost, Fact{name, at})
+		return
+	}
+	for _, v := range c.env[i].variables {
+		s.set(v)
+	}
+}
+
+// port reads [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or the mapping in its place.
+func (c *compose) port(t tree) published {
+	if len(t.entries()) > 0 {
+		return published{c.say(t.get("published")), c.say(t.get("target")), cmp.Or(c.say(t.get("protocol")), "tcp"), t.place()}
+	}
+	text, protocol, _ := strings.Cut(c.say(t), "/")
+	outside, inside := text, text
+	if i := strings.LastIndex(text, ":"); i >= 0 {
+		outside, inside = text[:i], text[i+1:]
+	}
+	return published{outside[strings.LastIndex(outside, ":")+1:], inside, cmp.Or(protocol, "tcp"), t.place()}
+}
+
+func (c *compose) mount(t tree) Fact {
+	if len(t.entries()) > 0 {
+		return Fact{c.say(t.get("source")) + ":" + c.say(t.get("target")), t.place()}
+	}
+	return Fact{c.say(t), t.place()}
+}
+
+// variable is the value of the first of the names that is set.
+func (s *container) variable(names ...string) (v Variable, found bool) {
+	if s == nil {
+		return v, false
+	}
+	for _, name := range names {
+		for _, v := range s.environment {
+			if v.Name == name && strings.TrimSpace(v.Value.Reveal()) != "" {
+				return v, true
+			}
+		}
+	}
+	return v, false
+}
+
+// isLiveKit reports whether the container runs LiveKit.
+func (s *container) isLiveKit() bool {
+	return strings.Contains(s.image, "livekit-server") || strings.Contains(s.command, "livekit-server")
+}
+
+// isService reports whether it runs an authorization service.
+func (s *container) isService() bool {
+	for _, name := range []string{"lk-jwt-service", "matrixrtc-auth", "livekit-jwt"} {
+		if strings.Contains(s.image+s.command, name) {
+			return true
+		}
+	}
+	_, named := s.variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS", "LIVEKIT_JWT_BIND", "LIVEKIT_JWT_PORT", "LK_JWT_PORT")
+	return named && !s.isLiveKit()
+}
+
+// label is the value of the first label whose name ends so.
+func (s *container) label(end string) (f Fact, found bool) {
+	if s == nil {
+		return f, false
+	}
+	for _, l := range s.labels {
+		if name, value, _ := strings.Cut(l.Value, "="); strings.HasSuffix(strings.ToLower(name), end) {
+			return Fact{value, l.Place}, true
+		}
+	}
+	return f, false
+}

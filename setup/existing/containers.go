@@ -1,0 +1,159 @@
+package existing
+
+import (
+	"fmt"
+	"strings"
+)
+
+// containers judges how the old containers were run.
+func (j *judge) containers() {
+	var names []string
+	for _, s := range []*container{j.service, j.sfu} {
+		if s == nil || j.of == nil || s.image == "" {
+			continue
+		}
+		names = append(names, s.name)
+		j.image(s)
+		j.mounts(s)
+		if s.hostNetwork {
+			j.find(Finding{Verb: Drop, What: "network_mode: host of " + s.name, Place: s.at,
+				Why: "compose.yaml gives both a network of their own and publishes what is needed. The proxy still finds them at 127.0.0.1 of this machine."})
+		}
+	}
+	j.traefik()
+	j.proxys()
+	j.started()
+	j.webhook()
+	if len(names) == 0 {
+		return
+	}
+	j.find(Finding{Verb: Drop, What: "the old containers " + strings.Join(names, " and "), Place: Place{File: j.of.file},
+		Why:   "Both deployments have the same ports. Stop the old ones right before the new ones start; " + others(j.of, names),
+		Lines: []string{"docker compose -f " + j.of.file + " rm --stop " + strings.Join(names, " ")},
+		Check: "`docker ps` shows none of them."})
+}
+
+// others says what becomes of the rest of a compose file.
+func others(c *compose, names []string) string {
+	if len(c.services) > len(names) {
+		return "what else the file has goes on: remove these services from it, so that nothing starts them again."
+	}
+	return "after a good call remove the file, so that nothing starts them again."
+}
+
+// image names what is wrong with the name of an image.
+func (j *judge) image(s *container) {
+	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
+	switch {
+	case !s.isLiveKit():
+		j.find(Finding{Verb: Change, What: "the image " + s.image, Place: s.at, Why: "This program takes its place. Clients notice nothing."})
+	case tag == "" || tag == "latest":
+		j.find(Finding{Verb: Change, What: "the image " + s.image, Place: s.at,
+			Why: "What it is moves with every release, and nobody has tried the next one. compose.yaml names the release that was tried."})
+	}
+}
+
+// mounts names paths that hold on one machine alone.
+func (j *judge) mounts(s *container) {
+	for _, m := range s.mounts {
+		source, target, _ := strings.Cut(m.Value, ":")
+		if strings.HasPrefix(source, "/") && strings.Contains(target, "livekit") {
+			j.find(Finding{Verb: Change, What: "the path " + source, Place: m.Place,
+				Why: "Where it is not there, Docker makes an empty folder of that name, and LiveKit does not start. compose.yaml has paths relative to itself, and a missing file is an error."})
+		}
+	}
+}
+
+// proxys says how a proxy in a container finds the new ones.
+func (j *judge) proxys() {
+	s := j.service
+	if _, labelled := s.label(".rule"); labelled || j.of == nil || s == nil || s.hostNetwork || len(s.published) > 0 {
+		return
+	}
+	j.find(Finding{Verb: Add, What: "a network that the proxy shares", Place: s.at,
+		Why:   "Nothing published " + s.name + ", so the proxy reached it over a network of Docker. Add that to compose.override.yaml (`docker network ls` lists it). There the proxy finds matrixrtc-auth:8080 and livekit:7880.",
+		Lines: []string{"services:", "  livekit: {networks: [default, proxy]}", "  matrixrtc-auth: {networks: [default, proxy]}", "networks:", "  proxy: {name: NAME, external: true}"},
+		Check: "both addresses answer through the proxy."})
+}
+
+// started judges with what LiveKit was started. The new one has livekit.yaml and
+// its key alone.
+func (j *judge) started() {
+	if j.sfu == nil {
+		return
+	}
+	for _, word := range strings.Fields(j.sfu.command) {
+		name, value, _ := strings.Cut(word, "=")
+		switch {
+		case !strings.HasPrefix(name, "--"), name == "--config", name == "--config-body", name == "--keys", name == "--key-file":
+		case name == "--node-ip" && value != "":
+			j.find(Finding{Verb: Change, What: "rtc.node_ip in livekit.yaml", Place: j.sfu.at,
+				Why:   "LiveKit's command said the address that clients are told; the new file has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
+				Lines: []string{"use_external_ip: false", "node_ip: " + value}, Check: nodeIPCheck})
+		default:
+			j.find(Finding{Verb: Drop, What: "the option " + name + " of LiveKit", Place: j.sfu.at,
+				Why: "setup writes none: livekit.yaml says what LiveKit does. Where you need it, write it there.", Check: "calls work without it."})
+		}
+	}
+	for _, v := range j.sfu.environment {
+		if v.Name != "LIVEKIT_KEYS" && v.Name != "LIVEKIT_CONFIG" && !v.Value.IsEmpty() {
+			j.find(Finding{Verb: Drop, What: v.Name + " of LiveKit", Place: v.Place,
+				Why: "setup passes LiveKit its key alone. Where you need the variable, add it in compose.override.yaml.", Check: "calls work without it."})
+		}
+	}
+}
+
+const nodeIPCheck = "`docker compose logs livekit` shows your public address as nodeIP."
+
+// traefik says what of the labels goes into the new ones.
+func (j *judge) traefik() {
+	rule, found := j.service.label(".rule")
+	if !found {
+		if rule, found = j.sfu.label(".rule"); !found {
+			return
+		}
+	}
+	var own []string
+	for _, what := range [][2]string{{"docker.network", "the network"}, {".entrypoints", "the entry point"}, {".certresolver", "the resolver of certificates"}} {
+		for _, s := range []*container{j.service, j.sfu} {
+			if f, found := s.label(what[0]); found {
+				own = append(own, what[1]+" "+f.Value)
+				break
+			}
+		}
+	}
+	do := "traefik.yaml.example has the new ones: copy it to compose.override.yaml"
+	if len(own) > 0 {
+		do += ", and put in " + strings.Join(own, ", ")
+	}
+	j.find(Finding{Verb: Change, What: "Traefik's labels", Place: rule.Place,
+		Why:   "They belong to the old containers. " + do + ".",
+		Check: "the Traefik dashboard shows the routers livekit and matrixrtc-auth, or the addresses answer."})
+}
+
+// webhook says what LiveKit tells the service.
+func (j *judge) webhook() {
+	hook := j.config.get("webhook")
+	for _, u := range hook.get("urls").items() {
+		if strings.HasSuffix(strings.TrimRight(u.text(), "/"), "/sfu_webhook") {
+			continue
+		}
+		j.find(Finding{Verb: Add, What: "webhook.urls " + bare(u.text()), Place: u.place(),
+			Why:   "Another program hears of rooms there. livekit.yaml has the service alone: add this line to its webhook.urls.",
+			Lines: []string{"- " + bare(u.text())}, Check: "the other program hears of the next call."})
+	}
+	if j.config.there() && !hook.get("urls").there() {
+		j.find(Finding{Verb: Add, What: "webhook", Place: Place{File: j.config.file},
+			Why: "LiveKit did not tell the service who left, so members who vanished stayed in the call. livekit.yaml has it now."})
+	}
+}
+
+// bare is an address without user name, password and query, which may be secrets.
+func bare(address string) string {
+	a := addressOf(address, Place{})
+	if a.host == "" {
+		return "(not shown)"
+	}
+	scheme, _, _ := strings.Cut(address, "://")
+	return fmt.Sprintf("%s://%s%s", scheme, a.host, a.path)
+}

@@ -1,0 +1,177 @@
+package existing
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// What is looked at, at most.
+const (
+	biggest = 1 << 20 // bytes of a file
+	deepest = 6       // folders in each other
+	most    = 200     // files of a folder
+)
+
+// Open reads the files, and those of folders that may be of a deployment. Files
+// that a compose file names are read, too, where they are there. It writes none.
+func Open(paths []string) (*Deployment, error) {
+	var files []File
+	chosen := map[string]bool{} // by a person, so an error
+	for _, path := range paths {
+		list, isFolder, err := open(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range list {
+			chosen[f.Name] = chosen[f.Name] || !isFolder
+			files = with(files, f)
+		}
+	}
+	d, _ := Read(files)
+	for _, path := range d.named() {
+		if content, err := readSmall(path); err == nil {
+			files = with(files, File{path, content})
+		}
+	}
+	d, faults := Read(files)
+	faults = slices.DeleteFunc(faults, func(err error) bool {
+		return errors.Is(err, ErrUnknown) && !slices.ContainsFunc(files, func(f File) bool {
+			return chosen[f.Name] && strings.HasPrefix(err.Error(), f.Name+": ")
+		})
+	})
+	if len(faults) == 0 && d.isEmpty() {
+		faults = append(faults, fmt.Errorf("nothing of a deployment is in %s", strings.Join(paths, ", ")))
+	}
+	return d, errors.Join(faults...)
+}
+
+// with adds a file, once.
+func with(files []File, f File) []File {
+	if slices.ContainsFunc(files, func(old File) bool { return old.Name == f.Name }) {
+		return files
+	}
+	return append(files, f)
+}
+
+func (d *Deployment) isEmpty() bool {
+	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
+}
+
+// open reads a file, or what a folder has.
+func open(path string) (files []File, isFolder bool, err error) {
+	path = filepath.Clean(path)
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		files, err = openFolder(path)
+		return files, true, err
+	}
+	content, err := readSmall(path)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s cannot be read: %w", path, cause(err))
+	}
+	return []File{{path, content}}, false, nil
+}
+
+// openFolder reads the files whose names may be those of a deployment.
+func openFolder(path string) (files []File, err error) {
+	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
+		below, _ := filepath.Rel(path, name)
+		switch {
+		case err != nil:
+			return nil // others may be readable
+		case e.IsDir() && strings.Count(below, string(filepath.Separator)) >= deepest:
+			return fs.SkipDir
+		case !e.Type().IsRegular() || !mayBelong(name):
+			return nil
+		case len(files) == most:
+			return fmt.Errorf("%s has more than %d files that may belong to a deployment: name those that do", path, most)
+		}
+		if content, err := readSmall(name); err == nil {
+			files = append(files, File{name, content})
+		}
+		return nil
+	})
+	return files, err
+}
+
+// mayBelong reports whether a file's name is like those of deployments.
+func mayBelong(name string) bool {
+	base := strings.ToLower(filepath.Base(name))
+	switch filepath.Ext(base) {
+	case ".yaml", ".yml", ".json", ".env":
+		return true
+	}
+	return base == "client" || strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".example")
+}
+
+// named are the files that compose files name.
+func (d *Deployment) named() (paths []string) {
+	for _, c := range d.compose {
+		add := func(name string) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(c.file), name)
+			}
+			paths = append(paths, filepath.Clean(name))
+		}
+		add(".env")
+		for _, s := range c.services {
+			for _, f := range s.lost {
+				add(f.Value)
+			}
+			for _, m := range s.mounts {
+				source, _, _ := strings.Cut(m.Value, ":")
+				if (s.isLiveKit() || s.isService()) && isYAML(source) {
+					add(source)
+				}
+			}
+		}
+	}
+	return paths
+}
+
+// readSmall reads a regular file of at most [biggest] bytes.
+func readSmall(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no regular file")
+	case info.Size() > biggest:
+		return nil, errors.New("it is larger than 1 MiB")
+	}
+	return os.ReadFile(name)
+}
+
+// cause is the part of an error without the path, which is said already.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+// Files are the names of all that was read.
+func (d *Deployment) Files() (names []string) {
+	for _, list := range [][]tree{d.livekit, d.homeserver, d.wellKnown, d.keyFiles} {
+		for _, t := range list {
+			names = append(names, t.file)
+		}
+	}
+	for _, c := range d.compose {
+		names = append(names, c.file)
+	}
+	for _, f := range d.env {
+		names = append(names, f.name)
+	}
+	for _, f := range d.registration {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	return names
+}

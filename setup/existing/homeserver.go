@@ -1,0 +1,128 @@
+package existing
+
+import (
+	"fmt"
+	"strings"
+)
+
+// least is the rate of delayed events that the service needs, as
+// homeserver-additions.yaml has it.
+const least = 10
+
+const versionsCheck = "after its restart, `curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true."
+
+// judgeSynapse says what homeserver.yaml lacks. setup never writes into it.
+func (j *judge) judgeSynapse() {
+	s := j.synapse
+	if !s.there() {
+		return
+	}
+	j.delays(s)
+	if old := s.get("experimental_features", "msc3266_enabled"); old.there() {
+		j.find(Finding{Verb: Drop, What: "msc3266_enabled below experimental_features", Place: old.place(),
+			Why: "Synapse does so by itself now, and ignores the line.", Check: "the line is gone from homeserver.yaml."})
+	}
+	for _, name := range []string{"msc4143_enabled", "msc4222_enabled"} {
+		if f := s.get("experimental_features", name); !f.isTrue() {
+			j.find(Finding{Verb: Add, What: name + ": true below experimental_features", Place: or(f.place(), s.file),
+				Why: "Newer clients ask for it before they call.", Check: "homeserver-additions.yaml and homeserver.yaml have the same line."})
+		}
+	}
+	j.transports(s)
+	j.listeners(s)
+}
+
+// delays judges what keeps leaves alive.
+func (j *judge) delays(s tree) {
+	check := fmt.Sprintf(versionsCheck, strings.TrimRight(s.get("public_baseurl").text(), "/"))
+	nested := s.get("experimental_features", "max_event_delay_duration")
+	switch top := s.get("max_event_delay_duration"); {
+	case nested.there():
+		j.find(Finding{Verb: Change, What: "max_event_delay_duration below experimental_features", Place: nested.place(),
+			Why: "It does nothing there: move it to the top level, with no blank before it.", Lines: []string{"max_event_delay_duration: " + nested.text()}, Check: check})
+	case !top.there():
+		j.find(Finding{Verb: Add, What: "max_event_delay_duration at the top level", Place: Place{File: s.file},
+			Why: "Without it members who vanish stay in the call.", Lines: []string{"max_event_delay_duration: 24h"}, Check: check})
+	}
+	if rate := s.get("rc_delayed_event_mgmt", "per_second"); rate.number() < least {
+		verb := Change
+		if !rate.there() {
+			verb = Add
+		}
+		j.find(Finding{Verb: verb, What: "rc_delayed_event_mgmt", Place: or(rate.place(), s.file),
+			Why:   "The service keeps the leaves of all users alive from one address, and needs 10 requests a second. With fewer, leaves run out during the call.",
+			Lines: []string{"rc_delayed_event_mgmt:", "  per_second: 10", "  burst_count: 20"}, Check: "`/_status` counts no 429 of the homeserver (doctor reads it)."})
+	}
+}
+
+// transports says what newer clients are told.
+func (j *judge) transports(s tree) {
+	list := s.get("matrix_rtc", "transports").items()
+	if len(list) == 0 {
+		j.find(Finding{Verb: Add, What: "matrix_rtc.transports", Place: Place{File: s.file},
+			Why: "Newer clients ask the homeserver where calls go, and find nothing. homeserver-additions.yaml has it.", Check: "doctor says ✓ for the transports."})
+	}
+	for _, t := range list {
+		j.address(t.get("livekit_service_url"))
+	}
+	for _, t := range s.get("extra_well_known_client_content", foci).items() {
+		j.address(t.get("livekit_service_url"))
+	}
+}
+
+// listeners looks whether the service may ask who a user is.
+func (j *judge) listeners(s tree) {
+	list := s.get("listeners")
+	for _, l := range list.items() {
+		for _, r := range l.get("resources").items() {
+			for _, name := range append(r.get("names").items(), r.get("names")) {
+				if name.text() == "federation" || name.text() == "openid" {
+					return
+				}
+			}
+		}
+	}
+	if list.there() {
+		j.find(Finding{Verb: Add, What: "openid to the resources of a listener", Place: list.place(),
+			Why: "The service asks there who a user is; federation would do, too.", Check: "doctor says ✓ for the homeserver."})
+	}
+}
+
+// judgeWellKnown says what older clients are told.
+func (j *judge) judgeWellKnown() {
+	for _, t := range j.wellKnown {
+		list := t.get(foci).items()
+		if len(list) == 0 {
+			j.find(Finding{Verb: Add, What: foci + " to the well-known file", Place: Place{File: t.file},
+				Why: "Clients that read the file find no calls. well-known-client.json has it.", Check: wellKnownCheck})
+		}
+		if !t.get("m.homeserver", "base_url").there() {
+			j.find(Finding{Verb: Add, What: "m.homeserver to the well-known file", Place: Place{File: t.file},
+				Why: "Clients need it to log in. well-known-client.json has it.", Check: wellKnownCheck})
+		}
+		for _, f := range list {
+			j.address(f.get("livekit_service_url"))
+		}
+	}
+}
+
+const wellKnownCheck = "the server name serves what well-known-client.json has, with Access-Control-Allow-Origin once."
+
+// address judges an address of the service that clients are told.
+func (j *judge) address(t tree) {
+	text := t.text()
+	a := addressOf(text, t.place())
+	why := ""
+	switch {
+	case !t.there():
+	case a.host == publicService:
+		why = "Element's own service lets in no users of other homeservers any more."
+	case !strings.HasPrefix(text, "https://"):
+		why = "It is the address of this service, which begins with https://; wss:// is LiveKit's."
+	case strings.HasSuffix(text, "/"):
+		why = "Clients add /sfu/get to it, so they may ask for //sfu/get."
+	}
+	if why != "" {
+		j.find(Finding{Verb: Change, What: "livekit_service_url " + bare(text), Place: t.place(), Why: why, Check: wellKnownCheck})
+	}
+}

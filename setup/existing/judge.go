@@ -1,0 +1,139 @@
+package existing
+
+import (
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// judge collects a verdict.
+type judge struct {
+	*Deployment
+	Verdict
+	service, sfu *container // nil where no file tells of it
+	of           *compose   // that has them
+	config       tree       // livekit.yaml
+	synapse      tree       // homeserver.yaml
+	server       string     // the name of the homeserver, if it is known
+	public       [2]address // where clients reach the service and LiveKit
+}
+
+// Judge says what setup can take over of a deployment, and what else is to be
+// done.
+func Judge(d *Deployment) Verdict {
+	j := &judge{Deployment: d}
+	j.parts()
+	j.keys()
+	j.serverNames()
+	j.addresses()
+	j.homeserverAddresses()
+	j.networks()
+	j.ports()
+	j.turn()
+	j.mode()
+	j.settings()
+	j.variables()
+	j.containers()
+	j.judgeSynapse()
+	j.judgeWellKnown()
+	return j.Verdict
+}
+
+// parts finds the containers, and the first of each file.
+func (j *judge) parts() {
+	for _, c := range j.compose {
+		for _, s := range c.services {
+			switch {
+			case j.sfu == nil && s.isLiveKit():
+				j.sfu, j.of = s, c
+			case j.service == nil && s.isService():
+				j.service, j.of = s, c
+			}
+		}
+	}
+	if j.service == nil && len(j.env) > 0 {
+		j.service = &container{name: "service", at: Place{File: j.env[0].name}}
+		for _, f := range j.env {
+			for _, v := range f.variables {
+				j.service.set(v)
+			}
+		}
+	}
+	j.config, j.synapse = j.one(j.livekit, "livekit.yaml"), j.one(j.homeserver, "homeserver.yaml")
+	for _, s := range []*container{j.sfu, j.service} {
+		if s != nil {
+			j.lostFiles(s)
+		}
+	}
+	j.inlineConfig()
+}
+
+// inlineConfig takes livekit.yaml out of the compose file, where there is no file:
+// out of LIVEKIT_CONFIG, or of its configs.
+func (j *judge) inlineConfig() {
+	if j.config.there() || j.of == nil {
+		return
+	}
+	if v, found := j.sfu.variable("LIVEKIT_CONFIG"); found {
+		j.config, _ = parse(File{v.File, []byte(v.Value.Reveal())})
+		return
+	}
+	for _, e := range j.of.get("configs").entries() {
+		t, err := parse(File{j.of.file, []byte(j.of.say(e.value.get("content")))})
+		if err == nil && (t.get("rtc").there() || t.get("keys").there()) {
+			j.config = t
+		}
+	}
+}
+
+// lostFiles names the env files that were not given.
+func (j *judge) lostFiles(s *container) {
+	for _, f := range s.lost {
+		j.find(Finding{
+			Verb: Add, What: "--from " + f.Value, Place: f.Place,
+			Why:   "The variables of " + s.name + " stand in that file too, and setup has not read it.",
+			Check: "run setup again with it: this entry is gone.",
+		})
+	}
+}
+
+// one is the file of its kind that LiveKit or Synapse reads: the one that is
+// mounted, or else the first. Others are named.
+func (j *judge) one(list []tree, kind string) tree {
+	if len(list) == 0 {
+		return tree{}
+	}
+	chosen := list[0]
+	for _, t := range list {
+		if j.sfu != nil && j.of != nil && slices.ContainsFunc(j.sfu.mounts, func(m Fact) bool {
+			source, _, _ := strings.Cut(m.Value, ":")
+			return filepath.Join(filepath.Dir(j.of.file), source) == t.file
+		}) {
+			chosen = t
+		}
+	}
+	for _, t := range list {
+		if t.file != chosen.file {
+			j.find(Finding{Verb: Change, What: "--from, which has two of " + kind, Place: Place{File: t.file},
+				Why:   "setup read " + chosen.file + " and not this one.",
+				Check: "if this is the one that runs, run setup again with it alone."})
+		}
+	}
+	return chosen
+}
+
+// address is where clients reach a program.
+type address struct {
+	host, path string
+	Place
+}
+
+// addressOf splits a URL. What is none has no host.
+func addressOf(text string, at Place) address {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return address{Place: at}
+	}
+	return address{strings.ToLower(u.Host), strings.TrimRight(u.Path, "/"), at}
+}

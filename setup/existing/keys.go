@@ -1,0 +1,156 @@
+package existing
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/sfu"
+)
+
+// keys chooses the pair that LiveKit and the service share. LiveKit's word counts:
+// other programs may use its keys, too.
+func (j *judge) keys() {
+	theirs, ours := j.livekitPairs(), j.servicePairs()
+	chosen := pick(theirs, ours)
+	if chosen.ID == "" {
+		return
+	}
+	for _, p := range ours {
+		if p.ID == chosen.ID && !p.Secret.Equal(chosen.Secret) {
+			j.find(Finding{Verb: Change, What: "the secret of the key " + p.ID, Place: p.Place,
+				Why: "It is another one than in " + chosen.Place.String() + ", so LiveKit refused the service. setup took LiveKit's for both."})
+		}
+	}
+	if len(theirs) > 0 && len(ours) > 0 && !slices.ContainsFunc(theirs, func(p Pair) bool { return p.ID == ours[0].ID }) {
+		j.find(Finding{Verb: Change, What: "the key " + shownKey(ours[0].ID) + " of the service", Place: ours[0].Place,
+			Why: "LiveKit has no key of that name, so it refused the service. setup took LiveKit's key " + shownKey(chosen.ID) + " for both."})
+	}
+	for _, p := range theirs {
+		if p.ID != chosen.ID {
+			j.find(Finding{Verb: Drop, What: "the key " + shownKey(p.ID) + " of LiveKit", Place: p.Place,
+				Why:   "setup writes one key. Where another program uses this one (egress, ingress), give it the key " + shownKey(chosen.ID) + ".",
+				Check: "no other program of yours asks LiveKit with that key."})
+		}
+	}
+	j.usable(chosen)
+}
+
+// pick is the first of the service's pairs that LiveKit has, with LiveKit's
+// secret; else the first of either.
+func pick(theirs, ours []Pair) Pair {
+	for _, p := range ours {
+		for _, their := range theirs {
+			if p.ID == their.ID {
+				return their
+			}
+		}
+	}
+	for _, p := range append(slices.Clone(theirs), ours...) {
+		return p
+	}
+	return Pair{}
+}
+
+var (
+	keyName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	secretText = regexp.MustCompile(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
+)
+
+// shownKey is a key's name for a person. A long one may be a secret that stands in
+// its place.
+func shownKey(id string) string {
+	if len(id) >= sfu.ShortestSecret || !keyName.MatchString(id) {
+		return "(not shown)"
+	}
+	return id
+}
+
+// usable takes the pair over, unless its secret protects nothing.
+func (j *judge) usable(p Pair) {
+	text := p.Secret.Reveal()
+	why := ""
+	switch {
+	case len(p.ID) >= sfu.ShortestSecret && len(text) < sfu.ShortestSecret:
+		why = "Key and secret are swapped, so every token showed the secret."
+	case p.ID == "devkey" || text == "secret":
+		why = "devkey and secret are LiveKit's published demo values: anyone could make tokens."
+	case len(text) < sfu.ShortestSecret:
+		why = "It has fewer than 32 characters and could be guessed."
+	case !keyName.MatchString(p.ID) || !secretText.MatchString(text):
+		why = "It holds characters that YAML or Compose change."
+	default:
+		j.Pair = p
+		return
+	}
+	j.find(Finding{Verb: Change, What: "the key and its secret", Place: p.Place,
+		Why: why + " setup drew new ones: other programs that use the old ones need those in .env."})
+}
+
+// livekitPairs are those of LiveKit: LIVEKIT_KEYS replaces what the file has.
+func (j *judge) livekitPairs() (list []Pair) {
+	if v, found := j.sfu.variable("LIVEKIT_KEYS"); found {
+		return pairsIn(v)
+	}
+	for _, e := range j.config.get("keys").entries() {
+		list = append(list, pairOf(e))
+	}
+	if len(list) > 0 || !j.config.get("key_file").there() {
+		return list
+	}
+	return j.filePairs()
+}
+
+// filePairs are those of key files.
+func (j *judge) filePairs() (list []Pair) {
+	for _, t := range j.keyFiles {
+		for _, e := range t.entries() {
+			list = append(list, pairOf(e))
+		}
+	}
+	return list
+}
+
+func pairOf(e entry) Pair {
+	return Pair{strings.TrimSpace(e.key), secret.New(strings.TrimSpace(e.value.text())), e.at}
+}
+
+// pairsIn are the pairs of LIVEKIT_KEYS, as YAML or as KEY: SECRET.
+func pairsIn(v Variable) (list []Pair) {
+	t, err := parse(File{v.File, []byte(v.Value.Reveal())})
+	if err != nil {
+		return nil
+	}
+	for _, e := range t.entries() {
+		list = append(list, Pair{e.key, secret.New(e.value.text()), v.Place})
+	}
+	return list
+}
+
+// servicePairs are those of the service.
+func (j *judge) servicePairs() []Pair {
+	if _, found := j.service.variable("LIVEKIT_KEY_FILE"); found {
+		return j.filePairs()
+	}
+	id, hasID := j.service.variable("LIVEKIT_KEY", "LIVEKIT_API_KEY")
+	text, hasText := j.service.variable("LIVEKIT_SECRET", "LIVEKIT_API_SECRET")
+	if !hasID || !hasText {
+		return nil
+	}
+	if j.of != nil && text.File == j.of.file && !j.of.isOutside(text.Value.Reveal()) {
+		j.find(Finding{Verb: Change, What: text.Name + " in the compose file", Place: text.Place,
+			Why: "Everybody who may read that file may read the secret. It is in .env now, which its owner alone can read."})
+	}
+	return []Pair{{strings.TrimSpace(id.Value.Reveal()), secret.New(strings.TrimSpace(text.Value.Reveal())), text.Place}}
+}
+
+// isOutside reports whether a value is one of those that env files have.
+func (c *compose) isOutside(value string) bool {
+	for _, v := range c.values {
+		if v == value {
+			return true
+		}
+	}
+	return false
+}

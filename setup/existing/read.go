@@ -1,0 +1,100 @@
+package existing
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Deployment is what the files say, each part under what it is.
+type Deployment struct {
+	livekit      []tree // livekit.yaml
+	compose      []*compose
+	homeserver   []tree // homeserver.yaml
+	wellKnown    []tree
+	registration []File
+	env          []envFile
+	keyFiles     []tree
+}
+
+// envFile is a file of lines NAME=value.
+type envFile struct {
+	name      string
+	variables []Variable
+}
+
+// ErrUnknown is the error of a file that is none of those that this package knows.
+var ErrUnknown = errors.New("it is no livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
+
+// Read sorts files by what is in them. Each error names its file; those that are
+// [ErrUnknown] may be none of the deployment's.
+func Read(files []File) (*Deployment, []error) {
+	d := &Deployment{}
+	var faults []error
+	for _, f := range files {
+		if err := d.add(f); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, c := range d.compose {
+		c.complete(d.env)
+	}
+	return d, faults
+}
+
+func (d *Deployment) add(f File) error {
+	t, err := parse(f)
+	isEnv := len(variables(f)) > 0
+	if err == nil && d.sort(f, t) {
+		return nil
+	}
+	switch {
+	case err != nil && !errors.Is(err, errNoMapping) && isYAML(f.Name):
+		return err
+	case isEnv:
+		d.env = append(d.env, envFile{f.Name, variables(f)})
+		return nil
+	}
+	return fmt.Errorf("%s: %w", f.Name, ErrUnknown)
+}
+
+func isYAML(name string) bool {
+	ext := filepath.Ext(name)
+	return ext == ".yaml" || ext == ".yml" || ext == ".json"
+}
+
+// sort puts a document where it belongs, if it is one of those.
+func (d *Deployment) sort(f File, t tree) bool {
+	has := func(name string) bool { return t.get(name).there() }
+	switch {
+	case has("services"):
+		d.compose = append(d.compose, &compose{tree: t})
+	case has("as_token"):
+		d.registration = append(d.registration, f)
+	case has("server_name"):
+		d.homeserver = append(d.homeserver, t)
+	case has("m.homeserver"), has(foci):
+		d.wellKnown = append(d.wellKnown, t)
+	case has("rtc"), has("turn"), has("webhook"), has("keys"), has("room"), has("key_file"):
+		d.livekit = append(d.livekit, t)
+	case onlyTexts(t) && strings.Contains(strings.ToLower(filepath.Base(f.Name)), "key"):
+		d.keyFiles = append(d.keyFiles, t)
+	default:
+		return false
+	}
+	return true
+}
+
+// onlyTexts reports whether a mapping has scalars alone, as a key file has.
+func onlyTexts(t tree) bool {
+	for _, e := range t.entries() {
+		if e.value.text() == "" {
+			return false
+		}
+	}
+	return len(t.entries()) > 0
+}
+
+// foci is the list of calls' services in a well-known file.
+const foci = "org.matrix.msc4143.rtc_foci"

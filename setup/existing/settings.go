@@ -1,0 +1,133 @@
+package existing
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"matrixrtc-auth/internal/livekitfile"
+)
+
+// known are the settings of livekit.yaml that setup writes itself, or that other
+// findings are about.
+var known = []string{
+	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
+	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",
+	"room.auto_create", "logging.level",
+}
+
+// settings judges the rest of livekit.yaml. None of it is lost in silence.
+func (j *judge) settings() {
+	if !j.config.there() {
+		return
+	}
+	unknown := livekitfile.Unknown(j.config.document())
+	for _, path := range unknown {
+		at := j.config.get(strings.Split(path, ".")...)
+		why := "LiveKit does not know it there, and does not start with it."
+		if j.config.get("logging").node != nil && (path == "level" || path == "json") {
+			why += " It belongs below logging:, with two blanks before it."
+		}
+		j.find(Finding{Verb: Drop, What: path + " in livekit.yaml", Place: at.place(), Why: why})
+	}
+	if auto := j.config.get("room", "auto_create"); !auto.there() || auto.isTrue() {
+		j.find(Finding{Verb: Change, What: "room.auto_create", Place: or(auto.place(), j.config.file),
+			Why: "Everybody with a token made rooms. It is false now: the service makes them, for users of your homeserver alone."})
+	}
+	j.publicAddress()
+	for _, e := range j.config.entries() {
+		j.extra(e.key, e, unknown)
+	}
+}
+
+func or(p Place, file string) Place {
+	if p.File == "" {
+		p.File = file
+	}
+	return p
+}
+
+// publicAddress keeps what LiveKit says of its own address, which the machine may
+// need.
+func (j *judge) publicAddress() {
+	external, node := j.config.get("rtc", "use_external_ip"), j.config.get("rtc", "node_ip")
+	if external.isTrue() {
+		return
+	}
+	lines, at := []string{"use_external_ip: false"}, external.place()
+	if node.there() {
+		lines, at = append(lines, "node_ip: "+node.text()), node.place()
+	}
+	if at.Line == 0 {
+		return // neither was said: then asking for the address is right
+	}
+	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
+		Why:   "The old file says the address that clients are told; the new one has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
+		Lines: lines, Check: nodeIPCheck})
+}
+
+// extra names a setting that setup does not write, with what to add to the new
+// file.
+func (j *judge) extra(path string, e entry, unknown []string) {
+	switch {
+	case slices.Contains(known, path), slices.Contains(unknown, path), !e.value.there():
+		return
+	case !strings.Contains(path, ".") && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, path+".") }):
+		for _, below := range e.value.entries() {
+			j.extra(path+"."+below.key, below, unknown)
+		}
+		return
+	}
+	j.find(Finding{Verb: Add, What: path + " to livekit.yaml, if you still need it", Place: e.at,
+		Why:   "The old file has it, and setup writes none.",
+		Lines: shownLines(path, e.value), Check: "`docker compose logs livekit` shows no error."})
+}
+
+// secretName matches settings that may hold a secret.
+var secretName = regexp.MustCompile(`(?i)pass|secret|credential|token|key`)
+
+// shownLines are a setting as it stands in a file, without secrets.
+func shownLines(path string, t tree) []string {
+	var content any
+	if t.node.Decode(&content) != nil {
+		return nil
+	}
+	names := strings.Split(path, ".")
+	for _, name := range slices.Backward(names) {
+		content = map[string]any{name: hidden(name, content)}
+	}
+	text, err := yaml.Marshal(content)
+	if err != nil {
+		return nil
+	}
+	lines := strings.Split(strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "    ", "  "), "\n")
+	const most = 12
+	if len(lines) > most {
+		lines = append(lines[:most], fmt.Sprintf("# and %d more lines", len(lines)-most))
+	}
+	return lines
+}
+
+// hidden is a value without what may be a secret.
+func hidden(name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, below := range v {
+			v[key] = hidden(key, below)
+		}
+		return v
+	case []any:
+		for i, below := range v {
+			v[i] = hidden(name, below)
+		}
+		return v
+	case string:
+		if secretName.MatchString(name) || strings.Contains(v, "@") {
+			return "(as in the old file)"
+		}
+	}
+	return v
+}

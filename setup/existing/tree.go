@@ -1,0 +1,144 @@
+package existing
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// tree is a part of a YAML document, or of a JSON one, with its place. A part
+// that is not there is empty in every respect.
+type tree struct {
+	file string
+	node *yaml.Node
+}
+
+// parse reads a document whose root is a mapping. Its error tells the line and no
+// content, which may be a secret.
+func parse(f File) (tree, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(f.Content, &document); err != nil {
+		return tree{}, fmt.Errorf("%s: %s", f.Name, lineOf(err))
+	}
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return tree{}, errNoMapping
+	}
+	return tree{f.Name, document.Content[0]}, nil
+}
+
+var errNoMapping = errors.New("it is no mapping")
+
+// lineOf is the place of a fault in YAML.
+func lineOf(err error) string {
+	_, after, _ := strings.Cut(err.Error(), "line ")
+	digits := after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
+	if digits == "" {
+		return "it is not YAML"
+	}
+	return "line " + digits + " is not YAML"
+}
+
+func (t tree) there() bool { return t.node != nil && t.node.ShortTag() != "!!null" }
+
+func (t tree) place() Place {
+	if t.node == nil {
+		return Place{File: t.file}
+	}
+	return Place{t.file, t.node.Line}
+}
+
+// entry is a key of a mapping and what it has.
+type entry struct {
+	key   string
+	at    Place
+	value tree
+}
+
+// deepestMerge bounds merges of mappings into each other.
+const deepestMerge = 8
+
+// entries are those of a mapping, merged ones (<<) first.
+func (t tree) entries() []entry { return t.merged(deepestMerge) }
+
+func (t tree) merged(depth int) (list []entry) {
+	if t.node == nil || t.node.Kind != yaml.MappingNode || depth == 0 {
+		return nil
+	}
+	for i := 0; i+1 < len(t.node.Content); i += 2 {
+		key, value := t.node.Content[i], tree{t.file, resolved(t.node.Content[i+1])}
+		if key.ShortTag() != "!!merge" {
+			list = append(list, entry{key.Value, Place{t.file, key.Line}, value})
+			continue
+		}
+		for _, part := range append(value.items(), value) {
+			list = append(part.merged(depth-1), list...)
+		}
+	}
+	return list
+}
+
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// get is the part below names, one in the other.
+func (t tree) get(path ...string) tree {
+	for _, name := range path {
+		below := tree{file: t.file}
+		for _, e := range t.entries() {
+			if e.key == name {
+				below = e.value
+			}
+		}
+		t = below
+	}
+	return t
+}
+
+// items are those of a list.
+func (t tree) items() (list []tree) {
+	if t.node == nil || t.node.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, n := range t.node.Content {
+		list = append(list, tree{t.file, resolved(n)})
+	}
+	return list
+}
+
+// text is a scalar as it is written, "" for anything else.
+func (t tree) text() string {
+	if !t.there() || t.node.Kind != yaml.ScalarNode {
+		return ""
+	}
+	return t.node.Value
+}
+
+// number is a scalar as a number, 0 for anything else.
+func (t tree) number() float64 {
+	n, _ := strconv.ParseFloat(t.text(), 64)
+	return n
+}
+
+// port is a scalar as the number of a port, 0 for anything else.
+func (t tree) port() int {
+	n, _ := strconv.ParseUint(t.text(), 10, 16)
+	return int(n)
+}
+
+func (t tree) isTrue() bool { return strings.EqualFold(t.text(), "true") }
+
+// document is the content as maps and lists.
+func (t tree) document() map[string]any {
+	var d map[string]any
+	if t.node == nil || t.node.Decode(&d) != nil {
+		return nil
+	}
+	return d
+}

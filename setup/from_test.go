@@ -1,0 +1,242 @@
+package setup
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// deployments are those that other guides made: a folder each, whose every secret
+// is among secrets.
+var deployments = map[string]struct {
+	flags, secrets []string
+	// kept says that the key's secret is the first of secrets.
+	kept bool
+}{
+	"guide":        {nil, []string{"not-so-secret-0123456789-abcdefghijklmn", "a-database-password", "a-registration-secret"}, true},
+	"nginx":        {nil, []string{"0123456789abcdef0123456789abcdef0123", "fedcba9876543210fedcba9876543210fedc", "redis-password", "hook-password"}, true},
+	"caddy":        {nil, nil, false},
+	"traefik":      {nil, []string{"abcdefabcdefabcdefabcdefabcdefabcdefabcd"}, true},
+	"host-network": {nil, []string{"0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", "as-token-0123456789-0123456789-0123456789", "hs-token-0123456789-0123456789-0123456789"}, true},
+}
+
+// unpack writes the files of an archive of testdata/from into a new folder.
+func unpack(t *testing.T, name string) (dir string, archive *txtar.Archive) {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "from", name+".txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	for _, f := range archive.Files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, archive
+}
+
+// TestTakeOver: one run takes a deployment over. Its files stay as they are, no
+// secret is printed, and the next run with the same answers changes nothing.
+func TestTakeOver(t *testing.T) {
+	for name, d := range deployments {
+		t.Run(name, func(t *testing.T) {
+			old, archive := unpack(t, name)
+			l := newLab(t)
+			args := append([]string{"--dir", l.dir, "--from", old}, d.flags...)
+			l.exec(exitOK, args...)
+			l.holdTaken(name, old)
+			for _, f := range archive.Files {
+				if got, err := os.ReadFile(filepath.Join(old, filepath.FromSlash(f.Name))); err != nil || string(got) != string(f.Data) {
+					t.Errorf("%s is another one now: %v", f.Name, err)
+				}
+			}
+			for _, secret := range d.secrets {
+				for what, text := range map[string]string{"the output": l.out + l.err, takenFile: l.read(takenFile), stepsFile: l.read(stepsFile)} {
+					if strings.Contains(text, secret) {
+						t.Errorf("%s holds the secret %s:\n%s", what, secret, text)
+					}
+				}
+			}
+			if got := l.env()["LIVEKIT_SECRET"]; d.kept != (len(d.secrets) > 0 && got == d.secrets[0]) || len(got) < 32 {
+				t.Errorf("the secret is %q, want that of the old deployment: %v", got, d.kept)
+			}
+			before := l.snapshot()
+			for _, again := range [][]string{{"--dir", l.dir, "--yes"}, append(args, "--yes")} {
+				l.exec(exitOK, again...)
+				if now := l.snapshot(); !maps.Equal(before, now) {
+					t.Errorf("setup %q changes something:\n%s", again, l.out)
+				}
+			}
+		})
+	}
+}
+
+// holdTaken holds what the run made of a deployment against its golden file.
+func (l *lab) holdTaken(name, old string) {
+	l.t.Helper()
+	all := l.archive()
+	got := &txtar.Archive{}
+	for _, f := range all.Files {
+		if slices.Contains([]string{"stderr", answersFile, envFile, takenFile}, f.Name) {
+			f.Data = []byte(strings.ReplaceAll(string(f.Data), old, "OLD"))
+			got.Files = append(got.Files, f)
+		}
+	}
+	path := filepath.Join("testdata", "from", name+".golden")
+	text := string(txtar.Format(got))
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if text != string(want) {
+		lines := difference(strings.Split(string(want), "\n"), strings.Split(text, "\n"))
+		l.t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
+	}
+}
+
+// put writes files into a new folder beside the deployment.
+func put(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const (
+	oldService   = "LIVEKIT_URL=wss://sfu.example.org\nLIVEKIT_KEY=old\nLIVEKIT_SECRET=0123456789abcdef0123456789abcdef\nLIVEKIT_FULL_ACCESS_HOMESERVERS=example.org\n"
+	oldWellKnown = `{"org.matrix.msc4143.rtc_foci": [{"type": "livekit", "livekit_service_url": "https://jwt.example.org"}]}`
+	oldSynapse   = "server_name: example.org\nmatrix_rtc: {transports: [{type: livekit, livekit_service_url: 'https://calls.example.org'}]}\n"
+)
+
+// TestContradictions: of two files that differ a person is asked, or both are
+// named; an option decides.
+func TestContradictions(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
+	l := newLab(t)
+	l.exec(exitUsage, "--dir", l.dir, "--from", old)
+	l.says(l.err, "--jwt-host", "jwt.example.org (", "client.json, line 1", "calls.example.org (", "homeserver.yaml, line 2", "say which")
+	if _, err := os.Stat(l.path(answersFile)); err == nil {
+		t.Error("something was written")
+	}
+	l.exec(exitOK, "--dir", l.dir, "--from", old, "--jwt-host", "calls.example.org")
+	if got := l.answers()["jwt-host"]; got != "calls.example.org" {
+		t.Errorf("jwt-host is %q, want what the option says", got)
+	}
+
+	asked := newLab(t)
+	said := asked.talkOf(exitOK, []string{"calls.example.org", "", "", "", "", ""}, "--from", old)
+	asked.says(said, "The files contradict each other", "jwt.example.org", "calls.example.org")
+	if got := asked.answers()["jwt-host"]; got != "calls.example.org" {
+		t.Errorf("jwt-host is %q, want what was answered\n%s", got, said)
+	}
+}
+
+// TestAMixOfNames: a path for one program and a name for the other is nothing that
+// setup writes.
+func TestAMixOfNames(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": strings.ReplaceAll(oldWellKnown, "jwt.example.org", "matrix.example.org/livekit/jwt")})
+	l := newLab(t)
+	l.exec(exitUsage, "--dir", l.dir, "--from", old)
+	l.says(l.err, "--single-host", "matrix.example.org", "sfu.example.org", "client.json", "jwt.env")
+	l.exec(exitOK, "--dir", l.dir, "--from", old, "--single-host", "matrix.example.org")
+	if got := l.answers(); got["single-host"] != "matrix.example.org" || got["sfu-host"] != "" {
+		t.Errorf("the answers are %v", got)
+	}
+}
+
+// TestFolderAndFilesDiffer: what a folder has is never replaced by what files say.
+func TestFolderAndFilesDiffer(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
+	l := newLab(t)
+	l.run(exitOK)
+	before := l.snapshot()
+	l.exec(exitFaults, "--dir", l.dir, "--from", old)
+	l.says(l.err, envFile, "another key or secret")
+	l.exec(exitUsage, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "media.")}))
+	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "take a new folder")
+	if !maps.Equal(before, l.snapshot()) {
+		t.Error("something changed")
+	}
+}
+
+// TestFilesThatCannotBeTaken: the message names the file, and no line of it.
+func TestFilesThatCannotBeTaken(t *testing.T) {
+	const secret = "a-secret-that-must-not-be-printed"
+	for name, c := range map[string]struct{ file, content, want string }{
+		"missing":   {"gone.yaml", "", "no such file"},
+		"not YAML":  {"livekit.yaml", "keys:\n  a: b\n c: " + secret + "\n", "line 3 is not YAML"},
+		"something": {"notes.txt", "my " + secret, "no livekit.yaml, compose file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.file)
+			if c.content != "" {
+				path = filepath.Join(put(t, map[string]string{c.file: c.content}), c.file)
+			}
+			l := newLab(t)
+			l.exec(exitUsage, "--dir", l.dir, "--from", path)
+			l.says(l.err, "--from", c.file, c.want)
+			if strings.Contains(l.err, secret) {
+				t.Errorf("the secret is printed: %s", l.err)
+			}
+		})
+	}
+	l := newLab(t)
+	l.exec(exitUsage, "--dir", l.dir, "--from", t.TempDir())
+	l.says(l.err, "--from", "nothing of a deployment")
+}
+
+// TestFilesInTheFolder: setup would write into what it is to read only.
+func TestFilesInTheFolder(t *testing.T) {
+	dir := put(t, map[string]string{".env": oldService})
+	for _, from := range []string{dir, filepath.Join(dir, ".env"), filepath.Join(dir, "..", filepath.Base(dir))} {
+		l := &lab{t: t, dir: dir}
+		l.exec(exitUsage, "--dir", dir, "--from", from)
+		l.says(l.err, "--from", ".env lies in", "where setup writes")
+	}
+}
+
+// TestOwnVariablesStay: what was taken over as a line of .env stays in later runs.
+func TestOwnVariablesStay(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService + "LIVEKIT_LOG_LEVEL=debug\n", "client.json": oldWellKnown})
+	l := newLab(t)
+	l.exec(exitOK, "--dir", l.dir, "--from", old)
+	l.exec(exitOK, "--dir", l.dir, "--turn", "--jwt-port", "8090")
+	l.exec(exitOK, "--dir", l.dir, "--sfu-host", "livekit.example.org")
+	if got := l.env(); got["LIVEKIT_LOG_LEVEL"] != "debug" || got["LIVEKIT_URL"] != "wss://livekit.example.org" {
+		t.Errorf(".env has %q and %q", got["LIVEKIT_LOG_LEVEL"], got["LIVEKIT_URL"])
+	}
+}
+
+// TestTakenPageGoes: the steps name the page as long as it is there.
+func TestTakenPageGoes(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
+	l := newLab(t)
+	l.exec(exitOK, "--dir", l.dir, "--from", old)
+	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") {
+		t.Errorf("the steps do not name %s:\n%s", takenFile, steps)
+	}
+	l.remove(takenFile)
+	l.exec(exitOK, "--dir", l.dir, "--yes")
+	if steps := l.read(stepsFile); strings.Contains(steps, takenFile) {
+		t.Errorf("the steps name %s, which is gone:\n%s", takenFile, steps)
+	}
+}

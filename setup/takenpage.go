@@ -1,0 +1,143 @@
+package setup
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"matrixrtc-auth/setup/existing"
+)
+
+// takenFile says what was taken over of another deployment, and what was not. It
+// is written once; later runs leave it as it is, until somebody removes it.
+const takenFile = "taking-over.md"
+
+const takenHead = `# Taken over
+
+What ` + "`matrixrtc-auth setup`" + ` took from the deployment that was there before, and what is
+different now. It only read these files, and has changed none of them:
+`
+
+// page is the content of takenFile: of this run, or else of an earlier one.
+func (t *takeover) page(dir *folder) (string, error) {
+	if t == nil {
+		content, _, err := dir.read(takenFile)
+		return string(content), err
+	}
+	var b strings.Builder
+	b.WriteString(takenHead)
+	for _, name := range t.files {
+		fmt.Fprintf(&b, "\n- %s", name)
+	}
+	b.WriteString("\n\n## What stays\n\n| What | Is | From |\n| --- | --- | --- |\n")
+	for _, row := range t.stays() {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row[:], " | "))
+	}
+	done, yours := t.sorted()
+	b.WriteString("\n## What is different in the new files\n\n")
+	for _, f := range done {
+		fmt.Fprintf(&b, "- **%s** %s%s. %s\n", verb(f), f.What, placed(f), f.Why)
+	}
+	b.WriteString("\n## What is left to you\n\nEach belongs to the step of next-steps.md that is about the same thing.\n")
+	for i, f := range yours {
+		fmt.Fprintf(&b, "\n%-3s **%s** %s%s. %s\n", fmt.Sprintf("%d.", i+1), verb(f), f.What, placed(f), f.Why)
+		writeBlock(&b, "", f.Lines)
+		fmt.Fprintf(&b, "\n    Check: %s\n", f.Check)
+	}
+	return b.String(), nil
+}
+
+// stays are what the new deployment has from the old one. A secret is not among it.
+func (t *takeover) stays() (rows [][3]string) {
+	for _, a := range t.taken {
+		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
+	}
+	if t.Pair.ID != "" {
+		rows = append(rows, [3]string{"key and secret", t.Pair.ID, t.Pair.Place.String()})
+	}
+	if t.Registration.Name != "" {
+		rows = append(rows, [3]string{"tokens of the registration", "(not shown)", t.Registration.Name})
+	}
+	for _, v := range t.Variables {
+		rows = append(rows, [3]string{v.Name, "a line of .env", v.Place.String()})
+	}
+	return rows
+}
+
+// sorted are the findings that setup's files deal with, and those that a person
+// has to.
+func (t *takeover) sorted() (done, yours []existing.Finding) {
+	for _, f := range t.Findings {
+		if f.Check == "" {
+			done = append(done, f)
+		} else {
+			yours = append(yours, f)
+		}
+	}
+	return done, yours
+}
+
+func verb(f existing.Finding) string {
+	return strings.ToUpper(string(f.Verb[:1])) + string(f.Verb[1:])
+}
+
+// placed is the place of a finding in brackets.
+func placed(f existing.Finding) string {
+	if f.Place.String() == "" {
+		return ""
+	}
+	return " (" + f.Place.String() + ")"
+}
+
+// report prints what takenFile has.
+func (t *takeover) report(w io.Writer) {
+	if t == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nTaken over (%s has it, too):\n", takenFile)
+	for _, row := range t.stays() {
+		fmt.Fprintf(w, "  %-26s %s (%s)\n", row[0], row[1], row[2])
+	}
+	done, yours := t.sorted()
+	printFindings(w, "Different in the new files:", done)
+	printFindings(w, "Left to you, besides the steps below:", yours)
+}
+
+func printFindings(w io.Writer, head string, list []existing.Finding) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", head)
+	for _, f := range list {
+		lines := wrap(fmt.Sprintf("%s %s%s. %s", verb(f), f.What, placed(f), f.Why))
+		for _, line := range f.Lines {
+			lines = append(lines, "  "+line)
+		}
+		if f.Check != "" {
+			lines = append(lines, wrap("Check: "+f.Check)...)
+		}
+		fmt.Fprintf(w, "   - %s\n", strings.Join(lines, "\n     "))
+	}
+}
+
+// takenTasks lead to what is left of taking over.
+func (p plan) takenTasks() []task {
+	if p.takenPage == "" {
+		return nil
+	}
+	return []task{{
+		do:    fmt.Sprintf("Read %s: what is left to you there belongs to the steps below. Remove the file when all of it is done.", takenFile),
+		check: fmt.Sprintf("`ls %s` finds no such file any more.", takenFile),
+	}}
+}
+
+// stopTasks stop what has the same ports.
+func (p plan) stopTasks() []task {
+	if p.takenPage == "" {
+		return nil
+	}
+	return []task{{
+		do:    fmt.Sprintf("Stop the old LiveKit and its service, as %s says: the new ones have the same ports. (Container Manager: Project → Action → Stop.)", takenFile),
+		check: "`docker ps` shows neither of them.",
+	}}
+}

@@ -1,0 +1,204 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/setup/existing"
+)
+
+// takeover is what the files of another deployment tell. A nil one tells nothing.
+type takeover struct {
+	existing.Verdict
+	files []string
+	taken []taken
+}
+
+// taken is an answer that a file told.
+type taken struct {
+	option string
+	existing.Fact
+}
+
+// takeOver reads the files of --from, and takes the answers that they tell over
+// where nothing was said now. d is nil where nobody can be asked.
+func (o *options) takeOver(d *dialogue) error {
+	if o.from == "" {
+		return nil
+	}
+	deployment, err := existing.Open(strings.Split(o.from, ","))
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	o.over = &takeover{Verdict: existing.Judge(deployment), files: deployment.Files()}
+	if err := o.refuseOwnFiles(); err != nil {
+		return err
+	}
+	if err := o.adopt(d); err != nil {
+		return err
+	}
+	o.makeRoom()
+	return nil
+}
+
+// refuseOwnFiles refuses files into which setup would write.
+func (o *options) refuseOwnFiles() error {
+	dir, err := os.Stat(o.dir)
+	if err != nil {
+		return nil // there is none yet, or it cannot be used, which is said later
+	}
+	for _, name := range o.over.files {
+		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {
+			return fmt.Errorf("--from: %s lies in %s, where setup writes: take a new folder as --dir", name, o.dir)
+		}
+	}
+	return nil
+}
+
+// adopt takes over every answer that the files tell and nobody says. Its error
+// joins what contradicts itself, or the folder.
+func (o *options) adopt(d *dialogue) error {
+	faults := []error{o.oneOrTwo(d)}
+	for _, a := range o.answers() {
+		facts := o.usable(a, o.over.Answers[a.name])
+		if len(facts) == 0 || o.given[a.name] {
+			continue
+		}
+		fact, err := o.settle(d, a, facts)
+		if err == nil {
+			err = o.take(a, fact)
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// oneOrTwo has somebody decide where one program has a name of its own, and the
+// other a path of a name: setup writes both in the same way.
+func (o *options) oneOrTwo(d *dialogue) error {
+	of := o.over.Answers
+	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])
+	both := len(single) > 0 && len(own) > 0
+	switch {
+	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
+		return fmt.Errorf("--single-host: of one program %s has a path of %s, of the other %s the name %s: say --single-host, or --jwt-host and --sfu-host",
+			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
+	case both, o.given["single-host"]: // what is not said is asked for
+		delete(of, "jwt-host")
+		delete(of, "sfu-host")
+	}
+	if both || o.given["jwt-host"] || o.given["sfu-host"] {
+		delete(of, "single-host")
+	}
+	return nil
+}
+
+// usable leaves out values that setup does not take, and says so.
+func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact) {
+	for _, f := range facts {
+		q := questions[a.name]
+		if q.valid == nil {
+			good = append(good, f)
+			continue
+		}
+		if err := q.valid(o, f.Value); err != nil {
+			o.over.Findings = append(o.over.Findings, existing.Finding{
+				Verb: existing.Change, What: "what the old deployment has for --" + a.name, Place: f.Place,
+				Why:   fmt.Sprintf("setup cannot take it over: %v. It has %s now.", err, shown(a.get())),
+				Check: fmt.Sprintf("answers.yaml has what you want for %s.", a.name),
+			})
+			continue
+		}
+		good = append(good, f)
+	}
+	return good
+}
+
+// settle decides between values that contradict each other.
+func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing.Fact, error) {
+	if len(facts) == 1 {
+		return facts[0], nil
+	}
+	var list []string
+	for _, f := range facts {
+		list = append(list, fmt.Sprintf("%s (%s)", f.Value, f.Place))
+	}
+	if d == nil {
+		return facts[0], fmt.Errorf("--%s: the files contradict each other, %s: say which it is", a.name, strings.Join(list, " and "))
+	}
+	fmt.Fprintf(d.out, "The files contradict each other: %s\n", strings.Join(list, ", "))
+	chosen := existing.Fact{Place: existing.Place{File: "your answer"}}
+	err := d.text(&chosen.Value, questions[a.name].text, facts[0].Value, o.valid(a))
+	return chosen, err
+}
+
+// take has an answer count as given, unless the folder has another one.
+func (o *options) take(a answer, f existing.Fact) error {
+	old := o.memory.answers[a.name]
+	if a.yes != nil && old == "" {
+		old = "false"
+	}
+	if o.memory.there && old != f.Value {
+		return fmt.Errorf("--%s: %s says %s, and the folder %s has %s: take a new folder, or say --%[1]s", a.name, f.Place, shown(f.Value), o.dir, shown(old))
+	}
+	if err := a.set(f.Value); err != nil {
+		return fmt.Errorf("--%s: %w", a.name, err)
+	}
+	o.given[a.name] = !o.memory.there
+	o.over.taken = append(o.over.taken, taken{a.name, f})
+	return nil
+}
+
+// makeRoom moves the relay's ports away from media's, where those are taken over
+// and nobody chose the relay's.
+func (o *options) makeRoom() {
+	media, err := parseRange(o.udpRange)
+	relay, relayErr := parseRelayRange(o.relayRange)
+	if err != nil || relayErr != nil || !media.overlaps(relay) || o.given["relay-range"] || o.memory.there {
+		return
+	}
+	size := relay.Last - relay.First
+	relay = ports{media.Last + 1, media.Last + 1 + size}
+	if relay.Last > 65535 {
+		relay = ports{media.First - 1 - size, media.First - 1}
+	}
+	o.relayRange, o.given["relay-range"] = relay.String(), true
+}
+
+// pair is the key with its secret; zero for none.
+func (t *takeover) pair() pair {
+	if t == nil {
+		return pair{}
+	}
+	return pair{t.Pair.ID, t.Pair.Secret}
+}
+
+// registration keeps names and tokens of the one that the homeserver has.
+func (t *takeover) registration(r appservice.Registration) (appservice.Registration, error) {
+	if t == nil || t.Registration.Name == "" {
+		return r, nil
+	}
+	old, err := appservice.Parse(t.Registration.Content)
+	if err != nil {
+		return r, fmt.Errorf("--from: %s: %w", t.Registration.Name, err)
+	}
+	return r.KeepTokens(old), nil
+}
+
+// envLines are variables of the service that stay as they are.
+func (t *takeover) envLines() string {
+	if t == nil || len(t.Variables) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n# From the deployment before.\n")
+	for _, v := range t.Variables {
+		fmt.Fprintf(&b, "%s=%s\n", v.Name, strings.TrimSpace(v.Value.Reveal()))
+	}
+	return b.String()
+}
