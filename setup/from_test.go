@@ -183,7 +183,7 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 	const secret = "a-secret-that-must-not-be-printed"
 	for name, c := range map[string]struct{ file, content, want string }{
 		"missing":   {"gone.yaml", "", "no such file"},
-		"not YAML":  {"livekit.yaml", "keys:\n  a: b\n c: " + secret + "\n", "line 3 is not YAML"},
+		"not YAML":  {"livekit.yaml", "keys:\n  a: b\n c: " + secret + "\n", "is not YAML"},
 		"something": {"notes.txt", "my " + secret, "no livekit.yaml, compose file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,6 +221,8 @@ func TestOwnVariablesStay(t *testing.T) {
 	l.exec(exitOK, "--dir", l.dir, "--from", old)
 	l.exec(exitOK, "--dir", l.dir, "--turn", "--jwt-port", "8090")
 	l.exec(exitOK, "--dir", l.dir, "--sfu-host", "livekit.example.org")
+	l.exec(exitOK, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "livekit.") + "LIVEKIT_TOKEN_TTL=2h\n"}))
+	l.says(l.out, "Add LIVEKIT_TOKEN_TTL to .env", "jwt.env, line 5")
 	if got := l.env(); got["LIVEKIT_LOG_LEVEL"] != "debug" || got["LIVEKIT_URL"] != "wss://livekit.example.org" {
 		t.Errorf(".env has %q and %q", got["LIVEKIT_LOG_LEVEL"], got["LIVEKIT_URL"])
 	}

@@ -193,3 +193,38 @@ func (m *history) choose() (flags []string, want map[string]string) {
 	}
 	return flags, want
 }
+
+// runFrom has setup take over what another deployment tells: the same as the
+// folder, or another secret or name, which is refused.
+func (m *history) runFrom() {
+	if m.doubtful || m.remembered() == nil {
+		return
+	}
+	host, secret := m.answers["sfu-host"], m.secret
+	if host == "" {
+		host = m.answers["single-host"] + sfuPrefix
+	}
+	differs := true
+	switch m.random.IntN(4) {
+	case 0:
+		secret = strings.Repeat("5e", 32)
+	case 1:
+		host = "other." + host
+	default:
+		differs = false
+	}
+	old := put(m.t, map[string]string{"jwt.env": fmt.Sprintf("LIVEKIT_URL=wss://%s\nLIVEKIT_KEY=%s\nLIVEKIT_SECRET=%s\nLIVEKIT_LOG_LEVEL=debug\n", host, m.env()["LIVEKIT_KEY"], secret)})
+	before := m.snapshot()
+	code := m.execute([]string{"--from", old}, nil)
+	m.checkLines()
+	m.checkSecret(false)
+	if differs && code == exitOK {
+		m.fatalf("what the files say differs from the folder, and setup goes on")
+	}
+	if code != exitOK {
+		m.unchanged(before, "a run that was refused")
+		return
+	}
+	m.checkAnswers(m.answers)
+	m.checkReport(before)
+}

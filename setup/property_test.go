@@ -36,7 +36,7 @@ func TestWhateverHappens(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := newHistory(t, seed)
 			for range length {
-				m.pick(m.run, m.run, m.run, m.runKilled, m.addLine, m.addLine, m.changeValue, m.changeAnswer, m.damage, m.takeOver, m.loseSecret)
+				m.pick(m.run, m.run, m.run, m.runFrom, m.runKilled, m.addLine, m.addLine, m.changeValue, m.changeAnswer, m.damage, m.takeOver, m.loseSecret)
 			}
 			written += m.written
 		})

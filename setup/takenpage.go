@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"matrixrtc-auth/setup/existing"
@@ -23,6 +24,9 @@ func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)
 		return string(content), err
+	}
+	if err := t.nameLines(dir); err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	b.WriteString(takenHead)
@@ -45,6 +49,27 @@ func (t *takeover) page(dir *folder) (string, error) {
 		fmt.Fprintf(&b, "\n    Check: %s\n", f.Check)
 	}
 	return b.String(), nil
+}
+
+// nameLines leaves variables to a person where the folder has a .env without them:
+// only a new one gets them.
+func (t *takeover) nameLines(dir *folder) error {
+	content, found, err := dir.read(envFile)
+	if !found || err != nil {
+		return err
+	}
+	there, err := parseEnv(string(content))
+	t.Variables = slices.DeleteFunc(t.Variables, func(v existing.Variable) bool {
+		if there[v.Name] == strings.TrimSpace(v.Value.Reveal()) {
+			return false
+		}
+		t.Findings = append(t.Findings, existing.Finding{
+			Verb: existing.Add, What: v.Name + " to .env", Place: v.Place,
+			Why: "The folder had a .env already, and setup adds no line of yours to it.", Check: "`grep " + v.Name + " .env` shows the line.",
+		})
+		return true
+	})
+	return err
 }
 
 // stays are what the new deployment has from the old one. A secret is not among it.
