@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"matrixrtc-auth/e2e/participant"
@@ -11,30 +9,12 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// fileMark is the line that begins a file of an archive.
-var fileMark = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
-
 // unpack writes the files of a deployment of another guide into a folder.
 func unpack(t *testing.T, name string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	text := readFile(t, filepath.Join("..", "setup", "testdata", "from", name+".txtar"))
-	marks := fileMark.FindAllSubmatchIndex(text, -1)
-	if len(marks) == 0 {
-		t.Fatalf("%s has no files", name)
-	}
-	for i, m := range marks {
-		end := len(text)
-		if i+1 < len(marks) {
-			end = marks[i+1][0]
-		}
-		path := filepath.Join(dir, string(text[m[2]:m[3]]))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, text[m[1]:end], 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := stack.Unpack(filepath.Join("..", "setup", "testdata", "from", name+".txtar"), dir); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

@@ -65,6 +65,12 @@ func begin(t *testing.T) (*world, deployment) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return worldIn(t, own), healthy
+}
+
+// worldIn is a world that has its files in a folder.
+func worldIn(t *testing.T, own string) *world {
+	t.Helper()
 	p, err := findPrograms(t.Context(), *dir)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +80,7 @@ func begin(t *testing.T) (*world, deployment) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.end)
-	return w, healthy
+	return w
 }
 
 // judge has doctor look from both vantages at once.

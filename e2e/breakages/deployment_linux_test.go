@@ -50,15 +50,19 @@ type deployment struct {
 // written returns the deployment that setup writes, behind nginx: nothing is
 // wrong with it.
 func written(ctx context.Context, dir string) (deployment, error) {
+	return writtenWith(ctx, dir, "--server-name", domain, "--jwt-host", "jwt."+domain, "--sfu-host", "sfu."+domain,
+		"--base-url", "https://matrix."+domain, "--turn")
+}
+
+// writtenWith is written with other options that lead to the same names.
+func writtenWith(ctx context.Context, dir string, args ...string) (deployment, error) {
 	repository, err := stack.Repository(ctx)
 	if err != nil {
 		return deployment{}, err
 	}
 	folder := filepath.Join(dir, "written")
 	var out bytes.Buffer
-	args := []string{"--server-name", domain, "--jwt-host", "jwt." + domain, "--sfu-host", "sfu." + domain,
-		"--base-url", "https://matrix." + domain, "--turn", "--dir", folder}
-	if code := setup.Run(ctx, args, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
+	if code := setup.Run(ctx, append(args, "--dir", folder), setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
 		return deployment{}, fmt.Errorf("setup: exit code %d: %s", code, out.String())
 	}
 	if err := writeCertificates(dir); err != nil {

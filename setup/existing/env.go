@@ -36,7 +36,7 @@ func plain(value string) string {
 }
 
 // substitution is $$, $NAME, or ${NAME…}.
-var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])([^}]*))?\})`)
+var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
 // interpolate puts variables into a text as Compose does. One without a value and
 // without a default is empty.

@@ -1,0 +1,196 @@
+package existing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestInterpolate(t *testing.T) {
+	values := map[string]string{"A": "a", "EMPTY": ""}
+	for text, want := range map[string]string{
+		"$A-${A}-$$A":             "a-a-$A",
+		"${B:-x}${EMPTY:-y}":      "xy",
+		"${B-x}${A:-y}":           "xa",
+		"${B:-${A}/${C:-c}}":      "a/c",
+		"${B:?set B}${A:?set A}":  "a",
+		"${A:+yes}${B:+no}":       "yes",
+		"no variable: 5$ and $ 5": "no variable: 5$ and $ 5",
+	} {
+		if got := interpolate(text, func(name string) string { return values[name] }); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestVariablesOfAnEnvFile(t *testing.T) {
+	var got []string
+	for _, v := range variables(File{".env", []byte("\ufeffA=1\n# B=2\nexport C='three # 3' # why\nD = four # 4\nA=5\nnothing\nE=\n")}) {
+		got = append(got, fmt.Sprintf("%s=%s@%d", v.Name, v.Value.Reveal(), v.Line))
+	}
+	if want := []string{"C=three # 3@3", "D=four@4", "A=5@5", "E=@7"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// judged judges files by their names.
+func judged(t *testing.T, files map[string]string) Verdict {
+	t.Helper()
+	var list []File
+	for name, content := range files {
+		list = append(list, File{name, []byte(content)})
+	}
+	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	d, faults := Read(list)
+	if err := errors.Join(faults...); err != nil {
+		t.Fatal(err)
+	}
+	return Judge(d)
+}
+
+// found are the findings about a thing, as VERB WHAT.
+func (v Verdict) found(what string) (list []string) {
+	for _, f := range v.Findings {
+		if strings.Contains(f.What, what) {
+			list = append(list, string(f.Verb)+" "+f.What)
+		}
+	}
+	return list
+}
+
+// TestFormsOfCompose: what a compose file says in one form it may say in another.
+func TestFormsOfCompose(t *testing.T) {
+	for name, text := range map[string]string{
+		"lists": `
+services:
+  jwt:
+    image: ghcr.io/element-hq/lk-jwt-service:1
+    ports: ["8090:8080"]
+    environment: ["LIVEKIT_URL=wss://sfu.example.org", "LIVEKIT_LOG_LEVEL"]
+`,
+		"mappings": `
+x-env: &env {LIVEKIT_URL: "wss://${SFU}"}
+services:
+  jwt:
+    image: ghcr.io/element-hq/lk-jwt-service:1
+    ports: [{target: 8080, published: 8090}]
+    environment: {<<: *env, LIVEKIT_LOG_LEVEL: }
+`,
+		"file": `
+services:
+  jwt:
+    command: [/lk-jwt-service]
+    ports: ["127.0.0.1:8090:8080/tcp"]
+    env_file: [{path: ./jwt.env}]
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := judged(t, map[string]string{
+				"a/compose.yaml": text, "a/.env": "SFU=sfu.example.org\nLIVEKIT_LOG_LEVEL=debug\n",
+				"a/jwt.env": "LIVEKIT_URL=wss://sfu.example.org\nLIVEKIT_LOG_LEVEL=debug\n",
+			})
+			for option, want := range map[string]string{"sfu-host": "sfu.example.org", "jwt-port": "8090"} {
+				if got := v.Answers[option]; len(got) != 1 || got[0].Value != want {
+					t.Errorf("%s is %v, want %s", option, got, want)
+				}
+			}
+			if len(v.Variables) != 1 || v.Variables[0].Value.Reveal() != "debug" {
+				t.Errorf("the variables are %v, want LIVEKIT_LOG_LEVEL", v.Variables)
+			}
+		})
+	}
+}
+
+// TestKeys: LiveKit's key counts, and a key that protects nothing is not taken.
+func TestKeys(t *testing.T) {
+	long, other := strings.Repeat("s", 32), strings.Repeat("o", 32)
+	service := func(id, secret string) string { return "LIVEKIT_KEY=" + id + "\nLIVEKIT_SECRET=" + secret + "\n" }
+	for name, c := range map[string]struct{ livekit, service, want, finding string }{
+		"both":          {"keys: {a: " + long + "}", service("a", long), "a " + long, ""},
+		"other secret":  {"keys: {a: " + long + "}", service("a", other), "a " + long, "change the secret of the key a"},
+		"other key":     {"keys: {a: " + long + "}", service("b", other), "a " + long, "change the key b of the service"},
+		"second key":    {"keys: {x: " + other + ", a: " + long + "}", service("a", long), "a " + long, "drop the key x of LiveKit"},
+		"swapped":       {"keys: {" + long + ": short}", "", "", "change the key and its secret"},
+		"demo":          {"keys: {devkey: secret}", "", "", "change the key and its secret"},
+		"short":         {"keys: {a: short}", "", "", "change the key and its secret"},
+		"service alone": {"port: 7880\nrtc: {}", service("a", long), "a " + long, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := judged(t, map[string]string{"livekit.yaml": c.livekit, "jwt.env": c.service + "X=1\n"})
+			if got := strings.TrimSpace(v.Pair.ID + " " + v.Pair.Secret.Reveal()); got != c.want {
+				t.Errorf("the pair is %q, want %q", got, c.want)
+			}
+			if got := strings.Join(v.found("key"), "; "); got != c.finding {
+				t.Errorf("found %q, want %q", got, c.finding)
+			}
+			for _, f := range v.Findings {
+				if text := fmt.Sprint(f); strings.Contains(text, long) || strings.Contains(text, other) {
+					t.Errorf("a finding holds a secret: %s", text)
+				}
+			}
+		})
+	}
+}
+
+// TestTURNOverTLS: it is taken where it can work.
+func TestTURNOverTLS(t *testing.T) {
+	const service = "LIVEKIT_URL=wss://sfu.example.org\n"
+	turn := func(rest string) string {
+		return "rtc: {}\nturn: {enabled: true, tls_port: 5349, " + rest + "}\n"
+	}
+	for text, want := range map[string]string{
+		"domain: turn.example.org, external_tls: true":          "turn.example.org",
+		"domain: sfu.example.org, external_tls: true":           "",
+		"external_tls: true":                                    "",
+		"domain: turn.example.org, cert_file: /c, key_file: /k": "",
+	} {
+		v := judged(t, map[string]string{"livekit.yaml": turn(text), "jwt.env": service})
+		got := ""
+		if facts := v.Answers["turn-tls"]; len(facts) > 0 {
+			got = facts[0].Value
+		}
+		if dropped := len(v.found("TURN over TLS")) == 1; got != want || dropped != (want == "") {
+			t.Errorf("%s: turn-tls is %q, dropped %v, want %q", text, got, dropped, want)
+		}
+	}
+}
+
+// TestExtrasAreNamed: no setting of livekit.yaml is lost in silence.
+func TestExtrasAreNamed(t *testing.T) {
+	v := judged(t, map[string]string{"livekit.yaml": `
+port: 7890
+rtc: {udp_port: 7882, congestion_control: {enabled: true}, stun_servers: ["stun.example.org:3478"]}
+room: {auto_create: false, max_participants: 5}
+redis: {address: "redis:6379", password: hunter2}
+loging: {level: info}
+prometheus: {port: 6789}
+`})
+	for _, want := range []string{
+		"change port 7890", "change UDP port 7882, rtc.udp_port", "add rtc.congestion_control to livekit.yaml, if you still need it",
+		"add rtc.stun_servers to livekit.yaml, if you still need it", "add room.max_participants to livekit.yaml, if you still need it",
+		"add redis to livekit.yaml, if you still need it", "drop loging in livekit.yaml", "add prometheus to livekit.yaml, if you still need it",
+	} {
+		_, what, _ := strings.Cut(want, " ")
+		if got := v.found(what); !slices.Contains(got, want) {
+			t.Errorf("%q is not among %q", want, v.found(""))
+		}
+	}
+	for _, f := range v.Findings {
+		if strings.Contains(fmt.Sprint(f), "hunter2") {
+			t.Errorf("a finding holds a secret: %v", f)
+		}
+	}
+}
+
+// FuzzRead: whatever files hold, they are read and judged.
+func FuzzRead(f *testing.F) {
+	f.Add("services: {livekit: {image: livekit/livekit-server, ports: [\"1:2\", {target: 1}]}}", "keys: {a: b}\nrtc: {}")
+	f.Add("services:\n  a: &a\n    <<: *a\n", "A=${B:-$A}\nLIVEKIT_URL=wss://x/rtc\n")
+	f.Add("server_name: a\nlisteners: [{resources: {names: federation}}]", `{"m.homeserver": []}`)
+	f.Fuzz(func(_ *testing.T, one, two string) {
+		d, _ := Read([]File{{"a/compose.yaml", []byte(one)}, {"a/.env", []byte(two)}, {"livekit.yaml", []byte(two)}})
+		Judge(d)
+	})
+}
