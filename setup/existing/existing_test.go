@@ -194,3 +194,12 @@ func FuzzRead(f *testing.F) {
 		Judge(d)
 	})
 }
+
+// TestMergesThatNameEachOther end.
+func TestMergesThatNameEachOther(t *testing.T) {
+	text := "services:\n  a: &a {<<: [" + strings.Repeat("*a, ", 50) + "*a], image: livekit/livekit-server}\n"
+	d, faults := Read([]File{{"compose.yaml", []byte(text)}})
+	if len(faults) > 0 || len(d.compose) != 1 || d.compose[0].services[0].image != "livekit/livekit-server" {
+		t.Errorf("read %+v, %v", d, faults)
+	}
+}

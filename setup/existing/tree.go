@@ -57,14 +57,18 @@ type entry struct {
 	value tree
 }
 
-// deepestMerge bounds merges of mappings into each other.
-const deepestMerge = 8
+// mostMerges bounds how many mappings are merged into one: some of them may name
+// each other.
+const mostMerges = 100
 
 // entries are those of a mapping, merged ones (<<) first.
-func (t tree) entries() []entry { return t.merged(deepestMerge) }
+func (t tree) entries() []entry {
+	left := mostMerges
+	return t.merged(&left)
+}
 
-func (t tree) merged(depth int) (list []entry) {
-	if t.node == nil || t.node.Kind != yaml.MappingNode || depth == 0 {
+func (t tree) merged(left *int) (list []entry) {
+	if *left--; t.node == nil || t.node.Kind != yaml.MappingNode || *left < 0 {
 		return nil
 	}
 	for i := 0; i+1 < len(t.node.Content); i += 2 {
@@ -74,7 +78,7 @@ func (t tree) merged(depth int) (list []entry) {
 			continue
 		}
 		for _, part := range append(value.items(), value) {
-			list = append(part.merged(depth-1), list...)
+			list = append(part.merged(left), list...)
 		}
 	}
 	return list
