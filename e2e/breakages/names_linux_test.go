@@ -20,7 +20,7 @@ type nameServer struct {
 	srv   map[string]dnsmessage.SRVResource
 }
 
-// serveNames starts one, which ends with the process.
+// serveNames starts one, which ends with its world.
 func serveNames() (*nameServer, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:53")
 	if err != nil {

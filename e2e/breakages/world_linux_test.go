@@ -131,6 +131,7 @@ func (w *world) end() {
 			p.running.Kill()
 		}
 	}
+	_ = w.names.conn.Close() // another world of this process has one of its own
 }
 
 // write makes www anew.
