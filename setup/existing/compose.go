@@ -14,6 +14,7 @@ type compose struct {
 	tree
 	env      []envFile         // that belong to it
 	values   map[string]string // for its ${…}
+	left     int               // bytes that these may still add to it
 	services []*container
 }
 
@@ -38,7 +39,7 @@ type published struct {
 
 // complete reads the services, when all files are known.
 func (c *compose) complete(env []envFile) {
-	c.env, c.values = env, map[string]string{}
+	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
 	for _, beside := range []bool{false, true} { // what is beside the file wins
 		for _, f := range env {
@@ -55,7 +56,7 @@ func (c *compose) complete(env []envFile) {
 }
 
 func (c *compose) say(t tree) string {
-	return interpolate(t.text(), func(name string) string { return c.values[name] })
+	return interpolate(t.text(), &c.left, func(name string) string { return c.values[name] })
 }
 
 func (c *compose) service(e entry) *container {
@@ -69,8 +70,9 @@ func (c *compose) service(e entry) *container {
 	}
 	for _, f := range c.assignments(e.value.get("environment")) {
 		name, value, _ := strings.Cut(f.Value, "=")
-		s.set(Variable{name, secret.New(value), f.Place})
+		s.environment = append(s.environment, Variable{name, secret.New(value), f.Place})
 	}
+	s.environment = lastOf(s.environment)
 	for _, p := range e.value.get("ports").items() {
 		s.published = append(s.published, c.port(p))
 	}
@@ -116,11 +118,6 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// set gives a variable its value; the last one counts.
-func (s *container) set(v Variable) {
-	s.environment = append(slices.DeleteFunc(s.environment, func(old Variable) bool { return old.Name == v.Name }), v)
-}
-
 // addEnvFile takes the variables of an env file, found by its path or its name.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
@@ -133,9 +130,7 @@ func (c *compose) addEnvFile(s *container, name string, at Place) {
 		s.lost = append(s.lost, Fact{name, at})
 		return
 	}
-	for _, v := range c.env[i].variables {
-		s.set(v)
-	}
+	s.environment = lastOf(append(s.environment, c.env[i].variables...))
 }
 
 // port reads [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or the mapping in its place.

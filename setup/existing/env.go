@@ -11,18 +11,33 @@ import (
 // envLine is a line NAME=value.
 var envLine = regexp.MustCompile(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
+// mostVariables bounds those of an env file; what stands behind them is not read.
+const mostVariables = 1000
+
 // variables are those of an env file, in its order; of a name that is there twice
 // the last.
 func variables(f File) (list []Variable) {
-	for i, line := range strings.Split(string(f.Content), "\n") {
-		match := envLine.FindStringSubmatch(line)
-		if match == nil {
-			continue
+	line := 0
+	for text := range strings.Lines(string(f.Content)) {
+		line++
+		if match := envLine.FindStringSubmatch(text); match != nil && len(list) < mostVariables {
+			list = append(list, Variable{match[1], secret.New(plain(match[2])), Place{f.Name, line}})
 		}
-		v := Variable{match[1], secret.New(plain(match[2])), Place{f.Name, i + 1}}
-		list = append(slices.DeleteFunc(list, func(old Variable) bool { return old.Name == v.Name }), v)
 	}
-	return list
+	return lastOf(list)
+}
+
+// lastOf leaves out variables that are set again later.
+func lastOf(list []Variable) (kept []Variable) {
+	later := map[string]bool{}
+	for _, v := range slices.Backward(list) {
+		if !later[v.Name] {
+			kept = append(kept, v)
+		}
+		later[v.Name] = true
+	}
+	slices.Reverse(kept)
+	return kept
 }
 
 // plain takes quotation marks, or the comment behind it, off a value.
@@ -39,9 +54,11 @@ func plain(value string) string {
 var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
 // interpolate puts variables into a text as Compose does. One without a value and
-// without a default is empty.
-func interpolate(text string, value func(name string) string) string {
-	return substitution.ReplaceAllStringFunc(text, func(match string) string {
+// without a default is empty. left bounds the bytes of all values: those that do not
+// fit any more are empty.
+func interpolate(text string, left *int, value func(name string) string) string {
+	var put func(text string) string
+	one := func(match string) string {
 		part := substitution.FindStringSubmatch(match)
 		if match == "$$" {
 			return "$"
@@ -49,12 +66,17 @@ func interpolate(text string, value func(name string) string) string {
 		found := value(part[1] + part[2])
 		switch operator := part[3]; {
 		case strings.HasSuffix(operator, "-") && found == "":
-			return interpolate(part[4], value)
+			return put(part[4])
 		case strings.HasSuffix(operator, "+") && found != "":
-			return interpolate(part[4], value)
+			return put(part[4])
 		case strings.HasSuffix(operator, "+"):
 			return ""
 		}
+		if *left -= len(found); *left < 0 {
+			return ""
+		}
 		return found
-	})
+	}
+	put = func(text string) string { return substitution.ReplaceAllStringFunc(text, one) }
+	return put(text)
 }

@@ -19,7 +19,8 @@ func TestInterpolate(t *testing.T) {
 		"${A:+yes}${B:+no}":       "yes",
 		"no variable: 5$ and $ 5": "no variable: 5$ and $ 5",
 	} {
-		if got := interpolate(text, func(name string) string { return values[name] }); got != want {
+		left := biggest
+		if got := interpolate(text, &left, func(name string) string { return values[name] }); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
 	}
@@ -195,11 +196,23 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestMergesThatNameEachOther end.
-func TestMergesThatNameEachOther(t *testing.T) {
-	text := "services:\n  a: &a {<<: [" + strings.Repeat("*a, ", 50) + "*a], image: livekit/livekit-server}\n"
-	d, faults := Read([]File{{"compose.yaml", []byte(text)}})
-	if len(faults) > 0 || len(d.compose) != 1 || d.compose[0].services[0].image != "livekit/livekit-server" {
-		t.Errorf("read %+v, %v", d, faults)
+// TestBigFiles: what would take long, or much memory, is refused or cut.
+func TestBigFiles(t *testing.T) {
+	for name, text := range map[string]string{
+		"an alias in itself": "services:\n  a: &a {<<: [" + strings.Repeat("*a, ", 50) + "*a], image: livekit/livekit-server}\n",
+		"aliases of aliases": "a: &a [1, 1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\nrtc: [*d, *d, *d, *d, *d, *d, *d, *d, *d]\n",
+		"many settings":      "keys:\n" + strings.Repeat("  a: b\n", mostNodes),
+	} {
+		_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
+		if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
+			t.Errorf("%s: the faults are %q", name, got)
+		}
+	}
+	if got := len(variables(File{".env", []byte(strings.Repeat("A=1\n", 2*mostVariables) + "B=2\n")})); got != 1 {
+		t.Errorf("%d variables, want the last A alone", got)
+	}
+	long, left := strings.Repeat("v", biggest/4), biggest
+	if got := len(interpolate(strings.Repeat("${A}", 100), &left, func(string) string { return long })); got != biggest {
+		t.Errorf("the text has %d bytes, want %d", got, biggest)
 	}
 }

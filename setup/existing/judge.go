@@ -55,9 +55,7 @@ func (j *judge) parts() {
 	if j.service == nil && len(j.env) > 0 {
 		j.service = &container{name: "service", at: Place{File: j.env[0].name}}
 		for _, f := range j.env {
-			for _, v := range f.variables {
-				j.service.set(v)
-			}
+			j.service.environment = lastOf(append(j.service.environment, f.variables...))
 		}
 	}
 	j.config, j.synapse = j.one(j.livekit, "livekit.yaml"), j.one(j.homeserver, "homeserver.yaml")

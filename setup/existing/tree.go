@@ -26,7 +26,30 @@ func parse(f File) (tree, error) {
 	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
 		return tree{}, errNoMapping
 	}
+	if left := mostNodes; !fits(document.Content[0], &left) {
+		return tree{}, fmt.Errorf("%s: it has more than %d settings, or an alias that holds itself", f.Name, mostNodes)
+	}
 	return tree{f.Name, document.Content[0]}, nil
+}
+
+// mostNodes bounds the mappings, lists and scalars of a document, each counted as
+// often as an alias repeats it. Big homeserver.yaml files have some hundred.
+const mostNodes = 10_000
+
+// fits takes a node with all that is below it off what is left.
+func fits(n *yaml.Node, left *int) bool {
+	if *left--; *left < 0 {
+		return false
+	}
+	if n.Kind == yaml.AliasNode {
+		return fits(n.Alias, left)
+	}
+	for _, below := range n.Content {
+		if !fits(below, left) {
+			return false
+		}
+	}
+	return true
 }
 
 var errNoMapping = errors.New("it is no mapping")
@@ -57,18 +80,9 @@ type entry struct {
 	value tree
 }
 
-// mostMerges bounds how many mappings are merged into one: some of them may name
-// each other.
-const mostMerges = 100
-
 // entries are those of a mapping, merged ones (<<) first.
-func (t tree) entries() []entry {
-	left := mostMerges
-	return t.merged(&left)
-}
-
-func (t tree) merged(left *int) (list []entry) {
-	if *left--; t.node == nil || t.node.Kind != yaml.MappingNode || *left < 0 {
+func (t tree) entries() (list []entry) {
+	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(t.node.Content); i += 2 {
@@ -78,7 +92,7 @@ func (t tree) merged(left *int) (list []entry) {
 			continue
 		}
 		for _, part := range append(value.items(), value) {
-			list = append(part.merged(left), list...)
+			list = append(part.entries(), list...)
 		}
 	}
 	return list
