@@ -34,7 +34,10 @@ func writeCertificates(dir string) error {
 	if err != nil {
 		return err
 	}
-	names := []string{domain, "matrix." + domain, "jwt." + domain, "sfu." + domain}
+	names := []string{domain}
+	for _, name := range []string{"matrix", "jwt", "sfu", "synapse", "matrix-rtc", "livekit", "livekit-jwt"} {
+		names = append(names, name+"."+domain)
+	}
 	good, err := sign(site(names, 60*24*time.Hour), middle)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakag
 	})
 	both.Go(func() {
 		env := map[string]string{"SSL_CERT_FILE": filepath.Join(w.host.Dir, "root.pem")}
-		s.Outside = w.diagnose(t, "outside", env, b.outside, append(slices.Clone(as), "--outside", "--server-name", domain)...)
+		s.Outside = w.diagnose(t, "outside", env, b.outside, slices.Concat(as, []string{"--outside", "--server-name", domain}, d.outside)...)
 	})
 	both.Wait()
 	all = append(all, s)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ type deployment struct {
 	redis      redis
 	second     string            // the keys of another LiveKit, at port 7890
 	user       user              // whom doctor asks as
+	outside    []string          // what else doctor is told outside
 	down       []string          // programs that do not run, though they are configured
 	website    map[string]string // files below www, by path
 	// registration is that of the service at the homeserver, which reads it too.
@@ -44,41 +46,46 @@ type deployment struct {
 	srv          map[string]dnsmessage.SRVResource
 	closed       []string // rules of iptables; packets that match one are dropped
 
-	dir string // with the certificates
+	dir    string // with the certificates
+	folder string // that setup wrote
 }
 
 // written returns the deployment that setup writes, behind nginx: nothing is
 // wrong with it.
 func written(ctx context.Context, dir string) (deployment, error) {
-	return writtenWith(ctx, dir, "--server-name", domain, "--jwt-host", "jwt."+domain, "--sfu-host", "sfu."+domain,
+	return writtenWith(ctx, dir, "written", "--server-name", domain, "--jwt-host", "jwt."+domain, "--sfu-host", "sfu."+domain,
 		"--base-url", "https://matrix."+domain, "--turn")
 }
 
-// writtenWith is written with other options that lead to the same names.
-func writtenWith(ctx context.Context, dir string, args ...string) (deployment, error) {
+// writtenWith is written with other options, and a folder of this name for its
+// files. Deployments of one dir have the same certificates.
+func writtenWith(ctx context.Context, dir, folder string, args ...string) (deployment, error) {
 	repository, err := stack.Repository(ctx)
 	if err != nil {
 		return deployment{}, err
 	}
-	folder := filepath.Join(dir, "written")
+	folder = filepath.Join(dir, folder)
 	var out bytes.Buffer
 	if code := setup.Run(ctx, append(args, "--dir", folder), setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
 		return deployment{}, fmt.Errorf("setup: exit code %d: %s", code, out.String())
 	}
-	if err := writeCertificates(dir); err != nil {
-		return deployment{}, err
+	if _, err := os.Stat(filepath.Join(dir, "root.pem")); err != nil {
+		if err := writeCertificates(dir); err != nil {
+			return deployment{}, err
+		}
 	}
 	files := reader{folder: folder}
 	d := deployment{
 		homeserver: files.own("homeserver.yaml") + files.written("homeserver-additions.yaml"),
 		livekit:    files.written("livekit.yaml"),
-		nginx:      files.written("nginx.conf.example") + files.own("website.conf"),
+		nginx:      inFront(files.written("nginx.conf.example"), files.own("website.conf")),
 		website: map[string]string{
 			".well-known/matrix/client": files.written("well-known-client.json"),
 			".well-known/matrix/server": `{"m.server": "matrix.example.org:443"}`,
 		},
-		names: map[string][]netip.Addr{},
-		dir:   dir,
+		names:  map[string][]netip.Addr{},
+		dir:    dir,
+		folder: folder,
 	}
 	if files.fault != nil {
 		return d, files.fault
@@ -88,6 +95,16 @@ func writtenWith(ctx context.Context, dir string, args ...string) (deployment, e
 	}
 	d.settle()
 	return d, nil
+}
+
+// inFront adds what setup has for nginx to the servers that are there: servers of
+// their own, or locations of the homeserver's.
+func inFront(written, website string) string {
+	if strings.Contains(written, "\nserver {") {
+		return written + website
+	}
+	server := "server_name matrix." + domain + ";\n"
+	return strings.Replace(website, server, server+written, 1)
 }
 
 // settle gives the deployment its places on this machine: the address that STUN
@@ -105,10 +122,12 @@ func (d *deployment) settle() {
 	})
 	maps.DeleteFunc(d.service, func(_, value string) bool { return value == "" })
 	d.keys = fmt.Sprintf("%q: %q", d.service["LIVEKIT_KEY"], d.service["LIVEKIT_SECRET"])
-	for _, name := range []string{"jwt", "sfu"} {
-		d.edit(&d.nginx, "/etc/letsencrypt/live/"+name+"."+domain+"/fullchain.pem", filepath.Join(d.dir, "chain.pem"))
-		d.edit(&d.nginx, "/etc/letsencrypt/live/"+name+"."+domain+"/privkey.pem", filepath.Join(d.dir, "key.pem"))
-	}
+	d.nginx = issued.ReplaceAllStringFunc(d.nginx, func(path string) string {
+		if strings.HasSuffix(path, "/privkey.pem") {
+			return filepath.Join(d.dir, "key.pem")
+		}
+		return filepath.Join(d.dir, "chain.pem")
+	})
 	d.nginx = strings.ReplaceAll(d.nginx, "    listen [::]:443 ssl;\n", "")
 	d.nginx = strings.ReplaceAll(d.nginx, "listen 443 ssl;", "listen "+public+":443 ssl;")
 	d.edit(&d.nginx, "root WWW;", "root "+filepath.Join(d.dir, "www")+";")
@@ -117,10 +136,16 @@ func (d *deployment) settle() {
 		d.edit(&d.nginx, name, name+"    "+certificate)
 	}
 	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // as in a network of compose.yaml
-	for _, name := range []string{"", "matrix.", "jwt.", "sfu."} {
-		d.names[name+domain] = []netip.Addr{netip.MustParseAddr(public)}
+	for _, match := range serverName.FindAllStringSubmatch(d.nginx, -1) {
+		d.names[match[1]] = []netip.Addr{netip.MustParseAddr(public)}
 	}
 }
+
+// What nginx.conf.example has of certificates, and of names.
+var (
+	issued     = regexp.MustCompile(`/etc/letsencrypt/live/[^/]+/[a-z]+\.pem`)
+	serverName = regexp.MustCompile(`server_name ([^;]+);`)
+)
 
 // delayedLimit is setup's for everybody's requests about delayed events.
 const delayedLimit = "  per_second: 10\n  burst_count: 20\n"
@@ -141,7 +166,7 @@ func (d *deployment) behindHAProxy() {
 // behindCaddy puts Caddy there, as setup has it.
 func (d *deployment) behindCaddy() {
 	d.behind()
-	files := reader{folder: filepath.Join(d.dir, "written")}
+	files := reader{folder: d.folder}
 	tls := fmt.Sprintf("tls %s %s", filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, "key.pem"))
 	d.caddy = strings.ReplaceAll(files.own("Caddyfile"), "TLS", tls)
 	text := files.written("Caddyfile.example")

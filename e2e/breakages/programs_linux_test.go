@@ -33,7 +33,8 @@ func startSynapse(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	}
 	return w.run(ctx, &stack.Other{
 		Name: "synapse", Program: w.programs.Python, Args: []string{"-m", "synapse.app.homeserver", "-c", "homeserver.yaml"},
-		Dir: filepath.Join(w.host.Dir, "synapse"), Ready: answering("http://127.0.0.1:8008/health"),
+		Dir: filepath.Join(w.host.Dir, "synapse"), Env: []string{"SSL_CERT_FILE=" + filepath.Join(w.host.Dir, "root.pem")},
+		Ready: answering("http://127.0.0.1:8008/health"),
 	})
 }
 

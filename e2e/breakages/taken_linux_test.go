@@ -2,8 +2,12 @@ package breakages
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,37 +17,130 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestTakenOver moves a deployment of the guide that is read most, with its
-// mistakes, in one run of setup. Doctor finds nothing wrong with the new one, from
-// inside and outside, and it carries a call. The one option is what taking-over.md
-// says of the media ports.
+// moved is a deployment of another guide that setup takes over.
+type moved struct {
+	name    string
+	options []string // what taking-over.md leaves to a person, as setup has it
+	rest    change   // the same outside of setup, and what this machine needs
+	secret  string   // of the key, "" for a new one
+}
+
+// spared is what taking-over.md says of media ports that Linux may take.
+var spared = []string{"--udp-range", "20000-20200"}
+
+var movedOnes = []moved{
+	{"guide", spared, nil, "not-so-secret-0123456789-abcdefghijklmn"},
+	{"nginx", spared, together(published("8070"), local("synapse"), unset("LIVEKIT_REDIS_URL")), "0123456789abcdef0123456789abcdef0123"},
+	{"caddy", nil, behindOneCaddy, ""},
+	// Traefik is none of Debian's packages: nginx leads to the same names.
+	{"traefik", append(spared, "--server-name", domain, "--base-url", "https://matrix."+domain), nil, "abcdefabcdefabcdefabcdefabcdefabcdefabcd"},
+	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), registered), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
+}
+
+// TestTakenOver moves deployments of published guides, with their mistakes, each
+// in one run of setup. Doctor finds nothing wrong with the new ones, from inside
+// and outside, and they carry calls.
 func TestTakenOver(t *testing.T) {
-	if *shard != 0 {
-		return // another process has it
-	}
-	own := filepath.Join(*dir, "taken")
-	old := filepath.Join(own, "old")
-	if err := stack.Unpack("../../setup/testdata/from/guide.txtar", old); err != nil {
+	own := filepath.Join(*dir, fmt.Sprintf("taken-%d", *shard))
+	if err := os.MkdirAll(own, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d, err := writtenWith(t.Context(), own, "--from", old, "--udp-range", "20000-20200")
+	w := worldIn(t, own)
+	for i, m := range movedOnes {
+		if i%*shards != *shard {
+			continue // another process has it
+		}
+		t.Run(m.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), starting)
+			defer cancel()
+			begun := time.Now()
+			d := m.move(ctx, t, own)
+			if err := w.become(ctx, d); err != nil {
+				t.Fatalf("%v\n%s", err, w.logs())
+			}
+			w.judge(ctx, t, d, breakage{what: m.name + ", taken over"})
+			carries(ctx, t, d, m.name)
+			t.Logf("done after %s", time.Since(begun).Round(10*time.Millisecond))
+		})
+	}
+}
+
+// move takes the deployment over.
+func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
+	t.Helper()
+	old := filepath.Join(own, "old-"+m.name)
+	if err := stack.Unpack("../../setup/testdata/from/"+m.name+".txtar", old); err != nil {
+		t.Fatal(err)
+	}
+	d, err := writtenWith(ctx, own, m.name, append([]string{"--from", old}, m.options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "not-so-secret-0123456789-abcdefghijklmn"; d.service["LIVEKIT_SECRET"] != want {
-		t.Errorf("the secret is %q, want %q", d.service["LIVEKIT_SECRET"], want)
+	if got := d.service["LIVEKIT_SECRET"]; m.secret != "" && got != m.secret {
+		t.Errorf("the secret is %q, want %q", got, m.secret)
 	}
-	w := worldIn(t, own)
-	ctx, cancel := context.WithTimeout(t.Context(), starting)
-	defer cancel()
-	if err := w.become(ctx, d); err != nil {
-		t.Fatalf("%v\n%s", err, w.logs())
+	d.outside = []string{"--sfu-url", d.service["LIVEKIT_URL"]} // as next-steps.md has it
+	if m.rest != nil {
+		m.rest(&d)
 	}
-	w.judge(ctx, t, d, breakage{what: "a deployment of a guide, taken over"})
-	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(own, "root.pem")); err != nil { // of this process, which is this test's
+	return d
+}
+
+// published leads a port of the machine where compose.yaml leads it.
+func published(port string) change {
+	return func(d *deployment) { d.nginx = strings.ReplaceAll(d.nginx, "127.0.0.1:"+port, "127.0.0.1:8080") }
+}
+
+// local is a name that a network of Docker has for this machine.
+func local(name string) change {
+	return func(d *deployment) { d.names[name] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} }
+}
+
+// unset removes a variable that names what is not here.
+func unset(name string) change {
+	return func(d *deployment) { delete(d.service, name) }
+}
+
+// registered has Synapse and the service read the registration.
+func registered(d *deployment) {
+	path := filepath.Join(d.folder, "matrixrtc-auth-registration.yaml")
+	d.edit(&d.homeserver, "/data/matrixrtc-auth-registration.yaml", path)
+	d.service["LIVEKIT_HS_SERVER_NAME"], d.service["LIVEKIT_AS_REGISTRATION_FILE"] = domain, path
+}
+
+// behindOneCaddy has one Caddy in front, where one name has both programs, in the
+// old way and the new one.
+func behindOneCaddy(d *deployment) {
+	d.behind()
+	files := reader{folder: d.folder}
+	d.homeserver = strings.ReplaceAll(d.homeserver, "matrix."+domain, "synapse."+domain)
+	d.website[".well-known/matrix/server"] = `{"m.server": "synapse.example.org:443"}`
+	delete(d.names, "matrix."+domain)
+	for _, name := range []string{"synapse.", "matrix-rtc."} {
+		d.names[name+domain] = d.names[domain]
+	}
+	tls := fmt.Sprintf("tls %s %s", filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, "key.pem"))
+	d.caddy = strings.NewReplacer("TLS", tls, "matrix."+domain, "synapse."+domain).Replace(files.own("Caddyfile")) +
+		"matrix-rtc." + domain + " {\n" + tls + "\n" + files.written("Caddyfile.example") + `
+	@jwt_service path /sfu/get* /get_token* /healthz*
+	handle @jwt_service {
+		reverse_proxy 127.0.0.1:8080
+	}
+	handle {
+		reverse_proxy 127.0.0.1:7880
+	}
+}
+`
+	d.must(files.fault)
+}
+
+// carries has two new users hear each other, by what the well-known file says.
+func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
+	t.Helper()
+	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // of this process, which is this test's
 		t.Fatal(err)
 	}
-	a, b := call(ctx, t, "anna"), call(ctx, t, "ben")
+	a, b := call(ctx, t, d, "anna-"+guide), call(ctx, t, d, "ben-"+guide)
 	sid, err := a.PublishAudio()
 	if err != nil {
 		t.Fatal(err)
@@ -57,8 +154,16 @@ func TestTakenOver(t *testing.T) {
 }
 
 // call has a new user join a call by the public names.
-func call(ctx context.Context, t *testing.T, name string) *participant.Participant {
+func call(ctx context.Context, t *testing.T, d deployment, name string) *participant.Participant {
 	t.Helper()
+	var told struct {
+		Foci []struct {
+			URL string `json:"livekit_service_url"`
+		} `json:"org.matrix.msc4143.rtc_foci"`
+	}
+	if err := json.Unmarshal([]byte(d.website[".well-known/matrix/client"]), &told); err != nil || len(told.Foci) != 1 {
+		t.Fatalf("the well-known file has %+v, %v", told, err)
+	}
 	user, err := account.Register(ctx, synapseURL, name)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +172,7 @@ func call(ctx context.Context, t *testing.T, name string) *participant.Participa
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := caller.Post(ctx, "https://jwt."+domain+"/sfu/get", caller.Legacy{Room: "!call:" + domain, OpenIDToken: token, DeviceID: "DEVICE"})
+	answer, err := caller.Post(ctx, told.Foci[0].URL+"/sfu/get", caller.Legacy{Room: "!call:" + domain, OpenIDToken: token, DeviceID: "DEVICE"})
 	if err != nil || answer.Status != 200 {
 		t.Fatalf("%s gets %d %s, %v", name, answer.Status, answer.Body, err)
 	}
