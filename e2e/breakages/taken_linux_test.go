@@ -34,7 +34,7 @@ var movedOnes = []moved{
 	{"caddy", nil, behindOneCaddy, ""},
 	// Traefik is none of Debian's packages: nginx leads to the same names.
 	{"traefik", append(spared, "--server-name", domain, "--base-url", "https://matrix."+domain), nil, "abcdefabcdefabcdefabcdefabcdefabcdefabcd"},
-	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), registered), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
+	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), withRegistration), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
 }
 
 // TestTakenOver moves deployments of published guides, with their mistakes, each
@@ -101,8 +101,8 @@ func unset(name string) change {
 	return func(d *deployment) { delete(d.service, name) }
 }
 
-// registered has Synapse and the service read the registration.
-func registered(d *deployment) {
+// withRegistration has Synapse and the service read the registration.
+func withRegistration(d *deployment) {
 	path := filepath.Join(d.folder, "matrixrtc-auth-registration.yaml")
 	d.edit(&d.homeserver, "/data/matrixrtc-auth-registration.yaml", path)
 	d.service["LIVEKIT_HS_SERVER_NAME"], d.service["LIVEKIT_AS_REGISTRATION_FILE"] = domain, path
