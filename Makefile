@@ -103,10 +103,12 @@ hostile: ## strangers' homeservers and clients try every trick: memory, time, wh
 	build/hostile -spoiled
 	build/hostile
 
-lint: ## gofmt, go vet and staticcheck over all modules, actionlint over the workflows
+lint: ## gofmt, go vet and staticcheck over all modules, actionlint over the workflows, no built program among the sources
 	@echo "== gofmt"
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+	@echo "== no program among the sources"
+	@! git grep -l -a -P '^\x7fELF' -- . || { echo "these were built, and are to be left out"; exit 1; }
 	@echo "== go vet and staticcheck"
 	$(GO) build -o build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	$(GO) vet ./... && build/staticcheck ./...
