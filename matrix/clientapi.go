@@ -12,8 +12,8 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
+	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/semaphore"
 )
@@ -55,7 +55,7 @@ type ClientAPIs struct {
 
 	once    sync.Once
 	classes pair[apiClass]
-	flight  singleflight.Group
+	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // its bounds are those of the classes
 }
 
 // apiClass is what is known of one class of servers, and what bounds the look-ups

@@ -3,6 +3,7 @@ package matrix_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -92,4 +93,57 @@ func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, netw
 	asking.Wait()
 	slices.Sort(took)
 	return took
+}
+
+// TestSharedQuestions has a network whose own share of handshakes is used up ask
+// for the servers of others before they do, and all the time. Who asks after it
+// waits for the answer to a question that began on its behalf, and for none of its
+// turns.
+func TestSharedQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const askers, seconds = 64, 30
+		w := newWorld(t)
+		w.resolver.OtherTransport.Pool = &outbound.Pool{MaxHandshake: 32 << 10, MaxHandshakes: 2 << 20}
+		w.stall(askers, ".heavy.test:8448")
+		hs := &matrixtest.Homeserver{}
+		for i := range seconds {
+			w.delegate(fmt.Sprintf("new%d.test", i), fmt.Sprintf("at.new%d.test:443", i))
+			w.Serve(fmt.Sprintf("at.new%d.test:443", i), hs)
+		}
+		abuse, stop := context.WithCancel(t.Context())
+		var abusing sync.WaitGroup
+		repeat := func(server string) {
+			abusing.Go(func() {
+				for abuse.Err() == nil {
+					w.verifier.Verify(abuse, badToken(t, server), matrix.UserID{}, client(0))
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		for i := range askers {
+			repeat(fmt.Sprintf("s%d.heavy.test:8448", i))
+		}
+		time.Sleep(100 * time.Millisecond)
+		for i := range seconds {
+			repeat(fmt.Sprintf("new%d.test", i))
+		}
+		took := w.askHonest(t, hs, seconds, 1)
+		stop()
+		abusing.Wait()
+		if p50, worst := took[len(took)/2], took[len(took)-1]; worst > 2*time.Second {
+			t.Errorf("of %d honest requests for names that another network asks for half took %v or more, and one %v", len(took), p50, worst)
+		}
+	})
+}
+
+// stall serves n servers, s0 and so on, with the largest certificates that are
+// accepted, which never answer.
+func (w *world) stall(n int, suffix string) {
+	heavy, bulky := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), matrixtest.NewBulky(0, 29_000)
+	for i := range n {
+		host, _, _ := net.SplitHostPort(fmt.Sprintf("s%d%s", i, suffix))
+		cert := w.CA.Certificate(host)
+		cert.Certificate = append(slices.Clone(cert.Certificate), bulky.Next())
+		w.ServeTLS(fmt.Sprintf("s%d%s", i, suffix), heavy, cert)
+	}
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/semaphore"
 )
@@ -78,13 +78,18 @@ func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 
 // class returns the one that server belongs to.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
+	c.init()
+	return c.classes.of(c.isNamed(server))
+}
+
+func (c *ClientAPIs) init() {
 	c.once.Do(func() {
+		c.lookUps = inquiry.New[ServerName, outbound.Asker, clientAPIAnswer](semaphore.Bounds{}, semaphore.Bounds{}, clientAPITimeout)
 		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // fails for sizes ≤ 0 only
 		c.classes.others.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
 		c.classes.others.lookUps = semaphore.New[outbound.Asker](clientsLookUps)
 		c.classes.others.ownLookUps = semaphore.New[outbound.Asker](ownLookUps)
 	})
-	return c.classes.of(c.isNamed(server))
 }
 
 // latest returns what is known while it holds, else what a look-up says.
@@ -95,19 +100,17 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	}
 	waiting, cancel := known.patience(ctx, hurry)
 	defer cancel()
-	select {
-	case r := <-c.lookUp(ctx, server):
-		if r.Err != nil {
-			known.err = &ClientAPIError{Server: server, Err: r.Err}
-			return known
-		}
-		return r.Val.(clientAPIAnswer)
-	case <-waiting.Done():
-		if !known.found() {
-			known.err = &ClientAPIError{Server: server, Err: waiting.Err()}
-		}
-		return known
+	now, err := c.lookUps.Ask(waiting, server, outbound.AskerOf(ctx), func(ctx context.Context) clientAPIAnswer {
+		return c.lookUp(ctx, server)
+	})
+	_, ours := errors.AsType[*fault.Error](err)
+	switch {
+	case err == nil:
+		return now
+	case ours || !known.found():
+		known.err = &ClientAPIError{Server: server, Err: err}
 	}
+	return known
 }
 
 // patience bounds the wait for news of an API that was known: a restart must
@@ -127,28 +130,24 @@ func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Cont
 	return context.WithTimeout(ctx, wait)
 }
 
-// lookUp asks for the API of server, once at a time, unless what is known still
-// holds, or too many others are looked up. It goes on when ctx ends.
-func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) <-chan singleflight.Result {
-	return c.flight.DoChan(server.String(), func() (any, error) {
-		return fault.Catch(func() (any, error) { return c.lookUpNow(context.WithoutCancel(ctx), server), nil })
-	})
-}
-
-func (c *ClientAPIs) lookUpNow(ctx context.Context, server ServerName) clientAPIAnswer {
+// lookUp asks for the API of server, unless what is known still holds, or too many
+// others are looked up. It goes on when those who asked have left.
+func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
 		return known
 	}
 	release, ok := c.class(server).takeLookUp(outbound.AskerOf(ctx))
 	if !ok {
+		inquiry.Hold(ctx) // others may have places
 		known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 		return known
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, clientAPITimeout)
-	defer cancel()
-	answer := c.ask(ctx, server, known)
+	answer := c.ask(ctx, server)
+	if now := c.known(server); answer.err != nil && time.Now().Before(now.expires) {
+		return now // a look-up that others made meanwhile
+	}
 	c.class(server).cache.Add(server, answer)
 	return answer
 }
@@ -168,8 +167,9 @@ func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 }
 
 // ask finds the API and asks it; if there is none, that of old goes on to hold.
-func (c *ClientAPIs) ask(ctx context.Context, server ServerName, old clientAPIAnswer) clientAPIAnswer {
+func (c *ClientAPIs) ask(ctx context.Context, server ServerName) clientAPIAnswer {
 	api, err := c.find(ctx, server)
+	old := c.known(server)
 	answer := clientAPIAnswer{api: api, at: time.Now()}
 	switch {
 	case err == nil:

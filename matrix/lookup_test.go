@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,65 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second) // until all have given up
 	})
+}
+
+// TestSharedLookUps has a network whose share of look-ups or of handshakes is used up
+// ask for the API of a server all the time. Who asks after it has an answer all the
+// same, and that one holds.
+func TestSharedLookUps(t *testing.T) {
+	for name, c := range map[string]struct {
+		servers int // that do not answer
+		occupy  func(*world)
+	}{
+		"look-ups":   {64, func(w *world) { w.swallow(".dead.test") }},
+		"handshakes": {40, func(w *world) { w.stall(40, ".dead.test:443") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const servers = 20
+				w, _, events := delaying(t)
+				w.resolver.OtherTransport.Pool = &outbound.Pool{MaxHandshake: 32 << 10, MaxHandshakes: 2 << 20}
+				c.occupy(w)
+				by := func(ctx context.Context, n int) context.Context {
+					return outbound.For(ctx, outbound.Asker{Network: client(n)})
+				}
+				abuse, stop := context.WithCancel(t.Context())
+				var abusing sync.WaitGroup
+				repeat := func(server string) {
+					abusing.Go(func() {
+						for abuse.Err() == nil {
+							events.Manageable(by(abuse, 0), serverName(t, server))
+							time.Sleep(10 * time.Millisecond)
+						}
+					})
+				}
+				for i := range c.servers {
+					repeat(fmt.Sprintf("s%d.dead.test", i))
+				}
+				time.Sleep(100 * time.Millisecond)
+				for i := range servers {
+					w.Serve(fmt.Sprintf("new%d.test:443", i), &clientServer{features: delaysEvents})
+					repeat(fmt.Sprintf("new%d.test", i))
+				}
+				for i := range servers {
+					time.Sleep(300 * time.Millisecond)
+					start, server := time.Now(), serverName(t, fmt.Sprintf("new%d.test", i))
+					if err := events.Manageable(by(t.Context(), 1), server); err != nil || time.Since(start) > time.Second {
+						t.Errorf("%s: %v after %v", server, err, time.Since(start))
+					}
+				}
+				time.Sleep(10 * time.Second)
+				for i := range servers {
+					if err := events.Manageable(by(t.Context(), 1), serverName(t, fmt.Sprintf("new%d.test", i))); err != nil {
+						t.Errorf("new%d.test later: %v", i, err)
+					}
+				}
+				stop()
+				abusing.Wait()
+				time.Sleep(10 * time.Second) // until all have given up
+			})
+		})
+	}
 }
 
 // TestAbandonedLookUps asks for the Client-Server APIs of many servers at which

@@ -163,6 +163,9 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discov
 	if err != nil {
 		return discovery{err: err}
 	}
+	if other, ok := c.cache.Get(server); ok && other != old && now.open && !other.open && time.Now().Before(other.expires) {
+		return discovery{destination: other.destination} // others have asked meanwhile, and got an answer
+	}
 	c.cache.Add(server, now)
 	return discovery{destination: now.destination}
 }

@@ -177,6 +177,52 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 	})
 }
 
+// TestAHeldInquiry: who asks after somebody whose inquiry waits for others of
+// theirs makes one of their own, and who comes then waits for that.
+func TestAHeldInquiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 8})
+		ask := func(from string, find func(context.Context) string) <-chan asked {
+			result := make(chan asked, 1)
+			go func() {
+				start := time.Now()
+				answer, err := q.Ask(t.Context(), "a.test", netip.MustParsePrefix(from), find)
+				result <- asked{answer, err, time.Since(start)}
+			}()
+			synctest.Wait()
+			return result
+		}
+		hold := make(chan struct{})
+		held := func(ctx context.Context) string {
+			<-hold
+			Hold(ctx)
+			time.Sleep(5 * time.Second)
+			return "late"
+		}
+		first, before := ask(here, held), q.about(t.Context(), "a.test", there)
+		close(hold)
+		synctest.Wait()
+		after, same := q.about(t.Context(), "a.test", "192.0.2.3/32"), ask(here, held)
+		close(q.release)
+		for name, c := range map[string]struct {
+			result <-chan asked
+			want   asked
+		}{
+			"whose it is":             {first, asked{"late", nil, 5 * time.Second}},
+			"who asked before":        {before, asked{"found", nil, 0}},
+			"who asks then":           {after, asked{"found", nil, 0}},
+			"whose it is, once again": {same, asked{"found", nil, 0}},
+		} {
+			if got := <-c.result; got != c.want {
+				t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+			}
+		}
+		if len(q.begun) != 1 || len(q.of) != 0 {
+			t.Errorf("%d other inquiries were made and %d are remembered, want 1 and 0", len(q.begun), len(q.of))
+		}
+	})
+}
+
 func TestAHintWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // CrowdedError says that there was no room for one more connection in time.
@@ -19,6 +20,24 @@ func (e *CrowdedError) Error() string {
 		return "too many TLS connections are open"
 	}
 	return fmt.Sprintf("too many connections to %s are open", e.host)
+}
+
+// waited is the wait of a request for room.
+type waited struct {
+	until time.Time    // zero if there was none
+	host  netip.Prefix // that had no place; zero: the handshakes of all hosts
+}
+
+// fairTime is what a host must have had for its answer, else its silence says
+// nothing of it.
+const fairTime = time.Second
+
+// excuse returns err, or what it is where the wait has left too little time.
+func (w waited) excuse(err error) error {
+	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
+		return &CrowdedError{w.host}
+	}
+	return err
 }
 
 // place is what [Pool.PerHost] counts.
@@ -83,6 +102,8 @@ type visit struct {
 	held map[netip.Prefix]func()
 	full netip.Prefix // a host that had no place, zero if all had
 	over bool
+
+	waited waited
 }
 
 type visitKey struct{}
@@ -127,6 +148,7 @@ func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.held[host] = release
+	v.waited = waited{time.Now(), host}
 	return nil
 }
 

@@ -180,3 +180,23 @@ func TestPlacesOfTheDialer(t *testing.T) {
 		t.Errorf("%d connections were open at once, want at most %d", open.most, places)
 	}
 }
+
+// TestNoTimeIsLeftAtAPlace: where nearly all of a request's time went into the wait
+// for a place, its end says nothing of the server.
+func TestNoTimeIsLeftAtAPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared(t, 1)
+		done := make(chan error)
+		go func() { done <- s.visit(t.Context(), "a.test", 3*time.Second) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 3100*time.Millisecond)
+		defer cancel()
+		if err := s.visit(ctx, "b.test", 3*time.Second); outbound.Cause(err) != outbound.CauseCrowded {
+			t.Errorf("%v (%s), want %s", err, outbound.Cause(err), outbound.CauseCrowded)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(3 * time.Second) // until the server has answered
+	})
+}

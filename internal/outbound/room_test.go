@@ -164,6 +164,38 @@ func TestHandshakesAreShared(t *testing.T) {
 	})
 }
 
+// TestNoTimeIsLeft: where nearly all of a request's time went into the wait for
+// room, its end says nothing of the server. A server that had a second for its
+// answer has failed.
+func TestNoTimeIsLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		left time.Duration
+		want string
+	}{
+		"nothing":  {100 * time.Millisecond, outbound.CauseCrowded},
+		"a second": {time.Second, outbound.CauseTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: maxHandshake}, 1)
+				done := make(chan error)
+				go func() { done <- w.visit(by(t, 1), 0, 3*time.Second) }()
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(by(t, 2), 3*time.Second+c.left)
+				defer cancel()
+				err := w.visit(ctx, 0, 5*time.Second)
+				if got := outbound.Cause(err); got != c.want {
+					t.Errorf("%v (%s), want %s", err, got, c.want)
+				}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				time.Sleep(5 * time.Second) // until the server has answered
+			})
+		})
+	}
+}
+
 // checkRefusals has requests end while they wait.
 func (w *world) checkRefusals(t *testing.T) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"matrixrtc-auth/internal/inquiry"
 )
 
 // socket is a connection below TLS. It bounds what is read beside answers, and
@@ -27,6 +29,8 @@ type socket struct {
 	held    int64  // bytes of [Pool.MaxHandshakes]
 	asker   Asker  // who has taken them
 	resting bool   // nobody has: the connection is or was idle
+
+	waited waited // for the request that opened it
 
 	handshake *handshake // nil outside of one
 	limited   bool       // whether left counts
@@ -69,7 +73,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	if h.err != nil {
 		err = h.err // crypto/tls says that ctx ended
 	}
-	return nil, err
+	return nil, s.waited.excuse(err)
 }
 
 func (s *socket) begin(h *handshake) {
@@ -130,7 +134,10 @@ func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
 	defer func() { s.SetDeadline(time.Now().Add(h.patience)) }()
-	err := s.pool.reserve(h.ctx, s.asker)
+	hadTo, err := s.pool.reserve(h.ctx, s.asker)
+	if hadTo {
+		s.waited = waited{until: time.Now()}
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		h.err = &CrowdedError{}
@@ -164,14 +171,18 @@ func (s *socket) Close() error {
 }
 
 // reserve waits until one more handshake may be read, which takes
-// [Pool.MaxHandshake] until it is known how much it is.
-func (p *Pool) reserve(ctx context.Context, asker Asker) error {
-	if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
-		return err
+// [Pool.MaxHandshake] until it is known how much it is. hadTo: there was none.
+func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
+	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
+		inquiry.Hold(ctx) // others may have room
+		if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
+			return true, err
+		}
+		hadTo = true
 	}
 	for p.isOver() && p.closeOldest(func(c *conn) bool { return c.socket.held > 0 }) {
 	}
-	return nil
+	return hadTo, nil
 }
 
 // isOver reports whether idle connections have to go.

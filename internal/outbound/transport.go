@@ -165,7 +165,7 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 	if err != nil {
 		return addr, err
 	}
-	return c.addr, exchange(c, 0)
+	return c.addr, c.socket.waited.excuse(exchange(c, 0))
 }
 
 func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr string, err error) {
@@ -199,7 +199,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 		if err == nil {
 			host := remoteHost(raw)
 			if err = v.enter(host); err == nil {
-				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host)}, nil
+				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
 			raw.Close() // Dial is none of [Dialer], which asks before
 		}
@@ -208,7 +208,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			continue
 		}
 		if !v.isCrowded() {
-			return nil, err
+			return nil, v.waited.excuse(err)
 		}
 		if err := v.wait(ctx); err != nil {
 			return nil, err
