@@ -131,10 +131,14 @@ func (f FoundBy) delegated() FoundBy {
 // lookupSRV returns the first targets by priority and weight, none where there
 // is no record. A target of "." (service not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
-	var files outbound.Shortages
-	ctx, explain := files.Watch(ctx)
-	_, records, err := r.DNS.LookupSRV(ctx, service, "tcp", host)
-	err = explain(err)
+	var (
+		names   outbound.Names
+		records []*net.SRV
+	)
+	err := names.Ask(r.DNS, host, func(dns *net.Resolver) (err error) {
+		_, records, err = dns.LookupSRV(ctx, service, "tcp", host)
+		return err
+	})
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
 		err = nil // no record, or some of the records have malformed names
 	}

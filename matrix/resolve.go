@@ -94,9 +94,6 @@ func (r *Resolver) init() {
 		r.classes.named.isNamed = true
 		r.classes.named.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](semaphore.Bounds{}, namedDiscoveries, resolveTimeout)
 		r.classes.others.discoveries = inquiry.New[ServerName, netip.Prefix, discovery](otherCallers, otherDiscoveries, resolveTimeout)
-		if r.DNS == nil {
-			r.DNS = outbound.NewResolver()
-		}
 	})
 }
 

@@ -91,15 +91,14 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 // newDial returns a way to connect that has spare make room for a file, and whose
 // errors say when none was left.
 func newDial(spare func() bool) dialFunc {
-	resolver := outbound.NewResolver()
-	resolver.PreferGo = false
-	dialer := net.Dialer{Timeout: connectTime, Resolver: resolver}
-	var files outbound.Shortages
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
+	var names outbound.Names
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		for {
-			watched, explain := files.Watch(ctx)
-			conn, err := dialer.DialContext(watched, network, address)
-			err = explain(err)
+			err = names.Ask(net.DefaultResolver, address, func(resolver *net.Resolver) error {
+				dialer := net.Dialer{Timeout: connectTime, Resolver: resolver}
+				conn, err = dialer.DialContext(ctx, network, address)
+				return err
+			})
 			if outbound.IsNoFile(err) && spare != nil && spare() {
 				continue
 			}

@@ -21,22 +21,25 @@ type Dialer struct {
 	Resolver *net.Resolver
 	// Timeout bounds name resolution and connecting, zero means 4 s.
 	Timeout time.Duration
+
+	names Names
 }
 
 const defaultDialTimeout = 4 * time.Second
 
-// DialContext connects to address, trying IPv6 and IPv4 (RFC 6555).
-func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	resolver := d.Resolver
-	if resolver == nil {
-		resolver = goResolver
-	}
-	dialer := net.Dialer{
-		Timeout:        orDefault(d.Timeout, defaultDialTimeout),
-		Resolver:       resolver,
-		ControlContext: d.control,
-	}
-	return dialer.DialContext(ctx, network, address)
+// DialContext connects to address, trying IPv6 and IPv4 (RFC 6555). [IsNoFile]
+// knows an error that comes of a question to DNS for which no file was left.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	err = d.names.Ask(d.Resolver, address, func(resolver *net.Resolver) error {
+		dialer := net.Dialer{
+			Timeout:        orDefault(d.Timeout, defaultDialTimeout),
+			Resolver:       resolver,
+			ControlContext: d.control,
+		}
+		conn, err = dialer.DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
 }
 
 // control runs on the socket, with the address that connect will be given.

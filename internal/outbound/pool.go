@@ -41,8 +41,6 @@ type Pool struct {
 	// does, where no file is left for a new one.
 	Lesser *Pool
 
-	shortages Shortages
-
 	once   sync.Once
 	places *semaphore.Keyed[place] // nil without PerHost
 	bytes  *semaphore.Keyed[Asker] // of connections that are not idle; nil without MaxHandshake

@@ -49,7 +49,8 @@ type Transport struct {
 	// means 1 s. A host that is known to answer slower gets more.
 	Patience time.Duration
 
-	own Pool
+	own    Pool
+	dialer Dialer // in place of Dial
 }
 
 const (
@@ -189,13 +190,12 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
-		dial = new(Dialer).DialContext
+		dial = t.dialer.DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
 	defer func() { _ = v.end(netip.Prefix{}) }() // what is still held
 	for {
-		watched, explain := v.pool.shortages.Watch(context.WithValue(ctx, visitKey{}, v))
-		raw, err := dial(watched, "tcp", addr)
+		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {
 			host := remoteHost(raw)
 			if err = v.enter(host); err == nil {
@@ -203,7 +203,6 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			}
 			raw.Close() // Dial is none of [Dialer], which asks before
 		}
-		err = explain(err)
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue
 		}

@@ -126,10 +126,12 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// Go's resolver makes a channel when it is first used, which must not happen
-// within a synctest bubble: other bubbles could not use it.
+// Go's resolver makes channels when it is first used, for records and for
+// addresses, which must not happen within a synctest bubble: other bubbles could
+// not use them.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}
 	_, _, _ = r.LookupSRV(context.Background(), "matrix", "tcp", "resolver.invalid")
+	_, _ = r.LookupHost(context.Background(), "resolver.invalid")
 }
