@@ -134,16 +134,24 @@ func TestTricksAnswer(t *testing.T) {
 
 func TestProbeCounts(t *testing.T) {
 	var p probe
+	begin := p.mark()
 	for i := range 100 {
 		p.note(time.Duration(100-i)*time.Millisecond, 200, nil)
 	}
-	mark := p.mark()
+	later := p.mark()
 	p.note(time.Second, 503, nil)
-	if p50, p99, n := p.since(0); p50 != 51*time.Millisecond || p99 != 100*time.Millisecond || n != 101 {
-		t.Errorf("since the beginning: %v, %v, %d; want 51 ms, 100 ms and 101", p50, p99, n)
-	}
-	if p50, p99, n := p.since(mark); p50 != time.Second || p99 != time.Second || n != 1 {
-		t.Errorf("since the mark: %v, %v, %d; want the one of 1 s", p50, p99, n)
+	for from, want := range map[mark]times{
+		begin: {p50: 51 * time.Millisecond, p99: 100 * time.Millisecond, n: 101},
+		later: {p50: time.Second, p99: time.Second, n: 1},
+	} {
+		least := time.Since(from.at)
+		got := p.since(from)
+		if got.within < least {
+			t.Errorf("since %d requests: got %v, want at least %v", from.n, got.within, least)
+		}
+		if got.within = 0; got != want {
+			t.Errorf("since %d requests: got %v, want %v", from.n, got, want)
+		}
 	}
 	if n, first := p.failed(); n != 1 || !strings.Contains(first, "503") {
 		t.Errorf("failed: %d, %q; want the 503", n, first)
@@ -153,7 +161,7 @@ func TestProbeCounts(t *testing.T) {
 // good are figures with nothing wrong.
 func good() figures {
 	held := state{RSS: 60e6, Heap: 9e6, Goroutines: 30, Files: 30, collected: 9}
-	fine := times{time.Millisecond, 100 * time.Millisecond, 1000}
+	fine := times{p50: time.Millisecond, p99: 100 * time.Millisecond, n: 1000, within: 20 * time.Second}
 	return figures{fresh: state{Heap: 5e6, Goroutines: 30, Files: 30}, before: held, after: held,
 		most: 110e6, group: 110e6, thousand: 75e6, named: fine, together: fine}
 }
@@ -164,16 +172,19 @@ func TestJudge(t *testing.T) {
 		t.Fatalf("with nothing wrong: %v", err)
 	}
 	for want, spoil := range map[string]func(*figures){
-		"130.0 MB resident":                         func(f *figures) { f.most = 130e6 },
-		"after a thousand servers it had 81.0 MB":   func(f *figures) { f.thousand = 81e6 },
-		"the kernel ended the service":              func(f *figures) { f.killed = true },
-		"for a named server is 251ms":               func(f *figures) { f.named.p99 = 251 * time.Millisecond },
-		"251ms during all attacks":                  func(f *figures) { f.together.p99 = 251 * time.Millisecond },
-		"3 requests for a named server failed; the": func(f *figures) { f.failed, f.failure = 3, "status 503" },
-		"10,000 names leave 11.0 MB":                func(f *figures) { f.before.Heap, f.after.Heap = 16e6, 16e6 },
-		"heap 11.1 MB, 30 goroutines, 30 files; at": func(f *figures) { f.after.Heap = 11.1e6 },
-		"heap 9.0 MB, 41 goroutines, 30 files; at":  func(f *figures) { f.after.Goroutines = 41 },
-		"heap 9.0 MB, 30 goroutines, 41 files; at":  func(f *figures) { f.after.Files = 41 },
+		"130.0 MB resident":                                         func(f *figures) { f.most = 130e6 },
+		"after a thousand servers it had 81.0 MB":                   func(f *figures) { f.thousand = 81e6 },
+		"the kernel ended the service":                              func(f *figures) { f.killed = true },
+		"for a named server is 251ms":                               func(f *figures) { f.named.p99 = 251 * time.Millisecond },
+		"251ms during all attacks":                                  func(f *figures) { f.together.p99 = 251 * time.Millisecond },
+		"only 99 requests for a named server ended within 0.1 s, w": func(f *figures) { f.named.n, f.named.within = 99, 100*time.Millisecond },
+		"only 249 requests for a named server ended within 10.0 s":  func(f *figures) { f.named.n, f.named.within = 249, 10*time.Second },
+		"only 3 requests for a named server ended within the 0.1 s": func(f *figures) { f.together.n, f.together.within = 3, 100*time.Millisecond },
+		"3 requests for a named server failed; the":                 func(f *figures) { f.failed, f.failure = 3, "status 503" },
+		"10,000 names leave 11.0 MB":                                func(f *figures) { f.before.Heap, f.after.Heap = 16e6, 16e6 },
+		"heap 11.1 MB, 30 goroutines, 30 files; at":                 func(f *figures) { f.after.Heap = 11.1e6 },
+		"heap 9.0 MB, 41 goroutines, 30 files; at":                  func(f *figures) { f.after.Goroutines = 41 },
+		"heap 9.0 MB, 30 goroutines, 41 files; at":                  func(f *figures) { f.after.Files = 41 },
 	} {
 		f := good()
 		spoil(&f)
@@ -181,6 +192,12 @@ func TestJudge(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v, want one fault that says %q", err, want)
 		}
+	}
+	alone := good()
+	alone.alone, alone.together = true, times{}
+	alone.named.n, alone.named.within = 50, time.Second
+	if err := alone.judge(); err != nil {
+		t.Errorf("one attack of a second alone: %v", err)
 	}
 	less := good()
 	less.after = state{Heap: 4e6, Goroutines: 20, Files: 20}

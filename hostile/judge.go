@@ -15,6 +15,9 @@ const (
 	// certificates, or long errors.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
+	// minProbes is how many requests a p99 takes: that of fewer is the time of
+	// their slowest. One attack alone may be over sooner.
+	minProbes = 100
 	// maxCaches is what 10,000 names may leave, of which caches keep 4,096.
 	maxCaches = 10e6
 	// What may be more when all is over than before: a look's own connection, a
@@ -34,6 +37,7 @@ type figures struct {
 
 	most, group, thousand bytesOf // resident, with the kernel's part, after a thousand servers
 	killed                bool
+	alone                 bool // one attack was made, not all
 
 	named, together times // of requests for the named server: in all, and during the last attack
 	failed          int
@@ -44,9 +48,15 @@ type figures struct {
 type times struct {
 	p50, p99 time.Duration
 	n        int
+	within   time.Duration // in which they ended
 }
 
-func (t *times) take(p *probe, mark int) { t.p50, t.p99, t.n = p.since(mark) }
+// areFew reports whether the requests tell nothing, because they are fewer than
+// least, or than half of those that the probe sends in that time: the others did
+// not end, or were not sent.
+func (t times) areFew(least int) bool {
+	return t.n < least || t.n < int(t.within/probeEvery)/2
+}
 
 func (t times) String() string {
 	return fmt.Sprintf("%d requests, p50 %.1f ms, p99 %.1f ms", t.n, ms(t.p50), ms(t.p99))
@@ -71,6 +81,12 @@ func (f figures) judge() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
+	least := minProbes
+	if f.alone {
+		least = 0
+	}
+	fault(f.named.areFew(least), "only %d requests for a named server ended within %.1f s, which is too few for a p99", f.named.n, f.named.within.Seconds())
+	fault(f.together.areFew(least), "only %d requests for a named server ended within the %.1f s of all attacks at once, which is too few for a p99", f.together.n, f.together.within.Seconds())
 	fault(f.named.p99 > maxP99, "the p99 of requests for a named server is %v, at most %v", f.named.p99, maxP99)
 	fault(f.together.p99 > maxP99, "the p99 of requests for a named server is %v during all attacks at once, at most %v", f.together.p99, maxP99)
 	fault(f.failed > 0, "%d requests for a named server failed; the first: %s", f.failed, f.failure)

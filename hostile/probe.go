@@ -63,22 +63,27 @@ func (p *probe) note(took time.Duration, status int, err error) {
 }
 
 // mark is a place in what the probe has seen.
-func (p *probe) mark() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.took)
+type mark struct {
+	n  int // requests that had ended
+	at time.Time
 }
 
-// since returns the median and the 99th percentile since a mark, and how many
-// requests there were.
-func (p *probe) since(mark int) (p50, p99 time.Duration, n int) {
+func (p *probe) mark() mark {
 	p.mu.Lock()
-	took := slices.Sorted(slices.Values(p.took[mark:]))
+	defer p.mu.Unlock()
+	return mark{len(p.took), time.Now()}
+}
+
+// since returns what the requests took that have ended since m.
+func (p *probe) since(m mark) times {
+	p.mu.Lock()
+	took := slices.Sorted(slices.Values(p.took[m.n:]))
 	p.mu.Unlock()
-	if n = len(took); n == 0 {
-		return 0, 0, 0
+	t := times{n: len(took), within: time.Since(m.at)}
+	if t.n > 0 {
+		t.p50, t.p99 = took[t.n/2], took[t.n*99/100]
 	}
-	return took[n/2], took[n*99/100], n
+	return t
 }
 
 // failed returns what went wrong, the first of it.

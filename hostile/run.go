@@ -55,7 +55,7 @@ func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 	list := attacks(tricks())
 	if only != "" {
 		list = slices.DeleteFunc(list, func(a attack) bool { return a.name != only })
-		f.before = f.fresh
+		f.before, f.alone = f.fresh, true
 	}
 	fmt.Printf("%-10s %7s %7s %9s %6s  %s\n", "attack", "p50 ms", "p99 ms", "peak MB", "RSS MB", "answers; what it is")
 	start := r.probe.mark()
@@ -71,10 +71,10 @@ func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 			}
 			fmt.Printf("with full caches: %s\n", f.before)
 		case "all":
-			f.together.take(&r.probe, mark)
+			f.together = r.probe.since(mark)
 		}
 	}
-	f.named.take(&r.probe, start)
+	f.named = r.probe.since(start)
 	f.failed, f.failure = r.probe.failed()
 	if f.group, err = r.group.most(); err != nil {
 		return f, err
@@ -102,8 +102,7 @@ func (r *run) one(ctx context.Context, a attack, f *figures) error {
 	if a.thousand {
 		f.thousand = max(f.thousand, now)
 	}
-	var t times
-	t.take(&r.probe, mark)
+	t := r.probe.since(mark)
 	fmt.Printf("%-10s %7.1f %7.1f %9.1f %6.1f  %s; %s\n", a.name, ms(t.p50), ms(t.p99), float64(r.takePeak())/1e6, float64(now)/1e6, answers, a.about)
 	return nil
 }
