@@ -1,0 +1,181 @@
+package matrix_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+func TestFailedConnectionResolvesOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex, hs := delegation(t, w, "max-age=86400")
+		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour / 2)
+		w.Remove("b.test:443")
+		w.Serve("c.test:443", hs)
+		apex.Delegate("c.test:443")
+		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+			t.Fatalf("the server has moved: %v", err)
+		}
+		// A fresh answer that does not help is not asked for again each time.
+		w.Remove("c.test:443")
+		before := apex.Count(wellKnownPath)
+		for range 5 {
+			_, err := w.verify(t, hs, "@alice:a.test")
+			wantCause(t, err, matrix.CauseConnect)
+		}
+		if got := apex.Count(wellKnownPath) - before; got != 0 {
+			t.Errorf("asked %d times for what is known since a moment", got)
+		}
+	})
+}
+
+func TestOneResolutionInFlightPerName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex, hs := delegation(t, w, "")
+		serve := make(chan struct{})
+		apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) {
+			<-serve
+			fmt.Fprint(rw, `{"m.server":"b.test:443"}`)
+		})
+		results := make(chan error)
+		for i := range 20 {
+			go func() {
+				ctx := t.Context()
+				if i == 0 { // the first one gives up; the others must not suffer
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, time.Second)
+					defer cancel()
+				}
+				_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{}, nobody)
+				results <- err
+			}()
+		}
+		time.Sleep(2 * time.Second)
+		wantCause(t, <-results, matrix.CauseTimeout)
+		close(serve)
+		for range 19 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if got := apex.Count(wellKnownPath); got != 1 {
+			t.Errorf("asked %d times, want 1", got)
+		}
+	})
+}
+
+// TestClassesShareNothing: a stranger's server that delegates to a destination
+// of a named one gets connections of its own.
+func TestClassesShareNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "own.test")
+		hs := &matrixtest.Homeserver{}
+		w.Serve("own.test:8448", hs)
+		if _, err := w.verify(t, hs, "@alice:own.test"); err != nil {
+			t.Fatal(err)
+		}
+		evil := &matrixtest.Homeserver{}
+		evil.Delegate("own.test:8448")
+		w.Serve("evil.test:443", evil)
+		w.verify(t, hs, "@mallory:evil.test")
+		n := 0
+		for _, d := range w.Dials() {
+			if d == "own.test:8448" {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("own.test:8448 was dialled %d times, want 2: a trusted connection was shared", n)
+		}
+	})
+}
+
+// TestDiscoveriesAreBounded: they are, also when those who asked have left.
+func TestDiscoveriesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mu sync.Mutex
+		var now, most int
+		w.resolver.OtherTransport.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			<-ctx.Done()
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, ctx.Err()
+		}
+		for i := range 3000 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: serverName(t, fmt.Sprintf("s%d.test", i))}
+			go w.verifier.Verify(ctx, token, matrix.UserID{}, nobody)
+			if i%100 == 0 {
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if most > 300 {
+			t.Errorf("%d connections at once", most)
+		}
+	})
+}
+
+// TestWhyDiscoveryFailed: the log must not send the operator to port 8448 when
+// the certificate of the apex is the fault.
+func TestWhyDiscoveryFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex := &matrixtest.Homeserver{}
+		apex.Delegate("b.test:443")
+		w.Serve("a.test:443", apex, "elsewhere.test")
+		_, err := w.verify(t, apex, "@alice:a.test")
+		wantCause(t, err, matrix.CauseConnect)
+		for _, part := range []string{"8448", "well-known of a.test", "certificate is valid for elsewhere.test"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("err = %v, want %q in it", err, part)
+			}
+		}
+	})
+}
+
+// TestAClientThatLeavesForgetsNothing: what it did not wait for says nothing of
+// the server.
+func TestAClientThatLeavesForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apex, hs := delegation(t, w, "max-age=86400")
+		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute) // no connection is idle any more
+		w.Silence("b.test:443")
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		_, err := w.verifier.Verify(ctx, tokenOf(t, hs, "@alice:a.test"), matrix.UserID{}, nobody)
+		wantCause(t, err, matrix.CauseCanceled)
+		synctest.Wait()
+		if got := apex.Count(wellKnownPath); got != 1 {
+			t.Errorf("the well-known was fetched %d times", got)
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package matrix_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// loopback returns a verifier for servers on loopback, of which none or all
+// are named.
+func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
+	t.Helper()
+	transport := func(permit func(netip.Addr) error) *outbound.Transport {
+		dialer := &outbound.Dialer{Permit: permit}
+		tr := &outbound.Transport{Dial: dialer.DialContext, TLS: &tls.Config{RootCAs: ca.Pool()}}
+		t.Cleanup(tr.CloseIdleConnections)
+		return tr
+	}
+	namedTransport, otherTransport := transport(nil), transport(outbound.PublicOnly(nil))
+	return &matrix.Verifier{Resolver: &matrix.Resolver{Servers: matrix.Servers{
+		Named:          func(matrix.ServerName) bool { return named },
+		NamedTransport: namedTransport,
+		OtherTransport: otherTransport,
+	}}}
+}
+
+// raw answers with text as it is.
+func raw(w http.ResponseWriter, text string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.Write([]byte(text))
+}
+
+// TestStrangersCannotNameInnerAddresses: the listener must not even see a
+// connection.
+func TestStrangersCannotNameInnerAddresses(t *testing.T) {
+	hs := matrixtest.NewServer()
+	defer hs.Close()
+	v := loopback(t, hs.CA(), false)
+	_, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, hs.UserID("alice")), matrix.UserID{}, nobody)
+	wantCause(t, err, matrix.CauseRefused)
+	if accepted, _ := hs.Connections(); accepted != 0 {
+		t.Errorf("%d connections reached the inner address", accepted)
+	}
+}
+
+// TestRedirectToLoopbackIsRefused: a well-known document that redirects
+// inwards is judged at that hop too.
+func TestRedirectToLoopbackIsRefused(t *testing.T) {
+	inner := matrixtest.NewServer()
+	defer inner.Close()
+	w := newWorld(t)
+	w.publicBeyond()
+	apex := &matrixtest.Homeserver{}
+	apex.ScriptWellKnown(func(rw http.ResponseWriter, r *http.Request) {
+		http.Redirect(rw, r, inner.URL()+"/server.json", http.StatusFound)
+	})
+	w.Serve("a.test:443", apex)
+	_, err := w.verify(t, apex, "@alice:a.test")
+	wantCause(t, err, matrix.CauseConnect)
+	if accepted, _ := inner.Connections(); accepted != 0 {
+		t.Error("the redirect reached loopback")
+	}
+}
+
+// TestDelegationToLoopbackIsRefused: the same for m.server.
+func TestDelegationToLoopbackIsRefused(t *testing.T) {
+	inner := matrixtest.NewServer()
+	defer inner.Close()
+	w := newWorld(t)
+	w.publicBeyond()
+	apex := &matrixtest.Homeserver{}
+	apex.Delegate(inner.Name().String())
+	w.Serve("a.test:443", apex)
+	_, err := w.verify(t, apex, "@alice:a.test")
+	wantCause(t, err, matrix.CauseRefused)
+	if accepted, _ := inner.Connections(); accepted != 0 {
+		t.Error("m.server reached loopback")
+	}
+}
+
+// publicBeyond has strangers' connections that leave the network in memory go
+// through the check of real addresses.
+func (w *world) publicBeyond() {
+	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
+	w.resolver.OtherTransport.Dial =
+		func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if strings.HasPrefix(addr, "127.") {
+				return real.DialContext(ctx, network, addr)
+			}
+			return w.Dial(ctx, network, addr)
+		}
+}

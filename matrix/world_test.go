@@ -1,0 +1,78 @@
+package matrix_test
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"matrixrtc-auth/internal/outbound"
+	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
+)
+
+// world is a network in memory with a verifier in it.
+type world struct {
+	*matrixtest.Network
+	t        *testing.T
+	resolver *matrix.Resolver
+	verifier *matrix.Verifier
+	named    []string // servers that the operator named
+}
+
+func newWorld(t *testing.T, named ...string) *world {
+	w := &world{Network: matrixtest.NewNetwork(), t: t, named: named}
+	transport := func() *outbound.Transport {
+		return &outbound.Transport{Dial: w.Dial, TLS: &tls.Config{RootCAs: w.CA.Pool()}}
+	}
+	namedTransport, otherTransport := transport(), transport()
+	w.resolver = &matrix.Resolver{
+		DNS: w.Resolver(),
+		Servers: matrix.Servers{
+			Named:          func(s matrix.ServerName) bool { return slices.Contains(w.named, s.String()) },
+			NamedTransport: namedTransport,
+			OtherTransport: otherTransport,
+		},
+	}
+	w.verifier = &matrix.Verifier{Resolver: w.resolver}
+	t.Cleanup(func() {
+		namedTransport.CloseIdleConnections()
+		otherTransport.CloseIdleConnections()
+		w.Close()
+	})
+	return w
+}
+
+// nobody is the network of clients that do not matter.
+var nobody netip.Prefix
+
+// verify asks for a new token of user, and reports who it proves.
+func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (string, error) {
+	t.Helper()
+	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, nobody)
+	return id.String(), err
+}
+
+func tokenOf(t testing.TB, hs *matrixtest.Homeserver, user string) matrix.OpenIDToken {
+	t.Helper()
+	return matrix.OpenIDToken{AccessToken: secret.New(hs.IssueToken(user)), Server: userID(t, user).Server()}
+}
+
+func userID(t testing.TB, s string) matrix.UserID {
+	t.Helper()
+	id, err := matrix.ParseUserID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func serverName(t *testing.T, s string) matrix.ServerName {
+	t.Helper()
+	name, err := matrix.ParseServerName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
