@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+	"golang.org/x/sys/unix"
+)
+
+// The size of a terminal as terminals begin.
+const columns, lines = 80, 24
+
+// TestLinkIsScanned: at a terminal of 80 × 24, a camera reads the link from what
+// test-link draws, and the link's key opens the test.
+func TestLinkIsScanned(t *testing.T) {
+	s := newScene(t, nil, key)
+	for name, term := range map[string]string{"with colours": "xterm", "without": "dumb"} {
+		t.Run(name, func(t *testing.T) {
+			shown := s.testLink(t, term)
+			var drawn []string
+			for _, line := range shown {
+				if n := utf8.RuneCountInString(line); n > columns {
+					t.Errorf("%q has %d columns, want %d at most", line, n, columns)
+				}
+				if strings.Trim(line, "█▀▄ ") == "" {
+					drawn = append(drawn, line)
+				}
+			}
+			if len(shown)+1 > lines {
+				t.Errorf("%d lines, want the prompt below them on a screen of %d", len(shown), lines)
+			}
+			link := shown[len(drawn)]
+			if got := scan(t, drawn); got != link || !strings.HasPrefix(link, s.service.URL()+"/test#") {
+				t.Errorf("the camera reads %q, the terminal shows %q", got, link)
+			}
+			s.use(t, link)
+		})
+	}
+}
+
+// testLink runs the command at a terminal and returns the lines that it shows,
+// without what sets their colours.
+func (s *scene) testLink(t *testing.T, term string) []string {
+	t.Helper()
+	person, terminal := openTerminal(t)
+	cmd := exec.CommandContext(t.Context(), programs.Service, "test-link", "--public-url", s.service.URL())
+	cmd.Env = []string{"TERM=" + term}
+	for name, value := range s.service.Env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	var faults bytes.Buffer
+	cmd.Stdout, cmd.Stderr = terminal, &faults
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	terminal.Close()
+	var shown bytes.Buffer
+	_, _ = shown.ReadFrom(person) // ends with an error once nobody has the terminal
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("test-link: %v\n%s", err, faults.String())
+	}
+	text := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "", "\r\n", "\n").Replace(shown.String())
+	if strings.Contains(text, "\x1b") || (term == "dumb") != !strings.Contains(shown.String(), "\x1b[97;40m") {
+		t.Errorf("TERM=%s: %q", term, shown.String())
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// use asks for the tokens of a link, as the page does.
+func (s *scene) use(t *testing.T, link string) {
+	t.Helper()
+	base, sealed, _ := strings.Cut(link, "#")
+	body, err := json.Marshal(map[string]string{"key": sealed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(base+"/token", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got struct{ URL, Sender, Receiver string }
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || got.URL != s.sfu.URL() || got.Sender == "" || got.Receiver == "" {
+		t.Errorf("the key gets %d %+v (%v), want two tokens for %s", resp.StatusCode, got, err, s.sfu.URL())
+	}
+}
+
+// scan reads a QR code from the lines of a terminal, whose characters are twice as
+// high as they are wide: "█" is light all over, "▀" above, "▄" below.
+func scan(t *testing.T, drawn []string) string {
+	t.Helper()
+	if len(drawn) == 0 {
+		t.Fatal("no QR code is drawn")
+	}
+	const size = 6 // of half a character, in pixels
+	screen := image.NewGray(image.Rect(0, 0, size*utf8.RuneCountInString(drawn[0]), 2*size*len(drawn)))
+	light := func(x, y int) {
+		for i := range size * size {
+			screen.SetGray(x*size+i%size, y*size+i/size, color.Gray{Y: 255})
+		}
+	}
+	for row, line := range drawn {
+		for column, half := range slices.All([]rune(line)) {
+			if half == '█' || half == '▀' {
+				light(column, 2*row)
+			}
+			if half == '█' || half == '▄' {
+				light(column, 2*row+1)
+			}
+		}
+	}
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(screen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := qrcode.NewQRCodeReader().DecodeWithoutHints(bitmap)
+	if err != nil {
+		t.Fatalf("the camera reads nothing: %v\n%s", err, strings.Join(drawn, "\n"))
+	}
+	return read.GetText()
+}
+
+// openTerminal returns both ends of a terminal.
+func openTerminal(t *testing.T) (person, terminal *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: lines, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	return person, terminal
+}
