@@ -209,6 +209,7 @@ func TestWatcher(t *testing.T) {
 		`{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`,               // no verdict of ours
 		`{"name":"alice","verdict":"udp"}`,                                     // nobody's name
 		`{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`,   // no way of ours
+		`{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`,          // a browser that tells no round trip
 		`{"name":"tester-0000000d-receiver","verdict":"udp"}`, `no JSON`, `[]`, // nothing
 	} {
 		w.hear(text)
@@ -216,6 +217,7 @@ func TestWatcher(t *testing.T) {
 	want := []string{
 		"tester-0000000a came", "tester-0000000a Calls will work here, over UDP (udp, 23 ms, 0.5 % lost)",
 		"tester-0000000c came", "tester-0000000c Only over TCP: expect stutter",
+		"tester-0000000e came", "tester-0000000e Only over TCP: expect stutter (tcp, 0.0 % lost)",
 	}
 	if strings.Join(told, "\n") != strings.Join(want, "\n") {
 		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))

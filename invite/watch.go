@@ -32,7 +32,7 @@ type Event struct {
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
-	RTT     int    `json:"rtt_ms,omitempty"`
+	RTT     *int   `json:"rtt_ms,omitempty"` // nil: the browser does not say
 	Loss    string `json:"loss_percent,omitempty"`
 }
 
@@ -54,8 +54,11 @@ func (e Event) String() string {
 		return text + "left without a verdict: no media got through, or the page was closed"
 	}
 	text += e.Says
-	if e.Way != "" {
-		text += fmt.Sprintf(" (%s, %d ms, %s %% lost)", e.Way, e.RTT, e.Loss)
+	switch {
+	case e.Way != "" && e.RTT != nil:
+		text += fmt.Sprintf(" (%s, %d ms, %s %% lost)", e.Way, *e.RTT, e.Loss)
+	case e.Way != "":
+		text += fmt.Sprintf(" (%s, %s %% lost)", e.Way, e.Loss)
 	}
 	return text
 }
@@ -157,7 +160,7 @@ func (w *watcher) hear(text string) {
 		Name    string  `json:"name"`
 		Verdict string  `json:"verdict"`
 		Way     string  `json:"way"`
-		RTT     float64 `json:"rtt"`
+		RTT     *int    `json:"rtt"`
 		Loss    float64 `json:"loss"`
 	}
 	if json.Unmarshal([]byte(text), &said) != nil || !isTester(said.Name) || w.tests[said.Name] {
@@ -171,7 +174,7 @@ func (w *watcher) hear(text string) {
 	w.tests[said.Name] = true
 	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: doctor.Verdicts()[i].Says}
 	if slices.Contains([]string{"udp", "tcp", "relay"}, said.Way) {
-		e.Way, e.RTT, e.Loss = said.Way, int(said.RTT), fmt.Sprintf("%.1f", said.Loss)
+		e.Way, e.RTT, e.Loss = said.Way, said.RTT, fmt.Sprintf("%.1f", said.Loss)
 	}
 	w.tell(e)
 }
