@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/livekit/protocol/livekit"
+
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor/instruments"
@@ -221,5 +223,39 @@ func TestWatcher(t *testing.T) {
 	}
 	if strings.Join(told, "\n") != strings.Join(want, "\n") {
 		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Who leaves without a verdict is told to have, and what that means where verdicts
+// get here. The one who receives is nobody.
+func TestWatcherLooks(t *testing.T) {
+	for silence, want := range map[string]string{"": "tester-0000000a left", "without a verdict": "tester-0000000a left without a verdict"} {
+		t.Run(want, func(t *testing.T) {
+			s := newScene(t)
+			in := newInviter(&s.cfg, instruments.New())
+			room := testlink.New(time.Now()).Room
+			if err := in.sfu.CreateTestRoom(t.Context(), room, time.Minute, mostParticipants); err != nil {
+				t.Fatal(err)
+			}
+			var told []string
+			w := &watcher{in: in, room: room, tests: map[string]bool{}, silence: silence, tell: func(e Event) {
+				told = append(told, strings.TrimPrefix(e.String(), e.At.Local().Format("15:04:05")+" "))
+			}}
+			all := []sfu.Identity{"tester-0000000a", "tester-0000000a-receiver", "tester-0000000b", "watcher-1"}
+			for _, name := range all {
+				s.sfu.Join(room, name)
+			}
+			w.look(t.Context())
+			w.hear(`{"name":"tester-0000000b","verdict":"udp","way":"udp","rtt":23,"loss":0}`)
+			for _, name := range all {
+				s.sfu.Leave(room, name, livekit.DisconnectReason_CLIENT_INITIATED)
+			}
+			w.look(t.Context())
+			w.look(t.Context())
+			wanted := []string{"tester-0000000a came", "tester-0000000b came", "tester-0000000b Calls will work here, over UDP (udp, 23 ms, 0.0 % lost)", want}
+			if strings.Join(told, "\n") != strings.Join(wanted, "\n") {
+				t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(wanted, "\n"))
+			}
+		})
 	}
 }

@@ -26,7 +26,8 @@ const mostTests = 1000
 type Event struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
-	// What is "came", "left" or "verdict".
+	// What is "came", "left" or "verdict". Only who has told no verdict is told to
+	// have left.
 	What string `json:"what"`
 	// Verdict is one of doctor's, with what the page measured.
 	Verdict string `json:"verdict,omitempty"`
@@ -51,7 +52,7 @@ func (e Event) String() string {
 	case "came":
 		return text + "came"
 	case "left":
-		return text + "left without a verdict: no media got through, or the page was closed"
+		return strings.TrimSpace(text + "left " + e.Says)
 	}
 	text += e.Says
 	switch {
@@ -70,6 +71,8 @@ type watcher struct {
 	tell  func(Event)
 	tests map[string]bool // those that came, and whether they have told a verdict
 	here  []string
+	// silence says what it means that a test told none, where verdicts get here.
+	silence string
 }
 
 // watch tells what happens in the link's room until the link ends or ctx does.
@@ -103,6 +106,7 @@ func (w *watcher) listen(ctx context.Context) (texts <-chan string, leave func()
 		fmt.Fprintf(w.in.notes, "note: verdicts do not get here, because no media gets from here to LiveKit (%v); who comes and goes does\n", err)
 		return nil, func() {}
 	}
+	w.silence = "without a verdict: no media got through, or the page was closed"
 	return p.Received(), p.Leave
 }
 
@@ -132,7 +136,7 @@ func (w *watcher) look(ctx context.Context) {
 	for _, name := range w.here {
 		if !slices.Contains(here, name) && !w.tests[name] {
 			w.tests[name] = true
-			w.tell(Event{At: time.Now(), Name: name, What: "left"})
+			w.tell(Event{At: time.Now(), Name: name, What: "left", Says: w.silence})
 		}
 	}
 	w.here = here
