@@ -65,9 +65,9 @@ deploy: ## systemd units, alerts, dashboard and the chart, with the tools that u
 # of Helm and Kubernetes' types would be compiled a second time for it.
 	cd deploy/helm && $(GO) test -timeout 15m -shuffle=on ./...
 
-connection-test: ## the page of the connection test on a phone-sized Chromium, on deployments that are right and wrong (three minutes; root, Linux)
+connection-test: ## the page of the connection test on a phone-sized Chromium, on deployments that are right and wrong (three minutes; root, Linux; CONNECTIONFLAGS="-pictures DIR")
 	e2e/install.sh
-	cd e2e && $(GO) test -count=1 -timeout 15m -v ./breakages -args -connection
+	cd e2e && $(GO) test -count=1 -timeout 15m -v ./breakages -args -connection $(CONNECTIONFLAGS)
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -7,6 +7,7 @@ const frameTime = 8_000; // until the first picture of what is connected
 const measureTime = 2_000;
 const forceTime = 8_000;
 const resumeTime = 10_000;
+const tellTime = 3_000;
 const glance = 100;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -20,6 +21,16 @@ async function until(probe, ms) {
     if (Date.now() >= end) return undefined;
     await sleep(glance);
   }
+}
+
+/**
+ * The TURN servers that LiveKit offers; undefined before it has said which. Without
+ * TURN it names STUN servers of others (Twilio's and Google's): this page asks
+ * nobody else, and a LiveKit with public addresses needs none.
+ */
+function relaysOf(room) {
+  return room.engine?.latestJoinResponse?.iceServers.filter((server) => server.urls.some((url) => url.startsWith("turn")))
+    .map(({ urls, username, credential }) => ({ urls: urls.filter((url) => url.startsWith("turn")), username, credential }));
 }
 
 export class Call {
@@ -42,6 +53,8 @@ export class Call {
     const room = new this.lib.Room({ adaptiveStream: false, dynacast: false });
     const signalled = new Promise((resolve) => room.once(this.lib.RoomEvent.SignalConnected, resolve));
     void signalled.then(() => this.watch(room));
+    // The library reads this whenever it configures a connection.
+    Object.defineProperty(rtcConfig, "iceServers", { enumerable: true, get: () => relaysOf(room) });
     const connected = room.connect(this.ticket.url, token, {
       maxRetries: 0, peerConnectionTimeout: iceTime, websocketTimeout: iceTime, rtcConfig,
     });
@@ -57,8 +70,7 @@ export class Call {
       this.note(candidate.candidate);
       pass?.(candidate, target);
     };
-    this.turn ||= (room.engine.latestJoinResponse?.iceServers ?? [])
-      .some((server) => server.urls.some((url) => url.startsWith("turn")));
+    this.turn ||= relaysOf(room)?.length > 0;
   }
 
   note(line) {
@@ -86,11 +98,6 @@ export class Call {
     const sent = read(await this.sentVideo()?.getRTCStatsReport());
     const received = read(await this.receivedVideo()?.getRTCStatsReport());
     return { sent, received };
-  }
-
-  /** All statistics of the sender's connection: a track's have the pair in use alone. */
-  allStats() {
-    return this.sender.room.engine.pcManager?.publisher.getStats();
   }
 
   sentVideo() {
@@ -157,11 +164,12 @@ export class Call {
     return now?.received.pair;
   }
 
-  /** Tells everybody in the room how the test ended. */
+  /** Tells everybody in the room how the test ended: who receives hears it, too. */
   async tell(message) {
+    const heard = new Promise((resolve) => this.receiver.room.once(this.lib.RoomEvent.DataReceived, resolve));
     const text = new TextEncoder().encode(JSON.stringify(message));
     await this.sender.room.localParticipant.publishData(text, { reliable: true, topic: "connection-test" });
-    await sleep(300); // leaving would drop what is not sent yet
+    await Promise.race([heard, sleep(tellTime)]); // leaving drops what is not sent yet
   }
 
   async leave() {

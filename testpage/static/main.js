@@ -1,6 +1,6 @@
 // The page: one tap runs the test.
 
-import { reportOf } from "./report.js";
+import { redact, reportOf } from "./report.js";
 import { Run } from "./run.js";
 import { startSource } from "./source.js";
 import { fetchTicket, keyOf } from "./ticket.js";
@@ -29,7 +29,7 @@ async function start() {
   try {
     await test(source);
   } catch (fault) {
-    conclude("page-fault", {}, [], {}, String(fault?.message ?? fault));
+    conclude("page-fault", {}, [], {}, redact(String(fault?.message ?? fault)));
   } finally {
     source.stop();
   }
@@ -82,9 +82,9 @@ function textOf(id, values) {
 async function copy(report) {
   try {
     await navigator.clipboard.writeText(report);
-    view.say(words.copied);
+    view.sayCopied(words.copied);
   } catch {
-    view.say(words.notCopied);
+    view.sayCopied(words.notCopied);
   }
   view.showReport(report);
 }

@@ -2,7 +2,7 @@
 
 import { Call } from "./call.js";
 import { whyNoSocket } from "./signal.js";
-import { usesTCP } from "./stats.js";
+import { hasTCP } from "./stats.js";
 import { clockDifference } from "./ticket.js";
 
 /** The ids of the steps. */
@@ -12,6 +12,8 @@ export const steps = ["socket", "join", "media", "resume", "tcp", "relay", "cloc
 const lossLimit = 3; // percent
 const rttLimit = 400; // ms
 const clockLimit = 30; // s
+
+const gatherTime = 5_000; // ms, for the browser's candidates
 
 export class Run {
   /** Results by step: { mark, seconds, detail, data }. */
@@ -102,8 +104,7 @@ export class Run {
     if (data.way === "tcp") return { mark: "ok", detail: "tcp", data };
     const pair = await this.call.overTCP();
     if (pair) return { mark: "ok", detail: "tcp", data: pair };
-    // Only now, with no way over UDP, do the candidates show what the browser tries.
-    if (!usesTCP(await this.call.allStats())) return { mark: "none", detail: "noTCP" };
+    if (!(await hasTCP(gatherTime))) return { mark: "none", detail: "noTCP" };
     return { mark: "warn", detail: this.call.offered.some((c) => c.protocol === "tcp") ? "noMedia" : "noTCPOffer" };
   }
 

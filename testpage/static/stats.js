@@ -39,8 +39,25 @@ function describe(pair, all) {
   };
 }
 
-/** Whether this browser uses TCP for media at all, by all statistics of a connection: Firefox does not. */
-export const usesTCP = (report) => [...(report?.values() ?? [])].some((s) => s.type === "local-candidate" && s.protocol === "tcp");
+/**
+ * Whether this browser has candidates for TCP at all, which Firefox has not. It
+ * gathers those of a connection that goes nowhere and asks nobody.
+ */
+export async function hasTCP(ms) {
+  const connection = new RTCPeerConnection();
+  try {
+    const gathered = new Promise((resolve) => {
+      connection.onicegatheringstatechange = () => connection.iceGatheringState === "complete" && resolve();
+    });
+    connection.createDataChannel("");
+    await connection.setLocalDescription();
+    await Promise.race([gathered, new Promise((resolve) => setTimeout(resolve, ms))]);
+    const candidates = connection.localDescription.sdp.match(/^a=candidate:.*/gm) ?? [];
+    return candidates.length === 0 || candidates.some((line) => / tcp /i.test(line)); // it may keep all to itself
+  } finally {
+    connection.close();
+  }
+}
 
 /** What went through between two readings of both ends that lie seconds apart. */
 export function between(before, after, seconds) {

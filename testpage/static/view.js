@@ -1,5 +1,6 @@
 // What is shown. All texts are set as texts.
 
+import { redact } from "./report.js";
 import { steps } from "./run.js";
 
 const signs = { ok: "✓", warn: "!", fail: "✗", none: "–" };
@@ -35,10 +36,13 @@ export class View {
   }
 
   begin() {
+    this.element("about").hidden = true;
     this.element("start").disabled = true;
     this.element("outcome").hidden = true;
     this.element("details").hidden = false;
     this.element("report").hidden = true;
+    this.element("copied").textContent = "";
+    this.element("state").className = "";
     this.element("steps").replaceChildren(...steps.map((name) => this.row(name)));
     this.say(this.words.running);
   }
@@ -66,19 +70,24 @@ export class View {
 
   /** Shows how a step does; without a result it has begun. */
   step(name, result) {
+    const row = this.element(`step-${name}`);
     if (!result) {
+      row.querySelector(".mark").textContent = "…";
       this.say(this.words.doing(this.words.names[name]));
       return;
     }
-    const row = this.element(`step-${name}`);
     row.dataset.mark = result.mark;
     const mark = row.querySelector(".mark");
     mark.className = `mark ${result.mark}`;
     const sign = this.make("span", "", signs[result.mark]);
     sign.setAttribute("aria-hidden", "true");
     mark.replaceChildren(sign, this.make("span", "spoken", this.words.marks[result.mark]));
-    row.querySelector(".took").textContent = result.mark === "none" ? "" : `${result.seconds.toFixed(1)} s`;
+    row.querySelector(".took").textContent = result.mark === "none" ? "" : this.took(result);
     row.querySelector(".detail").textContent = this.detail(result);
+  }
+
+  took({ seconds }) {
+    return `${this.words.decimal(seconds)} s`;
   }
 
   detail({ detail, data }) {
@@ -90,8 +99,8 @@ export class View {
   lines(results) {
     return steps.map((name) => {
       const result = results[name] ?? { mark: "none", seconds: 0 };
-      const took = result.mark === "none" ? "" : ` (${result.seconds.toFixed(1)} s)`;
-      const detail = this.detail(result);
+      const took = result.mark === "none" ? "" : ` (${this.took(result)})`;
+      const detail = this.detail(result) || redact(result.fault ?? "");
       return `${signs[result.mark]} ${this.words.names[name]}${took}${detail ? `: ${detail}` : ""}`;
     });
   }
@@ -99,7 +108,9 @@ export class View {
   /** Shows the verdict and leads the keyboard there. */
   conclude({ id, says, why, remedy, mark, operator, results }) {
     const verdict = this.element("verdict");
-    verdict.textContent = says;
+    const sign = this.make("span", "", `${signs[mark]} `);
+    sign.setAttribute("aria-hidden", "true");
+    verdict.replaceChildren(sign, this.make("span", "says", says));
     verdict.className = mark;
     verdict.dataset.verdict = id;
     this.element("why").textContent = why;
@@ -112,7 +123,13 @@ export class View {
     button.disabled = false;
     button.textContent = this.words.again;
     this.say(this.words.done(says));
+    this.element("state").className = "spoken"; // whoever sees reads it below
     this.element("outcome-title").focus();
+  }
+
+  /** Says, beside the button, what became of the copy. */
+  sayCopied(text) {
+    this.element("copied").textContent = text;
   }
 
   onCopy(copy) {
@@ -141,23 +158,25 @@ export function waysOf({ media, tcp, relay }) {
 
 /** A picture of the path: this device, three ways, the server. */
 function picture(document, words, results) {
-  const svg = shape(document, "svg", { viewBox: "0 0 360 150", role: "img" });
+  const svg = shape(document, "svg", { viewBox: "0 0 360 148", role: "img" });
   const ways = Object.entries(waysOf(results));
   svg.setAttribute("aria-label", words.path(ways.map(([way, mark]) => `${words[way]}: ${words.marks[mark]}`).join(", ")));
   svg.append(
-    shape(document, "rect", { class: "place", x: 6, y: 45, width: 34, height: 60, rx: 6 }),
-    shape(document, "rect", { class: "place", x: 306, y: 45, width: 48, height: 60, rx: 4 }),
-    shape(document, "text", { x: 4, y: 130 }, words.device),
-    shape(document, "text", { x: 354, y: 130, "text-anchor": "end" }, words.server),
-    ...ways.flatMap(([way, mark], i) => drawWay(document, words[way], mark, 25 + i * 50)),
+    shape(document, "rect", { class: "place", x: 8, y: 38, width: 34, height: 64, rx: 6 }),
+    shape(document, "path", { class: "place", d: "M20 94 H30" }),
+    shape(document, "rect", { class: "place", x: 306, y: 38, width: 46, height: 64, rx: 4 }),
+    shape(document, "path", { class: "place", d: "M306 59 H352 M306 81 H352 M314 48 H322 M314 70 H322 M314 92 H322" }),
+    shape(document, "text", { x: 4, y: 140 }, words.device),
+    shape(document, "text", { x: 356, y: 140, "text-anchor": "end" }, words.server),
+    ...ways.flatMap(([way, mark], i) => drawWay(document, words[way], mark, 28 + i * 42)),
   );
   return svg;
 }
 
 function drawWay(document, name, mark, y) {
   return [
-    shape(document, "path", { class: `way ${mark}`, d: `M44 75 C 90 ${y}, 100 ${y}, 130 ${y} L 220 ${y} C 250 ${y}, 260 ${y}, 302 75` }),
-    shape(document, "text", { class: mark, x: 175, y: y - 6, "text-anchor": "middle" }, `${signs[mark]} ${name}`),
+    shape(document, "path", { class: `way ${mark}`, d: `M46 70 C 82 ${y}, 92 ${y}, 120 ${y} L 228 ${y} C 256 ${y}, 266 ${y}, 302 70` }),
+    shape(document, "text", { class: mark, x: 174, y: y - 7, "text-anchor": "middle" }, `${signs[mark]} ${name}`),
   ];
 }
 

@@ -2,6 +2,7 @@
 // verdicts.js, which is written from doctor's table.
 
 const english = {
+  decimal: (n) => n.toFixed(1),
   title: "Connection test",
   about: "This page tests whether calls work on this device, in this network. It asks for neither camera nor microphone: it sends a drawn picture and a tone to your server and back.",
   noLink: "It needs a link: whoever runs the server gets one with “matrixrtc-auth test-link”, and opens it here or scans its code with this device.",
@@ -36,7 +37,7 @@ const english = {
     clock: "Clock",
   },
   details: {
-    media: (d) => `${ways.english[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${d.loss} % lost, ${d.up} kbit/s up, ${d.down} kbit/s down`,
+    media: (d) => `${ways.english[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${english.decimal(d.loss)} % lost, ${d.up} kbit/s up, ${d.down} kbit/s down`,
     noFrames: "connected, but no picture arrives",
     noMedia: "no connection comes about",
     tcp: (d) => `${d.family}, port ${d.port}`,
@@ -51,6 +52,7 @@ const english = {
 };
 
 const german = {
+  decimal: (n) => n.toFixed(1).replace(".", ","),
   title: "Verbindungstest",
   about: "Diese Seite prüft, ob Anrufe auf diesem Gerät in diesem Netz funktionieren. Sie fragt weder nach Kamera noch nach Mikrofon: Sie schickt ein gezeichnetes Bild und einen Ton zu Ihrem Server und zurück.",
   noLink: "Sie braucht einen Link: Wer den Server betreibt, bekommt ihn mit „matrixrtc-auth test-link“ und öffnet ihn hier oder scannt seinen Code mit diesem Gerät.",
@@ -85,7 +87,7 @@ const german = {
     clock: "Uhr",
   },
   details: {
-    media: (d) => `${ways.german[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${d.loss} % verloren, ${d.up} kbit/s hin, ${d.down} kbit/s zurück`,
+    media: (d) => `${ways.german[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${german.decimal(d.loss)} % verloren, ${d.up} kbit/s hin, ${d.down} kbit/s zurück`,
     noFrames: "verbunden, aber es kommt kein Bild an",
     noMedia: "es kommt keine Verbindung zustande",
     tcp: (d) => `${d.family}, Port ${d.port}`,
