@@ -156,5 +156,6 @@ var (
 	shards    = flag.Int("shards", 2, "how many deployments break side by side")
 	program   = flag.String("program", "", "the file of the service and its doctor; built from this source if empty")
 	connected = flag.Bool("connection", false, "test the page of the connection test, in a browser, instead of doctor")
+	pictures  = flag.String("pictures", "", "a `directory` for pictures of the page of the connection test")
 	write     = flag.Bool("write", false, "write what doctor says into the documentation")
 )

@@ -70,12 +70,36 @@ func closed(rules []string) error {
 	return nil
 }
 
+// countLeaving has the packets counted that leave for an address that is none of the
+// deployment's. The kernel's own reports about groups are nobody's.
+func countLeaving() error {
+	return system("iptables", "-A", "OUTPUT", "!", "-o", "lo", "!", "-d", "224.0.0.22")
+}
+
+// leaving is how many did.
+func leaving() (packets int, err error) {
+	out, err := output("iptables", "-nvxL", "OUTPUT")
+	if err != nil {
+		return 0, err
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n") // two of headings come first
+	_, err = fmt.Sscan(lines[len(lines)-1], &packets)
+	return packets, err
+}
+
 // system runs one of the system's own programs.
 func system(program string, args ...string) error {
+	_, err := output(program, args...)
+	return err
+}
+
+// output is what one says.
+func output(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
-	return nil
+	return string(out), nil
 }

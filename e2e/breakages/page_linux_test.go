@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,6 +28,7 @@ const runTime = 90 * time.Second
 type phone struct {
 	t       *testing.T
 	w       *world
+	axe     string // the script that looks for faults of accessibility
 	browser context.Context
 	tab     context.Context
 }
@@ -36,19 +36,31 @@ type phone struct {
 // outcome is what the page shows at the end of a test.
 type outcome struct {
 	Verdict, Says, Why, Remedy string
-	// Marks are those of the steps; Details and Seconds as they are shown.
-	Marks, Details map[string]string
-	Report         string
-	Violations     []string
-	Stored         int // what cookies and storages hold, in characters
+	// Marks are those of the steps; Names and Details as they are shown.
+	Marks, Names, Details map[string]string
+	Report                string
+	Focus                 string   // the element that has it at the end
+	Spoken                []string // by the live region
+	Servers               []string // of STUN and TURN, which connections are given
+	Violations            []string
+	Stored                int // what cookies and storages hold, in characters
 }
 
 //go:embed testdata/connection.js
 var connectionScript string
 
+//go:embed testdata/withouttcp.js
+var withoutTCP string
+
+// strangers are the STUN servers that LiveKit names to clients where it has no TURN
+// server. In the world of the test they have an address at which nobody is.
+var strangers = []string{"global.stun.twilio.com", "stun.l.google.com", "stun1.l.google.com"}
+
+const strangersAddress = "203.0.113.99"
+
 func newPhone(t *testing.T, w *world) *phone {
 	t.Helper()
-	browser, err := stack.FindBrowser()
+	browser, err := stack.FindBrowser(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +68,14 @@ func newPhone(t *testing.T, w *world) *phone {
 	if err != nil {
 		t.Fatal(err)
 	}
+	axe, err := os.ReadFile(browser.Packaged("axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	hosts := map[string]string{}
+	for _, name := range strangers {
+		hosts[name] = strangersAddress
+	}
 	for _, name := range []string{"", "matrix.", "jwt.", "sfu."} {
 		hosts[name+domain] = public
 	}
@@ -71,7 +90,7 @@ func newPhone(t *testing.T, w *world) *phone {
 	}
 	allocator, end := remote.NewAllocator(context.Background(), chromium.DevTools())
 	t.Cleanup(end)
-	p := &phone{t: t, w: w}
+	p := &phone{t: t, w: w, axe: string(axe)}
 	p.browser, _ = chromedp.NewContext(allocator)
 	if err := chromedp.Do(p.browser); err != nil {
 		t.Fatal(err)
@@ -79,8 +98,9 @@ func newPhone(t *testing.T, w *world) *phone {
 	return p
 }
 
-// open opens a link in a tab of its own, at a phone's size.
-func (p *phone) open(t *testing.T, link string) {
+// open opens a link in a tab of its own, at a phone's size. The
+// script runs before the page.
+func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	t.Helper()
 	p.tab, _ = chromedp.NewContext(p.browser)
 	if err := chromedp.Do(p.tab); err != nil {
@@ -88,25 +108,33 @@ func (p *phone) open(t *testing.T, link string) {
 	}
 	ctx, cancel := context.WithTimeout(p.tab, starting)
 	defer cancel()
-	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: connectionScript}); err != nil {
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script + connectionScript}); err != nil {
 		t.Fatal(err)
 	}
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(360, 760, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height, chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
 		t.Fatal(err)
 	}
+	p.show(ctx, t, s)
 	if err := chromedp.Do(ctx, chromedp.Navigate(link)); err != nil {
 		t.Fatalf("the browser does not open %s: %v", link, err)
 	}
 }
 
-// tap taps on Start, and returns what the page shows at the end.
-func (p *phone) tap(t *testing.T) (o outcome) {
+// tap taps on Start.
+func (p *phone) tap(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(p.tab, runTime)
+	ctx, cancel := context.WithTimeout(p.tab, looking)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Tap("#start")); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// outcome returns what the page shows at the end.
+func (p *phone) outcome(t *testing.T) (o outcome) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, runTime)
+	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("connectionTest.outcome()", chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("the test does not end: %v", err)
@@ -120,23 +148,6 @@ func (p *phone) tap(t *testing.T) (o outcome) {
 	return o
 }
 
-// testLink runs the command in the service's environment.
-func (w *world) testLink(t *testing.T, d deployment, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), looking)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
-	cmd.Env = environment(d.service)
-	var faults strings.Builder
-	cmd.Stderr = &faults
-	out, err := cmd.Output()
-	var link struct{ URL string }
-	if err != nil || json.Unmarshal(out, &link) != nil {
-		t.Fatalf("test-link: %v\n%s%s", err, out, faults.String())
-	}
-	return link.URL
-}
-
 // connection is a deployment, or a link, with what the page says of it.
 type connection struct {
 	what    string
@@ -144,6 +155,17 @@ type connection struct {
 	link    func(t *testing.T, w *world, d deployment) string // nil for what test-link makes
 	verdict string
 	marks   string // those of the steps, in their order; "" for none
+	more
+}
+
+// more is what else a test may have.
+type more struct {
+	settings
+	says     string // the verdict as it is shown; "" for any
+	script   string // that the browser runs before the page
+	looked   bool   // the page is looked at, and used with a keyboard
+	watched  bool   // test-link --watch is told the verdict
+	pictured string // the name of the picture of its end
 }
 
 // marks are the signs of the steps' marks.
@@ -155,20 +177,24 @@ func connections() []connection {
 	well := func(*deployment) {}
 	toOther := nginxAt("sfu.", proxyTo(7880), proxyTo(7890))
 	return []connection{
-		{"all is well", well, nil, "udp", "✓✓✓✓✓✓✓"},
-		{"below a path of another host", belowPaths, nil, "udp", "✓✓✓✓✓✓✓"},
-		{"no TURN", func(d *deployment) { d.livekit = strings.Replace(d.livekit, "  enabled: true", "  enabled: false", 1) }, nil, "udp", "✓✓✓✓✓–✓"},
-		{"7881/tcp is dropped", closing("-p tcp --dport 7881"), nil, "udp", "✓✓✓✓!✓✓"},
-		{"UDP is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478"), nil, "only-tcp", "✓✓✗✓✓!✓"},
-		{"all media is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478", "-p tcp --dport 7881"), nil, "no-media", "✓✓✗–––✓"},
-		{"no WebSocket headers", together(nginxAt("sfu.", "proxy_set_header Upgrade $http_upgrade;", ""), nginxAt("sfu.", "proxy_set_header Connection $connection_upgrade;", "")), nil, "websocket-headers", "✗–––––✓"},
-		{"nothing behind the proxy", nginxAt("sfu.", proxyTo(7880), proxyTo(7990)), nil, "sfu-no-route", "✗–––––✓"},
-		{"another LiveKit with other keys", together(toOther, func(d *deployment) { d.second = "another: " + strings.Repeat("o", 40) }), nil, "sfu-other-keys", "✗–––––✓"},
-		{"another LiveKit with the same keys", together(toOther, func(d *deployment) { d.second = d.keys }), nil, "sfu-other", "✗–––––✓"},
-		{"the link has expired", well, sealed(func(k *testlink.Key) { k.Expires = time.Now().Add(-time.Second) }, ""), "link-expired", ""},
-		{"the key is forged", well, sealed(func(*testlink.Key) {}, "another secret, of forty characters or so"), "link-forged", ""},
-		{"LiveKit has forgotten the room", well, sealed(func(*testlink.Key) {}, ""), "room-gone", ""},
-		{"the proxy passes no POST on", inLocation("jwt.", "limit_except GET { deny all; }"), sealed(func(*testlink.Key) {}, ""), "service-away", ""},
+		{"all is well", well, nil, "udp", "✓✓✓✓✓✓✓", more{says: "Calls will work here, over UDP.", looked: true, watched: true, pictured: "connection-test"}},
+		{"below a path of another host", belowPaths, nil, "udp", "✓✓✓✓✓✓✓", more{}},
+		{"no TURN", func(d *deployment) { d.livekit = strings.Replace(d.livekit, "  enabled: true", "  enabled: false", 1) }, nil, "udp", "✓✓✓✓✓–✓", more{}},
+		{"a browser without TCP for media", well, nil, "udp", "✓✓✓✓–✓✓", more{script: withoutTCP}},
+		{"7881/tcp is dropped", closing("-p tcp --dport 7881"), nil, "udp", "✓✓✓✓!✓✓", more{}},
+		{"UDP is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478"), nil, "only-tcp", "✓✓✗✓✓!✓", more{says: "Only over TCP: expect stutter.", pictured: "connection-test-tcp"}},
+		{"all media is dropped", closing("-p udp --dport 20000:20200", "-p udp --dport 3478", "-p tcp --dport 7881"), nil, "no-media", "✓✓✗–––✓", more{
+			says:     "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren.",
+			settings: settings{language: "de-DE,de", dark: true}, looked: true, pictured: "connection-test-de",
+		}},
+		{"no WebSocket headers", together(nginxAt("sfu.", "proxy_set_header Upgrade $http_upgrade;", ""), nginxAt("sfu.", "proxy_set_header Connection $connection_upgrade;", "")), nil, "websocket-headers", "✗–––––✓", more{}},
+		{"nothing behind the proxy", nginxAt("sfu.", proxyTo(7880), proxyTo(7990)), nil, "sfu-no-route", "✗–––––✓", more{}},
+		{"another LiveKit with other keys", together(toOther, func(d *deployment) { d.second = "another: " + strings.Repeat("o", 40) }), nil, "sfu-other-keys", "✗–––––✓", more{}},
+		{"another LiveKit with the same keys", together(toOther, func(d *deployment) { d.second = d.keys }), nil, "sfu-other", "✗–––––✓", more{}},
+		{"the link has expired", well, sealed(func(k *testlink.Key) { k.Expires = time.Now().Add(-time.Second) }, ""), "link-expired", "", more{}},
+		{"the key is forged", well, sealed(func(*testlink.Key) {}, "another secret, of forty characters or so"), "link-forged", "", more{}},
+		{"LiveKit has forgotten the room", well, sealed(func(*testlink.Key) {}, ""), "room-gone", "", more{}},
+		{"the proxy passes no POST on", inLocation("jwt.", "limit_except GET { deny all; }"), sealed(func(*testlink.Key) {}, ""), "service-away", "", more{}},
 	}
 }
 
@@ -198,27 +224,73 @@ func TestConnection(t *testing.T) {
 	w, healthy := begin(t)
 	healthy.homeserver = "" // nothing here asks one
 	p := newPhone(t, w)
+	w.mustBecome(t, healthy)
+	t.Run("without a link", p.withoutLink)
+	if err := countLeaving(); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range connections() {
 		t.Run(test.what, func(t *testing.T) {
 			d := healthy.clone()
 			test.make(&d)
-			ctx, cancel := context.WithTimeout(t.Context(), starting)
-			defer cancel()
-			if err := w.become(ctx, d); err != nil {
-				t.Fatal(err)
-			}
-			if test.link == nil {
-				test.link = func(t *testing.T, w *world, d deployment) string { return w.testLink(t, d) }
-			}
-			begun := time.Now()
-			p.open(t, test.link(t, w, d))
-			o := p.tap(t)
-			t.Logf("after %s: %s\n%s", time.Since(begun).Round(100*time.Millisecond), o.Verdict, o.Report)
-			if got := o.signs(); o.Verdict != test.verdict || test.marks != "" && got != test.marks {
-				t.Errorf("the verdict is %s with %s, want %s with %s", o.Verdict, got, test.verdict, test.marks)
+			w.mustBecome(t, d)
+			p.run(t, d, test)
+			if packets, err := leaving(); err != nil || packets > 0 {
+				t.Errorf("until now %d packets have left for somebody elsewhere (%v)", packets, err)
 			}
 		})
 	}
+}
+
+// mustBecome has the world run the deployment.
+func (w *world) mustBecome(t *testing.T, d deployment) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), starting)
+	defer cancel()
+	if err := w.become(ctx, d); err != nil {
+		t.Fatalf("%v\n%s", err, w.logs())
+	}
+}
+
+// run opens a link of the deployment and runs the test.
+func (p *phone) run(t *testing.T, d deployment, test connection) {
+	var link string
+	var told <-chan event
+	switch {
+	case test.link != nil:
+		link = test.link(t, p.w, d)
+	case test.watched:
+		link, told = p.w.watchedLink(t, d)
+	default:
+		link = p.w.testLink(t, d)
+	}
+	begun := time.Now()
+	p.open(t, link, test.settings, test.script)
+	if test.looked {
+		p.startByKeyboard(t, test.settings)
+	} else {
+		p.tap(t)
+	}
+	o := p.outcome(t)
+	t.Logf("after %s: %s\n%s", time.Since(begun).Round(100*time.Millisecond), o.Verdict, o.Report)
+	if got := o.signs(); o.Verdict != test.verdict || test.marks != "" && got != test.marks {
+		t.Errorf("the verdict is %s with %s, want %s with %s", o.Verdict, got, test.verdict, test.marks)
+	}
+	for _, server := range o.Servers {
+		if !strings.HasPrefix(server, "turn:"+public) {
+			t.Errorf("the page asks %s, which is none of the deployment's", server)
+		}
+	}
+	if test.says != "" && o.Says != test.says {
+		t.Errorf("the page says %q, want %q", o.Says, test.says)
+	}
+	if test.watched {
+		hear(t, told, o)
+	}
+	if test.looked {
+		p.readByKeyboard(t, o, test.settings)
+	}
+	p.picture(t, test.pictured)
 }
 
 // signs are the steps' marks, in the order of the steps.

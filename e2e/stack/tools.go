@@ -78,11 +78,24 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindBrowser finds the browser's part alone, and names what is missing.
-func FindBrowser() (Tools, error) {
+// FindBrowser finds the browser's part alone and the npm packages of its tests, and
+// names what is missing.
+func FindBrowser(ctx context.Context) (Tools, error) {
+	repository, err := Repository(ctx)
+	if err != nil {
+		return Tools{}, err
+	}
 	var f finder
-	t := Tools{Chromium: f.program("chromium"), Certutil: f.program("certutil")}
+	t := Tools{Chromium: f.program("chromium"), Certutil: f.program("certutil"), Page: filepath.Join(repository, "e2e", "page")}
+	for _, name := range []string{"axe-core", "livekit-client"} {
+		f.file(t.Packaged(name, "package.json"))
+	}
 	return t, f.fault()
+}
+
+// Packaged is the path of a file of an npm package.
+func (t Tools) Packaged(name, file string) string {
+	return filepath.Join(t.Page, "node_modules", name, filepath.FromSlash(file))
 }
 
 // finder collects what it does not find.

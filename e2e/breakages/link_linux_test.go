@@ -1,0 +1,100 @@
+package breakages
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// linkCommand is test-link in the service's environment.
+func (w *world) linkCommand(ctx context.Context, d deployment, args ...string) (cmd *exec.Cmd, faults *strings.Builder) {
+	cmd = exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
+	cmd.Env = environment(d.service)
+	faults = &strings.Builder{}
+	cmd.Stderr = faults
+	return cmd, faults
+}
+
+// testLink makes a link.
+func (w *world) testLink(t *testing.T, d deployment) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), looking)
+	defer cancel()
+	cmd, faults := w.linkCommand(ctx, d)
+	out, err := cmd.Output()
+	var link struct{ URL string }
+	if err != nil || json.Unmarshal(out, &link) != nil {
+		t.Fatalf("test-link: %v\n%s%s", err, out, faults)
+	}
+	return link.URL
+}
+
+// event is one that test-link --watch tells of.
+type event struct {
+	Name, What, Verdict, Says, Way string
+	Loss                           string `json:"loss_percent"`
+}
+
+// watchedLink makes a link, and tells what comes of it. Ctrl-C ends that with the
+// test.
+func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-chan event) {
+	t.Helper()
+	cmd, faults := w.linkCommand(context.WithoutCancel(t.Context()), d, "--watch")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := json.NewDecoder(out)
+	var made struct{ URL string }
+	if err := lines.Decode(&made); err != nil {
+		_ = cmd.Wait() // faults say why
+		t.Fatalf("test-link --watch: %v\n%s", err, faults)
+	}
+	events := make(chan event, 100)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for e := (event{}); lines.Decode(&e) == nil; e = (event{}) {
+			events <- e
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
+		<-ended
+		if err := cmd.Wait(); err != nil || faults.Len() > 0 {
+			t.Errorf("test-link --watch, after Ctrl-C: %v, %q", err, faults)
+		}
+	})
+	return made.URL, events
+}
+
+// hear waits until somebody who came has told how the test ended.
+func hear(t *testing.T, told <-chan event, o outcome) {
+	t.Helper()
+	var all []event
+	for late := time.After(looking); ; {
+		select {
+		case e := <-told:
+			all = append(all, e)
+			if e.What != "verdict" {
+				continue
+			}
+			came := all[0]
+			if came.What != "came" || came.Name != e.Name || !strings.HasPrefix(e.Name, "tester-") ||
+				e.Verdict != o.Verdict || e.Says+"." != o.Says || e.Way == "" || e.Loss == "" {
+				t.Errorf("test-link --watch says %+v, want one who came and found %s, %q", all, o.Verdict, o.Says)
+			}
+			return
+		case <-late:
+			t.Errorf("test-link --watch says %+v, and not the verdict %s", all, o.Verdict)
+			return
+		}
+	}
+}
