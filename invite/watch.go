@@ -70,7 +70,9 @@ type watcher struct {
 	room  sfu.Room
 	tell  func(Event)
 	tests map[string]bool // those that came, and whether they have told a verdict
-	here  []string
+	// here were in the room at the last look; gone had left by then. A verdict of
+	// theirs may be on its way until the next.
+	here, gone []string
 	// silence says what it means that a test told none, where verdicts get here.
 	silence string
 }
@@ -133,12 +135,13 @@ func (w *watcher) look(ctx context.Context) {
 	for _, name := range here {
 		w.came(name)
 	}
-	for _, name := range w.here {
-		if !slices.Contains(here, name) && !w.tests[name] {
+	for _, name := range w.gone {
+		if !w.tests[name] {
 			w.tests[name] = true
 			w.tell(Event{At: time.Now(), Name: name, What: "left", Says: w.silence})
 		}
 	}
+	w.gone = slices.DeleteFunc(w.here, func(name string) bool { return slices.Contains(here, name) })
 	w.here = here
 }
 
