@@ -162,7 +162,7 @@ func (p *phone) picture(t *testing.T, name string) {
 	}
 }
 
-// small is the same picture in a fourth of the bytes: with its most frequent colours
+// small is the same picture in a third of the bytes: with its most frequent colours
 // alone.
 func small(t *testing.T, shot []byte) []byte {
 	t.Helper()
@@ -170,7 +170,7 @@ func small(t *testing.T, shot []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 64
+	const most = 256
 	counts := map[color.Color]int{}
 	area := taken.Bounds()
 	for y := area.Min.Y; y < area.Max.Y; y++ {
