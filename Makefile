@@ -68,6 +68,7 @@ deploy: ## systemd units, alerts, dashboard and the chart, with the tools that u
 connection-test: ## the page of the connection test on a phone-sized Chromium, on deployments that are right and wrong (three minutes; root, Linux; CONNECTIONFLAGS="-pictures DIR")
 	e2e/install.sh
 	cd e2e && $(GO) test -count=1 -timeout 15m -v ./breakages -args -connection $(CONNECTIONFLAGS)
+	cd e2e && $(GO) test -count=1 ./testpage
 
 stack: ## Synapse, LiveKit, nginx and the service, for a call in your own browser (the same installer)
 	@e2e/install.sh stack

@@ -125,13 +125,13 @@ var mediaCauses = []engine.Cause{
 		Remedy: "switch NAT loopback on in the router; run doctor --outside with --user elsewhere"},
 	{ID: "media-closed", Rows: []int{18}, Checks: []string{"sfu.join", "user.join"}, From: "both", Status: engine.Fail, Code: connectionLost,
 		Text:   "a participant is let in, but no media gets through (\"Waiting for media\")",
-		Remedy: "publish and forward LiveKit's ports: the range of livekit.yaml as UDP ({udp_ports}/udp), and {tcp_port}/tcp; let the firewall pass them"},
+		Remedy: "publish and forward LiveKit's ports: the range of livekit.yaml as UDP ({udp_ports}), and {tcp_port}/tcp; let the firewall pass them"},
 	{ID: "media-no-data", Rows: []int{18}, Checks: []string{"sfu.join", "user.join"}, From: "both", Status: engine.Fail, Code: connectionLost,
 		Text:   "two participants joined, but what one sends does not get to the other",
 		Remedy: "see LiveKit's log; the token must allow to publish (LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS)"},
 	{ID: "media-not-udp", Rows: []int{18}, Checks: []string{"sfu.join", "user.join"}, From: "both", Status: engine.Warn,
 		Text:   "media gets through, but not over UDP: pictures stall when packets are lost",
-		Remedy: "publish and forward the range of livekit.yaml as UDP ({udp_ports}/udp), and let the firewall pass it"},
+		Remedy: "publish and forward the range of livekit.yaml as UDP ({udp_ports}), and let the firewall pass it"},
 	{ID: "ice-tcp-none", Rows: []int{18}, Checks: []string{"sfu.ice_tcp"}, From: "both", Status: engine.Warn,
 		Text:   "LiveKit offers no media over TCP: users whose network blocks UDP get no picture",
 		Remedy: "set rtc.tcp_port to 7881 in livekit.yaml, publish it and forward 7881/tcp"},
@@ -144,7 +144,7 @@ var mediaCauses = []engine.Cause{
 		Remedy: "lead port 443 of {name} to turn.tls_port: by an address of its own, or by splitting TLS by name (SNI) before the reverse proxy; else set turn.tls_port to 0"},
 	{ID: "turn-refused", Rows: []int{21}, Checks: []string{"sfu.turn"}, From: "both", Status: engine.Fail,
 		Text:   "the TURN server {host} gives out no address",
-		Remedy: "forward {turn_port}/udp; publish and forward the relay ports, too ({relay_ports}/udp: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free"},
+		Remedy: "forward {turn_port}/udp; publish and forward the relay ports, too ({relay_ports}: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free"},
 }
 
 var userCauses = []engine.Cause{

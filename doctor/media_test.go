@@ -10,17 +10,19 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v5"
+
+	"matrixrtc-auth/doctor/instruments"
 )
 
 // inboxes are those of the participants of each stack.
-var inboxes = mailroom{boxes: map[*stack][]chan string{}}
+var inboxes = mailroom{boxes: map[*stack][]chan instruments.Message{}}
 
 type mailroom struct {
 	mu    sync.Mutex
-	boxes map[*stack][]chan string
+	boxes map[*stack][]chan instruments.Message
 }
 
-func (m *mailroom) add(s *stack, box chan string) {
+func (m *mailroom) add(s *stack, box chan instruments.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.boxes[s] = append(m.boxes[s], box)
@@ -31,7 +33,7 @@ func (m *mailroom) send(s *stack, text string) {
 	defer m.mu.Unlock()
 	for _, box := range m.boxes[s] {
 		select {
-		case box <- text:
+		case box <- instruments.Message{Text: text}:
 		default:
 		}
 	}

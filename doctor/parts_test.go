@@ -165,7 +165,7 @@ func (s *stack) withToken(next http.HandlerFunc) http.HandlerFunc {
 // participant is in a room of nothing but the other participant.
 type participant struct {
 	s     *stack
-	texts chan string
+	texts chan instruments.Message
 }
 
 var errNotJoined = errors.New("could not connect")
@@ -181,7 +181,7 @@ func (s *stack) join(_ context.Context, url, ticket string) (instruments.Partici
 	if s.joinErr != nil {
 		return nil, s.joinErr
 	}
-	p := &participant{s, make(chan string, 100)}
+	p := &participant{s, make(chan instruments.Message, 100)}
 	inboxes.add(s, p.texts)
 	return p, nil
 }
@@ -195,5 +195,5 @@ func (p *participant) Send(text string) error {
 	return nil
 }
 
-func (p *participant) Received() <-chan string { return p.texts }
-func (p *participant) Leave()                  {}
+func (p *participant) Received() <-chan instruments.Message { return p.texts }
+func (p *participant) Leave()                               {}

@@ -56,15 +56,15 @@ func (c *livekitConfig) ports() engine.Vars {
 	}
 	switch {
 	case c.hasUDPPort():
-		known["udp_ports"] = fmt.Sprint(c.RTC.UDPPort)
+		known["udp_ports"] = fmt.Sprintf("%v/udp", c.RTC.UDPPort)
 	case c.RTC.First != 0:
-		known["udp_ports"] = fmt.Sprintf("%d-%d", c.RTC.First, c.RTC.Last)
+		known["udp_ports"] = fmt.Sprintf("%d-%d/udp", c.RTC.First, c.RTC.Last)
 	}
 	if c.TURN.UDPPort != 0 {
 		known["turn_port"] = fmt.Sprint(c.TURN.UDPPort)
 	}
 	if c.TURN.Enabled {
-		known["relay_ports"] = fmt.Sprintf("%d-%d", c.TURN.RelayFirst, c.TURN.RelayLast)
+		known["relay_ports"] = fmt.Sprintf("%d-%d/udp", c.TURN.RelayFirst, c.TURN.RelayLast)
 	}
 	return known
 }

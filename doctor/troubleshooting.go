@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"matrixrtc-auth/doctor/engine"
 )
@@ -94,7 +96,8 @@ func quoted(ids []string) string {
 // sentence makes one of a text that stands behind a colon elsewhere.
 func sentence(text string) string {
 	if first, _, _ := strings.Cut(text, " "); !strings.ContainsAny(first, "_./:") {
-		text = strings.ToUpper(text[:1]) + text[1:]
+		letter, size := utf8.DecodeRuneInString(text) // German has letters of two bytes
+		text = string(unicode.ToUpper(letter)) + text[size:]
 	}
 	return strings.TrimSuffix(text, ".") + "."
 }

@@ -56,19 +56,22 @@ var germanCauses = map[string]words{
 		"Das Log von LiveKit ansehen"},
 	"media-closed": {
 		"Ein Teilnehmer wird hineingelassen, aber Bild und Ton kommen nicht durch („Warten auf Medien“)",
-		"Die Ports von LiveKit veröffentlichen und weiterleiten: den Bereich aus livekit.yaml als UDP ({udp_ports}/udp), und {tcp_port}/tcp; die Firewall muss sie durchlassen"},
+		"Die Ports von LiveKit veröffentlichen und weiterleiten: den Bereich aus livekit.yaml als UDP ({udp_ports}), und {tcp_port}/tcp; die Firewall muss sie durchlassen"},
 	"media-no-data": {
 		"Zwei Teilnehmer sind beigetreten, aber was der eine sendet, kommt beim anderen nicht an",
 		"Das Log von LiveKit ansehen; das Token muss das Senden erlauben (LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS)"},
 	"media-not-udp": {
 		"Bild und Ton kommen durch, aber nicht über UDP: Bilder stocken, wenn Pakete verloren gehen",
-		"Den Bereich aus livekit.yaml als UDP veröffentlichen und weiterleiten ({udp_ports}/udp), und die Firewall ihn durchlassen lassen"},
+		"Den Bereich aus livekit.yaml als UDP veröffentlichen und weiterleiten ({udp_ports}); die Firewall muss ihn durchlassen"},
 	"ice-tcp-none": {
 		"LiveKit bietet Bild und Ton nicht über TCP an: Wer in einem Netz ist, das UDP sperrt, bekommt kein Bild",
 		"rtc.tcp_port in livekit.yaml auf 7881 setzen, ihn veröffentlichen und 7881/tcp weiterleiten"},
+	"ice-tcp-closed": {
+		"Der Port von LiveKit für Bild und Ton über TCP antwortet nicht: Wer in einem Netz ist, das UDP sperrt, bekommt kein Bild",
+		"{tcp_port} in compose.yaml veröffentlichen und {tcp_port}/tcp im Router weiterleiten; die Firewall muss ihn durchlassen"},
 	"turn-refused": {
 		"Der TURN-Server {host} gibt keine Adresse heraus",
-		"{turn_port}/udp weiterleiten; auch die Ports des Relays veröffentlichen und weiterleiten ({relay_ports}/udp: turn.relay_range_start und relay_range_end in livekit.yaml), und nachsehen, ob sie frei sind"},
+		"{turn_port}/udp weiterleiten; auch die Ports des Relays veröffentlichen und weiterleiten ({relay_ports}: turn.relay_range_start und relay_range_end in livekit.yaml), und nachsehen, ob sie frei sind"},
 	"candidates-none": {
 		"LiveKit nennt keine Adresse für Bild und Ton",
 		"In livekit.yaml: rtc.use_external_ip true oder rtc.node_ip, und kein rtc.interfaces oder rtc.ips, das alle ausschließt"},
@@ -86,31 +89,39 @@ func Verdicts() []Verdict { return verdicts }
 var verdicts = []Verdict{
 	{ID: "udp", Mark: "ok", Says: "Calls will work here, over UDP", German: "Anrufe werden hier funktionieren, über UDP"},
 	{ID: "udp-lossy", Mark: "warn", Says: "Calls will work here, over UDP, but they will stutter", German: "Anrufe werden hier funktionieren, über UDP, aber sie werden stocken",
-		Own:       words{"packets get lost on the way, or are slow", "come closer to the Wi-Fi, or try another network"},
-		OwnGerman: words{"Unterwegs gehen Pakete verloren, oder sie sind langsam", "Näher an das WLAN gehen oder ein anderes Netz probieren"}},
-	{ID: "only-tcp", Mark: "warn", Cause: "media-not-udp", Says: "Only over TCP: expect stutter", German: "Nur über TCP: Es wird stocken"},
-	{ID: "only-relay", Mark: "warn", Cause: "media-not-udp", Says: "Only through the relay: expect delay", German: "Nur über das Relay: Es kommt verzögert an"},
+		Own:       words{"packets get lost on the way, or are slow", "come closer to the Wi-Fi router, or try another network"},
+		OwnGerman: words{"Unterwegs gehen Pakete verloren, oder sie sind langsam", "Näher an den WLAN-Router gehen oder ein anderes Netz probieren"}},
+	{ID: "only-tcp", Mark: "warn", Cause: "media-not-udp", Says: "Only over TCP: expect stutter", German: "Nur über TCP: Bild und Ton werden stocken"},
+	{ID: "only-relay", Mark: "warn", Cause: "media-not-udp", Says: "Only through the relay: expect delay", German: "Nur über das Relay: Bild und Ton kommen verzögert an"},
 	{ID: "no-media", Mark: "fail", Cause: "media-closed", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
 	{ID: "no-candidates", Mark: "fail", Cause: "candidates-none", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
 	{ID: "docker-candidates", Mark: "fail", Cause: "candidates-docker", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
 	{ID: "private-candidates", Mark: "fail", Cause: "candidates-private", Says: "No media gets through: calls will not work here", German: "Bild und Ton kommen nicht durch: Anrufe werden hier nicht funktionieren"},
 	{ID: "no-picture", Mark: "fail", Cause: "media-no-data", Says: "Connected, but no picture arrives: calls will not work here", German: "Verbunden, aber es kommt kein Bild an: Anrufe werden hier nicht funktionieren"},
-	{ID: "websocket-headers", Mark: "fail", Cause: "websocket-headers", Says: "Calls do not begin: WebSockets are not passed on", German: "Anrufe beginnen nicht: WebSockets werden nicht weitergereicht"},
-	{ID: "sfu-broken", Mark: "fail", Cause: "sfu-broken", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe beginnen nicht: LiveKit wird nicht erreicht"},
-	{ID: "sfu-no-route", Mark: "fail", Cause: "sfu-no-route", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe beginnen nicht: LiveKit wird nicht erreicht"},
-	{ID: "sfu-other", Mark: "fail", Cause: "sfu-other", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe beginnen nicht: Das falsche LiveKit antwortet"},
-	{ID: "sfu-other-keys", Mark: "fail", Cause: "sfu-other-keys", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe beginnen nicht: Das falsche LiveKit antwortet"},
-	{ID: "join-refused", Mark: "fail", Cause: "join-refused", Says: "Calls do not begin: LiveKit lets nobody in", German: "Anrufe beginnen nicht: LiveKit lässt niemanden hinein"},
+	{ID: "websocket-headers", Mark: "fail", Cause: "websocket-headers", Says: "Calls do not begin: WebSockets are not passed on", German: "Anrufe kommen nicht zustande: WebSockets werden nicht weitergereicht"},
+	{ID: "sfu-broken", Mark: "fail", Cause: "sfu-broken", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe kommen nicht zustande: LiveKit ist nicht erreichbar"},
+	{ID: "sfu-no-route", Mark: "fail", Cause: "sfu-no-route", Says: "Calls do not begin: LiveKit is not reached", German: "Anrufe kommen nicht zustande: LiveKit ist nicht erreichbar"},
+	{ID: "sfu-other", Mark: "fail", Cause: "sfu-other", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe kommen nicht zustande: Das falsche LiveKit antwortet"},
+	{ID: "sfu-other-keys", Mark: "fail", Cause: "sfu-other-keys", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe kommen nicht zustande: Das falsche LiveKit antwortet"},
+	{ID: "join-refused", Mark: "fail", Cause: "join-refused", Says: "Calls do not begin: LiveKit lets nobody in", German: "Anrufe kommen nicht zustande: LiveKit lässt niemanden hinein"},
 
 	// What may be said besides, of a call that works.
-	{ID: "tcp-closed", Mark: "warn", Cause: "ice-tcp-none", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
+	{ID: "tcp-none", Mark: "warn", Cause: "ice-tcp-none", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
+	{ID: "tcp-closed", Mark: "warn", Cause: "ice-tcp-closed", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
 	{ID: "relay-closed", Mark: "warn", Cause: "turn-refused", Says: "There is no way through the relay", German: "Über das Relay führt kein Weg"},
+
+	{ID: "no-return", Mark: "warn", Says: "A call does not come back after a break", German: "Ein Anruf kommt nach einer Unterbrechung nicht zurück",
+		Own:       words{"after its connection to LiveKit broke, the test did not come back", "start the test again; if it stays so, send the report to whoever runs the server"},
+		OwnGerman: words{"Nach einer Unterbrechung der Verbindung zu LiveKit kam der Test nicht zurück", "Den Test noch einmal starten; bleibt es so, den Bericht an die Person weitergeben, die den Server betreibt"}},
+	{ID: "clock-off", Mark: "warn", Says: "The clocks differ", German: "Die Uhren weichen voneinander ab",
+		Own:       words{"the clocks of this device and of the server differ", "have both take their time from the network"},
+		OwnGerman: words{"Die Uhren dieses Geräts und des Servers weichen voneinander ab", "Beide die Zeit aus dem Netz beziehen lassen"}},
 
 	// What is wrong with the link, or with this device.
 	{ID: "link-expired", Mark: "fail", Says: "The link has expired", German: "Der Link ist abgelaufen",
 		Own:       words{"links are good for some minutes only", "ask for a new link: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Links gelten nur einige Minuten", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
-	{ID: "link-forged", Mark: "fail", Says: "The link is not one of this server", German: "Der Link ist keiner von diesem Server",
+	{ID: "link-forged", Mark: "fail", Says: "The link is not one of this server", German: "Der Link stammt nicht von diesem Server",
 		Own:       words{"it is cut off, or it was made with another API secret", "open the whole link, or ask for a new one: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Er ist abgeschnitten, oder er wurde mit einem anderen API-Geheimnis erzeugt", "Den ganzen Link öffnen oder um einen neuen bitten: matrixrtc-auth test-link erzeugt einen"}},
 	{ID: "link-used-up", Mark: "fail", Says: "The test ran too often", German: "Der Test lief zu oft",

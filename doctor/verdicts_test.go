@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"matrixrtc-auth/doctor"
 )
@@ -26,6 +27,14 @@ func TestVerdictsModule(t *testing.T) {
 	text, err := io.ReadAll(plain)
 	if err != nil || string(text) != doctor.VerdictsModule() {
 		t.Error("testpage/static/verdicts.js.gz is not what the table makes: run go generate ./doctor")
+	}
+	for _, want := range []string{`"Über TCP führt kein Weg."`, `"There is no way over TCP."`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the module does not say %s", want)
+		}
+	}
+	if !utf8.Valid(text) || strings.ContainsRune(string(text), utf8.RuneError) || strings.Contains(string(text), `\ufffd`) {
+		t.Error("the module has half characters")
 	}
 }
 

@@ -25,6 +25,9 @@ type TestPage struct {
 	Keys sfu.Keys
 	// Rooms says whether the SFU has a room.
 	Rooms RoomFinder
+	// SFUPort is the port to which a proxy must lead what clients ask of the SFU,
+	// for remedies; "" where it is not known.
+	SFUPort string
 	// Uses bounds how often one link is used, Clients how often a client network
 	// asks for tokens.
 	Uses    *ratelimit.Limiter[sfu.Room]
@@ -127,7 +130,7 @@ func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswe
 		return minter.Mint(token.Grant{Room: key.Room, Identity: sfu.Identity(identity), CanPublish: true}, now)
 	}
 	return testAnswer{
-		url: url, name: name, now: now, expires: key.Expires,
+		url: url, port: t.SFUPort, name: name, now: now, expires: key.Expires,
 		sender: mint(name), receiver: mint(name + testlink.ReceiverSuffix),
 	}
 }
@@ -141,7 +144,7 @@ func testerName() string {
 
 // testAnswer is what the page needs to test.
 type testAnswer struct {
-	url              string // of the SFU, as JSON
+	url, port        string // of the SFU, the URL as JSON; a port needs no escape
 	name             string
 	sender, receiver string // tokens; none needs an escape
 	now, expires     time.Time
@@ -149,7 +152,8 @@ type testAnswer struct {
 
 func (a testAnswer) appendJSON(b []byte) []byte {
 	b = append(append(b, `{"url":`...), a.url...)
-	b = append(append(b, `,"name":"`...), a.name...)
+	b = append(append(b, `,"port":"`...), a.port...)
+	b = append(append(b, `","name":"`...), a.name...)
 	b = append(append(b, `","sender":"`...), a.sender...)
 	b = append(append(b, `","receiver":"`...), a.receiver...)
 	b = strconv.AppendInt(append(b, `","now":`...), a.now.UnixMilli(), 10)

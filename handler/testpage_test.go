@@ -47,7 +47,7 @@ func newTestRig(t *testing.T) *testRig {
 	t.Helper()
 	r := &testRig{rig: newRig(), finder: &finder{}, key: testlink.New(time.Now().Add(10 * time.Minute))}
 	r.URL = "wss://sfu.example.org"
-	r.TestPage = &TestPage{Keys: sfu.Always(linkKey), Rooms: r.finder, Uses: NewUseLimiter(), Clients: NewTestLimiter()}
+	r.TestPage = &TestPage{Keys: sfu.Always(linkKey), Rooms: r.finder, SFUPort: "7880", Uses: NewUseLimiter(), Clients: NewTestLimiter()}
 	var err error
 	if r.sealed, err = r.key.Seal(linkKey); err != nil {
 		t.Fatal(err)
@@ -69,14 +69,14 @@ func TestTestTokens(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		status, document := r.post(r.sealed, "192.0.2.1")
 		var got struct {
-			URL, Name, Sender, Receiver string
-			Now, Expires                int64
+			URL, Port, Name, Sender, Receiver string
+			Now, Expires                      int64
 		}
 		if err := json.Unmarshal([]byte(document), &got); status != 200 || err != nil {
 			t.Fatalf("%d %s (%v)", status, document, err)
 		}
-		if got.URL != r.URL || got.Now != time.Now().UnixMilli() || got.Expires != r.key.Expires.UnixMilli() {
-			t.Errorf("url %q, now %d, expires %d", got.URL, got.Now, got.Expires)
+		if got.URL != r.URL || got.Port != "7880" || got.Now != time.Now().UnixMilli() || got.Expires != r.key.Expires.UnixMilli() {
+			t.Errorf("url %q, port %q, now %d, expires %d", got.URL, got.Port, got.Now, got.Expires)
 		}
 		for token, identity := range map[string]string{got.Sender: got.Name, got.Receiver: got.Name + "-receiver"} {
 			verifier, err := auth.ParseAPIToken(token)

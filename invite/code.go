@@ -12,13 +12,13 @@ const quiet = 4
 
 // code draws text as a QR code of level L, two rows of modules to a line: light
 // modules are blocks, so that it can be scanned on a dark terminal. With colour it
-// is white on black whatever the terminal is.
-func code(text string, colour bool) (string, error) {
+// is white on black whatever the terminal is. wide is how many columns it takes.
+func code(text string, colour bool) (drawn string, wide int, err error) {
 	made, err := qr.Encode(text, qr.L)
 	if err != nil {
-		return "", fmt.Errorf("the link has no QR code: %w", err)
+		return "", 0, fmt.Errorf("the link has no QR code: %w", err)
 	}
-	return (&modules{made}).draw(colour), nil
+	return (&modules{made}).draw(colour), made.Size + 2*quiet, nil
 }
 
 // modules are those of a code.

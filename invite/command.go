@@ -1,7 +1,6 @@
 package invite
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,14 +97,14 @@ func (o *Options) run(c *cobra.Command, in *inviter) error {
 	if err == nil {
 		err = o.show(c.OutOrStdout(), link)
 	}
-	if err == nil && o.Watch {
-		err = in.watch(c.Context(), link, o.teller(c.OutOrStdout()))
+	if err != nil {
+		command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), err)
+		return command.Failed
 	}
-	if err == nil || errors.Is(err, context.Canceled) {
-		return nil
+	if o.Watch {
+		in.watch(c.Context(), link, o.teller(c.OutOrStdout()))
 	}
-	command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), err)
-	return command.Failed
+	return nil
 }
 
 // Link is what was made.
@@ -121,20 +120,25 @@ func (o *Options) show(w io.Writer, link Link) error {
 	if o.JSON {
 		return json.NewEncoder(w).Encode(link)
 	}
-	drawn := ""
-	if terminal(w) {
-		var err error
-		if drawn, err = code(link.URL, os.Getenv("TERM") != "dumb"); err != nil {
-			return err
-		}
+	drawn, err := draw(w, link.URL)
+	if err != nil {
+		return err
 	}
-	_, err := fmt.Fprintf(w, "%s%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n",
+	_, err = fmt.Fprintf(w, "%s%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n",
 		drawn, link.URL, link.Expires.Local().Format("15:04 MST"))
 	return err
 }
 
-// terminal reports whether w is one.
-func terminal(w io.Writer) bool {
+// draw returns the code of a link where w is a terminal, in whose lines it has place:
+// broken lines are no code.
+func draw(w io.Writer, link string) (string, error) {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return "", nil
+	}
+	drawn, wide, err := code(link, os.Getenv("TERM") != "dumb")
+	if columns, _, unknown := term.GetSize(int(f.Fd())); err == nil && unknown == nil && columns > 0 && columns < wide {
+		return fmt.Sprintf("The QR code takes %d columns; this terminal has %d.\n", wide, columns), nil
+	}
+	return drawn, err
 }

@@ -41,7 +41,7 @@ func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{sfu: sfutest.NewServer(key), front: func(next http.Handler) http.Handler { return next }}
 	t.Cleanup(s.sfu.Close)
-	s.cfg = config.Config{Keys: []sfu.Key{key}, APIURL: s.sfu.APIURL()}
+	s.cfg = config.Config{Keys: []sfu.Key{key}, APIURL: s.sfu.APIURL(), TestPage: true}
 	client := sfu.NewClient(s.sfu.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
 	s.service = &handler.Handler{
 		Access: &access.Authorizer{}, URL: "wss://sfu.example.org", Log: slog.New(slog.DiscardHandler),
@@ -130,7 +130,8 @@ func TestNoLink(t *testing.T) {
 			other := sfutest.NewServer(key)
 			s.service.TestPage.Rooms = sfu.NewClient(other.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
 		}, "asks another LiveKit than this environment names"},
-		"LiveKit is down": {func(s *scene) { s.sfu.Down() }, "LiveKit makes no room"},
+		"the page is off here": {func(s *scene) { s.cfg.TestPage = false }, "LIVEKIT_TEST_PAGE=off"},
+		"LiveKit is down":      {func(s *scene) { s.sfu.Down() }, "LiveKit makes no room"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
@@ -175,13 +176,16 @@ func TestFits(t *testing.T) {
 			base := "https://jwt.example.org/" + strings.Repeat("p", 60)
 			link := base[:length] + "#" + strings.Repeat("k", testlink.Length)
 			for _, colour := range []bool{true, false} {
-				drawn, err := code(link, colour)
+				drawn, wide, err := code(link, colour)
 				if err != nil {
 					t.Fatal(err)
 				}
 				lines := strings.Split(strings.TrimSuffix(drawn, "\n"), "\n")
 				bare := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(lines[0])
 				t.Logf("a link of %d bytes: %d columns, %d lines", len(link), utf8.RuneCountInString(bare), len(lines))
+				if columns := utf8.RuneCountInString(bare); columns != wide {
+					t.Errorf("the code has %d columns, and says %d", columns, wide)
+				}
 				if len(lines) > most || utf8.RuneCountInString(bare) > 80 {
 					t.Errorf("the code of %d bytes has %d columns and %d lines, want 80 and %d at most", len(link), utf8.RuneCountInString(bare), len(lines), most)
 				}
@@ -206,24 +210,49 @@ func TestWatcher(t *testing.T) {
 	w := &watcher{tests: map[string]bool{}, tell: func(e Event) {
 		told = append(told, strings.TrimPrefix(e.String(), e.At.Local().Format("15:04:05")+" "))
 	}}
-	for _, text := range []string{
-		`{"name":"tester-0000000a","verdict":"udp","way":"udp","rtt":23,"loss":0.5}`,
-		`{"name":"tester-0000000a","verdict":"no-media"}`,                      // again
-		`{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`,               // no verdict of ours
-		`{"name":"alice","verdict":"udp"}`,                                     // nobody's name
-		`{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`,   // no way of ours
-		`{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`,          // a browser that tells no round trip
-		`{"name":"tester-0000000d-receiver","verdict":"udp"}`, `no JSON`, `[]`, // nothing
+	for _, said := range [][2]string{
+		{"tester-0000000a", `{"name":"tester-0000000a","verdict":"udp","way":"udp","rtt":23,"loss":0.5}`},
+		{"tester-0000000a-receiver", `{"name":"tester-0000000a","verdict":"no-media"}`},                        // again
+		{"tester-0000000b", `{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`},                          // no verdict of ours
+		{"tester-0000000b", `{"name":"tester-0000000f","verdict":"no-media"}`},                                 // another's
+		{"alice", `{"name":"alice","verdict":"udp"}`},                                                          // nobody's name
+		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // no way of ours
+		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that tells no round trip
+		{"tester-00000010", `{"name":"tester-00000010","verdict":"udp","way":"udp","rtt":23,"loss":1e308}`},    // more than all is lost
+		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // before it was sent
+		{"tester-00000012", `{"name":"tester-00000012","verdict":"udp","way":"udp","rtt":100000000,"loss":1}`}, // after years
+		{"tester-0000000d", `{"name":"tester-0000000d-receiver","verdict":"udp"}`}, {"tester-0000000d", `no JSON`}, {"tester-0000000d", `[]`},
+		{"tester-0000000d", strings.Repeat("[", 60_000)},
 	} {
-		w.hear(text)
+		w.hear(instruments.Message{From: said[0], Text: said[1]})
 	}
 	want := []string{
 		"tester-0000000a came", "tester-0000000a Calls will work here, over UDP (udp, 23 ms, 0.5 % lost)",
 		"tester-0000000c came", "tester-0000000c Only over TCP: expect stutter",
 		"tester-0000000e came", "tester-0000000e Only over TCP: expect stutter (tcp, 0.0 % lost)",
+		"tester-00000010 came", "tester-00000010 Calls will work here, over UDP",
+		"tester-00000011 came", "tester-00000011 Calls will work here, over UDP",
+		"tester-00000012 came", "tester-00000012 Calls will work here, over UDP",
 	}
 	if strings.Join(told, "\n") != strings.Join(want, "\n") {
 		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// verdictOf is what a test sends that found all well.
+func verdictOf(name string) instruments.Message {
+	return instruments.Message{From: name, Text: fmt.Sprintf(`{"name":%q,"verdict":"udp","way":"udp","rtt":23,"loss":0}`, name)}
+}
+
+// However many take part, no more are kept and told of than a watcher can read.
+func TestWatcherIsBounded(t *testing.T) {
+	told := 0
+	w := &watcher{tests: map[string]bool{}, tell: func(Event) { told++ }}
+	for i := range 2 * mostTests {
+		w.hear(verdictOf(fmt.Sprintf("tester-%08x", i)))
+	}
+	if len(w.tests) != mostTests || told != 2*mostTests {
+		t.Errorf("%d tests are kept, %d events told; want %d and %d", len(w.tests), told, mostTests, 2*mostTests)
 	}
 }
 
@@ -251,7 +280,7 @@ func TestWatcherLooks(t *testing.T) {
 				s.sfu.Leave(room, name, livekit.DisconnectReason_CLIENT_INITIATED)
 			}
 			w.look(t.Context()) // one's verdict is on its way still
-			w.hear(`{"name":"tester-0000000b","verdict":"udp","way":"udp","rtt":23,"loss":0}`)
+			w.hear(verdictOf("tester-0000000b"))
 			w.look(t.Context())
 			w.look(t.Context())
 			slices.Sort(told[:min(2, len(told))]) // who comes is told in no order

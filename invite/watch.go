@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/testlink"
 	"matrixrtc-auth/token"
@@ -78,7 +79,7 @@ type watcher struct {
 }
 
 // watch tells what happens in the link's room until the link ends or ctx does.
-func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) error {
+func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) {
 	ctx, cancel := context.WithDeadline(ctx, link.Expires)
 	defer cancel()
 	w := &watcher{in: in, room: link.Room, tell: tell, tests: map[string]bool{}}
@@ -89,9 +90,9 @@ func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) error
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case text := <-texts:
-			w.hear(text)
+			return
+		case m := <-texts:
+			w.hear(m)
 		case <-again.C:
 			w.look(ctx)
 		}
@@ -100,7 +101,7 @@ func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) error
 
 // listen joins the room to hear the verdicts. It goes the way of a participant
 // inside; where that fails, those who come and go are told all the same.
-func (w *watcher) listen(ctx context.Context) (texts <-chan string, leave func()) {
+func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message, leave func()) {
 	minter := token.NewMinter(w.in.cfg.Keys[0], time.Minute)
 	grant := token.Grant{Room: w.room, Identity: sfu.Identity("watcher-" + strings.TrimPrefix(string(w.room), "doctor-"))}
 	p, err := w.in.network.Join(ctx, socketURL(w.in.cfg.APIURL), minter.Mint(grant, time.Now()))
@@ -136,7 +137,7 @@ func (w *watcher) look(ctx context.Context) {
 		w.came(name)
 	}
 	for _, name := range w.gone {
-		if !w.tests[name] {
+		if told, known := w.tests[name]; known && !told {
 			w.tests[name] = true
 			w.tell(Event{At: time.Now(), Name: name, What: "left", Says: w.silence})
 		}
@@ -161,16 +162,32 @@ func isTester(name string) bool {
 	return found && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// hear tells the verdict of a test.
-func (w *watcher) hear(text string) {
-	var said struct {
-		Name    string  `json:"name"`
-		Verdict string  `json:"verdict"`
-		Way     string  `json:"way"`
-		RTT     *int    `json:"rtt"`
-		Loss    float64 `json:"loss"`
-	}
-	if json.Unmarshal([]byte(text), &said) != nil || !isTester(said.Name) || w.tests[said.Name] {
+// verdict is what a test sends at its end. Whoever has the link may send anything.
+type verdict struct {
+	Name    string  `json:"name"`
+	Verdict string  `json:"verdict"`
+	Way     string  `json:"way"`
+	RTT     *int    `json:"rtt"`
+	Loss    float64 `json:"loss"`
+}
+
+// Beyond these nobody has measured anything.
+const (
+	mostLoss = 100     // percent
+	mostRTT  = 100_000 // ms
+)
+
+// isMeasured reports whether the numbers can be such as the page measures.
+func (v verdict) isMeasured() bool {
+	return slices.Contains([]string{"udp", "tcp", "relay"}, v.Way) && v.Loss >= 0 && v.Loss <= mostLoss &&
+		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)
+}
+
+// hear tells the verdict of a test. Each speaks for itself alone: From is LiveKit's
+// word.
+func (w *watcher) hear(m instruments.Message) {
+	var said verdict
+	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {
 		return
 	}
 	i := slices.IndexFunc(doctor.Verdicts(), func(v doctor.Verdict) bool { return v.ID == said.Verdict })
@@ -178,9 +195,12 @@ func (w *watcher) hear(text string) {
 		return
 	}
 	w.came(said.Name)
+	if told, known := w.tests[said.Name]; told || !known {
+		return
+	}
 	w.tests[said.Name] = true
 	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: doctor.Verdicts()[i].Says}
-	if slices.Contains([]string{"udp", "tcp", "relay"}, said.Way) {
+	if said.isMeasured() {
 		e.Way, e.RTT, e.Loss = said.Way, said.RTT, fmt.Sprintf("%.1f", said.Loss)
 	}
 	w.tell(e)

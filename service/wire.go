@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"matrixrtc-auth/access"
@@ -69,11 +70,20 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 
 // newTestPage serves the connection test.
 func (s *shared) newTestPage() *handler.TestPage {
-	t := &handler.TestPage{Keys: s.credentials.keys, Rooms: s.newSFUClient(), Uses: handler.NewUseLimiter()}
+	t := &handler.TestPage{Keys: s.credentials.keys, Rooms: s.newSFUClient(), SFUPort: portOf(s.cfg.APIURL), Uses: handler.NewUseLimiter()}
 	if s.cfg.RateLimit != (config.RateLimit{}) {
 		t.Clients = handler.NewTestLimiter()
 	}
 	return t
+}
+
+// portOf is LiveKit's own port. LiveKit speaks no TLS: an address with TLS is that
+// of what stands before it.
+func portOf(api *url.URL) string {
+	if api.Scheme != "http" {
+		return ""
+	}
+	return api.Port()
 }
 
 // withLog adds what the log lacks.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -102,4 +103,19 @@ func liveBytes() uint64 {
 	}
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
+}
+
+// Remedies name LiveKit's port where the service knows it.
+func TestPortOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://livekit:7880": "7880", "http://[::1]:7890/": "7890", "http://livekit": "", "https://sfu.example.org:8443": "", "https://sfu.example.org": "",
+	} {
+		api, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := portOf(api); got != want {
+			t.Errorf("portOf(%s) = %q, want %q", address, got, want)
+		}
+	}
 }

@@ -28,7 +28,7 @@ var quiet = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 // livekitParticipant is a real one.
 type livekitParticipant struct {
 	room   *lksdk.Room
-	texts  chan string
+	texts  chan Message
 	tunnel *http.Server
 
 	mu    sync.Mutex
@@ -44,7 +44,7 @@ func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Parti
 	if err != nil {
 		return nil, err
 	}
-	p := &livekitParticipant{texts: make(chan string, 64), tunnel: tunnel}
+	p := &livekitParticipant{texts: make(chan Message, 64), tunnel: tunnel}
 	p.room = lksdk.NewRoom(&lksdk.RoomCallback{ParticipantCallback: lksdk.ParticipantCallback{OnDataPacket: p.received}})
 	watching, stop := context.WithCancel(ctx)
 	var watched sync.WaitGroup
@@ -161,10 +161,10 @@ func attribute(sdp, name string) string {
 	return strings.TrimSpace(value)
 }
 
-func (p *livekitParticipant) received(packet lksdk.DataPacket, _ lksdk.DataReceiveParams) {
+func (p *livekitParticipant) received(packet lksdk.DataPacket, from lksdk.DataReceiveParams) {
 	if user, ok := packet.(*lksdk.UserDataPacket); ok {
 		select {
-		case p.texts <- string(user.Payload):
+		case p.texts <- Message{From: from.SenderIdentity, Text: string(user.Payload)}:
 		default: // nobody waits for that many
 		}
 	}
@@ -181,7 +181,7 @@ func (p *livekitParticipant) Send(text string) error {
 	return p.room.LocalParticipant.PublishDataPacket(lksdk.UserData([]byte(text)), lksdk.WithDataPublishReliable(true))
 }
 
-func (p *livekitParticipant) Received() <-chan string { return p.texts }
+func (p *livekitParticipant) Received() <-chan Message { return p.texts }
 
 func (p *livekitParticipant) Leave() {
 	p.room.Disconnect()

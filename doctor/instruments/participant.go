@@ -15,10 +15,14 @@ type Participant interface {
 	Media() Media
 	// Send sends a text to everybody in the room.
 	Send(text string) error
-	// Received are the texts of others.
-	Received() <-chan string
+	// Received are the texts of others; those that nobody takes get lost.
+	Received() <-chan Message
 	Leave()
 }
+
+// Message is a text that another participant sent. From is their identity, as the
+// SFU says it.
+type Message struct{ From, Text string }
 
 // Media is what the SFU tells whoever joins.
 type Media struct {
@@ -76,7 +80,7 @@ func Deliver(ctx context.Context, from, to Participant) error {
 		}
 		select {
 		case got := <-to.Received():
-			if got == text {
+			if got.Text == text {
 				return nil
 			}
 		case <-again.C:

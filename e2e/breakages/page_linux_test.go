@@ -276,6 +276,12 @@ func (p *phone) run(t *testing.T, d deployment, test connection) {
 	if got := o.signs(); o.Verdict != test.verdict || test.marks != "" && got != test.marks {
 		t.Errorf("the verdict is %s with %s, want %s with %s", o.Verdict, got, test.verdict, test.marks)
 	}
+	_, sealed, _ := strings.Cut(link, "#")
+	for _, secret := range []string{sealed, "eyJ", public, d.service["LIVEKIT_SECRET"]} {
+		if strings.Contains(o.Report, secret) {
+			t.Errorf("the report holds %q:\n%s", secret, o.Report)
+		}
+	}
 	for _, server := range o.Servers {
 		if !strings.HasPrefix(server, "turn:"+public) {
 			t.Errorf("the page asks %s, which is none of the deployment's", server)

@@ -36,6 +36,8 @@ function relaysOf(room) {
 export class Call {
   /** The SFU's addresses, as candidates of ICE. */
   offered = [];
+  /** The URLs of its TURN servers. */
+  relays = [];
 
   constructor(lib, ticket) {
     this.lib = lib;
@@ -70,7 +72,7 @@ export class Call {
       this.note(candidate.candidate);
       pass?.(candidate, target);
     };
-    this.turn ||= relaysOf(room)?.length > 0;
+    this.relays = relaysOf(room)?.flatMap((server) => server.urls) ?? this.relays;
   }
 
   note(line) {

@@ -1,6 +1,6 @@
 // The page: one tap runs the test.
 
-import { redact, reportOf } from "./report.js";
+import { redact, redactAll, reportOf } from "./report.js";
 import { Run } from "./run.js";
 import { startSource } from "./source.js";
 import { fetchTicket, keyOf } from "./ticket.js";
@@ -25,32 +25,35 @@ async function loadLibrary() {
 
 async function start() {
   view.begin();
-  const source = startSource(); // in the tap
+  let source;
   try {
+    source = startSource(); // in the tap
     await test(source);
   } catch (fault) {
-    conclude("page-fault", {}, [], {}, redact(String(fault?.message ?? fault)));
+    conclude("page-fault", { fault });
   } finally {
-    source.stop();
+    source?.stop();
   }
 }
 
 async function test(source) {
   const [lib, { ticket, refused }] = await Promise.all([loadLibrary(), fetchTicket(keyOf(location))]);
   if (refused) {
-    conclude(refused, {}, [], {});
+    conclude(refused, {});
     return;
   }
+  if (!lib.isBrowserSupported()) throw new Error("no WebRTC");
   const run = new Run(lib, ticket, source, (name) => view.step(name, run.results[name]));
+  const { call, results } = run;
   try {
     await run.do();
-    const id = judge(run.results, run.cause, run.call.offered);
-    conclude(id, run.results, run.call.offered, ticket, undefined, lib.version);
-    if (run.results.media?.data) { // where no media goes, no data does
-      await run.call.tell(messageOf(ticket.name, id, run.results)).catch(() => {});
+    const id = judge(results, run.cause, call.offered);
+    conclude(id, { results, call, ticket, version: lib.version });
+    if (results.media?.data) { // where no media goes, no data does
+      await call.tell(messageOf(ticket.name, id, results)).catch(() => {});
     }
   } finally {
-    await run.call.leave();
+    await call.leave();
   }
 }
 
@@ -61,18 +64,29 @@ function messageOf(name, id, results) {
   return { name, verdict: id, way, rtt, loss, up, down, marks };
 }
 
-/** Shows how it ended. */
-function conclude(id, results, offered, ticket, fault, version = "") {
-  const values = ticket.url ? placeholders(ticket.url, offered) : { host: location.hostname };
-  const said = [id, ...(results.media?.data ? remarks(results) : [])].map((each) => textOf(each, values));
-  const [{ says, mark }] = said;
-  const why = [...said.map((s) => s.why), fault].filter(Boolean).join(" ");
-  const remedy = said.map((s) => s.remedy).filter(Boolean).join(" ");
-  view.conclude({ id, says, why, remedy, mark, operator: said.some((s) => s.operator), results });
+const nowhere = { url: location.origin };
+const nobody = { offered: [], relays: [] };
+
+/** Shows how it ended. Without a ticket the test has not begun. */
+function conclude(id, { results = {}, call = nobody, ticket = nowhere, version = "", fault }) {
+  const ids = [id, ...(results.media?.data ? remarks(results) : [])];
+  const texts = (change) => join(ids.map((each) => textOf(each, change(placeholders(each, ticket, call)))), fault);
+  view.conclude({ id, ...texts((values) => values), results });
   const report = reportOf({
-    verdict: says, why, remedy, lines: view.lines(results), offered, version, ticket, agent: navigator.userAgent,
+    ...texts(redactAll), lines: view.lines(results), offered: call.offered, version, ticket, agent: navigator.userAgent,
   });
-  view.onCopy(() => copy(report));
+  view.onCopy(() => copy(report.replaceAll(keyOf(location), "…")));
+}
+
+/** One text of many: the first gives the verdict. */
+function join([first, ...more], fault) {
+  const all = [first, ...more];
+  const failure = fault && redact(String(fault.message ?? fault));
+  return {
+    says: first.says, mark: first.mark, operator: all.some((s) => s.operator),
+    why: [...all.map((s) => s.why), failure].filter(Boolean).join(" "),
+    remedy: all.map((s) => s.remedy).filter(Boolean).join(" "),
+  };
 }
 
 function textOf(id, values) {

@@ -8,14 +8,17 @@ export function mask(address) {
     : `${address.split(".").slice(0, 2).join(".")}.…`;
 }
 
-/** What the library says, without tokens and addresses that it may name. */
-export const redact = (text) => text.replace(/eyJ[\w-]+\.[\w.-]+/g, "…").replace(/\b(\d+\.\d+)\.\d+\.\d+\b/g, "$1.…");
+/** A text of somebody else without tokens and whole addresses. */
+export const redact = (text) => text.replace(/eyJ[\w-]+\.[\w.-]+/g, "…")
+  .replace(/(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]+/gi, mask).replace(/\b\d+\.\d+\.\d+\.\d+\b/g, mask);
+
+export const redactAll = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, redact(value)]));
 
 /** The text of the report. lines are those of the steps, as they are shown. */
-export function reportOf({ verdict, why, remedy, lines, offered, version, ticket, agent }) {
+export function reportOf({ says, why, remedy, lines, offered, version, ticket, agent }) {
   const list = [...new Set(offered.map((c) => `${c.protocol} ${mask(c.address)}:${c.port}`))];
   return [
-    ...[verdict, why, remedy].filter(Boolean), "",
+    ...[says, why, remedy].filter(Boolean), "",
     ...lines, "",
     `LiveKit: ${list.join(", ") || "?"}`,
     `${ticket.name ?? "?"}, ${new Date().toISOString()}`,

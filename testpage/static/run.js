@@ -18,7 +18,6 @@ const gatherTime = 5_000; // ms, for the browser's candidates
 export class Run {
   /** Results by step: { mark, seconds, detail, data }. */
   results = {};
-  verdict = undefined;
 
   /** changed(step) is called when a step begins, and when it has ended. */
   constructor(lib, ticket, source, changed) {
@@ -109,7 +108,7 @@ export class Run {
   }
 
   async relay() {
-    if (!this.call.turn) return { mark: "none", detail: "noTURN" };
+    if (this.call.relays.length === 0) return { mark: "none", detail: "noTURN" };
     const pair = await this.call.overRelay();
     return pair ? { mark: "ok", detail: "relay", data: pair } : { mark: "warn", detail: "noMedia" };
   }

@@ -7,8 +7,8 @@ const framesPerSecond = 15;
 
 /** Begins to draw and to sound. It must be called in a tap: phones need one for sound. */
 export function startSource() {
-  const picture = startPicture();
   const tone = startTone();
+  const picture = startPicture();
   return {
     video: picture.track,
     audio: tone.track,

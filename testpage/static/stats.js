@@ -33,7 +33,6 @@ function describe(pair, all) {
   return {
     way: local.candidateType === "relay" ? "relay" : local.protocol ?? remote.protocol ?? "udp",
     family: address.includes(":") ? "IPv6" : "IPv4",
-    address,
     port: remote.port,
     rtt: pair.currentRoundTripTime === undefined ? undefined : Math.round(pair.currentRoundTripTime * 1000),
   };
@@ -65,7 +64,6 @@ export function between(before, after, seconds) {
   const lost = Math.max(0, after.received.packetsLost - before.received.packetsLost);
   const rate = (bytes) => Math.round((bytes * 8) / 1000 / seconds);
   return {
-    frames: after.received.framesDecoded - before.received.framesDecoded,
     loss: Math.round((1000 * lost) / Math.max(1, received + lost)) / 10,
     up: rate(after.sent.bytesSent - before.sent.bytesSent),
     down: rate(after.received.bytesReceived - before.received.bytesReceived),

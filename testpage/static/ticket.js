@@ -1,7 +1,13 @@
 // The key of the link, and what it is exchanged for.
 
 /** The key behind the # of the page's address, "" if there is none. */
-export const keyOf = (location) => decodeURIComponent(location.hash.slice(1)).trim();
+export function keyOf({ hash }) {
+  try {
+    return decodeURIComponent(hash.slice(1)).trim();
+  } catch {
+    return hash.slice(1); // no key of ours, which the service says
+  }
+}
 
 /** What the refusals of the service mean, by status and code. */
 const refusals = {
@@ -17,10 +23,11 @@ const refusals = {
  */
 export async function fetchTicket(key, patience = 10_000) {
   const began = Date.now();
+  const signal = AbortSignal.timeout(patience);
   let answer;
   try {
     answer = await fetch("test/token", {
-      method: "POST", body: JSON.stringify({ key }), credentials: "omit", signal: AbortSignal.timeout(patience),
+      method: "POST", body: JSON.stringify({ key }), credentials: "omit", signal,
     });
   } catch {
     return { refused: "service-away" };

@@ -23,30 +23,40 @@ function unreachable(offered) {
 const isPrivate = (a) => /^(10|127)\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\.|^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|^f[cd]|^fe80/i.test(a);
 
 /** What else there is to say, about a call that works. */
-export function remarks(results) {
+export function remarks({ resume, tcp, relay, clock }) {
   const list = [];
-  if (results.tcp?.mark === "warn") list.push("tcp-closed");
-  if (results.relay?.mark === "warn") list.push("relay-closed");
+  if (resume?.mark === "warn") list.push("no-return");
+  if (tcp?.mark === "warn") list.push(tcp.detail === "noTCPOffer" ? "tcp-none" : "tcp-closed");
+  if (relay?.mark === "warn") list.push("relay-closed");
+  if (clock?.mark === "warn") list.push("clock-off");
   return list;
 }
 
-/** What stands for the placeholders of the texts. */
-export function placeholders(url, offered) {
-  const { host, hostname } = new URL(url);
-  const port = offered.find((c) => c.protocol === "tcp")?.port ?? 7881;
-  return {
-    host: hostname, url: `https://${host}`, sfu: `wss://${host}`, api: "LIVEKIT_INTERNAL_URL", sfu_port: "7880",
-    tcp_port: String(port), udp_ports: udpPorts(offered), turn_port: "3478", relay_ports: "20201–20300",
+/**
+ * What stands for the placeholders of a verdict's texts: what this deployment has.
+ * What nobody tells the page is the name that livekit.yaml has for it.
+ */
+export function placeholders(id, { url, port }, { offered, relays }) {
+  const base = url.replace(/\/+$/, "");
+  const values = {
+    host: new URL(url).hostname, url: base.replace(/^ws/, "http"), sfu: base.replace(/^http/, "ws"),
+    api: "LIVEKIT_INTERNAL_URL", sfu_port: port || "<port>", udp_ports: udpPorts(offered),
+    tcp_port: String(offered.find((c) => c.protocol === "tcp")?.port ?? "rtc.tcp_port"), relay_ports: "UDP",
   };
+  return id === "relay-closed" ? { ...values, ...relayOf(relays) } : values;
 }
 
-// The ranges that a livekit.yaml has by itself: setup's, and LiveKit's own.
-const ranges = [[20000, 20200], [50000, 60000]];
-
+/** Media takes one port (rtc.udp_port), or a range of which LiveKit names a few. */
 function udpPorts(offered) {
-  const ports = [...new Set(offered.filter((c) => c.protocol === "udp").map((c) => c.port))];
-  const range = ranges.find(([first, last]) => ports.every((p) => p >= first && p <= last));
-  return range ? range.join("–") : ports.sort((a, b) => a - b).join(", ");
+  const ports = offered.filter((c) => c.protocol === "udp").map((c) => c.port);
+  return ports.length > 1 && ports.every((p) => p === ports[0]) ? `${ports[0]}/udp` : "rtc.port_range_start–port_range_end";
+}
+
+/** The TURN server: the one over UDP if there is one. */
+function relayOf(relays) {
+  const url = relays.find((u) => u.startsWith("turn:") && !u.endsWith("=tcp")) ?? relays[0] ?? "";
+  const [, scheme, host, port] = /^(turns?):(\[[^\]]*\]|[^:?]*):?(\d*)/.exec(url) ?? [];
+  return { host: host || "?", turn_port: (scheme === "turn" && port) || "turn.udp_port" };
 }
 
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);

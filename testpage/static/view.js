@@ -118,6 +118,7 @@ export class View {
     this.element("mend").querySelector("h3").textContent = operator ? this.words.mend : this.words.advice;
     this.element("remedy").textContent = remedy;
     this.element("path").replaceChildren(...(results.media ? [picture(this.document, this.words, results)] : []));
+    this.element("details").hidden = !results.socket;
     this.element("outcome").hidden = false;
     const button = this.element("start");
     button.disabled = false;

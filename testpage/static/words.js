@@ -47,7 +47,6 @@ const english = {
     relay: (d) => `${d.family}, ${d.rtt ?? "?"} ms`,
     clock: (d) => `differs by ${d.seconds} s`,
     first: "a step before it failed",
-    status: (d) => `answer ${d.status}`,
   },
 };
 
@@ -81,7 +80,7 @@ const german = {
     socket: "WebSocket zu LiveKit",
     join: "Beitritt zu einem Raum",
     media: "Bild und Ton über UDP",
-    resume: "Unterbrechung der Verbindung und zurück",
+    resume: "Unterbrechung und Rückkehr der Verbindung",
     tcp: "Bild und Ton über TCP",
     relay: "Bild und Ton über das Relay (TURN)",
     clock: "Uhr",
@@ -97,7 +96,6 @@ const german = {
     relay: (d) => `${d.family}, ${d.rtt ?? "?"} ms`,
     clock: (d) => `weicht um ${d.seconds} s ab`,
     first: "ein Schritt davor ist gescheitert",
-    status: (d) => `Antwort ${d.status}`,
   },
 };
 

@@ -1,0 +1,232 @@
+package testpage
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// evaluate returns the value of an expression of JavaScript, as JSON. Beforehand
+// everything of the page's scripts that it may need is imported.
+func evaluate(t *testing.T, expression string) string {
+	t.Helper()
+	const imports = `
+import { fill, judge, placeholders, remarks } from "./verdict.js";
+import { redact, redactAll, reportOf } from "./report.js";
+import { keyOf } from "./ticket.js";
+import { languageOf } from "./words.js";
+import { verdicts } from "./verdicts.js";
+`
+	folder := scripts(t)
+	main := filepath.Join(folder, "test.js")
+	if err := os.WriteFile(main, []byte(imports+"console.log(JSON.stringify("+expression+"));\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", main)
+	var faults strings.Builder
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", expression, err, faults.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// scripts copies the page's scripts to where Node.js takes them for modules.
+func scripts(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	write(t, filepath.Join(folder, "package.json"), []byte(`{"type":"module"}`))
+	for _, name := range []string{"verdict.js", "report.js", "ticket.js", "words.js", "verdicts.js.gz"} {
+		text, err := os.ReadFile(filepath.Join("../../testpage/static", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, found := strings.CutSuffix(name, ".gz")
+		if found {
+			text = inflate(t, string(text))
+		}
+		write(t, filepath.Join(folder, plain), text)
+	}
+	return folder
+}
+
+func write(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func inflate(t *testing.T, compressed string) []byte {
+	t.Helper()
+	plain, err := gzip.NewReader(strings.NewReader(compressed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// same reports whether two texts are the same JSON.
+func same(t *testing.T, one, other string) bool {
+	t.Helper()
+	var a, b any
+	if err := json.Unmarshal([]byte(one), &a); err != nil {
+		t.Fatalf("%s: %v", one, err)
+	}
+	if err := json.Unmarshal([]byte(other), &b); err != nil {
+		t.Fatalf("%s: %v", other, err)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// The words of a verdict name what the deployment has; what the page cannot know
+// has the name that livekit.yaml gives it.
+func TestWordsAreTrue(t *testing.T) {
+	const (
+		udp      = `{protocol:"udp",address:"203.0.113.7",port:30012},{protocol:"udp",address:"2001:db8::7",port:30044}`
+		mux      = `{protocol:"udp",address:"203.0.113.7",port:7882},{protocol:"udp",address:"2001:db8::7",port:7882}`
+		tcp      = `{protocol:"tcp",address:"203.0.113.7",port:7991}`
+		ownHost  = `{url:"wss://sfu.example.org",port:"7890"}`
+		withPath = `{url:"wss://matrix.example.org:8443/livekit/sfu/"}`
+	)
+	for name, test := range map[string]struct{ id, ticket, offered, relays, want string }{
+		"a range": {"no-media", ownHost, udp + "," + tcp, "",
+			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp; let the firewall pass them."},
+		"one port": {"only-tcp", ownHost, mux, "",
+			"Publish and forward the range of livekit.yaml as UDP (7882/udp), and let the firewall pass it."},
+		"nothing offered": {"no-media", ownHost, "", "",
+			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp; let the firewall pass them."},
+		"LiveKit at a port of its own": {"sfu-no-route", ownHost, "", "",
+			"Lead https://sfu.example.org to http://127.0.0.1:7890/ (with a slash at its end in nginx, so that the prefix is removed)."},
+		"below a path": {"sfu-no-route", withPath, "", "",
+			"Lead https://matrix.example.org:8443/livekit/sfu to http://127.0.0.1:<port>/ (with a slash at its end in nginx, so that the prefix is removed)."},
+		"TCP that is blocked": {"tcp-closed", ownHost, tcp, "",
+			"Publish 7991 in compose.yaml, forward 7991/tcp in the router, and let the firewall pass it."},
+		"no TCP": {"tcp-none", ownHost, udp, "",
+			"Set rtc.tcp_port to 7881 in livekit.yaml, publish it and forward 7881/tcp."},
+		"a relay": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp","turn:turn.example.org:3479?transport=udp"`,
+			"Forward 3479/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
+		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
+			"Forward turn.udp_port/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			text := evaluate(t, `fill(verdicts["`+test.id+`"].en.remedy, placeholders("`+test.id+`", `+test.ticket+`, {offered: [`+test.offered+`], relays: [`+test.relays+`]}))`)
+			if err := json.Unmarshal([]byte(text), &got); err != nil || got != test.want {
+				t.Errorf("%s, %s:\ngot  %s\nwant %s", test.id, test.offered, got, test.want)
+			}
+		})
+	}
+	relay := evaluate(t, `[["turn:[2001:db8::7]:3478?transport=udp"], ["turn:turn.example.org"]].map((relays) =>
+		fill(verdicts["relay-closed"].en.why, placeholders("relay-closed", {url: "wss://sfu.example.org"}, {offered: [], relays})))`)
+	if want := `["The TURN server [2001:db8::7] gives out no address.","The TURN server turn.example.org gives out no address."]`; !same(t, relay, want) {
+		t.Errorf("the relay is told as %s, want %s", relay, want)
+	}
+}
+
+// No verdict has a placeholder that nothing stands for, in either language.
+func TestWordsAreWhole(t *testing.T) {
+	const expression = `Object.entries(verdicts).flatMap(([id, v]) => ["en", "de"].flatMap((language) => ["says", "why", "remedy"].flatMap((part) =>
+		fill(v[language][part], placeholders(id, {url: "wss://sfu.example.org"}, {offered: [], relays: []})).match(/\{\w+\}|undefined|null/g) ?? [])))`
+	if got := evaluate(t, expression); got != "[]" {
+		t.Errorf("texts keep %s", got)
+	}
+}
+
+// What works with doubts has words, each for its own doubt.
+func TestRemarks(t *testing.T) {
+	for results, want := range map[string]string{
+		`{}`: `[]`,
+		`{resume:{mark:"ok"},tcp:{mark:"none"},relay:{mark:"ok"},clock:{mark:"ok"}}`:                        `[]`,
+		`{resume:{mark:"warn"},tcp:{mark:"warn",detail:"noMedia"},relay:{mark:"warn"},clock:{mark:"warn"}}`: `["no-return","tcp-closed","relay-closed","clock-off"]`,
+		`{tcp:{mark:"warn",detail:"noTCPOffer"}}`:                                                           `["tcp-none"]`,
+	} {
+		if got := evaluate(t, "remarks("+results+")"); !same(t, got, want) {
+			t.Errorf("remarks(%s) = %s, want %s", results, got, want)
+		}
+	}
+}
+
+// Why no media gets through follows from the addresses that LiveKit tells.
+func TestJudge(t *testing.T) {
+	failed := `{media:{mark:"fail",detail:"noMedia"}}`
+	for _, test := range []struct{ results, cause, offered, want string }{
+		{`{}`, `"websocket-headers"`, `[]`, "websocket-headers"},
+		{`{}`, `undefined`, `[]`, "join-refused"},
+		{failed, `undefined`, `[]`, "no-candidates"},
+		{failed, `undefined`, `[{address:"172.18.0.3"},{address:"172.31.0.3"}]`, "docker-candidates"},
+		{failed, `undefined`, `[{address:"172.18.0.3"},{address:"192.168.1.3"},{address:"fd00::3"}]`, "private-candidates"},
+		{failed, `undefined`, `[{address:"192.168.1.3"},{address:"203.0.113.7"}]`, "no-media"},
+		{failed, `undefined`, `[{address:"172.32.0.1"}]`, "no-media"},
+		{`{media:{mark:"fail",detail:"noFrames"}}`, `undefined`, `[]`, "no-picture"},
+		{`{media:{mark:"fail",data:{way:"tcp"}}}`, `undefined`, `[]`, "only-tcp"},
+		{`{media:{mark:"fail",data:{way:"relay"}}}`, `undefined`, `[]`, "only-relay"},
+		{`{media:{mark:"warn",data:{way:"udp"}}}`, `undefined`, `[]`, "udp-lossy"},
+		{`{media:{mark:"ok",data:{way:"udp"}}}`, `undefined`, `[]`, "udp"},
+	} {
+		if got := evaluate(t, "judge("+test.results+", "+test.cause+", "+test.offered+")"); got != `"`+test.want+`"` {
+			t.Errorf("judge(%s, %s, %s) = %s, want %s", test.results, test.cause, test.offered, got, test.want)
+		}
+	}
+}
+
+// The report has no token and no whole address, whatever the library says and
+// wherever LiveKit is.
+func TestReportHidesSecrets(t *testing.T) {
+	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXItMSJ9.abc-DEF_123"
+	for text, want := range map[string]string{
+		"wss://sfu.example.org/rtc?access_token=" + token + "&x=1": "wss://sfu.example.org/rtc?access_token=…&x=1",
+		"http://192.0.2.14:7880/":                                  "http://192.0.…:7880/",
+		"https://[2001:db8:1:2::7]:7880":                           "https://[2001:db8:…]:7880",
+		"from ::ffff:192.0.2.14 and ::1":                           "from ::… and ::…",
+		"fe80::1%eth0, 2001:db8:1:2:3:4:5:6":                       "fe80::…%eth0, 2001:db8:…",
+		"wss://sfu.example.org:8443/livekit/sfu":                   "wss://sfu.example.org:8443/livekit/sfu",
+		"7881, rtc.tcp_port, port_range_start–port_range_end":      "7881, rtc.tcp_port, port_range_start–port_range_end",
+	} {
+		quoted, _ := json.Marshal(text)
+		if got := evaluate(t, "redact("+string(quoted)+")"); !strings.Contains(got, `"`+want+`"`) {
+			t.Errorf("redact(%s) = %s, want %s", quoted, got, want)
+		}
+	}
+	report := evaluate(t, `reportOf({says: "Says.", why: "", remedy: "Remedy.", lines: ["✓ step"], version: "2", agent: "Browser 128.0.0.0", ticket: {name: "tester-1"},
+		offered: [{protocol: "udp", address: "203.0.113.7", port: 20001}, {protocol: "tcp", address: "2001:db8:1:2::7", port: 7881}]})`)
+	for _, whole := range []string{"203.0.113.7", "2001:db8:1"} {
+		if strings.Contains(report, whole) {
+			t.Errorf("the report has the whole address %s: %s", whole, report)
+		}
+	}
+	for _, wanted := range []string{"Says.", "Remedy.", "✓ step", "udp 203.0.…:20001, tcp 2001:db8:…:7881", "tester-1", "Browser 128.0.0.0"} {
+		if !strings.Contains(report, wanted) {
+			t.Errorf("the report lacks %q: %s", wanted, report)
+		}
+	}
+}
+
+// Whatever stands behind the # is sent as the key: the service says what it is.
+func TestKeyOf(t *testing.T) {
+	for hash, want := range map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"} {
+		if got := evaluate(t, `keyOf({hash: "`+hash+`"})`); got != `"`+want+`"` {
+			t.Errorf("keyOf(%s) = %s, want %q", hash, got, want)
+		}
+	}
+}
+
+// The page speaks the first of the browser's languages that it has.
+func TestLanguageOf(t *testing.T) {
+	for languages, want := range map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"} {
+		if got := evaluate(t, `languageOf(`+languages+`)`); got != `"`+want+`"` {
+			t.Errorf("languageOf(%s) = %s, want %q", languages, got, want)
+		}
+	}
+}
