@@ -25,7 +25,7 @@ func TestQuestions(t *testing.T) {
 		"",    // no image
 	}, "\n") + "\n"
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
-	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n"} {
+	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n", "(Enter: under its public name)"} {
 		if !strings.Contains(faults, words) {
 			t.Errorf("it did not say %q:\n%s", words, faults)
 		}
@@ -35,6 +35,16 @@ func TestQuestions(t *testing.T) {
 	}
 	if got := l.env(); got["LIVEKIT_URL"] != "wss://livekit.example.org" || got["LIVEKIT_CS_API_URL_OVERRIDES"] != "example.org=http://host.docker.internal:8008" {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestNoneIsAnAnswer: where nothing is an answer, its word is one, too.
+func TestNoneIsAnAnswer(t *testing.T) {
+	l := newLab(t)
+	in := strings.NewReader(l.dir + "\nexample.org\n\n\n\n\nnone\n\n\n")
+	_, faults := l.talk(t.Context(), exitOK, in)
+	if got := l.answers()["homeserver-url"]; got != "" {
+		t.Errorf("homeserver-url is %q, want none\n%s", got, faults)
 	}
 }
 

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,28 +12,37 @@ import (
 type question struct {
 	text  string
 	valid func(o *options, text string) error // nil: all is checked together later
+	empty string                              // what no answer means, "" where there must be one
+}
+
+// line is the question for a person who may keep old.
+func (q question) line(old string) string {
+	if q.empty == "" || old != "" {
+		return q.text
+	}
+	return q.text + " (Enter: " + q.empty + ")"
 }
 
 // questions are those for the answers, by option.
 var questions = map[string]question{
-	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames)},
-	"jwt-host":           {"Name of this service", besides("jwt-host")},
-	"sfu-host":           {"Name of LiveKit", besides("sfu-host")},
-	"single-host":        {"Name of that host", parses(parseHost)},
-	"base-url":           {"Where clients reach the homeserver", perServer(parseBaseURL)},
-	"homeserver-url":     {"Where the container reaches it, like http://host.docker.internal:8008\n(nothing: under its public name)", perServer(parseHomeserverURL)},
-	"homeserver-network": {"Network of the homeserver's containers, which this service joins\n(nothing: none)", parses(parseNetwork)},
-	"udp-range":          {"UDP ports of media", parses(parseRange)},
-	"relay-range":        {"UDP ports of TURN's relay", parses(parseRelayRange)},
-	"jwt-port":           {"Port for the reverse proxy, of this service", parses(parsePort)},
-	"turn":               {"TURN over UDP, for strict networks (forward port 3478)?", nil},
-	"turn-tls":           {"Name of TURN over TLS", parses(parseHost)},
-	"turn-cert":          {"File of its certificate", nil},
-	"turn-key":           {"File of its private key", nil},
-	"appservice":         {"Application-service mode, for newer clients (Synapse 1.161 or later)?", nil},
-	"appservice-url":     {"Where the homeserver reaches this service\n(nothing: under its public name)", parses(parseAppServiceURL)},
-	"image":              {"Image to use", parses(parseImage)},
-	"image-arch":         {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l. (nothing: make it later)", parses(parseProcessor)},
+	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames), ""},
+	"jwt-host":           {"Name of this service", besides("jwt-host"), ""},
+	"sfu-host":           {"Name of LiveKit", besides("sfu-host"), ""},
+	"single-host":        {"Name of that host", parses(parseHost), ""},
+	"base-url":           {"Where clients reach the homeserver", perServer(parseBaseURL), ""},
+	"homeserver-url":     {"Where the container reaches it, like http://host.docker.internal:8008", perServer(parseHomeserverURL), "under its public name"},
+	"homeserver-network": {"Network of the homeserver's containers, which this service joins", parses(parseNetwork), "none"},
+	"udp-range":          {"UDP ports of media", parses(parseRange), ""},
+	"relay-range":        {"UDP ports of TURN's relay", parses(parseRelayRange), ""},
+	"jwt-port":           {"Port for the reverse proxy, of this service", parses(parsePort), ""},
+	"turn":               {"TURN over UDP, for strict networks (forward port 3478)?", nil, ""},
+	"turn-tls":           {"Name of TURN over TLS", parses(parseHost), ""},
+	"turn-cert":          {"File of its certificate", nil, ""},
+	"turn-key":           {"File of its private key", nil, ""},
+	"appservice":         {"Application-service mode, for newer clients (Synapse 1.161 or later)?", nil, ""},
+	"appservice-url":     {"Where the homeserver reaches this service", parses(parseAppServiceURL), "under its public name"},
+	"image":              {"Image to use", parses(parseImage), ""},
+	"image-arch":         {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l.", parses(parseProcessor), "make it later"},
 }
 
 // parses makes a check of a parser.
@@ -88,22 +98,24 @@ func (d *dialogue) ask(o *options, name, preset string) error {
 	if *a.text != "" {
 		return nil
 	}
-	return d.text(a.text, questions[name].text, preset, o.valid(a))
+	if err := d.text(a.text, questions[name].line(preset), preset, o.valid(a)); err != nil {
+		return err
+	}
+	if *a.text == none && questions[name].empty != "" {
+		*a.text = ""
+	}
+	return nil
 }
 
-// valid checks an answer for a question. Nothing means that there is none.
+// valid checks an answer for a question that may be left open, or not.
 func (o *options) valid(a answer) func(string) error {
 	return func(text string) error {
-		if q := questions[a.name]; q.valid != nil && (text != "" || !mayBeEmpty(a.name)) {
-			return q.valid(o, text)
+		q := questions[a.name]
+		if q.valid == nil || q.empty != "" && (text == "" || text == none) {
+			return nil
 		}
-		return nil
+		return q.valid(o, text)
 	}
-}
-
-// mayBeEmpty reports whether the question for an option says what nothing means.
-func mayBeEmpty(name string) bool {
-	return strings.Contains(questions[name].text, "(nothing:")
 }
 
 // lost asks for what no file of the folder tells any more.
@@ -140,7 +152,7 @@ func (d *dialogue) change(o *options) error {
 // choose asks which answers are to change.
 func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	for range attempts {
-		line, err := d.line("Change which? (numbers or names; nothing: none of them): ")
+		line, err := d.line("Change which? (numbers or names; Enter: none of them): ")
 		if err != nil {
 			return nil, err
 		}
@@ -171,11 +183,8 @@ func (o *options) named(words []string) (chosen []answer, err error) {
 
 // again asks for an answer whatever it is, with the old one as default.
 func (d *dialogue) again(o *options, a answer) (err error) {
-	text := questions[a.name].text
-	if text == "" {
-		text = "--" + a.name
-	}
 	old := a.get()
+	text := cmp.Or(questions[a.name].line(old), "--"+a.name)
 	if a.yes != nil {
 		*a.yes, err = d.confirm(text, *a.yes)
 	} else {

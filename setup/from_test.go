@@ -242,3 +242,31 @@ func TestTakenPageGoes(t *testing.T) {
 		t.Errorf("the steps name %s, which is gone:\n%s", takenFile, steps)
 	}
 }
+
+// TestFilesOfAFolder: a file beside the deployment that is no YAML is named, and one
+// of the deployment's is an error.
+func TestFilesOfAFolder(t *testing.T) {
+	files := map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "chart.yaml": "a: b\n c: {{ d }}\n"}
+	l := newLab(t)
+	l.exec(exitOK, "--dir", l.dir, "--from", put(t, files))
+	l.says(l.read(takenFile), "**Change** a file that setup could not read", "chart.yaml", "is not YAML")
+
+	files["docker-compose.yml"] = "services:\n  a: b\n c: d\n"
+	l = newLab(t)
+	l.exec(exitUsage, "--dir", l.dir, "--from", put(t, files))
+	l.says(l.err, "docker-compose.yml", "is not YAML")
+}
+
+// TestGuessedBaseURL: what no file tells is not served in silence.
+func TestGuessedBaseURL(t *testing.T) {
+	const named = "**Change** base_url in well-known-client.json"
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
+	l := newLab(t)
+	l.exec(exitOK, "--dir", l.dir, "--from", old)
+	l.says(l.read(takenFile), named, "setup wrote https://example.org;")
+	l = newLab(t)
+	l.exec(exitOK, "--dir", l.dir, "--from", old, "--base-url", "https://matrix.example.org")
+	if text := l.read(takenFile); strings.Contains(text, named) {
+		t.Errorf("it was given:\n%s", text)
+	}
+}

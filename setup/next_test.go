@@ -22,11 +22,15 @@ func TestOrderOfSteps(t *testing.T) {
 	}{
 		"standard": {nil, []string{
 			"go run -C image", "nslookup jwt.example.org", "nc -vz sfu.example.org 443", "curl -i https://jwt.example.org`", "Upload the folder deployment",
-			"docker compose up -d", "https://jwt.example.org/healthz` answers 200", "curl https://sfu.example.org` says OK", "Add homeserver-additions.yaml",
-			"Serve well-known-client.json", "/matrixrtc-auth doctor", "doctor --outside --server-name example.org --sfu-url wss://sfu.example.org",
+			"docker compose up -d", "https://jwt.example.org/healthz` answers 200", "curl https://sfu.example.org` says OK", "doctor --only homeserver",
+			"Add homeserver-additions.yaml", "Serve well-known-client.json", "exec matrixrtc-auth /matrixrtc-auth doctor ",
+			"go run . doctor --outside --server-name example.org ", "docker run --rm matrixrtc-auth:", "test-link --public-url https://jwt.example.org",
+		}},
+		"other names": {[]string{"--sfu-host", "livekit.example.org"}, []string{
+			"curl -i https://livekit.example.org`", "doctor --outside --server-name example.org --sfu-url wss://livekit.example.org",
 		}},
 		"appservice": {[]string{"--appservice"}, []string{
-			"chgrp 65532 " + registrationFile, "docker compose up -d", "add homeserver-additions.yaml", "application service: ready",
+			"chgrp 65532 " + registrationFile, "docker compose up -d", "doctor --only homeserver", "add homeserver-additions.yaml", "application service: ready",
 			`add the line "url:"`, "Serve well-known-client.json", "/matrixrtc-auth doctor",
 		}},
 	} {

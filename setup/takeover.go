@@ -42,8 +42,25 @@ func (o *options) takeOver(d *dialogue) error {
 	if err := o.adopt(d); err != nil {
 		return err
 	}
+	if d == nil {
+		o.guessed()
+	}
 	o.makeRoom()
 	return nil
+}
+
+// guessed names an answer that setup makes up where no file tells it and nobody
+// can be asked: wrong, it takes the place of one that is right today.
+func (o *options) guessed() {
+	if o.baseURL != "" {
+		return
+	}
+	o.over.Findings = append(o.over.Findings, existing.Finding{
+		Verb: existing.Change, What: "base_url in well-known-client.json, unless it is right",
+		Why: fmt.Sprintf("No file says where clients reach the homeserver. setup wrote %s; with a wrong one nobody can log in any more. Say --base-url if it is another.",
+			presetBaseURL(o.serverName, o.singleHost)),
+		Check: "it is the base_url that the server name serves today, as /.well-known/matrix/client.",
+	})
 }
 
 // refuseOwnFiles refuses files into which setup would write.

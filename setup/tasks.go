@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,10 +18,11 @@ func (p plan) tasks(u *update, running bool) []task {
 		p.imageTasks(),
 		p.networkTasks(),
 		p.startTasks(running),
+		p.reachTasks(),
 		p.homeserverTasks(),
 		p.wellKnownTasks(),
 		p.doctorTasks(),
-		phoneTasks(),
+		p.phoneTasks(),
 	)
 }
 
@@ -71,12 +73,13 @@ func (p plan) imageTasks() []task {
 	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
 		return nil
 	}
-	file := "build/" + p.imageName("amd64")
+	file := p.imageName("amd64")
 	return []task{{
 		do:       "Make the image and bring it there. On a PC with Go, in the source of this program (-arch arm64 or armv7 for a machine with that processor):",
 		commands: []string{"go run -C image . -arch amd64"},
-		then:     fmt.Sprintf("It writes %[1]s. Then Container Manager → Image → Action → Import → Add from file, or there: `docker load -i %[1]s`", file),
-		check:    p.imageCheck(),
+		then: fmt.Sprintf("It writes build/%[1]s. With Docker and no Go: `docker build --platform linux/amd64 -t %[2]s .` there (or linux/arm64, linux/arm/v7), and `docker save -o %[1]s %[2]s`. "+
+			"Take the file to the machine: Container Manager → Image → Action → Import → Add from file, or `docker load -i %[1]s` where it lies.", file, p.templateImage),
+		check: p.imageCheck(),
 	}}
 }
 
@@ -91,6 +94,10 @@ func (p plan) networkTasks() []task {
 		certificates = "a certificate for each name"
 	}
 	first := p.Hosts()[0]
+	and := ""
+	if len(p.Hosts()) > 1 {
+		and = fmt.Sprintf(", and neither does `curl -i %s`", p.SFUURL())
+	}
 	tasks := []task{
 		{
 			do:    fmt.Sprintf("Let DNS lead %s to this network, and get %s.", strings.Join(names, " and "), certificates),
@@ -102,7 +109,7 @@ func (p plan) networkTasks() []task {
 		},
 		{
 			do:    "Set up the reverse proxy (reverse-proxy.md).",
-			check: fmt.Sprintf("`curl -i %s` complains about no certificate. Until the containers run it shows an error page of the proxy.", p.JWTURL()),
+			check: fmt.Sprintf("`curl -i %s` complains about no certificate%s. As long as no container runs, the answer is the proxy's own error, mostly 502: that is right. (Traefik has route and certificate from the containers: with it, ask once they run.)", p.JWTURL(), and),
 		},
 	}
 	if p.TURNTLS != "" {
@@ -144,6 +151,16 @@ func (p plan) startTasks(running bool) []task {
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
+// reachTasks have the service find the homeserver, which it asks who a user is.
+func (p plan) reachTasks() []task {
+	return []task{{
+		do:       "See whether the service reaches the homeserver, in the folder there:",
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor --only homeserver"},
+		then:     "If not: many routers do not lead their own address back inside. Run setup again with the homeserver's address from inside, like `setup --dir FOLDER --homeserver-url http://host.docker.internal:8008`, upload the folder, and start the project anew. (docs/synology.md#when-the-service-cannot-reach-synapse finds the address.)",
+		check:    "no line with ✗ is homeserver.discovery or homeserver.userinfo. Others may have one until the next steps are done.",
+	}}
+}
+
 // homeserverTasks have the homeserver send clients here.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
@@ -174,7 +191,7 @@ func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
 		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
 		list = append(list, task{
-			do:    fmt.Sprintf("Serve %s as %s.", w.file, address),
+			do:    fmt.Sprintf("Serve %s as %s. If it serves a file there already, add what this one has to that, and leave the rest.", w.file, address),
 			check: fmt.Sprintf("`curl -i %s` shows the file, application/json, and Access-Control-Allow-Origin once.", address),
 		})
 	}
@@ -183,11 +200,23 @@ func (p plan) wellKnownTasks() (list []task) {
 
 // doctorTasks look at all of it.
 func (p plan) doctorTasks() []task {
+	outside := fmt.Sprintf("doctor --outside --server-name %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "))
+	if !p.isBesideService() {
+		outside += " --sfu-url " + p.LiveKitURL()
+	}
 	return []task{{
 		do:       "Run doctor, in the folder there (over SSH, with sudo; or in Container Manager: Container, matrixrtc-auth, Terminal, Create with the command /matrixrtc-auth doctor), and then on a PC outside of your network, in the source of this program:",
-		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", fmt.Sprintf("go run . doctor --outside --server-name %s --sfu-url %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "), p.LiveKitURL())},
-		check:    "neither prints a line with ✗, and both end with exit code 0.",
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", "go run . " + outside},
+		then:     fmt.Sprintf("With Docker and no Go, the second is `docker run --rm %s %s`", cmp.Or(p.Image, p.templateImage), outside),
+		check:    "neither prints a line with ✗, and both end with exit code 0. A line with ! is a hint.",
 	}}
+}
+
+// isBesideService reports whether doctor finds LiveKit by the address of the
+// service: at sfu. beside jwt., or by the prefixes.
+func (p plan) isBesideService() bool {
+	label, domain, _ := strings.Cut(p.JWTHost, ".")
+	return p.SingleHost != "" || strings.Contains(label, "jwt") && strings.Replace(label, "jwt", "sfu", 1)+"."+domain == p.SFUHost
 }
 
 // names are all names that clients are told.
@@ -206,10 +235,10 @@ func (p plan) absoluteDir() string {
 }
 
 // phoneTasks test what no machine of the operator can see.
-func phoneTasks() []task {
+func (p plan) phoneTasks() []task {
 	return []task{{
 		do:       "Test the way to a phone, in the folder there. Scan the code with a phone on mobile data, and tap Start:",
-		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth test-link"},
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth test-link --public-url " + p.JWTURL()},
 		check:    "the phone says that calls will work there, or what to mend.",
 	}}
 }

@@ -216,3 +216,14 @@ func TestBigFiles(t *testing.T) {
 		t.Errorf("the text has %d bytes, want %d", got, biggest)
 	}
 }
+
+// TestOtherEntriesOfTheWellKnownFile are named: without them people may not log in.
+func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
+	v := judged(t, map[string]string{"client.json": `{"m.homeserver": {"base_url": "https://m.example.org"},
+"org.matrix.msc2965.authentication": {"issuer": "https://auth.example.org/"}, "m.identity_server": {"base_url": "https://vector.im"},
+"org.matrix.msc4143.rtc_foci": [{"type": "livekit", "livekit_service_url": "https://jwt.example.org"}]}`})
+	want := []string{"add org.matrix.msc2965.authentication to well-known-client.json", "add m.identity_server to well-known-client.json"}
+	if got := v.found("well-known"); !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}

@@ -40,9 +40,16 @@ func Open(paths []string) (*Deployment, error) {
 	}
 	d, faults := Read(files)
 	faults = slices.DeleteFunc(faults, func(err error) bool {
-		return errors.Is(err, ErrUnknown) && !slices.ContainsFunc(files, func(f File) bool {
-			return chosen[f.Name] && strings.HasPrefix(err.Error(), f.Name+": ")
-		})
+		i := slices.IndexFunc(files, func(f File) bool { return strings.HasPrefix(err.Error(), f.Name+": ") })
+		if i < 0 || chosen[files[i].Name] {
+			return false
+		}
+		unknown := errors.Is(err, ErrUnknown)
+		if !unknown && !mustBelong(files[i].Name) {
+			d.unread = append(d.unread, Fact{strings.TrimPrefix(err.Error(), files[i].Name+": "), Place{File: files[i].Name}})
+			return true
+		}
+		return unknown
 	})
 	if len(faults) == 0 && d.isEmpty() {
 		faults = append(faults, fmt.Errorf("nothing of a deployment is in %s", strings.Join(paths, ", ")))
@@ -107,6 +114,13 @@ func mayBelong(name string) bool {
 		return true
 	}
 	return base == "client" || strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".example")
+}
+
+// mustBelong reports whether a file's name is one that deployments have alone, so
+// that what is wrong with it is an error.
+func mustBelong(name string) bool {
+	base := strings.ToLower(filepath.Base(name))
+	return slices.ContainsFunc([]string{"livekit", "compose", "homeserver"}, func(part string) bool { return strings.Contains(base, part) })
 }
 
 // named are the files that compose files name.

@@ -103,6 +103,19 @@ func (j *judge) judgeWellKnown() {
 		for _, f := range list {
 			j.address(f.get("livekit_service_url"))
 		}
+		j.otherEntries(t)
+	}
+}
+
+// otherEntries names what else the well-known file tells clients, which setup's
+// has not.
+func (j *judge) otherEntries(t tree) {
+	for _, e := range t.entries() {
+		if e.key != "m.homeserver" && e.key != foci {
+			j.find(Finding{Verb: Add, What: e.key + " to well-known-client.json", Place: e.at,
+				Why:   "Clients read it in the old file, mostly to log in, and setup writes none: keep it.",
+				Check: "the server name serves it still."})
+		}
 	}
 }
 

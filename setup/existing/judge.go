@@ -37,6 +37,11 @@ func Judge(d *Deployment) Verdict {
 	j.containers()
 	j.judgeSynapse()
 	j.judgeWellKnown()
+	for _, f := range d.unread {
+		j.find(Finding{Verb: Change, What: "a file that setup could not read", Place: f.Place,
+			Why:   "In it, " + f.Value + ". If the deployment has it, correct it, and take everything over once more, into a new folder.",
+			Check: "this entry is gone."})
+	}
 	return j.Verdict
 }
 

@@ -16,6 +16,7 @@ type Deployment struct {
 	registration []File
 	env          []envFile
 	keyFiles     []tree
+	unread       []Fact // files of a folder that cannot be read, and why
 }
 
 // envFile is a file of lines NAME=value.
