@@ -77,16 +77,16 @@ func TestAbandonedDiscoveries(t *testing.T) {
 		close(honest)
 		took := slices.Sorted(values(honest))
 		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
-			t.Errorf("half of the %d honest requests took %v or more", len(took), p50)
+			t.Errorf("got a p50 of %v for %d honest requests, want at most 100 ms", p50, len(took))
 		}
 		// 200 requests that are not abandoned yet, 128 discoveries, and the two
 		// ends of the connections in memory.
 		if most > 1000 {
-			t.Errorf("%d goroutines more than before", most)
+			t.Errorf("got %d goroutines more than before, want at most 1000", most)
 		}
 		synctest.Wait()
 		if left := runtime.NumGoroutine() - before; left > 5*len(took) {
-			t.Errorf("%d goroutines are left", left)
+			t.Errorf("got %d goroutines that are left, want at most %d", left, 5*len(took))
 		}
 		t.Logf("honest p50 %v, longest %v; %d goroutines", took[len(took)/2], took[len(took)-1], most)
 	})

@@ -56,7 +56,7 @@ func TestEachJoined(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	if a.Self().String() != s.UserID("rtc") {
-		t.Errorf("it asks as %s", a.Self())
+		t.Errorf("Self: got %s, want %s", a.Self(), s.UserID("rtc"))
 	}
 	for _, room := range []string{"!open:b.test", "!closed:b.test", "!nobody:has.this"} {
 		if _, err := members(t, a, room); !errors.Is(err, matrix.ErrNotInRoom) {
@@ -64,7 +64,7 @@ func TestEachJoined(t *testing.T) {
 		}
 	}
 	if len(heard) != 4 || heard[0] != nil || !errors.Is(heard[3], matrix.ErrNotInRoom) {
-		t.Errorf("observed %v", heard)
+		t.Errorf("observed: got %v, want nil first and that the account is not in the room last, of 4", heard)
 	}
 	for _, r := range s.Requests() {
 		if r.URL.RawQuery != "" || r.Header.Get("Authorization") != "Bearer "+a.Token().Reveal() {
@@ -121,7 +121,7 @@ func TestOnlyAListIsAnAnswer(t *testing.T) {
 			case tt.cause != "" && (!ok || e.Cause != tt.cause || e.Status != tt.status && tt.cause != matrix.CauseProtocol):
 				t.Errorf("got %+v, want %s", err, tt.cause)
 			case ok && e.IsTokenRefused() != (tt.status == 401):
-				t.Errorf("%v: token refused: %v", err, e.IsTokenRefused())
+				t.Errorf("%v: IsTokenRefused: got %v, want %v", err, e.IsTokenRefused(), tt.status == 401)
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func TestNewToken(t *testing.T) {
 	}
 	a.Token = func() secret.Text { return next }
 	if _, err := members(t, a, "!room:a.test"); err != nil || a.Self().String() != s.UserID("new") {
-		t.Errorf("with a new token: %v, as %s", err, a.Self())
+		t.Errorf("with a new token: got %v as %s, want no error as %s", err, a.Self(), s.UserID("new"))
 	}
 }
 
@@ -307,7 +307,7 @@ func FuzzReadMembers(f *testing.F) {
 		}
 		for user := range got {
 			if _, ok := want[user]; !ok {
-				t.Fatalf("%q: %q is not in it", text, user)
+				t.Fatalf("%q: got %q, want nobody but %v", text, user, want)
 			}
 		}
 	})

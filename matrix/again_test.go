@@ -57,20 +57,20 @@ func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 				w, apex, hs := misled(t, website, "a.test")
 				for range 3 {
 					if _, err := w.verify(t, hs, "@alice:a.test"); err == nil {
-						t.Fatal("a website proves a user")
+						t.Fatal("got no error from a website, want one")
 					}
 				}
 				apex.Delegate("b.test:443")
 				time.Sleep(9 * time.Second)
 				if _, err := w.verify(t, hs, "@alice:a.test"); err == nil {
-					t.Error("looked up again within 10 s")
+					t.Error("9 s after the mistake: got no error, want that the server is not looked up again yet")
 				}
 				if got := apex.Count(wellKnownPath); got != 1 {
 					t.Errorf("the well-known was fetched %d times within 10 s, want 1", got)
 				}
 				time.Sleep(time.Second)
 				if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-					t.Errorf("10 s after the mistake: %v", err)
+					t.Errorf("10 s after the mistake: got %v, want that the server is looked up again", err)
 				}
 				if got := apex.Count(wellKnownPath); got != 2 {
 					t.Errorf("the well-known was fetched %d times, want 2", got)
@@ -141,7 +141,7 @@ func TestNoReasonToLookAgain(t *testing.T) {
 				w, apex, hs := misled(t, c.answer, c.named...)
 				for range 3 {
 					if _, err := w.verify(t, hs, "@alice:a.test"); err == nil {
-						t.Fatal("verified")
+						t.Fatalf("%s: got no error, want one", c.name)
 					}
 					time.Sleep(time.Minute)
 				}
@@ -165,7 +165,7 @@ func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 			_, err := w.verify(t, hs, "@alice:a.test")
 			wantCause(t, err, matrix.CauseTrouble)
 			if asked != i+1 {
-				t.Errorf("asked %d times by %d requests", asked, i+1)
+				t.Errorf("got %d questions of %d requests, want one each", asked, i+1)
 			}
 			time.Sleep(time.Minute)
 		}
@@ -199,7 +199,7 @@ func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 			}
 		}
 		if took := time.Since(start); took > 0 {
-			t.Errorf("others waited %v", took)
+			t.Errorf("others: got a wait of %v, want none", took)
 		}
 		time.Sleep(time.Minute)
 	})
@@ -222,7 +222,7 @@ func TestBrokenDNSKeepsTheLastLocation(t *testing.T) {
 		wantCause(t, err, matrix.CauseTrouble)
 		hs.Script(nil)
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-			t.Errorf("the location is lost: %v", err)
+			t.Errorf("after a proxy's 502: got %v, want the answer from where the server was", err)
 		}
 	})
 }

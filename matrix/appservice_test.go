@@ -140,7 +140,7 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 				t.Errorf("IsJoined = %v, %v, want the cause %s", joined, err, tt.cause)
 			}
 			if err != nil && strings.Contains(err.Error(), asToken) {
-				t.Errorf("the error holds the token: %v", err)
+				t.Errorf("got the error %v, want the token not in it", err)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestTheParameterToCome(t *testing.T) {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
 			}
 			if got := strings.Contains(strings.Join(queries, " "), "user_id"); got != newest {
-				t.Errorf("queries %q", queries)
+				t.Errorf("queries: got %q, want user_id among them: %v", queries, newest)
 			}
 		})
 	}
@@ -196,7 +196,7 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 		var fetched int
 		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "" {
-				t.Error("the apex was sent the as_token")
+				t.Errorf("the apex got Authorization %q, want none", r.Header.Get("Authorization"))
 			}
 			fetched++
 			if fetched > 1 {
@@ -207,7 +207,7 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 		}))
 		w.Serve("m.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+asToken {
-				t.Errorf("Authorization %q", r.Header.Get("Authorization"))
+				t.Errorf("got Authorization %q, want the as_token", r.Header.Get("Authorization"))
 			}
 			io.WriteString(rw, `{"joined":true}`)
 		}))
@@ -246,14 +246,14 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	s.Federation = func(server string) (string, bool) { return remote.URL, server == "b.test" }
 	content, err := api.RemoteToken(t.Context(), serverName(t, "b.test"), json.RawMessage(`{"a":1}`))
 	if string(content) != `{"jwt":"x"}` || err != nil {
-		t.Errorf("RemoteToken = %s, %v", content, err)
+		t.Errorf("RemoteToken: got %s, %v, want the other server's answer", content, err)
 	}
 	want := "/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token /_matrix/federation/v1/rtc/livekit/get_token"
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("paths %s, want %s", got, want)
 	}
 	if _, err := api.RemoteToken(t.Context(), serverName(t, "nowhere.test"), json.RawMessage(`{}`)); err == nil {
-		t.Error("no error for a server that nobody reaches")
+		t.Error("a server that nobody reaches: got no error, want one")
 	}
 }
 

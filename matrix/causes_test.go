@@ -116,7 +116,7 @@ func TestCauses(t *testing.T) {
 			user, err := v.Verify(t.Context(), token, claimed, nobody)
 			wantCause(t, err, c.want)
 			if !user.IsZero() {
-				t.Errorf("a user came with the error: %v", user)
+				t.Errorf("got the user %v with the error %v, want none", user, err)
 			}
 			if !strings.Contains(err.Error(), c.text) {
 				t.Errorf("err = %v, want %q in it", err, c.text)
@@ -126,7 +126,7 @@ func TestCauses(t *testing.T) {
 				t.Errorf("server = %v, want %v", verify.Server, token.Server)
 			}
 			if verify.Addr == "" && verify.Cause != matrix.CauseClaimedUser {
-				t.Error("the address is missing")
+				t.Errorf("%v: got no address, want one", verify)
 			}
 			wantNoToken(t, err, token)
 		})

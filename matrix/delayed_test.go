@@ -101,7 +101,7 @@ func TestDelayedEventPaths(t *testing.T) {
 func TestDelayIDsThatNoPathCanHold(t *testing.T) {
 	for _, id := range []string{"", ".", "..", "a\x00", strings.Repeat("x", 256)} {
 		if _, err := matrix.ParseDelayID(id); err == nil {
-			t.Errorf("%q passes", id)
+			t.Errorf("ParseDelayID(%q): got no error, want one", id)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func TestDelayedEventAnswers(t *testing.T) {
 				}
 				for _, dialled := range w.Dials() {
 					if dialled != "a.test:443" {
-						t.Errorf("dialled %s", dialled)
+						t.Errorf("dialled: got %s, want a.test:443 alone", dialled)
 					}
 				}
 			})
@@ -219,7 +219,7 @@ func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 		w.Remove("a.test:443")
 		time.Sleep(3 * time.Hour)
 		if err := events.Manageable(t.Context(), a); err != nil {
-			t.Errorf("during an outage: %v", err)
+			t.Errorf("during an outage: got %v, want no error", err)
 		}
 	})
 }
@@ -243,17 +243,17 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 			server.set(func() { server.features = "" })
 			for range 20 {
 				if err := restart(); err != nil {
-					t.Fatalf("while /versions answers 404: %v", err)
+					t.Fatalf("restart while /versions answers 404: got %v, want no error", err)
 				}
 				time.Sleep(time.Second)
 			}
 			if err := events.Manageable(t.Context(), a); err == nil {
-				t.Error("the definite no is not heard")
+				t.Error("a new event after a definite no: got no error, want one")
 			}
 			server.set(func() { server.features = delaysEvents })
 			time.Sleep(c.forgets)
 			if err := events.Manageable(t.Context(), a); err != nil {
-				t.Errorf("%v after it was mended: %v", c.forgets, err)
+				t.Errorf("%v after it was mended: got %v, want no error", c.forgets, err)
 			}
 		})
 	}
@@ -278,14 +278,14 @@ func TestClientAPINotFoundAtFirst(t *testing.T) {
 				mend := away(w, server)
 				for range 2 {
 					if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err == nil {
-						t.Fatal("restarted")
+						t.Fatal("restart while the server is away: got no error, want one")
 					}
 					time.Sleep(6 * time.Second)
 				}
 				mend()
 				time.Sleep(2 * time.Second)
 				if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
-					t.Errorf("2 s after it is back: %v", err)
+					t.Errorf("restart 2 s after it is back: got %v, want no error", err)
 				}
 			})
 		})

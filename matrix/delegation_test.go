@@ -66,18 +66,18 @@ func TestFailedRefreshKeepsTheLastGoodAnswer(t *testing.T) {
 		apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(503) })
 		time.Sleep(47 * time.Hour)
 		if err := ok(); err != nil {
-			t.Fatalf("47 h after the last good answer: %v", err)
+			t.Fatalf("47 h after the last good answer: got %v, want that it holds", err)
 		}
 		before := apex.Count(wellKnownPath)
 		time.Sleep(11 * time.Second)
 		err := ok()
 		synctest.Wait() // nobody waits for the refresh
 		if err != nil || apex.Count(wellKnownPath) != before+1 {
-			t.Fatalf("a named server is asked again after 10 s: %v", err)
+			t.Fatalf("11 s later: got %d more questions, %v, want one of a named server", apex.Count(wellKnownPath)-before, err)
 		}
 		time.Sleep(2 * time.Hour)
 		if err := ok(); err == nil {
-			t.Fatal("49 h after the last good answer it still holds")
+			t.Fatal("49 h after the last good answer: got no error, want that it does not hold")
 		}
 	})
 }
@@ -107,7 +107,7 @@ func TestOnlyADefiniteAnswerEndsADelegation(t *testing.T) {
 				time.Sleep(4 * time.Minute)
 				w.verify(t, moved, "@alice:a.test")
 				if got := apex.Count(wellKnownPath); got != before {
-					t.Errorf("asked again after 4 min")
+					t.Errorf("asked %d times within 4 min, want 0", got-before)
 				}
 				time.Sleep(2 * time.Minute)
 				w.verify(t, moved, "@alice:a.test")
@@ -141,15 +141,15 @@ func TestFallbackOfAnUnreachableWellKnownIsBrief(t *testing.T) {
 					return n
 				}
 				if got := count(); got != 1 {
-					t.Fatalf("asked %d times", got)
+					t.Fatalf("asked %d times, want 1", got)
 				}
 				time.Sleep(c.retry - time.Second)
 				if got := count(); got != 1 {
-					t.Errorf("asked again before %v", c.retry)
+					t.Errorf("asked %d times before %v, want 1", got, c.retry)
 				}
 				time.Sleep(2 * time.Second)
 				if got := count(); got != 2 {
-					t.Errorf("not asked again after %v", c.retry)
+					t.Errorf("asked %d times after %v, want 2", got, c.retry)
 				}
 			})
 		})
@@ -187,10 +187,10 @@ func TestWellKnownRedirects(t *testing.T) {
 				}
 				wantCause(t, err, c.cause)
 				if got := apex.Count(wellKnownPath); got > 6 {
-					t.Errorf("followed %d times", got)
+					t.Errorf("got %d requests for the document, want at most 6", got)
 				}
 				if slices.Contains(w.Dials(), "www.a.test:80") {
-					t.Error("left https")
+					t.Errorf("dialled: got %q, want no port but 443", w.Dials())
 				}
 			})
 		})
@@ -216,7 +216,7 @@ func TestNobodyWaitsForARefreshThatFails(t *testing.T) {
 			time.Sleep(5 * time.Second)
 		}
 		if waited := time.Since(start) - 100*time.Second; waited > 5*time.Second {
-			t.Errorf("20 requests waited %v in all", waited)
+			t.Errorf("20 requests: got a wait of %v in all, want at most 5 s", waited)
 		}
 	})
 }

@@ -28,7 +28,7 @@ func TestFailedConnectionResolvesOnceMore(t *testing.T) {
 		w.Serve("c.test:443", hs)
 		apex.Delegate("c.test:443")
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-			t.Fatalf("the server has moved: %v", err)
+			t.Fatalf("a server that has moved: got %v, want no error", err)
 		}
 		// A fresh answer that does not help is not asked for again each time.
 		w.Remove("c.test:443")
@@ -38,7 +38,7 @@ func TestFailedConnectionResolvesOnceMore(t *testing.T) {
 			wantCause(t, err, matrix.CauseConnect)
 		}
 		if got := apex.Count(wellKnownPath) - before; got != 0 {
-			t.Errorf("asked %d times for what is known since a moment", got)
+			t.Errorf("got %d questions for what was learnt a moment ago, want 0", got)
 		}
 	})
 }
@@ -135,7 +135,7 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if most > 300 {
-			t.Errorf("%d connections at once", most)
+			t.Errorf("got %d connections at once, want at most 300", most)
 		}
 	})
 }
@@ -175,7 +175,7 @@ func TestAClientThatLeavesForgetsNothing(t *testing.T) {
 		wantCause(t, err, matrix.CauseCanceled)
 		synctest.Wait()
 		if got := apex.Count(wellKnownPath); got != 1 {
-			t.Errorf("the well-known was fetched %d times", got)
+			t.Errorf("the well-known was fetched %d times, want 1", got)
 		}
 	})
 }

@@ -41,11 +41,11 @@ func TestFaultsEndOneRequest(t *testing.T) {
 		_, err := w.verify(t, hs, "@bob:b.test")
 		wantFault(t, err)
 		if e, ok := errors.AsType[*matrix.VerifyError](err); !ok || !e.SparesClient() {
-			t.Errorf("%v counts as the client's failure", err)
+			t.Errorf("got %v, want an error that spares the client", err)
 		}
 		broken.Store(false)
 		if _, err := w.verify(t, hs, "@bob:b.test"); err != nil {
-			t.Errorf("the next request: %v", err)
+			t.Errorf("the next request: got %v, want no error", err)
 		}
 	})
 	t.Run("a look-up", func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestFaultsEndOneRequest(t *testing.T) {
 		wantFault(t, events.Manageable(t.Context(), serverName(t, "a.test")))
 		broken.Store(false)
 		if err := events.Manageable(t.Context(), serverName(t, "a.test")); err != nil {
-			t.Errorf("the next request: %v", err)
+			t.Errorf("the next request: got %v, want no error", err)
 		}
 	})
 }

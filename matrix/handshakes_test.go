@@ -69,7 +69,7 @@ func heavyServers(t *testing.T, networks int) {
 	stop()
 	abusing.Wait()
 	if p50, worst := took[len(took)/2], took[len(took)-1]; worst > time.Second {
-		t.Errorf("of %d honest requests for new names half took %v or more, and one %v", len(took), p50, worst)
+		t.Errorf("%d honest requests for new names: got a p50 of %v and at most %v, want at most 1 s", len(took), p50, worst)
 	}
 }
 
@@ -85,7 +85,7 @@ func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, netw
 			start := time.Now()
 			user := fmt.Sprintf("@alice:new%d.test", i)
 			if _, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, client(networks+i)); err != nil {
-				t.Errorf("after %d s: %v", i, err)
+				t.Errorf("%s after %d s: got %v, want no error", user, i, err)
 			}
 			took[i] = time.Since(start)
 		})
@@ -131,7 +131,7 @@ func TestSharedQuestions(t *testing.T) {
 		stop()
 		abusing.Wait()
 		if p50, worst := took[len(took)/2], took[len(took)-1]; worst > 2*time.Second {
-			t.Errorf("of %d honest requests for names that another network asks for half took %v or more, and one %v", len(took), p50, worst)
+			t.Errorf("%d honest requests for names that another network asks for: got a p50 of %v and at most %v, want at most 2 s", len(took), p50, worst)
 		}
 	})
 }

@@ -30,10 +30,10 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if err := events.Manageable(by(1), serverName(t, "quick.test")); err != nil {
-			t.Errorf("a client of another network meanwhile: %v", err)
+			t.Errorf("a client of another network meanwhile: got %v, want no error", err)
 		}
 		if _, err := events.APIs.Find(t.Context(), serverName(t, "kept.test")); err != nil {
-			t.Errorf("a leave that is kept, meanwhile: %v", err)
+			t.Errorf("a leave that is kept, meanwhile: got %v, want no error", err)
 		}
 		time.Sleep(10 * time.Second) // until all have given up
 	})
@@ -81,13 +81,13 @@ func TestSharedLookUps(t *testing.T) {
 					time.Sleep(300 * time.Millisecond)
 					start, server := time.Now(), serverName(t, fmt.Sprintf("new%d.test", i))
 					if err := events.Manageable(by(t.Context(), 1), server); err != nil || time.Since(start) > time.Second {
-						t.Errorf("%s: %v after %v", server, err, time.Since(start))
+						t.Errorf("%s: got %v after %v, want no error within 1 s", server, err, time.Since(start))
 					}
 				}
 				time.Sleep(10 * time.Second)
 				for i := range servers {
 					if err := events.Manageable(by(t.Context(), 1), serverName(t, fmt.Sprintf("new%d.test", i))); err != nil {
-						t.Errorf("new%d.test later: %v", i, err)
+						t.Errorf("new%d.test later: got %v, want no error", i, err)
 					}
 				}
 				stop()
@@ -119,10 +119,10 @@ func TestAbandonedLookUps(t *testing.T) {
 		synctest.Wait()
 		// A look-up has a goroutine of singleflight and some of a dial.
 		if got := runtime.NumGoroutine() - before; got > 4*most {
-			t.Errorf("%d goroutines more than before, 1 s after %d requests were abandoned", got, requests)
+			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}
 		if err := events.Manageable(t.Context(), serverName(t, "a.test")); err != nil {
-			t.Errorf("a named server meanwhile: %v", err)
+			t.Errorf("a named server meanwhile: got %v, want no error", err)
 		}
 		quickServer := serverName(t, "quick.test")
 		var refused *matrix.ClientAPIError
@@ -131,7 +131,7 @@ func TestAbandonedLookUps(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		if err := events.Manageable(t.Context(), quickServer); err != nil {
-			t.Errorf("the same server afterwards: %v", err)
+			t.Errorf("the same server afterwards: got %v, want no error", err)
 		}
 	})
 }

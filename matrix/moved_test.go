@@ -44,7 +44,7 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 				events.APIs.NamedTransport.CloseIdleConnections()
 				server.set(func() { server.baseURL = "https://b.test" })
 				if err := restart(); err == nil {
-					t.Fatal("a wrong place manages events")
+					t.Fatal("restart at a wrong place: got no error, want one")
 				}
 				if err := restart(); err != nil {
 					t.Errorf("after one request that failed: %v, want the new place asked", err)
@@ -105,7 +105,7 @@ func TestTheRegistrationsAPIMoves(t *testing.T) {
 		w.resolver.NamedTransport.CloseIdleConnections()
 		server.set(func() { server.baseURL = "https://b.test" })
 		if _, err := isJoined(t.Context()); err == nil {
-			t.Fatal("a website knows who is joined")
+			t.Fatal("IsJoined of a website: got no error, want one")
 		}
 		if joined, err := isJoined(t.Context()); !joined || err != nil {
 			t.Errorf("after one request that failed: %v, %v, want the new place asked", joined, err)

@@ -14,7 +14,7 @@ func TestParseServerName(t *testing.T) {
 	} {
 		got, err := matrix.ParseServerName(name)
 		if err != nil || got.String() != name {
-			t.Errorf("%q: %q, %v", name, got, err)
+			t.Errorf("ParseServerName(%q): got %q, %v, want the same name", name, got, err)
 		}
 	}
 	for _, name := range []string{
@@ -24,7 +24,7 @@ func TestParseServerName(t *testing.T) {
 		"[::1]:", "[]", "user@example.org", "example.org?x", "example.org#x", strings.Repeat("a", 256),
 	} {
 		if got, err := matrix.ParseServerName(name); err == nil || !got.IsZero() {
-			t.Errorf("%q passes", name)
+			t.Errorf("ParseServerName(%q): got %q, %v, want an error", name, got, err)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func TestServerNameParts(t *testing.T) {
 		}
 	}
 	if serverName(t, "example.org") == serverName(t, "example.org:443") || serverName(t, "a.org") == serverName(t, "A.org") {
-		t.Error("two servers are one: names compare exactly")
+		t.Error("got that names which differ by a port or by case are equal, want that names compare exactly")
 	}
 }
 
@@ -62,7 +62,7 @@ func TestParseUserID(t *testing.T) {
 	} {
 		u, err := matrix.ParseUserID(id)
 		if err != nil || u.String() != id || u.Server().String() != server {
-			t.Errorf("%q: %q of %q, %v", id, u, u.Server(), err)
+			t.Errorf("ParseUserID(%q): got %q of %q, %v, want the same of %q", id, u, u.Server(), err, server)
 		}
 	}
 	for _, id := range []string{
@@ -70,7 +70,7 @@ func TestParseUserID(t *testing.T) {
 		"@a:b:c", "@" + strings.Repeat("a", 253) + ":b",
 	} {
 		if u, err := matrix.ParseUserID(id); err == nil || !u.IsZero() || !u.Server().IsZero() {
-			t.Errorf("%q passes", id)
+			t.Errorf("ParseUserID(%q): got %q, %v, want an error", id, u, err)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func TestParseOtherIDs(t *testing.T) {
 	} {
 		for _, id := range ids {
 			if got, err := parsers[what](id); err != nil || got != id {
-				t.Errorf("%s %q: %q, %v", what, id, got, err)
+				t.Errorf("%s %q: got %q, %v, want the same", what, id, got, err)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func TestParseOtherIDs(t *testing.T) {
 	} {
 		for _, id := range ids {
 			if got, err := parsers[what](id); err == nil || got != "" {
-				t.Errorf("%s %q passes", what, id)
+				t.Errorf("%s %q: got %q, %v, want an error", what, id, got, err)
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func TestErrorsAreClipped(t *testing.T) {
 	_, server := matrix.ParseServerName(long)
 	for _, err := range []error{user, room, server} {
 		if len(err.Error()) > 300 {
-			t.Errorf("an error of %d bytes", len(err.Error()))
+			t.Errorf("got an error of %d bytes, want at most 300: %.50s…", len(err.Error()), err)
 		}
 	}
 }
@@ -128,19 +128,19 @@ func FuzzNames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if n, err := matrix.ParseServerName(s); err == nil {
 			if joined := n.Host(); n.Port() != "" && joined+":"+n.Port() != s || n.Port() == "" && joined != s {
-				t.Errorf("%q: parts %q and %q", s, n.Host(), n.Port())
+				t.Errorf("%q: got the parts %q and %q, want all of it", s, n.Host(), n.Port())
 			}
 			if strings.ContainsAny(s, "/?#@ \\%\n") {
-				t.Errorf("%q would change a URL", s)
+				t.Errorf("ParseServerName(%q): got no error, want one: it would change a URL", s)
 			}
 		}
 		if u, err := matrix.ParseUserID(s); err == nil {
 			if !strings.HasPrefix(s, "@") || !strings.HasSuffix(s, ":"+u.Server().String()) {
-				t.Errorf("%q is of %q", s, u.Server())
+				t.Errorf("%q: got the server %q, want what stands behind the colon", s, u.Server())
 			}
 		}
 		if r, err := matrix.ParseRoomID(s); err == nil && r.String() != s {
-			t.Errorf("%q became %q", s, r)
+			t.Errorf("ParseRoomID(%q): got %q, want the same", s, r)
 		}
 	})
 }

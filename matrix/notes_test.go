@@ -101,11 +101,11 @@ func TestNotesOfStrangers(t *testing.T) {
 			for _, what := range []string{"looked up", "cached"} {
 				e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), server))
 				if !ok {
-					t.Fatal("a Client-Server API was found")
+					t.Fatalf("%s: got no *ClientAPIError, want one", what)
 				}
 				checkNote(t, "the API's error, "+what, e.Err.Error())
 				if errors.Unwrap(e.Err) != nil {
-					t.Errorf("the API's error, %s, keeps %T", what, errors.Unwrap(e.Err))
+					t.Errorf("the API's error, %s: got a %T in it, want none", what, errors.Unwrap(e.Err))
 				}
 			}
 			err = (&matrix.DelayedEvents{APIs: apis}).Send(t.Context(), userID(t, "@a:n1.test"), delayID(t, "id"))
@@ -134,7 +134,7 @@ func TestNotesTakeLittleMemory(t *testing.T) {
 						t.Fatal(err)
 					}
 					if apis.Check(t.Context(), server) == nil {
-						t.Fatalf("%s has a Client-Server API", server)
+						t.Fatalf("%s: got a Client-Server API, want an error", server)
 					}
 				}
 				resolver.OtherTransport.CloseIdleConnections()
@@ -225,7 +225,7 @@ func TestCrowdedDiscovery(t *testing.T) {
 		close(slow)
 		time.Sleep(time.Second)
 		if user, err := w.verify(t, hs, "@a:quick.test"); err != nil || user != "@a:quick.test" {
-			t.Errorf("afterwards: %q, %v", user, err)
+			t.Errorf("afterwards: got %q, %v, want @a:quick.test", user, err)
 		}
 	})
 }

@@ -69,7 +69,7 @@ func wantNoToken(t *testing.T, err error, token matrix.OpenIDToken) {
 	slog.New(slog.NewTextHandler(&log, nil)).Error("failed", "err", err, "token", token)
 	all := fmt.Sprintf("%v %+v %#v %s", err, err, token, log.String())
 	if strings.Contains(all, token.AccessToken.Reveal()) {
-		t.Errorf("the token is shown: %s", all)
+		t.Errorf("got %s, want the token not in it", all)
 	}
 }
 
@@ -101,11 +101,11 @@ func TestAServerThatSendsTheTokenBack(t *testing.T) {
 			token := tokenOf(t, hs.Homeserver, hs.UserID("alice"))
 			_, err := v.Verify(t.Context(), token, matrix.UserID{}, nobody)
 			if err == nil {
-				t.Fatal("verified")
+				t.Fatal("got no error, want one")
 			}
 			wantNoToken(t, err, token)
 			if strings.Contains(err.Error(), token.AccessToken.Reveal()[:10]) {
-				t.Errorf("a part of the token is shown: %v", err)
+				t.Errorf("got %v, want no part of the token in it", err)
 			}
 		})
 	}
@@ -163,13 +163,13 @@ func TestSlowServerHoldsUpNobodyElse(t *testing.T) {
 		for range 1000 {
 			wg.Go(func() {
 				if _, err := w.verify(t, slow, "@mallory:slow.test"); err == nil {
-					t.Error("verified by a server that does not answer")
+					t.Error("a server that does not answer: got no error, want one")
 				}
 			})
 		}
 		synctest.Wait()
 		if got := len(most); got > 64 {
-			t.Errorf("%d requests at once at one stranger's server", got)
+			t.Errorf("got %d requests at once at one stranger's server, want at most 64", got)
 		}
 		start := time.Now()
 		for _, c := range []struct {
@@ -181,7 +181,7 @@ func TestSlowServerHoldsUpNobodyElse(t *testing.T) {
 			}
 		}
 		if took := time.Since(start); took > 0 {
-			t.Errorf("others waited %v for the slow one", took)
+			t.Errorf("others: got a wait of %v for the slow one, want none", took)
 		}
 		wg.Wait()
 	})
@@ -217,7 +217,7 @@ func FuzzUserInfo(f *testing.F) {
 		token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: hs.Name()}
 		user, err := v.Verify(t.Context(), token, matrix.UserID{}, nobody)
 		if err == nil && user.Server() != hs.Name() {
-			t.Errorf("%q proved %v", body, user)
+			t.Errorf("%q: got %v, want nobody of another server than %s", body, user, hs.Name())
 		}
 	})
 }

@@ -59,7 +59,8 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 		}
 	}
 	if events.Authenticates(other.Name()) || !events.Authenticates(s.Name()) {
-		t.Error("Authenticates is not true of the registration's homeserver alone")
+		t.Errorf("Authenticates: got %v of %s and %v of %s, want true of the registration's homeserver alone",
+			events.Authenticates(s.Name()), s.Name(), events.Authenticates(other.Name()), other.Name())
 	}
 }
 

@@ -33,7 +33,7 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		answer(401, needsToken)
 		answer(401, needsToken)
 		if err := events.Manageable(t.Context(), a); !errors.Is(err, matrix.ErrNeedsToken) {
-			t.Errorf("after 401 M_MISSING_TOKEN: %v", err)
+			t.Errorf("after 401 M_MISSING_TOKEN: got %v, want %v", err, matrix.ErrNeedsToken)
 		}
 		if len(told) != 1 || told[0] != a {
 			t.Errorf("told of %v, want a.test once", told)
@@ -44,17 +44,17 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		// Every 10 min it is probed, and may take 15 s to answer.
 		time.Sleep(10*time.Minute + 14*time.Second)
 		if !events.Refuses(a) {
-			t.Error("forgotten before a probe can have been answered")
+			t.Error("Refuses after 10 min 14 s: got false, want true until a probe can have been answered")
 		}
 		time.Sleep(2 * time.Second)
 		if events.Refuses(a) {
-			t.Error("remembered for ever")
+			t.Error("Refuses after 10 min 16 s: got true, want that it is forgotten")
 		}
 
 		answer(401, needsToken)
 		answer(404, notFound)
 		if events.Refuses(a) {
-			t.Error("a server that manages events again still refuses")
+			t.Error("Refuses of a server that manages events again: got true, want false")
 		}
 	})
 }
@@ -80,7 +80,7 @@ func TestProbe(t *testing.T) {
 				t.Errorf("%d %s: refuses %v, want %v", c.status, c.body, got, c.refuses)
 			}
 			if events.Refuses(gone) {
-				t.Error("a server that is away refuses")
+				t.Error("Refuses of a server that is away: got true, want false")
 			}
 			if len(server.paths) != 1 {
 				t.Errorf("requests %q, want one", server.paths)
@@ -106,7 +106,7 @@ func TestKnownAPIDoesNotWait(t *testing.T) {
 			_, err := events.APIs.Find(ctx, a)
 			cancel()
 			if took := time.Since(start); err != nil || took > min(limit/2, 500*time.Millisecond) {
-				t.Errorf("within %v: %v after %v", limit, err, took)
+				t.Errorf("within %v: got %v after %v, want no error within half of that, and 500 ms", limit, err, took)
 			}
 		}
 		time.Sleep(10 * time.Second) // until the search gives up

@@ -23,6 +23,6 @@ func TestStrangersRefusalsForgetNobody(t *testing.T) {
 	}
 	events.learn(named, ResultDone)
 	if events.Refuses(named) {
-		t.Errorf("Refuses(%s) after it managed an event", named)
+		t.Errorf("Refuses(%s) after it managed an event: got true, want false", named)
 	}
 }

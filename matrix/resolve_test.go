@@ -62,7 +62,7 @@ func TestResolutionTable(t *testing.T) {
 				}
 				user := "@alice:" + row.server
 				if got, err := w.verify(t, hs, user); err != nil || got != user {
-					t.Fatalf("Verify = %q, %v; dialled %q", got, err, w.Dials())
+					t.Fatalf("Verify: got %q, %v, want %q; dialled %q", got, err, user, w.Dials())
 				}
 				if got := hs.Requests()[0].Host; got != row.host {
 					t.Errorf("Host = %q, want %q", got, row.host)
@@ -129,7 +129,7 @@ func TestOverride(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.Dials(); !slices.Equal(got, []string{"inside.test:8009"}) {
-			t.Errorf("dialled %q", got)
+			t.Errorf("dialled: got %q, want inside.test:8009 alone", got)
 		}
 	})
 }
@@ -149,7 +149,7 @@ func TestBrokenDNSIsNoAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if w.AskedSRV("_matrix-fed._tcp.a.test") == before {
-			t.Error("a failing name server was taken for the answer that there is no record")
+			t.Errorf("3 min after a name server had failed: got %d questions as before, want one more", before)
 		}
 	})
 }
@@ -167,7 +167,7 @@ func TestSRVTargetsAreBounded(t *testing.T) {
 		_, err := w.verify(t, &matrixtest.Homeserver{}, "@alice:a.test")
 		wantCause(t, err, matrix.CauseConnect)
 		if got := len(w.Dials()); got > 10 {
-			t.Errorf("%d connections were tried for one request", got)
+			t.Errorf("got %d connections for one request, want at most 10", got)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func TestTrialsOfDeadServers(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		w.Serve("known.test:8448", &matrixtest.Homeserver{})
 		if got := w.ask(t, "known.test", 2); got != matrix.CauseStatus {
-			t.Fatalf("a homeserver: %s", got)
+			t.Fatalf("a homeserver: got %s, want %s", got, matrix.CauseStatus)
 		}
 		for i := range 60 {
 			if got := w.ask(t, fmt.Sprintf("s%d.test:1234", i), 1); got != matrix.CauseConnect {
@@ -97,7 +97,7 @@ func TestTrialsOfWebsites(t *testing.T) {
 			status := []int{200, 404, 429, 503}[i%4]
 			w.Serve(fmt.Sprintf("s%d.test:8448", i), page(status))
 			if got := w.ask(t, fmt.Sprintf("s%d.test", i), 1); got == matrix.CauseBusy {
-				t.Fatalf("trial %d: %s", i, got)
+				t.Fatalf("trial %d, of a website with status %d: got %s, want any other cause", i, status, got)
 			}
 		}
 		if got := w.ask(t, "s0.test", 1); got != matrix.CauseBusy {
@@ -118,7 +118,7 @@ func TestHomeserversCostNoTrial(t *testing.T) {
 			})
 			w.Serve(fmt.Sprintf("s%d.test:8448", i), hs)
 			if got := w.ask(t, fmt.Sprintf("s%d.test", i), 1); got == matrix.CauseBusy {
-				t.Fatalf("server %d: %s", i, got)
+				t.Fatalf("server %d, which answers %d: got %s, want any other cause", i, status, got)
 			}
 		}
 	})

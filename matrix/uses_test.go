@@ -15,7 +15,7 @@ func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, noHomeserver["no such page"], "a.test", "b.test")
 		if got := w.verifier.Uses(); len(got) != 0 {
-			t.Errorf("before any request: %+v", got)
+			t.Errorf("before any request: got %+v, want none", got)
 		}
 		use := func() matrix.Use {
 			t.Helper()
@@ -31,24 +31,24 @@ func TestUses(t *testing.T) {
 		first := use()
 		if first.Destination.Addrs[0] != "web.test:443" || first.Destination.FoundBy != matrix.FoundByWellKnown ||
 			first.Cause != matrix.CauseStatus || first.Status != 404 || first.Answered {
-			t.Errorf("at the website: %+v", first)
+			t.Errorf("at the website: got %+v, want web.test:443 by its well-known, status 404, not answered", first)
 		}
 		apex.Delegate("b.test:443")
 		time.Sleep(10 * time.Second)
 		second := use()
 		if second.Destination.Addrs[0] != "b.test:443" || second.Cause != "" || second.Status != 0 || !second.Answered ||
 			!second.Since.Equal(start.Add(15*time.Second)) {
-			t.Errorf("at the homeserver: %+v", second)
+			t.Errorf("at the homeserver: got %+v, want b.test:443 since 15 s after the start, answered, no cause", second)
 		}
 		time.Sleep(2 * time.Hour)
 		w.ask(t, "a.test", 0)
 		third := w.verifier.Uses()[0]
 		if !third.Since.Equal(second.Since) || !third.At.Equal(time.Now()) || third.Cause != matrix.CauseStatus || third.Status != 401 || !third.Answered {
-			t.Errorf("with a bad token, two hours later: %+v", third)
+			t.Errorf("with a bad token, two hours later: got %+v, want status 401 now, answered, since %v", third, second.Since)
 		}
 		w.ask(t, "stranger.test", 0)
 		if got := w.verifier.Uses(); len(got) != 1 {
-			t.Errorf("a stranger's server is told: %+v", got)
+			t.Errorf("after a stranger's server: got %+v, want the named one alone", got)
 		}
 	})
 }

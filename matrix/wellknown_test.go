@@ -46,7 +46,7 @@ func TestAbsentRetryBacksOff(t *testing.T) {
 		}
 	}
 	if got := absentRetry(1 << 40); got != time.Hour {
-		t.Errorf("after many: %v", got)
+		t.Errorf("after 1<<40: got %v, want 1 h", got)
 	}
 }
 
@@ -57,11 +57,11 @@ func FuzzWellKnown(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, cacheControl, expires string) {
 		name, err := parseWellKnown(body)
 		if (err == nil) == name.IsZero() {
-			t.Errorf("%q: %v, %v", body, name, err)
+			t.Errorf("parseWellKnown(%q): got %v, %v, want a name or an error", body, name, err)
 		}
 		header := http.Header{"Cache-Control": {cacheControl}, "Expires": {expires}}
 		if d := wellKnownLifetime(header, time.Now()); d < minWellKnown || d > maxWellKnown {
-			t.Errorf("%v: %v", header, d)
+			t.Errorf("wellKnownLifetime(%v): got %v, want %v to %v", header, d, minWellKnown, maxWellKnown)
 		}
 	})
 }
