@@ -196,10 +196,10 @@ const (
 func (f flooded) judge(t testing.TB) {
 	t.Helper()
 	if len(f.honest) == 0 || f.failed > 0 && f.late < requestTime {
-		t.Fatalf("%d honest requests were answered, %d failed", len(f.honest), f.failed)
+		t.Fatalf("honest requests: got %d answers and %d failures, want answers alone", len(f.honest), f.failed)
 	}
 	if f.p(50) > maxHonestP50+f.late || f.goroutines >= maxGoroutines {
-		t.Errorf("half of the honest requests took %v or more, and there were %d goroutines", f.p(50), f.goroutines)
+		t.Errorf("honest requests: got a p50 of %v and %d goroutines, want at most %v and fewer than %d", f.p(50), f.goroutines, maxHonestP50+f.late, maxGoroutines)
 	}
 }
 

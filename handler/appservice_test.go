@@ -30,7 +30,7 @@ func TestProxiedTokens(t *testing.T) {
 					t.Errorf("got %+v and rooms %q, want the identity %s, to publish, and the room made", g, p.rooms.rooms, identityOf(t, older))
 				}
 				if log := p.log.String(); !strings.Contains(log, "via=homeserver") || !strings.Contains(log, "user="+alice) || strings.Contains(log, hsToken) {
-					t.Errorf("the log has %s", log)
+					t.Errorf("log: got %s, want via=homeserver and %s in it, and no hs_token", log, alice)
 				}
 			})
 		}
@@ -45,7 +45,7 @@ func TestProxiedUsersNeedNoList(t *testing.T) {
 	p.CanPublish = p.FullAccess
 	wantAnswer(t, p.client("/get_token", alice, newerBody), 200, "jwt")
 	if len(p.rooms.rooms) != 1 || !p.grants.last.CanPublish {
-		t.Errorf("rooms %q, %+v", p.rooms.rooms, p.grants.last)
+		t.Errorf("got the rooms %q and %+v, want one room, to publish in", p.rooms.rooms, p.grants.last)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestUnknownMembershipFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wantAnswer(t, w, 502, "M_UNKNOWN") })
 	}
 	if len(p.rooms.rooms) > 0 || len(p.keeper.jobs) > 0 {
-		t.Errorf("rooms %q and jobs %v", p.rooms.rooms, p.keeper.jobs)
+		t.Errorf("got the rooms %q and jobs %v, want none", p.rooms.rooms, p.keeper.jobs)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestTwoCallersAreNone(t *testing.T) {
 			p.Routes().ServeHTTP(w, r)
 			wantAnswer(t, w, 403, `"M_FORBIDDEN"`)
 			if len(p.members.asked) > 0 {
-				t.Errorf("asked who is joined: %q", p.members.asked)
+				t.Errorf("asked who is joined: got %q, want 0", p.members.asked)
 			}
 		})
 	}
@@ -221,6 +221,6 @@ func TestALongURLHidesNotOurs(t *testing.T) {
 	p := newProxied(t)
 	wantAnswer(t, p.client("/get_token", alice, strings.Replace(newerBody, ourSFU, "wss://"+strings.Repeat("a", 4000), 1)), 400, `"M_INVALID_PARAM"`)
 	if log := p.log.String(); !strings.Contains(log, "LIVEKIT_URL is "+p.URL) {
-		t.Errorf("the log lacks LIVEKIT_URL: %s", log)
+		t.Errorf("the log lacks LIVEKIT_URL: got %s, want %q in it", log, "LIVEKIT_URL is "+p.URL)
 	}
 }

@@ -25,11 +25,11 @@ func padded(n int) string {
 func TestBodyLimit(t *testing.T) {
 	url := newRig().listen(t) + "/sfu/get"
 	if status, body := post(t, url, padded(maxBodyBytes)); status != 200 {
-		t.Errorf("64 KiB: %d %s", status, body)
+		t.Errorf("64 KiB: got %d %s, want 200", status, body)
 	}
 	const tooLarge = `{"errcode":"M_TOO_LARGE","error":"The body is too large"}`
 	if status, body := post(t, url, padded(maxBodyBytes+1)); status != 413 || body != tooLarge {
-		t.Errorf("64 KiB and a byte: %d %s", status, body)
+		t.Errorf("64 KiB and a byte: got %d %s, want 413 %s", status, body, tooLarge)
 	}
 	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // chunked
 	if err != nil {
@@ -37,7 +37,7 @@ func TestBodyLimit(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 413 || string(body) != tooLarge {
-		t.Errorf("64 KiB and a byte, chunked: %d %s", resp.StatusCode, body)
+		t.Errorf("64 KiB and a byte, chunked: got %d %s, want 413 %s", resp.StatusCode, body, tooLarge)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestTenMegabytes(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 1<<20 {
-		t.Errorf("%d bytes allocated for each refused body", each)
+		t.Errorf("got %d bytes allocated for each refused body, want at most %v", each, 1<<20)
 	}
 }
 
@@ -96,12 +96,12 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		go send(sfuGetBody("@alice:"+homeserver), 0)
 		synctest.Wait()
 		if n := len(asked); n != most+1 {
-			t.Error("a small body waits for the large ones")
+			t.Errorf("a small body waits for the large ones: got %v, want %v", n, most+1)
 		}
 		close(release)
 		for range most + 11 {
 			if code := <-codes; code != 200 {
-				t.Errorf("%d", code)
+				t.Errorf("got %d, want 200", code)
 			}
 		}
 	})
@@ -184,7 +184,7 @@ func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 		}
 	}
 	if status, body := post(t, server.URL+"/sfu/get", sfuGetBody("@alice:"+homeserver)); status != 200 {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got %d %s, want 200", status, body)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestRefusalReachesAProxy(t *testing.T) {
 			io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server has had enough
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
-				t.Errorf("%s with %d bytes: %v", path, size, err)
+				t.Errorf("%s with %d bytes: got %v, want an answer", path, size, err)
 			} else if resp.StatusCode != want {
 				t.Errorf("%s with %d bytes: %d, want %d", path, size, resp.StatusCode, want)
 			}

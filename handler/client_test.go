@@ -117,13 +117,13 @@ func FuzzClientAddress(f *testing.F) {
 		from := peerAddr(peer)
 		switch {
 		case addr.Zone() != "" || addr.Is4In6():
-			t.Errorf("client %v has a zone, or is IPv4 in IPv6", addr)
+			t.Errorf("got the client %v, want it without a zone, and not as IPv4 in IPv6", addr)
 		case !told && addr != from:
-			t.Errorf("client %v, but nobody told; the peer is %v", addr, from)
+			t.Errorf("got the client %v, which nobody told, want the peer %v", addr, from)
 		case told && from.IsValid() && !p.Trust(from):
-			t.Errorf("client %v by the word of %v, which is no proxy", addr, from)
+			t.Errorf("got the client %v by the word of %v, which is no proxy, want the peer", addr, from)
 		case told && !strings.Contains(forwarded+real+other, ".") && !strings.Contains(forwarded+real+other, ":"):
-			t.Errorf("client %v, but no header has an address", addr)
+			t.Errorf("got the client %v, but no header has an address; want the peer %v", addr, from)
 		}
 		if from.IsValid() && p.Trust(from) {
 			cannotForge(t, p, r)

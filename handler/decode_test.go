@@ -99,7 +99,7 @@ func TestGrammars(t *testing.T) {
 		}
 	}
 	if len(r.rooms.rooms) > 0 {
-		t.Errorf("rooms were created for requests that are refused: %q", r.rooms.rooms)
+		t.Errorf("rooms were created for requests that are refused: got %q, want 0", r.rooms.rooms)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestWhatIsUnknownIsIgnored(t *testing.T) {
 			for _, value := range []string{"3600", "3600.5", "null", `"3600"`, "{}", `[1,{"a":2}]`, "true", "1e999"} {
 				w := r.serve("POST", e.path, replaceIn(t, e.body, field, value))
 				if w.Code != 200 {
-					t.Errorf("%s with %s = %s: %d %s", e.path, field, value, w.Code, w.Body)
+					t.Errorf("%s with %s = %s: got %d %s, want 200", e.path, field, value, w.Code, w.Body)
 				}
 			}
 		}
@@ -126,7 +126,7 @@ func TestTheLastOfEqualNamesCounts(t *testing.T) {
 	r := newRig()
 	body := `{"device_id":5,` + sfuGetBody("@alice:" + homeserver)[1:]
 	if w := r.serve("POST", "/sfu/get", body); w.Code != 200 {
-		t.Errorf("wrong first, right last: %d %s", w.Code, w.Body)
+		t.Errorf("wrong first, right last: got %d %s, want 200", w.Code, w.Body)
 	}
 	body = strings.TrimSuffix(sfuGetBody("@alice:"+homeserver), "}") + `,"device_id":null}`
 	w := r.serve("POST", "/sfu/get", body)
@@ -149,7 +149,7 @@ func TestNotJSON(t *testing.T) {
 		wantBadJSON(t, body, w.Code, w.Body.String(), "not a JSON object")
 	}
 	if w := r.serve("POST", "/sfu/get", " \t\r\n"+good+"\n\n"); w.Code != 200 {
-		t.Errorf("white space around: %d %s", w.Code, w.Body)
+		t.Errorf("white space around: got %d %s, want 200", w.Code, w.Body)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestAnyContentType(t *testing.T) {
 	for _, contentType := range []string{"", "application/x-www-form-urlencoded", "text/plain", "application/json; charset=latin1", "nonsense"} {
 		w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver), "Content-Type", contentType)
 		if w.Code != 200 {
-			t.Errorf("Content-Type %q: %d %s", contentType, w.Code, w.Body)
+			t.Errorf("Content-Type %q: got %d %s, want 200", contentType, w.Code, w.Body)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func TestDelegationThatIsOff(t *testing.T) {
 		}
 	}
 	if len(r.log.lines()) == 0 || strings.Contains(r.log.String(), "evil") {
-		t.Error("the log quotes delay_cs_api_url")
+		t.Errorf("log: got %s, want a line without delay_cs_api_url", r.log)
 	}
 }
 
@@ -212,12 +212,12 @@ func FuzzBodies(f *testing.F) {
 		}
 		w := r.serve("POST", path, string(body))
 		if !json.Valid(w.Body.Bytes()) {
-			t.Fatalf("%q: the answer is not JSON: %q", body, w.Body)
+			t.Fatalf("%q: got the answer %q, want JSON", body, w.Body)
 		}
 		switch w.Code {
 		case 200, 400, 401, 413:
 		default:
-			t.Errorf("%q: %d %s", body, w.Code, w.Body)
+			t.Errorf("%q: got %d %s, want 200, 400, 401 or 413", body, w.Code, w.Body)
 		}
 	})
 }

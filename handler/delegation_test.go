@@ -119,11 +119,11 @@ func TestDelegationIsKept(t *testing.T) {
 		d := newDelegating(t)
 		w := d.ask(path, alice, anHour)
 		if w.Code != 200 || len(d.keeper.jobs) != 1 {
-			t.Fatalf("%s: %d %s, %d jobs", path, w.Code, w.Body, len(d.keeper.jobs))
+			t.Fatalf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
 		}
 		job := d.keeper.jobs[0]
 		if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits.PerUser != d.Delegation.Limits.PerUser || d.keeper.limits.All != d.Delegation.Limits.All {
-			t.Errorf("%s: %+v within %+v", path, job, d.keeper.limits)
+			t.Errorf("%s: got %+v within %+v, want syd_x of %s for an hour within %+v", path, job, d.keeper.limits, alice, d.Delegation.Limits)
 		}
 		if path == routeDelegate {
 			if w.Body.String() != "{}" || len(d.rooms.rooms) != 0 {
@@ -132,10 +132,10 @@ func TestDelegationIsKept(t *testing.T) {
 			continue
 		}
 		if grant := d.grants.last; job.Room != grant.Room || job.Identity != grant.Identity {
-			t.Errorf("%s: the leave is of %v, the token of %v", path, job.Key, grant)
+			t.Errorf("%s: got a leave of %v, want it of the token's %v", path, job.Key, grant)
 		}
 		if !strings.Contains(w.Body.String(), `"jwt":"header.payload.signature"`) {
-			t.Errorf("%s: %s", path, w.Body)
+			t.Errorf("%s: got %s, want \"jwt\":\"header.payload.signature\" in it", path, w.Body)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func TestBothEndpointsMeanTheSameParticipant(t *testing.T) {
 	d.ask("/get_token", alice, anHour)
 	d.ask(routeDelegate, alice, anHour)
 	if jobs := d.keeper.jobs; len(jobs) != 2 || jobs[0].Key != jobs[1].Key {
-		t.Errorf("%+v", jobs)
+		t.Errorf("got %+v, want two jobs with one key", jobs)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestDelayTimeout(t *testing.T) {
 			case want == 0:
 				wantBadJSON(t, path+" "+text, w.Code, w.Body.String(), "delay_timeout")
 				if d.events.asked+len(d.rooms.rooms)+len(d.keeper.jobs) > 0 || strings.Contains(d.log.String(), "user=") {
-					t.Errorf("%s %s: somebody was asked", path, text)
+					t.Errorf("%s %s: got %d questions, the rooms %q, the jobs %v and the log %s, want nobody asked", path, text, d.events.asked, d.rooms.rooms, d.keeper.jobs, d.log)
 				}
 			case w.Code != 200 || len(d.keeper.jobs) != 1 || d.keeper.jobs[0].Delay != want:
 				t.Errorf("%s %s: %d %s, %+v, want %v", path, text, w.Code, w.Body, d.keeper.jobs, want)
@@ -183,7 +183,7 @@ func TestDedicatedEndpointNeedsALeave(t *testing.T) {
 		wantBadJSON(t, "delay_id "+id, w.Code, w.Body.String(), "delay_id is not valid")
 	}
 	if w := d.ask(routeDelegate, alice, `"delay_id":"../../x","delay_timeout":8000`); w.Code != 200 {
-		t.Errorf("an id that can be encoded: %d %s", w.Code, w.Body)
+		t.Errorf("an id that can be encoded: got %d %s, want 200", w.Code, w.Body)
 	}
 }
 
@@ -222,13 +222,13 @@ func TestDelegationRefused(t *testing.T) {
 				wantBadJSON(t, name+" "+path, w.Code, w.Body.String(), "Delegation is not available")
 			}
 			if len(d.keeper.jobs) > 0 {
-				t.Errorf("%s %s: a job remains", name, path)
+				t.Errorf("%s %s: a job remains: got %v, want 0", name, path, len(d.keeper.jobs))
 			}
 			if !strings.Contains(d.log.String(), "cause="+c.cause) {
-				t.Errorf("%s %s: the log has no cause %s: %s", name, path, c.cause, d.log)
+				t.Errorf("%s %s: the log has no cause %s: got %s, want %q in it", name, path, c.cause, d.log, "cause="+c.cause)
 			}
 			if c.cause == access.DelegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
-				t.Errorf("%s: the log does not name the setting: %s", path, d.log)
+				t.Errorf("%s: log: got %s, want LIVEKIT_MAX_JOBS_PER_USER in it", path, d.log)
 			}
 		}
 	}
@@ -241,7 +241,7 @@ func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 		d := newDelegating(t)
 		d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
 		if w := d.ask(path, alice, anHour); w.Code != 200 || len(d.keeper.jobs) != 1 {
-			t.Errorf("%s: %d %s, %d jobs", path, w.Code, w.Body, len(d.keeper.jobs))
+			t.Errorf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
 		}
 	}
 }
@@ -251,14 +251,14 @@ func TestNoJobRemains(t *testing.T) {
 	d := newDelegating(t)
 	d.rooms.err = errors.New("no SFU")
 	if w := d.ask("/sfu/get", alice, anHour); w.Code != 500 || len(d.keeper.jobs) > 0 {
-		t.Errorf("%d %s, %d jobs", w.Code, w.Body, len(d.keeper.jobs))
+		t.Errorf("got %d %s and %d jobs, want 500 and none", w.Code, w.Body, len(d.keeper.jobs))
 	}
 	for _, path := range delegatingPaths {
 		d := newDelegating(t)
 		d.keeper.err = errors.New("disk full")
 		w := d.ask(path, alice, anHour)
 		if w.Code != 500 || w.Body.String() != `{"errcode":"M_UNKNOWN","error":"Unable to keep the leave"}` {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			t.Errorf("%s: got %d %s, want 500 and \"Unable to keep the leave\"", path, w.Code, w.Body)
 		}
 	}
 }
@@ -270,7 +270,7 @@ func TestTokensWithoutDelegationDoNotTouchTheStore(t *testing.T) {
 	d.serve("POST", "/sfu/get", sfuGetBody(alice))
 	d.serve("POST", "/get_token", getTokenBody(alice))
 	if d.events.asked > 0 || strings.Contains(d.log.String(), "must not") {
-		t.Errorf("asked %d times; %s", d.events.asked, d.log)
+		t.Errorf("got %d questions and the log %s, want none, and no \"must not\" in it", d.events.asked, d.log)
 	}
 }
 
@@ -322,9 +322,9 @@ func TestDelegationIsLogged(t *testing.T) {
 	d.ask("/get_token", alice, anHour)
 	lines := d.log.lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "delay_hash=303612cb62d8 delay=1h0m0s") || strings.Contains(lines[0], "syd_x") {
-		t.Errorf("%q", lines)
+		t.Errorf("log: got %q, want one line with the hash and the delay, and without the id", lines)
 	}
 	if len(fmt.Sprint(d.keeper.jobs)) == 0 {
-		t.Error("no job")
+		t.Error("got no job, want one that can be printed")
 	}
 }

@@ -63,7 +63,7 @@ func TestOwnNameIsLocal(t *testing.T) {
 		p := newProxied(t)
 		wantAnswer(t, p.client("/get_token", alice, with(newerBody, `"server_name":"`+name+`"`)), 200, "header.payload.signature")
 		if p.remote.body != "" {
-			t.Errorf("%q: another homeserver was asked", name)
+			t.Errorf("%q: another homeserver was asked: got %v, want none", name, p.remote.body)
 		}
 	}
 }
@@ -77,14 +77,14 @@ func TestFederatedTokens(t *testing.T) {
 			t.Errorf("rooms %q, %+v, asked %q; want the room made, to publish, one question", p.rooms.rooms, p.grants.last, p.members.asked)
 		}
 		if log := p.log.String(); !strings.Contains(log, "via=federation") || !strings.Contains(log, "origin="+stranger) {
-			t.Errorf("the log has %s", log)
+			t.Errorf("log: got %s, want via=federation and origin=%s in it", log, stranger)
 		}
 	}
 	p := newProxied(t)
 	p.CanPublish = func(matrix.ServerName) bool { return false }
 	wantAnswer(t, p.federation(stranger, federated(mallory)), 200, "jwt")
 	if p.grants.last.CanPublish {
-		t.Error("a user of a server that may not publish may")
+		t.Errorf("a user of a server that may not publish: got %+v, want no CanPublish", p.grants.last)
 	}
 	for name, tt := range map[string]struct {
 		origin, user, body string
@@ -129,7 +129,7 @@ func TestOriginsWaitBeforeTheyAreRefused(t *testing.T) {
 		w := p.federation(stranger, federated(mallory))
 		wantAnswer(t, w, 429, "M_LIMIT_EXCEEDED")
 		if took := time.Since(start); took > 2*time.Second || w.Header().Get("Retry-After") == "" {
-			t.Errorf("429 after %v with Retry-After %q", took, w.Header().Get("Retry-After"))
+			t.Errorf("got 429 after %v with Retry-After %q, want it within 2 s, with one", took, w.Header().Get("Retry-After"))
 		}
 	})
 }

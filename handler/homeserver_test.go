@@ -148,10 +148,10 @@ func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	select {
 	case e := <-told:
 		if e.Room.String() != "!a:b" || e.User.String() != "@c:d" {
-			t.Errorf("told of %v", e)
+			t.Errorf("got the event %v, want one of @c:d in !a:b", e)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("what came after the answer does not count")
+		t.Error("got no event of what came after the answer, want one")
 	}
 }
 
@@ -199,7 +199,7 @@ func FuzzTransaction(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_ = readEvents(strings.NewReader(string(body)), func(e MemberEvent) {
 			if e.Room.String() == "" || e.User.IsZero() {
-				t.Errorf("an event without a room or a user: %v", e)
+				t.Errorf("got the event %v, want one with a room and a user", e)
 			}
 		})
 	})
@@ -219,11 +219,11 @@ func FuzzProxiedBody(f *testing.F) {
 			return
 		}
 		if ask.url == "" || ask.what.Room.String() == "" || ask.what.As.Member.String() == "" {
-			t.Errorf("%q decodes without a required field: %+v", body, ask)
+			t.Errorf("%q: got %+v, want an error: a required field is missing", body, ask)
 		}
 		again, whose, err := decodeFederated(ask.forRemote(user))
 		if err != nil || whose != user.String() || again.what.As != ask.what.As || again.what.Room != ask.what.Room {
-			t.Errorf("%q: what is sent to another homeserver means something else: %+v, %v", body, again, err)
+			t.Errorf("%q: what is sent to another homeserver: got %+v, %v, want the same of %s: %+v", body, again, err, user, ask)
 		}
 	})
 }
@@ -241,7 +241,7 @@ func FuzzProxiedHeaders(f *testing.F) {
 		w := p.serve("POST", clientAPI+"/get_token", newerBody, "Authorization", authorization, "X-Matrix-User-Identifier", user)
 		switch parsed, err := matrix.ParseUserID(user); {
 		case w.Code == 404 || w.Code == 401 || w.Code == 200:
-			t.Errorf("%q %q: status %d", authorization, user, w.Code)
+			t.Errorf("%q %q: got the status %d, want another one", authorization, user, w.Code)
 		case len(p.members.asked) > 0 && (authorization != "Bearer "+hsToken || err != nil || parsed.Server().String() != homeserver):
 			t.Errorf("%q %q got as far as the question who is joined", authorization, user)
 		}

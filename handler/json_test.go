@@ -32,7 +32,7 @@ func TestEmptyObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name, _, _, ok := cutMember(v[1:]); ok {
-			t.Errorf("%q has a member %q", text, name)
+			t.Errorf("%q: got a member %q, want none", text, name)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		{`""`, "", true},
 	} {
 		if got := value(c.name).isText(c.text); got != c.want {
-			t.Errorf("%s is %q: %v", c.name, c.text, got)
+			t.Errorf("%s is %q: got %v, want %v", c.name, c.text, got, c.want)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func FuzzMembers(f *testing.F) {
 		}
 		var want map[string]json.RawMessage
 		if err := json.Unmarshal(body, &want); err != nil {
-			t.Fatalf("%q is an object only here: %v", body, err)
+			t.Fatalf("%q is an object only here: got %v, want no error", body, err)
 		}
 		got := map[string]string{}
 		for name, v, rest, ok := cutMember(v[1:]); ok; name, v, rest, ok = cutMember(rest) {

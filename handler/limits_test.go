@@ -32,7 +32,7 @@ func TestUserLimit(t *testing.T) {
 		for i := range 30 {
 			e := endpoints[i%len(endpoints)]
 			if w := r.serve("POST", e.path, e.body, "X-Real-IP", fmt.Sprintf("192.0.2.%d", i)); w.Code != 200 {
-				t.Fatalf("request %d: %d", i, w.Code)
+				t.Fatalf("request %d: got %d, want 200", i, w.Code)
 			}
 		}
 		time.Sleep(300 * time.Millisecond)
@@ -42,11 +42,11 @@ func TestUserLimit(t *testing.T) {
 			t.Errorf("%d %s, Retry-After %q, want 429 %s", w.Code, got, w.Header().Get("Retry-After"), want)
 		}
 		if w := r.serve("POST", "/sfu/get", sfuGetBody("@bob:"+homeserver)); w.Code != 200 {
-			t.Errorf("another user: %d", w.Code)
+			t.Errorf("another user: got %d, want 200", w.Code)
 		}
 		time.Sleep(700 * time.Millisecond)
 		if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 200 {
-			t.Errorf("after Retry-After: %d", w.Code)
+			t.Errorf("after Retry-After: got %d, want 200", w.Code)
 		}
 	})
 }
@@ -59,7 +59,7 @@ func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 			r.serve("POST", "/get_token", body, "X-Real-IP", fmt.Sprintf("192.0.2.%d", i))
 		}
 		if w := r.serve("POST", "/get_token", getTokenBody("@alice:"+homeserver), "X-Real-IP", "198.51.100.1"); w.Code != 200 {
-			t.Errorf("%d %s", w.Code, w.Body)
+			t.Errorf("got %d %s, want 200", w.Code, w.Body)
 		}
 	})
 }
@@ -71,7 +71,7 @@ func TestFailuresAtUnnamedServers(t *testing.T) {
 		}
 		for i := range 60 {
 			if status := from("192.0.2.1", badTokenBody(fmt.Sprintf("s%d.example", i))); status != 401 {
-				t.Fatalf("failure %d: %d", i, status)
+				t.Fatalf("failure %d: got %d, want 401", i, status)
 			}
 		}
 		w := r.serve("POST", "/sfu/get", badTokenBody("s61.example"), "X-Real-IP", "192.0.2.1")
@@ -79,10 +79,10 @@ func TestFailuresAtUnnamedServers(t *testing.T) {
 			t.Errorf("%d, Retry-After %q, want 429 and 1", w.Code, w.Header().Get("Retry-After"))
 		}
 		if status := from("192.0.2.1", sfuGetBody("@alice:"+stranger)); status != 429 {
-			t.Errorf("a good token at an unnamed server, over the limit: %d", status)
+			t.Errorf("a good token at an unnamed server, over the limit: got %d, want 429", status)
 		}
 		if status := from("192.0.2.2", badTokenBody(stranger)); status != 401 {
-			t.Errorf("another address: %d", status)
+			t.Errorf("another address: got %d, want 401", status)
 		}
 		start := time.Now()
 		if status := from("192.0.2.1", sfuGetBody("@alice:"+homeserver)); status != 200 {
@@ -103,7 +103,7 @@ func TestSuccessCostsNoFailure(t *testing.T) {
 		for i := range 300 {
 			w := r.serve("POST", "/sfu/get", sfuGetBody(fmt.Sprintf("@u%d:%s", i, stranger)))
 			if w.Code != 200 {
-				t.Fatalf("request %d: %d", i, w.Code)
+				t.Fatalf("request %d: got %d, want 200", i, w.Code)
 			}
 		}
 	})
@@ -125,7 +125,7 @@ func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 					r.serve("POST", "/sfu/get", badTokenBody(stranger), "X-Real-IP", "192.0.2.1")
 				}
 				if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+stranger), "X-Real-IP", "192.0.2.1"); (w.Code == 429) != isFailure {
-					t.Errorf("after 100 failures at a stranger's server: %d %s", w.Code, w.Body)
+					t.Errorf("after 100 failures at a stranger's server: got %d %s, want 429: %v", w.Code, w.Body, isFailure)
 				}
 				for range 100 {
 					r.serve("POST", "/sfu/get", badTokenBody(homeserver), "X-Real-IP", "192.0.2.2")
@@ -133,7 +133,7 @@ func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 				start := time.Now()
 				r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver), "X-Real-IP", "192.0.2.2")
 				if took := time.Since(start); (took > 0) != isFailure {
-					t.Errorf("after 100 failures at a named server: waited %v", took)
+					t.Errorf("after 100 failures at a named server: got a wait of %v, want one: %v", took, isFailure)
 				}
 			})
 		})
@@ -163,10 +163,10 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 			t.Errorf("%v: %d %s, Retry-After %q, want 429 %s and %s", c.wait, w.Code, got, w.Header().Get("Retry-After"), want, c.seconds)
 		}
 		if log := r.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=homeserver_limited") {
-			t.Errorf("%v: the log says %s", c.wait, log)
+			t.Errorf("%v: log: got %s, want level=WARN and cause=homeserver_limited in it", c.wait, log)
 		}
 		if all := scrape(r.Handler.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
-			t.Errorf("%v: the metrics say\n%s", c.wait, all)
+			t.Errorf("%v: metrics: want one verification of the cause homeserver_limited, got\n%s", c.wait, all)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func TestAHomeserversTroubleStays401(t *testing.T) {
 			t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
 		}
 		if log := r.log.String(); !strings.Contains(log, "cause="+string(cause)) {
-			t.Errorf("%s: the log says %s", cause, log)
+			t.Errorf("%s: log: got %s, want the cause in it", cause, log)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func TestFailuresInFlightCount(t *testing.T) {
 		refused := len(codes)
 		for range refused {
 			if code := <-codes; code != 429 {
-				t.Errorf("refused with %d", code)
+				t.Errorf("refused: got %d, want 429", code)
 			}
 		}
 		if refused != 40 {
@@ -210,7 +210,7 @@ func TestFailuresInFlightCount(t *testing.T) {
 		close(release)
 		for range 100 - refused {
 			if code := <-codes; code != 401 {
-				t.Errorf("judged with %d", code)
+				t.Errorf("judged: got %d, want 401", code)
 			}
 		}
 	})
@@ -221,15 +221,15 @@ func TestFailuresAtNamedServersOnlySlow(t *testing.T) {
 		start := time.Now()
 		for i := range 60 {
 			if w := r.serve("POST", "/sfu/get", badTokenBody(homeserver)); w.Code != 401 {
-				t.Fatalf("failure %d: %d", i, w.Code)
+				t.Fatalf("failure %d: got %d, want 401", i, w.Code)
 			}
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("the first 60 waited %v", took)
+			t.Errorf("the first 60: got a wait of %v, want none", took)
 		}
 		for i := range 10 {
 			if w := r.serve("POST", "/sfu/get", badTokenBody(homeserver)); w.Code != 401 {
-				t.Fatalf("failure %d over the limit: %d", i, w.Code)
+				t.Fatalf("failure %d over the limit: got %d, want 401", i, w.Code)
 			}
 		}
 		if took := time.Since(start); took < 9*time.Second || took > 10*time.Second {
@@ -309,7 +309,7 @@ func TestOneIPv6NetworkIsOneClient(t *testing.T) {
 			}
 		}
 		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger), "X-Forwarded-For", "2001:db8:0:1::1"); w.Code != 401 {
-			t.Errorf("the next /64: %d", w.Code)
+			t.Errorf("the next /64: got %d, want 401", w.Code)
 		}
 	})
 }
@@ -318,10 +318,10 @@ func TestOffMeansAllLimits(t *testing.T) {
 	r := newRig() // its limiters are nil
 	for i := range 200 {
 		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 {
-			t.Fatalf("failure %d: %d", i, w.Code)
+			t.Fatalf("failure %d: got %d, want 401", i, w.Code)
 		}
 		if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver)); w.Code != 200 {
-			t.Fatalf("request %d: %d", i, w.Code)
+			t.Fatalf("request %d: got %d, want 200", i, w.Code)
 		}
 	}
 }

@@ -34,16 +34,16 @@ func TestOneLineForEachRequest(t *testing.T) {
 		r.serve(c.method, c.path, c.body, "X-Real-IP", "192.0.2.1")
 		lines := r.log.lines()
 		if len(lines) != i+1 {
-			t.Fatalf("%d lines after %d requests:\n%s", len(lines), i+1, r.log)
+			t.Fatalf("after %d requests: got %d lines, want as many:\n%s", i+1, len(lines), r.log)
 		}
 		for _, want := range c.want {
 			if !strings.Contains(lines[i], want) {
-				t.Errorf("%s %s: no %s in %s", c.method, c.path, want, lines[i])
+				t.Errorf("%s %s: got %s, want %s in it", c.method, c.path, lines[i], want)
 			}
 		}
 	}
 	if strings.Contains(r.log.String(), "secret=1") {
-		t.Error("a query string is in the log")
+		t.Errorf("a query string is in the log: got %s, want no secret=1 in it", r.log.String())
 	}
 }
 
@@ -58,7 +58,7 @@ func TestTheTokenIsNeverLogged(t *testing.T) {
 	r.serve("POST", "/sfu/get", badTokenBody(stranger))
 	for _, secret := range []string{"s3cret", "user:@alice", "header.payload", testKey.Secret.Reveal()} {
 		if strings.Contains(r.log.String(), secret) {
-			t.Errorf("%q is in the log:\n%s", secret, r.log)
+			t.Errorf("log: want no %q in it, got\n%s", secret, r.log)
 		}
 	}
 	if n := strings.Count(r.log.String(), `"token_hash":"`); n != 2 {
@@ -88,10 +88,10 @@ func TestForgedLines(t *testing.T) {
 		r.serve("POST", "/sfu/get", badTokenBody(stranger))
 		r.serve("POST", "/a%0Atime=2026%1b%5b31m", "")
 		if n := strings.Count(out.String(), "\n"); n != 3 {
-			t.Errorf("%s: %d lines for 3 requests:\n%s", format, n, out.String())
+			t.Errorf("%s: got %d lines for 3 requests, want 3:\n%s", format, n, out.String())
 		}
 		if strings.ContainsAny(out.String(), "\r\x1b") || !strings.Contains(out.String(), "@admin:example.org") {
-			t.Errorf("%s: not escaped:\n%q", format, out.String())
+			t.Errorf("%s: want control characters escaped, got\n%q", format, out.String())
 		}
 	}
 }
@@ -107,10 +107,10 @@ func TestLoggedTextIsBounded(t *testing.T) {
 	r.serve(strings.Repeat("X", 10_000), "/", "")
 	for _, line := range r.log.lines() {
 		if len(line) > 2000 {
-			t.Errorf("a line of %d bytes", len(line))
+			t.Errorf("got a line of %d bytes, want at most 2000", len(line))
 		}
 		if strings.ContainsRune(line, '\uFFFD') {
-			t.Errorf("a character was cut in two: %s", line)
+			t.Errorf("got %s, want no character cut in two", line)
 		}
 	}
 }
@@ -146,10 +146,10 @@ func TestMetrics(t *testing.T) {
 		`matrixrtc_auth_rooms_total{result="created"} 1`,
 	} {
 		if !strings.Contains(w, want+"\n") {
-			t.Errorf("no %s in:\n%s", want, w)
+			t.Errorf("metrics: want %s in it, got\n%s", want, w)
 		}
 	}
 	if strings.Contains(w, "stranger") || strings.Contains(w, "STRANGE") {
-		t.Error("a label holds what a stranger wrote")
+		t.Errorf("metrics: want no label with what a stranger wrote, got\n%s", w)
 	}
 }

@@ -46,10 +46,10 @@ func TestRequestsInProgress(t *testing.T) {
 		}
 		wantCORS(t, "one too many", w.Header(), "POST")
 		if got := r.log.String(); !strings.Contains(got, "route=/sfu/get status=429") || !strings.Contains(got, "cause=limit_in_progress") {
-			t.Errorf("log = %s", got)
+			t.Errorf("log: got %s, want 429 of /sfu/get with the cause limit_in_progress", got)
 		}
 		if want := `matrixrtc_auth_rate_limited_total{kind="in_progress"} 1`; !strings.Contains(scrape(r.Handler.Metrics), want) {
-			t.Errorf("the metrics lack %s", want)
+			t.Errorf("metrics: got none like it, want %s", want)
 		}
 		others := [][]string{
 			{"X-Forwarded-For", "2001:db8:0:1::1"}, // another network
@@ -98,7 +98,7 @@ func TestRefusedBodyIsNotAwaited(t *testing.T) {
 		r.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: 1})
 		routes := r.Routes()
 		if _, ok := r.InProgress.TryAcquire(netip.MustParsePrefix("192.0.2.1/32")); !ok {
-			t.Fatal("the share is taken")
+			t.Fatal("TryAcquire: got false, want a free share")
 		}
 		req, err := http.NewRequest("POST", "http://x/sfu/get", slowBody{})
 		if err != nil {

@@ -73,7 +73,7 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 				t.Errorf("the log has %s, want one line; the room %s in it: %v", line, hash, tt.has)
 			}
 			if want := "matrixrtc_auth_appservice_requests_total{" + tt.by + "} 1"; !strings.Contains(scrape(p.Handler.Metrics), want) {
-				t.Errorf("the metrics lack %s:\n%s", want, scrape(p.Handler.Metrics))
+				t.Errorf("metrics: want %s in it, got\n%s", want, scrape(p.Handler.Metrics))
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestTheHomeserverHasNoShare(t *testing.T) {
 		p := newProxied(t)
 		p.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: 1})
 		if _, ok := p.InProgress.TryAcquire(netip.MustParsePrefix("192.0.2.1/32")); !ok {
-			t.Fatal("the share is taken")
+			t.Fatal("TryAcquire: got false, want a free share")
 		}
 		ask := func(method, path, body, token string) int {
 			return p.serve(method, path, body, "X-Forwarded-For", "192.0.2.1", "Authorization", "Bearer "+token, "X-Matrix-User-Identifier", alice).Code

@@ -45,7 +45,7 @@ func TestRequestID(t *testing.T) {
 				t.Errorf("a connection from %s with %q: X-Request-Id %q, want %q once, or a new one", c.peer, c.given, got, c.want)
 			}
 			if log := r.log.String(); !strings.Contains(log, "request_id="+got[0]) && !strings.Contains(log, `request_id="`+got[0]+`"`) {
-				t.Errorf("the log has another id than %q: %s", got[0], log)
+				t.Errorf("log: got %s, want the id %q in it", log, got[0])
 			}
 		})
 	}
@@ -56,6 +56,6 @@ func TestRequestIDsDiffer(t *testing.T) {
 	r := newRig()
 	one, two := r.serve("GET", "/healthz", ""), r.serve("GET", "/healthz", "")
 	if a, b := one.Header().Get(headerRequestID), two.Header().Get(headerRequestID); a == b {
-		t.Errorf("two requests have the id %q", a)
+		t.Errorf("two requests: got the id %q of both, want two", a)
 	}
 }

@@ -106,13 +106,13 @@ func TestRoutes(t *testing.T) {
 		}
 		wantCORS(t, what, resp.Header, methods)
 		if got := resp.Header.Get("Content-Type"); got != "application/json" {
-			t.Errorf("%s: Content-Type = %q", what, got)
+			t.Errorf("%s: Content-Type: got %q, want application/json", what, got)
 		}
 		if got := resp.Header.Get("Allow"); got != c.allow {
 			t.Errorf("%s: Allow = %q, want %q", what, got, c.allow)
 		}
 		if c.method == "HEAD" && len(body) > 0 {
-			t.Errorf("%s has a body: %q", what, body)
+			t.Errorf("%s: got the body %q, want none", what, body)
 		}
 		if c.errcode != "" && c.method != "HEAD" && !strings.HasPrefix(string(body), `{"errcode":"`+c.errcode+`","error":"`) {
 			t.Errorf("%s: %s, want errcode %s", what, body, c.errcode)
@@ -150,7 +150,7 @@ func TestOptionsStar(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != 200 {
-		t.Errorf("OPTIONS *: %d", resp.StatusCode)
+		t.Errorf("OPTIONS *: got %d, want 200", resp.StatusCode)
 	}
 	wantCORS(t, "OPTIONS *", resp.Header, "POST")
 }
@@ -162,7 +162,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("healthz: %d %s, want %s", w.Code, got, want)
 	}
 	if got := w.Header().Get("Content-Length"); got != "33" {
-		t.Errorf("Content-Length = %q", got)
+		t.Errorf("Content-Length: got %q, want 33", got)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestDraining(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", request, w.Code, w.Body, want)
 		}
 		if w.Header().Get("Connection") != "close" && method != "OPTIONS" { // which is no answer to a request
-			t.Errorf("%s keeps its connection", request)
+			t.Errorf("%s: got Connection %q, want close", request, w.Header().Get("Connection"))
 		}
 		wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
 	}
@@ -241,7 +241,7 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", v)
 		}
 		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=internal") {
-			t.Errorf("log = %q", lines)
+			t.Errorf("log: got %q, want one line with cause=internal", lines)
 		}
 	}()
 	r.serve("GET", "/late", "")
@@ -252,7 +252,7 @@ func TestUnknownErrorIsOpaque(t *testing.T) {
 	r.verifier.before = func(context.Context) error { return errors.New("s3cret detail") }
 	w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "s3cret") || !strings.Contains(r.log.String(), "s3cret detail") {
-		t.Errorf("%d %s, log %s", w.Code, w.Body, r.log)
+		t.Errorf("got %d %s and the log %s, want 500, and the detail in the log alone", w.Code, w.Body, r.log)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestDeadline(t *testing.T) {
 			select {
 			case <-time.After(20 * time.Second):
 			case <-ctx.Done():
-				t.Error("a verification was cut off although there was time")
+				t.Errorf("a verification: got %v, want 20 s for it", ctx.Err())
 			}
 			return nil
 		}

@@ -73,10 +73,11 @@ func TestTestTokens(t *testing.T) {
 			Now, Expires                      int64
 		}
 		if err := json.Unmarshal([]byte(document), &got); status != 200 || err != nil {
-			t.Fatalf("%d %s (%v)", status, document, err)
+			t.Fatalf("got %d %s (%v), want 200 and JSON", status, document, err)
 		}
 		if got.URL != r.URL || got.Port != "7880" || got.Now != time.Now().UnixMilli() || got.Expires != r.key.Expires.UnixMilli() {
-			t.Errorf("url %q, port %q, now %d, expires %d", got.URL, got.Port, got.Now, got.Expires)
+			t.Errorf("got the URL %q, port %q, now %d and the end %d, want %q, 7880, %d and %d",
+				got.URL, got.Port, got.Now, got.Expires, r.URL, time.Now().UnixMilli(), r.key.Expires.UnixMilli())
 		}
 		for token, identity := range map[string]string{got.Sender: got.Name, got.Receiver: got.Name + "-receiver"} {
 			verifier, err := auth.ParseAPIToken(token)
@@ -96,15 +97,15 @@ func TestTestTokens(t *testing.T) {
 			}
 		}
 		if len(r.finder.asked) != 1 || r.finder.asked[0] != r.key.Room {
-			t.Errorf("the SFU was asked for %q", r.finder.asked)
+			t.Errorf("the SFU: got questions about %q, want one about %s", r.finder.asked, r.key.Room)
 		}
 		for _, hidden := range []string{r.sealed, got.Sender, got.Receiver} {
 			if strings.Contains(r.log.String(), hidden) {
-				t.Errorf("the log holds a secret: %s", r.log)
+				t.Errorf("the log holds a secret: got %s, want no %q in it", r.log, hidden)
 			}
 		}
 		if !strings.Contains(r.log.String(), "room="+string(r.key.Room)) {
-			t.Errorf("the log does not name the room: %s", r.log)
+			t.Errorf("the log does not name the room: got %s, want %q in it", r.log, "room="+string(r.key.Room))
 		}
 	})
 }
@@ -170,7 +171,7 @@ func TestTestLimits(t *testing.T) {
 				}
 				time.Sleep(30 * time.Second)
 				if status, document := r.post(sealed, "192.0.2.1"); status == 429 {
-					t.Errorf("half a minute later: %d %s", status, document)
+					t.Errorf("half a minute later: got %d %s, want another than 429", status, document)
 				}
 			})
 		})
@@ -203,7 +204,7 @@ func TestTestFiles(t *testing.T) {
 				t.Errorf("%d %.80s (%v), want %d", resp.StatusCode, text, err, want)
 			}
 			if policy := resp.Header.Get("Content-Security-Policy"); want == 200 && !strings.Contains(policy, "connect-src 'self' wss://sfu.example.org https://sfu.example.org;") {
-				t.Errorf("policy %q", policy)
+				t.Errorf("Content-Security-Policy: got %q, want connections to the service and the SFU alone", policy)
 			}
 		})
 	}

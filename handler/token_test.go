@@ -20,10 +20,10 @@ func TestAnswer(t *testing.T) {
 		w := r.serve("POST", e.path, e.body)
 		var answer map[string]string
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 200 {
-			t.Fatalf("%s: %d %s", e.path, w.Code, w.Body)
+			t.Fatalf("%s: got %d %s (%v), want 200 and JSON", e.path, w.Code, w.Body, err)
 		}
 		if answer["url"] != r.URL || strings.Count(answer["jwt"], ".") != 2 || len(answer) != 2 {
-			t.Errorf("%s: %v", e.path, answer)
+			t.Errorf("%s: got %v, want the URL %s, a token, and no more", e.path, answer, r.URL)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestBothEndpointsLeadIntoOneRoom(t *testing.T) {
 	legacy := r.grants.last
 	r.serve("POST", "/get_token", getTokenBody("@alice:"+homeserver))
 	if r.grants.last.Room != legacy.Room || r.grants.last.Identity == legacy.Identity {
-		t.Errorf("%+v and %+v", legacy, r.grants.last)
+		t.Errorf("got %+v and %+v, want one room and two identities", legacy, r.grants.last)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestMetadataGrant(t *testing.T) {
 	r.CanUpdateOwnMetadata = true
 	r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+stranger))
 	if !r.grants.last.CanUpdateOwnMetadata {
-		t.Errorf("grant %+v", r.grants.last)
+		t.Errorf("got the grant %+v, want CanUpdateOwnMetadata", r.grants.last)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 		}
 	}
 	if len(r.rooms.rooms) > 0 {
-		t.Error("a room was created for somebody unproven")
+		t.Errorf("a room was created for somebody unproven: got %v, want 0", len(r.rooms.rooms))
 	}
 }
 
@@ -126,7 +126,7 @@ func TestTooManyRooms(t *testing.T) {
 		t.Errorf("%d %s, Retry-After %q, want 503 %s after 10", w.Code, got, w.Header().Get("Retry-After"), want)
 	}
 	if got := r.log.String(); !strings.Contains(got, "cause=sfu_busy") {
-		t.Errorf("log = %s", got)
+		t.Errorf("log: got %s, want cause=sfu_busy in it", got)
 	}
 }
 
@@ -138,9 +138,9 @@ func TestRoomFailure(t *testing.T) {
 		t.Errorf("%d %s, want 500 %s", w.Code, got, want)
 	}
 	if got := r.log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "cause=sfu_unauthorized") {
-		t.Errorf("log = %s", got)
+		t.Errorf("log: got %s, want level=ERROR and cause=sfu_unauthorized in it", got)
 	}
 	if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+stranger)); w.Code != 200 {
-		t.Errorf("who needs no room is hit, too: %d", w.Code)
+		t.Errorf("who needs no room is hit, too: got %d, want 200", w.Code)
 	}
 }

@@ -89,16 +89,16 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 	} {
 		d := newDelegating(t)
 		if w := d.hear(event(name, 0), flaws...); w.Code != 200 || len(d.keeper.reports) > 0 {
-			t.Errorf("%s: %d %s, %+v", name, w.Code, w.Body, d.keeper.reports)
+			t.Errorf("%s: got %d %s and the reports %+v, want 200 and none", name, w.Code, w.Body, d.keeper.reports)
 		}
 		if got := d.log.String(); !strings.Contains(got, "level=DEBUG") || strings.Contains(got, "level=INFO") {
-			t.Errorf("%s is logged as %s", name, got)
+			t.Errorf("%s: log: got %s, want level=DEBUG", name, got)
 		}
 	}
 	d := newDelegating(t)
 	d.Delegation, d.Observers = nil, nil
 	if w := d.hear(event("participant_left", 0)); w.Code != 200 {
-		t.Errorf("while delegation is off: %d %s", w.Code, w.Body)
+		t.Errorf("while delegation is off: got %d %s, want 200", w.Code, w.Body)
 	}
 }
 
@@ -123,10 +123,10 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", cause, w.Code, w.Body, c.status)
 		}
 		if want := "cause=webhook_" + cause; !strings.Contains(d.log.String(), want) {
-			t.Errorf("the log lacks %s: %s", want, d.log)
+			t.Errorf("the log lacks %s: got %s, want %q in it", want, d.log, want)
 		}
 		if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Handler.Metrics), want) {
-			t.Errorf("the metrics lack %s", want)
+			t.Errorf("metrics: got none like it, want %s", want)
 		}
 	}
 }
@@ -159,14 +159,14 @@ func TestStatus(t *testing.T) {
 	token := "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", time.Minute)
 	w := d.serve("GET", "/_status", "", "Authorization", token, "X-Forwarded-For", "192.0.2.9")
 	if w.Code != 200 {
-		t.Fatalf("%d %s", w.Code, w.Body)
+		t.Fatalf("got %d %s, want 200", w.Code, w.Body)
 	}
 	var doc statusDocument
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if doc.Version != "1.2.3" || doc.Status != "degraded" || doc.Client.Address.String() != "192.0.2.9" || !doc.Client.ViaProxy {
-		t.Errorf("%+v", doc)
+		t.Errorf("got %+v, want version 1.2.3, degraded, asked by 192.0.2.9 through a proxy", doc)
 	}
 	if got, want := fmt.Sprint(doc.Reasons, doc.Log), "[one two] {1 2 broken pipe}"; got != want {
 		t.Errorf("reasons and log: %s, want %s", got, want)
@@ -176,13 +176,13 @@ func TestStatus(t *testing.T) {
 	}
 	hooks := doc.Webhooks
 	if hooks.Verified != 150 || hooks.Rejected["signature"] != 1 || hooks.Last == nil || len(hooks.Rooms) != 100 || hooks.Rooms[99] != "room29" {
-		t.Errorf("%+v", hooks)
+		t.Errorf("got %+v, want 150 verified, one refused signature, and the last 100 rooms", hooks)
 	}
 	if l := doc.Leaves; !l.Offered || l.Jobs[leave.Waiting] != 2 || l.Store.Kind != "file" || l.RefusedBy[0] != "x.org" {
-		t.Errorf("%+v", l)
+		t.Errorf("got %+v, want leaves offered, two waiting, in a file, refused by x.org", l)
 	}
 	if strings.Contains(w.Body.String(), testKey.Secret.Reveal()) {
-		t.Error("the secret")
+		t.Errorf("the secret: got %s, want no %q in it", w.Body.String(), testKey.Secret.Reveal())
 	}
 }
 
@@ -204,16 +204,16 @@ func TestStatusIsNobodyElses(t *testing.T) {
 	} {
 		w := d.serve("GET", "/_status", "", append(headers, headerRequestID, id)...)
 		if w.Code != 404 || w.Body.String() != nowhere.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(nowhere.Header()) {
-			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+			t.Errorf("%s: got %d %v %s, want the 404 of any other path", name, w.Code, w.Header(), w.Body)
 		}
 	}
 	for _, method := range []string{"POST", "HEAD", "DELETE"} {
 		if w := d.serve(method, "/_status", "", "Authorization", "Bearer "+good); w.Code != 404 || w.Header().Get("Allow") != "" {
-			t.Errorf("%s: %d %v", method, w.Code, w.Header())
+			t.Errorf("%s: got %d %v, want 404 without Allow", method, w.Code, w.Header())
 		}
 	}
 	if w := d.serve("GET", "/_status", "", "Authorization", good); w.Code != 200 {
-		t.Errorf("the operator: %d %s", w.Code, w.Body)
+		t.Errorf("the operator: got %d %s, want 200", w.Code, w.Body)
 	}
 }
 
