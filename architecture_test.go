@@ -41,7 +41,7 @@ func TestHousePicture(t *testing.T) {
 func TestHousePackages(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", "./...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: got %v, want no error", err)
 	}
 	var list strings.Builder
 	list.WriteString("\n| Package | Says of itself |\n| --- | --- |\n")
@@ -49,7 +49,7 @@ func TestHousePackages(t *testing.T) {
 		name, doc, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		dir := strings.TrimPrefix(strings.TrimPrefix(name, "matrixrtc-auth"), "/")
 		if doc == "" {
-			t.Errorf("package %s says nothing of itself", name)
+			t.Errorf("package %s says nothing of itself: got none, want some", name)
 		}
 		says := regexp.MustCompile(`^(Package|Command) \S+ `).ReplaceAllString(doc, "")
 		fmt.Fprintf(&list, "| [`%s`](../%s) | %s |\n", cmp.Or(dir, name), dir, strings.TrimSuffix(says, "."))
@@ -161,7 +161,7 @@ func TestHouseWays(t *testing.T) {
 	for _, place := range places {
 		file, name := place[1], place[2]
 		if _, err := os.Stat(file); err != nil {
-			t.Errorf("%s: %v", architecture, err)
+			t.Errorf("%s: got %v, want no error", architecture, err)
 			continue
 		}
 		if name != "" && !declared(t, file)[name] {

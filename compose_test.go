@@ -54,7 +54,7 @@ func namesOf(t *testing.T, file, pattern string) map[string]bool {
 		names[match[1]] = true
 	}
 	if len(names) == 0 {
-		t.Fatalf("%s has no names", file)
+		t.Fatalf("%s has no names: got none, want some", file)
 	}
 	return names
 }

@@ -106,18 +106,18 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 	defer cancel()
 	conn, err := from(ctx, ip, address)
 	if err != nil {
-		t.Fatalf("%s: %v", ip, err)
+		t.Fatalf("%s: got %v, want no error", ip, err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(start.Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n"+header+"Connection: close\r\n\r\n"); err != nil {
-		t.Fatalf("%s: %v", ip, err)
+		t.Fatalf("%s: got %v, want no error", ip, err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatalf("%s: %v", ip, err)
+		t.Fatalf("%s: got %v, want no error", ip, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

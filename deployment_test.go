@@ -85,7 +85,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	if auth.Environment["LIVEKIT_INTERNAL_URL"] != "http://livekit:7880" {
-		t.Error("the service does not reach LiveKit under the name that compose.yaml gives it")
+		t.Errorf("the service does not reach LiveKit under the name that compose.yaml gives it: got %v, want http://livekit:7880", auth.Environment["LIVEKIT_INTERNAL_URL"])
 	}
 }
 

@@ -181,7 +181,7 @@ func TestMetrics(t *testing.T) {
 	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	names := regexp.MustCompile(`(?m)^# TYPE (matrixrtc_auth_\S+)`).FindAllStringSubmatch(answer.Body.String(), -1)
 	if len(names) == 0 {
-		t.Fatal("no metric of ours is served")
+		t.Fatal("no metric of ours is served: got none, want some")
 	}
 	for _, name := range names {
 		if !strings.Contains(read(t, "docs/operations.md"), "| `"+name[1]+"` |") {
@@ -261,7 +261,7 @@ func TestYAMLInPages(t *testing.T) {
 		for i, block := range blocks(read(t, page), "yaml") {
 			var v map[string]any
 			if err := yaml.Unmarshal([]byte(block), &v); err != nil {
-				t.Errorf("%s, YAML block %d: %v", page, i+1, err)
+				t.Errorf("%s, YAML block %d: got %v, want no error", page, i+1, err)
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func TestFlood(t *testing.T) {
 	after := s.memory(t)
 	t.Logf("memory %d kB after %d requests, %d kB after %d", before>>10, warmup, after>>10, requests)
 	if after-before > maxGrowth {
-		t.Errorf("memory grew by %d kB", (after-before)>>10)
+		t.Errorf("memory grew by %d kB: got %v, want at most %v", (after-before)>>10, after-before, maxGrowth)
 	}
 	if a := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}); a.err != nil || !strings.HasPrefix(a.text, "200 ") {
 		t.Errorf("afterwards: %s %v", a.text, a.err)
@@ -47,7 +47,7 @@ func buildBinary(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "matrixrtc-auth")
 	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		t.Fatalf("go build: got %v\n%s, want no error", err, out)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func flood(t *testing.T, address string, from, to int) {
 			answers := bufio.NewReader(conn)
 			for i := from + c; i < to; i += connections {
 				if err := exchange(conn, answers, i); err != nil {
-					t.Errorf("request %d: %v", i, err)
+					t.Errorf("request %d: got %v, want no error", i, err)
 					return
 				}
 			}

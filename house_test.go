@@ -13,7 +13,7 @@ func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: got %v, want no error", err)
 	}
 	imports := map[string][]string{}
 	for line := range strings.Lines(string(out)) {

@@ -21,7 +21,7 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			if problem := leadsNowhere(t, page, match[1]); problem != "" {
-				t.Errorf("%s links to %s: %s", page, match[1], problem)
+				t.Errorf("%s links to %s: got %s, want none", page, match[1], problem)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func TestLinksInSources(t *testing.T) {
 		for _, page := range mention.FindAllString(read(t, file), -1) {
 			found++
 			if problem := leadsNowhere(t, "./", page); problem != "" {
-				t.Errorf("%s speaks of %s: %s", file, page, problem)
+				t.Errorf("%s speaks of %s: got %s, want none", file, page, problem)
 			}
 		}
 	}

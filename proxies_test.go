@@ -22,7 +22,7 @@ func TestNginxPrefixes(t *testing.T) {
 		}
 		for _, line := range wanted {
 			if !strings.Contains(inside, line) {
-				t.Errorf("location %s lacks %s", location, line)
+				t.Errorf("location %s lacks %s: got %s, want %q in it", location, line, inside, line)
 			}
 		}
 	}

@@ -126,7 +126,7 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
 				status, err := askFor(conn, r, names[i], i)
 				if err != nil {
-					t.Errorf("%s: %v", names[i], err)
+					t.Errorf("%s: got %v, want no error", names[i], err)
 					return
 				}
 				mu.Lock()

@@ -43,7 +43,7 @@ func workflows(t *testing.T) map[string]workflow {
 	for _, path := range paths {
 		var w workflow
 		if err := yaml.Unmarshal([]byte(read(t, path)), &w); err != nil {
-			t.Fatalf("%s: %v", path, err)
+			t.Fatalf("%s: got %v, want no error", path, err)
 		}
 		all[filepath.Base(path)] = w
 	}
@@ -204,7 +204,7 @@ func TestLintChecksWorkflows(t *testing.T) {
 	makefile := read(t, "Makefile")
 	for _, want := range []string{".github/actionlint/go.mod", "build/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml"} {
 		if !strings.Contains(makefile, want) {
-			t.Errorf("make lint lacks %s", want)
+			t.Errorf("make lint lacks %s: got %s, want %q in it", want, makefile, want)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func TestDocSynology(t *testing.T) {
 				}
 				found = true
 				if row := columns(line); !strings.Contains(text, row) {
-					t.Errorf("docs/synology.md has %q, %s has not", row, file)
+					t.Errorf("docs/synology.md has %q, %s has not: got %s, want %q in it", row, file, text, row)
 				}
 			}
 			if !found {

@@ -97,7 +97,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	r := newOne(t, false)
 	token := r.ASToken.Reveal()
 	if text := fmt.Sprintf("%v %+v %#v %s", r, r, r, r.Lint(serverName(t, "other.org"))); strings.Contains(text, token) {
-		t.Error("fmt prints the as_token")
+		t.Errorf("fmt prints the as_token: got %s, want no %q in it", text, token)
 	}
 	broken := strings.Replace(marshal(t, r), "id: matrixrtc-auth", "id: [", 1)
 	if _, err := appservice.Parse([]byte(broken)); err == nil || strings.Contains(err.Error(), token) {
@@ -114,7 +114,7 @@ func TestParseFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := appservice.Parse([]byte(text)); err == nil {
-				t.Errorf("no error for %.20q", text)
+				t.Errorf("%.20q: got no error, want one", text)
 			}
 		})
 	}
@@ -203,11 +203,11 @@ func FuzzParse(f *testing.F) {
 		r.Lint(server)
 		again, err := r.Marshal()
 		if err != nil {
-			t.Fatalf("%q parses and cannot be written: %v", text, err)
+			t.Fatalf("%q parses and cannot be written: got %v, want no error", text, err)
 		}
 		second, err := appservice.Parse(again)
 		if err != nil {
-			t.Fatalf("%q: what was written does not parse: %v", text, err)
+			t.Fatalf("%q: what was written does not parse: got %v, want no error", text, err)
 		}
 		if !second.HSToken.Equal(r.HSToken) || second.URL != r.URL || len(second.Users) != len(r.Users) {
 			t.Errorf("%q: another registration comes back", text)

@@ -90,12 +90,12 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 	}
 	for _, path := range []string{pipe, link, dir} {
 		if err := appservice.WriteFile(path, newOne(t, false)); err == nil {
-			t.Errorf("%s was written", path)
+			t.Errorf("%s was written: got no error, want one", path)
 		}
 	}
 	for _, path := range []string{pipe, dir} {
 		if _, err := appservice.ReadFile(path); err == nil {
-			t.Errorf("%s was read", path)
+			t.Errorf("%s was read: got no error, want one", path)
 		}
 	}
 	if text, _ := os.ReadFile(target); string(text) != "keep" {

@@ -79,14 +79,14 @@ func TestForms(t *testing.T) {
 		for _, text := range takes {
 			t.Run(v.Name+"="+text, func(t *testing.T) {
 				if said := objections(t, v.Name, text); len(said) > 0 {
-					t.Errorf("%s takes %s, but: %q", v.Name, v.Form, said)
+					t.Errorf("%s takes %s, but: got %q, want 0", v.Name, v.Form, said)
 				}
 			})
 		}
 		for _, text := range sample.refuses {
 			t.Run(v.Name+"="+text, func(t *testing.T) {
 				if said := objections(t, v.Name, text); len(said) == 0 {
-					t.Errorf("%s takes %s, and nothing is said about this value", v.Name, v.Form)
+					t.Errorf("%s takes %s, and nothing is said about this value: got none, want some", v.Name, v.Form)
 				}
 			})
 		}

@@ -88,7 +88,7 @@ func TestKeyFileFaults(t *testing.T) {
 				t.Fatalf("got %q, %v, want one fault with %q", pairs, err, test.words)
 			}
 			if strings.Contains(err.Error(), "hunter") {
-				t.Errorf("the fault repeats the file: %v", err)
+				t.Errorf("the fault repeats the file: got %v, want no hunter in it", err)
 			}
 		})
 	}

@@ -215,7 +215,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		c, warnings, err := config.Parse(in, files.read)
 		for how, out := range outputs(c, in, warnings, err) {
 			if strings.Contains(out, s) {
-				t.Errorf("%s: %s shows a secret: %s", name, how, out)
+				t.Errorf("%s: %s shows a secret: got %s, want no %q in it", name, how, out, s)
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func TestSecretVariables(t *testing.T) {
 	}
 	for how, out := range outputs(c, in, warnings, err) {
 		if strings.Contains(out, "hunter2") {
-			t.Errorf("%s shows a secret: %s", how, out)
+			t.Errorf("%s shows a secret: got %s, want no hunter2 in it", how, out)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestEveryFailureHasACause(t *testing.T) {
 		for _, n := range c.Rows {
 			explained[n] = true
 			if rows[n] == "" {
-				t.Errorf("%s: there is no failure %d", c.ID, n)
+				t.Errorf("%s: there is no failure %d: got none, want some", c.ID, n)
 			}
 		}
 	}

@@ -144,7 +144,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	if stderr != "" {
-		t.Errorf("progress in a log: %q", stderr)
+		t.Errorf("progress in a log: got %q, want none", stderr)
 	}
 }
 

@@ -28,11 +28,11 @@ func TestHealthy(t *testing.T) {
 			want = engine.NA
 		}
 		if c.Status != want {
-			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, c.Cause)
+			t.Errorf("%s: got %s: %s %s, want %v", c.ID, c.Status, c.Seen, c.Cause, want)
 		}
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
-		t.Errorf("rooms that the probes made are still there: %v", rooms)
+		t.Errorf("rooms that the probes made are still there: got %v, want 0", rooms)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestEqualAddresses(t *testing.T) {
 			change(s)
 			for _, c := range s.examine().Checks {
 				if c.CauseID != "" {
-					t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
+					t.Errorf("%s: got %s: %s, want none", c.ID, c.CauseID, c.Seen)
 				}
 			}
 		})
@@ -194,7 +194,7 @@ func TestBehindHairpin(t *testing.T) {
 			t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
 		}
 		if c.Status == engine.Fail {
-			t.Errorf("%s: %s", c.ID, c.Seen)
+			t.Errorf("%s: %s: got %v, want another than %v", c.ID, c.Seen, c.Status, engine.Fail)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func TestServerNameWithPort(t *testing.T) {
 				switch c.ID {
 				case "homeserver.addresses", "homeserver.tls":
 					if c.Status != engine.OK {
-						t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
+						t.Errorf("%s: got %s: %s, want %v", c.ID, c.Status, c.Seen, engine.OK)
 					}
 				case "homeserver.wellknown":
 					if want := "GET " + document + ": JSON"; !strings.HasPrefix(c.Seen, want) {

@@ -94,7 +94,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q", want)
+			t.Errorf("no %q: got %s, want %q in it", want, out.String(), want)
 		}
 	}
 	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
@@ -152,7 +152,7 @@ func TestUserRoom(t *testing.T) {
 			t.Errorf("exit code %d, want 2\n%s", code, out.String())
 		}
 		if rooms := s.lk.Rooms(); len(rooms) > 0 {
-			t.Errorf("%v is still there", rooms)
+			t.Errorf("%v is still there, want 0", rooms)
 		}
 	}
 	if len(seen) != 2 {
@@ -178,7 +178,7 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
-		t.Errorf("%v is still there", rooms)
+		t.Errorf("%v is still there, want 0", rooms)
 	}
 }
 

@@ -35,7 +35,7 @@ func parsed(t *testing.T, text string) *livekitConfig {
 	look := &Look{ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
 	e := &exam{look: look}
 	if f := (livekitFile{e}).readLiveKit(&e.livekit); f.Status != engine.OK {
-		t.Fatalf("%q: %s", text, f.Seen)
+		t.Fatalf("%q: %s: got %v, want %v", text, f.Seen, f.Status, engine.OK)
 	}
 	return &e.livekit
 }

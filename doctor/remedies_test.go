@@ -52,7 +52,7 @@ func TestRemediesNameSettings(t *testing.T) {
 					for _, want := range wants {
 						want = strings.ReplaceAll(want, "LISTEN", listen)
 						if !strings.Contains(c.Remedy, want) {
-							t.Errorf("no %q in: %s", want, c.Remedy)
+							t.Errorf("no %q in: got %s, want %q in it", want, c.Remedy, want)
 						}
 					}
 					return
@@ -108,7 +108,7 @@ func TestGuess(t *testing.T) {
 		delete(want, c.ID)
 	}
 	if len(want) > 0 {
-		t.Errorf("not looked at: %v", want)
+		t.Errorf("not looked at: got %v, want 0", want)
 	}
 }
 

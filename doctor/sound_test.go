@@ -27,7 +27,7 @@ func isSound(t *testing.T, report engine.Report) {
 	for _, c := range report.Checks {
 		text := c.Seen + "\n" + c.Cause + "\n" + c.Remedy
 		if i := slices.IndexFunc(unsound, func(s string) bool { return strings.Contains(text, s) }); i >= 0 {
-			t.Errorf("%s says %q: %s", c.ID, unsound[i], text)
+			t.Errorf("%s says %q: %s: got %v, want less than 0", c.ID, unsound[i], text, i)
 		}
 		if seen := strings.TrimSpace(c.Seen); seen == "" || strings.HasSuffix(seen, ":") {
 			t.Errorf("%s: %s: seen is %q", c.ID, c.Status, c.Seen)

@@ -73,7 +73,7 @@ func (a *asking) mustSucceed(t *testing.T) {
 	a.stop()
 	t.Logf("%d token requests, %d of them on a second connection", a.requests, a.retried)
 	if len(a.failures) > 0 {
-		t.Errorf("%d of %d requests failed, the first: %v", len(a.failures), a.requests, a.failures[0])
+		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(a.failures), a.requests, a.failures[0])
 	}
 	if a.requests < 20 { // a slow machine has made more in that time
 		t.Errorf("only %d requests were made", a.requests)
@@ -81,6 +81,6 @@ func (a *asking) mustSucceed(t *testing.T) {
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()
 	if len(a.w.refused) > 0 {
-		t.Errorf("%d leaves were not taken over, the first: %v", len(a.w.refused), a.w.refused[0])
+		t.Errorf("%d leaves were not taken over, the first: %v, want 0", len(a.w.refused), a.w.refused[0])
 	}
 }

@@ -152,7 +152,7 @@ func (s *service) stop(t *testing.T) {
 func (s *service) signal(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
-		t.Fatalf("%v: %v", sig, err)
+		t.Fatalf("%v: got %v, want no error", sig, err)
 	}
 }
 

@@ -111,7 +111,7 @@ func TestRollingRestart(t *testing.T) {
 	w.hold(delay + time.Second)
 	w.mustBeOnTime(delay, late())
 	if n := w.doubled(); n > 0 {
-		t.Errorf("%d leaves were sent twice", n)
+		t.Errorf("%d leaves were sent twice, want 0", n)
 	}
 }
 

@@ -120,7 +120,7 @@ func TestTricksAnswer(t *testing.T) {
 			go func() { ended <- trick.answer(far, r, 0) }()
 			near.SetDeadline(time.Now().Add(5 * time.Second))
 			if _, err := bufio.NewReader(near).ReadString('\n'); err != nil {
-				t.Errorf("it says nothing: %v", err)
+				t.Errorf("it says nothing: got %v, want no error", err)
 			}
 			near.Close()
 			select {
@@ -169,7 +169,7 @@ func good() figures {
 // TestJudge: each figure that is over its bound is named, and nothing else.
 func TestJudge(t *testing.T) {
 	if err := good().judge(); err != nil {
-		t.Fatalf("with nothing wrong: %v", err)
+		t.Fatalf("with nothing wrong: got %v, want no error", err)
 	}
 	for want, spoil := range map[string]func(*figures){
 		"130.0 MB resident":                                         func(f *figures) { f.most = 130e6 },
@@ -197,12 +197,12 @@ func TestJudge(t *testing.T) {
 	alone.alone, alone.together = true, times{}
 	alone.named.n, alone.named.within = 50, time.Second
 	if err := alone.judge(); err != nil {
-		t.Errorf("one attack of a second alone: %v", err)
+		t.Errorf("one attack of a second alone: got %v, want no error", err)
 	}
 	less := good()
 	less.after = state{Heap: 4e6, Goroutines: 20, Files: 20}
 	if err := less.judge(); err != nil {
-		t.Errorf("with less than before: %v", err)
+		t.Errorf("with less than before: got %v, want no error", err)
 	}
 }
 
@@ -260,6 +260,6 @@ func TestLineEnds(t *testing.T) {
 	cancel()
 	l := &line{local: "127.0.0.1"}
 	if _, err := l.ask(ctx, "", 0); err == nil {
-		t.Error("a request without a context was answered")
+		t.Error("a request without a context was answered: got no error, want one")
 	}
 }

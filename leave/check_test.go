@@ -40,7 +40,7 @@ func wantNoJob(t *testing.T, text string) {
 	var job leave.Job
 	err := json.Unmarshal([]byte(text), &job)
 	if err == nil {
-		t.Fatalf("%.300s is the job %+v", text, job)
+		t.Fatalf("%.300s is the job %+v: got no error, want one", text, job)
 	}
 	if strings.Contains(err.Error(), "secret-id") || len(err.Error()) > 1000 {
 		t.Errorf("the error of %.300s is %.1100q", text, err.Error())
@@ -83,7 +83,7 @@ func TestWrittenAsItIsRead(t *testing.T) {
 		}
 		var got leave.Job
 		if err := json.Unmarshal(b, &got); err != nil {
-			t.Errorf("moved by %v: %v", moved, err)
+			t.Errorf("moved by %v: got %v, want no error", moved, err)
 		}
 	}
 }

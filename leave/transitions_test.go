@@ -178,7 +178,7 @@ func TestDrawing(t *testing.T) {
 	_, after, _ := strings.Cut(string(page), "```\n")
 	drawing, _, _ := strings.Cut(after, "```")
 	if drawing == "" {
-		t.Fatal("docs/leave.md has no drawing")
+		t.Fatal("docs/leave.md has no drawing: got none, want some")
 	}
 	var comment strings.Builder
 	for line := range strings.Lines(drawing) {
@@ -220,13 +220,13 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 			began := noon.Add(down)
 			j := in(t, state).Resumed(began)
 			if why := j.Over(began.Add(900*time.Millisecond), began); why != "" {
-				t.Errorf("%s, down for %v: %s", state, down, why)
+				t.Errorf("%s, down for %v: got %s, want none", state, down, why)
 			}
 			if j.Due().After(began) {
 				t.Errorf("%s, down for %v: due at %v", state, down, j.Due())
 			}
 			if why := j.Over(began.Add(2*time.Hour), began); why == "" {
-				t.Errorf("%s, down for %v, and 2 h without success: it goes on", state, down)
+				t.Errorf("%s, down for %v, and 2 h without success: it goes on: got none, want some", state, down)
 			}
 		}
 	}

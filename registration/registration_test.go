@@ -143,7 +143,7 @@ func TestFaults(t *testing.T) {
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(stderr, want) {
-					t.Errorf("stderr lacks %q: %s", want, stderr)
+					t.Errorf("stderr lacks %q: got %s, want %q in it", want, stderr, want)
 				}
 			}
 		})

@@ -69,7 +69,7 @@ func TestBoardRefused(t *testing.T) {
 		Kind: config.StoreRedis, RedisURL: redisurl.Must("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
 	if _, err := sharedOf(cfg).openBoard(t.Context(), nil); err == nil {
-		t.Error("no error of a server that refuses the password")
+		t.Error("of a server that refuses the password: got no error, want one")
 	}
 }
 

@@ -120,7 +120,7 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	address := startServer(t, http.HandlerFunc(hello), limit, nil, func(s *http.Server) { s.IdleTimeout = time.Hour })
 	for i := range 3 * limit {
 		if status := get(t, connect(t, address), ""); status != 200 {
-			t.Fatalf("client %d: %d", i, status)
+			t.Fatalf("client %d: got %d, want 200", i, status)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestSlowClients(t *testing.T) {
 	}
 	start := time.Now()
 	if status := get(t, connect(t, address), ""); status != 200 {
-		t.Errorf("a quick client among them: %d", status)
+		t.Errorf("a quick client among them: got %d, want 200", status)
 	}
 	if took := time.Since(start); took >= cutOff {
 		t.Errorf("a quick client waited %v, until the slow ones were cut off", took)

@@ -42,7 +42,7 @@ func TestInherit(t *testing.T) {
 			defer l.Close()
 			c, err := net.Dial(name, l.Addr().String())
 			if err != nil {
-				t.Fatalf("the socket takes no connection: %v", err)
+				t.Fatalf("the socket takes no connection: got %v, want no error", err)
 			}
 			defer c.Close()
 			accepted, err := l.Accept()

@@ -193,7 +193,7 @@ func TestRememberedCertificate(t *testing.T) {
 	l.says(l.out, certFile, "updated")
 	renewed := l.read(certFile)
 	if renewed == old {
-		t.Error("the renewed certificate is not taken")
+		t.Errorf("the renewed certificate is not taken: got %v, want the new one", renewed)
 	}
 	if err := os.Remove(cert); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.says(l.out, registrationFile, "replaced", registrationFile+".bak")
 	for _, token := range []string{first.ASToken.Reveal(), l.registration().ASToken.Reveal(), l.registration().HSToken.Reveal()} {
 		if strings.Contains(l.out+l.err, token) {
-			t.Error("a token is printed")
+			t.Errorf("a token is printed: got %s, want no %q in it", l.out+l.err, token)
 		}
 	}
 }

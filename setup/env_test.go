@@ -80,7 +80,7 @@ func TestConflict(t *testing.T) {
 			l.only(exitOK, flags...)
 			l.says(l.out, "! yours stays: LIVEKIT_URL")
 			if strings.Contains(l.out, "mine.example.org") {
-				t.Error("a person's value is printed")
+				t.Errorf("a person's value is printed: got %s, want no mine.example.org in it", l.out)
 			}
 		}
 		l.only(exitOK, "--force")

@@ -78,7 +78,7 @@ func TestSource(t *testing.T) {
 	}
 	l.says(l.err, "note:", "../source")
 	if strings.Contains(l.out, "go run -C image") {
-		t.Error("an image is to be brought that is built there")
+		t.Errorf("an image is to be brought that is built there: got %s, want no go run -C image in it", l.out)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestNoImage(t *testing.T) {
 			l.run(test.code, strings.Fields(test.args)...)
 			l.says(l.err, test.says...)
 			if _, err := os.Stat(l.path("compose.yaml")); err == nil {
-				t.Error("something was written")
+				t.Error("something was written: got no error, want one")
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func TestProposalIsAStep(t *testing.T) {
 			}
 		}
 		if strings.Contains(page+l.out, "hunter2") {
-			t.Error("a line of a person's is told")
+			t.Errorf("a line of a person's is told: got %s, want no hunter2 in it", page+l.out)
 		}
 	}
 	l.remove("livekit.yaml.new")

@@ -27,7 +27,7 @@ func strictly[T any](t *testing.T, text string) (v T) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&v); err != nil {
-		t.Fatalf("%v in\n%s", err, text)
+		t.Fatalf("got %v in\n%s, want no error", err, text)
 	}
 	return v
 }
@@ -137,13 +137,13 @@ func TestSnippets(t *testing.T) {
 	nginx, caddy := l.read("nginx.conf.example"), l.read("Caddyfile.example")
 	for _, unwanted := range []string{"\nserver {", "\nmap ", "listen 443 ssl;", "ssl_certificate"} {
 		if strings.Contains(nginx, unwanted) {
-			t.Errorf("the lines for nginx have %q", unwanted)
+			t.Errorf("the lines for nginx have %q: got %s, want no %q in it", unwanted, nginx, unwanted)
 		}
 	}
 	l.says(nginx, "go into the server block that matrix.example.org has")
 	l.says(caddy, "go into the block that matrix.example.org has")
 	if strings.Contains(caddy, "\nmatrix.example.org {") {
-		t.Error("the lines for Caddy have a block of their own")
+		t.Errorf("the lines for Caddy have a block of their own: got %s, want no %q in it", caddy, "\nmatrix.example.org {")
 	}
 	l.exec(exitOK, "--dir", l.dir, "--server-block")
 	for name, want := range map[string]string{"nginx.conf.example": "\n    server_name matrix.example.org;\n", "Caddyfile.example": "\nmatrix.example.org {\n"} {

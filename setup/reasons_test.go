@@ -108,7 +108,7 @@ func TestRefusals(t *testing.T) {
 			l.run(exitUsage, c.args...)
 			l.says(l.err, strings.Split(c.says, "|")...)
 			if _, err := os.Stat(l.dir); err == nil {
-				t.Error("something was written")
+				t.Error("something was written: got no error, want one")
 			}
 		})
 	}

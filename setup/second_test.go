@@ -180,7 +180,7 @@ func TestEnvByHand(t *testing.T) {
 	l.says(l.out, ".env", "your lines stay")
 	l.says(l.out, "changed: LIVEKIT_URL")
 	if strings.Contains(l.out+l.err, secret) {
-		t.Error("the secret is printed")
+		t.Errorf("the secret is printed: got %s, want no %q in it", l.out+l.err, secret)
 	}
 	if got := l.env(); !strings.HasPrefix(l.read(envFile), theirs) || got["LIVEKIT_SECRET"] != secret || got["LIVEKIT_URL"] != "wss://sfu.example.org" {
 		t.Errorf("the file is\n%s", l.read(envFile))
@@ -304,7 +304,7 @@ func TestUnusedFile(t *testing.T) {
 	}
 	l.run(exitOK)
 	if strings.Contains(l.out, keyFile) {
-		t.Error("a file that is gone is named")
+		t.Errorf("a file that is gone is named: got %s, want no %q in it", l.out, keyFile)
 	}
 }
 

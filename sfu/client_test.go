@@ -75,7 +75,7 @@ func TestPathPrefix(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
-			t.Errorf("prefix %q: %v", prefix, err)
+			t.Errorf("prefix %q: got %v, want no error", prefix, err)
 		}
 		server.Close()
 	}
@@ -311,6 +311,6 @@ func wantCause(t *testing.T, err error, cause string) {
 		return
 	}
 	if strings.Contains(err.Error(), apiSecret) {
-		t.Errorf("the error shows the secret: %v", err)
+		t.Errorf("the error shows the secret: got %v, want no %q in it", err, apiSecret)
 	}
 }

@@ -141,7 +141,7 @@ func TestErrorsHideAPIToken(t *testing.T) {
 			})
 			err := client.CreateRoom(t.Context(), "room")
 			if err == nil {
-				t.Fatal("no error")
+				t.Fatal("got no error, want one")
 			}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
 				// No part of the token that could be its signature's beginning.
@@ -222,7 +222,7 @@ func TestPasswordInURL(t *testing.T) {
 	err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room")
 	wantCause(t, err, sfu.CauseStatus)
 	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the error shows the password: %v", err)
+		t.Errorf("the error shows the password: got %v, want no hunter2 in it", err)
 	}
 }
 

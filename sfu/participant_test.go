@@ -151,7 +151,7 @@ func TestLostAnswers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			if err := client.Remove(ctx, "room", identity); err == nil {
-				t.Error("no error without an answer")
+				t.Error("without an answer: got no error, want one")
 			}
 			removals := server.Removals()
 			if calls != 1 || len(removals) != 1 || removals[0].Session != before {

@@ -56,7 +56,7 @@ func TestSession(t *testing.T) {
 	wantSession(t, client, first)
 	second := server.Join("room", identity).Participant.Sid
 	if first == second {
-		t.Error("two sessions share a sid")
+		t.Errorf("two sessions: got the sid %v of both, want two", first)
 	}
 	bob := server.Join("room", "bob").Participant.Sid
 	wantSession(t, client, second)
@@ -229,6 +229,6 @@ func TestRoomSince(t *testing.T) {
 	}
 	fake.FailNext(sfutest.Status(500))
 	if _, err := client.RoomSince(t.Context(), "room"); err == nil {
-		t.Error("no answer is taken for no room")
+		t.Error("no answer is taken for no room: got no error, want one")
 	}
 }

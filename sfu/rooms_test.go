@@ -101,7 +101,7 @@ func TestEnsureSharesACall(t *testing.T) {
 		wg.Wait()
 		c.wantCalls(t, 1)
 		if made.Load() != 1 {
-			t.Errorf("%d of 50 made the one call", made.Load())
+			t.Errorf("got %d of 50 made the one call, want 1", made.Load())
 		}
 	})
 }

@@ -36,7 +36,7 @@ func TestSealAndOpen(t *testing.T) {
 		t.Errorf("room %q, want doctor- and 16 hexadecimal digits", made.Room)
 	}
 	if other := New(at); other.Room == made.Room {
-		t.Errorf("two links have the room %s", made.Room)
+		t.Errorf("two links: got the room %s of both, want two", made.Room)
 	}
 	for name, with := range map[string]sfu.Key{"first": ours, "former": former} {
 		t.Run(name, func(t *testing.T) {
@@ -92,11 +92,11 @@ func TestOpenRefuses(t *testing.T) {
 func TestSealRefuses(t *testing.T) {
 	for _, room := range []sfu.Room{"", "doctor-", "doctor-0123456789abcde", "doctor-0123456789ABCDEF", "doctor-0123456789abcdef0", "call", "doctor-xyzxyzxyzxyzxyzx"} {
 		if text, err := (Key{Room: room, Expires: at}).Seal(ours); err == nil {
-			t.Errorf("the room %q has the key %q", room, text)
+			t.Errorf("the room %q has the key %q: got no error, want one", room, text)
 		}
 	}
 	if _, err := (Key{Room: New(at).Room, Expires: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}).Seal(ours); err == nil {
-		t.Error("a key ends in the year 2200, which does not fit into it")
+		t.Error("a key ends in the year 2200, which does not fit into it: got no error, want one")
 	}
 }
 

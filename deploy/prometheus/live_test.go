@@ -54,7 +54,7 @@ func TestLive(t *testing.T) {
 	served := prometheus.served(t)
 	for _, q := range allQueries(t) {
 		if _, err := prometheus.query(t.Context(), q.expr); err != nil {
-			t.Errorf("%s: %s: %v", q.of, q.expr, err)
+			t.Errorf("%s: %s: got %v, want no error", q.of, q.expr, err)
 		}
 		if name := q.strange(served); name != "" {
 			t.Errorf("%s: %s: the program has no %s", q.of, q.expr, name)

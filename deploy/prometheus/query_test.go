@@ -27,7 +27,7 @@ func allQueries(t *testing.T) (queries []query) {
 	}
 	for _, panel := range dashboard.Panels {
 		if len(panel.Targets) == 0 {
-			t.Errorf("the panel %q has no query", panel.Title)
+			t.Errorf("the panel %q has no query: got none, want some", panel.Title)
 		}
 		for _, target := range panel.Targets {
 			// What Grafana puts in place of its variable.

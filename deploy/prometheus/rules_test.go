@@ -27,7 +27,7 @@ func readAlerts(t *testing.T) (alerts []alert) {
 		alerts = append(alerts, group.Rules...)
 	}
 	if len(alerts) == 0 {
-		t.Fatal("rules.yaml has no alert")
+		t.Fatal("rules.yaml has no alert: got none, want some")
 	}
 	return alerts
 }
@@ -46,7 +46,7 @@ func read(t *testing.T, name string) string {
 func TestRules(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
 		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
-			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+			t.Errorf("promtool %s: got %v\n%s, want no error", strings.Join(args, " "), err, out)
 		}
 	}
 }

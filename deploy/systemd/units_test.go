@@ -96,7 +96,7 @@ func TestExposure(t *testing.T) {
 	const most = "15" // 1.5 of 10
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+most, serviceFile).CombinedOutput()
 	if err != nil {
-		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+		t.Errorf("systemd-analyze security: got %v\n%s, want no error", err, out)
 	}
 	total := regexp.MustCompile(`Overall exposure level for \S+: [\d.]+`).Find(out)
 	if total == nil {
@@ -129,7 +129,7 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	if len(credentials) == 0 {
-		t.Error("the service gets no credential")
+		t.Error("the service gets no credential: got none, want some")
 	}
 }
 

@@ -63,7 +63,7 @@ func activate(t *testing.T, env []string, oldProgram, newProgram string) *activa
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("systemd-socket-activate: %v", err)
+		t.Fatalf("systemd-socket-activate: got %v, want no error", err)
 	}
 	go func() { a.ended <- cmd.Wait() }()
 	t.Cleanup(a.end)
@@ -203,7 +203,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("after the upgrade %q answers (%v), want new", version, err)
 	}
 	if len(c.failures) > 0 {
-		t.Errorf("%d of %d requests failed, the first: %v", len(c.failures), c.answered.Load(), c.failures[0])
+		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(c.failures), c.answered.Load(), c.failures[0])
 	}
 	t.Logf("%d requests over new connections, the longest took %s", c.answered.Load(), c.longest.Round(time.Millisecond))
 	if strings.Contains(a.text(), "level=ERROR") || strings.Contains(a.text(), "requests were cut off") {
@@ -231,7 +231,7 @@ func TestNotify(t *testing.T) {
 	defer cmd.Process.Kill()
 	wantNote(t, ear, "READY=1\nSTATUS=listening on "+address)
 	if err := around.AskToken(fresh(), address, "alice"); err != nil {
-		t.Errorf("after READY=1 a request fails: %v", err)
+		t.Errorf("after READY=1 a request fails: got %v, want no error", err)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

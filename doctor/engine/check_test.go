@@ -58,7 +58,7 @@ func TestDependents(t *testing.T) {
 		}
 	}
 	if spared.ended.Status != OK {
-		t.Errorf("of which a part answers: %s", spared.ended.Status)
+		t.Errorf("of which a part answers: got %s, want %v", spared.ended.Status, OK)
 	}
 	if free.ended.Status != OK || one.ended.Status != OK {
 		t.Errorf("after a mere warning: %s, with one of two good: %s", free.ended.Status, one.ended.Status)
@@ -104,7 +104,7 @@ func TestExcuses(t *testing.T) {
 	}
 	for _, c := range []*Check{effect, farther, held} {
 		if !strings.Contains(c.ended.Seen, "a.cause") {
-			t.Errorf("%s does not name the excuse: %q", c.ID, c.ended.Seen)
+			t.Errorf("%s does not name the excuse: got %q, want a.cause in it", c.ID, c.ended.Seen)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func pulled(t *testing.T, reference string, p v1.Platform) {
 	}
 	img, err := remote.Image(ref, remote.WithPlatform(p))
 	if err != nil {
-		t.Fatalf("%s for %s: %v", reference, p.String(), err)
+		t.Fatalf("%s for %s: got %v, want no error", reference, p.String(), err)
 	}
 	about, err := img.ConfigFile()
 	if err != nil || about.Architecture != p.Architecture || about.Variant != p.Variant || about.OS != p.OS {

@@ -71,11 +71,11 @@ func TestInquiriesAreShared(t *testing.T) {
 			}
 		}
 		if len(q.begun) != 1 {
-			t.Errorf("%d inquiries for two callers", len(q.begun))
+			t.Errorf("got %d inquiries for two callers, want 1", len(q.begun))
 		}
 		synctest.Wait()
 		if len(q.of) != 0 {
-			t.Errorf("%d inquiries are remembered", len(q.of))
+			t.Errorf("%d inquiries are remembered, want 0", len(q.of))
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestTooManyCallersAreRefused(t *testing.T) {
 			}
 		}
 		if other := q.about(t.Context(), "a.test", there); len(other) > 0 {
-			t.Errorf("a caller of another network: %v", (<-other).err)
+			t.Errorf("a caller of another network: %v: got %v, want 0", (<-other).err, len(other))
 		}
 		close(q.release)
 	})

@@ -29,7 +29,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		log.Info(line)
 	}
 	if grown := heap() - before; grown < sent/2 {
-		t.Errorf("%d bytes are kept while %d wait", grown, sent)
+		t.Errorf("%d bytes are kept while %d wait, want at least %v", grown, sent, sent/2)
 	}
 	close(open)
 	for q.Status().Waiting > 0 {

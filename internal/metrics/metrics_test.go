@@ -16,7 +16,7 @@ func scrape(t *testing.T, m metrics.Metrics) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
-		t.Fatalf("GET /metrics: %d", w.Code)
+		t.Fatalf("GET /metrics: got %d, want %v", w.Code, http.StatusOK)
 	}
 	return w.Body.String()
 }

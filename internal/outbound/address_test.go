@@ -37,7 +37,7 @@ func TestPublicOnly(t *testing.T) {
 	}
 	for _, addr := range allowed {
 		if err := permit(netip.MustParseAddr(addr)); err != nil {
-			t.Errorf("%s: %v", addr, err)
+			t.Errorf("%s: got %v, want no error", addr, err)
 		}
 	}
 	if permit(netip.Addr{}) == nil {

@@ -33,7 +33,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	visit, _ := visitor(t, &outbound.Transport{Pool: &outbound.Pool{PerHost: 4}})
 	for i := range 20 {
 		if err := visit(fmt.Sprintf("n%d.test", i)); err != nil {
-			t.Fatalf("name %d: %v", i, err)
+			t.Fatalf("name %d: got %v, want no error", i, err)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestFullPoolKeepsTheNewest(t *testing.T) {
 		}
 	}
 	if got := conns() - before; got != 1 {
-		t.Errorf("%d connections for 10 requests", got)
+		t.Errorf("got %d connections for 10 requests, want 1", got)
 	}
 }
 
@@ -75,14 +75,14 @@ func TestErrorsDoNotQuoteThePeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := getRaw(t, []byte(answer))
 			if err == nil {
-				t.Fatal("accepted")
+				t.Fatal("accepted: got no error, want one")
 			}
 			resp, err2 := answering(t, []byte(answer)).RoundTrip(newRequest(t))
 			if err2 == nil {
 				_, err2 = io.ReadAll(resp.Body)
 			}
 			if all := fmt.Sprintf("%v %+v %v", err, err, err2); strings.Contains(all, secret) {
-				t.Errorf("the error quotes the answer: %s", all)
+				t.Errorf("the error quotes the answer: got %s, want no %q in it", all, secret)
 			}
 		})
 	}

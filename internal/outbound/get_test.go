@@ -74,7 +74,7 @@ func TestGet(t *testing.T) {
 		}
 	}
 	if got := conns.Load(); got != 1 {
-		t.Errorf("%d connections for 14 requests", got)
+		t.Errorf("got %d connections for 14 requests, want 1", got)
 	}
 }
 

@@ -146,7 +146,7 @@ func TestChainsThatTakeMuchMemory(t *testing.T) {
 			unlimited := &outbound.Transport{TLS: &tls.Config{RootCAs: ca.Pool()}}
 			t.Cleanup(unlimited.CloseIdleConnections)
 			if err := visitAt(t, unlimited, addr, "127.0.0.1"); err != nil {
-				t.Errorf("without a bound: %v", err)
+				t.Errorf("without a bound: got %v, want no error", err)
 			}
 		})
 	}

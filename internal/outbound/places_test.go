@@ -95,7 +95,7 @@ func TestPlacesAreHandedOn(t *testing.T) {
 		for i := range took {
 			wg.Go(func() {
 				if err := s.visit(t.Context(), fmt.Sprintf("n%d.test", i), time.Second); err != nil {
-					t.Errorf("name %d: %v", i, err)
+					t.Errorf("name %d: got %v, want no error", i, err)
 				}
 				took[i] = time.Since(start)
 			})
@@ -138,7 +138,7 @@ func TestNoPlaceInTime(t *testing.T) {
 			t.Errorf("err = %v, want %q", err, outbound.CauseCanceled)
 		}
 		if err := s.visit(t.Context(), "next.test", 0); err != nil {
-			t.Errorf("afterwards: %v", err)
+			t.Errorf("afterwards: got %v, want no error", err)
 		}
 		wg.Wait()
 	})
@@ -167,7 +167,7 @@ func TestPlacesOfTheDialer(t *testing.T) {
 		wg.Go(func() {
 			for i := range 50 {
 				if err := get(s.Listener.Addr().String(), fmt.Sprintf("n%d-%d.test", client, i)); err != nil {
-					t.Errorf("name %d of client %d: %v", i, client, err)
+					t.Errorf("name %d of client %d: got %v, want no error", i, client, err)
 				}
 				if err := get("127.0.0.1:1", "nobody.test"); outbound.Cause(err) != outbound.CauseConnect {
 					t.Errorf("err = %v, want %q", err, outbound.CauseConnect)

@@ -40,7 +40,7 @@ func TestConnectionsAreReused(t *testing.T) {
 				}
 			}
 			if got := conns.Load(); got != 1 {
-				t.Errorf("%d connections for 10 requests", got)
+				t.Errorf("got %d connections for 10 requests, want 1", got)
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func TestConnectionIsNotReusedWhenItMustNotBe(t *testing.T) {
 				resp.Body.Close()
 			}
 			if got := conns.Load(); got != 3 {
-				t.Errorf("%d connections for 3 requests", got)
+				t.Errorf("got %d connections for 3 requests, want 3", got)
 			}
 		})
 	}
@@ -113,7 +113,7 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 		wg.Wait()
 	}
 	if got := conns.Load(); got > 16 {
-		t.Errorf("%d connections for 16 at once", got)
+		t.Errorf("got %d connections for 16 at once, want at most 16", got)
 	}
 	// The server has one goroutine a connection; we have none.
 	if got := runtime.NumGoroutine() - before; got > int(conns.Load())+2 {
@@ -152,7 +152,7 @@ func TestPostIsNotRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := post(); err == nil {
-		t.Error("the broken answer was hidden")
+		t.Error("the broken answer was hidden: got no error, want one")
 	}
 	if got := posts.Load(); got != 2 {
 		t.Errorf("%d POST requests arrived, want 2", got)

@@ -75,7 +75,7 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 		order := []int{0, 1, 2, 3, 0, 4, 0, 5, 3, 0}
 		for _, i := range order {
 			if err := w.visit(t.Context(), i, 0); err != nil {
-				t.Fatalf("server %d: %v", i, err)
+				t.Fatalf("server %d: got %v, want no error", i, err)
 			}
 			time.Sleep(time.Second)
 		}
@@ -104,7 +104,7 @@ func TestHandshakesWait(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				if err := w.visit(by(t, i), i, 7*time.Second); err != nil {
-					t.Errorf("server %d: %v", i, err)
+					t.Errorf("server %d: got %v, want no error", i, err)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -138,7 +138,7 @@ func TestHandshakesAreShared(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
 		for i := range 4 { // connections that can be used again
 			if err := w.visit(by(t, 1), i, 0); err != nil {
-				t.Fatalf("server %d: %v", i, err)
+				t.Fatalf("server %d: got %v, want no error", i, err)
 			}
 		}
 		w.requests.Store(0)
@@ -146,7 +146,7 @@ func TestHandshakesAreShared(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				if err := w.visit(by(t, 1), i, 7*time.Second); err != nil {
-					t.Errorf("server %d: %v", i, err)
+					t.Errorf("server %d: got %v, want no error", i, err)
 				}
 			})
 		}

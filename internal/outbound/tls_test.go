@@ -47,7 +47,7 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 		}
 	}
 	if got := resumed.Load(); got != 2 {
-		t.Errorf("%d of 2 later connections resumed the session", got)
+		t.Errorf("%d of 2 later connections resumed the session, want 2", got)
 	}
 }
 
@@ -71,6 +71,6 @@ func TestRootsChange(t *testing.T) {
 	}
 	roots.Store(trusted)
 	if _, err := get(c, s.URL); err != nil {
-		t.Errorf("with the former roots again: %v", err)
+		t.Errorf("with the former roots again: got %v, want no error", err)
 	}
 }

@@ -80,7 +80,7 @@ func TestResponsesAreBounded(t *testing.T) {
 			s, _ := server(t, handler)
 			_, err := get(client(t, s, &outbound.Transport{}), s.URL)
 			if err == nil {
-				t.Error("no error")
+				t.Error("got no error, want one")
 			}
 			if name != "interim" && !errors.Is(err, outbound.ErrTooLarge) {
 				t.Errorf("err = %v, want ErrTooLarge", err)
@@ -153,7 +153,7 @@ func TestASlowServerIsGivenTime(t *testing.T) {
 			}
 		}
 		if got := requests.Load(); got != 4 {
-			t.Errorf("%d requests were sent for 4", got)
+			t.Errorf("%d requests were sent for 4, want 4", got)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func TestAccepted(t *testing.T) {
 	} {
 		u, err := redisurl.Parse(text)
 		if err != nil {
-			t.Errorf("%s: %v", text, err)
+			t.Errorf("%s: got %v, want no error", text, err)
 			continue
 		}
 		if u.Shape() != want.shape || !slices.Equal(u.Addrs(), want.addrs) || u.String() != want.shown {

@@ -56,7 +56,7 @@ func TestAcquireWaitsUntilTheContextEnds(t *testing.T) {
 		}
 		release()
 		if _, err := s.Acquire(ctx, "a"); err != nil {
-			t.Errorf("a free slot, and a context that has ended: %v", err)
+			t.Errorf("a free slot, and a context that has ended: got %v, want no error", err)
 		}
 	})
 }

@@ -149,7 +149,7 @@ func TestDamaged(t *testing.T) {
 			s.Close()
 			wantIDs(t, p.open(t, osDisk{}, spare), append(c.jobs, 9)...)
 			if got := len(p.aside(t)); got != 1 {
-				t.Errorf("%d files are kept", got)
+				t.Errorf("%d files are kept, want 1", got)
 			}
 		})
 	}

@@ -166,7 +166,7 @@ func TestSuccessorFails(t *testing.T) {
 			want := jobs(t, s.memory)
 			s.Close()
 			if _, err := os.Stat(p.path + ".new"); err == nil {
-				t.Error("a successor was left behind")
+				t.Error("a successor was left behind: got no error, want one")
 			}
 			wantJobs(t, p.open(t, osDisk{}, spare), want)
 		})
@@ -274,7 +274,7 @@ func TestLocked(t *testing.T) {
 		if took := time.Since(start); err == nil || took != 15*time.Second {
 			t.Errorf("opened by two: %v after %v", err, took)
 		} else if !strings.Contains(err.Error(), p.path) {
-			t.Errorf("the error does not name the file: %v", err)
+			t.Errorf("the error does not name the file: got %v, want %q in it", err, p.path)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -142,7 +142,7 @@ func TestClosed(t *testing.T) {
 	put(t, s, 1)
 	for range 2 {
 		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	}
 	if _, err := s.Put(t.Context(), job(t, 2)); !errors.Is(err, errClosed) {
@@ -162,7 +162,7 @@ func TestOpenRefused(t *testing.T) {
 			s.Close()
 			t.Errorf("%s was opened", path)
 		} else if !strings.Contains(err.Error(), path) {
-			t.Errorf("the error does not name %s: %v", path, err)
+			t.Errorf("the error does not name %s: got %v, want %q in it", path, err, path)
 		}
 	}
 }

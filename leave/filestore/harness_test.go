@@ -118,7 +118,7 @@ func (l *logBuffer) count(text string) int {
 func put(tb testing.TB, s *Store, n int) {
 	tb.Helper()
 	if _, err := s.Put(context.Background(), job(tb, n)); err != nil {
-		tb.Errorf("Put: %v", err)
+		tb.Errorf("Put: got %v, want no error", err)
 	}
 }
 
@@ -134,7 +134,7 @@ func change(tb testing.TB, s *Store, n int, end bool) {
 		_, err = s.Save(context.Background(), j.Joined(begin.Add(time.Second), fmt.Sprint("PA_", j.Version)))
 	}
 	if err != nil {
-		tb.Errorf("changing job %d: %v", n, err)
+		tb.Errorf("changing job %d: got %v, want no error", n, err)
 	}
 }
 

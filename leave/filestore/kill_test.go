@@ -94,7 +94,7 @@ func wantAllDue(t *testing.T, s *Store) {
 		}
 	}
 	if all == 0 {
-		t.Error("there are no jobs")
+		t.Error("there are no jobs: got none, want some")
 	}
 }
 
@@ -116,7 +116,7 @@ func writeUntilKilled(t *testing.T, path string, words int, last map[int]string)
 		var what string
 		var n int
 		if _, err := fmt.Sscan(said.Text(), &what, &n); err != nil {
-			t.Errorf("the child says %q", said.Text())
+			t.Errorf("the child says %q: got %v, want no error", said.Text(), err)
 			continue
 		}
 		last[n] = what
@@ -128,6 +128,6 @@ func writeUntilKilled(t *testing.T, path string, words int, last map[int]string)
 	}
 	_ = cmd.Wait()
 	if words > 0 {
-		t.Fatal("the child ended by itself")
+		t.Fatalf("the child ended by itself: got %v, want 0", words)
 	}
 }

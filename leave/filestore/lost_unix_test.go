@@ -210,7 +210,7 @@ func TestLockFileIsDeleted(t *testing.T) {
 			}
 			time.Sleep(2 * lookEvery)
 			if _, err := os.Stat(p.path + ".lock"); err != nil {
-				t.Errorf("the lock file is not there again: %v", err)
+				t.Errorf("the lock file is not there again: got %v, want no error", err)
 			}
 		}
 	})

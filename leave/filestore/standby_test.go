@@ -90,7 +90,7 @@ func TestGoesOnWithoutDisk(t *testing.T) {
 func putTo(t *testing.T, s leave.Store, n int) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), job(t, n)); err != nil {
-		t.Errorf("Put: %v", err)
+		t.Errorf("Put: got %v, want no error", err)
 	}
 }
 

@@ -145,11 +145,11 @@ func TestLostAnswerAndAgain(t *testing.T) {
 			return nil
 		}
 		if err := w.keeper.Delegate(t.Context(), job, many); err == nil {
-			t.Error("the answer was not lost")
+			t.Error("the answer was not lost: got no error, want one")
 		}
 		time.Sleep(time.Second)
 		if _, err := s.Get(t.Context(), job.Key); err != nil {
-			t.Errorf("the second one is gone, too: %v", err)
+			t.Errorf("the second one is gone, too: got %v, want no error", err)
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestLostAnswerOfAReplacement(t *testing.T) {
 			later := another(t, 1, long)
 			later.DelayID = delayID(t, id)
 			if err := w.keeper.Delegate(t.Context(), later, many); err == nil {
-				t.Error("the answer was not lost")
+				t.Error("the answer was not lost: got no error, want one")
 			}
 			time.Sleep(time.Second)
 			if got, err := s.Get(t.Context(), later.Key); err != nil || got.DelayID != later.DelayID {
@@ -184,10 +184,10 @@ func TestCallerGoesAway(t *testing.T) {
 		time.AfterFunc(150*time.Millisecond, cancel)
 		job := another(t, 1, long)
 		if err := w.keeper.Delegate(gone, job, many); err != nil {
-			t.Errorf("Delegate: %v", err)
+			t.Errorf("Delegate: got %v, want no error", err)
 		}
 		if err := w.keeper.Report(gone, sfu.Event{Kind: sfu.KindJoined, Room: job.Room, Identity: job.Identity, Session: "S1"}); err != nil {
-			t.Errorf("Report: %v", err)
+			t.Errorf("Report: got %v, want no error", err)
 		}
 		if got, err := s.Get(t.Context(), job.Key); err != nil || got.Session != "S1" {
 			t.Errorf("stored is %+v, %v", got, err)

@@ -185,7 +185,7 @@ func TestLimitedHomeserver(t *testing.T) {
 					t.Errorf("the leave is %s; calls %q", got, c.calls)
 				}
 				if calls > 4 {
-					t.Errorf("%d restarts although the homeserver asked for an hour of silence", calls)
+					t.Errorf("got %d restarts although the homeserver asked for an hour of silence, want at most 4", calls)
 				}
 				c.set(func() {
 					if told != 1 {
@@ -212,7 +212,7 @@ func TestLimitedWithoutARate(t *testing.T) {
 			time.Sleep(time.Second / 2)
 		}
 		if n := c.count("send m0"); n != 1 {
-			t.Errorf("%d requests within 10 s, though the homeserver asked for 20 s of silence", n)
+			t.Errorf("got %d requests within 10 s, though the homeserver asked for 20 s of silence, want 1", n)
 		}
 		c.set(func() { c.hsStatus = "" })
 		time.Sleep(11 * time.Second)

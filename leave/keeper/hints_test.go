@@ -42,7 +42,7 @@ func TestReportsDoNotHurryASend(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := w.count("send d1"); n != 1 {
-			t.Errorf("%d sends within the minute", n)
+			t.Errorf("got %d sends within the minute, want 1", n)
 		}
 	})
 }

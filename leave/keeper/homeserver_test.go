@@ -44,7 +44,7 @@ func TestGoneAtTheHomeserverEndsTheJob(t *testing.T) {
 		w.set(func() { w.hsStatus = matrix.ResultGone })
 		time.Sleep(10 * time.Second)
 		if _, err := w.store.Get(t.Context(), key); err == nil {
-			t.Error("the job is still stored")
+			t.Error("the job is still stored: got no error, want one")
 		}
 	})
 }

@@ -69,7 +69,7 @@ func TestClearLeaveIsSentAtOnce(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.wantFate("d1", "sent", left, 200*time.Millisecond)
 		if _, err := w.store.Get(t.Context(), key); err == nil {
-			t.Error("the job is still stored")
+			t.Error("the job is still stored: got no error, want one")
 		}
 	})
 }
@@ -151,7 +151,7 @@ func TestLeftBeforeJoined(t *testing.T) {
 		time.Sleep(long + time.Second)
 		got, _ := w.fate("d1")
 		if got == "" {
-			t.Error("the member of a client that came and went stays")
+			t.Error("the member of a client that came and went stays: got none, want some")
 		}
 	})
 }

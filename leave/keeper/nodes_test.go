@@ -237,7 +237,7 @@ func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 		time.Sleep(time.Minute)
 		c.wantFate("bob", "sent", left, 200*time.Millisecond)
 		if n := c.fake.Calls("UpdateSubscriptions") - asked; n > 0 {
-			t.Errorf("%d nodes were asked", n)
+			t.Errorf("%d nodes were asked, want 0", n)
 		}
 	})
 }

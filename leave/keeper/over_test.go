@@ -48,7 +48,7 @@ func TestStoreAwayForHours(t *testing.T) {
 				away.Store(false)
 				time.Sleep(time.Minute)
 				if _, err := w.store.Get(t.Context(), key); err != nil {
-					t.Errorf("the job has ended: %v", err)
+					t.Errorf("the job has ended: got %v, want no error", err)
 				}
 				if w.count("restart d1") == 0 {
 					t.Error("it was not restarted")
@@ -101,7 +101,7 @@ func TestDelegatedLateInAnOutage(t *testing.T) {
 			time.Sleep(50 * time.Minute)
 			w.wantFate(fmt.Sprint("d", i), "", time.Time{}, 0)
 			if _, err := w.store.Get(t.Context(), key); err != nil {
-				t.Fatalf("d%d: %v", i, err)
+				t.Fatalf("d%d: got %v, want no error", i, err)
 			}
 		}
 	})

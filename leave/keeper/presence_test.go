@@ -225,7 +225,7 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 				w.wantFate("bobs", "", time.Time{}, 0)
 				w.set(func() {
 					if tries > 200 {
-						t.Errorf("%d tries in 5 min", tries)
+						t.Errorf("got %d tries in 5 min, want at most 200", tries)
 					}
 					w.fault = nil
 				})

@@ -39,11 +39,11 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 	t.Helper()
 	b, err := json.Marshal(job)
 	if err != nil {
-		t.Fatalf("what was read cannot be written: %v", err)
+		t.Fatalf("what was read cannot be written: got %v, want no error", err)
 	}
 	var again leave.Job
 	if err := json.Unmarshal(b, &again); err != nil {
-		t.Fatalf("what was written cannot be read: %v", err)
+		t.Fatalf("what was written cannot be read: got %v, want no error", err)
 	}
 	if b2, err := json.Marshal(again); err != nil || string(b2) != string(b) {
 		t.Errorf("%s became %s, %v", b, b2, err)

@@ -34,7 +34,7 @@ func TestUnansweredForAnHour(t *testing.T) {
 		time.Sleep(3 * long)
 		w.wantFate("d1", "fired", start, long+2*time.Minute)
 		if _, err := w.store.Get(t.Context(), key); err == nil {
-			t.Error("the job is still stored")
+			t.Error("the job is still stored: got no error, want one")
 		}
 	})
 }

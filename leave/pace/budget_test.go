@@ -42,7 +42,7 @@ func TestAServerWithoutALimit(t *testing.T) {
 	}
 	b.SlowDown(own, time.Second, now)
 	if wait := b.Take(own, pace.Leave, now); wait == 0 {
-		t.Error("a request goes out within the Retry-After of a 429")
+		t.Error("a request goes out within the Retry-After of a 429: got none, want some")
 	}
 	now = now.Add(2 * time.Second)
 	if got := taken(b, own, now); got > 20 {

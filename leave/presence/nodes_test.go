@@ -23,7 +23,7 @@ func TestFourthLook(t *testing.T) {
 					since, asked = 0, asked+1
 				}
 				if since > looksPerQuestion {
-					t.Fatalf("%s, looks %v late: %d without a question", room, late, since)
+					t.Fatalf("%s, looks %v late: got %d without a question, want at most %v", room, late, since, looksPerQuestion)
 				}
 			}
 		}

@@ -136,7 +136,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 		}
 	}
 	if left := server.HGet(jobsKey, "1:a:a"); left != "" {
-		t.Errorf("%q is still there", left)
+		t.Errorf("%q is still there, want none", left)
 	}
 	wantCounted(t, s, other)
 	if rooms, err := s.ClaimRooms(t.Context(), c.Now(), 0, 10); err != nil || len(rooms) != 1 {
@@ -195,7 +195,7 @@ func FuzzValue(f *testing.F) {
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
-				t.Errorf("Save of what was claimed: %v", err)
+				t.Errorf("Save of what was claimed: got %v, want no error", err)
 			}
 		}
 		if again, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(again) > 0 {

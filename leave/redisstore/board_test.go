@@ -66,9 +66,9 @@ func TestBoard(t *testing.T) {
 
 	server.SetError("LOADING")
 	if _, err := boards[0].Brake(t.Context()); err == nil {
-		t.Error("no error of a server that does not answer")
+		t.Error("of a server that does not answer: got no error, want one")
 	}
 	if _, err := boards[0].TakeSweep(t.Context(), "one", time.Minute); err == nil {
-		t.Error("no error of a server that does not answer")
+		t.Error("of a server that does not answer: got no error, want one")
 	}
 }

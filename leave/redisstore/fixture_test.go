@@ -37,7 +37,7 @@ func delegation(t testing.TB, name string, now time.Time) leave.Job {
 func put(t *testing.T, s *redisstore.Store, job leave.Job) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), job); err != nil {
-		t.Fatalf("Put: %v", err)
+		t.Fatalf("Put: got %v, want no error", err)
 	}
 }
 
@@ -54,7 +54,7 @@ func get(t *testing.T, s *redisstore.Store, key leave.Key, want error) leave.Job
 func merge(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	t.Helper()
 	if err := s.Merge(t.Context(), jobs); err != nil {
-		t.Fatalf("Merge: %v", err)
+		t.Fatalf("Merge: got %v, want no error", err)
 	}
 }
 

@@ -26,7 +26,7 @@ const password = "hunter2%2Fhunter2" // it must not be told in any form
 
 func TestNoURL(t *testing.T) {
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{}); err == nil {
-		t.Error("Open without a URL succeeded")
+		t.Error("Open without a URL succeeded: got no error, want one")
 	}
 }
 
@@ -44,7 +44,7 @@ func TestPrefix(t *testing.T) {
 		t.Errorf("%d keys, want nine for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
 	}
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
-		t.Error("a prefix with a brace was accepted")
+		t.Error("a prefix with a brace was accepted: got no error, want one")
 	}
 }
 
@@ -100,7 +100,7 @@ func TestUnreachable(t *testing.T) {
 	var log logged
 	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.logger()})
 	if err != nil {
-		t.Fatalf("Open of a server that is away: %v", err)
+		t.Fatalf("Open of a server that is away: got %v, want no error", err)
 	}
 	defer s.Close()
 	if !log.contains("does not answer") || log.contains("hunter2") {
@@ -161,7 +161,7 @@ func TestPasswordChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Put(t.Context(), delegation(t, "b", time.Now())); err == nil {
-		t.Error("the server took the former password")
+		t.Error("the server took the former password: got no error, want one")
 	}
 	password = secret.New("present")
 	put(t, s, delegation(t, "b", time.Now()))
@@ -177,10 +177,10 @@ func TestEchoedPassword(t *testing.T) {
 		s.Close()
 	}
 	if !strings.Contains(err.Error()+log.String(), "[redacted]") {
-		t.Errorf("the server repeated nothing: %v, %s", err, &log)
+		t.Errorf("the server repeated nothing: %v, %s: got %s, want [redacted] in it", err, &log, err.Error()+log.String())
 	}
 	if strings.Contains(err.Error()+log.String(), "hunter2") {
-		t.Errorf("told: %v, %s", err, &log)
+		t.Errorf("told: %v, %s: got %s, want no hunter2 in it", err, &log, err.Error()+log.String())
 	}
 }
 
@@ -244,7 +244,7 @@ func TestTLS(t *testing.T) {
 	trusted := x509.NewCertPool()
 	renewed := openWith(t, redisstore.Options{URL: url, Roots: func() *x509.CertPool { return trusted }})
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
-		t.Error("an empty list of authorities let the server be")
+		t.Error("an empty list of authorities let the server be: got no error, want one")
 	}
 	trusted = roots // as when the file of certificates was read anew
 	put(t, renewed, delegation(t, "a", time.Now()))

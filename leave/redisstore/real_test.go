@@ -65,7 +65,7 @@ func openAll(t *testing.T, open func(context.Context, redisstore.Options) (*redi
 	for _, url := range urls {
 		s, err := open(t.Context(), redisstore.Options{URL: redisurl.Must(url), Prefix: t.Name()})
 		if err != nil {
-			t.Fatalf("Open: %v", err)
+			t.Fatalf("Open: got %v, want no error", err)
 		}
 		t.Cleanup(func() { s.Close() })
 		stores = append(stores, s)
@@ -99,7 +99,7 @@ func TestFrozen(t *testing.T) {
 			t.Errorf("Put to a frozen server: %v after %v, want the deadline after a second", err, took)
 		}
 		if _, err := s.Save(t.Context(), get(t, s, before.Key, context.DeadlineExceeded)); err == nil {
-			t.Error("Save to a frozen server succeeded")
+			t.Error("Save to a frozen server succeeded: got no error, want one")
 		}
 		server.Thaw(t)
 
@@ -147,7 +147,7 @@ func TestRestartedEmpty(t *testing.T) {
 	put(t, b, onB)
 	server.Kill()
 	if _, err := a.Get(t.Context(), onA.Key); err == nil {
-		t.Error("Get from a killed server succeeded")
+		t.Error("Get from a killed server succeeded: got no error, want one")
 	}
 	server.Restart(t)
 	for _, s := range stores {
@@ -218,7 +218,7 @@ func TestRefused(t *testing.T) {
 	} {
 		_, err := redisstore.Open(t.Context(), o)
 		if err == nil {
-			t.Errorf("%s: Open succeeded", name)
+			t.Errorf("%s: Open succeeded: got no error, want one", name)
 			continue
 		}
 		t.Logf("%s: %v", name, err)
@@ -233,7 +233,7 @@ func TestRefused(t *testing.T) {
 func TestClusterWithoutSayingSo(t *testing.T) {
 	server := redistest.StartCluster(t)
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL() + "/1")}); err == nil {
-		t.Error("Open with a database that a cluster does not have succeeded")
+		t.Error("Open with a database that a cluster does not have succeeded: got no error, want one")
 	}
 }
 
@@ -263,7 +263,7 @@ func TestLeastRights(t *testing.T) {
 	put(t, s, delegation(t, "a", time.Now()))
 	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: "other"})
 	if err == nil {
-		t.Error("Open with keys that the user may not touch succeeded")
+		t.Error("Open with keys that the user may not touch succeeded: got no error, want one")
 	}
 	t.Log(err)
 }

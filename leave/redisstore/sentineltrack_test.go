@@ -31,10 +31,10 @@ func TestTracked(t *testing.T) {
 	}
 	s.leaveOthers("b:1")
 	if _, err := former.Write([]byte("x")); err == nil {
-		t.Error("a connection to the former primary is open")
+		t.Error("a connection to the former primary is open: got no error, want one")
 	}
 	if _, err := kept.Write([]byte("x")); err != nil {
-		t.Errorf("the connection to the primary: %v", err)
+		t.Errorf("the connection to the primary: got %v, want no error", err)
 	}
 	if len(s.conns) != 1 {
 		t.Errorf("%d connections are known, want the one that is open", len(s.conns))

@@ -145,7 +145,7 @@ func TestNotAfter(t *testing.T) {
 		calls.Go(func() {
 			begin := time.Now()
 			if err := call(); err == nil {
-				t.Errorf("%s was answered", what)
+				t.Errorf("%s was answered: got no error, want one", what)
 			}
 			if took := time.Since(begin); took > 2*time.Second+late() {
 				t.Errorf("%s took %v", what, took)

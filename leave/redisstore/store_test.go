@@ -40,7 +40,7 @@ func openWith(t *testing.T, o redisstore.Options) *redisstore.Store {
 	t.Helper()
 	s, err := redisstore.OpenPatiently(t.Context(), o)
 	if err != nil {
-		t.Fatalf("Open: %v", err)
+		t.Fatalf("Open: got %v, want no error", err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s

@@ -189,7 +189,7 @@ func put(t *testing.T, s leave.Store, j leave.Job) *leave.Job {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), j)
 	if err != nil {
-		t.Fatalf("Put: %v", err)
+		t.Fatalf("Put: got %v, want no error", err)
 	}
 	return replaced
 }
@@ -198,7 +198,7 @@ func get(t *testing.T, s leave.Store, key leave.Key) leave.Job {
 	t.Helper()
 	j, err := s.Get(t.Context(), key)
 	if err != nil {
-		t.Fatalf("Get(%v): %v", key, err)
+		t.Fatalf("Get(%v): got %v, want no error", key, err)
 	}
 	return j
 }
@@ -207,7 +207,7 @@ func save(t *testing.T, s leave.Store, j leave.Job) leave.Job {
 	t.Helper()
 	saved, err := s.Save(t.Context(), j)
 	if err != nil {
-		t.Fatalf("Save: %v", err)
+		t.Fatalf("Save: got %v, want no error", err)
 	}
 	return saved
 }

@@ -54,13 +54,13 @@ func TestStrayWrite(t *testing.T) {
 			t.Errorf("saved %+v", left)
 		}
 		if err := s.Delete(t.Context(), ended); err != nil {
-			t.Errorf("Delete: %v", err)
+			t.Errorf("Delete: got %v, want no error", err)
 		}
 		wantErr(t, "Delete again", s.Delete(t.Context(), ended), leave.ErrConflict)
 		behind.set(none)
 		time.Sleep(soon)
 		if got := get(t, behind.Store, saved.Key).LeftSession; got != "PA_1" {
-			t.Errorf("the report was lost: %q", got)
+			t.Errorf("the report was lost: got %q, want PA_1", got)
 		}
 		_, err := behind.Store.Get(t.Context(), ended.Key)
 		wantErr(t, "Get of what ended", err, leave.ErrNotFound)

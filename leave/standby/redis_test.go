@@ -58,7 +58,7 @@ func wantJobs(t *testing.T, s leave.Store, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if _, err := s.Get(t.Context(), job(t, name).Key); err != nil {
-			t.Errorf("Get of %s: %v", name, err)
+			t.Errorf("Get of %s: got %v, want no error", name, err)
 		}
 	}
 	wantCount(t, s, len(names))

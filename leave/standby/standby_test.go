@@ -123,7 +123,7 @@ func TestFirstCall(t *testing.T) {
 				}
 				took(t, name, first, func() {
 					if err := call(t, s, j); err != nil {
-						t.Errorf("%s: %v", name, err)
+						t.Errorf("%s: got %v, want no error", name, err)
 					}
 				})
 				wantDegraded(t, s, true)
@@ -173,7 +173,7 @@ func TestCallersContext(t *testing.T) {
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := s.Put(gone, job(t, "a")); err != nil {
-			t.Errorf("Put for a caller that is gone: %v", err)
+			t.Errorf("Put for a caller that is gone: got %v, want no error", err)
 		}
 		wantDegraded(t, s, false)
 		get(t, behind.Store, job(t, "a").Key)

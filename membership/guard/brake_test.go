@@ -331,7 +331,7 @@ func TestBrakeAfterARestart(t *testing.T) {
 		}
 		end()
 		if _, err := os.Stat(path); err == nil {
-			t.Error("the file is still there")
+			t.Error("the file is still there: got no error, want one")
 		}
 
 		g, end = start()
@@ -355,7 +355,7 @@ func TestBrakeWithoutFile(t *testing.T) {
 			t.Errorf("removed %d, braked %v, want none and true", n, g.Status().Braked)
 		}
 		if n := w.log.count("could not be told of the brake"); n == 0 {
-			t.Error("no warning")
+			t.Error("warnings: got none, want some")
 		}
 	}, func(g *guard.Guard) { g.Board = guard.OpenFile(filepath.Join(t.TempDir(), "nowhere", "brake")) })
 }

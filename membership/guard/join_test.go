@@ -206,7 +206,7 @@ func TestTooManyOrders(t *testing.T) {
 			synctest.Wait()
 		}
 		if s := g.Status(); s.Overflow == 0 {
-			t.Errorf("nothing was lost: %+v", s)
+			t.Errorf("nothing was lost: %+v: got none, want some", s)
 		}
 	}, noSweeps)
 }

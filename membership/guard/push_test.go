@@ -55,7 +55,7 @@ func TestPushOfOthers(t *testing.T) {
 		g.Changed(quiet.room, quiet.user)
 		synctest.Wait()
 		if n := w.called(); n != 0 {
-			t.Errorf("%d calls of the SFU", n)
+			t.Errorf("got %d calls of the SFU, want 0", n)
 		}
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
 		g.Changed(bob.room, bob.user)
@@ -127,7 +127,7 @@ func TestSharedRoomsAreListedOnceASecond(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if n := w.called(); n > 4 {
-			t.Errorf("%d calls of the SFU within 3 s", n)
+			t.Errorf("got %d calls of the SFU within 3 s, want at most 4", n)
 		}
 		w.wantAsked(0)
 	}, noSweeps, func(g *guard.Guard) { g.Shared = true })

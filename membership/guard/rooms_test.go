@@ -55,7 +55,7 @@ func TestASweepListsEachRoomOnce(t *testing.T) {
 		gone := members("!room3", 150)[7]
 		time.Sleep(10 * time.Second)
 		if n := w.listed(); n != 5 {
-			t.Errorf("%d lists for 5 rooms", n)
+			t.Errorf("got %d lists for 5 rooms, want 5", n)
 		}
 		w.setJoined(gone, false)
 		time.Sleep(30 * time.Second)

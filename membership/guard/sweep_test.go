@@ -135,7 +135,7 @@ func TestOldNo(t *testing.T) {
 					again += asked[p] - 2
 				}
 				if again == 0 {
-					t.Error("nobody was asked about once more")
+					t.Error("nobody was asked about once more: got none, want some")
 				}
 			}, func(g *guard.Guard) { g.Interval = 2 * time.Minute }) // a sweep takes 36 s
 		})
@@ -153,7 +153,7 @@ func TestPace(t *testing.T) {
 		}
 		for second, n := range perSecond {
 			if n > 51 {
-				t.Fatalf("%d questions in second %d", n, second)
+				t.Fatalf("got %d questions in second %d, want at most 51", n, second)
 			}
 		}
 		if s := g.Status(); s.Persons != 3000 || s.Interval < 60*time.Second || s.Interval > 65*time.Second {
@@ -179,7 +179,7 @@ func TestNoSweeps(t *testing.T) {
 		w.enter(alice)
 		time.Sleep(time.Hour)
 		if n := w.called(); n != 0 {
-			t.Errorf("%d calls of the SFU", n)
+			t.Errorf("got %d calls of the SFU, want 0", n)
 		}
 		w.wantOn(alice, true)
 		if s := g.Status(); s.Interval != 0 {
@@ -242,7 +242,7 @@ func TestReplicas(t *testing.T) {
 			}
 		}
 		if swept < 0 {
-			t.Fatal("none has swept")
+			t.Fatalf("none has swept: got %v, want at least 0", swept)
 		}
 		ends[swept]()
 		w.setJoined(alice, false)

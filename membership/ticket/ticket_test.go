@@ -129,7 +129,7 @@ func TestNobodyElses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, _, err := s.Open(text, at); err == nil {
-				t.Errorf("opened at %+v: %+v", at, got)
+				t.Errorf("opened at %+v: %+v: got no error, want one", at, got)
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func TestEverySingleByte(t *testing.T) {
 		for c := range 256 {
 			if changed := text[:i] + string([]byte{byte(c)}) + text[i+1:]; changed != text {
 				if _, _, err := s.Open(changed, place); err == nil {
-					t.Fatalf("byte %d as %#x: opened", i, c)
+					t.Fatalf("byte %d as %#x: opened: got no error, want one", i, c)
 				}
 			}
 		}
@@ -171,7 +171,7 @@ func TestEverySingleByte(t *testing.T) {
 	}
 	for _, longer := range []string{text + "A", text + "=", text + "\r\n", text + text, strings.Repeat("A", ticket.MaxBytes+1)} {
 		if _, _, err := s.Open(longer, place); err == nil {
-			t.Errorf("opened with %d bytes more", len(longer)-len(text))
+			t.Errorf("opened with %d bytes more: got no error, want one", len(longer)-len(text))
 		}
 	}
 }
@@ -222,7 +222,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add("", "!x", "@a#b:c", byte(200), int64(1)<<62)
 	f.Fuzz(func(t *testing.T, text, roomID, userID string, by byte, seconds int64) {
 		if got, _, err := s.Open(text, ticket.Place{Room: "fuzz", Identity: "fuzz"}); err == nil {
-			t.Fatalf("%q opened: %+v", text, got)
+			t.Fatalf("%q opened: %+v: got no error, want one", text, got)
 		}
 		r, errR := matrix.ParseRoomID(roomID)
 		u, errU := matrix.ParseUserID(userID)
@@ -292,11 +292,11 @@ func TestManyHashes(t *testing.T) {
 		at := ticket.Place{Room: place.Room, Identity: "other" + sfu.Identity(strings.Repeat("#", n))}
 		return testing.AllocsPerRun(10, func() {
 			if _, _, err := s.Open(text, at); err == nil {
-				t.Error("opened")
+				t.Error("opened: got no error, want one")
 			}
 		})
 	}
 	if few, many := hashes(255), hashes(100_000); many > few+10 {
-		t.Errorf("%v allocations for 100000 '#', %v for 255", many, few)
+		t.Errorf("got %v allocations for 100000 '#', %v for 255, want at most %v", many, few, few+10)
 	}
 }

@@ -27,7 +27,7 @@ func create(t *testing.T, s *sfutest.SFU, name sfu.Room) {
 	req.Header.Set("Authorization", "Bearer "+sign(t, key.ID, key.Secret.Reveal(), auth.VideoGrant{RoomCreate: true}))
 	answer := httptest.NewRecorder()
 	if s.ServeHTTP(answer, req); answer.Code != http.StatusOK {
-		t.Fatalf("CreateRoom: %d %s", answer.Code, answer.Body)
+		t.Fatalf("CreateRoom: got %d %s, want %v", answer.Code, answer.Body, http.StatusOK)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestSendWebhook(t *testing.T) {
 	}
 	service.Close()
 	if _, err := s.SendWebhook(service.URL, event); err == nil {
-		t.Error("a webhook reached nobody without an error")
+		t.Error("a webhook reached nobody without an error: got no error, want one")
 	}
 }
 
@@ -183,14 +183,14 @@ func TestDownAndForgetful(t *testing.T) {
 	address := s.URL()
 	s.Down()
 	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "other"}); err == nil {
-		t.Error("it answers while it is down")
+		t.Error("it answers while it is down: got no error, want one")
 	}
 	s.Up()
 	if got := s.URL(); got != address {
 		t.Errorf("it is back at %s, was at %s", got, address)
 	}
 	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "other"}); err != nil {
-		t.Errorf("it does not answer again: %v", err)
+		t.Errorf("it does not answer again: got %v, want no error", err)
 	}
 	if s.Vanish("call", "alice") == "" || len(s.Rooms()) != 2 {
 		t.Error("it has forgotten, which nobody asked for")

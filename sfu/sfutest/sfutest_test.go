@@ -105,7 +105,7 @@ func TestChecksTokens(t *testing.T) {
 			t.Errorf("%s: %v, want unauthenticated", name, err)
 		}
 		if _, err := client(s).ListRooms(ctx, &livekit.ListRoomsRequest{}); err == nil {
-			t.Errorf("%s: the rooms are listed", name)
+			t.Errorf("%s: the rooms are listed: got no error, want one", name)
 		}
 	}
 	if len(s.Rooms()) != 0 {
@@ -155,7 +155,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	if got, body := get(t, s, "/rtc/validate"); got != 401 {
-		t.Errorf("without a token: %d %s", got, body)
+		t.Errorf("without a token: got %d %s, want 401", got, body)
 	}
 	if got, body := get(t, s, "/"); got != 200 || body != "OK" {
 		t.Errorf("GET / = %d %q", got, body)
@@ -218,7 +218,7 @@ func TestCloseWhileHanging(t *testing.T) {
 	<-arrived
 	s.Close()
 	if err := <-done; err == nil {
-		t.Error("a call that hangs succeeded")
+		t.Error("a call that hangs succeeded: got no error, want one")
 	}
 }
 

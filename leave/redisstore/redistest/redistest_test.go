@@ -28,12 +28,12 @@ func TestServerEndsWithTheProgram(t *testing.T) {
 	program.Env = append(os.Environ(), leaver+"=yes")
 	out, err := program.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("got %v\n%s, want no error", err, out)
 	}
 	var address string
 	var pid int
 	if _, err := fmt.Sscan(string(out), &address, &pid); err != nil {
-		t.Fatalf("%v: %q", err, out)
+		t.Fatalf("got %v: %q, want no error", err, out)
 	}
 	for began := time.Now(); listens(address); <-time.After(10 * time.Millisecond) {
 		if time.Since(began) > 20*time.Second {
