@@ -71,10 +71,10 @@ func TestWhatAbsenceMeans(t *testing.T) {
 		_, claims := verify(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()))
 		p := claims.Video.ToPermission()
 		if p.CanPublish != publish || p.CanPublishData != publish {
-			t.Errorf("canPublish %t: the SFU allows media %t, data %t", publish, p.CanPublish, p.CanPublishData)
+			t.Errorf("canPublish %t: got media %t and data %t, want the same of both", publish, p.CanPublish, p.CanPublishData)
 		}
 		if p.CanPublishSources != nil {
-			t.Errorf("canPublish %t: the SFU limits the sources to %v", publish, p.CanPublishSources)
+			t.Errorf("canPublish %t: got the sources %v, want no limit", publish, p.CanPublishSources)
 		}
 	}
 }
@@ -103,11 +103,11 @@ func TestExpiry(t *testing.T) {
 		const leeway = time.Minute // LiveKit's
 		time.Sleep(time.Minute + leeway - time.Second)
 		if _, _, err := v.Verify(apiSecret); err != nil {
-			t.Errorf("refused while good: %v", err)
+			t.Errorf("a second before its end: got %v, want no error", err)
 		}
 		time.Sleep(2 * time.Second)
 		if _, _, err := v.Verify(apiSecret); err == nil {
-			t.Error("accepted after its end")
+			t.Error("a second after its end: got no error, want one")
 		}
 	})
 }
@@ -119,7 +119,7 @@ func TestOtherSecretRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, err := v.Verify(apiSecret + "x"); err == nil {
-		t.Error("verified with another secret")
+		t.Error("with another secret: got no error, want one")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestMinterHidesSecret(t *testing.T) {
 		out := fmt.Sprintf(verb, m)
 		for _, form := range []string{apiSecret, fmt.Sprintf("%x", apiSecret)} {
 			if strings.Contains(out, form) {
-				t.Errorf("%s shows the secret: %s", verb, out)
+				t.Errorf("%s: got %s, want the secret not in it", verb, out)
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func utf8Only(s string) string { return string([]rune(s)) }
 func check(t *testing.T, minted string, g token.Grant) {
 	t.Helper()
 	if p := payload(t, minted); strings.ContainsAny(p, "-_") {
-		t.Errorf("atob cannot read %s", p)
+		t.Errorf("got the payload %s, want one that atob can read", p)
 	}
 	identity, got := verify(t, minted)
 	yes, publish, update := true, g.CanPublish, g.CanUpdateOwnMetadata
@@ -193,7 +193,7 @@ func check(t *testing.T, minted string, g token.Grant) {
 	}
 	got.Video, got.Identity = nil, ""
 	if !sameJSON(t, got, auth.ClaimGrants{}) {
-		t.Errorf("granted besides: %+v", got)
+		t.Errorf("granted besides: got %+v, want nothing", got)
 	}
 	checkNames(t, minted)
 }
@@ -217,11 +217,11 @@ func verify(t *testing.T, minted string) (identity string, _ *auth.ClaimGrants) 
 	t.Helper()
 	v, err := auth.ParseAPIToken(minted)
 	if err != nil {
-		t.Fatalf("%s: %v", minted, err)
+		t.Fatalf("%s: got %v, want no error", minted, err)
 	}
 	_, claims, err := v.Verify(apiSecret)
 	if err != nil {
-		t.Fatalf("%s: %v", minted, err)
+		t.Fatalf("%s: got %v, want no error", minted, err)
 	}
 	return v.Identity(), claims
 }
@@ -240,7 +240,7 @@ func atob(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	if err != nil {
-		t.Fatalf("atob(%s): %v", s, err)
+		t.Fatalf("atob(%s): got %v, want no error", s, err)
 	}
 	return b
 }

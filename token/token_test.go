@@ -37,7 +37,7 @@ func TestOldAndNewClientsMeet(t *testing.T) {
 	room := must(matrix.ParseRoomID("!gIpOlaUSrXBmgtveWK:call.ems.host"))
 	named := must(matrix.ParseSlotID("m.call#ROOM"))
 	if token.RoomName(room, matrix.RoomCall) != token.RoomName(room, named) {
-		t.Error("matrix.RoomCall and m.call#ROOM lead to two rooms")
+		t.Errorf("m.call#ROOM: got the room %s, want that of matrix.RoomCall, %s", token.RoomName(room, named), token.RoomName(room, matrix.RoomCall))
 	}
 }
 
@@ -86,7 +86,7 @@ func TestLegacyIdentityRefuses(t *testing.T) {
 			continue
 		}
 		if id := c.device.String(); id != "" && strings.Contains(err.Error(), id) {
-			t.Errorf("%s: the error quotes the request: %v", name, err)
+			t.Errorf("%s: got %v, want no device id in it", name, err)
 		}
 	}
 }

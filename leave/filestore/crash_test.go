@@ -147,7 +147,7 @@ func TestPowerGoes(t *testing.T) {
 					t.Errorf("found %q, want %q, or %q", got, acknowledged, begun)
 				}
 				if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
-					t.Errorf("the file is damaged: %s", p.log.b.String())
+					t.Errorf("log: got %s, want no damage", p.log.b.String())
 				}
 			})
 		}
@@ -165,7 +165,7 @@ func TestNameIsMadeToLast(t *testing.T) {
 		return nil
 	}}, spare)
 	if !slices.Contains(ops, "syncdir") || slices.Contains(ops, "write") {
-		t.Errorf("opening did %q", ops)
+		t.Errorf("opening: got %q, want syncdir and no write", ops)
 	}
 	s.Close()
 }

@@ -51,7 +51,7 @@ func TestCutAnywhere(t *testing.T) {
 		found := read(bytes.NewReader(file[:n]), m)
 		if n < complete {
 			if found.damage == nil {
-				t.Errorf("cut at %d, in what the file was begun with: no damage", n)
+				t.Errorf("cut at %d, in what the file was begun with: got no damage, want some", n)
 			}
 			continue
 		}
@@ -86,9 +86,9 @@ func TestFlippedAnywhere(t *testing.T) {
 		m := memstore.New()
 		switch found := read(bytes.NewReader(b), m); {
 		case n < tail-1 && found.damage == nil:
-			t.Errorf("byte %d changed: no damage", n)
+			t.Errorf("byte %d changed: got no damage, want some", n)
 		case n >= tail && (found.damage != nil || found.size != int64(tail)):
-			t.Errorf("byte %d of the last line changed: %+v", n, found)
+			t.Errorf("byte %d of the last line changed: got %+v, want no damage, and the file up to that line", n, found)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func TestTornTail(t *testing.T) {
 		s.Close()
 		wantJobs(t, p.open(t, osDisk{}, spare), want)
 		if len(p.aside(t)) > 0 {
-			t.Errorf("tail %q: the file was kept aside", tail)
+			t.Errorf("tail %q: got %q kept aside, want none", tail, p.aside(t))
 		}
 	}
 }
@@ -140,10 +140,10 @@ func TestDamaged(t *testing.T) {
 			wantIDs(t, s, c.jobs...)
 			aside := p.aside(t)
 			if len(aside) != 1 || !p.log.has("level=ERROR") || !p.log.has(aside[0]) {
-				t.Fatalf("kept %q, logged %q", aside, p.log.b.String())
+				t.Fatalf("got %q kept, and the log %q, want one file, which an error names", aside, p.log.b.String())
 			}
 			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, c.file) {
-				t.Errorf("what was kept is not what was found: %v", err)
+				t.Errorf("kept: got %d bytes, %v, want the %d that were found", len(kept), err, len(c.file))
 			}
 			put(t, s, 9)
 			s.Close()
@@ -161,10 +161,10 @@ func TestLongLine(t *testing.T) {
 	long := io.LimitReader(endless{}, 4*maxLine)
 	lines := lineReader{r: bufio.NewReaderSize(io.MultiReader(long, strings.NewReader("\nnext\n")), piece)}
 	if line, err := lines.next(); err != nil || len(line) > maxLine+piece {
-		t.Errorf("%d bytes, %v", len(line), err)
+		t.Errorf("a long line: got %d bytes, %v, want at most %d", len(line), err, maxLine+piece)
 	}
 	if line, err := lines.next(); string(line) != "next\n" || err != nil || lines.offset != 4*maxLine+6 {
-		t.Errorf("then %.10q up to %d, %v", line, lines.offset, err)
+		t.Errorf("then: got %.10q up to %d, %v, want \"next\\n\" up to %d", line, lines.offset, err, 4*maxLine+6)
 	}
 }
 
@@ -227,7 +227,7 @@ func openAny(t *testing.T, b []byte) {
 	p.write(t, b)
 	s := p.open(t, fast, spare)
 	if len(p.aside(t)) > 0 != p.log.has("level=ERROR") {
-		t.Errorf("kept %q, logged %q", p.aside(t), p.log.b.String())
+		t.Errorf("got %q kept, and the log %q, want an error for a file that is kept", p.aside(t), p.log.b.String())
 	}
 	if _, err := s.Claim(t.Context(), "holder", p.machine.Wall(), 1000); err != nil {
 		t.Error(err)
@@ -277,7 +277,7 @@ func TestBadRecord(t *testing.T) {
 	wantIDs(t, s, 3, 11, 13)
 	for _, want := range []string{`identity12`, `looks cannot be -2`, fmt.Sprint("line=", bytes.Count(file, []byte("\n"))+1), fmt.Sprint("offset=", len(file))} {
 		if !p.log.has(want) {
-			t.Errorf("%q is not in the log:\n%s", want, p.log.b.String())
+			t.Errorf("log: want %q in it, got\n%s", want, p.log.b.String())
 		}
 	}
 	if got := len(p.aside(t)); got != 1 {
@@ -290,7 +290,7 @@ func TestBadRecord(t *testing.T) {
 	p.log = &logBuffer{}
 	wantIDs(t, p.open(t, osDisk{}, spare), 3, 11, 13)
 	if p.log.b.Len() > 0 {
-		t.Errorf("the next start says %s", p.log.b.String())
+		t.Errorf("the next start: got the log %s, want none", p.log.b.String())
 	}
 }
 
@@ -308,6 +308,6 @@ func TestManyBadRecords(t *testing.T) {
 		t.Errorf("%d records are said to be set aside, want 1000", got)
 	}
 	if got := p.log.count("\n"); got > mostNamed+1 {
-		t.Errorf("the log has %d lines", got)
+		t.Errorf("log: got %d lines, want at most %d", got, mostNamed+1)
 	}
 }

@@ -55,7 +55,7 @@ func TestFailedWrites(t *testing.T) {
 					time.Sleep(failurePause * 2 / 3)
 				}
 				if lent, err := s.Claim(t.Context(), "holder", begin, 10); err != nil || len(lent) != 4 {
-					t.Errorf("claimed %d, %v", len(lent), err)
+					t.Errorf("Claim: got %d jobs, %v, want 4 at once", len(lent), err)
 				}
 				if on := onDisk(t, p); !slices.Contains(on, 1) {
 					t.Errorf("jobs %d are on the disk, want the one acknowledged", on)
@@ -64,10 +64,10 @@ func TestFailedWrites(t *testing.T) {
 				time.Sleep(failurePause)
 				put(t, s, 5)
 				if got := onDisk(t, p); !slices.Equal(got, []int{1, 2, 3, 4, 5}) {
-					t.Errorf("jobs %d are on the disk", got)
+					t.Errorf("on the disk: got the jobs %d, want 1 to 5", got)
 				}
 				if !p.log.has("level=ERROR") || !p.log.has("written again") || len(p.aside(t)) > 0 {
-					t.Errorf("kept %q, logged %q", p.aside(t), p.log.b.String())
+					t.Errorf("got %q kept, and the log %q, want no file, an error, and \"written again\"", p.aside(t), p.log.b.String())
 				}
 			})
 		})
@@ -93,7 +93,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 				_, err = s.Put(t.Context(), job(t, 1))
 			}
 			if !errors.Is(err, syscall.ENOSPC) || asked.Load() != before {
-				t.Errorf("Put: %v, the disk was asked %d times", err, asked.Load()-before)
+				t.Errorf("Put: got %v, and %d writes, want %v and none", err, asked.Load()-before, syscall.ENOSPC)
 			}
 			time.Sleep(failurePause)
 			_, _ = s.Put(t.Context(), job(t, 1))
@@ -115,7 +115,7 @@ func onDisk(t *testing.T, p place) []int {
 	s := copied.open(t, osDisk{}, spare)
 	defer s.Close()
 	if copied.log.has("level=ERROR") {
-		t.Errorf("what is on the disk is damaged: %s", copied.log.b.String())
+		t.Errorf("a copy of the disk: got the log %s, want no damage", copied.log.b.String())
 	}
 	return ids(t, s)
 }
@@ -132,13 +132,13 @@ func TestDiskFullAtStart(t *testing.T) {
 		s := moved.open(t, faultDisk{fault: full.fault}, spare)
 		wantIDs(t, s, 1)
 		if _, err := s.Put(t.Context(), job(t, 2)); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("Put: %v", err)
+			t.Errorf("Put: got %v, want %v", err, syscall.ENOSPC)
 		}
 		full.on.Store(false)
 		time.Sleep(failurePause)
 		put(t, s, 3)
 		if got := onDisk(t, moved); !slices.Equal(got, []int{1, 2, 3}) {
-			t.Errorf("jobs %d are on the disk", got)
+			t.Errorf("on the disk: got the jobs %d, want 1 to 3", got)
 		}
 	})
 }
@@ -157,7 +157,7 @@ func TestSuccessorFails(t *testing.T) {
 			}
 			// The file doubles before it is tried again.
 			if got := p.log.count("level=WARN"); got < 1 || got > 3 {
-				t.Errorf("%d failures were logged of 10 writes", got)
+				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}
 			d.on.Store(false)
 			for n := range 10 {
@@ -186,7 +186,7 @@ func TestDirectoryFails(t *testing.T) {
 			_, err = s.Put(t.Context(), job(t, n))
 		}
 		if !errors.Is(err, syscall.EIO) {
-			t.Errorf("Put: %v", err)
+			t.Errorf("Put: got %v, want %v", err, syscall.EIO)
 		}
 		d.on.Store(false)
 		time.Sleep(failurePause)
@@ -220,14 +220,14 @@ func TestSleepingDisk(t *testing.T) {
 				defer cancel()
 				_, err := s.Put(ctx, job(t, 2+n))
 				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
-					t.Errorf("Put: %v after %v", err, took)
+					t.Errorf("Put: got %v after %v, want %v after 1 s", err, took, context.DeadlineExceeded)
 				}
 			})
 		}
 		wg.Wait()
 		start := time.Now()
 		if lent, err := s.Claim(t.Context(), "holder", begin, 10); err != nil || len(lent) != 4 || time.Since(start) > 0 {
-			t.Errorf("claimed %d, %v", len(lent), err)
+			t.Errorf("Claim: got %d jobs, %v, want 4 at once", len(lent), err)
 		}
 		close(awake)
 		put(t, s, 5)
@@ -272,14 +272,14 @@ func TestLocked(t *testing.T) {
 		start := time.Now()
 		_, err := Open(t.Context(), p.path, clock.New(), nil)
 		if took := time.Since(start); err == nil || took != 15*time.Second {
-			t.Errorf("opened by two: %v after %v", err, took)
+			t.Errorf("opened by two: got %v after %v, want an error after 15 s", err, took)
 		} else if !strings.Contains(err.Error(), p.path) {
 			t.Errorf("the error does not name the file: got %v, want %q in it", err, p.path)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := Open(ctx, p.path, clock.New(), nil); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("opened by two: %v", err)
+			t.Errorf("opened by two: got %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
 }
@@ -293,7 +293,7 @@ func TestGivenUp(t *testing.T) {
 		start := time.Now()
 		wantIDs(t, p.open(t, osDisk{}, spare), 1)
 		if took := time.Since(start); took < 5*time.Second || took > 6*time.Second {
-			t.Errorf("opened after %v", took)
+			t.Errorf("opened after %v, want 5 s to 6 s", took)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestReopen(t *testing.T) {
 				wantJobs(t, s, want)
 			}
 			if len(p.aside(t)) > 0 || p.log.has("level=WARN") || p.log.has("level=ERROR") {
-				t.Errorf("the file was found damaged: %s", p.log.b.String())
+				t.Errorf("log: got %s, want no damage", p.log.b.String())
 			}
 		})
 	}
@@ -100,10 +100,10 @@ func TestFileDoesNotGrow(t *testing.T) {
 		}
 	}
 	if got := len(p.read(t)); got > 25_000 {
-		t.Errorf("the file of 10 jobs has %d bytes after 200 writes", got)
+		t.Errorf("10 jobs after 200 writes: got %d bytes, want at most 25,000", got)
 	}
 	if _, err := os.Stat(s.journal.successor()); err == nil && s.journal.next == nil {
-		t.Error("a successor was left behind")
+		t.Error("got a successor that nothing writes, want none")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestLeasesEndWithTheProcess(t *testing.T) {
 	s.Close()
 	s = p.open(t, osDisk{}, spare)
 	if lent, err = s.Claim(t.Context(), "other", p.machine.Wall(), 1); err != nil || len(lent) != 1 {
-		t.Errorf("claimed %v, %v", lent, err)
+		t.Errorf("Claim: got %v, %v, want one job", lent, err)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	if _, err := s.Put(t.Context(), job(t, 2)); !errors.Is(err, errClosed) {
-		t.Errorf("Put after Close: %v", err)
+		t.Errorf("Put after Close: got %v, want %v", err, errClosed)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestOpenRefused(t *testing.T) {
 		s, err := Open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler))
 		if err == nil {
 			s.Close()
-			t.Errorf("%s was opened", path)
+			t.Errorf("Open(%s): got no error, want one", path)
 		} else if !strings.Contains(err.Error(), path) {
 			t.Errorf("the error does not name %s: got %v, want %q in it", path, err, path)
 		}

@@ -68,15 +68,15 @@ func TestKill(t *testing.T) {
 			j, err := s.Get(t.Context(), job(t, n).Key)
 			switch {
 			case said == "ended" && err == nil:
-				t.Errorf("job %d had ended and is there", n)
+				t.Errorf("job %d, which had ended: got %v, want none", n, j)
 			case said == "saved" && (err != nil || j.Session == ""):
-				t.Errorf("job %d was saved and is %v, %v", n, j, err)
+				t.Errorf("job %d, which was saved: got %v, %v, want it with its session", n, j, err)
 			case said == "put" && err != nil:
-				t.Errorf("job %d was put: %v", n, err)
+				t.Errorf("job %d, which was put: got %v, want no error", n, err)
 			}
 		}
 		if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
-			t.Errorf("the file is damaged: %s", p.log.b.String())
+			t.Errorf("log: got %s, want no damage", p.log.b.String())
 		}
 		wantAllDue(t, s)
 		s.Close()

@@ -75,7 +75,7 @@ func TestLost(t *testing.T) {
 						t.Errorf("the status is %+v, want one repair", now)
 					}
 					if !p.log.has("written anew") {
-						t.Errorf("the log says %q", p.log.b.String())
+						t.Errorf("log: got %q, want \"written anew\" in it", p.log.b.String())
 					}
 					put(t, s, 4)
 					time.Sleep(time.Minute)
@@ -107,17 +107,17 @@ func TestLostWithItsDirectory(t *testing.T) {
 		}
 		time.Sleep(lookEvery + time.Second)
 		if got := s.Status().Failing; !strings.Contains(got, "no such file or directory") {
-			t.Errorf("without its directory Status says %q", got)
+			t.Errorf("Status without its directory: got %q, want that there is none", got)
 		}
 		if p.log.has("another process") {
-			t.Errorf("the log names another process: %s", p.log.b.String())
+			t.Errorf("log: got %s, want no other process in it", p.log.b.String())
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(lookEvery + time.Second)
 		if got := s.Status().Failing; got != "" {
-			t.Errorf("when it is written again Status says %q", got)
+			t.Errorf("Status when it is written again: got %q, want none", got)
 		}
 		s.Close()
 		wantIDs(t, p.open(t, osDisk{}, spare), 1)
@@ -171,11 +171,11 @@ func TestNoFile(t *testing.T) {
 				s, err := Open(t.Context(), path, clock.New(), nil)
 				if err == nil {
 					s.Close()
-					t.Fatal("it was opened")
+					t.Fatal("Open: got no error, want one")
 				}
 				for _, want := range []string{path + behind, kind, "LIVEKIT_STORE"} {
 					if !strings.Contains(err.Error(), want) {
-						t.Errorf("the error %q does not say %q", err, want)
+						t.Errorf("Open: got %q, want %q in it", err, want)
 					}
 				}
 			})
@@ -199,14 +199,14 @@ func TestLockFileIsDeleted(t *testing.T) {
 			second, err := Open(t.Context(), p.path, clock.New(), nil)
 			if err == nil {
 				second.Close()
-				t.Fatal("a second process was let in")
+				t.Fatal("Open by a second process: got no error, want one")
 			}
 			if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
-				t.Errorf("opened by two: %v after %v", err, took)
+				t.Errorf("opened by two: got %v after %v, want that it is in use after %v", err, took, lockTime)
 			}
 			put(t, s, 3)
 			if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
-				t.Error("the second has changed the file")
+				t.Errorf("got %q kept and %d repairs, want that the second one changes nothing", p.aside(t), s.Status().Repairs)
 			}
 			time.Sleep(2 * lookEvery)
 			if _, err := os.Stat(p.path + ".lock"); err != nil {

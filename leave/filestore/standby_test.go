@@ -62,11 +62,11 @@ func TestGoesOnWithoutDisk(t *testing.T) {
 					err = g.Delete(t.Context(), ended)
 				}
 				if took := time.Since(begun); err != nil || took > time.Second || !g.Status().Degraded {
-					t.Errorf("%v, after %v, degraded is %v", err, took, g.Status().Degraded)
+					t.Errorf("got %v after %v, degraded %v, want no error within 1 s, degraded", err, took, g.Status().Degraded)
 				}
 				time.Sleep(10 * time.Minute)
 				if !g.Status().Degraded {
-					t.Error("no longer degraded, and the disk is not well")
+					t.Error("Degraded while the disk fails: got false, want true")
 				}
 
 				d.on.Store(false)
@@ -75,7 +75,7 @@ func TestGoesOnWithoutDisk(t *testing.T) {
 				}
 				time.Sleep(5 * time.Second)
 				if g.Status().Degraded {
-					t.Error("still degraded")
+					t.Error("Degraded when the disk is well: got true, want false")
 				}
 				want := jobs(t, s.memory)
 				g.Close()

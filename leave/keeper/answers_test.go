@@ -26,7 +26,7 @@ func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
 		w.wantLimit("", earlier, many)
 		got, err := s.Get(t.Context(), later.Key)
 		if err != nil || got.DelayID != later.DelayID || !slices.Equal(got.Replaces, []matrix.DelayID{earlier.DelayID}) {
-			t.Errorf("%q is stored and is to cancel %q (%v)", got.DelayID, got.Replaces, err)
+			t.Errorf("stored: got %q, to cancel %q (%v), want %q and %q", got.DelayID, got.Replaces, err, later.DelayID, earlier.DelayID)
 		}
 		if due := got.Due(); due.After(time.Now()) {
 			t.Errorf("it is due in %v, want now", time.Until(due))
@@ -51,7 +51,7 @@ func TestSupersededByItself(t *testing.T) {
 		}
 		w.wantLimit("", earlier, many)
 		if got, err := s.Get(t.Context(), earlier.Key); err != nil || !got.RoomSeen.Equal(stored.RoomSeen) || !got.Same(stored) {
-			t.Errorf("stored is %+v, %v", got, err)
+			t.Errorf("stored: got %+v, %v, want %+v", got, err, stored)
 		}
 	})
 }
@@ -115,11 +115,11 @@ func TestLostAnswer(t *testing.T) {
 		s.after = lost
 		job := another(t, 1, long)
 		if err := w.keeper.Delegate(t.Context(), job, many); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Delegate: %v", err)
+			t.Errorf("Delegate: got %v, want %v", err, context.DeadlineExceeded)
 		}
 		time.Sleep(time.Second)
 		if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
-			t.Errorf("the job is stored: %v", err)
+			t.Errorf("Get: got %v, want %v", err, leave.ErrNotFound)
 		}
 	})
 }
@@ -190,7 +190,7 @@ func TestCallerGoesAway(t *testing.T) {
 			t.Errorf("Report: got %v, want no error", err)
 		}
 		if got, err := s.Get(t.Context(), job.Key); err != nil || got.Session != "S1" {
-			t.Errorf("stored is %+v, %v", got, err)
+			t.Errorf("stored: got %+v, %v, want the session S1", got, err)
 		}
 	})
 }
@@ -245,7 +245,7 @@ func TestLeaseThatIsOver(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		w.set(func() {
 			if len(w.calls) > 0 {
-				t.Errorf("requests %q", w.calls)
+				t.Errorf("requests: got %q, want none", w.calls)
 			}
 		})
 	})

@@ -108,7 +108,7 @@ func TestLateness(t *testing.T) {
 		// 10 restarts take 10 s, and each is due after 4.5 s.
 		c.set(func() {
 			if latest < 4*time.Second || latest > delay/2 {
-				t.Errorf("the latest restart was %v late", latest)
+				t.Errorf("got the latest restart %v late, want 4 s to %v", latest, delay/2)
 			}
 		})
 	})
@@ -153,11 +153,11 @@ func TestCrowdThatLeaves(t *testing.T) {
 		c.set(func() { asked = c.asked - before })
 		t.Logf("the last leave was sent after %v; the SFU was asked %d times", longest, asked)
 		if asked > 4*crowds {
-			t.Errorf("the SFU was asked %d times about %d leaves", asked, crowds)
+			t.Errorf("%d leaves: got %d questions to the SFU, want at most %d", crowds, asked, 4*crowds)
 		}
 		// 10 a second, of which the others need some 6.
 		if longest > 14*time.Minute {
-			t.Errorf("the last leave was sent after %v", longest)
+			t.Errorf("got the last leave after %v, want it within 14 min", longest)
 		}
 	})
 }
@@ -182,14 +182,14 @@ func TestLimitedHomeserver(t *testing.T) {
 				calls := c.count("restart m0")
 				time.Sleep(5 * time.Minute)
 				if got, _ := c.fate("m0"); got != "" {
-					t.Errorf("the leave is %s; calls %q", got, c.calls)
+					t.Errorf("the leave: got %q, want it neither sent nor cancelled; calls %q", got, c.calls)
 				}
 				if calls > 4 {
 					t.Errorf("got %d restarts although the homeserver asked for an hour of silence, want at most 4", calls)
 				}
 				c.set(func() {
 					if told != 1 {
-						t.Errorf("told %d times", told)
+						t.Errorf("told %d times, want once", told)
 					}
 				})
 			})
@@ -217,7 +217,7 @@ func TestLimitedWithoutARate(t *testing.T) {
 		c.set(func() { c.hsStatus = "" })
 		time.Sleep(11 * time.Second)
 		if got, _ := c.fate("m0"); got != "sent" {
-			t.Errorf("the leave is %q", got)
+			t.Errorf("the leave: got %q, want it sent", got)
 		}
 	})
 }

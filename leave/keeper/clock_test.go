@@ -52,7 +52,7 @@ func TestWallClockIsSet(t *testing.T) {
 		time.Sleep(5 * delay)
 		w.wantFate("d1", "", time.Time{}, 0)
 		if w.current().Stalled(w.clock.Now()) {
-			t.Error("the keeper says that it has stalled")
+			t.Error("Stalled: got true, want false")
 		}
 		w.vanish()
 		left := time.Now()
@@ -146,7 +146,7 @@ func TestMachineSleepsInAWorker(t *testing.T) {
 		w.again(time.Minute)
 		time.Sleep(time.Minute)
 		if w.machine.Slept() == 0 {
-			t.Fatal("the machine has not slept")
+			t.Fatal("Slept: got 0, want some time")
 		}
 		w.wantFate("d1", "", time.Time{}, 0)
 	})

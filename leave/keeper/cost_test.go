@@ -102,7 +102,7 @@ func TestCostOfNodes(t *testing.T) {
 				average, most := town.questions(begin)
 				t.Logf("%.1f nodes were asked a second, %d at most", average, most)
 				if average > c.most || most > 26 { // a window of a second holds both of its ends
-					t.Errorf("%.1f nodes were asked a second, %d at most", average, most)
+					t.Errorf("got %.1f questions to nodes a second, and %d at most, want at most %v, and 26", average, most, c.most)
 				}
 			})
 		})
@@ -141,7 +141,7 @@ func TestLossOfManyMembers(t *testing.T) {
 		}
 		t.Logf("the last of %d left after %v", len(lost)/10, last)
 		if last > 2*time.Minute {
-			t.Errorf("the last left after %v", last)
+			t.Errorf("got the last leave after %v, want it within 2 min", last)
 		}
 	})
 }

@@ -21,7 +21,7 @@ func TestCreatedAgainIsLogged(t *testing.T) {
 		w.stop()
 		<-w.ended
 		if line := `level=DEBUG msg="leave: room created again" room=room`; strings.Count(log.String(), line) != 1 {
-			t.Errorf("the log has\n%s", log.String())
+			t.Errorf("log: want %s once, got\n%s", line, log.String())
 		}
 	})
 }
@@ -57,7 +57,7 @@ func TestClaimIsLogged(t *testing.T) {
 				}
 				line := `msg="leave: claimed" room=room identity=alice user=@alice:example.org delay_hash=` + id.Hash() + ` state=waiting`
 				if strings.Contains(log.String(), line) != c.want {
-					t.Errorf("at level %s the log has\n%s", c.level, log.String())
+					t.Errorf("at level %s: log: want %s in it: %t, got\n%s", c.level, line, c.want, log.String())
 				}
 			})
 		})

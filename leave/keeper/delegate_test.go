@@ -176,7 +176,7 @@ func TestLimitOfAUserIsExact(t *testing.T) {
 		others := time.Now()
 		w.wantLimit("", owned(t, another(t, 1000, long), "@bob:example.org"), limits)
 		if took := time.Since(others); took != 3*time.Millisecond {
-			t.Errorf("another user waited %v", took)
+			t.Errorf("another user: got a wait of %v, want 3 ms", took)
 		}
 		callers.Wait()
 		counts, err := s.Store.Count(t.Context(), user(t))
@@ -202,15 +202,15 @@ func TestASecondInAll(t *testing.T) {
 						err := w.keeper.Delegate(t.Context(), job, many)
 						took := time.Since(begin)
 						if took > time.Second {
-							t.Errorf("Delegate took %v", took)
+							t.Errorf("Delegate: got %v, want at most 1 s", took)
 						}
 						if inTime := 3*each < time.Second; (err == nil) != inTime {
-							t.Errorf("Delegate: %v after %v", err, took)
+							t.Errorf("Delegate: got %v after %v, want no error: %t", err, took, inTime)
 						}
 						begin = time.Now()
 						report := sfu.Event{Kind: sfu.KindJoined, Room: job.Room, Identity: job.Identity, Session: "S1"}
 						if _ = w.keeper.Report(t.Context(), report); time.Since(begin) > time.Second {
-							t.Errorf("Report took %v", time.Since(begin))
+							t.Errorf("Report: got %v, want at most 1 s", time.Since(begin))
 						}
 					})
 				}

@@ -73,7 +73,7 @@ func TestLosses(t *testing.T) {
 	for _, row := range rows {
 		loss, ok := losses[row[1]]
 		if !ok {
-			t.Errorf("the table has %q, which nothing here does", row[1])
+			t.Errorf("the table: got %q, want what is done here", row[1])
 			continue
 		}
 		seen[row[1]] = true
@@ -83,13 +83,13 @@ func TestLosses(t *testing.T) {
 		})
 		for label := range strings.SplitSeq(row[3], "; ") {
 			if !strings.Contains(drawing, label) {
-				t.Errorf("%s: the drawing lacks %q", row[1], label)
+				t.Errorf("%s: want %q in the drawing", row[1], label)
 			}
 		}
 	}
 	for what := range losses {
 		if !seen[what] {
-			t.Errorf("the table lacks %q", what)
+			t.Errorf("the table: want %q in it", what)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 				t.Errorf("bob's leave went %s, want %s in any order of the log", way, want)
 			}
 			if way := c.story.way("alice"); slices.Contains(way, "sending") {
-				t.Errorf("alice's leave went %s", way)
+				t.Errorf("alice's leave: got the way %s, want no sending", way)
 			}
 			if n := c.nodes.get(leave.NodeGone); n > 0 != l.gone && !l.mayBeGone {
 				t.Errorf("a node is found to be gone %d times, want that: %v", n, l.gone)
@@ -177,7 +177,7 @@ func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 		c.fake.Flush()
 		time.Sleep(6 * time.Minute)
 		if c.nodes.get(string(leave.NodeAnswers)) == 0 {
-			t.Error("bob's node was not asked, or did not answer")
+			t.Error("bob's node: got no answer, want one")
 		}
 		left := time.Now()
 		c.fake.Leave("room", "bob", livekit.DisconnectReason_CLIENT_INITIATED)
@@ -219,7 +219,7 @@ func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 		time.Sleep(8 * time.Minute)
 		c.wantFate("bob", "", time.Time{}, 0)
 		if way := c.story.way("bob"); slices.Contains(way, "leaving") {
-			t.Errorf("bob's leave went %s", way)
+			t.Errorf("bob's leave: got the way %s, want no leaving", way)
 		}
 	})
 }
@@ -259,13 +259,13 @@ func TestNodeThatHangs(t *testing.T) {
 		for range 60 {
 			time.Sleep(2*time.Minute + 300*time.Millisecond)
 			if !c.current().SFUAnswers() {
-				t.Fatal("the SFU seems to be away")
+				t.Fatal("SFUAnswers: got false, want true")
 			}
 		}
 		c.wantFate("bob", "", time.Time{}, 0)
 		c.fake.FailAlways(nil)
 		if text := c.story.String(); strings.Contains(text, "the SFU does not answer") {
-			t.Errorf("the log has\n%s", text)
+			t.Errorf("log: want no word of a silent SFU, got\n%s", text)
 		}
 		left := time.Now()
 		c.quit("bob", livekit.DisconnectReason_CLIENT_INITIATED)

@@ -51,7 +51,7 @@ func TestStoreAwayForHours(t *testing.T) {
 					t.Errorf("the job has ended: got %v, want no error", err)
 				}
 				if w.count("restart d1") == 0 {
-					t.Error("it was not restarted")
+					t.Error("got no restart of d1, want some")
 				}
 			})
 		})
@@ -83,7 +83,7 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 				w.set(func() { w.sfuDown, w.fault = false, nil })
 				time.Sleep(time.Minute)
 				if _, err := w.store.Get(t.Context(), key); errors.Is(err, leave.ErrNotFound) == c.kept {
-					t.Errorf("after %v: %v", c.for_, err)
+					t.Errorf("after %v: got %v, want the job kept: %t", c.for_, err, c.kept)
 				}
 			})
 		})

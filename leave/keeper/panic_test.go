@@ -63,11 +63,11 @@ func TestWorkerPanics(t *testing.T) {
 				text := log.String()
 				for _, want := range []string{"room=other", "identity=bob", `panic="restarts cannot be -7"`, "panic_test.go"} {
 					if !strings.Contains(text, want) {
-						t.Errorf("the log lacks %s:\n%s", want, text)
+						t.Errorf("log: want %s in it, got\n%s", want, text)
 					}
 				}
 				if lines := strings.Count(text, "\n"); lines > 11 {
-					t.Errorf("the log has %d lines", lines)
+					t.Errorf("log: got %d lines, want at most 11", lines)
 				}
 			})
 		})
@@ -96,7 +96,7 @@ func TestPatrolPanics(t *testing.T) {
 		w.stop()
 		<-w.ended
 		if text := log.String(); !strings.Contains(text, `panic="no sessions"`) || !strings.Contains(text, "room=room") {
-			t.Errorf("the log has %s", text)
+			t.Errorf("log: got %s, want the panic and the room in it", text)
 		}
 	})
 }

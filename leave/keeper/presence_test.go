@@ -105,7 +105,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 				w.set(func() { w.roomAt, w.fault = time.Time{}, failing(cause, false, questions...) })
 				time.Sleep(62 * time.Second) // with a look into the room
 				if w.current().SFUAnswers() {
-					t.Error("it seems to answer")
+					t.Error("SFUAnswers: got true, want false")
 				}
 				w.set(func() { w.fault = nil })
 				time.Sleep(5*time.Second + 100*time.Millisecond)
@@ -115,7 +115,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				w.wantFate("d1", "", time.Time{}, 0)
 				if !w.current().SFUAnswers() {
-					t.Error("it seems to be away")
+					t.Error("SFUAnswers: got false, want true")
 				}
 			})
 		})
@@ -133,7 +133,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 		w.set(func() { w.fault = failing(sfu.CauseUnauthorized, true, questions...) })
 		time.Sleep(9 * time.Minute)
 		if w.current().SFUAnswers() {
-			t.Error("it seems to answer")
+			t.Error("SFUAnswers: got true, want false")
 		}
 		if n := warnings.with("did not say who is there"); n != 1 {
 			t.Errorf("%d warnings, want one", n)
@@ -141,7 +141,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 		w.set(func() { w.fault = nil })
 		time.Sleep(2 * time.Second)
 		if !w.current().SFUAnswers() {
-			t.Error("it seems to refuse the key still")
+			t.Error("SFUAnswers with the right key: got false, want true")
 		}
 		w.wantCreated(0)
 	})
@@ -180,12 +180,12 @@ func TestSFUAwayUnasked(t *testing.T) {
 		w.again(time.Minute)
 		time.Sleep(3 * time.Second)
 		if w.current().SFUAnswers() {
-			t.Error("it seems to answer")
+			t.Error("SFUAnswers: got true, want false")
 		}
 		w.set(func() { w.sfuDown = false })
 		time.Sleep(time.Second)
 		if !w.current().SFUAnswers() {
-			t.Error("it seems to be away")
+			t.Error("SFUAnswers: got false, want true")
 		}
 	})
 }
@@ -218,7 +218,7 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 				back := time.Now()
 				time.Sleep(time.Second)
 				if !w.current().SFUAnswers() {
-					t.Error("it seems to be away")
+					t.Error("SFUAnswers: got false, want true")
 				}
 				time.Sleep(5 * time.Minute)
 				w.wantFate("d1", "sent", back, 40*time.Second)

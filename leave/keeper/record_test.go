@@ -46,7 +46,7 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 		t.Fatalf("what was written cannot be read: got %v, want no error", err)
 	}
 	if b2, err := json.Marshal(again); err != nil || string(b2) != string(b) {
-		t.Errorf("%s became %s, %v", b, b2, err)
+		t.Errorf("%s: got %s, %v, want the same", b, b2, err)
 	}
 }
 

@@ -35,7 +35,7 @@ func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 				time.Sleep(time.Minute)
 				w.wantFate("d1", "cancelled", time.Now(), 0)
 				if _, err := w.store.Get(t.Context(), key); !errors.Is(err, leave.ErrNotFound) {
-					t.Errorf("the job is still stored: %v", err)
+					t.Errorf("Get: got %v, want %v", err, leave.ErrNotFound)
 				}
 			})
 		})
@@ -93,7 +93,7 @@ func TestCancellingIsNoLeave(t *testing.T) {
 		}
 		time.Sleep(2 * long)
 		if _, err := w.store.Get(t.Context(), key); !errors.Is(err, leave.ErrNotFound) {
-			t.Errorf("it is cancelled for ever: %v", err)
+			t.Errorf("Get: got %v, want %v: nothing is cancelled for ever", err, leave.ErrNotFound)
 		}
 	})
 }

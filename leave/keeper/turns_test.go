@@ -21,10 +21,10 @@ func TestTurns(t *testing.T) {
 		}
 		first, took := wait(alice)
 		if took != 0 {
-			t.Errorf("the first turn: waited %v", took)
+			t.Errorf("the first turn: got a wait of %v, want none", took)
 		}
 		if release, took := wait(bob); took != 0 {
-			t.Errorf("another user: waited %v", took)
+			t.Errorf("another user: got a wait of %v, want none", took)
 		} else {
 			release()
 		}
