@@ -166,7 +166,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}
 		wg.Wait()
 		if got := network.dials.Load(); got > 128 {
-			t.Errorf("200 calls at once took %d connections", got)
+			t.Errorf("200 calls at once: got %d connections, want at most 128", got)
 		}
 	})
 }
@@ -296,7 +296,7 @@ func TestPlainHTTPClient(t *testing.T) {
 		t.Error(err)
 	}
 	if http.DefaultTransport != before || plain.Transport != nil || plain.CheckRedirect != nil {
-		t.Error("NewClient changed what is not its own")
+		t.Errorf("NewClient: got %v and %+v changed, want what is not its own as before", http.DefaultTransport, plain)
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

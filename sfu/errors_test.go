@@ -62,7 +62,7 @@ func TestAnswers(t *testing.T) {
 			err := client.CreateRoom(t.Context(), "room")
 			wantCause(t, err, c.cause)
 			if e, ok := errors.AsType[*sfu.Error](err); ok && e.Answered != byLiveKit[name] {
-				t.Errorf("answered by LiveKit itself: %t", e.Answered)
+				t.Errorf("Answered: got %t, want %t", e.Answered, byLiveKit[name])
 			}
 			for _, part := range []string{server.APIURL().String(), c.text} {
 				if !strings.Contains(fmt.Sprint(err), part) {
@@ -89,7 +89,7 @@ func TestUnauthorized(t *testing.T) {
 			t.Errorf("%s: got %v, want %q in it", name, err, c.text)
 		}
 		if !c.key.Secret.IsEmpty() && strings.Contains(fmt.Sprint(err), c.key.Secret.Reveal()) {
-			t.Errorf("%s: the error shows the secret: %v", name, err)
+			t.Errorf("%s: got %v, want no secret in it", name, err)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestErrorsHideAPIToken(t *testing.T) {
 				// No part of the token that could be its signature's beginning.
 				if text := fmt.Sprintf(verb, err); strings.Contains(text, token[len(token)-43:len(token)-33]) ||
 					strings.Contains(text, token[:100]) {
-					t.Errorf("%s shows the token: %s", verb, text)
+					t.Errorf("%s: got %s, want no token in it", verb, text)
 				}
 			}
 		})
@@ -174,7 +174,7 @@ func TestForgedLines(t *testing.T) {
 	err := client.CreateRoom(t.Context(), "room")
 	wantCause(t, err, sfu.CauseStatus)
 	if text := fmt.Sprint(err); strings.ContainsAny(text, "\n\x1b") || len(text) > 500 {
-		t.Errorf("the error holds what it was sent: %q", text)
+		t.Errorf("got %q, want at most 500 bytes in one line", text)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseRedirect)
 	}
 	if other.Connections() != 0 {
-		t.Error("a redirect was followed")
+		t.Errorf("a redirect: got %d connections, want none", other.Connections())
 	}
 }
 

@@ -52,7 +52,7 @@ func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 				wantCreated(t, client, fake, 0, 0)
 				time.Sleep(5 * time.Second)
 				if fake.Join("room", identity) == nil {
-					t.Error("the room is not there any more")
+					t.Error("Join: got none, want that the room is there still")
 				}
 			})
 		})

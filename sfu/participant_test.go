@@ -22,7 +22,7 @@ func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.
 	minted := token.NewMinter(key, time.Hour).Mint(token.Grant{Room: "room", Identity: identity, Ticket: ticket}, time.Now())
 	event := server.Connect(minted, suffix)
 	if event == nil {
-		t.Fatal("the bearer of a token cannot join")
+		t.Fatal("Join by the bearer of a token: got none, want an event")
 	}
 	return event
 }
@@ -34,7 +34,7 @@ func TestParticipants(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all, err := client.Participants(t.Context(), "nowhere"); err != nil || len(all) != 0 {
-		t.Errorf("in a room that is none: %v, %v", all, err)
+		t.Errorf("in a room that is none: got %v, %v, want nobody", all, err)
 	}
 	began := time.Now().Truncate(time.Millisecond)
 	first := join(t, server, "sealed", "").Participant
@@ -115,10 +115,10 @@ func TestRemove(t *testing.T) {
 		t.Errorf("revoke_token_ts is %d, want the time of the call, from %d on", revoke, before)
 	}
 	if reason := removals[0].Report.Participant.DisconnectReason; reason != livekit.DisconnectReason_PARTICIPANT_REMOVED {
-		t.Errorf("the reason is %s", reason)
+		t.Errorf("got the reason %s, want %s", reason, livekit.DisconnectReason_PARTICIPANT_REMOVED)
 	}
 	if server.Live("room", identity+"#screen") == "" {
-		t.Error("the second session has ended, too")
+		t.Error("the second session: got none, want it alive")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestRemoveFails(t *testing.T) {
 	server.FailNext(sfutest.TwirpError("unavailable", "no response from servers"))
 	wantFailure(t, client.Remove(t.Context(), "room", identity), "RemoveParticipant", sfu.CauseNoNode)
 	if server.Live("room", identity) == "" {
-		t.Error("removed nevertheless")
+		t.Error("got no session, want it not removed")
 	}
 }
 
@@ -158,7 +158,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("called %d times, removed %+v, want %s alone", calls, removals, before)
 			}
 			if server.Live("room", identity) == "" {
-				t.Error("who came back was removed")
+				t.Error("who came back: got no session, want it not removed")
 			}
 		})
 	}
@@ -177,10 +177,10 @@ func TestEventOfParticipant(t *testing.T) {
 	}
 	e := receive(t, server.NewWebhook(hook, report))
 	if got := []sfu.Participant{e.Participant()}; !slices.Equal(got, all) {
-		t.Errorf("the webhook says %+v, the list %+v", got, all)
+		t.Errorf("the webhook: got %+v, want the list's %+v", got, all)
 	}
 	machine := receive(t, server.NewWebhook(hook, server.JoinAs("room", "recorder", nil, livekit.ParticipantInfo_EGRESS)))
 	if !machine.Machine || machine.Ticket != "" {
-		t.Errorf("an egress is %+v", machine)
+		t.Errorf("an egress: got %+v, want a machine without a ticket", machine)
 	}
 }

@@ -155,7 +155,7 @@ func TestParticipantsThatMakeNoSense(t *testing.T) {
 		all, err := client.Sessions(t.Context(), "room")
 		wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
 		if sid != "" || all != nil {
-			t.Errorf("%s: %q, %v beside an error", name, sid, all)
+			t.Errorf("%s: got %q, %v beside an error, want nothing", name, sid, all)
 		}
 	}
 	client, server := start(t)
@@ -217,7 +217,7 @@ func TestRoomSince(t *testing.T) {
 	defer fake.Close()
 	client := sfu.NewClient(fake.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
 	if since, err := client.RoomSince(t.Context(), "room"); err != nil || !since.IsZero() {
-		t.Errorf("a room that is not there was made at %v, %v", since, err)
+		t.Errorf("a room that is not there: got %v, %v, want no time", since, err)
 	}
 	before := time.Now().Add(-time.Second)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
@@ -225,7 +225,7 @@ func TestRoomSince(t *testing.T) {
 	}
 	since, err := client.RoomSince(t.Context(), "room")
 	if err != nil || since.Before(before) || since.After(time.Now()) {
-		t.Errorf("made at %v, %v", since, err)
+		t.Errorf("RoomSince: got %v, %v, want %v or later", since, err, before)
 	}
 	fake.FailNext(sfutest.Status(500))
 	if _, err := client.RoomSince(t.Context(), "room"); err == nil {

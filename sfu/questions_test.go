@@ -77,7 +77,7 @@ func TestQuestionsGrantLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, grants, err := v.Verify(apiSecret); err != nil || !reflect.DeepEqual(grants.Video, want[q.op]) {
-			t.Errorf("%s: the API token grants %+v, %v", q.op, grants.Video, err)
+			t.Errorf("%s: got the grant %+v, %v, want %+v", q.op, grants.Video, err, want[q.op])
 		}
 	}
 }

@@ -19,7 +19,7 @@ func onNodes(t *testing.T) (*sfu.Client, *sfutest.SFU, *memory) {
 		t.Fatal(err)
 	}
 	if fake.Join("room", identity) == nil {
-		t.Fatal("cannot join")
+		t.Fatal("Join: got none, want an event")
 	}
 	return client, fake, network
 }
@@ -87,7 +87,7 @@ func TestReachableTakesItsTime(t *testing.T) {
 		got, err := client.Reachable(ctx, "room", identity)
 		wantFailure(t, err, "UpdateSubscriptions", sfu.CauseStatus)
 		if got {
-			t.Error("true beside an error")
+			t.Error("got true beside an error, want false")
 		}
 	})
 }

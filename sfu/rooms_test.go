@@ -233,10 +233,10 @@ func TestEnsureMemoryIsBounded(t *testing.T) {
 			rooms.Ensure(t.Context(), name(i))
 		}
 		if created, _ := rooms.Ensure(t.Context(), name(kept)); created {
-			t.Error("the newest room is forgotten")
+			t.Error("Ensure of the newest room: got a call, want that it is remembered")
 		}
 		if created, _ := rooms.Ensure(t.Context(), name(0)); !created {
-			t.Errorf("more than %d rooms are remembered", kept)
+			t.Errorf("Ensure of the oldest of more than %d rooms: got no call, want that it is forgotten", kept)
 		}
 	})
 }

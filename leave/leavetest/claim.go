@@ -41,7 +41,7 @@ func claimBound(t *testing.T, s Store) {
 		}
 	}
 	if got := len(claim(t, s, "holder", now, 1)); got != 0 {
-		t.Errorf("claimed %d more than there are", got)
+		t.Errorf("Claim of all again: got %d jobs, want 0", got)
 	}
 }
 
@@ -67,7 +67,7 @@ func dueReasons(t *testing.T, s Store) {
 		save(t, s, due)
 		got := claim(t, s, "holder", now, 1)
 		if len(got) != 1 {
-			t.Fatalf("not due for its %s", reason)
+			t.Fatalf("due for its %s: got %d jobs, want 1", reason, len(got))
 		}
 		quiet.Version = got[0].Version
 		job = save(t, s, quiet)
@@ -89,13 +89,13 @@ func leaseTime(t *testing.T, s Store) {
 	wantSame(t, lent, want)
 	wantEqual(t, get(t, s, job.Key), lent)
 	if lent.Version <= job.Version {
-		t.Errorf("version %d after %d", lent.Version, job.Version)
+		t.Errorf("got version %d, want a greater one than %d", lent.Version, job.Version)
 	}
 	wantIDs(t, claim(t, s, "other", lent.Lease.Until.Add(-time.Millisecond), 1))
 	again := claim(t, s, "other", lent.Lease.Until, 1)
 	wantIDs(t, again, "d1")
 	if again[0].Lease.Holder != "other" {
-		t.Errorf("lent to %q", again[0].Lease.Holder)
+		t.Errorf("got a lease of %q, want other", again[0].Lease.Holder)
 	}
 }
 
@@ -140,7 +140,7 @@ func sharedFencing(t *testing.T, a, b Store) {
 	lent = save(t, b, dueAt(lent, now.Add(time.Hour)))
 	wantConflict(t, a, stale)
 	if err := b.Delete(t.Context(), lent); err != nil {
-		t.Errorf("Delete by the holder: %v", err)
+		t.Errorf("Delete by the holder: got %v, want no error", err)
 	}
 	wantConflict(t, a, stale)
 }

@@ -30,7 +30,7 @@ func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	want := recount(user, jobs)
 	got, err := s.Count(t.Context(), user)
 	if err != nil {
-		t.Fatalf("Count(%s): %v", user, err)
+		t.Fatalf("Count(%s): got %v, want no error", user, err)
 	}
 	// A store may round each job's part of the load to a billionth.
 	if math.Abs(got.Load-want.Load) > 1e-9*float64(len(jobs)) {
@@ -172,13 +172,13 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 		}
 	}
 	if after, err := s.Count(t.Context(), user); err != nil || after.Load != before.Load || after.LoadOfUser != before.LoadOfUser {
-		t.Errorf("a load of %g has become %g (%v)", before.Load, after.Load, err)
+		t.Errorf("got a load of %g (%v), want %g", after.Load, err, before.Load)
 	}
 	if err := s.Delete(t.Context(), stays); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := s.Count(t.Context(), user); err != nil || after.Load != 0 || after.LoadOfUser != 0 {
-		t.Errorf("a load of %g is left (%v)", after.Load, err)
+		t.Errorf("got a load of %g (%v), want 0", after.Load, err)
 	}
 }
 

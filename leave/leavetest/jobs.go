@@ -50,7 +50,7 @@ func put(t *testing.T, s Store, job leave.Job) (replaced *leave.Job) {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), job)
 	if err != nil {
-		t.Fatalf("Put: %v", err)
+		t.Fatalf("Put: got %v, want no error", err)
 	}
 	return replaced
 }
@@ -59,7 +59,7 @@ func get(t *testing.T, s Store, key leave.Key) leave.Job {
 	t.Helper()
 	job, err := s.Get(t.Context(), key)
 	if err != nil {
-		t.Fatalf("Get(%v): %v", key, err)
+		t.Fatalf("Get(%v): got %v, want no error", key, err)
 	}
 	return job
 }
@@ -75,7 +75,7 @@ func save(t *testing.T, s Store, job leave.Job) leave.Job {
 	t.Helper()
 	saved, err := s.Save(t.Context(), job)
 	if err != nil {
-		t.Fatalf("Save: %v", err)
+		t.Fatalf("Save: got %v, want no error", err)
 	}
 	return saved
 }
@@ -83,7 +83,7 @@ func save(t *testing.T, s Store, job leave.Job) leave.Job {
 func merge(t *testing.T, s Store, jobs ...leave.Job) {
 	t.Helper()
 	if err := s.Merge(t.Context(), jobs); err != nil {
-		t.Fatalf("Merge: %v", err)
+		t.Fatalf("Merge: got %v, want no error", err)
 	}
 }
 
@@ -91,7 +91,7 @@ func claim(t *testing.T, s Store, holder string, now time.Time, n int) []leave.J
 	t.Helper()
 	jobs, err := s.Claim(t.Context(), holder, now, n)
 	if err != nil {
-		t.Fatalf("Claim: %v", err)
+		t.Fatalf("Claim: got %v, want no error", err)
 	}
 	return jobs
 }
@@ -100,7 +100,7 @@ func claimRooms(t *testing.T, s Store, now time.Time, every time.Duration, n int
 	t.Helper()
 	rooms, err := s.ClaimRooms(t.Context(), now, every, n)
 	if err != nil {
-		t.Fatalf("ClaimRooms: %v", err)
+		t.Fatalf("ClaimRooms: got %v, want no error", err)
 	}
 	return rooms
 }

@@ -19,12 +19,12 @@ func putAndDelete(t *testing.T, s Store) {
 		t.Fatalf("Get before Put: %v, want ErrNotFound", err)
 	}
 	if replaced := put(t, s, job); replaced != nil {
-		t.Errorf("Put replaced %v", replaced)
+		t.Errorf("Put: got %v replaced, want nothing", replaced)
 	}
 	got := get(t, s, job.Key)
 	wantSame(t, got, job)
 	if err := s.Delete(t.Context(), got); err != nil {
-		t.Fatalf("Delete: %v", err)
+		t.Fatalf("Delete: got %v, want no error", err)
 	}
 	if _, err := s.Get(t.Context(), job.Key); !errors.Is(err, leave.ErrNotFound) {
 		t.Errorf("Get after Delete: %v, want ErrNotFound", err)
@@ -47,7 +47,7 @@ func filled(t *testing.T, job leave.Job) leave.Job {
 	job.Version = max(job.Version, 1)
 	for i, v := 0, reflect.ValueOf(job); i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
-			t.Fatalf("leavetest sets no %s", v.Type().Field(i).Name)
+			t.Fatalf("got no %s, want leavetest to set each field", v.Type().Field(i).Name)
 		}
 	}
 	return job
@@ -77,7 +77,7 @@ func anyText(t *testing.T, s Store) {
 		got := stored(t, s, job)
 		wantSame(t, got, job)
 		if err := s.Delete(t.Context(), got); err != nil {
-			t.Errorf("Delete of %q: %v", text, err)
+			t.Errorf("Delete of %q: got %v, want no error", text, err)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func putAgain(t *testing.T, s Store) {
 	job := delegation(t, "room", "alice", "d1", now)
 	worked := save(t, s, stored(t, s, job).Joined(now.Add(time.Second), "PA_1"))
 	if replaced := put(t, s, job); replaced != nil {
-		t.Errorf("Put replaced %v", replaced)
+		t.Errorf("Put: got %v replaced, want nothing", replaced)
 	}
 	wantEqual(t, get(t, s, job.Key), worked)
 }
@@ -124,13 +124,13 @@ func laterReplaces(t *testing.T, s Store) {
 	later := delegation(t, "room", "alice", "d1", now.Add(time.Millisecond))
 	replaced := put(t, s, later)
 	if replaced == nil {
-		t.Fatal("nothing was replaced")
+		t.Fatal("Put: got nothing replaced, want the former job")
 	}
 	wantEqual(t, *replaced, first)
 	got := get(t, s, later.Key)
 	wantSame(t, got, later.Replacing(first))
 	if got.Version <= first.Version {
-		t.Errorf("version %d after %d", got.Version, first.Version)
+		t.Errorf("got version %d, want a greater one than %d", got.Version, first.Version)
 	}
 	if _, err := s.Save(t.Context(), first); !errors.Is(err, leave.ErrConflict) {
 		t.Errorf("Save of what was replaced: %v, want ErrConflict", err)
@@ -155,7 +155,7 @@ func tiesByDelayID(t *testing.T, s Store) {
 	a, b := delegation(t, "room", "alice", "d1", now), delegation(t, "room", "alice", "d2", now)
 	put(t, s, a)
 	if replaced := put(t, s, b); replaced == nil {
-		t.Error("the greater delay id replaced nothing")
+		t.Error("Put of the greater delay id: got nothing replaced, want the former job")
 	}
 	if _, err := s.Put(t.Context(), a); !errors.Is(err, leave.ErrSuperseded) {
 		t.Errorf("Put of the lesser delay id: %v, want ErrSuperseded", err)
@@ -168,10 +168,10 @@ func sameDelayID(t *testing.T, s Store) {
 	put(t, s, delegation(t, "room", "alice", "d1", now))
 	again := delegation(t, "room", "alice", "d1", now.Add(time.Second))
 	if replaced := put(t, s, again); replaced == nil {
-		t.Error("the later delegation replaced nothing")
+		t.Error("Put of the later delegation: got nothing replaced, want the former job")
 	}
 	if got := get(t, s, again.Key); len(got.Replaces) > 0 {
-		t.Errorf("%v is to be cancelled, which is the job's own", got.Replaces)
+		t.Errorf("to be cancelled: got %v, want nothing: it is the job's own", got.Replaces)
 	}
 
 	known := save(t, s, get(t, s, again.Key).Joined(now.Add(2*time.Second), "PA_1"))
@@ -180,7 +180,7 @@ func sameDelayID(t *testing.T, s Store) {
 	got := get(t, s, again.Key)
 	wantSame(t, got, again.Replacing(known))
 	if got.State != leave.Connected || got.Session != "PA_1" {
-		t.Errorf("it is %s with session %q, as if nobody were known", got.State, got.Session)
+		t.Errorf("got %s with the session %q, want %s with PA_1", got.State, got.Session, leave.Connected)
 	}
 }
 

@@ -105,7 +105,7 @@ func actionRace(t *testing.T, a, b Store) {
 					actions.add(job.Key)
 					job.Lease = leave.Lease{}
 					if _, err := s.Save(t.Context(), dueAt(job, now.Add(time.Minute))); err != nil {
-						t.Errorf("Save by the holder: %v", err)
+						t.Errorf("Save by the holder: got %v, want no error", err)
 					}
 				}
 			}
@@ -135,7 +135,7 @@ func writeRace(t *testing.T, a, b Store) {
 		}
 	})
 	if got := get(t, a, job.Key).Looks; got != racers {
-		t.Errorf("%d writes are left of %d", got, racers)
+		t.Errorf("got %d writes, want all %d", got, racers)
 	}
 }
 

@@ -81,7 +81,7 @@ func room(t *testing.T, s Store, name sfu.Room) []leave.Job {
 	t.Helper()
 	jobs, err := s.Room(t.Context(), name)
 	if err != nil {
-		t.Fatalf("Room: %v", err)
+		t.Fatalf("Room: got %v, want no error", err)
 	}
 	slices.SortFunc(jobs, func(a, b leave.Job) int {
 		if a.DelayID.String() < b.DelayID.String() {
@@ -102,7 +102,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	rooms := func() []sfu.Room {
 		rooms, err := s.Rooms(t.Context())
 		if err != nil {
-			t.Fatalf("Rooms: %v", err)
+			t.Fatalf("Rooms: got %v, want no error", err)
 		}
 		return rooms
 	}

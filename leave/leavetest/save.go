@@ -23,7 +23,7 @@ func wantConflict(t *testing.T, s Store, job leave.Job) {
 	if after, errAfter := s.Get(t.Context(), job.Key); err == nil && errAfter == nil {
 		wantEqual(t, after, before)
 	} else if !errors.Is(errAfter, err) {
-		t.Errorf("Get: %v, before %v", errAfter, err)
+		t.Errorf("Get: got %v, want %v as before", errAfter, err)
 	}
 }
 
@@ -33,7 +33,7 @@ func staleWrites(t *testing.T, s Store) {
 	changed.Session = "PA_1"
 	second := save(t, s, changed)
 	if second.Version <= first.Version || second.Session != "PA_1" {
-		t.Errorf("Save returned version %d and session %q after version %d", second.Version, second.Session, first.Version)
+		t.Errorf("Save: got version %d and the session %q, want a greater version than %d and PA_1", second.Version, second.Session, first.Version)
 	}
 	wantEqual(t, get(t, s, first.Key), second)
 	wantConflict(t, s, first)

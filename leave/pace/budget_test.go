@@ -38,7 +38,7 @@ func TestAServerWithoutALimit(t *testing.T) {
 		t.Errorf("%d requests at the own homeserver at once, want all", got)
 	}
 	if !b.Carries(own, 1000, now) || b.Carries(other, 1000, now) || !b.CarriesUser(own, 1000, 0, now) || b.CarriesUser(other, 1000, 0, now) {
-		t.Error("a load of 1000 a second is carried by the own homeserver alone")
+		t.Error("a load of 1000 a second: got another answer, want it carried by the own homeserver alone")
 	}
 	b.SlowDown(own, time.Second, now)
 	if wait := b.Take(own, pace.Leave, now); wait == 0 {
@@ -49,7 +49,7 @@ func TestAServerWithoutALimit(t *testing.T) {
 		t.Errorf("%d requests at once after a 429, want the lowered budget's", got)
 	}
 	if b.Carries(own, 1000, now) {
-		t.Error("a load of 1000 a second is carried after a 429")
+		t.Error("a load of 1000 a second after a 429: got it carried, want not")
 	}
 	for range 10 { // it rises by half every ten seconds
 		now = now.Add(11 * time.Second)
@@ -71,6 +71,6 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%d answers 429, the last at %s, want 2 and %s", n, last, now.Add(time.Minute))
 	}
 	if n, last := b.Refusals(other); n != 0 || !last.IsZero() {
-		t.Errorf("%d answers 429 of one that has answered none, the last at %s", n, last)
+		t.Errorf("got %d answers 429, the last at %s, want none", n, last)
 	}
 }

@@ -46,7 +46,7 @@ func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	w.Took(own, 0)
 	strangers(t, func() {
 		if got := mayHave(t, &w, "own.org", now); got <= pace.PoolSize/8 {
-			t.Fatalf("it may have %d workers for restarts, as if it were slow", got)
+			t.Fatalf("got %d workers for restarts, want more than %d: it is not slow", got, pace.PoolSize/8)
 		}
 	}, func(name string) { w.Took(server(t, name), 0) })
 }

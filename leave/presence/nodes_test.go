@@ -45,13 +45,13 @@ func TestTurn(t *testing.T) {
 		}
 	}
 	if wait, ok := n.turn(now); ok {
-		t.Errorf("the question after 5 s of them waits %v", wait)
+		t.Errorf("the question after 5 s of them: got a wait of %v, want none to be asked", wait)
 	}
 	n.lose(now)
 	if wait, ok := n.turn(now); !ok || wait > 0 {
-		t.Errorf("after a loss: waits %v, %t", wait, ok)
+		t.Errorf("after a loss: got a wait of %v, %t, want a question at once", wait, ok)
 	}
 	if _, ok := n.turn(now.Add(lossTime)); !ok {
-		t.Error("a minute after the loss: not asked")
+		t.Error("a minute after the loss: got no question, want one")
 	}
 }

@@ -73,7 +73,7 @@ func foreignValue(t *testing.T, value string) {
 
 	get(t, s, job.Key, leave.ErrNotFound)
 	if jobs, err := s.Room(t.Context(), job.Room); err != nil || len(jobs) != 0 {
-		t.Errorf("Room = %v, %v", jobs, err)
+		t.Errorf("Room: got %v, %v, want none", jobs, err)
 	}
 	jobs, err := s.Claim(t.Context(), "holder", now, 10)
 	if err != nil || len(jobs) != 1 || jobs[0].Key != other.Key {
@@ -91,7 +91,7 @@ func foreignValue(t *testing.T, value string) {
 		t.Errorf("named %d times, counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
 	if !log.contains("1:a:a") || log.contains("delay_id") {
-		t.Errorf("the log says %s", log.String())
+		t.Errorf("log: got %s, want the key, and nothing of the record", log.String())
 	}
 
 	put(t, s, job)
@@ -110,7 +110,7 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 		t.Error(err)
 	}
 	if server.HGet(jobsKey, "1:a:a") != before {
-		t.Error("it came up again within a minute")
+		t.Errorf("within a minute: got %s, want it as before: %s", server.HGet(jobsKey, "1:a:a"), before)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	server.HSet(jobsKey, "1:a:a", "1 0 1 holder\n{}")
 	for _, passes := range []time.Duration{0, leave.MaxDelay, 2 * time.Hour} {
 		if server.HGet(jobsKey, "1:a:a") == "" {
-			t.Fatal("it is removed too soon")
+			t.Fatal("got no record, want it to be there still")
 		}
 		m.Sleep(passes)
 		server.SetTime(m.Wall())
@@ -153,11 +153,11 @@ func TestMendedValue(t *testing.T) {
 	ours := server.HGet(jobsKey, "1:a:a")
 	server.HSet(jobsKey, "1:a:a", strings.Replace(ours, `"waiting"`, `"wondering"`, 1))
 	if jobs, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(jobs) > 0 {
-		t.Errorf("Claim = %v, %v", jobs, err)
+		t.Errorf("Claim: got %v, %v, want none", jobs, err)
 	}
 	server.HSet(jobsKey, "1:a:a", ours)
 	if jobs, err := s.Claim(t.Context(), "holder", now.Add(61*time.Second), 10); err != nil || len(jobs) != 1 {
-		t.Errorf("Claim of what was mended = %v, %v", jobs, err)
+		t.Errorf("Claim of what was mended: got %v, %v, want one job", jobs, err)
 	}
 }
 
@@ -199,7 +199,7 @@ func FuzzValue(f *testing.F) {
 			}
 		}
 		if again, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(again) > 0 {
-			t.Errorf("claimed again: %v, %v", again, err)
+			t.Errorf("claimed again: got %v, %v, want none", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
 			t.Error(err)

@@ -93,7 +93,7 @@ func eventually(t *testing.T, ask func() error) {
 		}
 		<-tick.C
 	}
-	t.Fatalf("it does not end: %v", err)
+	t.Fatalf("got %v again and again, want an end", err)
 }
 
 // logged is what was logged.

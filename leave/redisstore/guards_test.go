@@ -137,7 +137,7 @@ func TestRealReplicas(t *testing.T) {
 		}
 		c.change(func() {
 			if len(c.removed) != 1 {
-				t.Errorf("removed %v while the brake held", c.removed)
+				t.Errorf("removed while the brake held: got %v, want one", c.removed)
 			}
 			clear(c.out)
 		})
@@ -158,7 +158,7 @@ func await(t *testing.T, what string, is func() bool, c *call) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("within a minute: got nothing, want %s", what)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestForgotten(t *testing.T) {
 			get(t, a, onB.Key, nil)
 			get(t, a, delegation(t, "c", time.Now()).Key, nil)
 			if after := get(t, b, onA.Key, nil); after.Version <= before.Version {
-				t.Errorf("version %d came after %d", after.Version, before.Version)
+				t.Errorf("got version %d, want a greater one than %d", after.Version, before.Version)
 			}
 			if _, err := a.Save(t.Context(), before); !errors.Is(err, leave.ErrConflict) {
 				t.Errorf("Save of a version of the life before: %v, want ErrConflict", err)
@@ -63,7 +63,7 @@ func TestForgottenAtMerge(t *testing.T) {
 		t.Fatalf("Merge: %v, want ErrForgotten", err)
 	}
 	if keys := server.Keys(); len(keys) > 0 {
-		t.Errorf("it wrote %q", keys)
+		t.Errorf("written: got %q, want nothing", keys)
 	}
 	merge(t, s, job)
 	get(t, s, job.Key, nil)
@@ -104,7 +104,7 @@ func TestForeignValueStaysDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(found) > 0 {
-		t.Errorf("Claim = %v, %v", found, err)
+		t.Errorf("Claim: got %v, %v, want none", found, err)
 	}
 	if left, err := server.ZMembers(dueKey); err != nil || !slices.Equal(left, []string{"1:a:a"}) {
 		t.Errorf("due is %q, %v, want what has a value", left, err)

@@ -37,7 +37,7 @@ func TestPrefix(t *testing.T) {
 	put(t, openWith(t, redisstore.Options{URL: url, Prefix: "mine"}), delegation(t, "b", time.Now()))
 	for _, key := range server.Keys() {
 		if !strings.HasPrefix(key, "matrixrtc-auth{leave}:") && !strings.HasPrefix(key, "mine{leave}:") {
-			t.Errorf("the key %q has no prefix", key)
+			t.Errorf("got the key %q, want one with a prefix", key)
 		}
 	}
 	if got := len(server.Keys()); got != 2*9 {
@@ -52,7 +52,7 @@ func TestDatabase(t *testing.T) {
 	server := miniredis.RunT(t)
 	put(t, open(t, "redis://"+server.Addr()+"/7"), delegation(t, "a", time.Now()))
 	if got := len(server.DB(7).Keys()); got == 0 || len(server.Keys()) != 0 {
-		t.Error("the database of the URL is not used")
+		t.Errorf("got %d keys in database 7 and %d in the first, want some and none", got, len(server.Keys()))
 	}
 }
 
@@ -69,7 +69,7 @@ func TestForeignParameters(t *testing.T) {
 	}
 	defer s.Close()
 	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("Open took %v", took)
+		t.Errorf("Open: got %v, want at most 10 s", took)
 	}
 }
 
@@ -104,11 +104,11 @@ func TestUnreachable(t *testing.T) {
 	}
 	defer s.Close()
 	if !log.contains("does not answer") || log.contains("hunter2") {
-		t.Errorf("logged %s", &log)
+		t.Errorf("log: got %s, want that the server does not answer, and no password", &log)
 	}
 	job := delegation(t, "a", time.Now())
 	if _, err := s.Put(t.Context(), job); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("Put to a server that is away: %v", err)
+		t.Errorf("Put to a server that is away: got %v, want an error without the password", err)
 	}
 	again := miniredis.NewMiniRedis()
 	again.RequireAuth("hunter2/hunter2")
@@ -134,12 +134,12 @@ func TestPassword(t *testing.T) {
 	} {
 		s, err := redisstore.Open(t.Context(), test.options)
 		if (err != nil) != test.refused {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want an error: %v", name, err, test.refused)
 		}
 		if err == nil {
 			s.Close()
 		} else if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "LIVEKIT_REDIS_PASSWORD") {
-			t.Errorf("%s: %q tells the password, or does not tell its setting", name, err)
+			t.Errorf("%s: got %q, want LIVEKIT_REDIS_PASSWORD in it, and no password", name, err)
 		}
 	}
 }
@@ -225,7 +225,7 @@ func TestQuiet(t *testing.T) {
 		t.Error(err)
 	}
 	if printed.Len() > 0 {
-		t.Errorf("printed %q", &printed)
+		t.Errorf("printed: got %q, want nothing", &printed)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestTLS(t *testing.T) {
 	}
 	defer s.Close()
 	if !log.contains("certificate") {
-		t.Errorf("an unknown authority was let be: %s", &log)
+		t.Errorf("an unknown authority: got the log %s, want the certificate in it", &log)
 	}
 }
 

@@ -223,7 +223,7 @@ func TestRefused(t *testing.T) {
 		}
 		t.Logf("%s: %v", name, err)
 		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the password is in %q", name, err)
+			t.Errorf("%s: got %q, want no password in it", name, err)
 		}
 	}
 	openWith(t, redisstore.Options{URL: redisurl.Must(server.URL()), Username: "default", Password: always(secret.New(password))})

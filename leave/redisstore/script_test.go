@@ -22,19 +22,19 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 		for _, call := range calls.FindAllStringSubmatch(s.source, -1) {
 			command, key := strings.Trim(call[1], "'"), call[2]
 			if !slices.Contains(allowed, command) {
-				t.Errorf("%s is not one of the commands that are allowed", call[0])
+				t.Errorf("got %s, want one of the commands that are allowed", call[0])
 			}
 			if command != "TIME" && !slices.Contains(declared, key) {
-				t.Errorf("%s is not about one of the declared keys", call[0])
+				t.Errorf("got %s, want one of the declared keys in it", call[0])
 			}
 			found++
 		}
 		if strings.Count(s.source, "redis.call") != len(calls.FindAllString(s.source, -1)) {
-			t.Error("a call is not understood")
+			t.Errorf("got %d calls that are understood, want %d", len(calls.FindAllString(s.source, -1)), strings.Count(s.source, "redis.call"))
 		}
 	}
 	if found < 20 {
-		t.Errorf("found only %d calls", found)
+		t.Errorf("got %d calls, want at least 20", found)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestScriptsAreGuarded(t *testing.T) {
 	for _, s := range []script{getScript, writeScript, asideScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript, beginScript, setClockScript} {
 		writes := strings.Index(s.source, "'SET'")
 		if limit := strings.Index(s.source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
-			t.Errorf("a script does not look at its not_after first: %.60q", s.source)
+			t.Errorf("got the script %.60q, want a look at its not_after first", s.source)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func TestTracked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := kept.(syscall.Conn); !ok {
-		t.Error("a socket cannot be looked at")
+		t.Errorf("got a %T, want a syscall.Conn", kept)
 	}
 	s.leaveOthers("b:1")
 	if _, err := former.Write([]byte("x")); err == nil {

@@ -28,7 +28,7 @@ func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redi
 func near(t *testing.T, what string, got, want time.Time) {
 	t.Helper()
 	if d := got.Sub(want); d < -2*time.Second || d > 2*time.Second {
-		t.Errorf("%s is %v after what it is by this clock", what, d)
+		t.Errorf("%s: got it %v after what it is by this clock, want at most 2 s", what, d)
 	}
 }
 
@@ -43,26 +43,26 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	near(t, "AcceptedAt", onB.AcceptedAt, behind.Now())
 	near(t, "NextRestart", onB.NextRestart, behind.Now().Add(job.NextRestart.Sub(job.AcceptedAt)))
 	if onB.Over(behind.Now(), time.Time{}) != "" {
-		t.Error("a job just accepted is over by another replica's clock")
+		t.Errorf("a job just accepted, by another replica's clock: got that it is over: %s, want that it is not", onB.Over(behind.Now(), time.Time{}))
 	}
 
 	lent, err := b.Claim(t.Context(), "b", behind.Now().Add(5*time.Second), 1)
 	if err != nil || len(lent) != 1 {
-		t.Fatalf("Claim of what is due now = %v, %v", lent, err)
+		t.Fatalf("Claim of what is due now: got %v, %v, want one job", lent, err)
 	}
 	near(t, "the end of the lease", lent[0].Lease.Until, behind.Now().Add(5*time.Second+job.LeaseTime()))
 	if stolen, err := a.Claim(t.Context(), "a", ahead.Now().Add(5*time.Second), 1); err != nil || len(stolen) != 0 {
-		t.Errorf("the replica whose clock is ahead took over a lease that lasts: %v, %v", stolen, err)
+		t.Errorf("Claim by a clock that is ahead, while a lease lasts: got %v, %v, want none", stolen, err)
 	}
 	if taken, err := a.Claim(t.Context(), "a", ahead.Now().Add(20*time.Second), 1); err != nil || len(taken) != 1 {
-		t.Errorf("Claim when the lease is over = %v, %v", taken, err)
+		t.Errorf("Claim when the lease is over: got %v, %v, want one job", taken, err)
 	}
 
 	// The later delegation is the later one, whatever the clocks say.
 	again := delegation(t, "a", behind.Now().Add(5*time.Second))
 	again.DelayID = delegation(t, "b", time.Now()).DelayID
 	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {
-		t.Errorf("Put of a later delegation = %v, %v", replaced, err)
+		t.Errorf("Put of a later delegation: got %v, %v, want the former job", replaced, err)
 	}
 }
 
@@ -81,11 +81,11 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 			t.Errorf("set by %v: AcceptedAt is %v, want exactly %v", jump, got.AcceptedAt, job.AcceptedAt)
 		}
 		if jobs, err := s.Claim(t.Context(), "holder", c.Now().Add(-time.Minute), 1); err != nil || len(jobs) > 0 {
-			t.Errorf("set by %v: Claim of what is not due = %v, %v", jump, jobs, err)
+			t.Errorf("set by %v: Claim of what is not due: got %v, %v, want none", jump, jobs, err)
 		}
 	}
 	if jobs, err := s.Claim(t.Context(), "holder", c.Now(), 1); err != nil || len(jobs) != 1 {
-		t.Errorf("Claim of what is due = %v, %v", jobs, err)
+		t.Errorf("Claim of what is due: got %v, %v, want one job", jobs, err)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestClockOfRedisJumps(t *testing.T) {
 			got := get(t, s, job.Key, nil)
 			near(t, "AcceptedAt", got.AcceptedAt, time.Now())
 			if jobs, err := s.Claim(t.Context(), "holder", time.Now().Add(-10*time.Second), 1); err != nil || len(jobs) > 0 {
-				t.Errorf("Claim of what is not due = %v, %v", jobs, err)
+				t.Errorf("Claim of what is not due: got %v, %v, want none", jobs, err)
 			}
 		}
 		hasNotJumped(redisstore.Settled(a))
@@ -113,7 +113,7 @@ func TestClockOfRedisJumps(t *testing.T) {
 		hasNotJumped(a)
 		put(t, b, delegation(t, "b", time.Now()))
 		if jobs, err := a.Claim(t.Context(), "holder", time.Now(), 2); err != nil || len(jobs) != 2 {
-			t.Errorf("Claim of what is due = %v, %v", jobs, err)
+			t.Errorf("Claim of what is due: got %v, %v, want two jobs", jobs, err)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestNotAfter(t *testing.T) {
 				t.Errorf("%s was answered: got no error, want one", what)
 			}
 			if took := time.Since(begin); took > 2*time.Second+late() {
-				t.Errorf("%s took %v", what, took)
+				t.Errorf("%s: got %v, want at most %v", what, took, 2*time.Second+late())
 			}
 		})
 	}

@@ -39,7 +39,7 @@ func TestConformanceInOutage(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
 		if !s.Status().Degraded {
-			t.Fatal("not degraded")
+			t.Fatal("Degraded: got false, want true")
 		}
 		return standby.WithoutHaste(s)
 	})

@@ -19,7 +19,7 @@ func TestCopies(t *testing.T) {
 		put(t, other, job(t, "only read"))
 		claimed, err := s.Claim(t.Context(), "s", time.Now(), 3)
 		if err != nil || len(claimed) != 3 {
-			t.Fatalf("Claim = %v, %v", claimed, err)
+			t.Fatalf("Claim: got %v, %v, want three jobs", claimed, err)
 		}
 		for _, j := range claimed {
 			write(t, s, j, func(j leave.Job) leave.Job {
@@ -73,7 +73,7 @@ func TestCopiesAreRefreshed(t *testing.T) {
 			read(s, j)
 			behind.set(fails)
 			if got := get(t, s, j.Key); got.DelayID.String() != "later" {
-				t.Errorf("the copy is of %q", got.DelayID)
+				t.Errorf("the copy: got the delay id %q, want later", got.DelayID)
 			}
 		}
 	})
@@ -95,7 +95,7 @@ func TestCancelledStaysSo(t *testing.T) {
 		save(t, s, j.Cancelled(j.Replaces[0]))
 		behind.set(fails)
 		if got := get(t, s, j.Key); len(got.Replaces) != 0 {
-			t.Errorf("memory would cancel %q again", got.Replaces)
+			t.Errorf("to be cancelled: got %q, want nothing", got.Replaces)
 		}
 	})
 }

@@ -231,7 +231,7 @@ func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leav
 		wantErr(t, "Save", err, leave.ErrConflict)
 		j = get(t, s, j.Key)
 	}
-	t.Error("nothing but conflicts")
+	t.Error("got nothing but conflicts, want an end of them")
 }
 
 // end ends a job as a keeper does.
@@ -245,7 +245,7 @@ func end(t *testing.T, s leave.Store, j leave.Job) {
 		wantErr(t, "Delete", err, leave.ErrConflict)
 		j = get(t, s, j.Key)
 	}
-	t.Error("nothing but conflicts")
+	t.Error("got nothing but conflicts, want an end of them")
 }
 
 func restarted(j leave.Job) leave.Job { return j.RestartDone(time.Now(), 48*time.Minute) }

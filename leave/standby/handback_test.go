@@ -66,7 +66,7 @@ func TestForgotten(t *testing.T) {
 		wantDegraded(t, s, false)
 		wantCount(t, behind.Store, n-1)
 		if got := get(t, behind.Store, job(t, "1").Key); got.DelayID.String() != "1 later" {
-			t.Errorf("a later delegation was replaced by %q", got.DelayID)
+			t.Errorf("got the delegation %q, want 1 later", got.DelayID)
 		}
 		forget(t, behind)
 		behind.set(hangs)
@@ -84,7 +84,7 @@ func TestTwoReplicas(t *testing.T) {
 		a, b := open(t, behind), open(t, behind)
 		put(t, a, job(t, "shared"))
 		if jobs, err := b.Claim(t.Context(), "b", time.Now(), 1); err != nil || len(jobs) != 1 {
-			t.Fatalf("Claim = %v, %v", jobs, err)
+			t.Fatalf("Claim: got %v, %v, want one job", jobs, err)
 		}
 		behind.set(what)
 		for _, s := range []*standby.Store{a, b} {
@@ -105,7 +105,7 @@ func TestTwoReplicas(t *testing.T) {
 		}
 		moved := get(t, a, job(t, "moved").Key)
 		if moved.DelayID.String() != "later" || len(moved.Replaces) != 1 || moved.Replaces[0].String() != "earlier" {
-			t.Errorf("the delegation is %q and is to cancel %q", moved.DelayID, moved.Replaces)
+			t.Errorf("the delegation: got %q, to cancel %q, want later, to cancel earlier", moved.DelayID, moved.Replaces)
 		}
 	})
 }
@@ -146,7 +146,7 @@ func claimedByTwo(t *testing.T, what fault) {
 	wantCount(t, behind.Store, n-1)
 	for _, j := range onB[1:] {
 		if got, want := get(t, a, j.Key), get(t, b, j.Key); !got.Restarted.Equal(want.Restarted) || got.Version != want.Version {
-			t.Errorf("%v: restarted at %v, version %d, by b's account %v, version %d", j.Key, got.Restarted, got.Version, want.Restarted, want.Version)
+			t.Errorf("%v: got the restart %v and version %d, want b's: %v and %d", j.Key, got.Restarted, got.Version, want.Restarted, want.Version)
 		}
 	}
 	time.Sleep(time.Hour)
@@ -224,7 +224,7 @@ func TestPauses(t *testing.T) {
 		put(t, s, job(t, "a"))
 		time.Sleep(time.Second)
 		if n := behind.asked.Swap(0); n < 4 || n > 12 {
-			t.Errorf("asked %d times in the first second", n)
+			t.Errorf("asked %d times in the first second, want 4 to 12", n)
 		}
 		time.Sleep(time.Minute)
 		if n := behind.asked.Load(); n < 25 || n > 65 {

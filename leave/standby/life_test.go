@@ -24,7 +24,7 @@ func TestBeginsDegraded(t *testing.T) {
 		time.Sleep(soon)
 		get(t, behind.Store, job(t, "a").Key)
 		if got := seen.String(); got != "degraded ok " {
-			t.Errorf("observed %q", got)
+			t.Errorf("observed: got %q, want degraded, then ok", got)
 		}
 	})
 }
@@ -71,7 +71,7 @@ func TestCloseTellsWhatIsLost(t *testing.T) {
 		put(t, s, job(t, "a"))
 		s.Close()
 		if what != mute && !strings.Contains(log.String(), "delegations=1") {
-			t.Errorf("logged %s", &log)
+			t.Errorf("log: got %s, want delegations=1 in it", &log)
 		}
 		behind.set(none)
 	})

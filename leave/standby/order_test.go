@@ -51,7 +51,7 @@ func TestStrayWrite(t *testing.T) {
 		behind.set(what)
 		left := save(t, s, saved.Left(time.Now(), "PA_1", sfu.ReasonClear, leave.Grace{}))
 		if left.LeftSession != "PA_1" {
-			t.Errorf("saved %+v", left)
+			t.Errorf("Save: got %+v, want the left session PA_1", left)
 		}
 		if err := s.Delete(t.Context(), ended); err != nil {
 			t.Errorf("Delete: got %v, want no error", err)
@@ -107,7 +107,7 @@ func TestAnswersOutOfOrder(t *testing.T) {
 			t.Errorf("the copy was restarted at %v, want %v", got.Restarted, j.Restarted)
 		}
 		if got := get(t, s, gone.Key); got.DelayID.String() != "later" {
-			t.Errorf("the copy is of %q", got.DelayID)
+			t.Errorf("the copy: got the delay id %q, want later", got.DelayID)
 		}
 		if got := get(t, s, again.Key); got.Looks != 7 {
 			t.Errorf("the copy has %d looks, want 7", got.Looks)

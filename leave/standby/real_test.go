@@ -58,7 +58,7 @@ func TestRealFrozen(t *testing.T) {
 		end(t, b, get(t, b, job(t, "ended").Key))
 		write(t, a, get(t, a, job(t, "on a").Key), restarted)
 		if took := time.Since(begin); took > 10*time.Second+late() {
-			t.Errorf("calls in the outage took %v together", took)
+			t.Errorf("calls in the outage: got %v together, want at most %v", took, 10*time.Second+late())
 		}
 		restartedAt := get(t, a, job(t, "on a").Key).Restarted
 		frozen := time.NewTimer(4 * time.Second)

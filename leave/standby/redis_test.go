@@ -33,7 +33,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		}
 		<-tick.C
 	}
-	t.Fatalf("waited in vain until %s", what)
+	t.Fatalf("got nothing in time, want %s", what)
 }
 
 // working returns a condition: the store answers, and all replicas have

@@ -55,10 +55,10 @@ func TestGoesOn(t *testing.T) {
 				t.Errorf("Claim = %v, %v, want all three jobs", jobs, err)
 			}
 			if n, err := s.Count(t.Context(), before.User); n.All != 3 || n.OfUser != 3 || err != nil {
-				t.Errorf("Count = %+v, %v", n, err)
+				t.Errorf("Count: got %+v, %v, want 3 of 3", n, err)
 			}
 			if jobs, err := s.Room(t.Context(), before.Room); err != nil || len(jobs) != 1 {
-				t.Errorf("Room = %v, %v", jobs, err)
+				t.Errorf("Room: got %v, %v, want one job", jobs, err)
 			}
 		})
 		if status := s.Status(); status.Copies != 3 || status.Accepted != 2 || status.Unmerged != 3 {
@@ -132,7 +132,7 @@ func TestFirstCall(t *testing.T) {
 				wantDegraded(t, s, false)
 				_, err := behind.Store.Get(t.Context(), j.Key)
 				if ended := err != nil; ended != (name == "Delete") {
-					t.Errorf("after %s the job is there: %v", name, !ended)
+					t.Errorf("after %s: got the job there: %v, want that after all but Delete", name, !ended)
 				}
 			})
 		})
