@@ -57,11 +57,11 @@ func TestANewRegistrationHasTheKeysThatSynapseReads(t *testing.T) {
 		`(?m)^io\.element\.msc4512\.proxy_url: http://matrixrtc-auth:8080$`,
 	} {
 		if !regexp.MustCompile(line).MatchString(text) {
-			t.Errorf("no line matches %s in\n%s", line, text)
+			t.Errorf("want a line that matches %s, got\n%s", line, text)
 		}
 	}
 	if got := marshal(t, newOne(t, true)); !strings.Contains(got, "\nurl: http://matrixrtc-auth:8080\n") {
-		t.Errorf("with pushes there is no url in\n%s", got)
+		t.Errorf("with pushes: want a url, got\n%s", got)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestANewRegistrationHasNoFault(t *testing.T) {
 			server := serverName(t, name)
 			r := appservice.New(appservice.Wish{Server: server, URL: "https://rtc.example.org"})
 			if got := parse(t, marshal(t, r)).Lint(server); len(got) > 0 {
-				t.Errorf("findings %v", got)
+				t.Errorf("got the findings %v, want none", got)
 			}
 		})
 	}
@@ -80,15 +80,15 @@ func TestANewRegistrationHasNoFault(t *testing.T) {
 func TestTokensAreDrawnAndKept(t *testing.T) {
 	first, second := newOne(t, false), newOne(t, false)
 	if first.ASToken.Equal(second.ASToken) || first.HSToken.Equal(second.HSToken) || first.ASToken.Equal(first.HSToken) {
-		t.Error("two of four fresh tokens are equal")
+		t.Error("four fresh tokens: got two that are equal, want none")
 	}
 	kept := second.KeepTokens(parse(t, marshal(t, first)))
 	if !kept.ASToken.Equal(first.ASToken) || !kept.HSToken.Equal(first.HSToken) {
-		t.Error("tokens of the old file are not kept")
+		t.Error("tokens of the old file: got others, want them kept")
 	}
 	empty := second.KeepTokens(appservice.Registration{})
 	if !empty.ASToken.Equal(second.ASToken) || empty.ID != appservice.DefaultID {
-		t.Error("an empty file takes tokens away")
+		t.Error("an empty file: got other tokens, or another id, want those given and the default")
 	}
 }
 
@@ -174,13 +174,13 @@ func TestLint(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.old != "" && !strings.Contains(good, tt.old) {
-				t.Fatalf("%q is not in the file", tt.old)
+				t.Fatalf("got a file without it, want %q in it", tt.old)
 			}
 			var got []string
 			for _, f := range parse(t, strings.Replace(good, tt.old, tt.new, 1)).Lint(serverName(t, "example.org")) {
 				got = append(got, map[appservice.Severity]string{appservice.Wrong: "wrong ", appservice.Doubtful: "doubtful "}[f.Severity]+f.Key)
 				if f.Seen == "" || f.Remedy == "" {
-					t.Errorf("%+v lacks what is seen or the remedy", f)
+					t.Errorf("got %+v, want what is seen and the remedy", f)
 				}
 			}
 			if strings.Join(got, "; ") != tt.want {
@@ -210,7 +210,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: what was written does not parse: got %v, want no error", text, err)
 		}
 		if !second.HSToken.Equal(r.HSToken) || second.URL != r.URL || len(second.Users) != len(r.Users) {
-			t.Errorf("%q: another registration comes back", text)
+			t.Errorf("%q: got another registration back, want the same", text)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func TestTheFileIsForOwnerAndGroup(t *testing.T) {
 			t.Errorf("mode %04o, want 0640", got)
 		}
 		if findings := appservice.LintMode(info.Mode()); len(findings) > 0 {
-			t.Errorf("findings %v for what was just written", findings)
+			t.Errorf("what was just written: got the findings %v, want none", findings)
 		}
 	}
 	again, err := appservice.ReadFile(path)
@@ -99,6 +99,6 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 		}
 	}
 	if text, _ := os.ReadFile(target); string(text) != "keep" {
-		t.Errorf("the link's target holds %q now", text)
+		t.Errorf("the link's target: got %q, want keep", text)
 	}
 }

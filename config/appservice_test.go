@@ -94,7 +94,7 @@ func TestAppService(t *testing.T) {
 				t.Errorf("got %+v, want both tokens, the server and the push id %q", as, tt.push)
 			}
 			if !c.Named(as.Server) {
-				t.Error("the homeserver of the registration is not a named one")
+				t.Errorf("Named(%s): got false, want true of the registration's homeserver", as.Server)
 			}
 		})
 	}

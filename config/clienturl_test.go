@@ -86,7 +86,7 @@ func TestClientURL(t *testing.T) {
 		"LIVEKIT_INTERNAL_URL": "ws://livekit:7880", "LIVEKIT_CS_API_URL_OVERRIDES": "example.org=http://synapse:8008",
 	}).input(), disk{}.read)
 	if err != nil || len(warnings) > 0 {
-		t.Errorf("addresses for the service give %q, %v", warnings, err)
+		t.Errorf("addresses for the service: got the warnings %q, %v, want none", warnings, err)
 	}
 }
 

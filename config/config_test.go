@@ -75,7 +75,7 @@ func faults(t *testing.T, err error) []config.Fault {
 	t.Helper()
 	list := config.Faults(err)
 	if lines := strings.Count(errorText(err), "\n") + 1; err != nil && len(list) != lines {
-		t.Fatalf("error %v has %d faults in %d lines", err, len(list), lines)
+		t.Fatalf("%v: got %d faults in %d lines, want one a line", err, len(list), lines)
 	}
 	return list
 }
@@ -83,7 +83,7 @@ func faults(t *testing.T, err error) []config.Fault {
 func TestDefaults(t *testing.T) {
 	c, warnings, err := config.Parse(minimal().input(), disk{}.read)
 	if err != nil || len(warnings) > 0 {
-		t.Fatalf("warnings %q, error %v", warnings, err)
+		t.Fatalf("got the warnings %q and the error %v, want none", warnings, err)
 	}
 	for name, want := range map[string]string{
 		"LIVEKIT_INTERNAL_URL":                   "https://sfu.example.org",
@@ -124,7 +124,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	if c.RootCAs != nil || c.AppService != nil || c.InsecureSkipVerifyTLS {
-		t.Errorf("unset variables have an effect: %+v", c)
+		t.Errorf("unset variables: got %+v, want no effect", c)
 	}
 }
 
@@ -197,10 +197,10 @@ func TestVariables(t *testing.T) {
 	var last config.Group
 	for _, v := range config.Variables() {
 		if v.Name == "" || v.Meaning == "" || seen[v.Name] || strings.Contains(v.Meaning, "|") {
-			t.Errorf("%+v is no row of a table", v)
+			t.Errorf("got %+v, want a row of a table: a name that was not there, and a meaning", v)
 		}
 		if v.Group != last && groups[v.Group] || v.Group == "" || config.GroupOf(v.Name) != v.Group {
-			t.Errorf("%s of the group %q stands away from it", v.Name, v.Group)
+			t.Errorf("%s: got the group %q, want it beside the others of its group", v.Name, v.Group)
 		}
 		seen[v.Name], groups[v.Group], last = true, true, v.Group
 		_, shown := lines[v.Name]
@@ -210,7 +210,7 @@ func TestVariables(t *testing.T) {
 	}
 	for name := range lines {
 		if !seen[name] {
-			t.Errorf("%s is printed but not described", name)
+			t.Errorf("%s, which is printed: got no description, want one", name)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestLoopbackInContainer(t *testing.T) {
 				t.Errorf("LIVEKIT_JWT_BIND=%s, in a container %v: warnings %q, want one: %v", bind, container, told, want)
 			}
 			if len(told) == 1 && (!strings.HasPrefix(told[0], "LIVEKIT_JWT_BIND: ") || !strings.Contains(told[0], "write :8080,")) {
-				t.Errorf("LIVEKIT_JWT_BIND=%s: %q does not say what to write", bind, told[0])
+				t.Errorf("LIVEKIT_JWT_BIND=%s: got %q, want what to write in it", bind, told[0])
 			}
 		}
 	}
@@ -99,6 +99,6 @@ func TestLoopbackBesideSFU(t *testing.T) {
 func TestNoFileIsNoContainer(t *testing.T) {
 	closed := func(string) ([]byte, error) { return nil, os.ErrPermission }
 	if config.Container(closed, func(string) string { return "" }) {
-		t.Error("files that cannot be read make a container")
+		t.Error("Container with files that cannot be read: got true, want false")
 	}
 }

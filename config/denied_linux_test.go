@@ -69,10 +69,10 @@ func TestLoadDenied(t *testing.T) {
 			t.Errorf("%s: got %v, want one fault with %q and %q", variable, err, whose, remedy)
 		}
 		if shared := strings.Contains(errorText(err), "LiveKit refuses"); shared != (variable == "LIVEKIT_KEY_FILE") {
-			t.Errorf("%s: %v speaks of LiveKit: %t", variable, err, shared)
+			t.Errorf("%s: got %v, want a word of LiveKit in that of LIVEKIT_KEY_FILE alone", variable, err)
 		}
 		if strings.Contains(errorText(err), path) {
-			t.Errorf("%s: %v repeats the path, which may be a secret", variable, err)
+			t.Errorf("%s: got %v, want no path in it, which may be a secret", variable, err)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestForms(t *testing.T) {
 	for _, v := range config.Variables() {
 		sample, known := samples[v.Form]
 		if !known {
-			t.Errorf("%s has the form %q, of which there is no sample", v.Name, v.Form)
+			t.Errorf("%s: got no sample of the form %q, want one", v.Name, v.Form)
 			continue
 		}
 		takes := sample.takes

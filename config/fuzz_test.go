@@ -36,12 +36,12 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, line := range messages {
 			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("message %q is not one visible line", line)
+				t.Errorf("got the message %q, want one visible line", line)
 			}
 		}
 		for how, out := range outputs(c, in, warnings, err) {
 			if strings.Contains(out, marker) && (how != "%+v" || !markedKey(c)) {
-				t.Errorf("%s shows a secret: %s", how, out)
+				t.Errorf("%s: got %s, want no secret in it", how, out)
 			}
 		}
 	})
@@ -89,35 +89,35 @@ func errorText(err error) string {
 func checkConfig(t *testing.T, c config.Config) {
 	t.Helper()
 	if c.LivekitURL == "" || c.APIURL == nil || c.APIURL.Host == "" || c.APIURL.User != nil || !strings.HasPrefix(c.APIURL.Scheme, "http") {
-		t.Errorf("SFU at %q, %v", c.LivekitURL, c.APIURL)
+		t.Errorf("got the SFU at %q, %v, want URLs of http without a user", c.LivekitURL, c.APIURL)
 	}
 	for _, key := range c.Keys {
 		if key.ID == "" || key.Secret.IsEmpty() {
-			t.Errorf("key %q has an empty half", key.ID)
+			t.Errorf("got the key %q with an empty half, want both", key.ID)
 		}
 	}
 	if len(c.Keys) == 0 || c.TokenTTL < time.Minute || c.OpenIDTimeout < time.Second || c.ShutdownDelay < 0 {
-		t.Errorf("out of range: %+v", c)
+		t.Errorf("got %+v, want keys, and times in their ranges", c)
 	}
 	if c.MaxJobs < 1 || c.MaxJobsPerUser < 1 || c.ReconnectGrace < 0 || !(c.DelayedEventRate >= 0) || c.SanityCheckInterval < 0 {
-		t.Errorf("out of range: %+v", c)
+		t.Errorf("got %+v, want numbers in their ranges", c)
 	}
 	checkStore(t, c.Store)
 	if c.Listen.Network == "" || c.Listen.Address == "" || c.Listen == c.Metrics && !strings.HasSuffix(c.Listen.Address, ":0") {
-		t.Errorf("listens at %+v and %+v", c.Listen, c.Metrics)
+		t.Errorf("got the listeners %+v and %+v, want two addresses", c.Listen, c.Metrics)
 	}
 	for _, u := range c.FederationURLs {
 		if u == nil || u.Host == "" || strings.HasSuffix(u.Path, "/") {
-			t.Errorf("override %v", u)
+			t.Errorf("got the override %v, want a host, and no slash at its end", u)
 		}
 	}
 	for _, p := range append(c.TrustedProxies, c.AllowedNetworks...) {
 		if !p.IsValid() || p != p.Masked() {
-			t.Errorf("network %v", p)
+			t.Errorf("got the network %v, want a valid one", p)
 		}
 	}
 	if as := c.AppService; as != nil && (as.ASToken.IsEmpty() || as.HSToken.IsEmpty() || as.Server.IsZero()) {
-		t.Errorf("application service %+v", as)
+		t.Errorf("got the application service %+v, want both tokens and a server", as)
 	}
 }
 
@@ -126,10 +126,10 @@ func checkStore(t *testing.T, s config.Store) {
 	isFile, isRedis := s.Kind == config.StoreFile, s.Kind == config.StoreRedis
 	switch {
 	case !isFile && !isRedis && s.Kind != config.StoreMemory:
-		t.Errorf("store of kind %q", s.Kind)
+		t.Errorf("got a store of the kind %q, want file, redis or memory", s.Kind)
 	case isFile != filepath.IsAbs(s.Path):
-		t.Errorf("store %v at %q", s, s.Path)
+		t.Errorf("got the store %v at %q, want an absolute path of a file alone", s, s.Path)
 	case isRedis == s.RedisURL.IsZero(), isRedis != (s.RedisPrefix != ""), !isRedis && !s.RedisPassword.IsEmpty():
-		t.Errorf("store %v, with a URL %t, prefix %q", s, !s.RedisURL.IsZero(), s.RedisPrefix)
+		t.Errorf("got the store %v, with a URL %t, prefix %q, want both of Redis alone", s, !s.RedisURL.IsZero(), s.RedisPrefix)
 	}
 }

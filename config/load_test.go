@@ -86,13 +86,13 @@ func TestLoad(t *testing.T) {
 		t.Errorf("warnings %q, want one about the misspelt variable", warnings)
 	}
 	if key := c.Keys[0]; key.ID != "APIkey" || key.Secret.Reveal() != goodSecret+":x" {
-		t.Errorf("key %q with secret %q", key.ID, key.Secret.Reveal())
+		t.Errorf("got the key %q with the secret %q, want APIkey with %q", key.ID, key.Secret.Reveal(), goodSecret+":x")
 	}
 	if !trusts(c.RootCAs, ca) || !trusts(c.RootCAs, second) {
-		t.Error("the certificates of LIVEKIT_CA_FILE are not trusted")
+		t.Errorf("LIVEKIT_CA_FILE: got its certificates trusted: %t and %t, want both", trusts(c.RootCAs, ca), trusts(c.RootCAs, second))
 	}
 	if c.TokenTTL != time.Hour || !c.FullAccess.Contains(c.FullAccess.Servers[0]) {
-		t.Errorf("TTL %v, full access %v", c.TokenTTL, c.FullAccess)
+		t.Errorf("got the TTL %v and full access %v, want 1 h and the server of the file", c.TokenTTL, c.FullAccess)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestCAFileAddsToTheSystem(t *testing.T) {
 		t.Error("want both certificates trusted")
 	}
 	if trusts(in.SystemRoots, private) {
-		t.Error("Parse changed its input")
+		t.Error("Parse: got the system's roots changed, want its input as before")
 	}
 }
 
@@ -206,7 +206,7 @@ func TestServers(t *testing.T) {
 			t.Errorf("%s: full access and named %v, want %v", name, got, want)
 		}
 		if !c.RemoteCanPublish.Contains(server) {
-			t.Errorf("%s may not publish, by default everyone may", name)
+			t.Errorf("RemoteCanPublish of %s: got false, want true of everyone by default", name)
 		}
 	}
 	all, _, err := config.Parse(minimal().with(vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}).input(), disk{}.read)

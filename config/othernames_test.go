@@ -82,7 +82,7 @@ func TestOtherNames(t *testing.T) {
 			case len(warnings) != 1 || warnings[0].Variable != test.name || warnings[0].Kind != config.UnknownName || !strings.Contains(warnings[0].Text, test.words):
 				t.Errorf("got %q, want one warning of %s with %q", warnings, test.name, test.words)
 			case strings.Contains(warnings[0].Text, "hunter2"):
-				t.Errorf("%q shows the value", warnings[0])
+				t.Errorf("got %q, want no value in it", warnings[0])
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestMissingElsewhere(t *testing.T) {
 			t.Errorf("%v: got %v and warnings %q, want one fault of %s that begins with %q", test.others, err, warnings, missing[0], test.words)
 		}
 		if strings.Contains(errorText(err), "hunter2") {
-			t.Errorf("%v: %v shows a secret", test.others, err)
+			t.Errorf("%v: got %v, want no secret in it", test.others, err)
 		}
 	}
 	in := minimal().with(vars{"LIVEKIT_STORE": "redis"}).others(vars{"REDIS_URL": "redis://:hunter2@redis"})

@@ -120,7 +120,7 @@ func TestPrintReadsBack(t *testing.T) {
 	}
 	for name, got := range printed(t, second) {
 		if got != want[name] {
-			t.Errorf("%s = %q, then %q", name, want[name], got)
+			t.Errorf("%s: got %q, want %q as before", name, got, want[name])
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestSecretVariables(t *testing.T) {
 	in := set.with(secrets).input()
 	c, warnings, err := config.Parse(in, disk{}.read)
 	if err != nil || len(secrets) == 0 {
-		t.Fatalf("error %v with %d secrets", err, len(secrets))
+		t.Fatalf("got %v with %d secrets, want some, and no error", err, len(secrets))
 	}
 	for name := range secrets {
 		if got := printed(t, c)[name]; got != "[redacted]" {
@@ -261,7 +261,7 @@ func TestSummary(t *testing.T) {
 		"config.delegation=on", "config.store=file:/data/leaves.db",
 	} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("summary %s lacks %s", &out, want)
+			t.Errorf("summary: got %s, want %s in it", &out, want)
 		}
 	}
 }

@@ -47,20 +47,20 @@ func TestRedisPasswordOfAFile(t *testing.T) {
 		"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/pw",
 	}).input(), files.read)
 	if err != nil || c.Store.RedisPassword.Reveal() != "from a file" || c.Store.RedisURL.Server().Password != "a" {
-		t.Errorf("password %q, URL %q, %v", c.Store.RedisPassword.Reveal(), c.Store.RedisURL, err)
+		t.Errorf("got the password %q, the URL %q, %v, want that from the file, and the URL's own beside it", c.Store.RedisPassword.Reveal(), c.Store.RedisURL, err)
 	}
 }
 
 func TestWritable(t *testing.T) {
 	dir := t.TempDir()
 	if !config.Writable(dir) {
-		t.Error("a directory of ours is not writable")
+		t.Error("Writable of a directory of ours: got false, want true")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("asking left %v behind (%v)", left, err)
+		t.Errorf("after that: got %v in it (%v), want nothing", left, err)
 	}
 	if config.Writable(filepath.Join(dir, "absent")) || config.Writable(write(t, "a file")) {
-		t.Error("what is no directory is writable")
+		t.Error("Writable of what is no directory: got true, want false")
 	}
 	if os.Getuid() == 0 {
 		return // whom permissions do not stop
@@ -69,6 +69,6 @@ func TestWritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.Writable(dir) {
-		t.Error("a directory of others is writable")
+		t.Error("Writable of a directory of others: got true, want false")
 	}
 }

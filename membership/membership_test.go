@@ -129,7 +129,7 @@ func TestEqualQuestionsShareOneCall(t *testing.T) {
 		}
 		running.Wait()
 		if got := s.asked.Load(); got != 2 {
-			t.Errorf("asked %d times for two questions", got)
+			t.Errorf("asked %d times for two questions, want 2", got)
 		}
 	})
 }

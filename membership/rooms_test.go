@@ -106,7 +106,7 @@ func TestOneListForAll(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				joined, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@user%d:b", i)))
 				if joined != (i == 1) || err != nil {
-					t.Errorf("user %d: %v, %v", i, joined, err)
+					t.Errorf("user %d: got %v, %v, want joined: %v", i, joined, err, i == 1)
 				}
 			})
 		}

@@ -12,6 +12,6 @@ func TestPageIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(text) != page() {
-		t.Error("docs/variables.md is not what the table of variables makes: run go generate ./config")
+		t.Error("docs/variables.md: got another page, want what the table of variables makes: run go generate ./config")
 	}
 }

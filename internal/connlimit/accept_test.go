@@ -30,7 +30,7 @@ func TestAcceptErrorsPass(t *testing.T) {
 			t.Errorf("%d after %v and 16 errors, want 200 after pauses of up to a second", status, took)
 		}
 		if !idle.isClosed() {
-			t.Error("an idle connection holds its descriptor")
+			t.Error("an idle connection: got it open, want it closed")
 		}
 		if lines := strings.Count(l.log.String(), "no connection can be accepted"); lines != 16 {
 			t.Errorf("%d lines in the log, want 16:\n%s", lines, &l.log)
@@ -50,7 +50,7 @@ func TestLateOnesFreeDescriptors(t *testing.T) {
 		l.connect("192.0.2.9").Close()
 		l.connect("192.0.2.9").Close()
 		if !slow.isClosed() {
-			t.Error("a request that does not arrive holds its descriptor")
+			t.Error("a request that does not arrive: got its connection open, want it closed")
 		}
 	})
 }

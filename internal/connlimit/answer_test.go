@@ -48,7 +48,10 @@ func TestOwnAnswers(t *testing.T) {
 // The handler's own answers are nobody else's, whatever they say.
 func TestHandlersAnswersStay(t *testing.T) {
 	change := func(o *Options, s *http.Server) {
-		o.Answer = func(int, net.Addr) []byte { t.Error("an answer of the handler was replaced"); return nil }
+		o.Answer = func(int, net.Addr) []byte {
+			t.Error("got an answer of the handler replaced, want it as it is")
+			return nil
+		}
 		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
 			_, _ = io.WriteString(w, "HTTP/1.1 431 mine")
@@ -56,7 +59,7 @@ func TestHandlersAnswersStay(t *testing.T) {
 	}
 	inBubble(t, 8, change, func(t *testing.T, l *lab) {
 		if status, body := l.connect("192.0.2.1").ask(request); status != 431 || body != "HTTP/1.1 431 mine" {
-			t.Errorf("%d %q", status, body)
+			t.Errorf("got %d %q, want 431 of the handler", status, body)
 		}
 	})
 }

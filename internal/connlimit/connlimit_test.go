@@ -24,11 +24,11 @@ func TestShare(t *testing.T) {
 		}
 		for i := range 10 {
 			if !l.connect("192.0.2.1").isClosed() {
-				t.Errorf("connection %d over the share is open", i)
+				t.Errorf("connection %d over the share: got it open, want it closed", i)
 			}
 		}
 		if first[0].isClosed() || first[1].isClosed() {
-			t.Error("a connection within the share was closed")
+			t.Error("a connection within the share: got it closed, want it open")
 		}
 		for i := range 4 {
 			ip := fmt.Sprintf("198.51.100.%d", i)
@@ -69,7 +69,7 @@ func TestProxiesHaveNoShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		for i := range 8 {
 			if l.connect("10.0.0.1").isClosed() {
-				t.Errorf("connection %d of a proxy was closed", i)
+				t.Errorf("connection %d of a proxy: got it closed, want it open", i)
 			}
 		}
 	})
@@ -88,7 +88,7 @@ func TestIdleGiveWay(t *testing.T) {
 			t.Errorf("a third connection: %d, want 200", status)
 		}
 		if !first.isClosed() || second.isClosed() {
-			t.Error("it was not the longest idle connection that gave way")
+			t.Errorf("closed: got %v of the longest idle one and %v of the next, want the first alone", first.isClosed(), second.isClosed())
 		}
 	})
 }
@@ -172,7 +172,7 @@ func TestAnsweringIsNotLate(t *testing.T) {
 		waiting := l.connect("10.0.0.2")
 		time.Sleep(29 * time.Second)
 		if reader.isClosed() {
-			t.Error("a request that has arrived was ended")
+			t.Error("a request that has arrived: got its connection closed, want it open")
 		}
 		time.Sleep(3 * time.Second / 2)
 		if status, _, _ := reader.answer(); status != http.StatusOK {
@@ -209,7 +209,7 @@ func TestNothingStays(t *testing.T) {
 			t.Errorf("%d places are taken, %d connections known, want none", len(l.places), len(l.conns))
 		}
 		if release, ok := l.shares.TryAcquire(netip.MustParsePrefix("192.0.2.1/32")); !ok {
-			t.Error("the share is taken")
+			t.Error("TryAcquire: got false, want a free share")
 		} else {
 			release()
 		}
@@ -272,7 +272,7 @@ func TestSettle(t *testing.T) {
 			settled <- time.Since(began)
 		}
 		if settle(time.Second); <-settled != time.Second {
-			t.Error("a silent connection is not waited for")
+			t.Error("a silent connection: got no wait, want 1 s")
 		}
 		go settle(time.Minute)
 		go theirs.Write([]byte("GET / HTTP/1.1\r\n\r\n"))

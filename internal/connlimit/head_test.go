@@ -76,7 +76,7 @@ func TestTooManyLines(t *testing.T) {
 		}
 		time.Sleep(lingerTime)
 		if !p.isClosed() {
-			t.Error("the connection is kept")
+			t.Error("the connection: got it open, want it closed")
 		}
 		if status, _ := l.connect("192.0.2.2").ask("GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", maxLines-4) + "\r\n"); status != 200 {
 			t.Errorf("as many as it may have: %d, want 200", status)

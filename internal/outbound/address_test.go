@@ -41,7 +41,7 @@ func TestPublicOnly(t *testing.T) {
 		}
 	}
 	if permit(netip.Addr{}) == nil {
-		t.Error("the zero address passes")
+		t.Error("the zero address: got no error, want one")
 	}
 }
 
@@ -74,10 +74,10 @@ func TestTheCheckIsOnTheSocket(t *testing.T) {
 	c, err := d.DialContext(t.Context(), "tcp", net.JoinHostPort("localhost", port))
 	if err == nil {
 		c.Close()
-		t.Fatal("connected to loopback")
+		t.Fatal("loopback: got a connection, want an error")
 	}
 	if outbound.Cause(err) != outbound.CauseRefused || len(asked) == 0 {
-		t.Errorf("err = %v after asking about %v", err, asked)
+		t.Errorf("got %v after questions about %v, want the cause %s, and some", err, asked, outbound.CauseRefused)
 	}
 }
 
@@ -93,7 +93,7 @@ func FuzzPublicOnly(f *testing.F) {
 		// An independent look at what must never pass.
 		a := addr.Unmap()
 		if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() {
-			t.Errorf("%v passes", addr)
+			t.Errorf("%v: got no error, want one", addr)
 		}
 	})
 }

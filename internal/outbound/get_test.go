@@ -69,7 +69,7 @@ func TestGet(t *testing.T) {
 		} {
 			status, body, err := get(target)
 			if wantStatus := map[string]int{"/missing": 404, "/empty": 204}[target]; err != nil || body != want || wantStatus > 0 && status != wantStatus {
-				t.Errorf("%s: %d %q, %v", target, status, body, err)
+				t.Errorf("%s: got %d %q, %v, want %q", target, status, body, err, want)
 			}
 		}
 	}
@@ -101,10 +101,10 @@ func TestGetBounds(t *testing.T) {
 	get := getter(t, s)
 	for i, target := range []string{"/length", "/chunked"} {
 		if _, _, err := get(target); !errors.Is(err, outbound.ErrTooLarge) {
-			t.Errorf("%s: %v", target, err)
+			t.Errorf("%s: got %v, want %v", target, err, outbound.ErrTooLarge)
 		}
 		if got := conns.Load(); got != int32(i+1) {
-			t.Errorf("%s: %d connections: one that was not read to its end is used again", target, got)
+			t.Errorf("%s: got %d connections, want %d: one that was not read to its end is not used again", target, got, i+1)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func FuzzGet(f *testing.F) {
 		}
 		want, err := roundTripRaw(t, response)
 		if err != nil || got.Status != want.Status || string(got.Body) != string(want.Body) || got.RetryAfter != want.RetryAfter {
-			t.Errorf("Get has %+v, net/http %+v, %v", got, want, err)
+			t.Errorf("Get: got %+v, %v, want net/http's %+v", got, err, want)
 		}
 	})
 }

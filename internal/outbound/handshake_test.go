@@ -117,7 +117,7 @@ func TestLargeHonestChain(t *testing.T) {
 				}
 			}
 			if got := read.Load(); got < 17_000 || got > 25_000 {
-				t.Errorf("%d bytes were read for a handshake of some 18 kB and two answers", got)
+				t.Errorf("got %d bytes for a handshake of some 18 kB and two answers, want 17,000 to 25,000", got)
 			}
 		})
 	}

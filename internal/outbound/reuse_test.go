@@ -117,7 +117,7 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 	}
 	// The server has one goroutine a connection; we have none.
 	if got := runtime.NumGoroutine() - before; got > int(conns.Load())+2 {
-		t.Errorf("%d goroutines came with %d connections", got, conns.Load())
+		t.Errorf("got %d goroutines with %d connections, want at most 2 more", got, conns.Load())
 	}
 }
 

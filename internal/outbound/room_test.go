@@ -229,7 +229,7 @@ func TestSilentServersTakeNoRoom(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		if err := w.visit(t.Context(), 63, 0); err != nil || time.Since(start) != 0 {
-			t.Errorf("an honest server meanwhile: %v after %v", err, time.Since(start))
+			t.Errorf("an honest server meanwhile: got %v after %v, want no error at once", err, time.Since(start))
 		}
 		wg.Wait()
 	})

@@ -24,7 +24,7 @@ func TestHandshakeIsBounded(t *testing.T) {
 		start := time.Now()
 		_, err := get(&http.Client{Transport: tr}, "https://a.test")
 		if outbound.Cause(err) != outbound.CauseTimeout || time.Since(start) > 5*time.Second {
-			t.Errorf("%v after %v", err, time.Since(start))
+			t.Errorf("got %v after %v, want the cause %s within 5 s", err, time.Since(start), outbound.CauseTimeout)
 		}
 	})
 }

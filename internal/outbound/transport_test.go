@@ -177,7 +177,7 @@ func TestContextEndsEverything(t *testing.T) {
 				resp.Body.Close()
 			}
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
-				t.Errorf("%s: %v after %v", name, err, time.Since(start))
+				t.Errorf("%s: got %v after %v, want %v after 1 min", name, err, time.Since(start), context.DeadlineExceeded)
 			}
 			cancel()
 		}

@@ -13,14 +13,14 @@ func TestBurstThenRate(t *testing.T) {
 		l := New[string](Limit{PerMinute: 60, Burst: 3})
 		for i := range 3 {
 			if wait := l.Take("a"); wait != 0 {
-				t.Fatalf("event %d of the burst waits %v", i, wait)
+				t.Fatalf("event %d of the burst: got a wait of %v, want none", i, wait)
 			}
 		}
 		if wait := l.Take("a"); wait != time.Second {
 			t.Errorf("after the burst: wait %v, want 1s", wait)
 		}
 		if wait := l.Take("b"); wait != 0 {
-			t.Errorf("another key waits %v", wait)
+			t.Errorf("another key: got a wait of %v, want none", wait)
 		}
 		time.Sleep(999 * time.Millisecond)
 		if wait := l.Take("a"); wait != time.Millisecond {
@@ -28,16 +28,16 @@ func TestBurstThenRate(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		if wait := l.Take("a"); wait != 0 {
-			t.Errorf("after an interval: wait %v", wait)
+			t.Errorf("after an interval: got a wait of %v, want none", wait)
 		}
 		time.Sleep(time.Hour)
 		for i := range 3 {
 			if wait := l.Take("a"); wait != 0 {
-				t.Fatalf("event %d after an hour waits %v", i, wait)
+				t.Fatalf("event %d after an hour: got a wait of %v, want none", i, wait)
 			}
 		}
 		if l.Take("a") == 0 {
-			t.Error("an idle hour gave more than the burst")
+			t.Error("one more than the burst after an idle hour: got no wait, want one")
 		}
 	})
 }
@@ -64,12 +64,12 @@ func TestReturn(t *testing.T) {
 		l := New[string](Limit{PerMinute: 60, Burst: 2})
 		for i := range 100 {
 			if wait := l.Take("a"); wait != 0 {
-				t.Fatalf("event %d waits %v though all before were given back", i, wait)
+				t.Fatalf("event %d, when all before were given back: got a wait of %v, want none", i, wait)
 			}
 			l.Return("a")
 		}
 		if *l.spent != (table{}) {
-			t.Error("a key is remembered that has nothing spent")
+			t.Error("a key that has nothing spent: got it remembered, want not")
 		}
 		l.Return("never seen")
 		l.Take("a")
@@ -78,7 +78,7 @@ func TestReturn(t *testing.T) {
 		l.Take("a")
 		l.Take("a")
 		if l.Take("a") == 0 {
-			t.Error("a late Return gave more than the burst")
+			t.Error("one more than the burst after a late Return: got no wait, want one")
 		}
 	})
 }
@@ -90,7 +90,7 @@ func TestChargeDoesNotPileUp(t *testing.T) {
 			l.Charge("a")
 		}
 		if wait := l.Wait("a"); wait != 0 {
-			t.Errorf("under the limit: wait %v", wait)
+			t.Errorf("under the limit: got a wait of %v, want none", wait)
 		}
 		for range 1000 {
 			l.Charge("a")
@@ -100,7 +100,7 @@ func TestChargeDoesNotPileUp(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if wait := l.Wait("a"); wait != 0 {
-			t.Errorf("one interval later: wait %v", wait)
+			t.Errorf("one interval later: got a wait of %v, want none", wait)
 		}
 	})
 }
@@ -115,7 +115,7 @@ func TestInventedKeysPushNobodyOut(t *testing.T) {
 			l.Take(i)
 		}
 		if l.Take(-1) == 0 {
-			t.Error("who was over the limit was forgotten")
+			t.Error("who was over the limit: got no wait, want one")
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestNilAllows(t *testing.T) {
 	l.Charge("a")
 	l.Return("a")
 	if l.Take("a") != 0 || l.Wait("a") != 0 {
-		t.Error("the zero Limit limits")
+		t.Error("the zero Limit: got a wait, want none")
 	}
 }
 

@@ -51,7 +51,7 @@ func TestBrake(t *testing.T) {
 					t.Errorf("%d error lines, want %d", n, want)
 				}
 				if s := g.Status(); s.Braked != (want == 1) {
-					t.Errorf("status %+v", s)
+					t.Errorf("got %+v, want Braked: %t", s, want == 1)
 				}
 			}, func(g *guard.Guard) { g.Unbraked = tt.unbraked })
 		})
@@ -311,7 +311,7 @@ func TestBrakeAfterARestart(t *testing.T) {
 		g, end := start()
 		time.Sleep(30 * time.Second)
 		if !g.Status().Braked {
-			t.Fatal("the brake does not hold")
+			t.Fatal("Braked: got false, want true")
 		}
 		end()
 
@@ -327,7 +327,7 @@ func TestBrakeAfterARestart(t *testing.T) {
 		w.change(func() { w.emptied = false })
 		time.Sleep(time.Minute)
 		if g.Status().Braked {
-			t.Error("the brake holds though the answers have recovered")
+			t.Error("Braked when the answers have recovered: got true, want false")
 		}
 		end()
 		if _, err := os.Stat(path); err == nil {

@@ -42,7 +42,7 @@ func TestJoin(t *testing.T) {
 				w.wantOn(alice, tt.on)
 				w.wantAsked(1)
 				if took := time.Since(start); took > 0 {
-					t.Errorf("took %s beside the questions", took)
+					t.Errorf("got %s beside the questions, want no time", took)
 				}
 			}, noSweeps)
 		})
@@ -187,7 +187,7 @@ func TestOneQuestionAtATime(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.wantAsked(2)
 		if q := w.questions(); q[1].at.Sub(q[0].at) < time.Second {
-			t.Errorf("the second question began %s after the first", q[1].at.Sub(q[0].at))
+			t.Errorf("the second question: got it %s after the first, want at least 1 s", q[1].at.Sub(q[0].at))
 		}
 	}, noSweeps)
 }
@@ -220,7 +220,7 @@ func TestRemovalFails(t *testing.T) {
 			t.Errorf("counted %+v, want one that failed", s)
 		}
 		if w.log.count("level=WARN") != 1 {
-			t.Error("no warning")
+			t.Errorf("got %d warnings, want one", w.log.count("level=WARN"))
 		}
 		w.change(func() { w.sfuFails = nil })
 		time.Sleep(35 * time.Second)
@@ -236,7 +236,7 @@ func TestRemovalIsLogged(t *testing.T) {
 		report(t, g, e)
 		for _, want := range []string{"user=@alice:example.org", "room=" + string(alice.call()), "identity=@alice:example.org:DEV", "by=join", "stayed=1.5s"} {
 			if w.log.count(want) != 1 {
-				t.Errorf("the log lacks %s:\n%s", want, w.log.buf.String())
+				t.Errorf("log: want %s in it once, got\n%s", want, w.log.buf.String())
 			}
 		}
 	}, noSweeps)

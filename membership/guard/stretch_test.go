@@ -120,7 +120,7 @@ func TestFirstLongSweep(t *testing.T) {
 		time.Sleep(150 * time.Second)
 		s := g.Status()
 		if !s.SweepBegan.IsZero() {
-			t.Fatal("the sweep has ended within 150 s")
+			t.Fatal("within 150 s: got the sweep ended, want it under way")
 		}
 		if s.Interval != 200*time.Second || s.Late != 0 {
 			t.Errorf("the interval is %s, late by %s, want 3m20s and 0s", s.Interval, s.Late)
@@ -198,7 +198,7 @@ func TestFasterThanSweeps(t *testing.T) {
 					time.Sleep(2 * time.Second)
 				}
 				if len(w.removed()) == 0 {
-					t.Error("she was never removed in 70 s")
+					t.Error("in 70 s: got nobody removed, want her")
 				}
 			})
 		})

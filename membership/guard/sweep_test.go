@@ -169,7 +169,7 @@ func TestSilence(t *testing.T) {
 		w.change(func() { w.silent = true })
 		time.Sleep(25 * time.Second)
 		if n := len(w.questions()); n > 100 {
-			t.Errorf("asked %d times", n)
+			t.Errorf("asked %d times, want at most 100", n)
 		}
 	})
 }
@@ -202,7 +202,7 @@ func TestAsksOnceAPerson(t *testing.T) {
 func TestStatus(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		if s := g.Status(); !s.SweepBegan.IsZero() || s.Interval != 30*time.Second {
-			t.Errorf("at the start %+v", s)
+			t.Errorf("at the start: got %+v, want no sweep, each 30 s", s)
 		}
 		w.setJoined(alice, true)
 		w.enter(alice)
@@ -211,7 +211,7 @@ func TestStatus(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		s := g.Status()
 		if s.Persons != 1 || s.Unsealed != 1 || s.Foreign != 0 || s.Asked != 1 || s.SweepBegan.Before(began) || s.SweepBegan.After(time.Now()) {
-			t.Errorf("after a sweep %+v", s)
+			t.Errorf("after a sweep: got %+v, want one person, unsealed, asked about", s)
 		}
 	})
 }
@@ -236,7 +236,7 @@ func TestReplicas(t *testing.T) {
 		for i, g := range all {
 			if !g.Status().SweepBegan.IsZero() {
 				if swept >= 0 {
-					t.Errorf("both %d and %d have swept", swept, i)
+					t.Errorf("got sweeps of both %d and %d, want one alone", swept, i)
 				}
 				swept = i
 			}
@@ -249,7 +249,7 @@ func TestReplicas(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.wantOn(alice, false)
 		if n := w.calls["Remove"]; n != 1 {
-			t.Errorf("removed %d times", n)
+			t.Errorf("removed %d times, want once", n)
 		}
 		for _, end := range ends {
 			end()

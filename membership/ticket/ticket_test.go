@@ -165,7 +165,7 @@ func TestEverySingleByte(t *testing.T) {
 		}
 		for _, changed := range []string{text[:i], text[:i] + text[i+1:], text[:i] + "\n" + text[i:], text[i:]} {
 			if _, _, err := s.Open(changed, place); err == nil && changed != text {
-				t.Fatalf("cut at %d: opened", i)
+				t.Fatalf("cut at %d: got no error, want one", i)
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func TestUnlike(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	a, b := s.Seal(ordinary(t), place), s.Seal(ordinary(t), place)
 	if a[2:34] == b[2:34] || a[34:] == b[34:] {
-		t.Errorf("two tickets share a nonce or content:\n%s\n%s", a, b)
+		t.Errorf("two tickets: want no nonce and no content in common, got\n%s\n%s", a, b)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestMinter(t *testing.T) {
 	}
 	got, owner, err := ticket.NewSealer(keys).Open(claims.Attributes[sfu.TicketAttribute], place)
 	if err != nil || got != ordinary(t) || owner != place {
-		t.Errorf("attributes %q hold %+v of %+v, %v", claims.Attributes, got, owner, err)
+		t.Errorf("attributes %q: got %+v of %+v, %v, want %+v of %+v", claims.Attributes, got, owner, err, ordinary(t), place)
 	}
 }
 
