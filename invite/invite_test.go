@@ -207,7 +207,7 @@ func TestFits(t *testing.T) {
 
 func TestWatcher(t *testing.T) {
 	var told []string
-	w := &watcher{tests: map[string]bool{}, tell: func(e Event) {
+	w := &watcher{tests: map[string]progress{}, tell: func(e Event) {
 		told = append(told, strings.TrimPrefix(e.String(), e.At.Local().Format("15:04:05")+" "))
 	}}
 	for _, said := range [][2]string{
@@ -239,6 +239,57 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
+// Who is away for one look is not gone: the test closes its connections between its
+// steps. And who seemed gone may still tell a verdict.
+func TestWatcherSeesReturn(t *testing.T) {
+	s := newScene(t)
+	in := newInviter(&s.cfg, instruments.New())
+	room := testlink.New(time.Now()).Room
+	if err := in.sfu.CreateTestRoom(t.Context(), room, time.Minute, mostParticipants); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	w := &watcher{in: in, room: room, tests: map[string]progress{}, tell: func(e Event) { told = append(told, e.What) }}
+	const name = "tester-0000000a"
+	here := func(is bool) {
+		t.Helper()
+		if is {
+			s.sfu.Join(room, name)
+		} else {
+			s.sfu.Leave(room, name, livekit.DisconnectReason_CLIENT_INITIATED)
+		}
+		w.look(t.Context())
+	}
+	here(true)
+	here(false)
+	here(true) // in time
+	if want := "came"; strings.Join(told, " ") != want {
+		t.Errorf("told %q, want %s", told, want)
+	}
+	here(false)
+	w.look(t.Context()) // gone
+	w.hear(verdictOf(name))
+	w.hear(verdictOf(name))
+	if want := "came left verdict"; strings.Join(told, " ") != want {
+		t.Errorf("told %q, want %s", told, want)
+	}
+}
+
+// Where LiveKit does not answer, the one who watches is told so, once.
+func TestWatcherSaysWhyItSeesNobody(t *testing.T) {
+	s := newScene(t)
+	in := newInviter(&s.cfg, instruments.New())
+	var notes strings.Builder
+	in.notes = &notes
+	w := &watcher{in: in, room: "doctor-0123456789abcdef", tests: map[string]progress{}}
+	s.sfu.Down()
+	w.look(t.Context())
+	w.look(t.Context())
+	if got := notes.String(); !strings.HasPrefix(got, "note: LiveKit does not say who is in the room") || strings.Count(got, "\n") != 1 {
+		t.Errorf("noted %q, want one line that LiveKit does not answer", got)
+	}
+}
+
 // verdictOf is what a test sends that found all well.
 func verdictOf(name string) instruments.Message {
 	return instruments.Message{From: name, Text: fmt.Sprintf(`{"name":%q,"verdict":"udp","way":"udp","rtt":23,"loss":0}`, name)}
@@ -247,7 +298,7 @@ func verdictOf(name string) instruments.Message {
 // However many take part, no more are kept and told of than a watcher can read.
 func TestWatcherIsBounded(t *testing.T) {
 	told := 0
-	w := &watcher{tests: map[string]bool{}, tell: func(Event) { told++ }}
+	w := &watcher{tests: map[string]progress{}, tell: func(Event) { told++ }}
 	for i := range 2 * mostTests {
 		w.hear(verdictOf(fmt.Sprintf("tester-%08x", i)))
 	}
@@ -268,7 +319,7 @@ func TestWatcherLooks(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told []string
-			w := &watcher{in: in, room: room, tests: map[string]bool{}, silence: silence, tell: func(e Event) {
+			w := &watcher{in: in, room: room, tests: map[string]progress{}, silence: silence, tell: func(e Event) {
 				told = append(told, strings.TrimPrefix(e.String(), e.At.Local().Format("15:04:05")+" "))
 			}}
 			all := []sfu.Identity{"tester-0000000a", "tester-0000000a-receiver", "tester-0000000b", "watcher-1"}

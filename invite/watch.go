@@ -70,19 +70,29 @@ type watcher struct {
 	in    *inviter
 	room  sfu.Room
 	tell  func(Event)
-	tests map[string]bool // those that came, and whether they have told a verdict
+	tests map[string]progress // those that came
 	// here were in the room at the last look; gone had left by then. A verdict of
 	// theirs may be on its way until the next.
 	here, gone []string
 	// silence says what it means that a test told none, where verdicts get here.
 	silence string
+	blind   bool // LiveKit did not say who is in the room
 }
+
+// progress is what has been told of a test last.
+type progress int
+
+const (
+	came progress = iota
+	left
+	judged
+)
 
 // watch tells what happens in the link's room until the link ends or ctx does.
 func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) {
 	ctx, cancel := context.WithDeadline(ctx, link.Expires)
 	defer cancel()
-	w := &watcher{in: in, room: link.Room, tell: tell, tests: map[string]bool{}}
+	w := &watcher{in: in, room: link.Room, tell: tell, tests: map[string]progress{}}
 	texts, leave := w.listen(ctx)
 	defer leave()
 	again := time.NewTicker(glance)
@@ -125,8 +135,10 @@ func socketURL(api *url.URL) string {
 func (w *watcher) look(ctx context.Context) {
 	all, err := w.in.sfu.Participants(ctx, w.room)
 	if err != nil {
+		w.note(err)
 		return // the next look may be luckier
 	}
+	w.blind = false
 	var here []string
 	for _, p := range all {
 		if name := string(p.Identity); isTester(name) {
@@ -137,8 +149,8 @@ func (w *watcher) look(ctx context.Context) {
 		w.came(name)
 	}
 	for _, name := range w.gone {
-		if told, known := w.tests[name]; known && !told {
-			w.tests[name] = true
+		if told, known := w.tests[name]; known && told == came && !slices.Contains(here, name) {
+			w.tests[name] = left
 			w.tell(Event{At: time.Now(), Name: name, What: "left", Says: w.silence})
 		}
 	}
@@ -146,12 +158,20 @@ func (w *watcher) look(ctx context.Context) {
 	w.here = here
 }
 
+// note tells why nobody is seen to come and go, once.
+func (w *watcher) note(err error) {
+	if !w.blind {
+		fmt.Fprintf(w.in.notes, "note: LiveKit does not say who is in the room (%v)\n", err)
+	}
+	w.blind = true
+}
+
 // came tells of a test that is new.
 func (w *watcher) came(name string) {
 	if _, known := w.tests[name]; known || len(w.tests) >= mostTests {
 		return
 	}
-	w.tests[name] = false
+	w.tests[name] = came
 	w.tell(Event{At: time.Now(), Name: name, What: "came"})
 }
 
@@ -195,10 +215,10 @@ func (w *watcher) hear(m instruments.Message) {
 		return
 	}
 	w.came(said.Name)
-	if told, known := w.tests[said.Name]; told || !known {
+	if told, known := w.tests[said.Name]; told == judged || !known {
 		return
 	}
-	w.tests[said.Name] = true
+	w.tests[said.Name] = judged
 	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: doctor.Verdicts()[i].Says}
 	if said.isMeasured() {
 		e.Way, e.RTT, e.Loss = said.Way, said.RTT, fmt.Sprintf("%.1f", said.Loss)

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 //go:embed static
@@ -51,7 +53,7 @@ func policy(sfu string) string {
 	connect := []string{"'self'"}
 	if u, err := url.Parse(sfu); err == nil && u.Host != "" {
 		secure := u.Scheme == "wss" || u.Scheme == "https"
-		connect = append(connect, scheme(secure, "ws")+u.Host, scheme(secure, "http")+u.Host)
+		connect = append(connect, scheme(secure, "ws")+host(u), scheme(secure, "http")+host(u))
 	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src " + strings.Join(connect, " ") +
 		"; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -61,7 +63,23 @@ func scheme(secure bool, name string) string {
 	if secure {
 		name += "s"
 	}
-	return name + "://"
+	return name + ":"
+}
+
+// host is what follows the scheme in a policy, which knows names of ASCII and no
+// addresses of IPv6: for one of these all that has the scheme must do.
+func host(u *url.URL) string {
+	if strings.Contains(u.Hostname(), ":") {
+		return ""
+	}
+	ascii, err := idna.Lookup.ToASCII(u.Hostname())
+	if err != nil { // it is for the browser to judge
+		return "//" + u.Host
+	}
+	if port := u.Port(); port != "" {
+		ascii += ":" + port
+	}
+	return "//" + ascii
 }
 
 // Files returns what serves each file, by its path below the page's own, "" for

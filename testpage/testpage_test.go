@@ -45,6 +45,9 @@ func TestPolicy(t *testing.T) {
 		"wss://example.org:8443/livekit":    "'self' wss://example.org:8443 https://example.org:8443",
 		"ws://127.0.0.1:7880":               "'self' ws://127.0.0.1:7880 http://127.0.0.1:7880",
 		"https://sfu.example.org/with/path": "'self' wss://sfu.example.org https://sfu.example.org",
+		"wss://sfu.exämple.org:8443":        "'self' wss://sfu.xn--exmple-cua.org:8443 https://sfu.xn--exmple-cua.org:8443",
+		"wss://sfu_1.example.org":           "'self' wss://sfu_1.example.org https://sfu_1.example.org",
+		"wss://[2001:db8::7]:7880":          "'self' wss: https:",
 		"":                                  "'self'",
 	} {
 		t.Run(sfu, func(t *testing.T) {

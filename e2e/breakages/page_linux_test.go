@@ -193,6 +193,9 @@ func connections() []connection {
 		{"another LiveKit with the same keys", together(toOther, func(d *deployment) { d.second = d.keys }), nil, "sfu-other", "✗–––––✓", more{}},
 		{"the link has expired", well, sealed(func(k *testlink.Key) { k.Expires = time.Now().Add(-time.Second) }, ""), "link-expired", "", more{}},
 		{"the key is forged", well, sealed(func(*testlink.Key) {}, "another secret, of forty characters or so"), "link-forged", "", more{}},
+		{"the link is cut in the middle of a character", well, func(*testing.T, *world, deployment) string { return "https://jwt." + domain + "/test#%E0%A4" }, "link-forged", "", more{}},
+		{"a browser without WebRTC", well, nil, "page-fault", "", more{script: "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;"}},
+		{"a browser without sound", well, nil, "page-fault", "", more{script: "delete window.AudioContext;"}},
 		{"LiveKit has forgotten the room", well, sealed(func(*testlink.Key) {}, ""), "room-gone", "", more{}},
 		{"the proxy passes no POST on", inLocation("jwt.", "limit_except GET { deny all; }"), sealed(func(*testlink.Key) {}, ""), "service-away", "", more{}},
 	}

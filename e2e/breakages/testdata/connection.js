@@ -17,7 +17,7 @@ window.servers = [];
     for (const { urls } of configuration?.iceServers ?? []) window.servers.push(...[urls].flat());
   };
   const plain = window.RTCPeerConnection;
-  window.RTCPeerConnection = class RTCPeerConnection extends plain {
+  if (plain) window.RTCPeerConnection = class RTCPeerConnection extends plain {
     constructor(configuration, ...rest) {
       super(configuration, ...rest);
       note(configuration);
