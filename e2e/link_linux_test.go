@@ -41,7 +41,7 @@ func TestLinkIsScanned(t *testing.T) {
 			if len(shown)+1 > lines {
 				t.Errorf("%d lines, want the prompt below them on a screen of %d", len(shown), lines)
 			}
-			link := shown[len(drawn)]
+			link := shown[0]
 			if got := scan(t, drawn); got != link || !strings.HasPrefix(link, s.service.URL()+"/test#") {
 				t.Errorf("the camera reads %q, the terminal shows %q", got, link)
 			}

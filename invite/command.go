@@ -115,7 +115,8 @@ type Link struct {
 }
 
 // show prints the link as w is read: by a program, by a person at a terminal, who
-// gets the code, too, or elsewhere.
+// gets the code, too, or elsewhere. The code comes last: a larger one takes all lines
+// of a terminal but the prompt's.
 func (o *Options) show(w io.Writer, link Link) error {
 	if o.JSON {
 		return json.NewEncoder(w).Encode(link)
@@ -124,8 +125,8 @@ func (o *Options) show(w io.Writer, link Link) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n",
-		drawn, link.URL, link.Expires.Local().Format("15:04 MST"))
+	_, err = fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n%s",
+		link.URL, link.Expires.Local().Format("15:04 MST"), drawn)
 	return err
 }
 

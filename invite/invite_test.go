@@ -168,10 +168,10 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// At a terminal of 80 × 24 all is seen at once, for addresses of up to 39 bytes, and
-// there is place for the prompt.
+// At a terminal of 80 × 24 there is place for the code and the prompt, for addresses of
+// up to 67 bytes, and of up to 39 for the link and its line besides.
 func TestFits(t *testing.T) {
-	for length, most := range map[int]int{22: 21, 39: 21, 60: 24} {
+	for length, most := range map[int]int{22: 21, 39: 21, 40: 23, 67: 23} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
 			base := "https://jwt.example.org/" + strings.Repeat("p", 60)
 			link := base[:length] + "#" + strings.Repeat("k", testlink.Length)
