@@ -154,6 +154,15 @@ var errICE = errors.New("could not establish the connection")
 // taking has LiveKit tell whoever speaks JSON, as doctor does and the service does
 // not, that its rooms take these codecs.
 func taking(mimes ...string) func(http.Handler) http.Handler {
+	var list []map[string]string
+	for _, mime := range mimes {
+		list = append(list, map[string]string{"mime": mime})
+	}
+	return room("enabled_codecs", list)
+}
+
+// room has LiveKit answer so for one setting of the room that it made.
+func room(setting string, value any) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return at("/CreateRoom", func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Content-Type") != "application/json" {
@@ -167,11 +176,7 @@ func taking(mimes ...string) func(http.Handler) http.Handler {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			var list []map[string]string
-			for _, mime := range mimes {
-				list = append(list, map[string]string{"mime": mime})
-			}
-			room["enabled_codecs"] = list
+			room[setting] = value
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(room) // to a client that may have gone
 		})(next)

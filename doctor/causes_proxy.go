@@ -11,7 +11,7 @@ var throughProxy = []string{
 }
 
 // strangers are the causes of what speaks in the place of who was asked.
-const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead"
+const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
 var proxyCauses = []engine.Cause{
 	{ID: "proxy-refuses", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
@@ -41,6 +41,15 @@ var proxyCauses = []engine.Cause{
 	{ID: "homeserver-instead", Rows: []int{35}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "at {host} a homeserver answers, in the place of {who}",
 		Remedy: "lead the entry for {host} in the reverse proxy to {who}, and not to the homeserver"},
+	{ID: "service-instead", Rows: []int{35}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "at {host} this service itself answers, in the place of {who}",
+		Remedy: "correct {leads}; if it is right, lead the entry for {host} in the reverse proxy to {who}, and not to this service"},
+	{ID: "livekit-instead", Rows: []int{35}, Checks: []string{"homeserver.userinfo", "homeserver.versions"}, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "at {host} LiveKit answers, in the place of {who}",
+		Remedy: "correct {leads}; if it is right, lead the entry for {host} in the reverse proxy to {who}, and not to LiveKit"},
+	{ID: "homeserver-silent", Rows: []int{9, 28}, Checks: []string{"homeserver.userinfo", "homeserver.versions"}, From: "both", Status: engine.Fail, Code: openIDError,
+		Text:   "{address} takes requests for the homeserver {server}, and does not answer them in time: the homeserver hangs or is overloaded, or its proxy waits for it in vain",
+		Remedy: "see its log and its load (docker compose logs synapse), and start it again: docker compose restart synapse", Unbroken: lengthy},
 	{ID: "answers-sometimes", Rows: []int{13}, Checks: []string{"homeserver.versions", "homeserver.userinfo", "public.healthz", "sfu.api", "sfu.websocket"}, From: "both", Status: engine.Warn,
 		Text:   "the proxy of {host} answered once with {status} and then well: some of the requests to {who} fail",
 		Remedy: "if {who} was just started, run doctor again; else one of several servers behind that name is down: see the proxy's log"},

@@ -10,6 +10,7 @@ import (
 // missed are what is found where no homeserver is.
 var missed = map[string]bool{
 	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
+	"homeserver-silent": true,
 }
 
 // throughGap judges what was found at a place that is a guess, because what says

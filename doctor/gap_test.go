@@ -57,19 +57,6 @@ var gapMixed = map[string]mix{
 		both(serverDocument(answeringPage("<html>Home</html>")), nobodyAt8448),
 		[]string{"homeserver.userinfo delegation-invalid"},
 	},
-	"the website's program does not answer for either document": {
-		func(s *stack) {
-			s.anonymous()
-			s.wellKnown = func(host string) http.Handler {
-				if host != apexHost {
-					return document(goodDocument)
-				}
-				return http.HandlerFunc(hanging)
-			}
-			nobodyAt8448(s)
-		},
-		[]string{"homeserver.wellknown wellknown-broken"},
-	},
 	"the name server knows nothing of service records, and nobody is at port 8448": {
 		both(serverDocument(http.NotFoundHandler()), nobodyAt8448, func(s *stack) { s.deaf = true }),
 		[]string{"homeserver.userinfo dns-broken"},

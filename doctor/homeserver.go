@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -169,7 +170,7 @@ func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 		answer, _, err := transport.Get(ctx, route, h.destiny.Host, target, maxUserInfo)
 		if err == nil {
 			first := instruments.Reply{Status: answer.Status, Body: answer.Body}
-			return h.judgeUserinfo(addr, h.again(ctx, route, target, first)).In(strings.ToLower(addr))
+			return h.judgeUserinfo(ctx, addr, h.again(ctx, route, target, first)).In(strings.ToLower(addr))
 		}
 		seen = h.userinfoFailure(addr, err).In(strings.ToLower(addr))
 	}
@@ -197,8 +198,8 @@ func (h *homeserver) again(ctx context.Context, route outbound.Route, target str
 	return second
 }
 
-func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Finding {
-	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "host": clip(addr), "delegation": h.delegation()}
+func (h *homeserver) judgeUserinfo(ctx context.Context, addr string, r instruments.Reply) engine.Finding {
+	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "host": clip(addr), "delegation": h.delegation(), "leads": h.delegation()}
 	other := stranger(askedHomeserver, r, v, clip(addr)+":")
 	switch {
 	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNKNOWN_TOKEN":
@@ -207,6 +208,8 @@ func (h *homeserver) judgeUserinfo(addr string, r instruments.Reply) engine.Find
 		return other
 	case r.Status == http.StatusTooManyRequests:
 		return found("homeserver-limits", v, "%s: %s", clip(addr), r)
+	case r.Status == http.StatusNotFound && h.isLiveKit(ctx, h.destiny.Scheme+"://"+addr):
+		return found("livekit-instead", v.Or(engine.Vars{"who": askedHomeserver.name}), "%s: %s, and GET / answers OK, as LiveKit does", clip(addr), r)
 	case r.Status == http.StatusForbidden:
 		return found("federation-off", v, "%s: %s", clip(addr), r)
 	case r.Status == http.StatusNotFound && r.From().Party != instruments.Website:
@@ -225,12 +228,15 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	if f := uncertified(askedHomeserver, err, v.Or(engine.Vars{"host": clip(addr)}), clip(addr)+":"); isFault(f) {
 		return f
 	}
-	switch outbound.Cause(err) {
-	case outbound.CauseDNS:
+	_, unconnected := errors.AsType[*outbound.DialError](err)
+	switch cause := outbound.Cause(err); {
+	case cause == outbound.CauseTimeout && !unconnected:
+		return found("homeserver-silent", v, "%s: %s", clip(addr), reason(err))
+	case cause == outbound.CauseDNS:
 		return found("federation-dns", v, "%s: %s", clip(addr), reason(err))
-	case outbound.CauseTLS:
+	case cause == outbound.CauseTLS:
 		return found("federation-tls", v, "%s: %s", clip(addr), reason(err))
-	case outbound.CauseProtocol, outbound.CauseTooLarge:
+	case cause == outbound.CauseProtocol, cause == outbound.CauseTooLarge:
 		return found("openid-strange", v, "%s: %s", clip(addr), reason(err))
 	}
 	return found("federation-unreachable", v, "%s: %s", clip(addr), reason(err))
@@ -285,12 +291,16 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(uncertified(askedHomeserver, err, v, "")):
 		return uncertified(askedHomeserver, err, v, clip(h.base)+"/_matrix/client/versions:")
+	case err != nil && reason(err) == instruments.NoAnswer: // though it takes connections
+		return found("homeserver-silent", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err)).In(h.clientPlace().at())
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(stranger(askedHomeserver, r, v, "")):
 		return stranger(askedHomeserver, r, v, clip(h.base)+"/_matrix/client/versions:").In(h.clientPlace().at())
 	case r.Status == http.StatusTooManyRequests:
 		return found("homeserver-limits", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
+	case r.Status != http.StatusOK && h.isLiveKit(ctx, h.base):
+		return found("livekit-instead", v.Or(engine.Vars{"who": askedHomeserver.name}), "%s/_matrix/client/versions: %s, and GET / answers OK, as LiveKit does", clip(h.base), r)
 	case r.Status != http.StatusOK || json.Unmarshal(r.Body, &h.versions) != nil || h.versions.Versions == nil:
 		return found("client-api-strange", v, "%s/_matrix/client/versions: %s", clip(h.base), r)
 	}
@@ -299,7 +309,10 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 
 // clientVars are what is known of the Client-Server API.
 func (h *homeserver) clientVars() engine.Vars {
-	v := engine.Vars{"server": h.name.String(), "base": clip(h.base)}
+	v := engine.Vars{"server": h.name.String(), "base": clip(h.base), "leads": "m.homeserver.base_url in .well-known/matrix/client"}
+	if h.override() != nil {
+		v["leads"] = "LIVEKIT_CS_API_URL_OVERRIDES"
+	}
 	if u, err := url.Parse(h.base); err == nil {
 		v["host"], v["address"] = clip(u.Hostname()), clip(u.Host)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -90,6 +91,9 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 func (e media) joinFailure(ctx context.Context, address string, err error) engine.Finding {
 	v := engine.Vars{"sfu": address}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))
+	if e.room.limit == 1 && address == websocketURL(e.look.Config.APIURL) {
+		return found("room-full", v, "%s; the room takes %d participant", seen, e.room.limit)
+	}
 	failed, told := errors.AsType[*instruments.JoinError](err)
 	if !told || failed.Media.Username == "" {
 		return found("join-refused", v, "%s", seen)
@@ -102,6 +106,8 @@ func (e media) joinFailure(ctx context.Context, address string, err error) engin
 		return found("candidates-docker", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	case !hasPublic(list) && len(e.publicSFUs(ctx)) > 0:
 		return found("candidates-private", v, "%s; LiveKit takes media at %s", seen, listed(list))
+	case !slices.ContainsFunc(list, func(c instruments.Candidate) bool { return c.Network == "udp" }):
+		return found("media-udp-off", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	case onlyPublic(list) && !e.o.Outside:
 		return found("media-hairpin", v, "%s; LiveKit takes media at %s", seen, listed(list))
 	}

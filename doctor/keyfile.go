@@ -67,10 +67,11 @@ func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	return c.Keys, "livekit.yaml"
 }
 
-// everySecret yields the secrets of both files, also those that do not count.
+// everySecret yields the secrets of both files, also those that do not count, and
+// the password of Redis.
 func (c *livekitConfig) everySecret() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, keys := range []map[string]string{c.Keys, c.keyFile.keys} {
+		for _, keys := range []map[string]string{c.Keys, c.keyFile.keys, {"": c.Redis.Password}} {
 			for _, text := range keys {
 				if !yield(text) {
 					return

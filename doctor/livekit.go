@@ -63,7 +63,10 @@ type livekitConfig struct {
 		URLs   []string `yaml:"urls"`
 	}
 	Redis struct {
-		Address string
+		Address            string
+		Username, Password string
+		UseTLS             bool `yaml:"use_tls"`
+		TLS                struct{ Enabled bool }
 	}
 	Keys    map[string]string
 	KeyFile string `yaml:"key_file"`

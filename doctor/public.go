@@ -70,6 +70,9 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
 		return f
 	}
+	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // no proxy has a code of Matrix
+		return found("service-garbled", v, "GET %s/healthz: %s", e.serviceURL(), r)
+	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
 

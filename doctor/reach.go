@@ -63,6 +63,7 @@ type tally struct {
 	good, public int
 	refused      int                  // those of this very machine, at which nothing listens
 	behind       int                  // those that may be behind NAT loopback
+	private      int                  // those that one network alone knows, at which nobody answers
 	dead         *instruments.Attempt // the last of those at which nobody answers
 }
 
@@ -77,6 +78,9 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 		own := a.Refused() && e.look.IsOwn(a.Addr)
 		if instruments.IsPublic(a.Addr) {
 			t.public++
+		}
+		if a.Err != nil && a.Addr.IsPrivate() && !a.Refused() {
+			t.private++
 		}
 		switch {
 		case own:
@@ -122,6 +126,9 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case !e.o.Outside && t.public > t.refused:
 		return e.hairpin(p, v, attempts, text)
 	}
+	if e.o.Outside && t.private == len(attempts) { // inside, a name server of that network may say so
+		return found("address-private", v, "%s", text).In(silent(p, attempts)...)
+	}
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
@@ -165,6 +172,10 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("packets-lost", p.vars(), "%s port %s: TLS comes about with small packets, and not with those of the usual size", p.host, p.port).In(e.everywhere(ctx, p)...)
 	case err != nil && reason(err) == instruments.NoAnswer:
 		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
+	case instruments.IsOldTLS(err):
+		return found("tls-old", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
+	case err != nil && p.what == "sfu" && e.isLiveKit(ctx, "http://"+net.JoinHostPort(p.host, p.port)):
+		return found("sfu-url-port", p.vars().Or(engine.Vars{"sfu": e.sfuAt}), "%s port %s: %s, and LiveKit answers there", p.host, p.port, reason(err))
 	case err != nil:
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}

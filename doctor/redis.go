@@ -4,19 +4,20 @@ import (
 	"context"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 )
 
-// redis connects to LiveKit's Redis, without which LiveKit does not start. Where it
+// redis asks LiveKit's Redis for a sign of life, without which LiveKit does not start. Where it
 // runs, it reaches it, be it in a network that this service is not in.
 func (e livekitFile) redis(ctx context.Context) engine.Finding {
 	address := e.livekit.Redis.Address
 	if address == "" {
 		return ok("redis.address is not set")
 	}
-	conn, err := e.look.DialHost(ctx, "tcp", address)
+	r := e.livekit.Redis
+	err := e.look.PingRedis(ctx, instruments.Redis{Address: address, Username: r.Username, Password: r.Password, TLS: r.UseTLS || r.TLS.Enabled})
 	switch {
 	case err == nil:
-		conn.Close()
 		return ok("%s answers", clip(address))
 	case e.acceptsKey(ctx):
 		return ok("%s: %s, from here; LiveKit reaches it", clip(address), reason(err))

@@ -36,17 +36,18 @@ const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	silence     = "tls-silent packets-lost"
-	noTLS       = "tls-none tls-expired tls-early tls-wrong-name tls-untrusted"
+	waiting     = "homeserver-silent federation-unreachable " + gaps // the service waits longer than doctor
+	noTLS       = "tls-none tls-old tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
 	candidates  = "candidates-none candidates-docker candidates-private"
 	misplaced   = candidates + " candidates-elsewhere"
-	mediaFaults = candidates + " media-hairpin media-closed media-no-data media-not-udp"
+	mediaFaults = candidates + " media-udp-off media-hairpin media-closed media-no-data media-not-udp"
 	otherFaults = "sfu-other sfu-other-keys query-dropped validate-not-passed"
 	turnFaults  = "turn-no-address turn-closed turn-tls turn-website turn-refused"
 	unannounced = strangers + " wellknown-broken wellknown-missing wellknown-status wellknown-no-cors wellknown-two-cors wellknown-not-json wellknown-type"
 	gaps        = "delegation-unread delegation-invalid delegation-doubtful"
-	unverified  = strangers + " " + gaps + " homeserver-down dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
+	unverified  = strangers + " " + gaps + " homeserver-down homeserver-silent livekit-instead dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
 // excuses says which faults show in which other checks, so that a cause is told
@@ -69,7 +70,10 @@ var excuses = map[string][]excuse{
 		{by: "public.cors"},
 		{by: "public.cors", causes: "cors-missing", shows: "preflight-refused"},
 	},
-	"public.body": {{by: "public.routes"}},
+	"public.body": {
+		{by: "public.routes"},
+		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
+	},
 	// A host that is taken for the server name has nothing that a name has.
 	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
 	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
@@ -79,11 +83,11 @@ var excuses = map[string][]excuse{
 	},
 	"homeserver.userinfo": {
 		{by: "homeserver.identity", causes: "other-server-name", shows: unverified},
-		{by: "homeserver.client_addresses", causes: "client-api-no-address client-api-closed client-api-unreachable", shows: "federation-dns federation-unreachable not-federated", here: true},
+		{by: "homeserver.client_addresses", causes: "client-api-no-address client-api-closed client-api-unreachable address-private", shows: "federation-dns federation-unreachable not-federated", here: true},
 		{by: "homeserver.client_tls", causes: noTLS + " " + silence + " client-api-closed", shows: "federation-tls federation-unreachable openid-strange not-federated", here: true},
 		{by: "config.warnings", causes: "override-path", shows: unverified},
 		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated " + gaps},
-		{by: "homeserver.addresses", causes: "apex-no-address apex-closed", shows: "federation-unreachable federation-tls not-federated " + gaps},
+		{by: "homeserver.addresses", causes: "apex-no-address apex-closed address-private", shows: "federation-unreachable federation-tls not-federated " + gaps},
 		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated " + gaps},
 		// The same web server has both documents.
 		{by: "homeserver.wellknown", causes: strangers + " wellknown-broken wellknown-status", shows: gaps},
@@ -91,6 +95,7 @@ var excuses = map[string][]excuse{
 	"homeserver.versions": {
 		{by: "config.warnings", causes: "override-path", shows: "client-api-strange"},
 		{by: "homeserver.userinfo", causes: "homeserver-down", shows: "homeserver-down"},
+		{by: "homeserver.userinfo", causes: "homeserver-silent", shows: "homeserver-silent"},
 		{by: "homeserver.userinfo", here: true},
 	},
 	"homeserver.transports": {
@@ -156,6 +161,7 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
 		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
+		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
 		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
 		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
@@ -164,6 +170,7 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
 		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
+		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
 		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
 		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
@@ -174,6 +181,7 @@ var excuses = map[string][]excuse{
 		{by: "sfu.websocket", causes: wayFaults, shows: "join-refused"},
 		{by: "sfu.public_room", causes: otherFaults, shows: "join-refused"},
 		{by: "sfu.join", causes: mediaFaults, shows: mediaFaults},
+		{by: "sfu.join", causes: "room-full", shows: "join-refused"},
 	},
 }
 

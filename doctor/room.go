@@ -26,6 +26,7 @@ type probeRoom struct {
 	name sfu.Room
 
 	codecs []codec // that the SFU takes in it; written by create
+	limit  int     // of participants in it, 0 for none; for the same
 
 	mu   sync.Mutex
 	made []sfu.Room // what is to be deleted at the end
@@ -69,11 +70,12 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	var room struct {
 		Name   string
 		Codecs []codec `json:"enabled_codecs"`
+		Limit  int     `json:"max_participants"`
 	}
 	if r.Status != http.StatusOK || json.Unmarshal(r.Body, &room) != nil || room.Name != string(p.name) {
 		return found("sfu-create", v, "CreateRoom at %s: %s", p.exam.apiURL(), http.StatusText(r.Status))
 	}
-	p.codecs = room.Codecs
+	p.codecs, p.limit = room.Codecs, room.Limit
 	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
 }
 

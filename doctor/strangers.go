@@ -14,22 +14,23 @@ type asked struct {
 	name  string // in a sentence
 	start string // what brings it back
 	down  string // the cause that says that a proxy does not reach it
+	leads string // the setting that leads there, where nothing else is known
 }
 
 // Those who are asked.
 var (
-	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy"}
-	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down"}
-	askedAPI        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-behind-proxy"}
-	askedSFU        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-proxy"}
-	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status"}
+	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy", "livekit_service_url"}
+	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down", "m.homeserver.base_url"}
+	askedAPI        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-behind-proxy", "LIVEKIT_INTERNAL_URL (or LIVEKIT_URL)"}
+	askedSFU        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-proxy", "LIVEKIT_URL"}
+	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status", ""}
 )
 
 // stranger names the cause of an answer of somebody else than who was asked; the
 // zero Finding if it may be theirs. seen is the question, a colon at its end.
 func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.Finding {
 	from := r.From()
-	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "program": from.Program})
+	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "leads": to.leads, "program": from.Program})
 	because := func(cause string) engine.Finding { return found(cause, v, "%s %s", seen, r) }
 	switch from.Party {
 	case instruments.Challenge:
@@ -39,6 +40,10 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 	case instruments.Website:
 		if to.who != instruments.Website && r.Status == http.StatusOK {
 			return because("website-instead")
+		}
+	case instruments.Service:
+		if to.who != instruments.Service && to.who != instruments.Website {
+			return because("service-instead")
 		}
 	case instruments.Homeserver:
 		if to.who != instruments.Homeserver && to.who != instruments.Website {

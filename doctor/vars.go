@@ -21,8 +21,8 @@ var examples = engine.Vars{
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
 	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200/udp", "turn_port": "3478", "listen": "8080",
 	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
-	"list":       "other.example.org,example.org",
-	"delegation": ".well-known/matrix/server of example.org, which names matrix.example.org", "inside": "m.homeserver",
+	"list":  "other.example.org,example.org",
+	"leads": "LIVEKIT_URL", "delegation": ".well-known/matrix/server of example.org, which names matrix.example.org", "inside": "m.homeserver",
 	"days": "9", "bytes": "816", "late": "5m0s", "range": "50000-50200", "other": "https://matrix.example.org",
 }
 

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -80,9 +81,16 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	return h.readWellKnown(address, r)
 }
 
+// byteOrderMark is what some editors write before a text (RFC 8259, 8.1: JSON must
+// not have it).
+const byteOrderMark = "\ufeff"
+
 func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "document": address}
 	var object map[string]json.RawMessage
+	if bytes.HasPrefix(r.Body, []byte(byteOrderMark)) {
+		return found("wellknown-not-json", v, "GET %s: a byte order mark stands before the text, which JSON does not allow", address)
+	}
 	if json.Unmarshal(r.Body, &object) != nil || object == nil {
 		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.Body))
 	}

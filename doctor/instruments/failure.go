@@ -57,6 +57,13 @@ func IsTLS(err error) bool {
 	return errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
+// IsOldTLS reports whether client and server have no version of TLS in common: the
+// server knows older ones alone (RFC 8446, "protocol_version").
+func IsOldTLS(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "tls: protocol version not supported") ||
+		strings.Contains(err.Error(), "tls: server selected unsupported protocol version"))
+}
+
 // WantsCertificate reports whether a server ended TLS because the client showed
 // it no certificate (RFC 8446, "certificate_required"; programs that were built
 // with an older Go call that a bad one).

@@ -38,12 +38,15 @@ type deployment struct {
 	user       user              // whom doctor asks as
 	outside    []string          // what else doctor is told outside
 	down       []string          // programs that do not run, though they are configured
+	hanging    []string          // programs that do nothing once they are started
 	website    map[string]string // files below www, by path
 	// registration is that of the service at the homeserver, which reads it too.
 	registration string
+	own          string        // that which the service reads, "" for the same
 	ahead        time.Duration // LiveKit's clock
 	names        map[string][]netip.Addr
 	srv          map[string]dnsmessage.SRVResource
+	deaf         bool     // the name server says nothing about services
 	closed       []string // rules of iptables; packets that match one are dropped
 
 	dir    string // with the certificates

@@ -232,6 +232,31 @@ func srv(service, target string, port uint16) change {
 	}
 }
 
+// hangs has a program do nothing any more.
+func hangs(name string) change {
+	return func(d *deployment) { d.hanging = []string{name} }
+}
+
+// hangsAt has nginx wait for a program that nobody reaches.
+func hangsAt(name, location string) change {
+	return together(inServer(name, "location "+location+" { "+proxyTo(8099)+" }"), closing("-p tcp --dport 8099"))
+}
+
+// refused sets a variable of the service so that it does not start.
+func refused(name, value string) change {
+	return together(variable(name, value), dies)
+}
+
+// dies says that the service does not start: nobody waits for it.
+func dies(d *deployment) { d.service["REFUSED"] = "1" }
+
+// otherRegistration has the service read an old copy of what Synapse reads.
+func otherRegistration(d *deployment) {
+	registered("http://127.0.0.1:8080")(d)
+	d.own = d.registration
+	registered("http://127.0.0.1:8080")(d)
+}
+
 // redirectsToTLS has nginx send everybody from port 80 to 443.
 func redirectsToTLS(d *deployment) {
 	d.nginx += "server {\nlisten " + public + ":80;\nreturn 301 https://$host$request_uri;\n}\n"

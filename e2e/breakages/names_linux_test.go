@@ -18,6 +18,7 @@ type nameServer struct {
 	mu    sync.Mutex
 	names map[string][]netip.Addr // without the dot at the end
 	srv   map[string]dnsmessage.SRVResource
+	deaf  bool // to questions about services
 }
 
 // serveNames starts one, which ends with its world.
@@ -32,10 +33,10 @@ func serveNames() (*nameServer, error) {
 }
 
 // set replaces the names.
-func (s *nameServer) set(names map[string][]netip.Addr, srv map[string]dnsmessage.SRVResource) {
+func (s *nameServer) set(d deployment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.names, s.srv = names, srv
+	s.names, s.srv, s.deaf = d.names, d.srv, d.deaf
 }
 
 func (s *nameServer) serve() {
@@ -63,6 +64,9 @@ func (s *nameServer) answer(packet []byte) ([]byte, error) {
 	question, err := parser.Question()
 	if err != nil {
 		return nil, err
+	}
+	if s.ignores(question) {
+		return nil, errIgnored
 	}
 	message := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: true, RecursionAvailable: true},
@@ -99,6 +103,15 @@ func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
 		return nil, dnsmessage.RCodeNameError
 	}
 	return addresses, dnsmessage.RCodeSuccess
+}
+
+var errIgnored = errors.New("it is not answered")
+
+// ignores reports whether a question gets no answer at all.
+func (s *nameServer) ignores(q dnsmessage.Question) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deaf && q.Type == dnsmessage.TypeSRV
 }
 
 // service is the SRV record that is asked for.

@@ -83,6 +83,11 @@ func startSecond(ctx context.Context, w *world, d deployment) (*stack.Other, err
 }
 
 func startService(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
+	if d.own != "" {
+		if _, err := w.host.WriteFile("registration.yaml", []byte(d.own)); err != nil { // Synapse has read its own
+			return nil, err
+		}
+	}
 	o := &stack.Other{
 		Name: "service", Program: w.programs.Service, Env: environment(d.service), Ready: listening("127.0.0.1:8080"),
 	}

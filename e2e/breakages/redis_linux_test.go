@@ -16,11 +16,25 @@ import (
 // redis is the Redis of a deployment. The zero one does not run.
 type redis string
 
-// A redis that works, and one with no place to save to, which refuses to write.
+// A redis that works, one with no place to save to, which refuses to write, one
+// that wants a password, and one that is a replica.
 const (
-	works      redis = "works"
-	cannotSave redis = "cannot save"
+	works         redis = "works"
+	cannotSave    redis = "cannot save"
+	wantsPassword redis = "wants a password"
+	follows       redis = "follows"
 )
+
+// options are those of redis-server.
+func (r redis) options() []string {
+	switch r {
+	case wantsPassword:
+		return []string{"--requirepass", "the password of this Redis"}
+	case follows:
+		return []string{"--replicaof", "127.0.0.1 6399"}
+	}
+	return nil
+}
 
 const redisAddress = "127.0.0.1:6379"
 
@@ -30,7 +44,7 @@ func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, erro
 		return nil, err
 	}
 	o, err := w.run(ctx, &stack.Other{
-		Name: "redis", Program: w.programs.Redis, Args: []string{"--save", "3600 1", "--dir", dir, "--bind", "127.0.0.1"}, Ready: listening(redisAddress),
+		Name: "redis", Program: w.programs.Redis, Args: append([]string{"--save", "3600 1", "--dir", dir, "--bind", "127.0.0.1"}, d.redis.options()...), Ready: listening(redisAddress),
 	})
 	if err != nil || d.redis != cannotSave {
 		return o, err

@@ -8,7 +8,7 @@ import (
 // table is all that is broken, in the order of the documentation.
 func table() []breakage {
 	return slices.Concat(
-		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media, users)
+		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media, ordinary, users)
 }
 
 var healthy = []breakage{
@@ -127,13 +127,13 @@ var serviceProxies = []breakage{
 	{"nginx, `jwt.`: wants a certificate of clients", func(d *deployment) {
 		inServer("jwt.", "ssl_verify_client on; ssl_client_certificate "+d.dir+"/root.pem;")(d)
 	}, "proxy-certificate", "proxy-certificate"},
-	{"nginx: `jwt.` leads to LiveKit, and `sfu.` to the service", together(nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:7880"), nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080")), "service-is-sfu sfu-no-route", "service-is-sfu sfu-unknown"},
+	{"nginx: `jwt.` leads to LiveKit, and `sfu.` to the service", together(nginxAt("jwt.", "127.0.0.1:8080", "127.0.0.1:7880"), nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080")), "service-is-sfu service-instead", "service-is-sfu sfu-unknown"},
 }
 
 var sfuProxies = []breakage{
 	{"nginx, `sfu.`: no WebSocket headers", together(nginxAt("sfu.", "proxy_set_header Upgrade $http_upgrade;", ""), nginxAt("sfu.", "proxy_set_header Connection $connection_upgrade;", "")), "websocket-headers", "websocket-headers"},
 	{"nginx, `sfu.`: nobody listens at the port (502)", nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:7888"), "sfu-proxy", "sfu-unknown"},
-	{"nginx, `sfu.`: leads to the service", nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080"), "sfu-no-route", "sfu-unknown"},
+	{"nginx, `sfu.`: leads to the service", nginxAt("sfu.", "127.0.0.1:7880", "127.0.0.1:8080"), "service-instead", "sfu-unknown"},
 	{"nginx, `sfu.`: a password in front (401)", inLocation("sfu.", "auth_basic private; auth_basic_user_file /dev/null;"), "sfu-login", "sfu-unknown"},
 	{"nginx, `sfu.`: passes LiveKit's API on", nginxAt("sfu.", "return 404;", proxyTo(7880)), "twirp-public", "twirp-public"},
 	{"nginx, `sfu.`: refuses (403)", inLocation("sfu.", "deny all;"), "proxy-refuses", "sfu-unknown"},

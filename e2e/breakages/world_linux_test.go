@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"matrixrtc-auth/e2e/stack"
 )
@@ -87,7 +88,7 @@ func environment(env map[string]string) (list []string) {
 // become has the world run the deployment. What differs is started anew, and the
 // service always, for it remembers where things were.
 func (w *world) become(ctx context.Context, d deployment) error {
-	w.names.set(d.names, d.srv)
+	w.names.set(d)
 	if err := w.write(d.website); err != nil {
 		return err
 	}
@@ -105,7 +106,23 @@ func (w *world) become(ctx context.Context, d deployment) error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
+	if err := w.hang(d.hanging); err != nil {
+		return err
+	}
 	return closed(d.closed)
+}
+
+// hang has programs do nothing any more. The next deployment starts them anew.
+func (w *world) hang(names []string) error {
+	for _, p := range w.parts {
+		if slices.Contains(names, p.name) && p.running != nil {
+			p.has += "\nhanging"
+			if err := syscall.Kill(p.running.ID(), syscall.SIGSTOP); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // input is what the program is to run with, "" if it is not to run.
