@@ -34,7 +34,7 @@ func TestJudgeReach(t *testing.T) {
 		"no IPv6 here":                    {[]tried{{"203.0.113.3", answers}, {"2001:db8::3", noIPv6}}, "", "", ""},
 		"IPv6 alone, which is not here":   {[]tried{{"2001:db8::3", noIPv6}}, "ipv6-only", "ipv6-only", ""},
 		"the public one does not":         {[]tried{{"203.0.113.3", silent}, {"2001:db8::3", noIPv6}}, "hairpin", "service-closed", ""},
-		"the private one does not":        {[]tried{{"10.0.0.3", silent}}, "service-closed", "service-closed", ""},
+		"the private one does not":        {[]tried{{"10.0.0.3", silent}}, "service-closed", "address-private", ""},
 	} {
 		var attempts []instruments.Attempt
 		for _, a := range test.tried {
