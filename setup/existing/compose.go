@@ -15,6 +15,7 @@ type compose struct {
 	env      []envFile         // that belong to it
 	values   map[string]string // for its ${…}
 	left     int               // bytes that these may still add to it
+	unset    []string          // variables that the service at hand needs and no file has
 	services []*container
 }
 
@@ -29,6 +30,7 @@ type container struct {
 	networks             []string
 	labels               []Fact // as NAME=VALUE
 	lost                 []Fact // env files that were not given
+	unset                []string
 }
 
 // published is a port, or a range, that the machine leads to a container.
@@ -56,10 +58,16 @@ func (c *compose) complete(env []envFile) {
 }
 
 func (c *compose) say(t tree) string {
-	return interpolate(t.text(), &c.left, func(name string) string { return c.values[name] })
+	return interpolate(t.text(), &c.left, func(name string, needed bool) string {
+		if needed && c.values[name] == "" && !slices.Contains(c.unset, name) {
+			c.unset = append(c.unset, name)
+		}
+		return c.values[name]
+	})
 }
 
 func (c *compose) service(e entry) *container {
+	c.unset = nil
 	s := &container{
 		name: e.key, at: e.at, image: c.say(e.value.get("image")),
 		command:     strings.Join(append(c.list(e.value.get("entrypoint")), c.list(e.value.get("command"))...), " "),
@@ -84,6 +92,7 @@ func (c *compose) service(e entry) *container {
 	for _, n := range e.value.get("networks").entries() {
 		s.networks = append(s.networks, n.key)
 	}
+	s.unset = c.unset
 	return s
 }
 

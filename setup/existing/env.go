@@ -55,15 +55,15 @@ var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za
 
 // interpolate puts variables into a text as Compose does. One without a value and
 // without a default is empty. left bounds the bytes of all values: those that do not
-// fit any more are empty.
-func interpolate(text string, left *int, value func(name string) string) string {
+// fit any more are empty. value is told whether the text needs the variable.
+func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {
 		part := substitution.FindStringSubmatch(match)
 		if match == "$$" {
 			return "$"
 		}
-		found := value(part[1] + part[2])
+		found := value(part[1]+part[2], part[3] == "" || strings.HasSuffix(part[3], "?"))
 		switch operator := part[3]; {
 		case strings.HasSuffix(operator, "-") && found == "":
 			return put(part[4])

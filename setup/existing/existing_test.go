@@ -20,7 +20,7 @@ func TestInterpolate(t *testing.T) {
 		"no variable: 5$ and $ 5": "no variable: 5$ and $ 5",
 	} {
 		left := biggest
-		if got := interpolate(text, &left, func(name string) string { return values[name] }); got != want {
+		if got := interpolate(text, &left, func(name string, _ bool) string { return values[name] }); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
 	}
@@ -212,7 +212,7 @@ func TestBigFiles(t *testing.T) {
 		t.Errorf("%d variables, want the last A alone", got)
 	}
 	long, left := strings.Repeat("v", biggest/4), biggest
-	if got := len(interpolate(strings.Repeat("${A}", 100), &left, func(string) string { return long })); got != biggest {
+	if got := len(interpolate(strings.Repeat("${A}", 100), &left, func(string, bool) string { return long })); got != biggest {
 		t.Errorf("the text has %d bytes, want %d", got, biggest)
 	}
 }
@@ -225,5 +225,27 @@ func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	want := []string{"add org.matrix.msc2965.authentication to well-known-client.json", "add m.identity_server to well-known-client.json"}
 	if got := v.found("well-known"); !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+// TestFilesThatAreMissing: what a deployment has elsewhere is named, above all that
+// its secret was not taken over.
+func TestFilesThatAreMissing(t *testing.T) {
+	v := judged(t, map[string]string{"compose.yaml": `
+services:
+  livekit:
+    image: livekit/livekit-server
+    environment: ["LIVEKIT_KEYS=${KEY}: ${SECRET:?none}"]
+  jwt:
+    image: ghcr.io/element-hq/lk-jwt-service
+    env_file: jwt.env
+    environment: {LIVEKIT_KEY: "${KEY}", LIVEKIT_SECRET: "${SECRET}", LIVEKIT_LOG_LEVEL: "${LEVEL:-info}"}
+`})
+	want := []string{
+		"add --from with the file that has KEY and SECRET", "add --from jwt.env", "add --from with the file that has KEY and SECRET",
+		"add --from livekit.yaml", "change the key and its secret",
+	}
+	if got := v.found(""); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+		t.Errorf("found %q, want %q first", got, want)
 	}
 }

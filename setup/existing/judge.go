@@ -70,7 +70,15 @@ func (j *judge) parts() {
 		}
 	}
 	j.inlineConfig()
+	if j.sfu != nil && !j.config.there() {
+		j.find(Finding{Verb: Add, What: "--from livekit.yaml", Place: j.sfu.at,
+			Why:   "setup has not read it, so ports, TURN and whatever else it has are setup's own now.",
+			Check: again})
+	}
 }
+
+// again is how a person sees that setup has read what it had not.
+const again = "run setup again with it, into a new folder: this entry is gone."
 
 // inlineConfig takes livekit.yaml out of the compose file, where there is no file:
 // out of LIVEKIT_CONFIG, or of its configs.
@@ -96,7 +104,14 @@ func (j *judge) lostFiles(s *container) {
 		j.find(Finding{
 			Verb: Add, What: "--from " + f.Value, Place: f.Place,
 			Why:   "The variables of " + s.name + " stand in that file too, and setup has not read it.",
-			Check: "run setup again with it: this entry is gone.",
+			Check: again,
+		})
+	}
+	if len(s.unset) > 0 {
+		j.find(Finding{
+			Verb: Add, What: "--from with the file that has " + strings.Join(s.unset, " and "), Place: s.at,
+			Why:   "The compose file takes that from .env beside it, or from the environment, and setup has read neither.",
+			Check: again,
 		})
 	}
 }

@@ -14,7 +14,11 @@ import (
 func (j *judge) keys() {
 	theirs, ours := j.livekitPairs(), j.servicePairs()
 	chosen := pick(theirs, ours)
-	if chosen.ID == "" {
+	if chosen.ID == "" || chosen.Secret.IsEmpty() {
+		if j.service != nil || j.sfu != nil {
+			j.find(Finding{Verb: Change, What: "the key and its secret", Place: j.serviceAt(),
+				Why: "No file that setup has read has both, so it drew new ones: other programs that use the old ones need those in .env."})
+		}
 		return
 	}
 	for _, p := range ours {
