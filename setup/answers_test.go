@@ -230,3 +230,17 @@ func TestAnswersAreText(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderThatCannotBeRead: that is said, and not that answers are missing which
+// it may hold.
+func TestFolderThatCannotBeRead(t *testing.T) {
+	l := newLab(t)
+	if err := os.WriteFile(l.dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.exec(exitFaults, "--dir", l.dir, "--yes")
+	l.says(l.err, "the folder "+l.dir+" cannot be read", "not a directory")
+	if strings.Contains(l.err, "missing") {
+		t.Errorf("it asks for answers:\n%s", l.err)
+	}
+}

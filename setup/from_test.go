@@ -257,6 +257,19 @@ func TestFilesOfAFolder(t *testing.T) {
 	l.says(l.err, "docker-compose.yml", "is not YAML")
 }
 
+// TestDeploymentAroundTheFolder: what setup wrote into a folder of the deployment is
+// none of it.
+func TestDeploymentAroundTheFolder(t *testing.T) {
+	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
+	l := &lab{t: t, dir: filepath.Join(old, "matrixrtc")}
+	for range 2 {
+		l.exec(exitOK, "--dir", l.dir, "--from", old)
+	}
+	if text := l.read(takenFile); strings.Contains(text, "matrixrtc/") {
+		t.Errorf("setup took its own files over:\n%s", text)
+	}
+}
+
 // TestGuessedBaseURL: what no file tells is not served in silence.
 func TestGuessedBaseURL(t *testing.T) {
 	const named = "**Change** base_url in well-known-client.json"

@@ -8,6 +8,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -116,8 +117,11 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 // remember takes over what the folder tells, where nothing was said now.
 func (o *options) remember() error {
 	root, err := os.OpenRoot(o.dir)
-	if o.dir == "" || err != nil {
-		return nil // there is none yet, or it cannot be used, which is said later
+	switch {
+	case o.dir == "" || errors.Is(err, fs.ErrNotExist):
+		return nil // there is none yet
+	case err != nil:
+		return fmt.Errorf("the folder %s cannot be read: %s", o.dir, cause(err))
 	}
 	dir := &folder{root}
 	defer dir.close()

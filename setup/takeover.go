@@ -31,7 +31,7 @@ func (o *options) takeOver(d *dialogue) error {
 	if o.from == "" {
 		return nil
 	}
-	deployment, err := existing.Open(strings.Split(o.from, ","))
+	deployment, err := existing.Open(strings.Split(o.from, ","), o.dir)
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}

@@ -242,8 +242,7 @@ services:
     environment: {LIVEKIT_KEY: "${KEY}", LIVEKIT_SECRET: "${SECRET}", LIVEKIT_LOG_LEVEL: "${LEVEL:-info}"}
 `})
 	want := []string{
-		"add --from with the file that has KEY and SECRET", "add --from jwt.env", "add --from with the file that has KEY and SECRET",
-		"add --from livekit.yaml", "change the key and its secret",
+		"add --from with the file that has KEY and SECRET", "add --from jwt.env", "add --from livekit.yaml", "change the key and its secret",
 	}
 	if got := v.found(""); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
 		t.Errorf("found %q, want %q first", got, want)

@@ -15,15 +15,17 @@ const (
 	biggest = 1 << 20 // bytes of a file
 	deepest = 6       // folders in each other
 	most    = 200     // files of a folder
+	passed  = 50_000  // files and folders of it, whatever their names
 )
 
-// Open reads the files, and those of folders that may be of a deployment. Files
-// that a compose file names are read, too, where they are there. It writes none.
-func Open(paths []string) (*Deployment, error) {
+// Open reads the files, and those of folders that may be of a deployment, but none
+// of the folder own in them. Files that a compose file names are read, too, where
+// they are there. It writes none.
+func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
 	chosen := map[string]bool{} // by a person, so an error
 	for _, path := range paths {
-		list, isFolder, err := open(path)
+		list, isFolder, err := open(path, own)
 		if err != nil {
 			return nil, err
 		}
@@ -70,11 +72,11 @@ func (d *Deployment) isEmpty() bool {
 }
 
 // open reads a file, or what a folder has.
-func open(path string) (files []File, isFolder bool, err error) {
+func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
-		files, err = openFolder(path)
+		files, err = openFolder(path, own)
 		return files, true, err
 	}
 	content, err := readSmall(path)
@@ -85,12 +87,17 @@ func open(path string) (files []File, isFolder bool, err error) {
 }
 
 // openFolder reads the files whose names may be those of a deployment.
-func openFolder(path string) (files []File, err error) {
+func openFolder(path, own string) (files []File, err error) {
+	left := passed
 	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		below, _ := filepath.Rel(path, name)
-		switch {
+		switch left--; {
 		case err != nil:
 			return nil // others may be readable
+		case left < 0:
+			return fmt.Errorf("%s has more than %d files and folders: name those of the deployment", path, passed)
+		case e.IsDir() && name != path && isSame(name, own):
+			return fs.SkipDir
 		case e.IsDir() && strings.Count(below, string(filepath.Separator)) >= deepest:
 			return fs.SkipDir
 		case !e.Type().IsRegular() || !mayBelong(name):
@@ -104,6 +111,13 @@ func openFolder(path string) (files []File, err error) {
 		return nil
 	})
 	return files, err
+}
+
+// isSame reports whether both are one folder.
+func isSame(a, b string) bool {
+	one, err := os.Stat(a)
+	other, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
 // mayBelong reports whether a file's name is like those of deployments.

@@ -107,9 +107,10 @@ func (j *judge) lostFiles(s *container) {
 			Check: again,
 		})
 	}
-	if len(s.unset) > 0 {
+	what := "--from with the file that has " + strings.Join(s.unset, " and ")
+	if len(s.unset) > 0 && !slices.ContainsFunc(j.Findings, func(f Finding) bool { return f.What == what }) {
 		j.find(Finding{
-			Verb: Add, What: "--from with the file that has " + strings.Join(s.unset, " and "), Place: s.at,
+			Verb: Add, What: what, Place: s.at,
 			Why:   "The compose file takes that from .env beside it, or from the environment, and setup has read neither.",
 			Check: again,
 		})
