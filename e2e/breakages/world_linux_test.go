@@ -137,7 +137,10 @@ func (p *part) begin(ctx context.Context, w *world, d deployment) (err error) {
 	if p.has = p.input(d); p.running != nil || p.has == "" {
 		return nil
 	}
-	p.running, err = p.start(ctx, w, d)
+	if p.running, err = p.start(ctx, w, d); err != nil && p.running != nil {
+		p.running.Kill() // the next deployment starts it anew
+		p.running = nil
+	}
 	return err
 }
 
