@@ -3,6 +3,7 @@ package prometheus
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,20 +39,35 @@ func allQueries(t *testing.T) (queries []query) {
 	return queries
 }
 
-// names are what a query speaks of: metrics, and the labels of each; "" are the
-// labels of any of them.
-func (q query) names() map[string][]string {
-	found := map[string][]string{}
-	selector := regexp.MustCompile(`\b((?:matrixrtc_auth|process|go)_\w+)(?:\{([^}]*)\})?`)
-	matcher := regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"`)
-	for _, s := range selector.FindAllStringSubmatch(q.expr, -1) {
-		found[s[1]] = append(found[s[1]], all(matcher, s[2])...)
+// selector is one metric that a query speaks of, with what it says of its labels.
+type selector struct {
+	metric   string
+	matchers []matcher
+}
+
+// matcher is what a label is to be: by op =, !=, =~ or !~.
+type matcher struct{ label, op, value string }
+
+func (q query) selectors() (found []selector) {
+	metric := regexp.MustCompile(`\b((?:matrixrtc_auth|process|go)_\w+)(?:\{([^}]*)\})?`)
+	label := regexp.MustCompile(`(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
+	for _, s := range metric.FindAllStringSubmatch(q.expr, -1) {
+		one := selector{metric: s[1]}
+		for _, m := range label.FindAllStringSubmatch(s[2], -1) {
+			one.matchers = append(one.matchers, matcher{m[1], m[2], m[3]})
+		}
+		found = append(found, one)
 	}
-	for _, list := range all(regexp.MustCompile(`\bby \(([^)]*)\)`), q.expr) {
-		found[""] = append(found[""], all(regexp.MustCompile(`(\w+)`), list)...)
-	}
-	found[""] = append(found[""], all(regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`), q.legend)...)
 	return found
+}
+
+// labels are those that a query speaks of without a metric: in by, and in the
+// legend.
+func (q query) labels() (found []string) {
+	for _, list := range all(regexp.MustCompile(`\bby \(([^)]*)\)`), q.expr) {
+		found = append(found, all(regexp.MustCompile(`(\w+)`), list)...)
+	}
+	return append(found, all(regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`), q.legend)...)
 }
 
 func all(pattern *regexp.Regexp, text string) (groups []string) {
@@ -61,44 +77,56 @@ func all(pattern *regexp.Regexp, text string) (groups []string) {
 	return groups
 }
 
-// strange returns the first name in q that the program does not serve, "" for none.
-// served has the labels of each metric.
-func (q query) strange(served map[string]map[string]bool) string {
-	any := map[string]bool{}
-	names := q.names()
-	for metric, labels := range names {
-		if metric == "" {
-			continue
+// served are the values of each label of each metric that the program serves.
+type served map[string]map[string][]string
+
+// strange returns the first name in q that the program does not serve, "" for none:
+// of a metric, of a label, or a value that a label is to have.
+func (s served) strange(q query) string {
+	some := map[string]bool{}
+	for _, one := range q.selectors() {
+		if s[one.metric] == nil {
+			return one.metric
 		}
-		if served[metric] == nil {
-			return metric
+		for label := range s[one.metric] {
+			some[label] = true
 		}
-		for label := range served[metric] {
-			any[label] = true
-		}
-		for _, label := range labels {
-			if !served[metric][label] {
-				return metric + "{" + label + "}"
+		for _, m := range one.matchers {
+			values, ok := s[one.metric][m.label]
+			switch {
+			case !ok:
+				return one.metric + "{" + m.label + "}"
+			case !m.found(values):
+				return one.metric + "{" + m.label + m.op + `"` + m.value + `"}`
 			}
 		}
 	}
-	for _, label := range names[""] {
-		if !any[label] {
+	for _, label := range q.labels() {
+		if !some[label] {
 			return "{" + label + "}"
 		}
 	}
 	return ""
 }
 
+// found reports whether one of values is what the label is to be; which it is not
+// to be need not be there.
+func (m matcher) found(values []string) bool {
+	switch m.op {
+	case "=":
+		return slices.Contains(values, m.value)
+	case "=~":
+		return slices.ContainsFunc(values, regexp.MustCompile("^(?:"+m.value+")$").MatchString)
+	}
+	return true
+}
+
 // TestStrange: a name that the program has not is found wherever it stands.
 func TestStrange(t *testing.T) {
-	served := map[string]map[string]bool{
-		"matrixrtc_auth_requests_total":   {"route": true, "status": true},
-		"matrixrtc_auth_seconds_bucket":   {"le": true},
-		"process_resident_memory_bytes":   {"instance": true},
-		"matrixrtc_auth_leave_jobs":       {"state": true},
-		"matrixrtc_auth_health":           {"of": true},
-		"matrixrtc_auth_log_lines_total_": {},
+	program := served{
+		"matrixrtc_auth_requests_total": {"route": {"/sfu/get"}, "status": {"200", "401"}},
+		"matrixrtc_auth_seconds_bucket": {"le": {"1", "+Inf"}},
+		"process_resident_memory_bytes": {"instance": {"here"}},
 	}
 	for _, c := range []struct {
 		q    query
@@ -107,12 +135,15 @@ func TestStrange(t *testing.T) {
 		{query{expr: `sum by (route) (rate(matrixrtc_auth_requests_total{status="200"}[5m]))`, legend: "{{route}}"}, ""},
 		{query{expr: `sum(rate(matrixrtc_auth_request_total[5m]))`}, "matrixrtc_auth_request_total"},
 		{query{expr: `sum(matrixrtc_auth_requests_total{code="200"})`}, "matrixrtc_auth_requests_total{code}"},
+		{query{expr: `sum(matrixrtc_auth_requests_total{status="20"})`}, `matrixrtc_auth_requests_total{status="20"}`},
+		{query{expr: `sum(matrixrtc_auth_requests_total{status=~"5.."})`}, `matrixrtc_auth_requests_total{status=~"5.."}`},
+		{query{expr: `sum(matrixrtc_auth_requests_total{status=~"4..",status!~"5..",route!="/"})`}, ""},
 		{query{expr: `sum by (code) (matrixrtc_auth_requests_total)`}, "{code}"},
 		{query{expr: `matrixrtc_auth_requests_total`, legend: "{{code}}"}, "{code}"},
 		{query{expr: `histogram_quantile(0.9, sum by (le) (rate(matrixrtc_auth_seconds_bucket[1m])))`}, ""},
 		{query{expr: `process_resident_memory_byte`}, "process_resident_memory_byte"},
 	} {
-		if got := c.q.strange(served); got != c.want {
+		if got := program.strange(c.q); got != c.want {
 			t.Errorf("%s, legend %q: got %q, want %q", c.q.expr, c.q.legend, got, c.want)
 		}
 	}
