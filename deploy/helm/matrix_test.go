@@ -89,7 +89,7 @@ var besides = [][]string{
 	},
 	{
 		"",
-		"networkPolicy: {enabled: true}",
+		"networkPolicy: {enabled: true, metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}",
 		"{networkPolicy: {enabled: true, from: [{namespaceSelector: {}}], metricsFrom: [{podSelector: {matchLabels: {app: prometheus}}}], egress: true, egressTo: [{podSelector: {}}]}}",
 	},
 	{

@@ -1,6 +1,8 @@
 package helm
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -140,5 +142,12 @@ func strictly[T any](document string, into **T) error {
 		return fmt.Errorf("a second %T", **into)
 	}
 	*into = new(T)
-	return yaml.UnmarshalStrict([]byte(document), *into)
+	// Not in one step: into a text yaml puts a number, too, which Kubernetes refuses.
+	text, err := yaml.YAMLToJSONStrict([]byte(document))
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(*into)
 }

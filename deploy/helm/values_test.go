@@ -50,6 +50,19 @@ func TestRefused(t *testing.T) {
 		"tokens without a name":  {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_AS_REGISTRATION_FILE: {existingSecret: b}}", "variables.LIVEKIT_HS_SERVER_NAME is required with"},
 		"an account, no name":    {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_MEMBERSHIP_TOKEN_FILE: {existingSecret: b}}", "variables.LIVEKIT_HS_SERVER_NAME is required with"},
 		"a name alone":           {least + "  LIVEKIT_HS_SERVER_NAME: example.org\n" + key, "variables.LIVEKIT_HS_SERVER_NAME needs"},
+		"a number to annotate":   {least + "\ningress: {enabled: true, host: a.example.org, annotations: {proxy-read-timeout: 30}}\n" + key, "got number, want string"},
+		"a switch as a label":    {least + "\npodLabels: {a: true}\n" + key, "got boolean, want string"},
+		"a label of ours":        {least + "\npodLabels: {app.kubernetes.io/name: other}\n" + key, "invalid propertyName 'app.kubernetes.io/name'"},
+		"a number as a variable": {least + "\nextraEnv: [{name: GOMAXPROCS, value: 2}]\n" + key, "got number, want string"},
+		"a number of a node":     {least + "\nnodeSelector: {zone: 2}\n" + key, "got number, want string"},
+		"a URL for a host":       {least + "\ningress: {enabled: true, host: 'https://a.example.org/'}\n" + key, "ingress/host"},
+		"a name that is none":    {least + "\nfullnameOverride: Upper_case\n" + key, "fullnameOverride"},
+		"a size that is none":    {least + "\npersistence: {size: big}\n" + key, "persistence/size"},
+		"a port too high":        {least + "  LIVEKIT_JWT_BIND: ':65536'\n" + key, "LIVEKIT_JWT_BIND"},
+		"a port of chance":       {least + "  LIVEKIT_JWT_BIND: ':0'\n" + key, "LIVEKIT_JWT_BIND"},
+		"one port for two":       {least + "  LIVEKIT_JWT_BIND: ':9090'\n" + key, "LIVEKIT_JWT_BIND and LIVEKIT_METRICS_BIND are the same port"},
+		"a section of nothing":   {least + "\nserviceMonitor: null\n" + key, "missing property 'serviceMonitor'"},
+		"metrics for nobody":     {least + "\nserviceMonitor: {enabled: true}\nnetworkPolicy: {enabled: true}\n" + key, "networkPolicy.metricsFrom"},
 		"a secret twice":         {least + "\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a, value: b}}", "secrets.LIVEKIT_KEY_FILE: one of"},
 		"Redis twice":            {least + "  LIVEKIT_REDIS_URL: redis://r\nsecrets: {LIVEKIT_KEY_FILE: {existingSecret: a}, LIVEKIT_REDIS_URL: {existingSecret: a}}", "remove one of the two"},
 		"no metrics":             {least + "  LIVEKIT_METRICS_BIND: ''\nserviceMonitor: {enabled: true}\n" + key, "need variables.LIVEKIT_METRICS_BIND"},
@@ -142,6 +155,13 @@ func TestRule(t *testing.T) {
 	}
 }
 
+// TestOfParent: what a parent chart hands down is no fault.
+func TestOfParent(t *testing.T) {
+	if _, err := decode(loadChart(t), merge(t, least, key, "{enabled: true, global: {imageRegistry: registry.example.org}}")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOff: nothing that other programs must know is made unless it is asked for.
 func TestOff(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key))
@@ -163,6 +183,7 @@ func TestDescriptions(t *testing.T) {
 		Description          string
 		AdditionalProperties json.RawMessage
 		Properties           map[string]json.RawMessage
+		Items                struct{ Properties map[string]json.RawMessage }
 	}
 	found := 0
 	var look func(path string, raw json.RawMessage)
@@ -179,6 +200,9 @@ func TestDescriptions(t *testing.T) {
 		}
 		for name, inner := range v.Properties {
 			look(path+"."+name, inner)
+		}
+		for name, inner := range v.Items.Properties {
+			look(path+"[]."+name, inner)
 		}
 	}
 	look("", text)

@@ -41,7 +41,7 @@ func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
 // secrets have tables of their own.
 func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	for name, value := range members(properties) {
-		if prefix == "" && (name == "variables" || name == "secrets" || name == "global") {
+		if prefix == "" && (name == "variables" || name == "secrets" || isParents(name)) {
 			continue
 		}
 		if inner := get(value, "properties"); inner != nil {

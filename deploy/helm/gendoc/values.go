@@ -17,8 +17,8 @@ func valuesFile(schema *yaml.Node) (string, error) {
 	var b strings.Builder
 	b.WriteString(valuesHead)
 	for name, value := range members(get(schema, "properties")) {
-		if name == "global" {
-			continue // a parent chart's
+		if isParents(name) {
+			continue
 		}
 		b.WriteByte('\n')
 		if err := writeValue(&b, "", name, value); err != nil {
@@ -84,3 +84,7 @@ func wrap(text string, width int) (lines []string) {
 	}
 	return append(lines, line)
 }
+
+// isParents reports whether a value is for the charts that have this one among
+// theirs.
+func isParents(name string) bool { return name == "global" || name == "enabled" }

@@ -33,10 +33,13 @@ var meanings = map[string]string{
 	"LIVEKIT_STORE":        "memory, without a warning that a restart loses the delegated leaves; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
 }
 
+// port is a colon and a number from 1 to 65535.
+const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
+
 // patterns are narrower than what the program takes: the pod's ports are known.
 var patterns = map[string]string{
-	"LIVEKIT_JWT_BIND":     "^(:[0-9]{1,5})?$",
-	"LIVEKIT_METRICS_BIND": "^(:[0-9]{1,5})?$",
+	"LIVEKIT_JWT_BIND":     port,
+	"LIVEKIT_METRICS_BIND": port,
 	"LIVEKIT_STORE":        "^(memory|redis)?$", // the root is read only, and a volume has a value of its own
 }
 

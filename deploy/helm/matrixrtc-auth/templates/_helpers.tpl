@@ -139,6 +139,12 @@ Kubernetes would expand is kept from it. */ -}}
 {{- if and (or .Values.serviceMonitor.enabled .Values.prometheusRule.enabled) (not (include "matrixrtc-auth.metricsPort" .)) -}}
 {{- fail "serviceMonitor and prometheusRule need variables.LIVEKIT_METRICS_BIND" -}}
 {{- end -}}
+{{- if eq (include "matrixrtc-auth.port" .) (include "matrixrtc-auth.metricsPort" .) -}}
+{{- fail "LIVEKIT_JWT_BIND and LIVEKIT_METRICS_BIND are the same port" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "networkPolicy.metricsFrom is required with serviceMonitor: nobody else reaches the metrics" -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host is required: the host name of livekit_service_url" -}}
 {{- end -}}
