@@ -1,7 +1,6 @@
 package invite
 
 import (
-	"fmt"
 	"strings"
 
 	"rsc.io/qr"
@@ -16,7 +15,7 @@ const quiet = 4
 func code(text string, colour bool) (drawn string, wide int, err error) {
 	made, err := qr.Encode(text, qr.L)
 	if err != nil {
-		return "", 0, fmt.Errorf("the link has no QR code: %w", err)
+		return "", 0, err
 	}
 	return (&modules{made}).draw(colour), made.Size + 2*quiet, nil
 }

@@ -75,7 +75,7 @@ func (o *Options) parsePublicURL(text string) error {
 // not repeated.
 func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, errors.New("it is not an address like https://jwt.example.org")
 	}
 	return u, nil
@@ -121,25 +121,25 @@ func (o *Options) show(w io.Writer, link Link) error {
 	if o.JSON {
 		return json.NewEncoder(w).Encode(link)
 	}
-	drawn, err := draw(w, link.URL)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n%s",
-		link.URL, link.Expires.Local().Format("15:04 MST"), drawn)
+	_, err := fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n%s",
+		link.URL, link.Expires.Local().Format("15:04 MST"), draw(w, link.URL))
 	return err
 }
 
-// draw returns the code of a link where w is a terminal, in whose lines it has place:
-// broken lines are no code.
-func draw(w io.Writer, link string) (string, error) {
+// draw returns the code of a link where w is a terminal, or why it has none: broken
+// lines are no code.
+func draw(w io.Writer, link string) string {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return "", nil
+		return ""
 	}
 	drawn, wide, err := code(link, os.Getenv("TERM") != "dumb")
-	if columns, _, unknown := term.GetSize(int(f.Fd())); err == nil && unknown == nil && columns > 0 && columns < wide {
-		return fmt.Sprintf("The QR code takes %d columns; this terminal has %d.\n", wide, columns), nil
+	columns, _, unknown := term.GetSize(int(f.Fd()))
+	switch {
+	case err != nil:
+		return fmt.Sprintf("There is no QR code: %v.\n", err)
+	case unknown == nil && columns > 0 && columns < wide:
+		return fmt.Sprintf("The QR code takes %d columns; this terminal has %d.\n", wide, columns)
 	}
-	return drawn, err
+	return drawn
 }

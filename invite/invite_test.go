@@ -157,7 +157,8 @@ func TestUnreachable(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	s := newScene(t)
-	for _, args := range [][]string{{"--minutes", "0"}, {"--minutes", "61"}, {"--minutes", "ten"}, {"--public-url", "jwt.example.org"}, {"--public-url", "https://user:pass@jwt.example.org"}} {
+	for _, args := range [][]string{{"--minutes", "0"}, {"--minutes", "61"}, {"--minutes", "ten"}, {"--public-url", "jwt.example.org"}, {"--public-url", "https://user:pass@jwt.example.org"},
+		{"--public-url", "https://jwt.example.org?"}, {"--public-url", "https://jwt.example.org?a=b"}, {"--public-url", "https://jwt.example.org/#key"}, {"--public-url", "https:///test"}, {"--public-url", ""}} {
 		code, out, faults := s.run(t, args...)
 		if code != 2 || out != "" || strings.Contains(faults, "pass@") {
 			t.Errorf("%q: exit code %d, %q, %q; want 2", args, code, out, faults)
