@@ -19,9 +19,11 @@ func TestNetwork(t *testing.T) {
 		"2001:db8:1:2:3::4":   "2001:db8:1:2::/64",
 		"2001:db8:1:2:ffff::": "2001:db8:1:2::/64",
 	} {
-		if got := access.Network(netip.MustParseAddr(addr)); got.String() != want {
-			t.Errorf("access.Network(%s) = %s, want %s", addr, got, want)
-		}
+		t.Run(addr, func(t *testing.T) {
+			if got := access.Network(netip.MustParseAddr(addr)); got.String() != want {
+				t.Errorf("access.Network(%s) = %s, want %s", addr, got, want)
+			}
+		})
 	}
 	if access.Network(netip.Addr{}) != (netip.Prefix{}) {
 		t.Error("nobody has a network")

@@ -3,6 +3,7 @@
 package appservice_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -40,9 +41,11 @@ func TestTheFileIsForOwnerAndGroup(t *testing.T) {
 
 func TestAFileThatOthersCanReadIsAFinding(t *testing.T) {
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o440: 0, 0o644: 1, 0o666: 1, 0o604: 1} {
-		if got := len(appservice.LintMode(mode)); got != want {
-			t.Errorf("mode %04o: %d findings, want %d", mode, got, want)
-		}
+		t.Run(fmt.Sprint(mode), func(t *testing.T) {
+			if got := len(appservice.LintMode(mode)); got != want {
+				t.Errorf("mode %04o: %d findings, want %d", mode, got, want)
+			}
+		})
 	}
 }
 

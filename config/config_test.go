@@ -110,18 +110,22 @@ func TestDefaults(t *testing.T) {
 		"LIVEKIT_DELAYED_EVENT_RATE":             "10/s",
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS":  "60",
 	} {
-		if got := printed(t, c)[name]; got != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := printed(t, c)[name]; got != want {
+				t.Errorf("%s = %q, want %q", name, got, want)
+			}
+		})
 	}
 	for addr, want := range map[string]bool{
 		"127.0.0.1": true, "10.1.2.3": true, "172.31.0.1": true, "192.168.1.1": true, "169.254.1.1": true, "::1": true, "fd00::1": true, "fe80::1": true,
 		"100.64.0.1": true, "100.127.255.255": true, "100.63.255.255": false, "100.128.0.0": false, "1.1.1.1": false, "2606:4700::1": false,
 	} {
-		within := func(p netip.Prefix) bool { return p.Contains(netip.MustParseAddr(addr)) }
-		if got := slices.ContainsFunc(c.TrustedProxies, within); got != want {
-			t.Errorf("a proxy at %s is trusted: %t, want %t", addr, got, want)
-		}
+		t.Run(addr, func(t *testing.T) {
+			within := func(p netip.Prefix) bool { return p.Contains(netip.MustParseAddr(addr)) }
+			if got := slices.ContainsFunc(c.TrustedProxies, within); got != want {
+				t.Errorf("a proxy at %s is trusted: %t, want %t", addr, got, want)
+			}
+		})
 	}
 	if c.RootCAs != nil || c.AppService != nil || c.InsecureSkipVerifyTLS {
 		t.Errorf("unset variables: got %+v, want no effect", c)

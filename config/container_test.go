@@ -46,26 +46,28 @@ func TestLoopbackInContainer(t *testing.T) {
 		"172.18.0.5:8080":  false,
 		"unix:/run/socket": false,
 	} {
-		for _, container := range []bool{true, false} {
-			in := minimal().with(vars{"LIVEKIT_JWT_BIND": bind}).input()
-			in.Container = container
-			_, warnings, err := config.Parse(in, disk{}.read)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var told []string
-			for _, w := range warnings {
-				if w.Kind == config.ContainerAlone {
-					told = append(told, w.String())
+		t.Run(bind, func(t *testing.T) {
+			for _, container := range []bool{true, false} {
+				in := minimal().with(vars{"LIVEKIT_JWT_BIND": bind}).input()
+				in.Container = container
+				_, warnings, err := config.Parse(in, disk{}.read)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var told []string
+				for _, w := range warnings {
+					if w.Kind == config.ContainerAlone {
+						told = append(told, w.String())
+					}
+				}
+				if want := alone && container; want != (len(told) == 1) {
+					t.Errorf("LIVEKIT_JWT_BIND=%s, in a container %v: warnings %q, want one: %v", bind, container, told, want)
+				}
+				if len(told) == 1 && (!strings.HasPrefix(told[0], "LIVEKIT_JWT_BIND: ") || !strings.Contains(told[0], "write :8080,")) {
+					t.Errorf("LIVEKIT_JWT_BIND=%s: got %q, want what to write in it", bind, told[0])
 				}
 			}
-			if want := alone && container; want != (len(told) == 1) {
-				t.Errorf("LIVEKIT_JWT_BIND=%s, in a container %v: warnings %q, want one: %v", bind, container, told, want)
-			}
-			if len(told) == 1 && (!strings.HasPrefix(told[0], "LIVEKIT_JWT_BIND: ") || !strings.Contains(told[0], "write :8080,")) {
-				t.Errorf("LIVEKIT_JWT_BIND=%s: got %q, want what to write in it", bind, told[0])
-			}
-		}
+		})
 	}
 }
 

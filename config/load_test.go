@@ -133,10 +133,12 @@ func TestCAFileIsWholeOrAFault(t *testing.T) {
 		"no line between":   strings.TrimSpace(firstPEM) + secondPEM,
 		"damaged":           strings.Replace(firstPEM, "\nMII", "\n?II", 1) + strings.Replace(secondPEM, "\nMII", "\n*II", 1),
 	} {
-		_, err := load(text)
-		if list := faults(t, err); len(list) != 1 || !strings.Contains(list[0].Problem, "damaged or cut off") {
-			t.Errorf("%s: got %v, want one fault", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := load(text)
+			if list := faults(t, err); len(list) != 1 || !strings.Contains(list[0].Problem, "damaged or cut off") {
+				t.Errorf("%s: got %v, want one fault", name, err)
+			}
+		})
 	}
 }
 
@@ -198,16 +200,18 @@ func TestServers(t *testing.T) {
 		"example.org": {true, true}, "Example.org": {false, false}, "example.org:8448": {false, false},
 		"fed.org": {false, true}, "cs.org": {false, true}, "own.org": {false, true}, "stranger.org": {false, false},
 	} {
-		server, err := matrix.ParseServerName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := [2]bool{c.FullAccess.Contains(server), c.Named(server)}; got != want {
-			t.Errorf("%s: full access and named %v, want %v", name, got, want)
-		}
-		if !c.RemoteCanPublish.Contains(server) {
-			t.Errorf("RemoteCanPublish of %s: got false, want true of everyone by default", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			server, err := matrix.ParseServerName(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]bool{c.FullAccess.Contains(server), c.Named(server)}; got != want {
+				t.Errorf("%s: full access and named %v, want %v", name, got, want)
+			}
+			if !c.RemoteCanPublish.Contains(server) {
+				t.Errorf("RemoteCanPublish of %s: got false, want true of everyone by default", name)
+			}
+		})
 	}
 	all, _, err := config.Parse(minimal().with(vars{"LIVEKIT_FULL_ACCESS_HOMESERVERS": "*"}).input(), disk{}.read)
 	stranger, _ := matrix.ParseServerName("stranger.org")

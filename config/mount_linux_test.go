@@ -31,8 +31,10 @@ func TestMountOf(t *testing.T) {
 
 func TestMounted(t *testing.T) {
 	for dir, want := range map[string]bool{"/": false, "/proc": true, "/nowhere/at/all": false} {
-		if got := config.Mounted(dir); got != want {
-			t.Errorf("Mounted(%s) is %t, want %t", dir, got, want)
-		}
+		t.Run(dir, func(t *testing.T) {
+			if got := config.Mounted(dir); got != want {
+				t.Errorf("Mounted(%s) is %t, want %t", dir, got, want)
+			}
+		})
 	}
 }

@@ -28,16 +28,18 @@ func TestUsualStore(t *testing.T) {
 		"Redis, volume":     {redis, true, config.Store{Kind: config.StoreRedis}, false},
 		"Redis, named":      {redis.with(vars{"LIVEKIT_STORE": "redis"}), true, config.Store{Kind: config.StoreRedis}, false},
 	} {
-		in := minimal().with(test.set).input()
-		in.DataWritable = test.writable
-		c, warnings, err := config.Parse(in, disk{}.read)
-		if err != nil || c.Store.Kind != test.want.Kind || c.Store.Path != test.want.Path {
-			t.Errorf("%s: %v, %v, want %v", name, c.Store, err, test.want)
-		}
-		warned := len(warnings) == 1 && warnings[0].Variable == "LIVEKIT_STORE" && warnings[0].Kind == config.Forgetful && strings.Contains(warnings[0].Text, "mount a volume at /data")
-		if warned != test.warns || len(warnings) > 1 {
-			t.Errorf("%s: warnings %q, want one that says what to do: %t", name, warnings, test.warns)
-		}
+		t.Run(name, func(t *testing.T) {
+			in := minimal().with(test.set).input()
+			in.DataWritable = test.writable
+			c, warnings, err := config.Parse(in, disk{}.read)
+			if err != nil || c.Store.Kind != test.want.Kind || c.Store.Path != test.want.Path {
+				t.Errorf("%s: %v, %v, want %v", name, c.Store, err, test.want)
+			}
+			warned := len(warnings) == 1 && warnings[0].Variable == "LIVEKIT_STORE" && warnings[0].Kind == config.Forgetful && strings.Contains(warnings[0].Text, "mount a volume at /data")
+			if warned != test.warns || len(warnings) > 1 {
+				t.Errorf("%s: warnings %q, want one that says what to do: %t", name, warnings, test.warns)
+			}
+		})
 	}
 }
 

@@ -207,20 +207,22 @@ func TestRefusalReachesAProxy(t *testing.T) {
 	server := httptest.NewServer(newRig().Routes())
 	defer server.Close()
 	for path, want := range map[string]int{"/sfu/get": 413, "/nope": 404, "/healthz": 405} {
-		for _, size := range []int{maxBodyBytes + 1, 100_000, 5_000_000} {
-			conn, err := net.Dial("tcp", server.Listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
+		t.Run(path, func(t *testing.T) {
+			for _, size := range []int{maxBodyBytes + 1, 100_000, 5_000_000} {
+				conn, err := net.Dial("tcp", server.Listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
+				io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server has had enough
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Errorf("%s with %d bytes: got %v, want an answer", path, size, err)
+				} else if resp.StatusCode != want {
+					t.Errorf("%s with %d bytes: %d, want %d", path, size, resp.StatusCode, want)
+				}
 			}
-			defer conn.Close()
-			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
-			io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server has had enough
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Errorf("%s with %d bytes: got %v, want an answer", path, size, err)
-			} else if resp.StatusCode != want {
-				t.Errorf("%s with %d bytes: %d, want %d", path, size, resp.StatusCode, want)
-			}
-		}
+		})
 	}
 }

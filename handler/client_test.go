@@ -172,14 +172,16 @@ func TestTold(t *testing.T) {
 		{"nonsense said", "127.0.0.1:5", "unknown", "", false},
 		{"an untrusted peer's word", "192.0.2.1:5", "198.51.100.9", "198.51.100.9", false},
 	} {
-		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
-		for name, value := range map[string]string{"X-Forwarded-For": c.forwarded, "X-Real-Ip": c.real} {
-			if value != "" {
-				r.Header.Set(name, value)
+		t.Run(c.what, func(t *testing.T) {
+			r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
+			for name, value := range map[string]string{"X-Forwarded-For": c.forwarded, "X-Real-Ip": c.real} {
+				if value != "" {
+					r.Header.Set(name, value)
+				}
 			}
-		}
-		if _, got := proxies.client(r); got != c.want {
-			t.Errorf("%s: told %v, want %v", c.what, got, c.want)
-		}
+			if _, got := proxies.client(r); got != c.want {
+				t.Errorf("%s: told %v, want %v", c.what, got, c.want)
+			}
+		})
 	}
 }

@@ -91,12 +91,14 @@ func TestGrammars(t *testing.T) {
 		{"/get_token", "member.id", `"` + strings.Repeat("x", 256) + `"`},
 		{"/get_token", "slot_id", `"` + strings.Repeat("x", 256) + `"`},
 	} {
-		for _, e := range endpoints {
-			if e.path == c.path {
-				w := r.serve("POST", c.path, replaceIn(t, e.body, c.field, c.value))
-				wantBadJSON(t, c.field+" = "+c.value, w.Code, w.Body.String(), c.field+" is not valid")
+		t.Run(c.path, func(t *testing.T) {
+			for _, e := range endpoints {
+				if e.path == c.path {
+					w := r.serve("POST", c.path, replaceIn(t, e.body, c.field, c.value))
+					wantBadJSON(t, c.field+" = "+c.value, w.Code, w.Body.String(), c.field+" is not valid")
+				}
 			}
-		}
+		})
 	}
 	if len(r.rooms.rooms) > 0 {
 		t.Errorf("rooms were created for requests that are refused: got %q, want 0", r.rooms.rooms)

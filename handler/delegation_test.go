@@ -158,19 +158,21 @@ func TestDelayTimeout(t *testing.T) {
 		`499`: 0, `499.99`: 0, `0`: 0, `-1`: 0, `-1e400`: 0, `1e-400`: 0, `"NaN"`: 0, `"Infinity"`: 0, `"+600"`: 0,
 		`"0x1000"`: 0, `"1_000"`: 0, `"600ms"`: 0, `""`: 0, `"x"`: 0, `true`: 0, `[600]`: 0, `{}`: 0, `"\"600\""`: 0,
 	} {
-		for _, path := range delegatingPaths {
-			d := newDelegating(t)
-			w := d.ask(path, alice, `"delay_id":"syd_x","delay_timeout":`+text)
-			switch {
-			case want == 0:
-				wantBadJSON(t, path+" "+text, w.Code, w.Body.String(), "delay_timeout")
-				if d.events.asked+len(d.rooms.rooms)+len(d.keeper.jobs) > 0 || strings.Contains(d.log.String(), "user=") {
-					t.Errorf("%s %s: got %d questions, the rooms %q, the jobs %v and the log %s, want nobody asked", path, text, d.events.asked, d.rooms.rooms, d.keeper.jobs, d.log)
+		t.Run(text, func(t *testing.T) {
+			for _, path := range delegatingPaths {
+				d := newDelegating(t)
+				w := d.ask(path, alice, `"delay_id":"syd_x","delay_timeout":`+text)
+				switch {
+				case want == 0:
+					wantBadJSON(t, path+" "+text, w.Code, w.Body.String(), "delay_timeout")
+					if d.events.asked+len(d.rooms.rooms)+len(d.keeper.jobs) > 0 || strings.Contains(d.log.String(), "user=") {
+						t.Errorf("%s %s: got %d questions, the rooms %q, the jobs %v and the log %s, want nobody asked", path, text, d.events.asked, d.rooms.rooms, d.keeper.jobs, d.log)
+					}
+				case w.Code != 200 || len(d.keeper.jobs) != 1 || d.keeper.jobs[0].Delay != want:
+					t.Errorf("%s %s: %d %s, %+v, want %v", path, text, w.Code, w.Body, d.keeper.jobs, want)
 				}
-			case w.Code != 200 || len(d.keeper.jobs) != 1 || d.keeper.jobs[0].Delay != want:
-				t.Errorf("%s %s: %d %s, %+v, want %v", path, text, w.Code, w.Body, d.keeper.jobs, want)
 			}
-		}
+		})
 	}
 }
 
@@ -210,27 +212,29 @@ func TestDelegationRefused(t *testing.T) {
 		}, 400, "M_BAD_JSON", access.DelegationClientAPI},
 		"one too many": {alice, func(d *delegating) { d.keeper.err = limit }, 429, "M_LIMIT_EXCEEDED", access.DelegationLimit},
 	} {
-		for _, path := range delegatingPaths {
-			d := newDelegating(t)
-			c.prepare(d)
-			w := d.ask(path, c.user, anHour)
-			if path == routeDelegate {
-				if w.Code != c.status || !strings.Contains(w.Body.String(), `"errcode":"`+c.errcode+`"`) {
-					t.Errorf("%s %s: %d %s, want %d %s", name, path, w.Code, w.Body, c.status, c.errcode)
+		t.Run(name, func(t *testing.T) {
+			for _, path := range delegatingPaths {
+				d := newDelegating(t)
+				c.prepare(d)
+				w := d.ask(path, c.user, anHour)
+				if path == routeDelegate {
+					if w.Code != c.status || !strings.Contains(w.Body.String(), `"errcode":"`+c.errcode+`"`) {
+						t.Errorf("%s %s: %d %s, want %d %s", name, path, w.Code, w.Body, c.status, c.errcode)
+					}
+				} else {
+					wantBadJSON(t, name+" "+path, w.Code, w.Body.String(), "Delegation is not available")
 				}
-			} else {
-				wantBadJSON(t, name+" "+path, w.Code, w.Body.String(), "Delegation is not available")
+				if len(d.keeper.jobs) > 0 {
+					t.Errorf("%s %s: a job remains: got %v, want 0", name, path, len(d.keeper.jobs))
+				}
+				if !strings.Contains(d.log.String(), "cause="+c.cause) {
+					t.Errorf("%s %s: the log has no cause %s: got %s, want %q in it", name, path, c.cause, d.log, "cause="+c.cause)
+				}
+				if c.cause == access.DelegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
+					t.Errorf("%s: log: got %s, want LIVEKIT_MAX_JOBS_PER_USER in it", path, d.log)
+				}
 			}
-			if len(d.keeper.jobs) > 0 {
-				t.Errorf("%s %s: a job remains: got %v, want 0", name, path, len(d.keeper.jobs))
-			}
-			if !strings.Contains(d.log.String(), "cause="+c.cause) {
-				t.Errorf("%s %s: the log has no cause %s: got %s, want %q in it", name, path, c.cause, d.log, "cause="+c.cause)
-			}
-			if c.cause == access.DelegationLimit && !strings.Contains(d.log.String(), "LIVEKIT_MAX_JOBS_PER_USER") {
-				t.Errorf("%s: log: got %s, want LIVEKIT_MAX_JOBS_PER_USER in it", path, d.log)
-			}
-		}
+		})
 	}
 }
 
@@ -291,29 +295,31 @@ func TestProbe(t *testing.T) {
 		"everyone may, one refuses": {func(d *delegating) { d.Delegation.Everyone, d.events.refusing[homeserver] = true, true }, true},
 		"nobody may":                {func(d *delegating) { d.Delegation.Servers = nil }, false},
 	} {
-		d := newDelegating(t)
-		c.prepare(d)
-		for _, request := range []string{"POST " + routeDelegate, "POST /" + routeDelegate + "/"} {
-			method, path, _ := strings.Cut(request, " ")
-			w := d.serve(method, path, "")
-			want, body := 404, `{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}`
-			if c.offered {
-				want, body = 400, `{"errcode":"M_NOT_JSON","error":"The body is not JSON"}`
+		t.Run(name, func(t *testing.T) {
+			d := newDelegating(t)
+			c.prepare(d)
+			for _, request := range []string{"POST " + routeDelegate, "POST /" + routeDelegate + "/"} {
+				method, path, _ := strings.Cut(request, " ")
+				w := d.serve(method, path, "")
+				want, body := 404, `{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}`
+				if c.offered {
+					want, body = 400, `{"errcode":"M_NOT_JSON","error":"The body is not JSON"}`
+				}
+				if w.Code != want || w.Body.String() != body {
+					t.Errorf("%s: %s: %d %s, want %d %s", name, request, w.Code, w.Body, want, body)
+				}
+				wantCORS(t, name, w.Header(), "POST")
 			}
-			if w.Code != want || w.Body.String() != body {
-				t.Errorf("%s: %s: %d %s, want %d %s", name, request, w.Code, w.Body, want, body)
+			want := map[bool]int{true: 405, false: 404}[c.offered]
+			if w := d.serve("GET", routeDelegate, ""); w.Code != want {
+				t.Errorf("%s: GET: %d, want %d", name, w.Code, want)
 			}
-			wantCORS(t, name, w.Header(), "POST")
-		}
-		want := map[bool]int{true: 405, false: 404}[c.offered]
-		if w := d.serve("GET", routeDelegate, ""); w.Code != want {
-			t.Errorf("%s: GET: %d, want %d", name, w.Code, want)
-		}
-		d.Drain()
-		want = map[bool]int{true: 400, false: 404}[c.offered]
-		if w := d.serve("POST", routeDelegate, ""); w.Code != want {
-			t.Errorf("%s: at the end: %d, want %d", name, w.Code, want)
-		}
+			d.Drain()
+			want = map[bool]int{true: 400, false: 404}[c.offered]
+			if w := d.serve("POST", routeDelegate, ""); w.Code != want {
+				t.Errorf("%s: at the end: %d, want %d", name, w.Code, want)
+			}
+		})
 	}
 }
 

@@ -59,9 +59,11 @@ func TestNames(t *testing.T) {
 		{`"\ud83d"`, "\ufffd", true},
 		{`""`, "", true},
 	} {
-		if got := value(c.name).isText(c.text); got != c.want {
-			t.Errorf("%s is %q: got %v, want %v", c.name, c.text, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := value(c.name).isText(c.text); got != c.want {
+				t.Errorf("%s is %q: got %v, want %v", c.name, c.text, got, c.want)
+			}
+		})
 	}
 }
 

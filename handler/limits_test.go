@@ -151,23 +151,25 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 		{1500 * time.Millisecond, "2", "1500", stranger, "/"},
 		{0, "1", "1000", homeserver, "/sfu/get"}, // it did not say
 	} {
-		r := newRig()
-		r.Handler.Metrics = metrics.New("")
-		r.Authorizer.Metrics = r.Handler.Metrics
-		r.verifier.before = func(context.Context) error {
-			return &matrix.VerifyError{Cause: matrix.CauseLimited, Status: 429, RetryAfter: c.wait}
-		}
-		w := r.serve("POST", c.endpoint, badTokenBody(c.server))
-		want := `{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":` + c.inBody + `}`
-		if got := w.Body.String(); w.Code != 429 || got != want || w.Header().Get("Retry-After") != c.seconds {
-			t.Errorf("%v: %d %s, Retry-After %q, want 429 %s and %s", c.wait, w.Code, got, w.Header().Get("Retry-After"), want, c.seconds)
-		}
-		if log := r.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=homeserver_limited") {
-			t.Errorf("%v: log: got %s, want level=WARN and cause=homeserver_limited in it", c.wait, log)
-		}
-		if all := scrape(r.Handler.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
-			t.Errorf("%v: metrics: want one verification of the cause homeserver_limited, got\n%s", c.wait, all)
-		}
+		t.Run(fmt.Sprint(c.wait), func(t *testing.T) {
+			r := newRig()
+			r.Handler.Metrics = metrics.New("")
+			r.Authorizer.Metrics = r.Handler.Metrics
+			r.verifier.before = func(context.Context) error {
+				return &matrix.VerifyError{Cause: matrix.CauseLimited, Status: 429, RetryAfter: c.wait}
+			}
+			w := r.serve("POST", c.endpoint, badTokenBody(c.server))
+			want := `{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":` + c.inBody + `}`
+			if got := w.Body.String(); w.Code != 429 || got != want || w.Header().Get("Retry-After") != c.seconds {
+				t.Errorf("%v: %d %s, Retry-After %q, want 429 %s and %s", c.wait, w.Code, got, w.Header().Get("Retry-After"), want, c.seconds)
+			}
+			if log := r.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=homeserver_limited") {
+				t.Errorf("%v: log: got %s, want level=WARN and cause=homeserver_limited in it", c.wait, log)
+			}
+			if all := scrape(r.Handler.Metrics); !strings.Contains(all, `matrixrtc_auth_verifications_total{cause="homeserver_limited"} 1`) {
+				t.Errorf("%v: metrics: want one verification of the cause homeserver_limited, got\n%s", c.wait, all)
+			}
+		})
 	}
 }
 

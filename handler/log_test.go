@@ -31,16 +31,18 @@ func TestOneLineForEachRequest(t *testing.T) {
 		{"OPTIONS", "/sfu/get", "", []string{"level=INFO", "route=/sfu/get", "status=200"}},
 		{"GET", "/wp-login.php?secret=1", "", []string{"level=INFO", "path=/wp-login.php ", "status=404", "cause=no_route"}},
 	} {
-		r.serve(c.method, c.path, c.body, "X-Real-IP", "192.0.2.1")
-		lines := r.log.lines()
-		if len(lines) != i+1 {
-			t.Fatalf("after %d requests: got %d lines, want as many:\n%s", i+1, len(lines), r.log)
-		}
-		for _, want := range c.want {
-			if !strings.Contains(lines[i], want) {
-				t.Errorf("%s %s: got %s, want %s in it", c.method, c.path, lines[i], want)
+		t.Run(c.method, func(t *testing.T) {
+			r.serve(c.method, c.path, c.body, "X-Real-IP", "192.0.2.1")
+			lines := r.log.lines()
+			if len(lines) != i+1 {
+				t.Fatalf("after %d requests: got %d lines, want as many:\n%s", i+1, len(lines), r.log)
 			}
-		}
+			for _, want := range c.want {
+				if !strings.Contains(lines[i], want) {
+					t.Errorf("%s %s: got %s, want %s in it", c.method, c.path, lines[i], want)
+				}
+			}
+		})
 	}
 	if strings.Contains(r.log.String(), "secret=1") {
 		t.Errorf("a query string is in the log: got %s, want no secret=1 in it", r.log.String())
@@ -73,26 +75,28 @@ func TestForgedLines(t *testing.T) {
 		"text": func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
 		"json": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 	} {
-		r := newRig()
-		var out bytes.Buffer
-		r.Log = slog.New(handler(&out))
-		user, err := json.Marshal("@" + forged + ":" + stranger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.serve("POST", "/get_token", replaceIn(t, replaceIn(t, getTokenBody("@a:"+stranger),
-			"openid_token.access_token", `"user:`+string(user[1:])), "member.claimed_user_id", string(user)))
-		r.verifier.before = func(context.Context) error {
-			return &matrix.VerifyError{Cause: matrix.CauseStatus, Addr: forged, Err: errors.New(forged)}
-		}
-		r.serve("POST", "/sfu/get", badTokenBody(stranger))
-		r.serve("POST", "/a%0Atime=2026%1b%5b31m", "")
-		if n := strings.Count(out.String(), "\n"); n != 3 {
-			t.Errorf("%s: got %d lines for 3 requests, want 3:\n%s", format, n, out.String())
-		}
-		if strings.ContainsAny(out.String(), "\r\x1b") || !strings.Contains(out.String(), "@admin:example.org") {
-			t.Errorf("%s: want control characters escaped, got\n%q", format, out.String())
-		}
+		t.Run(format, func(t *testing.T) {
+			r := newRig()
+			var out bytes.Buffer
+			r.Log = slog.New(handler(&out))
+			user, err := json.Marshal("@" + forged + ":" + stranger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.serve("POST", "/get_token", replaceIn(t, replaceIn(t, getTokenBody("@a:"+stranger),
+				"openid_token.access_token", `"user:`+string(user[1:])), "member.claimed_user_id", string(user)))
+			r.verifier.before = func(context.Context) error {
+				return &matrix.VerifyError{Cause: matrix.CauseStatus, Addr: forged, Err: errors.New(forged)}
+			}
+			r.serve("POST", "/sfu/get", badTokenBody(stranger))
+			r.serve("POST", "/a%0Atime=2026%1b%5b31m", "")
+			if n := strings.Count(out.String(), "\n"); n != 3 {
+				t.Errorf("%s: got %d lines for 3 requests, want 3:\n%s", format, n, out.String())
+			}
+			if strings.ContainsAny(out.String(), "\r\x1b") || !strings.Contains(out.String(), "@admin:example.org") {
+				t.Errorf("%s: want control characters escaped, got\n%q", format, out.String())
+			}
+		})
 	}
 }
 

@@ -94,29 +94,31 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/sfu/get", badTokenBody(homeserver), 401, "M_UNAUTHORIZED", ""},
 		{"POST", "/sfu/get", strings.Repeat(" ", maxBodyBytes+1), 413, "M_TOO_LARGE", ""},
 	} {
-		what := c.method + " " + c.path
-		resp := do(t, c.method, url+c.path, c.body)
-		body, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != c.status {
-			t.Errorf("%s: %d %s, want %d", what, resp.StatusCode, body, c.status)
-		}
-		methods := "POST"
-		if strings.Contains(c.path, "healthz") {
-			methods = "GET"
-		}
-		wantCORS(t, what, resp.Header, methods)
-		if got := resp.Header.Get("Content-Type"); got != "application/json" {
-			t.Errorf("%s: Content-Type: got %q, want application/json", what, got)
-		}
-		if got := resp.Header.Get("Allow"); got != c.allow {
-			t.Errorf("%s: Allow = %q, want %q", what, got, c.allow)
-		}
-		if c.method == "HEAD" && len(body) > 0 {
-			t.Errorf("%s: got the body %q, want none", what, body)
-		}
-		if c.errcode != "" && c.method != "HEAD" && !strings.HasPrefix(string(body), `{"errcode":"`+c.errcode+`","error":"`) {
-			t.Errorf("%s: %s, want errcode %s", what, body, c.errcode)
-		}
+		t.Run(c.method, func(t *testing.T) {
+			what := c.method + " " + c.path
+			resp := do(t, c.method, url+c.path, c.body)
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != c.status {
+				t.Errorf("%s: %d %s, want %d", what, resp.StatusCode, body, c.status)
+			}
+			methods := "POST"
+			if strings.Contains(c.path, "healthz") {
+				methods = "GET"
+			}
+			wantCORS(t, what, resp.Header, methods)
+			if got := resp.Header.Get("Content-Type"); got != "application/json" {
+				t.Errorf("%s: Content-Type: got %q, want application/json", what, got)
+			}
+			if got := resp.Header.Get("Allow"); got != c.allow {
+				t.Errorf("%s: Allow = %q, want %q", what, got, c.allow)
+			}
+			if c.method == "HEAD" && len(body) > 0 {
+				t.Errorf("%s: got the body %q, want none", what, body)
+			}
+			if c.errcode != "" && c.method != "HEAD" && !strings.HasPrefix(string(body), `{"errcode":"`+c.errcode+`","error":"`) {
+				t.Errorf("%s: %s, want errcode %s", what, body, c.errcode)
+			}
+		})
 	}
 }
 
@@ -174,15 +176,17 @@ func TestDraining(t *testing.T) {
 		"GET /healthz": 503, "HEAD /healthz": 503, "POST /sfu/get": 200, "POST /": 200, "GET /sfu/get": 405, "OPTIONS /sfu/get": 200,
 		"POST /delegate_delayed_leave": 404,
 	} {
-		method, path, _ := strings.Cut(request, " ")
-		w := r.serve(method, path, sfuGetBody("@alice:"+homeserver))
-		if w.Code != want {
-			t.Errorf("%s: %d %s, want %d", request, w.Code, w.Body, want)
-		}
-		if w.Header().Get("Connection") != "close" && method != "OPTIONS" { // which is no answer to a request
-			t.Errorf("%s: got Connection %q, want close", request, w.Header().Get("Connection"))
-		}
-		wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
+		t.Run(request, func(t *testing.T) {
+			method, path, _ := strings.Cut(request, " ")
+			w := r.serve(method, path, sfuGetBody("@alice:"+homeserver))
+			if w.Code != want {
+				t.Errorf("%s: %d %s, want %d", request, w.Code, w.Body, want)
+			}
+			if w.Header().Get("Connection") != "close" && method != "OPTIONS" { // which is no answer to a request
+				t.Errorf("%s: got Connection %q, want close", request, w.Header().Get("Connection"))
+			}
+			wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
+		})
 	}
 }
 

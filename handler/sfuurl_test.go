@@ -25,8 +25,10 @@ func TestOneOf(t *testing.T) {
 		"":                                false,
 		"%":                               false,
 	} {
-		if got := isOurs(text); got != want {
-			t.Errorf("%q: got %v, want %v", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := isOurs(text); got != want {
+				t.Errorf("%q: got %v, want %v", text, got, want)
+			}
+		})
 	}
 }

@@ -45,26 +45,28 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"@alice:EXAMPLE.ORG", false, true},     // names compare exactly
 		{"@alice:example.org:443", false, true}, // ports included
 	} {
-		for path, body := range map[string]string{
-			"/sfu/get":   replaceIn(t, sfuGetBody(c.user), "room", `"!gIpOlaUSrXBmgtveWK:call.ems.host"`),
-			"/get_token": replaceIn(t, replaceIn(t, getTokenBody(c.user), "room_id", `"!roomid:example.com"`), "slot_id", `"slot1234"`),
-		} {
-			want := token.Grant{Room: legacyRoom, Identity: sfu.Identity(c.user + ":DEVICE"), CanPublish: c.canPublic}
-			if path == "/get_token" {
-				user, _ := matrix.ParseUserID(c.user)
-				device, _ := matrix.ParseDeviceID("DEVICE")
-				member, _ := matrix.ParseMemberID("xyzABCDEF0123")
-				want.Room, want.Identity = memberRoom, token.MemberIdentity(user, device, member)
+		t.Run(c.user, func(t *testing.T) {
+			for path, body := range map[string]string{
+				"/sfu/get":   replaceIn(t, sfuGetBody(c.user), "room", `"!gIpOlaUSrXBmgtveWK:call.ems.host"`),
+				"/get_token": replaceIn(t, replaceIn(t, getTokenBody(c.user), "room_id", `"!roomid:example.com"`), "slot_id", `"slot1234"`),
+			} {
+				want := token.Grant{Room: legacyRoom, Identity: sfu.Identity(c.user + ":DEVICE"), CanPublish: c.canPublic}
+				if path == "/get_token" {
+					user, _ := matrix.ParseUserID(c.user)
+					device, _ := matrix.ParseDeviceID("DEVICE")
+					member, _ := matrix.ParseMemberID("xyzABCDEF0123")
+					want.Room, want.Identity = memberRoom, token.MemberIdentity(user, device, member)
+				}
+				r.rooms.rooms = nil
+				w := r.serve("POST", path, body)
+				if w.Code != 200 || r.grants.last != want {
+					t.Errorf("%s %s: %d %s, grant %+v, want %+v", path, c.user, w.Code, w.Body, r.grants.last, want)
+				}
+				if created := len(r.rooms.rooms) == 1 && r.rooms.rooms[0] == want.Room; created != c.created {
+					t.Errorf("%s %s: rooms %q, created want %v", path, c.user, r.rooms.rooms, c.created)
+				}
 			}
-			r.rooms.rooms = nil
-			w := r.serve("POST", path, body)
-			if w.Code != 200 || r.grants.last != want {
-				t.Errorf("%s %s: %d %s, grant %+v, want %+v", path, c.user, w.Code, w.Body, r.grants.last, want)
-			}
-			if created := len(r.rooms.rooms) == 1 && r.rooms.rooms[0] == want.Room; created != c.created {
-				t.Errorf("%s %s: rooms %q, created want %v", path, c.user, r.rooms.rooms, c.created)
-			}
-		}
+		})
 	}
 }
 
@@ -103,13 +105,15 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 		"sub of another server": replaceIn(t, sfuGetBody("@alice:"+homeserver), "openid_token.matrix_server_name", `"`+stranger+`"`),
 		"another user claimed":  replaceIn(t, getTokenBody("@alice:"+homeserver), "member.claimed_user_id", `"@bob:`+homeserver+`"`),
 	} {
-		path := "/sfu/get"
-		if strings.Contains(body, "member") {
-			path = "/get_token"
-		}
-		if w := r.serve("POST", path, body); w.Code != 401 || w.Body.String() != want {
-			t.Errorf("%s: %d %s, want 401 %s", what, w.Code, w.Body, want)
-		}
+		t.Run(what, func(t *testing.T) {
+			path := "/sfu/get"
+			if strings.Contains(body, "member") {
+				path = "/get_token"
+			}
+			if w := r.serve("POST", path, body); w.Code != 401 || w.Body.String() != want {
+				t.Errorf("%s: %d %s, want 401 %s", what, w.Code, w.Body, want)
+			}
+		})
 	}
 	if len(r.rooms.rooms) > 0 {
 		t.Errorf("a room was created for somebody unproven: got %v, want 0", len(r.rooms.rooms))

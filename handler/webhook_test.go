@@ -52,16 +52,18 @@ func TestWebhooksAreReported(t *testing.T) {
 		{"participant_left", livekit.DisconnectReason_SERVER_SHUTDOWN, sfu.KindLeft, sfu.ReasonServerShutdown},
 		{"participant_connection_aborted", livekit.DisconnectReason_ROOM_DELETED, sfu.KindAborted, sfu.ReasonClear},
 	} {
-		d := newDelegating(t)
-		w := d.hear(event(c.name, c.reason))
-		want := sfu.Event{
-			Kind: c.kind, Room: "room", Identity: "alice", Session: "PA_1", Reason: c.want,
-			Name: c.name, Disconnect: c.reason.String(), ID: "EV_1",
-		}
-		if w.Code != 200 || w.Body.Len() > 0 || !slices.Equal(d.keeper.reports, []sfu.Event{want}) {
-			t.Errorf("%s: got %d %s, %+v, want 200 and %+v", c.name, w.Code, w.Body, d.keeper.reports, want)
-		}
-		wantCORS(t, c.name, w.Header(), "POST")
+		t.Run(c.name, func(t *testing.T) {
+			d := newDelegating(t)
+			w := d.hear(event(c.name, c.reason))
+			want := sfu.Event{
+				Kind: c.kind, Room: "room", Identity: "alice", Session: "PA_1", Reason: c.want,
+				Name: c.name, Disconnect: c.reason.String(), ID: "EV_1",
+			}
+			if w.Code != 200 || w.Body.Len() > 0 || !slices.Equal(d.keeper.reports, []sfu.Event{want}) {
+				t.Errorf("%s: got %d %s, %+v, want 200 and %+v", c.name, w.Code, w.Body, d.keeper.reports, want)
+			}
+			wantCORS(t, c.name, w.Header(), "POST")
+		})
 	}
 }
 
@@ -72,11 +74,13 @@ func TestEveryObserverHears(t *testing.T) {
 	second := &fakeKeeper{}
 	d.Observers = append(d.Observers, second)
 	for want, err := range map[int]error{200: nil, 503: leave.ErrAway} {
-		d.keeper.err, d.keeper.reports, second.reports = err, nil, nil
-		w := d.hear(event("participant_joined", 0))
-		if w.Code != want || len(d.keeper.reports) != 1 || len(second.reports) != 1 {
-			t.Errorf("with the first one's error %v: got %d, %d and %d reports, want %d, 1 and 1", err, w.Code, len(d.keeper.reports), len(second.reports), want)
-		}
+		t.Run(fmt.Sprint(want), func(t *testing.T) {
+			d.keeper.err, d.keeper.reports, second.reports = err, nil, nil
+			w := d.hear(event("participant_joined", 0))
+			if w.Code != want || len(d.keeper.reports) != 1 || len(second.reports) != 1 {
+				t.Errorf("with the first one's error %v: got %d, %d and %d reports, want %d, 1 and 1", err, w.Code, len(d.keeper.reports), len(second.reports), want)
+			}
+		})
 	}
 }
 
@@ -87,13 +91,15 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 		"egress_started": {sfutest.NoRoom(), sfutest.NoParticipant()}, "room_finished": {sfutest.NoParticipant()},
 		"track_published": nil, "of_the_future": nil,
 	} {
-		d := newDelegating(t)
-		if w := d.hear(event(name, 0), flaws...); w.Code != 200 || len(d.keeper.reports) > 0 {
-			t.Errorf("%s: got %d %s and the reports %+v, want 200 and none", name, w.Code, w.Body, d.keeper.reports)
-		}
-		if got := d.log.String(); !strings.Contains(got, "level=DEBUG") || strings.Contains(got, "level=INFO") {
-			t.Errorf("%s: log: got %s, want level=DEBUG", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			d := newDelegating(t)
+			if w := d.hear(event(name, 0), flaws...); w.Code != 200 || len(d.keeper.reports) > 0 {
+				t.Errorf("%s: got %d %s and the reports %+v, want 200 and none", name, w.Code, w.Body, d.keeper.reports)
+			}
+			if got := d.log.String(); !strings.Contains(got, "level=DEBUG") || strings.Contains(got, "level=INFO") {
+				t.Errorf("%s: log: got %s, want level=DEBUG", name, got)
+			}
+		})
 	}
 	d := newDelegating(t)
 	d.Delegation, d.Observers = nil, nil
@@ -118,27 +124,31 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		sfu.RejectedNotJSON:   {sfutest.Body("{"), 400},
 		sfu.RejectedTooLarge:  {sfutest.Body(strings.Repeat(" ", 1<<20+1)), 413},
 	} {
-		w := d.hear(event("participant_left", 0), c.flaw)
-		if w.Code != c.status || len(d.keeper.reports) > 0 {
-			t.Errorf("%s: %d %s, want %d", cause, w.Code, w.Body, c.status)
-		}
-		if want := "cause=webhook_" + cause; !strings.Contains(d.log.String(), want) {
-			t.Errorf("the log lacks %s: got %s, want %q in it", want, d.log, want)
-		}
-		if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Handler.Metrics), want) {
-			t.Errorf("metrics: got none like it, want %s", want)
-		}
+		t.Run(cause, func(t *testing.T) {
+			w := d.hear(event("participant_left", 0), c.flaw)
+			if w.Code != c.status || len(d.keeper.reports) > 0 {
+				t.Errorf("%s: %d %s, want %d", cause, w.Code, w.Body, c.status)
+			}
+			if want := "cause=webhook_" + cause; !strings.Contains(d.log.String(), want) {
+				t.Errorf("the log lacks %s: got %s, want %q in it", want, d.log, want)
+			}
+			if want := `webhooks_total{result="` + cause + `"} 1`; !strings.Contains(scrape(d.Handler.Metrics), want) {
+				t.Errorf("metrics: got none like it, want %s", want)
+			}
+		})
 	}
 }
 
 // TestWebhookThatIsNotKept has LiveKit send it again.
 func TestWebhookThatIsNotKept(t *testing.T) {
 	for want, err := range map[int]error{503: fmt.Errorf("unknown: %w", leave.ErrAway), 500: errors.New("disk full")} {
-		d := newDelegating(t)
-		d.keeper.err = err
-		if w := d.hear(event("participant_left", 0)); w.Code != want {
-			t.Errorf("%v: %d %s, want %d", err, w.Code, w.Body, want)
-		}
+		t.Run(fmt.Sprint(want), func(t *testing.T) {
+			d := newDelegating(t)
+			d.keeper.err = err
+			if w := d.hear(event("participant_left", 0)); w.Code != want {
+				t.Errorf("%v: %d %s, want %d", err, w.Code, w.Body, want)
+			}
+		})
 	}
 }
 
@@ -202,10 +212,12 @@ func TestStatusIsNobodyElses(t *testing.T) {
 		"another use":    {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "something", time.Minute)},
 		"lives too long": {"Authorization", "Bearer " + sfutest.StatusToken(testKey, "matrixrtc-auth-status", 2*time.Minute)},
 	} {
-		w := d.serve("GET", "/_status", "", append(headers, headerRequestID, id)...)
-		if w.Code != 404 || w.Body.String() != nowhere.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(nowhere.Header()) {
-			t.Errorf("%s: got %d %v %s, want the 404 of any other path", name, w.Code, w.Header(), w.Body)
-		}
+		t.Run(name, func(t *testing.T) {
+			w := d.serve("GET", "/_status", "", append(headers, headerRequestID, id)...)
+			if w.Code != 404 || w.Body.String() != nowhere.Body.String() || fmt.Sprint(w.Header()) != fmt.Sprint(nowhere.Header()) {
+				t.Errorf("%s: got %d %v %s, want the 404 of any other path", name, w.Code, w.Header(), w.Body)
+			}
+		})
 	}
 	for _, method := range []string{"POST", "HEAD", "DELETE"} {
 		if w := d.serve(method, "/_status", "", "Authorization", "Bearer "+good); w.Code != 404 || w.Header().Get("Allow") != "" {
@@ -224,10 +236,12 @@ func TestHealthStates(t *testing.T) {
 		`200 {"status":"degraded","reasons":["x","y"],"version":"1.2.3"}`:         {Degraded: []string{"x", "y"}},
 		`503 {"errcode":"M_UNKNOWN","error":"Delegated leaves make no progress"}`: {Degraded: []string{"x"}, Stalled: true},
 	} {
-		d.Health = func() Health { return h }
-		w := d.serve("GET", "/healthz", "")
-		if got := fmt.Sprintf("%d %s", w.Code, w.Body); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			d.Health = func() Health { return h }
+			w := d.serve("GET", "/healthz", "")
+			if got := fmt.Sprintf("%d %s", w.Code, w.Body); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		})
 	}
 }

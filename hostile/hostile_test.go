@@ -30,14 +30,16 @@ func TestNames(t *testing.T) {
 		nameOf(unknown, 9999):                          "unknown 9999",
 		strings.Repeat("a", 60) + "-1.other." + domain: "none",
 	} {
-		trick, n, ok := trickOf(name)
-		got := "none"
-		if ok {
-			got = fmt.Sprint(trick, " ", n)
-		}
-		if got != want {
-			t.Errorf("trickOf(%q) = %s, want %s", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			trick, n, ok := trickOf(name)
+			got := "none"
+			if ok {
+				got = fmt.Sprint(trick, " ", n)
+			}
+			if got != want {
+				t.Errorf("trickOf(%q) = %s, want %s", name, got, want)
+			}
+		})
 	}
 }
 
@@ -67,17 +69,19 @@ func TestNameServer(t *testing.T) {
 		nameOf(unknown, 1):                      "NXDOMAIN",
 		"_matrix-fed._tcp." + nameOf("dns", 1) + ".example.com.": "NXDOMAIN",
 	} {
-		query := dnsmessage.Message{
-			Header:    dnsmessage.Header{ID: 7},
-			Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(strings.TrimSuffix(question, ".") + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
-		}
-		packet, err := query.Pack()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := describe(t, answerName(packet)); got != want {
-			t.Errorf("%s: %s, want %s", question, got, want)
-		}
+		t.Run(question, func(t *testing.T) {
+			query := dnsmessage.Message{
+				Header:    dnsmessage.Header{ID: 7},
+				Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(strings.TrimSuffix(question, ".") + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+			}
+			packet, err := query.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := describe(t, answerName(packet)); got != want {
+				t.Errorf("%s: %s, want %s", question, got, want)
+			}
+		})
 	}
 }
 
@@ -144,14 +148,16 @@ func TestProbeCounts(t *testing.T) {
 		begin: {p50: 51 * time.Millisecond, p99: 100 * time.Millisecond, n: 101},
 		later: {p50: time.Second, p99: time.Second, n: 1},
 	} {
-		least := time.Since(from.at)
-		got := p.since(from)
-		if got.within < least {
-			t.Errorf("since %d requests: got %v, want at least %v", from.n, got.within, least)
-		}
-		if got.within = 0; got != want {
-			t.Errorf("since %d requests: got %v, want %v", from.n, got, want)
-		}
+		t.Run(fmt.Sprint(from), func(t *testing.T) {
+			least := time.Since(from.at)
+			got := p.since(from)
+			if got.within < least {
+				t.Errorf("since %d requests: got %v, want at least %v", from.n, got.within, least)
+			}
+			if got.within = 0; got != want {
+				t.Errorf("since %d requests: got %v, want %v", from.n, got, want)
+			}
+		})
 	}
 	if n, first := p.failed(); n != 1 || !strings.Contains(first, "503") {
 		t.Errorf("failed: %d, %q; want the 503", n, first)
@@ -186,12 +192,14 @@ func TestJudge(t *testing.T) {
 		"heap 9.0 MB, 41 goroutines, 30 files; at":                  func(f *figures) { f.after.Goroutines = 41 },
 		"heap 9.0 MB, 30 goroutines, 41 files; at":                  func(f *figures) { f.after.Files = 41 },
 	} {
-		f := good()
-		spoil(&f)
-		err := f.judge()
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%v, want one fault that says %q", err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			f := good()
+			spoil(&f)
+			err := f.judge()
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v, want one fault that says %q", err, want)
+			}
+		})
 	}
 	alone := good()
 	alone.alone, alone.together = true, times{}

@@ -1,6 +1,7 @@
 package leave
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -198,18 +199,20 @@ func TestPeriods(t *testing.T) {
 		time.Minute:            {30 * time.Second, 5 * time.Second, time.Minute / 18},
 		time.Hour:              {48 * time.Minute, 5 * time.Second, 10 * time.Second},
 	} {
-		if got := Period(delay); got != want.period {
-			t.Errorf("Period(%v) = %v, want %v", delay, got, want.period)
-		}
-		if got := Attempt(delay); got != want.attempt {
-			t.Errorf("Attempt(%v) = %v, want %v", delay, got, want.attempt)
-		}
-		if got := pause(delay, 50); got != want.longestPause {
-			t.Errorf("pause(%v, 50) = %v, want %v", delay, got, want.longestPause)
-		}
-		if got := pause(delay, 1); got != min(firstRetry, want.longestPause) {
-			t.Errorf("pause(%v, 1) = %v", delay, got)
-		}
+		t.Run(fmt.Sprint(delay), func(t *testing.T) {
+			if got := Period(delay); got != want.period {
+				t.Errorf("Period(%v) = %v, want %v", delay, got, want.period)
+			}
+			if got := Attempt(delay); got != want.attempt {
+				t.Errorf("Attempt(%v) = %v, want %v", delay, got, want.attempt)
+			}
+			if got := pause(delay, 50); got != want.longestPause {
+				t.Errorf("pause(%v, 50) = %v, want %v", delay, got, want.longestPause)
+			}
+			if got := pause(delay, 1); got != min(firstRetry, want.longestPause) {
+				t.Errorf("pause(%v, 1) = %v", delay, got)
+			}
+		})
 	}
 }
 

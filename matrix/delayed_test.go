@@ -232,29 +232,31 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 		named   []string
 		forgets time.Duration
 	}{{[]string{"a.test"}, 10 * time.Second}, {nil, 2 * time.Minute}} {
-		synctest.Test(t, func(t *testing.T) {
-			_, server, events := delaying(t, c.named...)
-			a := serverName(t, "a.test")
-			restart := func() error { return events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")) }
-			if err := restart(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Hour + time.Second)
-			server.set(func() { server.features = "" })
-			for range 20 {
+		t.Run(fmt.Sprint(c.named), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, server, events := delaying(t, c.named...)
+				a := serverName(t, "a.test")
+				restart := func() error { return events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")) }
 				if err := restart(); err != nil {
-					t.Fatalf("restart while /versions answers 404: got %v, want no error", err)
+					t.Fatal(err)
 				}
-				time.Sleep(time.Second)
-			}
-			if err := events.Manageable(t.Context(), a); err == nil {
-				t.Error("a new event after a definite no: got no error, want one")
-			}
-			server.set(func() { server.features = delaysEvents })
-			time.Sleep(c.forgets)
-			if err := events.Manageable(t.Context(), a); err != nil {
-				t.Errorf("%v after it was mended: got %v, want no error", c.forgets, err)
-			}
+				time.Sleep(time.Hour + time.Second)
+				server.set(func() { server.features = "" })
+				for range 20 {
+					if err := restart(); err != nil {
+						t.Fatalf("restart while /versions answers 404: got %v, want no error", err)
+					}
+					time.Sleep(time.Second)
+				}
+				if err := events.Manageable(t.Context(), a); err == nil {
+					t.Error("a new event after a definite no: got no error, want one")
+				}
+				server.set(func() { server.features = delaysEvents })
+				time.Sleep(c.forgets)
+				if err := events.Manageable(t.Context(), a); err != nil {
+					t.Errorf("%v after it was mended: got %v, want no error", c.forgets, err)
+				}
+			})
 		})
 	}
 }

@@ -37,14 +37,16 @@ func TestServerNameParts(t *testing.T) {
 		"[2001:db8::1]":      {"[2001:db8::1]", ""},
 		"[2001:db8::1]:8448": {"[2001:db8::1]", "8448"},
 	} {
-		n := serverName(t, name)
-		if n.Host() != want[0] || n.Port() != want[1] {
-			t.Errorf("%q: host %q port %q, want %q", name, n.Host(), n.Port(), want)
-		}
-		_, isIP := n.IP()
-		if wantIP := name != "example.org" && name != "example.org:443"; isIP != wantIP {
-			t.Errorf("%q: an IP literal: %v, want %v", name, isIP, wantIP)
-		}
+		t.Run(name, func(t *testing.T) {
+			n := serverName(t, name)
+			if n.Host() != want[0] || n.Port() != want[1] {
+				t.Errorf("%q: host %q port %q, want %q", name, n.Host(), n.Port(), want)
+			}
+			_, isIP := n.IP()
+			if wantIP := name != "example.org" && name != "example.org:443"; isIP != wantIP {
+				t.Errorf("%q: an IP literal: %v, want %v", name, isIP, wantIP)
+			}
+		})
 	}
 	if serverName(t, "example.org") == serverName(t, "example.org:443") || serverName(t, "a.org") == serverName(t, "A.org") {
 		t.Error("got that names which differ by a port or by case are equal, want that names compare exactly")
@@ -60,10 +62,12 @@ func TestParseUserID(t *testing.T) {
 		"@Ünï cödé/+=#:example.org":           "example.org", // historical
 		"@" + strings.Repeat("a", 252) + ":b": "b",
 	} {
-		u, err := matrix.ParseUserID(id)
-		if err != nil || u.String() != id || u.Server().String() != server {
-			t.Errorf("ParseUserID(%q): got %q of %q, %v, want the same of %q", id, u, u.Server(), err, server)
-		}
+		t.Run(id, func(t *testing.T) {
+			u, err := matrix.ParseUserID(id)
+			if err != nil || u.String() != id || u.Server().String() != server {
+				t.Errorf("ParseUserID(%q): got %q of %q, %v, want the same of %q", id, u, u.Server(), err, server)
+			}
+		})
 	}
 	for _, id := range []string{
 		"", "@", "alice:example.org", "@alice", "@alice:", "@alice:exa mple", "@al\x00ice:example.org", "@al\xffice:example.org",
@@ -89,11 +93,13 @@ func TestParseOtherIDs(t *testing.T) {
 		"slot":   {"m.call#ROOM", "slot1234"},
 		"member": {"memberABC", "@alice:example.org:DEVICE"},
 	} {
-		for _, id := range ids {
-			if got, err := parsers[what](id); err != nil || got != id {
-				t.Errorf("%s %q: got %q, %v, want the same", what, id, got, err)
+		t.Run(what, func(t *testing.T) {
+			for _, id := range ids {
+				if got, err := parsers[what](id); err != nil || got != id {
+					t.Errorf("%s %q: got %q, %v, want the same", what, id, got, err)
+				}
 			}
-		}
+		})
 	}
 	for what, ids := range map[string][]string{
 		"room":   {"", "!", "#alias:example.org", "abc", "!a\x00", "!a\xff", "!" + long + "x"},
@@ -101,11 +107,13 @@ func TestParseOtherIDs(t *testing.T) {
 		"slot":   {"", long + "xx"},
 		"member": {"", long + "xx"},
 	} {
-		for _, id := range ids {
-			if got, err := parsers[what](id); err == nil || got != "" {
-				t.Errorf("%s %q: got %q, %v, want an error", what, id, got, err)
+		t.Run(what, func(t *testing.T) {
+			for _, id := range ids {
+				if got, err := parsers[what](id); err == nil || got != "" {
+					t.Errorf("%s %q: got %q, %v, want an error", what, id, got, err)
+				}
 			}
-		}
+		})
 	}
 }
 

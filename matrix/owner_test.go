@@ -149,9 +149,11 @@ func TestLookUp(t *testing.T) {
 		"another user's": func() (matrix.DelayedEvent, error) { return events.LookUp(t.Context(), bob, delayID(t, "d")) },
 		"unknown":        func() (matrix.DelayedEvent, error) { return events.LookUp(t.Context(), alice, delayID(t, "e")) },
 	} {
-		if _, err := look(); matrix.ResultOf(err) != matrix.ResultGone {
-			t.Errorf("%s: %v, want it gone", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := look(); matrix.ResultOf(err) != matrix.ResultGone {
+				t.Errorf("%s: %v, want it gone", name, err)
+			}
+		})
 	}
 	if _, err := events.LookUp(t.Context(), userID(t, "@carol:elsewhere.test"), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultFailed {
 		t.Errorf("of a user of another server: %v, want a failure", err)

@@ -3,6 +3,7 @@ package matrix_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,20 +72,22 @@ func TestProbe(t *testing.T) {
 		{429, `{"errcode":"M_LIMIT_EXCEEDED"}`, false},
 		{503, "", false},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			_, server, events := delaying(t)
-			server.status, server.body = c.status, c.body
-			gone := serverName(t, "nobody.test")
-			events.Probe(t.Context(), []matrix.ServerName{serverName(t, "a.test"), gone})
-			if got := events.Refuses(serverName(t, "a.test")); got != c.refuses {
-				t.Errorf("%d %s: refuses %v, want %v", c.status, c.body, got, c.refuses)
-			}
-			if events.Refuses(gone) {
-				t.Error("Refuses of a server that is away: got true, want false")
-			}
-			if len(server.paths) != 1 {
-				t.Errorf("requests %q, want one", server.paths)
-			}
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, server, events := delaying(t)
+				server.status, server.body = c.status, c.body
+				gone := serverName(t, "nobody.test")
+				events.Probe(t.Context(), []matrix.ServerName{serverName(t, "a.test"), gone})
+				if got := events.Refuses(serverName(t, "a.test")); got != c.refuses {
+					t.Errorf("%d %s: refuses %v, want %v", c.status, c.body, got, c.refuses)
+				}
+				if events.Refuses(gone) {
+					t.Error("Refuses of a server that is away: got true, want false")
+				}
+				if len(server.paths) != 1 {
+					t.Errorf("requests %q, want one", server.paths)
+				}
+			})
 		})
 	}
 }

@@ -17,9 +17,11 @@ func TestStrangersRefusalsForgetNobody(t *testing.T) {
 		events.learn(stranger(i), ResultNeedsToken)
 	}
 	for server, want := range map[ServerName]bool{named: true, stranger(strangers - 1): true, stranger(strangers - 4000): true, stranger(0): false} {
-		if got := events.Refuses(server); got != want {
-			t.Errorf("after %d strangers: Refuses(%s) = %v, want %v", strangers, server, got, want)
-		}
+		t.Run(fmt.Sprint(server), func(t *testing.T) {
+			if got := events.Refuses(server); got != want {
+				t.Errorf("after %d strangers: Refuses(%s) = %v, want %v", strangers, server, got, want)
+			}
+		})
 	}
 	events.learn(named, ResultDone)
 	if events.Refuses(named) {

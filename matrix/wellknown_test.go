@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -32,9 +33,11 @@ func TestWellKnownLifetime(t *testing.T) {
 		{http.Header{"Expires": {"Sun, 01 Nov 2099 14:00:00 GMT"}}, 48 * time.Hour},
 		{http.Header{"Expires": {"0"}}, 5 * time.Minute},
 	} {
-		if got := wellKnownLifetime(c.header, now); got != c.want {
-			t.Errorf("%v: %v, want %v", c.header, got, c.want)
-		}
+		t.Run(fmt.Sprint(c.header), func(t *testing.T) {
+			if got := wellKnownLifetime(c.header, now); got != c.want {
+				t.Errorf("%v: %v, want %v", c.header, got, c.want)
+			}
+		})
 	}
 }
 

@@ -73,19 +73,23 @@ func TestRooms(t *testing.T) {
 		{"!a", "@eve:a", false},
 		{"!b", "@alice:a", false},
 	} {
-		got, err := rooms.IsJoined(t.Context(), room(t, tt.room), user(t, tt.user))
-		if got != tt.want || err != nil {
-			t.Errorf("%s in %s: %v, %v, want %v", tt.user, tt.room, got, err, tt.want)
-		}
+		t.Run(tt.room, func(t *testing.T) {
+			got, err := rooms.IsJoined(t.Context(), room(t, tt.room), user(t, tt.user))
+			if got != tt.want || err != nil {
+				t.Errorf("%s in %s: %v, %v, want %v", tt.user, tt.room, got, err, tt.want)
+			}
+		})
 	}
 	for server, want := range map[string]bool{"a": true, "b": true, "c": false} {
-		name, err := matrix.ParseServerName(server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), name); got != want || err != nil {
-			t.Errorf("server %s: %v, %v, want %v", server, got, err, want)
-		}
+		t.Run(server, func(t *testing.T) {
+			name, err := matrix.ParseServerName(server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), name); got != want || err != nil {
+				t.Errorf("server %s: %v, %v, want %v", server, got, err, want)
+			}
+		})
 	}
 	users := []matrix.UserID{user(t, "@eve:a"), user(t, "@ü:b"), user(t, "@alice:a")}
 	got, err := rooms.AreJoined(t.Context(), room(t, "!a"), users)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -105,8 +106,10 @@ func TestSameBind(t *testing.T) {
 		{config.Bind{Network: "unix", Address: "/run/a"}, &net.UnixAddr{Net: "unix", Name: "/run/b"}, false},
 		{config.Bind{Network: "tcp", Address: ":8080"}, &net.UnixAddr{Net: "unix", Name: "/run/b"}, false},
 	} {
-		if got := sameBind(tt.bind, tt.addr); got != tt.want {
-			t.Errorf("LIVEKIT_JWT_BIND %v, socket %v: got %v, want %v", tt.bind, tt.addr, got, tt.want)
-		}
+		t.Run(fmt.Sprint(tt.bind), func(t *testing.T) {
+			if got := sameBind(tt.bind, tt.addr); got != tt.want {
+				t.Errorf("LIVEKIT_JWT_BIND %v, socket %v: got %v, want %v", tt.bind, tt.addr, got, tt.want)
+			}
+		})
 	}
 }

@@ -82,15 +82,17 @@ func TestUnauthorized(t *testing.T) {
 		"other secret": {sfu.Key{ID: key.ID, Secret: secret.New("s3cr3t-that-nobody-knows")}, "secret of our API key"},
 		"no secret":    {sfu.Key{ID: key.ID}, "API key"},
 	} {
-		_, server := start(t)
-		err := sfu.NewClient(server.APIURL(), sfu.Always(c.key), httpClient(t)).CreateRoom(t.Context(), "room")
-		wantCause(t, err, sfu.CauseUnauthorized)
-		if !strings.Contains(fmt.Sprint(err), c.text) {
-			t.Errorf("%s: got %v, want %q in it", name, err, c.text)
-		}
-		if !c.key.Secret.IsEmpty() && strings.Contains(fmt.Sprint(err), c.key.Secret.Reveal()) {
-			t.Errorf("%s: got %v, want no secret in it", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, server := start(t)
+			err := sfu.NewClient(server.APIURL(), sfu.Always(c.key), httpClient(t)).CreateRoom(t.Context(), "room")
+			wantCause(t, err, sfu.CauseUnauthorized)
+			if !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Errorf("%s: got %v, want %q in it", name, err, c.text)
+			}
+			if !c.key.Secret.IsEmpty() && strings.Contains(fmt.Sprint(err), c.key.Secret.Reveal()) {
+				t.Errorf("%s: got %v, want no secret in it", name, err)
+			}
+		})
 	}
 }
 

@@ -71,12 +71,14 @@ func TestParticipantsWhoHaveLeft(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", all, err, want)
 	}
 	for name, broken := range map[string]*livekit.ParticipantInfo{"no sid": {Identity: "a"}, "no identity": {Sid: "PA_1"}} {
-		server.FailNext(answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{whole, broken}}))
-		all, err := client.Participants(t.Context(), "room")
-		wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
-		if all != nil {
-			t.Errorf("%s: got %v beside an error", name, all)
-		}
+		t.Run(name, func(t *testing.T) {
+			server.FailNext(answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{whole, broken}}))
+			all, err := client.Participants(t.Context(), "room")
+			wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
+			if all != nil {
+				t.Errorf("%s: got %v beside an error", name, all)
+			}
+		})
 	}
 }
 

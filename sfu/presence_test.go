@@ -88,15 +88,17 @@ func TestSessionStates(t *testing.T) {
 		livekit.ParticipantInfo_DISCONNECTED: "",
 		99:                                   "PA_1",
 	} {
-		client, server := start(t)
-		p := &livekit.ParticipantInfo{Sid: "PA_1", Identity: string(identity), State: state}
-		server.FailNext(answer(p), answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{p}}))
-		wantSession(t, client, want)
-		all := map[sfu.Identity]string{}
-		if want != "" {
-			all[identity] = want
-		}
-		wantSessions(t, client, all)
+		t.Run(fmt.Sprint(state), func(t *testing.T) {
+			client, server := start(t)
+			p := &livekit.ParticipantInfo{Sid: "PA_1", Identity: string(identity), State: state}
+			server.FailNext(answer(p), answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{p}}))
+			wantSession(t, client, want)
+			all := map[sfu.Identity]string{}
+			if want != "" {
+				all[identity] = want
+			}
+			wantSessions(t, client, all)
+		})
 	}
 }
 
@@ -147,16 +149,18 @@ func TestParticipantsThatMakeNoSense(t *testing.T) {
 		"no identity": {Sid: "PA_1"},
 		"left":        {Identity: string(identity), State: livekit.ParticipantInfo_DISCONNECTED},
 	} {
-		client, server := start(t)
-		good := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "bob"}
-		server.FailNext(answer(p), answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{good, p}}))
-		sid, err := client.Session(t.Context(), "room", identity)
-		wantFailure(t, err, "GetParticipant", sfu.CauseNotTwirp)
-		all, err := client.Sessions(t.Context(), "room")
-		wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
-		if sid != "" || all != nil {
-			t.Errorf("%s: got %q, %v beside an error, want nothing", name, sid, all)
-		}
+		t.Run(name, func(t *testing.T) {
+			client, server := start(t)
+			good := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "bob"}
+			server.FailNext(answer(p), answer(&livekit.ListParticipantsResponse{Participants: []*livekit.ParticipantInfo{good, p}}))
+			sid, err := client.Session(t.Context(), "room", identity)
+			wantFailure(t, err, "GetParticipant", sfu.CauseNotTwirp)
+			all, err := client.Sessions(t.Context(), "room")
+			wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
+			if sid != "" || all != nil {
+				t.Errorf("%s: got %q, %v beside an error, want nothing", name, sid, all)
+			}
+		})
 	}
 	client, server := start(t)
 	server.FailNext(answer(&livekit.ParticipantInfo{Sid: "PA_1", Identity: "bob"}))

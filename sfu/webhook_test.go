@@ -113,23 +113,25 @@ func TestReceiveKinds(t *testing.T) {
 		"something_new":                  sfu.KindOther,
 		"":                               sfu.KindOther,
 	} {
-		event := leaving()
-		event.Event = name
-		for _, c := range []struct {
-			want  sfu.Kind
-			flaws []sfutest.Flaw
-		}{
-			{want, nil},
-			{want, []sfutest.Flaw{sfutest.NoSession()}},
-			{sfu.KindOther, []sfutest.Flaw{sfutest.NoRoom()}},
-			{sfu.KindOther, []sfutest.Flaw{sfutest.NoParticipant()}},
-			{sfu.KindOther, []sfutest.Flaw{sfutest.NoRoom(), sfutest.NoParticipant()}},
-		} {
-			got := receive(t, sfutest.New(key).NewWebhook(hook, event, c.flaws...))
-			if got.Kind != c.want || got.Name != name {
-				t.Errorf("%q: got %+v, want kind %q", name, got, c.want)
+		t.Run(name, func(t *testing.T) {
+			event := leaving()
+			event.Event = name
+			for _, c := range []struct {
+				want  sfu.Kind
+				flaws []sfutest.Flaw
+			}{
+				{want, nil},
+				{want, []sfutest.Flaw{sfutest.NoSession()}},
+				{sfu.KindOther, []sfutest.Flaw{sfutest.NoRoom()}},
+				{sfu.KindOther, []sfutest.Flaw{sfutest.NoParticipant()}},
+				{sfu.KindOther, []sfutest.Flaw{sfutest.NoRoom(), sfutest.NoParticipant()}},
+			} {
+				got := receive(t, sfutest.New(key).NewWebhook(hook, event, c.flaws...))
+				if got.Kind != c.want || got.Name != name {
+					t.Errorf("%q: got %+v, want kind %q", name, got, c.want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -173,9 +175,11 @@ func TestReceiveVariants(t *testing.T) {
 			Name: "participant_left", Disconnect: "99",
 		},
 	} {
-		if got := receive(t, webhook(sfutest.Body(body))); got != want {
-			t.Errorf("%s: got %+v, want %+v", body, got, want)
-		}
+		t.Run(body, func(t *testing.T) {
+			if got := receive(t, webhook(sfutest.Body(body))); got != want {
+				t.Errorf("%s: got %+v, want %+v", body, got, want)
+			}
+		})
 	}
 }
 

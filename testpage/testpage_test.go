@@ -93,9 +93,11 @@ func TestPaths(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{"/test/": "../test", "/livekit/jwt/test/": "../test"} {
-		if r := ask(t, "", "", url); r.StatusCode != http.StatusPermanentRedirect || r.Header.Get("Location") != want {
-			t.Errorf("GET %s: %d to %q, want 308 to %q", url, r.StatusCode, r.Header.Get("Location"), want)
-		}
+		t.Run(url, func(t *testing.T) {
+			if r := ask(t, "", "", url); r.StatusCode != http.StatusPermanentRedirect || r.Header.Get("Location") != want {
+				t.Errorf("GET %s: %d to %q, want 308 to %q", url, r.StatusCode, r.Header.Get("Location"), want)
+			}
+		})
 	}
 }
 

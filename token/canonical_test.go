@@ -2,6 +2,7 @@ package token
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"unicode/utf8"
 
@@ -22,9 +23,11 @@ func TestCanonical(t *testing.T) {
 		{[]string{"\b\t\n\f\r"}, `["\b\t\n\f\r"]`},
 		{[]string{"\x00\x0b\x1f"}, `["\u0000\u000b\u001f"]`},
 	} {
-		if got := string(appendCanonical(nil, c.parts)); got != c.want {
-			t.Errorf("canonical JSON of %q = %s, want %s", c.parts, got, c.want)
-		}
+		t.Run(fmt.Sprint(c.parts), func(t *testing.T) {
+			if got := string(appendCanonical(nil, c.parts)); got != c.want {
+				t.Errorf("canonical JSON of %q = %s, want %s", c.parts, got, c.want)
+			}
+		})
 	}
 }
 

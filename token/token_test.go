@@ -25,10 +25,12 @@ func TestRoomName(t *testing.T) {
 		// printf '["!a&b<>\u2028:x","m.call#ROOM"]' | openssl dgst -sha256 -binary | base64
 		{"!a&b<>\u2028:x", "m.call#ROOM", "7pLoW5dSuSUpZ25UfHxfZXPTnrJI5pi5JGqPiTnEioc"},
 	} {
-		got := token.RoomName(must(matrix.ParseRoomID(c.room)), must(matrix.ParseSlotID(c.slot)))
-		if got != sfu.Room(c.want) {
-			t.Errorf("RoomName(%q, %q) = %s, want %s", c.room, c.slot, got, c.want)
-		}
+		t.Run(c.room, func(t *testing.T) {
+			got := token.RoomName(must(matrix.ParseRoomID(c.room)), must(matrix.ParseSlotID(c.slot)))
+			if got != sfu.Room(c.want) {
+				t.Errorf("RoomName(%q, %q) = %s, want %s", c.room, c.slot, got, c.want)
+			}
+		})
 	}
 }
 
@@ -79,15 +81,17 @@ func TestLegacyIdentityRefuses(t *testing.T) {
 		"long in bytes":   {"@" + strings.Repeat("é", 100) + ":example.com", must(matrix.ParseDeviceID(strings.Repeat("d", 50)))},
 		"colon and quote": {alice, must(matrix.ParseDeviceID("\":\n"))},
 	} {
-		got, err := token.LegacyIdentity(must(matrix.ParseUserID(c.user)), c.device)
-		var refused *token.IdentityError
-		if got != "" || !errors.As(err, &refused) {
-			t.Errorf("%s: LegacyIdentity = %q, %v, want an IdentityError", name, got, err)
-			continue
-		}
-		if id := c.device.String(); id != "" && strings.Contains(err.Error(), id) {
-			t.Errorf("%s: got %v, want no device id in it", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := token.LegacyIdentity(must(matrix.ParseUserID(c.user)), c.device)
+			var refused *token.IdentityError
+			if got != "" || !errors.As(err, &refused) {
+				t.Errorf("%s: LegacyIdentity = %q, %v, want an IdentityError", name, got, err)
+				return
+			}
+			if id := c.device.String(); id != "" && strings.Contains(err.Error(), id) {
+				t.Errorf("%s: got %v, want no device id in it", name, err)
+			}
+		})
 	}
 }
 

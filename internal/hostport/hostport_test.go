@@ -13,9 +13,11 @@ func TestIsAddress(t *testing.T) {
 		"": false, "host": false, ":1": false, "host:": false, "host:0": false, "host:65536": false, "host:port": false,
 		"a b:1": false, "<host>:1": false, "::1:7": false, "host:1:2": false,
 	} {
-		if got := hostport.IsAddress(text); got != want {
-			t.Errorf("IsAddress(%q) = %t, want %t", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := hostport.IsAddress(text); got != want {
+				t.Errorf("IsAddress(%q) = %t, want %t", text, got, want)
+			}
+		})
 	}
 }
 
@@ -29,16 +31,18 @@ func TestCheck(t *testing.T) {
 		"http://host:0":        "has a port that is not a number from 1 to 65535",
 		"http://host:99999999": "has a port that is not a number from 1 to 65535",
 	} {
-		u, err := url.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if err := hostport.Check(u); err != nil {
-			got = err.Error()
-		}
-		if got != want {
-			t.Errorf("Check(%s): %q, want %q", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			u, err := url.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if err := hostport.Check(u); err != nil {
+				got = err.Error()
+			}
+			if got != want {
+				t.Errorf("Check(%s): %q, want %q", text, got, want)
+			}
+		})
 	}
 }

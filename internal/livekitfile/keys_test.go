@@ -19,12 +19,14 @@ func TestUnknown(t *testing.T) {
 		"turn: {external_tls: true, rtc: 1}":                                 "turn.rtc",
 		"node_selector: {regions: [{name: a, lat: 1, lon: 1, altitude: 2}]}": "node_selector.regions[].altitude",
 	} {
-		var document map[string]any
-		if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Join(Unknown(document), " "); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			var document map[string]any
+			if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(Unknown(document), " "); got != want {
+				t.Errorf("%q: %q, want %q", text, got, want)
+			}
+		})
 	}
 }

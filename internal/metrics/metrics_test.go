@@ -100,12 +100,14 @@ func TestEverythingIsCounted(t *testing.T) {
 
 func TestOnlyMetricsAreServed(t *testing.T) {
 	for request, want := range map[string]int{"GET /": 404, "GET /debug/pprof/": 404, "POST /metrics": 405} {
-		method, path, _ := strings.Cut(request, " ")
-		w := httptest.NewRecorder()
-		metrics.New("").Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
-		if w.Code != want {
-			t.Errorf("%s: %d, want %d", request, w.Code, want)
-		}
+		t.Run(request, func(t *testing.T) {
+			method, path, _ := strings.Cut(request, " ")
+			w := httptest.NewRecorder()
+			metrics.New("").Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			if w.Code != want {
+				t.Errorf("%s: %d, want %d", request, w.Code, want)
+			}
+		})
 	}
 }
 

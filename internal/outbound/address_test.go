@@ -51,9 +51,11 @@ func TestAllowedNetworks(t *testing.T) {
 		"10.1.2.3": true, "::ffff:10.1.2.3": true, "fd12::1": true,
 		"10.2.0.1": false, "fe80::1": false, "127.0.0.1": false,
 	} {
-		if got := permit(netip.MustParseAddr(addr)) == nil; got != want {
-			t.Errorf("%s: permitted %v, want %v", addr, got, want)
-		}
+		t.Run(addr, func(t *testing.T) {
+			if got := permit(netip.MustParseAddr(addr)) == nil; got != want {
+				t.Errorf("%s: permitted %v, want %v", addr, got, want)
+			}
+		})
 	}
 }
 

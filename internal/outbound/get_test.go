@@ -84,10 +84,12 @@ func TestGetRetryAfter(t *testing.T) {
 		"plain":   "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\nretry-after: 30\r\n\r\n{}",
 		"chunked": "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 	} {
-		got, err := getRaw(t, []byte(response))
-		if err != nil || got.Status != 429 || got.RetryAfter != "30" || string(got.Body) != "{}" {
-			t.Errorf("%s: %+v, %v, want 429, {} and Retry-After 30", name, got, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := getRaw(t, []byte(response))
+			if err != nil || got.Status != 429 || got.RetryAfter != "30" || string(got.Body) != "{}" {
+				t.Errorf("%s: %+v, %v, want 429, {} and Retry-After 30", name, got, err)
+			}
+		})
 	}
 }
 

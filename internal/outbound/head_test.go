@@ -25,15 +25,17 @@ func TestHeadIsBounded(t *testing.T) {
 		"a line of CRs":      {status + strings.Repeat("\r", maxHeadBytes), false},
 		"lines without text": {strings.Repeat("\r\n", 10*maxHeadLines), true},
 	} {
-		for _, piece := range []int{1, 7, len(c.text)} {
-			var h head
-			got := true
-			for rest := c.text; rest != "" && got; rest = rest[min(piece, len(rest)):] {
-				got = h.take([]byte(rest[:min(piece, len(rest))]))
+		t.Run(name, func(t *testing.T) {
+			for _, piece := range []int{1, 7, len(c.text)} {
+				var h head
+				got := true
+				for rest := c.text; rest != "" && got; rest = rest[min(piece, len(rest)):] {
+					got = h.take([]byte(rest[:min(piece, len(rest))]))
+				}
+				if got != c.want {
+					t.Errorf("%s, in pieces of %d bytes: within bounds %v, want %v", name, piece, got, c.want)
+				}
 			}
-			if got != c.want {
-				t.Errorf("%s, in pieces of %d bytes: within bounds %v, want %v", name, piece, got, c.want)
-			}
-		}
+		})
 	}
 }

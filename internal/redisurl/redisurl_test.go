@@ -39,14 +39,16 @@ func TestAccepted(t *testing.T) {
 			"rediss://[redacted]@s1:26379/3?master_name=a.b-c_D&addr=s2:1&addr=[::1]:2&[redacted]",
 		},
 	} {
-		u, err := redisurl.Parse(text)
-		if err != nil {
-			t.Errorf("%s: got %v, want no error", text, err)
-			continue
-		}
-		if u.Shape() != want.shape || !slices.Equal(u.Addrs(), want.addrs) || u.String() != want.shown {
-			t.Errorf("%s: %s of %q, shown as %s, want %s of %q, shown as %s", text, u.Shape(), u.Addrs(), u, want.shape, want.addrs, want.shown)
-		}
+		t.Run(text, func(t *testing.T) {
+			u, err := redisurl.Parse(text)
+			if err != nil {
+				t.Errorf("%s: got %v, want no error", text, err)
+				return
+			}
+			if u.Shape() != want.shape || !slices.Equal(u.Addrs(), want.addrs) || u.String() != want.shown {
+				t.Errorf("%s: %s of %q, shown as %s, want %s of %q, shown as %s", text, u.Shape(), u.Addrs(), u, want.shape, want.addrs, want.shown)
+			}
+		})
 	}
 }
 
@@ -60,17 +62,21 @@ func TestOwners(t *testing.T) {
 		"redis://:pw@host": true, "redis://user@host": false, "redis://host": false,
 		"redis://:pw@s:1?master_name=m": false, "redis://s:1?master_name=m&password=pw": true,
 	} {
-		if got := redisurl.Must(text).HasPassword(); got != want {
-			t.Errorf("%s has Redis' password: %t, want %t", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := redisurl.Must(text).HasPassword(); got != want {
+				t.Errorf("%s has Redis' password: %t, want %t", text, got, want)
+			}
+		})
 	}
 	for text, want := range map[string]bool{
 		"rediss://host?skip_verify=true": true, "rediss://host": false, "redis://host": false,
 		"rediss://s:1?master_name=m&skip_verify=true": true, "rediss://s:1?master_name=m": false,
 	} {
-		if got := redisurl.Must(text).Unverified(); got != want {
-			t.Errorf("%s leaves certificates unchecked: %t, want %t", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := redisurl.Must(text).Unverified(); got != want {
+				t.Errorf("%s leaves certificates unchecked: %t, want %t", text, got, want)
+			}
+		})
 	}
 }
 
@@ -132,19 +138,21 @@ func TestFaults(t *testing.T) {
 		"redis://s:1?master_name=m&route_by_latency=true":     "asks for a replica, to which nothing can be written",
 		"redis://s:1?master_name=m&route_randomly=true":       "asks for a replica, to which nothing can be written",
 	} {
-		u, err := redisurl.Parse(text)
-		switch {
-		case err == nil:
-			t.Errorf("%q is accepted, as %s", text, u)
-		case !u.IsZero():
-			t.Errorf("%q: a URL beside the error", text)
-		case !strings.Contains(err.Error(), want):
-			t.Errorf("%q: %q, want %q", text, err, want)
-		case strings.Contains(err.Error(), "hunter2"):
-			t.Errorf("%q is told in %q", text, err)
-		case !strings.Contains(err.Error(), "; write ") && !strings.Contains(err.Error(), ": write ") && !strings.Contains(err.Error(), "; leave out "):
-			t.Errorf("%q: %q does not say what to write", text, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			u, err := redisurl.Parse(text)
+			switch {
+			case err == nil:
+				t.Errorf("%q is accepted, as %s", text, u)
+			case !u.IsZero():
+				t.Errorf("%q: a URL beside the error", text)
+			case !strings.Contains(err.Error(), want):
+				t.Errorf("%q: %q, want %q", text, err, want)
+			case strings.Contains(err.Error(), "hunter2"):
+				t.Errorf("%q is told in %q", text, err)
+			case !strings.Contains(err.Error(), "; write ") && !strings.Contains(err.Error(), ": write ") && !strings.Contains(err.Error(), "; leave out "):
+				t.Errorf("%q: %q does not say what to write", text, err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package seldom_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,8 +17,10 @@ func TestDue(t *testing.T) {
 	}{
 		{0, true}, {0, false}, {time.Minute, false}, {seldom.Every, true}, {seldom.Every + time.Minute, false}, {2 * seldom.Every, true},
 	} {
-		if got := w.Due(at.Add(c.after)); got != c.want {
-			t.Errorf("Due %v after the first: got %t, want %t", c.after, got, c.want)
-		}
+		t.Run(fmt.Sprint(c.after), func(t *testing.T) {
+			if got := w.Due(at.Add(c.after)); got != c.want {
+				t.Errorf("Due %v after the first: got %t, want %t", c.after, got, c.want)
+			}
+		})
 	}
 }

@@ -15,9 +15,11 @@ func TestNearest(t *testing.T) {
 		{"sevre", "serve", 2},
 		{"", "serve", 5},
 	} {
-		if got, errors := Nearest(test.text, names); got != test.want || errors != test.errors {
-			t.Errorf("Nearest(%q) = %q, %d; want %q, %d", test.text, got, errors, test.want, test.errors)
-		}
+		t.Run(test.text, func(t *testing.T) {
+			if got, errors := Nearest(test.text, names); got != test.want || errors != test.errors {
+				t.Errorf("Nearest(%q) = %q, %d; want %q, %d", test.text, got, errors, test.want, test.errors)
+			}
+		})
 	}
 	if got, _ := Nearest("doctor", nil); got != "" {
 		t.Errorf("Nearest of no names = %q, want none", got)

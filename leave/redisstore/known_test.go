@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -18,9 +19,11 @@ func TestOwnLastWrite(t *testing.T) {
 		23 * time.Hour: {"e", 107, 103},
 		25 * time.Hour: {"e", 107, 0},
 	} {
-		if got, err := l.expected(now.Add(after)); got != want || err != nil {
-			t.Errorf("%v after it: %+v, %v, want %+v", after, got, err, want)
-		}
+		t.Run(fmt.Sprint(after), func(t *testing.T) {
+			if got, err := l.expected(now.Add(after)); got != want || err != nil {
+				t.Errorf("%v after it: %+v, %v, want %+v", after, got, err, want)
+			}
+		})
 	}
 	l.end("e")
 	l.begin("f", 200)

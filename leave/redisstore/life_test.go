@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -111,9 +112,11 @@ func TestForeignValueStaysDue(t *testing.T) {
 	}
 	server.HSet(jobsKey, "1:a:a", ours)
 	for wait, want := range map[time.Duration]int{59 * time.Second: 0, time.Minute: 1} {
-		if found, err := s.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil || len(found) != want {
-			t.Errorf("Claim after %v = %v, %v, want %d", wait, found, err, want)
-		}
+		t.Run(fmt.Sprint(wait), func(t *testing.T) {
+			if found, err := s.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil || len(found) != want {
+				t.Errorf("Claim after %v = %v, %v, want %d", wait, found, err, want)
+			}
+		})
 	}
 }
 

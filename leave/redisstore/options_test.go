@@ -132,15 +132,17 @@ func TestPassword(t *testing.T) {
 		"none":         {redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())}, true},
 		"wrong":        {redisstore.Options{URL: redisurl.Must("redis://leave:" + password + "@" + server.Addr()), Password: always(secret.New("hunter2"))}, true},
 	} {
-		s, err := redisstore.Open(t.Context(), test.options)
-		if (err != nil) != test.refused {
-			t.Errorf("%s: got %v, want an error: %v", name, err, test.refused)
-		}
-		if err == nil {
-			s.Close()
-		} else if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "LIVEKIT_REDIS_PASSWORD") {
-			t.Errorf("%s: got %q, want LIVEKIT_REDIS_PASSWORD in it, and no password", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			s, err := redisstore.Open(t.Context(), test.options)
+			if (err != nil) != test.refused {
+				t.Errorf("%s: got %v, want an error: %v", name, err, test.refused)
+			}
+			if err == nil {
+				s.Close()
+			} else if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "LIVEKIT_REDIS_PASSWORD") {
+				t.Errorf("%s: got %q, want LIVEKIT_REDIS_PASSWORD in it, and no password", name, err)
+			}
+		})
 	}
 }
 

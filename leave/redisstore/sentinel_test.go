@@ -100,9 +100,11 @@ func TestSentinelPasswords(t *testing.T) {
 		},
 		"Sentinels' address without saying so": {"redis://:hunter2-sentinels@" + w.Sentinels[0].Addr, nil, "add ?master_name="},
 	} {
-		_, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(test.url), Password: test.password})
-		if err == nil || !strings.Contains(err.Error(), test.remedy) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v, want a refusal that says %q and no password", name, err, test.remedy)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(test.url), Password: test.password})
+			if err == nil || !strings.Contains(err.Error(), test.remedy) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v, want a refusal that says %q and no password", name, err, test.remedy)
+			}
+		})
 	}
 }

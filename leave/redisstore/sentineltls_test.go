@@ -32,14 +32,16 @@ func TestSentinelCertificates(t *testing.T) {
 		{"localhost", "example.com", roots, false},
 		{"127.0.0.1", "example.com", x509.NewCertPool(), false},
 	} {
-		options := redis.FailoverOptions{TLSConfig: &tls.Config{ServerName: test.inURL, MinVersion: tls.VersionTLS12}}
-		dial := sentinelDialer(options, 5*time.Second, func() *x509.CertPool { return test.trusted })
-		conn, err := dial(t.Context(), "tcp", net.JoinHostPort(test.host, port))
-		if err == nil {
-			conn.Close()
-		}
-		if (err == nil) != test.want {
-			t.Errorf("%s, with %s in the URL: %v, want it to be let in: %t", test.host, test.inURL, err, test.want)
-		}
+		t.Run(test.host, func(t *testing.T) {
+			options := redis.FailoverOptions{TLSConfig: &tls.Config{ServerName: test.inURL, MinVersion: tls.VersionTLS12}}
+			dial := sentinelDialer(options, 5*time.Second, func() *x509.CertPool { return test.trusted })
+			conn, err := dial(t.Context(), "tcp", net.JoinHostPort(test.host, port))
+			if err == nil {
+				conn.Close()
+			}
+			if (err == nil) != test.want {
+				t.Errorf("%s, with %s in the URL: %v, want it to be let in: %t", test.host, test.inURL, err, test.want)
+			}
+		})
 	}
 }

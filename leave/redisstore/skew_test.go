@@ -142,14 +142,16 @@ func TestNotAfter(t *testing.T) {
 		"Merge":  func() error { return s.Merge(t.Context(), []leave.Job{changed}) },
 		"Claim":  func() error { _, err := s.Claim(t.Context(), "holder", time.Now().Add(time.Hour), 1); return err },
 	} {
-		calls.Go(func() {
-			begin := time.Now()
-			if err := call(); err == nil {
-				t.Errorf("%s was answered: got no error, want one", what)
-			}
-			if took := time.Since(begin); took > 2*time.Second+late() {
-				t.Errorf("%s: got %v, want at most %v", what, took, 2*time.Second+late())
-			}
+		t.Run(what, func(t *testing.T) {
+			calls.Go(func() {
+				begin := time.Now()
+				if err := call(); err == nil {
+					t.Errorf("%s was answered: got no error, want one", what)
+				}
+				if took := time.Since(begin); took > 2*time.Second+late() {
+					t.Errorf("%s: got %v, want at most %v", what, took, 2*time.Second+late())
+				}
+			})
 		})
 	}
 	calls.Wait()

@@ -107,9 +107,11 @@ func TestLength(t *testing.T) {
 		ticket ticket.Ticket
 		most   int
 	}{"ordinary ids": {usual, 200}, "longest ids": {most, ticket.MaxBytes}} {
-		if got := len(s.Seal(c.ticket, place)); got > c.most {
-			t.Errorf("%s: %d bytes, want at most %d", name, got, c.most)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := len(s.Seal(c.ticket, place)); got > c.most {
+				t.Errorf("%s: %d bytes, want at most %d", name, got, c.most)
+			}
+		})
 	}
 }
 
@@ -191,9 +193,11 @@ func TestRotatedKeys(t *testing.T) {
 		"old by new":    {after, old, false},
 		"fresh by old":  {before, fresh, false},
 	} {
-		if _, _, err := c.sealer.Open(c.text, place); (err == nil) != c.opens {
-			t.Errorf("%s: %v, want it opened: %v", name, err, c.opens)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := c.sealer.Open(c.text, place); (err == nil) != c.opens {
+				t.Errorf("%s: %v, want it opened: %v", name, err, c.opens)
+			}
+		})
 	}
 }
 

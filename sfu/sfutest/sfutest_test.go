@@ -2,6 +2,7 @@ package sfutest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -100,13 +101,15 @@ func TestChecksTokens(t *testing.T) {
 		"other secret": bearer(t, sign(t, key.ID, "another", yes)),
 		"no grant":     signed(t, auth.VideoGrant{RoomJoin: true, Room: "a"}),
 	} {
-		_, err := client(s).CreateRoom(ctx, &livekit.CreateRoomRequest{Name: "a"})
-		if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unauthenticated {
-			t.Errorf("%s: %v, want unauthenticated", name, err)
-		}
-		if _, err := client(s).ListRooms(ctx, &livekit.ListRoomsRequest{}); err == nil {
-			t.Errorf("%s: the rooms are listed: got no error, want one", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := client(s).CreateRoom(ctx, &livekit.CreateRoomRequest{Name: "a"})
+			if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unauthenticated {
+				t.Errorf("%s: %v, want unauthenticated", name, err)
+			}
+			if _, err := client(s).ListRooms(ctx, &livekit.ListRoomsRequest{}); err == nil {
+				t.Errorf("%s: the rooms are listed: got no error, want one", name)
+			}
+		})
 	}
 	if len(s.Rooms()) != 0 {
 		t.Errorf("Rooms = %v, want none", s.Rooms())
@@ -149,10 +152,12 @@ func TestValidate(t *testing.T) {
 		{auth.VideoGrant{RoomCreate: true, RoomJoin: true, Room: "b"}, 200},
 		{auth.VideoGrant{Room: "a"}, 401},
 	} {
-		token := sign(t, key.ID, key.Secret.Reveal(), c.grant)
-		if got, body := get(t, s, "/rtc/validate?access_token="+token); got != c.want {
-			t.Errorf("%+v: %d %s, want %d", c.grant, got, body, c.want)
-		}
+		t.Run(fmt.Sprint(c.grant), func(t *testing.T) {
+			token := sign(t, key.ID, key.Secret.Reveal(), c.grant)
+			if got, body := get(t, s, "/rtc/validate?access_token="+token); got != c.want {
+				t.Errorf("%+v: %d %s, want %d", c.grant, got, body, c.want)
+			}
+		})
 	}
 	if got, body := get(t, s, "/rtc/validate"); got != 401 {
 		t.Errorf("without a token: got %d %s, want 401", got, body)
