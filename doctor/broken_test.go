@@ -40,11 +40,11 @@ func TestBroken(t *testing.T) {
 					named[c.CauseID] = true
 				}
 				if c.CauseID != "" && c.CauseID != id {
-					t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
+					t.Errorf("%s: got the cause %s (%s), want %s alone", c.ID, c.CauseID, c.Seen, id)
 				}
 			}
 			if !named[id] {
-				t.Errorf("the cause is not named; seen is:\n%s", text(report))
+				t.Errorf("want the cause %s, got\n%s", id, text(report))
 			}
 		})
 	}

@@ -80,7 +80,7 @@ func TestUsage(t *testing.T) {
 		s := newStack(t)
 		code, stdout, stderr := s.command(t.Context(), "", args...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, want) || strings.Contains(stderr, "s3cret") {
-			t.Errorf("%q: exit code %d, %q", args, code, stderr)
+			t.Errorf("%q: got the exit code %d, %q, want 2, and %q in it", args, code, stderr, want)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func TestUserOfNoServer(t *testing.T) {
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = ""
 	_, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
 	if !strings.Contains(stdout, "✗ config.environment") || !strings.Contains(stdout, "✓ user.openid") {
-		t.Errorf("%s%s", stdout, stderr)
+		t.Errorf("want a fault of the environment, and the user's token looked at, got\n%s%s", stdout, stderr)
 	}
 }
 
@@ -131,15 +131,15 @@ func TestJSON(t *testing.T) {
 		Checks           []map[string]any
 	}
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 {
-		t.Fatalf("exit code %d, %v\n%s", code, err, stdout)
+		t.Fatalf("got the exit code %d, %v, want 0 and JSON\n%s", code, err, stdout)
 	}
 	if r.Version != version || r.Vantage != "inside" || r.Summary["warn"] != 1 || r.Summary["fail"] != 0 || r.Summary["ok"] < 40 {
-		t.Errorf("%s %s %v", r.Version, r.Vantage, r.Summary)
+		t.Errorf("got %s, %s, %v, want %s, inside, one warning, no fault, 40 good at least", r.Version, r.Vantage, r.Summary, version)
 	}
 	for _, c := range r.Checks {
 		for _, field := range []string{"id", "status", "seen", "cause", "remedy", "element_call_code", "duration_ms"} {
 			if _, there := c[field]; !there {
-				t.Errorf("%v lacks %s", c["id"], field)
+				t.Errorf("%v: got no field %s, want one", c["id"], field)
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			_, stdout, stderr := s.command(t.Context(), userToken, "--user", userID, "--token-file", "-")
 			for _, secret := range []string{userToken, stackKey.Secret.Reveal(), "eyJ"} {
 				if strings.Contains(stdout+stderr, secret) {
-					t.Errorf("%q is printed:\n%s%s", secret, stdout, stderr)
+					t.Errorf("want no %q in it, got\n%s%s", secret, stdout, stderr)
 				}
 			}
 		})

@@ -43,7 +43,7 @@ func TestOneHost(t *testing.T) {
 	oneHost(s)
 	for _, c := range s.examine().Checks {
 		if c.Status != engine.OK && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" {
-			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, c.Cause)
+			t.Errorf("%s: got %s: %s %s, want ok", c.ID, c.Status, c.Seen, c.Cause)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestWithoutIPv6(t *testing.T) {
 	s.unreachable["[fd00::3]:443"] = true
 	for _, c := range s.examine().Checks {
 		if c.ID == "public.addresses" && (c.Status != engine.OK || !strings.Contains(c.Seen, "fd00::3")) {
-			t.Errorf("%s: %s", c.Status, c.Seen)
+			t.Errorf("%s: got %s: %s, want ok, and fd00::3 in it", c.ID, c.Status, c.Seen)
 		}
 	}
 }
@@ -86,9 +86,9 @@ func TestHairpinOfOne(t *testing.T) {
 	for _, c := range s.examine().Checks {
 		switch {
 		case c.ID == "public.addresses" && (c.CauseID != "hairpin" || strings.Contains(c.Remedy, "remove")):
-			t.Errorf("%s: %s: %s", c.CauseID, c.Seen, c.Remedy)
+			t.Errorf("%s: got the cause %s: %s: %s, want hairpin, and nothing to remove", c.ID, c.CauseID, c.Seen, c.Remedy)
 		case c.ID == "public.healthz" && c.Status != engine.OK, c.ID != "public.addresses" && c.CauseID != "":
-			t.Errorf("%s: %s: %s", c.ID, c.CauseID, c.Seen)
+			t.Errorf("%s: got the cause %q: %s, want none", c.ID, c.CauseID, c.Seen)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func TestNoObject(t *testing.T) {
 		s.options.Only = []string{"homeserver"}
 		for _, c := range s.examine().Checks {
 			if got := c.CauseID; got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
-				t.Errorf("%s: %s: %s: %s", text, c.ID, got, c.Seen)
+				t.Errorf("%s: %s: got the cause %q (%s), want wellknown-not-json of homeserver.wellknown alone", text, c.ID, got, c.Seen)
 			}
 		}
 	}
@@ -161,11 +161,11 @@ func TestLegacyTURN(t *testing.T) {
 		}
 	}
 	if !slices.Contains(note.Rows, 22) || !strings.Contains(doctor.Troubleshooting(), "coturn") {
-		t.Errorf("the table says nothing of it: %+v", note)
+		t.Errorf("got %+v, want row 22, and coturn in the page", note)
 	}
 	for _, c := range newStack(t).examine().Checks {
 		if c.ID == "homeserver.legacy_turn" && (c.Status != engine.OK || !strings.Contains(c.Seen, "turn:turn.example.org") || !strings.HasSuffix(c.Seen, note.Text)) {
-			t.Errorf("%s: %s", c.Status, c.Seen)
+			t.Errorf("%s: got %s: %s, want ok, the address, and the note", c.ID, c.Status, c.Seen)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func TestBehindHairpin(t *testing.T) {
 	}
 	for _, c := range report.Checks {
 		if status, there := want[c.ID]; there && c.Status != status {
-			t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
+			t.Errorf("%s: got %s: %s, want %s", c.ID, c.Status, c.Seen, status)
 		}
 		if c.Status == engine.Fail {
 			t.Errorf("%s: %s: got %v, want another than %v", c.ID, c.Seen, c.Status, engine.Fail)
@@ -217,7 +217,7 @@ func TestDiscovery(t *testing.T) {
 			change(s)
 			for _, c := range s.examine().Checks {
 				if c.ID == "homeserver.discovery" && !strings.Contains(c.Seen, want) {
-					t.Errorf("%s: %s", c.Status, c.Seen)
+					t.Errorf("%s: got %s: %s, want %q in it", c.ID, c.Status, c.Seen, want)
 				}
 			}
 		})
@@ -274,7 +274,7 @@ func TestOneMachine(t *testing.T) {
 	s.visitor = "127.0.0.1"
 	for _, c := range s.examine().Checks {
 		if c.ID == "service.client_address" && (c.Status != engine.OK || !strings.Contains(c.Seen, "127.0.0.1")) {
-			t.Errorf("%s: %s", c.Status, c.Seen)
+			t.Errorf("%s: got %s: %s, want ok, and 127.0.0.1 in it", c.ID, c.Status, c.Seen)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestLineOf(t *testing.T) {
 	var v struct{ Port int }
 	for _, text := range []string{"port: 1\nkeys\n  a: s3cret\n", "port: s3cret\n", "a: [s3cret"} {
 		if err := yaml.Unmarshal([]byte(text), &v); err == nil || strings.Contains(lineOf(err), "s3cret") || !strings.HasPrefix(lineOf(err), "line ") {
-			t.Errorf("%q: %v: %q", text, err, lineOf(err))
+			t.Errorf("%q: got %v: %q, want the line, and no secret in it", text, err, lineOf(err))
 		}
 	}
 }

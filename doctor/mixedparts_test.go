@@ -76,10 +76,10 @@ func TestDoubtBlocksNothing(t *testing.T) {
 			told++
 		}
 		if c.Status == engine.NA && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" && !strings.HasSuffix(c.ID, ".tls") {
-			t.Errorf("%s: %s", c.ID, c.Seen)
+			t.Errorf("%s: got that it was not looked at: %s, want it looked at", c.ID, c.Seen)
 		}
 	}
 	if told != 1 {
-		t.Errorf("the end of the certificate is told %d times", told)
+		t.Errorf("the end of the certificate: told %d times, want once", told)
 	}
 }

@@ -36,7 +36,7 @@ func TestOutside(t *testing.T) {
 			}
 		}
 		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
-			t.Errorf("exit code %d\n%s", code, out.String())
+			t.Errorf("got the exit code %d, want 0, and no check from inside:\n%s", code, out.String())
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
 	for line := range strings.Lines(out.String()) {
 		if mark := strings.TrimSpace(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(mark, "✓") && !strings.HasPrefix(mark, "– sfu.bare_prefix") {
-			t.Errorf("%s", line)
+			t.Errorf("got %s, want ✓", line)
 		}
 	}
 	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
@@ -98,7 +98,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 		}
 	}
 	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
-		t.Errorf("exit code %d\n%s", code, out.String())
+		t.Errorf("got the exit code %d and the title LiveKit %d times, want 0 and once:\n%s", code, titles, out.String())
 	}
 }
 
@@ -192,7 +192,7 @@ func TestInterruptedInput(t *testing.T) {
 	var out bytes.Buffer
 	code := doctor.Command(ctx, []string{"--user", userID, "--token-file", "-"}, s.load, s.look(), silence, &out, &out)
 	if want := "matrixrtc-auth doctor: interrupted\n"; code != 2 || out.String() != want {
-		t.Errorf("exit code %d, %q", code, out.String())
+		t.Errorf("got the exit code %d, %q, want 2, %q", code, out.String(), want)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestLongFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
-			t.Errorf("%d bytes: %d read, %v", size, len(text), err)
+			t.Errorf("%d bytes: got %d, %v, want all: %v", size, len(text), err, want)
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestServers(t *testing.T) {
 		}
 	}
 	if len(seen) != 2 || seen[apexHost] != engine.OK || seen["other.example.org"] != engine.Fail {
-		t.Errorf("%v", seen)
+		t.Errorf("got %v, want %s good and other.example.org at fault", seen, apexHost)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestServerTwice(t *testing.T) {
 	s := newStack(t)
 	_, stdout, _ := s.command(t.Context(), "", "--server-name", apexHost, "--server-name", apexHost, "--only", "homeserver.addresses")
 	if n := strings.Count(stdout, "homeserver.addresses"); n != 1 {
-		t.Errorf("looked at %d times:\n%s", n, stdout)
+		t.Errorf("looked at %d times, want once:\n%s", n, stdout)
 	}
 }
 
@@ -241,7 +241,7 @@ func TestResolve(t *testing.T) {
 	delete(s.dns, sfuHost)
 	code, stdout, _ := s.command(t.Context(), "", "--resolve", sfuHost+":443:"+sfuIP)
 	if code != 0 || !strings.Contains(stdout, "✓ sfu.websocket") {
-		t.Errorf("exit code %d\n%s", code, stdout)
+		t.Errorf("got the exit code %d, want 0, and ✓ sfu.websocket:\n%s", code, stdout)
 	}
 }
 

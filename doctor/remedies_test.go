@@ -79,7 +79,7 @@ func TestTwirpRemedy(t *testing.T) {
 			change(s)
 			for _, c := range s.examine().Checks {
 				if c.ID == "sfu.api_hidden" && (c.Status != engine.Warn || !strings.Contains(c.Remedy, want)) {
-					t.Errorf("%s: %s\n%s", c.Status, c.Seen, c.Remedy)
+					t.Errorf("%s: got %s: %s\n%s, want a warning, and %q in the remedy", c.ID, c.Status, c.Seen, c.Remedy, want)
 				}
 			}
 		})
@@ -124,7 +124,7 @@ func TestOutsidePort(t *testing.T) {
 	s.route("tcp", sfuIP+":7991", ice.Addr().String())
 	for _, c := range s.examine().Checks {
 		if c.ID == "sfu.tcp_port" && (c.Status != engine.OK || !strings.Contains(c.Seen, "port 7991")) {
-			t.Errorf("%s: %s %s", c.Status, c.Seen, c.Remedy)
+			t.Errorf("%s: got %s: %s %s, want ok, and port 7991 in it", c.ID, c.Status, c.Seen, c.Remedy)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func TestInterruptedSchedule(t *testing.T) {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if scheduled.Load() != 1 || cancelled.Load() != 1 {
-		t.Errorf("%d events scheduled, %d cancelled\n%s", scheduled.Load(), cancelled.Load(), out.String())
+		t.Errorf("got %d events scheduled and %d cancelled, want one of each\n%s", scheduled.Load(), cancelled.Load(), out.String())
 	}
 }
 
@@ -72,7 +72,7 @@ func TestCancelling(t *testing.T) {
 			}
 			for _, c := range s.examine().Checks {
 				if c.ID == "homeserver.delayed_schedule" && (c.CauseID != test.cause || !strings.Contains(c.Seen, test.seen)) {
-					t.Errorf("%s: %s", c.CauseID, c.Seen)
+					t.Errorf("%s: got the cause %q: %s, want %q: %s", c.ID, c.CauseID, c.Seen, test.cause, test.seen)
 				}
 			}
 		})

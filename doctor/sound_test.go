@@ -30,7 +30,7 @@ func isSound(t *testing.T, report engine.Report) {
 			t.Errorf("%s says %q: %s: got %v, want less than 0", c.ID, unsound[i], text, i)
 		}
 		if seen := strings.TrimSpace(c.Seen); seen == "" || strings.HasSuffix(seen, ":") {
-			t.Errorf("%s: %s: seen is %q", c.ID, c.Status, c.Seen)
+			t.Errorf("%s: %s: got %q as what is seen, want a whole text", c.ID, c.Status, c.Seen)
 		}
 		fault := c.Status == engine.Fail || c.Status == engine.Warn
 		if fault != (c.CauseID != "" && c.Cause != "" && c.Remedy != "") {

@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(v.ID, func(t *testing.T) {
 			english, german := v.Words()
 			if v.Says == "" || v.German == "" || v.Says == v.German {
-				t.Errorf("says %q, in German %q", v.Says, v.German)
+				t.Errorf("got %q, in German %q, want two texts", v.Says, v.German)
 			}
 			for _, pair := range [][2]string{{english.Text, german.Text}, {english.Remedy, german.Remedy}} {
 				if (v.Mark != "ok") != (pair[0] != "") || (pair[0] == "") != (pair[1] == "") {

@@ -61,7 +61,7 @@ func TestDependents(t *testing.T) {
 		t.Errorf("of which a part answers: got %s, want %v", spared.ended.Status, OK)
 	}
 	if free.ended.Status != OK || one.ended.Status != OK {
-		t.Errorf("after a mere warning: %s, with one of two good: %s", free.ended.Status, one.ended.Status)
+		t.Errorf("got %s after a mere warning, %s with one of two good, want %s of both", free.ended.Status, one.ended.Status, OK)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestTime(t *testing.T) {
 		start := time.Now()
 		Run(t.Context(), []*Check{short}, ignore)
 		if took := time.Since(start); took != time.Second+lastWord || short.ended.Cause.ID != "unfinished" {
-			t.Errorf("after %s: %+v", took, short.ended)
+			t.Errorf("got %+v after %s, want unfinished after %s", short.ended, took, time.Second+lastWord)
 		}
 
 		var chain []*Check
@@ -134,7 +134,7 @@ func TestTime(t *testing.T) {
 		start = time.Now()
 		Run(t.Context(), chain, ignore)
 		if took := time.Since(start) + 3*time.Second; took > 30*time.Second+10*lastWord {
-			t.Errorf("the run took %s", took)
+			t.Errorf("the run: got %s, want at most %s", took, 30*time.Second+10*lastWord)
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestEndOfRun(t *testing.T) {
 			return found("service-down", nil, "no answer in time")
 		}}
 		late := &Check{ID: "a.late", After: []*Check{cut}, Run: func(context.Context) Finding {
-			t.Error("it was asked when the run was over")
+			t.Error("got a question when the run was over, want none")
 			return found("service-down", nil, "no answer in time")
 		}}
 		absent := &Check{ID: "a.absent", After: []*Check{long}, Run: func(ctx context.Context) Finding {
@@ -186,7 +186,7 @@ func TestConcurrent(t *testing.T) {
 		left := 20
 		Run(t.Context(), checks, func(_ string, _ Status, n int) { left = n })
 		if took := time.Since(start); took != time.Second || left != 0 {
-			t.Errorf("took %s, %d left", took, left)
+			t.Errorf("got %s and %d left, want 1 s and none", took, left)
 		}
 	})
 }
@@ -213,11 +213,11 @@ func TestInterruption(t *testing.T) {
 		Run(ctx, []*Check{fault, pending, stuck, later, tidy}, ignore)
 		for _, c := range []*Check{pending, stuck, later} {
 			if c.ended.Status != NA || c.ended.Seen != "interrupted" {
-				t.Errorf("%s: %s: %s", c.ID, c.ended.Status, c.ended.Seen)
+				t.Errorf("%s: got %s: %s, want %s: interrupted", c.ID, c.ended.Status, c.ended.Seen, NA)
 			}
 		}
 		if fault.ended.Status != Fail || tidy.ended.Status != Warn {
-			t.Errorf("what ended before: %s, what was let end: %s", fault.ended.Status, tidy.ended.Status)
+			t.Errorf("got %s of what ended before, %s of what was let end, want %s and %s", fault.ended.Status, tidy.ended.Status, Fail, Warn)
 		}
 	})
 }

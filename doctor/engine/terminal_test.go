@@ -52,7 +52,7 @@ func TestScreen(t *testing.T) {
 				holdScreen(t, name+".txt", b.Bytes())
 				for line := range strings.Lines(b.String()) {
 					if n := visible(strings.TrimSuffix(line, "\n")); n > width {
-						t.Errorf("%s: a line of %d characters: %q", name, n, line)
+						t.Errorf("%s: got a line of %d characters, want at most %d: %q", name, n, width, line)
 					}
 				}
 			}

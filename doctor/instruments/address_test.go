@@ -16,7 +16,7 @@ func TestParseResolve(t *testing.T) {
 	} {
 		hostPort, addr, err := ParseResolve(text)
 		if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {
-			t.Errorf("%q: %q, %v", text, got, err)
+			t.Errorf("%q: got %q, %v, want %q, or an error where that is empty", text, got, err, want)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func TestFromRecorded(t *testing.T) {
 	}
 	files, err := filepath.Glob("testdata/*.http")
 	if err != nil || len(files) != 27 {
-		t.Errorf("%d recorded answers, %v; all must be in the table", len(files), err)
+		t.Errorf("got %d recorded answers, %v, want 27, all of them in the table", len(files), err)
 	}
 }
 
