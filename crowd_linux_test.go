@@ -164,7 +164,8 @@ func TestCrowdMemory(t *testing.T) {
 
 // crowd has service.MaxConnections clients from several networks send that at once. It
 // returns the most memory and the most files that the service has had by a second
-// after all of them have places, or five seconds after the last has connected.
+// after all of them have places, or by when it has had no more files for five
+// seconds and the last has connected.
 func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -190,18 +191,18 @@ func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	}
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	var end <-chan time.Time
-	for full := false; ; {
-		select {
-		case <-look.C:
-			memory, files = max(memory, s.memory(t)), max(files, s.files(t))
-			switch {
-			case files >= service.MaxConnections && !full:
-				full, end = true, time.After(time.Second)
-			case end == nil && len(connected) == service.MaxConnections:
-				end = time.After(5 * time.Second)
-			}
-		case <-end:
+	grown, full := time.Now(), time.Time{}
+	for {
+		<-look.C
+		now := s.files(t)
+		if now > files {
+			files, grown = now, time.Now()
+		}
+		memory = max(memory, s.memory(t))
+		if files >= service.MaxConnections && full.IsZero() {
+			full = time.Now()
+		}
+		if !full.IsZero() && time.Since(full) >= time.Second || len(connected) == service.MaxConnections && time.Since(grown) >= 5*time.Second {
 			return memory, files
 		}
 	}
