@@ -121,6 +121,7 @@ func helpCommand(commands []*cobra.Command) *cobra.Command {
 	for _, about := range commands {
 		names = append(names, about.Name())
 	}
+	names = append(names, "help")
 	c := command.New(command.Spec{
 		Name: "help", Short: "print this, and the environment variables", Args: names,
 		Run: func(c *cobra.Command, args []string) error {

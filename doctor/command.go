@@ -73,23 +73,26 @@ func (o *Options) print(r engine.Report, w io.Writer) error {
 	case o.JSON:
 		return r.WriteJSON(w)
 	case isTerminal(w):
-		write = func(w io.Writer) error { return o.screen(w.(*os.File)).Write(w, r) }
+		return o.screen(w.(*os.File)).Write(w, r)
 	}
 	err := write(w)
 	if err == nil && !o.Outside {
-		_, err = io.WriteString(w, offer)
+		_, err = io.WriteString(w, offer+"\n")
 	}
 	return err
 }
 
 // offer ends what a person reads of the vantage inside: it is about what no
 // machine here can see.
-const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it.\n"
+const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it."
 
 // screen is what is known of a terminal. Who does not want colours sets NO_COLOR
 // (no-color.org).
 func (o *Options) screen(terminal *os.File) engine.Screen {
 	s := engine.Screen{All: o.All, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	if !o.Outside {
+		s.Note = offer
+	}
 	if width, height, err := term.GetSize(int(terminal.Fd())); err == nil {
 		s.Width, s.Height = width, height
 	}

@@ -14,6 +14,8 @@ type Screen struct {
 	Width, Height int // in characters and lines; 0 means 80 and 24
 	Colour        bool
 	All           bool // a line for each check
+	// Note stands before the summary, "" for none.
+	Note string
 }
 
 // The colours of a terminal (ECMA-48, SGR), by state; bold is for headings.
@@ -43,6 +45,9 @@ func (s Screen) Write(w io.Writer, r Report) error {
 		page.group(g, r.of(g))
 	}
 	page.line("", "", "")
+	if s.Note != "" {
+		page.line("", "", s.Note)
+	}
 	page.line("", "", r.Summary.String()+page.above())
 	_, err := io.WriteString(w, strings.Join(page.lines, "\n")+"\n")
 	return err

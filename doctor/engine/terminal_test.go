@@ -88,7 +88,7 @@ func TestLastScreen(t *testing.T) {
 			r.Summary.Fail++
 		}
 		var b bytes.Buffer
-		if err := (Screen{Width: 80, Height: 24}).Write(&b, r); err != nil {
+		if err := (Screen{Width: 80, Height: 24, Note: "a note"}).Write(&b, r); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
