@@ -45,6 +45,10 @@ type Result struct {
 	Remedy          string `json:"remedy"`
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
+
+	// after is the check because of which this one was not looked at, if that was
+	// not looked at either; "" else.
+	after string
 }
 
 // NewReport puts together what the checks have found. fill replaces the
@@ -74,6 +78,9 @@ func (s *Summary) count(status Status) {
 
 func (c *Check) result(fill func(string, Vars) string) Result {
 	r := Result{ID: c.ID, Server: c.Server, Status: c.ended.Status, Seen: c.ended.Seen, DurationMS: c.ended.took.Milliseconds()}
+	if root := c.ended.root; root != nil && root.ended.Status == NA {
+		r.after = root.ID
+	}
 	if cause := c.ended.Cause; cause != nil {
 		r.CauseID = cause.ID
 		r.Cause, r.Remedy = fill(cause.Text, c.ended.Vars), fill(cause.Remedy, c.ended.Vars)

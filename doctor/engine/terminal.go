@@ -83,6 +83,9 @@ func (p *page) group(g Group, checks []Result) {
 	var why []string
 	for _, c := range checks {
 		s.count(c.Status)
+		if c.after != "" && GroupOf(c.after) == g.ID { // which says why
+			continue
+		}
 		if reason := strings.TrimPrefix(c.Seen, "not looked at: "); c.Status == NA && !slices.Contains(why, reason) {
 			why = append(why, reason)
 		}

@@ -99,3 +99,19 @@ func TestLastScreen(t *testing.T) {
 		}
 	}
 }
+
+// TestReasonOnce: why a group is not looked at is said once, and not again for
+// each check that needs the first.
+func TestReasonOnce(t *testing.T) {
+	file := &Check{ID: "a.file", Run: ends(NotLooked("there is no file"))}
+	keys := &Check{ID: "a.keys", Needs: []*Check{file}, Run: ends(Right("x"))}
+	Run(t.Context(), []*Check{file, keys}, ignore)
+	r := NewReport("1", "inside", []Group{{"a", "A"}}, []*Check{file, keys}, func(text string, _ Vars) string { return text })
+	var b bytes.Buffer
+	if err := (Screen{}).Write(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if want := "– A: 2 not looked at: there is no file\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got %q, want %q in it", b.String(), want)
+	}
+}
