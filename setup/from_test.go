@@ -233,12 +233,12 @@ func TestTakenPageGoes(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--from", old)
-	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") {
+	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") || !strings.Contains(steps, "for the same name or path goes") {
 		t.Errorf("the steps do not name %s:\n%s", takenFile, steps)
 	}
 	l.remove(takenFile)
 	l.exec(exitOK, "--dir", l.dir, "--yes")
-	if steps := l.read(stepsFile); strings.Contains(steps, takenFile) {
+	if steps := l.read(stepsFile); strings.Contains(steps, takenFile) || strings.Contains(steps, "for the same name or path") {
 		t.Errorf("the steps name %s, which is gone:\n%s", takenFile, steps)
 	}
 }

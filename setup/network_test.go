@@ -54,3 +54,15 @@ func TestHomeserverNetwork(t *testing.T) {
 		t.Error("the folder remembers what was switched off")
 	}
 }
+
+// TestPortsInASharedNetwork: there the way to the homeserver needs no port.
+func TestPortsInASharedNetwork(t *testing.T) {
+	l := newLab(t)
+	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
+	l.says(l.read("ports.md"), "http://synapse:8008, in the network matrix_default: that takes no port")
+	if text := l.read("ports.md"); strings.Contains(text, "172.16.0.0/12") {
+		t.Errorf("a firewall is named:\n%s", text)
+	}
+	l.only(exitOK, "--homeserver-network", "none")
+	l.says(l.read("ports.md"), "If that is a port of this machine", "172.16.0.0/12")
+}

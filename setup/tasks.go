@@ -98,6 +98,10 @@ func (p plan) networkTasks() []task {
 	if len(p.Hosts()) > 1 {
 		and = fmt.Sprintf(", and neither does `curl -i %s`", p.SFUURL())
 	}
+	replaced := ""
+	if p.takenPage != "" {
+		replaced = " What it has for the same name or path goes: nginx refuses a second location of one path, and without the headers of the new one clients can forge their address."
+	}
 	tasks := []task{
 		{
 			do:    fmt.Sprintf("Let DNS lead %s to this network, and get %s.", strings.Join(names, " and "), certificates),
@@ -108,7 +112,7 @@ func (p plan) networkTasks() []task {
 			check: fmt.Sprintf("from another network, `nc -vz %s 443` connects; port 7881 does once the containers run.", p.MediaHost()),
 		},
 		{
-			do:    "Set up the reverse proxy (reverse-proxy.md).",
+			do:    "Set up the reverse proxy (reverse-proxy.md)." + replaced,
 			check: fmt.Sprintf("`curl -i %s` complains about no certificate%s. As long as no container runs, the answer is the proxy's own error, mostly 502: that is right. (Traefik has route and certificate from the containers: with it, ask once they run.)", p.JWTURL(), and),
 		},
 	}

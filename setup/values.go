@@ -12,7 +12,7 @@ func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
 		"SingleHost": p.SingleHost, "JWTHost": p.JWTHost, "SFUHost": p.SFUHost,
-		"JWTURL": p.JWTURL(), "SFUURL": p.SFUURL(), "HomeserverURL": p.homeserverURLs(),
+		"JWTURL": p.JWTURL(), "SFUURL": p.SFUURL(), "HomeserverURL": p.homeserverURLs(), "HomeserverNetwork": p.HomeserverNetwork,
 		"AppService": p.AppServiceURL, "LiveKitURL": p.LiveKitURL(), "Registration": registrationFile,
 		"Hosts": strings.Join(hosts, ", "), "HostsInText": strings.Join(hosts, " and "),
 		"MediaHost": p.MediaHost(), "Media": fmt.Sprintf("%d–%d", p.Media.First, p.Media.Last),
