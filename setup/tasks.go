@@ -146,7 +146,7 @@ func (p plan) startTasks(running bool) []task {
 		})
 	}
 	start := task{
-		do:    "Build the project in Container Manager, or in the folder there: `docker compose up -d`",
+		do:    fmt.Sprintf("Build the project in Container Manager, under the name %s of the folder (with another one the commands below find nothing), or in the folder there: `docker compose up -d`", filepath.Base(p.absoluteDir())),
 		check: fmt.Sprintf("`curl -i %s/healthz` answers 200, and `curl %s` says OK.", p.JWTURL(), p.SFUURL()),
 	}
 	if running {
@@ -159,9 +159,9 @@ func (p plan) startTasks(running bool) []task {
 func (p plan) reachTasks() []task {
 	return []task{{
 		do:       "See whether the service reaches the homeserver, in the folder there:",
-		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor --only homeserver"},
+		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor --only homeserver.userinfo"},
 		then:     "If not: many routers do not lead their own address back inside. Run setup again with the homeserver's address from inside, like `setup --dir FOLDER --homeserver-url http://host.docker.internal:8008`, upload the folder, and start the project anew. (docs/synology.md#when-the-service-cannot-reach-synapse finds the address.)",
-		check:    "no line with ✗ is homeserver.discovery or homeserver.userinfo. Others may have one until the next steps are done.",
+		check:    "it prints no line with ✗.",
 	}}
 }
 
