@@ -108,6 +108,8 @@ func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, e
 		return false, nil
 	case answer.Status == http.StatusOK && strings.Contains(string(answer.Body), pageMark):
 		return true, nil
+	case strings.HasSuffix(base, "/test"):
+		return false, fmt.Errorf("%s is not the page (%s): --public-url is the address of the service, without /test at its end", address, answer)
 	case answer.From().Party == instruments.Service:
 		return false, fmt.Errorf("the service at %s has no connection test: it has LIVEKIT_TEST_PAGE=off, or is of an older version", base)
 	}

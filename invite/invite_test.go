@@ -144,6 +144,19 @@ func TestNoLink(t *testing.T) {
 	}
 }
 
+// Whoever gives the page's address for the service's is told so.
+func TestPublicURLOfPage(t *testing.T) {
+	s := newScene(t)
+	s.run(t)
+	for _, end := range []string{"/test", "/test/"} {
+		code, out, faults := s.run(t, "--public-url", s.public+end)
+		const want = "--public-url is the address of the service, without /test at its end"
+		if code != 1 || out != "" || !strings.Contains(faults, want) || strings.Contains(faults, "older version") {
+			t.Errorf("%s: exit code %d, %q, %q; want 1 with %q", end, code, out, faults, want)
+		}
+	}
+}
+
 // Where the router does not lead its own address back inside, there is a link with
 // a note.
 func TestUnreachable(t *testing.T) {

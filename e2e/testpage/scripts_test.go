@@ -1,94 +1,12 @@
 package testpage
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"reflect"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
-
-// evaluate returns the value of an expression of JavaScript, as JSON. Beforehand
-// everything of the page's scripts that it may need is imported.
-func evaluate(t *testing.T, expression string) string {
-	t.Helper()
-	const imports = `
-import { fill, judge, placeholders, remarks } from "./verdict.js";
-import { redact, redactAll, reportOf } from "./report.js";
-import { keyOf } from "./ticket.js";
-import { languageOf } from "./words.js";
-import { verdicts } from "./verdicts.js";
-`
-	folder := scripts(t)
-	main := filepath.Join(folder, "test.js")
-	if err := os.WriteFile(main, []byte(imports+"console.log(JSON.stringify("+expression+"));\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", main)
-	var faults strings.Builder
-	cmd.Stderr = &faults
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", expression, err, faults.String())
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// scripts copies the page's scripts to where Node.js takes them for modules.
-func scripts(t *testing.T) (folder string) {
-	t.Helper()
-	folder = t.TempDir()
-	write(t, filepath.Join(folder, "package.json"), []byte(`{"type":"module"}`))
-	for _, name := range []string{"verdict.js", "report.js", "ticket.js", "words.js", "verdicts.js.gz"} {
-		text, err := os.ReadFile(filepath.Join("../../testpage/static", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain, found := strings.CutSuffix(name, ".gz")
-		if found {
-			text = inflate(t, string(text))
-		}
-		write(t, filepath.Join(folder, plain), text)
-	}
-	return folder
-}
-
-func write(t *testing.T, path string, text []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func inflate(t *testing.T, compressed string) []byte {
-	t.Helper()
-	plain, err := gzip.NewReader(strings.NewReader(compressed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// same reports whether two texts are the same JSON.
-func same(t *testing.T, one, other string) bool {
-	t.Helper()
-	var a, b any
-	if err := json.Unmarshal([]byte(one), &a); err != nil {
-		t.Fatalf("%s: %v", one, err)
-	}
-	if err := json.Unmarshal([]byte(other), &b); err != nil {
-		t.Fatalf("%s: %v", other, err)
-	}
-	return reflect.DeepEqual(a, b)
-}
 
 // The words of a verdict name what the deployment has; what the page cannot know
 // has the name that livekit.yaml gives it.
@@ -100,7 +18,7 @@ func TestWordsAreTrue(t *testing.T) {
 		ownHost  = `{url:"wss://sfu.example.org",port:"7890"}`
 		withPath = `{url:"wss://matrix.example.org:8443/livekit/sfu/"}`
 	)
-	for name, test := range map[string]struct{ id, ticket, offered, relays, want string }{
+	tests := map[string]struct{ id, ticket, offered, relays, want string }{
 		"a range": {"no-media", ownHost, udp + "," + tcp, "",
 			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp; let the firewall pass them."},
 		"one port": {"only-tcp", ownHost, mux, "",
@@ -119,11 +37,16 @@ func TestWordsAreTrue(t *testing.T) {
 			"Forward 3479/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
 		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
 			"Forward turn.udp_port/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
-	} {
+	}
+	expressions := map[string]string{}
+	for name, test := range tests {
+		expressions[name] = `fill(verdicts["` + test.id + `"].en.remedy, placeholders("` + test.id + `", ` + test.ticket + `, {offered: [` + test.offered + `], relays: [` + test.relays + `]}))`
+	}
+	texts := evaluateAll(t, expressions)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got string
-			text := evaluate(t, `fill(verdicts["`+test.id+`"].en.remedy, placeholders("`+test.id+`", `+test.ticket+`, {offered: [`+test.offered+`], relays: [`+test.relays+`]}))`)
-			if err := json.Unmarshal([]byte(text), &got); err != nil || got != test.want {
+			if err := json.Unmarshal([]byte(texts[name]), &got); err != nil || got != test.want {
 				t.Errorf("%s, %s:\ngot  %s\nwant %s", test.id, test.offered, got, test.want)
 			}
 		})
@@ -146,13 +69,15 @@ func TestWordsAreWhole(t *testing.T) {
 
 // What works with doubts has words, each for its own doubt.
 func TestRemarks(t *testing.T) {
-	for results, want := range map[string]string{
+	tests := map[string]string{
 		`{}`: `[]`,
 		`{resume:{mark:"ok"},tcp:{mark:"none"},relay:{mark:"ok"},clock:{mark:"ok"}}`:                        `[]`,
 		`{resume:{mark:"warn"},tcp:{mark:"warn",detail:"noMedia"},relay:{mark:"warn"},clock:{mark:"warn"}}`: `["no-return","tcp-closed","relay-closed","clock-off"]`,
 		`{tcp:{mark:"warn",detail:"noTCPOffer"}}`:                                                           `["tcp-none"]`,
-	} {
-		if got := evaluate(t, "remarks("+results+")"); !same(t, got, want) {
+	}
+	values := evaluateAll(t, calls("remarks", slices.Collect(maps.Keys(tests))))
+	for results, want := range tests {
+		if got := values[results]; !same(t, got, want) {
 			t.Errorf("remarks(%s) = %s, want %s", results, got, want)
 		}
 	}
@@ -161,7 +86,7 @@ func TestRemarks(t *testing.T) {
 // Why no media gets through follows from the addresses that LiveKit tells.
 func TestJudge(t *testing.T) {
 	failed := `{media:{mark:"fail",detail:"noMedia"}}`
-	for _, test := range []struct{ results, cause, offered, want string }{
+	tests := []struct{ results, cause, offered, want string }{
 		{`{}`, `"websocket-headers"`, `[]`, "websocket-headers"},
 		{`{}`, `undefined`, `[]`, "join-refused"},
 		{failed, `undefined`, `[]`, "no-candidates"},
@@ -174,9 +99,17 @@ func TestJudge(t *testing.T) {
 		{`{media:{mark:"fail",data:{way:"relay"}}}`, `undefined`, `[]`, "only-relay"},
 		{`{media:{mark:"warn",data:{way:"udp"}}}`, `undefined`, `[]`, "udp-lossy"},
 		{`{media:{mark:"ok",data:{way:"udp"}}}`, `undefined`, `[]`, "udp"},
-	} {
-		if got := evaluate(t, "judge("+test.results+", "+test.cause+", "+test.offered+")"); got != `"`+test.want+`"` {
-			t.Errorf("judge(%s, %s, %s) = %s, want %s", test.results, test.cause, test.offered, got, test.want)
+	}
+	judge := make([]string, len(tests))
+	expressions := map[string]string{}
+	for i, test := range tests {
+		judge[i] = "judge(" + test.results + ", " + test.cause + ", " + test.offered + ")"
+		expressions[judge[i]] = judge[i]
+	}
+	verdicts := evaluateAll(t, expressions)
+	for i, test := range tests {
+		if got := verdicts[judge[i]]; got != `"`+test.want+`"` {
+			t.Errorf("%s = %s, want %s", judge[i], got, test.want)
 		}
 	}
 }
@@ -185,7 +118,7 @@ func TestJudge(t *testing.T) {
 // wherever LiveKit is.
 func TestReportHidesSecrets(t *testing.T) {
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXItMSJ9.abc-DEF_123"
-	for text, want := range map[string]string{
+	tests := map[string]string{
 		"wss://sfu.example.org/rtc?access_token=" + token + "&x=1": "wss://sfu.example.org/rtc?access_token=…&x=1",
 		"http://192.0.2.14:7880/":                                  "http://192.0.…:7880/",
 		"https://[2001:db8:1:2::7]:7880":                           "https://[2001:db8:…]:7880",
@@ -193,10 +126,16 @@ func TestReportHidesSecrets(t *testing.T) {
 		"fe80::1%eth0, 2001:db8:1:2:3:4:5:6":                       "fe80::…%eth0, 2001:db8:…",
 		"wss://sfu.example.org:8443/livekit/sfu":                   "wss://sfu.example.org:8443/livekit/sfu",
 		"7881, rtc.tcp_port, port_range_start–port_range_end":      "7881, rtc.tcp_port, port_range_start–port_range_end",
-	} {
+	}
+	expressions := map[string]string{}
+	for text := range tests {
 		quoted, _ := json.Marshal(text)
-		if got := evaluate(t, "redact("+string(quoted)+")"); !strings.Contains(got, `"`+want+`"`) {
-			t.Errorf("redact(%s) = %s, want %s", quoted, got, want)
+		expressions[text] = "redact(" + string(quoted) + ")"
+	}
+	values := evaluateAll(t, expressions)
+	for text, want := range tests {
+		if got := values[text]; !strings.Contains(got, `"`+want+`"`) {
+			t.Errorf("redact(%s) = %s, want %s", text, got, want)
 		}
 	}
 	report := evaluate(t, `reportOf({says: "Says.", why: "", remedy: "Remedy.", lines: ["✓ step"], version: "2", agent: "Browser 128.0.0.0", ticket: {name: "tester-1"},
@@ -213,10 +152,38 @@ func TestReportHidesSecrets(t *testing.T) {
 	}
 }
 
+// The pair of addresses that media takes is told: the kind of this device's, and
+// LiveKit's port, whether the browser names the pair in its transport or marks it.
+func TestMediaTellsPair(t *testing.T) {
+	const (
+		ends      = `{type:"local-candidate",id:"L",candidateType:"srflx",protocol:"udp"},{type:"remote-candidate",id:"R",candidateType:"host",protocol:"udp",address:"203.0.113.7",port:30012}`
+		pair      = `{type:"candidate-pair",id:"P",localCandidateId:"L",remoteCandidateId:"R",currentRoundTripTime:0.0241`
+		transport = `{type:"transport",id:"T",selectedCandidatePairId:"P"}`
+		want      = `"over UDP (srflx → :30012), IPv4, 24 ms, 0.5 % lost, 600 kbit/s up, 580 kbit/s down"`
+	)
+	for browser, report := range map[string]string{
+		"Chromium": ends + "," + pair + "}," + transport,
+		"Firefox":  ends + "," + pair + ",selected:true}",
+	} {
+		t.Run(browser, func(t *testing.T) {
+			got := evaluate(t, `wordsIn("en").details.media({...read(new Map([`+report+`].map((s) => [s.id, s]))).pair, loss: 0.5, up: 600, down: 580})`)
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
 // Whatever stands behind the # is sent as the key: the service says what it is.
 func TestKeyOf(t *testing.T) {
-	for hash, want := range map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"} {
-		if got := evaluate(t, `keyOf({hash: "`+hash+`"})`); got != `"`+want+`"` {
+	tests := map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"}
+	expressions := map[string]string{}
+	for hash := range tests {
+		expressions[hash] = `keyOf({hash: "` + hash + `"})`
+	}
+	values := evaluateAll(t, expressions)
+	for hash, want := range tests {
+		if got := values[hash]; got != `"`+want+`"` {
 			t.Errorf("keyOf(%s) = %s, want %q", hash, got, want)
 		}
 	}
@@ -224,8 +191,10 @@ func TestKeyOf(t *testing.T) {
 
 // The page speaks the first of the browser's languages that it has.
 func TestLanguageOf(t *testing.T) {
-	for languages, want := range map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"} {
-		if got := evaluate(t, `languageOf(`+languages+`)`); got != `"`+want+`"` {
+	tests := map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"}
+	values := evaluateAll(t, calls("languageOf", slices.Collect(maps.Keys(tests))))
+	for languages, want := range tests {
+		if got := values[languages]; got != `"`+want+`"` {
 			t.Errorf("languageOf(%s) = %s, want %q", languages, got, want)
 		}
 	}
