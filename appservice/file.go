@@ -53,10 +53,6 @@ func LintMode(mode fs.FileMode) []Finding {
 // the old file or the new one. A file that is replaced keeps its owner and its
 // group, as far as this process may give them.
 func WriteFile(path string, r Registration) (err error) {
-	text, err := r.Marshal()
-	if err != nil {
-		return err
-	}
 	old, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -75,7 +71,7 @@ func WriteFile(path string, r Registration) (err error) {
 			_ = os.Remove(temporary)
 		}
 	}()
-	_, err = file.Write(text)
+	_, err = file.Write(r.Text())
 	if old != nil {
 		KeepOwner(file, old)
 	}

@@ -1,13 +1,9 @@
 package appservice
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"regexp"
-
-	"go.yaml.in/yaml/v3"
 
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -72,31 +68,4 @@ func newToken() secret.Text {
 	var b [tokenBytes]byte
 	rand.Read(b[:]) // it never fails
 	return secret.New(hex.EncodeToString(b[:]))
-}
-
-// head stands above every file that is written.
-const head = `# The registration of matrixrtc-auth at the homeserver (Synapse: the list
-# app_service_config_files of homeserver.yaml). Synapse and matrixrtc-auth both
-# read this file, and nobody else may: it holds two secrets.
-`
-
-// Marshal returns the file's text, secrets included.
-func (r Registration) Marshal() ([]byte, error) {
-	d := document{
-		ID: r.ID, ASToken: r.ASToken.Reveal(), HSToken: r.HSToken.Reveal(), SenderLocalpart: r.SenderLocalpart,
-		RateLimited: r.RateLimited, Scopes: r.Scopes, ProxyPrefix: r.ProxyPrefix, ProxyURL: r.ProxyURL,
-	}
-	if r.URL != "" {
-		d.URL = &r.URL
-	}
-	for _, n := range r.Users {
-		d.Namespaces.Users = append(d.Namespaces.Users, namespace{Exclusive: n.Exclusive, Regex: n.Regex})
-	}
-	text := bytes.NewBufferString(head)
-	encoder := yaml.NewEncoder(text)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(d); err != nil {
-		return nil, fmt.Errorf("writing the registration: %w", err)
-	}
-	return text.Bytes(), encoder.Close()
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // forClients warns of an address of the SFU that clients cannot use.
@@ -109,18 +110,22 @@ func insideName(host string) string {
 // the homeserver's by this program. And the routes of this service, which clients
 // add to its own address.
 var (
-	addedToSFU        = regexp.MustCompile(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
-	addedToHomeserver = regexp.MustCompile(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
-	ownRoute          = regexp.MustCompile(`(/sfu/get|/get_token|/delegate_delayed_leave|/sfu_webhook|/healthz)/*$`)
+	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
+	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
+	ownRoute          = pattern.New(`(/sfu/get|/get_token|/delegate_delayed_leave|/sfu_webhook|/healthz)/*$`)
 )
 
 // sfuPath warns of a path at the end of the SFU's address that does not belong
 // to it.
 func (j *judge) sfuPath(v value, u *url.URL) {
-	if route := ownRoute.FindStringSubmatch(u.EscapedPath()); route != nil {
+	path := u.EscapedPath()
+	if path == "" {
+		return // as most do: no expression is compiled for it
+	}
+	if route := ownRoute().FindStringSubmatch(path); route != nil {
 		j.warn(v, AddedPath, "%s is a route of this service; write the address of LiveKit, like wss://sfu.example.org", route[1])
 	}
-	if added := addedToSFU.FindStringSubmatch(u.EscapedPath()); added != nil {
+	if added := addedToSFU().FindStringSubmatch(path); added != nil {
 		j.warn(v, AddedPath, "%s is added by the program; write %s://%s%s", added[2], u.Scheme, u.Host, added[1])
 	}
 }
@@ -135,7 +140,7 @@ func (j *judge) homeserverPath(v value, server string, u *url.URL) {
 // AddedToHomeserver returns the path at the end of a homeserver's address that
 // this program adds, "" for none, and the path before it.
 func AddedToHomeserver(u *url.URL) (base, added string) {
-	if match := addedToHomeserver.FindStringSubmatch(u.EscapedPath()); match != nil {
+	if match := addedToHomeserver().FindStringSubmatch(u.EscapedPath()); match != nil {
 		return match[1], match[2]
 	}
 	return u.EscapedPath(), ""

@@ -11,7 +11,6 @@
 package config
 
 import (
-	"crypto/x509"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -54,7 +53,7 @@ type Config struct {
 	AllowedNetworks []netip.Prefix
 	// RootCAs are the system's certificates and those of LIVEKIT_CA_FILE; nil
 	// means the system's alone.
-	RootCAs *x509.CertPool
+	RootCAs *Roots
 	// InsecureSkipVerifyTLS accepts any certificate of a homeserver (never of the SFU).
 	InsecureSkipVerifyTLS bool
 

@@ -27,8 +27,9 @@ type Input struct {
 	DataWritable bool
 	// Container reports that this process is in a container.
 	Container bool
-	// SystemRoots are the certificates that LIVEKIT_CA_FILE adds to; nil for none.
-	SystemRoots *x509.CertPool
+	// SystemRoots returns the certificates that LIVEKIT_CA_FILE adds to; nil for
+	// none.
+	SystemRoots func() *x509.CertPool
 }
 
 // Load reads the environment and the files that it names. Warnings are for the
@@ -71,16 +72,10 @@ func read() (Input, error) {
 	if err != nil {
 		return Input{}, fmt.Errorf("reading the environment: %w", err)
 	}
-	in := Input{
-		Environment: env, Others: others(os.Environ()),
+	return Input{
+		Environment: env, Others: others(os.Environ()), SystemRoots: systemRoots,
 		DataWritable: writable(dataDir) && mounted(dataDir), Container: inContainer(),
-	}
-	if !env["LIVEKIT_CA_FILE"].IsEmpty() {
-		// A system without certificates (or an image without the file) is no
-		// fault: then those of the file are all there is.
-		in.SystemRoots, _ = x509.SystemCertPool()
-	}
-	return in, nil
+	}, nil
 }
 
 // readVariables has envconfig read the table. envconfig fills structs, so the

@@ -108,7 +108,7 @@ func (j *judge) readText(v value, what string) (string, bool) {
 
 // rootCAs returns the system's certificates and those of the file; nil when
 // there is no file.
-func (j *judge) rootCAs(v value, system *x509.CertPool) *x509.CertPool {
+func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	if !v.isSet() {
 		return nil
 	}
@@ -116,19 +116,12 @@ func (j *judge) rootCAs(v value, system *x509.CertPool) *x509.CertPool {
 	if !ok {
 		return nil
 	}
-	certificates, err := parseCertificates(content)
+	roots, err := ParseRoots(content, system)
 	if err != nil {
 		j.fault(v, "the file that it names %v; it must hold certificates in PEM form", err)
 		return nil
 	}
-	pool := x509.NewCertPool()
-	if system != nil {
-		pool = system.Clone()
-	}
-	for _, c := range certificates {
-		pool.AddCert(c)
-	}
-	return pool
+	return roots
 }
 
 // parseCertificates, unlike CertPool.AppendCertsFromPEM, does not pass over

@@ -88,8 +88,8 @@ func TestLoad(t *testing.T) {
 	if key := c.Keys[0]; key.ID != "APIkey" || key.Secret.Reveal() != goodSecret+":x" {
 		t.Errorf("got the key %q with the secret %q, want APIkey with %q", key.ID, key.Secret.Reveal(), goodSecret+":x")
 	}
-	if !trusts(c.RootCAs, ca) || !trusts(c.RootCAs, second) {
-		t.Errorf("LIVEKIT_CA_FILE: got its certificates trusted: %t and %t, want both", trusts(c.RootCAs, ca), trusts(c.RootCAs, second))
+	if !trusts(c.RootCAs.Pool(), ca) || !trusts(c.RootCAs.Pool(), second) {
+		t.Errorf("LIVEKIT_CA_FILE: got its certificates trusted: %t and %t, want both", trusts(c.RootCAs.Pool(), ca), trusts(c.RootCAs.Pool(), second))
 	}
 	if c.TokenTTL != time.Hour || !c.FullAccess.Contains(c.FullAccess.Servers[0]) {
 		t.Errorf("got the TTL %v and full access %v, want 1 h and the server of the file", c.TokenTTL, c.FullAccess)
@@ -100,17 +100,24 @@ func TestCAFileAddsToTheSystem(t *testing.T) {
 	system, _ := certificate(t, "system")
 	private, privatePEM := certificate(t, "private")
 	in := minimal().with(vars{"LIVEKIT_CA_FILE": "/ca.pem"}).input()
-	in.SystemRoots = x509.NewCertPool()
-	in.SystemRoots.AddCert(system)
+	systems, asked := x509.NewCertPool(), 0
+	systems.AddCert(system)
+	in.SystemRoots = func() *x509.CertPool { asked++; return systems }
 	c, _, err := config.Parse(in, disk{"/ca.pem": privatePEM}.read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !trusts(c.RootCAs, system) || !trusts(c.RootCAs, private) {
+	if asked != 0 {
+		t.Errorf("parsing LIVEKIT_CA_FILE: the system's certificates were read %d times, want 0 until they are needed", asked)
+	}
+	if !trusts(c.RootCAs.Pool(), system) || !trusts(c.RootCAs.Pool(), private) {
 		t.Error("want both certificates trusted")
 	}
-	if trusts(in.SystemRoots, private) {
+	if trusts(systems, private) {
 		t.Error("Parse: got the system's roots changed, want its input as before")
+	}
+	if asked != 1 {
+		t.Errorf("two uses of the certificates: the system's were read %d times, want 1", asked)
 	}
 }
 
@@ -123,7 +130,7 @@ func TestCAFileIsWholeOrAFault(t *testing.T) {
 		return c, err
 	}
 	c, err := load("\ufeff" + firstPEM + "\ufeff" + secondPEM)
-	if err != nil || !trusts(c.RootCAs, first) || !trusts(c.RootCAs, second) {
+	if err != nil || !trusts(c.RootCAs.Pool(), first) || !trusts(c.RootCAs.Pool(), second) {
 		t.Errorf("with byte order marks: error %v, want both certificates trusted", err)
 	}
 	for name, text := range map[string]string{

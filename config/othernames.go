@@ -2,10 +2,10 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -132,10 +132,10 @@ func (j *judge) isSaid(o *other) bool {
 // What Kubernetes sets in a pod for every Service: LIVEKIT_SERVICE_HOST,
 // LIVEKIT_PORT_7880_TCP_ADDR and, with a URL, LIVEKIT_PORT.
 var (
-	serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
-	portURL     = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+	serviceLink = pattern.New(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+	portURL     = pattern.New(`^(tcp|udp|sctp)://`)
 )
 
 func isServiceLink(name, text string) bool {
-	return serviceLink.MatchString(name) || strings.HasSuffix(name, "_PORT") && portURL.MatchString(text)
+	return serviceLink().MatchString(name) || strings.HasSuffix(name, "_PORT") && portURL().MatchString(text)
 }

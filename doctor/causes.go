@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"matrixrtc-auth/doctor/engine"
 )
@@ -15,41 +17,41 @@ const (
 )
 
 // Causes returns the table.
-func Causes() []engine.Cause { return table }
+func Causes() []engine.Cause { return table() }
 
-var table = concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
+// The table and what is looked up in it are made when they are first asked for:
+// the process that serves has no use for them.
+var (
+	table = sync.OnceValue(func() []engine.Cause {
+		return slices.Concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
+	})
+	byID     = sync.OnceValue(indexByID)
+	checkIDs = sync.OnceValue(listChecks)
+)
 
-var byID = func() map[string]*engine.Cause {
+func indexByID() map[string]*engine.Cause {
 	index := map[string]*engine.Cause{}
-	for i := range table {
-		index[table[i].ID] = &table[i]
+	for i := range table() {
+		index[table()[i].ID] = &table()[i]
 	}
 	return index
-}()
+}
 
 // causeOf returns the cause of that id; there is one.
 func causeOf(id string) *engine.Cause {
-	c := byID[id]
+	c := byID()[id]
 	if c == nil {
 		panic(fmt.Sprintf("doctor: the table lacks the cause %q", id))
 	}
 	return c
 }
 
-// checkIDs are those of all checks.
-var checkIDs = func() []string {
-	var list []string
-	for _, c := range table {
+// listChecks returns the ids of all checks.
+func listChecks() (list []string) {
+	for _, c := range table() {
 		list = append(list, c.Checks...)
 	}
 	return list
-}()
-
-func concat(lists ...[]engine.Cause) (all []engine.Cause) {
-	for _, list := range lists {
-		all = append(all, list...)
-	}
-	return all
 }
 
 const (

@@ -178,7 +178,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	l.Resolve = o.Resolve
 	if !o.Outside {
 		l.Config, l.Warnings, l.Fault = load()
-		l.Roots = l.Config.RootCAs
+		l.Roots = l.Config.RootCAs.Pool()
 	}
 	l.Ready()
 	if len(o.Servers) == 0 {

@@ -9,7 +9,7 @@ import (
 // TestExcusesNameCauses: the table of excuses speaks of what the checks find.
 func TestExcusesNameCauses(t *testing.T) {
 	finds := func(check, cause string) {
-		if c := byID[cause]; c == nil || !slices.Contains(c.Checks, check) {
+		if c := byID()[cause]; c == nil || !slices.Contains(c.Checks, check) {
 			t.Errorf("%s does not find %s", check, cause)
 		}
 	}
@@ -21,7 +21,7 @@ func TestExcusesNameCauses(t *testing.T) {
 			for cause := range strings.FieldsSeq(x.shows) {
 				finds(id, cause)
 			}
-			if (x.causes == "") != (x.shows == "") || !slices.Contains(checkIDs, x.by) {
+			if (x.causes == "") != (x.shows == "") || !slices.Contains(checkIDs(), x.by) {
 				t.Errorf("%s: %+v", id, x)
 			}
 		}

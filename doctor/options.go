@@ -160,5 +160,5 @@ func (o *Options) selects(id string) bool {
 
 // isCheckOrGroup reports whether the table of causes knows the name.
 func isCheckOrGroup(name string) bool {
-	return slices.ContainsFunc(checkIDs, func(id string) bool { return id == name || engine.GroupOf(id) == name })
+	return slices.ContainsFunc(checkIDs(), func(id string) bool { return id == name || engine.GroupOf(id) == name })
 }

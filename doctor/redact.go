@@ -3,10 +3,10 @@ package doctor
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
 )
 
@@ -22,10 +22,10 @@ const (
 
 var (
 	// jwtText is what looks like a JSON Web Token, whole or cut off.
-	jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
+	jwtText = pattern.New(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
 	// userInfo is the user and password of a URL: a password may hold a slash
 	// or an @ that nobody has encoded.
-	userInfo = regexp.MustCompile(`(://)[^\s"]*@`)
+	userInfo = pattern.New(`(://)[^\s"]*@`)
 )
 
 // redact returns text without the secrets of this run, tokens and what stands
@@ -36,8 +36,8 @@ func (e *exam) redact(text string) string {
 			text = strings.ReplaceAll(text, s.Reveal(), redacted)
 		}
 	}
-	text = jwtText.ReplaceAllString(text, redacted)
-	return userInfo.ReplaceAllString(text, "${1}"+redacted+"@")
+	text = jwtText().ReplaceAllString(text, redacted)
+	return userInfo().ReplaceAllString(text, "${1}"+redacted+"@")
 }
 
 // secrets are those that this run has read.

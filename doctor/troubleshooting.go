@@ -36,7 +36,7 @@ func Troubleshooting() string {
 	b.WriteString(seen + "\n" + broken + "\n")
 	for _, g := range groups {
 		fmt.Fprintf(&b, "## %s\n\n", g.Title)
-		for _, c := range table {
+		for _, c := range table() {
 			if engine.GroupOf(c.Checks[0]) == g.ID {
 				document(&b, c)
 			}
@@ -61,7 +61,7 @@ func writeCodes(b *strings.Builder) {
 	b.WriteString("## What Element Call shows\n\n| Code | Causes |\n| --- | --- |\n")
 	for _, code := range []string{missingTransport, openIDError, sfuError, connectionLost} {
 		var links []string
-		for _, c := range table {
+		for _, c := range table() {
 			if c.Code == code {
 				links = append(links, fmt.Sprintf("[%s](#%s)", c.ID, c.ID))
 			}

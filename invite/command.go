@@ -48,7 +48,7 @@ func NewCommand(load func() (config.Config, []config.Warning, error), network *i
 				command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), errors.Join(config.Lines(err)...))
 				return command.Failed
 			}
-			network.Roots = cfg.RootCAs
+			network.Roots = cfg.RootCAs.Pool()
 			network.Ready()
 			return o.run(c, newInviter(&cfg, network))
 		},

@@ -2,7 +2,6 @@ package invite
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type inviter struct {
 }
 
 func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
-	connections := sfu.NewHTTPClient(func() *x509.CertPool { return cfg.RootCAs }, nil)
+	connections := sfu.NewHTTPClient(cfg.RootCAs.Pool, nil)
 	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
 }
 

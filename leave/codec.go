@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/matrix"
@@ -15,7 +16,7 @@ import (
 // job by their names. Times and delays are milliseconds, the former since 1970.
 
 // recordType is the struct that a record is read to and written from.
-var recordType = func() reflect.Type {
+var recordType = sync.OnceValue(func() reflect.Type {
 	var in []reflect.StructField
 	for _, f := range fields {
 		tag := f.name
@@ -26,7 +27,7 @@ var recordType = func() reflect.Type {
 		in = append(in, reflect.StructField{Name: name, Type: f.recorded(), Tag: reflect.StructTag(`json:"` + tag + `"`)})
 	}
 	return reflect.StructOf(in)
-}()
+})
 
 // recorded is the type that a field has in a record.
 func (f field) recorded() reflect.Type {
@@ -43,7 +44,7 @@ func (f field) recorded() reflect.Type {
 
 // MarshalJSON writes the form that stores keep.
 func (j Job) MarshalJSON() ([]byte, error) {
-	r := reflect.New(recordType).Elem()
+	r := reflect.New(recordType()).Elem()
 	for i, f := range fields {
 		r.Field(i).Set(reflect.ValueOf(record(f.in(&j).Interface())))
 	}
@@ -75,7 +76,7 @@ func record(v any) any {
 // of a value that none ever has, is a *[RecordError].
 func (j *Job) UnmarshalJSON(b []byte) error {
 	var read Job
-	r := reflect.New(recordType)
+	r := reflect.New(recordType())
 	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
 	for i, f := range fields { // all, so that an error names the job
 		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))

@@ -30,7 +30,7 @@ type credentials struct {
 type material struct {
 	keys          []sfu.Key
 	minter        *ticket.Minter
-	roots         *x509.CertPool
+	roots         *config.Roots
 	redisPassword secret.Text
 	accountToken  secret.Text
 }
@@ -63,7 +63,7 @@ func (c *credentials) Open(text string, at ticket.Place) (ticket.Ticket, ticket.
 }
 
 func (c *credentials) keys() []sfu.Key            { return c.current.Load().keys }
-func (c *credentials) roots() *x509.CertPool      { return c.current.Load().roots }
+func (c *credentials) roots() *x509.CertPool      { return c.current.Load().roots.Pool() }
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
 func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
@@ -138,8 +138,5 @@ func (c *credentials) readAnew(log *slog.Logger) {
 		}
 	}
 	changed := c.renew(&cfg, faults)
-	if cfg.RootCAs != nil {
-		freeCertificates()
-	}
 	log.Info("SIGHUP: files were read anew", "changed", changed, "keys", config.KeyNames(c.keys()))
 }

@@ -57,7 +57,3 @@ func liveHeap() uint64 {
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
-
-// freeCertificates gives back what parsing every certificate of the system took:
-// as much as all that the idle service keeps.
-func freeCertificates() { debug.FreeOSMemory() }

@@ -65,9 +65,6 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 		}
 		return exitFailed
 	}
-	if cfg.RootCAs != nil {
-		freeCertificates()
-	}
 	log.Info("starting", "version", version, "config", cfg)
 	s := &shared{version: version, cfg: &cfg, credentials: newCredentials(&cfg), strangers: newStrangers(), log: log, logStatus: queue.Status}
 	if err := s.serve(ctx, hangups); err != nil {

@@ -74,7 +74,7 @@ func newCrowdedHandler(t *testing.T) http.Handler {
 	cfg := &config.Config{
 		Keys:            []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
 		APIURL:          &url.URL{Scheme: "http", Host: "127.0.0.1:9"},
-		RootCAs:         ca.Pool(),
+		RootCAs:         rootsOf(t, ca),
 		AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		RateLimit:       config.RateLimit{PerMinute: 60, Burst: 60},
 	}

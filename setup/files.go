@@ -65,11 +65,7 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 		files = append(files, file{name: takenFile, content: p.takenPage})
 	}
 	if p.AppServiceURL != "" {
-		registration, err := p.registration.Marshal()
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file{name: registrationFile, content: string(registration), secret: true, shared: true})
+		files = append(files, file{name: registrationFile, content: string(p.registration.Text()), secret: true, shared: true})
 	}
 	if p.Certificate != nil {
 		files = append(files,

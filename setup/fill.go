@@ -3,13 +3,14 @@ package setup
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // action is one {{…}} of a template. As in text/template, "{{- " removes the
 // white space before it and " -}}" the white space after it.
-var action = regexp.MustCompile(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
+var action = pattern.New(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
 
 // fill replaces the actions of a template: {{.Name}}, and {{if .Name}} with
 // {{else}} and {{end}}, where a value is true unless it is empty. Everything
@@ -21,7 +22,7 @@ var action = regexp.MustCompile(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})
 func fill(template string, values map[string]string) (string, error) {
 	f := &filler{values: values}
 	end := 0
-	for _, at := range action.FindAllStringSubmatchIndex(template, -1) {
+	for _, at := range action().FindAllStringSubmatchIndex(template, -1) {
 		f.write(template[end:at[0]])
 		if err := f.act(template[at[2]:at[3]]); err != nil {
 			return "", err

@@ -7,11 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/pattern"
 )
 
 // folder is the folder of a deployment. Nothing outside of it is read or
@@ -100,13 +100,13 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 }
 
 // half matches the temporary names of write; its group is the file's.
-var half = regexp.MustCompile(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
+var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
 // halves are the files that writes of the names, or beside them, left behind.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {
-		match := half.FindStringSubmatch(e.Name())
+		match := half().FindStringSubmatch(e.Name())
 		if match != nil && e.Type().IsRegular() && slices.Contains(names, match[1]) {
 			list = append(list, e.Name())
 		}

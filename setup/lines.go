@@ -4,26 +4,28 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // grammar is how a file gives names values, one in a line. Everything else in
 // such a file belongs to whoever wrote it.
 type grammar struct {
-	line  *regexp.Regexp // what stands before the value; its group is the name
+	line  func() *regexp.Regexp // what stands before the value; its group is the name
 	write func(value string) string
 }
 
 var (
 	envGrammar = grammar{
-		regexp.MustCompile(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*`),
+		pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*`),
 		func(value string) string { return value },
 	}
-	answersGrammar = grammar{regexp.MustCompile(`^([a-z][a-z0-9-]*):[ \t]*`), yamlText}
+	answersGrammar = grammar{pattern.New(`^([a-z][a-z0-9-]*):[ \t]*`), yamlText}
 )
 
 // nameIn is the name to which a line gives a value, or "".
 func (g grammar) nameIn(line string) string {
-	if match := g.line.FindStringSubmatch(line); match != nil {
+	if match := g.line().FindStringSubmatch(line); match != nil {
 		return match[1]
 	}
 	return ""
@@ -52,7 +54,7 @@ func (g grammar) names(text string) (names []string) {
 // set puts another value into a line. What stands before and behind it stays,
 // the end of the line included.
 func (g grammar) set(line, value string) string {
-	before := g.line.FindString(line)
+	before := g.line().FindString(line)
 	rest := line[len(before):]
 	if value = g.write(value); value != "" && strings.HasSuffix(before, ":") {
 		before += " "

@@ -3,9 +3,10 @@ package setup
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // stepsFile has what is left to do, beside the files that it is about.
@@ -76,12 +77,12 @@ func writeBlock(b *strings.Builder, kind string, lines []string) {
 const outputWidth = 96
 
 // word is a word, or a command between backticks, which no line breaks.
-var word = regexp.MustCompile("[^\\s`]*`[^`]*`\\S*|\\S+")
+var word = pattern.New("[^\\s`]*`[^`]*`\\S*|\\S+")
 
 // wrap breaks a text into lines for the output.
 func wrap(text string) (lines []string) {
 	line := ""
-	for _, w := range word.FindAllString(text, -1) {
+	for _, w := range word().FindAllString(text, -1) {
 		switch {
 		case line == "":
 			line = w

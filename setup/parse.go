@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/matrix"
 )
 
@@ -168,11 +168,11 @@ func parseHomeserverURL(text string) (string, error) {
 }
 
 // network is what Docker lets a network be called.
-var network = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+var network = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // parseNetwork parses the name of a network of Docker.
 func parseNetwork(text string) (string, error) {
-	if !network.MatchString(text) {
+	if !network().MatchString(text) {
 		return "", fmt.Errorf("%.80q is not the name of a network; docker network ls lists them, and one looks like matrix_default", text)
 	}
 	return text, nil

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/matrix"
 )
 
@@ -103,14 +103,14 @@ type planner struct {
 func (b *planner) fault(flag, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	colon := ":"
-	if goesOn.MatchString(text) {
+	if goesOn().MatchString(text) {
 		colon = ""
 	}
 	b.faults = append(b.faults, fmt.Errorf("--%s%s %s", flag, colon, text))
 }
 
 // goesOn matches a fault whose subject is the flag: no colon stands between.
-var goesOn = regexp.MustCompile(`^(is|has|and) `)
+var goesOn = pattern.New(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))

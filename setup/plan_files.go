@@ -7,9 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
@@ -84,7 +85,7 @@ func (b *planner) folder() {
 
 // reference is the grammar of image names that is enough to keep what is none
 // out of compose.yaml.
-var reference = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+var reference = pattern.New(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 func parseImage(text string) (string, error) {
 	const example = "write one like registry.example.org/matrixrtc-auth:1.2.3"
@@ -93,9 +94,9 @@ func parseImage(text string) (string, error) {
 		return "", fmt.Errorf("is an address of the web (URL), not the name of an image; %s", example)
 	case strings.HasSuffix(text, ".tar"):
 		return "", fmt.Errorf("is a file, not the name of an image; load it with docker load, and leave --image out, or %s", example)
-	case len(text) <= 512 && reference.MatchString(text):
+	case len(text) <= 512 && reference().MatchString(text):
 		return text, nil
-	case reference.MatchString(strings.ToLower(text)):
+	case reference().MatchString(strings.ToLower(text)):
 		return "", fmt.Errorf("has capital letters, which names of images have not; %s", example)
 	}
 	return "", fmt.Errorf("is no name of an image; %s", example)
@@ -106,7 +107,7 @@ func parseImage(text string) (string, error) {
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source
-		if !buildPath.MatchString(b.Build) {
+		if !buildPath().MatchString(b.Build) {
 			b.fault("source", "%q has characters beyond letters, digits and '._-/': say it again", b.Build)
 		} else if _, err := os.Stat(filepath.Join(b.dir, b.source, "Dockerfile")); err != nil {
 			b.note("the source %s, as seen from %s, has no Dockerfile here (%s)", b.source, b.dir, cause(err))
@@ -125,7 +126,7 @@ func (b *planner) build() {
 		return
 	}
 	b.Build = filepath.ToSlash(way)
-	if !buildPath.MatchString(b.Build) {
+	if !buildPath().MatchString(b.Build) {
 		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename it", b.Build)
 	}
 	if !filepath.IsLocal(way) {
@@ -133,7 +134,7 @@ func (b *planner) build() {
 	}
 }
 
-var buildPath = regexp.MustCompile(`^[A-Za-z0-9._/-]+$`)
+var buildPath = pattern.New(`^[A-Za-z0-9._/-]+$`)
 
 // smallFile bounds what is read into memory, in bytes.
 const smallFile = 1 << 20

@@ -18,7 +18,7 @@ func (m *history) edit(name, content string) {
 // some is a file of the folder that is not setup's own notes, and no copy.
 func (m *history) some() string {
 	names := slices.DeleteFunc(m.list(), func(name string) bool {
-		return strings.Contains(name, backupSuffix) || half.MatchString(name) || name == sumsFile
+		return strings.Contains(name, backupSuffix) || half().MatchString(name) || name == sumsFile
 	})
 	return names[m.random.IntN(len(names))]
 }

@@ -227,7 +227,7 @@ func (m *history) checkReport(before map[string]string) {
 	for name := range merge(before, after) {
 		isNew := strings.HasSuffix(name, newSuffix) && strings.Contains(m.out, "what setup would write is "+name)
 		isBackup := strings.Contains(m.out, "the edited one is "+name)
-		isHalf := half.MatchString(name)
+		isHalf := half().MatchString(name)
 		if before[name] != after[name] && !named[name] && !isNew && !isBackup && !isHalf {
 			m.fatalf("%s changed, and the output does not say so", name)
 		}

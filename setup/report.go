@@ -3,9 +3,10 @@ package setup
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // mostLines bounds how many changed lines of a file are shown.
@@ -140,12 +141,12 @@ func printLines(w io.Writer, lines []string) {
 }
 
 // changedLine is a line NAME=value of a difference.
-var changedLine = regexp.MustCompile(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
+var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
 // namesIn keeps of lines NAME=value the names, each once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
-		match := changedLine.FindStringSubmatch(line)
+		match := changedLine().FindStringSubmatch(line)
 		if match != nil && !slices.Contains(names, "changed: "+match[1]) {
 			names = append(names, "changed: "+match[1])
 		}

@@ -4,9 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 )
@@ -48,7 +48,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if id := values["LIVEKIT_KEY"]; id != "" {
 		p.id = id
 	}
-	if !keyName.MatchString(p.id) {
+	if !keyName().MatchString(p.id) {
 		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 of them: correct it")
 	}
 	old := values["LIVEKIT_SECRET"]
@@ -68,7 +68,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {
 		return p, fmt.Errorf("%s has another key or secret than the files of --from: take a new folder, or leave --from out", envFile)
 	}
-	if len(old) < sfu.ShortestSecret || !secretText.MatchString(old) {
+	if len(old) < sfu.ShortestSecret || !secretText().MatchString(old) {
 		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", sfu.ShortestSecret)
 	}
 	return p, nil
@@ -81,8 +81,8 @@ func cutOff(content, name string) bool {
 }
 
 var (
-	keyName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	secretText = regexp.MustCompile(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
+	keyName    = pattern.New(`^[A-Za-z0-9_-]{1,64}$`)
+	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
 )
 
 // newSecret draws a secret of [secretBytes] bytes, in hexadecimal digits.

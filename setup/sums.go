@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/internal/pattern"
 )
 
 // sumsFile holds what was written last, as sha256sum writes it.
@@ -17,7 +18,7 @@ const sumsFile = ".setup-sums"
 // now was edited.
 type sums map[string]string
 
-var sumLine = regexp.MustCompile(`(?m)^([0-9a-f]{64})  (\S+)$`)
+var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
 
 // underWay stands in sumsFile while a run writes files.
 const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
@@ -73,7 +74,7 @@ func readSums(dir *folder) (sums, error) {
 // and are kept.
 func parseSums(content string) sums {
 	s := sums{}
-	for _, line := range sumLine.FindAllStringSubmatch(content, -1) {
+	for _, line := range sumLine().FindAllStringSubmatch(content, -1) {
 		s[line[2]] = line[1]
 	}
 	return s

@@ -8,18 +8,19 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 )
 
 //go:embed keys.txt
 var list string
 
 // keys are the settings that LiveKit knows, sorted.
-var keys = func() []string {
+var keys = sync.OnceValue(func() []string {
 	_, paths, _ := strings.Cut(strings.TrimSpace(list), "\n")
 	keys := strings.Split(paths, "\n")
 	sort.Strings(keys)
 	return keys
-}()
+})
 
 // Unknown returns the paths of the settings that LiveKit does not know, like
 // "rtc.tcp_prot", in the order of their names.
@@ -56,11 +57,12 @@ func unknownBelow(path, name string, v any) []string {
 }
 
 func knows(path string) bool {
-	_, there := slices.BinarySearch(keys, path)
+	_, there := slices.BinarySearch(keys(), path)
 	return there
 }
 
 func knowsBelow(prefix string) bool {
-	i, _ := slices.BinarySearch(keys, prefix)
-	return i < len(keys) && strings.HasPrefix(keys[i], prefix)
+	known := keys()
+	i, _ := slices.BinarySearch(known, prefix)
+	return i < len(known) && strings.HasPrefix(known[i], prefix)
 }

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -49,7 +49,7 @@ func encode(job leave.Job) (string, error) {
 
 // line is what scripts read: version, when the lease ends and what it lasts, the
 // holder.
-var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
+var line = pattern.New(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
 // head is the first line of what is stored.
 type head struct {
@@ -66,7 +66,7 @@ const mostNumber = 1 << 53
 
 // parseHead reads the first line, as parts in guard.lua has it.
 func parseHead(value string) (h head, ok bool) {
-	parts := line.FindStringSubmatch(value)
+	parts := line().FindStringSubmatch(value)
 	if parts == nil {
 		return head{}, false
 	}

@@ -1,15 +1,15 @@
 package existing
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
 )
 
 // envLine is a line NAME=value.
-var envLine = regexp.MustCompile(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
+var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
 // mostVariables bounds those of an env file; what stands behind them is not read.
 const mostVariables = 1000
@@ -20,7 +20,7 @@ func variables(f File) (list []Variable) {
 	line := 0
 	for text := range strings.Lines(string(f.Content)) {
 		line++
-		if match := envLine.FindStringSubmatch(text); match != nil && len(list) < mostVariables {
+		if match := envLine().FindStringSubmatch(text); match != nil && len(list) < mostVariables {
 			list = append(list, Variable{match[1], secret.New(plain(match[2])), Place{f.Name, line}})
 		}
 	}
@@ -51,7 +51,7 @@ func plain(value string) string {
 }
 
 // substitution is $$, $NAME, or ${NAME…}.
-var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
+var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
 // interpolate puts variables into a text as Compose does. One without a value and
 // without a default is empty. left bounds the bytes of all values: those that do not
@@ -59,7 +59,7 @@ var substitution = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {
-		part := substitution.FindStringSubmatch(match)
+		part := substitution().FindStringSubmatch(match)
 		if match == "$$" {
 			return "$"
 		}
@@ -77,6 +77,6 @@ func interpolate(text string, left *int, value func(name string, needed bool) st
 		}
 		return found
 	}
-	put = func(text string) string { return substitution.ReplaceAllStringFunc(text, one) }
+	put = func(text string) string { return substitution().ReplaceAllStringFunc(text, one) }
 	return put(text)
 }

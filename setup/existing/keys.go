@@ -1,10 +1,10 @@
 package existing
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 )
@@ -58,14 +58,14 @@ func pick(theirs, ours []Pair) Pair {
 }
 
 var (
-	keyName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	secretText = regexp.MustCompile(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
+	keyName    = pattern.New(`^[A-Za-z0-9_-]{1,64}$`)
+	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
 )
 
 // shownKey is a key's name for a person. A long one may be a secret that stands in
 // its place.
 func shownKey(id string) string {
-	if len(id) >= sfu.ShortestSecret || !keyName.MatchString(id) {
+	if len(id) >= sfu.ShortestSecret || !keyName().MatchString(id) {
 		return "(not shown)"
 	}
 	return id
@@ -82,7 +82,7 @@ func (j *judge) usable(p Pair) {
 		why = "devkey and secret are LiveKit's published demo values: anyone could make tokens."
 	case len(text) < sfu.ShortestSecret:
 		why = "It has fewer than 32 characters and could be guessed."
-	case !keyName.MatchString(p.ID) || !secretText.MatchString(text):
+	case !keyName().MatchString(p.ID) || !secretText().MatchString(text):
 		why = "It holds characters that YAML or Compose change."
 	default:
 		j.Pair = p

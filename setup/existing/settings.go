@@ -2,13 +2,12 @@ package existing
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"matrixrtc-auth/internal/livekitfile"
+	"matrixrtc-auth/internal/pattern"
+	"matrixrtc-auth/internal/yamltext"
 )
 
 // known are the settings of livekit.yaml that setup writes itself, or that other
@@ -87,7 +86,7 @@ func (j *judge) extra(path string, e entry, unknown []string) {
 }
 
 // secretName matches settings that may hold a secret.
-var secretName = regexp.MustCompile(`(?i)pass|secret|credential|token|key`)
+var secretName = pattern.New(`(?i)pass|secret|credential|token|key`)
 
 // shownLines are a setting as it stands in a file, without secrets.
 func shownLines(path string, t tree) []string {
@@ -99,11 +98,7 @@ func shownLines(path string, t tree) []string {
 	for _, name := range slices.Backward(names) {
 		content = map[string]any{name: hidden(name, content)}
 	}
-	text, err := yaml.Marshal(content)
-	if err != nil {
-		return nil
-	}
-	lines := strings.Split(strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "    ", "  "), "\n")
+	lines := strings.Split(yamltext.Block(content), "\n")
 	const most = 12
 	if len(lines) > most {
 		lines = append(lines[:most], fmt.Sprintf("# and %d more lines", len(lines)-most))
@@ -125,7 +120,7 @@ func hidden(name string, v any) any {
 		}
 		return v
 	case string:
-		if secretName.MatchString(name) || strings.Contains(v, "@") {
+		if secretName().MatchString(name) || strings.Contains(v, "@") {
 			return "(as in the old file)"
 		}
 	}

@@ -2,10 +2,10 @@ package existing
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/internal/pattern"
 )
 
 // settled are the variables that the answers of setup, or its compose.yaml, say.
@@ -20,7 +20,7 @@ var settled = map[string]string{
 }
 
 // oneLine matches values that mean the same in .env, to Compose and here.
-var oneLine = regexp.MustCompile(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
+var oneLine = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
 
 // variables takes over what else the service was told.
 func (j *judge) variables() {
@@ -49,7 +49,7 @@ func (j *judge) variables() {
 
 // keep takes a variable over as a line of .env, or says why that is not all.
 func (j *judge) keep(v Variable, ours config.Variable) {
-	if !oneLine.MatchString(strings.TrimSpace(v.Value.Reveal())) {
+	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
 			Why: "Its value holds blanks or quotation marks, which setup does not copy.", Check: "`docker compose exec matrixrtc-auth /matrixrtc-auth config` shows it."})
 		return

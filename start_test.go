@@ -1,0 +1,132 @@
+package main_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// maxInit is what the initialisers of our packages may allocate together, in
+// bytes. They run at every start, whatever command is asked for.
+const maxInit = 192 << 10
+
+// TestInitialisersAllocateLittle: no table or regular expression of one command
+// is made at the start of another.
+func TestInitialisersAllocateLittle(t *testing.T) {
+	cmd := exec.Command("matrixrtc-auth", "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	inits := regexp.MustCompile(`(?m)^init (matrixrtc-auth/\S+) .*, (\d+) bytes, `).FindAllStringSubmatch(trace.String(), -1)
+	if len(inits) == 0 {
+		t.Fatalf("no package of ours is in the trace:\n%s", trace.String())
+	}
+	isProgram, sum := reach(importsOf(t), "matrixrtc-auth"), 0
+	for _, init := range inits {
+		if !isProgram[strings.TrimPrefix(init[1], "matrixrtc-auth/")] {
+			continue // it is of the tests
+		}
+		bytes, err := strconv.Atoi(init[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum += bytes; bytes >= 4<<10 {
+			t.Logf("%s allocates %d bytes", init[1], bytes)
+		}
+	}
+	if sum > maxInit {
+		t.Errorf("our packages' initialisers allocate %d bytes, want at most %d", sum, maxInit)
+	}
+}
+
+// TestPatterns compiles every expression that the program compiles at its first
+// use, and looks for those that it would compile at the start.
+func TestPatterns(t *testing.T) {
+	imports := importsOf(t)
+	patterns := 0
+	for dir := range reach(imports, "matrixrtc-auth") {
+		files, err := filepath.Glob(filepath.Join(strings.Replace(dir, "matrixrtc-auth", ".", 1), "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, error %v", dir, len(files), err)
+		}
+		for _, name := range files {
+			if !strings.HasSuffix(name, "_test.go") {
+				patterns += checkPatterns(t, name)
+			}
+		}
+	}
+	if patterns == 0 {
+		t.Error("no call of pattern.New was found")
+	}
+}
+
+// checkPatterns checks the variables of one file, and returns how many
+// expressions are compiled at their first use.
+func checkPatterns(t *testing.T, name string) (patterns int) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range file.Decls {
+		variables, ok := d.(*ast.GenDecl)
+		if !ok || variables.Tok != token.VAR {
+			continue
+		}
+		ast.Inspect(variables, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			at := set.Position(call.Pos())
+			switch calleeOf(call) {
+			case "regexp.MustCompile":
+				t.Errorf("%s: a regular expression is compiled at every start; write pattern.New", at)
+			case "pattern.New":
+				patterns++
+				if err := compiles(call.Args[0]); err != nil {
+					t.Errorf("%s: %v", at, err)
+				}
+			}
+			return true
+		})
+	}
+	return patterns
+}
+
+// calleeOf is the name of a function of another package, as package.Name.
+func calleeOf(call *ast.CallExpr) string {
+	callee, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	from, ok := callee.X.(*ast.Ident)
+	if !ok {
+		return ""
+	}
+	return from.Name + "." + callee.Sel.Name
+}
+
+func compiles(expr ast.Expr) error {
+	literal, ok := expr.(*ast.BasicLit)
+	if !ok {
+		return strconv.ErrSyntax // only a text that stands there can be tested
+	}
+	text, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return err
+	}
+	_, err = regexp.Compile(text)
+	return err
+}
