@@ -24,8 +24,8 @@ type getRequest struct {
 
 // get makes one GET request. The response is read where it lies in the buffer
 // when it is of the plainest kind, as nearly all are, and by net/http
-// otherwise: that takes 5 µs of the service's 45 off, and a third of its
-// garbage. Afterwards the connection is idle or closed.
+// otherwise. BenchmarkRead says what that is worth: 2 µs of CPU time, of the 60 µs
+// that a request for a token takes. Afterwards the connection is idle or closed.
 func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (Answer, error) {
 	stop := c.begin(ctx, patience)
 	answer, keep, err := c.ask(ctx, r, patience)
@@ -52,6 +52,11 @@ func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (a
 	if err := c.await(); err != nil {
 		return Answer{}, false, err
 	}
+	return c.read(ctx, r.maxBody, patience)
+}
+
+// read reads a response that has begun.
+func (c *conn) read(ctx context.Context, maxBody int, patience time.Duration) (answer Answer, keep bool, err error) {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	head, ok := plainHead(buffered)
 	if !ok || head.size+head.length > len(buffered) {
@@ -59,8 +64,8 @@ func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (a
 			return Answer{}, false, err
 		}
 	}
-	if !ok || head.length > r.maxBody {
-		return c.readAny(r.maxBody)
+	if !ok || head.length > maxBody {
+		return c.readAny(maxBody)
 	}
 	c.br.Discard(head.size)
 	answer = Answer{Status: head.status, Body: make([]byte, head.length)}
@@ -107,7 +112,7 @@ func plainHead(b []byte) (head plain, ok bool) {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
 		switch {
-		case !found || !isToken(name) || bytes.ContainsAny(value, "\r\n\x00"):
+		case !found || !isToken(name) || hasControl(value):
 			return plain{}, false
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			if head.length >= 0 {
@@ -127,7 +132,7 @@ func plainHead(b []byte) (head plain, ok bool) {
 // plainStatus reads "HTTP/1.1 200 …".
 func plainStatus(line []byte) (int, bool) {
 	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
-	if !ok || len(rest) < 4 || rest[3] != ' ' {
+	if !ok || len(rest) < 4 || rest[3] != ' ' || hasControl(rest) {
 		return 0, false
 	}
 	status, ok := plainNumber(rest[:3])
@@ -141,6 +146,17 @@ func plainNumber(digits []byte) (int, bool) {
 	}
 	n, err := strconv.Atoi(string(digits))
 	return n, err == nil
+}
+
+// hasControl reports whether text holds a control character other than a tab.
+// net/http refuses most of them, and ends a line at a line feed alone.
+func hasControl(text []byte) bool {
+	for _, b := range text {
+		if b < ' ' && b != '\t' || b == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 // isToken reports whether name is one, as far as a header's name goes: letters,
