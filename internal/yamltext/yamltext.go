@@ -24,7 +24,7 @@ import (
 var (
 	// plain matches texts that version 1.1 of YAML, which Synapse reads, takes
 	// for a number or a time only where version 1.2 does, too.
-	plain = pattern.New(`^(?:[A-Za-z^@/][^#\n]*|[0-9A-Za-z]+)$`)
+	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
 	// switches are the words that version 1.1 takes for true or false, and 1.2
 	// does not.
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
