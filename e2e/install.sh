@@ -10,6 +10,7 @@
 set -euo pipefail
 what=${1:-everything}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. e2e/packages.sh
 
 SYNAPSE=matrix-synapse==1.163.2
 VENV=build/synapse
@@ -40,26 +41,6 @@ packages() {
 
 # A shell that runs in an image with nothing else in it.
 busybox_is_static() { ! ldd "$(command -v busybox)" >/dev/null 2>&1 && command -v busybox >/dev/null; }
-
-# Nothing that is installed here starts by itself: every part of a stack is
-# started by the stack. Debian asks policy-rc.d before it starts a service, and
-# where there is none yet there is one for as long as packages are installed.
-install_packages() {
-  local missing root=() policy=/usr/sbin/policy-rc.d
-  mapfile -t missing < <(packages)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "Debian packages: ${missing[*]}"
-  [ "$(id -u)" = 0 ] || root=(sudo)
-  "${root[@]}" apt-get update -q
-  if [ ! -e "$policy" ]; then
-    # shellcheck disable=SC2064 # its value now
-    trap "${root[*]} rm -f $policy" EXIT
-    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
-    "${root[@]}" chmod 755 "$policy"
-  fi
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${missing[@]}"
-}
 
 install_synapse() {
   [ "$(cat "$VENV/installed" 2>/dev/null)" != "$SYNAPSE" ] || return 0

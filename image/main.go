@@ -12,21 +12,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
 	"matrixrtc-auth/image/archive"
+	"matrixrtc-auth/image/internal/entry"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "image:", err)
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("image", run) }
 
 // run writes one file for each processor asked for.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

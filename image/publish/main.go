@@ -11,8 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -26,16 +24,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"matrixrtc-auth/image/archive"
+	"matrixrtc-auth/image/internal/entry"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "publish:", err)
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("publish", run) }
 
 // run pushes the image and prints its digest.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
