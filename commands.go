@@ -46,7 +46,7 @@ func serveCommand() *cobra.Command {
 	return command.New(command.Spec{
 		Name: "serve", Short: "serve token requests until SIGTERM or SIGINT (the default)", Run: serve,
 		About: "Serves token requests until SIGTERM or SIGINT. Exit code 1 when it cannot.\nThe environment configures it:",
-		After: variables(),
+		After: variables,
 	})
 }
 

@@ -67,9 +67,12 @@ func printConfig(stdout, stderr io.Writer) command.Code {
 
 // buildVersion is the stamped version, else what the go command knows.
 func buildVersion() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return cmp.Or(version, info.Main.Version, "(devel)")
+	return cmp.Or(info.Main.Version, "(devel)")
 }

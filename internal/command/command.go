@@ -34,11 +34,11 @@ func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Spec describes a command.
 type Spec struct {
-	Name  string // with the arguments that it takes besides options
-	Short string // one line, without an end
-	About string // what its help says before the options
-	After string // what its help says behind them
-	Flags *Flags // nil for a command without options
+	Name  string        // with the arguments that it takes besides options
+	Short string        // one line, without an end
+	About string        // what its help says before the options
+	After func() string // what its help says behind them, made when it is printed; nil for nothing
+	Flags *Flags        // nil for a command without options
 	// Run does it. An error other than a [Code] is one of the arguments.
 	Run func(c *cobra.Command, args []string) error
 	// Args are the arguments that make sense, of which one is taken; none if empty.
@@ -73,8 +73,8 @@ func (s Spec) help(c *cobra.Command) {
 			g.write(&b)
 		}
 	}
-	if s.After != "" {
-		b.WriteString("\n" + s.After)
+	if s.After != nil {
+		b.WriteString("\n" + s.After())
 	}
 	Print(c, b.String())
 }
