@@ -204,10 +204,8 @@ func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
 		d.must(err)
-		text, err := appservice.New(appservice.Wish{Server: name, URL: url}).Marshal()
-		d.must(err)
 		file := filepath.Join(d.dir, "registration.yaml")
-		d.registration = string(text)
+		d.registration = string(appservice.New(appservice.Wish{Server: name, URL: url}).Text())
 		homeserver("  msc4143_enabled: true\n", "  msc4143_enabled: true\n  msc4502_enabled: true\n  msc4512_enabled: true\n")(d)
 		d.homeserver += "\napp_service_config_files: [" + file + "]\n"
 		d.service["LIVEKIT_HS_SERVER_NAME"] = domain

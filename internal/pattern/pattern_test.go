@@ -11,7 +11,7 @@ func TestNew(t *testing.T) {
 	if !word().MatchString("abc") || word().MatchString("a b") {
 		t.Errorf("%s: got matches %t for abc and %t for a b, want true and false", word(), word().MatchString("abc"), word().MatchString("a b"))
 	}
-	if word() != word() {
+	if first, second := word(), word(); first != second {
 		t.Error("two calls: got two expressions, want one that is compiled once")
 	}
 }
