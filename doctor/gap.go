@@ -1,9 +1,12 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/matrix"
 )
 
@@ -15,12 +18,14 @@ var missed = map[string]bool{
 
 // throughGap judges what was found at a place that is a guess, because what says
 // where the homeserver is gave no good answer: that is the cause, not the place.
-func (h *homeserver) throughGap(f engine.Finding) engine.Finding {
+func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}
 	seen := fmt.Sprintf("%s; %s", clip(d.Note), f.Seen)
 	isMissed := f.Cause != nil && missed[f.Cause.ID]
 	switch {
+	case d.Gap == matrix.GapUnread && !h.apexAnswers(ctx):
+		return f // homeserver.addresses says more of that
 	case d.Gap == matrix.GapSRV && isMissed:
 		v["host"] = "the SRV records _matrix-fed._tcp and _matrix._tcp of " + clip(d.TLSName)
 		return found("dns-broken", v, "%s", seen).In(f.At...)
@@ -34,6 +39,14 @@ func (h *homeserver) throughGap(f engine.Finding) engine.Finding {
 		return found("delegation-doubtful", v, "%s", seen).In(f.At...)
 	}
 	return f
+}
+
+// apexAnswers reports whether anybody takes connections where the documents of the
+// server name are.
+func (h *homeserver) apexAnswers(ctx context.Context) bool {
+	p := h.apexPlace()
+	attempts, err := h.look.Reach(ctx, p.host, p.port)
+	return err == nil && slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil })
 }
 
 // withoutPort says what the name in .well-known/matrix/server means if it has no

@@ -47,6 +47,14 @@ var gapMixed = map[string]mix{
 		}),
 		[]string{"homeserver.userinfo delegation-unread"},
 	},
+	"the router leads nothing back inside, and nobody is at port 8448": {
+		func(s *stack) {
+			s.anonymous()
+			s.dns[apexHost] = []string{"203.0.113.9"}
+			s.routes["tcp 203.0.113.9:443"], s.routes["tcp 203.0.113.9:8448"] = "silent", "127.0.0.1:1"
+		},
+		[]string{"homeserver.addresses hairpin", "homeserver.userinfo federation-unreachable"},
+	},
 	"an error there, and a homeserver without openid at port 8448": {
 		both(serverDocument(failing(http.StatusInternalServerError)), func(s *stack) {
 			s.fed = at("/openid/userinfo", matrixError(http.StatusNotFound, "M_UNRECOGNIZED"))

@@ -153,7 +153,7 @@ const maxUserInfo = 64 << 10
 // userinfo asks whose an unknown OpenID token is, as for every call: the right
 // answer is that nobody knows.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
-	f := h.throughGap(h.askUserinfo(ctx))
+	f := h.throughGap(ctx, h.askUserinfo(ctx))
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {
 		// Not every homeserver speaks to others, and a service beside it needs no 8448.
 		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", f.Seen).In(f.At...)
