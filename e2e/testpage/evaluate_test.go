@@ -20,7 +20,8 @@ func evaluate(t *testing.T, expression string) string {
 import { fill, judge, placeholders, remarks } from "./verdict.js";
 import { redact, redactAll, reportOf } from "./report.js";
 import { keyOf } from "./ticket.js";
-import { languageOf } from "./words.js";
+import { read } from "./stats.js";
+import { languageOf, wordsIn } from "./words.js";
 import { verdicts } from "./verdicts.js";
 `
 	folder := scripts(t)
@@ -76,7 +77,7 @@ func scripts(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	write(t, filepath.Join(folder, "package.json"), []byte(`{"type":"module"}`))
-	for _, name := range []string{"verdict.js", "report.js", "ticket.js", "words.js", "verdicts.js.gz"} {
+	for _, name := range []string{"verdict.js", "report.js", "stats.js", "ticket.js", "words.js", "verdicts.js.gz"} {
 		text, err := os.ReadFile(filepath.Join("../../testpage/static", name))
 		if err != nil {
 			t.Fatal(err)

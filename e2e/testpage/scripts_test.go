@@ -152,6 +152,28 @@ func TestReportHidesSecrets(t *testing.T) {
 	}
 }
 
+// The pair of addresses that media takes is told: the kind of this device's, and
+// LiveKit's port, whether the browser names the pair in its transport or marks it.
+func TestMediaTellsPair(t *testing.T) {
+	const (
+		ends      = `{type:"local-candidate",id:"L",candidateType:"srflx",protocol:"udp"},{type:"remote-candidate",id:"R",candidateType:"host",protocol:"udp",address:"203.0.113.7",port:30012}`
+		pair      = `{type:"candidate-pair",id:"P",localCandidateId:"L",remoteCandidateId:"R",currentRoundTripTime:0.0241`
+		transport = `{type:"transport",id:"T",selectedCandidatePairId:"P"}`
+		want      = `"over UDP (srflx → :30012), IPv4, 24 ms, 0.5 % lost, 600 kbit/s up, 580 kbit/s down"`
+	)
+	for browser, report := range map[string]string{
+		"Chromium": ends + "," + pair + "}," + transport,
+		"Firefox":  ends + "," + pair + ",selected:true}",
+	} {
+		t.Run(browser, func(t *testing.T) {
+			got := evaluate(t, `wordsIn("en").details.media({...read(new Map([`+report+`].map((s) => [s.id, s]))).pair, loss: 0.5, up: 600, down: 580})`)
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
 // Whatever stands behind the # is sent as the key: the service says what it is.
 func TestKeyOf(t *testing.T) {
 	tests := map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"}

@@ -50,7 +50,7 @@ async function test(source) {
     const id = judge(results, run.cause, call.offered);
     conclude(id, { results, call, ticket, version: lib.version });
     if (results.media?.data) { // where no media goes, no data does
-      await call.tell(messageOf(ticket.name, id, results)).catch(() => {});
+      await call.tell(messageOf(ticket.name, id, results.media.data)).catch(() => {});
     }
   } finally {
     await call.leave();
@@ -58,10 +58,8 @@ async function test(source) {
 }
 
 /** What the operator's terminal gets to know. */
-function messageOf(name, id, results) {
-  const { way, rtt, loss, up, down } = results.media?.data ?? {};
-  const marks = Object.fromEntries(Object.entries(results).map(([name, result]) => [name, result.mark]));
-  return { name, verdict: id, way, rtt, loss, up, down, marks };
+function messageOf(name, id, { way, rtt, loss }) {
+  return { name, verdict: id, way, rtt, loss };
 }
 
 const nowhere = { url: location.origin };

@@ -34,6 +34,7 @@ function describe(pair, all) {
     way: local.candidateType === "relay" ? "relay" : local.protocol ?? remote.protocol ?? "udp",
     family: address.includes(":") ? "IPv6" : "IPv4",
     port: remote.port,
+    ends: `${local.candidateType ?? "?"} → :${remote.port ?? "?"}`,
     rtt: pair.currentRoundTripTime === undefined ? undefined : Math.round(pair.currentRoundTripTime * 1000),
   };
 }

@@ -37,7 +37,7 @@ const english = {
     clock: "Clock",
   },
   details: {
-    media: (d) => `${ways.english[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${english.decimal(d.loss)} % lost, ${d.up} kbit/s up, ${d.down} kbit/s down`,
+    media: (d) => `${ways.english[d.way]} (${d.ends}), ${d.family}, ${d.rtt ?? "?"} ms, ${english.decimal(d.loss)} % lost, ${d.up} kbit/s up, ${d.down} kbit/s down`,
     noFrames: "connected, but no picture arrives",
     noMedia: "no connection comes about",
     tcp: (d) => `${d.family}, port ${d.port}`,
@@ -86,7 +86,7 @@ const german = {
     clock: "Uhr",
   },
   details: {
-    media: (d) => `${ways.german[d.way]}, ${d.family}, ${d.rtt ?? "?"} ms, ${german.decimal(d.loss)} % verloren, ${d.up} kbit/s hin, ${d.down} kbit/s zurück`,
+    media: (d) => `${ways.german[d.way]} (${d.ends}), ${d.family}, ${d.rtt ?? "?"} ms, ${german.decimal(d.loss)} % verloren, ${d.up} kbit/s hin, ${d.down} kbit/s zurück`,
     noFrames: "verbunden, aber es kommt kein Bild an",
     noMedia: "es kommt keine Verbindung zustande",
     tcp: (d) => `${d.family}, Port ${d.port}`,
