@@ -174,7 +174,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	case instruments.IsOldTLS(err):
 		return found("tls-old", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
-	case err != nil && p.what == "sfu" && e.isLiveKit(ctx, "http://"+net.JoinHostPort(p.host, p.port)):
+	case err != nil && p.what == "sfu" && p.port != "443" && e.isLiveKit(ctx, "http://"+net.JoinHostPort(p.host, p.port)):
 		return found("sfu-url-port", p.vars().Or(engine.Vars{"sfu": e.sfuAt}), "%s port %s: %s, and LiveKit answers there", p.host, p.port, reason(err))
 	case err != nil:
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
