@@ -49,7 +49,14 @@ func TestDamagedFile(t *testing.T) {
 func damaged(w *world, damage func([]byte) []byte) {
 	w.t.Helper()
 	s := w.start()
-	w.mustEnter(40, "call", time.Hour) // so many that the last write is a small part
+	const together, alone = 40, 10
+	w.mustEnter(together, "call", time.Hour)
+	await(w.t, patience, "that all are seen", func() bool { return w.restarted() == together })
+	// One after the other each is a write of its own. A last write that is
+	// damaged looks like one that was cut off, so it has to be a small part.
+	for range alone {
+		w.mustEnter(1, "call", time.Hour)
+	}
 	s.kill()
 	w.retire(s)
 	content, err := os.ReadFile(w.file())
