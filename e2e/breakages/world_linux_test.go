@@ -56,15 +56,17 @@ func newWorld(dir string, p programs) (*world, error) {
 	return w, os.WriteFile(filepath.Join(dir, "synapse", "signing.key"), []byte(key), 0o600)
 }
 
-// parts are the programs, in the order in which they start.
+// parts are the programs, in the order in which they start. The service asks at
+// once whether Synapse reaches it, which may go through nginx. HAProxy asks at
+// once whether the service is there.
 func parts() []*part {
 	return []*part{
 		{name: "synapse", wants: func(d deployment) string { return joined(d.homeserver, d.registration) }, start: startSynapse},
 		{name: "redis", wants: func(d deployment) string { return string(d.redis) }, start: startRedis},
 		{name: "livekit", wants: func(d deployment) string { return joined(d.livekit, d.keys, d.ahead.String()) }, start: startLiveKit},
 		{name: "second", wants: func(d deployment) string { return d.second }, start: startSecond},
-		{name: "service", wants: func(d deployment) string { return joined(environment(d.service)...) }, start: startService},
 		{name: "nginx", wants: func(d deployment) string { return d.nginx }, start: startNginx},
+		{name: "service", wants: func(d deployment) string { return joined(environment(d.service)...) }, start: startService},
 		{name: "haproxy", wants: func(d deployment) string { return d.haproxy }, start: startHAProxy},
 		{name: "caddy", wants: func(d deployment) string { return d.caddy }, start: startCaddy},
 	}
