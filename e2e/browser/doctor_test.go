@@ -58,7 +58,7 @@ func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), 
 	inside["LIVEKIT_JWT_BIND"] = address
 	user := asUser(t, s)
 	t.Run("inside", func(t *testing.T) {
-		isAllRight(t, inside, 71, want, append(user, "--livekit-yaml", filepath.Join(s.Host.Dir, "sfu.yaml"))...)
+		isAllRight(t, inside, 72, want, append(user, "--livekit-yaml", filepath.Join(s.Host.Dir, "sfu.yaml"))...)
 	})
 	outside := map[string]string{"SSL_CERT_FILE": inside["LIVEKIT_CA_FILE"]}
 	t.Run("outside", func(t *testing.T) {
