@@ -157,7 +157,7 @@ const (
 	maxHandshake = 32 << 10
 	// maxHandshakes bounds what the handshakes of all of them have read. What
 	// that leaves in memory is at most 8 times as much.
-	maxHandshakes = 2 << 20
+	maxHandshakes = 3 << 19
 )
 
 // newStrangers returns what bounds the connections to servers that nobody
