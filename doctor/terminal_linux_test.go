@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"matrixrtc-auth/internal/terminaltest"
 )
 
 // TestTokenIsNotShown: a terminal shows nothing of a token that is typed, and
 // shows again what is typed afterwards.
 func TestTokenIsNotShown(t *testing.T) {
-	person, terminal := openTerminal(t)
+	person, terminal := terminaltest.Open(t, 0, 0)
 	var said bytes.Buffer
 	o := Options{TokenFile: "-"}
 	read := make(chan error, 1)
@@ -32,29 +34,6 @@ func TestTokenIsNotShown(t *testing.T) {
 	if err != nil || bytes.Contains(shown[:n], []byte("s3cret")) {
 		t.Errorf("%v, the terminal shows %q", err, shown[:n])
 	}
-}
-
-// openTerminal returns both ends of a terminal.
-func openTerminal(t *testing.T) (person, terminal *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return person, terminal
 }
 
 // awaitEcho waits until the terminal shows what is typed, or does not.

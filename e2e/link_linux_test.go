@@ -3,11 +3,9 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"image"
 	"image/color"
 	"net/http"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -16,7 +14,8 @@ import (
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
-	"golang.org/x/sys/unix"
+
+	"matrixrtc-auth/internal/terminaltest"
 )
 
 // The size of a terminal as terminals begin.
@@ -54,7 +53,7 @@ func TestLinkIsScanned(t *testing.T) {
 // without what sets their colours.
 func (s *scene) testLink(t *testing.T, term string) []string {
 	t.Helper()
-	person, terminal := openTerminal(t)
+	person, terminal := terminaltest.Open(t, columns, lines)
 	cmd := exec.CommandContext(t.Context(), programs.Service, "test-link", "--public-url", s.service.URL())
 	cmd.Env = []string{"TERM=" + term}
 	for name, value := range s.service.Env {
@@ -130,30 +129,4 @@ func scan(t *testing.T, drawn []string) string {
 		t.Fatalf("the camera reads nothing: %v\n%s", err, strings.Join(drawn, "\n"))
 	}
 	return read.GetText()
-}
-
-// openTerminal returns both ends of a terminal.
-func openTerminal(t *testing.T) (person, terminal *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: lines, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
-	return person, terminal
 }

@@ -12,6 +12,7 @@ import (
 
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/internal/pattern"
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // folder is the folder of a deployment. Nothing outside of it is read or
@@ -44,15 +45,15 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 		return nil, true, fmt.Errorf("%s is a symbolic link, which setup does not follow: put the file itself there, or remove it", name)
 	case info.IsDir():
 		return nil, true, fmt.Errorf("%s is a folder (Docker makes one of a file that it does not find): remove it", name)
-	case !info.Mode().IsRegular() || info.Size() > smallFile:
+	case !info.Mode().IsRegular() || info.Size() > smallfile.Limit:
 		return nil, true, fmt.Errorf("%s is no file that setup could have written: remove it", name)
 	}
 	opened, err := f.root.Open(name)
 	if err != nil {
-		return nil, true, fmt.Errorf("%s cannot be read: %s", name, cause(err))
+		return nil, true, fmt.Errorf("%s cannot be read: %s", name, smallfile.Cause(err))
 	}
 	defer opened.Close()
-	content, err = io.ReadAll(io.LimitReader(opened, smallFile))
+	content, err = io.ReadAll(io.LimitReader(opened, smallfile.Limit))
 	return content, true, err
 }
 
@@ -81,7 +82,7 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	defer func() {
 		if err != nil {
 			_ = f.root.Remove(temporary)
-			err = fmt.Errorf("%s cannot be written: %s", name, cause(err))
+			err = fmt.Errorf("%s cannot be written: %s", name, smallfile.Cause(err))
 		}
 	}()
 	t, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // processors are the kinds that the module image makes images for.
@@ -128,7 +130,7 @@ func (i *image) decide() error {
 	case errors.Is(err, fs.ErrNotExist):
 		i.outcome = created
 	case err != nil:
-		return fmt.Errorf("%s cannot be read: %s", i.name, cause(err))
+		return fmt.Errorf("%s cannot be read: %s", i.name, smallfile.Cause(err))
 	case old == sum:
 		i.outcome = unchanged
 	default:

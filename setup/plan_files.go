@@ -4,13 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"matrixrtc-auth/internal/pattern"
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
@@ -35,13 +35,13 @@ func (b *planner) certificate() {
 // readCertificate reads both from the paths that were given.
 func (b *planner) readCertificate() {
 	var certErr, keyErr error
-	b.Certificate, certErr = readSmall(b.beside("turn-cert", b.turnCert))
-	b.privateKey, keyErr = readSmall(b.beside("turn-key", b.turnKey))
+	b.Certificate, certErr = smallfile.Read(b.beside("turn-cert", b.turnCert))
+	b.privateKey, keyErr = smallfile.Read(b.beside("turn-key", b.turnKey))
 	if certErr != nil {
-		b.fault("turn-cert", "%q cannot be read (%s); write the path of the certificate's file", b.turnCert, cause(certErr))
+		b.fault("turn-cert", "%q cannot be read (%s); write the path of the certificate's file", b.turnCert, smallfile.Cause(certErr))
 	}
 	if keyErr != nil {
-		b.fault("turn-key", "%q cannot be read (%s); write the path of the key's file", b.turnKey, cause(keyErr))
+		b.fault("turn-key", "%q cannot be read (%s); write the path of the key's file", b.turnKey, smallfile.Cause(keyErr))
 	}
 	if certErr != nil || keyErr != nil {
 		return
@@ -110,12 +110,12 @@ func (b *planner) build() {
 		if !buildPath().MatchString(b.Build) {
 			b.fault("source", "%q has characters beyond letters, digits and '._-/': say it again", b.Build)
 		} else if _, err := os.Stat(filepath.Join(b.dir, b.source, "Dockerfile")); err != nil {
-			b.note("the source %s, as seen from %s, has no Dockerfile here (%s)", b.source, b.dir, cause(err))
+			b.note("the source %s, as seen from %s, has no Dockerfile here (%s)", b.source, b.dir, smallfile.Cause(err))
 		}
 		return
 	}
 	if _, err := os.Stat(filepath.Join(b.source, "Dockerfile")); err != nil {
-		b.fault("source", "%q has no Dockerfile (%s): write the folder of this program's source", b.source, cause(err))
+		b.fault("source", "%q has no Dockerfile (%s): write the folder of this program's source", b.source, smallfile.Cause(err))
 		return
 	}
 	dir, dirErr := filepath.Abs(b.dir)
@@ -135,28 +135,3 @@ func (b *planner) build() {
 }
 
 var buildPath = pattern.New(`^[A-Za-z0-9._/-]+$`)
-
-// smallFile bounds what is read into memory, in bytes.
-const smallFile = 1 << 20
-
-// readSmall reads a regular file of at most smallFile bytes.
-func readSmall(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	case info.Size() > smallFile:
-		return nil, errors.New("larger than 1 MiB")
-	}
-	return os.ReadFile(name)
-}
-
-// cause is the part of an error without the path, which is said already.
-func cause(err error) string {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Err.Error()
-	}
-	return err.Error()
-}

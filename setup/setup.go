@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // Streams are what setup reads and writes. It asks for what flags leave open
@@ -62,7 +63,7 @@ func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error 
 	s.Out = out
 	err := o.run(ctx, s, templates)
 	if out.err != nil && err == nil {
-		printFaults(s.Err, fmt.Errorf("the output cannot be written: %s", cause(out.err)))
+		printFaults(s.Err, fmt.Errorf("the output cannot be written: %s", smallfile.Cause(out.err)))
 		return command.Misused
 	}
 	return err
@@ -121,7 +122,7 @@ func (o *options) remember() error {
 	case o.dir == "" || errors.Is(err, fs.ErrNotExist):
 		return nil // there is none yet
 	case err != nil:
-		return fmt.Errorf("the folder %s cannot be read: %s", o.dir, cause(err))
+		return fmt.Errorf("the folder %s cannot be read: %s", o.dir, smallfile.Cause(err))
 	}
 	dir := &folder{root}
 	defer dir.close()

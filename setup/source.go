@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // source is the folder of this program's source, from which the image is made.
@@ -64,7 +66,7 @@ func withParents(dir string) []string {
 // image.
 func isSource(dir string) bool {
 	for _, module := range []struct{ folder, name string }{{"", "matrixrtc-auth"}, {"image", "matrixrtc-auth/image"}} {
-		content, err := readSmall(filepath.Join(dir, module.folder, "go.mod"))
+		content, err := smallfile.Read(filepath.Join(dir, module.folder, "go.mod"))
 		if err != nil || !slices.Contains(strings.Split(strings.ReplaceAll(string(content), "\r", ""), "\n"), "module "+module.name) {
 			return false
 		}
@@ -92,7 +94,7 @@ func canMakeImages() bool {
 
 // version is the number in the source's VERSION.
 func (s source) version() (string, error) {
-	content, err := readSmall(filepath.Join(s.dir, "VERSION"))
+	content, err := smallfile.Read(filepath.Join(s.dir, "VERSION"))
 	return strings.TrimSpace(string(content)), err
 }
 

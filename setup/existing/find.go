@@ -8,14 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"matrixrtc-auth/internal/smallfile"
 )
 
 // What is looked at, at most.
 const (
-	biggest = 1 << 20 // bytes of a file
-	deepest = 6       // folders in each other
-	most    = 200     // files of a folder
-	passed  = 50_000  // files and folders of it, whatever their names
+	biggest = smallfile.Limit // bytes of a file, and of what its variables become
+	deepest = 6               // folders in each other
+	most    = 200             // files of a folder
+	passed  = 50_000          // files and folders of it, whatever their names
 )
 
 // Open reads the files, and those of folders that may be of a deployment, but none
@@ -36,7 +38,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 	}
 	d, _ := Read(files)
 	for _, path := range d.named() {
-		if content, err := readSmall(path); err == nil {
+		if content, err := smallfile.Read(path); err == nil {
 			files = with(files, File{path, content})
 		}
 	}
@@ -79,9 +81,9 @@ func open(path, own string) (files []File, isFolder bool, err error) {
 		files, err = openFolder(path, own)
 		return files, true, err
 	}
-	content, err := readSmall(path)
+	content, err := smallfile.Read(path)
 	if err != nil {
-		return nil, false, fmt.Errorf("%s cannot be read: %w", path, cause(err))
+		return nil, false, fmt.Errorf("%s cannot be read: %w", path, smallfile.Cause(err))
 	}
 	return []File{{path, content}}, false, nil
 }
@@ -105,7 +107,7 @@ func openFolder(path, own string) (files []File, err error) {
 		case len(files) == most:
 			return fmt.Errorf("%s has more than %d files that may belong to a deployment: name those that do", path, most)
 		}
-		if content, err := readSmall(name); err == nil {
+		if content, err := smallfile.Read(name); err == nil {
 			files = append(files, File{name, content})
 		}
 		return nil
@@ -160,28 +162,6 @@ func (d *Deployment) named() (paths []string) {
 		}
 	}
 	return paths
-}
-
-// readSmall reads a regular file of at most [biggest] bytes.
-func readSmall(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no regular file")
-	case info.Size() > biggest:
-		return nil, errors.New("it is larger than 1 MiB")
-	}
-	return os.ReadFile(name)
-}
-
-// cause is the part of an error without the path, which is said already.
-func cause(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Err
-	}
-	return err
 }
 
 // Files are the names of all that was read.
