@@ -40,13 +40,13 @@ func TestDoctor(t *testing.T) {
 	// port for media is off.
 	want := map[string]string{"sfu.api_hidden": "warn", "sfu.ice_tcp": "warn", "sfu.bare_prefix": "na"}
 	for _, c := range d.Checks {
-		if c.Status != cmp.Or(want[c.ID], "ok") {
-			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, c.Cause)
+		if want := cmp.Or(want[c.ID], "ok"); c.Status != want {
+			t.Errorf("%s: got %s, want %s: %s %s", c.ID, c.Status, want, c.Seen, c.Cause)
 		}
 	}
 	if !strings.Contains(d.Check("sfu.join").Seen, "over UDP") || !strings.Contains(d.Check("sfu.candidates").Seen, "127.0.0.1:") ||
-		!strings.Contains(d.Check("sfu.turn").Seen, "turn:127.0.0.1:") || len(d.Checks) != 15 || d.Code != 0 {
-		t.Errorf("exit code %d, %d checks: %+v", d.Code, len(d.Checks), d.Checks)
+		!strings.Contains(d.Check("sfu.turn").Seen, "turn:127.0.0.1:") || len(d.Checks) != 16 || d.Code != 0 {
+		t.Errorf("got exit code %d, %d checks, want 0, 16: %+v", d.Code, len(d.Checks), d.Checks)
 	}
 	t.Logf("took %s", time.Since(start))
 }
