@@ -193,7 +193,7 @@ var reachCauses = []engine.Cause{
 		Remedy: "start the reverse proxy, forward {port}/tcp to it, and let the firewall pass it; or correct m.homeserver.base_url in .well-known/matrix/client"},
 	{ID: "turn-closed", Rows: []int{21, 39}, Checks: []string{"sfu.turn"}, From: "both", Status: engine.Fail,
 		Text:   "nobody answers at port {port} of {host}, which LiveKit hands out as TURN server",
-		Remedy: "forward {turn_port}/udp to LiveKit; for TURN over TLS port 443 of {host} must lead to turn.tls_port, whatever that says"},
+		Remedy: "forward {turn_port} to LiveKit; for TURN over TLS port 443 of {host} must lead to turn.tls_port, whatever that says"},
 	{ID: "ice-tcp-closed", Rows: []int{18}, Checks: []string{"sfu.ice_tcp", "sfu.tcp_port"}, From: "both", Status: engine.Fail, Code: connectionLost,
 		Text:   "LiveKit's port for media over TCP does not answer: users whose network blocks UDP get no picture",
 		Remedy: "publish {tcp_port} in compose.yaml, forward {tcp_port}/tcp in the router, and let the firewall pass it"},

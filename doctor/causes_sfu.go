@@ -153,7 +153,7 @@ var mediaCauses = []engine.Cause{
 		Remedy: "lead port 443 of {name} to turn.tls_port: by an address of its own, or by splitting TLS by name (SNI) before the reverse proxy; else set turn.tls_port to 0"},
 	{ID: "turn-refused", Rows: []int{21}, Checks: []string{"sfu.turn"}, From: "both", Status: engine.Fail,
 		Text:   "the TURN server {host} gives out no address",
-		Remedy: "forward {turn_port}/udp; publish and forward the relay ports, too ({relay_ports}: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free"},
+		Remedy: "forward {turn_port}; publish and forward the relay ports, too ({relay_ports}: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free"},
 }
 
 var userCauses = []engine.Cause{

@@ -196,6 +196,10 @@ func TestBehindHairpin(t *testing.T) {
 		if c.Status == engine.Fail {
 			t.Errorf("%s: %s: got %v, want another than %v", c.ID, c.Seen, c.Status, engine.Fail)
 		}
+		const plain = "http://synapse:8008, without TLS: LIVEKIT_FEDERATION_URL_OVERRIDES says so"
+		if c.ID == "homeserver.discovery" && c.Seen != plain {
+			t.Errorf("%s at an http:// address: got %q, want %q", c.ID, c.Seen, plain)
+		}
 	}
 }
 

@@ -94,7 +94,11 @@ func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 		return found("unfinished", engine.Vars{"check": "homeserver.discovery"}, "%s", reason(err))
 	}
 	h.destiny = d
-	return ok("%s://%s, certificate for %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), clip(d.TLSName), h.howFound())
+	proof := "certificate for " + clip(d.TLSName)
+	if d.Scheme == "http" {
+		proof = "without TLS"
+	}
+	return ok("%s://%s, %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), proof, h.howFound())
 }
 
 // howFound tells how the server's destination was found, and what was not there.

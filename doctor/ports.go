@@ -60,8 +60,11 @@ func (c *livekitConfig) ports() engine.Vars {
 	case c.RTC.First != 0:
 		known["udp_ports"] = fmt.Sprintf("%d-%d/udp", c.RTC.First, c.RTC.Last)
 	}
-	if c.TURN.UDPPort != 0 {
-		known["turn_port"] = fmt.Sprint(c.TURN.UDPPort)
+	switch {
+	case c.TURN.UDPPort != 0:
+		known["turn_port"] = fmt.Sprintf("%d/udp", c.TURN.UDPPort)
+	case c.TURN.TLSPort != 0: // LiveKit tells clients port 443, whatever its own is
+		known["turn_port"] = "443/tcp"
 	}
 	if c.TURN.Enabled {
 		known["relay_ports"] = fmt.Sprintf("%d-%d/udp", c.TURN.RelayFirst, c.TURN.RelayLast)

@@ -40,6 +40,22 @@ func parsed(t *testing.T, text string) *livekitConfig {
 	return &e.livekit
 }
 
+// TestPortOfTURN: the remedies name the port that livekit.yaml gives TURN.
+func TestPortOfTURN(t *testing.T) {
+	for text, want := range map[string]string{
+		"turn: {enabled: true, udp_port: 3479}":                                "3479/udp",
+		"turn: {enabled: true, domain: a, udp_port: 3479, tls_port: 5349}":     "3479/udp",
+		"turn: {enabled: true, domain: a, tls_port: 5349, external_tls: true}": "443/tcp",
+		"{}": "",
+	} {
+		t.Run(text, func(t *testing.T) {
+			if got := parsed(t, text).ports()["turn_port"]; got != want {
+				t.Errorf("turn_port: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func nameOf(f engine.Finding) string {
 	if f.Cause == nil {
 		return ""

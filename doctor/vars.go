@@ -19,7 +19,7 @@ var examples = engine.Vars{
 	"old": "203.0.113.7:8448", "from": "2027-01-01T00:00:00Z", "user": "@alice:example.org", "room": "!room:example.org", "count": "3", "found": "matrix.example.org:443",
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
-	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200/udp", "turn_port": "3478", "listen": "8080",
+	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200/udp", "turn_port": "3478/udp", "listen": "8080",
 	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
 	"list":  "other.example.org,example.org",
 	"leads": "LIVEKIT_URL", "delegation": ".well-known/matrix/server of example.org, which names matrix.example.org", "inside": "m.homeserver",

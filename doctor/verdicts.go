@@ -71,7 +71,7 @@ var germanCauses = map[string]words{
 		"{tcp_port} in compose.yaml veröffentlichen und {tcp_port}/tcp im Router weiterleiten; die Firewall muss ihn durchlassen"},
 	"turn-refused": {
 		"Der TURN-Server {host} gibt keine Adresse heraus",
-		"{turn_port}/udp weiterleiten; auch die Ports des Relays veröffentlichen und weiterleiten ({relay_ports}: turn.relay_range_start und relay_range_end in livekit.yaml), und nachsehen, ob sie frei sind"},
+		"{turn_port} weiterleiten; auch die Ports des Relays veröffentlichen und weiterleiten ({relay_ports}: turn.relay_range_start und relay_range_end in livekit.yaml), und nachsehen, ob sie frei sind"},
 	"candidates-none": {
 		"LiveKit nennt keine Adresse für Bild und Ton",
 		"In livekit.yaml: rtc.use_external_ip true oder rtc.node_ip, und kein rtc.interfaces oder rtc.ips, das alle ausschließt"},

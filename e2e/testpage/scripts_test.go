@@ -36,7 +36,7 @@ func TestWordsAreTrue(t *testing.T) {
 		"a relay": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp","turn:turn.example.org:3479?transport=udp"`,
 			"Forward 3479/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
 		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
-			"Forward turn.udp_port/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
+			"Forward 443/tcp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
 	}
 	expressions := map[string]string{}
 	for name, test := range tests {

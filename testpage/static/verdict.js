@@ -52,11 +52,12 @@ function udpPorts(offered) {
   return ports.length > 1 && ports.every((p) => p === ports[0]) ? `${ports[0]}/udp` : "rtc.port_range_start–port_range_end";
 }
 
-/** The TURN server: the one over UDP if there is one. */
+/** The TURN server: the one over UDP if there is one. Ports: RFC 7065. */
 function relayOf(relays) {
   const url = relays.find((u) => u.startsWith("turn:") && !u.endsWith("=tcp")) ?? relays[0] ?? "";
-  const [, scheme, host, port] = /^(turns?):(\[[^\]]*\]|[^:?]*):?(\d*)/.exec(url) ?? [];
-  return { host: host || "?", turn_port: (scheme === "turn" && port) || "turn.udp_port" };
+  const [, tls, host = "?", port] = /^turn(s?):(\[[^\]]*\]|[^:?]+):?(\d*)/.exec(url) ?? [];
+  const way = tls || url.endsWith("=tcp") ? "tcp" : "udp";
+  return { host, turn_port: `${port || (tls ? 5349 : 3478)}/${way}` };
 }
 
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
