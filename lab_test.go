@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"matrixrtc-auth/internal/secret"
@@ -136,16 +137,16 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // sfu
-// sfu fails | restarts | rooms | tells
+// sfu fails | restarts | closes | rooms | tells
 //
 // starts an SFU and points LIVEKIT_URL to it, has it refuse every call, restart
-// without its rooms, prints its rooms, or has it report the sessions that the
-// service has ended.
+// without its rooms, close its rooms and report that, prints its rooms, or has it
+// report the sessions that the service has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
 	case neg || l.sfu == nil && what != "":
-		ts.Fatalf("usage: sfu [fails | restarts | rooms | tells]")
+		ts.Fatalf("usage: sfu [fails | restarts | closes | rooms | tells]")
 	case what == "":
 		l.sfu = sfutest.NewServer(scriptKey)
 		ts.Setenv("LIVEKIT_URL", l.sfu.URL())
@@ -153,6 +154,11 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 		l.sfu.FailAlways(sfutest.Status(http.StatusBadGateway))
 	case what == "restarts":
 		l.sfu.Restart()
+	case what == "closes":
+		for _, room := range l.sfu.Rooms() {
+			l.sfu.CloseRoom(sfu.Room(room.Name))
+			tell(ts, &livekit.WebhookEvent{Event: "room_finished", Room: &livekit.Room{Name: string(room.Name)}})
+		}
 	case what == "tells": // of the sessions that the service has ended
 		for _, removal := range l.sfu.Removals() {
 			tell(ts, removal.Report)

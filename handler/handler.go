@@ -22,7 +22,7 @@ import (
 )
 
 // Handler serves the endpoints for clients. All fields but
-// AppService, TestPage, Observers and Metrics are required; it must not be copied, nor changed after Routes.
+// AppService, TestPage, Observers, Closed and Metrics are required; it must not be copied, nor changed after Routes.
 type Handler struct {
 	// Access decides what callers get.
 	Access *access.Authorizer
@@ -36,6 +36,8 @@ type Handler struct {
 	Webhooks sfu.Webhooks
 	// Observers hear of what webhooks report.
 	Observers []Observer
+	// Closed, if set, is told at once of each room that the SFU has closed.
+	Closed func(sfu.Room)
 	// Health, LogStatus and Leaves, if set, say how the service does. They are
 	// asked for every /healthz and /_status, and answer within a second.
 	Health    func() Health

@@ -26,6 +26,9 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.event = &event
+	if event.ClosesRoom() && h.Closed != nil {
+		h.Closed(event.Room)
+	}
 	if err := h.report(context.WithoutCancel(r.Context()), event); err != nil {
 		fail(w, r, &webhookError{err})
 		return

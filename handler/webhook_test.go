@@ -108,6 +108,31 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 	}
 }
 
+// TestTheEndOfARoomIsTold to those who remember that it is there.
+func TestTheEndOfARoomIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		event string
+		flaw  sfutest.Flaw
+		want  []sfu.Room
+	}{
+		"a room that is closed":   {"room_finished", sfutest.NoParticipant(), []sfu.Room{"room"}},
+		"one without a name":      {"room_finished", sfutest.NoRoom(), nil},
+		"a room that is opened":   {"room_started", sfutest.NoParticipant(), nil},
+		"a participant that left": {"participant_left", sfutest.NoSession(), nil},
+		"a stranger's word":       {"room_finished", sfutest.WrongSecret(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDelegating(t)
+			var got []sfu.Room
+			d.Closed = func(room sfu.Room) { got = append(got, room) }
+			d.hear(event(c.event, 0), c.flaw)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s: told of %q, want %q", c.event, got, c.want)
+			}
+		})
+	}
+}
+
 func TestWebhooksThatAreRefused(t *testing.T) {
 	d := newDelegating(t)
 	d.Handler.Metrics = metrics.New("test")

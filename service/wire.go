@@ -46,6 +46,7 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 		AppService:  p.homeserver.endpoints(cfg, p.members),
 		Homeservers: verifier.Uses,
 		Webhooks:    sfu.Webhooks{Keys: s.credentials.keys},
+		Closed:      p.rooms.Forget,
 
 		Proxies: handler.Proxies{Trusted: cfg.TrustedProxies, Header: cfg.ClientAddress},
 		Log:     s.log,

@@ -45,6 +45,12 @@ const (
 	KindOther   Kind = "other"   // nothing about anybody's presence
 )
 
+// roomFinished is LiveKit's word for the end of a room.
+const roomFinished = "room_finished"
+
+// ClosesRoom reports whether the SFU has closed Room, with everybody in it.
+func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != "" }
+
 // Reason is what the end of a session says about another to follow.
 type Reason string
 

@@ -51,6 +51,9 @@ type confirmation struct {
 	// them.
 	sent time.Time
 	life int64 // then
+	// closed is when the SFU said that it has closed the room. What was sent
+	// earlier says nothing of the room any more.
+	closed time.Time
 }
 
 // NewRooms returns Rooms that asks creator.
@@ -64,7 +67,8 @@ func NewRooms(creator Creator) *Rooms {
 
 // Ensure returns nil when room exists on the SFU: because the SFU confirmed it
 // in a call sent less than 5 s ago, or because it does so now; with [Rooms.Watch]
-// what it said before its connection broke is forgotten. Requests for one
+// what it said before its connection broke is forgotten, and with [Rooms.Forget]
+// what it said of a room that it has closed since. Requests for one
 // room at one time share a call, which no single caller's ctx ends; a caller
 // whose ctx ends returns at once. A failure is told to all who waited for it
 // and then forgotten. Errors are an [*Error], or a *[fault.Error]; [CauseBusy] says at once that 512
@@ -122,8 +126,17 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 		}
 		return err
 	}
+	if known, ok := r.confirmed.Peek(room); ok && known.closed.After(asked.sent) {
+		return nil
+	}
 	r.confirmed.Add(room, asked)
 	return nil
+}
+
+// Forget has room count as unconfirmed, also where a call is under way: the SFU
+// has closed it.
+func (r *Rooms) Forget(room Room) {
+	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
 // Holder holds a connection to the SFU until that ends or ctx does, and calls

@@ -181,3 +181,31 @@ func (h holding) Hold(ctx context.Context, opened func()) error {
 		h.opened <- struct{}{}
 	})
 }
+
+// A room that the SFU has closed is made again by the next who wants it, and so is
+// one that was closed while the SFU was asked for it.
+func TestForget(t *testing.T) {
+	for name, forget := range map[string]func(*testing.T, *sfu.Rooms, *creator){
+		"after the answer": func(_ *testing.T, rooms *sfu.Rooms, _ *creator) { rooms.Forget("room") },
+		"before the answer": func(t *testing.T, rooms *sfu.Rooms, c *creator) {
+			time.Sleep(5 * time.Second)
+			c.takes = 2 * time.Second
+			time.AfterFunc(time.Second, func() { rooms.Forget("room") })
+			ensure(t, rooms, true)
+			c.takes = 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &creator{}
+				rooms := sfu.NewRooms(c)
+				ensure(t, rooms, true)
+				rooms.Forget("another room")
+				ensure(t, rooms, false)
+				forget(t, rooms, c)
+				ensure(t, rooms, true)
+				ensure(t, rooms, false)
+			})
+		})
+	}
+}
