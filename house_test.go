@@ -69,6 +69,23 @@ func TestDoctorImportsRunDown(t *testing.T) {
 	}
 }
 
+// TestConfigKnowsNoLiveKit: whoever only reads the configuration is built without
+// LiveKit's protocol and all that it needs, like the tests of the chart.
+func TestConfigKnowsNoLiveKit(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./config").Output()
+	if err != nil {
+		t.Fatalf("go list: got %v, want no error", err)
+	}
+	if !strings.Contains(string(out), "matrixrtc-auth/internal/apikey") {
+		t.Errorf("got the dependencies of config\n%s, want internal/apikey among them", out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "github.com/livekit/") {
+			t.Errorf("config needs %s", line)
+		}
+	}
+}
+
 // TestCoreKnowsNoHTTP: what decides takes values, and what is at the bottom
 // needs nothing but itself.
 func TestCoreKnowsNoHTTP(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 	"net/url"
 	"time"
 
+	"matrixrtc-auth/internal/apikey"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
 
 // Config is everything the program may be told, validated.
@@ -32,7 +32,7 @@ type Config struct {
 	// path prefix kept: where this service calls the SFU's Room API.
 	APIURL *url.URL
 	// Keys are the API pairs, at least one. The first signs, all verify.
-	Keys []sfu.Key
+	Keys []apikey.Key
 
 	// FullAccess are the servers whose users may create rooms (and delegate).
 	FullAccess ServerList

@@ -8,15 +8,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"matrixrtc-auth/internal/apikey"
 	"matrixrtc-auth/internal/secret"
-	"matrixrtc-auth/sfu"
 )
 
 // parseKeyFile reads the YAML mapping "key: secret", as LiveKit does, in the
 // order of the file; where "---" makes it several documents, all count. What YAML refuses or does not take for a mapping is read
 // line by line: "k: a: b" and "k:s" are pairs, too, for services that merely
 // cut the line at the colon. Its errors tell lines, never content.
-func parseKeyFile(text string) ([]sfu.Key, error) {
+func parseKeyFile(text string) ([]apikey.Key, error) {
 	roots, err := documents(text)
 	if err != nil {
 		return lineKeys(text)
@@ -51,7 +51,7 @@ func documents(text string) ([]*yaml.Node, error) {
 	}
 }
 
-func mappingKeys(nodes []*yaml.Node) ([]sfu.Key, error) {
+func mappingKeys(nodes []*yaml.Node) ([]apikey.Key, error) {
 	var keys keyring
 	for i := 0; i+1 < len(nodes); i += 2 {
 		id, text := nodes[i], nodes[i+1]
@@ -73,7 +73,7 @@ func scalar(n *yaml.Node) string {
 	return strings.TrimSpace(n.Value)
 }
 
-func lineKeys(text string) ([]sfu.Key, error) {
+func lineKeys(text string) ([]apikey.Key, error) {
 	var keys keyring
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -124,7 +124,7 @@ func unquote(part string) (string, error) {
 
 // keyring collects pairs in the order of the file.
 type keyring struct {
-	keys []sfu.Key
+	keys []apikey.Key
 	seen map[string]bool
 }
 
@@ -141,11 +141,11 @@ func (k *keyring) add(line int, id, text string) error {
 		k.seen = map[string]bool{}
 	}
 	k.seen[id] = true
-	k.keys = append(k.keys, sfu.Key{ID: id, Secret: secret.New(text)})
+	k.keys = append(k.keys, apikey.Key{ID: id, Secret: secret.New(text)})
 	return nil
 }
 
-func (k *keyring) all() ([]sfu.Key, error) {
+func (k *keyring) all() ([]apikey.Key, error) {
 	if len(k.keys) == 0 {
 		return nil, errors.New("is no key")
 	}

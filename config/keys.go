@@ -5,8 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"matrixrtc-auth/internal/apikey"
 	"matrixrtc-auth/internal/secret"
-	"matrixrtc-auth/sfu"
 )
 
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
@@ -14,7 +14,7 @@ const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_
 
 // keys returns the API pairs: those of the key file, else the single one, the
 // name of which v is.
-func (j *judge) keys(v value) []sfu.Key {
+func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")
 	if keyFile.isSet() {
@@ -31,9 +31,9 @@ func (j *judge) keys(v value) []sfu.Key {
 	case !secretGiven:
 		j.missing(", there is only a key: "+waysToGiveKeys, secretText)
 	case !id.IsEmpty() && !text.IsEmpty():
-		key := sfu.Key{ID: id.Reveal(), Secret: text}
+		key := apikey.Key{ID: id.Reveal(), Secret: text}
 		j.checkKey(decisive(v, idFile), decisive(secretText, secretFile), key)
-		return []sfu.Key{key}
+		return []apikey.Key{key}
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func decisive(inline, file value) value {
 	return inline
 }
 
-func (j *judge) keyFile(v value) []sfu.Key {
+func (j *judge) keyFile(v value) []apikey.Key {
 	text, ok := j.readText(v, "one line 'key: secret' for each key")
 	if !ok {
 		return nil
@@ -77,8 +77,8 @@ func (j *judge) keyFile(v value) []sfu.Key {
 // checkKey refuses a pair that would publish its secret, and warns of pairs that
 // work but hardly protect anything or are probably not what was meant. Faults
 // and warnings name the variables id and text.
-func (j *judge) checkKey(id, text value, key sfu.Key) {
-	if len(key.ID) >= sfu.ShortestSecret && len(key.Secret.Reveal()) < sfu.ShortestSecret {
+func (j *judge) checkKey(id, text value, key apikey.Key) {
+	if len(key.ID) >= apikey.ShortestSecret && len(key.Secret.Reveal()) < apikey.ShortestSecret {
 		j.swapped(id, text)
 		return
 	}
@@ -100,15 +100,15 @@ func (j *judge) checkKey(id, text value, key sfu.Key) {
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {
-		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", sfu.ShortestSecret)
+		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", apikey.ShortestSecret)
 		return
 	}
-	j.fault(id, "the API key "+problem+"exchange it with %s", sfu.ShortestSecret, text.name)
+	j.fault(id, "the API key "+problem+"exchange it with %s", apikey.ShortestSecret, text.name)
 }
 
 func (j *judge) checkSecret(v value, text secret.Text) {
-	if len(text.Reveal()) < sfu.ShortestSecret {
-		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", sfu.ShortestSecret)
+	if len(text.Reveal()) < apikey.ShortestSecret {
+		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", apikey.ShortestSecret)
 	}
 	if strings.ContainsFunc(text.Reveal(), blank) {
 		j.warn(v, OddKey, "the secret has white space inside; is it one value on one line?")

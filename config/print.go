@@ -13,9 +13,9 @@ import (
 	"time"
 	"unicode"
 
+	"matrixrtc-auth/internal/apikey"
 	"matrixrtc-auth/internal/text"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
 
 // Print writes the effective configuration, one NAME=value a line in the order
@@ -80,21 +80,21 @@ func (l ServerList) String() string {
 func asItIs(text string) string { return text }
 
 // KeyNames lists the API keys for a log, without their secrets.
-func KeyNames(keys []sfu.Key) string {
-	return join(keys, func(k sfu.Key) string { return showKeyID(k.ID) })
+func KeyNames(keys []apikey.Key) string {
+	return join(keys, func(k apikey.Key) string { return showKeyID(k.ID) })
 }
 
 // showKeyID shows an API key: it is public, it stands in every token. Not so
 // what is as long as a secret; the two may be swapped.
 func showKeyID(id string) string {
-	if len(id) < sfu.ShortestSecret {
+	if len(id) < apikey.ShortestSecret {
 		return id
 	}
 	return text.Clip(id, len("long…"))
 }
 
-func showSecrets(keys []sfu.Key) string {
-	return join(keys, func(k sfu.Key) string { return k.Secret.String() })
+func showSecrets(keys []apikey.Key) string {
+	return join(keys, func(k apikey.Key) string { return k.Secret.String() })
 }
 
 func showOverrides(urls map[matrix.ServerName]*url.URL) string {

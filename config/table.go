@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/apikey"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
 
 // table holds every variable. It is the one place that says a variable's name,
@@ -40,7 +40,7 @@ var table = []Variable{
 	{
 		Name: "LIVEKIT_KEY", Group: GroupKeys, Form: FormText,
 		Meaning: "API key of the SFU",
-		how:     field(func(c *Config) *[]sfu.Key { return &c.Keys }, (*judge).keys, KeyNames),
+		how:     field(func(c *Config) *[]apikey.Key { return &c.Keys }, (*judge).keys, KeyNames),
 	},
 	{
 		Name: "LIVEKIT_SECRET", Group: GroupKeys, Form: FormSecret, Secret: true,

@@ -7,7 +7,7 @@
 // idle connections.
 package sfu
 
-import "matrixrtc-auth/internal/secret"
+import "matrixrtc-auth/internal/apikey"
 
 // Room is a LiveKit room name: the hash that stands for a Matrix room and
 // slot, at most 256 characters.
@@ -17,13 +17,9 @@ type Room string
 // 256 characters.
 type Identity string
 
-// ShortestSecret is the length in bytes of the shortest secret that is hardly
-// guessed: about a shorter one LiveKit logs an error, and this service warns.
-const ShortestSecret = 32
+// Key is one pair of API key and secret, shared with the SFU.
+type Key = apikey.Key
 
-// Key is one pair of API key and secret, shared with the SFU. The ID is
-// public (it is the issuer of every token), the Secret signs.
-type Key struct {
-	ID     string
-	Secret secret.Text
-}
+// ShortestSecret is the length in bytes of the shortest secret that is hardly
+// guessed.
+const ShortestSecret = apikey.ShortestSecret
