@@ -69,9 +69,11 @@ func merge(t *testing.T, texts ...string) map[string]any {
 	return values
 }
 
+// usual is the release of the tests.
+var usual = common.ReleaseOptions{Name: "matrixrtc-auth", Namespace: "matrix", Revision: 1, IsInstall: true}
+
 // render is what Helm makes of the chart with these values, by file.
-func render(c *chart.Chart, values map[string]any) (map[string]string, error) {
-	release := common.ReleaseOptions{Name: "matrixrtc-auth", Namespace: "matrix", Revision: 1, IsInstall: true}
+func render(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (map[string]string, error) {
 	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities.Copy())
 	if err != nil {
 		return nil, err
@@ -81,7 +83,12 @@ func render(c *chart.Chart, values map[string]any) (map[string]string, error) {
 
 // decode renders the chart, and takes nothing that Kubernetes does not know.
 func decode(c *chart.Chart, values map[string]any) (*objects, error) {
-	files, err := render(c, values)
+	return decodeAs(c, usual, values)
+}
+
+// decodeAs does that for another release.
+func decodeAs(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (*objects, error) {
+	files, err := render(c, release, values)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +135,7 @@ func (o *objects) add(document string) error {
 	case "monitoring.coreos.com/v1 PrometheusRule":
 		return strictly(document, &o.rule)
 	case "v1 Service":
-		if strings.Contains(document, "-metrics\n") {
+		if strings.Contains(document, "app.kubernetes.io/component: metrics\n") {
 			return strictly(document, &o.metrics)
 		}
 		return strictly(document, &o.service)

@@ -4,16 +4,16 @@
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- .Release.Name | replace "." "-" | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | replace "." "-" | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{- /* Labels that never change: what a selector has. */ -}}
 {{- define "matrixrtc-auth.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "matrixrtc-auth.labels" -}}
@@ -63,7 +63,7 @@ Kubernetes would expand is kept from it. */ -}}
 {{- range $name, $secret := .Values.secrets }}
 {{- with $secret }}
 {{- if .value }}
-{{ $name }}: {{ .value | b64enc }}
+{{ $name }}: {{ .value | b64enc | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -94,6 +94,10 @@ Kubernetes would expand is kept from it. */ -}}
 {{- /* Ends with an error where values do not go together. */ -}}
 {{- define "matrixrtc-auth.check" -}}
 {{- $ := . -}}
+{{- $name := include "matrixrtc-auth.fullname" . -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}
+{{- fail (printf "the Service would be called %s, and its name has to begin with a letter: set fullnameOverride" $name) -}}
+{{- end -}}
 {{- $_ := required "image.repository is required: where the image is, like registry.example.org/matrixrtc-auth" .Values.image.repository -}}
 {{- range list "LIVEKIT_URL" "LIVEKIT_FULL_ACCESS_HOMESERVERS" -}}
 {{- $_ := required (printf "variables.%s is required" .) (include "matrixrtc-auth.variable" (dict "root" $ "name" .)) -}}
