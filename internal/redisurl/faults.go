@@ -28,6 +28,8 @@ var (
 	errParameters = fault("has a parameter, or the value of one, that is not understood",
 		writeServer+"; behind '?' stand options of go-redis, cluster=true and addr=host:port")
 
+	errQuery = fault("has parameters that cannot be told apart", "write '&' between them, and percent-encode what is special in their values")
+
 	errCluster = fault("asks for a cluster in a way that is none", "write "+cluster+", with database 0, which is a cluster's only one")
 	errFurther = fault("has further addresses, but says neither cluster nor master_name", "write "+either)
 

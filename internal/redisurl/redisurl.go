@@ -85,7 +85,7 @@ func (p *parts) readServer(u *url.URL, query url.Values) error {
 		return err
 	}
 	options, err := redis.ParseURL(without(*u, "cluster", "addr").String())
-	if err != nil || options.DB < 0 || options.Network == "tcp" && !hostport.IsAddress(options.Addr) {
+	if err != nil || options.DB < 0 || !isSwitch(query["skip_verify"]) || options.Network == "tcp" && !hostport.IsAddress(options.Addr) {
 		return errParameters
 	}
 	p.server = options
@@ -121,7 +121,7 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 		return err
 	}
 	options, err := redis.ParseFailoverURL(u.String())
-	if err != nil || options.DB < 0 {
+	if err != nil || options.DB < 0 || !isSwitch(query["skip_verify"]) {
 		return errSentinelParameters
 	}
 	if options.ReplicaOnly || options.RouteByLatency || options.RouteRandomly {

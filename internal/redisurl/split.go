@@ -21,6 +21,10 @@ func split(text string) (*url.URL, error) {
 	case err != nil, u.Opaque != "", u.Fragment != "", strings.ContainsFunc(text, invisible), strings.Contains(u.Path+u.RawQuery, "@"):
 		return nil, errText
 	}
+	// Query leaves out what it cannot read, a master_name included.
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return nil, errQuery
+	}
 	switch u.Scheme {
 	case "redis", "rediss":
 		if strings.Contains(u.Host, ",") {
@@ -54,6 +58,12 @@ func isDatabase(u *url.URL) error {
 		return errDatabase
 	}
 	return nil
+}
+
+// isSwitch accepts what go-redis takes for true or false. It does not look at the
+// error itself where the parameter is skip_verify.
+func isSwitch(values []string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains([]string{"", "0", "1", "false", "true"}, v) })
 }
 
 func allAddresses(addrs []string) bool {
