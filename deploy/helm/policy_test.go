@@ -2,6 +2,9 @@ package helm
 
 import (
 	"net/netip"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +33,22 @@ const wholePolicy = `networkPolicy:
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
   egress: true
   egressTo: [{podSelector: {}}, {ipBlock: {cidr: 10.9.8.7/32}}]`
+
+// policyOfPage are the values of docs/kubernetes.md, "Who may connect".
+func policyOfPage(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(block[1], "networkPolicy:") {
+			return block[1]
+		}
+	}
+	t.Fatal("docs/kubernetes.md has no values of a NetworkPolicy")
+	return ""
+}
 
 // TestPolicyPasses: with each choice of a NetworkPolicy what the service needs
 // passes, and nothing else does.
@@ -67,6 +86,15 @@ func TestPolicyPasses(t *testing.T) {
 				out(at("100.64.0.1"), 443, tcp), out(at("169.254.169.254"), 80, tcp), out(at("127.0.0.1"), 8080, tcp),
 				out(at("fd00::5"), 6379, tcp), out(at("fe80::1"), 443, tcp), out(at("203.0.113.9"), 443, udp),
 			},
+		},
+		// What the page has doctor find: the public names, which lead to the ingress
+		// controller's pods from inside, and LiveKit's media.
+		"of the page": {policyOfPage(t),
+			[]connection{
+				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort), out(foreigner, 53, udp), out(at("203.0.113.9"), 8448, tcp),
+				out(neighbour, 7880, tcp), out(controller, 443, tcp), out(at("198.51.100.7"), 50123, udp), out(at("198.51.100.7"), 7881, tcp),
+			},
+			[]connection{in(foreigner, httpPort), in(controller, metricsPort), out(foreigner, 80, tcp), out(at("10.0.0.5"), 6379, tcp), out(at("203.0.113.9"), 50123, udp)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
