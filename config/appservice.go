@@ -115,10 +115,12 @@ func lintMode(c Config) []Warning {
 func (j *judge) sfuURLs(v value) []string {
 	var list []string
 	for _, entry := range split(v.get()) {
-		if _, err := parseURL(entry, "wss", "ws", "https", "http"); err != nil {
+		u, err := parseURL(entry, "wss", "ws", "https", "http")
+		if err != nil {
 			j.fault(v, "%s %v; write addresses of the SFU, like wss://sfu.example.org", shown(entry), err)
 			continue
 		}
+		j.sfuPath(v, u, clientForm)
 		list = append(list, entry)
 	}
 	return list

@@ -22,10 +22,33 @@ func (j *judge) forClients(v value, u *url.URL) {
 	}
 	switch {
 	case isClear(u):
-		j.warn(v, ClearText, "clients get this, and %s; write wss://%s%s, or put this address into LIVEKIT_INTERNAL_URL", refusedWS, u.Host, u.EscapedPath())
+		j.warn(v, ClearText, "clients get this, and %s; write %s, or put this address into LIVEKIT_INTERNAL_URL", refusedWS, clientForm(u))
 	case strings.HasPrefix(u.Scheme, "http"):
-		j.warn(v, WrongScheme, "not a ws:// or wss:// URL: clients expect one, write %s://%s%s", wsScheme(u.Scheme), u.Host, u.EscapedPath())
+		j.warn(v, WrongScheme, "not a ws:// or wss:// URL: clients expect one, write %s", clientForm(u))
 	}
+}
+
+// clientForm is what to write instead of an address of the SFU that clients get.
+func clientForm(u *url.URL) string {
+	scheme := "wss"
+	if isLoopback(plainHost(u)) {
+		scheme = wsScheme(u.Scheme)
+	}
+	return scheme + "://" + u.Host + ownPath(u)
+}
+
+// apiBase is what to write instead of one that this program alone uses.
+func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
+
+// ownPath is the path of the SFU's address without what is added to it.
+func ownPath(u *url.URL) string {
+	if u.EscapedPath() == "" {
+		return "" // as most are: no expression is compiled for it
+	}
+	if added := addedToSFU().FindStringSubmatch(u.EscapedPath()); added != nil {
+		return added[1]
+	}
+	return u.EscapedPath()
 }
 
 // ForClients judges an address of the SFU as one that clients get: whether they
@@ -63,8 +86,9 @@ func isClear(u *url.URL) bool {
 func plainHost(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
 // ownNetworks end names that nobody sells, by RFC 6762 (3 and appendix G), RFC
-// 8375 and ICANN's reservation of .internal.
-var ownNetworks = []string{".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".private", ".intranet", ".localdomain"}
+// 8375 and ICANN's reservation of .internal; and .fritz.box, which routers of AVM
+// give to the machines behind them.
+var ownNetworks = []string{".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".private", ".intranet", ".localdomain", ".fritz.box"}
 
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
@@ -116,8 +140,8 @@ var (
 )
 
 // sfuPath warns of a path at the end of the SFU's address that does not belong
-// to it.
-func (j *judge) sfuPath(v value, u *url.URL) {
+// to it. form says how to write the address without it.
+func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	path := u.EscapedPath()
 	if path == "" {
 		return // as most do: no expression is compiled for it
@@ -126,7 +150,7 @@ func (j *judge) sfuPath(v value, u *url.URL) {
 		j.warn(v, AddedPath, "%s is a route of this service; write the address of LiveKit, like wss://sfu.example.org", route[1])
 	}
 	if added := addedToSFU().FindStringSubmatch(path); added != nil {
-		j.warn(v, AddedPath, "%s is added by the program; write %s://%s%s", added[2], u.Scheme, u.Host, added[1])
+		j.warn(v, AddedPath, "%s is added by the program; write %s", added[2], form(u))
 	}
 }
 

@@ -65,6 +65,7 @@ func TestClientURL(t *testing.T) {
 		"wss://sfu.corp.internal": {own, "end in .internal"},
 		"wss://sfu.home.arpa":     {own, "end in .home.arpa"},
 		"wss://sfu.Lan":           {own, "end in .lan"},
+		"wss://nas.fritz.box":     {own, "end in .fritz.box"},
 	} {
 		t.Run(text, func(t *testing.T) {
 			_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": text}).input(), disk{}.read)
@@ -124,6 +125,8 @@ func TestAddedPath(t *testing.T) {
 		{"LIVEKIT_URL", "wss://jwt.example.org/sfu/get", "/sfu/get is a route of this service"},
 		{"LIVEKIT_URL", "wss://jwt.example.org/livekit/jwt/get_token", "/get_token is a route of this service"},
 		{"LIVEKIT_URL", "wss://jwt.example.org/sfu_webhook", "/sfu_webhook is a route of this service"},
+		{"LIVEKIT_URL_ALIASES", "wss://old.example.org/rtc", "/rtc is added by the program; write wss://old.example.org"},
+		{"LIVEKIT_URL_ALIASES", "wss://old.example.org, wss://jwt.example.org/sfu/get", "/sfu/get is a route of this service"},
 		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/rtc", "/rtc is added by the program; write http://livekit:7880"},
 		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/twirp/livekit.RoomService", "/twirp/livekit.RoomService is added"},
 		{"LIVEKIT_INTERNAL_URL", "http://livekit:7880/healthz", "/healthz is a route of this service"},
@@ -152,6 +155,35 @@ func TestAddedPath(t *testing.T) {
 				}
 			case len(warnings) != 1 || warnings[0].Variable != test.variable || warnings[0].Kind != config.AddedPath || !strings.Contains(warnings[0].Text, test.words):
 				t.Errorf("got %q, want one warning of %s with %q", warnings, test.variable, test.words)
+			}
+		})
+	}
+}
+
+// TestOneRightAddress: where more than one thing is wrong, each warning tells the
+// same address, in which nothing is wrong.
+func TestOneRightAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://sfu.example.org/rtc":      "write wss://sfu.example.org",
+		"http://sfu.example.org/x/twirp":   "write wss://sfu.example.org/x",
+		"ws://sfu.example.org/rtc/":        "write wss://sfu.example.org",
+		"http://localhost:7880/rtc":        "write ws://localhost:7880",
+		"https://localhost:7880/rtc":       "write wss://localhost:7880",
+		"https://sfu.example.org/livekit/": "write wss://sfu.example.org/livekit/",
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": text}).input(), disk{}.read)
+			if err != nil || len(warnings) == 0 {
+				t.Fatalf("got %q, %v, want warnings", warnings, err)
+			}
+			for _, w := range warnings {
+				_, told, _ := strings.Cut(w.Text, "; ")
+				if _, remedy, ok := strings.Cut(w.Text, ": clients expect one, "); ok {
+					told = remedy
+				}
+				if told, _, _ = strings.Cut(told, ", or "); told != want {
+					t.Errorf("got %q, want that it ends with %q", w.Text, want)
+				}
 			}
 		})
 	}

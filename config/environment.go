@@ -25,6 +25,9 @@ type Input struct {
 	// DataWritable reports that /data is a volume, and that files can be made in
 	// it.
 	DataWritable bool
+	// Fleeting says why what is written into a directory does not last, "" where it
+	// does; nil: everything lasts.
+	Fleeting func(dir string) string
 	// Container reports that this process is in a container.
 	Container bool
 	// SystemRoots returns the certificates that LIVEKIT_CA_FILE adds to; nil for
@@ -72,9 +75,11 @@ func read() (Input, error) {
 	if err != nil {
 		return Input{}, fmt.Errorf("reading the environment: %w", err)
 	}
+	boxed := inContainer()
 	return Input{
 		Environment: env, Others: others(os.Environ()), SystemRoots: systemRoots,
-		DataWritable: writable(dataDir) && mounted(dataDir), Container: inContainer(),
+		DataWritable: writable(dataDir) && mounted(dataDir), Container: boxed,
+		Fleeting: func(dir string) string { return fleeting(dir, boxed) },
 	}, nil
 }
 

@@ -5,3 +5,9 @@ var (
 	Mounted = mounted
 	MountOf = mountOf
 )
+
+// Fleeting says whether what is written there lasts.
+var (
+	Fleeting   = fleeting
+	FleetingBy = fleetingBy
+)

@@ -25,11 +25,11 @@ func (j *judge) keys(v value) []apikey.Key {
 	text, secretGiven := j.inlineOrFile(secretText, secretFile, "the secret")
 	switch {
 	case !idGiven && !secretGiven:
-		j.missing(", like its secret: "+waysToGiveKeys, v, secretText)
+		j.missing(", like its secret: "+waysToGiveKeys, v, secretText, idFile, secretFile, keyFile)
 	case !idGiven:
-		j.missing(", there is only a secret: "+waysToGiveKeys, v)
+		j.missing(", there is only a secret: "+waysToGiveKeys, v, idFile, keyFile)
 	case !secretGiven:
-		j.missing(", there is only a key: "+waysToGiveKeys, secretText)
+		j.missing(", there is only a key: "+waysToGiveKeys, secretText, secretFile, keyFile)
 	case !id.IsEmpty() && !text.IsEmpty():
 		key := apikey.Key{ID: id.Reveal(), Secret: text}
 		j.checkKey(decisive(v, idFile), decisive(secretText, secretFile), key)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"matrixrtc-auth/config"
@@ -22,7 +23,7 @@ func TestMountOf(t *testing.T) {
 		"lines cut off":          {"/data", "22 1 0:40\n\n30 22 8:1 / /data\n", "/data"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := config.MountOf(test.dir, test.table); got != test.want {
+			if got, _ := config.MountOf(test.dir, test.table); got != test.want {
 				t.Errorf("%s is on %q, want %q", test.dir, got, test.want)
 			}
 		})
@@ -36,5 +37,38 @@ func TestMounted(t *testing.T) {
 				t.Errorf("Mounted(%s) is %t, want %t", dir, got, want)
 			}
 		})
+	}
+}
+
+// TestFleeting: what is written into a container's own layer, or into memory, does
+// not last.
+func TestFleeting(t *testing.T) {
+	const layer = "22 1 0:40 / / rw - overlay overlay rw\n"
+	const memory = layer + "30 22 0:41 / /data rw,nosuid shared:5 - tmpfs tmpfs rw,size=64k\n"
+	const disk = layer + "30 22 8:1 / /data rw - ext4 /dev/sda1 rw\n"
+	for name, test := range map[string]struct {
+		table string
+		boxed bool
+		want  string // "" where it lasts
+	}{
+		"a volume":                     {disk, true, ""},
+		"the layer":                    {layer, true, "the container's own layer"},
+		"the root of a machine":        {layer, false, ""},
+		"memory":                       {memory, true, "in memory (tmpfs)"},
+		"memory of a machine":          {memory, false, "in memory (tmpfs)"},
+		"a volume that covers another": {memory + "31 30 8:1 / /data rw - ext4 /dev/sda1 rw\n", true, ""},
+		"memory that covers a volume":  {disk + "31 30 0:41 / /data rw - tmpfs tmpfs rw\n", true, "in memory (tmpfs)"},
+		"no table":                     {"", false, ""},
+		"a line cut off":               {layer + "30 22 8:1 / /data rw", true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := config.FleetingBy("/data", test.table, test.boxed)
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("in a container %t, with the table %q: got %q, want %q in it", test.boxed, test.table, got, test.want)
+			}
+		})
+	}
+	if got := config.Fleeting("/nowhere/at/all", true); got != "" {
+		t.Errorf("a directory that is not there: got %q, want nothing", got)
 	}
 }

@@ -18,9 +18,36 @@ func mounted(dir string) bool {
 		return false
 	}
 	if table, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
-		return mountOf(dir, string(table)) != "/"
+		point, _ := mountOf(dir, string(table))
+		return point != "/"
 	}
 	return device(dir) != device("/")
+}
+
+// fleeting says why what is written into dir does not last, "" where it does, as
+// far as can be told. boxed says that this process is in a container.
+func fleeting(dir string, boxed bool) string {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "" // opening the file will say it
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	return fleetingBy(real, string(table), boxed)
+}
+
+// fleetingBy is fleeting by a table as /proc/self/mountinfo has it.
+func fleetingBy(dir, table string, boxed bool) string {
+	point, kind := mountOf(dir, table)
+	switch {
+	case kind == "tmpfs" || kind == "ramfs":
+		return "it is in memory (" + kind + "), and a restart of the container, or of the machine, loses them"
+	case boxed && point == "/":
+		return "it is in the container's own layer, and lost when the container is made anew"
+	}
+	return ""
 }
 
 // device returns the number of the device that name is on.
@@ -35,20 +62,23 @@ func device(name string) uint64 {
 // octal is how proc(5) writes the characters that would divide its fields.
 var octal = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// mountOf returns the mount point that dir is below, or is, by a table as
-// /proc/self/mountinfo has it.
-func mountOf(dir, table string) string {
-	longest := "/"
+// mountOf returns the mount point that dir is below, or is, and the kind of its
+// file system ("ext4"), by a table as /proc/self/mountinfo has it. What is mounted
+// last at a point covers what was there.
+func mountOf(dir, table string) (longest, kind string) {
+	longest = "/"
 	for line := range strings.Lines(table) {
-		fields := strings.Fields(line)
+		before, after, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(before)
 		if len(fields) < 5 {
 			continue
 		}
 		point := octal.Replace(fields[4])
-		below := point == dir || strings.HasPrefix(dir, point+"/")
-		if below && len(point) > len(longest) {
+		below := point == "/" || point == dir || strings.HasPrefix(dir, point+"/")
+		if below && len(point) >= len(longest) {
 			longest = point
+			kind, _, _ = strings.Cut(after, " ")
 		}
 	}
-	return longest
+	return longest, kind
 }

@@ -54,15 +54,39 @@ func hasOurPrefix(name string) bool {
 }
 
 // counterparts are the variables of ours that hold what another one of that
-// name does: under another prefix, or without one.
+// name does: under another prefix, without one, or in small letters.
 func counterparts(name string) []string {
+	if upper := strings.ToUpper(name); upper != name && hasOurPrefix(upper) {
+		name = upper
+	}
 	if ours, ok := otherNames[name]; ok {
 		return ours
 	}
-	bare, older := strings.CutPrefix(name, olderPrefix)
-	isUsual := !older && (!strings.Contains(bare, "_") || slices.Contains(usualNames, bare))
-	if ours := ourPrefix + bare; known(ours) && !isUsual {
-		return []string{ours}
+	if known(name) {
+		return []string{name}
+	}
+	for _, prefix := range []string{olderService, olderPrefix, ""} {
+		bare, ok := strings.CutPrefix(name, prefix)
+		isUsual := prefix == "" && (!strings.Contains(bare, "_") || slices.Contains(usualNames, bare))
+		if ours := ourPrefix + bare; ok && known(ours) && !isUsual {
+			return []string{ours}
+		}
+	}
+	return fromFile(name)
+}
+
+// fromFile is counterparts for the name of a variable that says in which file the
+// value of another one is.
+func fromFile(name string) []string {
+	bare, ok := strings.CutSuffix(name, "_FILE")
+	if !ok {
+		return nil
+	}
+	bare = strings.TrimSuffix(bare, "_FROM")
+	for _, inline := range append(counterparts(bare), bare) {
+		if ours := inline + "_FROM_FILE"; known(ours) {
+			return []string{ours}
+		}
 	}
 	return nil
 }

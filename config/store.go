@@ -59,6 +59,9 @@ func (j *judge) store(v value, delegation bool) Store {
 				"mount a volume at %s that this user may write to, or set file:/path or redis (memory, if you mean it)", dataDir, dataDir)
 		}
 	}
+	if ok && delegation {
+		j.lasts(v, s)
+	}
 	switch {
 	case ok && s.Kind == StoreRedis:
 		return redis
@@ -66,6 +69,18 @@ func (j *judge) store(v value, delegation bool) Store {
 		j.idle(j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE"), j.variable("LIVEKIT_REDIS_PREFIX"))
 	}
 	return s
+}
+
+// lasts warns of a file that will not be there when it is needed, where a volume
+// was meant to be. Whoever names another place has chosen it.
+func (j *judge) lasts(v value, s Store) {
+	dir := path.Dir(s.Path)
+	if s.Kind != StoreFile || j.input.Fleeting == nil || dir != dataDir && !strings.HasPrefix(dir, dataDir+"/") {
+		return
+	}
+	if why := j.input.Fleeting(dir); why != "" {
+		j.warn(v, Forgetful, "delegated leaves are kept in %s: %s; mount a volume there (or set memory, if you mean it)", dir, why)
+	}
 }
 
 func (j *judge) usualStore(url value) Store {

@@ -43,6 +43,41 @@ func TestUsualStore(t *testing.T) {
 	}
 }
 
+// TestFleetingStore: a file that is named is kept, but where it does not last, that
+// is said.
+func TestFleetingStore(t *testing.T) {
+	for name, test := range map[string]struct {
+		set   vars
+		place string // of its directory
+		words string // "" for no warning
+	}{
+		"a volume":          {vars{"LIVEKIT_STORE": "file:/data/leaves.db"}, "", ""},
+		"the layer":         {vars{"LIVEKIT_STORE": "file:/data/leaves.db"}, "it is like sand", "/data: it is like sand"},
+		"a folder in it":    {vars{"LIVEKIT_STORE": "file:/data/x/leaves.db"}, "it is like sand", "/data/x: it is like sand"},
+		"another folder":    {vars{"LIVEKIT_STORE": "file:/database/leaves.db"}, "it is like sand", ""},
+		"unset":             {vars{}, "it is like sand", "/data: it is like sand"},
+		"delegation is off": {vars{"LIVEKIT_STORE": "file:/data/leaves.db", "LIVEKIT_DELEGATION": "off"}, "it is like sand", ""},
+		"memory":            {vars{"LIVEKIT_STORE": "memory"}, "it is like sand", ""},
+		"Redis":             {vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}, "it is like sand", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := minimal().with(test.set).input()
+			in.Fleeting = func(string) string { return test.place }
+			_, warnings, err := config.Parse(in, disk{}.read)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case test.words == "":
+				if len(warnings) > 0 {
+					t.Errorf("%v: got %q, want no warning", test.set, warnings)
+				}
+			case len(warnings) != 1 || warnings[0].Variable != "LIVEKIT_STORE" || warnings[0].Kind != config.Forgetful || !strings.Contains(warnings[0].Text, test.words):
+				t.Errorf("%v: got %q, want one warning with %q", test.set, warnings, test.words)
+			}
+		})
+	}
+}
+
 func TestRedisPasswordOfAFile(t *testing.T) {
 	files := disk{"/pw": "\ufefffrom a file\r\n"}
 	c, _, err := config.Parse(minimal().with(vars{

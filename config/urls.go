@@ -20,7 +20,7 @@ const FormerServiceHost = "livekit-jwt.call.matrix.org"
 func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
 	if internal.isSet() {
-		u = j.sfuURL(internal)
+		u = j.sfuURL(internal, apiBase)
 	}
 	if u == nil {
 		return nil
@@ -33,14 +33,15 @@ func (j *judge) publicURL(v value) *url.URL {
 		j.missing(": set it to the address of the SFU that clients can reach, like wss://sfu.example.org", v)
 		return nil
 	}
-	u := j.sfuURL(v)
+	u := j.sfuURL(v, clientForm)
 	if u != nil {
 		j.forClients(v, u)
 	}
 	return u
 }
 
-func (j *judge) sfuURL(v value) *url.URL {
+// sfuURL judges one address; form is how it is written where it is right.
+func (j *judge) sfuURL(v value, form func(*url.URL) string) *url.URL {
 	if strings.Contains(strings.ToLower(v.get()), FormerServiceHost) {
 		j.warn(v, FormerService, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", FormerServiceHost)
 	}
@@ -49,7 +50,7 @@ func (j *judge) sfuURL(v value) *url.URL {
 		j.fault(v, "%s %v; write the address of the SFU, like wss://sfu.example.org", shown(v.get()), err)
 		return nil
 	}
-	j.sfuPath(v, u)
+	j.sfuPath(v, u, form)
 	return u
 }
 

@@ -95,6 +95,7 @@ const (
 	Registration Kind = "registration"
 	// Removable: clients can take away by what the service knows them.
 	Removable Kind = "removable"
-	// Forgetful: delegated leaves are kept in memory, which nobody asked for.
+	// Forgetful: delegated leaves are kept where they are lost, which nobody asked
+	// for.
 	Forgetful Kind = "forgetful"
 )
