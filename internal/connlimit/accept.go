@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// The pauses after a connection could not be accepted, each twice the one before.
+// The pauses after a failed accept. Each pause is twice as long as the one
+// before.
 const (
 	minPause = 5 * time.Millisecond
 	maxPause = time.Second
 )
 
-// acceptPatiently accepts a connection. It goes on after errors that pass: no
-// descriptor or memory left, a client that is gone already, a network that is
-// down. A connection without a request gives way meanwhile, with its descriptor, and
-// so do late requests.
+// acceptPatiently accepts a connection. It tries again after errors that pass:
+// no descriptor or memory is left, the client is already gone, or a network is
+// down. Meanwhile it closes idle connections and late requests, to free their
+// descriptors.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -25,7 +26,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
-		l.hurryAll(minArrival) // places are free, but nothing to fill them with
+		l.hurryAll(minArrival) // places are free, but no descriptor is
 		select {
 		case <-time.After(pause):
 		case <-l.closed:
@@ -34,8 +35,8 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 	}
 }
 
-// isFinal reports whether a listener will not accept any more: it is closed, or
-// is none (accept(2)).
+// isFinal reports whether the listener will accept nothing more: it is closed,
+// or it is not a listening socket (accept(2)).
 func isFinal(err error) bool {
 	if _, ok := errors.AsType[syscall.Errno](err); !ok {
 		return true

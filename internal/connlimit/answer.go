@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// errorHeaders are in every answer of net/http to a request that it cannot read.
+// errorHeaders are the headers in every answer of net/http to a request that it
+// cannot read.
 var errorHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// ownStatus returns the status of an answer that net/http gives by itself, 0 for
-// one of the handler's. Those are the only ones with its headers for errors; to
-// an expectation that it does not know, nobody else answers 417.
+// ownStatus returns the status of an answer that net/http gives by itself, 0
+// for an answer of the handler. Only net/http's own answers have errorHeaders
+// or, for an unknown Expect header, the status 417.
 func ownStatus(p []byte) int {
 	const begin = "HTTP/1.1 "
 	if len(p) < len(begin)+4 || string(p[:len(begin)]) != begin || p[len(begin)] < '4' {
@@ -25,14 +26,14 @@ func ownStatus(p []byte) int {
 	return status
 }
 
-// What a client may still send after the answer to a request that could not be
-// read. If the connection were closed before, the answer could be lost.
+// The limits on what a client may still send after the answer to an unreadable
+// request. Closing the connection before that could lose the answer.
 const (
 	lingerBytes = 256 << 10
 	lingerTime  = 500 * time.Millisecond
 )
 
-// answer answers what net/http cannot read, or is not given to read.
+// answer answers a request that net/http cannot read, or does not get to read.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))
@@ -43,7 +44,8 @@ func (c *conn) answer(status int) {
 	c.linger()
 }
 
-// linger ends the answer and reads what still comes, within limits.
+// linger ends the answer, and reads and drops what the client still sends,
+// within limits.
 func (c *conn) linger() {
 	if err := c.CloseWrite(); err != nil {
 		return

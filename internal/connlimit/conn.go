@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// conn is a connection that has a place.
+// conn is an accepted connection. It holds one place of its Listener.
 type conn struct {
 	net.Conn
 	listener *Listener
 	network  netip.Prefix
-	shares   bool   // its place counts for the share of its network
-	leave    func() // gives the share back
+	counted  bool   // it counts toward the share of its network
+	leave    func() // gives the share back; nil if it holds none
 
 	mu      sync.Mutex
 	phase   phase
 	since   time.Time // when the phase began
-	kept    bool      // a request was answered before
-	late    bool      // it was ended for being late
-	written time.Time // when the write that is under way began, or zero
+	kept    bool      // a request was already answered on it
+	late    bool      // it was closed because its request or answer took too long
+	written time.Time // when the current write began; zero if there is none
 	stream  stream
-	large   func() // gives back the place of a large head; nil without one
+	large   func() // gives back the slot of a large head; nil without one
 
 	closed bool
 
@@ -37,17 +37,17 @@ type conn struct {
 	closeErr  error
 }
 
-// phase is how far the current request is.
+// phase is how much of the current request has arrived.
 type phase int
 
 const (
-	quiet    phase = iota // nothing of it has come
-	incoming              // it is being read
-	complete              // all of it has come
+	quiet    phase = iota // nothing
+	incoming              // some of it
+	complete              // all of it
 )
 
-// Read reads for net/http. What makes a head a large one is handed over when it
-// is its turn: up to then it is nothing but bytes in the reader's buffer.
+// Read reads for net/http. A head that grows large waits for its slot before
+// net/http gets the rest: until then it is only bytes in the reader's buffer.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
@@ -56,7 +56,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	switch large, tooLong := c.count(p[:n]); {
 	case tooLong:
 		c.answer(http.StatusRequestHeaderFieldsTooLarge)
-		return 0, &net.OpError{Op: "read", Err: errTooLong} // net/http answers no error of reading
+		return 0, &net.OpError{Op: "read", Err: errTooLong} // net/http sends no answer to a read error of this type
 	case large:
 		if err := c.awaitTurn(); err != nil {
 			return 0, err
@@ -67,8 +67,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 var errTooLong = errors.New("the head of the request has too many lines")
 
-// count takes note of what was read, and reports whether the head has become a
-// large one, or too long.
+// count adds p to the current head, and reports whether the head has just
+// become a large one, or is too long.
 func (c *conn) count(p []byte) (large, tooLong bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +79,7 @@ func (c *conn) count(p []byte) (large, tooLong bool) {
 	return c.stream.isLarge() && c.large == nil, c.stream.isTooLong()
 }
 
-// awaitTurn waits until a large head may be read.
+// awaitTurn waits for a slot to read a large head.
 func (c *conn) awaitTurn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), headWait)
 	defer cancel()
@@ -97,7 +97,7 @@ func (c *conn) awaitTurn() error {
 	return nil
 }
 
-// Write writes for net/http, whose own answers are replaced.
+// Write writes for net/http. It replaces net/http's own error answers.
 func (c *conn) Write(p []byte) (int, error) {
 	c.writing(time.Now())
 	defer c.writing(time.Time{})
@@ -118,7 +118,8 @@ func (c *conn) writing(since time.Time) {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// SetReadDeadline keeps the end of a connection that is late.
+// SetReadDeadline ignores deadlines of net/http once the connection was closed
+// for being late.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,8 +129,8 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// hurry ends the connection if it is late: a request that is being read, or an
-// answer that is not, has taken more than most.
+// hurry ends the read or the write of a late connection: its request has been arriving, or
+// its answer has been sent, for longer than most.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,8 +143,8 @@ func (c *conn) hurry(now time.Time, most time.Duration) {
 	}
 }
 
-// arrives reports whether a request is being read, or is the first one and has not
-// come yet.
+// arrives reports whether the connection still waits for a request: part of one
+// has arrived, or its first one has not begun.
 func (c *conn) arrives() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,14 +154,15 @@ func (c *conn) arrives() bool {
 // awaitsRequest is arrives with c.mu held.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
-// idle reports whether the connection is kept without a request, and since when.
+// idle reports whether the connection is open without a request, and since
+// when.
 func (c *conn) idle() (idle bool, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.kept && c.phase == quiet, c.since
 }
 
-// answered says that the request is over, and the connection is kept.
+// answered records that the request is over and the connection stays open.
 func (c *conn) answered() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,8 +170,8 @@ func (c *conn) answered() {
 	c.giveBack()
 }
 
-// headRead says that net/http has read the head of a request. Of a large one the
-// request keeps what the handler needs.
+// headRead records that net/http has read the head of a request. Of a large
+// head it keeps only the headers that the handler needs.
 func (c *conn) headRead(r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +195,7 @@ func (c *conn) headRead(r *http.Request) {
 	}
 }
 
-// cost is about what values take in memory, in bytes.
+// cost returns about how many bytes of memory values take.
 func cost(values []string) (sum int) {
 	const each = 32
 	for _, value := range values {
@@ -202,7 +204,7 @@ func cost(values []string) (sum int) {
 	return sum
 }
 
-// giveBack gives back the place of a large head; c.mu is held.
+// giveBack gives back the slot of a large head. c.mu is held.
 func (c *conn) giveBack() {
 	if c.large != nil {
 		c.large()
@@ -210,8 +212,9 @@ func (c *conn) giveBack() {
 	}
 }
 
-// arrived says that all of the request has come, which w answers. If the next one
-// has, too, the connection ends with the answer: its client sends that again.
+// arrived records that the whole request, which w answers, has arrived. If the
+// next request has begun to arrive too, the connection closes with the answer,
+// and the client sends that request again.
 func (c *conn) arrived(w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,8 +237,8 @@ func (c *conn) Close() error {
 	return c.closeErr
 }
 
-// CloseWrite tells the client that the answer is complete. Without it net/http
-// cannot deliver one to a client that is not done sending.
+// CloseWrite tells the client that the answer is complete. net/http needs it to
+// deliver an answer to a client that is still sending.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -245,7 +248,7 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// watched has the connection know how far the handler's request is.
+// watched tells the connection how far the handler's request is.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
@@ -260,13 +263,14 @@ func watched(next http.Handler) http.Handler {
 			return
 		}
 		c.body = arriving{r.Body, c, w}
-		own := *r // net/http looks at the body of its own
+		own := *r // a copy, because net/http uses the body of the original
 		own.Body = &c.body
 		next.ServeHTTP(w, &own)
 	})
 }
 
-// arriving is the body of a request that is being read, and is answered by w.
+// arriving is the body of a request that is still being read. w answers that
+// request.
 type arriving struct {
 	io.ReadCloser
 	conn *conn

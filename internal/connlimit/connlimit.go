@@ -1,13 +1,13 @@
-// Package connlimit bounds the connections of an HTTP server, so that nobody
-// keeps others out by holding them, and that all of them together take little
-// memory.
+// Package connlimit bounds the connections of an HTTP server. No client can
+// shut others out by holding connections, and all connections together take
+// little memory.
 //
-// A [Listener] has a number of places, one for each open connection. Of them
-// one client network may take a quarter. As places run short, requests must
-// arrive in less time; when all are taken, connections that are merely kept give
-// way. A request whose headers are larger than what clients send is read only
-// while few others are. What net/http answers by itself, to a request that it
-// cannot read, is replaced by an answer of the server's own.
+// A [Listener] has a fixed number of places, one for each open connection. One
+// client network gets a quarter of them at most. The fewer places are free, the
+// less time a request has to arrive; when none is free, idle connections are
+// closed. A request with unusually large headers is read only while few other
+// large ones are. The Listener replaces net/http's own answers to requests that
+// net/http cannot read by answers of the server.
 package connlimit
 
 import (
@@ -23,44 +23,44 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Options are what a server says of its connections.
+// Options configure a [Listener].
 type Options struct {
-	// Limit is how many connections are served at a time; one more may be waiting
-	// for its place.
+	// Limit is how many connections are served at a time. One more may wait for a
+	// place.
 	Limit int
-	// Network returns the network whose share a peer's connection counts for. ok
-	// is false for a peer without a share: a proxy, behind which many clients
-	// are. A nil Network gives nobody one.
+	// Network returns the network to whose share a peer's connection counts. ok
+	// is false for a peer without a share: a proxy, behind which there are many
+	// clients. If Network is nil, no peer has a share.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
-	// ArrivalTime is how long a request may take to arrive while half of the
-	// places are free.
+	// ArrivalTime is how long a request may take to arrive while at least half of
+	// the places are free.
 	ArrivalTime time.Duration
-	// Keep are the headers that the handler reads; of a large head it gets no
-	// others.
+	// Keep names the headers that the handler reads. All other headers of a large
+	// head are dropped.
 	Keep []string
-	// Answer returns the whole answer with that status to a request that
-	// net/http could not read, and so never gave to the handler: 400, 417, 431,
-	// 501 or 505. nil leaves net/http's own.
+	// Answer returns the whole answer (400, 417, 431, 501 or 505) to a request
+	// that net/http could not read. If Answer is nil, net/http answers itself.
 	Answer func(status int, peer net.Addr) []byte
-	// Log hears why no connection can be accepted.
+	// Log gets the errors of accepting a connection.
 	Log *slog.Logger
 }
 
 const (
-	// shares is how many networks it takes to use all places.
-	shares = 4
-	// minArrival is what a request may take when no place is free, in time for
-	// two segments that were lost and sent again.
+	// networkParts is into how many parts the places are divided. One network may
+	// have one part.
+	networkParts = 4
+	// minArrival is how long a request may take to arrive when no place is free:
+	// enough for two lost segments that TCP sends again.
 	minArrival = 2 * time.Second
-	// hurryEvery is the time between two looks at who is late.
+	// hurryEvery is the time between two searches for late requests.
 	hurryEvery = 100 * time.Millisecond
 )
 
-// Share is how many connections one network may have of limit.
-func Share(limit int) int { return max(1, limit/shares) }
+// Share returns how many of limit connections one network may have.
+func Share(limit int) int { return max(1, limit/networkParts) }
 
-// Listener accepts connections within its bounds. It must be given to
-// [Listener.Serve], not to http.Server.Serve.
+// Listener accepts connections within its bounds. Serve it with
+// [Listener.Serve], not with http.Server.Serve.
 type Listener struct {
 	net.Listener
 	options Options
@@ -73,18 +73,18 @@ type Listener struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	hurried time.Time // when somebody last looked who is late
+	hurried time.Time // when the last search for late requests was
 }
 
 // New returns a Listener that accepts from l.
 func New(l net.Listener, o Options) *Listener {
-	o.Keep = append(slices.Clone(o.Keep), "Connection") // which net/http reads
+	o.Keep = append(slices.Clone(o.Keep), "Connection") // net/http reads this one
 	return &Listener{
 		Listener: l,
 		options:  o,
 		places:   make(chan struct{}, o.Limit),
 		shares:   semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: Share(o.Limit)}),
-		heads:    semaphore.New[netip.Prefix](semaphore.Bounds{Total: largeHeads, Share: largeHeads / shares}),
+		heads:    semaphore.New[netip.Prefix](semaphore.Bounds{Total: largeHeads, Share: largeHeads / networkParts}),
 		closed:   make(chan struct{}),
 		conns:    make(map[*conn]struct{}),
 	}
@@ -105,7 +105,7 @@ func (l *Listener) Serve(server *http.Server) error {
 	return server.Serve(l)
 }
 
-// Accept returns the next connection that may have a place.
+// Accept returns the next connection, once there is a place for it.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.acceptPatiently()
@@ -128,18 +128,18 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// takeShare counts c for its network. It fails when the network has its share,
-// and all of it in use. Such a connection is closed without an answer: clients
-// try again after a broken connection, and take an answer for the last word.
+// takeShare counts c toward the share of its network. It fails when all of that
+// share is in use. The caller then closes c without an answer: clients retry
+// after a broken connection, but not after an answer.
 func (l *Listener) takeShare(c *conn) bool {
 	if l.options.Network != nil {
-		c.network, c.shares = l.options.Network(c.RemoteAddr())
+		c.network, c.counted = l.options.Network(c.RemoteAddr())
 	}
-	if !c.shares {
+	if !c.counted {
 		return true
 	}
 	release, ok := l.shares.TryAcquire(c.network)
-	if !ok && l.closeIdle(func(other *conn) bool { return other.shares && other.network == c.network }) {
+	if !ok && l.closeIdle(func(other *conn) bool { return other.counted && other.network == c.network }) {
 		release, ok = l.shares.TryAcquire(c.network)
 	}
 	if ok {
@@ -148,9 +148,9 @@ func (l *Listener) takeShare(c *conn) bool {
 	return ok
 }
 
-// takePlace waits for a place for a connection that is there. One without a
-// request gives way to it, and late requests are ended. A connection that was
-// accepted before Close is served if there is a place.
+// takePlace waits for a place for an accepted connection. Meanwhile it closes
+// an idle connection and late requests. A connection accepted before Close is
+// served if there is a place.
 func (l *Listener) takePlace() error {
 	for {
 		select {
@@ -177,8 +177,8 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes that one among the connections without a request that has
-// been idle for the longest, and reports whether there was one.
+// closeIdle closes the connection that has been idle longest of those that
+// among selects, and reports whether there was one.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -196,7 +196,7 @@ func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	return true
 }
 
-// hurry ends what is late, if places are short.
+// hurry closes late connections if fewer than half of the places are free.
 func (l *Listener) hurry() {
 	free := cap(l.places) - len(l.places)
 	if 2*free >= cap(l.places) {
@@ -205,7 +205,8 @@ func (l *Listener) hurry() {
 	l.hurryAll(max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places))))
 }
 
-// hurryAll ends what has taken more than most.
+// hurryAll closes every connection whose request or answer takes longer than
+// most.
 func (l *Listener) hurryAll(most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -225,12 +226,13 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
-// settleEvery is the time between two looks at what has not sent its request.
+// settleEvery is the time between two searches for connections without a
+// request.
 const settleEvery = 10 * time.Millisecond
 
-// Settle waits until every connection that was accepted has sent its request, or
-// ctx ends. It is for before http.Server.Shutdown, which ends without an answer
-// what it has not read by then.
+// Settle waits until every accepted connection has sent its request, or ctx
+// ends. Call it before http.Server.Shutdown, which closes connections whose
+// request it has not read.
 func (l *Listener) Settle(ctx context.Context) {
 	look := time.NewTicker(settleEvery)
 	defer look.Stop()
@@ -254,7 +256,8 @@ func (l *Listener) unsettled() bool {
 	return false
 }
 
-// remember has c among those that may have to end; its time begins.
+// remember adds c to the connections that may be closed for others. The time of
+// its request begins.
 func (l *Listener) remember(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -262,7 +265,7 @@ func (l *Listener) remember(c *conn) {
 	l.conns[c] = struct{}{}
 }
 
-// forget gives back what c has taken.
+// forget removes c, and gives back its place and its share.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

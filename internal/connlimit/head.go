@@ -5,46 +5,45 @@ import (
 	"time"
 )
 
-// What clients do send fits into a small head, which every connection may have.
-// Larger ones are read for largeHeads connections at a time: in memory, the
-// headers of a request take several times what they take on the wire, the more
-// the shorter their lines are.
+// Heads of usual clients are small, and every connection may have a small one.
+// Only largeHeads connections at a time may have a larger one: parsed headers
+// take several times their size on the wire, and short lines take the most.
 const (
 	smallHead  = 4 << 10 // bytes
 	smallLines = 48
 	largeHeads = 32
-	// headWait is how long a large head may wait for others to be read.
+	// headWait is how long a large head may wait for its slot.
 	headWait = time.Second
-	// maxLines is how many lines a head may have at all: other servers take 100
+	// maxLines is how many lines a head may have. Other servers allow 100
 	// headers.
 	maxLines = 128
-	// maxKept bounds what a request keeps of a large head, in bytes: with more, it
-	// stays one of the large ones until its end.
+	// maxKept bounds the bytes that a request keeps of a large head. A request
+	// that keeps more holds its slot until it ends.
 	maxKept = 1 << 10
 )
 
-// stream follows what is read of a connection: how large the current head is,
-// and what comes behind it. It knows as much of HTTP as that takes, and refuses
-// nothing.
+// stream follows the bytes read from a connection: how large the current head
+// is, and where the next request begins. It parses only that much of HTTP, and
+// rejects nothing.
 type stream struct {
-	bytes, lines int // of the head, as far as it has come
-	line         int // bytes of its last line, as far as that has come
+	bytes, lines int // of the head so far
+	line         int // bytes of its last line so far
 	cr           bool
 	ended        bool
 
-	// inBody: net/http has read the head, and body bytes are still to come. behind
-	// came with the end of the head, before that was known.
+	// inBody: net/http has read the head, and the body is still arriving. behind
+	// counts body bytes that arrived together with the end of the head.
 	inBody bool
 	body   int64
 	behind int64
-	// more: the next request came before this one was answered. It may be large
-	// already, and in the buffer of net/http nobody counts it.
+	// more: the next request began to arrive before this one was answered. Its
+	// head may be large, and nobody counts what lies in the buffer of net/http.
 	more bool
 }
 
-// take follows bytes that were read. A byte behind the whole request begins the
-// next head: net/http waits for one while it answers, to hear of a client that
-// goes away.
+// take follows bytes that were read. A byte after the end of the request begins
+// the next head: net/http reads one byte ahead while it answers, to notice a
+// client that disconnects.
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
@@ -60,8 +59,8 @@ func (s *stream) take(p []byte) {
 	s.behind += int64(len(p))
 }
 
-// takeLine follows one line of the head, or what has come of it, and returns what
-// stands behind it. An empty line ends the head.
+// takeLine follows one line of the head, or its first part, and returns the
+// bytes after it. An empty line ends the head.
 func (s *stream) takeLine(p []byte) (rest []byte) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -81,16 +80,15 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 	return p[end+1:]
 }
 
-// headRead goes on with a body of that length, or -1 if its end is not told
-// beforehand: what comes behind it is the next request's then, as far as anybody
-// knows here.
+// headRead switches to a body of length bytes, -1 if its length is unknown. The
+// bytes after a body of unknown length count as the next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0
 }
 
-// isLarge reports whether the head is none that every connection may have.
+// isLarge reports whether the head is larger than a small one.
 func (s *stream) isLarge() bool { return !s.inBody && (s.bytes > smallHead || s.lines > smallLines) }
 
-// isTooLong reports whether the head has more lines than any may have.
+// isTooLong reports whether the head has more lines than maxLines.
 func (s *stream) isTooLong() bool { return !s.inBody && s.lines > maxLines }

@@ -1,6 +1,5 @@
-// Package inquiry shares and bounds questions whose answer several callers want
-// at one time: those about the same thing wait for one inquiry, and how many are
-// under way is bounded, in all and for each asker.
+// Package inquiry lets several callers that want the same answer share one
+// inquiry. It bounds how many inquiries run at once, in all and for each asker.
 package inquiry
 
 import (
@@ -14,18 +13,17 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Inquiries finds out one thing about subjects, with an answer of type V. Callers
-// that ask about the same subject wait for the same inquiry. Each caller brings
-// its own slot: one that waits behind others of its asker delays nobody else's
-// inquiry about the same subject. An inquiry that has no slot yet ends with its
-// last caller; one that is under way goes on, since others will want its answer.
-// Where it waits for what its own asker has too much of ([Hold]), other askers
-// make another one.
+// Inquiries finds out one thing about subjects. The answer has type V. Callers
+// that ask about the same subject share one inquiry. Each caller waits for a
+// slot of its own asker, and the inquiry starts with the first slot that any of
+// them gets. An inquiry without a slot ends with its last caller. A running one
+// goes on, since others will want its answer. If it waits because its asker
+// already uses too much of something ([Hold]), other askers start another one.
 type Inquiries[Subject, Asker comparable, V any] struct {
-	// callers bounds those who wait, slots what is under way; both count by the
-	// asker: a client network, a homeserver.
+	// callers bounds the waiting callers, slots the running inquiries. Both count
+	// by the asker: a client network, a homeserver.
 	callers, slots *semaphore.Keyed[Asker]
-	timeout        time.Duration // of one inquiry that is under way
+	timeout        time.Duration // of one running inquiry
 
 	mu sync.Mutex
 	of map[Subject]*inquiry[Asker, V]
@@ -33,33 +31,34 @@ type Inquiries[Subject, Asker comparable, V any] struct {
 
 // inquiry is one question about one subject.
 type inquiry[Asker comparable, V any] struct {
-	callers int             // who wait for it
-	begun   context.Context // ends when it gets under way
+	callers int             // how many wait for it
+	begun   context.Context // ends when it starts to run
 	begin   context.CancelFunc
-	from    Asker           // whose slot it has, once it is under way
-	held    context.Context // ends when it waits for others of that asker
+	from    Asker           // whose slot it runs in
+	held    context.Context // ends when it waits because of that asker
 	hold    context.CancelFunc
 	done    chan struct{} // closed when the answer is there
 	answer  V
-	err     error // find panicked
+	err     error // find has panicked
 }
 
 type holdKey struct{}
 
-// Hold says that the inquiry to which ctx belongs, if any, waits for something of
-// which its asker has too much, or will fail for want of that.
+// Hold says that the inquiry of ctx, if any, waits or will fail because its
+// asker uses too much of something.
 func Hold(ctx context.Context) {
 	if hold, ok := ctx.Value(holdKey{}).(context.CancelFunc); ok {
 		hold()
 	}
 }
 
-// isHeldFor reports whether i waits for others of an asker that from is not.
+// isHeldFor reports whether i waits because of an asker other than from.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
 
-// New returns Inquiries that take at most timeout each. Zero bounds are none.
+// New returns Inquiries that take at most timeout each. A zero bound means no
+// bound.
 func New[Subject, Asker comparable, V any](callers, slots semaphore.Bounds, timeout time.Duration) *Inquiries[Subject, Asker, V] {
 	return &Inquiries[Subject, Asker, V]{
 		callers: semaphore.New[Asker](callers),
@@ -69,7 +68,7 @@ func New[Subject, Asker comparable, V any](callers, slots semaphore.Bounds, time
 	}
 }
 
-// BusyError says that too many callers ask, or that no slot came in time.
+// BusyError says that too many callers ask, or that no slot was free in time.
 type BusyError struct{ Err error }
 
 func (e *BusyError) Error() string { return e.Err.Error() }
@@ -77,9 +76,9 @@ func (e *BusyError) Unwrap() error { return e.Err }
 
 var errCallers = errors.New("too many requests wait for an answer")
 
-// Ask has find say what is to be known of subject, unless somebody else's find is
-// already under way, and returns the answer. It waits until ctx ends. Errors are
-// *[BusyError], that of ctx, or a *[fault.Error] where find panicked.
+// Ask returns the answer about subject. It calls find, unless an inquiry about
+// subject is already running. It waits until ctx ends. Errors are *[BusyError],
+// that of ctx, or a *[fault.Error] if find panicked.
 func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (answer V, err error) {
 	leave, ok := q.callers.TryAcquire(from)
 	if !ok {
@@ -97,8 +96,8 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 }
 
-// await returns an inquiry about subject that is done, or that from need not wait
-// for.
+// await returns an inquiry about subject that is done, or one that from need
+// not wait for.
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)
@@ -119,7 +118,7 @@ func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subjec
 	}
 }
 
-// Hint has find begin if a slot is free, and waits for nothing.
+// Hint starts find if a slot is free. It waits for nothing.
 func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) {
 	if release, ok := q.slots.TryAcquire(from); ok {
 		i := q.join(subject, from)
@@ -128,13 +127,12 @@ func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject
 	}
 }
 
-// getUnderWay returns when i is under way: because this caller has a slot for
-// it, or another one had.
+// getUnderWay returns once i runs: in a slot of this caller, or of another one.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil
 	}
-	// Nearly always: what it takes to wait costs 5 µs.
+	// The usual case: what waiting needs costs 5 µs.
 	if release, ok := q.slots.TryAcquire(from); ok {
 		q.run(ctx, subject, from, i, release, find)
 		return nil
@@ -155,8 +153,8 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 	return nil
 }
 
-// run makes the inquiry in a goroutine, and gives back its slot then. If i is
-// under way already it gives the slot back at once.
+// run runs the inquiry in a goroutine, which gives the slot back at its end. If
+// i already runs, run gives the slot back at once.
 func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], release func(), find func(context.Context) V) {
 	q.mu.Lock()
 	begun := i.begun.Err() != nil
@@ -182,7 +180,8 @@ func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject,
 	}()
 }
 
-// join returns the inquiry about subject that from waits for, a new one if need be.
+// join returns the inquiry about subject that from can wait for. It begins one
+// if there is none.
 func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquiry[Asker, V] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -197,7 +196,7 @@ func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquir
 	return i
 }
 
-// part forgets an inquiry that nobody waits for, unless it is under way.
+// part removes an inquiry that nobody waits for, unless it runs.
 func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -206,7 +205,7 @@ func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V
 	}
 }
 
-// forget has nobody join i any more. The lock is held.
+// forget lets no further caller join i. The lock is held.
 func (q *Inquiries[Subject, Asker, V]) forget(subject Subject, i *inquiry[Asker, V]) {
 	if q.of[subject] == i {
 		delete(q.of, subject)

@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// RefusedError says that a host's address is one that a stranger may not have
-// this service connect to.
+// RefusedError says that this service does not connect to the address, because
+// strangers may not choose it.
 type RefusedError struct{ Addr netip.Addr }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("address %s is not a public one", e.Addr)
 }
 
-// PublicOnly returns a check that lets only global unicast addresses pass,
-// and those within allowed. It is made for [Dialer.Permit].
+// PublicOnly returns a check for [Dialer.Permit] that accepts only global
+// unicast addresses and those in allowed.
 func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	return func(addr netip.Addr) error {
 		addr = addr.Unmap()
@@ -27,10 +27,10 @@ func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	}
 }
 
-// notPublic lists the blocks of the IANA special-purpose address registries
-// that are not globally reachable, and the public addresses at which clouds
-// serve metadata to their machines. IPv6 outside 2000::/3 is refused as a
-// whole, so only the exceptions within it stand here.
+// notPublic lists the blocks that the IANA special-purpose registries call not
+// globally reachable, and the public addresses at which clouds serve metadata
+// to their machines. PublicOnly refuses all IPv6 outside 2000::/3, so the list
+// has only the exceptions within it.
 var notPublic = prefixes(
 	"0.0.0.0/8",        // this network
 	"10.0.0.0/8",       // private

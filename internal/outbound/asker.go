@@ -5,19 +5,18 @@ import (
 	"net/netip"
 )
 
-// Asker is on whose behalf a host is asked: a client's network. What connections
-// share is shared between askers; the zero value is one as well, for what this
-// service asks by itself.
+// Asker is the client network on whose behalf a host is asked. Askers share the
+// bounds on connections. The zero Asker stands for this service's own requests.
 type Asker struct{ Network netip.Prefix }
 
 type askerKey struct{}
 
-// For has requests be on behalf of asker.
+// For returns a context whose requests are made on behalf of asker.
 func For(ctx context.Context, asker Asker) context.Context {
 	return context.WithValue(ctx, askerKey{}, asker)
 }
 
-// AskerOf returns on whose behalf requests are.
+// AskerOf returns the asker on whose behalf requests with ctx are made.
 func AskerOf(ctx context.Context) Asker {
 	asker, _ := ctx.Value(askerKey{}).(Asker)
 	return asker

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// The causes that a request can fail of before an answer is there.
+// Why a request failed before an answer arrived.
 const (
 	CauseCrowded  = "busy"
 	CauseDNS      = "dns"
@@ -21,16 +21,16 @@ const (
 	CauseProtocol = "protocol" // the connection broke or did not speak HTTP
 )
 
-// ErrTooLarge says that a response, headers included, is over
-// [Transport.MaxResponseBytes], or its headers are over 16 KiB or 128 lines.
+// ErrTooLarge says that a response with its headers exceeds
+// [Transport.MaxResponseBytes], or that its headers exceed 16 KiB or 128 lines.
 var ErrTooLarge = errors.New("the response is too large")
 
-// ErrNotHTTP says that the answer is not one of HTTP/1.1. It tells nothing of
-// what came instead: that may be the request itself, with all its secrets.
+// ErrNotHTTP says that the answer is not HTTP/1.1. It quotes nothing: what
+// arrived may be an echo of the request with its secrets.
 var ErrNotHTTP = errors.New("the answer is not HTTP/1.1")
 
-// ownWords returns err if it comes from the connection, and ErrNotHTTP for
-// net/http's errors, which quote what the peer wrote.
+// ownWords returns err if it comes from the connection, and ErrNotHTTP for an
+// error of net/http, whose text quotes the peer.
 func ownWords(err error) error {
 	var network net.Error
 	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -40,9 +40,10 @@ func ownWords(err error) error {
 	return ErrNotHTTP
 }
 
-// DialError says that no connection came about: nothing of the request was sent.
+// DialError says that no connection could be made. Nothing of the request was
+// sent.
 type DialError struct {
-	Addr string // what was dialled, host:port
+	Addr string // host:port that was dialled
 	TLS  bool   // it failed in the TLS handshake
 	Err  error
 }
@@ -55,7 +56,7 @@ func (e *DialError) Error() string {
 }
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Cause sorts an error of [Transport] into one of the causes.
+// Cause returns the cause of a [Transport] error.
 func Cause(err error) string {
 	var (
 		dial    *DialError

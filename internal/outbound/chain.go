@@ -7,20 +7,20 @@ import (
 	"fmt"
 )
 
-// What a chain of certificates may hold where [Pool.MaxHandshake] bounds it. A
-// connection keeps it parsed: that takes 3 times its bytes when it is honest, 8
-// times when it is many small certificates, and 40 times when it is small
-// entries (TestParsedChains). An honest chain has 2 to 4 certificates, and some
-// 40 entries besides its names.
+// The bounds on a certificate chain where [Pool.MaxHandshake] is set. A
+// connection keeps the parsed chain in memory. That takes 3 times its bytes for
+// an honest chain, 8 times for many small certificates, and 40 times for many
+// small entries (TestParsedChains). An honest chain has 2 to 4 certificates,
+// and some 40 entries besides its names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is what an entry counts for at least of [Pool.MaxHandshakes], in
-	// bytes: so what is parsed takes no more than 8 times what it counts for.
+	// perEntry is how many bytes of [Pool.MaxHandshakes] one entry counts for at
+	// least. So a parsed chain takes at most 8 times what is counted.
 	perEntry = 64
 )
 
-// checkChain is for [tls.Config.VerifyConnection].
+// checkChain is a [tls.Config.VerifyConnection] that bounds the chain.
 func checkChain(state tls.ConnectionState) error {
 	chain := state.PeerCertificates
 	if len(chain) > maxCertificates {
@@ -32,7 +32,7 @@ func checkChain(state tls.ConnectionState) error {
 	return nil
 }
 
-// weight is what a chain counts for by its entries.
+// weight returns how many bytes a chain counts for by its entries.
 func weight(chain []*x509.Certificate) int64 { return int64(allEntries(chain)) * perEntry }
 
 func allEntries(chain []*x509.Certificate) (n int) {
@@ -42,7 +42,8 @@ func allEntries(chain []*x509.Certificate) (n int) {
 	return n
 }
 
-// entries counts what has memory of its own in a parsed certificate.
+// entries counts the parts of a parsed certificate that have memory of their
+// own.
 func entries(c *x509.Certificate) int {
 	n := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.URIs) +
 		len(c.ExtKeyUsage) + len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
@@ -63,5 +64,6 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size counts an object identifier by its length: each byte of it takes eight.
+// size returns how many entries an object identifier counts for: parsed, each
+// of its bytes takes eight.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

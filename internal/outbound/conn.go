@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// maxInformational is how many 1xx responses may precede the real one.
+// maxInformational is how many 1xx responses may come before the final one.
 const maxInformational = 4
 
 // conn is one connection, used by one request at a time.
 type conn struct {
 	net.Conn          // with TLS or without
-	socket    *socket // below it
+	socket    *socket // what TLS runs on
 	transport *Transport
 	route     Route
-	addr      string // that was reached
-	budget    int64  // bytes that the current response may still have
+	addr      string // the address reached
+	budget    int64  // bytes that the current response may still take
 	head      head   // of the current response
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
-	took      time.Duration // how long its last answer took to begin
+	took      time.Duration // how long the last answer took to begin
 
 	idleSince time.Time
-	element   *list.Element // of [Pool.order] while it is idle
+	element   *list.Element // of [Pool.order] while the connection is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
@@ -43,7 +43,7 @@ func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
 func (c *conn) target() target { return target{c.transport, c.route} }
 func (c *conn) place() place   { return place{c.transport, c.socket.host} }
 
-// Read counts what the current response takes from the connection.
+// Read counts the bytes of the current response.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.budget <= 0 {
 		return 0, ErrTooLarge
@@ -57,8 +57,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// roundTrip sends req and reads the response up to its body. patience, if not
-// zero, is how long the answer may take to begin. After an error the
+// roundTrip sends req and reads the response up to its body. patience bounds
+// how long the answer may take to begin; zero is no bound. After an error the
 // connection is closed.
 func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Response, error) {
 	ctx := req.Context()
@@ -77,8 +77,8 @@ func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Respo
 	return resp, nil
 }
 
-// begin has ctx and patience bound what follows; stop ends that, and reports
-// whether it came before the end of ctx.
+// begin makes ctx and patience bound the following reads and writes. stop ends
+// that, and reports whether ctx had not ended yet.
 func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() bool) {
 	c.began = time.Now()
 	deadline, _ := ctx.Deadline()
@@ -111,8 +111,8 @@ func (c *conn) await() error {
 	return err
 }
 
-// useOwnDeadline has the caller's deadline count again once the answer has begun:
-// until then only patience counts, if it is set.
+// useOwnDeadline sets the caller's deadline once the answer has begun. Until
+// then only patience counts, if it is set.
 func (c *conn) useOwnDeadline(ctx context.Context, patience time.Duration) error {
 	if patience == 0 {
 		return nil
@@ -122,7 +122,7 @@ func (c *conn) useOwnDeadline(ctx context.Context, patience time.Duration) error
 	return ctx.Err()
 }
 
-// readHead reads the first response that is not 1xx.
+// readHead reads the head of the first response that is not 1xx.
 func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	for i := range maxInformational + 1 {
 		if i > 0 && !c.nextHead() {
@@ -142,16 +142,16 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
 }
 
-// nextHead begins with another head, of which some may be in the buffer. It
-// reports whether that is within the bounds.
+// nextHead starts counting the next head, part of which may be in the buffer
+// already. It reports whether that part is within the bounds.
 func (c *conn) nextHead() bool {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	c.head = head{}
 	return c.head.take(buffered)
 }
 
-// explain returns the context's error where that is why the connection failed.
-// The connection's deadline may pass a moment before the context's.
+// explain returns the context's error if that is why the connection failed. The
+// connection's deadline may pass a moment before the context's.
 func explain(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return cause
@@ -174,8 +174,8 @@ func sooner(deadline, start time.Time, patience time.Duration) time.Time {
 	return deadline
 }
 
-// body hands the connection back when the response has been read to its end,
-// and closes it when it was not.
+// body gives the connection back to the pool when the response was read to its
+// end. Otherwise it closes the connection.
 type body struct {
 	io.ReadCloser
 	conn *conn
@@ -210,7 +210,8 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.done = true
-	// stop is false when the context ended: the deadline may be gone already.
+	// stop returns false if the context ended: the deadline may be removed
+	// already.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
 		b.conn.transport.pool().put(b.conn)
 		return

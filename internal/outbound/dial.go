@@ -10,16 +10,17 @@ import (
 	"time"
 )
 
-// Dialer opens connections to host:port. It asks Permit about every address
-// after DNS and before anything is sent, so neither a name that resolves to an
-// inner address nor one that changes between check and use gets through. For a
-// [Transport] it keeps to [Pool.PerHost] there, too.
+// Dialer opens connections to host:port. It calls Permit with every address
+// after DNS and before it sends anything. So neither a name that resolves to a
+// private address, nor a name whose address changes after the check, gets
+// through. For a [Transport], the Dialer also applies [Pool.PerHost] there.
 type Dialer struct {
-	// Permit judges an address; nil permits all.
+	// Permit returns an error for an address that must not be dialled. nil
+	// permits all.
 	Permit func(netip.Addr) error
-	// Resolver answers names; nil means Go's own resolver.
+	// Resolver looks names up; nil means Go's own resolver.
 	Resolver *net.Resolver
-	// Timeout bounds name resolution and connecting, zero means 4 s.
+	// Timeout bounds name resolution and connecting together. Zero means 4 s.
 	Timeout time.Duration
 
 	names Names
@@ -27,8 +28,8 @@ type Dialer struct {
 
 const defaultDialTimeout = 4 * time.Second
 
-// DialContext connects to address, trying IPv6 and IPv4 (RFC 6555). [IsNoFile]
-// knows an error that comes of a question to DNS for which no file was left.
+// DialContext connects to address over IPv6 or IPv4 (RFC 6555). [IsNoFile] is
+// true for its error if no file was left for a DNS query.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	err = d.names.Ask(d.Resolver, address, func(resolver *net.Resolver) error {
 		dialer := net.Dialer{
@@ -42,7 +43,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn
 	return conn, err
 }
 
-// control runs on the socket, with the address that connect will be given.
+// control is called with the socket and the address just before connect.
 func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -59,8 +60,8 @@ func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawCo
 	return nil
 }
 
-// triedAddress returns the IP address and port that a dial had tried, ""
-// where it did not come that far.
+// triedAddress returns the IP address and port that a dial tried, "" if it
+// tried none.
 func triedAddress(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
 		return op.Addr.String()

@@ -1,14 +1,13 @@
 // Package outbound makes HTTP requests to hosts that strangers name.
 //
-// It differs from net/http's Transport in what such hosts make necessary.
-// Every address is judged after DNS, on the socket ([Dialer]). A response is
-// bounded in bytes as a whole, headers and framing included. So is what TLS
-// handshakes read and leave in memory, and how many connections one host has
-// ([Pool]). The connection and the name in the certificate are given apart from
-// the URL ([Route]), as Matrix' server discovery asks. A pooled connection that
-// has died silently costs one short wait, not the caller's whole time. And no
-// connection has goroutines of its own: the caller's goroutine writes, reads and
-// parses, with net/http's own Request.Write and ReadResponse but for the
-// plainest responses (docs/performance.md). HTTP/1.1 only, no proxies, no
-// cookies.
+// It differs from net/http's Transport where such hosts require it. The
+// [Dialer] checks every address after DNS, on the socket. The bytes of a
+// response are bounded, headers and framing included. So are the bytes that TLS
+// handshakes read and keep in memory, and the connections to one host ([Pool]).
+// A [Route] gives the address and the name in the certificate apart from the
+// URL, as Matrix server discovery needs. If a pooled connection has died
+// silently, a request loses only a short wait. No connection has goroutines of
+// its own: the caller's goroutine writes, reads and parses. It uses net/http's
+// Request.Write and ReadResponse, except for the plainest responses
+// (docs/performance.md). There is no HTTP/2, no proxy and no cookie.
 package outbound

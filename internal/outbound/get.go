@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// Answer is what came of [Transport.Get].
+// Answer is the result of [Transport.Get].
 type Answer struct {
 	Status     int
 	Body       []byte
-	RetryAfter string // the header of that name, "" without one
+	RetryAfter string // the header of that name, "" if absent
 }
 
 type getRequest struct {
 	host, target  string
-	authorization string // a line of the head, or ""
+	authorization string // a line of the request's head, or ""
 	maxBody       int
 }
 
-// get makes one GET request. The response is read where it lies in the buffer
-// when it is of the plainest kind, as nearly all are, and by net/http
-// otherwise. BenchmarkRead says what that is worth: 2 µs of CPU time, of the 60 µs
-// that a request for a token takes. Afterwards the connection is idle or closed.
+// get makes one GET request. It parses a plain response, as nearly all are,
+// directly in the buffer, and leaves the others to net/http. That saves 2 of the
+// 60 µs of CPU time that a request for a token takes (BenchmarkRead). Afterwards
+// the connection is idle or closed.
 func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (Answer, error) {
 	stop := c.begin(ctx, patience)
 	answer, keep, err := c.ask(ctx, r, patience)
@@ -44,7 +44,7 @@ func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (A
 func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (answer Answer, keep bool, err error) {
 	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host, r.authorization,
 		"\r\nUser-Agent: " + UserAgent + "\r\nAccept: application/json\r\n\r\n"} {
-		c.bw.WriteString(part) // its error stays for Flush
+		c.bw.WriteString(part) // Flush returns its error
 	}
 	if err := c.bw.Flush(); err != nil {
 		return Answer{}, false, err
@@ -79,7 +79,7 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	if err != nil {
 		return Answer{}, false, err
 	}
-	// Nothing is drained: what is left over closes the connection.
+	// The rest is not drained: the connection is closed instead.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(maxBody)+1))
 	switch {
 	case err != nil:
@@ -91,13 +91,13 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	return answer, !resp.Close && resp.ProtoAtLeast(1, 1), err
 }
 
-// plain is the head of a response of the plainest kind.
+// plain is the head of a plain response.
 type plain struct{ status, length, size int }
 
-// plainHead reads the head at the start of b if it is all there and plain:
-// HTTP/1.1, a final status that has a body, one Content-Length, no word about
-// transfer codings, the connection or when to come back, and nothing that could
-// be read in two ways. Of everything else it says only that.
+// plainHead reads the head at the start of b if it is complete and plain:
+// HTTP/1.1, a final status that has a body, one Content-Length, no header about
+// transfer codings, the connection or retries, and nothing ambiguous. For
+// anything else ok is false.
 func plainHead(b []byte) (head plain, ok bool) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -129,7 +129,7 @@ func plainHead(b []byte) (head plain, ok bool) {
 	return head, head.length >= 0
 }
 
-// plainStatus reads "HTTP/1.1 200 …".
+// plainStatus reads the status of "HTTP/1.1 200 …".
 func plainStatus(line []byte) (int, bool) {
 	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
 	if !ok || len(rest) < 4 || rest[3] != ' ' || hasControl(rest) {
@@ -139,7 +139,7 @@ func plainStatus(line []byte) (int, bool) {
 	return status, ok && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// plainNumber reads at most seven digits.
+// plainNumber reads a number of at most seven digits.
 func plainNumber(digits []byte) (int, bool) {
 	if len(digits) == 0 || len(digits) > 7 || len(bytes.Trim(digits, "0123456789")) > 0 {
 		return 0, false
@@ -159,8 +159,8 @@ func hasControl(text []byte) bool {
 	return false
 }
 
-// isToken reports whether name is one, as far as a header's name goes: letters,
-// digits and '-'. Others are for net/http to judge.
+// isToken reports whether name is a header name of letters, digits and '-'.
+// net/http judges all other names.
 func isToken(name []byte) bool {
 	for _, b := range name {
 		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-') {

@@ -9,33 +9,34 @@ import (
 	"syscall"
 )
 
-// IsNoFile reports whether err says that this process or the machine has no file
-// left for a connection.
+// IsNoFile reports whether err says that this process or the machine has no
+// file descriptor left for a connection.
 func IsNoFile(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// Names looks up names, and says when no file was left for a question to DNS: a
-// [net.DNSError] does not hold what it came of. The zero value is ready. It must
+// Names looks names up, and reports when no file was left for a DNS query; a
+// [net.DNSError] does not contain its cause. The zero value is ready. It must
 // not be copied.
 type Names struct {
 	mu      sync.Mutex
 	lookUps map[string]*lookUp
 }
 
-// lookUp is that of one name for several callers at a time. Its resolver is its
-// own, because callers of a [net.Resolver] share questions: one of them would not
-// know what had happened to a question before that one joined.
+// lookUp is the look-up of one name for several callers. It has a resolver of
+// its own. With a shared [net.Resolver], a caller that joins a running query
+// could not learn what had happened to it before.
 type lookUp struct {
 	resolver net.Resolver
 	callers  int
-	short    atomic.Bool // no file was left for a question
+	short    atomic.Bool // no file was left for a query
 }
 
-// Ask has ask look up name, by a resolver that asks as resolver does (nil: Go's
-// own, since the C library's reads "127.1" as an address). It returns the error of
-// ask, as one that [IsNoFile] knows if no file was left for one of the questions.
-// Those who ask for the same name at a time share their questions.
+// Ask calls ask with a resolver to look up name. That resolver works like
+// resolver (nil: Go's own, since the C library reads "127.1" as an address).
+// Ask returns the error of ask. [IsNoFile] is true for it if no file was left
+// for one of the queries. Concurrent callers with the same name share their
+// queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {
 	l := n.join(resolver, name)
 	defer n.leave(name, l)
@@ -46,8 +47,8 @@ func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver)
 	return err
 }
 
-// join returns the look-up of name that is under way, or a new one if there is
-// none, or no file was left for that one.
+// join returns the current look-up of name. It begins a new one if there is
+// none, or if no file was left for the current one.
 func (n *Names) join(resolver *net.Resolver, name string) *lookUp {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -90,7 +91,7 @@ func newLookUp(resolver *net.Resolver) *lookUp {
 	return l
 }
 
-// noFileError is an error of a look-up for which no file was left.
+// noFileError is the error of a look-up for which no file was left.
 type noFileError struct{ error }
 
 func (e *noFileError) Unwrap() []error { return []error{e.error, syscall.EMFILE} }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// CrowdedError says that there was no room for one more connection in time.
+// CrowdedError says that the bounds allowed no further connection in time.
 type CrowdedError struct {
-	host netip.Prefix // zero: the handshakes of all hosts take too much
+	host netip.Prefix // zero: the bound on the handshakes of all hosts was reached
 }
 
 func (e *CrowdedError) Error() string {
@@ -22,17 +22,18 @@ func (e *CrowdedError) Error() string {
 	return fmt.Sprintf("too many connections to %s are open", e.host)
 }
 
-// waited is the wait of a request for room.
+// waited records how long a request waited before it could connect.
 type waited struct {
-	until time.Time    // zero if there was none
-	host  netip.Prefix // that had no place; zero: the handshakes of all hosts
+	until time.Time    // when the wait ended; zero if there was none
+	host  netip.Prefix // the host at its bound; zero: the handshakes of all hosts were
 }
 
-// fairTime is what a host must have had for its answer, else its silence says
-// nothing of it.
+// fairTime is how long a host must have had to answer. If it had less, its
+// silence does not count against it.
 const fairTime = time.Second
 
-// excuse returns err, or what it is where the wait has left too little time.
+// excuse returns err, or a *[CrowdedError] if the wait left the host less than
+// fairTime.
 func (w waited) excuse(err error) error {
 	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
 		return &CrowdedError{w.host}
@@ -40,14 +41,15 @@ func (w waited) excuse(err error) error {
 	return err
 }
 
-// place is what [Pool.PerHost] counts.
+// place is what [Pool.PerHost] bounds: the connections of one transport to one
+// host.
 type place struct {
 	transport *Transport
 	host      netip.Prefix
 }
 
-// hostOf returns what counts as one host: who has an IPv6 address commonly has
-// its whole /64.
+// hostOf returns the network that counts as one host. For IPv6 that is the /64,
+// since whoever has one address usually has all of it.
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
@@ -57,7 +59,8 @@ func hostOf(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, bits).Masked()
 }
 
-// remoteHost returns the zero prefix if c is no IP connection.
+// remoteHost returns the host that c is connected to, the zero prefix if c is
+// no IP connection.
 func remoteHost(c net.Conn) netip.Prefix {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
@@ -66,8 +69,8 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits for a place until ctx ends; release gives it back. While
-// anybody waits, nothing stays idle there.
+// acquire waits for a place until ctx ends. release gives it back. While
+// anybody waits for a place at that host, no connection to it stays idle.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -92,15 +95,15 @@ func (p *Pool) want(at place, n int) {
 	}
 }
 
-// visit is one attempt to open a connection. It holds a place at each host that
-// it tries, from before the first packet on.
+// visit is one attempt to open a connection. Before the first packet to a host
+// it takes a place there.
 type visit struct {
 	transport *Transport
 	pool      *Pool
 
-	mu   sync.Mutex // a dial tries IPv6 and IPv4 at once
+	mu   sync.Mutex // a dial tries IPv6 and IPv4 at the same time
 	held map[netip.Prefix]func()
-	full netip.Prefix // a host that had no place, zero if all had
+	full netip.Prefix // a host that had no free place, zero if there was none
 	over bool
 
 	waited waited
@@ -116,7 +119,7 @@ func (v *visit) enter(host netip.Prefix) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
-		return net.ErrClosed // the other address won
+		return net.ErrClosed // the other address was faster
 	}
 	if _, ok := v.held[host]; ok {
 		return nil
@@ -131,7 +134,7 @@ func (v *visit) enter(host netip.Prefix) error {
 }
 
 // wait waits for a place at the host that had none. Meanwhile the visit holds
-// no other.
+// no place at other hosts.
 func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	host := v.full
@@ -152,8 +155,8 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. What it holds at kept is returned, nil if that is
-// nothing; all else is given back.
+// end ends the visit. release gives back the place at kept, and is nil if the
+// visit has none there. The visit's other places are free at once.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

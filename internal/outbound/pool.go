@@ -10,47 +10,47 @@ import (
 )
 
 // Pool holds the connections of one transport, or of several that share it,
-// within bounds. The zero value works; fields must not change after the first
-// use. It must not be copied.
+// within bounds. The zero value works. Its fields must not change after the
+// first use. It must not be copied.
 type Pool struct {
-	// MaxIdle bounds the connections kept without a request, zero means 512.
-	// One more takes the place of the one that was idle longest.
+	// MaxIdle bounds the idle connections. Zero means 512. One more replaces the
+	// connection that has been idle longest.
 	MaxIdle int
-	// IdleTimeout is how long such a connection is kept, zero means 50 s:
-	// less than what servers and proxies commonly grant (60 and 75 s).
+	// IdleTimeout is how long an idle connection is kept. Zero means 50 s, which
+	// is less than servers and proxies usually grant (60 and 75 s).
 	IdleTimeout time.Duration
-	// PerHost bounds the connections of each transport to one host, idle ones
-	// and those that are being opened included: an IPv4 address, or an IPv6
-	// /64, whatever names lead there. 0 means no bound. Where a host has no
-	// place left, idle connections to it are closed, then a new one waits.
+	// PerHost bounds the connections of each transport to one host: an IPv4
+	// address or an IPv6 /64, whatever its names. Idle connections and those
+	// being opened count. 0 means no bound. At the bound, idle connections to the
+	// host are closed; if there are none, a new connection waits.
 	PerHost int
-	// MaxHandshake bounds the bytes that are read in one TLS handshake, before
-	// any of them is parsed; 0 means no bound.
+	// MaxHandshake bounds the bytes read in one TLS handshake, before any of them
+	// is parsed. 0 means no bound.
 	MaxHandshake int64
-	// MaxHandshakes bounds what the handshakes of all open connections have
-	// read, whether those are idle, in use or in a handshake: a connection
-	// keeps the certificates that it got, parsed. Certificates of many small
-	// entries count for more than was read, so that no more than 8 times
-	// these bytes are kept. The connection that was idle longest is closed
-	// first, then new handshakes wait. An asker ([For]) whose connections that
-	// are not idle take more than one and a half handshakes gets no other while
-	// those of all askers take more than half. It is at least MaxHandshake, and
-	// counts only where that is set.
+	// MaxHandshakes bounds the bytes that the handshakes of all open connections
+	// have read, because a connection keeps the certificates that it got. It
+	// counts idle connections, those in use and those in a handshake. A
+	// certificate with many small entries counts for more than its bytes, so
+	// memory is at most 8 times this bound. At the bound, the connection that has
+	// been idle longest is closed; if none is idle, new handshakes wait. While
+	// more than half of the bytes are in use, an asker ([For]) whose busy
+	// connections hold more than one and a half handshakes gets no further one.
+	// The bound is at least MaxHandshake, and applies only if that is set.
 	MaxHandshakes int64
-	// Lesser, if set, is a pool that gives up idle connections before this one
-	// does, where no file is left for a new one.
+	// Lesser, if set, is a pool that closes its idle connections first when no
+	// file is left for a new connection.
 	Lesser *Pool
 
 	once   sync.Once
-	places *semaphore.Keyed[place] // nil without PerHost
-	bytes  *semaphore.Keyed[Asker] // of connections that are not idle; nil without MaxHandshake
+	places *semaphore.Keyed[place] // nil if PerHost is 0
+	bytes  *semaphore.Keyed[Asker] // of connections that are not idle; nil if MaxHandshake is 0
 
 	mu     sync.Mutex
-	idle   map[target][]*conn // whichever was used last at the end
-	order  list.List          // of all idle *conn, whichever was idle longest in front
+	idle   map[target][]*conn // the one used last is at the end
+	order  list.List          // of all idle *conn; the one idle longest is in front
 	sweep  *time.Timer        // nil while nothing is idle
-	wanted map[place]int      // how many wait for a place
-	rest   int64              // what the handshakes of idle connections have read
+	wanted map[place]int      // how many requests wait for a place
+	rest   int64              // bytes that the handshakes of idle connections have read
 }
 
 const (
@@ -58,7 +58,7 @@ const (
 	defaultIdleTimeout = 50 * time.Second
 )
 
-// target is what an idle connection can be used for.
+// target identifies the requests that an idle connection can serve.
 type target struct {
 	transport *Transport
 	route     Route
@@ -77,8 +77,8 @@ func (p *Pool) init() {
 
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
-// take returns the connection to route that was used last, or nil: there is none,
-// or the asker may not have what it holds.
+// take returns the connection to route that was used last. It returns nil if
+// there is none, or if the asker may not hold its handshake bytes.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,8 @@ func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	return c
 }
 
-// put keeps c for the next request, or closes it if somebody waits for its place.
+// put keeps c for the next request. It closes c if a request waits for its
+// place.
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	excess := c
@@ -108,8 +109,8 @@ func (p *Pool) put(c *conn) {
 	}
 }
 
-// add makes c idle and returns the connection that has to go for it, if any.
-// The lock is held.
+// add makes c idle, and returns the connection that must be closed for it, if
+// any. The lock is held.
 func (p *Pool) add(c *conn) (excess *conn) {
 	if p.order.Len() >= orDefault(p.MaxIdle, defaultMaxIdle) {
 		excess = p.oldest(func(*conn) bool { return true })
@@ -132,7 +133,7 @@ func (p *Pool) add(c *conn) (excess *conn) {
 	return excess
 }
 
-// remove takes c out. The lock is held.
+// remove takes c out of the idle connections. The lock is held.
 func (p *Pool) remove(c *conn) {
 	p.rest -= c.socket.held
 	p.order.Remove(c.element)
@@ -146,8 +147,8 @@ func (p *Pool) remove(c *conn) {
 	p.idle[c.target()] = conns
 }
 
-// oldest returns the connection that was idle longest among those that match,
-// nil if none does. The lock is held.
+// oldest returns the matching connection that has been idle longest, nil if
+// none matches. The lock is held.
 func (p *Pool) oldest(match func(*conn) bool) *conn {
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*conn); match(c) {
@@ -157,8 +158,8 @@ func (p *Pool) oldest(match func(*conn) bool) *conn {
 	return nil
 }
 
-// closeOldest closes the connection that was idle longest among those that
-// match, and reports whether there was one.
+// closeOldest closes the matching connection that has been idle longest, and
+// reports whether there was one.
 func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	p.mu.Lock()
 	c := p.oldest(match)
@@ -173,15 +174,15 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	return true
 }
 
-// CloseForFile closes a connection that was idle longest, to have a file for
-// another one, and reports whether there was any.
+// CloseForFile closes the connection that has been idle longest, to free a
+// file, and reports whether there was one.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
-// closeExpired closes what has been idle for too long and comes again as long
-// as anything is idle.
+// closeExpired closes connections that have been idle for too long. It runs
+// again as long as any is idle.
 func (p *Pool) closeExpired() {
 	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
 	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// Sessions is a [tls.ClientSessionCache] for servers that are trusted to some
-// degree: a session keeps the certificates that the server sent. It is bounded,
-// and sessions end by time, whether anybody asks for them or not. The zero value
-// works; fields must not change after the first use.
+// Sessions is a [tls.ClientSessionCache] for servers that are not strangers': a
+// session keeps the certificates that its server sent. It is bounded, and
+// removes sessions when their lifetime ends. The zero value works. Its fields
+// must not change after the first use.
 type Sessions struct {
-	// Max bounds the sessions, zero means 64. One more takes the place of the
-	// oldest.
+	// Max bounds the sessions. Zero means 64. One more replaces the oldest.
 	Max int
-	// Lifetime is how long a session is kept, zero means 10 min.
+	// Lifetime is how long a session is kept. Zero means 10 min.
 	Lifetime time.Duration
 
 	mu      sync.Mutex
 	servers map[string]*list.Element // of order
 	order   list.List                // of session, the oldest in front
-	sweep   *time.Timer              // nil while there are none
+	sweep   *time.Timer              // nil while there are no sessions
 }
 
 const (
@@ -69,7 +68,8 @@ func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	}
 }
 
-// expire removes what has ended and comes again when the next one does.
+// expire removes the sessions whose lifetime has ended, and runs again when the
+// next one ends.
 func (s *Sessions) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,51 +14,50 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 )
 
-// socket is a connection below TLS. It bounds what is read beside answers, and
-// until it is closed it holds its place and what its handshake has read.
+// socket is the connection that TLS runs on. It bounds what is read besides
+// answers. Until it is closed, it holds its place and its handshake bytes.
 //
-// crypto/tls keeps the certificates that it was sent as long as the connection
-// is open, and buffers what belongs to no answer, as session tickets.
+// crypto/tls keeps the certificates of a server as long as the connection is
+// open, and buffers what belongs to no answer, such as session tickets.
 type socket struct {
 	net.Conn
 	pool *Pool
 	host netip.Prefix // zero if it is no IP connection
 
 	closed  sync.Once
-	release func() // gives the place back, nil if there is none
-	held    int64  // bytes of [Pool.MaxHandshakes]
-	asker   Asker  // who has taken them
-	resting bool   // nobody has: the connection is or was idle
+	release func() // gives the place back; nil if it holds none
+	held    int64  // bytes that it takes of [Pool.MaxHandshakes]
+	asker   Asker  // to whom they are counted
+	resting bool   // they are counted to nobody: the connection is or was idle
 
-	waited waited // for the request that opened it
+	waited waited // the wait of the request that opened it
 
-	handshake *handshake // nil outside of one
-	limited   bool       // whether left counts
+	handshake *handshake // nil when none is under way
+	limited   bool       // whether left applies
 	left      int64      // bytes that may still be read
-	most      int64      // bytes that were read at once beside answers
+	most      int64      // the most bytes read at once besides answers
 }
 
-// handshake is the state of a bounded one.
+// handshake is the state of a bounded TLS handshake.
 type handshake struct {
 	ctx      context.Context // the request's
-	patience time.Duration   // for the server
+	patience time.Duration   // how long the server may take
 	reserved bool
 	err      error // why the socket ended it
 }
 
 const (
-	// maxBeside bounds what a connection may read beyond the answers that were
-	// taken from it, once its handshake is over: one record of TLS (16 KiB and
-	// some), or a few session tickets.
+	// maxBeside bounds what a connection may read besides its answers after the
+	// handshake: one TLS record (a little over 16 KiB), or a few session tickets.
 	maxBeside = 24 << 10
-	// perRecord is what TLS adds to a record of an answer, at most.
+	// perRecord is the most that TLS adds to one record of an answer.
 	perRecord = 64
-	// swollen is how much of that leaves buffers behind that are too large to
-	// be kept.
+	// swollen is the number of such bytes after which the buffers are too large
+	// to be kept.
 	swollen = 8 << 10
 )
 
-// secure makes the TLS handshake on s, which it closes if that fails.
+// secure makes the TLS handshake on s. It closes s if the handshake fails.
 func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Conn, error) {
 	secured := tls.Client(s, t.tlsConfig(name))
 	h := &handshake{ctx: ctx, patience: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
@@ -71,7 +70,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	}
 	s.Close()
 	if h.err != nil {
-		err = h.err // crypto/tls says that ctx ended
+		err = h.err // crypto/tls only says that ctx ended
 	}
 	return nil, s.waited.excuse(err)
 }
@@ -81,8 +80,8 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end has s hold what the handshake has read, or what its certificates count
-// for, if it succeeded.
+// end makes s hold the bytes that the handshake has read or, if that is more,
+// the weight of its certificates.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -95,8 +94,9 @@ func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	}
 }
 
-// Read counts before crypto/tls sees anything. The first byte of a handshake is
-// read alone: a server that stays silent takes no room from others.
+// Read counts the bytes before crypto/tls gets them. It reads the first byte of
+// a handshake alone, so that a silent server takes nothing of
+// [Pool.MaxHandshakes].
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.limited {
 		return s.Conn.Read(p)
@@ -129,7 +129,8 @@ func (s *socket) overrun() error {
 	return s.handshake.err
 }
 
-// reserve waits for room for a whole handshake. That time is not the server's.
+// reserve waits until the pool allows a whole handshake. That wait does not
+// count as the server's time.
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
@@ -148,7 +149,7 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that n bytes of an answer were taken from the connection.
+// credit tells s that the caller has read n bytes of an answer.
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
@@ -156,7 +157,8 @@ func (s *socket) credit(n int) {
 // isSwollen reports whether the connection has large buffers.
 func (s *socket) isSwollen() bool { return s.limited && s.most > swollen }
 
-// Close gives back what s holds.
+// Close closes the connection, and gives back its place and its handshake
+// bytes.
 func (s *socket) Close() error {
 	err := s.Conn.Close()
 	s.closed.Do(func() {
@@ -170,11 +172,12 @@ func (s *socket) Close() error {
 	return err
 }
 
-// reserve waits until one more handshake may be read, which takes
-// [Pool.MaxHandshake] until it is known how much it is. hadTo: there was none.
+// reserve waits until one more handshake may be read. It takes
+// [Pool.MaxHandshake] bytes until the real number is known. hadTo reports that
+// it had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
-		inquiry.Hold(ctx) // others may have room
+		inquiry.Hold(ctx) // others may not have to wait
 		if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
 			return true, err
 		}
@@ -185,7 +188,7 @@ func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error)
 	return hadTo, nil
 }
 
-// isOver reports whether idle connections have to go.
+// isOver reports whether idle connections must be closed.
 func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

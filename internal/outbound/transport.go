@@ -13,44 +13,45 @@ import (
 	"time"
 )
 
-// UserAgent is how the service calls itself.
+// UserAgent is the User-Agent header of all requests.
 const UserAgent = "matrixrtc-auth"
 
-// Route says how to reach a host, apart from what is asked there.
+// Route says how to reach a host, apart from the request's URL.
 type Route struct {
 	Scheme  string // "https" or "http"
 	Addr    string // host:port to connect to
 	TLSName string // the name that the certificate must hold: a DNS name or an IP
 }
 
-// Transport sends requests over pooled connections. Two transports share
-// nothing but what bounds them, if they have one Pool. The zero value works;
-// fields must not change after the first use.
+// Transport sends requests over pooled connections. Two transports with the
+// same Pool share its bounds, but no connections. The zero value works. Fields
+// must not change after the first use.
 type Transport struct {
-	// Dial opens a connection; nil means a [Dialer] that permits all.
+	// Dial opens a connection; nil means a [Dialer] that permits all addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS is the base of every handshake (roots, session cache). Its ServerName
-	// and NextProtos are set here, and its VerifyConnection where
-	// [Pool.MaxHandshake] is.
+	// TLS is the base configuration of every handshake (roots, session cache).
+	// The transport sets ServerName and NextProtos itself and, if
+	// [Pool.MaxHandshake] is set, VerifyConnection.
 	TLS *tls.Config
 	// Roots, if set, returns the certificates to trust instead of TLS.RootCAs
-	// (nil: the system's). It is asked for every handshake. When they change,
-	// [Transport.CloseIdleConnections] ends what the former ones let in.
+	// (nil: the system's). It is called for every handshake. When the roots
+	// change, call [Transport.CloseIdleConnections] to close connections that the
+	// former roots allowed.
 	Roots func() *x509.CertPool
-	// HandshakeTimeout bounds the TLS handshake, zero means 4 s.
+	// HandshakeTimeout bounds the TLS handshake. Zero means 4 s.
 	HandshakeTimeout time.Duration
-	// MaxResponseBytes bounds one response as it comes over the connection,
-	// status line, headers and framing included; zero means 80 KiB.
+	// MaxResponseBytes bounds the bytes of one response on the connection: status
+	// line, headers and framing included. Zero means 80 KiB.
 	MaxResponseBytes int64
-	// Pool holds the connections; nil means one of its own.
+	// Pool holds the connections; nil means a pool of its own.
 	Pool *Pool
-	// Patience is how long a connection that was used before may leave a
-	// repeatable request without an answer until a fresh one is tried; zero
-	// means 1 s. A host that is known to answer slower gets more.
+	// Patience is how long a repeatable request waits for an answer on a reused
+	// connection before a fresh one is tried. Zero means 1 s. A host that is
+	// known to be slower gets more time.
 	Patience time.Duration
 
 	own    Pool
-	dialer Dialer // in place of Dial
+	dialer Dialer // used if Dial is nil
 }
 
 const (
@@ -66,10 +67,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Do sends req along route, whatever its URL's host, and returns the response
-// and the address reached (also with an error, as far as it is known). The
-// request's context bounds everything until the body is closed. Errors before
-// anything was sent are *[DialError]; [Cause] sorts them all.
+// Do sends req along route, whatever its URL's host. It returns the response
+// and the address reached, with an error too if the address is known. The
+// request's context bounds everything until the body is closed. An error before
+// anything was sent is a *[DialError]; [Cause] returns the cause of any error.
 func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
 		if err != nil && req.Body != nil {
@@ -92,16 +93,15 @@ func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, add
 
 type patienceKey struct{}
 
-// WithPatience has requests on connections that were used before wait so long
-// for an answer, where the transport would send them once more sooner: for those
-// that may take long, and would go on for others meanwhile.
+// WithPatience makes requests on reused connections wait d for an answer, if
+// the transport would retry sooner. It is for requests that may take long and
+// that the server continues after the connection is closed.
 func WithPatience(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, d)
 }
 
-// isRepeatable reports whether req may be sent twice: by its method, or
-// because an Idempotency-Key header says so, which is not sent when it is
-// empty (as in net/http).
+// isRepeatable reports whether req may be sent twice: by its method, or because
+// it has an Idempotency-Key. As in net/http, an empty key is not sent.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead
@@ -110,15 +110,15 @@ func isRepeatable(req *http.Request) bool {
 	return declared && req.GetBody != nil
 }
 
-// Get asks for target (path and query, escaped) of host along route, and
-// returns the answer, whose body is at most maxBody bytes long or
-// [ErrTooLarge], and the address reached. It is Do for the one request that is made all the time. No
-// part may hold what a stranger could write unescaped.
+// Get requests target (path and query, escaped) from host along route. It
+// returns the answer and the address reached. A body of more than maxBody bytes
+// is [ErrTooLarge]. Get is a faster Do for the most frequent request. A caller
+// must escape every part that a stranger can choose.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
 
-// GetAs is Get with an access token, which must be one that a header can hold.
+// GetAs is Get with an access token, which must be valid in a header.
 func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
 		return Answer{}, errors.New("the access token holds a line break")
@@ -135,7 +135,7 @@ func (t *Transport) get(ctx context.Context, route Route, r getRequest) (answer 
 	return answer, addr, err
 }
 
-// RouteTo is the route to a URL whose host is also the one to connect to.
+// RouteTo returns the route to a URL whose host is also the one to connect to.
 func RouteTo(u *url.URL) Route {
 	port := u.Port()
 	if port == "" {
@@ -145,9 +145,9 @@ func RouteTo(u *url.URL) Route {
 	return Route{u.Scheme, net.JoinHostPort(name, port), name}
 }
 
-// use has exchange use a connection to route: an idle one if there is any,
-// which is given patience when the request may be repeated, and a fresh one
-// when that failed. It returns the address that was reached.
+// use calls exchange with a connection to route, and returns the address
+// reached. It tries an idle connection first. If that fails, or a repeatable
+// request gets no answer within its patience, it tries a fresh one.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, patience time.Duration) error) (addr string, err error) {
 	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
 		var patience time.Duration
@@ -159,7 +159,7 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 		if err == nil || !repeatable || ctx.Err() != nil {
 			return c.addr, err
 		}
-		// Whatever broke this connection broke its idle siblings.
+		// The idle connections to this route are probably broken, too.
 		t.pool().drop(t, route)
 	}
 	c, addr, err := t.connect(ctx, route)
@@ -185,15 +185,15 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 	return newConn(t, route, secured, s), addr, nil
 }
 
-// open dials addr. Where a host has no place for one more connection, it waits;
-// where there is no file for one, idle connections are closed.
+// open dials addr. If the host is at [Pool.PerHost], it waits. If no file is
+// left, it closes idle connections.
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = t.dialer.DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
-	defer func() { _ = v.end(netip.Prefix{}) }() // what is still held
+	defer func() { _ = v.end(netip.Prefix{}) }() // places that are still held
 	for {
 		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {
@@ -201,7 +201,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
-			raw.Close() // Dial is none of [Dialer], which asks before
+			raw.Close() // this Dial is not a [Dialer], which would have taken a place
 		}
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue

@@ -1,8 +1,8 @@
-// Package ratelimit counts how often somebody asks, in bounded memory.
+// Package ratelimit counts how often each key asks, in bounded memory.
 //
-// A [Limiter] is the generic cell rate algorithm: one point in time per key,
-// until which the key's burst is spent. It refills by itself as time passes,
-// so a key that is idle long enough is as good as unknown.
+// A [Limiter] is the generic cell rate algorithm. It keeps one point in time
+// per key, at which the key has its whole burst again. Time refills the burst,
+// so a key that was idle for long enough needs no entry.
 package ratelimit
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Limit allows PerMinute events a minute, Burst of them at once. The zero
+// Limit allows PerMinute events a minute, and Burst events at once. The zero
 // Limit allows everything.
 type Limit struct{ PerMinute, Burst int }
 
@@ -19,7 +19,7 @@ type Limit struct{ PerMinute, Burst int }
 // use. A nil Limiter allows everything.
 type Limiter[K comparable] struct {
 	interval time.Duration // between two events of a steady stream
-	burst    time.Duration // how far ahead of the clock a key may run
+	burst    time.Duration // how far the stored time may be ahead of the clock
 	epoch    time.Time
 	seed     maphash.Seed
 
@@ -42,8 +42,8 @@ func New[K comparable](limit Limit) *Limiter[K] {
 	}
 }
 
-// Take spends one event of key and returns 0, or spends nothing and returns
-// how long it takes until there is one.
+// Take spends one event of key and returns 0. If there is none to spend, it
+// returns how long it takes until there is.
 func (l *Limiter[K]) Take(key K) (wait time.Duration) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		if wait = l.waitFor(spent, now); wait > 0 {
@@ -59,8 +59,8 @@ func (l *Limiter[K]) Return(key K) {
 	l.with(key, func(spent, _ time.Duration) time.Duration { return spent - l.interval })
 }
 
-// Charge spends one event of key whether it has one or not. The debt does not
-// grow: a key that was charged too often waits one interval, not more.
+// Charge spends one event of key even if there is none left. The debt does not
+// grow: a key that was charged too often waits for one interval only.
 func (l *Limiter[K]) Charge(key K) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		return min(spent+l.interval, now+l.burst)
@@ -76,8 +76,8 @@ func (l *Limiter[K]) Wait(key K) (wait time.Duration) {
 	return wait
 }
 
-// with replaces the time until which key's burst is spent, which is now at the
-// least, by what change makes of it. Times are durations since epoch.
+// with replaces the stored time of key by what change returns. change gets that
+// time, which is now at the earliest. Times are durations since epoch.
 func (l *Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if l == nil {
 		return
@@ -90,7 +90,7 @@ func (l *Limiter[K]) with(key K, change func(spent, now time.Duration) time.Dura
 	if changed := change(max(spent, now), now); changed > now {
 		*place = entry{hash, changed}
 	} else if spent > 0 {
-		*place = entry{} // nothing to remember
+		*place = entry{} // the burst is whole, so no entry is needed
 	}
 }
 

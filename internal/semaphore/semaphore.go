@@ -1,12 +1,12 @@
 // Package semaphore bounds how much is under way at once, in all and for each
 // key: a homeserver, a user, a client's network.
 //
-// Those who wait hold nothing. A free slot goes to the keys in turn, so a key
-// with many waiters delays no other key by more than one slot; within a key it
-// goes to whoever has waited longest. There are no goroutines of its own, and a
-// key without slots and waiters takes no memory.
+// A waiting caller holds no slot. Free slots go to the keys in turn, so a key
+// with many waiters delays another key by one slot at most. Within a key, the
+// caller that has waited longest is first. The semaphore has no goroutines, and
+// a key without slots and waiters takes no memory.
 //
-// A slot may be a byte: then a caller takes many at once, all or none.
+// If a slot stands for a byte, a caller takes many at once, all or none.
 package semaphore
 
 import (
@@ -16,12 +16,12 @@ import (
 	"sync"
 )
 
-// Bounds are the numbers of slots. A bound of zero means that there is none.
+// Bounds are the numbers of slots. Zero means no bound.
 type Bounds struct {
 	Total  int // slots of all keys together
 	PerKey int // slots of one key
-	// Share keeps half of Total for keys that have few slots: a key that has
-	// Share slots gets another one only while half of Total is free.
+	// Share reserves half of Total for keys with few slots: a key that has Share
+	// slots gets another one only while half of Total is free.
 	Share int
 }
 
@@ -32,15 +32,15 @@ type Keyed[K comparable] struct {
 
 	mu    sync.Mutex
 	taken int
-	keys  map[K]*key[K] // those that have slots or waiters
-	turns list.List     // of *key[K]: those that have waiters, the next one first
+	keys  map[K]*key[K] // keys with slots or waiters
+	turns list.List     // of *key[K]: keys with waiters, the next one first
 }
 
-// key is what one key has, and who waits for more.
+// key holds the slots and the waiters of one key.
 type key[K comparable] struct {
 	id      K
 	taken   int
-	waiters []*waiter     // whoever has waited longest first
+	waiters []*waiter     // the one that has waited longest is first
 	turn    *list.Element // in Keyed.turns, nil without waiters
 }
 
@@ -55,9 +55,9 @@ func New[K comparable](b Bounds) *Keyed[K] {
 	return &Keyed[K]{bounds: b, keys: make(map[K]*key[K])}
 }
 
-// Acquire takes a slot for id. It waits for one until ctx ends, and then returns
-// the error of ctx; a slot that is free at once is taken whatever ctx says.
-// release gives the slot back and must be called exactly once.
+// Acquire takes a slot for id. It waits for one until ctx ends, and then
+// returns the error of ctx. A slot that is free at once is taken even if ctx
+// has ended. release gives the slot back, and must be called exactly once.
 func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error) {
 	k, err := s.acquire(ctx, id, 1)
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
 	return func() { s.release(k, 1) }, true
 }
 
-// Take takes n slots at once for id, as Acquire takes one. [Keyed.Give] gives them
-// back, together or a part at a time.
+// Take takes n slots for id together, and waits as Acquire does. [Keyed.Give]
+// gives them back, all at once or in parts.
 func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
 	_, err := s.acquire(ctx, id, n)
 	return err
@@ -96,7 +96,7 @@ func (s *Keyed[K]) Give(id K, n int) {
 	s.release(k, n)
 }
 
-// Taken returns how many slots all keys have together.
+// Taken returns how many slots are taken by all keys together.
 func (s *Keyed[K]) Taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *Keyed[K]) acquire(ctx context.Context, id K, n int) (*key[K], error) {
 	}
 }
 
-// tryAcquire returns nil if there are no n slots.
+// tryAcquire takes n slots for id. It returns nil if they are not free.
 func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,8 +136,8 @@ func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	return k
 }
 
-// admits reports whether k may have n more slots. The first waiter of a key never
-// may have what it wants: whatever is freed is granted in the same critical
+// admits reports whether k may have n more slots. It is always false for the
+// first waiter of a key, because freed slots are granted in the same critical
 // section.
 func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
@@ -160,7 +160,7 @@ func (s *Keyed[K]) release(k *key[K], n int) {
 	s.forgetUnused(k)
 }
 
-// grant gives what is free to waiters, one waiter of a key before its turn is over.
+// grant gives free slots to waiters, one waiter per key and turn.
 func (s *Keyed[K]) grant() {
 	for turn := s.turns.Front(); turn != nil; {
 		k := turn.Value.(*key[K])
@@ -179,8 +179,8 @@ func (s *Keyed[K]) grant() {
 	}
 }
 
-// giveUp ends the wait of w. If its slot came at the same moment, that goes to
-// the next one.
+// giveUp ends the wait of w. If w got its slots at the same moment, they go to
+// the next waiter.
 func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	s.mu.Lock()
 	select {
@@ -192,7 +192,7 @@ func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	}
 	defer s.mu.Unlock()
 	s.part(k, w)
-	s.grant() // those behind may want less
+	s.grant() // the next waiters may want fewer slots
 	s.forgetUnused(k)
 }
 
