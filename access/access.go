@@ -1,7 +1,7 @@
 // Package access decides what a proven caller gets: whether they are in the
-// Matrix room, which LiveKit room and identity are theirs, what their token
-// allows, and whether their leave is taken over. It knows no HTTP: it takes
-// values, and returns what came of them or an error that says why not.
+// Matrix room, which LiveKit room and identity they get, what their token
+// allows, and whether this service takes over their leave. It knows no HTTP: it
+// takes values, and returns results or an error that says why not.
 package access
 
 import (
@@ -19,13 +19,14 @@ import (
 
 // Verifier says whose an OpenID token is.
 type Verifier interface {
-	// Verify returns the user whose token it is, always one of token.Server,
-	// and the claimed one if claimed is not zero. from is the client's network,
-	// the zero Prefix if nobody knows it. Errors are *[matrix.VerifyError].
+	// Verify returns the user whose token it is, always a user of token.Server.
+	// If claimed is not zero, it must be that user. from is the client's network,
+	// the zero Prefix if it is unknown. Errors are *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
-// Membership says who is joined to a Matrix room. An error means: unknown.
+// Membership says who is joined to a Matrix room. An error means that this is
+// unknown.
 type Membership interface {
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
@@ -33,14 +34,15 @@ type Membership interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns once the room exists. created reports that the SFU had to
-	// be asked for this request; errors are *[sfu.Error].
+	// Ensure returns once the room exists. created reports that it asked the SFU
+	// for this request. Errors are *[sfu.Error].
 	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
 
 // Minter makes access tokens for the SFU.
 type Minter interface {
-	// Mint returns a token for grant, with carried sealed for its participant.
+	// Mint returns a token for grant, in which carried is sealed for its
+	// participant.
 	Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string
 }
 
@@ -50,40 +52,40 @@ type Authorizer struct {
 	Verifier Verifier
 	Rooms    Rooms
 	Minter   Minter
-	// Membership answers for the homeserver that proxies requests here, or for an
-	// account; nil while neither does.
+	// Membership answers for the homeserver that proxies requests to this
+	// service, or for an account. It is nil without either.
 	Membership Membership
-	// Remote asks other homeservers for tokens of their SFUs; nil while no
-	// homeserver proxies requests here.
+	// Remote asks other homeservers for tokens of their SFUs. It is nil if no
+	// homeserver proxies requests to this service.
 	Remote Remote
 
-	// FullAccess says whose users may create rooms. It is asked for the
-	// server of a verified user, as is CanPublish.
+	// FullAccess says whose users may create rooms. FullAccess and CanPublish get
+	// the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
 	// CanPublish says which other users may publish.
 	CanPublish func(matrix.ServerName) bool
-	// MustBeJoined says of which servers the users must be joined to the Matrix
-	// room when they come with an OpenID token; nil: of none. Whoever comes
-	// through a homeserver must be.
+	// MustBeJoined reports for a server whether its users must be joined to the
+	// Matrix room when they prove themselves by an OpenID token; nil means no
+	// server. A user who comes through a homeserver must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen says that they pass in rooms of which Membership knows nothing
-	// because its account is not in them ([matrix.ErrNotInRoom]).
+	// AllowUnseen admits users who must be joined also to rooms that Membership's
+	// account is not in ([matrix.ErrNotInRoom]).
 	AllowUnseen bool
-	// LearnMembership says that Membership is asked about the others, too, for
-	// their tickets; the answer refuses nobody.
+	// LearnMembership also asks Membership about users who need not be joined,
+	// for their tickets. That answer refuses nobody.
 	LearnMembership bool
-	// Issuer is this service's mark in every ticket.
+	// Issuer identifies this service in every ticket.
 	Issuer ticket.Issuer
-	// CanUpdateOwnMetadata goes into every token.
+	// CanUpdateOwnMetadata is set in every token.
 	CanUpdateOwnMetadata bool
-	// Named says which servers the operator named.
+	// Named reports whether the operator named a server.
 	Named func(matrix.ServerName) bool
-	// Delegation takes over leaves; nil while that is switched off.
+	// Delegation takes over leaves; nil if delegation is switched off.
 	Delegation *Delegation
 
-	// Users limits the requests of proven users, Failures the failed
+	// Users limits the requests of proven users. Failures limits the failed
 	// verifications of client networks, Origins the requests of other
-	// homeservers. nil: no limit.
+	// homeservers. nil means no limit.
 	Users    *ratelimit.Limiter[matrix.UserID]
 	Failures *ratelimit.Limiter[netip.Prefix]
 	Origins  *ratelimit.Limiter[matrix.ServerName]
@@ -91,26 +93,26 @@ type Authorizer struct {
 	Metrics metrics.Metrics
 }
 
-// Admission is what came of a request. With an error it holds what was known
-// by then.
+// Admission is the result of a request. Together with an error, it holds what
+// was known by then.
 type Admission struct {
 	User matrix.UserID // proven
 	Room sfu.Room
-	// RoomNotMade says that the room is not made for this user: they can join
-	// one that is there.
+	// RoomNotMade says that this user may not create the room, but can join it if
+	// it exists.
 	RoomNotMade bool
-	Leave       *Leave // taken over, or to be
-	Token       string // the SFU's access token
+	Leave       *Leave // the leave to take over, or taken over already
+	Token       string // the access token for the SFU
 }
 
-// What the parts of a request take at most by themselves.
+// How long each part of a request may take by itself.
 const (
 	ensureTime    = 10 * time.Second
 	clientAPITime = 3 * time.Second
 )
 
-// Token returns a token for the SFU: first it finds out who asks, then what
-// they get. A leave that comes along is taken over.
+// Token finds out who asks and what they may do, and returns a token for the
+// SFU. It also takes over the leave of the request, if there is one.
 func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admission, error) {
 	var got Admission
 	if what.Leave != nil && !a.Delegation.Offered() {
@@ -182,11 +184,12 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 	return got, a.takeOver(ctx, user, got.Room, identity, handed)
 }
 
-// rights are what a user may do, by who they are and who says so.
+// rights are what a user may do. They depend on the user's server and on how
+// the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the user's. A homeserver that proxies requests vouches for its
-// own users, and for the rooms in which users of others are.
+// rights returns the rights of user. A homeserver that proxies requests vouches
+// for its own users, and for rooms that have users of other servers.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:
@@ -210,9 +213,9 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns a context that ends at by, for something that takes at most
-// most by itself: ctx, unless the request is late already. (A context of its
-// own for every request costs 2 µs.)
+// bounded returns a context that ends after most, or at by if that is earlier.
+// It returns ctx itself unless by is near, because a new context costs 2 µs per
+// request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

@@ -17,31 +17,33 @@ type Delegation struct {
 	Events Events
 	Keeper Keeper
 	Limits leave.Limits
-	// Now is the time by the clock that Keeper goes by; nil for time.Now.
+	// Now returns the time of the clock that Keeper uses; nil means time.Now.
 	Now func() time.Time
-	// Everyone says that the users of every server may delegate, otherwise
-	// those of Servers.
+	// Everyone lets the users of every server delegate. Without it, only users of
+	// Servers may.
 	Everyone bool
 	Servers  []matrix.ServerName
 }
 
 // Events says whether delayed events can be managed.
 type Events interface {
-	// Manageable returns nil if those of server can be, as far as is known;
-	// else [matrix.ErrNeedsToken] or a *[matrix.ClientAPIError].
+	// Manageable returns nil if delayed events of server can be managed, as far
+	// as is known. Otherwise it returns [matrix.ErrNeedsToken] or a
+	// *[matrix.ClientAPIError].
 	Manageable(ctx context.Context, server matrix.ServerName) error
-	// Refuses reports whether server lets nobody manage them without
+	// Refuses reports whether server manages no delayed events without
 	// authentication.
 	Refuses(server matrix.ServerName) bool
-	// LookUp returns an event of owner. Errors are *[matrix.DelayError]:
+	// LookUp returns a delayed event of owner. Errors are *[matrix.DelayError].
 	// ResultGone says that owner has no such event.
 	LookUp(ctx context.Context, owner matrix.UserID, id matrix.DelayID) (matrix.DelayedEvent, error)
 }
 
-// Keeper keeps the leaves that are taken over. It answers within a second.
+// Keeper keeps the leaves that this service takes over. It answers within a
+// second.
 type Keeper interface {
-	// Delegate keeps job, whatever happens, once it returns nil. A
-	// *[leave.LimitError] says that it is one too many.
+	// Delegate has stored job durably when it returns nil. A *[leave.LimitError]
+	// says that a limit was reached.
 	Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error
 }
 
@@ -52,8 +54,8 @@ func (d *Delegation) now() time.Time {
 	return d.Now()
 }
 
-// Offered reports whether anybody's leave would be taken over. Clients ask for
-// that with a request that names nobody, and take every answer but 404 for a
+// Offered reports whether any client's leave would be taken over. Clients ask
+// this with a request that names no user, and read every answer except 404 as
 // yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {
@@ -63,9 +65,8 @@ func (d *Delegation) Offered() bool {
 }
 
 // mayDelegate returns nil if a leave of a user of server can be taken over,
-// else a *[DelegationError]. That nobody answers is no refusal where the
-// operator vouches for the server: the leave is kept, and the keeper goes on
-// asking.
+// else a *[DelegationError]. If the homeserver of a named server does not
+// answer, the leave is taken over all the same, and the keeper asks again.
 func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
 	if a.Delegation == nil {
 		return &DelegationError{Cause: DelegationOff}
@@ -86,8 +87,8 @@ func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix
 	return &DelegationError{Cause: DelegationClientAPI, Err: err}
 }
 
-// lookUp asks the homeserver for the delay of a leave that user hands over. It
-// has to be that user's, in that room.
+// lookUp asks the homeserver for the delay of the leave. The event must belong
+// to user and to the Matrix room of the request.
 func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Request) (time.Duration, error) {
 	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(ensureTime), what.By))
 	defer cancel()
@@ -105,7 +106,7 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 	return min(event.Delay, leave.MaxDelay), nil
 }
 
-// takeOver keeps the leave of a participant.
+// takeOver stores the leave of a participant.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

@@ -9,52 +9,53 @@ import (
 
 var (
 	// ErrNotJoined says that the user is not joined to the Matrix room, or that
-	// nobody knows the room.
+	// the room is unknown.
 	ErrNotJoined = errors.New("the user is not joined to the room")
-	// ErrUnseen says that nobody can say whether the user is joined: the account
-	// that asks is not in the room.
+	// ErrUnseen says that it is unknown whether the user is joined, because the
+	// account that asks is not in the room.
 	ErrUnseen = errors.New("the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE is not in the room, and LIVEKIT_MEMBERSHIP_UNKNOWN is deny")
-	// ErrForeignUser says that a homeserver asked for a user of another one.
+	// ErrForeignUser says that a homeserver made a request for a user of another
+	// server.
 	ErrForeignUser = errors.New("the user is not one of the homeserver that asks")
 )
 
-// MembershipError says that the homeserver gave no answer to whether somebody is
+// MembershipError says that the homeserver did not say whether somebody is
 // joined.
 type MembershipError struct{ Err error }
 
 func (e *MembershipError) Error() string { return "asking who is joined: " + e.Err.Error() }
 func (e *MembershipError) Unwrap() error { return e.Err }
 
-// LimitError is a rate limit that refused a request.
+// LimitError says that a rate limit refused a request.
 type LimitError struct {
-	Kind string // of the metrics
+	Kind string // as in the metrics
 	Wait time.Duration
 }
 
 func (e *LimitError) Error() string { return "too many requests: " + e.Kind }
 
-// RoomError is a room that could not be made sure of.
+// RoomError says that the SFU did not confirm the room.
 type RoomError struct{ Err error }
 
 func (e *RoomError) Error() string { return "creating the room: " + e.Err.Error() }
 func (e *RoomError) Unwrap() error { return e.Err }
 
-// DelegationError is a leave that is not taken over.
+// DelegationError says why a leave is not taken over.
 type DelegationError struct {
 	Cause string // one of the causes below
-	Err   error  // more for the log, or nil
+	Err   error  // details for the log, or nil
 }
 
-// Why a leave is not taken over.
+// The causes of a *[DelegationError].
 const (
-	DelegationOff        = "delegation_off"         // LIVEKIT_DELEGATION
+	DelegationOff        = "delegation_off"         // switched off by LIVEKIT_DELEGATION
 	DelegationAccess     = "delegation_access"      // the user's server has no full access
-	DelegationNeedsToken = "delegation_needs_token" // the homeserver asks for authentication
-	DelegationClientAPI  = "delegation_client_api"  // its Client-Server API is not there, or delays no events
-	DelegationLimit      = "delegation_limit"       // one of the limits of jobs
+	DelegationNeedsToken = "delegation_needs_token" // the homeserver requires authentication
+	DelegationClientAPI  = "delegation_client_api"  // the homeserver's Client-Server API was not found, or cannot delay events
+	DelegationLimit      = "delegation_limit"       // the number of jobs is at a limit
 	DelegationUnknown    = "delegation_unknown"     // the homeserver has no such event of this user in this room
-	DelegationShort      = "delegation_short"       // its delay is shorter than any that can be kept
-	DelegationLookUp     = "delegation_look_up"     // the homeserver did not say
+	DelegationShort      = "delegation_short"       // the delay is shorter than this service can restart in time
+	DelegationLookUp     = "delegation_look_up"     // the homeserver did not answer the look-up
 )
 
 func (e *DelegationError) Error() string {
@@ -66,14 +67,14 @@ func (e *DelegationError) Error() string {
 
 func (e *DelegationError) Unwrap() error { return e.Err }
 
-// StoreError is a leave that could not be kept.
+// StoreError says that the leave could not be stored.
 type StoreError struct{ Err error }
 
 func (e *StoreError) Error() string { return "keeping a leave: " + e.Err.Error() }
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// verifyCause is the label of a failed verification: one of the few of
-// package matrix.
+// verifyCause returns the metrics label of a failed verification: one of the
+// causes of package matrix.
 func verifyCause(err error) string {
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		return string(e.Cause)

@@ -12,28 +12,29 @@ import (
 )
 
 // NewFailureLimiter returns the limit of failed verifications per client
-// network: enough for a household whose clients hold stale tokens, few enough
-// that nobody searches networks or floods a homeserver through us.
+// network. It is enough for a household whose clients hold stale tokens. It is
+// too little to scan networks or flood a homeserver through this service.
 func NewFailureLimiter() *ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
-// NewOriginLimiter returns the limit of one other homeserver, whose users all
-// come through it: a large conference that starts within seconds fits.
+// NewOriginLimiter returns the limit per other homeserver, through which all
+// its users ask. A large conference that starts within seconds stays below it.
 func NewOriginLimiter() *ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site is what shares the discoveries of servers: one IPv4 address, or the /48
-// that an IPv6 subscriber has at most. It is wider than what shares the limit of
-// failures, because the shares are wide as long as nobody else needs them.
+// site returns the network that shares the bounds on discoveries: one IPv4
+// address, or the /48 that an IPv6 subscriber has at most. It is wider than
+// [Network], because these bounds are wide until another network needs its
+// part.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
-// Network is what shares the limit of failures: one IPv4 address, or the /64
-// that one IPv6 subscriber has at least.
+// Network returns the network that shares the limit of failures: one IPv4
+// address, or the /64 that an IPv6 subscriber has at least.
 func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
 
-// within returns the network of bits that an IPv6 client is in, or the one
+// within returns the network of an IPv6 client with that many bits, or the one
 // address of an IPv4 client.
 func within(client netip.Addr, bits int) netip.Prefix {
 	if !client.Is6() {
@@ -41,26 +42,29 @@ func within(client netip.Addr, bits int) netip.Prefix {
 	}
 	prefix, err := client.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // the zero Addr: all whom nobody knows
+		return netip.Prefix{} // the zero Addr: all clients with an unknown address
 	}
 	return prefix
 }
 
-// maxSlowdown is the longest that a user of a named server waits for the
-// failures of others at the same address.
+// maxSlowdown is how long a user of a named server waits at most because of
+// others' failures at the same address.
 const maxSlowdown = time.Second
 
-// limitFailures applies the limit before a verification; settle must be called
-// with its outcome.
+// limitFailures applies the limit before a verification. The caller must call
+// settle with the outcome.
 //
-// A stranger may name any server, so at one that the operator did not name a
-// verification costs a permit up front, which success gives back: failures in
-// flight count, too. The operator's own users share addresses (an office, a
-// carrier's NAT) and must never be locked out by a neighbour: at named servers
-// only failures cost, and being over the limit means to wait for a moment.
-// Nowhere is a homeserver's own trouble the client's failure. So a client that
-// left such a server after a second is spared: it may have tired of a slow answer.
-// That is as long as somebody waits who floods the server and is over the limit.
+// A stranger may name any server. So a verification at a server that the
+// operator did not name takes a permit first, which success gives back:
+// verifications under way count, too. The operator's own users may share
+// addresses (an office, a carrier's NAT), and a neighbour must never lock them
+// out. So at named servers only failures take a permit, and a network over the
+// limit only waits a moment.
+//
+// A homeserver's own trouble never counts as a failure of the client. A client
+// that disconnects from such a server after a second is not charged either, as
+// the answer may just be slow. It is charged while its network is over the
+// limit.
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {
@@ -83,14 +87,14 @@ func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, serve
 	}, nil
 }
 
-// isFailure reports whether the outcome of a verification speaks against the
+// isFailure reports whether the outcome of a verification counts against the
 // client.
 func isFailure(err error) bool {
 	e, ok := errors.AsType[*matrix.VerifyError](err)
 	return err != nil && !(ok && e.SparesClient())
 }
 
-// hasLeft reports whether the client did not wait for the outcome.
+// hasLeft reports whether the client disconnected before the outcome.
 func hasLeft(err error) bool {
 	e, ok := errors.AsType[*matrix.VerifyError](err)
 	return ok && e.Cause == matrix.CauseCanceled
@@ -107,11 +111,11 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 }
 
 // maxFederatedWait is how long a request of another homeserver waits for the
-// limits. That server asks four times when it gets a 429, so a short wait is
-// cheaper for both.
+// limits. That server retries four times after a 429, so a short wait is
+// cheaper for both sides.
 const maxFederatedWait = 2 * time.Second
 
-// limit spends one request of user, and of the homeserver that asks for them.
+// limit counts one request of user, and of the homeserver that asks for them.
 func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) error {
 	f, federated := who.(Federated)
 	if !federated {
@@ -126,7 +130,7 @@ func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) e
 	return a.refuse(wait, metrics.UserRefused)
 }
 
-// refuse returns nil if there is nothing to wait for.
+// refuse returns a *[LimitError] unless wait is 0.
 func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	if wait == 0 {
 		return nil
@@ -135,8 +139,9 @@ func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	return &LimitError{Kind: kind, Wait: wait}
 }
 
-// takeUntil takes now, or once more when there may be something to take, if that
-// is before until. It returns how long there is to wait still, 0 if it took.
+// takeUntil calls take now and, if that returns a wait that ends before until,
+// once more after it. It returns how long there is still to wait, 0 if take
+// succeeded.
 func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
 	wait = take()
 	if wait == 0 || wait > time.Until(until) {

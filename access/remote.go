@@ -7,18 +7,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Remote asks another homeserver for a token of its SFU, in the name of the one
-// that proxies requests here.
+// Remote asks another homeserver for a token of its SFU, on behalf of the
+// homeserver that proxies requests to this service.
 type Remote interface {
 	// RemoteToken returns the content of server's answer. Errors are
 	// *[matrix.RemoteError].
 	RemoteToken(ctx context.Context, server matrix.ServerName, request json.RawMessage) (json.RawMessage, error)
 }
 
-// RemoteToken returns the answer of another homeserver to request, which is
-// sent for a user who is joined to a room that server is in. Nobody else is
-// asked before both are known, and nothing goes on after what.By. Errors of the
-// other side are *[matrix.RemoteError].
+// RemoteToken returns the answer of another homeserver to request. It asks only
+// after it knows that the user is joined to the room and that server is in the
+// room. It ends by what.By. Errors of the other server are
+// *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

@@ -8,31 +8,32 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// Request says what is asked for: to take part in the call in a slot of a room.
+// Request says what the caller asks for: to take part in the call in a slot of
+// a Matrix room.
 type Request struct {
 	Room matrix.RoomID
 	Slot matrix.SlotID
 	As   Participant
-	// Leave is handed over with it, nil if none is.
+	// Leave is the leave that the client hands over with it; nil without one.
 	Leave *Leave
 	// By is when the answer must be there.
 	By time.Time
 }
 
-// Participant says as whom a user takes part, apart from the user id.
+// Participant is how a user takes part, apart from the user id.
 type Participant struct {
 	Form   Form
-	Device matrix.DeviceID // not of [TwoParts]
-	Member matrix.MemberID // not of [Legacy]
+	Device matrix.DeviceID // empty for [TwoParts]
+	Member matrix.MemberID // empty for [Legacy]
 }
 
-// Form is how the identity on the SFU is derived. Each endpoint has one, and
-// its clients compute the same.
+// Form is how the identity on the SFU is derived. Each endpoint uses one form,
+// and its clients derive the same.
 type Form int
 
 // The forms of an identity.
 const (
-	Legacy     Form = iota // user and device in the clear: /sfu/get
+	Legacy     Form = iota // user and device as plain text: /sfu/get
 	ThreeParts             // hash of user, device and member: /get_token
 	TwoParts               // hash of user and member: the homeserver's endpoints
 )
@@ -40,14 +41,15 @@ const (
 // Leave is a delayed leave event that a client hands over.
 type Leave struct {
 	ID matrix.DelayID
-	// Delay is what the client says of it; zero where the homeserver is asked.
+	// Delay is what the client says the delay is; zero if the homeserver is
+	// asked.
 	Delay time.Duration
 }
 
 // LiveKitRoom is the room on the SFU that the request is about.
 func (r Request) LiveKitRoom() sfu.Room { return token.RoomName(r.Room, r.Slot) }
 
-// identity returns that of user. Its error is a *[token.IdentityError].
+// identity returns the identity of user. Its error is a *[token.IdentityError].
 func (r Request) identity(user matrix.UserID) (sfu.Identity, error) {
 	switch r.As.Form {
 	case Legacy:

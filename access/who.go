@@ -12,36 +12,37 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// Proof says who asks, and why to believe it: an [OpenID] token, or the word of
-// the homeserver at which this service is registered ([Proxied], [Federated]).
+// Proof says who asks, and why this service believes it: an [OpenID] token, or
+// the word of the homeserver at which this service is registered ([Proxied],
+// [Federated]).
 type Proof interface {
 	// prove returns the user who asks.
 	prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error)
-	// mustBeJoined reports whether user, who is proven, has to be in the Matrix
+	// mustBeJoined reports whether the proven user must be joined to the Matrix
 	// room.
 	mustBeJoined(a *Authorizer, user matrix.UserID) bool
-	// way is how this proof came.
+	// way returns how this proof reached the service.
 	way() ticket.Way
 }
 
 // OpenID is a token that the client got from its homeserver.
 type OpenID struct {
 	Token matrix.OpenIDToken
-	// Claimed is the user of whom the request speaks; zero if it names none.
+	// Claimed is the user that the request names; zero if it names none.
 	Claimed matrix.UserID
-	// Client is the client's address, the zero Addr if nobody knows it.
+	// Client is the client's address; the zero Addr if it is unknown.
 	Client netip.Addr
 }
 
-// Proxied is a user of the homeserver that proxies requests here, which has
-// authenticated them.
+// Proxied is a user whom the homeserver that proxies requests to this service
+// has authenticated.
 type Proxied struct{ User matrix.UserID }
 
-// Federated is a user of another homeserver, for whom that server asks through
-// ours.
+// Federated is a user of another homeserver, which asks for them through the
+// homeserver at which this service is registered.
 type Federated struct {
 	User   matrix.UserID
-	Origin matrix.ServerName // who asks, authenticated
+	Origin matrix.ServerName // the authenticated server that asks
 }
 
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
@@ -54,7 +55,8 @@ func (OpenID) way() ticket.Way    { return ticket.OpenID }
 func (Proxied) way() ticket.Way   { return ticket.Proxied }
 func (Federated) way() ticket.Way { return ticket.Federated }
 
-// onBehalf has what is asked at homeservers count for the client's network.
+// onBehalf returns a context in which requests to homeservers count for the
+// client's network.
 func onBehalf(ctx context.Context, who Proof) context.Context {
 	if o, ok := who.(OpenID); ok {
 		return outbound.For(ctx, outbound.Asker{Network: site(o.Client)})
@@ -62,11 +64,11 @@ func onBehalf(ctx context.Context, who Proof) context.Context {
 	return ctx
 }
 
-// identifyTime is what a verification takes at most: the longest
-// LIVEKIT_OPENID_TIMEOUT, and the wait for the limit of failures.
+// identifyTime bounds a verification: the longest LIVEKIT_OPENID_TIMEOUT, and
+// the wait for the limit of failures.
 const identifyTime = maxSlowdown + 20*time.Second
 
-// prove has the user's homeserver say who they are.
+// prove asks the user's homeserver who they are.
 func (o OpenID) prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error) {
 	ctx, cancel := bounded(ctx, identifyTime, by)
 	defer cancel()
@@ -88,7 +90,7 @@ func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, 
 	return p.User, nil
 }
 
-// prove checks that a server speaks of its own users alone.
+// prove checks that the user belongs to the server that asks.
 func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
 	if f.User.Server() != f.Origin {
 		return matrix.UserID{}, ErrForeignUser
@@ -96,15 +98,15 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 	return f.User, nil
 }
 
-// standing is who asks, and what was found out about whether they are joined.
+// standing is who asks, and whether they are joined as far as that was asked.
 type standing struct {
 	user matrix.UserID // proven
-	// asked says that the homeserver was asked, joined what it said.
+	// asked says that the homeserver was asked, joined what it answered.
 	asked, joined bool
 }
 
-// identify returns the user who asks, if they may ask at all: within the limit,
-// and joined to the room where that is required.
+// identify returns the user who asks. It fails if they are over a limit, or not
+// joined to a room where that is required.
 func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (standing, error) {
 	user, err := who.prove(ctx, a, what.By)
 	if err != nil {
@@ -125,24 +127,25 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 	}
 	err = judged(s.joined, err)
 	if errors.Is(err, ErrUnseen) {
-		err = fmt.Errorf("%w: %s", err, what.Room) // the account has to join it
+		err = fmt.Errorf("%w: %s", err, what.Room) // the account must join it
 	}
 	return s, err
 }
 
-// learnTime is how long a request waits for an answer that it does not need.
+// learnTime is how long a request waits for a membership answer that only its
+// ticket needs.
 const learnTime = time.Second
 
-// learned is whether a user is joined, as far as that becomes known.
+// learned says whether a user is joined, as soon as that is known.
 type learned struct {
-	known  bool        // it is known that they are
-	answer <-chan bool // nil if nobody is asked any more
+	known  bool        // the user is known to be joined
+	answer <-chan bool // nil if no question is under way
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room, and returns at once; end
-// must be called. About those who did not have to be the homeserver is asked where
-// that can be done; its answer refuses nobody.
+// learn finds out whether the user is joined to room. It returns at once; the
+// caller must call end. If the user need not be joined, it asks the homeserver
+// in the background if it can. That answer refuses nobody.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}
@@ -156,7 +159,7 @@ func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) 
 	return learned{answer: answer, end: end}
 }
 
-// joined waits for the answer. The question ends after learnTime.
+// joined waits for the answer, for learnTime at most.
 func (l learned) joined() bool {
 	if l.answer == nil {
 		return l.known
@@ -164,8 +167,8 @@ func (l learned) joined() bool {
 	return <-l.answer
 }
 
-// judged returns nil if the user is joined. Who is not, and who asks for a room
-// that nobody knows, get the same answer.
+// judged returns nil if the user is joined. A user who is not joined gets the
+// same error as for an unknown room.
 func judged(joined bool, err error) error {
 	switch {
 	case errors.Is(err, matrix.ErrNotInRoom):

@@ -14,24 +14,24 @@ import (
 )
 
 // Account asks a homeserver as one of its ordinary users who is joined to the
-// rooms that this user is in: every homeserver can answer that. The access token
-// goes to the Client-Server API of Server and nowhere else, in the header alone;
-// no redirect is followed.
+// rooms that this user is in. Every homeserver can answer that. The access
+// token is sent only to the Client-Server API of Server, and only in a header.
+// No redirect is followed.
 type Account struct {
 	Server ServerName
-	Token  func() secret.Text // asked for each request
-	// APIs finds the Client-Server API of Server, which must be named. Its
-	// NamedTransport must let answers of [MaxMembersBytes] pass.
+	Token  func() secret.Text // called for each request
+	// APIs finds the Client-Server API of Server, which the operator must have
+	// named. Its NamedTransport must allow answers of [MaxMembersBytes].
 	APIs *ClientAPIs
-	// Observe, if set, hears how every question about a room ended: nil,
+	// Observe, if set, gets the result of every question about a room: nil,
 	// [ErrNotInRoom] or an *[AccountError].
 	Observe func(error)
 
 	base  clientBase
 	mu    sync.Mutex
-	self  UserID      // whose token is
-	token secret.Text // the one that self was asked with
-	quiet time.Time   // until when the homeserver wants to be left alone
+	self  UserID      // the user whose token it is
+	token secret.Text // the token for which self was looked up
+	quiet time.Time   // no request before this time; the homeserver answered 429
 }
 
 const (
@@ -41,21 +41,21 @@ const (
 
 	// membersTimeout bounds one question, the search for the API included.
 	membersTimeout = 10 * time.Second
-	// membersPatience is how long a pooled connection may stay silent: the list of
-	// a large room takes a homeserver a second or two.
+	// membersPatience is how long a reused connection may stay silent: a
+	// homeserver needs a second or two for the list of a large room.
 	membersPatience = 3 * time.Second
-	// maxQuiet is how long a homeserver can have us wait.
+	// maxQuiet bounds the time for which a homeserver may forbid requests.
 	maxQuiet = time.Minute
 
 	roomsPath = "/_matrix/client/v3/rooms/"
 )
 
 // ErrNotInRoom says that the account is not in the room, or that the homeserver
-// does not know the room: nothing is known of its members.
+// does not know the room. Nothing is known of its members.
 var ErrNotInRoom = errors.New("the account that asks who is joined is not in the room")
 
-// AccountError is every answer of the homeserver but a list of members. It says
-// nothing about who is joined.
+// AccountError is every answer of the homeserver except a list of members. It
+// says nothing about who is joined.
 type AccountError struct {
 	Cause   Cause
 	Status  int    // 0 without an answer
@@ -66,12 +66,12 @@ type AccountError struct {
 func (e *AccountError) Error() string { return "asking the homeserver: " + e.Err.Error() }
 func (e *AccountError) Unwrap() error { return e.Err }
 
-// IsTokenRefused reports whether the homeserver does not know the access token.
+// IsTokenRefused reports whether the homeserver rejected the access token.
 func (e *AccountError) IsTokenRefused() bool { return e.Status == http.StatusUnauthorized }
 
-// EachJoined tells see of every user who is joined to room, of whatever server
-// (Client-Server API, "GET /rooms/{roomId}/joined_members"). What see was told
-// counts only if the error is nil: otherwise it is [ErrNotInRoom] or an
+// EachJoined calls see for every user who is joined to room, of any server
+// (Client-Server API, "GET /rooms/{roomId}/joined_members"). The calls are
+// valid only if the error is nil. Otherwise it is [ErrNotInRoom] or an
 // *[AccountError].
 func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	err := a.eachJoined(ctx, room, see)
@@ -81,9 +81,8 @@ func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user str
 	return err
 }
 
-// eachJoined takes no list for an answer that lacks the account itself: some
-// homeservers show rooms that anybody may read, also as they were when the account
-// left.
+// eachJoined rejects a list without the account itself: some homeservers show
+// rooms that anybody may read, also as they were when the account left.
 func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()
@@ -109,12 +108,12 @@ func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user str
 	return nil
 }
 
-// isAbsence reports whether a homeserver says that the account is not in the room.
+// isAbsence reports whether e says that the account is not in the room.
 func (e *AccountError) isAbsence() bool {
 	return e.Status == http.StatusForbidden && e.ErrCode == "M_FORBIDDEN" || e.Status == http.StatusNotFound && e.ErrCode == codeNotFound
 }
 
-// WhoAmI returns the user whose access token it is. An error is an
+// WhoAmI returns the user whose access token it is. Its error is an
 // *[AccountError].
 func (a *Account) WhoAmI(ctx context.Context) (UserID, error) {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
@@ -126,7 +125,7 @@ func (a *Account) WhoAmI(ctx context.Context) (UserID, error) {
 	return self, err
 }
 
-// whoAmI asks once for each token.
+// whoAmI asks the homeserver once for each token.
 func (a *Account) whoAmI(ctx context.Context, token secret.Text) (self UserID, err error) {
 	a.mu.Lock()
 	self, known := a.self, a.token
@@ -147,21 +146,21 @@ func (a *Account) whoAmI(ctx context.Context, token secret.Text) (self UserID, e
 	return self, nil
 }
 
-// Self returns the user who asks, zero if that is not known yet.
+// Self returns the account's user, zero if it is not known yet.
 func (a *Account) Self() UserID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.self
 }
 
-// get makes one request, and has read take the body of an answer 200.
+// get makes one request, and calls read with the body of a 200 answer.
 func (a *Account) get(ctx context.Context, token secret.Text, path string, read func(io.Reader) error) error {
 	if wait := a.stillQuiet(); wait > 0 {
 		return limited(wait)
 	}
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
-		return unheard(err)
+		return unanswered(err)
 	}
 	err = a.getAt(ctx, base, token, path, read)
 	if e, failed := errors.AsType[*AccountError](err); failed && mayHaveMoved(e.Status, e.ErrCode, e.Err) {
@@ -173,14 +172,14 @@ func (a *Account) get(ctx context.Context, token secret.Text, path string, read 
 func (a *Account) getAt(ctx context.Context, base string, token secret.Text, path string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(outbound.WithPatience(ctx, membersPatience), http.MethodGet, base+path, http.NoBody)
 	if err != nil {
-		return unheard(errors.New("its address is not a URL"))
+		return unanswered(errors.New("its address is not a URL"))
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	resp, err := a.APIs.NamedTransport.RoundTrip(req)
 	if err != nil {
-		return unheard(err)
+		return unanswered(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -192,8 +191,8 @@ func (a *Account) getAt(ctx context.Context, base string, token secret.Text, pat
 	return nil
 }
 
-// refused reads an answer that is none. It waits for no more of it than a Matrix
-// error takes.
+// refused returns the error of an answer other than 200. It reads no more than
+// a Matrix error can have.
 func (a *Account) refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
 	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}
@@ -227,12 +226,12 @@ func limited(wait time.Duration) *AccountError {
 	}
 }
 
-// unheard is no answer.
-func unheard(err error) *AccountError {
+// unanswered returns the error of a request without an answer.
+func unanswered(err error) *AccountError {
 	return &AccountError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// unread is an answer 200 that broke off, or was not what it should be.
+// unread returns the error of a 200 answer that broke off, or has a wrong form.
 func unread(ctx context.Context, err error) *AccountError {
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		return &AccountError{Cause: bad.cause, Status: http.StatusOK, Err: bad}
@@ -240,5 +239,5 @@ func unread(ctx context.Context, err error) *AccountError {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return unheard(err)
+	return unanswered(err)
 }

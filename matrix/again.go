@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// again looks afresh for a server at whose destination err was all that came,
-// and reports whether there is another destination. While that is found out,
-// other requests go on using the old one, unless nobody was reached there.
+// again repeats the discovery of a server after a request to its destination
+// failed with err. It reports whether that found another destination. Meanwhile
+// other requests keep using the old one, unless err says that it cannot be
+// reached.
 func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used Destination, from netip.Prefix, err error) (Destination, bool) {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) || !c.mayHaveMoved(ctx, err) {
 		return Destination{}, false
@@ -32,22 +33,22 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
-// doubt returns what is left of f when its destination did not do: the answers
-// that led there are to be asked for again. If it is gone, nobody uses it until
-// then.
-func (f *found) doubt(gone bool) *found {
+// doubt returns a copy of f after its destination failed. The discovery steps
+// that led to it must be repeated. If unreachable is set, no request uses the
+// destination until then.
+func (f *found) doubt(unreachable bool) *found {
 	doubted := *f
 	doubted.doubted, doubted.validTo, doubted.kept = true, time.Time{}, false
-	if gone {
+	if unreachable {
 		doubted.expires = time.Time{}
 	}
 	return &doubted
 }
 
-// mayHaveMoved reports whether err is a reason to look for the server afresh: at
-// a server that the operator named, whatever is no homeserver's answer; at
-// another one that nobody was reached, for its owner must not choose how often
-// it is looked for.
+// mayHaveMoved reports whether err is a reason to repeat the discovery. At a
+// server that the operator named, it is every error that no homeserver sent. At
+// another server, it is only that the server could not be reached: its owner
+// must not choose how often discovery is repeated.
 func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	e, ok := errors.AsType[*VerifyError](err)
 	switch {
@@ -59,8 +60,9 @@ func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	return e.Cause != CauseBusy && e.Cause != CauseRefused
 }
 
-// unreachable reports whether err says that nobody was reached, as when a
-// server has moved; not that we would not let ourselves connect, or could not.
+// unreachable reports whether err says that the server could not be reached, as
+// after it has moved. A connection that this service refused or had no capacity
+// for does not count.
 func unreachable(err error) bool {
 	_, ok := errors.AsType[*outbound.DialError](err)
 	_, refused := errors.AsType[*outbound.RefusedError](err)

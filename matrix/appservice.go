@@ -19,20 +19,20 @@ import (
 )
 
 // AppService asks the homeserver at which this service is registered as an
-// application service. Its as_token goes to the Client-Server API of Server and
-// nowhere else: no redirect is followed, and no header or request names another.
+// application service. It sends the as_token only to the Client-Server API of
+// Server, and only in a header. No redirect is followed.
 type AppService struct {
 	Server ServerName
 	Token  secret.Text // the as_token
-	APIs   *ClientAPIs // finds the Client-Server API of Server, which must be named
+	APIs   *ClientAPIs // finds the Client-Server API of Server, which the operator must have named
 
 	base    clientBase
 	once    sync.Once
-	remotes *semaphore.Keyed[ServerName] // requests to other homeservers under way
-	parsed  atomic.Pointer[parsedBase]   // base, so that it is not parsed for each question
+	remotes *semaphore.Keyed[ServerName] // running requests to other homeservers
+	parsed  atomic.Pointer[parsedBase]   // base, parsed once
 }
 
-// parsedBase is a base URL, and where it leads.
+// parsedBase is a parsed base URL and the route to it.
 type parsedBase struct {
 	base   string
 	route  outbound.Route
@@ -40,7 +40,7 @@ type parsedBase struct {
 	prefix string // of paths, escaped
 }
 
-// The bounds of one question, the search for the API included.
+// The bounds of one request, the search for the API included.
 const (
 	isJoinedTimeout    = 10 * time.Second
 	maxAppServiceBytes = 64 << 10
@@ -57,7 +57,7 @@ const (
 	codeNotFound     = "M_NOT_FOUND"
 )
 
-// AppServiceError is every answer of the homeserver but the one asked for: it
+// AppServiceError is every answer of the homeserver except the expected one. It
 // says nothing about who is joined.
 type AppServiceError struct {
 	Cause   Cause  // CauseStatus, CauseNotJSON, or why there was no answer
@@ -69,14 +69,14 @@ type AppServiceError struct {
 func (e *AppServiceError) Error() string { return "asking the homeserver: " + e.Err.Error() }
 func (e *AppServiceError) Unwrap() error { return e.Err }
 
-// IsJoined reports whether user is joined to room (MSC4502). It answers for
-// remote users, too, in rooms that Server is in. An unknown room, and a user
-// who left, was banned or is only invited, are a no. Every error is an
-// *[AppServiceError] and means: unknown.
+// IsJoined reports whether user is joined to room (MSC4502), also for users of
+// other servers if Server is in the room. It is false for an unknown room, and
+// for a user who left, was banned or is only invited. Every error is an
+// *[AppServiceError] and means that the answer is unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
 	joined, err := a.isJoined(ctx, room, "mxid", user.String())
-	// The newest text of the MSC calls the parameter user_id. Here that means
-	// "act as this user", so it is tried only where mxid is unknown.
+	// The newest text of the MSC calls the parameter user_id. Older homeservers
+	// read that as "act as this user", so it is tried only where mxid is unknown.
 	if e, ok := errors.AsType[*AppServiceError](err); ok && e.Status == http.StatusBadRequest && e.ErrCode == codeMissingParam {
 		return a.isJoined(ctx, room, "user_id", user.String())
 	}
@@ -102,7 +102,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	if status != http.StatusOK {
 		return false, statusOf(status, body)
 	}
-	var answer map[string]json.RawMessage // whose names count as they are written
+	var answer map[string]json.RawMessage // a map, because its keys are case-sensitive
 	var joined *bool
 	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["joined"], &joined) != nil || joined == nil {
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
@@ -110,7 +110,8 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	return *joined, nil
 }
 
-// WhoAmI returns the user that the as_token stands for, and so proves it.
+// WhoAmI returns the user of the as_token. Success proves that the as_token is
+// valid.
 func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 	status, body, err := a.ask(ctx, http.MethodGet, whoAmIPath, nil)
 	if err != nil {
@@ -132,8 +133,9 @@ func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 	return user, nil
 }
 
-// CanFederate returns nil if the homeserver passes requests on to others: it
-// complains of an empty one by its content, not of the route.
+// CanFederate returns nil if the homeserver forwards requests to other
+// homeservers. It then answers an empty request with an error about the
+// content, not about the route.
 func (a *AppService) CanFederate(ctx context.Context) error {
 	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
 	if err != nil {
@@ -145,15 +147,15 @@ func (a *AppService) CanFederate(ctx context.Context) error {
 	return nil
 }
 
-// Loop has the homeserver pass a request for nonce back to this service, as it
-// does with those of clients, and returns the answer.
+// Loop asks the homeserver to forward a request with nonce to this service, as
+// it forwards clients' requests, and returns the answer.
 func (a *AppService) Loop(ctx context.Context, nonce string) (json.RawMessage, error) {
 	return a.wants200(ctx, loopPath+url.PathEscape(nonce), []byte("{}"))
 }
 
-// Ping has the homeserver ask whether this service is there, and deliver at once
-// the events that it kept while the service was away (Application Service API,
-// "Pinging"). id is the registration's.
+// Ping asks the homeserver to call this service back. The homeserver then also
+// delivers the events that it kept while the service was away (Application
+// Service API, "Pinging"). id is the id of the registration.
 func (a *AppService) Ping(ctx context.Context, id string) error {
 	_, err := a.wants200(ctx, pingPath+url.PathEscape(id)+"/ping", []byte("{}"))
 	return err
@@ -167,7 +169,7 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 	return answer, err
 }
 
-// get is ask for the question that every caller costs.
+// get is a faster ask, for the question that every request needs.
 func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
@@ -190,8 +192,8 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	return got.Status, got.Body, err
 }
 
-// judge has the API looked for afresh if what came from base is no homeserver's
-// answer.
+// judge starts a new search for the API if the answer from base was no
+// homeserver's.
 func (a *AppService) judge(base string, status int, answer []byte, err error) {
 	e, failed := errors.AsType[*AppServiceError](err)
 	if !failed && (status/100 != 2 || !json.Valid(answer)) {
@@ -226,7 +228,7 @@ func (a *AppService) askAt(ctx context.Context, base, method, path string, body 
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
 	// A nil Idempotency-Key is never sent. It tells the transport that this POST
-	// may be repeated on a fresh connection: each of these requests may.
+	// may be retried on a fresh connection, as all these requests may.
 	req.Header["Idempotency-Key"] = nil
 	resp, err := a.APIs.NamedTransport.RoundTrip(req)
 	if err != nil {
@@ -247,20 +249,20 @@ func noAnswer(err error) *AppServiceError {
 	return &AppServiceError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// statusOf reads a Matrix error.
+// statusOf returns the error of a Matrix error response.
 func statusOf(status int, body []byte) *AppServiceError {
 	code := errCode(body)
 	return &AppServiceError{Cause: CauseStatus, Status: status, ErrCode: code, Err: statusError(status, code)}
 }
 
-// IsUnserved reports whether err says that the homeserver has no such route: the
-// MSC is switched off, or older than the homeserver knows.
+// IsUnserved reports whether err says that the homeserver has no such route:
+// the MSC is switched off, or the homeserver is too old for it.
 func IsUnserved(err error) bool {
 	e, ok := errors.AsType[*AppServiceError](err)
 	return ok && e.Status == http.StatusNotFound && e.ErrCode != codeNotFound
 }
 
-// IsTokenRefused reports whether err says that the homeserver does not know the
+// IsTokenRefused reports whether err says that the homeserver rejected the
 // as_token.
 func IsTokenRefused(err error) bool {
 	e, ok := errors.AsType[*AppServiceError](err)

@@ -23,7 +23,7 @@ const (
 	maxBaseURL       = 512 // bytes
 )
 
-// ClientAPI is a server's Client-Server API, found and able to delay events.
+// ClientAPI is a Client-Server API that was found and can delay events.
 type ClientAPI struct {
 	base string // URL without a trailing slash
 	// Stable says that MSC4140 is served under its stable prefix.
@@ -31,11 +31,11 @@ type ClientAPI struct {
 	named  bool
 }
 
-// ClientAPIError says why no Client-Server API was found that can delay events.
+// ClientAPIError says why no Client-Server API that can delay events was found.
 type ClientAPIError struct {
 	Server ServerName
-	// Definite says that an answer was there and was a no; otherwise asking
-	// again may help.
+	// Definite says that the server answered no. If it is false, a retry may
+	// succeed.
 	Definite bool
 	Err      error
 }
@@ -47,27 +47,27 @@ func (e *ClientAPIError) Error() string {
 func (e *ClientAPIError) Unwrap() error { return e.Err }
 
 // ClientAPIs finds the Client-Server API of servers (Client-Server API,
-// "Well-known URIs") and whether it can delay events (MSC4140).
+// "Well-known URIs"), and whether it can delay events (MSC4140).
 type ClientAPIs struct {
-	// Overrides are the operator's own words about a server.
+	// Overrides are the URLs that the operator set for servers.
 	Overrides map[ServerName]*url.URL
 	Servers
 
 	once    sync.Once
 	classes pair[apiClass]
-	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // its bounds are those of the classes
+	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // bounded by the classes
 }
 
-// apiClass is what is known of one class of servers, and what bounds the look-ups
-// at them.
+// apiClass holds the cache of one class of servers, and the bounds on look-ups
+// there.
 type apiClass struct {
 	cache *lru.Cache[ServerName, clientAPIAnswer]
-	// lookUps are those under way for clients, ownLookUps those for leaves that
-	// are kept already; nil for no bound.
+	// lookUps are running look-ups for clients, ownLookUps those for leaves that
+	// are already stored. nil means no bound.
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
-// refusal is a definite answer: no delayed events here.
+// refusal is the definite answer that a server delays no events.
 type refusal struct{ why string }
 
 func (e refusal) Error() string { return e.why }
@@ -92,7 +92,8 @@ func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, er
 	return c.checkVersions(ctx, api)
 }
 
-// wellKnown returns m.homeserver.base_url, or the server itself on 404.
+// wellKnown returns m.homeserver.base_url, or the URL of the server itself
+// after a 404.
 func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, error) {
 	status, body, err := c.get(ctx, c.isNamed(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
 	switch {
@@ -114,7 +115,7 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 	return checkBaseURL(document.Homeserver.BaseURL, c.isNamed(server))
 }
 
-// checkBaseURL allows https, and http where the operator named the server.
+// checkBaseURL accepts https, and http only for a named server.
 func checkBaseURL(raw string, named bool) (string, error) {
 	if len(raw) > maxBaseURL {
 		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is longer than any honest one"}
@@ -154,7 +155,7 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 	return api, nil
 }
 
-// get follows redirects as the well-known documents of servers may have them.
+// get follows redirects, which well-known documents may have.
 func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()

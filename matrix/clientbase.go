@@ -12,19 +12,20 @@ import (
 )
 
 // clientBase remembers the URL of one server's Client-Server API, whatever that
-// API can do. The zero value knows nothing.
+// API can do. The zero value has no URL.
 type clientBase struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
 	url     string    // without a trailing slash, "" for none
-	at      time.Time // of the last look-up
-	err     error     // of it, nil if it found url
+	at      time.Time // time of the last look-up
+	err     error     // error of the last look-up; nil if it found url
 	expires time.Time
 }
 
-// find returns the operator's own word, else what the server's well-known
-// document says. While no answer comes, the last good one holds.
+// find returns the URL that the operator set, else the one in the server's
+// well-known document. While that cannot be fetched, it returns the last good
+// one.
 func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerName) (string, error) {
 	if base, ok := apis.Overrides[server]; ok {
 		return strings.TrimSuffix(base.String(), "/"), nil

@@ -18,12 +18,13 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// DelayID names a delayed event at the homeserver that holds it (MSC4140). Who
-// knows it may send or cancel the event, so logs have its Hash alone.
+// DelayID names a delayed event at the homeserver that holds it (MSC4140).
+// Anyone who knows it may send or cancel the event, so logs contain only its
+// Hash.
 type DelayID struct{ id string }
 
-// ParseDelayID checks that id is text of 1 to 255 bytes and can be a segment
-// of a path: "." and ".." cannot, in no encoding.
+// ParseDelayID checks that id is text of 1 to 255 bytes and can be a path
+// segment, which "." and ".." cannot be in any encoding.
 func ParseDelayID(id string) (DelayID, error) {
 	if err := checkOpaque("delay id", id); err != nil {
 		return DelayID{}, err
@@ -37,35 +38,36 @@ func ParseDelayID(id string) (DelayID, error) {
 // String returns the id itself.
 func (d DelayID) String() string { return d.id }
 
-// Hash finds the id again in a log, as that of a token does.
+// Hash returns a short hash by which a log line can be found.
 func (d DelayID) Hash() string { return secret.New(d.id).Hash() }
 
-// LogValue is the hash.
+// LogValue returns the hash.
 func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 
-// Result is what a homeserver's answer to the management of a delayed event
-// means.
+// Result is the meaning of a homeserver's answer to an action on a delayed
+// event.
 type Result string
 
-// The results. Only Done and Gone are final for a send, only Gone for a restart.
+// The results. After a send, Done and Gone are final; after a restart, only
+// Gone is.
 const (
-	ResultDone       Result = "done"        // it was done
-	ResultGone       Result = "gone"        // the event was sent, cancelled, has fired or was never there
-	ResultForbidden  Result = "forbidden"   // the sender left or lacks power; a send has consumed the event
-	ResultWrongPath  Result = "wrong_path"  // 404, but no Matrix server's "not found"
-	ResultNeedsToken Result = "needs_token" // the server asks for authentication, which a standalone service cannot give
+	ResultDone       Result = "done"        // the action was done
+	ResultGone       Result = "gone"        // the event was already sent or cancelled, or never existed
+	ResultForbidden  Result = "forbidden"   // the sender left the room or lacks power; a send has consumed the event
+	ResultWrongPath  Result = "wrong_path"  // 404, but not a Matrix "not found"
+	ResultNeedsToken Result = "needs_token" // the server requires authentication, which a standalone service does not have
 	ResultLimited    Result = "limited"     // too many requests
-	ResultFailed     Result = "failed"      // no answer, or one that may be better next time
+	ResultFailed     Result = "failed"      // no answer, or an error that may pass
 )
 
-// DelayError is every answer but [ResultDone].
+// DelayError is every answer except [ResultDone].
 type DelayError struct {
 	Result     Result
 	Server     ServerName
 	Status     int           // 0 when there was no answer
 	RetryAfter time.Duration // for ResultLimited, zero if the server did not say
-	// ByHomeserver says that the answer is a Matrix error, not one of a website or
-	// a proxy.
+	// ByHomeserver says that the answer is a Matrix error, not the answer of a
+	// website or a proxy.
 	ByHomeserver bool
 	Err          error
 }
@@ -76,7 +78,8 @@ func (e *DelayError) Error() string {
 
 func (e *DelayError) Unwrap() error { return e.Err }
 
-// ResultOf returns what err of a [DelayedEvents] method means; nil is ResultDone.
+// ResultOf returns the result that an error of a [DelayedEvents] method stands
+// for. nil is ResultDone.
 func ResultOf(err error) Result {
 	if err == nil {
 		return ResultDone
@@ -88,16 +91,17 @@ func ResultOf(err error) Result {
 }
 
 // DelayedEvents manages delayed events at the homeservers that hold them
-// (MSC4140). It acts as the event's owner at the homeserver at which this service
-// is registered; elsewhere without authentication: the delay id is the proof.
+// (MSC4140). At the homeserver at which this service is registered, it acts as
+// the event's owner. At others it sends no authentication: knowing the delay id
+// is enough.
 type DelayedEvents struct {
 	APIs *ClientAPIs
 	// AppService is the registration, nil for none.
 	AppService *AppService
-	// NotOwner, if set, is told once when the registration's homeserver does not
-	// let this service act as one of its users.
+	// NotOwner, if set, is called once when the registration's homeserver does
+	// not let this service act as one of its users.
 	NotOwner func(owner UserID, err error)
-	// Refused, if set, is told when a server begins to ask for authentication.
+	// Refused, if set, is called when a server begins to require authentication.
 	Refused func(ServerName)
 
 	refusals refusals
@@ -109,21 +113,21 @@ func (d *DelayedEvents) Restart(ctx context.Context, owner UserID, id DelayID) e
 	return d.manage(ctx, owner.Server(), owner, id, "restart")
 }
 
-// Send has the event sent now.
+// Send makes the homeserver send the event now.
 func (d *DelayedEvents) Send(ctx context.Context, owner UserID, id DelayID) error {
 	return d.manage(ctx, owner.Server(), owner, id, "send")
 }
 
-// Cancel has the event never sent.
+// Cancel makes the homeserver drop the event.
 func (d *DelayedEvents) Cancel(ctx context.Context, owner UserID, id DelayID) error {
 	return d.manage(ctx, owner.Server(), owner, id, "cancel")
 }
 
 const maxManageBytes = 16 << 10
 
-// manage does one thing to an event, as owner where that is possible. A refusal
-// of that says nothing about the event: only the answer to the same request
-// without authentication counts then.
+// manage performs one action on an event, as owner if possible. If the server
+// refuses those credentials, manage repeats the request without authentication,
+// and only that answer counts.
 func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
@@ -137,16 +141,16 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
 	d.tell(owner, e, err)
-	// A server that knows the as_token, and refuses this owner, may well ask for
-	// authentication: with others the as_token is that.
+	// A 403 says that the server accepts the as_token, but not this owner. Then
+	// ResultNeedsToken says nothing about other owners, so it is not recorded.
 	if e.Status == http.StatusUnauthorized || ResultOf(err) != ResultNeedsToken {
 		d.learn(server, ResultOf(err))
 	}
 	return err
 }
 
-// tell tells the operator once that credentials were refused, which a second
-// answer proves: 403 to both may say that the owner has left the room.
+// tell calls NotOwner, at most once, because the server refused the credentials.
+// It does not if both answers are 403: then the owner may have left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -154,7 +158,8 @@ func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	d.notOwner.Do(func() { d.NotOwner(owner, with) })
 }
 
-// refusedCredentials reports whether err may be about who asks: 401 and 403.
+// refusedCredentials reports whether err may be about the credentials: 401 or
+// 403.
 func refusedCredentials(err error) (*DelayError, bool) {
 	e, ok := errors.AsType[*DelayError](err)
 	return e, ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -167,14 +172,14 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 	}
 	req.Header.Set("Content-Type", "application/json")
 	// A nil Idempotency-Key is never sent. It tells the transport that this POST
-	// may be repeated on a fresh connection: each action may.
+	// may be retried on a fresh connection, as each action may.
 	req.Header["Idempotency-Key"] = nil
 	_, err = d.do(req, server, api, c)
 	return err
 }
 
-// do sends a request and returns the body of a 2xx answer; every other is a
-// *[DelayError], and may be a reason to look for the API afresh.
+// do sends a request and returns the body of a 2xx answer. Every other answer
+// is a *[DelayError], and may start a new search for the API.
 func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	body, err := d.doOnce(req, server, api, c)
 	if e, ok := errors.AsType[*DelayError](err); ok && e.mayHaveMoved(api.named) {
@@ -186,7 +191,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	// The transport itself, not a client: no redirect is followed.
+	// It uses the transport, not an http.Client, so that no redirect is followed.
 	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
@@ -197,15 +202,16 @@ func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientA
 	case err != nil && resp.StatusCode/100 != 2:
 		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
 	case err != nil:
-		body = nil // it was done, whatever the rest would have said
+		body = nil // the action was done, whatever the rest of the body says
 	}
 	return body, judge(server, resp, body)
 }
 
-// manageURL is where an action on the event is asked for.
+// manageURL returns the URL for an action on the event.
 func (a ClientAPI) manageURL(id DelayID, action string) string { return a.eventURL(id) + "/" + action }
 
-// eventURL has the id as one segment of the path, whatever it holds.
+// eventURL returns the URL of the event, with the id escaped as one path
+// segment.
 func (a ClientAPI) eventURL(id DelayID) string {
 	prefix := "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 	if a.Stable {
@@ -214,8 +220,8 @@ func (a ClientAPI) eventURL(id DelayID) string {
 	return a.base + prefix + url.PathEscape(id.id)
 }
 
-// judge returns nil for success, else a *[DelayError]. A website may answer 200 to
-// everything, a homeserver does so in JSON.
+// judge returns nil for success, else a *[DelayError]. It accepts a 200 only
+// with JSON: a website may answer 200 to everything.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

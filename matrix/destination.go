@@ -9,50 +9,51 @@ import (
 
 const federationPort = "8448"
 
-// Destination is where and under which names a server's federation API is
-// served.
+// Destination is where a server's federation API is, and the names to use
+// there.
 type Destination struct {
-	Scheme  string   // "https", or "http" where the operator said so
+	Scheme  string   // "https", or "http" if the operator set it
 	Addrs   []string // host:port, in the order to try
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
-	FoundBy FoundBy  // what says so
-	// Gap is what failed in finding it, so that this may be the wrong place; "" if
-	// nothing did. Note says so in words.
+	FoundBy FoundBy  // the step of discovery that found it
+	// Gap is the step of discovery that failed, so that this may be the wrong
+	// place; "" if none did. Note describes it.
 	Gap  Gap
 	Note string
-	Path string // escaped prefix of the path, "" but for an operator's override
+	Path string // escaped path prefix; "" except for an operator's override
 }
 
-// Gap is a question about where a server is that got no good answer. Of several
-// the first one counts.
+// Gap is a step of discovery without a good answer. If several failed, it is
+// the first.
 type Gap string
 
-// The questions.
+// The steps that can fail.
 const (
-	// GapUnread: /.well-known/matrix/server gave neither a document nor a 404.
+	// GapUnread: /.well-known/matrix/server returned neither a document nor a
+	// 404.
 	GapUnread Gap = "well_known_unread"
-	// GapInvalid: the document is there, and names no server.
+	// GapInvalid: the document exists, but names no server.
 	GapInvalid Gap = "well_known_invalid"
 	// GapSRV: DNS did not say whether there is a SRV record.
 	GapSRV Gap = "srv"
 )
 
-// FoundBy is what says where a server is.
+// FoundBy is the step of discovery that found a destination.
 type FoundBy string
 
-// What can say it, in the order in which it is asked.
+// The steps of discovery, in their order.
 const (
-	FoundByOverride     FoundBy = "override"       // the operator
-	FoundByName         FoundBy = "server_name"    // an address or a port in it
+	FoundByOverride     FoundBy = "override"       // the operator's setting
+	FoundByName         FoundBy = "server_name"    // the IP address or port in the server name
 	FoundByWellKnown    FoundBy = "well_known"     // /.well-known/matrix/server
-	FoundByWellKnownSRV FoundBy = "well_known_srv" // and a SRV record of the name there
+	FoundByWellKnownSRV FoundBy = "well_known_srv" // a SRV record of the name in /.well-known/matrix/server
 	FoundBySRV          FoundBy = "srv"            // a SRV record of the server name
-	FoundByDefault      FoundBy = "default"        // nothing: port 8448 of the server name
+	FoundByDefault      FoundBy = "default"        // none: port 8448 of the server name
 )
 
-// same reports whether d and other are one place, in whatever order its
-// addresses are tried.
+// same reports whether d and other are the same place. The order of the
+// addresses does not matter.
 func (d Destination) same(other Destination) bool {
 	return d.Scheme == other.Scheme && d.Host == other.Host && d.TLSName == other.TLSName && d.Path == other.Path &&
 		(slices.Equal(d.Addrs, other.Addrs) || slices.Equal(sorted(d.Addrs), sorted(other.Addrs)))
@@ -67,7 +68,7 @@ func isExplicit(server ServerName) bool {
 	return isIP || server.Port() != ""
 }
 
-// direct is the destination that the name itself gives.
+// direct returns the destination that the name itself gives.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()
@@ -83,7 +84,7 @@ func direct(server ServerName) Destination {
 	}
 }
 
-// overridden is the destination that the operator's URL gives.
+// overridden returns the destination that the operator's URL gives.
 func overridden(base *url.URL) Destination {
 	port := base.Port()
 	if port == "" {

@@ -16,8 +16,9 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// discover takes steps 3 to 6 for server, from what is known of it (old). Its
-// error is an *[inquiry.BusyError]: what we did not ask says nothing of the server.
+// discover does steps 3 to 6 of discovery for server. old is what is known of
+// it. Its error is an *[inquiry.BusyError]: then nothing was learned of the
+// server.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -55,11 +56,12 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	return &f, nil
 }
 
-// errNoFile says that a question was not asked for want of a file.
+// errNoFile says that a query was not sent because no file was left.
 var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", syscall.EMFILE)}
 
-// delegation fetches the well-known document. Where the question stays open
-// the last good answer holds for up to 48 h. The error is an *[inquiry.BusyError].
+// delegation fetches the well-known document. While no definite answer comes,
+// the last good one is used for up to 48 h. Its error is an
+// *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
 	now := time.Now()
@@ -98,8 +100,8 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate takes steps 3.1 to 3.5, or 4 to 6, for target. With an error, DNS did
-// not give a definite answer and the addresses are a guess.
+// locate does steps 3.1 to 3.5, or 4 to 6, for target. An error says that DNS
+// gave no definite answer. The addresses are then a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
@@ -119,8 +121,8 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated is what says where a server is whose well-known document leads to a
-// name that was located by f.
+// delegated returns how a server was found whose well-known document names
+// another one that f found.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV
@@ -128,8 +130,8 @@ func (f FoundBy) delegated() FoundBy {
 	return FoundByWellKnown
 }
 
-// lookupSRV returns the first targets by priority and weight, none where there
-// is no record. A target of "." (service not offered) counts as no record.
+// lookupSRV returns the first targets by priority and weight, none if there is
+// no record. A target of "." (service not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	var (
 		names   outbound.Names
@@ -140,7 +142,7 @@ func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]strin
 		return err
 	})
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
-		err = nil // no record, or some of the records have malformed names
+		err = nil // no record, or some malformed records
 	}
 	var addrs []string
 	for _, record := range records {

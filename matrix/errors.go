@@ -8,49 +8,49 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// Cause says in one word why an OpenID token could not be verified. The words
-// are for operators (logs, metrics); clients never see them.
+// Cause says in one word why an OpenID token could not be verified. Operators
+// see it in logs and metrics; clients never do.
 type Cause string
 
-// What can go wrong with a homeserver, in the order in which it is asked.
+// The causes, in the order of the steps that fail.
 const (
 	CauseBusy     Cause = outbound.CauseCrowded  // too many verifications are under way
 	CauseDNS      Cause = outbound.CauseDNS      // the name does not resolve
-	CauseRefused  Cause = outbound.CauseRefused  // it resolves to an address that strangers may not name
+	CauseRefused  Cause = outbound.CauseRefused  // it resolves to an address to which this service does not connect for strangers
 	CauseConnect  Cause = outbound.CauseConnect  // no TCP connection
-	CauseTLS      Cause = outbound.CauseTLS      // no TLS connection: the error names the certificate's fault
+	CauseTLS      Cause = outbound.CauseTLS      // no TLS connection; the error says what is wrong with the certificate
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
-	CauseCanceled Cause = outbound.CauseCanceled // the client went away
+	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
 	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any honest one
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
-	CauseTrouble  Cause = "homeserver_error"     // an answer 5xx
-	CauseStatus   Cause = "status"               // another answer than 200: the token is unknown, or the endpoint is
-	CauseNotJSON  Cause = "not_json"             // 200, but not the JSON that it should be
+	CauseTrouble  Cause = "homeserver_error"     // an answer with status 5xx
+	CauseStatus   Cause = "status"               // any other status than 200: the homeserver does not know the token or the endpoint
+	CauseNotJSON  Cause = "not_json"             // 200, but not the expected JSON
 
-	CauseForeignSubject Cause = "foreign_subject" // the server vouches for a user of another server
-	CauseClaimedUser    Cause = "claimed_user"    // the token is another user's than the request claims
+	CauseForeignSubject Cause = "foreign_subject" // the server named a user of another server
+	CauseClaimedUser    Cause = "claimed_user"    // the token belongs to another user than the request claims
 )
 
 // VerifyError says why an OpenID token does not prove a user. Its text never
-// holds the token, and is safe to log once escaped: parts of it come from the
-// server asked.
+// holds the token. Parts of it come from the server, so it must be escaped
+// before it is logged.
 type VerifyError struct {
 	Cause  Cause
 	Server ServerName // the server that was asked
-	Addr   string     // the address reached or tried, "" before it was known
+	Addr   string     // the address reached or tried, "" if none
 	Status int        // the HTTP status of an answer other than 200, else 0
-	// ByHomeserver says that a homeserver answered, not a website or a proxy: the
-	// answer is a Matrix error, or it names a user.
+	// ByHomeserver says that a homeserver answered, and not a website or a proxy:
+	// the answer is a Matrix error, or names a user.
 	ByHomeserver bool
-	// RetryAfter is how long a homeserver that has had too many requests wants
-	// to be left alone, at most an hour; zero if it did not say.
+	// RetryAfter is how long a homeserver that answered 429 wants no requests, at
+	// most an hour; zero if it did not say.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// SparesClient reports whether e says nothing against the client: we have too
-// much to do, or the homeserver is in trouble or cannot be reached.
+// SparesClient reports whether the client is not to blame for e: this service
+// is busy, or the homeserver has an error or cannot be reached.
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

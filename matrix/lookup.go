@@ -14,40 +14,41 @@ import (
 )
 
 const (
-	clientAPILifetime = time.Hour       // a good answer
-	clientAPIRefusal  = 2 * time.Minute // a stranger's definite no, for new leaves
-	// A look-up that found nothing is repeated soon: leaves fire meanwhile.
-	// Where an API was found before, that one serves on.
+	clientAPILifetime = time.Hour       // of a good answer
+	clientAPIRefusal  = 2 * time.Minute // of a stranger's definite no, for new leaves
+	// A failed look-up is repeated soon, since leaves may be due meanwhile. An
+	// API that was found earlier stays in use.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIPatience is how long a question waits for an answer that is due
-	// again before the last good one serves once more.
+	// clientAPIPatience is how long a question waits for a refresh before it uses
+	// the last good answer again.
 	clientAPIPatience = 500 * time.Millisecond
 )
 
-// The look-ups that are under way at servers that nobody named: they go on when
-// those who asked have left. A client network can have no more than half of what
-// all clients have, and the other half is for networks that have few.
+// The bounds on running look-ups at servers that the operator did not name. A
+// look-up goes on when its callers have left. A client network can have no more
+// than half of what all clients have; the other half is for networks that have
+// few.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}
 )
 
-// clientAPIAnswer is what look-ups have said.
+// clientAPIAnswer is what look-ups have found for one server.
 type clientAPIAnswer struct {
-	api     ClientAPI       // found last
-	err     *ClientAPIError // of the last look-up, nil if it found api; it holds a note
-	at      time.Time       // when that was
+	api     ClientAPI       // the last one found
+	err     *ClientAPIError // of the last look-up, nil if it found api; a noted error
+	at      time.Time       // when the last look-up ended
 	expires time.Time
 }
 
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server to those who have something under way there:
-// the one that was found last holds, whatever is said meanwhile, until another
-// is found. Errors are *[ClientAPIError].
+// Find returns the API of server for something that is already under way there.
+// It is the API found last, until another is found, whatever other look-ups
+// answered. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
 	if !now.found() {
@@ -57,8 +58,7 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 }
 
 // Check returns nil if something new may begin at server: an API is known, and
-// a definite no was not the last that was heard of it. Errors are
-// *[ClientAPIError].
+// the last answer was no definite no. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {
@@ -70,13 +70,13 @@ func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	return nil
 }
 
-// known is what the last look-up said, the zero value before any.
+// known returns the cached answer, the zero value if there is none.
 func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 	known, _ := c.class(server).cache.Get(server)
 	return known
 }
 
-// class returns the one that server belongs to.
+// class returns the class of server.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.init()
 	return c.classes.of(c.isNamed(server))
@@ -92,7 +92,7 @@ func (c *ClientAPIs) init() {
 	})
 }
 
-// latest returns what is known while it holds, else what a look-up says.
+// latest returns the cached answer while it is valid, else that of a look-up.
 func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -113,9 +113,9 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	return known
 }
 
-// patience bounds the wait for news of an API that was known: a restart must
-// not miss its time because a well-known document does not come. In a hurry
-// nobody waits who would have heard of no other API the last time.
+// patience bounds the wait for a refresh of a known API: a slow well-known
+// document must not delay a restart past its time. With hurry set, it does not
+// wait at all if the last look-up found no other API.
 func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
 	wait := clientAPIPatience
 	switch {
@@ -130,8 +130,8 @@ func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Cont
 	return context.WithTimeout(ctx, wait)
 }
 
-// lookUp asks for the API of server, unless what is known still holds, or too many
-// others are looked up. It goes on when those who asked have left.
+// lookUp looks up the API of server, unless the cached answer is still valid or
+// too many look-ups are running. It goes on when its callers have left.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -139,14 +139,14 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 	}
 	release, ok := c.class(server).takeLookUp(outbound.AskerOf(ctx))
 	if !ok {
-		inquiry.Hold(ctx) // others may have places
+		inquiry.Hold(ctx) // others may not have to wait
 		known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 		return known
 	}
 	defer release()
 	answer := c.ask(ctx, server)
 	if now := c.known(server); answer.err != nil && time.Now().Before(now.expires) {
-		return now // a look-up that others made meanwhile
+		return now // others have looked it up meanwhile
 	}
 	c.class(server).cache.Add(server, answer)
 	return answer
@@ -154,7 +154,8 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 
 var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
 
-// takeLookUp reports whether a look-up may begin; release says that it is over.
+// takeLookUp reports whether a look-up may begin. The caller calls release at
+// its end.
 func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	places := c.lookUps
 	if asker == (outbound.Asker{}) {
@@ -166,7 +167,8 @@ func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	return places.TryAcquire(asker)
 }
 
-// ask finds the API and asks it; if there is none, that of old goes on to hold.
+// ask finds the API and its versions. If it finds none, the old one stays
+// valid.
 func (c *ClientAPIs) ask(ctx context.Context, server ServerName) clientAPIAnswer {
 	api, err := c.find(ctx, server)
 	old := c.known(server)

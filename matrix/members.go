@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxMemberBytes bounds one member in a list of them, user id and profile, and
-// whatever else stands beside the list. An event has at most 64 KiB.
+// maxMemberBytes bounds one member in a list, user id and profile, and
+// everything besides the list. An event has at most 64 KiB.
 const maxMemberBytes = 128 << 10
 
-// badAnswer is an answer 200 that is not what it should be.
+// badAnswer is a 200 answer in a wrong form.
 type badAnswer struct {
 	cause Cause
 	why   string
@@ -26,9 +26,9 @@ var (
 	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than any honest one"}
 )
 
-// readMembers tells see of every key in the object "joined", one at a time:
-// nothing is kept of a list of 100,000. It reads most bytes at most. Without an
-// error all of it was read.
+// readMembers calls see with each key of the object "joined". It keeps nothing,
+// so a list of 100,000 takes no memory. It reads at most most bytes. Without an
+// error it has read everything.
 func readMembers(body io.Reader, most int, see func(user string)) error {
 	r := &sparing{from: body, all: most, left: maxMemberBytes}
 	d := json.NewDecoder(r)
@@ -55,8 +55,8 @@ func readMembers(body io.Reader, most int, see func(user string)) error {
 	return badOr(err)
 }
 
-// badOr is what is wrong with an answer: err where the connection broke, or what
-// the answer is not.
+// badOr returns err if the connection broke, else what is wrong with the
+// answer.
 func badOr(err error) error {
 	_, bad := errors.AsType[*badAnswer](err)
 	_, syntax := errors.AsType[*json.SyntaxError](err)
@@ -69,8 +69,9 @@ func badOr(err error) error {
 	return err
 }
 
-// eachMember enters an object, calls do after each of its names, and leaves it. do
-// has to take the value. After each the reader may read on.
+// eachMember enters an object, calls do with each of its names, and leaves it.
+// do must read the value. After each name the reader may read maxMemberBytes
+// more.
 func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return orNoMembers(err)
@@ -97,15 +98,15 @@ func orNoMembers(err error) error {
 	return err
 }
 
-// pass passes over one value.
+// pass skips one value.
 func pass(d *json.Decoder) error {
 	var ignored json.RawMessage
 	return d.Decode(&ignored)
 }
 
-// sparing reads no more than all bytes, and no more than left before that is set
-// anew: so much a decoder may hold. Its first error stays: a decoder passes over
-// one now and then.
+// sparing reads at most all bytes in total, and at most left bytes until left
+// is set again. That bounds what a decoder buffers. Its first error is returned
+// from then on, because a decoder sometimes ignores one.
 type sparing struct {
 	from      io.Reader
 	all, left int
@@ -125,7 +126,7 @@ func (s *sparing) Read(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// readWhoAmI reads whose token it is.
+// readWhoAmI reads the user whose token it is.
 func readWhoAmI(body io.Reader) (UserID, error) {
 	text, err := io.ReadAll(io.LimitReader(body, maxAppServiceBytes))
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// doubt has the API of server looked for afresh, for it may have moved: not
-// sooner after the last look-up than one that failed is repeated. Until another is
-// found api goes on to hold.
+// doubt starts a new search for the API of server, which may have moved. It
+// waits as long after the last look-up as after a failed one. Until another API
+// is found, api stays in use.
 func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	if _, ok := c.Overrides[server]; ok {
 		return
@@ -24,7 +24,7 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	c.class(server).cache.Add(server, known)
 }
 
-// doubtTime is how long an answer is good that has just been found.
+// doubtTime is how long a new answer is trusted after it was found.
 func doubtTime(named bool) time.Duration {
 	if named {
 		return namedFailureRetry
@@ -32,10 +32,11 @@ func doubtTime(named bool) time.Duration {
 	return otherFailureRetry
 }
 
-// mayHaveMoved reports whether e is a reason to look for the API afresh. At a
-// server that the operator named it is whatever is no homeserver's answer; at
-// another one that nobody was reached, for its owner must not choose how often it
-// is looked for. A homeserver may also have begun to serve the events elsewhere.
+// mayHaveMoved reports whether e is a reason to search for the API again. At a
+// server that the operator named, it is every error that no homeserver sent. At
+// another server, it is only that the server could not be reached: its owner
+// must not choose how often the search is repeated. A homeserver's own error
+// counts if it may now serve delayed events at another path.
 func (e *DelayError) mayHaveMoved(named bool) bool {
 	return e.Result == ResultWrongPath || movedBy(e.Err, named) && !e.ByHomeserver
 }
@@ -48,8 +49,8 @@ func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }
 
-// movedBy reports whether err, which is no homeserver's answer, may come of a
-// server that has moved; not of us, nor of a caller who left.
+// movedBy reports whether err, which no homeserver sent, may mean that the
+// server has moved. It does not if this service or the caller caused it.
 func movedBy(err error, named bool) bool {
 	if !named {
 		return unreachable(err)
@@ -59,7 +60,7 @@ func movedBy(err error, named bool) bool {
 	return !refused && !crowded && !outbound.IsNoFile(err) && !errors.Is(err, context.Canceled)
 }
 
-// doubt has the URL looked for afresh, as [ClientAPIs.doubt] does.
+// doubt starts a new search for the URL, as [ClientAPIs.doubt] does.
 func (b *clientBase) doubt(base string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

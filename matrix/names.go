@@ -15,14 +15,14 @@ import (
 // Grammar": 255 bytes with sigil and domain).
 const maxIDBytes = 255
 
-// maxQuoted is how much of a name that is none stands in a message, in bytes.
+// maxQuoted is how many bytes of an invalid name a message quotes.
 const maxQuoted = 64
 
-// ServerName is the name of a homeserver as it stands behind the colon of a
-// user id: a DNS name or an IP literal, with or without a port (Matrix
-// appendices, "Server Name"). Names compare exactly: "a.org" and "a.org:443"
-// are two servers, and so are names that differ in case. The zero value names
-// no server; ParseServerName makes every other.
+// ServerName is the name of a homeserver, as after the colon of a user id: a
+// DNS name or an IP literal, with or without a port (Matrix appendices, "Server
+// Name"). Names compare exactly: "a.org" and "a.org:443" are two servers, and
+// so are names that differ in case. The zero value names no server. Only
+// ParseServerName makes others.
 type ServerName struct{ name string }
 
 // ParseServerName checks name against the grammar
@@ -147,7 +147,7 @@ func (u UserID) Server() ServerName {
 // domain, so nothing here looks for one.
 type RoomID struct{ id string }
 
-// ParseRoomID checks the sigil, the length and that id is text.
+// ParseRoomID checks the sigil, the length, and that id is valid text.
 func ParseRoomID(id string) (RoomID, error) {
 	switch {
 	case len(id) > maxIDBytes:
@@ -165,7 +165,7 @@ func (r RoomID) String() string { return r.id }
 // DeviceID names one login of a user: opaque text of 1 to 255 bytes.
 type DeviceID struct{ id string }
 
-// ParseDeviceID checks the length and that id is text.
+// ParseDeviceID checks the length, and that id is valid text.
 func ParseDeviceID(id string) (DeviceID, error) {
 	if err := checkOpaque("device id", id); err != nil {
 		return DeviceID{}, err
@@ -175,15 +175,15 @@ func ParseDeviceID(id string) (DeviceID, error) {
 
 func (d DeviceID) String() string { return d.id }
 
-// SlotID names a slot of a room that calls happen in, "m.call#ROOM" in all of
-// today's clients (MSC4143): opaque text of 1 to 255 bytes.
+// SlotID names a slot of a room, in which one call takes place: opaque text of
+// 1 to 255 bytes. All of today's clients use "m.call#ROOM" (MSC4143).
 type SlotID struct{ id string }
 
-// RoomCall is the slot of the one call of a room. Clients that send no slot
-// mean this one.
+// RoomCall is the slot of a room's one call. Clients that send no slot mean
+// this one.
 var RoomCall = SlotID{"m.call#ROOM"}
 
-// ParseSlotID checks the length and that id is text.
+// ParseSlotID checks the length, and that id is valid text.
 func ParseSlotID(id string) (SlotID, error) {
 	if err := checkOpaque("slot id", id); err != nil {
 		return SlotID{}, err
@@ -197,7 +197,7 @@ func (s SlotID) String() string { return s.id }
 // text of 1 to 255 bytes.
 type MemberID struct{ id string }
 
-// ParseMemberID checks the length and that id is text.
+// ParseMemberID checks the length, and that id is valid text.
 func ParseMemberID(id string) (MemberID, error) {
 	if err := checkOpaque("member id", id); err != nil {
 		return MemberID{}, err

@@ -19,12 +19,12 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// OpenIDToken is what a client got from its homeserver to prove its user to a
-// third party (Client-Server API, "OpenID"). It proves a user; not a device,
-// not a room membership, not for whom the proof was meant.
+// OpenIDToken is what a client gets from its homeserver to prove its user to a
+// third party (Client-Server API, "OpenID"). It does not prove a device, a room
+// membership, or that the token was meant for this service.
 type OpenIDToken struct {
 	AccessToken secret.Text
-	Server      ServerName // matrix_server_name: who can say whose it is
+	Server      ServerName // matrix_server_name: the server that can say whose the token is
 }
 
 // The bounds of a verification.
@@ -34,13 +34,14 @@ const (
 	maxErrCode           = 64
 )
 
-// Verifications under way at once; more wait. A server that takes the full 10 s
-// for every answer so binds at most 64 of what all strangers share, and nothing
-// of the named. A verification holds about 40 kB.
+// The bounds on running verifications; more wait. A server that takes the full
+// 10 s for every answer holds at most 64 of the slots of all strangers'
+// servers, and none of the named servers' slots. A verification holds about 40
+// kB.
 //
-// Strangers may have many such servers, so a client network can have no more than
-// half of what all strangers have, and the other half is for networks that have
-// little (otherAskers).
+// Strangers may have many such servers. So one client network can have no more
+// than half of the slots; the other half is for networks that have few
+// (otherAskers).
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
 	otherVerifications = semaphore.Bounds{PerKey: 64}
@@ -48,25 +49,25 @@ var (
 	otherAskers        = semaphore.Bounds{Total: 512, Share: 8}
 )
 
-// Verifier asks homeservers whose an OpenID token is. Servers that the
-// operator named and all others use separate connections and separate budgets.
+// Verifier asks homeservers whose an OpenID token is. Named servers and all
+// others use separate connections and separate bounds.
 type Verifier struct {
 	Resolver *Resolver
-	// Timeout bounds one verification as a whole, discovery and retries
-	// included; zero means 10 s.
+	// Timeout bounds one whole verification, discovery and retries included. Zero
+	// means 10 s.
 	Timeout time.Duration
-	// Trials, if set, limits what clients can have us ask that may be no
-	// homeserver ([NewTrialLimiter]).
+	// Trials, if set, limits how often clients make this service ask servers that
+	// may be no homeservers ([NewTrialLimiter]).
 	Trials *ratelimit.Limiter[netip.Prefix]
-	// Observe, if set, is told how long a homeserver took to answer.
+	// Observe, if set, gets the time that a homeserver took to answer.
 	Observe func(took time.Duration)
 
 	uses uses
 }
 
-// Verify asks token.Server whose token it is and returns that user, who is
-// always one of that server. If claimed is not zero, it must be that user. from
-// is the client's network: what is shared is shared between networks. Errors are
+// Verify asks token.Server whose token it is, and returns that user, who is
+// always a user of that server. If claimed is not zero, it must be that user.
+// from is the client's network, among which the bounds are shared. Errors are
 // *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
@@ -91,7 +92,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	return user, nil
 }
 
-// tryAsk asks the server, unless a client's network has it ask too much.
+// tryAsk asks the server, unless the client's network has used up its trials.
 func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	end, err := v.try(c, token.Server, from)
@@ -100,15 +101,15 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	}
 	user, err := v.ask(ctx, c, token, from)
 	if ctx.Err() != nil && err != nil {
-		end(ctx.Err()) // that nobody waited any longer says nothing of the server
+		end(ctx.Err()) // a client that leaves says nothing about the server
 	} else {
 		end(err)
 	}
 	return user, err
 }
 
-// ask spends one slot of the client's network, and one of the server's budget, on
-// finding the server and asking it.
+// ask takes one slot of the client's network and one of the server, finds the
+// server, and asks it.
 func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	release, err := c.admit(ctx, token.Server, from)
 	if err != nil {
@@ -130,10 +131,10 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	return UserID{}, err
 }
 
-// admit waits until from and server both have a slot; release gives both back.
-// Who waits for one holds none of the other: a slow server keeps nobody from
-// asking another one, and a network that asks too much keeps no other network
-// from a server.
+// admit waits until from and server both have a slot. release gives both back.
+// A caller that waits for one of them holds none of the other. So a slow server
+// keeps no client from another server, and a busy network keeps no other
+// network from a server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
 		leave, err := c.askers.Acquire(ctx, from)
@@ -153,12 +154,12 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 		}
 		release()
 		if err := ctx.Err(); err != nil {
-			return nil, err // a free slot is given whatever ctx says
+			return nil, err // a free slot is taken even if ctx has ended
 		}
 	}
 }
 
-// waitCause tells a client that left from a budget that was used up.
+// waitCause returns whether the client left, or the slots were used up.
 func waitCause(err error) Cause {
 	if errors.Is(err, context.Canceled) {
 		return CauseCanceled
@@ -166,8 +167,9 @@ func waitCause(err error) Cause {
 	return CauseBusy
 }
 
-// resolveCause tells what was too much from an end that came too early. A fault
-// of ours is nobody's failure, either.
+// resolveCause returns the cause of a failed discovery: this service was busy,
+// or the request ended too early. A panic counts as busy, so that the client is
+// not blamed.
 func resolveCause(err error) Cause {
 	if _, ours := errors.AsType[*fault.Error](err); ours {
 		return CauseBusy
@@ -178,7 +180,7 @@ func resolveCause(err error) Cause {
 	return Cause(outbound.Cause(err))
 }
 
-// askAny asks the destination's addresses in turn until one can be reached.
+// askAny asks the destination's addresses in turn until it can reach one.
 func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
 	if c.isNamed {
 		defer func() { v.uses.note(token.Server, d, err) }()
@@ -229,7 +231,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	return user, nil
 }
 
-// refused is the error of an answer other than 200.
+// refused returns the error of an answer other than 200.
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
@@ -247,8 +249,8 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 // userInfoPath is the endpoint up to the token.
 const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
-// foreignError names the server that sub belongs to, unless that holds the
-// token: a server that sends back what it was sent is not to have it logged.
+// foreignError names the server in sub, unless that contains the token: a
+// server that sends the token back must not get it into the log.
 func foreignError(server ServerName, accessToken secret.Text) error {
 	if strings.Contains(server.String(), accessToken.Reveal()) {
 		return errors.New("sub is a user of another server")
@@ -256,8 +258,8 @@ func foreignError(server ServerName, accessToken secret.Text) error {
 	return fmt.Errorf("sub is a user of %s", server)
 }
 
-// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing:
-// the answer may hold the token.
+// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing,
+// since the answer may hold the token.
 func parseUserInfo(body []byte) (UserID, error) {
 	var info struct {
 		Subject string `json:"sub"`
@@ -272,7 +274,7 @@ func parseUserInfo(body []byte) (UserID, error) {
 	return user, nil
 }
 
-// errCode is the errcode of a Matrix error, "" if body is none.
+// errCode returns the errcode of a Matrix error, "" if body is none.
 func errCode(body []byte) string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -283,8 +285,8 @@ func errCode(body []byte) string {
 	return matrix.ErrCode
 }
 
-// statusError names the status and the errcode. What does not look like one is
-// not quoted.
+// statusError returns an error with the status and the errcode. It does not
+// quote a code of a wrong form.
 func statusError(status int, code string) error {
 	if isErrCode(code) {
 		return fmt.Errorf("status %d, errcode %s", status, code)

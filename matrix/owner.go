@@ -11,10 +11,11 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// credentials say who asks about a delayed event; the zero value says nothing.
+// credentials say who asks about a delayed event. The zero value is a request
+// without authentication.
 type credentials struct {
 	token secret.Text
-	owner UserID // to act as; zero: as the application service itself
+	owner UserID // the user to act as; zero for the application service itself
 }
 
 func (c credentials) addTo(req *http.Request) {
@@ -27,7 +28,7 @@ func (c credentials) addTo(req *http.Request) {
 	}
 }
 
-// credentials returns what to send to server about an event of owner.
+// credentials returns the credentials to send to server for an event of owner.
 func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials {
 	if !d.Authenticates(server) {
 		return credentials{}
@@ -35,21 +36,21 @@ func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials
 	return credentials{d.AppService.Token, owner}
 }
 
-// Authenticates reports whether events of server's users are managed with the
-// as_token. Such requests have no limit there while the registration says
-// rate_limited: false.
+// Authenticates reports whether delayed events of server's users are managed
+// with the as_token. The homeserver does not limit such requests while the
+// registration says rate_limited: false.
 func (d *DelayedEvents) Authenticates(server ServerName) bool {
 	return d.AppService != nil && d.AppService.Server == server
 }
 
-// DelayedEvent is what the homeserver tells the owner of a delayed event.
+// DelayedEvent is what a homeserver tells the owner of a delayed event.
 type DelayedEvent struct {
 	Room  string // id of the Matrix room
 	Delay time.Duration
 }
 
-// LookUp returns an event of owner, who is a user of the homeserver at which
-// this service is registered. Errors are *[DelayError]: ResultGone says that
+// LookUp returns a delayed event of owner, a user of the homeserver at which
+// this service is registered. Errors are *[DelayError]. ResultGone says that
 // owner has no such event.
 func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (DelayedEvent, error) {
 	server := owner.Server()
@@ -78,8 +79,8 @@ func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (D
 	return event, nil
 }
 
-// parseDelayedEvent reads what Synapse answers; other homeservers call the delay
-// "delay".
+// parseDelayedEvent reads the answer of Synapse, and of homeservers that call
+// the field "delay".
 func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	var event struct {
 		Room    string `json:"room_id"`
@@ -99,7 +100,7 @@ func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	return DelayedEvent{Room: event.Room, Delay: milliseconds(*ms)}, nil
 }
 
-// milliseconds is what a homeserver says, at most what a Duration holds.
+// milliseconds returns ms as a Duration, at most the longest one.
 func milliseconds(ms int64) time.Duration {
 	const most = int64(1<<63-1) / int64(time.Millisecond)
 	return time.Duration(min(ms, most)) * time.Millisecond

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// refusalTime is how long a server that asked for authentication is taken
-	// to go on doing so: until it has had time to answer the next probe.
+	// refusalTime is how long a server counts as requiring authentication after
+	// it did so once: until the next probe has had time for an answer.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds the servers remembered of each class; one more takes the
-	// place of the one that asked for authentication longest ago.
+	// maxRefusals bounds the servers remembered of each class. One more replaces
+	// the one that refused longest ago.
 	maxRefusals = 4096
 	// probeTimeout bounds one probe, the search for the API included.
 	probeTimeout = 15 * time.Second
@@ -22,18 +22,18 @@ const (
 	probers = 8
 )
 
-// ErrNeedsToken says that a server manages delayed events for those alone who
-// authenticate, which a standalone service cannot.
+// ErrNeedsToken says that a server manages delayed events only for
+// authenticated requests, which a standalone service cannot make.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
-// refusals remembers until when servers are taken to ask for authentication. What
-// strangers name takes no place of servers that the operator named.
+// refusals remembers which servers require authentication, and until when.
+// Named servers and all others have separate places.
 type refusals struct {
 	mu    sync.Mutex
 	until pair[*simplelru.LRU[ServerName, time.Time]]
 }
 
-// learn is told what a server answered to the management of an event.
+// learn records how server answered an action on an event.
 func (d *DelayedEvents) learn(server ServerName, result Result) {
 	switch result {
 	case ResultNeedsToken:
@@ -45,7 +45,7 @@ func (d *DelayedEvents) learn(server ServerName, result Result) {
 	}
 }
 
-// add reports whether server, of that class, is new.
+// add reports whether server was not in its class before.
 func (r *refusals) add(server ServerName, named bool, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,25 +67,24 @@ func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
 	return known && now.Before(until)
 }
 
-// of returns what is remembered of a class. The lock is held.
+// of returns the servers remembered of a class. The lock is held.
 func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	class := r.until.of(named)
 	if *class == nil {
-		*class, _ = simplelru.NewLRU[ServerName, time.Time](maxRefusals, nil) // fails for sizes ≤ 0 only
+		*class, _ = simplelru.NewLRU[ServerName, time.Time](maxRefusals, nil) // only a size ≤ 0 fails
 	}
 	return *class
 }
 
-// Refuses reports whether server has asked for authentication within some
-// 10 min, and has not managed an event for us since.
+// Refuses reports whether server has required authentication in the last 10 min
+// or so, and has managed no event for this service since.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }
 
-// Manageable returns nil if, for all that is known, delayed events of server
-// can be managed: its Client-Server API is found and asks for no
-// authentication. Otherwise the error is [ErrNeedsToken] or a
-// *[ClientAPIError].
+// Manageable returns nil if delayed events of server can be managed, as far as
+// is known: its Client-Server API was found and requires no authentication.
+// Otherwise the error is [ErrNeedsToken] or a *[ClientAPIError].
 func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error {
 	if d.Refuses(server) {
 		return ErrNeedsToken
@@ -93,13 +92,13 @@ func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error
 	return d.APIs.Check(ctx, server)
 }
 
-// nobodysDelay is an id that no server gives out.
+// nobodysDelay is an id that no server assigns.
 var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
 
-// Probe asks servers to restart an event that does not exist, to learn which
-// of them need authentication; a 404 M_NOT_FOUND says that all is well. It
-// returns when all have answered, or ctx ends; [DelayedEvents.Refuses] knows
-// the outcome.
+// Probe asks each server to restart an event that does not exist, to learn
+// which servers require authentication. A 404 M_NOT_FOUND means that the server
+// does not. Probe returns when all have answered, or ctx ends.
+// [DelayedEvents.Refuses] then returns the outcome.
 func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, probers)
@@ -109,7 +108,7 @@ func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // learn hears what matters
+			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // learn records the result
 		})
 	}
 	running.Wait()

@@ -11,13 +11,13 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// federateTimeout is less than the 30 s that Synapse gives us to answer: it calls
-// a slow remote server four times.
+// federateTimeout is less than the 30 s that Synapse waits for this service's
+// answer. Synapse calls a slow remote server four times.
 const federateTimeout = 20 * time.Second
 
-// remoteBounds bound the requests to other homeservers that are under way: each
-// holds a connection to ours for as long as the other is slow. A few slow
-// servers leave half of the places to all others.
+// remoteBounds bound the running requests to other homeservers, each of which
+// holds a connection to the own homeserver. A few slow servers leave half of
+// the slots to all others.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
 // The paths of requests to other homeservers.
@@ -28,10 +28,10 @@ const (
 	remoteStable = "/_matrix/federation/v1"
 )
 
-// RemoteError says that another homeserver gave no token.
+// RemoteError says that another homeserver returned no token.
 type RemoteError struct {
-	Server ServerName // that was asked
-	Status int        // of its answer; 0 if none came, or ours passed nothing on
+	Server ServerName // the server that was asked
+	Status int        // of its answer; 0 if there was none, or the own homeserver passed nothing on
 	Err    error
 }
 
@@ -42,14 +42,14 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 
 var errTooManyRemote = errors.New("too many requests to slow homeservers are under way")
 
-// RemoteToken has Server ask the homeserver destination for a token of its SFU
-// (MSC4512, MSC4195), and returns the content of its answer of status 200. The
-// path without a prefix is tried when the one with it is not there. Errors are
+// RemoteToken makes Server ask the homeserver destination for a token of its
+// SFU (MSC4512, MSC4195), and returns the content of a 200 answer. If the path
+// with the prefix does not exist, it tries the one without. Errors are
 // *[RemoteError].
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
-	// A slow server is asked four times as it is.
+	// Server already asks a slow remote server four times.
 	ctx = outbound.WithPatience(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)

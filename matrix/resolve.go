@@ -16,12 +16,12 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// The bounds of discovery, of its callers and of what is under way. Strangers
-// choose names, so at their servers a client network can have no more than half
-// of what all have, and the other half is for networks that have little: with 16
+// The bounds on discoveries, waiting callers and running ones. Strangers choose
+// the server names. So at their servers one client network can have no more
+// than half of the slots; the other half is for networks that have few. With 16
 // networks that ask for as much as they can get, a fifth stays free.
 //
-// Discoveries go on when the clients that asked have left.
+// A discovery goes on when its callers have left.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}
@@ -29,62 +29,62 @@ var (
 )
 
 const (
-	// locateLifetime bounds how long SRV answers hold: the system's resolver
-	// does not tell their TTL.
+	// locateLifetime is how long SRV answers are used: the system's resolver does
+	// not return their TTL.
 	locateLifetime = time.Hour
-	// resolveTimeout bounds one discovery, whoever waits for it.
+	// resolveTimeout bounds one discovery, however many callers wait for it.
 	resolveTimeout = 8 * time.Second
-	// cacheSize bounds the servers remembered; strangers choose the names, so
-	// theirs and the operator's are counted apart.
+	// cacheSize bounds the servers remembered of each class: named servers, and
+	// others, whose names strangers choose.
 	cacheSize = 4096
-	// maxTargets bounds the SRV targets that are tried: whoever owns a name
+	// maxTargets bounds the SRV targets that are tried. The owner of a name
 	// chooses them, and every request would dial them all.
 	maxTargets = 4
 )
 
-// Resolver finds the federation API of a server by the table of the
-// server-server specification ("Resolving server names"), caches what it
-// found, and asks for each name once at a time.
+// Resolver finds the federation API of a server by the steps of the
+// server-server specification ("Resolving server names"). It caches the result,
+// and runs one discovery of a name at a time.
 type Resolver struct {
-	// Overrides are the operator's own words about a server.
+	// Overrides are the URLs that the operator set for servers.
 	Overrides map[ServerName]*url.URL
 	Servers
-	// DNS answers SRV questions; nil means Go's own resolver.
+	// DNS answers SRV queries; nil means Go's own resolver.
 	DNS *net.Resolver
 
 	once    sync.Once
 	classes pair[class]
 }
 
-// class is what is known of one class of servers, and what bounds the requests
-// to them.
+// class holds the cache of one class of servers, and the bounds on requests to
+// them.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
-	askers       *semaphore.Keyed[netip.Prefix] // client networks that have verifications
-	budget       *semaphore.Keyed[ServerName]   // of verifications
+	askers       *semaphore.Keyed[netip.Prefix] // the verifications of each client network
+	budget       *semaphore.Keyed[ServerName]   // the verifications at each server
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	discoveries  *inquiry.Inquiries[ServerName, netip.Prefix, discovery]
-	records      *lru.Cache[ServerName, record] // of the others alone
+	records      *lru.Cache[ServerName, record] // only of servers that are not named
 }
 
-// found is what discovery has learned of one server. It does not change.
+// found is the result of one discovery. It is immutable.
 type found struct {
 	at          time.Time // when the destination was found
-	expires     time.Time // until when it holds
+	expires     time.Time // until when the destination is used
 	destination Destination
 
-	delegated ServerName // by the last good well-known; zero when there is none
-	fetched   time.Time  // when that was fetched
-	validTo   time.Time  // until when it (or the definite "none") need not be fetched again
-	absent    int        // how many definite "none" came in a row
-	open      bool       // the last question got no definite answer
-	kept      bool       // and an earlier good one still holds
-	gap       Gap        // "" after a good document, and after a 404
-	note      string     // why there is no delegation, or no fresh one
-	doubted   bool       // the destination did not do: nothing of this is taken over
+	delegated ServerName // from the last good well-known document; zero if there is none
+	fetched   time.Time  // when that document was fetched
+	validTo   time.Time  // until when the document, or a definite "none", need not be fetched again
+	absent    int        // number of definite "none" in a row
+	open      bool       // the last fetch got no definite answer
+	kept      bool       // and an earlier good document is still used
+	gap       Gap        // "" after a good document or a 404
+	note      string     // why there is no delegation, or only an old one
+	doubted   bool       // a request to the destination failed, so all steps must be repeated
 }
 
 func (r *Resolver) init() {
@@ -102,19 +102,19 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.askers = semaphore.New[netip.Prefix](askers)
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
-	c.cache, _ = lru.New[ServerName, *found](cacheSize) // fails for sizes ≤ 0 only
+	c.cache, _ = lru.New[ServerName, *found](cacheSize) // only a size ≤ 0 fails
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns the one that server belongs to.
+// class returns the class of server.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	return r.classes.of(r.isNamed(server))
 }
 
 // Resolve returns where to reach server, for a client of the network from. A
-// server without any record is still to be tried at port 8448, so it fails only
-// when ctx ends, or when we have too much to do.
+// server without any record is tried at port 8448, so Resolve fails only when
+// ctx ends or this service is busy.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil
@@ -129,8 +129,8 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
-		// The last refresh failed, and this one may take as long: nobody
-		// waits for it while the last good answer holds.
+		// The last refresh failed, and this one may be as slow. So the caller uses
+		// the last good answer and does not wait.
 		c.discoveries.Hint(ctx, server, from, find)
 		return known.destination, nil
 	}
@@ -141,34 +141,36 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	return answer.destination, answer.err
 }
 
-// discovery is what comes of one. Its error is an *[inquiry.BusyError].
+// discovery is the result of one discovery. Its error is an
+// *[inquiry.BusyError].
 type discovery struct {
 	destination Destination
 	err         error
 }
 
-// find returns what is cached of server if it holds, and discovers it otherwise.
+// find returns the cached result for server if it is valid. Otherwise it
+// discovers the server.
 func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discovery {
 	old, ok := c.cache.Get(server)
 	if !ok {
 		old = &found{}
 	}
 	if time.Now().Before(old.expires) && !old.doubted {
-		return discovery{destination: old.destination} // another one has just ended
+		return discovery{destination: old.destination} // another discovery has just ended
 	}
 	now, err := r.discover(ctx, c, server, old)
 	if err != nil {
 		return discovery{err: err}
 	}
 	if other, ok := c.cache.Get(server); ok && other != old && now.open && !other.open && time.Now().Before(other.expires) {
-		return discovery{destination: other.destination} // others have asked meanwhile, and got an answer
+		return discovery{destination: other.destination} // another caller has discovered it meanwhile
 	}
 	c.cache.Add(server, now)
 	return discovery{destination: now.destination}
 }
 
-// Prefer puts the i-th address of destination first for the requests to come:
-// the ones before it did not answer.
+// Prefer makes later requests try the i-th address of destination first,
+// because the ones before it did not answer.
 func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxRetryAfter is how long a server can have us wait.
+// maxRetryAfter bounds the time for which a server may forbid requests.
 const maxRetryAfter = time.Hour
 
-// retryAfter is how long a server that answered 429 wants to be left alone, at
-// most an hour: by the header Retry-After (seconds or a date), else by
-// retry_after_ms in the body. It is zero if the server does not say.
+// retryAfter returns how long a server that answered 429 wants no requests, at
+// most an hour. It reads the header Retry-After (seconds or a date), else
+// retry_after_ms in the body. It is zero if there is neither.
 func retryAfter(header string, body []byte, now time.Time) time.Duration {
 	var document struct {
 		Milliseconds float64 `json:"retry_after_ms"`

@@ -3,20 +3,22 @@ package matrix
 import "matrixrtc-auth/internal/outbound"
 
 // Servers divides homeservers into two classes, those that the operator named
-// and all others, and reaches each class over connections of its own. The classes
-// share nothing: what strangers have this service do takes nothing from the named.
+// and all others. Each class has its own connections, bounds and caches, so
+// requests to strangers' servers take nothing from named servers.
 type Servers struct {
-	// Named reports whether the operator named the server; nil names none.
+	// Named reports whether the operator named the server. nil means that none is
+	// named.
 	Named func(ServerName) bool
 	// NamedTransport and OtherTransport carry every request to servers that
 	// the operator named, and to all others.
 	NamedTransport, OtherTransport *outbound.Transport
 }
 
-// isNamed reports the class of server. Nothing else decides it.
+// isNamed reports the class of server. Every other decision about classes uses
+// it.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
-// transport returns that of a class.
+// transport returns the transport of a class.
 func (s Servers) transport(named bool) *outbound.Transport {
 	if named {
 		return s.NamedTransport
@@ -24,11 +26,10 @@ func (s Servers) transport(named bool) *outbound.Transport {
 	return s.OtherTransport
 }
 
-// pair holds one T for each class of servers: what is remembered of them, and
-// what bounds the requests to them.
+// pair holds one T for each class of servers: its cache and its bounds.
 type pair[T any] struct{ named, others T }
 
-// of returns that of a class.
+// of returns the T of a class.
 func (p *pair[T]) of(named bool) *T {
 	if named {
 		return &p.named

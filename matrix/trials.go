@@ -9,34 +9,35 @@ import (
 	"matrixrtc-auth/internal/ratelimit"
 )
 
-// NewTrialLimiter returns the limit of trials per client network: of requests
-// that have us ask a server that nobody knows to be a homeserver. It is as strict
-// as that of failed verifications, for it bounds what that one lets pass: nobody
-// searches networks, or floods a host, through us.
+// NewTrialLimiter returns the limit of trials per client network. A trial is a
+// request that makes this service ask a server not yet known to be a
+// homeserver. The limit is as strict as that of failed verifications. It bounds
+// requests that do not count as failures, so that nobody scans networks or
+// floods a host through this service.
 func NewTrialLimiter() *ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
 const (
-	// provenTime is how long a server that answered as a homeserver does is
-	// taken to be one.
+	// provenTime is how long a server counts as a homeserver after it answered
+	// like one.
 	provenTime = time.Hour
-	// deadTime is how long a server that could not be reached is left alone:
-	// those who ask again meanwhile cost no trial.
+	// deadTime is how long a server that could not be reached is not asked again.
+	// Requests for it meanwhile cost no trial.
 	deadTime = 2 * time.Second
 )
 
-// record is what trials have shown of a stranger's server.
+// record is what trials have shown of a server that is not named.
 type record struct {
-	proven time.Time // until when it is taken to be a homeserver
+	proven time.Time // until when it counts as a homeserver
 	dead   time.Time // until when it is not asked again
 	cause  Cause     // why it was not reached
 	addr   string
 }
 
-// try begins a trial of server, unless that is proven to be a homeserver. end
-// must be called with what came of the request. An error says that the server is
-// not to be asked now.
+// try begins a trial of server, unless it is proven to be a homeserver. The
+// caller must call end with the outcome. An error says that the server must not
+// be asked now.
 func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
 	if v.Trials == nil || c.isNamed {
 		return func(error) {}, nil
@@ -65,7 +66,7 @@ var (
 	errTrials = errors.New("the client's network has had too many servers asked that are no homeservers")
 )
 
-// learn remembers what a request has shown of server.
+// learn records what the outcome of a request shows of server.
 func (c *class) learn(server ServerName, known record, err error) {
 	now := time.Now()
 	switch {
@@ -83,8 +84,8 @@ func (c *class) learn(server ServerName, known record, err error) {
 	c.records.Add(server, known)
 }
 
-// isAnswer reports whether a homeserver answered, be it that it knows no such
-// token.
+// isAnswer reports whether a homeserver answered, even if only that it does not
+// know the token.
 func isAnswer(err error) bool {
 	e, failed := errors.AsType[*VerifyError](err)
 	return err == nil || failed && e.ByHomeserver

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Use is what has become of the requests to a server that the operator named.
+// Use is the outcome of the requests to a server that the operator named.
 type Use struct {
 	Server      ServerName
-	Destination Destination // where the last one went
-	Since       time.Time   // when the first one went there
-	At          time.Time   // when the last one ended
-	Cause       Cause       // why that failed, "" if it proved a user
-	Status      int         // its HTTP status if that was not 200, else 0
-	Answered    bool        // a homeserver answered, be it that it knows no such token
+	Destination Destination // of the last request
+	Since       time.Time   // when the first request to Destination was made
+	At          time.Time   // when the last request ended
+	Cause       Cause       // why the last request failed, "" if it proved a user
+	Status      int         // HTTP status of its answer if that was not 200, else 0
+	Answered    bool        // a homeserver answered, even if only that it does not know the token
 }
 
-// uses remembers one Use for each server. The operator names few, so there is no
-// bound.
+// uses remembers one Use for each named server. The operator names few servers,
+// so there is no bound.
 type uses struct {
 	mu sync.Mutex
 	of map[ServerName]*Use
 }
 
-// note takes note of what came of a request to server at d. What says nothing of
-// the server is left out.
+// note records the outcome of a request to server at d. It leaves out errors
+// that say nothing about the server.
 func (u *uses) note(server ServerName, d Destination, err error) {
 	e, _ := errors.AsType[*VerifyError](err)
 	if e == nil {
@@ -50,8 +50,7 @@ func (u *uses) note(server ServerName, d Destination, err error) {
 	use.Destination, use.At, use.Cause, use.Status, use.Answered = d, now, e.Cause, e.Status, isAnswer(err)
 }
 
-// Uses returns what has become of the requests to those named servers that were
-// asked, by name.
+// Uses returns the Use of every named server that was asked, sorted by name.
 func (v *Verifier) Uses() []Use {
 	v.uses.mu.Lock()
 	defer v.uses.mu.Unlock()

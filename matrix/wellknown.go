@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// The bounds of a /.well-known/matrix/server answer (server-server
+// The bounds on fetching /.well-known/matrix/server (server-server
 // specification, "Resolving server names", step 3).
 const (
 	wellKnownTimeout  = 4 * time.Second
@@ -23,14 +23,14 @@ const (
 	defaultWellKnown  = 24 * time.Hour
 	minWellKnown      = 5 * time.Minute
 	maxWellKnown      = 48 * time.Hour
-	firstAbsentRetry  = 5 * time.Minute // a definite "none", doubled each time …
+	firstAbsentRetry  = 5 * time.Minute // after a definite "none"; doubled each time …
 	maxAbsentRetry    = time.Hour       // … up to this
 	namedFailureRetry = 10 * time.Second
 	otherFailureRetry = 2 * time.Minute
 )
 
-// errNoWellKnown is the definite answer that a server delegates nothing: 404,
-// or a document that says nothing valid. Other failures leave it open.
+// errNoWellKnown is the definite answer that a server delegates to no other: a
+// 404, or a document without a valid name. Other errors are not definite.
 type errNoWellKnown struct {
 	why string
 	gap Gap // "" for a 404
@@ -38,8 +38,9 @@ type errNoWellKnown struct {
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
-// wellKnownClient fetches over transport and follows redirects to https only. Its
-// callers bound the time: a Timeout of its own would hide why nothing came.
+// wellKnownClient fetches over transport, and follows redirects to https only.
+// Its callers bound the time: an error from the client's own Timeout would hide
+// the cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
@@ -56,7 +57,7 @@ func wellKnownClient(transport http.RoundTripper) *http.Client {
 }
 
 // fetchWellKnown asks host for the server that it delegates to, and for how
-// long that holds.
+// long that is valid.
 func fetchWellKnown(ctx context.Context, client *http.Client, host string) (ServerName, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()
@@ -102,8 +103,8 @@ func parseWellKnown(body []byte) (ServerName, error) {
 	return delegated, nil
 }
 
-// wellKnownLifetime is how long a valid answer holds: what Cache-Control says,
-// else Expires, else 24 h; between 5 min and 48 h.
+// wellKnownLifetime returns how long a valid answer may be used: as
+// Cache-Control says, else Expires, else 24 h; between 5 min and 48 h.
 func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	lifetime, ok := maxAge(header.Values("Cache-Control"))
 	if !ok {
@@ -115,9 +116,9 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	return min(max(lifetime, minWellKnown), maxWellKnown)
 }
 
-// maxAge reads Cache-Control: no-store and no-cache hold wherever they stand.
-// What cannot be read is stale, and what is too large is very long (RFC 9111,
-// 4.2.1 and 1.2.2).
+// maxAge reads Cache-Control. no-store and no-cache count anywhere in it. A
+// malformed age counts as 0, and one that is too large as a very long one (RFC
+// 9111, 4.2.1 and 1.2.2).
 func maxAge(headers []string) (age time.Duration, found bool) {
 	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -145,12 +146,13 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	}
 	at, err := http.ParseTime(expires)
 	if err != nil {
-		return 0, true // "0" and the like mean: expired
+		return 0, true // an Expires of "0" or the like means expired
 	}
 	return at.Sub(now), true
 }
 
-// absentRetry is how long the n-th definite "no delegation" in a row holds.
+// absentRetry returns how long the n-th definite "no delegation" in a row is
+// valid.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

@@ -21,47 +21,46 @@ const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 // Grant is what a token allows: to join Room as Identity, visibly, and to
 // receive everything sent there.
 //
-// CanPublish false still leaves a participant much. LiveKit lets it subscribe
-// to every track and data message, shows it to all as a participant, and keeps
-// the room open while it stays; joining again under its identity ends its own
-// older connection. It may not send: no track of any source, no data message
-// (LiveKit gives data the value of canPublish where canPublishData is absent),
-// so no chat, no reactions and no RPC over the SFU either.
+// A participant with CanPublish false can still do much. It may subscribe to
+// every track and data message. LiveKit shows it to all others and keeps the
+// room open for it. When it joins again under its identity, LiveKit ends its
+// older connection. It may not send: no track of any source and no data message
+// (LiveKit uses canPublish where canPublishData is absent). So it has no chat,
+// no reactions and no RPC over the SFU.
 //
-// CanPublish true means media of every source, since no sources are listed,
-// and data, which Element Call needs. LiveKit also admits its bearer a second
+// CanPublish true allows media of every source, since no sources are listed,
+// and data, which Element Call needs. LiveKit also admits the bearer a second
 // time, as "Identity#suffix", to publish only.
 //
 // CanUpdateOwnMetadata lets a participant set its own name, metadata and
-// attributes, during the connection and at its start. Neither flag lets
-// anyone create, list, close or administer rooms.
+// attributes, when it connects and later. Neither flag allows anyone to create,
+// list, close or administer rooms.
 type Grant struct {
 	Room                             sfu.Room
 	Identity                         sfu.Identity
 	CanPublish, CanUpdateOwnMetadata bool
-	// Ticket is what the SFU keeps for this service as the participant's
-	// [sfu.TicketAttribute]; "" is none.
+	// Ticket is stored by the SFU for this service as the participant's
+	// [sfu.TicketAttribute]; "" for none.
 	Ticket string
 }
 
 // Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
 // by several goroutines at once.
 type Minter struct {
-	issuer string // the claims up to the identity
+	issuer string // all claims before the identity
 	ttl    time.Duration
 	spaces sync.Pool // of *workspace
 }
 
-// workspace is what one Mint needs and the next can use again. Its HMAC is
-// keyed already.
+// workspace holds the buffers of one Mint, and the keyed HMAC, for reuse.
 type workspace struct {
 	mac        hash.Hash
 	claims     []byte
 	token, sum []byte
 }
 
-// NewMinter returns a Minter that signs with key tokens good for ttl, which
-// counts in whole seconds.
+// NewMinter returns a Minter that signs with key. Its tokens are valid for ttl,
+// in whole seconds.
 func NewMinter(key sfu.Key, ttl time.Duration) *Minter {
 	m := &Minter{
 		issuer: string(appendASCII([]byte(`{"iss":"`), key.ID)) + `","sub":"`,
@@ -73,11 +72,11 @@ func NewMinter(key sfu.Key, ttl time.Duration) *Minter {
 	return m
 }
 
-// Mint returns a token for g, good from now on. The SFU checks it only when
-// its bearer connects; a session outlives its token.
+// Mint returns a token for g, valid from now on. The SFU checks it only when
+// its bearer connects, so a session may last longer than its token.
 //
 // The payload holds no byte that base64url writes as '-' or '_': Element Call
-// reads it with atob, which knows neither.
+// decodes it with atob, which knows neither.
 func (m *Minter) Mint(g Grant, now time.Time) string {
 	s := m.spaces.Get().(*workspace)
 	defer m.spaces.Put(s)
@@ -96,9 +95,8 @@ func (s *workspace) sign(message []byte) []byte {
 	return s.mac.Sum(s.sum[:0])
 }
 
-// appendClaims writes every claim out, the false ones too: LiveKit takes an
-// absent canPublish for true, and roomCreate would let the bearer delete any
-// room, so nobody should have to know what its absence means.
+// appendClaims writes every claim, also the false ones: LiveKit reads an absent
+// canPublish as true, and roomCreate would let the bearer delete any room.
 func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	dst = append(dst, m.issuer...)
 	dst = appendASCII(dst, string(g.Identity))
@@ -120,9 +118,9 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	return append(dst, '}')
 }
 
-// appendASCII appends s as the inside of a JSON string without any byte above
-// 0x7e and without those below it that end in six bits of 62 or 63. Bytes that
-// are not UTF-8 become U+FFFD.
+// appendASCII appends s as the inside of a JSON string. It escapes all bytes
+// above 0x7e, and those whose last six bits are 62 or 63. Bytes that are not
+// UTF-8 become U+FFFD.
 func appendASCII(dst []byte, s string) []byte {
 	for {
 		n := 0
@@ -138,7 +136,7 @@ func appendASCII(dst []byte, s string) []byte {
 	}
 }
 
-// plain are the bytes that stand for themselves there.
+// plain marks the bytes that need no escape there.
 var plain = func() (plain [256]bool) {
 	for c := ' '; c < '~'; c++ {
 		plain[c] = !strings.ContainsRune(`"\>?`, c)

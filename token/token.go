@@ -12,18 +12,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// maxIdentityBytes is the longest identity that LiveKit admits by default.
-// It documents characters and counts bytes.
+// maxIdentityBytes is the longest identity that LiveKit accepts by default.
+// LiveKit's documentation says characters, but LiveKit counts bytes.
 const maxIdentityBytes = 256
 
 // RoomName returns the LiveKit room of a slot of a Matrix room. Every endpoint
-// derives it the same way, so that old and new clients of one call meet.
+// derives it in the same way, so that old and new clients meet in one call.
 func RoomName(room matrix.RoomID, slot matrix.SlotID) sfu.Room {
 	return sfu.Room(digest(room.String(), slot.String()))
 }
 
 // MemberIdentity returns the identity of one participation of a device in a
-// slot. It is a hash: who does not know the three parts learns none of them.
+// slot. It is a hash that reveals none of its three parts.
 func MemberIdentity(user matrix.UserID, device matrix.DeviceID, member matrix.MemberID) sfu.Identity {
 	return sfu.Identity(digest(user.String(), device.String(), member.String()))
 }
@@ -37,9 +37,9 @@ func ProxiedIdentity(user matrix.UserID, member matrix.MemberID) sfu.Identity {
 // LegacyIdentity returns the identity "user:device" that clients of /sfu/get
 // expect. Its error is an [*IdentityError].
 //
-// A device with a ':' is refused: "@a:b" with the device "1:D" and "@a:b:1"
-// with the device "D" would share an identity, and LiveKit throws out whoever
-// holds it when another joins.
+// It refuses a device with a ':'. Otherwise "@a:b" with the device "1:D" and
+// "@a:b:1" with the device "D" would have the same identity, and LiveKit ends
+// the session of a participant when another joins with its identity.
 func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, error) {
 	id := device.String()
 	if err := checkLegacyDevice(id); err != nil {
@@ -51,8 +51,9 @@ func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, e
 	return sfu.Identity(user.String() + ":" + id), nil
 }
 
-// ParseLegacyDevice parses a device id and refuses those that have no
-// [LegacyIdentity] whoever the user is, so before anybody is asked who that is.
+// ParseLegacyDevice parses a device id, and refuses one that has no
+// [LegacyIdentity] for any user. So a bad request is refused before a
+// homeserver is asked.
 func ParseLegacyDevice(id string) (matrix.DeviceID, error) {
 	if err := checkLegacyDevice(id); err != nil {
 		return matrix.DeviceID{}, err
@@ -71,7 +72,7 @@ func checkLegacyDevice(id string) error {
 }
 
 // IdentityError says why a user and a device have no identity on the SFU. The
-// fault is the request's, and the text quotes nothing of it.
+// request is at fault. The text quotes nothing of it.
 type IdentityError struct{ Reason string }
 
 func (e *IdentityError) Error() string { return e.Reason }
@@ -79,7 +80,7 @@ func (e *IdentityError) Error() string { return e.Reason }
 // digest returns the unpadded standard base64 of the SHA-256 of the canonical
 // JSON array of parts.
 func digest(parts ...string) string {
-	var space [1024]byte // on the stack; longer input moves to the heap
+	var space [1024]byte // on the stack; longer input goes to the heap
 	sum := sha256.Sum256(appendCanonical(space[:0], parts))
 	var text [43]byte
 	base64.RawStdEncoding.Encode(text[:], sum[:])
