@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// appService judges the application-service variables: all of them or none. The
-// server name alone is for an account's token file.
+// appService parses the application-service variables. All of them must be set,
+// or none. Only the server name may also be set for the token file of an
+// account.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
 	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")
@@ -35,7 +36,7 @@ func (j *judge) appService() *AppService {
 	return as
 }
 
-// isRegistered reports whether any variable speaks of a registration.
+// isRegistered reports whether any variable of a registration is set.
 func (j *judge) isRegistered() bool {
 	for _, name := range []string{"LIVEKIT_AS_REGISTRATION_FILE", "LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {
 		if j.variable(name).isSet() {
@@ -45,7 +46,7 @@ func (j *judge) isRegistered() bool {
 	return false
 }
 
-// ownServer judges the name of the homeserver that who needs.
+// ownServer parses the name of the homeserver that who needs.
 func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
@@ -71,9 +72,9 @@ func (j *judge) checkToken(v value, token secret.Text) {
 	}
 }
 
-// registration reads the registration file into as. What the homeserver would
-// not accept is a warning: the homeserver says so, too, and standalone clients
-// are served meanwhile.
+// registration reads the registration file into as. A fault that only the
+// homeserver would object to is a warning: the homeserver reports it too, and
+// standalone clients are served all the same.
 func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {
@@ -97,7 +98,7 @@ func (j *judge) registration(v value, as *AppService) {
 	}
 }
 
-// lintMode warns of a registration file that everybody can read.
+// lintMode warns of a registration file that every user can read.
 func lintMode(c Config) []Warning {
 	const name = "LIVEKIT_AS_REGISTRATION_FILE"
 	info, err := os.Stat(c.File(name))
@@ -111,7 +112,7 @@ func lintMode(c Config) []Warning {
 	return warnings
 }
 
-// sfuURLs judges a list of the SFU's public URLs.
+// sfuURLs parses a list of the SFU's public URLs.
 func (j *judge) sfuURLs(v value) []string {
 	var list []string
 	for _, entry := range split(v.get()) {

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// String returns what LIVEKIT_JWT_BIND takes.
+// String returns the address as LIVEKIT_JWT_BIND takes it.
 func (b Bind) String() string {
 	if b.Network == "unix" {
 		return "unix:" + b.Address
@@ -17,7 +17,7 @@ func (b Bind) String() string {
 	return b.Address
 }
 
-// listen returns the address to serve at: what v says, or its port form.
+// listen returns the address to listen on: that of v, or that of its port form.
 func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
@@ -33,8 +33,8 @@ func (j *judge) listen(v value) Bind {
 	return Bind{}
 }
 
-// withoutServiceLink passes over the variable that Kubernetes sets in every
-// pod beside a Service called "lk-jwt" or "livekit-jwt".
+// withoutServiceLink ignores the variable that Kubernetes sets in every pod of
+// a namespace that has a Service named "lk-jwt" or "livekit-jwt".
 func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
@@ -43,7 +43,8 @@ func (j *judge) withoutServiceLink(port value) value {
 	return value{name: port.name}
 }
 
-// metrics refuses the public address: metrics are not for everyone.
+// metrics parses the address for metrics. It must differ from the public
+// address, because metrics are not for everyone.
 func (j *judge) metrics(v value, public Bind) Bind {
 	if !v.isSet() {
 		return Bind{}
@@ -76,7 +77,7 @@ func parseBind(text string) (Bind, bool) {
 }
 
 func unixBind(file string) (Bind, bool) {
-	const longest = 107 // bytes that Linux has room for in a socket's address
+	const longest = 107 // bytes that Linux allows in a socket's address
 	file = path.Clean(file)
 	if !path.IsAbs(file) || file == "/" || len(file) > longest || strings.ContainsFunc(file, invisible) {
 		return Bind{}, false
@@ -84,8 +85,8 @@ func unixBind(file string) (Bind, bool) {
 	return Bind{"unix", file}, true
 }
 
-// collide reports whether two addresses cannot be listened on together: equal,
-// or the same port with every address of the machine on one side.
+// collide reports whether one process cannot listen on both addresses: they are
+// equal, or have the same port and one of them is every address of the machine.
 func collide(a, b Bind) bool {
 	if a.Network != b.Network || a.Network == "unix" {
 		return a == b

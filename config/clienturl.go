@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// forClients warns of an address of the SFU that clients cannot use.
+// forClients warns of a URL of the SFU that clients cannot use.
 func (j *judge) forClients(v value, u *url.URL) {
 	kind, why := ForClients(u)
 	switch kind {
@@ -28,7 +28,7 @@ func (j *judge) forClients(v value, u *url.URL) {
 	}
 }
 
-// clientForm is what to write instead of an address of the SFU that clients get.
+// clientForm returns the right form of an address of the SFU that clients get.
 func clientForm(u *url.URL) string {
 	scheme := "wss"
 	if isLoopback(plainHost(u)) {
@@ -37,13 +37,14 @@ func clientForm(u *url.URL) string {
 	return scheme + "://" + u.Host + ownPath(u)
 }
 
-// apiBase is what to write instead of one that this program alone uses.
+// apiBase returns the right form of an address that only this program uses.
 func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
 
-// ownPath is the path of the SFU's address without what is added to it.
+// ownPath returns the path of the SFU's address, without the part that callers
+// append themselves.
 func ownPath(u *url.URL) string {
 	if u.EscapedPath() == "" {
-		return "" // as most are: no expression is compiled for it
+		return "" // the usual case needs no regular expression
 	}
 	if added := addedToSFU().FindStringSubmatch(u.EscapedPath()); added != nil {
 		return added[1]
@@ -51,11 +52,10 @@ func ownPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// ForClients judges an address of the SFU as one that clients get: whether they
-// reach it, wherever they are, and from a page of https://. The kind is
-// [InsideOnly], [OwnNetwork], [ClearText], or "" where nothing is wrong; why says
-// the reason. Names are not looked up. Loopback is right for a trial on one
-// machine.
+// ForClients says whether clients can use u as the SFU's URL: whether they
+// reach it from anywhere, and from a page of https://. kind is [InsideOnly],
+// [OwnNetwork], [ClearText], or "" if nothing is wrong; why is the reason. It
+// looks no names up. Loopback is accepted, for a trial on one machine.
 func ForClients(u *url.URL) (kind Kind, why string) {
 	host := plainHost(u)
 	if isLoopback(host) {
@@ -77,17 +77,17 @@ func ForClients(u *url.URL) (kind Kind, why string) {
 
 const refusedWS = "browsers refuse ws:// on a page of https://"
 
-// isClear reports whether clients would have to go there without TLS.
+// isClear reports whether clients would connect without TLS.
 func isClear(u *url.URL) bool {
 	return u.Scheme != "wss" && u.Scheme != "https" && !isLoopback(plainHost(u))
 }
 
-// plainHost is the host in small letters, without the dot that may end a name.
+// plainHost returns the host in lower case, without a dot at its end.
 func plainHost(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
-// ownNetworks end names that nobody sells, by RFC 6762 (3 and appendix G), RFC
-// 8375 and ICANN's reservation of .internal; and .fritz.box, which routers of AVM
-// give to the machines behind them.
+// ownNetworks are the ends of names that are never on the internet, by RFC 6762
+// (3 and appendix G), RFC 8375 and ICANN's reservation of .internal. Routers of
+// AVM give names that end in .fritz.box to the machines behind them.
 var ownNetworks = []string{".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".private", ".intranet", ".localdomain", ".fritz.box"}
 
 func isLoopback(host string) bool {
@@ -95,10 +95,11 @@ func isLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// carrierGrade is what carriers (RFC 6598) and Tailscale give to their machines.
+// carrierGrade is the range that carriers (RFC 6598) and Tailscale assign to
+// machines.
 var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
 
-// insideAddress says why an address is none on the internet, "" if it may be one.
+// insideAddress says why an address is not on the internet, "" if it may be.
 func insideAddress(host string) string {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -117,7 +118,8 @@ func insideAddress(host string) string {
 	return ""
 }
 
-// insideName says why a name leads nowhere but beside the SFU, "" if it may.
+// insideName says why only machines beside the SFU can resolve a name, "" if
+// others may.
 func insideName(host string) string {
 	switch {
 	case strings.HasSuffix(host, ".docker.internal"), strings.HasSuffix(host, ".containers.internal"):
@@ -130,21 +132,21 @@ func insideName(host string) string {
 	return ""
 }
 
-// What is added to an address: the SFU's path by clients and by this program,
-// the homeserver's by this program. And the routes of this service, which clients
-// add to its own address.
+// The paths that callers append to a configured address: clients and this
+// program to the SFU's, this program to a homeserver's, and clients to this
+// service's own.
 var (
 	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
 	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
 	ownRoute          = pattern.New(`(/sfu/get|/get_token|/delegate_delayed_leave|/sfu_webhook|/healthz)/*$`)
 )
 
-// sfuPath warns of a path at the end of the SFU's address that does not belong
-// to it. form says how to write the address without it.
+// sfuPath warns of a path at the end of the SFU's URL that callers append
+// themselves. form returns the URL without that path.
 func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	path := u.EscapedPath()
 	if path == "" {
-		return // as most do: no expression is compiled for it
+		return // the usual case needs no regular expression
 	}
 	if route := ownRoute().FindStringSubmatch(path); route != nil {
 		j.warn(v, AddedPath, "%s is a route of this service; write the address of LiveKit, like wss://sfu.example.org", route[1])
@@ -154,15 +156,15 @@ func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	}
 }
 
-// homeserverPath is sfuPath for the override of a server.
+// homeserverPath is sfuPath for the URL that overrides a server's address.
 func (j *judge) homeserverPath(v value, server string, u *url.URL) {
 	if base, added := AddedToHomeserver(u); added != "" {
 		j.warn(v, AddedPath, "%s is added by the program; write %s=%s://%s%s", added, server, u.Scheme, u.Host, base)
 	}
 }
 
-// AddedToHomeserver returns the path at the end of a homeserver's address that
-// this program adds, "" for none, and the path before it.
+// AddedToHomeserver returns the path at the end of a homeserver's URL that this
+// program appends itself, "" if there is none, and the path before it.
 func AddedToHomeserver(u *url.URL) (base, added string) {
 	if match := addedToHomeserver().FindStringSubmatch(u.EscapedPath()); match != nil {
 		return match[1], match[2]

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// container reports whether this process is in a container of Docker, Podman or
-// Kubernetes, by the marks that they leave.
+// container reports whether this process runs in a container of Docker, Podman
+// or Kubernetes, by the files and variables that those create.
 func container(readFile func(name string) ([]byte, error), getenv func(name string) string) bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := readFile(mark); err == nil {
@@ -34,10 +34,9 @@ func container(readFile func(name string) ([]byte, error), getenv func(name stri
 // inContainer is container for this process.
 func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
-// reachable warns of an address to listen on at which nothing outside this
-// container can connect. The container may share its host's network, or a
-// pod's; then the address is right. One sign of that can be seen from inside:
-// an SFU that is reached over loopback.
+// reachable warns of an address at which nothing outside this container can
+// connect. The address is right if the container shares the network of its host
+// or pod. A loopback address of the SFU shows that from inside.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
 	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) || j.besideSFU() {
@@ -47,8 +46,8 @@ func (j *judge) reachable(v value, b Bind) {
 		"write :%s, and keep others out where the port is published, like 127.0.0.1:%s:%s in compose.yaml", shown(b.Address), port, port, port)
 }
 
-// besideSFU reports whether the SFU's API is at a loopback address, so that its
-// network is this container's.
+// besideSFU reports whether the SFU's API has a loopback address, so that both
+// share one network.
 func (j *judge) besideSFU() bool {
 	u, err := url.Parse(cmp.Or(j.variable("LIVEKIT_INTERNAL_URL").get(), j.variable("LIVEKIT_URL").get()))
 	return err == nil && isLoopback(plainHost(u))

@@ -28,7 +28,7 @@ func (j *judge) reconnectGrace(v value) time.Duration {
 	return j.duration(v, 0, time.Minute, "1s, 500ms")
 }
 
-// delayedEventRate returns requests a second, 0 for no bound.
+// delayedEventRate returns the requests a second, 0 for no bound.
 func (j *judge) delayedEventRate(v value) float64 {
 	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
 	if text == "off" {
@@ -36,7 +36,7 @@ func (j *judge) delayedEventRate(v value) float64 {
 	}
 	const lowest, highest = 0.1, 10_000
 	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
-	if err != nil || !(rate >= lowest && rate <= highest) { // NaN is out of range, too
+	if err != nil || !(rate >= lowest && rate <= highest) { // NaN is out of range
 		j.fault(v, "%s is no rate; write requests a second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
 		return 0
 	}

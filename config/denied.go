@@ -8,16 +8,16 @@ import (
 	"slices"
 )
 
-// Denied is why this process may not read a file: who it is, and whose the file
-// is, or the folder on the way to it.
+// Denied says why this process may not read a file: the users and groups of the
+// process, and the owner of the file or of a folder on the path to it.
 type Denied struct {
 	UID  int   // of the process
 	GIDs []int // of the process, the effective one first
 
-	OwnerKnown   bool // what follows
+	OwnerKnown   bool // the fields below are set
 	Owner, Group int
 	Mode         fs.FileMode
-	Folder       bool // which is on the way to the file
+	Folder       bool // they are those of a folder on the path to the file
 }
 
 func (d *Denied) Error() string {
@@ -32,10 +32,10 @@ func (d *Denied) Error() string {
 		what, d.Owner, d.Group, d.Mode.Perm(), d.UID, d.GIDs[0])
 }
 
-// Unwrap has [errors.Is] find [fs.ErrPermission].
+// Unwrap makes [errors.Is] find [fs.ErrPermission].
 func (d *Denied) Unwrap() error { return fs.ErrPermission }
 
-// remedy says what would let the process in, and nobody else.
+// remedy says how to give access to this process, and to no other.
 func (d *Denied) remedy() string {
 	switch {
 	case d.allowed():
@@ -46,14 +46,14 @@ func (d *Denied) remedy() string {
 	return fmt.Sprintf("let the program's group read it: chgrp %d and chmod 0640", d.GIDs[0])
 }
 
-// allowed reports whether the mode is no reason: it gives the process what it
-// needs, to read a file or to pass a folder.
+// allowed reports whether the mode gives the process what it needs, so that it
+// is not the reason: reading a file, or entering a folder.
 func (d *Denied) allowed() bool {
 	need := fs.FileMode(4)
 	if d.Folder {
 		need = 1
 	}
-	class := d.Mode // of others
+	class := d.Mode // of other users
 	switch {
 	case d.UID == d.Owner:
 		class = d.Mode >> 6
@@ -63,7 +63,7 @@ func (d *Denied) allowed() bool {
 	return d.OwnerKnown && class&need != 0
 }
 
-// newDenied looks why the file of that name cannot be read.
+// newDenied finds out why the file of that name cannot be read.
 func newDenied(name string) *Denied {
 	d := &Denied{UID: os.Geteuid(), GIDs: []int{os.Getegid()}}
 	if more, err := os.Getgroups(); err == nil {
@@ -82,8 +82,8 @@ func newDenied(name string) *Denied {
 	return d
 }
 
-// closedFolder is the first folder on the way to a file that this process may
-// not pass, "" if there is none.
+// closedFolder returns the first folder on the path to a file that this process
+// may not enter, "" if there is none.
 func closedFolder(name string) string {
 	path, err := filepath.Abs(name)
 	if err != nil {

@@ -12,32 +12,33 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Environment holds variables by name, as they were found. Any of them may
-// hold a secret.
+// Environment holds the values of variables by name. Any of them may be a
+// secret.
 type Environment map[string]secret.Text
 
-// Input is everything that [Parse] judges, besides the files that it names.
+// Input is everything that [Parse] checks, except the files that it names.
 type Input struct {
 	// Environment holds the variables of the table; see [Variables].
 	Environment Environment
-	// Others are variables that are not in the table, but may be meant.
+	// Others are variables that are not in the table but may be meant for this
+	// program.
 	Others Environment
-	// DataWritable reports that /data is a volume, and that files can be made in
-	// it.
+	// DataWritable reports that /data is a volume, and that this process can
+	// create files there.
 	DataWritable bool
-	// Fleeting says why what is written into a directory does not last, "" where it
-	// does; nil: everything lasts.
+	// Fleeting returns why files in a directory do not last, or "" if they do. If
+	// nil, all files last.
 	Fleeting func(dir string) string
-	// Container reports that this process is in a container.
+	// Container reports that this process runs in a container.
 	Container bool
-	// SystemRoots returns the certificates that LIVEKIT_CA_FILE adds to; nil for
+	// SystemRoots returns the certificates to which LIVEKIT_CA_FILE adds; nil for
 	// none.
 	SystemRoots func() *x509.CertPool
 }
 
-// Load reads the environment and the files that it names. Warnings are for the
-// log, also when there is an error; the error joins every [Fault], and with it
-// the Config holds nothing but how to log.
+// Load reads the environment and the files that it names. The caller logs the
+// warnings, also after an error. The error joins every [Fault]. With an error,
+// the Config holds only how to log.
 func Load() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {
@@ -47,9 +48,8 @@ func Load() (Config, []Warning, error) {
 	return c, append(warnings, lintMode(c)...), err
 }
 
-// Inspect is [Load] for tools that look at a deployment instead of serving it:
-// with an error the Config holds whatever has no fault, and zero values for
-// the rest.
+// Inspect is [Load] for tools that inspect a deployment. With an error, the
+// Config holds all values without a fault, and zero values for the others.
 func Inspect() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {
@@ -59,8 +59,8 @@ func Inspect() (Config, []Warning, error) {
 	return c, append(warnings, lintMode(c)...), err
 }
 
-// LoadListen reads LIVEKIT_JWT_BIND or its port form alone: the health check
-// must find the service whatever has become of other variables and files.
+// LoadListen reads only LIVEKIT_JWT_BIND or its port form: the health check
+// must find the service even if other variables or files are wrong.
 func LoadListen() (Bind, error) {
 	in, err := read()
 	if err != nil {
@@ -83,11 +83,11 @@ func read() (Input, error) {
 	}, nil
 }
 
-// readVariables has envconfig read the table. envconfig fills structs, so the
-// table makes one, with a text for each variable: nothing of it can fail, and
-// [Parse] judges. A default is not given to envconfig: it would make an unset
-// variable look set, and LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT exclude each
-// other.
+// readVariables reads the table's variables by envconfig. envconfig fills
+// structs, so readVariables makes a struct type with a text for each variable.
+// Reading texts cannot fail, and [Parse] checks them. envconfig gets no
+// defaults: an unset variable would look set, and LIVEKIT_JWT_BIND and
+// LIVEKIT_JWT_PORT exclude each other.
 func readVariables() (Environment, error) {
 	fields := make([]reflect.StructField, len(table))
 	for i, v := range table {

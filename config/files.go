@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// largestFile is far more than a bundle of all public certificates takes.
+// largestFile is far more than all public certificates take.
 const largestFile = 4 << 20
 
-// readFile is os.ReadFile for what ends, within a limit. Where this process may
-// not read, the error holds a [*Denied].
+// readFile is os.ReadFile for regular files within a limit. If this process may
+// not read the file, the error contains a [*Denied].
 func readFile(name string) ([]byte, error) {
 	content, err := readWhole(name)
 	if errors.Is(err, fs.ErrPermission) {
@@ -46,15 +46,15 @@ func readWhole(name string) ([]byte, error) {
 	return content, err
 }
 
-// ends reports whether a file can be read without waiting, unlike a pipe or a
-// terminal. A directory has an error of its own; the null device is empty.
+// ends reports whether reading a file cannot block, as it can for a pipe or a
+// terminal. A directory has an error of its own. The null device is empty.
 func ends(info fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return info.Mode().IsRegular() || info.IsDir() || err == nil && os.SameFile(info, null)
 }
 
 // read returns the content of the file that v names. Faults do not repeat the
-// path: a secret instead of a path is a common mistake.
+// path, because it may be a secret set by mistake.
 func (j *judge) read(v value) ([]byte, bool) {
 	content, err := j.readFile(v.get())
 	if err != nil {
@@ -65,8 +65,8 @@ func (j *judge) read(v value) ([]byte, bool) {
 	return content, true
 }
 
-// remedy says what would let the file be read. LiveKit wants a key file that
-// nobody else can read.
+// remedy says how to make the file readable. LiveKit demands a key file that no
+// other user can read.
 func remedy(v value, err error) string {
 	denied, ok := errors.AsType[*Denied](err)
 	switch {
@@ -78,7 +78,7 @@ func remedy(v value, err error) string {
 	return denied.remedy()
 }
 
-// reason is the part of err without the path.
+// reason returns the part of err without the path.
 func reason(err error) string {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err.Error()
@@ -86,9 +86,9 @@ func reason(err error) string {
 	return "unknown reason"
 }
 
-// readText returns the content of a text file, which is not blank, without the
-// byte order mark. Leading lines stay, so that line numbers are the file's.
-// What the file should hold is for a fault.
+// readText returns the content of a text file that is not blank, without a byte
+// order mark. It keeps leading lines, so that line numbers are those of the
+// file. what names the content for the fault.
 func (j *judge) readText(v value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
@@ -106,8 +106,8 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	return "", false
 }
 
-// rootCAs returns the system's certificates and those of the file; nil when
-// there is no file.
+// rootCAs returns the system's certificates together with those of the file;
+// nil if there is no file.
 func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	if !v.isSet() {
 		return nil
@@ -124,8 +124,9 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	return roots
 }
 
-// parseCertificates, unlike CertPool.AppendCertsFromPEM, does not pass over
-// damaged certificates; pem.Decode would, so their marks are counted.
+// parseCertificates fails on damaged certificates, which
+// CertPool.AppendCertsFromPEM skips. pem.Decode skips them too, so it counts
+// their begin marks.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)

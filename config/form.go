@@ -1,10 +1,10 @@
 package config
 
-// Form is how the value of a variable is written: what its parser takes. Code
-// stands between backticks.
+// Form describes how the value of a variable is written, as its parser takes
+// it. Code stands between backticks.
 type Form string
 
-// The forms. White space around any value is cut off.
+// The forms. White space around any value is removed.
 const (
 	FormText     Form = "text"
 	FormSecret   Form = "text that is never shown"

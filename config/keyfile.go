@@ -13,9 +13,10 @@ import (
 )
 
 // parseKeyFile reads the YAML mapping "key: secret", as LiveKit does, in the
-// order of the file; where "---" makes it several documents, all count. What YAML refuses or does not take for a mapping is read
-// line by line: "k: a: b" and "k:s" are pairs, too, for services that merely
-// cut the line at the colon. Its errors tell lines, never content.
+// order of the file. All documents of a file with "---" count. It reads a text
+// that is no YAML mapping line by line: "k: a: b" and "k:s" are pairs, too, for
+// services that only cut the line at the colon. Its errors name lines, but no
+// content.
 func parseKeyFile(text string) ([]apikey.Key, error) {
 	roots, err := documents(text)
 	if err != nil {
@@ -35,8 +36,8 @@ func parseKeyFile(text string) ([]apikey.Key, error) {
 	return mappingKeys(nodes)
 }
 
-// documents returns the root of every YAML document, to the end of the text:
-// yaml.Unmarshal would silently stop behind the first.
+// documents returns the root of every YAML document. yaml.Unmarshal would read
+// only the first.
 func documents(text string) ([]*yaml.Node, error) {
 	var roots []*yaml.Node
 	for decoder := yaml.NewDecoder(strings.NewReader(text)); ; {
@@ -65,7 +66,7 @@ func mappingKeys(nodes []*yaml.Node) ([]apikey.Key, error) {
 	return keys.all()
 }
 
-// scalar is the text of a node; what YAML reads as null ("key:") has none.
+// scalar returns the text of a node; "" for a YAML null ("key:").
 func scalar(n *yaml.Node) string {
 	if n.ShortTag() == "!!null" {
 		return ""
@@ -96,8 +97,8 @@ func lineKeys(text string) ([]apikey.Key, error) {
 	return keys.all()
 }
 
-// cutPair cuts at the first colon with white space behind it, as YAML does,
-// else at the first colon.
+// cutPair cuts at the first colon that white space follows, as YAML does, else
+// at the first colon.
 func cutPair(line string) (id, rest string, found bool) {
 	for _, separator := range []string{": ", ":\t", ":"} {
 		if id, rest, found = strings.Cut(line, separator); found {
@@ -107,8 +108,8 @@ func cutPair(line string) (id, rest string, found bool) {
 	return "", "", false
 }
 
-// unquote reads the scalar that part is: quoted as YAML quotes, or plain to
-// the line's end or to the '#' of a comment.
+// unquote reads a scalar as YAML does: quoted, or plain up to the end of the
+// line or the '#' of a comment.
 func unquote(part string) (string, error) {
 	part = strings.TrimSpace(part)
 	if strings.HasPrefix(part, `"`) || strings.HasPrefix(part, "'") {

@@ -12,8 +12,8 @@ import (
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
-// keys returns the API pairs: those of the key file, else the single one, the
-// name of which v is.
+// keys returns the API pairs of the key file, else the single pair, whose name
+// v is.
 func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")
@@ -38,9 +38,9 @@ func (j *judge) keys(v value) []apikey.Key {
 	return nil
 }
 
-// inlineOrFile returns the content of the file, else the inline value, and
-// whether either was given. An unreadable file was given, but is empty here.
-// What the file should hold is for a fault.
+// inlineOrFile returns the content of the file, else the inline value. given
+// reports whether either is set. text is empty for an unreadable file. what
+// names the content for a fault.
 func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
@@ -50,7 +50,7 @@ func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text,
 	return secret.New(clean(content)), true
 }
 
-// decisive is the variable that inlineOrFile follows.
+// decisive returns the variable whose value inlineOrFile uses.
 func decisive(inline, file value) value {
 	if file.isSet() {
 		return file
@@ -74,9 +74,9 @@ func (j *judge) keyFile(v value) []apikey.Key {
 	return keys
 }
 
-// checkKey refuses a pair that would publish its secret, and warns of pairs that
-// work but hardly protect anything or are probably not what was meant. Faults
-// and warnings name the variables id and text.
+// checkKey refuses a pair that would publish its secret. It warns of pairs that
+// protect little, or that are probably a mistake. Faults and warnings name the
+// variables id and text.
 func (j *judge) checkKey(id, text value, key apikey.Key) {
 	if len(key.ID) >= apikey.ShortestSecret && len(key.Secret.Reveal()) < apikey.ShortestSecret {
 		j.swapped(id, text)
@@ -95,8 +95,8 @@ func (j *judge) checkKey(id, text value, key apikey.Key) {
 	j.checkSecret(text, key.Secret)
 }
 
-// swapped is a fault, not a doubt: the API key stands in every token, where
-// anyone who gets one can read it.
+// swapped is a fault, not a warning: the API key is in every token, where
+// everyone who gets one can read it.
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {

@@ -10,12 +10,12 @@ import (
 
 const whatAServerNameIs = "a server name is what stands behind the colon of your users' ids, example.org in @alice:example.org"
 
-// split cuts a list at commas and white space.
+// split splits a list at commas and white space.
 func split(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
-// fullAccess judges the one list that must be given.
+// fullAccess parses the only list that must be set.
 func (j *judge) fullAccess(v value) ServerList {
 	old := j.variable("LIVEKIT_LOCAL_HOMESERVERS")
 	v = j.newest(v, old)
@@ -30,9 +30,9 @@ func (j *judge) fullAccess(v value) ServerList {
 	return list
 }
 
-// servers judges a list of server names. An entry that cannot be one matches
-// nobody, here as in the services that took it as it was: it is dropped with a
-// warning, and the list works without it.
+// servers parses a list of server names. It drops an entry that cannot be one,
+// with a warning. Other authorization services accept such entries, which match
+// nobody.
 func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {
@@ -67,7 +67,7 @@ func (j *judge) serverNames(v value, entries []string) ServerList {
 	return list
 }
 
-// doubt warns of a name that the grammar allows but hardly any server has.
+// doubt warns of a valid name that hardly any server has.
 func (j *judge) doubt(v value, server matrix.ServerName) {
 	_, isIP := server.IP()
 	local := isIP || server.Host() == "localhost"

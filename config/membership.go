@@ -6,14 +6,14 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Requirement is who must be joined to the Matrix room when they come with an
-// OpenID token.
+// Requirement says which users must be joined to the Matrix room when they
+// prove themselves by an OpenID token.
 type Requirement string
 
 // The requirements.
 const (
 	RequireNobody   Requirement = "off"
-	RequireLocal    Requirement = "local" // the users of the homeserver that says who is joined
+	RequireLocal    Requirement = "local" // the users of the homeserver that is asked who is joined
 	RequireEveryone Requirement = "on"
 )
 
@@ -30,7 +30,8 @@ func (j *judge) requirement(v value) Requirement {
 	return RequireNobody
 }
 
-// needHomeserver faults v if no homeserver says who is joined.
+// needHomeserver reports a fault of v if no homeserver can be asked who is
+// joined.
 func (j *judge) needHomeserver(v value) {
 	if j.isRegistered() || j.variable("LIVEKIT_MEMBERSHIP_TOKEN_FILE").isSet() {
 		return
@@ -39,7 +40,7 @@ func (j *judge) needHomeserver(v value) {
 		"or set LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME to have an ordinary account of it ask", shown(v.get()))
 }
 
-// account judges the account that asks who is joined. An application service
+// account parses the account that asks who is joined. An application service
 // needs none: it answers for every room of its homeserver.
 func (j *judge) account(v value) *Account {
 	unknown := j.variable("LIVEKIT_MEMBERSHIP_UNKNOWN")
@@ -58,7 +59,7 @@ func (j *judge) account(v value) *Account {
 	return &Account{Server: j.ownServer(j.variable("LIVEKIT_HS_SERVER_NAME"), "the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE"), Token: j.accessToken(v)}
 }
 
-// accessToken reads a file that holds one, and nothing else.
+// accessToken reads a file that holds only an access token.
 func (j *judge) accessToken(v value) secret.Text {
 	text, ok := j.readText(v, "the access token of an account")
 	if !ok {
@@ -72,7 +73,7 @@ func (j *judge) accessToken(v value) secret.Text {
 	return secret.New(token)
 }
 
-// The words of LIVEKIT_MEMBERSHIP_UNKNOWN.
+// The values of LIVEKIT_MEMBERSHIP_UNKNOWN.
 const (
 	deny  = "deny"
 	allow = "allow"
@@ -96,8 +97,9 @@ func showUnseen(allowed bool) string {
 	return deny
 }
 
-// ownMetadata judges whether participants may change their own metadata: their
-// attributes then, too, and so take away the ticket by which they are judged.
+// ownMetadata parses whether participants may change their own metadata. Then
+// they may change their attributes too, and can remove the ticket that
+// identifies them to the guard.
 func (j *judge) ownMetadata(v value) bool {
 	may := j.boolean(v)
 	required, interval := j.variable("LIVEKIT_REQUIRE_MEMBERSHIP"), j.variable("LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS")

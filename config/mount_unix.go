@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// mounted reports whether dir is on a volume: on another file system than the
-// root, or mounted from the same one. What is in a container's own layer is lost
-// with the container.
+// mounted reports whether dir is on a volume: a mount, or another file system
+// than the root. Files in a container's own layer are lost with the container.
 func mounted(dir string) bool {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -59,12 +58,12 @@ func device(name string) uint64 {
 	return uint64(info.Dev)
 }
 
-// octal is how proc(5) writes the characters that would divide its fields.
+// octal decodes the characters that proc(5) escapes within fields.
 var octal = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// mountOf returns the mount point that dir is below, or is, and the kind of its
-// file system ("ext4"), by a table as /proc/self/mountinfo has it. What is mounted
-// last at a point covers what was there.
+// mountOf returns the mount point that contains dir, and the kind of its file
+// system ("ext4"), by a table in the form of /proc/self/mountinfo. The last mount
+// at a point covers earlier ones there.
 func mountOf(dir, table string) (longest, kind string) {
 	longest = "/"
 	for line := range strings.Lines(table) {

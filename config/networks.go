@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// trustedProxies is a list of networks, or the word "none".
+// trustedProxies parses a list of networks, or the word "none".
 func (j *judge) trustedProxies(v value) []netip.Prefix {
 	if strings.EqualFold(v.get(), none) {
 		return nil
@@ -15,13 +15,14 @@ func (j *judge) trustedProxies(v value) []netip.Prefix {
 	return j.networks(v)
 }
 
-// none says that a list with a default is to be empty.
+// none makes a list empty that has a default.
 const none = "none"
 
 // longestHeader bounds the name of a header, in bytes.
 const longestHeader = 64
 
-// clientAddress is the name of a header that holds an address, in lower case.
+// clientAddress parses the name of the header that holds the client's address,
+// and returns it in lower case.
 func (j *judge) clientAddress(v value) string {
 	name := strings.ToLower(v.get())
 	switch {
@@ -37,9 +38,9 @@ func (j *judge) clientAddress(v value) string {
 	return ""
 }
 
-// clientsHeaders are headers that clients write for other purposes, and those that
-// hold a secret, which the log would show as a client's address. What ends in a
-// hyphen stands for all that begin with it.
+// clientsHeaders are headers that clients write for other purposes, and headers
+// with secrets, which the log would show as a client's address. An entry that
+// ends in a hyphen is a prefix.
 var clientsHeaders = []string{
 	"accept", "accept-", "access-control-", "authorization", "cache-control", "connection", "content-", "cookie",
 	"date", "dnt", "expect", "from", "host", "idempotency-key", "if-", "keep-alive", "max-forwards", "origin", "pragma",
@@ -53,8 +54,8 @@ func isClients(name string) bool {
 	})
 }
 
-// isHeader reports whether name is a token, as RFC 9110 5.6.2 has it: what a
-// header may be called.
+// isHeader reports whether name is a valid header name: a token of RFC 9110
+// 5.6.2.
 func isHeader(name string) bool {
 	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 	return name != "" && len(name) <= longestHeader && strings.Trim(name, token) == ""
@@ -76,8 +77,8 @@ func (j *judge) networks(v value) []netip.Prefix {
 	return list
 }
 
-// parsePrefix reads a network or a single address. What is written as IPv4 in
-// IPv6 (::ffff:10.0.0.0/104) becomes IPv4: addresses are compared unmapped.
+// parsePrefix parses a network or a single address. IPv4 in IPv6 form
+// (::ffff:10.0.0.0/104) becomes IPv4, because addresses are compared unmapped.
 func parsePrefix(text string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(text)
 	if addr, isAddr := netip.ParseAddr(text); isAddr == nil && addr.Zone() == "" {

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// otherNames are variables of other programs, and the ones of ours that hold
-// the same.
+// otherNames are variables of other programs, with those of this program that
+// hold the same value.
 var otherNames = map[string][]string{
 	// LiveKit's SDKs, agents and command line.
 	"LIVEKIT_API_KEY":    {"LIVEKIT_KEY"},
@@ -29,22 +29,23 @@ var otherNames = map[string][]string{
 	"LIVEKIT_REDIS_HOST":    {"LIVEKIT_REDIS_URL"},
 }
 
-// livekitsOwn are those that LiveKit's server documents. One .env may hold the
-// variables of both programs, so they are no reason for a warning.
+// livekitsOwn are variables that LiveKit's server documents. They cause no
+// warning, because one .env may hold the variables of both programs.
 var livekitsOwn = []string{"LIVEKIT_CONFIG", "LIVEKIT_KEYS", "LIVEKIT_REGION", "LIVEKIT_TURN_CERT", "LIVEKIT_TURN_KEY"}
 
-// usualNames are those of ours that, without their prefix, many programs have.
+// usualNames are variables of this program that many programs have without the
+// prefix.
 var usualNames = []string{"LOG_LEVEL", "LOG_FORMAT"}
 
 const (
 	ourPrefix   = "LIVEKIT_"
 	olderPrefix = "LK_"
-	// olderService begins the names of an older authorization service.
+	// olderService is the prefix of an older authorization service's variables.
 	olderService = "LK_JWT_"
 )
 
-// mayBeMeant reports whether a variable may be meant for this program, which
-// does not read it.
+// mayBeMeant reports whether a variable that this program does not read may be
+// meant for it.
 func mayBeMeant(name string) bool {
 	return !known(name) && (hasOurPrefix(name) || len(counterparts(name)) > 0)
 }
@@ -53,8 +54,8 @@ func hasOurPrefix(name string) bool {
 	return strings.HasPrefix(name, ourPrefix) || strings.HasPrefix(name, olderService)
 }
 
-// counterparts are the variables of ours that hold what another one of that
-// name does: under another prefix, without one, or in small letters.
+// counterparts returns the variables of this program that hold what name holds,
+// but with another prefix, without one, or in upper case.
 func counterparts(name string) []string {
 	if upper := strings.ToUpper(name); upper != name && hasOurPrefix(upper) {
 		name = upper
@@ -91,16 +92,17 @@ func fromFile(name string) []string {
 	return nil
 }
 
-// other is a variable that is not ours, but may be meant for this program.
+// other is a variable that this program does not read, but that may be meant
+// for it.
 type other struct {
 	name string
 	text secret.Text
-	ours []string // what it means, if that is clear
-	hint string   // that tells it
-	told bool     // by a fault
+	ours []string // the variables probably meant, if that is clear
+	hint string   // what the warning says
+	told bool     // a fault already names it
 }
 
-// findOthers returns those that are worth a word, sorted by name.
+// findOthers returns the variables that deserve a warning, sorted by name.
 func findOthers(env Environment) []*other {
 	var list []*other
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -126,8 +128,8 @@ func newOther(name, text string) *other {
 	return o
 }
 
-// instead says which other variables are set in the place of missing ones, ""
-// for none. They are not told again.
+// instead says which other variables are set in place of the missing ones, ""
+// if there are none. No warning repeats them.
 func (j *judge) instead(missing []value) string {
 	var hints []string
 	for _, o := range j.others {
@@ -139,7 +141,8 @@ func (j *judge) instead(missing []value) string {
 	return strings.Join(hints, "; ")
 }
 
-// otherVariables warns of those that are not ours but may be meant.
+// otherVariables warns of variables that this program does not read, but that
+// may be meant for it.
 func (j *judge) otherVariables() {
 	for _, o := range j.others {
 		if !o.told && !slices.Contains(livekitsOwn, o.name) && !j.isSaid(o) {
@@ -148,7 +151,7 @@ func (j *judge) otherVariables() {
 	}
 }
 
-// isSaid reports whether the variable of ours is set to the same.
+// isSaid reports whether this program's variable is set to the same value.
 func (j *judge) isSaid(o *other) bool {
 	return len(o.ours) == 1 && j.variable(o.ours[0]).text.Equal(o.text)
 }

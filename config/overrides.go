@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// overrides judges "server=url,server2=url2". What may hold a password is not
-// taken apart: a comma in it would leave a part that does not look like one.
+// overrides parses "server=url,server2=url2". Faults show no part of an entry
+// that may hold a password: a comma in the password would leave parts that do
+// not look like one.
 func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {

@@ -4,5 +4,5 @@ package config
 
 import "io/fs"
 
-// ownerOf: files have an owner by number on unix alone.
+// ownerOf returns nothing: only unix has file owners by number.
 func ownerOf(fs.FileInfo) (uid, gid int, known bool) { return 0, 0, false }

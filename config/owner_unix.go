@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// ownerOf returns whose a file is.
+// ownerOf returns the owner and the group of a file.
 func ownerOf(info fs.FileInfo) (uid, gid int, known bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

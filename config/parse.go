@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// Parse judges the whole input. It has no effect but the calls of readFile.
-// The error joins every [Fault]; with an error the Config holds nothing but how
-// to log.
+// Parse checks the whole input. Its only effects are the calls of readFile. The
+// error joins every [Fault]. With an error, the Config holds only how to log.
 func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	c, warnings, err := parse(in, readFile)
 	if err != nil {
@@ -17,7 +16,8 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, warnings, nil
 }
 
-// parse is Parse, but with an error the Config holds whatever has no fault.
+// parse is Parse, but with an error the Config holds all values without a
+// fault.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
 	c := Config{files: j.files}
@@ -31,8 +31,8 @@ func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, j.warnings, j.err()
 }
 
-// judge collects what is wrong with the variables. Its methods return a zero
-// value after a fault, so that the next variable is judged, too.
+// judge collects the faults and warnings of the variables. Its methods return a
+// zero value after a fault, so that the next variable is checked, too.
 type judge struct {
 	input    Input
 	readFile func(string) ([]byte, error)
@@ -51,7 +51,7 @@ func newJudge(in Input, readFile func(string) ([]byte, error)) *judge {
 	return j
 }
 
-// variable returns what was found of a variable of the table.
+// variable returns the value of a variable of the table.
 func (j *judge) variable(name string) value {
 	v, ok := j.values[name]
 	if !ok {
@@ -67,8 +67,8 @@ func (j *judge) fault(v value, format string, args ...any) {
 	}
 }
 
-// missing is a fault of the first of the variables, none of which is set.
-// problem says why one is needed, and what would be right.
+// missing reports a fault of the first of the variables, none of which is set.
+// problem says why one is needed, and how to set it.
 func (j *judge) missing(problem string, vs ...value) {
 	if instead := j.instead(vs); instead != "" {
 		problem = ", but " + instead
@@ -86,7 +86,8 @@ func (j *judge) warn(v value, kind Kind, format string, args ...any) {
 // err joins the faults; nil when there are none.
 func (j *judge) err() error { return errors.Join(j.faults...) }
 
-// ignore warns of every loser that is set although winner decides.
+// ignore warns of every variable in losers that is set, because winner
+// overrides it.
 func (j *judge) ignore(winner value, losers ...value) {
 	for _, v := range losers {
 		if v.isSet() {
@@ -95,8 +96,8 @@ func (j *judge) ignore(winner value, losers ...value) {
 	}
 }
 
-// newest returns the value under the new name when that is set, else under
-// the old one.
+// newest returns the value under the current name if it is set, else that under
+// the old name.
 func (j *judge) newest(current, old value) value {
 	if current.isSet() || !old.isSet() {
 		j.ignore(current, old)

@@ -18,9 +18,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Print writes the effective configuration, one NAME=value a line in the order
-// of [Variables], without secrets. An old name has no line: what it set stands
-// under the new one.
+// Print writes the effective configuration without secrets, one NAME=value a
+// line in the order of [Variables]. The value of an old name is shown under the
+// new name.
 func (c Config) Print(w io.Writer) error {
 	for _, v := range table {
 		if v.how.show == nil {
@@ -33,7 +33,7 @@ func (c Config) Print(w io.Writer) error {
 	return nil
 }
 
-// LogValue is the summary for the line that the program logs at its start.
+// LogValue returns the summary that the program logs when it starts.
 func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("livekit_url", c.LivekitURL),
@@ -50,7 +50,7 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-// appService is never nil.
+// appService returns c.AppService, or an empty one instead of nil.
 func (c *Config) appService() *AppService {
 	if c.AppService == nil {
 		return &AppService{}
@@ -58,7 +58,7 @@ func (c *Config) appService() *AppService {
 	return c.AppService
 }
 
-// String returns what the variable takes.
+// String returns the limit as the variable takes it.
 func (l RateLimit) String() string {
 	if l == (RateLimit{}) {
 		return "off"
@@ -66,7 +66,7 @@ func (l RateLimit) String() string {
 	return fmt.Sprintf("%d/min,burst=%d", l.PerMinute, l.Burst)
 }
 
-// String returns what the variable takes, or "(nobody)".
+// String returns the list as the variable takes it, or "(nobody)".
 func (l ServerList) String() string {
 	switch {
 	case l.Everyone:
@@ -79,13 +79,13 @@ func (l ServerList) String() string {
 
 func asItIs(text string) string { return text }
 
-// KeyNames lists the API keys for a log, without their secrets.
+// KeyNames returns the API keys for a log, without their secrets.
 func KeyNames(keys []apikey.Key) string {
 	return join(keys, func(k apikey.Key) string { return showKeyID(k.ID) })
 }
 
-// showKeyID shows an API key: it is public, it stands in every token. Not so
-// what is as long as a secret; the two may be swapped.
+// showKeyID returns an API key for printing, since it is public in every token.
+// It hides one as long as a secret: the two may be swapped.
 func showKeyID(id string) string {
 	if len(id) < apikey.ShortestSecret {
 		return id
@@ -153,7 +153,7 @@ func join[T any](list []T, show func(T) string) string {
 	return strings.Join(texts, ",")
 }
 
-// oneLine quotes what would break the line or hide on it.
+// oneLine quotes a value that contains line breaks or invisible characters.
 func oneLine(value string) string {
 	if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(value)

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// redis judges the shared store, whether or not it is the one to use.
+// redis parses the settings of the shared store, even if another store is used.
 func (j *judge) redis() Store {
 	inline, file := j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE")
 	password, _ := j.inlineOrFile(inline, file, "the password of Redis")
@@ -18,7 +18,7 @@ func (j *judge) redis() Store {
 	}
 }
 
-// redisURL judges the address of the shared store.
+// redisURL parses the address of the shared store.
 func (j *judge) redisURL(v, password value) redisurl.URL {
 	if !v.isSet() {
 		return redisurl.URL{}
@@ -37,8 +37,8 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 	return u
 }
 
-// redisPrefix refuses braces: in a cluster they decide which node has a key,
-// and redisstore writes its own.
+// redisPrefix refuses braces: in a cluster they decide which node holds a key,
+// and redisstore writes them itself.
 func (j *judge) redisPrefix(v value) string {
 	const longest = 64
 	text := v.get()
@@ -50,7 +50,7 @@ func (j *judge) redisPrefix(v value) string {
 	return text
 }
 
-// idle warns of what only matters with Redis.
+// idle warns of variables that have an effect only with Redis.
 func (j *judge) idle(values ...value) {
 	for _, v := range values {
 		if v.isSet() {

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// Roots are the certificates of a file, besides the system's. Nil stands for the
-// system's alone.
+// Roots are the system's certificates and those of a file. nil means only the
+// system's.
 type Roots struct {
 	own *x509.CertPool
 	all func() *x509.CertPool
 }
 
-// ParseRoots returns the certificates that content has in PEM form, and those of
-// system (nil: none), which is asked when the first connection needs them: a
-// start does not wait until 140 certificates are read.
+// ParseRoots returns the PEM certificates in content, together with those of
+// system (nil: none). It calls system only at the first connection, because
+// reading 140 certificates would delay the start.
 func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	certificates, err := parseCertificates(content)
 	if err != nil {
@@ -39,7 +39,7 @@ func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	return &Roots{own: own, all: sync.OnceValue(all)}, nil
 }
 
-// Pool returns all of them, nil for the system's alone.
+// Pool returns all certificates, nil for only the system's.
 func (r *Roots) Pool() *x509.CertPool {
 	if r == nil {
 		return nil
@@ -47,7 +47,7 @@ func (r *Roots) Pool() *x509.CertPool {
 	return r.all()
 }
 
-// Equal reports whether both are of the same file's certificates.
+// Equal reports whether both have the same certificates from a file.
 func (r *Roots) Equal(other *Roots) bool {
 	if r == nil || other == nil {
 		return r == other
@@ -55,8 +55,8 @@ func (r *Roots) Equal(other *Roots) bool {
 	return r.own.Equal(other.own)
 }
 
-// systemRoots are the system's certificates. A system without any (or an image
-// without the file) is no fault: then those of the file are all there is.
+// systemRoots returns the system's certificates. A system without any, or an
+// image without the file, is no fault: then only those of the file count.
 func systemRoots() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -46,7 +46,7 @@ func (j *judge) duration(v value, lowest, highest time.Duration, examples string
 	return d
 }
 
-// short is d without the zeros that Duration.String puts at the end.
+// short returns d without the zero units at the end of Duration.String.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -58,7 +58,8 @@ func short(d time.Duration) string {
 	return text
 }
 
-// usualBurst lets a client that joins a call make its several requests at once.
+// usualBurst allows the several requests that a client makes at once when it
+// joins a call.
 const usualBurst = 30
 
 func (j *judge) rateLimit(v value) RateLimit {
@@ -73,7 +74,7 @@ func (j *judge) rateLimit(v value) RateLimit {
 	return limit
 }
 
-// parseRateLimit reads N/min[,burst=M].
+// parseRateLimit parses N/min[,burst=M].
 func parseRateLimit(text string) (RateLimit, bool) {
 	rate, burst, hasBurst := strings.Cut(text, ",")
 	rate, isRate := strings.CutSuffix(rate, "/min")
@@ -88,7 +89,7 @@ func parseRateLimit(text string) (RateLimit, bool) {
 	return limit, true
 }
 
-// count is the number from 1 to 1000000 that text holds, else 0.
+// count returns the number from 1 to 1000000 in text, 0 if there is none.
 func count(text string) int {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n > 1_000_000 {
@@ -123,7 +124,7 @@ func (j *judge) logJSON(v value) bool {
 	return false
 }
 
-// dangerousConsent switches certificate checks off: nothing shorter does.
+// dangerousConsent is the only value that switches certificate checks off.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
 func (j *judge) skipVerifyTLS(v value) bool {

@@ -6,7 +6,8 @@ import (
 	"matrixrtc-auth/internal/spelling"
 )
 
-// quotationMarks warns of what a Compose list makes of - NAME="value".
+// quotationMarks warns of quotation marks that Compose keeps in a list entry
+// like - NAME="value".
 func (j *judge) quotationMarks() {
 	for _, row := range table {
 		v := j.variable(row.Name)
@@ -17,10 +18,10 @@ func (j *judge) quotationMarks() {
 	}
 }
 
-// typingErrors is how many a name may hold and still be clear.
+// typingErrors is how many errors a name may have and still be recognized.
 const typingErrors = 2
 
-// nearestName returns the variable that is the fewest typing errors away, and
+// nearestName returns the variable with the fewest typing errors to name, and
 // how many those are.
 func nearestName(name string) (nearest string, errors int) {
 	names := make([]string, len(table))

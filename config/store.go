@@ -9,16 +9,16 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Store says where delegated leaves are kept.
+// Store says where delegated leaves are stored.
 type Store struct {
 	Kind StoreKind
-	// Path is the file's, absolute, when Kind is StoreFile.
+	// Path is the absolute path of the file if Kind is StoreFile.
 	Path string
-	// RedisURL and the rest are set when Kind is StoreRedis. RedisPassword, if
-	// any, is Redis' own and wins over the one in the URL.
+	// RedisURL and the fields below are set if Kind is StoreRedis. RedisPassword,
+	// if set, replaces the password in the URL.
 	RedisURL      redisurl.URL
 	RedisPassword secret.Text
-	// RedisPrefix begins the names of the keys.
+	// RedisPrefix is the prefix of all keys.
 	RedisPrefix string
 }
 
@@ -32,7 +32,7 @@ const (
 	StoreRedis  StoreKind = "redis"
 )
 
-// String returns what LIVEKIT_STORE takes.
+// String returns the store as LIVEKIT_STORE takes it.
 func (s Store) String() string {
 	if s.Kind == StoreFile {
 		return filePrefix + s.Path
@@ -47,8 +47,8 @@ const (
 	usualFile = dataDir + "/leaves.db"
 )
 
-// store judges where leaves are kept, also when none are: a fault that waits
-// for LIVEKIT_DELEGATION=on is still one.
+// store parses where leaves are stored, even if delegation is off:
+// LIVEKIT_DELEGATION=on would need it.
 func (j *judge) store(v value, delegation bool) Store {
 	redis, url := j.redis(), j.variable("LIVEKIT_REDIS_URL")
 	s, ok := j.namedStore(v, url)
@@ -93,8 +93,8 @@ func (j *judge) usualStore(url value) Store {
 	return Store{Kind: StoreMemory}
 }
 
-// namedStore judges LIVEKIT_STORE, if it is set, and whether it goes together
-// with LIVEKIT_REDIS_URL.
+// namedStore parses LIVEKIT_STORE, if it is set, and checks that it agrees with
+// LIVEKIT_REDIS_URL.
 func (j *judge) namedStore(v, url value) (s Store, ok bool) {
 	if !v.isSet() {
 		return Store{}, false
@@ -125,8 +125,9 @@ func (j *judge) parseStore(v value) (s Store, ok bool) {
 	return Store{}, false
 }
 
-// fileStore wants an absolute path: a relative one is another file wherever
-// the program is started. It leaves room for what the store appends.
+// fileStore requires an absolute path, because a relative one depends on where
+// the program is started. It leaves room for the suffixes that the store
+// appends.
 func (j *judge) fileStore(v value, file string) (Store, bool) {
 	const longest = 200
 	switch {

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// table holds every variable. It is the one place that says a variable's name,
-// its default, what it is for, how it is parsed and how it is shown. Parsers run
-// in this order, in which faults and warnings are told, too.
+// table holds every variable. Only the table says a variable's name, its
+// default, its purpose, and how it is parsed and shown. Parsers run in its
+// order, and so do faults and warnings.
 var table = []Variable{
 	{
 		Name: "LIVEKIT_URL", Group: GroupSFU, Form: FormURL,

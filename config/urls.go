@@ -12,11 +12,11 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// FormerServiceHost is where Element's own authorization service is, closed to
-// other homeservers since May 2025; it still stands in copied configurations.
+// FormerServiceHost is the host of Element's own authorization service, closed
+// to other homeservers since May 2025. Copied configurations still name it.
 const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
-// apiURL judges both addresses of the SFU and returns the one for its API.
+// apiURL parses both URLs of the SFU and returns the one for its API.
 func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
 	if internal.isSet() {
@@ -54,8 +54,8 @@ func (j *judge) sfuURL(v value, form func(*url.URL) string) *url.URL {
 	return u
 }
 
-// apiForm returns the http(s) form of u, path prefix kept, without a slash at
-// its end.
+// apiForm returns the http(s) form of u, with its path prefix and without a
+// slash at the end.
 func apiForm(u *url.URL) *url.URL {
 	api := *u
 	switch u.Scheme {
@@ -99,7 +99,7 @@ func parseURL(text string, schemes ...string) (*url.URL, error) {
 	return u, hostport.Check(u)
 }
 
-// plainPort is a port without the zeros that may stand before it.
+// plainPort returns a port without leading zeros.
 func plainPort(text string) string {
 	if plain := strings.TrimLeft(text, "0"); plain != "" {
 		return plain

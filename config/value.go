@@ -10,12 +10,12 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// value is one variable as it was found, without surrounding white space and
-// byte order mark. Empty is the same as unset: Compose sets variables that its
-// .env file lacks to nothing.
+// value is the value of one variable, without white space around it and byte
+// order mark. An empty value counts as unset: Compose sets a variable to "" if
+// the .env file lacks it.
 type value struct {
 	name   string // of the variable
-	preset string // holds when the variable is unset
+	preset string // the default
 	text   secret.Text
 }
 
@@ -25,7 +25,7 @@ func newValue(v Variable, text secret.Text) value {
 
 func (v value) isSet() bool { return !v.text.IsEmpty() }
 
-// get returns the text of the variable, or what holds when it is unset.
+// get returns the value of the variable, or its default if it is unset.
 func (v value) get() string {
 	if v.isSet() {
 		return v.text.Reveal()
@@ -39,8 +39,9 @@ func clean(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark })
 }
 
-// shown quotes a value for a message. What may hold a password (a URL with
-// user information or a query) is not shown; the '@' of a user id may be.
+// shown quotes a value for a message. It hides a value that may hold a
+// password: a URL with user information or a query. The '@' of a user id is
+// shown.
 func shown(value string) string {
 	const longest = 70
 	if strings.LastIndexByte(value, '@') > 0 || strings.Contains(value, "?") {

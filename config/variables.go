@@ -17,7 +17,7 @@ type Variable struct {
 	how how
 }
 
-// Group is what some variables are about, as a heading.
+// Group is the heading of related variables.
 type Group string
 
 // The groups, in the order of [Variables].
@@ -32,19 +32,18 @@ const (
 	GroupMembership  Group = "Membership"
 )
 
-// how says how a variable becomes a part of the [Config], and how that is
-// shown.
+// how says how a variable is parsed into the [Config], and shown.
 type how struct {
-	// parse judges v and sets what it decides. It may read other variables, and
-	// what variables further up have set. It is nil for one that the parser of
-	// another variable reads.
+	// parse checks v and sets fields of c. It may read other variables, and
+	// fields that earlier variables have set. It is nil for a variable that
+	// another one's parser reads.
 	parse func(j *judge, v value, c *Config)
 	// show returns the value in effect, as the variable takes it. It is nil for
-	// another name of a variable: what that has set stands there.
+	// an old name, whose value is shown under the new one.
 	show func(c *Config, name string) string
 }
 
-// field is how a variable decides one field alone.
+// field is how a variable sets one field.
 func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T) string) how {
 	return how{
 		parse: func(j *judge, v value, c *Config) { *of(c) = parse(j, v) },
@@ -52,19 +51,19 @@ func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T)
 	}
 }
 
-// shownAs is how a variable that the parser of another one reads is shown.
+// shownAs is how a variable is shown that another one's parser reads.
 func shownAs(show func(c *Config) string) how {
 	return how{show: func(c *Config, _ string) string { return show(c) }}
 }
 
-// aFile is how a variable that names a file is shown; the parser of another one
+// aFile is how a variable that names a file is shown. Another variable's parser
 // reads it.
 var aFile = how{show: func(c *Config, name string) string { return c.File(name) }}
 
-// Variables describes every variable, those of a group together.
+// Variables returns every variable of the table, ordered by group.
 func Variables() []Variable { return slices.Clone(table) }
 
-// GroupOf returns the group of a variable, "" for one that is not ours.
+// GroupOf returns the group of a variable, "" if it is not in the table.
 func GroupOf(name string) Group {
 	for _, v := range table {
 		if v.Name == name {

@@ -2,16 +2,16 @@ package config
 
 import "errors"
 
-// Fault is one variable that cannot be used as it is.
+// Fault says that one variable cannot be used as it is.
 type Fault struct {
 	Variable string
-	Problem  string // and what would be right: one line, never a secret
+	Problem  string // with the remedy: one line, never a secret
 }
 
 func (f Fault) Error() string { return f.Variable + ": " + f.Problem }
 
-// Faults returns those that an error of [Parse], [Load] or [Inspect] joins, in
-// the order of [Variables].
+// Faults returns the faults that an error of [Parse], [Load] or [Inspect]
+// joins, in the order of [Variables].
 func Faults(err error) []Fault {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -26,8 +26,8 @@ func Faults(err error) []Fault {
 	return list
 }
 
-// Lines takes an error of [Load] or [Inspect] apart into what is to be printed,
-// one line each: every [Fault], or else what kept it from being judged at all.
+// Lines returns the errors to print for an error of [Load] or [Inspect], one
+// line each: every [Fault], or the error that prevented any check.
 func Lines(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
@@ -38,37 +38,37 @@ func Lines(err error) []error {
 	return nil
 }
 
-// Warning is one variable that can be used, but may not say what is meant.
+// Warning says that one variable can be used, but may be a mistake.
 type Warning struct {
 	Variable string
 	Kind     Kind
-	Text     string // and what would be right: one line, never a secret
+	Text     string // with the remedy: one line, never a secret
 }
 
 // String returns the line for a log.
 func (w Warning) String() string { return w.Variable + ": " + w.Text }
 
-// Kind says what a [Warning] is about, for whoever acts on it: the text is for
-// people alone.
+// Kind says what a [Warning] is about, for programs. Its text is for people.
 type Kind string
 
 // The kinds of warnings.
 const (
-	// Ignored: another variable wins over this one, or nothing uses it.
+	// Ignored: another variable overrides this one, or nothing uses it.
 	Ignored Kind = "ignored"
-	// UnknownName: the variable is not ours, but may be meant for this program.
+	// UnknownName: the program does not read the variable, but it may be meant
+	// for it.
 	UnknownName Kind = "unknown_name"
-	// ServiceLink: Kubernetes set the variable, for a Service of that name.
+	// ServiceLink: Kubernetes set the variable for a Service of that name.
 	ServiceLink Kind = "service_link"
-	// Quoted: quotation marks are taken as part of the value.
+	// Quoted: quotation marks are part of the value.
 	Quoted Kind = "quoted"
-	// UnknownValue: the value means nothing, and the default holds.
+	// UnknownValue: the value is not a known one, and the default is used.
 	UnknownValue Kind = "unknown_value"
-	// NotServerName: an entry cannot be a server name, and is dropped.
+	// NotServerName: an entry is no valid server name, and is dropped.
 	NotServerName Kind = "not_server_name"
-	// OddServerName: the grammar allows the name, but hardly any server has it.
+	// OddServerName: the name is valid, but hardly any server has such a name.
 	OddServerName Kind = "odd_server_name"
-	// Everyone: the list lets every server or every address in.
+	// Everyone: the list admits every server or every address.
 	Everyone Kind = "everyone"
 	// FormerService: the URL is that of Element's closed authorization service.
 	FormerService Kind = "former_service"
@@ -76,12 +76,12 @@ const (
 	WrongScheme Kind = "wrong_scheme"
 	// InsideOnly: clients get the URL, but only machines beside the SFU reach it.
 	InsideOnly Kind = "inside_only"
-	// OwnNetwork: clients get the URL, but only those in one network find it.
+	// OwnNetwork: clients get the URL, but only those in one network can resolve
+	// it.
 	OwnNetwork Kind = "own_network"
 	// ClearText: clients get the URL, but browsers refuse one without TLS.
 	ClearText Kind = "clear_text"
-	// AddedPath: the URL ends in a path that does not belong to it, because whoever
-	// calls adds it.
+	// AddedPath: the URL ends in a path that callers append themselves.
 	AddedPath Kind = "added_path"
 	// ContainerAlone: nothing outside the container can connect to the address.
 	ContainerAlone Kind = "container_alone"
@@ -93,9 +93,9 @@ const (
 	Unverified Kind = "unverified"
 	// Registration: the application service's registration file has a fault.
 	Registration Kind = "registration"
-	// Removable: clients can take away by what the service knows them.
+	// Removable: clients can remove the ticket that identifies them.
 	Removable Kind = "removable"
-	// Forgetful: delegated leaves are kept where they are lost, which nobody asked
-	// for.
+	// Forgetful: delegated leaves are kept where they do not last, although nobody
+	// asked for that.
 	Forgetful Kind = "forgetful"
 )

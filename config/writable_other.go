@@ -2,10 +2,10 @@
 
 package config
 
-// writable: the image's directory is nowhere but on unix.
+// writable returns false: the image's directory exists only on unix.
 func writable(string) bool { return false }
 
-// mounted: nor is any volume.
+// mounted returns false: volumes exist only on unix.
 func mounted(string) bool { return false }
 
 // fleeting: what a file system is cannot be told.

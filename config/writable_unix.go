@@ -4,9 +4,9 @@ package config
 
 import "syscall"
 
-// writable reports whether this process may make files in the directory dir.
-// It asks and makes none: on a full disk that would fail, and leaves that are
-// in a file there must not be forgotten for it.
+// writable reports whether this process may create files in dir. It checks the
+// rights and creates none: that would fail on a full disk, and the leaves in a
+// file there must not be lost for it.
 func writable(dir string) bool {
 	const write, search = 2, 1 // W_OK and X_OK of access(2)
 	return syscall.Access(dir+"/.", write|search) == nil

@@ -12,29 +12,31 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// AppService serves what the homeserver asks at which this service is registered
-// as an application service: the requests that it proxies for its users and for
-// other homeservers (MSC4195 over MSC4512), and its own.
+// AppService serves the homeserver at which this service is registered as an
+// application service. It serves the requests that the homeserver proxies for
+// its users and for other homeservers (MSC4195 over MSC4512), and the
+// homeserver's own.
 type AppService struct {
-	// HSToken proves the homeserver.
+	// HSToken proves that a request comes from the homeserver.
 	HSToken secret.Text
-	// Server is its name. It vouches for its own users alone.
+	// Server is the name of that homeserver, which vouches only for its own
+	// users.
 	Server matrix.ServerName
-	// IsSFU reports whether a URL that a client names is our SFU's.
+	// IsSFU reports whether a URL that a client names is this service's SFU.
 	IsSFU func(url string) bool
-	// Status says what the last self-test found.
+	// Status returns the result of the last self-test.
 	Status func() AppServiceStatus
-	// Members, if set, is told of changed memberships that the homeserver
-	// pushes. It must return at once.
+	// Members, if set, gets the changed memberships that the homeserver pushes.
+	// It must return at once.
 	Members func(MemberEvent)
-	// Missed, if set, is told that a transaction was not read to its end: what
-	// membership it was about nobody knows, and the homeserver does not send it
-	// again. It must return at once.
+	// Missed, if set, is called when a transaction could not be read to its end.
+	// Nobody knows then which memberships it changed, and the homeserver does not
+	// send it again. It must return at once.
 	Missed func()
 }
 
-// The paths that homeservers proxy, each under the MSC's prefix and the one of
-// the specification to come.
+// The paths that homeservers proxy, each under the prefix of the MSC and under
+// that of a later specification.
 var (
 	clientPrefixes     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
@@ -43,7 +45,7 @@ var (
 // routeTransaction is where the homeserver delivers events.
 const routeTransaction = "/_matrix/app/v1/transactions/{txnID}"
 
-// routes adds the endpoints.
+// routes adds the endpoints for the homeserver.
 func (s *AppService) routes(h *Handler) {
 	for _, prefix := range clientPrefixes {
 		h.mux.Post(prefix+"/get_token", s.proxied(byClient("get_token"), serveJSON(h.bodies, h.proxiedToken)))
@@ -59,30 +61,30 @@ func (s *AppService) routes(h *Handler) {
 	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
-// How a request came, for the log.
+// How a request reached the service, for the log.
 const (
 	viaHomeserver = "homeserver"
 	viaFederation = "federation"
 )
 
-// The headers in which the homeserver says who asks. They mean nothing without
+// The headers in which the homeserver names the caller. They count only with
 // the hs_token.
 const (
 	headerUser   = "X-Matrix-User-Identifier"
 	headerOrigin = "X-Matrix-Origin"
 )
 
-// endpoint is one that the homeserver proxies requests to.
+// endpoint is an endpoint to which the homeserver proxies requests.
 type endpoint struct {
 	via    string
 	name   string // for the metrics
-	header string // says who asks
+	header string // the header that names the caller
 }
 
 func byClient(name string) endpoint { return endpoint{viaHomeserver, name, headerUser} }
 
-// proxied lets requests pass that the homeserver proxies, and notes for whom.
-// Nothing of the body is read before.
+// proxied calls next for requests that the homeserver proxies, and records for
+// whom. It refuses others before it reads any of the body.
 func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -93,7 +95,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // of several the homeserver wrote one at most
+			x.caller = callers[0] // the homeserver writes one at most
 		}
 		if x.caller == "" {
 			discardBody(w, r)
@@ -107,7 +109,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 	}
 }
 
-// asked reports whether r is a request of the homeserver.
+// asked reports whether r claims to come from the homeserver.
 func (s *AppService) asked(r *http.Request) bool {
 	return s != nil && strings.HasPrefix(r.URL.Path, "/_matrix/") && s.checkToken(r) == nil
 }
@@ -124,7 +126,7 @@ func (s *AppService) checkToken(r *http.Request) error {
 	return nil
 }
 
-// proxiedToken is get_token for a user of the homeserver.
+// proxiedToken serves get_token for a user of the homeserver.
 func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, err := decodeProxied(body)
 	if err != nil {
@@ -159,7 +161,7 @@ func (h *Handler) proxiedToken(ctx context.Context, x *exchange, body []byte) (a
 	return jwtOf(target, content)
 }
 
-// proxiedDelegate is delegate_delayed_leave for a user of the homeserver.
+// proxiedDelegate serves delegate_delayed_leave for a user of the homeserver.
 func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte) (answer empty, err error) {
 	ask, err := decodeProxiedDelegate(body)
 	if err != nil {
@@ -178,8 +180,8 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 	return empty{}, onProxied(err)
 }
 
-// federatedToken is get_token for a user of another homeserver, which asks
-// through ours.
+// federatedToken serves get_token for a user of another homeserver, which asks
+// through the homeserver of this service.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {
@@ -206,7 +208,7 @@ func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) 
 	return jwtAnswer(got.Token), onFederated(err)
 }
 
-// isOurSFU refuses a client that wants to get to another SFU.
+// isOurSFU returns an error if the client asks for another SFU.
 func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
@@ -229,7 +231,7 @@ func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, 
 	return access.Proxied{User: user}, ask.claims(user)
 }
 
-// jwtAnswer is all that a client needs that knows the SFU's URL.
+// jwtAnswer is the answer for a client that already knows the SFU's URL.
 type jwtAnswer string
 
 func (a jwtAnswer) appendJSON(b []byte) []byte {
@@ -238,7 +240,7 @@ func (a jwtAnswer) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// jwtOf reads another homeserver's answer.
+// jwtOf reads the token in another homeserver's answer.
 func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
 	var answer struct {
 		JWT string `json:"jwt"`

@@ -15,11 +15,11 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// maxBodyBytes is many times what any client sends. What clients do send fits
-// into smallBodyBytes, which every connection may hold; larger bodies are held
-// for so many requests at a time, or a crowd of them would be all the memory of a
-// small container. A client network has no more than half of them, and the other
-// half is for networks that have few.
+// maxBodyBytes is many times what any client sends. Usual bodies fit into
+// smallBodyBytes, which every connection may hold. The number of larger bodies
+// held at a time is bounded, since many of them would fill the memory of a
+// small container. A client network may hold half of that number; the other
+// half is for networks that hold few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
@@ -27,8 +27,8 @@ const (
 
 var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
-// buffers hold a request's body and then the answer. One has room for a small
-// body and the read that finds its end; a larger one is not kept.
+// buffers hold a request's body and later the answer. A buffer has room for a
+// small body and the read that finds its end. A larger buffer is not reused.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, smallBufferBytes)) }}
 
 const smallBufferBytes = smallBodyBytes + bytes.MinRead
@@ -39,11 +39,11 @@ func giveBack(buf *bytes.Buffer) {
 	}
 }
 
-// reply is the document of a 200 answer.
+// reply is the JSON document of a 200 answer.
 type reply interface{ appendJSON([]byte) []byte }
 
-// serveJSON is the one door for JSON: it bounds and reads the body, and writes
-// what call makes of it. The body is valid until call returns.
+// serveJSON handles every JSON request: it reads the body within its bounds,
+// and writes what call returns. The body is valid until call returns.
 func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
@@ -67,15 +67,16 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *ex
 
 // bodyReader reads bodies, whatever their Content-Type says.
 type bodyReader struct {
-	large *semaphore.Keyed[netip.Prefix] // large bodies that are held, by the client's network
+	large *semaphore.Keyed[netip.Prefix] // slots for large bodies, by the client's network
 }
 
 func newBodyReader() *bodyReader {
 	return &bodyReader{large: semaphore.New[netip.Prefix](largeBodies)}
 }
 
-// read reads all of the body into buf; release says that it is not needed any
-// more. A body that does not arrive whole, or not in time, is not JSON.
+// read reads the whole body into buf. The caller calls release when it needs
+// the body no longer. A body that does not arrive whole and in time is
+// errNotJSON.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	body := limitedBody(w, r)
 	release = func() {}
@@ -91,15 +92,14 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 		w.Header().Set("Connection", "close")
 		return nil, bodyError(err)
 	}
-	// The server's time to read a request ends with the request: its client
-	// may wait for the answer for longer. A writer without deadlines has none
-	// to lift.
+	// The deadline for reading the request ends here, since the client may wait
+	// longer for the answer. A writer without deadlines has none to remove.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return release, nil
 }
 
-// makeRoom gives buf the capacity for a body of that length, which is -1 if the
-// client does not say: a buffer that grows by itself ends with up to twice that.
+// makeRoom gives buf the capacity for a body of length bytes, -1 if the length
+// is unknown. A buffer that grows by itself takes up to twice that.
 func makeRoom(buf *bytes.Buffer, length int64) {
 	if length < 0 || length > maxBodyBytes {
 		return
@@ -109,23 +109,23 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 	*buf = *larger
 }
 
-// limitedBody returns the body up to maxBodyBytes. It is net/http's own writer
-// that must hear of a body over the limit: then net/http ends the connection in
-// a way that lets the answer through to a client, or a proxy, that is not done
-// sending.
+// limitedBody returns the body up to maxBodyBytes. net/http's own writer must
+// learn of a body over the limit: net/http then closes the connection so that a
+// client or proxy that is still sending gets the answer.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
-// How long the body of a request that is refused may take: in general, and where
-// it is refused because there are too many already.
+// How long this service reads the body of a request that it refuses: usually,
+// and if it refuses because too many are in progress.
 const (
 	discardTime = 2 * time.Second
 	promptTime  = 100 * time.Millisecond
 )
 
-// discardBody reads what a refused request brings, within limits: a client
-// that is still sending when its connection closes may never see the answer.
+// discardBody reads and drops the body of a refused request, within limits. A
+// client that is still sending when its connection closes may never see the
+// answer.
 func discardBody(w http.ResponseWriter, r *http.Request) { discardWithin(w, r, discardTime) }
 
 func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration) {
@@ -138,11 +138,11 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 	}
 }
 
-// largeBodyWait is how long a large body may wait for others to be done with:
-// less than the server's time to read a request.
+// largeBodyWait is how long a large body may wait for its slot. It is less than
+// the server's time to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for room for one large body of a client in from.
+// acquire waits for a slot for one large body of a client in from.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()
@@ -163,24 +163,23 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// The values of headers that are the same on every answer; nothing may write
-// into them.
+// Header values that all answers share. Nothing may write into them.
 var (
 	typeJSON = []string{"application/json"}
 	noStore  = []string{"no-store"}
 )
 
-// writeJSON writes an answer at once.
+// writeJSON writes a whole answer.
 func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 	header := w.Header()
 	header["Content-Type"] = typeJSON
 	header["Cache-Control"] = noStore
 	header["Content-Length"] = []string{strconv.Itoa(len(doc))}
 	w.WriteHeader(status)
-	_, _ = w.Write(doc) // whoever should hear of a failure is gone
+	_, _ = w.Write(doc) // after a failure there is no client to tell
 }
 
-// fail answers with an error and leaves it to the log.
+// fail writes the answer for err, and records err for the log.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Context(), err)
 	x := exchangeOf(w)

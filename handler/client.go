@@ -9,13 +9,14 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// Proxies say who the client is. Nobody else's word about it counts.
+// Proxies are the reverse proxies that say who the client is. Only they are
+// believed.
 type Proxies struct {
 	// Trusted are the networks of the proxies.
 	Trusted []netip.Prefix
-	// Header is where they say it: X-Forwarded-For, in any case, when it is "".
-	// It must be one that the nearest proxy sets or appends to itself: from the
-	// request alone, what a client sent cannot be told from a proxy's own.
+	// Header is the header in which they name the client, X-Forwarded-For if it
+	// is "". The nearest proxy must set it or append to it. Otherwise a client
+	// could write it, and nobody can tell that from the request.
 	Header string
 }
 
@@ -24,7 +25,7 @@ const (
 	headerRealIP       = "X-Real-Ip"
 )
 
-// Trust reports whether addr is a proxy's.
+// Trust reports whether addr is the address of a proxy.
 func (p Proxies) Trust(addr netip.Addr) bool {
 	for _, prefix := range p.Trusted {
 		if prefix.Contains(addr) {
@@ -34,18 +35,19 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 	return false
 }
 
-// Share returns the network whose share a connection counts for. ok is false for
-// a proxy's, behind which many clients are, and for one of a Unix socket.
+// Share returns the network to whose share a connection counts. ok is false for
+// a proxy, behind which there are many clients, and for a Unix socket.
 func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 	addr := peerAddr(peer.String())
 	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
 }
 
-// client returns the address that the request came from: the connection's
-// peer, unless that is a trusted proxy, whose word counts then. told reports
-// that a proxy did tell it; the address may be the proxy's own, because both
-// may be one machine. The peer of a Unix socket has no address and is trusted.
-// The result is the zero Addr if nobody knows.
+// client returns the address of the client. That is the connection's peer,
+// unless the peer is a trusted proxy: then it is the address that the proxy
+// names. told reports that a proxy named one; it may be the proxy's own
+// address, if both are on one machine. The peer of a Unix socket has no address
+// and is trusted. The result is the zero Addr if the client's address is
+// unknown.
 func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -57,12 +59,12 @@ func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	return peer, false
 }
 
-// named returns the address that the proxy's header names, the zero Addr if
-// there is none. X-Forwarded-For is a list, to which every proxy appends whom it
-// saw: the last address there that is not a trusted proxy itself counts, because
-// what stands left of it may be invented. Where it names no such address,
-// X-Real-IP counts, else its first address: a client within the trusted ranges.
-// Any other header holds one address, and nothing takes its place.
+// named returns the address in the proxy's header, the zero Addr if there is
+// none. X-Forwarded-For is a list to which every proxy appends its peer. So the
+// last address that is no trusted proxy counts, since a client may have
+// invented those before it. If all are trusted proxies, X-Real-IP counts, else
+// the first address: the client is then within the trusted ranges. Any other
+// header holds one address, and has no substitute.
 func (p Proxies) named(header http.Header) netip.Addr {
 	if !p.list() {
 		return lastAddr(header.Values(p.Header))
@@ -77,13 +79,13 @@ func (p Proxies) named(header http.Header) netip.Addr {
 	return forwarded
 }
 
-// list reports whether the proxies write a list, X-Forwarded-For.
+// list reports whether the proxies write a list: X-Forwarded-For.
 func (p Proxies) list() bool {
 	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
 }
 
-// lastAddr returns the last entry of the last line, the zero Addr if that is no
-// address: of several, it is the nearest proxy's.
+// lastAddr returns the last entry of the last line, which the nearest proxy
+// wrote. It is the zero Addr if that is no address.
 func lastAddr(lines []string) netip.Addr {
 	if len(lines) == 0 {
 		return netip.Addr{}
@@ -93,8 +95,8 @@ func lastAddr(lines []string) netip.Addr {
 	return addr
 }
 
-// nearest returns, for each header that proxies tell the client in, by its name
-// in lower case, what the nearest one wrote there, or passed on.
+// nearest returns the last address in each header that may name the client, by
+// the header's name in lower case.
 func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	last := map[string]netip.Addr{}
 	for _, name := range []string{headerForwardedFor, headerRealIP, p.Header} {
@@ -105,7 +107,7 @@ func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	return last
 }
 
-// peerAddr reads the address of a connection, as net/http gives it.
+// peerAddr parses the address of a connection in net/http's form.
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -114,9 +116,9 @@ func peerAddr(remote string) netip.Addr {
 	return peer.Addr().Unmap().WithZone("")
 }
 
-// forwardedFor walks the entries of all lines from right to left, up to the
-// first that is not a trusted proxy (found) or that is not an address. Without
-// a find it returns the leftmost entry that it came by.
+// forwardedFor reads the entries of all lines from right to left. It stops at
+// the first that is not a trusted proxy (found), or is no address. If found is
+// false, addr is the leftmost entry that it read.
 func (p Proxies) forwardedFor(lines []string) (addr netip.Addr, found bool) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest, more := lines[i], true; more; {
@@ -142,8 +144,8 @@ func cutLast(s string, sep byte) (before, after string, found bool) {
 	return "", s, false
 }
 
-// parseAddr reads an address as proxies write it: bare, in brackets, with or
-// without a port. An IPv4 address in IPv6 form becomes the IPv4 address.
+// parseAddr parses an address as proxies write it: bare or in brackets, with or
+// without a port. An IPv4 address in IPv6 form becomes an IPv4 address.
 func parseAddr(s string) (netip.Addr, bool) {
 	if s == "" {
 		return netip.Addr{}, false

@@ -6,12 +6,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// decoder reads the body of one endpoint. Faults are the client's: errNotJSON,
-// errNotObject or a *fieldError.
+// decoder reads the body of one endpoint. Its errors, errNotJSON, errNotObject
+// or a *fieldError, are faults of the client.
 type decoder func(body []byte) (access.OpenID, access.Request, error)
 
-// decodeSFUGet reads POST /sfu/get: the endpoint from before MatrixRTC had
-// slots and members.
+// decodeSFUGet reads POST /sfu/get, the endpoint that is older than slots and
+// members.
 func decodeSFUGet(body []byte) (access.OpenID, access.Request, error) {
 	f := readFields(body, "room", "openid_token", "device_id", "delay_id", "delay_timeout")
 	what := access.Request{Room: parsed(&f, "room", matrix.ParseRoomID), Slot: matrix.RoomCall}
@@ -39,7 +39,7 @@ func decodeDelegate(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// member reads what all endpoints with slots and members have.
+// member reads the fields that all endpoints with slots and members share.
 func (f *fields) member() (access.OpenID, access.Request) {
 	what := access.Request{
 		Room: parsed(f, "room_id", matrix.ParseRoomID),

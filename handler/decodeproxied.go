@@ -9,10 +9,10 @@ import (
 
 // proxiedRequest is the body of an endpoint that a homeserver proxies.
 type proxiedRequest struct {
-	url     string // of the SFU that the client wants
+	url     string // of the SFU that the client asks for
 	what    access.Request
-	server  string        // whose SFU that is, "" for the own homeserver's
-	claimed matrix.UserID // by the older form of the body, zero for none
+	server  string        // whose SFU that is; "" for the own homeserver's
+	claimed matrix.UserID // the user in the older form of the body; zero if it names none
 	member  json.RawMessage
 }
 
@@ -27,8 +27,8 @@ func decodeProxied(body []byte) (proxiedRequest, error) {
 }
 
 // decodeProxiedDelegate reads delegate_delayed_leave of the Client-Server API.
-// The delay_timeout that older clients send means nothing: the homeserver is
-// asked.
+// It ignores the delay_timeout of older clients, because the homeserver knows
+// the delay.
 func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "delay_id")
 	ask := f.proxied()
@@ -36,8 +36,8 @@ func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeFederated reads get_token of the federation API, and for whom it asks: a
-// user id that is not parsed.
+// decodeFederated reads get_token of the federation API. user is the unparsed
+// id of the user for whom it asks.
 func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
 	ask = f.proxied()
@@ -45,9 +45,9 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	return ask, user, *f.err
 }
 
-// proxied reads what all proxied endpoints have. The newer generation of clients
-// sends member_id, the older one member with the device; each computes the
-// identity that belongs to its form.
+// proxied reads the fields that all proxied endpoints share. Newer clients send
+// member_id, older ones member with the device. Each form has its own way to
+// derive the identity.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)
@@ -69,7 +69,8 @@ func (f *fields) proxied() proxiedRequest {
 	return ask
 }
 
-// target returns whose SFU the client wants, zero for the own homeserver's.
+// target returns the server whose SFU the client asks for, zero for the own
+// homeserver's.
 func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
 	if r.server == "" || r.server == own.String() {
 		return matrix.ServerName{}, nil
@@ -81,7 +82,8 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims refuses a body that speaks of another user than the homeserver does.
+// claims returns an error if the body names another user than the homeserver
+// does.
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil
@@ -89,7 +91,7 @@ func (r proxiedRequest) claims(user matrix.UserID) error {
 	return &paramError{param: "member.claimed_user_id", cause: "claimed_user", detail: "the request claims another user than the homeserver vouches for"}
 }
 
-// forRemote is the request as it goes to another homeserver.
+// forRemote returns the request to send to another homeserver.
 func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	request := map[string]any{
 		"url": r.url, "user_id": user.String(), "room_id": r.what.Room.String(), "slot_id": r.what.Slot.String(),
@@ -101,7 +103,7 @@ func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
-		panic(err) // texts, and JSON that was parsed
+		panic(err) // impossible: strings, and JSON that was parsed
 	}
 	return text
 }

@@ -2,7 +2,8 @@ package handler
 
 import "context"
 
-// delegate is POST /delegate_delayed_leave: a leave without a token.
+// delegate serves POST /delegate_delayed_leave: it takes over a leave and
+// returns no token.
 func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty, error) {
 	who, what, err := decodeDelegate(body)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 )
 
 // ErrShuttingDown is the cause with which the base context of requests ends
-// when the service cannot wait for them any longer.
+// when the service can wait for them no longer.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
-// What can be wrong with a request as a whole.
+// The faults of a request as a whole.
 var (
 	errNotJSON   = errors.New("the body is not JSON")
 	errNotObject = errors.New("the body is not a JSON object")
@@ -26,11 +26,11 @@ var (
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )
 
-// fieldError is a fault of one field of a request body.
+// fieldError says what is wrong with one field of a request body.
 type fieldError struct {
 	field string // "openid_token.access_token"
 	fault string // "is missing"
-	err   error  // more for the log, or nil
+	err   error  // details for the log, or nil
 }
 
 func (e *fieldError) Error() string {
@@ -40,17 +40,18 @@ func (e *fieldError) Error() string {
 	return e.field + " " + e.fault
 }
 
-// limitError is a limit of the edge that refused a request.
+// limitError says that a limit of this package refused a request.
 type limitError struct {
-	kind string // of the metrics
+	kind string // as in the metrics
 	wait time.Duration
 }
 
 func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
-// tokenDelegationError is a leave that was to be handed over with a token
-// request; proxiedDelegationError is one that came through the homeserver. Their
-// clients need other answers than those of the dedicated endpoint.
+// tokenDelegationError is a leave that a token request hands over and that is
+// not taken over. proxiedDelegationError is one that came through the
+// homeserver. Their clients need other answers than those of the dedicated
+// endpoint.
 type (
 	tokenDelegationError   struct{ *access.DelegationError }
 	proxiedDelegationError struct{ *access.DelegationError }
@@ -73,15 +74,15 @@ func onProxied(err error) error {
 	return err
 }
 
-// refusedQuestion is a question about a membership that the homeserver will
-// never answer.
+// refusedQuestion is a question about a membership that the homeserver refuses,
+// however often it is asked.
 type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }
 
-// onFederated marks a membership that our homeserver will not tell when it is
-// asked again either: a 400, to a user id that is not ASCII, or a room id that
-// is none. The homeserver that asks calls four times while the answer is a 5xx.
+// onFederated marks an error that a repeated question would return too: the
+// homeserver answers 400 to a user id that is not ASCII, or to an invalid room
+// id. After a 5xx the other homeserver would ask four times.
 func onFederated(err error) error {
 	e, ok := errors.AsType[*access.MembershipError](err)
 	if !ok {
@@ -93,15 +94,15 @@ func onFederated(err error) error {
 	return err
 }
 
-// proxyError is a request that does not come from the homeserver, or not as it
-// should.
+// proxyError says that a request should come from the homeserver, but does not,
+// or has a wrong form.
 type proxyError struct {
 	cause string
-	own   bool  // it claims to be the homeserver's own request
-	err   error // more for the log, or nil
+	own   bool  // it claims to be the homeserver's own, not a proxied one
+	err   error // details for the log, or nil
 }
 
-// Why a request is not taken for one of the homeserver, or not for one of its users.
+// Why a request is not accepted as one of the homeserver, or of its users.
 const (
 	causeTokenMissing = "hs_token_missing"
 	causeTokenWrong   = "hs_token_wrong"
@@ -121,7 +122,7 @@ func (e *proxyError) Error() string {
 	return "the request does not carry the hs_token of the registration file: it is not the homeserver's, or the two have different files"
 }
 
-// paramError is a value that is well-formed and not the right one.
+// paramError is a well-formed but wrong value.
 type paramError struct {
 	param  string
 	cause  string
@@ -130,7 +131,7 @@ type paramError struct {
 
 func (e *paramError) Error() string { return e.detail }
 
-// webhookError is a webhook that could not be written down.
+// webhookError says that an observer could not store a webhook's event.
 type webhookError struct{ err error }
 
 func (e *webhookError) Error() string { return "keeping a report of the SFU: " + e.err.Error() }

@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// exchange is one request and all that becomes known of it until its one line
-// in the log. It carries the answer, too, to see the status.
+// exchange is one request, and everything that its single log line says. It is
+// also the answer's ResponseWriter, to record the status.
 type exchange struct {
 	http.ResponseWriter
 	start  time.Time
@@ -27,32 +27,32 @@ type exchange struct {
 	status int    // 0 until the answer begins
 
 	client   netip.Addr
-	told     bool               // a trusted proxy told who the client is
-	route    string             // a pattern, "" for an unknown one
-	openid   matrix.OpenIDToken // that proves who asks; zero for other proofs
-	via      string             // who passed the request on, "" for nobody
-	endpoint string             // of those for the homeserver, for the metrics
-	caller   string             // who asks, as the homeserver says; not parsed
-	remote   matrix.ServerName  // whose SFU a client wants; zero for ours
+	told     bool               // a trusted proxy named the client
+	route    string             // a pattern; "" for an unknown route
+	openid   matrix.OpenIDToken // the proof of who asks; zero for other proofs
+	via      string             // who forwarded the request; "" for nobody
+	endpoint string             // which of the homeserver's endpoints, for the metrics
+	caller   string             // the unparsed user whom the homeserver names
+	remote   matrix.ServerName  // the server whose SFU the client asks for; zero for ours
 	asked    asked
 	got      access.Admission
-	event    *sfu.Event // of a webhook that is the SFU's
+	event    *sfu.Event // the event of a verified webhook
 	cause    string
 	err      error
 }
 
-// asked is what a request that a homeserver passed on says of itself, for the
-// log of one that is refused.
+// asked is what a forwarded request says of itself. The log shows it if the
+// request is refused.
 type asked struct {
 	user string
 	room sfu.Room
 }
 
-// exchangeOf returns the exchange that w belongs to: observe has put it before
-// every handler.
+// exchangeOf returns the exchange of w. observe has wrapped every
+// ResponseWriter in one.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
-// requestTimeout bounds a request as a whole.
+// requestTimeout bounds one whole request.
 const requestTimeout = 25 * time.Second
 
 func (x *exchange) WriteHeader(status int) {
@@ -67,10 +67,11 @@ func (x *exchange) Write(b []byte) (int, error) {
 	return x.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap gives http.ResponseController access to the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// observe is the outermost middleware: it writes the log line and counts.
+// observe is the outermost middleware. It writes the log line and counts the
+// request.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now()}
@@ -91,7 +92,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
 	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
-		// Not h.Log.LogAttrs: that looks up the caller's line for nothing.
+		// h.Log.LogAttrs would look up the source line, which no handler shows.
 		now := time.Now()
 		record := slog.NewRecord(now, level, "request", 0)
 		x.addTo(&record, r, now.Sub(x.start))
@@ -101,7 +102,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // also where HTTP has a status over 500 for it
+	case x.cause == malformed.cause: // HTTP also has a status over 500 for it
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
@@ -113,14 +114,14 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// onRefusal notes for the log which room a request is about that is refused.
+// onRefusal records the room of a refused request for the log.
 func (x *exchange) onRefusal(what *access.Request, err *error) {
 	if *err != nil {
 		x.asked.room = what.LiveKitRoom()
 	}
 }
 
-// room is the one that the request is about.
+// room returns the LiveKit room that the request is about.
 func (x *exchange) room() sfu.Room {
 	if x.event != nil {
 		return x.event.Room
@@ -128,15 +129,15 @@ func (x *exchange) room() sfu.Room {
 	return cmp.Or(x.got.Room, x.asked.room)
 }
 
-// maxLogged is how many bytes of a text that a stranger may have written go
-// into a log line; maxStack is for our own.
+// maxLogged is how many bytes the log shows of a text that a stranger may have
+// written. maxStack is the same for this program's own stack traces.
 const (
 	maxLogged = 512
 	maxStack  = 4096
 )
 
-// addTo adds what is known. The handlers of log/slog escape what could forge a
-// line.
+// addTo adds everything that is known to the log record. The handlers of
+// log/slog escape what could forge a line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 19)
 	add := func(key, value string) {
@@ -182,7 +183,8 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	record.AddAttrs(attrs...)
 }
 
-// failureAttrs are the details of an error, most of them a homeserver's.
+// failureAttrs returns the details of an error, most of which a homeserver
+// caused.
 func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 	var attrs []slog.Attr
 	if !proof.Server.IsZero() {

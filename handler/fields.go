@@ -12,12 +12,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxFields is the most that an object of ours has.
+// maxFields is the largest number of fields that an object has.
 const maxFields = 6
 
-// fields are the known members of one object of a request; all others are
-// ignored. The first fault of a request stays in err, and what is read after it
-// is zero.
+// fields are the known fields of one object in a request. It ignores all
+// others. err keeps the first fault of the request; everything read after it is
+// zero.
 type fields struct {
 	object string // the name of the object, "" at the top level
 	names  [maxFields]string
@@ -25,7 +25,7 @@ type fields struct {
 	err    *error
 }
 
-// readFields reads the top level of a request body.
+// readFields reads the fields of a request body's top level.
 func readFields(body []byte, names ...string) fields {
 	f := fields{err: new(error)}
 	v, err := parseJSON(body)
@@ -40,8 +40,8 @@ func readFields(body []byte, names ...string) fields {
 	return f
 }
 
-// find takes the members with these names. Of several with one name the last
-// one counts, as in a browser.
+// find looks for the fields with these names. If a name occurs more than once,
+// the last one counts, as in a browser.
 func (f *fields) find(object value, names []string) {
 	copy(f.names[:], names)
 	for name, v, rest, ok := cutMember(object[1:]); ok; name, v, rest, ok = cutMember(rest) {
@@ -53,7 +53,7 @@ func (f *fields) find(object value, names []string) {
 	}
 }
 
-// optional returns a member, nil if it is absent or null.
+// optional returns a field, nil if it is absent or null.
 func (f *fields) optional(name string) value {
 	if *f.err != nil {
 		return nil
@@ -65,7 +65,7 @@ func (f *fields) optional(name string) value {
 	return v
 }
 
-// required returns a member that must be there.
+// required returns a field; its absence is a fault.
 func (f *fields) required(name string) value {
 	v := f.optional(name)
 	if v == nil {
@@ -74,7 +74,7 @@ func (f *fields) required(name string) value {
 	return v
 }
 
-// inner returns the fields of a required member that is an object.
+// inner returns the fields of a required object.
 func (f *fields) inner(name string, names ...string) fields {
 	inner := fields{object: name, err: f.err}
 	v := f.required(name)
@@ -110,7 +110,7 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed returns a required string that follows a grammar.
+// parsed returns a required string as parse reads it.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T
@@ -141,8 +141,8 @@ func (f *fields) fail(name, fault string) {
 	*f.err = &fieldError{field: name, fault: fault}
 }
 
-// openIDToken reads the object of the Client-Server API, which clients pass on
-// as they got it.
+// openIDToken reads the OpenID token object of the Client-Server API, which
+// clients pass on unchanged.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{
@@ -151,8 +151,8 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 	}
 }
 
-// delegation reads the two members that hand over a leave; nil if there is
-// neither. (delay_cs_api_url is a stranger's word and means nothing.)
+// delegation reads the two fields that hand over a leave. It returns nil if
+// both are absent. (It ignores delay_cs_api_url, which any stranger can write.)
 func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil
@@ -160,9 +160,8 @@ func (f *fields) delegation() *access.Leave {
 	return &access.Leave{ID: parsed(f, "delay_id", matrix.ParseDelayID), Delay: f.delay("delay_timeout")}
 }
 
-// delay reads a required time in milliseconds: a number, or one in a string as
-// an older generation of clients writes it. What is too long becomes the
-// longest.
+// delay reads a required time in milliseconds: a number, or a string with one
+// as older clients write it. A longer time becomes the longest Duration.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {
@@ -183,12 +182,12 @@ func (f *fields) delay(name string) time.Duration {
 	return delay
 }
 
-// parseMillis reads a JSON number of milliseconds, without its fraction.
+// parseMillis parses a JSON number of milliseconds, and drops its fraction.
 func parseMillis(text string) (time.Duration, bool) {
 	if !json.Valid([]byte(text)) || !value(text).isNumber() {
 		return 0, false
 	}
-	ms, _ := strconv.ParseFloat(text, 64) // out of range: an infinity
+	ms, _ := strconv.ParseFloat(text, 64) // out of range: infinity
 	switch {
 	case ms >= float64(leave.MaxDelay.Milliseconds()):
 		return leave.MaxDelay, true

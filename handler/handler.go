@@ -1,6 +1,6 @@
 // Package handler speaks HTTP with clients: routes, CORS, limits, decoding,
-// Matrix errors and the request log. What a request means is decided by the
-// packages below it; this one asks who is asking, and hands out what they get.
+// Matrix errors and the request log. It finds out what is asked and by whom;
+// packages below it decide what the caller gets.
 package handler
 
 import (
@@ -21,44 +21,46 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Handler serves the endpoints for clients. All fields but
-// AppService, TestPage, Observers, Closed and Metrics are required; it must not be copied, nor changed after Routes.
+// Handler serves the endpoints for clients. All fields are required, except
+// AppService, TestPage, Observers, Closed and Metrics. It must not be copied, and not
+// be changed after Routes.
 type Handler struct {
 	// Access decides what callers get.
 	Access *access.Authorizer
-	// URL is the SFU's, as clients get it.
+	// URL is the SFU's URL as clients get it.
 	URL string
 	// AppService serves the homeserver at which this service is registered; nil
-	// while it is registered nowhere.
+	// if there is none.
 	AppService *AppService
-	// Webhooks proves that a webhook is the SFU's, and a caller of /_status
-	// the operator.
+	// Webhooks verifies that a webhook comes from the SFU, and that the operator
+	// calls /_status.
 	Webhooks sfu.Webhooks
-	// Observers hear of what webhooks report.
+	// Observers get the events of webhooks.
 	Observers []Observer
-	// Closed, if set, is told at once of each room that the SFU has closed.
+	// Closed, if set, is called at once for each room that the SFU has closed.
 	Closed func(sfu.Room)
-	// Health, LogStatus and Leaves, if set, say how the service does. They are
-	// asked for every /healthz and /_status, and answer within a second.
+	// Health, LogStatus and Leaves, if set, return the state of the service. They
+	// are called for every /healthz and /_status, and answer within a second.
 	Health    func() Health
 	LogStatus func() LogStatus
 	Leaves    func(ctx context.Context) LeaveStatus
-	// MembershipStatus, if set, says how membership is enforced.
+	// MembershipStatus, if set, returns how membership is enforced.
 	MembershipStatus func() MembershipStatus
-	// TestPage serves the connection test; nil while it is switched off.
+	// TestPage serves the connection test; nil if it is switched off.
 	TestPage *TestPage
-	// Homeservers, if set, says where the named ones are asked, for /_status.
+	// Homeservers, if set, returns where the named homeservers are asked, for
+	// /_status.
 	Homeservers func() []matrix.Use
 
-	// Proxies may say who the client is.
+	// Proxies are the reverse proxies that may name the client.
 	Proxies Proxies
-	// InProgress bounds the requests in progress of a client network behind the
-	// proxies. nil: no limit.
+	// InProgress bounds the requests in progress of each client network behind
+	// the proxies. nil means no limit.
 	InProgress *semaphore.Keyed[netip.Prefix]
 
 	Log     *slog.Logger
 	Metrics metrics.Metrics
-	// Version is what /healthz tells.
+	// Version is shown by /healthz.
 	Version string
 
 	draining atomic.Bool
@@ -68,11 +70,11 @@ type Handler struct {
 	mux      *chi.Mux
 }
 
-// routeDelegate is a promise by being there: clients take every answer but 404
-// for one.
+// routeDelegate exists only if delegation is offered: clients read every answer
+// except 404 as an offer.
 const routeDelegate = "/delegate_delayed_leave"
 
-// Routes returns the endpoints.
+// Routes returns the handler of all endpoints.
 func (h *Handler) Routes() http.Handler {
 	h.bodies = newBodyReader()
 	h.urlJSON = quoteJSON(h.URL)
@@ -96,7 +98,7 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// whenOffered serves with next while there is delegation.
+// whenOffered calls next if delegation is offered, and answers 404 otherwise.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {
@@ -107,8 +109,8 @@ func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Drain makes /healthz answer 503 from now on, and every connection end with its
-// next answer: the service is about to end.
+// Drain makes /healthz answer 503 from now on, and closes every connection
+// after its next answer. The service calls it before it ends.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -117,8 +119,8 @@ func (h *Handler) tokens(decode decoder) http.HandlerFunc {
 	})
 }
 
-// noRoute answers what no route matches: 405 if the path has one for another
-// method, else 404.
+// noRoute answers a request that no route matches: 405 if the path has a route
+// for another method, else 404.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	if h.asksStatus(r) {
 		h.status(w, r)
@@ -135,8 +137,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNoMethod)
 }
 
-// find returns the route of a request whatever its method, "" if there is
-// none now, and the methods it has.
+// find returns the route for the path of a request, whatever its method, and
+// the route's methods. route is "" if there is none.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
 	if path == routeDelegate && !h.Access.Delegation.Offered() {
@@ -154,14 +156,14 @@ func (h *Handler) find(r *http.Request) (route, methods string) {
 	return route, methods
 }
 
-// quoteJSON returns text as a JSON string that any reader of JSON, or of text,
-// finds it in again.
+// quoteJSON returns text as a JSON string, in which a plain text search also
+// finds text.
 func quoteJSON(text string) string {
 	var quoted strings.Builder
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(text); err != nil {
-		panic(err) // a string always has a JSON form
+		panic(err) // impossible: every string has a JSON form
 	}
 	return strings.TrimSpace(quoted.String())
 }

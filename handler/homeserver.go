@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// own lets the homeserver's own requests pass (Application Service API). Clients
-// never see these answers, so they are those of the specification.
+// own calls next for the homeserver's own requests (Application Service API).
+// Clients never see the answers to others, so these follow the specification.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -31,20 +31,20 @@ func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFun
 	}
 }
 
-// ping is POST /_matrix/app/v1/ping.
+// ping serves POST /_matrix/app/v1/ping.
 func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	writeJSON(w, http.StatusOK, []byte("{}"))
 }
 
-// nobody answers whether a user or an alias is ours: none ever is. A 200 would
-// have the homeserver make one.
+// nobody answers 404 to whether a user or an alias belongs to this service:
+// none does. After a 200 the homeserver would create one.
 func (h *Handler) nobody(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNotFound)
 }
 
-// selfTest answers a request of this service itself that comes back by the way
-// that clients' requests take.
+// selfTest answers this service's own request, which the homeserver forwards as
+// it does clients' requests.
 func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	who, err := h.localCaller(exchangeOf(w), proxiedRequest{})
@@ -62,21 +62,22 @@ type MemberEvent struct {
 	User matrix.UserID
 }
 
-// The bounds of a transaction: of what is read of it, of the time until the
-// answer, and of the time that the rest may take to come after that. The
-// homeserver sends the same transaction again until the answer is 200.
+// The bounds of a transaction: the bytes read of it, the time until the answer,
+// and the time in which the rest may arrive after the answer. The homeserver
+// sends a transaction again until the answer is 200.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond
 	transactionRest     = 10 * time.Second
 )
 
-// transaction is PUT /_matrix/app/v1/transactions/{txnID}. The answer is 200
-// whatever comes: any other would stop the homeserver's queue. No transaction is
-// remembered, because doing one twice does the same as doing it once.
+// transaction serves PUT /_matrix/app/v1/transactions/{txnID}. It always
+// answers 200, because any other answer stops the homeserver's queue. It
+// remembers no transaction ids: processing one twice has the same effect as
+// once.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // the answer may come before all is sent
+	_ = control.EnableFullDuplex() // the answer may be sent before the body has arrived
 	_ = control.SetReadDeadline(time.Now().Add(transactionTime + transactionRest))
 	answer := sync.OnceFunc(func() {
 		writeJSON(w, http.StatusOK, []byte("{}"))
@@ -85,7 +86,7 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	timer := time.AfterFunc(transactionTime, answer)
 	defer func() {
 		if !timer.Stop() {
-			answer() // is over when this returns
+			answer() // no effect if it was called before
 		}
 	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
@@ -101,13 +102,13 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 			h.AppService.Missed()
 		}
 	}
-	// A homeserver that is still sending reads the answer when it is done, and
-	// never if the connection ends before.
+	// A homeserver reads the answer only after it has sent everything, and gets
+	// none if the connection closes before that.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 
-// readEvents tells of the memberships in a transaction, event by event: one of
-// 100 events may have megabytes.
+// readEvents calls tell for each membership in a transaction. It reads one
+// event at a time, since 100 events may have megabytes.
 func readEvents(body io.Reader, tell func(MemberEvent)) error {
 	d := json.NewDecoder(body)
 	if err := enter(d, json.Delim('{')); err != nil {
@@ -168,7 +169,7 @@ func enter(d *json.Decoder, open json.Delim) error {
 	return err
 }
 
-// skip passes over one value without holding it.
+// skip reads one value without storing it.
 func skip(d *json.Decoder) error {
 	for depth := 0; ; {
 		token, err := d.Token()

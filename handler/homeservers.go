@@ -7,22 +7,23 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status tells of a homeserver that the operator
-// named and that was asked whose a token is.
+// homeserverStatus is what /_status shows of a named homeserver that was asked
+// whose a token is.
 type homeserverStatus struct {
 	Server string `json:"server"`
-	// Addresses are where it is asked, host:port, and Host and TLSName the names
-	// that it must have there.
+	// Addresses are the host:port pairs at which it is asked. Host and TLSName
+	// are the names that it must have there.
 	Addresses []string       `json:"addresses"`
 	Host      string         `json:"host"`
 	TLSName   string         `json:"tls_name"`
 	FoundBy   matrix.FoundBy `json:"found_by"`
-	Since     time.Time      `json:"since"` // when it was first asked there
-	// Outcome is "ok" or why the last request failed, Status that answer's HTTP
-	// status if it was not 200.
+	Since     time.Time      `json:"since"` // when it was first asked at these addresses
+	// Outcome is "ok", or why the last request failed. Status is that answer's
+	// HTTP status if it was not 200.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
-	// Answered says that a homeserver answered, be it that it knows no such token.
+	// Answered says that a homeserver answered, even if only that it does not
+	// know the token.
 	Answered bool      `json:"answered"`
 	At       time.Time `json:"at"`
 }

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// value is the text of one valid JSON value without surrounding white space.
+// value is the text of one valid JSON value without white space around it.
 //
-// Fields are read where they stand in the text: a client may send what it likes
-// beside those that matter, and nothing is built that nobody asks for.
+// Fields are read directly in that text. A client may send many other fields,
+// and for those nothing is allocated.
 type value []byte
 
 // parseJSON checks that body is one JSON value and nothing else.
@@ -27,7 +27,7 @@ func (v value) isString() bool { return v[0] == '"' }
 func (v value) isNumber() bool { return v[0] == '-' || '0' <= v[0] && v[0] <= '9' }
 func (v value) isNull() bool   { return v[0] == 'n' }
 
-// text is the string that v, a JSON string, stands for.
+// text returns the string that the JSON string v encodes.
 func (v value) text() string {
 	inner := v[1 : len(v)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
@@ -40,8 +40,8 @@ func (v value) text() string {
 	return s
 }
 
-// cutMember splits off the first member of an object, of which rest is what
-// comes after the opening brace or an earlier member. At its end ok is false.
+// cutMember splits the first field off an object. rest is what follows the
+// opening brace, or an earlier field. ok is false at the end of the object.
 func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	rest = skipSpace(rest)
 	if rest[0] == ',' {
@@ -51,17 +51,17 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 		return nil, nil, nil, false
 	}
 	name, rest = cutValue(rest)
-	v, rest = cutValue(skipSpace(rest[1:])) // behind the colon
+	v, rest = cutValue(skipSpace(rest[1:])) // after the colon
 	return name, v, rest, true
 }
 
-// longestEscape is how many bytes one byte of a text takes at most: \u0061.
+// longestEscape is the most bytes that one byte of a text takes: \u0061.
 const longestEscape = 6
 
-// isText reports whether the JSON string v stands for text: exactly, while
-// encoding/json takes a name in other letters for a known one. Most names are a
-// stranger's: nothing is built of one that is too short or too long for text,
-// and otherwise v is read up to the first difference.
+// isText reports whether the JSON string v encodes exactly text, unlike
+// encoding/json, which ignores case in names. Most names are a stranger's. So
+// it allocates nothing: it compares lengths first, and then reads v up to the
+// first difference.
 func (v value) isText(text string) bool {
 	inner := v[1 : len(v)-1]
 	switch {
@@ -80,9 +80,9 @@ func (v value) isText(text string) bool {
 	return len(inner) == 0 && text == ""
 }
 
-// cutChar reads the first character of the inside of a valid JSON string, which
-// takes size bytes there. Half of a surrogate pair becomes U+FFFD, as in
-// encoding/json.
+// cutChar reads the first character of the inside of a valid JSON string. size
+// is how many bytes it takes there. Half of a surrogate pair becomes U+FFFD, as
+// in encoding/json.
 func cutChar(inner []byte) (char rune, size int) {
 	if inner[0] != '\\' {
 		return utf8.DecodeRune(inner)
@@ -102,7 +102,8 @@ func cutChar(inner []byte) (char rune, size int) {
 	return utf8.RuneError, 6
 }
 
-// simpleEscape is what stands behind a backslash, by its letter.
+// simpleEscape returns the character that a letter after a backslash stands
+// for.
 func simpleEscape(letter byte) rune {
 	if i := strings.IndexByte("bfnrt", letter); i >= 0 {
 		return rune("\b\f\n\r\t"[i])
@@ -125,7 +126,7 @@ func hexRune(digits []byte) (char rune) {
 }
 
 // cutValue splits off the valid JSON value at the start of b, and the white
-// space behind it.
+// space after it.
 func cutValue(b []byte) (value, []byte) {
 	n := end(b)
 	return b[:n], skipSpace(b[n:])

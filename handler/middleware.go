@@ -14,8 +14,8 @@ import (
 )
 
 // collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get: clients append
-// "/sfu/get" to a configured URL that may end in a slash. All later code takes
-// the path from the routing context.
+// "/sfu/get" to a configured URL that may end in a slash. Later code takes the
+// path from the routing context.
 func collapseSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
@@ -26,15 +26,15 @@ func collapseSlashes(next http.Handler) http.Handler {
 			path = strings.ReplaceAll(path, "//", "/")
 		}
 		if path = strings.TrimSuffix(path, "/"); path == "" {
-			path = "/" // also of "GET http://host", which has no path at all
+			path = "/" // "GET http://host" has no path at all
 		}
 		chi.RouteContext(r.Context()).RoutePath = path
 		next.ServeHTTP(w, r)
 	})
 }
 
-// The values of the CORS headers. They are shared by all answers: nothing may
-// write into them.
+// The values of the CORS headers. All answers share them, so nothing may write
+// into them.
 var (
 	corsAnyOrigin = []string{"*"}
 	corsHeaders   = []string{"Accept, Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization"}
@@ -42,9 +42,9 @@ var (
 	corsGet       = []string{http.MethodGet}
 )
 
-// cors lets a web page of any origin read every answer, and answers preflights
-// itself: a browser must get one even for a path that does not exist, or it
-// hides the 404.
+// cors lets a web page of any origin read every answer. It answers preflights
+// itself, even for a path that does not exist, because a browser hides the 404
+// otherwise.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost
@@ -67,8 +67,8 @@ func setCORS(header http.Header, methods []string) {
 	header["Access-Control-Allow-Methods"] = methods
 }
 
-// recoverPanic answers 500 for a fault of ours. If the answer has begun, all
-// that is left is to cut the connection.
+// recoverPanic answers 500 after a panic. If the answer has begun already, it
+// closes the connection.
 func recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -90,14 +90,15 @@ func recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// inProgressWait is when it is worth trying again for a client with too many
-// requests in progress.
+// inProgressWait is when a client with too many requests in progress should
+// retry.
 const inProgressWait = time.Second
 
 // shareProgress bounds the requests in progress of one client network behind
-// proxies, whose connections have no bound. A client that a proxy does not name
-// has no share, nor has the homeserver, through which many come. Of what is refused no more is read than has come: its client has
-// enough requests that it could finish.
+// proxies; connections of proxies have no bound. It does not apply to clients
+// that a proxy does not name, or to the homeserver, through which many clients
+// come. Of a refused request it reads only what has already arrived, since its
+// client has enough other requests in progress.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -118,10 +119,10 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	})
 }
 
-// closeWhenDraining ends connections once the service is about to end, and has
-// load balancers send the next request elsewhere: /healthz answers 503. All else
-// is answered as always: until everybody has heard that this process goes,
-// requests come.
+// closeWhenDraining closes connections after their answer once Drain was
+// called. /healthz then answers 503, so that load balancers send later requests
+// elsewhere. All other requests are answered as before, until load balancers
+// have noticed.
 func (h *Handler) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {

@@ -18,24 +18,24 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// problem is what becomes of an error at the edge: a Matrix error for the
-// client, a cause for the log. There is one text for each class of errors; it
-// says neither whether a user or a room exists nor what a homeserver answered.
+// problem is an error as clients and the log see it: a Matrix error and a
+// cause. Each class of errors has one text. It reveals neither whether a user
+// or a room exists, nor what a homeserver answered.
 type problem struct {
 	status        int
 	errcode, text string
 	cause         string
-	wait          time.Duration // until it is worth trying again, 0: not told
+	wait          time.Duration // when to retry; 0 if the answer does not say
 }
 
-// noFilesWait is when it is worth trying again where no file could be opened.
+// noFilesWait is when to retry if no file could be opened.
 const noFilesWait = 5 * time.Second
 
-// statusCanceled stands in the log for a client that did not wait for its
-// answer.
+// statusCanceled is the logged status of a request whose client disconnected
+// before the answer.
 const statusCanceled = 499
 
-// The Matrix error codes in use.
+// The Matrix error codes that this service uses.
 const (
 	codeNotJSON       = "M_NOT_JSON"
 	codeBadJSON       = "M_BAD_JSON"
@@ -59,7 +59,7 @@ var (
 	internal        = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
 )
 
-// problems are those of errors that carry nothing.
+// problems are the problems of errors without details.
 var problems = []struct {
 	err error
 	problem
@@ -80,8 +80,8 @@ var problems = []struct {
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
-// problemOf maps every error of a request to its answer; nothing else does.
-// An error that it does not know is a fault of ours.
+// problemOf maps every error of a request to its answer. No other function
+// does. An error that it does not know is a fault of this program.
 func problemOf(ctx context.Context, err error) problem {
 	if p, ok := clientProblem(err); ok {
 		return p
@@ -117,8 +117,8 @@ func problemOf(ctx context.Context, err error) problem {
 	return internal
 }
 
-// isOurs reports whether err is a fault of this program, whatever it is said to
-// have been the outcome of.
+// isOurs reports whether err is a fault of this program, even if it is wrapped
+// in another error.
 func isOurs(err error) bool {
 	_, ok := errors.AsType[*fault.Error](err)
 	return ok
@@ -130,7 +130,7 @@ func isStoreFault(err error) bool {
 	return leave || report
 }
 
-// clientProblem maps the errors that nobody else had a part in.
+// clientProblem maps the errors that only the client caused.
 func clientProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*fieldError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
@@ -156,8 +156,9 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem passes on that a homeserver has had too many requests. All else
-// has one text: what a homeserver answered is not the client's business.
+// verifyProblem maps errors of verifications. It tells the client if a
+// homeserver has had too many requests. All other errors have one text, because
+// what a homeserver answered must not be revealed.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -167,8 +168,8 @@ func verifyProblem(e *matrix.VerifyError) problem {
 		text: "The OpenID token does not prove the user", cause: string(e.Cause)}
 }
 
-// homeserverWait is when it is worth trying again at a homeserver that has had
-// too many requests and does not say when.
+// homeserverWait is when to retry after a homeserver has had too many requests
+// and did not say when.
 const homeserverWait = time.Second
 
 // limitProblem maps the limits of requests.
@@ -185,14 +186,14 @@ func limitProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitWait is when it is worth trying again to hand over a leave that was one
-// too many.
+// limitWait is when to retry after a leave was refused because too many are
+// kept.
 const limitWait = time.Minute
 
-// delegationProblem maps a leave that is not taken over, by the kind of endpoint
-// that was asked. On M_BAD_JSON of a token endpoint a client repeats its request
-// without the leave; the dedicated endpoint says what is wrong, and 404 where its
-// client had better keep the leave itself.
+// delegationProblem maps the errors of leaves, by the kind of endpoint. After
+// M_BAD_JSON of a token endpoint, a client repeats its request without the
+// leave. The dedicated endpoint says what is wrong, or answers 404 if the
+// client should keep the leave itself.
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
@@ -219,7 +220,8 @@ func delegationProblem(err error) (problem, bool) {
 var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
-// webhookProblem answers what claims to be a webhook. LiveKit logs the status.
+// webhookProblem maps the errors of requests to the webhook endpoint. LiveKit
+// logs the status.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
@@ -232,11 +234,11 @@ func webhookProblem(e *sfu.RejectedError) problem {
 	return p
 }
 
-// roomBusyWait is when it is worth trying again where too many rooms are being
-// asked for: until then all those calls are over.
+// roomBusyWait is when to retry if too many rooms are being created. By then
+// all those requests have ended.
 const roomBusyWait = 10 * time.Second
 
-// roomProblem maps a room that could not be made sure of.
+// roomProblem maps the error of a room that the SFU did not confirm.
 func roomProblem(e *access.RoomError) problem {
 	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
 	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {
@@ -245,7 +247,8 @@ func roomProblem(e *access.RoomError) problem {
 	return p
 }
 
-// roomCause tells the SFU's causes from a homeserver's of the same name.
+// roomCause returns the cause of a room error, under a name that no
+// homeserver's cause has.
 func roomCause(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return "sfu_" + e.Cause
@@ -253,7 +256,7 @@ func roomCause(err error) string {
 	return "sfu"
 }
 
-// body is the Matrix error document. No text of ours needs an escape in JSON.
+// body returns the Matrix error document. No text in it needs a JSON escape.
 func (p problem) body() []byte {
 	b := append(make([]byte, 0, 128), `{"errcode":"`...)
 	b = append(b, p.errcode...)
@@ -267,12 +270,12 @@ func (p problem) body() []byte {
 	return append(b, '}')
 }
 
-// setHeaders tells when to try again.
+// setHeaders sets when to retry.
 func (p problem) setHeaders(h http.Header) {
 	if p.wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(roundUp(p.wait, time.Second), 10))
 	}
 }
 
-// roundUp returns how many units d takes, at least one.
+// roundUp returns d in whole units, rounded up, at least one.
 func roundUp(d, unit time.Duration) int64 { return int64(max(1, (d+unit-1)/unit)) }

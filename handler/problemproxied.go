@@ -8,14 +8,15 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// On a route that a homeserver proxies, clients take 404, M_NOT_FOUND and
-// M_UNRECOGNIZED for "this homeserver has no such service", and M_UNKNOWN_TOKEN
-// for "you are logged out". No error below uses them.
+// On a route that a homeserver proxies, clients read 404, M_NOT_FOUND and
+// M_UNRECOGNIZED as "this homeserver has no such service", and M_UNKNOWN_TOKEN
+// as "you are logged out". No error below uses them.
 
-// notJoined is the one answer to everybody who is not in a room, be it unknown.
+// notJoined is the answer to everybody who is not in a room, whether the room
+// exists or not.
 var notJoined = problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}
 
-// proxiedProblem maps what is wrong with a request that should come from the
+// proxiedProblem maps the faults of a request that should come from the
 // homeserver.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
@@ -32,9 +33,9 @@ func proxiedProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// homeserverProblem maps what homeservers did not answer, or answered to a
-// request for a token of another SFU: of that only a refusal and a complaint
-// about the request are passed on.
+// homeserverProblem maps errors of homeservers: no answer, or the answer to a
+// request for a token of another SFU. Of such an answer it passes on only a
+// refusal, and a complaint about the request.
 func homeserverProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
@@ -58,8 +59,8 @@ func homeserverProblem(err error) (problem, bool) {
 	return problem{status: http.StatusBadGateway, errcode: codeUnknown, text: "The other homeserver gives no token", cause: "remote_error"}, true
 }
 
-// proxiedDelegationProblem maps a leave that came through the homeserver and is
-// not taken over.
+// proxiedDelegationProblem maps the error of a leave that came through the
+// homeserver and is not taken over.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

@@ -12,14 +12,14 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// Headers are those of a request that the handler reads.
+// Headers returns the names of the request headers that the handler reads.
 func (h *Handler) Headers() []string {
 	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, headerRequestID, h.Proxies.Header}
 }
 
-// Refuse is the handler of what net/http cannot read: it returns the whole answer
-// with that status, which is one of an error, and writes the log line. Nothing
-// is known of the request but whom the connection is from.
+// Refuse answers a request that net/http cannot read. It returns the whole
+// error answer with that status, and writes the log line. Only the peer of the
+// connection is known.
 func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	p := malformed
 	if status == http.StatusRequestHeaderFieldsTooLarge {
@@ -40,6 +40,6 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	}
 	setCORS(answer.Header, corsPost)
 	var b bytes.Buffer
-	_ = answer.Write(&b) // a buffer takes everything
+	_ = answer.Write(&b) // a buffer accepts everything
 	return b.Bytes()
 }

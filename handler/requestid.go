@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// headerRequestID names the request in the answer, as the log does.
+// headerRequestID is the answer header that names the request as the log does.
 const headerRequestID = "X-Request-Id"
 
-// maxRequestID bounds an id that a proxy gives, in bytes. Those of proxies have 32
-// or 36.
+// maxRequestID bounds the id that a proxy sends, in bytes. Proxies use 32 or
+// 36.
 const maxRequestID = 64
 
-// requestID returns the id of a request: the one that a trusted proxy gives, as far
-// as it is one, else a new one. What anybody else says might be chosen to hide
-// among the requests of others.
+// requestID returns the id of a request: the valid part of the id that a
+// trusted proxy sends, else a new one. It ignores ids from others, which could
+// copy the id of another request.
 func (p Proxies) requestID(r *http.Request) string {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -30,8 +30,9 @@ func (p Proxies) requestID(r *http.Request) string {
 // newRequestID returns 26 letters and digits, of 130 random bits.
 func newRequestID() string { return rand.Text() }
 
-// cleanRequestID leaves of an id what can be copied from a log and searched for
-// anywhere: ASCII letters, digits and some signs, and not too many.
+// cleanRequestID keeps only the characters of an id that can be copied from a
+// log and searched for: ASCII letters, digits and some signs, up to
+// maxRequestID.
 func cleanRequestID(id string) string {
 	id = id[:min(len(id), maxRequestID)]
 	return strings.Map(func(r rune) rune {

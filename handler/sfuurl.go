@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// OneOf returns whether a URL is one of urls, whatever the case of its scheme
-// and host, with or without its default port and a slash at its end.
+// OneOf returns a function that reports whether a URL is one of urls. The case
+// of scheme and host, the default port, and a slash at the end do not matter.
 func OneOf(urls ...string) func(string) bool {
 	known := make([]string, len(urls))
 	for i, u := range urls {
 		known[i] = normalURL(u)
 	}
-	// Nearly always it is written as it is here.
+	// Most clients write it exactly as it is in urls.
 	return func(u string) bool { return slices.Contains(urls, u) || slices.Contains(known, normalURL(u)) }
 }
 
 var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
 
-// normalURL returns one form of all URLs that mean the same; what is no URL stays
-// as it is.
+// normalURL returns the same text for all URLs with one meaning. It returns a
+// text that is no URL unchanged.
 func normalURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -30,7 +30,7 @@ func normalURL(text string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if port != "" && port != defaultPorts[u.Scheme] { // url.Parse lowers the scheme
+	if port != "" && port != defaultPorts[u.Scheme] { // url.Parse has lowered the scheme
 		host += ":" + port
 	}
 	u.Host = host

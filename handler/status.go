@@ -15,32 +15,33 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Health is how the service does.
+// Health is the state of the service.
 type Health struct {
-	// Degraded says what around the service fails, in sentences that everybody
-	// may read. Requests are answered all the same.
+	// Degraded describes what fails around the service, in sentences that
+	// everybody may read. Requests are still answered.
 	Degraded []string
 	// Stalled: the keeper of delegated leaves makes no progress.
 	Stalled bool
 }
 
-// LeaveStatus is what /_status tells of delegated leaves; nothing of it is set
-// while LIVEKIT_DELEGATION is off.
+// LeaveStatus is what /_status shows of delegated leaves. It is empty if
+// LIVEKIT_DELEGATION is off.
 type LeaveStatus struct {
-	// Offered: somebody's leave would be taken over.
+	// Offered: the service would take over leaves of at least some users.
 	Offered bool `json:"offered"`
-	// RefusedBy are those servers with full access that ask for authentication.
+	// RefusedBy are the servers with full access that require authentication.
 	RefusedBy []string `json:"refused_by"`
-	// Jobs are those of this store by their state, nil if it does not say.
+	// Jobs are the numbers of jobs in this store by state; nil if the store does
+	// not say.
 	Jobs map[leave.State]int `json:"jobs"`
-	// Limited are those servers with full access that have answered 429 to
-	// requests about delayed events.
+	// Limited are the servers with full access that answered 429 to requests
+	// about delayed events.
 	Limited    []LimitedStatus `json:"limited"`
 	Store      StoreStatus     `json:"store"`
 	SFUAnswers bool            `json:"sfu_answers"`
 }
 
-// LimitedStatus says how often a homeserver has answered 429, and when last.
+// LimitedStatus says how often a homeserver answered 429, and when it last did.
 type LimitedStatus struct {
 	Server string    `json:"server"`
 	Count  int       `json:"count"`
@@ -53,23 +54,24 @@ type StoreStatus struct {
 	State    string     `json:"state"` // "ok" or "degraded"
 	Since    *time.Time `json:"since"`
 	Cause    string     `json:"cause,omitempty"`
-	Unmerged int        `json:"unmerged"` // changes that only memory knows
-	// SetAside is how many records this process has found that were no jobs.
+	Unmerged int        `json:"unmerged"` // changes that are only in memory
+	// SetAside is how many records in the store this process could not read as
+	// jobs.
 	SetAside int `json:"set_aside"`
-	// Repairs is how often others have deleted, moved or changed the file, so
-	// that it was written anew; Repaired is what they had done last.
+	// Repairs is how often another program deleted, moved or changed the file, so
+	// that the service wrote it anew. Repaired is what happened to the file last.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }
 
-// LogStatus says how the log does.
+// LogStatus is the state of the log.
 type LogStatus struct {
-	Waiting int    `json:"waiting"` // lines that are not written yet
-	Dropped uint64 `json:"dropped"` // lines that were lost since the start
+	Waiting int    `json:"waiting"` // lines not written yet
+	Dropped uint64 `json:"dropped"` // lines lost since the start
 	Cause   string `json:"cause,omitempty"`
 }
 
-// AppServiceStatus is what /_status tells of the registration at a homeserver.
+// AppServiceStatus is what /_status shows of the registration at a homeserver.
 type AppServiceStatus struct {
 	Server string             `json:"server"`
 	Ready  bool               `json:"ready"` // the last self-test passed
@@ -77,26 +79,27 @@ type AppServiceStatus struct {
 	Checks []appservice.Check `json:"checks"`
 }
 
-// MembershipStatus is what /_status tells of enforced membership. Persons are
-// users in Matrix rooms; Foreign and Unsealed are sessions on the SFU that are let
-// be. What sweeps see is of this process: old while another replica sweeps.
+// MembershipStatus is what /_status shows of enforced membership. Persons are
+// users in Matrix rooms. Foreign and Unsealed are sessions on the SFU that the
+// guard leaves alone. The numbers are from the last sweep of this process, and
+// get old while another replica sweeps.
 type MembershipStatus struct {
-	Server      string            `json:"server"`           // that is asked
-	Source      string            `json:"source"`           // by what: "is_joined" or "joined_members"
-	Account     *AccountStatus    `json:"account"`          // as whom, null for an application service
+	Server      string            `json:"server"`           // the server that is asked
+	Source      string            `json:"source"`           // how it is asked: "is_joined" or "joined_members"
+	Account     *AccountStatus    `json:"account"`          // who asks; null for an application service
 	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"` // as it is stretched; 0 for no sweeps
-	Pushed      bool              `json:"pushed"`           // the self-test has seen that events are
+	Interval    float64           `json:"interval_seconds"` // in use, maybe longer than configured; 0 for no sweeps
+	Pushed      bool              `json:"pushed"`           // the self-test has seen the homeserver push events
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
-	Unseen      int               `json:"unseen"` // of them, in rooms that the account is not in
+	Unseen      int               `json:"unseen"` // of them, those in rooms that the account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
-	SweepAge    *float64          `json:"sweep_age_seconds"` // since it began
+	SweepAge    *float64          `json:"sweep_age_seconds"` // since the last sweep began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // how much longer ago than the interval it ended
-	Elsewhere   bool              `json:"swept_elsewhere"`   // by another replica
+	Lag         float64           `json:"sweep_lag_seconds"` // how much longer than the interval ago the last sweep ended
+	Elsewhere   bool              `json:"swept_elsewhere"`   // another replica sweeps
 	Brake       string            `json:"brake"`             // LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
 	BrakedSince *time.Time        `json:"braked_since"`
@@ -108,12 +111,11 @@ type MembershipStatus struct {
 	Overflow    uint64            `json:"overflow"`
 }
 
-// AccountStatus is what /_status tells of the account that asks who is joined.
+// AccountStatus is what /_status shows of the account that asks who is joined.
 type AccountStatus struct {
-	User    string `json:"user"` // "" until the homeserver has said it
+	User    string `json:"user"` // "" until the homeserver has named it
 	Answers bool   `json:"answers"`
-	// Since and Error are of the time in which the homeserver does not say who is
-	// joined.
+	// Since is when the homeserver stopped to say who is joined, Error why.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
 	// Unseen counts the questions about rooms that the account is not in.
@@ -125,8 +127,9 @@ const (
 	routeStatus = "/_status"
 )
 
-// health answers probes and load balancers. An outage elsewhere is no reason
-// to send clients away; a keeper that hangs is.
+// health serves /healthz for probes and load balancers. It answers 503 if the
+// keeper hangs, but not for an outage elsewhere, where other replicas would not
+// help.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	now := h.healthNow()
 	if now.Stalled {
@@ -158,17 +161,17 @@ func (now Health) word() string {
 	return "ok"
 }
 
-// clientStatus is how the caller of /_status looks from here. ViaProxy says that
-// a trusted proxy told the address, which may be the proxy's own. Headers are
-// the last address in each header that can tell it.
+// clientStatus is how this service sees the caller of /_status. ViaProxy says
+// that a trusted proxy named the address, which may be the proxy's own. Headers
+// holds the last address of each header that may name the client.
 type clientStatus struct {
 	Address  netip.Addr            `json:"address"`
 	ViaProxy bool                  `json:"via_trusted_proxy"`
 	Headers  map[string]netip.Addr `json:"headers"`
 }
 
-// asksStatus reports whether the request is one for /_status by somebody who
-// holds an API key. Nobody else may learn that there is such a route.
+// asksStatus reports whether the request is for /_status and its caller holds
+// an API key. To others the route does not exist.
 func (h *Handler) asksStatus(r *http.Request) bool {
 	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
 		return false
@@ -177,8 +180,8 @@ func (h *Handler) asksStatus(r *http.Request) bool {
 	return token != "" && sfu.VerifyStatusToken(h.Webhooks.Keys, token) == nil
 }
 
-// status is GET /_status: what the operator's tools need to know of the
-// process that runs. It holds no secrets.
+// status serves GET /_status: what the operator's tools need to know of the
+// running process. It holds no secrets.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	x.route = routeStatus
@@ -212,11 +215,11 @@ type statusDocument struct {
 	Client   clientStatus  `json:"client"`
 	Webhooks webhookStatus `json:"webhooks"`
 	Leaves   LeaveStatus   `json:"leaves"`
-	// AppService is null while the service is registered nowhere.
+	// AppService is null if the service is registered at no homeserver.
 	AppService *AppServiceStatus `json:"app_service"`
-	// Membership is null while no homeserver says who is joined.
+	// Membership is null if no homeserver is asked who is joined.
 	Membership *MembershipStatus `json:"membership"`
-	// Homeservers are the named ones that were asked.
+	// Homeservers are the named homeservers that were asked.
 	Homeservers []homeserverStatus `json:"homeservers"`
 }
 

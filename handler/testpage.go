@@ -18,34 +18,36 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestPage serves the connection test: its page, and tokens for the probe room of
-// a link. Uses and Clients, where they are nil, bound nothing.
+// TestPage serves the connection test: its page, and tokens for the probe room
+// of a link. If Uses or Clients is nil, there is no such limit.
 type TestPage struct {
-	// Keys are the API pairs. Links of all of them are taken, the first signs.
+	// Keys are the API pairs. Links signed with any of them are accepted. The
+	// first signs new ones.
 	Keys sfu.Keys
-	// Rooms says whether the SFU has a room.
+	// Rooms finds a room on the SFU.
 	Rooms RoomFinder
-	// SFUPort is the port to which a proxy must lead what clients ask of the SFU,
-	// for remedies; "" where it is not known.
+	// SFUPort is the port to which a proxy must forward clients' requests to the
+	// SFU, for remedies; "" if unknown.
 	SFUPort string
-	// Uses bounds how often one link is used, Clients how often a client network
-	// asks for tokens.
+	// Uses limits how often one link is used. Clients limits how often a client
+	// network asks for tokens.
 	Uses    *ratelimit.Limiter[sfu.Room]
 	Clients *ratelimit.Limiter[netip.Prefix]
 }
 
-// RoomFinder says since when the SFU has a room; zero for one that it has not.
+// RoomFinder returns when a room on the SFU was created, zero if there is none.
 type RoomFinder interface {
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 }
 
-// NewUseLimiter returns the limit of one link: a family tries it on all of its
-// phones, some of them twice.
+// NewUseLimiter returns the limit per link: enough for a family that tries all
+// its phones, some of them twice.
 func NewUseLimiter() *ratelimit.Limiter[sfu.Room] {
 	return ratelimit.New[sfu.Room](ratelimit.Limit{PerMinute: 2, Burst: 20})
 }
 
-// NewTestLimiter returns the limit of a client network, be its keys good or not.
+// NewTestLimiter returns the limit per client network, for valid and invalid
+// keys.
 func NewTestLimiter() *ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 10, Burst: 20})
 }
@@ -54,23 +56,23 @@ const (
 	routeTest      = "/test"
 	routeTestToken = "/test/token"
 
-	// findRoomTime bounds the question whether the room is there. Where the SFU
-	// does not answer, the test itself shows what is wrong.
+	// findRoomTime bounds the search for the room. If the SFU does not answer,
+	// the test on the page shows what is wrong.
 	findRoomTime = 3 * time.Second
-	// The tokens are good for as long as the link. leastTTL lets somebody end a
-	// test who began it in the link's last second; mostTTL bounds what a long link
-	// gives away at once.
+	// The tokens are valid as long as the link. leastTTL lets a test that began
+	// in the link's last second end. mostTTL bounds a token of a link that lasts
+	// longer.
 	leastTTL = time.Minute
 	mostTTL  = 10 * time.Minute
 )
 
-// isTestFile reports whether a route is of the page's files, which is nothing that
-// the log is about.
+// isTestFile reports whether a route serves a file of the page. The log leaves
+// those out.
 func isTestFile(route string) bool {
 	return route == routeTest || strings.HasPrefix(route, routeTest+"/") && route != routeTestToken
 }
 
-// routes adds those of the connection test.
+// routes adds the endpoints of the connection test.
 func (t *TestPage) routes(h *Handler) {
 	page := testpage.New(h.URL)
 	for name, file := range page.Files() {
@@ -83,7 +85,8 @@ func (t *TestPage) routes(h *Handler) {
 	}))
 }
 
-// testTokens gives two tokens for the probe room of a link to whoever has the link.
+// testTokens returns two tokens for the probe room of a link to whoever has the
+// link.
 func (h *Handler) testTokens(ctx context.Context, x *exchange, body []byte) (testAnswer, error) {
 	t := h.TestPage
 	if wait := t.Clients.Take(access.Network(x.client)); wait > 0 {
@@ -114,7 +117,7 @@ func (h *Handler) refuseTest(kind string, wait time.Duration) error {
 	return &limitError{kind: kind, wait: wait}
 }
 
-// isGone reports whether the SFU says that it does not have the room.
+// isGone reports whether the SFU says that the room does not exist.
 func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	ctx, cancel := context.WithTimeout(ctx, findRoomTime)
 	defer cancel()
@@ -122,7 +125,8 @@ func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	return err == nil && since.IsZero()
 }
 
-// answer mints the tokens: both let into this room alone, until the link ends.
+// answer mints the tokens. Both are for this room only, and valid until the
+// link ends.
 func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswer {
 	minter := token.NewMinter(t.Keys()[0], min(mostTTL, max(leastTTL, key.Expires.Sub(now))))
 	name := testerName()
@@ -135,18 +139,18 @@ func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswe
 	}
 }
 
-// testerName tells the runs of a test apart.
+// testerName returns a name that tells the runs of a test apart.
 func testerName() string {
 	var random [4]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	_, _ = rand.Read(random[:]) // never fails
 	return testlink.TesterPrefix + hex.EncodeToString(random[:])
 }
 
-// testAnswer is what the page needs to test.
+// testAnswer is what the page needs for the test.
 type testAnswer struct {
-	url, port        string // of the SFU, the URL as JSON; a port needs no escape
+	url, port        string // of the SFU; url is JSON text, port needs no escape
 	name             string
-	sender, receiver string // tokens; none needs an escape
+	sender, receiver string // tokens; neither needs an escape
 	now, expires     time.Time
 }
 

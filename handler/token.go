@@ -6,8 +6,7 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// tokenRequest is what every endpoint for OpenID tokens does once it has a
-// decoder.
+// tokenRequest serves a token endpoint whose body decode reads.
 func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder, body []byte) (tokenAnswer, error) {
 	who, what, err := decode(body)
 	if err != nil {
@@ -18,25 +17,26 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID completes the proof of who asks, and keeps it for the log.
+// openID adds the client's address to the proof, and keeps the proof for the
+// log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token
 	return who
 }
 
-// request says by when the answer must be there.
+// request sets when the answer must be there.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)
 	return what
 }
 
-// note keeps for the log what came of the request.
+// note keeps the result of the request for the log.
 func (x *exchange) note(got access.Admission) { x.got = got }
 
 // tokenAnswer is what a client needs to connect to the SFU.
 type tokenAnswer struct {
-	url string // as JSON
+	url string // JSON text
 	jwt string // needs no escape
 }
 

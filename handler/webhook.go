@@ -12,15 +12,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhook is POST /sfu_webhook. What it reports is written down before the
-// answer, and acted on after it: LiveKit sends the next only then.
+// webhook serves POST /sfu_webhook. It stores the event before it answers, and
+// the event's consequences follow after the answer: LiveKit sends its next
+// webhook only then.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)
 	h.received.note(event, err)
 	h.Metrics.Webhook(webhookResult(err))
 	if err != nil {
-		// Of what a stranger sends no more is read.
+		// The rest of a stranger's request is not read.
 		w.Header().Set("Connection", "close")
 		fail(w, r, err)
 		return
@@ -36,16 +37,16 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// Observer hears of who comes to the SFU and goes.
+// Observer gets the events of participants who join or leave the SFU.
 type Observer interface {
-	// Report writes down what has happened to a participant, within a second.
-	// After an error LiveKit reports it again, to every observer: they all have
-	// to bear that an event comes twice. [leave.ErrAway] says that it could not
-	// be written down yet.
+	// Report stores what has happened to a participant, within a second. After an
+	// error LiveKit sends the webhook again, and all observers get it again: an
+	// observer must accept an event twice. [leave.ErrAway] says that the event
+	// cannot be stored at the moment.
 	Report(ctx context.Context, e sfu.Event) error
 }
 
-// report has all observers hear of e, if it is about anybody's presence.
+// report passes e to all observers, if it is about a participant's presence.
 func (h *Handler) report(ctx context.Context, e sfu.Event) error {
 	if e.Kind == sfu.KindOther {
 		return nil
@@ -64,17 +65,17 @@ func webhookResult(err error) string {
 	return "ok"
 }
 
-// maxRecentRooms bounds the rooms of webhooks that are remembered.
+// maxRecentRooms bounds the remembered rooms of webhooks.
 const maxRecentRooms = 100
 
-// received remembers which webhooks came.
+// received records which webhooks arrived.
 type received struct {
 	mu           sync.Mutex
 	verified     uint64
-	last         time.Time // when the last one that is verified came
+	last         time.Time // when the last verified one arrived
 	rejected     map[string]uint64
-	lastRejected map[string]time.Time // by the cause, too
-	rooms        []sfu.Room           // of the last ones, each once, the last at the end
+	lastRejected map[string]time.Time // by cause
+	rooms        []sfu.Room           // of the last ones, without repetition, the newest at the end
 }
 
 func (r *received) note(e sfu.Event, err error) {
@@ -100,7 +101,7 @@ func (r *received) note(e sfu.Event, err error) {
 	}
 }
 
-// webhookStatus is the part of /_status about webhooks.
+// webhookStatus is what /_status shows of webhooks.
 type webhookStatus struct {
 	Verified     uint64               `json:"verified"`
 	Last         *time.Time           `json:"last_verified"`
