@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// root is the program: its commands, of which serve is the one that containers
-// run by no name.
+// root returns the program's command with all its sub-commands. Without
+// arguments it runs serve, as containers do.
 func root() *cobra.Command {
 	c := command.New(command.Spec{Name: command.Program, Run: runRoot})
 	c.Use += " [command]"
@@ -115,7 +115,7 @@ func completionCommand() *cobra.Command {
 	return c
 }
 
-// helpCommand is help of the program, or of one of its commands.
+// helpCommand returns the help command, for the program or one of its commands.
 func helpCommand(commands []*cobra.Command) *cobra.Command {
 	var names []string
 	for _, about := range commands {
@@ -136,7 +136,7 @@ func helpCommand(commands []*cobra.Command) *cobra.Command {
 	return c
 }
 
-// help prints what the program's commands are, and the variables.
+// help prints the program's commands and variables.
 func help(c *cobra.Command) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s\n\nCommands:\n", c.UseLine())
@@ -149,7 +149,7 @@ func help(c *cobra.Command) {
 	command.Print(c, b.String())
 }
 
-// variables lists what the environment may set.
+// variables returns the list of the environment variables.
 func variables() string {
 	var b strings.Builder
 	group := config.Group("")
@@ -166,7 +166,7 @@ func variables() string {
 	return b.String()
 }
 
-// isTerminal reports whether a person can answer at r.
+// isTerminal reports whether r is a terminal.
 func isTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

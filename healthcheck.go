@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/internal/command"
 )
 
-// healthcheck asks the service that this environment configures for /healthz.
-// It needs no other variable than those that say where the service listens.
+// healthcheck requests /healthz of the service that this environment
+// configures. It reads only the variables of the listening address.
 func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {
@@ -53,8 +53,8 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	return nil
 }
 
-// reachable turns an address to listen on into those to connect to: whoever
-// listens everywhere can be reached on loopback, of one family at least.
+// reachable returns the addresses to connect to for a listening address: a
+// service that listens everywhere is reached over loopback, in IPv4 or IPv6.
 func reachable(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {

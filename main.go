@@ -1,6 +1,6 @@
-// Command matrixrtc-auth is a MatrixRTC authorization service: it has a
-// homeserver confirm whose an OpenID token is and hands that user an access
-// token for the LiveKit room of their call (MSC4195).
+// Command matrixrtc-auth is a MatrixRTC authorization service: it asks a
+// homeserver whose an OpenID token is, and gives that user an access token for
+// the LiveKit room of their call (MSC4195).
 package main
 
 import (
@@ -18,24 +18,24 @@ import (
 	"matrixrtc-auth/internal/command"
 )
 
-// version is stamped by the linker: -ldflags "-X main.version=1.2.3".
+// version is set by the linker: -ldflags "-X main.version=1.2.3".
 var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on a signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the program. It returns the exit code: 0, 1 for a failure, 2 for
-// arguments that make no sense. Cancelling ctx ends serve.
+// run runs the program. It returns the exit code: 0, 1 for a failure, 2 for
+// wrong arguments. Cancelling ctx ends serve.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command.Run(ctx, root(), withoutProgram(args), stdin, stdout, stderr)
 }
 
-// withoutProgram drops a first argument that names the program: what compose
-// files and playbooks for lk-jwt-service give as the command comes behind the
-// image's entry point.
+// withoutProgram drops a first argument that names the program. Compose files
+// and playbooks for lk-jwt-service set it as the command, and the image's entry
+// point gets it as an argument.
 func withoutProgram(args []string) []string {
 	if len(args) == 0 {
 		return args
@@ -47,7 +47,7 @@ func withoutProgram(args []string) []string {
 	return args
 }
 
-// printConfig prints the effective configuration, or else all that is wrong.
+// printConfig prints the effective configuration, or all its faults.
 func printConfig(stdout, stderr io.Writer) command.Code {
 	cfg, warnings, err := config.Load()
 	for _, warning := range warnings {
@@ -65,7 +65,8 @@ func printConfig(stdout, stderr io.Writer) command.Code {
 	return command.OK
 }
 
-// buildVersion is the stamped version, else what the go command knows.
+// buildVersion returns the version set by the linker, else the one that the go
+// command recorded.
 func buildVersion() string {
 	if version != "" {
 		return version

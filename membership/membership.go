@@ -1,5 +1,5 @@
 // Package membership knows who is joined to a Matrix room, as far as a
-// homeserver says it.
+// homeserver tells.
 package membership
 
 import (
@@ -11,48 +11,48 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Source answers for one homeserver. An error means: unknown.
+// Source answers for one homeserver. An error means that the answer is unknown.
 type Source interface {
-	// IsJoined reports whether user, of whatever server, is joined to room. An
-	// unknown room is a no.
+	// IsJoined reports whether user, of any server, is joined to room. It is
+	// false for an unknown room.
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	// IsServerJoined reports whether any user of server is joined to room.
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
 }
 
-// askTimeout bounds one question, and the wait of whoever asks it: their own
-// homeserver waits for us meanwhile.
+// askTimeout bounds one question, and how long a caller waits for it: the
+// caller's homeserver waits meanwhile.
 const askTimeout = 10 * time.Second
 
-// The bounds of what is under way at once, and of the requests that wait for it.
-// The users of one homeserver have half of it at most, as long as others ask: a
-// homeserver can invent users and rooms, and ours may be slow to say what it
-// knows of them. More requests than that are refused.
+// The bounds on running questions, and on the requests that wait for them. The
+// users of one homeserver have at most half of them while others ask: a
+// homeserver can invent users and rooms, and ours may be slow to answer about
+// them. Requests beyond these bounds are refused.
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}
 )
 
-// Lookup asks a [Source] and spares it what it has just said: questions that
-// are equal and asked at one time share one call, and a yes is kept for a
-// moment. A no is never kept: who joins a room may call at once. Questions wait
-// for their turn no longer than those who want the answer, who wait for 10 s.
+// Lookup asks a [Source] and saves calls. Equal questions at one time share a
+// call, and a yes is kept for a moment. A no is never kept, because a user who
+// joins a room may call at once. A question waits for its turn only as long as
+// its callers, for 10 s.
 type Lookup struct {
 	source    Source
-	now       Source // source for those who bound their questions themselves
+	now       Source // source, for callers that bound their questions themselves
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
 	yes       recent
 }
 
-// answer is what came of a question.
+// answer is the result of a question.
 type answer struct {
 	joined bool
 	err    error
 }
 
-// NewLookup returns a Lookup that has heard nothing yet. Of [Rooms] it makes a second
-// one: strangers can ask about any number of rooms, and IsJoinedNow must not wait for
-// the lists of these.
+// NewLookup returns an empty Lookup. If source is a [Rooms], it makes a second
+// one for IsJoinedNow, which must not wait for the lists of rooms that
+// strangers ask about.
 func NewLookup(source Source) *Lookup {
 	now := source
 	if rooms, ok := source.(*Rooms); ok {
@@ -62,7 +62,7 @@ func NewLookup(source Source) *Lookup {
 }
 
 // IsJoined reports whether user is joined to room, or was at most 5 s ago. An
-// error means: unknown.
+// error means that this is unknown.
 func (l *Lookup) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	return l.ask(ctx, keyOf("user", room, user.String()), user.Server(), func(ctx context.Context) (bool, error) {
 		return l.source.IsJoined(ctx, room, user)
@@ -70,16 +70,16 @@ func (l *Lookup) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.U
 }
 
 // IsServerJoined reports whether a user of server is joined to room, or was at
-// most 5 s ago. An error means: unknown.
+// most 5 s ago. An error means that this is unknown.
 func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error) {
 	return l.ask(ctx, keyOf("server", room, server.String()), server, func(ctx context.Context) (bool, error) {
 		return l.source.IsServerJoined(ctx, room, server)
 	})
 }
 
-// IsJoinedNow is IsJoined that goes by nothing that was said or asked before: its
-// question begins after the call, and waits for nobody's. The caller bounds how
-// many there are at a time. An error means: unknown.
+// IsJoinedNow is IsJoined without cached answers: its question begins after the
+// call, and is not shared. The caller bounds how many run at a time. An error
+// means that the answer is unknown.
 func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -92,8 +92,8 @@ func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matri
 	return joined, nil
 }
 
-// AreJoinedNow is IsJoinedNow for users of one room, who are asked about with one
-// question; the answer has their order. The source must be a [Rooms].
+// AreJoinedNow is IsJoinedNow for users of one room, with one question. The
+// answers are in their order. The source must be a [Rooms].
 func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -108,7 +108,8 @@ func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []m
 	return joined, nil
 }
 
-// note keeps the answer to a question that began at asked: a no drops the yes.
+// note records the answer to a question that began at asked. A no removes the
+// cached yes.
 func (l *Lookup) note(room matrix.RoomID, user matrix.UserID, joined bool, asked time.Time) {
 	k := keyOf("user", room, user.String())
 	if joined {
@@ -118,13 +119,14 @@ func (l *Lookup) note(room matrix.RoomID, user matrix.UserID, joined bool, asked
 	l.yes.drop(k)
 }
 
-// Forget drops what is kept of user in room.
+// Forget removes the cached answer about user in room.
 func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask asks once for all who want to know at this time. A question that is under
-// way goes on for the others when ctx ends. of is the server that it is about.
+// ask makes one call for all concurrent callers with the same question. When
+// ctx ends, the call goes on for the others. of is the server that the question
+// is about.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// keepYes is how long a yes holds, from when it was asked for.
+	// keepYes is how long a yes counts after its question began.
 	keepYes = 5 * time.Second
-	// maxYes bounds what is kept: about 100 bytes each.
+	// maxYes bounds the cached answers, about 100 bytes each.
 	maxYes = 50_000
 )
 
-// key names one question. It is a hash, so that what is kept of a question has
-// one size, whatever the length of its names.
+// key identifies one question. It is a hash, so that all keys have the same
+// size.
 type key [16]byte
 
 func keyOf(kind string, room matrix.RoomID, who string) key {
@@ -24,13 +24,13 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 	return key(sum[:16])
 }
 
-// recent keeps each yes for keepYes. It has two generations: the old one is
-// thrown away as a whole when everything in it is over. The zero value is ready.
+// recent keeps each yes for keepYes. It has two generations, and drops the old
+// one when all its entries have expired. The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
-	young, old map[key]time.Duration // since began, when it was asked for
-	began      time.Time             // of the clock
-	turned     time.Duration         // since began, when young was begun
+	young, old map[key]time.Duration // when each question began, as a duration since began
+	began      time.Time             // the start of those durations
+	turned     time.Duration         // when young was started, as a duration since began
 }
 
 func (r *recent) has(k key, now time.Time) bool {
@@ -45,8 +45,8 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a yes that was asked for at asked. One that comes when there is no
-// room is not kept: it is asked for again.
+// add keeps a yes whose question began at asked. If there is no room for it, it
+// drops the yes, and the question is asked again.
 func (r *recent) add(k key, asked time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

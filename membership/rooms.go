@@ -8,47 +8,49 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Roll lists who is joined to whole rooms.
+// Roll lists who is joined to a whole room.
 type Roll interface {
-	// EachJoined tells see of every user who is joined to room. What see was told
-	// counts only if the error is nil.
+	// EachJoined calls see for every user who is joined to room. The calls count
+	// only if the error is nil.
 	EachJoined(ctx context.Context, room matrix.RoomID, see func(user string)) error
 }
 
 // rolls bounds the lists that are read at once.
 const rolls = 16
 
-// Rooms is a [Source] that has lists of whole rooms read. One list answers all
-// who ask about its room while it waits for the one before. A list is never
-// shared with a question that came after it was asked for, and nothing of it is
-// kept but what was asked about.
+// Rooms is a [Source] that reads the member lists of whole rooms. One list
+// answers all callers that ask about its room while it waits for the list
+// before it. A question never uses a list that was requested before the
+// question. Of a list, only the answers to the questions are kept.
 type Rooms struct {
 	roll  Roll
-	slots chan struct{} // one for each list that is read
+	slots chan struct{} // one for each running list request
 
 	mu sync.Mutex
-	of map[matrix.RoomID]*room // about which somebody asks
+	of map[matrix.RoomID]*room // the rooms that callers ask about
 }
 
-// room is one about which somebody asks.
+// room is a room that callers ask about.
 type room struct {
-	next *list // not asked for yet; nil for none
+	next *list // not requested yet; nil if there is none
 }
 
-// list is one of a room's members, as far as somebody wants to know about them.
+// list is one member list of a room, reduced to the names that callers ask
+// about.
 type list struct {
-	users, servers map[string]bool // whether they were found
-	callers        int             // who wait for it
-	done           chan struct{}   // closed when the rest is there
+	users, servers map[string]bool // whether each was found
+	callers        int             // how many wait for it
+	done           chan struct{}   // closed when the result is there
 	err            error
 }
 
-// NewRooms returns a source of what roll lists.
+// NewRooms returns a source that reads the lists of roll.
 func NewRooms(roll Roll) *Rooms {
 	return &Rooms{roll: roll, slots: make(chan struct{}, rolls), of: map[matrix.RoomID]*room{}}
 }
 
-// IsJoined reports whether user is joined to room. An error means: unknown.
+// IsJoined reports whether user is joined to room. An error means that this is
+// unknown.
 func (r *Rooms) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	joined, err := r.AreJoined(ctx, room, []matrix.UserID{user})
 	if err != nil {
@@ -83,8 +85,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask returns the next list of room that is asked for, in which what want adds is
-// looked for.
+// ask returns the next list of room, after that has been read. want adds to the
+// list what to look for.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)
@@ -119,7 +121,7 @@ func (r *Rooms) part(l *list) {
 	l.callers--
 }
 
-// serve has one list after the other read while somebody wants one.
+// serve reads one list of the room after another while callers want one.
 func (r *Rooms) serve(of matrix.RoomID, asked *room) {
 	for {
 		r.slots <- struct{}{}
@@ -134,8 +136,8 @@ func (r *Rooms) serve(of matrix.RoomID, asked *room) {
 	}
 }
 
-// take returns the list that is wanted; nil if none is, and then the room is
-// forgotten.
+// take returns the next wanted list. If there is none, it removes the room and
+// returns nil.
 func (r *Rooms) take(of matrix.RoomID, asked *room) *list {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,8 +150,8 @@ func (r *Rooms) take(of matrix.RoomID, asked *room) *list {
 	return l
 }
 
-// read asks for the list, and looks into it. It goes on when the callers leave:
-// others will want the room's next one.
+// read requests the list and looks for the wanted names. It goes on when its
+// callers have left, because others will want the room's next list.
 func (l *list) read(roll Roll, of matrix.RoomID) {
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)

@@ -13,21 +13,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the user of the homeserver as whom this service asks who is joined;
-// nil for none.
+// account is the user as whom this service asks the homeserver who is joined;
+// nil if there is none.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
 
 	mu      sync.Mutex
-	trouble string    // why the homeserver does not say who is joined, "" while it does
-	since   time.Time // of trouble
+	trouble string    // why the homeserver does not say who is joined, "" if it does
+	since   time.Time // when trouble began
 	unseen  uint64
-	warned  bool // of trouble
+	warned  bool // trouble was logged
 	seldom  seldom.Warning
 }
 
-// newAccount returns the one that the configuration names.
+// newAccount returns the account in the configuration.
 func (s *shared) newAccount() *account {
 	if s.cfg.Account == nil {
 		return nil
@@ -40,8 +40,9 @@ func (s *shared) newAccount() *account {
 	return a
 }
 
-// newRolls returns the way to named servers, over connections of its own whose
-// answers may be as large as the list of a room's members.
+// newRolls returns the transports for member lists of named servers. They have
+// connections of their own, and allow answers as large as the list of a room's
+// members.
 func (s *shared) newRolls() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -50,7 +51,7 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start finds out whose token it is, so that one that is refused is known before
+// start asks whose the token is, so that a refused token is known before
 // anybody calls.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
@@ -58,8 +59,8 @@ func (a *account) start(ctx context.Context) {
 	}
 }
 
-// observe hears how every question ended. It warns when the homeserver begins not
-// to answer, or not to answer for another reason, once in a while.
+// observe gets the result of every question. It logs a warning, at a limited
+// rate, when the homeserver stops answering or fails for another reason.
 func (a *account) observe(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +103,7 @@ func (a *account) failed(e *matrix.AccountError) {
 	a.log.Warn("membership: the homeserver does not say who is joined", "cause", e.Cause, "status", e.Status, "err", e.Err, "remedy", remedy)
 }
 
-// status is for /_status; nil for no account.
+// status returns the part of /_status about the account; nil if there is none.
 func (a *account) status() *handler.AccountStatus {
 	if a == nil {
 		return nil
@@ -116,7 +117,7 @@ func (a *account) status() *handler.AccountStatus {
 	return s
 }
 
-// health adds that nobody knows who is joined.
+// health adds to h if nobody knows who is joined.
 func (a *account) health(h handler.Health) handler.Health {
 	if a == nil {
 		return h

@@ -8,18 +8,18 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// board is what the replicas of this service have in common when they enforce
+// board is the state that the replicas of this service share when they enforce
 // membership.
 type board struct {
 	guard.Board
 	shared bool   // there may be other replicas
-	close  func() // gives back what it holds
+	close  func() // releases what the board uses
 }
 
-// openBoard returns the board in the store of leaves. Where that is switched off,
-// Redis has a board all the same. The board of any other store is of this process
-// alone; beside a file of leaves, which no other process has, a file keeps the
-// brake. It takes some seconds at most.
+// openBoard returns the board in the store of leaves. If that is off, Redis
+// still has a board. With any other store, the board is of this process only;
+// beside a file of leaves, which no other process uses, a file keeps the brake.
+// openBoard takes some seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
@@ -39,7 +39,7 @@ func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 	return board{b, true, func() { _ = end() }}, nil
 }
 
-// redis says which server the replicas share, and as whom.
+// redis returns the options for the Redis server that the replicas share.
 func (s *shared) redis() redisstore.Options {
 	where := s.cfg.Store
 	return redisstore.Options{

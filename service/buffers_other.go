@@ -4,5 +4,5 @@ package service
 
 import "syscall"
 
-// smallBuffers leaves them as they are.
+// smallBuffers does nothing.
 func smallBuffers(syscall.RawConn) error { return nil }

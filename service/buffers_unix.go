@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// socketBuffer bounds what the kernel keeps of a connection in each direction, in
-// bytes: a request as clients send it, and its answer. Left alone, the kernel
-// takes up to 4 MB of what a client sends and up to 6 MB of what it does not
-// read, and all of it counts for a container's memory.
+// socketBuffer bounds the kernel's buffer for a connection in each direction,
+// in bytes. It has room for a usual request and its answer. By default the
+// kernel buffers up to 4 MB that a client sends and up to 6 MB that it does not
+// read, and all of it counts toward a container's memory.
 const socketBuffer = 16 << 10
 
-// smallBuffers sets them on a listener, from which its connections have them.
+// smallBuffers sets the buffers of a listener, which its connections inherit.
 func smallBuffers(c syscall.RawConn) error {
 	var failure error
 	err := c.Control(func(fd uintptr) {

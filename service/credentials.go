@@ -15,18 +15,19 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// credentials are what SIGHUP reads anew from its files: the API keys, the
-// certificates to trust, the password of Redis and the access token of the account. Whoever needs one asks when
-// it is needed, and nobody keeps one.
+// credentials are what SIGHUP makes the service read again from files: the API
+// keys, the certificates to trust, the password of Redis and the access token
+// of the account. Other parts ask for a credential each time they need it, and
+// keep none.
 type credentials struct {
-	ttl     time.Duration // of the tokens
+	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
-	// distrust is called when the certificates have changed, to end
-	// connections that the former ones let in.
+	// distrust is called when the certificates have changed. It closes
+	// connections that the old ones allowed.
 	distrust []func()
 }
 
-// material is what the files said at one time. It does not change.
+// material is the content of the files at one time. It is immutable.
 type material struct {
 	keys          []sfu.Key
 	minter        *ticket.Minter
@@ -44,7 +45,7 @@ func newCredentials(cfg *config.Config) *credentials {
 	return c
 }
 
-// accountToken is empty where no account is named.
+// accountToken returns "" if there is no account.
 func accountToken(cfg *config.Config) secret.Text {
 	if cfg.Account == nil {
 		return secret.Text{}
@@ -52,12 +53,12 @@ func accountToken(cfg *config.Config) secret.Text {
 	return cfg.Account.Token
 }
 
-// Mint is a [access.Minter]'s.
+// Mint implements [access.Minter].
 func (c *credentials) Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string {
 	return c.current.Load().minter.Mint(grant, carried, now)
 }
 
-// Open is a [guard.Opener]'s.
+// Open implements [guard.Opener].
 func (c *credentials) Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error) {
 	return c.current.Load().minter.Open(text, at)
 }
@@ -67,7 +68,7 @@ func (c *credentials) roots() *x509.CertPool      { return c.current.Load().root
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
 func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
-// The variables that what is read anew comes from.
+// The variables whose files are read again.
 var (
 	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
 	rootVariables     = []string{"LIVEKIT_CA_FILE"}
@@ -75,7 +76,8 @@ var (
 	accountVariables  = []string{"LIVEKIT_MEMBERSHIP_TOKEN_FILE"}
 )
 
-// renew takes over what has no fault in cfg and returns what has changed.
+// renew takes everything from cfg that has no fault, and returns what has
+// changed.
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
 	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {
@@ -110,15 +112,15 @@ func anyOf(faults []config.Fault, variables []string) bool {
 	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
 }
 
-// renewAt reads the files anew at every hangup.
+// renewAt reads the files again at every hangup.
 func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	for range hangups {
 		c.readAnew(log)
 	}
 }
 
-// readAnew reads the files, and tells the log what has changed and what has a
-// fault. The latter stays as it was.
+// readAnew reads the files, and logs what has changed and what has a fault. A
+// credential with a fault keeps its old value.
 func (c *credentials) readAnew(log *slog.Logger) {
 	cfg, warnings, err := config.Inspect()
 	ours := slices.Concat(keyVariables, rootVariables, passwordVariables, accountVariables)

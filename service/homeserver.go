@@ -15,7 +15,7 @@ import (
 )
 
 // homeserver is the one at which this service is registered as an application
-// service; nil for none.
+// service; nil if there is none.
 type homeserver struct {
 	server matrix.ServerName
 	api    *matrix.AppService
@@ -25,14 +25,14 @@ type homeserver struct {
 	last atomic.Pointer[appservice.Result] // nil before the first self-test
 }
 
-// How often the homeserver is asked for what the mode needs: often until all is
-// there, because it may start later than this service.
+// How often the self-test runs: often until everything is ready, because the
+// homeserver may start later than this service.
 const (
 	testSoon  = 10 * time.Second
 	testLater = 10 * time.Minute
 )
 
-// newHomeserver returns the homeserver of the registration. events is nil while
+// newHomeserver returns the homeserver of the registration. events is nil if
 // delegation is off.
 func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	cfg, log := s.cfg, s.log
@@ -59,7 +59,7 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	return h
 }
 
-// endpoints are what the homeserver proxies here; nil for no homeserver.
+// endpoints returns the endpoints for the homeserver; nil if there is none.
 func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
 	if h == nil {
 		return nil
@@ -73,7 +73,7 @@ func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppServi
 	}
 }
 
-// start tests the registration now and then until end is called.
+// start runs the self-test from time to time until end is called.
 func (h *homeserver) start() (end func()) {
 	if h == nil {
 		return func() {}
@@ -108,8 +108,8 @@ func (h *homeserver) testAgain(ctx context.Context) {
 	}
 }
 
-// report writes one line for each setting that is missing, and one when all is
-// ready; none for what was so before.
+// report logs one line for each missing setting, and one line when everything
+// is ready. It logs nothing that has not changed.
 func (h *homeserver) report(result appservice.Result) {
 	before := h.last.Swap(&result)
 	if result.Ready() && (before == nil || !before.Ready()) {
@@ -134,8 +134,8 @@ func failedBefore(before *appservice.Result, check appservice.Check) bool {
 	return false
 }
 
-// pushes reports whether the last self-test has seen that events are pushed
-// here.
+// pushes reports whether the last self-test has seen the homeserver push
+// events.
 func (h *homeserver) pushes() bool {
 	if h == nil {
 		return false
@@ -146,7 +146,7 @@ func (h *homeserver) pushes() bool {
 	})
 }
 
-// status is for /_status.
+// status returns the part of /_status about the homeserver.
 func (h *homeserver) status() handler.AppServiceStatus {
 	s := handler.AppServiceStatus{Server: h.server.String(), Checks: []appservice.Check{}}
 	if last := h.last.Load(); last != nil {

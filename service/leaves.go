@@ -28,34 +28,35 @@ import (
 
 // leaves is the part of the service that keeps delegated leaves.
 type leaves struct {
-	clock   *clock.Clock // of all that has to do with leaves
+	clock   *clock.Clock // the clock for everything about leaves
 	kind    config.StoreKind
 	store   leave.Store
-	board   guard.Board                // of the replicas that share the store; nil for none
-	standby *standby.Store             // stands before the store; nil for memory alone
-	about   func(*handler.StoreStatus) // tells of the store that is behind it
+	board   guard.Board                // shared by the replicas that share the store; nil for none
+	standby *standby.Store             // in front of the store; nil for the memory store
+	about   func(*handler.StoreStatus) // adds what the store says about itself
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents
 	limits  leave.Limits
-	named   config.ServerList // whose users may delegate
+	named   config.ServerList // the servers whose users may delegate
 	log     *slog.Logger
 }
 
 const (
-	// outageGrace is how long clients may take to come back to an SFU that
-	// was away, longestConfirm to be found missing twice.
+	// outageGrace is how long clients may take to reconnect after an outage of
+	// the SFU. longestConfirm bounds the time between two looks that find one
+	// missing.
 	outageGrace    = 15 * time.Second
 	longestConfirm = 15 * time.Second
-	// probeEvery is how often the operator's servers are asked whether delayed
-	// events can still be managed.
+	// probeEvery is how often the named servers are asked whether delayed events
+	// can still be managed.
 	probeEvery = 10 * time.Minute
-	// countTime bounds the count of jobs for /_status and metrics.
+	// countTime bounds counting the jobs for /_status and metrics.
 	countTime = time.Second
 )
 
-// openLeaves opens the store and puts a keeper before it; nil if delegation is
-// off. It takes some seconds at most, or the 15 s that another process may take
-// to give up the file; and for ever, until ctx ends, with a disk that hangs.
+// openLeaves opens the store and creates its keeper; nil if delegation is off.
+// It takes some seconds at most, or 15 s while another process closes the file.
+// With a disk that does not answer, it takes until ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -109,7 +110,8 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	return nil
 }
 
-// guard has memory stand by for when the store does not answer.
+// guard puts a standby in front of the store, for when the store does not
+// answer.
 func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.standby = standby.New(ctx, behind, l.log, nil)
 	l.store = l.standby
@@ -150,7 +152,7 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 	}
 }
 
-// holder names this process among those that share a store.
+// holder returns a name for this process among those that share a store.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -159,9 +161,9 @@ func holder() string {
 	return host + "/" + rand.Text()[:12]
 }
 
-// newDelayedEvents manages events by the same rules, but over connections of
-// its own: what waits for a slow homeserver here holds up no token. What
-// strangers' handshakes may leave in memory is bounded together.
+// newDelayedEvents returns what manages delayed events. It has connections of
+// its own, so that waiting for a slow homeserver delays no token. The bound on
+// what strangers' handshakes leave in memory is shared.
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
@@ -172,7 +174,7 @@ func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	}
 }
 
-// counted counts what is taken in hand.
+// counted counts the delayed events that are managed.
 type counted struct {
 	leave.Store
 	counters metrics.Metrics
@@ -184,8 +186,8 @@ func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int)
 	return jobs, err
 }
 
-// start keeps leaves until end is called, which waits until what is in hand is
-// done; calling it again does nothing.
+// start runs the keeper until end is called. end waits until running actions
+// are done. Calling end again does nothing.
 func (l *leaves) start() (end func()) {
 	if l == nil {
 		return func() {}
@@ -200,7 +202,7 @@ func (l *leaves) start() (end func()) {
 	}
 }
 
-// probe asks the operator's servers whether delayed events can be managed.
+// probe asks the named servers whether delayed events can be managed.
 func (l *leaves) probe(ctx context.Context) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
@@ -214,7 +216,7 @@ func (l *leaves) probe(ctx context.Context) {
 	}
 }
 
-// close gives the store back; what memory alone knows goes there first.
+// close closes the store, after it has written what only memory holds.
 func (l *leaves) close() {
 	if l == nil {
 		return
@@ -224,7 +226,8 @@ func (l *leaves) close() {
 	}
 }
 
-// delayedEvents manages the events of leaves; nil if delegation is off.
+// delayedEvents returns what manages the delayed events of leaves; nil if
+// delegation is off.
 func (l *leaves) delayedEvents() *matrix.DelayedEvents {
 	if l == nil {
 		return nil
@@ -232,7 +235,7 @@ func (l *leaves) delayedEvents() *matrix.DelayedEvents {
 	return l.events
 }
 
-// delegation is what clients get of it; nil if it is off.
+// delegation returns what clients need for delegation; nil if it is off.
 func (l *leaves) delegation() *access.Delegation {
 	if l == nil {
 		return nil

@@ -10,7 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot write, though nobody has asked it to.
+// isFailing reports whether the store cannot write, although nothing was to be
+// written.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {
@@ -21,11 +22,11 @@ func (l *leaves) isFailing() bool {
 
 const (
 	stateDegraded = "degraded"
-	// maxCause bounds what /_status tells of a failure, in bytes.
+	// maxCause bounds the bytes of a failure that /_status shows.
 	maxCause = 200
 )
 
-// health is for /healthz.
+// health returns the part of /healthz about leaves.
 func (l *leaves) health() (h handler.Health) {
 	if l == nil {
 		return h
@@ -43,7 +44,7 @@ func (l *leaves) health() (h handler.Health) {
 	return h
 }
 
-// status is for /_status.
+// status returns the part of /_status about leaves.
 func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	s := handler.LeaveStatus{
 		RefusedBy: []string{}, Limited: []handler.LimitedStatus{}, Jobs: l.jobs(ctx), SFUAnswers: l.keeper.SFUAnswers(),
@@ -70,7 +71,7 @@ func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	return s
 }
 
-// jobs counts the jobs by state; nil if the store does not say.
+// jobs returns the number of jobs by state; nil if the store does not say.
 func (l *leaves) jobs(ctx context.Context) map[leave.State]int {
 	ctx, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()

@@ -14,20 +14,20 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// members knows who is in a Matrix room, and keeps the others off the SFU; nil
-// while no homeserver says who is.
+// members looks up who is in a Matrix room, and removes others from the SFU;
+// nil if no homeserver can be asked.
 type members struct {
-	server     matrix.ServerName // that is asked
+	server     matrix.ServerName // the server that is asked
 	homeserver *homeserver       // at which this service is registered, or nil
-	account    *account          // else, as whom it asks
+	account    *account          // otherwise, the account that asks
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
-	pushed     atomic.Pointer[time.Time] // when the last event of a membership came
+	pushed     atomic.Pointer[time.Time] // when the last membership event was pushed
 }
 
-// newMembers asks hs, or the account if that is nil. Replicas have common in
-// common.
+// newMembers asks hs, or the account if hs is nil. common is the board that the
+// replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -52,8 +52,8 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 	return m
 }
 
-// mustBeJoined says of which servers the users must be joined when they come with
-// an OpenID token.
+// mustBeJoined reports whether users of server must be joined when they prove
+// themselves by an OpenID token.
 func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	switch m.required {
 	case config.RequireEveryone:
@@ -64,14 +64,14 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	return false
 }
 
-// changed is told of a membership that may have changed.
+// changed handles the event of a membership that may have changed.
 func (m *members) changed(e handler.MemberEvent) {
 	now := time.Now().UTC()
 	m.pushed.Store(&now)
 	m.guard.Changed(e.Room, e.User)
 }
 
-// start guards the SFU until end is called.
+// start runs the guard until end is called.
 func (m *members) start() (end func()) {
 	if m == nil {
 		return func() {}
@@ -88,7 +88,7 @@ func (m *members) start() (end func()) {
 	}
 }
 
-// health adds that nobody is removed.
+// health adds to h if nobody is removed.
 func (m *members) health(h handler.Health) handler.Health {
 	if m == nil {
 		return h
@@ -99,7 +99,7 @@ func (m *members) health(h handler.Health) handler.Health {
 	return m.account.health(h)
 }
 
-// source names what the homeserver is asked.
+// source names the question that the homeserver is asked.
 func (m *members) source() string {
 	if m.account != nil {
 		return "joined_members"
@@ -107,7 +107,7 @@ func (m *members) source() string {
 	return "is_joined"
 }
 
-// status is for /_status.
+// status returns the part of /_status about membership.
 func (m *members) status() handler.MembershipStatus {
 	now := m.guard.Status()
 	s := handler.MembershipStatus{

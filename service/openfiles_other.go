@@ -4,5 +4,5 @@ package service
 
 import "math"
 
-// openFiles: there is no limit to know.
+// openFiles returns no limit, because it is unknown here.
 func openFiles() int { return math.MaxInt32 }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// slowOpen is how long it takes at most, and then between two warnings, until the
-// log says that the leave file is not open yet.
+// slowOpen is after how long the log says that the leave file is not open yet,
+// and then the time between two such warnings.
 const slowOpen = 5 * time.Second
 
-// untilOpen returns what open returns. A disk that does not answer knows no end of
-// ctx: while it does not, nothing listens and the log says why, and when ctx ends
-// the program does, too.
+// untilOpen returns the result of open. While a disk does not answer, open
+// cannot be interrupted. Then nothing listens, the log says why, and the
+// program ends when ctx does.
 func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
 	type result struct {
 		opened T

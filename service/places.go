@@ -3,17 +3,19 @@ package service
 // MaxConnections bounds the connections of clients at a time.
 const MaxConnections = 2048
 
-// maxScrapers bounds those of who reads metrics.
+// maxScrapers bounds the connections of programs that read metrics.
 const maxScrapers = 32
 
-// maxReserve is how many files of the limit are kept for everything but clients:
-// the store, the log, homeservers, the SFU, Redis, name servers, and metrics.
+// maxReserve is how many of the allowed files are reserved for everything
+// except clients: the store, the log, homeservers, the SFU, Redis, name
+// servers, and metrics.
 const maxReserve = 512
 
-// places are how many connections there may be at a time.
+// places are how many connections are allowed at a time.
 type places struct{ clients, scrapers int }
 
-// placesFor divides a limit of open files: up to half of them are the reserve.
+// placesFor divides a limit of open files. At most half of them are the
+// reserve.
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{

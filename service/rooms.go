@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// startRooms returns what makes rooms on the SFU. It watches the SFU until end is
-// called.
+// startRooms returns the Rooms that creates rooms on the SFU. It watches the
+// SFU until end is called.
 func (s *shared) startRooms() (rooms *sfu.Rooms, end func()) {
 	client := s.newSFUClient()
 	rooms = sfu.NewRooms(client)

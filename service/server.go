@@ -15,18 +15,18 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// What clients may take. Silent, slow or never reading, all of them together
-// stay below 110 MB (TestCrowdMemory). Whoever comes later waits in the kernel's
-// queue; slow clients make room within headerTime and bodyTime, and sooner when
-// places are short.
+// The bounds on clients. Even if all are silent, slow or never read, together
+// they take less than 110 MB (TestCrowdMemory). Later clients wait in the
+// kernel's queue. Slow clients are closed after headerTime and bodyTime, and
+// sooner when places are short.
 const (
 	headerTime = 5 * time.Second
 	bodyTime   = 15 * time.Second // headers included
-	writeTime  = 35 * time.Second // from the end of the headers; the handler has 25 s of it
+	writeTime  = 35 * time.Second // from the end of the headers; the handler may use 25 s of it
 	idleTime   = 120 * time.Second
 
 	maxHeaderBytes = 16 << 10
-	// headerSlop is what net/http adds to the limit that it is told.
+	// headerSlop is what net/http adds to the limit that it is given.
 	headerSlop = 4096
 )
 
@@ -39,12 +39,12 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// OPTIONS * is ours to answer, with the headers of every answer.
+		// This program answers OPTIONS * itself, with the headers of every answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }
 
-// listen opens bind.
+// listen listens on bind.
 func listen(bind config.Bind) (net.Listener, error) {
 	if bind.Network != "unix" {
 		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return smallBuffers(c) }}
@@ -57,15 +57,15 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// For the group: the reverse proxy's.
+	// The group is for the reverse proxy.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
 }
 
-// removeStale removes a socket that nobody listens on any more, as a process
-// that was killed leaves behind. It removes nothing else.
+// removeStale removes a socket on which nobody listens, as a killed process
+// leaves it. It removes nothing else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -86,7 +86,7 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// addressOf writes where l listens as LIVEKIT_JWT_BIND takes it.
+// addressOf returns the address of l as LIVEKIT_JWT_BIND takes it.
 func addressOf(l net.Listener) string {
 	return config.Bind{Network: l.Addr().Network(), Address: l.Addr().String()}.String()
 }

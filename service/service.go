@@ -27,8 +27,9 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// The end of the service, after LIVEKIT_SHUTDOWN_DELAY: requests under way may
-// finish, are told off after finishTime, and are cut off after closeTime.
+// The times of the shutdown, after LIVEKIT_SHUTDOWN_DELAY. Running requests may
+// finish; their contexts end after finishTime, and their connections are closed
+// after closeTime.
 const (
 	finishTime = 7 * time.Second
 	closeTime  = 8 * time.Second
@@ -40,22 +41,22 @@ const (
 	exitFailed = 1 // the configuration has faults, or something cannot be opened; the log says what
 )
 
-// Run serves as the environment configures it until ctx ends, and returns the
-// exit code. version is what logs, metrics and answers call this program. The
-// log goes to stderr, and is written when Run returns, as far as that can be
-// done within a second. One process runs it once: it sets what is the process's
-// own (signals, the garbage collector, the default logger).
+// Run serves as the environment configures it, until ctx ends, and returns the
+// exit code. version is the program's version in logs, metrics and answers. The
+// log goes to stderr. When Run returns, the log is written, unless that takes
+// more than a second. A process may call Run once, because it sets process-wide
+// state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // of a log that nobody reads any more
+	signal.Ignore(syscall.SIGPIPE) // for a log whose reader has gone
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
-	defer queue.Close() // an error is that stderr takes nothing: nobody can be told
+	defer queue.Close() // fails only if stderr cannot be written, so nobody can be told
 	log := slog.New(queue.Handler())
-	slog.SetDefault(log) // what libraries print must not wait for stderr either
+	slog.SetDefault(log) // libraries that log must not wait for stderr either
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
@@ -75,7 +76,7 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 	return exitOK
 }
 
-// formatOf returns what formats the log.
+// formatOf returns the constructor of the log's format.
 func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogJSON {
@@ -84,8 +85,8 @@ func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 }
 
-// serve listens, serves, and ends in order when ctx does. At every hangup it
-// reads the files of the credentials anew.
+// serve listens, serves, and shuts down when ctx ends. At every hangup it reads
+// the credential files again.
 func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	stopMetrics, err := s.serveMetrics()
 	if err != nil {
@@ -145,10 +146,10 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	return nil
 }
 
-// drain waits for the end of ctx, and then has load balancers send clients
-// elsewhere for as long as the configuration says. It sends nobody away from a socket that was handed over:
-// there the next process serves them. An error is that of the server, which has
-// failed.
+// drain waits for the end of ctx. Then it makes load balancers send clients
+// elsewhere, for as long as the configuration says. With a socket that was
+// handed over it does not, because the next process serves that socket. An
+// error is that of the server, if it failed.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -170,25 +171,25 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool,
 	}
 }
 
-// finish takes no more connections, and lets the requests under way end, within
-// closeTime. failed tells that nothing is accepted any more.
+// finish accepts no more connections, and lets running requests end, within
+// closeTime. failed gets a value when nothing is accepted any more.
 func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	hurry := time.AfterFunc(finishTime, func() { cut(handler.ErrShuttingDown) })
 	defer hurry.Stop()
-	_ = bounded.Close() // the error is that there was nothing to close
+	_ = bounded.Close() // only fails if it is closed already
 	<-failed
 	server.SetKeepAlivesEnabled(false)
 	settle(ctx, bounded)
 	if err := server.Shutdown(ctx); err != nil {
 		log.Warn("requests were cut off", "error", err)
-		_ = server.Close() // what Shutdown has left
+		_ = server.Close() // closes what Shutdown has left
 	}
 }
 
-// settleTime is how long a connection that was just made has at the end to send
-// its request.
+// settleTime is how long a new connection has at the shutdown to send its
+// request.
 const settleTime = 2 * time.Second
 
 func settle(ctx context.Context, bounded *connlimit.Listener) {
@@ -197,7 +198,7 @@ func settle(ctx context.Context, bounded *connlimit.Listener) {
 	bounded.Settle(ctx)
 }
 
-// clientPlaces is how many connections clients may have at a time.
+// clientPlaces returns how many connections clients may have at a time.
 func (s *shared) clientPlaces() int {
 	clients := placesFor(openFiles()).clients
 	if clients < MaxConnections {
@@ -206,8 +207,8 @@ func (s *shared) clientPlaces() int {
 	return clients
 }
 
-// serveMetrics serves metrics until stop is called. Where the configuration has
-// no address for them there are none, and nobody counts.
+// serveMetrics serves metrics until stop is called. If the configuration has no
+// address for them, it does nothing, and nothing is counted.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// snapshot is what a scrape tells besides what was counted.
+// snapshot returns what a scrape shows besides the counters.
 func (s *shared) snapshot(p parts) metrics.Snapshot {
 	log := s.logStatus()
 	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}
@@ -22,7 +22,7 @@ func (s *shared) snapshot(p parts) metrics.Snapshot {
 	return now
 }
 
-// number is 1 for what is so.
+// number returns 1 for true and 0 for false.
 func number(so bool) float64 {
 	if so {
 		return 1
@@ -50,7 +50,8 @@ func (l *leaves) addTo(now *metrics.Snapshot) {
 	now.Budget = map[string]float64{"rate": budget.Rate, "tokens": budget.Tokens, "lowered": float64(budget.Lowered)}
 }
 
-// addTo leaves out what the replica that sweeps knows, where that is another one.
+// addTo adds the numbers about membership. It leaves out those of sweeps if
+// another replica sweeps.
 func (m *members) addTo(now *metrics.Snapshot) {
 	if a := m.account.status(); a != nil {
 		now.Health["account"] = number(!a.Answers)

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// openListener returns the socket that systemd hands over (sd_listen_fds(3)), else
-// one that it opens as LIVEKIT_JWT_BIND says. handedOver: systemd holds the socket
-// open for the next process.
+// openListener returns the socket that systemd hands over (sd_listen_fds(3)),
+// else one on the address of LIVEKIT_JWT_BIND. handedOver reports that systemd
+// keeps the socket open for the next process.
 func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	l, err = inherit(activation.Files(true))
 	if err != nil || l == nil {
@@ -30,12 +30,12 @@ func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	return l, true, nil
 }
 
-// inherit returns the one socket of files, nil where there are none. It closes the
-// files.
+// inherit returns the only socket in files, nil if there are none. It closes
+// the files.
 func inherit(files []*os.File) (net.Listener, error) {
 	defer func() {
 		for _, f := range files {
-			_ = f.Close() // the listener has a descriptor of its own
+			_ = f.Close() // the listener has its own descriptor
 		}
 	}()
 	switch len(files) {
@@ -55,7 +55,7 @@ func inherit(files []*os.File) (net.Listener, error) {
 	return l, nil
 }
 
-// withSmallBuffers bounds what the kernel keeps of connections over TCP, as listen
+// withSmallBuffers bounds the kernel's buffers of TCP connections, as listen
 // does.
 func withSmallBuffers(l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
@@ -69,8 +69,9 @@ func withSmallBuffers(l net.Listener) error {
 	return smallBuffers(c)
 }
 
-// sameBind reports whether a client that goes by bind comes to addr: the path of a
-// Unix socket, or the port and an address that may be any.
+// sameBind reports whether a client that connects to bind reaches addr: the
+// same Unix path, or the same port and address, where the listener's address
+// may be any.
 func sameBind(bind config.Bind, addr net.Addr) bool {
 	if bind.Network != addr.Network() || bind.Network == "unix" {
 		return bind == config.Bind{Network: addr.Network(), Address: addr.String()}
@@ -87,7 +88,7 @@ func sameBind(bind config.Bind, addr net.Addr) bool {
 	return host == "" || ip.IsUnspecified() || there.IP.IsUnspecified() || ip.Equal(there.IP)
 }
 
-// notify tells systemd a state (sd_notify(3)), where it is what started this
+// notify reports a state to systemd (sd_notify(3)), if systemd started this
 // process with Type=notify.
 func (s *shared) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {

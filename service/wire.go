@@ -18,26 +18,26 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// shared is what the parts of the service have in common.
+// shared is what all parts of the service use.
 type shared struct {
 	version     string
 	cfg         *config.Config
 	credentials *credentials
-	strangers   *outbound.Pool // bounds the connections to servers that nobody named
+	strangers   *outbound.Pool // bounds the connections to servers that the operator did not name
 	log         *slog.Logger
 	logStatus   func() logqueue.Status
-	counters    metrics.Metrics // counts nothing where the configuration has no address for metrics
+	counters    metrics.Metrics // counts nothing if the configuration has no address for metrics
 }
 
-// parts are what a handler is put together from, besides what all share.
+// parts are what newHandler needs besides shared.
 type parts struct {
-	leaves     *leaves     // nil while delegation is off
-	homeserver *homeserver // nil while the service is registered nowhere
-	members    *members    // nil while no homeserver says who is joined
+	leaves     *leaves     // nil if delegation is off
+	homeserver *homeserver // nil if the service is registered at no homeserver
+	members    *members    // nil if no homeserver can be asked who is joined
 	rooms      *sfu.Rooms
 }
 
-// newHandler puts the packages together as the configuration says.
+// newHandler builds the handler from the packages, as the configuration says.
 func (s *shared) newHandler(p parts) *handler.Handler {
 	cfg, verifier := s.cfg, s.newVerifier()
 	h := &handler.Handler{
@@ -69,7 +69,7 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	return h
 }
 
-// newTestPage serves the connection test.
+// newTestPage returns the connection test.
 func (s *shared) newTestPage() *handler.TestPage {
 	t := &handler.TestPage{Keys: s.credentials.keys, Rooms: s.newSFUClient(), SFUPort: portOf(s.cfg.APIURL), Uses: handler.NewUseLimiter()}
 	if s.cfg.RateLimit != (config.RateLimit{}) {
@@ -78,8 +78,8 @@ func (s *shared) newTestPage() *handler.TestPage {
 	return t
 }
 
-// portOf is LiveKit's own port. LiveKit speaks no TLS: an address with TLS is that
-// of what stands before it.
+// portOf returns LiveKit's own port, "" if it is unknown. LiveKit itself speaks
+// no TLS, so an address with TLS is that of a proxy.
 func portOf(api *url.URL) string {
 	if api.Scheme != "http" {
 		return ""
@@ -87,7 +87,7 @@ func portOf(api *url.URL) string {
 	return api.Port()
 }
 
-// withLog adds what the log lacks.
+// withLog adds to h if the log loses lines.
 func withLog(h handler.Health, log logqueue.Status) handler.Health {
 	if log.Trouble != "" {
 		h.Degraded = append(h.Degraded, log.Trouble)
@@ -103,7 +103,7 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 	return s
 }
 
-// newAuthorizer decides what callers get.
+// newAuthorizer returns the Authorizer, which decides what callers get.
 func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Authorizer {
 	cfg := s.cfg
 	a := &access.Authorizer{
@@ -134,7 +134,7 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 	return a
 }
 
-// newVerifier asks homeservers.
+// newVerifier returns the Verifier, which asks homeservers.
 func (s *shared) newVerifier() *matrix.Verifier {
 	v := &matrix.Verifier{
 		Resolver: &matrix.Resolver{Overrides: s.cfg.FederationURLs, Servers: s.newServers()},
@@ -147,29 +147,29 @@ func (s *shared) newVerifier() *matrix.Verifier {
 	return v
 }
 
-// What all connections together may hold to servers that nobody named, idle
+// The bounds on all connections to servers that the operator did not name, idle
 // ones included.
 const (
-	// maxPerHost bounds those to one address: many homeservers share the
-	// addresses of one provider.
+	// maxPerHost bounds the connections to one address. It is that high because
+	// many homeservers share the address of one provider.
 	maxPerHost = 128
-	// maxHandshake bounds what such a server may send in a TLS handshake, in
-	// bytes. A chain of RSA-4096 with 250 names takes 17.8 kB.
+	// maxHandshake bounds the bytes that such a server may send in a TLS
+	// handshake. A chain of RSA-4096 with 250 names takes 17.8 kB.
 	maxHandshake = 32 << 10
-	// maxHandshakes bounds what the handshakes of all of them have read. What
-	// that leaves in memory is at most 8 times as much.
+	// maxHandshakes bounds the bytes that the handshakes of all these connections
+	// have read. They leave at most 8 times as much in memory.
 	maxHandshakes = 3 << 19
 )
 
-// newStrangers returns what bounds the connections to servers that nobody
-// named. The process has one.
+// newStrangers returns the pool that bounds the connections to servers that the
+// operator did not name. The process has one.
 func newStrangers() *outbound.Pool {
 	return &outbound.Pool{PerHost: maxPerHost, MaxHandshake: maxHandshake, MaxHandshakes: maxHandshakes}
 }
 
-// newServers returns the ways to homeservers, over connections that nobody else
-// has. Those that the operator named may be anywhere, and their TLS sessions are
-// resumed; all others must have public addresses.
+// newServers returns the transports to homeservers. Each call has connections
+// of its own. Named servers may have any address, and their TLS sessions are
+// resumed. All others must have public addresses.
 func (s *shared) newServers() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -184,15 +184,15 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 		Dial:  dialer.DialContext,
 		Roots: s.credentials.roots,
 		TLS: &tls.Config{
-			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // the operator knows what they are doing
+			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // set by the operator
 		},
 	}
 	s.credentials.distrust = append(s.credentials.distrust, t.CloseIdleConnections)
 	return t
 }
 
-// newSFUClient returns a client with connections of its own. Where no file is left
-// for one, an idle connection to a stranger's homeserver makes room.
+// newSFUClient returns a client with connections of its own. If no file is left
+// for one, it closes an idle connection to a stranger's homeserver.
 func (s *shared) newSFUClient() *sfu.Client {
 	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
@@ -201,7 +201,7 @@ func (s *shared) newSFUClient() *sfu.Client {
 	return client
 }
 
-// causeOf returns why a call of the SFU failed, "" for none.
+// causeOf returns why a call of the SFU failed, "" for no error.
 func causeOf(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return e.Cause

@@ -15,36 +15,36 @@ import (
 )
 
 const (
-	// callTimeout bounds one call of the API, repetitions included.
+	// callTimeout bounds one call of the API, retries included.
 	callTimeout = 10 * time.Second
-	// tokenTTL is how long an API token is good: a call, and clocks that differ.
+	// tokenTTL is how long an API token is valid: long enough for a call, and for
+	// clocks that differ.
 	tokenTTL = 5 * time.Minute
 
-	// emptyTimeout closes a room that nobody ever joined, departureTimeout one
-	// that everybody left.
+	// emptyTimeout closes a room that nobody has joined. departureTimeout closes
+	// one that everybody has left.
 	emptyTimeout     = 5 * time.Minute
 	departureTimeout = 20 * time.Second
 
-	// nodeTime is how often a LiveKit node says to the others that it is there.
+	// nodeTime is the time between two reports of a LiveKit node to the others.
 	nodeTime = 2 * time.Second
 )
 
-// Client calls the Room API of one SFU. It may be used by several goroutines
-// at once.
+// Client calls the Room API of one SFU. Several goroutines may use it at once.
 type Client struct {
-	// Observe, if set, hears of every call when it ends: the method's name,
-	// how long it took, and its *Error or nil. Set it before the first call.
+	// Observe, if set, is called at the end of every call with the method's name,
+	// the time it took, and its *Error or nil. Set it before the first call.
 	Observe func(op string, d time.Duration, err error)
 
 	rooms  livekit.RoomService
 	holder holder
 	keys   Keys
-	url    string // for messages: without a password
+	url    string // for messages, without a password
 }
 
-// NewClient returns a client for the API below api, an http or https URL
-// whose path is kept as a prefix. Calls are signed with the first of keys and go
-// through client, usually one of [NewHTTPClient]; redirects are never followed.
+// NewClient returns a client for the API at api, an http or https URL whose
+// path is kept as a prefix. It signs calls with the first of keys and makes
+// them by client, usually one of [NewHTTPClient]. It never follows redirects.
 func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
 		rooms:  livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
@@ -54,17 +54,20 @@ func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	}
 }
 
-// CreateRoom makes sure that room exists on the SFU. It asks for no limit on
-// the number of participants, 300 s until an unused room closes, and 20 s
-// after the last participant left. A room that exists already stays as it is,
-// with its clocks. It takes at most 10 s; an error is an [*Error].
+// CreateRoom makes sure that room exists on the SFU. It sets no limit on the
+// number of participants. An unused room closes after 300 s, and a used one 20
+// s after the last participant has left. A room that already exists is not
+// changed, and its timeouts go on. The call takes at most 10 s. An error is an
+// [*Error].
 //
-// A room that is there is not made again, even if its node is dead: a client that
-// joins moves it to another node. LiveKit's CreateRoom would do that at once, and
-// end a room that is older than 300 s within a second, unless somebody joins it.
+// It does not create an existing room again, even if the room's node is dead: a
+// client that joins moves the room to another node. LiveKit's CreateRoom would
+// move it at once, and then end a room older than 300 s within a second unless
+// somebody joins it.
 //
-// An SFU may have no node for a room for a moment: it has just started, its Redis
-// was emptied, or the node died. Then CreateRoom asks once more, after 2 s.
+// For a moment an SFU may have no node for a room: it has just started, its
+// Redis was emptied, or the node died. Then CreateRoom asks once more, after 2
+// s.
 func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -95,7 +98,7 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 			EmptyTimeout:     uint32(emptyTimeout / time.Second),
 			DepartureTimeout: uint32(departureTimeout / time.Second),
 		})
-		// An empty body is a valid message, too.
+		// An empty body would be a valid message, too.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}
@@ -123,8 +126,8 @@ func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGra
 	}
 	header := http.Header{"Authorization": {"Bearer " + token}}
 	if !onlyOnce(op) {
-		// A nil Idempotency-Key is never sent. It tells net/http that the call
-		// may be repeated when a pooled connection closes before the answer.
+		// A nil Idempotency-Key is never sent. It tells net/http that the call may
+		// be retried when a pooled connection closes before the answer.
 		header["Idempotency-Key"] = nil
 	}
 	ctx, err = twirp.WithHTTPRequestHeaders(ctx, header)

@@ -19,26 +19,26 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// What made a call fail, by what there is to do about it.
+// Why a call failed, divided by the remedy.
 const (
-	CauseBusy         = "busy"         // too many calls are under way: the SFU was not asked
-	CauseCanceled     = "canceled"     // the caller went away
+	CauseBusy         = "busy"         // too many calls are running, so the SFU was not asked
+	CauseCanceled     = "canceled"     // the caller left
 	CauseTimeout      = "timeout"      // no answer in time
-	CauseDNS          = "dns"          // the host of the URL does not resolve
-	CauseConnect      = "connect"      // refused, unreachable, closed
-	CauseTLS          = "tls"          // no TLS there, or a certificate that is not trusted
-	CauseUnauthorized = "unauthorized" // key, secret or clock differ from the SFU's
-	CauseNotFound     = "not_found"    // no LiveKit there, or a proxy without /twirp
+	CauseDNS          = "dns"          // the host name of the URL does not resolve
+	CauseConnect      = "connect"      // the connection was refused or closed, or the host is unreachable
+	CauseTLS          = "tls"          // the server speaks no TLS, or its certificate is not trusted
+	CauseUnauthorized = "unauthorized" // the key, the secret or the clock differs from the SFU's
+	CauseNotFound     = "not_found"    // LiveKit is not there, or a proxy does not forward /twirp
 	CauseRedirect     = "redirect"     // the API is at another URL
-	CauseNotTwirp     = "not_twirp"    // something else answers
-	CauseNoNode       = "no_node"      // LiveKit is there, but no node of it for this call
+	CauseNotTwirp     = "not_twirp"    // something other than LiveKit answers
+	CauseNoNode       = "no_node"      // LiveKit has no node for this call
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
 
-// maxText bounds what is shown of a text that is not ours, in bytes.
+// maxText bounds the bytes shown of a text from elsewhere.
 const maxText = 200
 
-// remedies say what to look at.
+// remedies say what to check for each cause.
 var remedies = map[string]string{
 	CauseTimeout:      "the SFU is overloaded, or a firewall drops what is sent to it",
 	CauseDNS:          "the host of the SFU's API must resolve from here",
@@ -54,13 +54,13 @@ var remedies = map[string]string{
 	CauseUnauthorized: "the API key and its secret must be those of the SFU",
 }
 
-// Error is a call of the SFU's API that failed. Its text names the URL, the
-// cause and a remedy; it holds neither the API secret nor an API token.
+// Error is a failed call of the SFU's API. Its text names the URL, the cause
+// and a remedy. It contains neither the API secret nor an API token.
 type Error struct {
 	Op    string // the method: "CreateRoom"
 	Cause string // one of the Cause constants
-	// Answered: LiveKit itself said so. Else it may be away, and something
-	// between says that, in whatever way.
+	// Answered: the error came from LiveKit itself. Otherwise LiveKit may be
+	// away, and something between may have answered in any way.
 	Answered bool
 	Err      error
 }
@@ -69,9 +69,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Cause,
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain turns what the generated client returned into an Error. That it
-// drops the answers' bodies is on purpose: to a token that it refuses,
-// LiveKit answers with the token.
+// explain turns an error of the generated client into an Error. It drops the
+// body of the answer: LiveKit repeats a token that it refuses.
 func (c *Client) explain(op string, err error, token string) *Error {
 	cause, what := judge(err)
 	remedy := remedies[cause]
@@ -89,8 +88,8 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, ourOwn(err)}}
 }
 
-// ourOwn returns what may be kept of err: the context's error if that ended the
-// call, or that no file was left for it.
+// ourOwn returns the part of err that may be kept: the context's error if that
+// ended the call, or that no file was left for it.
 func ourOwn(err error) error {
 	if outbound.IsNoFile(err) {
 		return syscall.EMFILE
@@ -98,7 +97,7 @@ func ourOwn(err error) error {
 	return contextError(err)
 }
 
-// failure is a text, and what is known besides.
+// failure is an error text with its details.
 type failure struct {
 	text string
 	err  error
@@ -117,7 +116,7 @@ func contextError(err error) error {
 	return nil
 }
 
-// judge names the cause of err and says what happened.
+// judge returns the cause of err, and what happened in words.
 func judge(err error) (cause, what string) {
 	var strange *notTwirpError
 	var transport *url.Error
@@ -160,12 +159,12 @@ func isTLS(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &record) || errors.As(err, &certificate) || errors.As(err, &roots) ||
 		errors.Is(err, http.ErrSchemeMismatch) ||
-		// A TLS alert, which crypto/tls reports like this.
+		// crypto/tls reports a TLS alert in this form.
 		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
-// judgeAnswer names the cause of an answer: an error of the Twirp protocol, or
-// what the generated client made of any other status than 200.
+// judgeAnswer returns the cause of an error answer: a Twirp error, or what the
+// generated client makes of any other status than 200.
 func judgeAnswer(answer twirp.Error) string {
 	switch status := answer.Meta("status_code"); {
 	case isNoNode(answer):
@@ -180,18 +179,18 @@ func judgeAnswer(answer twirp.Error) string {
 	return CauseStatus
 }
 
-// isNoNode reports whether LiveKit says that it has no node for the call, or that
-// the node does not answer; the latter takes it 3 s.
+// isNoNode reports whether LiveKit says that it has no node for the call, or
+// that the node does not answer. It takes 3 s to say the latter.
 func isNoNode(answer twirp.Error) bool {
 	if !isTwirp(answer) {
 		return false
 	}
-	// LiveKit v1.13.5 has no better code for it than "unknown".
+	// LiveKit v1.13.5 returns it with the code "unknown".
 	return strings.Contains(answer.Msg(), "could not find any available nodes") || isUnanswered(answer)
 }
 
-// isTwirp reports whether err is an error of the Twirp protocol that was sent by
-// who speaks it: what the generated client makes of other answers has their body.
+// isTwirp reports whether err is a Twirp error sent by a Twirp server. The
+// generated client makes errors of other answers, with their body in it.
 func isTwirp(err error) bool {
 	var answer twirp.Error
 	var transport *url.Error
@@ -199,7 +198,7 @@ func isTwirp(err error) bool {
 		answer.Meta("status_code") == "" && answer.Meta("body") == ""
 }
 
-// keyRemedy tells from LiveKit's answer which half of the key is wrong.
+// keyRemedy says by LiveKit's answer which half of the key is wrong.
 func (c *Client) keyRemedy(err error) string {
 	var answer twirp.Error
 	if !errors.As(err, &answer) {

@@ -9,26 +9,26 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Event is what a webhook reports. Nothing about it is certain but that the SFU
-// said it: it may be late, come twice or out of order, and the one before it
-// may be lost.
+// Event is what a webhook reports. It is only certain that the SFU said it: it
+// may be late, repeated or out of order, and the event before it may be lost.
 type Event struct {
 	Kind Kind
-	// Room and Identity are whose event it is; with KindOther either may be "".
+	// Room and Identity are those of the participant. With KindOther either may
+	// be "".
 	Room     Room
 	Identity Identity
 	// Session is the participant.sid, "" if the SFU did not say.
 	Session string
-	// Since, Ticket and Machine are as in [Participant].
+	// Since, Ticket and Machine have the same meaning as in [Participant].
 	Since   time.Time
 	Ticket  string
 	Machine bool
-	// Reason is why a participant left or was never connected; for the other
-	// kinds it means nothing.
+	// Reason is why a participant left or was never connected. It has no meaning
+	// for other kinds.
 	Reason Reason
 
 	// Name and Disconnect are LiveKit's own words ("participant_left",
-	// "CLIENT_INITIATED"), ID is what it calls the event in its log.
+	// "CLIENT_INITIATED"). ID identifies the event in LiveKit's log.
 	Name, Disconnect, ID string
 	// At is when it happened, in whole seconds; zero if the SFU did not say.
 	At time.Time
@@ -39,30 +39,30 @@ type Kind string
 
 // The kinds. The first three have a room and an identity.
 const (
-	KindJoined  Kind = "joined"  // its media is connected
-	KindLeft    Kind = "left"    // it was in the room and is no longer
-	KindAborted Kind = "aborted" // it never had media, and is gone
-	KindOther   Kind = "other"   // nothing about anybody's presence
+	KindJoined  Kind = "joined"  // the participant's media is connected
+	KindLeft    Kind = "left"    // the participant was in the room, and has left
+	KindAborted Kind = "aborted" // the participant never had media, and is gone
+	KindOther   Kind = "other"   // the event is not about a participant's presence
 )
 
-// roomFinished is LiveKit's word for the end of a room.
+// roomFinished is LiveKit's name for the event that a room was closed.
 const roomFinished = "room_finished"
 
-// ClosesRoom reports whether the SFU has closed Room, with everybody in it.
+// ClosesRoom reports whether the SFU has closed Room and removed everybody in it.
 func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != "" }
 
-// Reason is what the end of a session says about another to follow.
+// Reason says whether another session is likely to follow.
 type Reason string
 
 // The reasons.
 const (
-	ReasonClear          Reason = "clear"           // the client asked for it, or somebody removed it or its room
-	ReasonServerShutdown Reason = "server_shutdown" // the SFU ends, clients will come back
+	ReasonClear          Reason = "clear"           // the client asked to leave, or was removed, or the room was deleted
+	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down; clients will come back
 	ReasonOther          Reason = "other"           // the connection broke, another session took over, …
 )
 
-// parseEvent reads the body of a webhook. Fields and words that LiveKit adds
-// one day are passed over.
+// parseEvent reads the body of a webhook. It ignores fields and words that
+// LiveKit may add later.
 func parseEvent(body []byte) (Event, error) {
 	var w livekit.WebhookEvent
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &w); err != nil {

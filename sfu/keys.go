@@ -1,8 +1,8 @@
 package sfu
 
-// Keys returns the API pairs in use: the first signs, all verify. It is asked
-// whenever one is needed, because they may be exchanged while the service runs.
-// It may be called by several goroutines at once. Nil has no keys.
+// Keys returns the current API pairs. The first one signs, and all verify.
+// Callers call it whenever they need a key, because keys may change while the
+// service runs. Several goroutines may call it at once. Nil has no keys.
 type Keys func() []Key
 
 func (k Keys) all() []Key {
@@ -12,5 +12,5 @@ func (k Keys) all() []Key {
 	return k()
 }
 
-// Always returns keys that are never exchanged.
+// Always returns Keys that never change.
 func Always(keys ...Key) Keys { return func() []Key { return keys } }

@@ -11,31 +11,31 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// nobody is a room that does not exist: the names of rooms are hashes.
+// nobody is a room that cannot exist, because the names of rooms are hashes.
 const nobody = "(is anybody there?)"
 
-// Session returns the sid of the session that identity has in room, "" when
-// the SFU says that it has none, or knows no such room. Any other outcome is
-// an [*Error]: only a "" with a nil error is a word of absence. It takes until
-// ctx ends, at most 10 s.
+// Session returns the sid of the session of identity in room. It returns "" if
+// the SFU says that there is no such session, or no such room. Any other
+// outcome is an [*Error]: only "" with a nil error means absence. It takes
+// until ctx ends, at most 10 s.
 //
-// Every state counts as presence but DISCONNECTED. LiveKit stores a participant
-// before its media connects, and sometimes writes one that has just left back
-// in that state, to stay so until the room ends.
+// Every state except DISCONNECTED counts as present. LiveKit stores a
+// participant before its media connects. It sometimes stores one that has just
+// left in that state again, until the room ends.
 //
 // Identities are compared byte for byte. The bearer of a token that may publish
-// can connect once more, with publish=suffix, and is "identity#suffix" then: a
-// session with a sid and webhooks of its own, which receives nothing and which
-// LiveKit does not end with the first. It is nobody's presence, neither here
-// nor in an [Event]: the client that it belonged to may be gone. Nor is it told
-// from an identity by its looks: a device id may hold a '#', too.
+// can connect a second time with publish=suffix, as "identity#suffix". That
+// session has a sid and webhooks of its own, receives nothing, and does not end
+// with the first one. It does not count as the identity's presence, neither
+// here nor in an [Event]: the client that it belonged to may be gone. Its form
+// does not reveal it either, since a device id may contain a '#', too.
 //
-// LiveKit answers from its records, and these are wrong at times. A record is
-// deleted by identity, so the end of a replaced session can take the record of
-// its successor with it, until that one changes its state or a track. With
-// Redis, the records of a node that was killed stay until the room ends, and a
-// Redis that was emptied has none of those who are there. [Client.Reachable]
-// asks the participant's node instead.
+// LiveKit answers from its records, which are sometimes wrong. It deletes a
+// record by identity. So the end of a replaced session can delete the record of
+// its successor, until that one changes its state or a track. With Redis, the
+// records of a killed node stay until the room ends, and an emptied Redis has
+// no records of those who are connected. [Client.Reachable] asks the
+// participant's node instead.
 func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid string, err error) {
 	err = c.call(ctx, "GetParticipant", admin(room), func(ctx context.Context) error {
 		answer, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: string(room), Identity: string(identity)})
@@ -53,9 +53,9 @@ func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid
 	return sid, err
 }
 
-// Sessions returns the sids of all who are in room, by identity; none if there
-// is no such room. What Session says of presence holds here as well. An error
-// is an [*Error]; one participant who makes no sense is enough for it.
+// Sessions returns the sids of all participants in room by identity, none if
+// there is no such room. The limits that [Client.Session] describes apply. An
+// error is an [*Error]; one malformed participant is enough for it.
 func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, error) {
 	sids := map[Identity]string{}
 	err := c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
@@ -80,15 +80,16 @@ func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, 
 	return sids, nil
 }
 
-// Reachable asks the node that holds the session of identity in room whether it
-// does. No record is asked: true is the node's own word, whatever Session says.
-// False says that within 3 s no node answered for the participant: it has no
-// session, or its node is dead or cut off from LiveKit's Redis. Anything else is
-// unknown and an [*Error], a call that took too long included. It takes until
-// ctx ends, at most 10 s; a ctx of less than 4 s never hears of a false.
+// Reachable asks the participant's node whether it holds the session of
+// identity in room. It uses no record: true is the node's own answer, whatever
+// Session says. False says that no node answered for the participant within 3
+// s: there is no session, or its node is dead or cut off from LiveKit's Redis.
+// Anything else, such as a call that took too long, is unknown and an [*Error].
+// Reachable takes until ctx ends, at most 10 s. With a ctx of less than 4 s it
+// never returns false.
 //
-// The call is UpdateSubscriptions with empty lists: it changes nothing, makes
-// no room and is not repeated. While LiveKit waits for the node, the call holds
+// The call is UpdateSubscriptions with empty lists. It changes nothing, creates
+// no room and is not retried. While LiveKit waits for the node, the call holds
 // one of the client's connections.
 func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (reachable bool, err error) {
 	err = c.call(ctx, "UpdateSubscriptions", admin(room), func(ctx context.Context) error {
@@ -102,15 +103,15 @@ func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (r
 	return reachable, err
 }
 
-// isUnanswered reports whether LiveKit says that no node took the call. It has
-// other words for a node that took the call and then failed.
+// isUnanswered reports whether LiveKit says that no node took the call. If a
+// node took it and then failed, LiveKit uses other words.
 func isUnanswered(err error) bool {
 	answer, ok := errors.AsType[twirp.Error](err)
 	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && strings.HasSuffix(answer.Msg(), "no response from servers")
 }
 
-// Ping asks the SFU for a room that does not exist, to learn whether it
-// answers, and with Redis whether that does. An error is an [*Error].
+// Ping asks the SFU for a room that does not exist, to learn whether the SFU
+// and its Redis, if any, answer. An error is an [*Error].
 func (c *Client) Ping(ctx context.Context) error {
 	return c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		_, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{nobody}})
@@ -118,9 +119,10 @@ func (c *Client) Ping(ctx context.Context) error {
 	})
 }
 
-// RoomSince returns when the room of that name was made, the zero time if there
-// is none. A room that is younger than who was in it says that the SFU has
-// forgotten them all: it has restarted, without Redis. An error is an [*Error].
+// RoomSince returns when the room was created, the zero time if it does not
+// exist. If a participant joined before the room was created, the SFU has
+// restarted without Redis and forgotten all participants. An error is an
+// [*Error].
 func (c *Client) RoomSince(ctx context.Context, room Room) (since time.Time, err error) {
 	err = c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		answer, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{string(room)}})
@@ -138,15 +140,15 @@ func admin(room Room) *auth.VideoGrant {
 	return &auth.VideoGrant{RoomAdmin: true, Room: string(room)}
 }
 
-// isNotFound reports whether LiveKit itself says so: the 404 of something else
-// becomes another code.
+// isNotFound reports whether LiveKit itself says so. A 404 of something else
+// has another code.
 func isNotFound(err error) bool {
 	answer, ok := errors.AsType[twirp.Error](err)
 	return ok && answer.Code() == twirp.NotFound
 }
 
 // session returns the sid of p, "" if p has left. An empty message is a valid
-// participant to protobuf, and must not pass for one that is absent.
+// participant to protobuf, so it is an error here, not an absence.
 func session(p *livekit.ParticipantInfo) (sid string, err error) {
 	switch {
 	case p.Sid == "" || p.Identity == "":

@@ -14,68 +14,68 @@ import (
 )
 
 const (
-	// memory is how long a confirmed room is taken to exist. It is a small
-	// part of the 20 s after which LiveKit closes a room that everybody left.
+	// memory is how long a confirmed room counts as existing. It is a small part
+	// of the 20 s after which LiveKit closes a room that everybody has left.
 	memory = 5 * time.Second
-	// maxConfirmed bounds the rooms remembered, about 200 bytes each. More
-	// rooms than this within 5 s cost a call more than necessary.
+	// maxConfirmed bounds the remembered rooms, about 200 bytes each. If more
+	// rooms are requested within 5 s, each further one costs an extra call.
 	maxConfirmed = 4096
-	// maxEnsuring bounds the calls under way. They go on when those who wanted the
-	// room have left, for up to 10 s while the SFU does not answer.
+	// maxEnsuring bounds the running calls. A call goes on when its callers have
+	// left, for up to 10 s while the SFU does not answer.
 	maxEnsuring = 512
 )
 
-// Creator makes sure that a room exists on the SFU. CreateRoom is idempotent
-// and returns within seconds, whatever happens; [Client] is one.
+// Creator makes sure that a room exists on the SFU. CreateRoom must be
+// idempotent and return within seconds. [Client] is one.
 type Creator interface {
 	CreateRoom(ctx context.Context, room Room) error
 }
 
 // Rooms makes sure that rooms exist before tokens for them are issued, with as
-// few calls as possible. It may be used by several goroutines at once.
+// few calls as possible. Several goroutines may use it at once.
 type Rooms struct {
 	creator   Creator
 	calls     singleflight.Group // by room
-	ensuring  chan struct{}      // one for each call under way
+	ensuring  chan struct{}      // one for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life numbers the time since the SFU was last away; it is disconnected while
-	// Watch has no connection. lives is the highest number so far.
+	// life is the number of the current period in which the SFU was never away.
+	// It is disconnected while Watch has no connection. lives is the highest
+	// number so far.
 	life, lives atomic.Int64
 }
 
-// confirmation is what is remembered of a room that the SFU found or made.
+// confirmation records that the SFU found or created a room.
 type confirmation struct {
-	// sent is when it was asked, not when the answer came: the SFU may have
-	// looked as early as that, and the room's clocks (300 s from its creation,
-	// 20 s from the last departure) run since then. CreateRoom does not restart
-	// them.
+	// sent is when the call was sent, not when the answer came. The SFU may have
+	// found the room then, and the room's timeouts (300 s after its creation, 20
+	// s after the last participant left) go on from there. CreateRoom does not
+	// restart them.
 	sent time.Time
-	life int64 // then
-	// closed is when the SFU said that it has closed the room. What was sent
-	// earlier says nothing of the room any more.
+	life int64 // when the call was sent
+	// closed is when the SFU said that it has closed the room. A confirmation
+	// that was sent earlier no longer counts.
 	closed time.Time
 }
 
-// NewRooms returns Rooms that asks creator.
+// NewRooms returns Rooms that call creator.
 func NewRooms(creator Creator) *Rooms {
 	confirmed, err := lru.New[Room, confirmation](maxConfirmed)
 	if err != nil {
-		panic(err) // its only error is a size below 1
+		panic(err) // only fails for a size below 1
 	}
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
-// Ensure returns nil when room exists on the SFU: because the SFU confirmed it
-// in a call sent less than 5 s ago, or because it does so now; with [Rooms.Watch]
-// what it said before its connection broke is forgotten, and with [Rooms.Forget]
-// what it said of a room that it has closed since. Requests for one
-// room at one time share a call, which no single caller's ctx ends; a caller
-// whose ctx ends returns at once. A failure is told to all who waited for it
-// and then forgotten. Errors are an [*Error], or a *[fault.Error]; [CauseBusy] says at once that 512
-// other rooms are being asked for.
+// Ensure returns nil if room exists on the SFU. Either the SFU confirmed that
+// in a call sent less than 5 s ago, or it does so now. With [Rooms.Watch],
+// confirmations from before the last loss of the connection do not count. With
+// [Rooms.Forget], confirmations from before the SFU closed the room do not
+// count. Concurrent requests for one room share a call, which goes on when one
+// caller's ctx ends. That caller returns at once. A failure goes to all waiting
+// callers, and is not remembered. Errors are an [*Error], or a *[fault.Error].
+// [CauseBusy] says at once that calls for 512 other rooms are running.
 //
-// created reports that this request made the call; false means that it was
-// saved.
+// created reports that this request made the call.
 func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -96,7 +96,8 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	}
 }
 
-// ensure has the room be made, unless it was between the look above and here.
+// ensure creates the room, unless another call has done so since the check in
+// Ensure.
 func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -113,7 +114,7 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 var errBusy = fmt.Errorf("%d rooms are being asked for, and the SFU has not answered yet", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
-	c, ok := r.confirmed.Peek(room) // a read lock; order by use is worth nothing here
+	c, ok := r.confirmed.Peek(room) // needs only a read lock; the order of use does not matter here
 	life := r.life.Load()
 	return ok && c.life == life && life != disconnected && time.Since(c.sent) < memory
 }
@@ -133,32 +134,33 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	return nil
 }
 
-// Forget has room count as unconfirmed, also where a call is under way: the SFU
-// has closed it.
+// Forget makes room count as unconfirmed, because the SFU has closed it. That
+// holds for a call that is still running, too.
 func (r *Rooms) Forget(room Room) {
 	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
-// Holder holds a connection to the SFU until that ends or ctx does, and calls
-// opened when it is there. An error says that there was none; [Client] is one.
+// Holder holds a connection to the SFU until it breaks or ctx ends. It calls
+// opened once connected. An error says that it could not connect. [Client] is
+// one.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }
 
-// disconnected is the life of Rooms while Watch has no connection.
+// disconnected is Rooms.life while Watch has no connection.
 const disconnected = -1
 
-// Pauses between two connections of Watch: after one that had lasted longer than
-// the long pause, and after any other.
+// The pauses between two connections of Watch: the short one after a connection
+// that lasted longer than the long pause, else the long one.
 const (
 	reconnectSoon  = 100 * time.Millisecond
 	reconnectLater = time.Second
 )
 
-// Watch holds a connection to the SFU until ctx ends. Whenever it breaks, all
-// rooms count as unconfirmed, and so they do while there is none: an SFU without
-// Redis that restarts has no rooms, and a client that comes with a token for a
-// room that is not there gives up. Call it once.
+// Watch holds a connection to the SFU until ctx ends. Whenever the connection
+// breaks, and until there is a new one, all rooms count as unconfirmed. An SFU
+// without Redis that restarts has no rooms, and a client with a token for a
+// missing room gives up. Call Watch once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
 	for ctx.Err() == nil {
@@ -176,14 +178,14 @@ func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	}
 }
 
-// newLife has all rooms count as unconfirmed.
+// newLife makes all rooms unconfirmed.
 func (r *Rooms) newLife() {
 	if life := r.life.Load(); life != disconnected {
 		r.life.CompareAndSwap(life, r.lives.Add(1))
 	}
 }
 
-// abandoned is the error of a caller that did not wait for the answer.
+// abandoned returns the error of a caller that left before the answer.
 func abandoned(ctx context.Context) *Error {
 	cause := CauseCanceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -11,21 +11,21 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Why something that should be signed with an API key is not accepted.
+// Why a text that should be signed with an API key is not accepted.
 const (
 	RejectedHeader    = "header"    // there is no Authorization header
-	RejectedKey       = "key"       // the API key is none of ours
-	RejectedSignature = "signature" // signed with another secret, or no token at all
-	RejectedAge       = "age"       // expired, from the future, or good for too long
-	RejectedAudience  = "audience"  // a token for something else
-	RejectedDigest    = "digest"    // not the body that was signed
+	RejectedKey       = "key"       // the API key is not one of ours
+	RejectedSignature = "signature" // signed with another secret, or not a token
+	RejectedAge       = "age"       // expired, from the future, or valid for too long
+	RejectedAudience  = "audience"  // a token for another purpose
+	RejectedDigest    = "digest"    // the signed digest is of another body
 	RejectedTooLarge  = "too_large" // a body of more than 1 MiB
 	RejectedCutOff    = "cut_off"   // the body did not arrive whole
 	RejectedNotJSON   = "not_json"  // signed, but no webhook
 )
 
-// RejectedError says why a webhook or a token was not accepted, for the log and
-// for a counter by cause. Its text holds no part of the token but the name of
+// RejectedError says why a webhook or a token was rejected. Its Cause is the
+// label of a counter. Its text contains nothing of the token except the name of
 // an API key, and is safe to log.
 type RejectedError struct {
 	Cause string // one of the Rejected constants
@@ -41,23 +41,23 @@ func rejected(cause, format string, args ...any) *RejectedError {
 }
 
 const (
-	// leeway is how far the signer's clock and ours may differ; LiveKit
-	// allows as much.
+	// leeway is how much the signer's clock may differ from ours. LiveKit allows
+	// the same.
 	leeway = time.Minute
 
 	statusAudience = "matrixrtc-auth-status"
 	statusLife     = time.Minute
 )
 
-// claims are what the tokens hold that are received here, not minted.
+// claims are the claims of the tokens that this service receives.
 type claims struct {
 	jwt.RegisteredClaims
 	Digest string `json:"sha256"`
 }
 
-// VerifyStatusToken returns nil for a token by which the holder of one of keys
-// asks for the state of this service: for this audience alone, and with iat and
-// exp at most 60 s apart. An error is a [*RejectedError].
+// VerifyStatusToken returns nil if a holder of one of keys has made token to
+// ask for the state of this service. It must be for this audience only, with
+// iat and exp at most 60 s apart. An error is a [*RejectedError].
 func VerifyStatusToken(keys Keys, token string) error {
 	c, err := verify(keys, token)
 	switch {
@@ -73,7 +73,7 @@ func VerifyStatusToken(keys Keys, token string) error {
 	return nil
 }
 
-// verify checks that token is a JWT signed with one of keys by HS256, and good
+// verify checks that token is a JWT signed with one of keys by HS256, and valid
 // now. The error is a [*RejectedError].
 func verify(keys Keys, token string) (*claims, error) {
 	var c claims
@@ -89,8 +89,8 @@ func verify(keys Keys, token string) (*claims, error) {
 	return &c, nil
 }
 
-// secretOf returns the secret of the key called id. One that is empty would
-// verify what anybody signed.
+// secretOf returns the secret of the key with this id. It refuses an empty
+// secret, with which anybody could sign.
 func secretOf(keys []Key, id string) ([]byte, error) {
 	i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id && !k.Secret.IsEmpty() })
 	if i < 0 {
@@ -99,7 +99,8 @@ func secretOf(keys []Key, id string) ([]byte, error) {
 	return []byte(keys[i].Secret.Reveal()), nil
 }
 
-// explainToken leaves the library's texts out: they quote what they were given.
+// explainToken returns an error without the library's texts, which quote the
+// token.
 func explainToken(err error, c *claims) *RejectedError {
 	unknown, isKey := errors.AsType[*RejectedError](err)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// CreateTestRoom makes a room that stays open for that long with nobody in it,
-// before the first participant and after the last, and takes so many participants
-// at most. Lifetimes count in whole seconds. An error is an [*Error].
+// CreateTestRoom creates a room for at most most participants. It stays open
+// for lifetime while it is empty, before the first participant and after the
+// last. lifetime is in whole seconds. An error is an [*Error].
 func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Duration, most int) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
@@ -21,7 +21,7 @@ func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Du
 			DepartureTimeout: uint32(lifetime / time.Second),
 			MaxParticipants:  uint32(most),
 		})
-		// An empty body is a valid message, too.
+		// An empty body would be a valid message, too.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}

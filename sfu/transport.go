@@ -18,10 +18,10 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. A room has no more than
-// 64 KB of metadata. A participant has as much, the same of attributes, and its
-// tracks; in a list, where few come near that, it has 1 or 2 KB. A room of ours
-// has about 200 bytes in the list of all.
+// maxAnswer bounds the bytes read of an answer. A room has at most 64 KB of
+// metadata. A participant has as much metadata, as much attributes, and its
+// tracks. In a list, a participant usually has 1 or 2 KB. In the list of all
+// rooms, one of this service has about 200 bytes.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":
@@ -32,23 +32,22 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the answer to req may take longer than patience, also in
-// a short time, or must not be done twice: it is not repeated on another
-// connection.
+// waits reports whether the call must not be retried on another connection: its
+// answer may take longer than patience, or it must be made only once.
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
 
-// onlyOnce reports whether a call must not be made twice. Where the answer to a
-// removal got lost, its participant may be back under the same identity.
+// onlyOnce reports whether a call must not be made twice. If the answer to a
+// removal was lost, its participant may have returned under the same identity.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // patience is how long a reused connection may stay silent before the call is
-// repeated on a fresh one, for which it leaves the most of a short deadline. A
-// peer that vanished without a word (its container was replaced) is not noticed
-// by TCP for minutes. LiveKit itself is silent for 3.0 s when another node of it
-// does not answer; given all of a call's time, that is no dead connection.
+// retried on a fresh one. It leaves the larger part of a short deadline for the
+// retry. TCP does not notice for minutes that a peer has vanished (its
+// container was replaced). LiveKit itself stays silent for 3.0 s when one of
+// its nodes does not answer. A call with all of its time can wait for that.
 func patience(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
@@ -58,16 +57,16 @@ func patience(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds the way to a connection, and then the TLS handshake.
+// connectTime bounds connecting, and then the TLS handshake.
 const connectTime = 5 * time.Second
 
-// NewHTTPClient returns an HTTP client for the API of one SFU that trusts what
-// roots returns, which is asked for every connection (nil: the system's
-// certificates). It keeps connections for reuse, in HTTP/1.1 only, so that a
-// connection that dies takes one call with it and not all. No proxy stands
-// between: one that containers are given for the internet does not lead to an
-// SFU beside them. Where no file is left for a connection, spare (nil: nothing)
-// is asked to close something, and reports whether it did.
+// NewHTTPClient returns an HTTP client for the API of one SFU. It trusts the
+// certificates that roots returns (nil: the system's), and calls roots for
+// every connection. It keeps connections for reuse, in HTTP/1.1 only, so that a
+// broken connection fails one call. It uses no proxy, because a container's
+// proxy for the internet does not lead to an SFU beside it. If no file is left
+// for a connection, it calls spare (unless nil), which closes something and
+// reports whether it did.
 func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -88,8 +87,8 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a way to connect that has spare make room for a file, and whose
-// errors say when none was left.
+// newDial returns a dial function that calls spare if no file is left. Its
+// errors say if none was left.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -107,7 +106,7 @@ func newDial(spare func() bool) dialFunc {
 	}
 }
 
-// dialTLS connects to address by dial, and secures that as config says.
+// dialTLS connects to address by dial, and makes a TLS handshake with config.
 func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Config) (net.Conn, error) {
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
@@ -127,8 +126,8 @@ func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Con
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // guarded returns a copy of client that reads at most maxAnswer of an answer
-// and does not wait for a dead connection. The generated client adds that no
-// redirect is followed, so the API token goes nowhere else.
+// and does not wait for a dead connection. The generated client follows no
+// redirects, so the API token goes to no other server.
 func guarded(client *http.Client) *http.Client {
 	c := *client
 	if c.Transport == nil {
@@ -138,8 +137,8 @@ func guarded(client *http.Client) *http.Client {
 	return &c
 }
 
-// guard is a RoundTripper whose responses are read already. Its requests must
-// be such that they may be repeated.
+// guard is a RoundTripper that reads the whole response before it returns. Its
+// requests must be repeatable.
 type guard struct{ next http.RoundTripper }
 
 var errSilent = errors.New("the pooled connection is dead")
@@ -152,7 +151,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !errors.Is(err, errSilent) || req.GetBody == nil {
 		return resp, err
 	}
-	// The other idle connections are as old.
+	// The other idle connections are probably dead, too.
 	if next, ok := g.next.(interface{ CloseIdleConnections() }); ok {
 		next.CloseIdleConnections()
 	}
@@ -163,8 +162,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.read(again)
 }
 
-// impatient is read with errSilent for a reused connection on which nothing
-// comes back.
+// impatient is read, but returns errSilent if a reused connection returns
+// nothing in time.
 func (g guard) impatient(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
@@ -184,8 +183,8 @@ func (g guard) impatient(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// read sends req and reads the answer. A good one that is not protobuf or too
-// long is an error; a bad one is cut, its beginning says enough.
+// read sends req and reads the answer. A 200 that is not protobuf or is too
+// long is an error. Of an error answer it keeps only the beginning.
 func (g guard) read(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
@@ -217,7 +216,7 @@ func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	return nil
 }
 
-// notTwirpError is an answer that no LiveKit would give.
+// notTwirpError is an answer that LiveKit would never give.
 type notTwirpError struct{ got string }
 
 func (e *notTwirpError) Error() string { return "got " + e.got }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// holder is how to hold a connection to the SFU without asking anything.
+// holder holds a connection to the SFU without sending a request.
 type holder struct {
 	address string
 	dial    dialFunc
 }
 
-// newHolder goes where client would go for api.
+// newHolder returns a holder that connects as client would for api.
 func newHolder(api *url.URL, client *http.Client) holder {
 	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {
@@ -38,8 +38,8 @@ func newHolder(api *url.URL, client *http.Client) holder {
 	return h
 }
 
-// securing returns a way to connect by dial that secures connections as config
-// says, which may be nil.
+// securing returns a dial function that makes a TLS handshake with config,
+// unless that is nil.
 func securing(dial dialFunc, config *tls.Config) dialFunc {
 	if config == nil {
 		config = &tls.Config{}
@@ -49,16 +49,16 @@ func securing(dial dialFunc, config *tls.Config) dialFunc {
 	}
 }
 
-// openTime bounds the beginning of a connection that is held.
+// openTime bounds opening a connection to hold.
 const openTime = 5 * time.Second
 
-// Watch holds a connection to the SFU until that ends or ctx does, and asks
-// nothing: an SFU that dies, and is back before anybody asked, has ended its
-// connections all the same. So does a proxy that is tired of an idle one. The
-// error is nil if there was a connection.
+// Watch holds a connection to the SFU until that ends or ctx does. It sends no
+// request. An SFU that restarts between two calls closes the connection, and so
+// Watch notices it. A proxy also closes idle connections. The error is nil if
+// there was a connection.
 func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}) }
 
-// Hold is Watch that calls opened once there is a connection.
+// Hold is Watch, but calls opened once it is connected.
 func (c *Client) Hold(ctx context.Context, opened func()) error {
 	conn, err := c.holder.open(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	opened()
-	_, _ = conn.Read(make([]byte, 1)) // whatever comes, an end or a word, nobody asked for it
+	_, _ = conn.Read(make([]byte, 1)) // the SFU closes it, or sends something that nobody requested
 	return nil
 }
 

@@ -9,24 +9,23 @@ import (
 	"strings"
 )
 
-// maxWebhook bounds the body of a webhook, in bytes. A participant's metadata
-// and attributes are most of it, 128 KB by LiveKit's default limits.
+// maxWebhook bounds the bytes of a webhook's body. Most of it is a
+// participant's metadata and attributes, 128 KB by LiveKit's default limits.
 const maxWebhook = 1 << 20
 
-// Webhooks receives LiveKit's webhooks. It may be used by several goroutines at
-// once.
+// Webhooks receives LiveKit's webhooks. Several goroutines may use it at once.
 type Webhooks struct {
-	// Keys are the API keys of which the SFU may use any; nil for none.
+	// Keys are the API keys with which the SFU may sign; nil for none.
 	Keys Keys
 }
 
-// Receive returns what a webhook reports once it is proved to be the SFU's. Its
-// error is a [*RejectedError].
+// Receive returns the event of a webhook that comes from the SFU. Its error is
+// a [*RejectedError].
 //
 // LiveKit signs a webhook by a token in the Authorization header, without
-// "Bearer", that holds the digest of the body. The header is judged first: of
-// what a stranger sends no byte is read. The same webhook is accepted again
-// within its 5 min, and whoever acts on one must bear that anyway.
+// "Bearer". The token holds the digest of the body. Receive checks the header
+// first, so it reads no byte of a stranger's body. It accepts the same webhook
+// again within its 5 min; callers must accept repeated events anyway.
 func (w Webhooks) Receive(r *http.Request) (Event, error) {
 	digest, err := w.authorize(r.Header.Get("Authorization"))
 	if err != nil {
@@ -51,7 +50,7 @@ func (w Webhooks) authorize(token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// LiveKit pads it.
+	// LiveKit adds padding.
 	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(c.Digest, "="))
 	if err != nil || len(digest) != sha256.Size {
 		return nil, rejected(RejectedDigest, "the token holds no sha256, so it is not one of a webhook")

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Board is what the replicas that guard one SFU have in common. Errors mean: it
-// does not answer.
+// Board is the state that the replicas guarding one SFU share. An error means
+// that the board does not answer.
 type Board interface {
-	// TakeSweep reports whether holder is the one that sweeps, until d has passed
-	// since its last call.
+	// TakeSweep reports whether holder is the replica that sweeps. It then stays
+	// so until d has passed since its last call.
 	TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error)
-	// SetBrake says whether the brake holds, Brake whether it does.
+	// SetBrake sets whether the brake holds, and Brake returns it.
 	SetBrake(ctx context.Context, on bool) error
 	Brake(ctx context.Context) (bool, error)
 }
@@ -28,7 +28,7 @@ type Local struct {
 	brake  bool
 }
 
-// TakeSweep is a [Board]'s.
+// TakeSweep implements [Board].
 func (l *Local) TakeSweep(_ context.Context, holder string, d time.Duration) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,7 +40,7 @@ func (l *Local) TakeSweep(_ context.Context, holder string, d time.Duration) (bo
 	return true, nil
 }
 
-// SetBrake is a [Board]'s.
+// SetBrake implements [Board].
 func (l *Local) SetBrake(_ context.Context, on bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,30 +48,31 @@ func (l *Local) SetBrake(_ context.Context, on bool) error {
 	return nil
 }
 
-// Brake is a [Board]'s.
+// Brake implements [Board].
 func (l *Local) Brake(context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.brake, nil
 }
 
-// File is the [Board] of one process that knows after a restart whether the brake
-// held: then a file is there.
+// File is the [Board] of one process. A file keeps the state of the brake over
+// a restart: it exists while the brake holds.
 type File struct {
 	Local
 	path string
 }
 
-// OpenFile returns the board whose brake holds while the file path is there. There
-// may be only one process.
+// OpenFile returns a board whose brake holds while the file path exists. Only
+// one process may use that file.
 func OpenFile(path string) *File {
 	_, err := os.Stat(path)
 	return &File{Local: Local{brake: err == nil}, path: path}
 }
 
-// SetBrake is a [Board]'s. With an error it holds for this process all the same.
+// SetBrake implements [Board]. Even with an error, this process uses the new
+// state.
 func (f *File) SetBrake(ctx context.Context, on bool) error {
-	_ = f.Local.SetBrake(ctx, on) // which does not fail
+	_ = f.Local.SetBrake(ctx, on) // never fails
 	if on {
 		return os.WriteFile(f.path, nil, 0o600)
 	}
@@ -81,5 +82,5 @@ func (f *File) SetBrake(ctx context.Context, on bool) error {
 	return nil
 }
 
-// boardTime bounds a question to the board.
+// boardTime bounds one call of the board.
 const boardTime = time.Second

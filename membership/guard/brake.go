@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// The brake trips over more than brakeOver persons who are also more than a
-// third of those who were judged.
+// The brake engages when more than brakeOver persons would be removed, and they
+// are more than a third of those judged.
 const brakeOver = 20
 
-// maxDoubts is how many sweeps in a row remove nobody for doubt alone.
+// maxDoubts is how many sweeps in a row may remove nobody because of doubt.
 const maxDoubts = 2
 
-// tooMany reports whether n persons of all are too many to be removed at once.
+// tooMany reports whether n persons of all are too many to remove at once.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
-// brake is what this process knows of the brake. The zero value is ready.
+// brake is this process's view of the brake. The zero value is ready.
 type brake struct {
 	mu     sync.Mutex
-	on     bool // as far as the board has said
+	on     bool // as the board last said
 	since  time.Time
-	judged int       // by the last sweep, or by the last count
-	at     time.Time // when
-	// removed are those who were removed, or would have been, with the time of the
-	// last one.
+	judged int       // how many persons the last sweep or count judged
+	at     time.Time // the time of that sweep or count
+	// removed are the persons who were removed, or would have been, with the time
+	// of the last removal.
 	removed map[person]time.Time
-	// doubted are the candidates of the last sweeps that removed nobody for doubt,
-	// doubts how many there were in a row.
+	// doubted are the candidates of the last sweeps that removed nobody because
+	// of doubt. doubts is how many such sweeps there were in a row.
 	doubted map[person]bool
 	doubts  int
 }
 
-// braked reports whether the brake holds. While the board does not answer, what
-// it said last counts.
+// braked reports whether the brake holds. While the board does not answer, it
+// uses the board's last answer.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false
@@ -54,16 +54,16 @@ func (b *brake) know(on bool, err error, now time.Time) bool {
 	return b.on
 }
 
-// holds reports what is known of the brake without asking.
+// holds reports whether the brake holds, as this process last knew.
 func (b *brake) holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.on
 }
 
-// mayRemove reports whether p may be removed now. One removal too many by joins
-// and pushes trips the brake: a homeserver may lose its database while the
-// clients of a whole conference reconnect.
+// mayRemove reports whether p may be removed now. Too many removals by joins
+// and pushes engage the brake: a homeserver may lose its database while all
+// clients of a conference reconnect.
 func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	if g.braked(ctx) {
 		return false
@@ -75,17 +75,18 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// countTime bounds the count of those under enforcement, countAge is how old one
+// countTime bounds the count of enforced persons. countAge is how old a count
 // may be.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
-// mayGoOn decides about one removal too many of those whom this process has judged
-// lately: that may be nobody, where another replica sweeps or none does. So it
-// counts those who are under enforcement now, and trips the brake if there are too
-// few of them, or if the SFU does not say.
+// mayGoOn decides whether to remove more when the removals are too many of
+// those whom this process has judged lately. It may have judged nobody, if
+// another replica sweeps or none does. So mayGoOn counts the enforced persons
+// on the SFU. It engages the brake if they are too few, or if the SFU does not
+// answer.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -106,8 +107,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns how many were removed within the last minute, of how many as far
-// as is known.
+// count returns how many persons were removed within the last minute, and of
+// how many, as far as is known.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,8 +116,8 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted notes who is under enforcement. Those who were removed within the last
-// minute may not be among them any more.
+// counted records the enforced persons. Those removed within the last minute
+// are counted too, because they may be gone already.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,7 +131,7 @@ func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	return len(b.removed), all
 }
 
-// lately is judged, 0 if that is old.
+// lately returns judged, or 0 if it is old.
 func (b *brake) lately(now time.Time) int {
 	if now.Sub(b.at) > countAge {
 		return 0
@@ -138,7 +139,8 @@ func (b *brake) lately(now time.Time) int {
 	return b.judged
 }
 
-// add counts p among those removed within the last minute.
+// add records that p is removed. n is how many were removed within the last
+// minute.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,7 +160,7 @@ func (b *brake) expire(now time.Time) {
 	}
 }
 
-// setBrake has the brake hold or not, and says so once.
+// setBrake sets whether the brake holds, and logs a change once.
 func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	before := g.braked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
@@ -186,12 +188,12 @@ func (b *brake) reset() {
 	clear(b.removed)
 }
 
-// swept tells the brake what a sweep has heard, and reports whether its
+// swept updates the brake with the answers of a sweep, and reports whether the
 // candidates may be removed.
 //
-// The brake lifts when the answers have recovered: most have one, and at least
-// two thirds of these are yes. Nobody on the SFU, or a silent homeserver, is no
-// recovery.
+// The brake disengages when the answers have recovered: most persons have one,
+// and at least two thirds of the answers are yes. An empty SFU or a silent
+// homeserver is no recovery.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)
@@ -204,7 +206,7 @@ func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool
 		return false
 	case g.braked(ctx):
 		recovered := h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons
-		g.setBrake(ctx, !recovered, h.refused, judged) // again: the board forgets it by and by
+		g.setBrake(ctx, !recovered, h.refused, judged) // repeated, because the board forgets it after a time
 		return recovered
 	}
 	if n, all := g.brake.together(candidates, judged); len(candidates) > 0 && tooMany(n, all) {
@@ -221,10 +223,10 @@ func (b *brake) swept(h heard, now time.Time) {
 	b.expire(now)
 }
 
-// together returns how many persons of how many are candidates, were removed
-// within the last minute, or were candidates of the last sweeps that were in doubt:
-// a homeserver that has lost its database may answer about some in one sweep and
-// about others in the next.
+// together returns n, how many persons are candidates, were removed within the
+// last minute, or were candidates of the last doubtful sweeps, and all, how
+// many there are. A homeserver without its database may say no about some
+// persons in one sweep and about others in the next.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -239,9 +241,9 @@ func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	return len(candidates) + len(before), judged + len(before)
 }
 
-// doubts reports whether a sweep is to remove nobody because it has heard too
-// little: the brake would trip if those about whom there was no answer were not
-// joined either. A homeserver that has just started answers like that.
+// doubts reports whether a sweep must remove nobody because it got too few
+// answers. That is so if the brake would engage when all unanswered persons
+// were not joined. A homeserver that has just started answers like that.
 func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false

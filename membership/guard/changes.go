@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// changes knows about whom an event came lately: a no to a question that began
-// before may be old. It has two generations, each of maxOrders at most. The zero
-// value is ready.
+// changes records about which persons an event came lately. A no to a question
+// that began before the event may be outdated. It has two generations of at
+// most maxOrders each. The zero value is ready.
 type changes struct {
 	mu         sync.Mutex
 	young, old map[person]time.Time
-	turned     time.Time // when young was begun
+	turned     time.Time // when young was started
 }
 
 func (c *changes) note(p person, now time.Time) {

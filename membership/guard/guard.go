@@ -12,72 +12,76 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// SFU is what is asked of the SFU. Errors mean: unknown.
+// SFU is what the guard needs of the SFU. An error means that the answer is
+// unknown.
 type SFU interface {
 	ListRooms(ctx context.Context) ([]sfu.Room, error)
 	Participants(ctx context.Context, room sfu.Room) ([]sfu.Participant, error)
-	// Remove ends the session that identity has in room when the call arrives.
+	// Remove ends the session that identity has in room when the call reaches the
+	// SFU.
 	Remove(ctx context.Context, room sfu.Room, identity sfu.Identity) error
 	// Reachable reports whether a node of the SFU holds that session.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 }
 
-// Members says who is joined. An error means: unknown.
+// Members says who is joined. An error means that this is unknown.
 type Members interface {
 	// IsJoinedNow asks a question that begins after the call.
 	IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
-	// Forget drops what others are still told of user in room.
+	// Forget drops the cached answer about user in room.
 	Forget(room matrix.RoomID, user matrix.UserID)
 }
 
-// RoomMembers says who is joined for several users of a room at once. An error
-// means: unknown.
+// RoomMembers says who is joined, for several users of a room at once. An error
+// means that this is unknown.
 type RoomMembers interface {
-	// AreJoinedNow asks one question that begins after the call. The answer has the
-	// order of users.
+	// AreJoinedNow asks one question that begins after the call. Its answers are
+	// in the order of users.
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets, and says whose place each is.
+// Opener opens tickets, and returns the place to which each belongs.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
 }
 
-// Guard guards one SFU. Its fields must not change after the first use; those
-// without another word are required.
+// Guard guards one SFU. Its fields must not change after the first use. They
+// are required, unless their comment says otherwise.
 type Guard struct {
 	SFU     SFU
 	Members Members
-	// Rooms is what sweeps ask where one question answers for a whole room; nil
-	// where there is one for each person.
+	// Rooms is asked by sweeps if one question can answer for a whole room; nil
+	// if there is one question for each person.
 	Rooms   RoomMembers
 	Tickets Opener
-	// Issuer marks the tickets of this service.
+	// Issuer identifies the tickets of this service.
 	Issuer ticket.Issuer
-	// Board is what the replicas have in common.
+	// Board is the state that the replicas share.
 	Board Board
-	// Holder names this process among the replicas.
+	// Holder identifies this process among the replicas.
 	Holder string
-	// Shared says that webhooks and events may go to other replicas.
+	// Shared says that webhooks and events may reach other replicas instead of
+	// this one.
 	Shared bool
-	// Interval is the time between two sweeps; 0 for none.
+	// Interval is the time between two sweeps. 0 means no sweeps.
 	Interval time.Duration
-	// Pushed reports whether the homeserver pushes events to this service: then
-	// a sweep every ten minutes is enough. nil: it does not.
+	// Pushed reports whether the homeserver pushes events to this service. Then a
+	// sweep every ten minutes is enough. nil means that it does not.
 	Pushed func() bool
-	// Unbraked says that the operator wants people removed, however many.
+	// Unbraked lets the guard remove any number of people at once, as the
+	// operator has set.
 	Unbraked bool
-	// Jitter returns a time near d; nil for at random, within a tenth.
+	// Jitter returns a time near d. nil means a random one, within a tenth.
 	Jitter func(d time.Duration) time.Duration
-	// Metrics counts what is done.
+	// Metrics counts the questions and removals.
 	Metrics metrics.Metrics
 	Log     *slog.Logger
 
 	once    sync.Once
 	orders  *orders
 	rooms   index
-	listing sync.Mutex // of all rooms, where that is shared
-	// counting is held while those under enforcement are counted.
+	listing sync.Mutex // held while all rooms are listed for several callers
+	// counting is held while the enforced persons are counted.
 	counting sync.Mutex
 	pace     pacer
 	kept     refusals
@@ -87,16 +91,16 @@ type Guard struct {
 }
 
 const (
-	// maxOrders bounds the persons who wait to be asked about because of a join
-	// or an event, about 200 bytes each.
+	// maxOrders bounds the persons who wait for a question because of a join or
+	// an event, about 200 bytes each.
 	maxOrders = 4096
-	// workers bounds the orders that are carried out at once.
+	// workers bounds the orders that are processed at once.
 	workers = 32
 	// askTime bounds a question, sfuTime a call of the SFU.
 	askTime = 5 * time.Second
 	sfuTime = 5 * time.Second
-	// maxAge is how old an answer may be that removes somebody: a no that is kept,
-	// and the time to find the session.
+	// maxAge is how old an answer may be when it removes somebody: a no that was
+	// kept, and the time to find the session.
 	maxAge = 6 * time.Second
 )
 
@@ -118,9 +122,9 @@ func (g *Guard) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// sleep waits for d, which may be negative, and reports whether ctx goes on.
+// sleep waits for d, which may be negative. It reports false if ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 { // no timer: one for long ago crashes Go 1.26.8 in tests, with synctest and -race
+	if d <= 0 { // a timer for the past crashes Go 1.26.8 in tests, with synctest and -race
 		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)

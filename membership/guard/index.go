@@ -10,33 +10,33 @@ import (
 )
 
 const (
-	// maxRooms bounds the Matrix rooms in the index, maxCalls the LiveKit rooms
-	// of each: 300 bytes for a call.
+	// maxRooms bounds the Matrix rooms in the index. maxCalls bounds the LiveKit
+	// rooms of each, 300 bytes for a call.
 	maxRooms = 20_000
 	maxCalls = 16
 )
 
-// index knows in which LiveKit rooms the enforced persons of a Matrix room are:
-// from reports and sweeps. It also knows which LiveKit rooms there are, from the
-// last list of them. The zero value is ready.
+// index records in which LiveKit rooms the enforced persons of a Matrix room
+// are, from reports and sweeps. It also records which LiveKit rooms exist, from
+// the last list. The zero value is ready.
 type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
-	asked time.Time // for live
-	// before is when the last sweep began that looked into all rooms.
+	asked time.Time // when the list live was requested
+	// before is when the last sweep that looked into all rooms began.
 	before time.Time
 }
 
 // sight is what is known of a call.
 type sight struct {
-	seen  time.Time // when somebody was last seen there
-	since time.Time // when the last session that is known began, by the SFU's clock
+	seen  time.Time // when a person was last seen there
+	since time.Time // when the latest known session began, by the SFU's clock
 }
 
-// saw notes an enforced session. It reports whether its call, and there a session
-// that began no earlier, was known before, and whether there was room for it: what
-// there is no room for, sweeps find.
+// saw records an enforced session. known reports whether its call was known,
+// with a session that began no earlier. kept reports whether the index had room
+// for it. If not, sweeps find it.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -63,8 +63,8 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty notes that nobody who is enforced was in a LiveKit room of room, as far
-// as a list says that was asked for at asked.
+// empty records that a list requested at asked shows no enforced session in a
+// LiveKit room of room.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -80,8 +80,8 @@ func (i *index) drop(room matrix.RoomID, call sfu.Room) {
 	}
 }
 
-// swept forgets the rooms in which two sweeps have seen nobody, of which the last
-// began at began, and which looked into all.
+// swept removes the rooms in which two sweeps have seen nobody. The last of
+// them began at began and looked into all rooms.
 func (i *index) swept(began time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -96,7 +96,7 @@ func (i *index) swept(began time.Time) {
 	}
 }
 
-// listed notes which LiveKit rooms there are.
+// listed records which LiveKit rooms exist.
 func (i *index) listed(rooms []sfu.Room, asked time.Time) {
 	live := make(map[sfu.Room]bool, len(rooms))
 	for _, room := range rooms {
@@ -107,7 +107,7 @@ func (i *index) listed(rooms []sfu.Room, asked time.Time) {
 	i.live, i.asked = live, asked
 }
 
-// of returns the LiveKit rooms of a Matrix room in which somebody may be.
+// of returns the LiveKit rooms of a Matrix room in which a person may be.
 func (i *index) of(room matrix.RoomID) []sfu.Room {
 	usual := token.RoomName(room, matrix.RoomCall)
 	i.mu.Lock()

@@ -7,18 +7,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// order is why a person is asked about, and whose sessions a no ends.
+// order says why to ask about a person, and whose sessions a no ends.
 type order struct {
 	person
 	// joined are the last sessions that began, by LiveKit room.
 	joined map[sfu.Room]sfu.Participant
-	// issued is when the last of their tickets was, in whole seconds.
+	// issued is when the newest of their tickets was issued, in whole seconds.
 	issued time.Time
 	// changed: the homeserver has pushed an event.
 	changed bool
 }
 
-// join adds a session that has begun. It reports whether there was room.
+// join adds a session that has begun. It reports whether there was room for it.
 func (o *order) join(s session) bool {
 	last, ok := o.joined[s.at]
 	if !ok && len(o.joined) >= maxCalls {
@@ -33,26 +33,28 @@ func (o *order) join(s session) bool {
 	return true
 }
 
-// orders are the persons to be asked about: each once, in the order of their
-// first reason. A person about whom a question is under way waits until it has
-// ended, so that the next one begins after the last reason.
+// orders are the persons to ask about, each once, in the order of their first
+// reason. While a question about a person runs, new reasons wait until it has
+// ended, so that the next question begins after them.
 type orders struct {
 	mu      sync.Mutex
 	waiting map[person]*order
-	line    []person // whose turn comes
+	queue   []person // the persons to ask about, in order
 	busy    map[person]bool
-	ready   chan struct{} // one for each in line
+	ready   chan struct{} // one value for each person in queue
 }
 
 func newOrders() *orders {
 	return &orders{
 		waiting: map[person]*order{}, busy: map[person]bool{},
-		// Nobody is in line twice, nor while they are busy.
+		// A person is in the queue at most once, and not while a question about
+		// them runs.
 		ready: make(chan struct{}, maxOrders),
 	}
 }
 
-// put adds a reason to the person's order. It reports whether there was room.
+// put adds a reason to the person's order. It reports whether there was room
+// for it.
 func (o *orders) put(p person, add func(*order) bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -71,17 +73,17 @@ func (o *orders) put(p person, add func(*order) bool) bool {
 }
 
 func (o *orders) lineUp(p person) {
-	o.line = append(o.line, p)
+	o.queue = append(o.queue, p)
 	o.ready <- struct{}{}
 }
 
-// take returns the next order; done must be called when it is carried out. There
-// must be one: see ready.
+// take returns the next order. A value must have been read from ready before.
+// The caller calls done after it has processed the order.
 func (o *orders) take() *order {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	p := o.line[0]
-	o.line = o.line[1:]
+	p := o.queue[0]
+	o.queue = o.queue[1:]
 	next := o.waiting[p]
 	delete(o.waiting, p)
 	o.busy[p] = true

@@ -7,19 +7,21 @@ import (
 )
 
 const (
-	// pushedInterval is the time between sweeps while events are pushed.
+	// pushedInterval is the time between sweeps while the homeserver pushes
+	// events.
 	pushedInterval = 10 * time.Minute
-	// brakedInterval is how often answers are looked at that may have recovered,
-	// however seldom sweeps are otherwise.
+	// brakedInterval is how often to check whether answers have recovered while
+	// the brake holds, even if sweeps are rarer otherwise.
 	brakedInterval = 30 * time.Second
-	// looks is how often in an interval, of 30 s at most, it is looked whether a
-	// sweep is due here: the replica that sweeps may have ended, or the brake holds.
+	// looks is how often per interval, or per 30 s if that is shorter, this
+	// process checks whether it must sweep: the replica that sweeps may have
+	// ended, or the brake may hold.
 	looks = 6
-	// firstSweep is how long after the start the first one may begin.
+	// firstSweep is the time from the start to the first possible sweep.
 	firstSweep = time.Second
 )
 
-// patrol sweeps whenever that is due, until ctx ends.
+// patrol sweeps whenever a sweep is due, until ctx ends.
 func (g *Guard) patrol(ctx context.Context) {
 	next := time.Now().Add(firstSweep)
 	for sleep(ctx, min(time.Until(next), g.tick())) {
@@ -36,12 +38,12 @@ func (g *Guard) patrol(ctx context.Context) {
 	}
 }
 
-// after waits while the next sweep after one that began at began is not due, and
-// may become due earlier. It returns when it is due.
+// after waits until the next sweep is due. The last one began at began. The
+// next one may become due earlier while after waits.
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {
-		g.braked(ctx) // another replica may have set it
+		g.braked(ctx) // another replica may have set the brake
 		next := began.Add(time.Duration(float64(g.interval()) * share))
 		wait := min(time.Until(next), g.tick())
 		if wait <= 0 || !sleep(ctx, wait) {
@@ -50,9 +52,9 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	}
 }
 
-// due reports whether this process is to sweep. Where sweeps are off there is
-// one only to see whether the brake lifts. A replica that never sweeps hears of
-// the brake here, too.
+// due reports whether this process must sweep. If sweeps are off, it only
+// sweeps to check whether the brake may disengage. A replica that never sweeps
+// learns the state of the brake here, too.
 func (g *Guard) due(ctx context.Context) bool {
 	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false
@@ -62,8 +64,9 @@ func (g *Guard) due(ctx context.Context) bool {
 	return mine
 }
 
-// lease reports whether this process is the one that sweeps. While the board does
-// not answer every one does: what a sweep removes is checked anyway.
+// lease reports whether this process is the replica that sweeps. While the
+// board does not answer, every process sweeps. That is safe, because every
+// removal is checked.
 func (g *Guard) lease(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
 	defer cancel()
@@ -79,16 +82,16 @@ func (g *Guard) shortest() time.Duration {
 	return g.Interval
 }
 
-// tick is the time between two looks.
+// tick is the time between two checks whether a sweep is due.
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
-// interval is the time between two sweeps now.
+// interval returns the current time between two sweeps.
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)
 	}
-	// Where reports and events may go to any replica, none knows that the others
-	// have lost nothing.
+	// If reports and events may reach any replica, none knows whether the others
+	// have lost some.
 	if g.Pushed != nil && !g.Shared && g.Pushed() && g.counts.settled() {
 		return max(g.shortest(), pushedInterval)
 	}

@@ -11,15 +11,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// question is what a homeserver is asked at once: whether some users are joined to
-// a room. It is not asked before at, and afterwards was asked at at.
+// question is one question to the homeserver: whether some users are joined to
+// a room. Before it is asked, at is the earliest time for it; afterwards, at is
+// when it was asked.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
 	at    time.Time
 }
 
-// persons are those it is about.
+// persons returns the persons that the question is about.
 func (q question) persons() (all []person) {
 	for _, user := range q.users {
 		all = append(all, person{q.room, user})
@@ -35,9 +36,10 @@ func again(refused []question) []question {
 	return refused
 }
 
-// questions returns those about persons: one for each room, or for each person.
+// questions returns the questions about persons: one for each room, or one for
+// each person.
 func (g *Guard) questions(persons []person) (all []question) {
-	at := map[matrix.RoomID]int{} // in all
+	at := map[matrix.RoomID]int{} // the index of a room's question in all
 	for _, p := range persons {
 		if i, known := at[p.room]; known && g.Rooms != nil {
 			all[i].users = append(all[i].users, p.user)
@@ -49,7 +51,8 @@ func (g *Guard) questions(persons []person) (all []question) {
 	return all
 }
 
-// chunks cuts list after each chunk persons or more. No room is cut.
+// chunks splits list into parts of at least chunk persons. It does not split a
+// room.
 func chunks(list []question) iter.Seq[[]question] {
 	return func(yield func([]question) bool) {
 		begin, persons := 0, 0
@@ -66,19 +69,21 @@ func chunks(list []question) iter.Seq[[]question] {
 	}
 }
 
-// answers are those to some questions: how many persons are joined, or in rooms
-// that cannot be seen, and who is refused, in the order of the questions.
+// answers are the answers to some questions: how many persons are joined, how
+// many are in rooms that the account cannot see, and who is refused, in the
+// order of the questions.
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver answers nothing: to several questions, about
-	// many persons, it has said neither yes nor no, nor that it cannot see the room.
+	// silent says that the homeserver does not answer: to several questions about
+	// many persons it has said neither yes nor no, nor that it cannot see the
+	// room.
 	silent bool
 }
 
-// askEach asks some questions, at the pace of sweeps.
+// askEach asks some questions, at the rate of sweeps.
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
-	unheard, heard := 0, 0 // persons, questions
+	unanswered, heard := 0, 0 // persons, questions
 	var mu sync.Mutex
 	each(ctx, questions, func(q question) {
 		sleep(ctx, time.Until(q.at))
@@ -95,15 +100,15 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 			heard++
 			a.unseen += len(q.users)
 		default:
-			unheard += len(q.users)
+			unanswered += len(q.users)
 		}
 	})
-	a.silent = heard == 0 && len(questions) > 1 && unheard >= silence
+	a.silent = heard == 0 && len(questions) > 1 && unanswered >= silence
 	slices.SortFunc(a.refused, func(one, two question) int { return one.at.Compare(two.at) })
 	return a
 }
 
-// take notes the answer to a question.
+// take records the answer to a question.
 func (a *answers) take(q question, joined []bool) {
 	var refused []matrix.UserID
 	for i, is := range joined {
@@ -118,7 +123,7 @@ func (a *answers) take(q question, joined []bool) {
 	}
 }
 
-// askAbout asks one question. Without an answer joined is nil.
+// askAbout asks one question. joined is nil if there is no answer.
 func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err error) {
 	if g.Rooms == nil {
 		is, err := g.ask(ctx, person{q.room, q.users[0]})

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Reason is what led to a removal.
+// Reason is what caused a removal.
 type Reason string
 
 // The reasons.
@@ -18,9 +18,9 @@ const (
 	BySweep Reason = "sweep"
 )
 
-// remove ends a session, unless the answer that says so, to a question that began
-// at asked, is too old, the brake holds, or the homeserver has pushed an event since:
-// that has a question of its own.
+// remove ends a session after a no to a question that began at asked. It does
+// nothing if that no is too old, if the brake holds, or if the homeserver has
+// pushed an event since, which gets a question of its own.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
@@ -30,7 +30,7 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		g.counts.brakeHeld()
 		return
 	}
-	if time.Since(asked) > maxAge { // it took long to know
+	if time.Since(asked) > maxAge { // the answer took too long
 		g.counts.unsettle()
 		return
 	}
@@ -53,34 +53,34 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "by", why, "stayed", stayed)
 }
 
-// maxIdentityLog bounds what the log has of an identity, in bytes: clients choose
-// the suffix.
+// maxIdentityLog bounds the bytes of an identity in the log, because clients
+// choose its suffix.
 const maxIdentityLog = 300
 
 const (
-	// maxRemovals within removalTime say that somebody comes back with an old
-	// token again and again.
+	// maxRemovals within removalTime say that a person repeatedly returns with an
+	// old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long a no then holds for further removals.
+	// keepNo is how long a no then counts for further removals.
 	keepNo = 5 * time.Second
-	// maxRefusals bounds the persons who are remembered for that.
+	// maxRefusals bounds the persons remembered for that.
 	maxRefusals = 4096
 )
 
-// refusals remembers who was removed. The zero value is ready.
+// refusals records who was removed. The zero value is ready.
 type refusals struct {
 	mu sync.Mutex
 	of map[person]*refusal
 }
 
-// refusal is what is remembered of one person.
+// refusal is the record of one person.
 type refusal struct {
-	removed [maxRemovals]time.Time // the last first
-	asked   time.Time              // the last no
+	removed [maxRemovals]time.Time // the newest first
+	asked   time.Time              // when the question with the last no began
 }
 
-// note remembers a removal by a no that was asked for at asked.
+// note records a removal after a no to a question that began at asked.
 func (r *refusals) note(p person, asked, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,7 +97,7 @@ func (r *refusals) note(p person, asked, now time.Time) {
 	of.removed[0], of.asked = now, asked
 }
 
-// makeRoom forgets whom there is no reason to remember, or all.
+// makeRoom drops the persons who need not be remembered any more, or else all.
 func (r *refusals) makeRoom(now time.Time) {
 	if len(r.of) < maxRefusals {
 		return
@@ -112,7 +112,7 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns when the no was asked for that holds for p now.
+// refused returns when the question began whose no still counts for p.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +123,7 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget lets no former no count for p.
+// forget drops the former no about p.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

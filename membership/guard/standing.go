@@ -14,12 +14,12 @@ type person struct {
 	user matrix.UserID
 }
 
-// standing is what a session's ticket says.
+// standing is how the guard treats a session, by its ticket.
 type standing int
 
 const (
-	unsealed standing = iota // no ticket that we can open, or no client of a user
-	foreign                  // of another service, or of one who was not known to be joined
+	unsealed standing = iota // no ticket that we can open, or not the client of a user
+	foreign                  // the ticket is of another service, or its bearer was not known to be joined
 	enforced
 )
 
@@ -27,11 +27,11 @@ const (
 type session struct {
 	person
 	at     sfu.Room
-	issued time.Time // the ticket, in whole seconds
+	issued time.Time // when the ticket was issued, in whole seconds
 	sfu.Participant
 }
 
-// stand returns the standing of p in room, and whose session it is.
+// stand returns the standing of p in room, and the session if it is enforced.
 func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	if p.Machine || p.Ticket == "" {
 		return session{}, unsealed
@@ -43,6 +43,6 @@ func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	case t.Issuer != g.Issuer, !t.Joined:
 		return session{}, foreign
 	}
-	p.Ticket = "" // a sweep has the sessions of all in memory
+	p.Ticket = "" // saves memory, because a sweep holds all sessions
 	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
 }

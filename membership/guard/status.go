@@ -7,34 +7,34 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// Status says what a guard does.
+// Status is the state of a guard.
 type Status struct {
-	// Persons, Foreign and Unsealed are what the last sweep of this process saw:
-	// persons under enforcement, and sessions that are let be.
+	// Persons, Foreign and Unsealed are from the last sweep of this process: the
+	// enforced persons, and the sessions that the guard leaves alone.
 	Persons, Foreign, Unsealed int
-	// Unseen are those of Persons who were in rooms that the account which asks is
-	// not in: nobody is removed from them.
+	// Unseen are those of Persons in rooms that the asking account is not in.
+	// Nobody is removed from those.
 	Unseen int
-	// SweepBegan and SweepTook are of the last one that has ended; zero for none
-	// in this process.
+	// SweepBegan and SweepTook are of the last sweep that has ended. They are
+	// zero if this process has not swept.
 	SweepBegan time.Time
 	SweepTook  time.Duration
-	// Late is how much longer ago than the interval the last sweep ended, or the
-	// guard began if there was none; 0 while sweeps are on time, or off.
+	// Late is how much longer than the interval ago the last sweep ended, or the
+	// guard started if there was none. It is 0 while sweeps are on time or off.
 	Late time.Duration
-	// Elsewhere says that another replica sweeps now: what is said of sweeps here
-	// is old then.
+	// Elsewhere says that another replica sweeps now. Then all fields about
+	// sweeps are old.
 	Elsewhere bool
-	// Interval is the time between two sweeps now, 0 for none. It is longer than
-	// configured while events are pushed and reports arrive, or while there are more persons than
-	// can be asked about in that time.
+	// Interval is the current time between two sweeps, 0 for none. It is longer
+	// than configured while events are pushed and reports arrive, or if that time
+	// is too short to ask about all persons.
 	Interval time.Duration
 	// Braked says that the brake holds, since BrakedSince.
 	Braked      bool
 	BrakedSince time.Time
-	// The totals since the start: questions, those without an answer, removals,
-	// sessions that were not removed because the brake held or the SFU failed,
-	// and reports and events that there was no room for.
+	// The totals since the start: questions, questions without an answer,
+	// removals, sessions that were not removed because the brake held or the SFU
+	// failed, and reports and events that were dropped for want of room.
 	Asked, Unknown    uint64
 	Removed           map[Reason]uint64
 	BrakeHeld, Failed uint64
@@ -44,20 +44,20 @@ type Status struct {
 // census counts sessions by standing.
 type census [enforced + 1]int
 
-// counts is what a guard has done. The zero value is ready.
+// counts records what a guard has done. The zero value is ready.
 type counts struct {
 	mu       sync.Mutex
 	metrics  metrics.Metrics
-	started  time.Time     // the guard
-	begun    time.Time     // the last sweep
-	expected time.Duration // how long it takes at least
+	started  time.Time     // when the guard started
+	begun    time.Time     // when the last sweep began
+	expected time.Duration // how long the current sweep takes at least
 	now      Status
-	told     bool // of joins by the SFU, as far as sweeps see
+	told     bool // the SFU reports joins to this process, as far as sweeps can tell
 	unsure   bool // something was lost or unknown since the last whole sweep began
-	unsureIn bool // … since the sweep under way began
+	unsureIn bool // … since the current sweep began
 }
 
-// Status returns what the guard does.
+// Status returns the state of the guard.
 func (g *Guard) Status() Status {
 	interval := g.interval()
 	if g.Interval == 0 {
@@ -90,7 +90,7 @@ func (c *counts) start(counted metrics.Metrics, now time.Time) {
 	c.metrics, c.started = counted, now
 }
 
-// late is for Status, under the lock.
+// late returns Status.Late. The lock is held.
 func (c *counts) late(interval time.Duration) time.Duration {
 	since := c.started
 	if !c.now.SweepBegan.IsZero() {
@@ -164,18 +164,18 @@ func (c *counts) saw(seen census) {
 	c.change(func(s *Status) { s.Foreign, s.Unsealed = seen[foreign], seen[unsealed] })
 }
 
-// elsewhere notes whether another replica sweeps.
+// elsewhere records whether another replica sweeps.
 func (c *counts) elsewhere(is bool) { c.change(func(s *Status) { s.Elsewhere = is }) }
 
-// expect notes how long the sweep under way takes at least.
+// expect records how long the current sweep takes at least.
 func (c *counts) expect(d time.Duration) { c.change(func(*Status) { c.expected = d }) }
 
 func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
 }
 
-// ended notes the end of a sweep. A whole one that was told everything finds
-// whatever was lost before it began.
+// ended records the end of a sweep. A whole sweep with all answers finds
+// everything that was lost before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
 		c.metrics.Swept(now.Sub(began))
@@ -187,11 +187,11 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	})
 }
 
-// reports notes whether the SFU's reports arrive here.
+// reports records whether the SFU's reports arrive here.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
-// settled reports whether the SFU's reports arrive, and nothing was lost or
-// unknown that no sweep has made up for.
+// settled reports whether the SFU's reports arrive, and a sweep has made up for
+// everything that was lost or unknown.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

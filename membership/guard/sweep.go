@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// chunk is how many persons are asked about, and then again, at a time: few
-	// enough that the second question about each comes within 5 s of the first,
-	// unless the homeserver takes more than 1.5 s to answer.
+	// chunk is how many persons a sweep asks about, and then a second time, in
+	// one go. It is small, so that the second question comes within 5 s of the
+	// first, unless the homeserver takes more than 1.5 s to answer.
 	chunk = 50
-	// apart is how long after the first question the second is, at least.
+	// apart is the least time between the first and the second question.
 	apart = 2 * time.Second
-	// asking bounds a sweep's questions, and its calls of the SFU, that are under
-	// way at once.
+	// asking bounds a sweep's questions, and its calls of the SFU, that run at
+	// once.
 	asking = 16
-	// silence is about how many persons there may be no answer until a sweep gives up.
+	// silence is how many persons may have no answer before a sweep gives up.
 	silence = 32
 )
 
@@ -31,18 +31,18 @@ type candidate struct {
 	asked    time.Time // when the last question began
 }
 
-// heard is what a sweep was told, in persons. Those in rooms that the homeserver
-// cannot see, unseen, are not among the others.
+// heard is the result of a sweep's questions, in persons. unseen are those in
+// rooms that the account cannot see; they are not among the others.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
-	// contradicted: the homeserver says no about too many of those who it has just
-	// said are joined.
+	// contradicted: the homeserver says no about too many persons whom it has
+	// just called joined.
 	contradicted bool
 }
 
-// sweep asks about everybody on the SFU who is under enforcement, and removes
-// who is not joined.
+// sweep asks about all enforced persons on the SFU, and removes those who are
+// not joined.
 func (g *Guard) sweep(ctx context.Context) {
 	began := time.Now()
 	g.counts.began(began)
@@ -69,8 +69,8 @@ func (g *Guard) sweep(ctx context.Context) {
 	g.counts.ended(began, time.Now(), h, whole && h.unknown == 0)
 }
 
-// look returns the enforced sessions on the SFU by person, nil if it does not
-// answer. A room that fails is passed over; whole says that none did.
+// look returns the enforced sessions on the SFU by person, nil if the SFU does
+// not answer. It skips a room that fails; whole reports that none did.
 func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]session, whole bool) {
 	listing, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()
@@ -97,7 +97,7 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 			if standing == enforced {
 				on[s.person] = append(on[s.person], s)
 				if known, _ := g.rooms.saw(s, now); !known {
-					g.counts.reports(false) // or not any more: none has told of this session
+					g.counts.reports(false) // no report has told of this session
 				}
 			}
 		}
@@ -106,17 +106,17 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 	return on, whole && ctx.Err() == nil
 }
 
-// askAll asks the questions about all, in chunks, and returns those about whom two
+// askAll asks the questions in chunks, and returns the persons about whom two
 // answers were no.
 func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions []question) (refused []candidate, h heard) {
 	for part := range chunks(questions) {
 		if !g.lease(ctx) {
-			continue // another replica goes on
+			continue // another replica continues
 		}
 		first := g.askEach(ctx, part)
 		h.joined, h.unseen = h.joined+first.joined, h.unseen+first.unseen
 		if first.silent {
-			break // the others are asked about in the next sweep
+			break // the next sweep asks about the others
 		}
 		if len(first.refused) == 0 {
 			continue
@@ -138,8 +138,8 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 	return refused, h
 }
 
-// contradicts asks once more about some of those who were not refused, before many
-// are removed: the homeserver may have lost its database while the sweep asked.
+// contradicts asks again about some of those who were not refused, before many
+// are removed. The homeserver may have lost its database during the sweep.
 func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
 	others := maps.Clone(on)
 	for _, c := range refused {
@@ -154,9 +154,9 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates who have a session that a node of the SFU holds,
-// with these sessions: the record of a dead node is nobody's presence. Where the
-// SFU does not say, the session counts.
+// present returns the candidates with a session that a node of the SFU holds,
+// and those sessions. A dead node's record does not count. If the SFU does not
+// answer, the session counts.
 func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
 	var mu sync.Mutex
 	each(ctx, all, func(c candidate) {
@@ -175,8 +175,8 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes the sessions of a candidate that are still the ones that were
-// judged. The person is asked about once more if the last answer is old.
+// end removes the judged sessions of a candidate, if they are still there. It
+// asks about the person again if the last answer is old.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -199,9 +199,9 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 	}
 }
 
-// follow has a person asked about anew who was refused, and has other sessions by now
-// than those that were judged: else they would escape sweeps by coming back again and
-// again, where no report tells of that.
+// follow orders a new question about a refused person who now has other
+// sessions than those that were judged. Otherwise a person could avoid sweeps
+// by reconnecting again and again, where no report tells of that.
 func (g *Guard) follow(ctx context.Context, c candidate) {
 	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
 	for _, s := range c.sessions {
@@ -220,7 +220,7 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 	}
 }
 
-// each calls do for all of list, some at a time, until ctx ends.
+// each calls do with every element of list, several at a time, until ctx ends.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, asking)
@@ -239,16 +239,16 @@ func each[T any](ctx context.Context, list []T, do func(T)) {
 	running.Wait()
 }
 
-// pacer spaces the questions of sweeps.
+// pacer limits the rate of a sweep's questions.
 type pacer struct {
 	mu   sync.Mutex
 	next time.Time
 }
 
-// spacing makes 50 questions a second.
+// spacing allows 50 questions a second.
 const spacing = time.Second / 50
 
-// wait returns when it is the caller's turn, or ctx ends.
+// wait returns when the caller may ask, or ctx ends.
 func (p *pacer) wait(ctx context.Context) {
 	p.mu.Lock()
 	now := time.Now()

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Report hears from the SFU that somebody joined. It returns at once. The error
-// is always nil: what is lost here, sweeps find.
+// Report records the SFU's report that somebody joined. It returns at once. The
+// error is always nil: sweeps find what is lost here.
 func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	if e.Kind != sfu.KindJoined {
 		return nil
@@ -26,8 +26,9 @@ func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	return nil
 }
 
-// Changed hears from the homeserver that somebody's membership may have changed.
-// It returns at once. An event of a room without a call costs nothing more.
+// Changed records the homeserver's event that somebody's membership may have
+// changed. It returns at once. An event of a room without a call costs nothing
+// more.
 func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	g.Members.Forget(room, user)
 	p := person{room, user}
@@ -38,8 +39,8 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed notes that the homeserver has pushed what could not be read. The next sweep
-// finds what it was about, and is not put off.
+// Missed records that the homeserver has pushed something unreadable. The next
+// sweep makes up for it, and is not delayed.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -49,7 +50,7 @@ func (g *Guard) order(p person, add func(*order) bool) {
 	}
 }
 
-// work carries out orders until ctx ends.
+// work processes orders until ctx ends.
 func (g *Guard) work(ctx context.Context) {
 	for {
 		select {
@@ -66,7 +67,7 @@ func (g *Guard) work(ctx context.Context) {
 // carryOut asks once about the person of an order. A no ends those of their
 // sessions that began before the question.
 func (g *Guard) carryOut(ctx context.Context, o *order) {
-	seen := map[string]bool{} // sids
+	seen := map[string]bool{} // by sid
 	calls := map[sfu.Room]bool{}
 	if o.changed {
 		for _, s := range g.sessionsOf(ctx, o.person) {
@@ -99,11 +100,11 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 	}
 }
 
-// clockSkew is how far apart the clocks of replicas may be.
+// clockSkew is how much the clocks of replicas may differ.
 const clockSkew = 30 * time.Second
 
-// older reports whether a token was issued before the question of a no for certain.
-// Tickets have whole seconds, and the time of the replica that issued them.
+// older reports whether a token was certainly issued before the question.
+// Tickets have whole seconds, by the clock of the replica that issued them.
 func (g *Guard) older(issued, asked time.Time) bool {
 	if g.Shared {
 		issued = issued.Add(clockSkew)
@@ -111,14 +112,14 @@ func (g *Guard) older(issued, asked time.Time) bool {
 	return issued.Before(asked.Truncate(time.Second))
 }
 
-// began reports whether p began no later than reported, the session that a
-// report spoke of. One that began later has a report of its own.
+// began reports whether p began no later than the reported session. A later one
+// has a report of its own.
 func began(p, reported sfu.Participant) bool {
 	return reported.Session != "" && (p.Session == reported.Session || !p.Since.IsZero() && !p.Since.After(reported.Since))
 }
 
-// sessionsOf returns the enforced sessions of p, as far as it is known in which
-// LiveKit rooms they may be.
+// sessionsOf returns the enforced sessions of p in the LiveKit rooms in which
+// they may be, as far as is known.
 func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	if g.Shared {
 		g.listRooms(ctx)
@@ -134,8 +135,8 @@ func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	return all
 }
 
-// listAge is how old the list of LiveKit rooms may be where reports may have
-// gone to another replica.
+// listAge is how old the list of LiveKit rooms may be if reports may have
+// reached another replica.
 const listAge = time.Second
 
 func (g *Guard) listRooms(ctx context.Context) {
@@ -152,8 +153,8 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn returns the enforced sessions of p in a LiveKit room. Nobody: there are
-// none of anybody in the Matrix room.
+// sessionsIn returns the enforced sessions of p in a LiveKit room. nobody
+// reports that nobody in the Matrix room has one there.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {

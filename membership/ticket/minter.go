@@ -7,24 +7,24 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// Minter makes access tokens that carry tickets. It may be used by several
-// goroutines at once.
+// Minter makes access tokens that contain tickets. Several goroutines may use
+// it at once.
 type Minter struct {
 	tokens *token.Minter
 	sealer *Sealer
 }
 
-// NewMinter returns a Minter that signs and seals with the first of keys, at
-// least one. Its tokens are good for ttl, which counts in whole seconds.
+// NewMinter returns a Minter that signs and seals with the first of keys, which
+// must not be empty. Its tokens are valid for ttl, in whole seconds.
 func NewMinter(keys []sfu.Key, ttl time.Duration) *Minter {
 	return &Minter{token.NewMinter(keys[0], ttl), NewSealer(keys)}
 }
 
-// Mint returns a token for g, good from now on, that carries t.
+// Mint returns a token for g, valid from now on, that contains t.
 func (m *Minter) Mint(g token.Grant, t Ticket, now time.Time) string {
 	g.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})
 	return m.tokens.Mint(g, now)
 }
 
-// Open is [Sealer.Open], with all keys.
+// Open is [Sealer.Open] with all keys.
 func (m *Minter) Open(text string, at Place) (Ticket, Place, error) { return m.sealer.Open(text, at) }

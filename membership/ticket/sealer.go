@@ -18,30 +18,29 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Place is one participant's on the SFU.
+// Place is the room and the identity of one participant on the SFU.
 type Place struct {
 	Room     sfu.Room
 	Identity sfu.Identity
 }
 
-// Sealer seals tickets and opens them. It may be used by several goroutines at
-// once.
+// Sealer seals and opens tickets. Several goroutines may use it at once.
 type Sealer struct {
-	aeads  []cipher.AEAD // one for each API key; the first seals
+	aeads  []cipher.AEAD // one for each API key; the first one seals
 	spaces sync.Pool     // of *workspace
 }
 
-// workspace is what one Seal needs and the next can use again.
+// workspace holds the buffers of one Seal, for reuse.
 type workspace struct {
 	nonce                  [chacha20poly1305.NonceSizeX]byte
 	content, bound, sealed []byte
 }
 
-// keyLabel keeps what is derived here apart from other uses of an API secret.
+// keyLabel separates the keys derived here from other uses of an API secret.
 const keyLabel = "matrixrtc-auth ticket 1"
 
-// NewSealer returns a Sealer that seals with the first of keys, at least one,
-// and opens what any of them has sealed.
+// NewSealer returns a Sealer that seals with the first of keys, which must not
+// be empty. It opens tickets sealed with any of them.
 func NewSealer(keys []sfu.Key) *Sealer {
 	s := &Sealer{spaces: sync.Pool{New: func() any { return new(workspace) }}}
 	for _, key := range keys {
@@ -50,28 +49,27 @@ func NewSealer(keys []sfu.Key) *Sealer {
 	return s
 }
 
-// newAEAD returns the cipher of a key. With 24 random bytes a nonce does not
-// come twice, however many tickets a key seals and however many replicas share
-// it.
+// newAEAD returns the cipher of a key. A nonce of 24 random bytes never
+// repeats, however many tickets a key seals and however many replicas share it.
 func newAEAD(key sfu.Key) cipher.AEAD {
 	secret, err := hkdf.Key(sha256.New, []byte(key.Secret.Reveal()), nil, keyLabel, chacha20poly1305.KeySize)
 	if err != nil {
-		panic(err) // of a length that HKDF does not have
+		panic(err) // impossible: HKDF can derive this length
 	}
 	aead, err := chacha20poly1305.NewX(secret)
 	if err != nil {
-		panic(err) // of a key of another length
+		panic(err) // impossible: the key has the right length
 	}
 	return aead
 }
 
-// Seal returns t as the text of an attribute, for its bearer at place: base64url
-// of the layout (1 byte), the nonce (24) and what XChaCha20-Poly1305 makes of
-// the content, bound to layout and place.
+// Seal returns t as the text of an attribute, for its bearer at place. The text
+// is base64url of the layout (1 byte), the nonce (24), and the content
+// encrypted by XChaCha20-Poly1305, bound to layout and place.
 func (s *Sealer) Seal(t Ticket, place Place) string {
 	w := s.spaces.Get().(*workspace)
 	defer s.spaces.Put(w)
-	_, _ = rand.Read(w.nonce[:]) // it never fails: crypto/rand ends the process first
+	_, _ = rand.Read(w.nonce[:]) // never fails: crypto/rand would end the process
 	return w.seal(s.aeads[0], t, place)
 }
 
@@ -83,15 +81,16 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 	return base64.RawURLEncoding.EncodeToString(w.sealed)
 }
 
-// ErrForeign is of a ticket that none of our keys has sealed for this place.
+// ErrForeign says that none of our keys has sealed the ticket for this place.
 var ErrForeign = errors.New("not sealed by one of our keys for this participant")
 
-// strict refuses a second text for the same bytes.
+// strict accepts only one text for the same bytes.
 var strict = base64.RawURLEncoding.Strict()
 
-// Open reads the ticket of a participant, and says whose place it is: a token
-// lets its bearer in once more, as "identity#suffix" with the same attributes
-// (LiveKit's ?publish=suffix), and that session belongs to the identity.
+// Open opens the ticket of a participant, and returns the place it was sealed
+// for. That place may differ from at: LiveKit admits the bearer of a token a
+// second time, as "identity#suffix" with the same attributes (?publish=suffix).
+// That session belongs to the identity.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
 		return Ticket{}, Place{}, fmt.Errorf("a ticket has at most %d bytes, this has %d", MaxBytes, len(text))
@@ -123,13 +122,14 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 	return nil, ErrForeign
 }
 
-// maxIdentity is the longest identity of ours, and of any token that LiveKit takes,
-// in bytes.
+// maxIdentity is the longest identity that this service derives or LiveKit
+// accepts, in bytes.
 const maxIdentity = 256
 
-// owners are those whose session it may be, the most likely first. The identity of
-// a token and the client's suffix may both have a '#', and LiveKit renews the token
-// of such a session, which begins another one with a suffix more.
+// owners returns the places to which a session may belong, the most likely
+// first. Both the identity and the client's suffix may contain a '#'. LiveKit
+// renews the token of such a session, with which another session with one more
+// suffix may begin.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {
@@ -145,8 +145,8 @@ func owners(at Place) iter.Seq[Place] {
 	}
 }
 
-// append writes the associated data behind dst: the layout, the length of the
-// room (uvarint), room and identity, so that no two places look the same.
+// append appends the associated data to dst: the layout, the length of the room
+// (uvarint), room and identity. No two places have the same data.
 func (p Place) append(dst []byte) []byte {
 	dst = append(dst, layout)
 	dst = binary.AppendUvarint(dst, uint64(len(p.Room)))

@@ -1,10 +1,10 @@
 // Package ticket keeps what the service must know later about the bearer of a
-// token: not in a table of its own, but sealed in the token itself, as an
-// attribute that LiveKit hands back with the participant.
+// token. It keeps that in no table of its own: it seals it in the token, as an
+// attribute that LiveKit returns with the participant.
 //
-// A ticket holds for one place on the SFU, a room and an identity there. Only
-// the holder of the API secret reads or makes one; to the other participants,
-// who see it, it is noise.
+// A ticket is valid for one place on the SFU: a room, and an identity there.
+// Only a holder of the API secret can read or make one. Other participants see
+// it, but cannot read it.
 package ticket
 
 import (
@@ -16,29 +16,30 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// MaxBytes is the longest a ticket gets, as text: that of the longest ids.
+// MaxBytes is the length of the longest ticket as text, with the longest ids.
 const MaxBytes = 800
 
-// Ticket is what was known when a token was issued.
+// Ticket is what the service knew when it issued a token.
 type Ticket struct {
 	Issuer Issuer
 	Room   matrix.RoomID
 	User   matrix.UserID
 	By     Way
 	// Joined says that the user was known to be joined to the room. False means
-	// that nobody was asked, or nobody answered.
+	// that the homeserver was not asked, or did not answer.
 	Joined bool
-	// Issued is when, in whole seconds. It is information only: LiveKit renews
-	// the tokens of those who are connected, with their attributes.
+	// Issued is when the token was issued, in whole seconds. It is only
+	// information: LiveKit renews the tokens of connected participants, with
+	// their attributes.
 	Issued time.Time
 }
 
-// Issuer tells the services apart that share an SFU, by the server name for
-// which each is configured: the first 8 bytes of its SHA-256. The zero value is
-// a service without one.
+// Issuer distinguishes the services that share an SFU. It is the first 8 bytes
+// of the SHA-256 of the server name for which the service is configured. The
+// zero value is a service without one.
 type Issuer [8]byte
 
-// IssuerOf returns the service of server.
+// IssuerOf returns the Issuer of the service for server.
 func IssuerOf(server matrix.ServerName) Issuer {
 	if server.IsZero() {
 		return Issuer{}
@@ -47,23 +48,23 @@ func IssuerOf(server matrix.ServerName) Issuer {
 	return Issuer(sum[:8])
 }
 
-// Way is how its bearer came to a token.
+// Way is how the bearer got the token.
 type Way byte
 
 // The ways to a token.
 const (
 	OpenID    Way = 1 + iota // from this service, with an OpenID token
 	Proxied                  // through the homeserver of the user
-	Federated                // through the user's homeserver and ours
+	Federated                // through the user's homeserver and the one of this service
 )
 
-// layout is the version of the content.
+// layout is the version of the content's layout.
 const layout = 1
 
-// joinedFlag stands in the byte of the way.
+// joinedFlag is a bit in the byte of the way.
 const joinedFlag = 0x80
 
-// append writes the content behind dst: issuer (8 bytes), way and flag (1),
+// append appends the content to dst: issuer (8 bytes), way and flag (1),
 // seconds (uvarint), length of the user id (uvarint), user id, room id.
 func (t Ticket) append(dst []byte) []byte {
 	dst = append(dst, t.Issuer[:]...)
@@ -81,7 +82,7 @@ func (t Ticket) append(dst []byte) []byte {
 
 var errContent = errors.New("its content is not a ticket's")
 
-// parse reads what append wrote.
+// parse reads what append has written.
 func parse(content []byte) (Ticket, error) {
 	var t Ticket
 	if len(content) < len(t.Issuer)+1 {
@@ -110,7 +111,7 @@ func parse(content []byte) (Ticket, error) {
 	return t, nil
 }
 
-// maxSeconds is the end of the year 9999, behind which times have no text.
+// maxSeconds is the end of the year 9999, the last time that has a text form.
 const maxSeconds = 253402300799
 
 func number(content []byte) (n uint64, rest []byte, err error) {

@@ -19,9 +19,9 @@ import (
 
 type grantKey struct{}
 
-// authenticated checks the bearer's token as LiveKit's middleware does, and
-// like it answers a bad token with the token. Without one the request goes on
-// and is refused for want of a grant.
+// authenticated checks the bearer's token as LiveKit's middleware does. As
+// LiveKit does, it repeats a bad token in its answer. A request without a token
+// goes on, and is refused later because it lacks a grant.
 func (s *SFU) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -56,7 +56,8 @@ func (s *SFU) verify(token string) (claims *auth.ClaimGrants, problem string) {
 	return claims, ""
 }
 
-// granted returns what the request's token grants, nothing without a token.
+// granted returns the grant of the request's token, an empty one without a
+// token.
 func granted(ctx context.Context) auth.VideoGrant {
 	if grant, _ := ctx.Value(grantKey{}).(*auth.VideoGrant); grant != nil {
 		return *grant
@@ -64,8 +65,8 @@ func granted(ctx context.Context) auth.VideoGrant {
 	return auth.VideoGrant{}
 }
 
-// api answers the methods of the Room API that the fake knows. The embedded
-// interface stands for the others; newAPI never lets a call get there.
+// api implements the methods of the Room API that the fake supports. The
+// embedded interface has the others; newAPI never forwards a call to them.
 type api struct {
 	livekit.RoomService
 	sfu *SFU
@@ -108,8 +109,8 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	return message(room), nil
 }
 
-// create returns the room of this name, which is made from wanted if it does
-// not exist and left as it is if it does.
+// create returns the room of this name. It creates the room from wanted if it
+// does not exist, and leaves it unchanged if it does.
 func (s *SFU) create(wanted Room) (Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +122,8 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
-// wrapped begins the texts of LiveKit's errors that have a code of their own.
+// wrapped is the start of the text of LiveKit's errors that have a code of
+// their own.
 const wrapped = "twirp error unknown: "
 
 // silence waits as LiveKit does for a node that does not answer.
@@ -133,7 +135,7 @@ func silence(ctx context.Context) error {
 	return twirp.NewError(twirp.Unavailable, wrapped+errSilent.Error())
 }
 
-// DeleteRoom ends a room; that there is none is no error here.
+// DeleteRoom ends a room. It returns no error if there is none.
 func (a api) DeleteRoom(ctx context.Context, req *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
 	if !granted(ctx).RoomCreate {
 		return nil, errDenied()
@@ -155,8 +157,8 @@ func (a api) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*liv
 	return answer, nil
 }
 
-// GetParticipant answers a room that is missing as a participant that is: so
-// does LiveKit.
+// GetParticipant returns the same error for a missing room as for a missing
+// participant, as LiveKit does.
 func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.ParticipantInfo, error) {
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
@@ -169,7 +171,7 @@ func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIde
 	return nil, twirp.NotFoundError(wrapped + "participant does not exist")
 }
 
-// ListParticipants answers a room that is missing with an empty list.
+// ListParticipants returns an empty list for a missing room.
 func (a api) ListParticipants(ctx context.Context, req *livekit.ListParticipantsRequest) (*livekit.ListParticipantsResponse, error) {
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
@@ -184,19 +186,19 @@ type Removal struct {
 	Session  string
 	// Revoke is the revoke_token_ts of the call.
 	Revoke int64
-	// Report is what LiveKit sends then.
+	// Report is the webhook that LiveKit sends then.
 	Report *livekit.WebhookEvent
 }
 
-// Removals returns what RemoveParticipant has ended so far.
+// Removals returns all sessions that RemoveParticipant has ended so far.
 func (s *SFU) Removals() []Removal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.removals)
 }
 
-// RemoveParticipant ends a session, and notes it. The report of it is sent by
-// whoever wants it sent.
+// RemoveParticipant ends a session and records it. It sends no webhook; the
+// test does.
 func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.RemoveParticipantResponse, error) {
 	recorded, err := a.GetParticipant(ctx, req)
 	if recorded == nil {
@@ -208,7 +210,7 @@ func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipant
 	return &livekit.RemoveParticipantResponse{}, nil
 }
 
-// UpdateSubscriptions changes nothing: there are no tracks.
+// UpdateSubscriptions changes nothing, because there are no tracks.
 func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) (*livekit.UpdateSubscriptionsResponse, error) {
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
@@ -219,8 +221,8 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode has one node do something to a session that it holds, and reports
-// whether there is one that answers.
+// toNode calls do for the node that holds the session. It reports whether there
+// is such a node and it answers.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

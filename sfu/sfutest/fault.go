@@ -8,10 +8,10 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// Fault answers an API call in place of next, or in front of it.
+// Fault answers an API call itself, or delays it and then calls next.
 type Fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// Delay answers well after d, unless the caller is gone by then.
+// Delay calls next after d, unless the caller has left by then.
 func Delay(d time.Duration) Fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		select {
@@ -22,10 +22,10 @@ func Delay(d time.Duration) Fault {
 	}
 }
 
-// Hang takes the call and never answers.
+// Hang reads the call and never answers.
 func Hang() Fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		io.Copy(io.Discard, r.Body) // else the server does not notice when the caller leaves
+		io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the caller leaves
 		<-r.Context().Done()
 	}
 }
@@ -35,8 +35,8 @@ func Drop() Fault {
 	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 }
 
-// Answer answers with this status, content type and body, as a proxy or
-// something other than LiveKit does.
+// Answer sends an answer with this status, content type and body, as a proxy or
+// another server does.
 func Answer(status int, contentType, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", contentType)
@@ -45,22 +45,22 @@ func Answer(status int, contentType, body string) Fault {
 	}
 }
 
-// Status answers with an error page of this status.
+// Status sends an error page with this status.
 func Status(status int) Fault {
 	return Answer(status, "text/html", "<html><h1>"+http.StatusText(status)+"</h1></html>")
 }
 
-// Garbage answers 200 with bytes that are no message.
+// Garbage sends a 200 with bytes that are no message.
 func Garbage() Fault { return Answer(http.StatusOK, "application/protobuf", "\xff\xff\xff\xff") }
 
-// Redirect sends the caller to another URL.
+// Redirect redirects the caller to another URL.
 func Redirect(to string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, to, http.StatusMovedPermanently)
 	}
 }
 
-// TwirpError answers with an error of LiveKit's own making, such as
+// TwirpError sends an error in LiveKit's form, with a code such as
 // "resource_exhausted".
 func TwirpError(code, msg string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

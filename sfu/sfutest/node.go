@@ -14,9 +14,9 @@ import (
 const (
 	// heartbeat is how often a node reports itself to Redis.
 	heartbeat = 2 * time.Second
-	// nodeMemory is how long after its last report a node is taken for available.
+	// nodeMemory is how long after its last report a node counts as available.
 	nodeMemory = 5 * time.Second
-	// idleTime is how often a node looks for rooms that are over.
+	// idleTime is how often a node checks for rooms to close.
 	idleTime = time.Second
 	// silentTime is how long LiveKit waits for another node.
 	silentTime = 3 * time.Second
@@ -27,26 +27,26 @@ type Node struct {
 	sfu *SFU
 	id  string
 
-	// What follows is guarded by sfu.mu.
+	// sfu.mu guards the fields below.
 
-	rooms               map[sfu.Room]*room // what it runs
+	rooms               map[sfu.Room]*room // the rooms that it runs
 	dead, cut, draining bool
 	preferred           bool
-	// Redis has a report of it that is good from the one time until the other,
-	// for ever if that is zero.
+	// Redis has a valid report of the node from from until until, or for ever if
+	// until is zero.
 	from, until time.Time
 }
 
-// room is a room that a node runs, and who is in it.
+// room is a room that a node runs, with its participants.
 type room struct {
 	Room
 	sids map[sfu.Identity]string
-	runs time.Time // since when
-	left time.Time // when somebody last left, zero if nobody ever did
+	runs time.Time // since when the node runs it
+	left time.Time // when a participant last left, zero if none has
 }
 
-// isOver counts from the time at which the room was made, even if this node runs
-// it since a moment only.
+// isOver counts from the creation of the room, even if this node has only just
+// taken it over.
 func (r *room) isOver(now time.Time) bool {
 	switch {
 	case len(r.sids) > 0:
@@ -59,7 +59,7 @@ func (r *room) isOver(now time.Time) bool {
 
 func newNode(s *SFU, id string) *Node { return &Node{sfu: s, id: id, rooms: map[sfu.Room]*room{}} }
 
-// Node returns the node of this id, which New was given.
+// Node returns the node with this id, which was given to New.
 func (s *SFU) Node(id string) *Node {
 	i := slices.IndexFunc(s.nodes, func(n *Node) bool { return n.id == id })
 	if i < 0 {
@@ -68,7 +68,7 @@ func (s *SFU) Node(id string) *Node {
 	return s.nodes[i]
 }
 
-// change locks the SFU, ends what is over, and has do change the node.
+// change locks the SFU, closes expired rooms, and calls do to change the node.
 func (n *Node) change(do func(now time.Time)) {
 	n.sfu.mu.Lock()
 	defer n.sfu.mu.Unlock()
@@ -76,7 +76,8 @@ func (n *Node) change(do func(now time.Time)) {
 	do(time.Now())
 }
 
-// Kill ends the node at once, and its sessions without a report. Its records stay.
+// Kill ends the node at once, and its sessions without webhooks. Its records
+// stay.
 func (n *Node) Kill() {
 	n.change(func(now time.Time) {
 		n.lost(now)
@@ -85,7 +86,7 @@ func (n *Node) Kill() {
 	})
 }
 
-// Start has a node run that was killed or stopped, under its old id.
+// Start starts a killed or stopped node again, under its old id.
 func (n *Node) Start() {
 	n.change(func(now time.Time) {
 		n.dead, n.cut, n.draining = false, false, false
@@ -93,14 +94,13 @@ func (n *Node) Start() {
 	})
 }
 
-// Drain keeps rooms that are on no node yet from this one, as the first SIGTERM
-// does.
+// Drain makes the node accept no new rooms, as the first SIGTERM does.
 func (n *Node) Drain() {
 	n.change(func(time.Time) { n.draining = true })
 }
 
-// Stop ends the node in good order, as the second SIGTERM does. It returns what
-// LiveKit reports then, one for each session.
+// Stop shuts the node down in order, as the second SIGTERM does. It returns the
+// webhooks that LiveKit sends then, one for each session.
 func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 	n.change(func(now time.Time) {
 		for name, r := range n.rooms {
@@ -109,12 +109,12 @@ func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 			}
 			n.close(name)
 		}
-		n.dead, n.until = true, now // it takes its own record away
+		n.dead, n.until = true, now // a stopping node deletes its own record
 	})
 	return reports
 }
 
-// Partition cuts the node off from Redis, until Heal. Its sessions go on.
+// Partition cuts the node off from Redis until Heal. Its sessions go on.
 func (n *Node) Partition() {
 	n.change(func(now time.Time) {
 		n.lost(now)
@@ -133,8 +133,8 @@ func (n *Node) Heal() {
 	})
 }
 
-// Session returns the sid of the session of identity that the node holds, ""
-// for none, whatever the records say.
+// Session returns the sid of the session of identity that the node holds,
+// whatever the records say; "" if there is none.
 func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil {
@@ -144,8 +144,8 @@ func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// Prefer has the node selected, while it is available, for rooms that are on no
-// node. Without it LiveKit selects any; the fake the first that is available.
+// Prefer makes the SFU select this node for new rooms while it is available.
+// Otherwise LiveKit selects any node, and the fake the first available one.
 func (n *Node) Prefer() {
 	n.change(func(time.Time) {
 		for _, other := range n.sfu.nodes {
@@ -154,14 +154,14 @@ func (n *Node) Prefer() {
 	})
 }
 
-// lost is told that the node reports itself no longer.
+// lost records that the node has stopped reporting itself.
 func (n *Node) lost(now time.Time) {
 	if n.answers() {
 		n.until = now.Add(nodeMemory)
 	}
 }
 
-// forgotten is told that Redis has no good report of the node.
+// forgotten records that Redis has no valid report of the node.
 func (n *Node) forgotten() {
 	now := time.Now()
 	if n.answers() {
@@ -174,14 +174,14 @@ func (n *Node) forgotten() {
 // answers reports whether the node answers other nodes.
 func (n *Node) answers() bool { return !n.dead && !n.cut }
 
-// isAvailable reports whether others take the node for available.
+// isAvailable reports whether other nodes count this one as available.
 func (n *Node) isAvailable(now time.Time) bool {
 	return !now.Before(n.from) && (n.until.IsZero() || now.Before(n.until))
 }
 
-// run returns the room of this name that the node runs, and begins to run it if
-// it does not: with the record that there is, or else with that of wanted.
-// Nothing is written of a room that runs.
+// run returns the room of this name that the node runs. If the node does not
+// run it, it starts to, with the existing record or else with wanted. It writes
+// nothing for a room that already runs.
 func (n *Node) run(wanted Room) *room {
 	if r, ok := n.rooms[wanted.Name]; ok {
 		return r
@@ -196,7 +196,8 @@ func (n *Node) run(wanted Room) *room {
 	return r
 }
 
-// close ends a room of the node, and its record, whoever may have made that.
+// close ends a room of the node and deletes its record, even if another node
+// made it.
 func (n *Node) close(name sfu.Room) {
 	delete(n.rooms, name)
 	if !n.cut {
@@ -204,7 +205,7 @@ func (n *Node) close(name sfu.Room) {
 	}
 }
 
-// end ends a session of the node, and the record of that identity.
+// end ends a session of the node, and deletes the record of that identity.
 func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	r := n.rooms[name]
 	delete(r.sids, identity)
@@ -213,10 +214,10 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 		return
 	}
 	delete(n.sfu.records.sessions[name], identity)
-	n.sfu.records.rooms[name] = r.Room // with another number of participants
+	n.sfu.records.rooms[name] = r.Room // the number of participants has changed
 }
 
-// remove ends a session because somebody asked for it.
+// remove ends a session because of RemoveParticipant or DeleteRoom.
 func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	sid := n.rooms[name].sids[identity]
 	report := n.sfu.departure(name, identity, sid, livekit.DisconnectReason_PARTICIPANT_REMOVED)
@@ -224,14 +225,14 @@ func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
-// Why a room is on no node that answers.
+// Why no node that answers has a room.
 var (
 	errNoNodes = errors.New("could not find any available nodes")
 	errSilent  = errors.New("no response from servers")
 )
 
-// host returns the node that a room is on, and puts one that is on none, or on
-// one that is not available, on another.
+// host returns the node that runs a room. It assigns a new node if there is
+// none, or if that node is not available.
 func (s *SFU) host(name sfu.Room) (*Node, error) {
 	now := time.Now()
 	n := s.records.hosts[name]
@@ -256,14 +257,14 @@ func (s *SFU) selectNode(now time.Time) (selected *Node) {
 	return selected
 }
 
-// someNode reports whether one of the nodes is so.
+// someNode reports whether so is true for a node.
 func (s *SFU) someNode(so func(*Node) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.nodes, so)
 }
 
-// expire closes the rooms whose timeout is over.
+// expire closes the rooms whose timeout has passed.
 func (s *SFU) expire() {
 	now := time.Now()
 	for _, n := range s.nodes {

@@ -9,15 +9,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Join lets identity into a room and returns what LiveKit reports when its
-// media is connected; Participant.Sid names the new session. An older session
-// of the identity on the same node ends. Nil means that there is no such room,
-// or no node that answers for it, as in the 5 s after the death of its node.
+// Join lets identity join a room. It returns the webhook that LiveKit sends
+// when the participant's media is connected; Participant.Sid is the new
+// session. An older session of the identity on the same node ends. Nil means
+// that there is no such room, or that no node answers for it, as in the 5 s
+// after its node died.
 func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	return s.JoinAs(name, identity, nil, livekit.ParticipantInfo_STANDARD)
 }
 
-// JoinAs is Join of one who has attributes, and may be of another kind.
+// JoinAs is Join for a participant with attributes and a kind.
 func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string]string, kind livekit.ParticipantInfo_Kind) *livekit.WebhookEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,17 +39,17 @@ func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// session is what a session keeps as long as it lasts.
+// session holds the properties of a session that never change.
 type session struct {
 	attributes map[string]string
 	kind       livekit.ParticipantInfo_Kind
 	since      time.Time
 }
 
-// Connect lets the bearer of an access token in, with the attributes of the
-// token, and returns what Join does. With a suffix it is the bearer's second
-// session, "identity#suffix", as a client gets it that connects with
-// publish=suffix. Nil means also that the token is refused.
+// Connect admits the bearer of an access token, with the token's attributes,
+// and returns what Join returns. With a suffix it is a second session,
+// "identity#suffix", as for a client that connects with publish=suffix. Nil may
+// also mean that the token is refused.
 func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	claims, problem := s.verify(token)
 	if problem != "" || claims.Video == nil || !claims.Video.RoomJoin {
@@ -61,8 +62,8 @@ func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	return s.JoinAs(sfu.Room(claims.Video.Room), sfu.Identity(identity), claims.Attributes, claims.GetParticipantKind())
 }
 
-// Joined returns the report of the joining once more. Nil means that identity
-// has no session there.
+// Joined returns the webhook of the join once more. Nil means that identity has
+// no session there.
 func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +75,8 @@ func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// Live returns the sid of the session that identity has in a room, whatever the
-// records say, "" if it has none. Of two on different nodes it is the newer one.
+// Live returns the sid of the session of identity in a room, whatever the
+// records say; "" if there is none. If two nodes hold one, it is the newer one.
 func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +85,7 @@ func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// session returns the session of an identity and the node that holds it.
+// session returns the session of an identity, and the node that holds it.
 func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid string) {
 	for _, n := range s.nodes {
 		if r := n.rooms[name]; r != nil && r.sids[identity] > sid {
@@ -94,7 +95,7 @@ func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid str
 	return node, sid
 }
 
-// Change has the node of a session write its record, as it does when the
+// Change makes the node write the record of a session, as it does when the
 // participant mutes itself or publishes something.
 func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	s.mu.Lock()
@@ -105,10 +106,10 @@ func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	}
 }
 
-// Leave ends the session of identity and returns what LiveKit reports then;
-// with Event set to "participant_connection_aborted" it is what it reports of a
-// session that never had media. Nil means that there is no such session. Of two
-// on different nodes the newer one ends; Node.Leave ends another.
+// Leave ends the session of identity and returns the webhook that LiveKit sends
+// then. With Event set to "participant_connection_aborted" it is the webhook
+// for a session that never had media. Nil means that there is no such session.
+// If two nodes hold one, the newer one ends; Node.Leave can end the other.
 func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) *livekit.WebhookEvent {
 	sid := s.Vanish(name, identity)
 	if sid == "" {
@@ -119,8 +120,8 @@ func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Disconn
 	return s.departure(name, identity, sid, reason)
 }
 
-// Leave ends a session of the node and returns what LiveKit reports then. Nil
-// means that there is no such session.
+// Leave ends a session of the node and returns the webhook that LiveKit sends
+// then. Nil means that there is no such session.
 func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) (left *livekit.WebhookEvent) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil && r.sids[identity] != "" {
@@ -131,7 +132,7 @@ func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Discon
 	return left
 }
 
-// Vanish ends the session of identity without a report. It returns its sid, ""
+// Vanish ends the session of identity without a webhook. It returns the sid, ""
 // if there was none.
 func (s *SFU) Vanish(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
@@ -144,7 +145,8 @@ func (s *SFU) Vanish(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// recorded returns who is in a room by the records, nobody if there is none.
+// recorded returns the participants in a room by the records, none if there are
+// no records.
 func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()

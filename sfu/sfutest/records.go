@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// records is what LiveKit's Redis says, or the memory of a single server: true
-// or not, the API answers from it.
+// records are the contents of LiveKit's Redis, or of a single server's memory.
+// The API answers from them, even if they are wrong.
 type records struct {
 	rooms    map[sfu.Room]Room
 	sessions map[sfu.Room]map[sfu.Identity]string
@@ -40,13 +40,13 @@ func (r records) put(name sfu.Room, identity sfu.Identity, sid string) {
 	r.sessions[name][identity] = sid
 }
 
-// Flush empties LiveKit's Redis. What the nodes run goes on.
+// Flush empties LiveKit's Redis. The nodes' rooms and sessions go on.
 func (s *SFU) Flush() { s.Restore(Dump{newRecords()}) }
 
-// Dump is what LiveKit's Redis held once.
+// Dump is a copy of LiveKit's Redis.
 type Dump struct{ records records }
 
-// Dump returns what LiveKit's Redis holds.
+// Dump returns a copy of LiveKit's Redis.
 func (s *SFU) Dump() Dump {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +54,8 @@ func (s *SFU) Dump() Dump {
 	return Dump{s.records.clone()}
 }
 
-// Restore has LiveKit's Redis hold what it held once. The nodes it knew are out
-// of date; those that live report themselves within 2 s.
+// Restore replaces the contents of LiveKit's Redis by a dump. Its reports of
+// nodes are outdated; living nodes report themselves within 2 s.
 func (s *SFU) Restore(d Dump) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,12 +62,12 @@ type Room struct {
 	Name             sfu.Room
 	EmptyTimeout     time.Duration
 	DepartureTimeout time.Duration
-	MaxParticipants  uint32 // 0: no limit
+	MaxParticipants  uint32 // 0 means no limit
 	Created          time.Time
 }
 
-// SFU is the fake as an http.Handler, with auto_create off. [Server] has it
-// listen; a test with connections of its own serves it directly.
+// SFU is the fake as an http.Handler, with auto_create off. [Server] listens
+// for it. A test with connections of its own serves it directly.
 type SFU struct {
 	key sfu.Key
 	mux http.Handler
@@ -75,8 +75,8 @@ type SFU struct {
 	mu      sync.Mutex
 	records records
 	nodes   []*Node
-	joined  int // how many ever were, for the sids
-	// sessions has all that ever were, by sid.
+	joined  int // how many sessions there were, to number the sids
+	// sessions holds all sessions that ever were, by sid.
 	sessions map[string]session
 	removals []Removal
 	calls    map[string]int
@@ -84,8 +84,8 @@ type SFU struct {
 	always   Fault
 }
 
-// New returns a fake SFU that knows the one key. With ids it is as many nodes
-// with one Redis, without any a single server that has none.
+// New returns a fake SFU with one key. With ids it has that many nodes and a
+// Redis; without ids it is a single server without Redis.
 func New(key sfu.Key, ids ...string) *SFU {
 	s := &SFU{key: key, records: newRecords(), calls: map[string]int{}, sessions: map[string]session{}}
 	if len(ids) == 0 {
@@ -102,7 +102,7 @@ func New(key sfu.Key, ids ...string) *SFU {
 	return s
 }
 
-// alive drops what comes while no node lives.
+// alive drops calls while no node runs.
 func (s *SFU) alive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.someNode(func(n *Node) bool { return !n.dead }) {
@@ -114,7 +114,7 @@ func (s *SFU) alive(next http.Handler) http.Handler {
 
 func (s *SFU) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Rooms returns the rooms of which there are records now, sorted by name.
+// Rooms returns the rooms in the records, sorted by name.
 func (s *SFU) Rooms() []Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,8 +124,8 @@ func (s *SFU) Rooms() []Room {
 	})
 }
 
-// CloseRoom ends a room and the sessions in it without a report, as a restart
-// of the SFU would.
+// CloseRoom ends a room and its sessions without a webhook, as a restart of the
+// SFU would.
 func (s *SFU) CloseRoom(name sfu.Room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +135,8 @@ func (s *SFU) CloseRoom(name sfu.Room) {
 	}
 }
 
-// Forget ends all rooms and sessions without a report, as a restart of an SFU
-// without Redis does. (One with Redis: see [Node] and Flush.)
+// Forget ends all rooms and sessions without a webhook, as a restart of an SFU
+// without Redis does. (For one with Redis, see [Node] and Flush.)
 func (s *SFU) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,31 +146,31 @@ func (s *SFU) Forget() {
 	}
 }
 
-// Calls returns how many requests for an API method ("CreateRoom") came in,
-// those that failed included.
+// Calls returns how many requests for an API method ("CreateRoom") arrived,
+// including those that failed.
 func (s *SFU) Calls(method string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[method]
 }
 
-// FailNext lets the next API calls meet these faults, one each, in this order.
-// Nil in between is a call that is answered well.
+// FailNext applies these faults to the next API calls, one each, in this order.
+// A call with nil in the list succeeds.
 func (s *SFU) FailNext(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = append(s.script, faults...)
 }
 
-// FailAlways lets every API call meet fault once the script of FailNext is
-// through; nil ends that.
+// FailAlways applies fault to every API call after those of FailNext. nil ends
+// that.
 func (s *SFU) FailAlways(fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.always = fault
 }
 
-// scripted counts the call and lets it meet its fault.
+// scripted counts the call and applies its fault.
 func (s *SFU) scripted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault := s.arrive(path.Base(r.URL.Path)); fault != nil {

@@ -16,16 +16,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhookLife is how long LiveKit's webhooks are good.
+// webhookLife is how long LiveKit's webhooks are valid.
 const webhookLife = 5 * time.Minute
 
-// letter is a webhook to be sent, by default as LiveKit sends it.
+// letter is a webhook to be sent, as LiveKit sends it unless a Flaw changes it.
 type letter struct {
 	event  *livekit.WebhookEvent
 	body   func(*livekit.WebhookEvent) string
 	key    sfu.Key
 	age    time.Duration
-	life   time.Duration // 0: for ever
+	life   time.Duration // 0 means for ever
 	digest func(body string) string
 	header func(token string) string
 }
@@ -33,45 +33,45 @@ type letter struct {
 // Flaw makes a webhook differ from LiveKit's.
 type Flaw func(*letter)
 
-// UnknownKey signs with an API key that the fake does not have.
+// UnknownKey signs with an API key that the receiver does not have.
 func UnknownKey() Flaw {
 	return func(l *letter) { l.key.ID = "not-" + l.key.ID }
 }
 
-// WrongSecret signs in the name of the right API key, but with another secret.
+// WrongSecret signs with the right API key but another secret.
 func WrongSecret() Flaw {
 	return func(l *letter) { l.key.Secret = secret.New("not-" + l.key.Secret.Reveal()) }
 }
 
-// WrongDigest has the token speak of another body.
+// WrongDigest puts the digest of another body into the token.
 func WrongDigest() Flaw {
 	return func(l *letter) { l.digest = func(body string) string { return digest("not " + body) } }
 }
 
-// NoDigest sends an API token that is for something else than a webhook.
+// NoDigest sends an API token that is not for webhooks.
 func NoDigest() Flaw {
 	return func(l *letter) { l.digest = func(string) string { return "" } }
 }
 
-// Unpadded writes the digest without its '=', which receivers tolerate.
+// Unpadded writes the digest without its '=', which receivers accept.
 func Unpadded() Flaw {
 	return func(l *letter) {
 		l.digest = func(body string) string { return strings.TrimRight(digest(body), "=") }
 	}
 }
 
-// Aged has the token signed this long ago; a negative age is the future. It is
-// good for 5 min.
+// Aged signs the token this long ago; a negative age means the future. The
+// token is valid for 5 min.
 func Aged(age time.Duration) Flaw {
 	return func(l *letter) { l.age = age }
 }
 
-// Endless has the token never expire.
+// Endless makes the token never expire.
 func Endless() Flaw {
 	return func(l *letter) { l.life = 0 }
 }
 
-// NoHeader loses the Authorization header, as some proxies do.
+// NoHeader omits the Authorization header, as some proxies do.
 func NoHeader() Flaw { return Header("") }
 
 // Header sends this Authorization header.
@@ -84,27 +84,27 @@ func Bearer() Flaw {
 	return func(l *letter) { l.header = func(token string) string { return "Bearer " + token } }
 }
 
-// Body sends this text instead of the event, duly signed.
+// Body sends this text instead of the event, with a valid signature.
 func Body(text string) Flaw {
 	return func(l *letter) { l.body = func(*livekit.WebhookEvent) string { return text } }
 }
 
-// NoRoom leaves the room out, as reports of an ingress do.
+// NoRoom omits the room, as reports of an ingress do.
 func NoRoom() Flaw {
 	return func(l *letter) { l.event.Room = nil }
 }
 
-// NoParticipant leaves the participant out, as reports of an egress do.
+// NoParticipant omits the participant, as reports of an egress do.
 func NoParticipant() Flaw {
 	return func(l *letter) { l.event.Participant = nil }
 }
 
-// NoSession leaves the participant's sid out.
+// NoSession omits the participant's sid.
 func NoSession() Flaw {
 	return func(l *letter) { l.event.Participant.Sid = "" }
 }
 
-// NewWebhook returns the request by which LiveKit reports event to url.
+// NewWebhook returns the request with which LiveKit reports event to url.
 func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) *http.Request {
 	l := letter{
 		event:  proto.CloneOf(event),
@@ -120,7 +120,7 @@ func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw)
 	return l.request(url)
 }
 
-// SendWebhook reports event to url and returns the status of the answer.
+// SendWebhook sends event to url and returns the status of the answer.
 func (s *SFU) SendWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) (status int, err error) {
 	resp, err := http.DefaultClient.Do(s.NewWebhook(url, event, flaws...))
 	if err != nil {
@@ -135,7 +135,7 @@ func (l *letter) request(url string) *http.Request {
 	body := l.body(l.event)
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		panic(err) // the test's url
+		panic(err) // the test's url is wrong
 	}
 	req.Header.Set("Content-Type", "application/webhook+json")
 	claims := validity(time.Now().Add(-l.age), l.life)
