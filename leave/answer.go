@@ -2,72 +2,76 @@ package leave
 
 import "time"
 
-// Answer is what the SFU said when it was asked whether a participant is there:
-// what it has recorded, and where that may be wrong, what the participant's own
-// node says.
+// Answer is what the SFU says about whether a participant is there: its record
+// and, where the record may be wrong, the answer of the participant's own node.
 type Answer struct {
 	Asked   time.Time // when the question began
-	Session string    // the participant.sid on record, "" for none
+	Session string    // the participant.sid on record, "" if there is none
 	Node    NodeAnswer
-	// RoomAsked says that the SFU was asked for the room, too, and RoomMade when
-	// the one that is there was made, by our clock; zero while there is none.
+	// RoomAsked says that the SFU was also asked about the room. RoomMade is when
+	// the existing room was created, by our clock; zero if there is none.
 	RoomAsked bool
 	RoomMade  time.Time
-	// Outage is how much longer clients may take to come back to an SFU that
-	// was away.
+	// Outage is how much longer clients may take to reconnect after an outage of
+	// the SFU.
 	Outage time.Duration
 }
 
-// NodeAnswer is what the participant's own node said.
+// NodeAnswer is the answer of the LiveKit node that should hold the
+// participant's session.
 type NodeAnswer string
 
 // The answers of a node.
 const (
 	NodeNotAsked NodeAnswer = ""
-	NodeAnswers  NodeAnswer = "answers" // it has the participant, whatever is on record
-	NodeRefuses  NodeAnswer = "refuses" // no node has the participant, or its node is cut off
+	NodeAnswers  NodeAnswer = "answers" // it holds the participant's session, whatever is on record
+	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or its node is cut off
 	NodeSilent   NodeAnswer = "silent"  // it did not answer at once
 )
 
-// What comes of a question to a node besides its answers.
+// The further results of asking a node.
 const (
-	// NodeGone is a refusal that says that the node is dead, or cut off from
-	// LiveKit's Redis: LiveKit has the session on record ([Job.NodeIsGone]).
+	// NodeGone is a refusal for a session that LiveKit has on record: its node is
+	// dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
 	NodeGone = "gone"
-	// NodeFailed says that LiveKit did not tell.
+	// NodeFailed says that LiveKit gave no usable answer.
 	NodeFailed = "failed"
 )
 
-// NodeResults are all that comes of questions to nodes.
+// NodeResults returns all results of asking a node.
 func NodeResults() []string {
 	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
 }
 
-// Doubt says what an answer is worth before the participant's node was asked.
+// Doubt says how far an answer can be believed before the participant's node
+// was asked.
 type Doubt int
 
 // The doubts.
 const (
 	NoDoubt Doubt = iota
-	// SlightDoubt: a node that has the participant would say so at once.
+	// SlightDoubt: a node that holds the session would say so at once, so a short
+	// wait is enough.
 	SlightDoubt
-	// GraveDoubt: only a refusal will do, which takes its time.
+	// GraveDoubt: the absence counts only if the node refuses, which takes
+	// seconds.
 	GraveDoubt
 )
 
 const (
-	// refusalGap is the least time between two refusals that count: a node that
-	// was cut off for a moment is not gone.
+	// refusalGap is the least time between two refusals that both count, so that
+	// a node that was cut off for a moment does not count as gone.
 	refusalGap = 5 * time.Second
 	// refusalTime is how long LiveKit takes to refuse.
 	refusalTime = 3 * time.Second
-	// clockSkew is how far the SFU's clock and ours may be apart.
+	// clockSkew is how much the SFU's clock may differ from ours.
 	clockSkew = 2 * time.Second
 )
 
-// Doubts says whether the participant's node is to be asked before a is believed:
-// after a refusal, and where nobody is on record whose leaving was not reported,
-// or who may be back after a loss. Whoever said good-bye is gone without that.
+// Doubts says whether to ask the participant's node before a is believed. That
+// is so after a refusal, if the participant's leaving was not reported although
+// nobody is on record, and if the participant may be back after a loss. A
+// participant whose client said that it leaves is gone without that question.
 func (j Job) Doubts(a Answer) Doubt {
 	switch {
 	case a.Node != NodeNotAsked, j.State == Cancelling, j.isRefused(a), j.ClearLeave:
@@ -86,9 +90,9 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence is the doubt of a first look that finds nobody on record, though
-// the participant may have come back, or never gone: the end of a session takes
-// the record of the next one with it.
+// doubtsAbsence is the doubt of the first look that finds nobody on record. The
+// participant may have come back, or may never have gone: the end of a session
+// can delete the record of the next one.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -103,8 +107,8 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether no node has the participant, by an answer that is
-// not older than refusalGap.
+// isRefused reports whether no node holds the session, by an answer no older
+// than refusalGap.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -112,23 +116,23 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether what is on record does not say whether the session
-// is over: it is still there, or was not there before, either.
+// isAsBefore reports whether the record does not tell whether the session is
+// over: it is still there, or was not there before either.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
-// NodeIsGone reports whether a says for the second time, refusalGap or more after
-// the first, that no node has the session, and what is on record does not say
-// that it is over: its node is dead, or cut off from LiveKit's Redis.
+// NodeIsGone reports whether a is the second refusal, at least refusalGap after
+// the first, and the record does not say that the session is over. Then its
+// node is dead, or cut off from LiveKit's Redis.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether a, an answer about the whole room, tells nothing new.
-// Who is not there, and was not before, is looked for alone, and so is whoever
-// no node has.
+// Expected reports whether a, from a question about the whole room, says
+// nothing new about j. A participant who was and is not there, or whom no node
+// holds, gets looks of their own.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -142,25 +146,26 @@ func (j Job) Expected(a Answer) bool {
 	return j.State == Connected && a.Session == j.Session && a.Node != NodeRefuses && known && !j.Unrecorded
 }
 
-// RoomMatters reports whether it has to be asked about a participant who is not
-// there whether its room is: the SFU may have lost that, with everybody in it.
+// RoomMatters reports whether an absent participant makes it necessary to ask
+// whether their room exists: the SFU may have lost the room with everybody in
+// it.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
-// Lacks reports whether the SFU has no room where the participant should be, or
-// come back to.
+// Lacks reports whether the SFU has no room although the participant should be
+// in it, or may come back to it.
 func (j Job) Lacks(a Answer) bool {
 	return a.Session == "" && a.RoomAsked && a.RoomMade.IsZero() && j.RoomMatters()
 }
 
-// Outlived reports whether the room that was made at since, the zero time for
-// none, is not the one that the participant was in.
+// Outlived reports whether the participant was in an earlier room than the one
+// created at since. since is zero if there is none.
 func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether the SFU has lost the room, with everybody in it. A
-// room that stays gone was lost once: LiveKit does not record a room anew whose
-// node still has it.
+// hasLostRoom reports whether the SFU has lost the room with everybody in it. A
+// room that stays away was lost once: LiveKit does not record a room again
+// whose node still runs it.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

@@ -32,16 +32,16 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled: a participant that is there is looked for again with its room, not
-// alone.
+// settled returns j without a look of its own: from now on, looks into the room
+// find a participant who is there.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never
 	return j
 }
 
-// askNow has the SFU asked. Before a send it is anyhow, and the send may have to
-// wait for the homeserver.
+// askNow makes a look due now. A job that sends needs none, because each send
+// asks the SFU first, and may have to wait for the homeserver.
 func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// RecordError says that a stored record is no job.
+// RecordError says that a stored record is not a valid job.
 type RecordError struct {
-	Key Key // as far as it could be read
+	Key Key // as far as it is readable
 	Err error
 }
 
@@ -23,19 +23,19 @@ func (e *RecordError) Error() string {
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	// latest is later than any time in a record, in milliseconds, and what no
-	// version reaches: beyond it Redis' numbers have gaps.
+	// latest is later than any time in a record, in milliseconds, and more than
+	// any version. Redis' numbers have gaps beyond it.
 	latest = 1 << 53
-	// mostFailures is more than can fail in the life of a job.
+	// mostFailures is more than the failures in the life of a job.
 	mostFailures = math.MaxInt32 / 2
-	// longestText is what one webhook of the SFU could hold, in bytes.
+	// longestText is the most bytes that one webhook can contain.
 	longestText = 64 << 10
 )
 
-// Stores are files and servers that others can write to, and one bad number would
-// stop whoever works with it. So every field is checked, and then the job.
+// Others can write to the files and servers in which jobs are stored, and one
+// bad number could stop a keeper. So every field is checked, and then the job.
 
-// checkTime returns why ms cannot be the field's time.
+// checkTime returns why ms is not a valid time for the field.
 func (f field) checkTime(ms int64) error {
 	if ms < 0 || ms >= latest || ms == 0 && f.always {
 		return fmt.Errorf("%s cannot be %d", f.name, ms)
@@ -43,7 +43,7 @@ func (f field) checkTime(ms int64) error {
 	return nil
 }
 
-// checkDelay returns why a job has no delay of ms.
+// checkDelay returns why ms is not a valid delay.
 func (f field) checkDelay(ms int64) error {
 	if ms < MinDelay.Milliseconds() || ms > MaxDelay.Milliseconds() {
 		return fmt.Errorf("a %s of %d ms is not between %v and %v", f.name, ms, MinDelay, MaxDelay)
@@ -51,7 +51,7 @@ func (f field) checkDelay(ms int64) error {
 	return nil
 }
 
-// checkValue returns why v, a text or a number, cannot be the field's.
+// checkValue returns why v, a text or a number, is not valid for the field.
 func (f field) checkValue(v reflect.Value) error {
 	switch {
 	case v.Kind() == reflect.String && len(v.String()) > longestText:
@@ -64,7 +64,7 @@ func (f field) checkValue(v reflect.Value) error {
 	return nil
 }
 
-// check returns why j, whose fields could each be one's, is no job.
+// check returns why j is not a valid job, although each of its fields may be.
 func (j Job) check() error {
 	switch {
 	case j.Room == "" || j.Identity == "":

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record is a job as stores write it: an object of JSON, with the fields of a
-// job by their names. Times and delays are milliseconds, the former since 1970.
+// A record is a job as stores write it: a JSON object with the fields of the
+// job by their names. Times and delays are in milliseconds, times since 1970.
 
 // recordType is the struct that a record is read to and written from.
 var recordType = sync.OnceValue(func() reflect.Type {
@@ -29,7 +29,7 @@ var recordType = sync.OnceValue(func() reflect.Type {
 	return reflect.StructOf(in)
 })
 
-// recorded is the type that a field has in a record.
+// recorded returns the type of a field in a record.
 func (f field) recorded() reflect.Type {
 	switch f.kind {
 	case reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration]():
@@ -42,7 +42,7 @@ func (f field) recorded() reflect.Type {
 	return f.kind
 }
 
-// MarshalJSON writes the form that stores keep.
+// MarshalJSON returns the record of the job.
 func (j Job) MarshalJSON() ([]byte, error) {
 	r := reflect.New(recordType()).Elem()
 	for i, f := range fields {
@@ -51,7 +51,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	return json.Marshal(r.Interface())
 }
 
-// record is what a record has of a value.
+// record returns a value as a record contains it.
 func record(v any) any {
 	switch v := v.(type) {
 	case time.Time:
@@ -72,13 +72,13 @@ func record(v any) any {
 	return v
 }
 
-// UnmarshalJSON reads the form that stores keep. What cannot be a job, because
-// of a value that none ever has, is a *[RecordError].
+// UnmarshalJSON reads a record. Its error is a *[RecordError] if a value is one
+// that no job has.
 func (j *Job) UnmarshalJSON(b []byte) error {
 	var read Job
 	r := reflect.New(recordType())
 	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
-	for i, f := range fields { // all, so that an error names the job
+	for i, f := range fields { // all of them, so that an error names the job
 		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))
 	}
 	if err == nil {
@@ -91,8 +91,8 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// unlikeRecord says in a few words which value is of a kind that its field in a
-// record never has.
+// unlikeRecord says in a few words which value has the wrong type for its
+// field.
 func unlikeRecord(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s cannot be %.40s", cmp.Or(e.Field, "a record"), e.Value)
@@ -100,10 +100,10 @@ func unlikeRecord(err error) error {
 	return err
 }
 
-// errDelayID does not tell the id, which is as good as a password.
+// errDelayID does not contain the id, which is as good as a password.
 var errDelayID = errors.New("its delay id, or one that it replaces, is none")
 
-// read sets the field of j to what a record has for it, which is checked.
+// read checks the recorded value of the field, and sets the field of j.
 func (f field) read(j *Job, recorded any) (err error) {
 	switch to := f.in(j).Addr().Interface().(type) {
 	case *time.Time:
@@ -144,8 +144,8 @@ func parseDelayID(text string) (matrix.DelayID, error) {
 	return id, nil
 }
 
-// millis and instant keep the zero time zero. A time before 1970, which only a
-// clock that was set there can show, becomes the first one after.
+// millis and instant keep the zero time. A time before 1970, possible only if a
+// clock was set there, becomes the first one after it.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

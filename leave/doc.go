@@ -1,12 +1,13 @@
-// Package leave says what becomes of a delegated leave: a delayed event (MSC4140)
-// that a client hands over so that its member leaves the call when the client
-// no longer can say so itself (MSC4195). It is restarted while the participant
-// is on the SFU and sent when it is gone. Wrongly emptying a member who is there
-// is the worse of the two faults; one who stays for some seconds is the lesser.
+// Package leave says what becomes of a delegated leave: a delayed event
+// (MSC4140) that a client hands over, so that its member leaves the call when
+// the client can no longer send that itself (MSC4195). The leave is restarted
+// while the participant is on the SFU, and sent when the participant is gone.
+// To end the membership of somebody who is there is the worse mistake. To let a
+// member stay for some seconds too long is the lesser one.
 //
-// A [Job] is one such leave, and a value: nothing here waits, asks or writes.
-// What does so stands beside: presence asks the SFU, pace says when homeservers
-// may be asked, and the keeper works on the jobs of a [Store].
+// A [Job] is one such leave. It is a value: this package does not wait, ask or
+// write. Package presence asks the SFU, package pace says when homeservers may
+// be asked, and the keeper works on the jobs of a [Store].
 //
 //	          delegated
 //	              │
@@ -32,12 +33,12 @@
 //	│
 //	└── restarts go on in every state until a send is decided
 //
-// Webhooks are hints: they may be lost, doubled, late and out of order. What
-// decides is the SFU's answer when it is asked ([Answer]): what it has on record,
-// and where that may be wrong, what the participant's own node says. An SFU that
-// has restarted has forgotten who was there; its word of absence is not believed
-// until clients have had time to come back.
+// Webhooks are only hints: they may be lost, doubled, late or out of order. The
+// SFU's answer to a question decides ([Answer]): its record and, where that may
+// be wrong, the answer of the participant's own node. An SFU that has restarted
+// has forgotten who was there. Its answers of absence are not believed until
+// clients have had time to reconnect.
 //
-// Several processes may share a store. Every write is a compare-and-swap, and
-// who works on a job holds a lease on it.
+// Several processes may share a store. Every write is a compare-and-swap, and a
+// process holds a lease on a job while it works on it.
 package leave

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Action is one thing that a job asks for.
+// Action is one thing to do for a job.
 type Action string
 
 // The actions.
 const (
-	Finish  Action = "finish"  // forget a job that has nothing left to cancel
-	Send    Action = "send"    // have the homeserver send the leave
-	Restart Action = "restart" // have the homeserver begin the delay anew
+	Finish  Action = "finish"  // drop a job that has nothing left to cancel
+	Send    Action = "send"    // make the homeserver send the leave
+	Restart Action = "restart" // make the homeserver start the delay again
 	Look    Action = "look"    // ask the SFU whether the participant is there
-	Cancel  Action = "cancel"  // have the homeserver drop a leave that was replaced
+	Cancel  Action = "cancel"  // make the homeserver drop a leave that was replaced
 )
 
-// plan says of each action in which states a job asks for it, when it is due,
-// and what becomes of the job when it has to wait until next. Of the actions that
-// are due the first comes first. How each is done, and how urgent it is, is the
-// keeper's to say.
+// plan lists the actions by priority. For each it says in which states a job
+// needs it, when it is due, and how the job changes if it must wait until next.
+// The keeper decides how to do an action and how urgent it is.
 var plan = []struct {
 	Action
 	in       []State
@@ -34,7 +33,7 @@ var plan = []struct {
 	{Cancel, States(), Job.cancels, Job.cancelAt},
 }
 
-// Due is when there is something to do.
+// Due returns when the job next needs an action.
 func (j Job) Due() time.Time {
 	due := never
 	for _, p := range plan {
@@ -45,8 +44,8 @@ func (j Job) Due() time.Time {
 	return due
 }
 
-// Next returns what is to be done first of all that is due at now; false if
-// nothing is.
+// Next returns the first due action of plan at now. It reports false if none is
+// due.
 func (j Job) Next(now time.Time) (Action, bool) {
 	for _, p := range plan {
 		if slices.Contains(p.in, j.State) && !p.at(j).After(now) {
@@ -56,8 +55,8 @@ func (j Job) Next(now time.Time) (Action, bool) {
 	return "", false
 }
 
-// finishes is when a Cancelling job has nothing left to do: all is cancelled,
-// or has fired by now.
+// finishes returns when a Cancelling job is done: everything is cancelled, or
+// has fired by itself.
 func (j Job) finishes() time.Time {
 	if len(j.Replaces) == 0 {
 		return j.NextCancel
@@ -78,7 +77,7 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed has an action wait for its homeserver, which is no failure. The
+// Postponed makes an action wait for its homeserver. That is no failure. The
 // next try is not before wait has passed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
@@ -99,7 +98,7 @@ func (j Job) cancelAt(_, next time.Time) Job {
 	return j
 }
 
-// restartAt waits no longer than until a restart is urgent.
+// restartAt postpones a restart to next, but no longer than until it is urgent.
 func (j Job) restartAt(now, next time.Time) Job {
 	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = earlier(next, latest)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// field is a field of a [Job], by its tag.
+// field describes a field of a [Job] by its tag.
 type field struct {
 	name         string // in a record
 	index        []int  // in a Job
@@ -16,7 +16,7 @@ type field struct {
 	plain        bool // a text, a number or a bool
 }
 
-// fields are all fields of a job, in their order.
+// fields are all fields of a job, in order.
 var fields = fieldsOf(reflect.TypeFor[Job](), nil)
 
 func fieldsOf(t reflect.Type, at []int) (all []field) {
@@ -24,7 +24,7 @@ func fieldsOf(t reflect.Type, at []int) (all []field) {
 		f := t.Field(i)
 		index := append(slices.Clone(at), i)
 		tag, tagged := f.Tag.Lookup("record")
-		if !tagged { // its own fields have tags
+		if !tagged { // a struct whose own fields have tags
 			all = append(all, fieldsOf(f.Type, index)...)
 			continue
 		}
@@ -34,10 +34,10 @@ func fieldsOf(t reflect.Type, at []int) (all []field) {
 	return all
 }
 
-// in returns the field of j, to read or to set.
+// in returns the field of j, for reading or setting.
 func (f field) in(j *Job) reflect.Value { return reflect.ValueOf(j).Elem().FieldByIndex(f.index) }
 
-// eachTime has do change every time of j.
+// eachTime calls do with every time of j, so that do can change it.
 func (j *Job) eachTime(do func(f field, t *time.Time)) {
 	for _, f := range fields {
 		if t, ok := f.in(j).Addr().Interface().(*time.Time); ok {

@@ -8,15 +8,15 @@ import (
 	"syscall"
 )
 
-// disk is what a journal asks of the file system.
+// disk is what a journal needs of the file system.
 type disk interface {
-	// create opens a new, empty file in place of any of that name.
+	// create opens a new empty file, and replaces a file of that name.
 	create(name string) (file, error)
-	// extend opens a file to write behind what is in it.
+	// extend opens a file for appending.
 	extend(name string) (file, error)
 	rename(from, to string) error
 	remove(name string) error
-	// syncDir makes what was created and renamed in a directory last.
+	// syncDir makes created and renamed files in a directory durable.
 	syncDir(name string) error
 }
 
@@ -25,8 +25,8 @@ type file interface {
 	Sync() error
 }
 
-// osDisk is the operating system's. Delay ids are as good as passwords: the
-// files are their owner's alone.
+// osDisk is the real file system. The files are readable by their owner only,
+// because delay ids are as good as passwords.
 type osDisk struct{}
 
 func (osDisk) create(name string) (file, error) {
@@ -52,7 +52,7 @@ func (osDisk) syncDir(name string) error {
 	defer dir.Close()
 	err = dir.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil // there are file systems whose directories need it not
+		return nil // some file systems do not need it for their directories
 	}
 	return err
 }

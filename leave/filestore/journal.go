@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// spare is how much a file may grow beyond twice what its jobs need.
+	// spare is how much a file may grow beyond twice the size that its jobs need.
 	spare = 1 << 20
-	// failurePause is how long after a failure the disk is left alone.
+	// failurePause is the time without a try after a failure of the disk.
 	failurePause = time.Second
 )
 
-// journal is the file of a store. One goroutine uses it.
+// journal writes the file of a store. Only one goroutine uses it.
 type journal struct {
 	locks *locks
 	disk  disk
@@ -34,20 +34,20 @@ type journal struct {
 	out    *output // nil after a failure
 	needed int64   // the size of out when it was complete
 
-	next *output // the file that takes over, nil while none is needed
+	next *output // the file that replaces it; nil if none is being written
 	rest []leave.Key
 
 	failure error
 	failed  time.Time
 
-	setAside int // records that were left out at the start
+	setAside int // records that were left out when the file was read
 
 	mu      sync.Mutex
 	repairs repairs
-	failing string // the failure, for others
+	failing string // the last failure, read by other goroutines
 }
 
-// output is a file that lines are written to.
+// output is a file to which lines are appended.
 type output struct {
 	file
 	salt uint32
@@ -64,8 +64,8 @@ func (o *output) add(v any) error {
 	return err
 }
 
-// write has the disk know what has become of the jobs of keys; it writes a line
-// without any, too.
+// write writes the current state of the jobs of keys to the disk. Without keys
+// it writes an empty record.
 func (j *journal) write(keys []leave.Key) error {
 	if j.out == nil {
 		return j.renew()
@@ -88,8 +88,8 @@ func (j *journal) write(keys []leave.Key) error {
 	return nil
 }
 
-// writeLine writes one line and waits for the disk: no line is begun before
-// the last one is safe.
+// writeLine writes one line and syncs it. The next line is begun only after
+// that.
 func (j *journal) writeLine(keys []leave.Key) error {
 	r := j.state(keys)
 	if err := j.out.add(r); err != nil {
@@ -106,8 +106,8 @@ func (j *journal) writeLine(keys []leave.Key) error {
 	return nil
 }
 
-// state returns the jobs of keys as they are now, by the wall clock: that is
-// all that the next process has in common with this one.
+// state returns the jobs of keys as they are now, with wall-clock times,
+// because the next process knows no other clock.
 func (j *journal) state(keys []leave.Key) record {
 	var r record
 	ahead := j.clock.Ahead()
@@ -121,8 +121,9 @@ func (j *journal) state(keys []leave.Key) record {
 	return r
 }
 
-// compact brings the successor a step ahead. As long as it has not taken over
-// its failure does no harm: the file goes on growing until it is tried again.
+// compact does one step of writing the successor. A failure does no harm before
+// the successor has replaced the file: the file keeps growing, and compact
+// tries again later.
 func (j *journal) compact() {
 	var err error
 	if j.next == nil {
@@ -133,13 +134,13 @@ func (j *journal) compact() {
 	switch {
 	case err == nil:
 	case j.out == nil:
-		_ = j.fail(err) // for the writes to come: those that were made are safe
+		_ = j.fail(err) // for later writes; the earlier ones are safe
 	default:
 		j.abandon(err)
 	}
 }
 
-// renew writes a successor at once, after a failure.
+// renew writes a complete successor at once, after a failure.
 func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
 		return j.failure
@@ -170,8 +171,8 @@ func (j *journal) setFailure(err error) {
 	}
 }
 
-// begin creates the successor. Which jobs it starts with is settled here; what
-// changes from now on is added as it comes.
+// begin creates the successor and decides which jobs to copy into it. Later
+// changes are appended when they happen.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {
@@ -186,8 +187,8 @@ func (j *journal) begin() error {
 
 func (j *journal) successor() string { return j.path + ".new" }
 
-// advance adds some of the jobs that the successor does not have yet, or has it
-// take over. Each step is synced, so that none has much to write.
+// advance copies some of the remaining jobs into the successor, or makes it
+// replace the file. It syncs each step, so that no step writes much.
 func (j *journal) advance() error {
 	if len(j.rest) == 0 {
 		return j.takeOver()
@@ -200,7 +201,7 @@ func (j *journal) advance() error {
 	return j.next.Sync()
 }
 
-// takeOver gives the successor the name of the file.
+// takeOver renames the successor to the file's name.
 func (j *journal) takeOver() error {
 	if err := j.next.add(record{Complete: true}); err != nil {
 		return err
@@ -220,10 +221,10 @@ func (j *journal) takeOver() error {
 	old := j.out
 	j.out, j.needed, j.next = j.next, j.next.size, nil
 	if old != nil {
-		old.Close() // all of it is in the new one
+		old.Close() // the new file has all of it
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		// Which of the two would have the name after a crash is not known.
+		// After a crash, either of the two may have the name.
 		j.out.Close()
 		j.out = nil
 		return err
@@ -231,7 +232,8 @@ func (j *journal) takeOver() error {
 	return nil
 }
 
-// abandon gives the successor up, to be tried when the file has doubled again.
+// abandon gives up the successor. The next one is begun when the file has
+// doubled again.
 func (j *journal) abandon(err error) {
 	j.log.Warn("leave file: writing it anew has failed; it grows until that is tried again", "path", j.path, "err", err)
 	j.dropNext()
@@ -249,8 +251,8 @@ func (j *journal) dropNext() {
 	j.next, j.rest = nil, nil
 }
 
-// fail remembers that the disk cannot be relied on, and returns the error that
-// writes get.
+// fail records that the disk cannot be relied on, and returns the error for
+// writes.
 func (j *journal) fail(err error) error {
 	if j.out != nil {
 		j.out.Close()

@@ -13,34 +13,35 @@ import (
 
 const (
 	format = "matrixrtc-auth leaves 1"
-	// maxJobs is how many jobs a line has at most.
+	// maxJobs is how many jobs a line may hold.
 	maxJobs = 256
-	// maxLine is how many bytes are read as one line. A job with the longest
-	// ids there are, all of it escaped, has less than 20 KiB.
+	// maxLine bounds the bytes read as one line. A job with the longest ids, all
+	// of it escaped, takes less than 20 KiB.
 	maxLine = 16 << 20
 )
 
-// header is the first line of a file. Its own checksum has no salt.
+// header is the first line of a file. Its checksum has no salt.
 type header struct {
 	Format string `json:"format"`
 	Salt   uint32 `json:"salt"`
 }
 
-// record is every other line.
+// record is the content of every other line.
 type record struct {
 	Jobs     []leave.Job `json:"jobs,omitempty"`
 	Ended    []ended     `json:"ended,omitempty"`
 	Complete bool        `json:"complete,omitempty"`
 }
 
-// found is a record as it is read: what is no job does not stop the others.
+// found is a record being read. An invalid job in it does not affect the
+// others.
 type found struct {
 	Jobs     []json.RawMessage `json:"jobs"`
 	Ended    []ended           `json:"ended"`
 	Complete bool              `json:"complete"`
 }
 
-// ended is the key of a job that is no more.
+// ended is the key of a job that has ended.
 type ended struct {
 	Room     sfu.Room     `json:"room"`
 	Identity sfu.Identity `json:"identity"`
@@ -48,7 +49,7 @@ type ended struct {
 
 var errDamaged = errors.New("its checksum does not fit")
 
-// seal returns v as a line, its checksum in front and its end behind.
+// seal returns v as a line with a checksum and a line end.
 func seal(salt uint32, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -57,8 +58,8 @@ func seal(salt uint32, v any) ([]byte, error) {
 	return fmt.Appendf(nil, "%s %s\n", checksum(salt, text), text), nil
 }
 
-// unseal reads a line into v. errDamaged if it is not what was written; another
-// error if it is, but by a program that had other records than this one.
+// unseal reads a line into v. It returns errDamaged if the checksum is wrong.
+// It returns another error if a program with other records wrote the line.
 func unseal(salt uint32, line []byte, v any) error {
 	sum, text, found := bytes.Cut(line, []byte(" "))
 	text, ended := bytes.CutSuffix(text, []byte("\n"))

@@ -13,29 +13,29 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// finding is what reading a file has shown.
+// finding is the result of reading a file.
 type finding struct {
 	salt   uint32
-	size   int64 // of what can be relied on; the rest was cut off
-	needed int64 // up to and with "complete"
-	cut    int64 // bytes behind size
-	damage error // nil for none
+	size   int64 // of the reliable part; the rest was cut off
+	needed int64 // up to and including "complete"
+	cut    int64 // bytes after size
+	damage error // nil if there is none
 	bad    []badRecord
-	nBad   int // of which bad has the first
+	nBad   int // how many invalid records there are; bad has the first ones
 }
 
-// badRecord is where what is no job stands.
+// badRecord is the place of an invalid record.
 type badRecord struct {
 	line   int
 	offset int64 // of the line
 	err    error
 }
 
-// mostNamed is how many records that are no jobs are named.
+// mostNamed is how many invalid records the log names.
 const mostNamed = 10
 
-// load reads the jobs in a file. What cannot be read of it is damage; an error
-// is what no new file would help against.
+// load reads the jobs in a file. Unreadable parts are damage. An error is one
+// that a new file would not solve.
 func load(path string, jobs *memory) (finding, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +48,7 @@ func load(path string, jobs *memory) (finding, error) {
 	return read(f, jobs), nil
 }
 
-// read reads the jobs of all lines that fit.
+// read reads the jobs of all valid lines.
 func read(r io.Reader, jobs *memory) finding {
 	reader := lineReader{r: bufio.NewReaderSize(r, 64<<10)}
 	line, err := reader.next()
@@ -68,9 +68,9 @@ func read(r io.Reader, jobs *memory) finding {
 	return f
 }
 
-// readRecords reads what is behind the header.
+// readRecords reads the lines after the header.
 func (f *finding) readRecords(lines *lineReader, jobs *memory) {
-	var unfit error // the first line that does not fit
+	var unfit error // the first invalid line
 	for n := 2; ; n++ {
 		begin := lines.offset
 		line, err := lines.next()
@@ -109,14 +109,14 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	}
 }
 
-// found notes damage, the first that is found.
+// found records the first damage.
 func (f *finding) found(damage error) {
 	if f.damage == nil {
 		f.damage = damage
 	}
 }
 
-// isNoJob notes a record that is left out.
+// isNoJob records an invalid record.
 func (f *finding) isNoJob(r badRecord) {
 	f.found(fmt.Errorf("line %d: %w", r.line, r.err))
 	if f.nBad++; len(f.bad) < mostNamed {
@@ -124,9 +124,9 @@ func (f *finding) isNoJob(r badRecord) {
 	}
 }
 
-// apply makes of jobs what the record says, and returns why parts of it are no
-// jobs. Leases ended with the process that had them, and versions mean nothing
-// to a new one.
+// apply applies the record to jobs, and returns the errors of its invalid jobs.
+// It drops leases, which ended with their process, and versions, which a new
+// process does not share.
 func (r found) apply(jobs *memory) (bad []error) {
 	ctx := context.Background()
 	for _, text := range r.Jobs {
@@ -138,7 +138,7 @@ func (r found) apply(jobs *memory) (bad []error) {
 		job.Lease, job.Version = leave.Lease{}, 0
 		if old, err := jobs.Get(ctx, job.Key); err == nil {
 			job.Version = old.Version
-			_, _ = jobs.Save(ctx, job) // the version is the last: nobody else writes yet
+			_, _ = jobs.Save(ctx, job) // cannot conflict: nothing else writes yet
 		} else {
 			_ = jobs.Merge(ctx, []leave.Job{job})
 		}
@@ -151,15 +151,16 @@ func (r found) apply(jobs *memory) (bad []error) {
 	return bad
 }
 
-// lineReader reads lines and tells where they end.
+// lineReader reads lines and records where they end.
 type lineReader struct {
 	r      *bufio.Reader
-	offset int64 // behind the last line
+	offset int64 // after the last line
 	line   []byte
 }
 
-// next returns a line with its end, or the last one without. Of a line that is
-// too long it returns the beginning. The line is good until the next call.
+// next returns a line with its end, or the last line without one. Of a line
+// that is too long it returns the beginning. The line is valid until the next
+// call.
 func (l *lineReader) next() ([]byte, error) {
 	l.line = l.line[:0]
 	for {

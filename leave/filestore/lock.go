@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// lockTime is how long another process may take to give the file up, as
-	// one does that is being replaced by this.
+	// lockTime is how long to wait for another process to close the file, as when
+	// this process replaces it.
 	lockTime  = 15 * time.Second
 	lockPause = 100 * time.Millisecond
 )
 
-// locks keep other processes away: one on path.lock, which stays while the file
-// is written anew, and one on the file itself, which lasts also when somebody
-// deletes path.lock.
+// locks keep other processes away. One lock is on path.lock, which stays when
+// the file is replaced. The other is on the file itself, and lasts even if
+// somebody deletes path.lock.
 type locks struct {
 	path string
 	name *flock.Flock // on path.lock
-	data *os.File     // the file that has the path, with a lock; nil for none
+	data *os.File     // the locked file at path; nil if there is none
 }
 
 var errTaken = errors.New("another process has it")
 
-// acquire has no other process open the file.
+// acquire prevents other processes from opening the store's file.
 func acquire(ctx context.Context, path string) (*locks, error) {
 	for _, name := range []string{path, path + ".lock"} {
 		if err := mustBeFile(name); err != nil {
@@ -60,7 +60,8 @@ func acquire(ctx context.Context, path string) (*locks, error) {
 	}
 }
 
-// mustBeFile refuses what is no file: to open a pipe may last for ever.
+// mustBeFile refuses anything but a regular file: opening a pipe may block for
+// ever.
 func mustBeFile(name string) error {
 	info, err := os.Stat(name)
 	switch {
@@ -83,7 +84,7 @@ func mustBeFile(name string) error {
 	return fmt.Errorf("the leave file cannot be %s: it is %s; name a regular file, or one that is not there yet, in LIVEKIT_STORE", name, kind)
 }
 
-// take takes both locks, unless another process has one: errTaken.
+// take takes both locks. It returns errTaken if another process holds one.
 func (l *locks) take() error {
 	if err := l.takeName(); err != nil {
 		return err
@@ -91,12 +92,12 @@ func (l *locks) take() error {
 	return l.takeData()
 }
 
-// takeName locks the file that is path.lock now.
+// takeName locks the file that is now at path.lock.
 func (l *locks) takeName() error {
 	if l.hasName() {
 		return nil
 	}
-	if err := l.name.Close(); err != nil { // of one that was deleted
+	if err := l.name.Close(); err != nil { // the lock was on a deleted file
 		return err
 	}
 	l.name = flock.New(l.path + ".lock")
@@ -109,12 +110,12 @@ func (l *locks) takeName() error {
 	return nil
 }
 
-// hasName reports whether path.lock is there, and locked by us.
+// hasName reports whether path.lock exists and this process has locked it.
 func (l *locks) hasName() bool {
 	return l.name.Locked() && isAt(l.name, l.path+".lock")
 }
 
-// takeData locks the file that has the path now, if there is one.
+// takeData locks the file that is now at path, if there is one.
 func (l *locks) takeData() error {
 	if l.data != nil && isAt(l.data, l.path) {
 		return nil
@@ -141,7 +142,7 @@ func (l *locks) close() error {
 	return l.name.Close()
 }
 
-// isAt reports whether f, which is open, is the file with that name.
+// isAt reports whether the open file f is the one with that name.
 func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
 	at, err := os.Stat(name)
 	if err != nil {
@@ -151,7 +152,7 @@ func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
 	return err == nil && os.SameFile(at, is)
 }
 
-// sleep waits and reports whether ctx goes on.
+// sleep waits for d. It reports false if ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// lockedFile opens a file and locks it; errTaken if another process has. A file
-// system without locks has the lock of path.lock alone.
+// lockedFile opens a file and locks it. It returns errTaken if another process
+// holds the lock. On a file system without locks, only the lock of path.lock
+// counts.
 func lockedFile(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {

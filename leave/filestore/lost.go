@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// lookEvery is how often a file is looked at that nobody writes to: others may
-// delete it, move it or cut it off.
+// lookEvery is how often an unwritten file is checked: others may delete, move
+// or truncate it.
 const lookEvery = 5 * time.Second
 
-// repairs is how often the file was written anew because it was lost, and why
-// last.
+// repairs records how often the file was written anew because it was lost, and
+// why last.
 type repairs struct {
 	n   int
 	why string
 }
 
-// lost says what others have done to the file, "" for nothing.
+// lost says what others have done to the file, "" if nothing.
 func (j *journal) lost() string {
 	at, err := os.Stat(j.path)
 	switch {
@@ -35,11 +35,11 @@ func (j *journal) lost() string {
 	return ""
 }
 
-// look looks at a file that nobody writes to, and tries again to write one that
-// could not be written.
+// look checks the file between writes. It also retries a file that could not be
+// written.
 func (j *journal) look() {
 	if j.out == nil {
-		_ = j.renew() // which remembers its failure
+		_ = j.renew() // renew records its failure
 		return
 	}
 	switch err := j.locks.takeName(); {
@@ -49,11 +49,11 @@ func (j *journal) look() {
 		j.log.Error("leave file: its lock file cannot be made again", "path", j.path, "err", err)
 	}
 	if why := j.lost(); why != "" {
-		_ = j.repair(why) // which remembers its failure
+		_ = j.repair(why) // repair records its failure
 	}
 }
 
-// repair writes a lost file anew, with all that is known.
+// repair writes a lost file anew, from memory.
 func (j *journal) repair(why string) error {
 	j.log.Error("leave file: it is written anew with all leaves, for others have changed it", "path", j.path, "why", why)
 	j.mu.Lock()
@@ -65,8 +65,8 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear sees to it that the path is ours to write to. What others have put there
-// is kept under another name, unless it is the file of another process.
+// clear makes the path free for our file. It renames a file that others have
+// put there, but returns an error if another process uses it.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {
 		return fmt.Errorf("its lock file: %w", err)

@@ -14,18 +14,18 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// Open opens the store in the file at path, or where a symbolic link there leads
-// to, or begins it; the directory must be there. All jobs in it are due at once ([leave.Job.Resumed]). Their times
-// are clk's; in the file they are the wall clock's, for the next process. Beside
-// the file there are path.lock, which stays, and path.new while the file is
-// written anew.
+// Open opens the store in the file at path, or where a symbolic link at path
+// leads. It creates the file if there is none; the directory must exist. All
+// jobs in it are due at once ([leave.Job.Resumed]). The times of jobs are by
+// clk; in the file they are by the wall clock, for the next process. Beside the
+// file there are path.lock, which stays, and path.new while the file is
+// replaced.
 //
-// A damaged file is renamed to path.corrupt-<time>, reported to log, and a new
-// one begun with what could be read of it. When the disk does not take the new
-// file either, that is reported too, and every write tells of it until it
-// does. Errors are those that only somebody else can help against: no access,
-// no directory, what is no file, or another process that does not give it up for
-// 15 s.
+// Open renames a damaged file to path.corrupt-<time>, logs that, and begins a
+// new file with the readable jobs. If the disk does not accept the new file,
+// Open logs that too, and every write fails until the disk does. An error is
+// one that only an operator can solve: no access, no directory, not a regular
+// file, or another process that does not close the file within 15 s.
 func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
 	return open(ctx, path, clk, log, osDisk{}, spare)
 }
@@ -54,16 +54,16 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 	return s, nil
 }
 
-// maxLinks is how many links Linux follows, too.
+// maxLinks is the same as Linux' bound.
 const maxLinks = 40
 
-// linked returns where the file is when its path is a symbolic link: what takes
-// its place later must not take the link's.
+// linked returns the path of the file behind symbolic links: a new file must
+// replace the file, not the link.
 func linked(path string) (string, error) {
 	for range maxLinks {
 		to, err := os.Readlink(path)
 		if err != nil {
-			return path, nil // it is none
+			return path, nil // it is no link
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(filepath.Dir(path), to)
@@ -73,7 +73,7 @@ func linked(path string) (string, error) {
 	return "", fmt.Errorf("the leave file %s is a link that leads to itself", path)
 }
 
-// open reads the file and makes it, or a new one, ready to be written.
+// open reads the file and prepares it, or a new one, for writing.
 func (j *journal) open() error {
 	found, err := load(j.path, j.jobs)
 	if err != nil {
@@ -94,25 +94,24 @@ func (j *journal) open() error {
 	case found.size > 0:
 		return j.goOn(found)
 	}
-	_ = j.renew() // which reports its failure, and writes will meet it
+	_ = j.renew() // renew logs its failure, and writes will get it
 	return nil
 }
 
-// resume has everything due that was read, by the wall clock of its time: how
-// long nobody looked after it is not known. The disk learns of it with the next
-// write to each job.
+// resume makes all jobs due that were read, because it is unknown how long no
+// process has worked on them. Each is written to the disk with its next change.
 func resume(jobs *memory, clk *clock.Clock) {
 	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
 		if job, err := jobs.Get(ctx, key); err == nil {
 			job = job.Moved(-ahead).NotAhead(now).Resumed(now)
-			_, _ = jobs.Save(ctx, job) // the version is the last: nobody else writes yet
+			_, _ = jobs.Save(ctx, job) // cannot conflict: nothing else writes yet
 		}
 	}
 }
 
-// goOn writes behind what is in the file. A process that was killed may have
-// given it its name, but not made that last.
+// goOn prepares the file for appending. A killed process may have renamed it
+// but not synced the directory.
 func (j *journal) goOn(found finding) error {
 	f, err := j.disk.extend(j.path)
 	if err != nil {
@@ -125,7 +124,7 @@ func (j *journal) goOn(found finding) error {
 	return nil
 }
 
-// keepAside gives a damaged file another name.
+// keepAside renames a damaged file.
 func (j *journal) keepAside(found finding) error {
 	aside := j.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000Z")
 	if err := j.disk.rename(j.path, aside); err != nil {

@@ -1,20 +1,20 @@
 package filestore
 
-// Status is what has become of the file.
+// Status is the state of the file.
 type Status struct {
-	// SetAside is how many records of the file were no jobs, when it was read.
-	// The file that they are in is kept under another name.
+	// SetAside is how many records of the file were invalid when it was read. The
+	// file that contains them was renamed.
 	SetAside int
 	// Repairs is how often others have deleted, moved or changed the file, so
-	// that it was written anew; Why is what they had done last.
+	// that it was written anew. Why is what they did last.
 	Repairs int
 	Why     string
-	// Failing says why the file cannot be written, "" while it can: what only
-	// this process knows is lost with it.
+	// Failing says why the file cannot be written, "" if it can. While it is set,
+	// new changes are lost if the process ends.
 	Failing string
 }
 
-// Status returns what has become of the file.
+// Status returns the state of the file.
 func (s *Store) Status() Status {
 	j := s.journal
 	j.mu.Lock()

@@ -48,16 +48,15 @@ import (
 )
 
 // Store is a [leave.Store] in a file. Open makes one. Its calls return when
-// their context ends, whatever the disk does; a write that has not been
-// acknowledged by then is still made, and it may be seen by other calls before
-// it is acknowledged.
+// their context ends, whatever the disk does. A write that is not acknowledged
+// by then is still made. Other calls may see it before it is acknowledged.
 type Store struct {
 	*memory
-	journal *journal // of the goroutine that runs write
+	journal *journal // used by the goroutine that runs write
 
 	mu      sync.Mutex
-	group   *group        // the writes that wait for the disk, nil for none
-	wake    chan struct{} // says that there is a group
+	group   *group        // the writes that wait for the disk; nil if there are none
+	wake    chan struct{} // gets a value when there is a group
 	closed  bool
 	stopped chan struct{}
 }
@@ -66,17 +65,17 @@ type memory = memstore.Store
 
 var _ leave.Store = (*Store)(nil)
 
-// group is writes that go to the disk together.
+// group is a set of writes that go to the disk together.
 type group struct {
 	keys    map[leave.Key]struct{}
-	written chan struct{} // closed when err says how it went
+	written chan struct{} // closed when err has the result
 	err     error
 }
 
 var errClosed = errors.New("the leave file is closed")
 
-// Put stores a job just delegated. What it replaced is returned beside an
-// error, too: the write may have happened.
+// Put stores a new delegation. It returns the replaced job even with an error,
+// because the write may have happened.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	replaced, err := s.memory.Put(ctx, job)
 	if err != nil {
@@ -85,7 +84,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, s.Commit(ctx, job.Key)
 }
 
-// Save writes a job whose version is the stored one.
+// Save writes a job if its version is the stored one.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	saved, err := s.memory.Save(ctx, job)
 	if err != nil {
@@ -94,7 +93,7 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return saved, s.Commit(ctx, job.Key)
 }
 
-// Delete ends a job whose version is the stored one.
+// Delete removes a job if its version is the stored one.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	if err := s.memory.Delete(ctx, job); err != nil {
 		return err
@@ -102,7 +101,7 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	return s.Commit(ctx, job.Key)
 }
 
-// Merge brings in copies that were worked on elsewhere.
+// Merge merges copies that were changed elsewhere into the stored jobs.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.memory.Merge(ctx, jobs); err != nil {
 		return err
@@ -114,12 +113,12 @@ func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	return s.Commit(ctx, keys...)
 }
 
-// Memory is where all jobs are. What is written to it alone is lost with the
-// process, until Commit is told of it.
+// Memory returns the store that holds all jobs. A change made only there is
+// lost with the process, until Commit is called for it.
 func (s *Store) Memory() *memstore.Store { return s.memory }
 
-// Close waits for the writes under way, closes the file and lets others have
-// it.
+// Close waits for running writes, closes the file and releases it for other
+// processes.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -133,8 +132,8 @@ func (s *Store) Close() error {
 	return errors.Join(s.journal.close(), s.journal.locks.close())
 }
 
-// Commit waits until the disk has the jobs of keys as they are now; without
-// keys, until it has taken a line that says nothing.
+// Commit waits until the current state of the jobs of keys is on the disk.
+// Without keys it waits until an empty record is.
 func (s *Store) Commit(ctx context.Context, keys ...leave.Key) error {
 	g, err := s.join(keys)
 	if err != nil {
@@ -157,7 +156,7 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	}
 	if s.group == nil {
 		s.group = &group{keys: map[leave.Key]struct{}{}, written: make(chan struct{})}
-		// There is room: the writer has taken the last word with its group.
+		// This cannot block: the writer takes the value together with the group.
 		s.wake <- struct{}{}
 	}
 	for _, key := range keys {
@@ -166,8 +165,9 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	return s.group, nil
 }
 
-// write writes group after group. What a group's jobs have become is read only
-// now: of several writes to one job the disk needs the last.
+// write writes one group after another. It reads the state of a group's jobs
+// only now, because of several writes to one job only the last must reach the
+// disk.
 func (s *Store) write() {
 	defer close(s.stopped)
 	look := time.NewTicker(lookEvery)

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// acts says how each action of a job is done. Those with an urgency go to the
-// homeserver, and are postponed while it has as much to do as it may have.
+// acts says how each action is done. Those with an urgency are requests to the
+// homeserver, and are postponed while its budget or its workers are used up.
 var acts = map[leave.Action]struct {
 	urgency func(leave.Job, time.Time) pace.Urgency
 	run     func(*Keeper, context.Context, task)
@@ -22,7 +22,7 @@ var acts = map[leave.Action]struct {
 	leave.Cancel:  {pace.OfLeave, (*Keeper).cancel},
 }
 
-// act does the one thing that is most urgent for a job.
+// act does the most urgent action of a job.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := k.now()
 	if why := k.over(t.Job, now); why != "" {
@@ -48,10 +48,10 @@ func (k *Keeper) act(ctx context.Context, t task) {
 }
 
 // over says why a job ends without an action, "" if it does not. While the SFU
-// is away nobody is asked about, so no job has an answer.
+// is away, every job counts as unanswered.
 //
-// After a long stop that the loop has yet to notice no job is over: a machine may
-// have slept since this one was claimed.
+// After a long stop that the loop has not noticed yet, no job ends: the machine
+// may have slept since this one was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
@@ -62,7 +62,7 @@ func (k *Keeper) over(j leave.Job, now time.Time) string {
 	return j.Over(now, time.UnixMilli(k.began.Load()))
 }
 
-// finish forgets a job that has nothing left to cancel.
+// finish drops a job that has nothing left to cancel.
 func (k *Keeper) finish(ctx context.Context, t task) {
 	if len(t.Replaces) == 0 {
 		k.end(ctx, t.Job, slog.LevelInfo, "what it replaced is cancelled")
@@ -71,8 +71,8 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
 }
 
-// enter has a worker go to the job's homeserver, where it counts until done is
-// called; or it says how long the job has to wait.
+// enter counts a worker at the job's homeserver until done is called. If there
+// is no place, it returns how long the job must wait.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server, now := j.User.Server(), k.now()
 	done, ok := k.workers.Take(server, urgency(j, now), now)

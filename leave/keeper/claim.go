@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// claim takes as many due jobs as there are free workers and starts on them.
+// claim claims as many due jobs as there are free workers, and starts work on
+// them.
 func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.WaitGroup) {
 	free := cap(slots) - len(slots)
 	if free == 0 || ctx.Err() != nil {
@@ -26,7 +27,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 		slots <- struct{}{}
 		k.logClaim(ctx, job)
 		running.Go(func() {
-			// What has begun is finished, also when the program ends.
+			// An action that has begun is finished even when the program ends.
 			k.work(context.WithoutCancel(ctx), task{job, claimed, ahead})
 			<-slots
 			k.Wake()
@@ -34,16 +35,16 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 	}
 }
 
-// task is a job lent to this process.
+// task is a job leased to this process.
 type task struct {
 	leave.Job
-	claimed time.Time     // before the store was asked
-	ahead   time.Duration // of the wall clock then
+	claimed time.Time     // before the call to the store
+	ahead   time.Duration // how far the wall clock was ahead at that time
 }
 
-// held reports whether the lease lasts for a while yet: by our clock, and also
-// by what the wall clock says has passed. That may be more on a machine that
-// was paused as a whole, as virtual ones are.
+// held reports whether the lease still lasts for a while, by our clock and by
+// the wall clock. More time may have passed by the wall clock if the whole
+// machine was paused, as virtual machines are.
 func (k *Keeper) held(t task) bool {
 	now := k.now()
 	passed := now.Sub(t.claimed)

@@ -9,16 +9,16 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Delegate takes over a leave within a second, also when the caller goes away
-// meanwhile: then it is needed all the more. When nil is returned, this leave
-// is kept, or one of the same key that was delegated later is and has this one
-// cancelled. A *[leave.LimitError] is the caller's fault; other errors are the
-// store's, and the leave is not kept.
+// Delegate takes over a leave within a second, also if the caller disconnects
+// meanwhile: then it is needed even more. After nil this leave is kept, or a
+// later one of the same key is kept and has this one cancelled. A
+// *[leave.LimitError] is the caller's fault. Other errors are the store's, and
+// then the leave is not kept.
 //
-// The limits are exact for a user as long as the store answers within 200 ms:
-// of its delegations to this process one is counted and stored after the
-// other. Over the limits of all jobs, and of one homeserver, go at most as
-// many as are delegated at the same moment, and so it is between replicas.
+// The limits per user are exact while the store answers within 200 ms, because
+// this process counts and stores one delegation of a user after another. The
+// limits of all jobs and of one homeserver may be exceeded by the delegations
+// of one moment. So may all limits by delegations to several replicas.
 func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -44,14 +44,14 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 	return nil
 }
 
-// needed is what a delegation adds to the jobs there are.
+// needed is what a delegation adds to the existing jobs.
 type needed struct {
 	all, ofUser, ofServer int
-	load, loadOfUser      float64 // to the homeserver's
+	load, loadOfUser      float64 // to the load of the homeserver
 }
 
-// needs is what job adds, in place of old unless it is new. What replaces its
-// like adds nothing, but a shorter delay has to be restarted more often.
+// needs returns what job adds. old is the job that it replaces, unless isNew. A
+// replacement adds no job, but a shorter delay adds load.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {
@@ -69,7 +69,7 @@ func needs(job, old leave.Job, isNew bool) needed {
 	return n
 }
 
-// admit reports whether there is room for job, which needs n.
+// admit returns an error if the limits leave no room for job, which adds n.
 func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
 	if n.all == 0 && n.ofUser == 0 && n.ofServer == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil
@@ -92,9 +92,9 @@ func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leav
 	return nil
 }
 
-// put stores job. When one of the key that was delegated later is there
-// already, that one gets this to cancel: abandoned, it would empty the live
-// member when it fires.
+// put stores job. If a later delegation of the key is stored already, that one
+// gets this leave to cancel: otherwise this one would end the live membership
+// when it fires.
 func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 	for range writeTries {
 		_, err := k.Store.Put(ctx, job)
@@ -128,9 +128,9 @@ func mayBeStored(err error) bool {
 	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
 }
 
-// withdraw removes a new job that its client was told is not kept, though it
-// may be. One that has replaced another meanwhile stays, nobody would restart
-// either, and so does one that was delegated again.
+// withdraw removes a new job if its client was told that it is not kept
+// although it may be. It keeps a job that has replaced another one, which
+// nobody else restarts, and one that was delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Events manages delayed events of their owners; errors are
+// Events manages delayed events as their owners. Errors are
 // *[matrix.DelayError].
 type Events interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
@@ -18,7 +18,7 @@ type Events interface {
 	Cancel(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// restart starts the delay anew.
+// restart makes the homeserver start the delay again.
 func (k *Keeper) restart(ctx context.Context, t task) {
 	if !k.held(t) {
 		return
@@ -37,9 +37,9 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	}
 }
 
-// send asks the SFU once more and sends the leave if the participant is gone.
-// When a node had to be asked, there was time to come back: then the SFU is asked
-// what is on record by now.
+// send asks the SFU once more, and sends the leave if the participant is gone.
+// If a node had to be asked, the participant had time to come back: then send
+// asks for the SFU's record again.
 func (k *Keeper) send(ctx context.Context, t task) {
 	a, err := k.ask(ctx, t.Job)
 	t, goesOn := k.goesOn(ctx, t, a, err)
@@ -65,7 +65,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	}
 }
 
-// cancel ends one delegation that was replaced.
+// cancel cancels one replaced delegation.
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	if !k.held(t) {
 		return
@@ -82,8 +82,8 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request has the job's homeserver do action to the delayed event id, which was
-// due at due. It returns when the request left.
+// request makes one request about the delayed event id, which was due at due.
+// It returns when the request was sent.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,
@@ -99,7 +99,7 @@ func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id ma
 	return sent, err
 }
 
-// backOff is how long the homeserver wants to be left alone after err.
+// backOff returns how long the homeserver wants no requests after err.
 func (k *Keeper) backOff(t task, err error) time.Duration {
 	var wait time.Duration
 	if e, ok := errors.AsType[*matrix.DelayError](err); ok {

@@ -18,71 +18,72 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// SFU is asked who is in its rooms, and creates rooms.
+// SFU creates rooms, besides what presence asks of it.
 type SFU interface {
 	presence.SFU
 	// CreateRoom creates the room if it is missing.
 	CreateRoom(ctx context.Context, room sfu.Room) error
 }
 
-// Keeper does what the jobs of a store ask for, in as many processes as there
-// are. It has no goroutine or timer per job: it claims what is due, does the
-// one thing that the state asks for on a bounded pool, and writes what follows.
-// All fields but Observe are required.
+// Keeper works on the jobs of a store, which several processes may share. It
+// has no goroutine or timer per job. It claims due jobs, does one action for
+// each in a bounded pool, and writes the result. All fields are required,
+// except those whose comment says otherwise.
 type Keeper struct {
 	Store leave.Store
-	// Clock is the one that the times of jobs are by; nil for one of its own,
-	// when nobody else makes jobs or writes them down.
+	// Clock is the clock of the jobs' times. nil means one of its own, for when
+	// nothing else makes or stores jobs.
 	Clock  *clock.Clock
 	SFU    SFU
 	Events Events
-	// Holder names this process among those that share the store.
+	// Holder identifies this process among those that share the store.
 	Holder string
 	Grace  leave.Grace
-	// Interval is how often a room is looked at although nothing was reported.
+	// Interval is how often to look into a room without a report.
 	Interval time.Duration
-	// Tick is how often due jobs are looked for; 0 for [leave.Tick].
+	// Tick is the time between two searches for due jobs; 0 means [leave.Tick].
 	Tick   time.Duration
 	Budget *pace.Budget
 	Log    *slog.Logger
-	// Observe, if set, is told of every action at a homeserver: what came of
-	// it and how late it was.
+	// Observe, if set, gets the result of every action at a homeserver, and how
+	// late the action was.
 	Observe func(action string, result matrix.Result, late time.Duration)
-	// NodeAsked, if set, is told what came of a question to a participant's node:
-	// one of [leave.NodeResults].
+	// NodeAsked, if set, gets the result of asking a participant's node: one of
+	// [leave.NodeResults].
 	NodeAsked func(answer string)
-	// Silent, if set, is told once that participants come and go and the SFU
-	// has never reported any. Shared says that other processes use the store,
-	// to which its reports may go.
+	// Silent, if set, is called once if participants come and go and the SFU has
+	// never reported any. Shared says that other processes use the store, and
+	// that reports may reach them instead.
 	Silent func()
 	Shared bool
-	// Degraded, if set, reports that the store does not answer, and that what
-	// it seems to say is the memory of this process alone.
+	// Degraded, if set, reports that the store does not answer, and that its
+	// answers come from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how much of a pause is waited, so that jobs made
-	// at once do not stay together; else it is at random up to a tenth less.
+	// Jitter, if set, returns how much of a pause to wait, so that jobs of the
+	// same moment spread. Otherwise the pause is shortened at random by up to a
+	// tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
 	wake    chan struct{}
-	beat    atomic.Int64 // when the loop last went round, milliseconds
-	began   atomic.Int64 // since when it has gone round without a long stop
+	beat    atomic.Int64 // when the loop last ran, milliseconds
+	began   atomic.Int64 // since when the loop has run without a long stop
 	started time.Time
 
 	presence   presence.Presence
 	workers    pace.Workers
 	turns      turns
 	webhooks   webhooks
-	notCreated seldom.Warning // a room
+	notCreated seldom.Warning // for rooms
 	retrying   sync.WaitGroup // rooms that could not be created
 	stackAt    atomic.Int64   // when a stack was last logged, milliseconds
 }
 
-// stalled is how long the loop may take for one round.
+// stalled is the longest time that one round of the loop may take.
 const stalled = 30 * time.Second
 
-// Run works until ctx ends; then it claims nothing more, and returns when the
-// actions in hand are done and their jobs given back.
+// Run works until ctx ends. Then it claims no more, and returns when running
+// actions are done and their jobs are given back.
 func (k *Keeper) Run(ctx context.Context) {
 	k.init()
 	var running sync.WaitGroup
@@ -118,16 +119,17 @@ func (k *Keeper) init() {
 	})
 }
 
-// now is the time by which jobs are worked on. It does not jump when somebody
-// sets the wall clock.
+// now returns the time for working on jobs. It does not jump when somebody sets
+// the wall clock.
 func (k *Keeper) now() time.Time {
 	k.init()
 	return k.Clock.Now()
 }
 
-// round notes that the loop goes on. After a long stop (a process that was
-// frozen, a laptop that slept, a store that was away with jobs of which there
-// was no copy) it begins anew: no job is given up for what nobody could do.
+// round records that the loop runs. After a long stop it starts a new period,
+// so that no job is given up for the time of the stop. A stop may be a frozen
+// process, a laptop that slept, or a store that was away and had the only copy
+// of jobs.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())
@@ -135,7 +137,7 @@ func (k *Keeper) round(now time.Time) {
 	k.beat.Store(now.UnixMilli())
 }
 
-// Wake has the keeper look for due jobs at once.
+// Wake makes the keeper search for due jobs at once.
 func (k *Keeper) Wake() {
 	k.init()
 	select {
@@ -150,8 +152,8 @@ func (k *Keeper) Stalled(now time.Time) bool {
 	return now.Sub(time.UnixMilli(k.beat.Load())) > stalled
 }
 
-// SFUAnswers reports whether the SFU answers what it is asked. One that refuses
-// our key does not.
+// SFUAnswers reports whether the SFU answers questions. An SFU that refuses our
+// key does not.
 func (k *Keeper) SFUAnswers() bool {
 	k.init()
 	return k.presence.Answers()
@@ -166,7 +168,7 @@ func (k *Keeper) jittered(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d/10)+1))
 }
 
-// sleep waits and reports whether ctx goes on.
+// sleep waits for d. It reports false if ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// logStore reports a failed write. The lease runs out and the job is claimed
-// again; a job that is no longer there needs no write.
+// logStore logs a failed write. The job is claimed again when its lease runs
+// out. A job that no longer exists needs no write.
 func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 	if err == nil || errors.Is(err, leave.ErrNotFound) {
 		return
@@ -19,23 +19,23 @@ func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 		append(attrs(job), slog.String("err", err.Error()))...)
 }
 
-// logState is the one line of a transition.
+// logState writes the single log line of a state change.
 func (k *Keeper) logState(before, after leave.Job) {
 	k.Log.LogAttrs(context.Background(), slog.LevelInfo, "leave: state",
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
-// logClaim says who had the job in hand last, for one who asks what a process
-// died with. Claims are as many as there are jobs: nobody pays for a line that
-// is not written.
+// logClaim logs which process claimed a job, to show what a process worked on
+// when it died. There are as many such lines as jobs, so a disabled line costs
+// nothing.
 func (k *Keeper) logClaim(ctx context.Context, job leave.Job) {
 	if k.Log.Enabled(ctx, slog.LevelDebug) {
 		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: claimed", attrs(job)...)
 	}
 }
 
-// logFailure warns of the first failure of a streak. Its repetitions are as
-// many as there are jobs, each some seconds: they are for who wants to see.
+// logFailure warns of the first failure in a row. It logs the others at debug
+// level, because each job may repeat them every few seconds.
 func (k *Keeper) logFailure(job leave.Job, action leave.Action, before int, err error) {
 	level := slog.LevelWarn
 	if before > 0 {
@@ -45,7 +45,7 @@ func (k *Keeper) logFailure(job leave.Job, action leave.Action, before int, err 
 		append(attrs(job), slog.String("result", string(matrix.ResultOf(err))), slog.String("err", err.Error()))...)
 }
 
-// attrs are what every line about a job has.
+// attrs returns the attributes of every log line about a job.
 func attrs(j leave.Job) []slog.Attr {
 	return []slog.Attr{
 		slog.String("room", string(j.Room)), slog.String("identity", string(j.Identity)),

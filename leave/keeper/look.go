@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// nodeWait is how long a job waits for the answer of its participant's
-	// node, a little longer than that takes, shortWait the same in slight doubt,
-	// and busyWait how long before it may be asked.
+	// nodeWait is how long a job waits for its participant's node, a little
+	// longer than an answer takes. shortWait is the same for a slight doubt.
+	// busyWait is the wait if too many nodes are being asked.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
 )
 
-// look asks the SFU whether the participant is there. While a node is asked the
-// job is given back: it may have to be restarted meanwhile.
+// look asks the SFU whether the participant is there. It gives the job back
+// while a node is asked, because it may need a restart meanwhile.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
@@ -33,14 +33,14 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
-		return // what is on record holds, and the node is asked again
+		return // the record counts, and the node is asked again later
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.Wake()
 }
 
-// ask asks the SFU whether the participant of j is there, and where that is in
-// doubt its node, which takes some seconds.
+// ask asks the SFU whether the participant of j is there. If its record is in
+// doubt, it asks the node, which takes some seconds.
 func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	a, err := k.presence.Of(ctx, j)
 	if err == nil && j.Doubts(a) != leave.NoDoubt {
@@ -49,9 +49,9 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// goesOn writes what follows from an answer about a participant whose leave is to
-// be sent, unless that is to send it. Then it returns the task with a lease that
-// lasts: a node may have taken longer than the last one.
+// goesOn writes what follows from an answer before a send, and reports whether
+// to go on with the send. If so, it returns the task with a renewed lease,
+// because a node may have taken longer than the old one.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
@@ -67,11 +67,11 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 		return t, true
 	}
 	t, err = k.renew(ctx, t, next)
-	return t, err == nil // else somebody has written the job, or taken it
+	return t, err == nil // otherwise another process has written or claimed the job
 }
 
-// follow has a room be there that is missing, and returns what an answer about
-// the job's participant, or none, makes of the job.
+// follow creates a missing room if needed. It returns the change of the job
+// that an answer, or its absence, causes.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})
@@ -87,8 +87,8 @@ func (k *Keeper) told(a leave.Answer) func(leave.Job) leave.Job {
 	return func(j leave.Job) leave.Job { return j.Told(k.now(), a, k.Grace) }
 }
 
-// unchanged asks the store whether the job is still what it was: nobody has
-// heard of the participant coming back. A store that does not answer says no.
+// unchanged reports whether the stored job is still the same, so that no report
+// of a return has arrived. It is false if the store does not answer.
 func (k *Keeper) unchanged(ctx context.Context, job leave.Job) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

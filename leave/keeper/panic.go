@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// panicPause is how long a job is left alone at least that has had a worker
-	// panic; longer where its lease lasts longer, for it may be that only one of
-	// the things it asks for does that.
+	// panicPause is how long a job waits at least after its worker has panicked.
+	// It waits for the rest of its lease if that is longer, since perhaps only
+	// one of its actions panics.
 	panicPause = time.Second
-	// stackPause is the least time between two stacks in the log.
+	// stackPause is the least time between two logged stacks.
 	stackPause = time.Second
-	// maxPanic is how much of what a worker panicked with is logged, in bytes.
+	// maxPanic bounds the logged bytes of a panic's value.
 	maxPanic = 500
 )
 
-// work does what a job asks for. A panic, which is a fault of this program or of
-// the record, ends the job's turn, not the process.
+// work does one action for a job. A panic, from a fault of the program or of
+// the record, ends only this action, not the process.
 func (k *Keeper) work(ctx context.Context, t task) {
 	p, stack := caught(func() { k.act(ctx, t) })
 	if p == nil {
@@ -33,8 +33,8 @@ func (k *Keeper) work(ctx context.Context, t task) {
 	_, _ = caught(func() { k.leaveAlone(ctx, t.Job) })
 }
 
-// leaveAlone keeps a job lent for a while, so that nobody works on it. If the
-// store does not take that, the lease runs out sooner.
+// leaveAlone extends the lease of a job, so that no worker claims it for a
+// while. If the store refuses, the lease ends sooner.
 func (k *Keeper) leaveAlone(ctx context.Context, job leave.Job) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -42,8 +42,8 @@ func (k *Keeper) leaveAlone(ctx context.Context, job leave.Job) {
 	_, _ = k.Store.Save(ctx, job)
 }
 
-// caught calls do and returns what it panicked with, nil if it did not, and
-// where.
+// caught calls do and recovers a panic. It returns the panic's value and stack,
+// nil if there was none.
 func caught(do func()) (p any, stack []byte) {
 	defer func() {
 		if p = recover(); p != nil {
@@ -54,8 +54,8 @@ func caught(do func()) (p any, stack []byte) {
 	return nil, nil
 }
 
-// logPanic names the job or the room. The stack comes along unless there was
-// one just now: many jobs may have the same trouble.
+// logPanic logs a panic with its job or room. It leaves out the stack if one
+// was logged just now, because many jobs may have the same fault.
 func (k *Keeper) logPanic(p any, stack []byte, about ...slog.Attr) {
 	about = append(about, slog.String("panic", text.Clip(fmt.Sprint(p), maxPanic)))
 	now, last := k.now().UnixMilli(), k.stackAt.Load()

@@ -13,17 +13,17 @@ import (
 
 const (
 	patrolTick = time.Second
-	patrolMost = 100 // rooms looked at in one tick
-	// roomsAtOnce is how many rooms are looked into at once: a node that is gone
-	// takes seconds to say so.
+	patrolMost = 100 // rooms claimed in one tick
+	// roomsAtOnce bounds the rooms looked into at once: a refusal for a dead node
+	// takes seconds.
 	roomsAtOnce = 32
-	// neverOff is the longest interval, also of an operator who set none: a
-	// webhook can always be lost.
+	// neverOff is the longest interval, even if the operator set none, because
+	// webhooks can be lost.
 	neverOff = 10 * time.Minute
 )
 
-// patrol looks into every room once an interval, for what was not reported, and
-// asks the nodes of rooms that are in doubt.
+// patrol looks into every room once per interval to find what was not reported.
+// It also asks the nodes of rooms in doubt.
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{slots: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
@@ -33,14 +33,14 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				k.presence.Doubt(room) // what is under way may have asked before
+				k.presence.Doubt(room) // a running look may have asked before
 			}
 		}
 		now := k.now()
 		every := k.every(now)
 		rooms, err := k.Store.ClaimRooms(ctx, now, every, patrolMost)
 		if err != nil {
-			continue // the claim of jobs reports the same store
+			continue // the claim of jobs logs the same failure
 		}
 		for _, room := range rooms {
 			looks.start(room, func() { k.inspect(ctx, room, every) })
@@ -48,7 +48,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
-// looks are the looks into rooms that are under way.
+// looks are the running looks into rooms.
 type looks struct {
 	running  sync.WaitGroup
 	slots    chan struct{}
@@ -58,8 +58,8 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start begins a look unless there is one into that room, which it reports, and
-// waits while as many are under way as may be.
+// start starts a look and reports true, unless one into that room is running.
+// It waits while the maximum number is running.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.slots <- struct{}{}
 	l.mu.Lock()
@@ -81,15 +81,14 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is how often rooms are looked into while clients come back to an
-// SFU that was away.
+// returning is how often to look into rooms while clients reconnect after an
+// outage of the SFU.
 const returning = 3 * time.Second
 
-// every is how long ago the last look into a room may be: after a start of the
-// program every room is looked into at once, and also after an outage of the
-// SFU, and again while clients come back.
-// Whoever is there by the end of that time, but not at that very moment, has
-// been seen.
+// every returns the time between two looks into a room. It makes all rooms due
+// at once after the start, after an outage of the SFU, and again while clients
+// reconnect. So a participant is found who is there by the end of that time but
+// was not at its beginning.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started
@@ -102,7 +101,8 @@ func (k *Keeper) every(now time.Time) time.Duration {
 	return min(every, now.Sub(since))
 }
 
-// inspect compares a room's jobs with who is in it, as it does once every.
+// inspect compares a room's jobs with the participants in it. It is called once
+// per every.
 func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -130,8 +130,8 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 	k.Wake()
 }
 
-// cameAnew puts a room in doubt that somebody has joined anew, which was not
-// reported.
+// cameAnew puts a room in doubt if a participant has joined it again without a
+// report.
 func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answer) {
 	for i, job := range jobs {
 		if job.State == leave.Connected && answers[i].Session != "" && answers[i].Session != job.Session {
@@ -141,8 +141,8 @@ func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answe
 	}
 }
 
-// askOldest asks the node of whoever has been in a room for longest, which is in
-// doubt since then, and if it refuses, those of the others.
+// askOldest asks the node of the participant that has been longest in a room in
+// doubt since since. If that node refuses, it asks the nodes of the others.
 func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -156,9 +156,8 @@ func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) 
 	}
 }
 
-// bringBack creates a room that is gone although it should have had somebody in
-// it: clients that come back need it, and until it is there nobody's absence from
-// it is believed.
+// bringBack creates a missing room that should have had participants. Clients
+// that reconnect need it, and until it exists nobody counts as absent from it.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
 	for i, job := range jobs {
 		if job.Lacks(answers[i]) {

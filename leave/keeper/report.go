@@ -9,11 +9,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Report writes what a webhook says to the job concerned, if there is one, and
-// returns when it is stored, within a second. Acting on it comes after.
-// [leave.ErrAway] says that it is to come again: the store does not answer and
-// this process does not know the job, as another may, or others were always
-// quicker to write.
+// Report applies a webhook to the job of its participant, if there is one. It
+// returns when the job is stored, within a second; actions follow later.
+// [leave.ErrAway] asks the SFU to repeat the webhook: the store does not answer
+// and this process does not know the job, or other writers were always faster.
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
 	k.init()
 	k.webhooks.come.Store(true)

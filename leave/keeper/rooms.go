@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	creators   = 50 // rooms created at once when the SFU is back
+	creators   = 50 // rooms created at once after an outage of the SFU
 	createTime = 5 * time.Second
-	// roomTries is how often rooms are tried again that could not be created,
-	// within some minutes; then whoever looks into them does.
+	// roomTries is how often to retry creating rooms, over some minutes. After
+	// that, looks into the rooms do it.
 	roomTries    = 12
 	firstTry     = time.Second
 	longestPause = time.Minute
 )
 
-// restoreRooms has an SFU that answers again know its rooms. Nobody's absence
-// from a room that could not be created is believed until it is; these are tried
-// again for some minutes.
+// restoreRooms creates the rooms that an SFU may have lost in an outage. Nobody
+// counts as absent from a room that could not be created; it is retried for
+// some minutes.
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
@@ -38,8 +38,8 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	return len(left), true
 }
 
-// retryRooms goes on with rooms that could not be created, until the SFU is away
-// again: then all are to be restored.
+// retryRooms retries creating rooms, until the SFU is away again: then all
+// rooms must be restored.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
 	for n := 0; len(rooms) > 0 && n < roomTries && sleep(ctx, pause); n++ {
@@ -51,7 +51,7 @@ func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	}
 }
 
-// createRooms creates rooms and returns those that could not be.
+// createRooms creates rooms, and returns those that it could not create.
 func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.Room) {
 	var (
 		wg    sync.WaitGroup
@@ -77,7 +77,8 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 	return left
 }
 
-// createRoom concerns one room; whether the SFU is away other questions tell.
+// createRoom creates one room. Its error does not mean that the SFU is away;
+// other questions find that out.
 func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, createTime)
 	defer cancel()

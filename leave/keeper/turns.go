@@ -9,19 +9,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// turnTime is how long a turn is waited for. Then the delegation goes on
-// without one: rather one over the limit than one lost because the store is
-// slow.
+// turnTime is the longest wait for a turn. Then the delegation goes on without
+// one: one delegation over the limit is better than one lost to a slow store.
 const turnTime = 200 * time.Millisecond
 
-// turns has the delegations of a user come one after the other. Users do not
-// wait for each other. The zero value is ready.
+// turns makes the delegations of one user wait for each other. The zero value
+// is ready.
 type turns struct {
 	once sync.Once
 	of   *semaphore.Keyed[matrix.UserID]
 }
 
-// take waits for user's turn, for turnTime at most. Release ends it.
+// take waits for the user's turn, for turnTime at most. release ends the turn.
 func (t *turns) take(user matrix.UserID) (release func()) {
 	t.once.Do(func() { t.of = semaphore.New[matrix.UserID](semaphore.Bounds{PerKey: 1}) })
 	ctx, cancel := context.WithTimeout(context.Background(), turnTime)

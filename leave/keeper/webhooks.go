@@ -7,13 +7,15 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// webhooks notices that the SFU reports nothing: its webhooks are not set up.
+// webhooks notices if the SFU reports nothing because its webhooks are not set
+// up.
 type webhooks struct {
-	come   atomic.Bool // one has
-	missed atomic.Bool // somebody came or went without one: Silent has been told
+	come   atomic.Bool // a webhook has arrived
+	missed atomic.Bool // a participant came or went without one, and Silent was called
 }
 
-// overdue is how long after a delegation the SFU has reported its owner.
+// overdue is how long after a delegation the SFU should have reported its
+// participant.
 const overdue = 10 * time.Second
 
 func (k *Keeper) silent() {
@@ -22,13 +24,13 @@ func (k *Keeper) silent() {
 	}
 }
 
-// MissesWebhooks reports whether participants come and go on the SFU, and no
-// webhook of it has come to this process.
+// MissesWebhooks reports whether participants come and go on the SFU while no
+// webhook has reached this process.
 func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
-// cameUnreported looks for somebody in a room of whose coming nothing was
-// reported. Who came before this process began was reported to another, and so
-// may be everybody where others share the store.
+// cameUnreported searches for a participant in a room whose joining was not
+// reported. Participants from before this process started were reported to
+// another process. If others share the store, any may have been.
 func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	if k.Shared {
 		return
@@ -42,8 +44,8 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	}
 }
 
-// leftUnreported is told of a second look that has found a member gone: no
-// process has got a report of that.
+// leftUnreported records that a second look found a member gone whose leaving
+// was reported to no process.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// storeTime bounds one write: a store that takes longer counts as away.
+	// storeTime bounds one write. A store that takes longer counts as away.
 	storeTime = time.Second
-	// writeTries bounds how often a write that lost a race is tried again.
+	// writeTries bounds the retries of a write that lost a race.
 	writeTries = 8
 )
 
-// giveBack applies change to a job that was lent, and gives it back.
+// giveBack applies change to a leased job, and ends the lease.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// A lease that ends later is another worker's.
+	// A lease that ends later belongs to another worker.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)
@@ -29,9 +29,9 @@ func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) le
 	})
 }
 
-// note applies change to the job. When somebody else has written meanwhile (a
-// webhook, mostly), the change is applied to what they wrote: changes are facts,
-// true whatever else has become known. A job that was replaced or ended stays so.
+// note applies change to the job. If another write came first (usually a
+// webhook's), it applies change to the newer job: a change is a fact that stays
+// true. It does not change a job that was replaced or has ended.
 func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
@@ -47,8 +47,8 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 	k.logStore("writing a job", job, err)
 }
 
-// renew writes what has become of a job that was lent, and has its lease begin
-// anew. The error says that somebody else has written it meanwhile.
+// renew writes the changed job with a new lease. An error says that another
+// process has written it meanwhile.
 func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -59,7 +59,7 @@ func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error
 	return t, err
 }
 
-// end ends a job and says why. One that has replaced others stays until these
+// end ends a job and logs why. A job that has replaced others stays until those
 // are cancelled, too.
 func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why string) {
 	id := job.DelayID
@@ -79,8 +79,8 @@ func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why s
 	k.logStore("removing a job", job, err)
 }
 
-// retry calls do with the job, and after a conflict with the job as it is
-// stored by then.
+// retry calls do with the job. After a conflict it calls do again with the
+// stored job.
 func (k *Keeper) retry(ctx context.Context, job leave.Job, do func(context.Context, leave.Job) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
