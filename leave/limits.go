@@ -6,32 +6,32 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Limits bound the jobs.
+// Limits bound the number of jobs.
 type Limits struct {
 	PerUser int // LIVEKIT_MAX_JOBS_PER_USER
 	All     int // LIVEKIT_MAX_JOBS
-	// Named reports whether the operator named a homeserver, whose users may
-	// have all jobs there may be; nil: every one.
+	// Named reports whether the operator named a homeserver. The users of a named
+	// one may together have all jobs; nil names all.
 	Named func(matrix.ServerName) bool
 }
 
-// shares is in how many parts All is divided where nobody vouches: who runs a
-// homeserver has as many users as they like.
-const shares = 4
+// serverParts divides All: the users of one homeserver that is not named may
+// have one part. Without that, a homeserver could invent any number of users.
+const serverParts = 4
 
-// Share returns how many jobs the users of server may have together.
+// Share returns how many jobs all users of server may have together.
 func (l Limits) Share(server matrix.ServerName) int {
 	if l.Named == nil || l.Named(server) {
 		return l.All
 	}
-	return max(l.All/shares, 1)
+	return max(l.All/serverParts, 1)
 }
 
-// LimitError says which limit a delegation is over.
+// LimitError says which limit a delegation would exceed.
 type LimitError struct {
 	Limit   string // "user", "share", "all", "homeserver", "outage" or "replaced"
 	Setting string // the variable that raises it
-	Most    int    // jobs; 0 where it is not jobs that are counted
+	Most    int    // the limit in jobs; 0 if it does not count jobs
 }
 
 func (e *LimitError) Error() string {
@@ -42,8 +42,8 @@ func (e *LimitError) Error() string {
 	return text
 }
 
-// ErrManyReplaced refuses a delegation rather than have one forgotten that
-// would empty the member.
+// ErrManyReplaced refuses a delegation because too many earlier ones wait to be
+// cancelled. To forget one of those would end the live membership.
 var ErrManyReplaced = &LimitError{
 	Limit: "replaced", Most: maxReplaced,
 	Setting: "the number of a participant's earlier leaves that its homeserver has not cancelled yet",

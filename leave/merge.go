@@ -5,9 +5,9 @@ func (j Job) Same(other Job) bool {
 	return j.Key == other.Key && j.DelayID == other.DelayID && j.AcceptedAt.Equal(other.AcceptedAt)
 }
 
-// Newer reports whether of two copies of a key's job that were worked on apart
-// j is the one that counts: the later delegation, of one delegation the copy
-// restarted last, and when that is equal too the one whose state is younger.
+// Newer reports which of two copies of one key's job counts, after both were
+// changed separately. The later delegation counts. For one delegation, the copy
+// restarted last counts, then the one whose state is younger.
 func (j Job) Newer(other Job) bool {
 	switch {
 	case !j.Same(other):
@@ -18,10 +18,10 @@ func (j Job) Newer(other Job) bool {
 	return j.Since.After(other.Since)
 }
 
-// Merged returns what becomes of stored when copy is brought in: the one that
-// counts, copy when nothing tells them apart, with all that is still to be
-// cancelled for either, and lent as long as either is. Its version is the
-// greater of the two; a store writes it with one greater still.
+// Merged returns stored merged with copy. It is the one that counts by
+// [Job.Newer], or copy if both are equal. It has everything that either still
+// had to cancel, and the longer lease. Its version is the higher one; a store
+// then writes a higher one still.
 func Merged(stored, copy Job) Job {
 	stays, goes := copy, stored
 	if stored.Newer(copy) {

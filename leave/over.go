@@ -2,8 +2,8 @@ package leave
 
 import "time"
 
-// Over says why the job ends without an action, "" if it does not. Before
-// began nobody could do anything for it: that time does not count.
+// Over says why the job ends without an action, "" if it does not. Time before
+// began does not count, because nothing could be done for the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
@@ -20,8 +20,8 @@ func (j Job) Over(now, began time.Time) string {
 	return ""
 }
 
-// Resumed is for a job that nobody has looked after for a time: everything that
-// can be done for it is due now.
+// Resumed returns a job that no process has worked on for a while. All its
+// actions are due now.
 func (j Job) Resumed(now time.Time) Job {
 	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
 	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0

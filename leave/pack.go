@@ -9,11 +9,11 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Packed is a job without its key and user in as few bytes as it takes, for a
-// store in the memory of this process. Times are to the millisecond.
+// Packed is a job in as few bytes as possible, without its key and user, for a
+// store in memory. Times are in milliseconds.
 type Packed string
 
-// Pack returns j packed, and as it will be when it is unpacked.
+// Pack returns j packed, and the job that unpacking will return.
 func (j Job) Pack() (Packed, Job) {
 	b := make([]byte, 0, 256)
 	v := reflect.ValueOf(&j).Elem()
@@ -23,17 +23,17 @@ func (j Job) Pack() (Packed, Job) {
 	return Packed(b), j
 }
 
-// packedFields are those that a packed job has: neither its key nor its user.
+// packedFields are the fields of a packed job: all but key and user.
 var packedFields = slices.DeleteFunc(slices.Clone(fields), func(f field) bool {
 	return len(f.index) > 1 && f.index[0] == 0 || f.kind == reflect.TypeFor[matrix.UserID]()
 })
 
-// isPlain reports whether a field is a text, a number or a bool to reflection.
+// isPlain reports whether a field is a text, a number or a bool.
 func isPlain(kind reflect.Type) bool {
 	return kind.Kind() != reflect.Struct && kind.Kind() != reflect.Slice
 }
 
-// pack appends v to b, and has v be what is unpacked from that.
+// pack appends v to b, and sets v to what unpacking will return.
 func (f field) pack(b []byte, v reflect.Value) []byte {
 	if f.plain {
 		return packPlain(b, v)
@@ -55,7 +55,7 @@ func (f field) pack(b []byte, v reflect.Value) []byte {
 		}
 		return b
 	}
-	panic("leave: no way to pack a field of type " + f.kind.String()) // a test packs all
+	panic("leave: no way to pack a field of type " + f.kind.String()) // a test packs all types
 }
 
 func unpackTime(ms int64) time.Time {
@@ -83,7 +83,7 @@ func packText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// Job returns the job of key and user that was packed.
+// Job returns the packed job, with key and user.
 func (p Packed) Job(key Key, user matrix.UserID) Job {
 	j := Job{Key: key, User: user}
 	rest := packed(p)
@@ -94,7 +94,7 @@ func (p Packed) Job(key Key, user matrix.UserID) Job {
 	return j
 }
 
-// packed is what is left of a packed job.
+// packed is the unread rest of a packed job.
 type packed string
 
 func (p *packed) unpack(f field, v reflect.Value) {
@@ -153,7 +153,7 @@ func (p *packed) text() string {
 	return text
 }
 
-// delayID returns one that was parsed before it was packed; none has no text.
+// delayID returns an id that was valid when it was packed; "" is none.
 func (p *packed) delayID() matrix.DelayID {
 	id, _ := matrix.ParseDelayID(p.text())
 	return id

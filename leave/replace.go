@@ -10,11 +10,10 @@ import (
 // maxReplaced bounds the delegations of one key that wait to be cancelled.
 const maxReplaced = 8
 
-// Replacing returns j with what is to be cancelled for it: old, and what was
-// still to be cancelled for old. What is over maxReplaced is forgotten, so
-// callers see to it before that there is room ([Job.MayReplace]). What old knew
-// of its participant, j knows, too, as far as it concerns one that may be about
-// to come back.
+// Replacing returns j with what must be cancelled for it: old, and what old
+// still had to cancel. It drops what exceeds maxReplaced, so callers check
+// [Job.MayReplace] first. j also takes what old knew of its participant, if
+// that may matter for one who comes back.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)
@@ -28,8 +27,8 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// knowing returns j, just delegated, with what is known of old's participant:
-// the room that it was in, and the session that has left it or that no node has.
+// knowing returns the new delegation j with what old knew of the participant:
+// their room, and the session that has left it or that no node holds.
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -44,9 +43,9 @@ func (j Job) knowing(old Job) Job {
 	return j
 }
 
-// again returns what becomes of old when its client delegates the same leave
-// once more, as j. That does not begin the delay anew, and nobody comes or goes
-// by it; but whoever seemed to be gone is about to come back.
+// again returns old after its client has delegated the same leave again, as j.
+// The delay does not restart, and the participant's presence does not change.
+// But a participant who seemed to be gone is about to come back.
 func (j Job) again(old Job) Job {
 	kept := old
 	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay
@@ -59,7 +58,8 @@ func (j Job) again(old Job) Job {
 	return kept
 }
 
-// MayReplace reports whether j can have all cancelled that old leaves behind.
+// MayReplace reports whether j has room for everything that must be cancelled
+// after old.
 func (j Job) MayReplace(old Job) bool {
 	after := j.Replacing(old).Replaces
 	return !slices.ContainsFunc(append(old.Replaces, old.DelayID), func(id matrix.DelayID) bool {
@@ -67,7 +67,7 @@ func (j Job) MayReplace(old Job) bool {
 	})
 }
 
-// Cancelled is told by the homeserver: id is no more.
+// Cancelled records that the homeserver has no event id any more.
 func (j Job) Cancelled(id matrix.DelayID) Job {
 	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
 	j.Cancels = 0
@@ -84,8 +84,9 @@ func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	return j
 }
 
-// Ended is what stays of a job whose own delayed event is over, while others
-// are still to be cancelled: any of them would empty a member who is back.
+// Ended returns the job after its own delayed event has ended, while replaced
+// ones are still to be cancelled. Any of those would end the membership of a
+// participant who is back.
 func (j Job) Ended(now time.Time) Job {
 	j = j.enter(Cancelling, now)
 	j.Deadline = now.Add(max(j.Delay, minGiveUp))

@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Reported is told of a webhook: a hint. It may come twice, late, in any order,
-// or not at all.
+// Reported applies a webhook. It is a hint: it may come twice, late, in any
+// order, or not at all.
 func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	switch e.Kind {
 	case sfu.KindJoined:
@@ -20,31 +20,30 @@ func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	return j
 }
 
-// Joined is told of a webhook: session has joined the room.
+// Joined applies a webhook: session has joined the room.
 func (j Job) Joined(now time.Time, session string) Job {
 	switch {
 	case j.State == Cancelling:
 		return j
 	case session == "" || session == j.LeftSession:
-		// A report that is incomplete, or older than that of its leaving.
+		// The report is incomplete, or older than that of its leaving.
 		return j.askNow(now)
 	case j.State == Connected && session == j.Session:
 		return j
 	case j.State == Connected:
-		// Two sessions: which report is the older one only the SFU knows.
+		// Of two sessions, only the SFU knows which report is older.
 		return j.askNow(now)
 	}
 	return j.connected(now, session)
 }
 
-// Left is told of a webhook: session has left the room for reason.
+// Left applies a webhook: session has left the room for reason.
 func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// It has been there, though the report of its joining may be still to
-		// come.
+		// The session was there, though the report of its joining may still come.
 		j.LeftSession = session
 		j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	}
@@ -52,11 +51,12 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 		return j.askNow(now)
 	}
 	j.LeftSession, j.ClearLeave = session, reason == sfu.ReasonClear
-	// Asked at once: another session may have taken over already.
+	// The SFU is asked at once, because another session may have taken over
+	// already.
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// Aborted is told of a webhook: session never got a connection for media.
+// Aborted applies a webhook: session never got a media connection.
 func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)
@@ -65,11 +65,11 @@ func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Gra
 	return j.askNow(now)
 }
 
-// Grace is how long a participant that is gone may take to come back.
+// Grace is how long a participant who is gone may take to come back.
 type Grace struct {
-	Reconnect time.Duration // its connection broke
-	Outage    time.Duration // the SFU was away
-	Confirm   time.Duration // nothing was reported, it was merely not found
+	Reconnect time.Duration // after its connection broke
+	Outage    time.Duration // after an outage of the SFU
+	Confirm   time.Duration // if nothing was reported, and a look did not find it
 }
 
 func (g Grace) of(reason sfu.Reason) time.Duration {

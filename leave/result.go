@@ -2,8 +2,8 @@ package leave
 
 import "time"
 
-// RestartDone is told by the homeserver: the delay has begun anew at sent, the
-// time before the request left.
+// RestartDone records that the homeserver has restarted the delay. sent is just
+// before the request was sent.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	if sent.After(j.Restarted) {
 		j.Restarted = sent
@@ -13,7 +13,7 @@ func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	return j
 }
 
-// RestartFailed plans the next try, not before wait has passed; but one is made
+// RestartFailed plans the next try, not before wait has passed, but in any case
 // before the leave fires.
 func (j Job) RestartFailed(now time.Time, wait time.Duration) Job {
 	j.Restarts++

@@ -2,8 +2,8 @@ package leave
 
 import "time"
 
-// Moved returns j with all its times later by d, and to the millisecond, for
-// one whose clock is ahead by d. Zero times stay zero.
+// Moved returns j with all times later by d, in milliseconds, for a process
+// whose clock is ahead by d. Zero times stay zero.
 func (j Job) Moved(d time.Duration) Job {
 	j.eachTime(func(_ field, t *time.Time) {
 		if !t.IsZero() {
@@ -13,13 +13,13 @@ func (j Job) Moved(d time.Duration) Job {
 	return j
 }
 
-// longestGrace is how long a participant that is gone may take to come back, at
-// most: what LIVEKIT_RECONNECT_GRACE allows.
+// longestGrace is the longest time that a participant who is gone may take to
+// come back: the bound of LIVEKIT_RECONNECT_GRACE.
 const longestGrace = time.Minute
 
-// NotAhead returns j without the times that cannot be now: the clock by which
-// they were written has been set back since. What has happened was not later
-// than now, and what is due later than it can have been planned is due now.
+// NotAhead returns j without impossible times, for a clock that was set back
+// since they were written. A past event was not later than now. A due time that
+// could not have been planned becomes now.
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {
 		if f.past {
@@ -34,7 +34,7 @@ func (j Job) NotAhead(now time.Time) Job {
 		j.NextCancel = now
 	}
 	switch j.State {
-	case Connected: // is looked for with its room
+	case Connected: // looks into the room find it
 		return j
 	case Waiting:
 		longest = min(maxWait, j.Delay) + longestGrace

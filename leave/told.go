@@ -2,9 +2,9 @@ package leave
 
 import "time"
 
-// Told is told by the SFU. An answer to a question that is older than the
-// session says nothing about it: what is due is asked again, in a while. One
-// that is in doubt has the SFU asked again at once.
+// Told applies an answer of the SFU. If the question is older than the session,
+// the answer says nothing about it, and a due look is repeated in a while. If
+// the answer is in doubt, the SFU is asked again at once.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -26,14 +26,14 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	return j.missing(now, a, g)
 }
 
-// Present is told by the SFU: session is in the room.
+// Present applies an answer of the SFU: session is in the room.
 func (j Job) Present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	j = j.answered()
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
-		// The SFU has not cleaned up yet.
+		// The SFU has not removed the old session yet.
 		return j.Absent(now, 0, 0)
 	}
 	if j.State == Connected && session == j.Session {
@@ -43,9 +43,9 @@ func (j Job) Present(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// found is told by the participant's node: it is there. session is the one on
-// record, if there is one. Which one has come since another was reported to
-// have left is not known.
+// found applies an answer of the participant's node: it holds a session.
+// session is the one on record, if any. If a session was reported to have left,
+// it is unknown which one has come since.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -62,9 +62,9 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable is told by the SFU: no node has the session, and what is on record
-// does not say whether it is over. After two such answers its node is gone, and
-// everybody who was there has time to come back.
+// unreachable applies an answer of the SFU: no node holds the session, and the
+// record does not say whether it is over. After two such answers its node is
+// gone, and all its participants have time to come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
 	switch {
@@ -83,9 +83,9 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	return j.leaving(now, g.Outage)
 }
 
-// missing is told by the SFU: there is no session on record, and no node has one
-// where that was asked. The graces count from when the question began, and the
-// last question begins early enough to be refused by their end.
+// missing applies an answer of the SFU: no session is on record, and no node
+// holds one, if asked. The graces count from the start of the question. The
+// last question begins early enough for a refusal before their end.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -107,7 +107,7 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy notes that no node has the session.
+// refusedBy records that no node holds the session.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked
@@ -115,9 +115,9 @@ func (j Job) refusedBy(a Answer) Job {
 	return j
 }
 
-// Absent is told by the SFU: the participant is not in the room. confirm is
-// how long to wait for a second look where none was expected, outage how much
-// longer clients may take to come back to an SFU that was away.
+// Absent applies an answer of the SFU: the participant is not in the room.
+// confirm is the wait for a second look if no leaving was reported. outage is
+// how much longer clients may take to reconnect after an outage of the SFU.
 func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -140,16 +140,17 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// Decided before the SFU was away: everybody has time to come back.
+			// The decision is from before the outage: everybody has time to come
+			// back.
 			return j.leaving(now, outage)
 		}
 	}
 	return j
 }
 
-// Forgotten is told by the SFU: the room of the participant is not the one that
-// it was in, but was made at remade. Everybody was thrown out and has outage to
-// come back. That holds once for a room, also when the SFU's clock is ahead.
+// Forgotten applies an answer of the SFU: the room was created at remade, so it
+// is not the participant's. The SFU has dropped everybody, and they have outage
+// to come back. It applies once per room, even if the SFU's clock is ahead.
 func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = later(now, remade), true
@@ -160,10 +161,10 @@ func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	return j.leaving(now, outage)
 }
 
-// waiting plans the next look for who has not come.
+// waiting plans the next look for a participant who has not come.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	last := j.Deadline.Add(-refusalTime) // early enough to be refused in time
+	last := j.Deadline.Add(-refusalTime) // early enough for a refusal in time
 	if !now.Before(last) {
 		last = j.Deadline
 	}
@@ -171,9 +172,9 @@ func (j Job) waiting(now time.Time) Job {
 	return j
 }
 
-// Unanswered says that the SFU did not tell. outage is how long clients may
-// take to come back once it does; a leave that is in no doubt is sent anyway
-// (trusted says that nothing contradicts what the job knows).
+// Unanswered records that the SFU did not answer. outage is how long clients
+// may take to reconnect once it does. A leave that is in no doubt is sent
+// anyway. trusted says that nothing contradicts the job.
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++

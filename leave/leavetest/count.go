@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// wantCount checks how many jobs there are, in all and of a user.
+// wantCount checks the number of jobs, in all and of a user.
 func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	t.Helper()
 	got, err := s.Count(t.Context(), user)
@@ -23,8 +23,7 @@ func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	}
 }
 
-// wantCounts checks every number that is told to user, when jobs are all there
-// are.
+// wantCounts checks all counts for user, if jobs are the only jobs.
 func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	t.Helper()
 	want := recount(user, jobs)
@@ -107,7 +106,7 @@ func countsFollowOwner(t *testing.T, s Store) {
 	wantCounts(t, s, userID(t, "@bob:example.org:8448"), job)
 }
 
-// countsFollowJobs: by state, and by a delay that becomes another.
+// countsFollowJobs checks the counts after a change of state, and of the delay.
 func countsFollowJobs(t *testing.T, s Store) {
 	now := start()
 	other := stored(t, s, delegation(t, "room", "bob", "d0", now))
@@ -154,8 +153,8 @@ func countsOfMerged(t *testing.T, s Store) {
 	}
 }
 
-// loadDoesNotDrift: when the last job has gone, nothing is left of many that
-// came and went.
+// loadDoesNotDrift checks that the load is zero after many jobs have come and
+// gone.
 func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
@@ -182,10 +181,10 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 	}
 }
 
-// players are who owns the jobs of a random test.
+// players are the users in a random test.
 var players = []string{"@alice:example.org", "@bob:example.org", "@alice:example.com", "@carol:example.net:8448"}
 
-// anything does one thing to one of a few jobs.
+// anything does one random thing to one of a few jobs.
 func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.Time) {
 	t.Helper()
 	job := delegation(t, key.Room, key.Identity, fmt.Sprint("d", random.IntN(5)), now.Add(time.Duration(random.IntN(100))*time.Second))
@@ -212,7 +211,7 @@ func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.
 	}
 }
 
-// board is the keys of a random test.
+// board returns the keys of a random test.
 func board() (keys []leave.Key) {
 	for i := range 24 {
 		keys = append(keys, leave.Key{Room: sfu.Room(fmt.Sprint("room", i%5)), Identity: sfu.Identity(fmt.Sprint(i))})
@@ -220,7 +219,7 @@ func board() (keys []leave.Key) {
 	return keys
 }
 
-// wantRecount compares what a store counts with the jobs that it has.
+// wantRecount compares the counts of a store with its jobs.
 func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job

@@ -12,10 +12,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// start is a time for tests to begin at: now, as precise as stores are.
+// start returns the start time of a test: now, as precise as stores keep it.
 func start() time.Time { return time.Now().Truncate(time.Millisecond) }
 
-// delegation returns the job of a leave of an hour.
+// delegation returns a job with a delay of an hour.
 func delegation(t *testing.T, room sfu.Room, identity sfu.Identity, delayID string, now time.Time) leave.Job {
 	t.Helper()
 	return leave.New(leave.Key{Room: room, Identity: identity}, userID(t, "@alice:example.org"), delay(t, delayID), time.Hour, now)
@@ -39,13 +39,13 @@ func delay(t *testing.T, text string) matrix.DelayID {
 	return id
 }
 
-// dueAt returns j as one whose SFU is to be asked at due, and nothing else.
+// dueAt returns j with a look due at due, and no other action.
 func dueAt(j leave.Job, due time.Time) leave.Job {
 	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
 	return j
 }
 
-// put, get, save and claim end the test when the store refuses.
+// put, get, save and claim fail the test if the store returns an error.
 func put(t *testing.T, s Store, job leave.Job) (replaced *leave.Job) {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), job)
@@ -64,7 +64,7 @@ func get(t *testing.T, s Store, key leave.Key) leave.Job {
 	return job
 }
 
-// stored puts job and returns it as it is stored.
+// stored puts job and returns the stored job.
 func stored(t *testing.T, s Store, job leave.Job) leave.Job {
 	t.Helper()
 	put(t, s, job)
@@ -105,7 +105,7 @@ func claimRooms(t *testing.T, s Store, now time.Time, every time.Duration, n int
 	return rooms
 }
 
-// wantIDs checks which jobs were returned, in their order.
+// wantIDs checks which jobs were returned, in order.
 func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 	t.Helper()
 	var got []string
@@ -117,15 +117,16 @@ func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 	}
 }
 
-// wantSame checks that got is want in every field, but of any version.
+// wantSame checks that got and want are equal in every field except the
+// version.
 func wantSame(t *testing.T, got, want leave.Job) {
 	t.Helper()
 	got.Version = want.Version
 	wantEqual(t, got, want)
 }
 
-// wantEqual checks that got is want in every field. NextCancel means nothing
-// when there is nothing to cancel.
+// wantEqual checks that got and want are equal in every field. It ignores
+// NextCancel if there is nothing to cancel.
 func wantEqual(t *testing.T, got, want leave.Job) {
 	t.Helper()
 	if len(got.Replaces) == 0 {
@@ -139,8 +140,7 @@ func wantEqual(t *testing.T, got, want leave.Job) {
 	}
 }
 
-// plain makes values comparable: an instant has neither zone nor monotonic
-// clock.
+// plain removes zones and monotonic clocks, so that times can be compared.
 func plain(v any) string {
 	switch v := v.(type) {
 	case time.Time:

@@ -9,19 +9,20 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// Store is what stands behind a standby: it can merge as well.
+// Store is the interface that the suite tests: a store with Merge, as a standby
+// needs it.
 type Store = standby.Behind
 
-// Run tests the stores that open returns: each empty, and each by itself. Open
-// has them closed by t.Cleanup. Times are those of the calls, near to now.
+// Run tests the stores that open returns. Each must be empty and independent.
+// open registers a t.Cleanup that closes it. Times are close to now.
 func Run(t *testing.T, open func(*testing.T) Store) { run(t, inRealTime, open) }
 
-// RunVirtual is Run with each test in a bubble of [synctest]: for a store that
-// does something else when an answer takes long. No answer takes long there,
-// however long the machine is held up.
+// RunVirtual is Run with each test in a bubble of [synctest], for a store that
+// behaves differently if an answer takes long. In a bubble no answer takes
+// long, even on a busy machine.
 func RunVirtual(t *testing.T, open func(*testing.T) Store) { run(t, synctest.Test, open) }
 
-// clock runs a test by one clock or another.
+// clock runs a test in real or virtual time.
 type clock func(*testing.T, func(*testing.T))
 
 func inRealTime(t *testing.T, test func(*testing.T)) { test(t) }
@@ -81,11 +82,12 @@ func run(t *testing.T, in clock, open func(*testing.T) Store) {
 	})
 }
 
-// RunShared tests what two processes do to one store, which open returns
-// empty: each process has its end of it. Open has both closed by t.Cleanup.
+// RunShared tests two processes with one store. open returns the store of each
+// process, on the same empty data, and registers a t.Cleanup that closes both.
 func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) { runShared(t, inRealTime, open) }
 
-// RunSharedVirtual is RunShared with each test in a bubble, as [RunVirtual] is.
+// RunSharedVirtual is RunShared with each test in a bubble, as for
+// [RunVirtual].
 func RunSharedVirtual(t *testing.T, open func(*testing.T) (a, b Store)) {
 	runShared(t, synctest.Test, open)
 }

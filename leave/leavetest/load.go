@@ -17,9 +17,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Many returns the i-th of many delegations: 50 in a room, 4 of a user, with
-// texts as long as in service that none shares with another, as they come from
-// requests.
+// Many returns the i-th of many delegations: 50 per room, 4 per user. Its texts
+// are as long as in service, and shared by no other job.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -34,16 +33,15 @@ func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	return leave.New(key, user, id, time.Hour, now)
 }
 
-// hash is as long as the names in LiveKit are.
+// hash returns a text as long as LiveKit's room names.
 func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i) }
 
-// Callers is how many delegate at once in a benchmark.
+// Callers is how many callers delegate at once in a benchmark.
 const Callers = 64
 
-// Delegations has as many callers delegate b.N leaves by way of a keeper, each
-// of a participant of its own, and reports how many are accepted in a second,
-// also in relation to the raw writes a second that what is below the store can
-// do.
+// Delegations makes Callers callers delegate b.N leaves by a keeper, each for
+// another participant. It reports how many are accepted per second, also
+// relative to raw, the writes per second below the store.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -64,8 +62,8 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.ReportMetric(rate/raw, "ratio")
 }
 
-// AtOnce does n things, as many at once as there are callers, and returns how
-// many were done in a second.
+// AtOnce calls do n times, from Callers goroutines, and returns the calls per
+// second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -81,8 +79,8 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 	return float64(n) / time.Since(begin).Seconds()
 }
 
-// BytesPerJob returns how much heap a store takes for each of so many
-// connected jobs, a hundredth of them lent.
+// BytesPerJob returns how many bytes of heap a store takes for each of jobs
+// connected jobs, a hundredth of them leased.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()
@@ -108,7 +106,7 @@ func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // what the first has set free of finalizers
+	runtime.GC() // frees objects whose finalizers ran in the first collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -13,7 +13,7 @@ import (
 
 const racers = 50
 
-// race calls run on racers goroutines, every other one at b's end.
+// race runs run in racers goroutines, alternating between a and b.
 func race(a, b Store, run func(i int, s Store)) {
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
@@ -46,7 +46,7 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that of want things each was counted n times.
+// wantAll checks that want things were counted, n times each.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {
@@ -82,8 +82,8 @@ func claimRace(t *testing.T, a, b Store) {
 	claims.wantAll(t, 500, 1)
 }
 
-// actionRace has keepers claim what is due, act, and write when it is due
-// next, for some periods.
+// actionRace makes keepers claim due jobs, act, and write the next due time,
+// for some periods.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()
@@ -115,7 +115,7 @@ func actionRace(t *testing.T, a, b Store) {
 	actions.wantAll(t, jobs, periods)
 }
 
-// writeRace has everybody add to a number in one job.
+// writeRace makes all goroutines increment a number in one job.
 func writeRace(t *testing.T, a, b Store) {
 	job := putDue(t, a, "d1", start())
 	race(a, b, func(_ int, s Store) {
@@ -151,8 +151,8 @@ func putRace(t *testing.T, a, b Store) {
 	wantCount(t, a, userID(t, "@alice:example.org"), 1, 1)
 }
 
-// lifeRace has jobs of one key come and go. Whoever claims one ends it, and
-// nobody ends one twice.
+// lifeRace makes jobs of one key come and go. A goroutine that claims one ends
+// it, and no job ends twice.
 func lifeRace(t *testing.T, a, b Store) {
 	now := start()
 	var ended tally[string]

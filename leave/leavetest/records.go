@@ -11,10 +11,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Fields are some of a job as stores keep it.
+// Fields are some fields of a record.
 type Fields = map[string]any
 
-// Record returns a job as stores keep it, with other fields.
+// Record returns a job's record with changed fields.
 func Record(tb testing.TB, changed Fields) string {
 	tb.Helper()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -35,7 +35,7 @@ func Record(tb testing.TB, changed Fields) string {
 	return string(b)
 }
 
-// parsed returns the job of a leave of an hour.
+// parsed returns a job with a delay of an hour.
 func parsed(tb testing.TB, delayID string, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -49,7 +49,7 @@ func parsed(tb testing.TB, delayID string, now time.Time) leave.Job {
 	return leave.New(leave.Key{Room: "room", Identity: "alice"}, user, id, time.Hour, now)
 }
 
-// BadFields are what no job has: with any of them, a record is none.
+// BadFields are values that no job has. A record with any of them is invalid.
 var BadFields = map[string]Fields{
 	"no room":                  {"room": ""},
 	"no identity":              {"identity": ""},

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// wantConflict checks that job can be neither saved nor deleted, and that
-// trying changes nothing.
+// wantConflict checks that job can be neither saved nor deleted, and that the
+// attempt changes nothing.
 func wantConflict(t *testing.T, s Store, job leave.Job) {
 	t.Helper()
 	before, err := s.Get(t.Context(), job.Key)

@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Claim lends up to n due jobs to holder, in O(n log jobs).
+// Claim leases up to n due jobs to holder, in O(n log jobs).
 func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var jobs []leave.Job
 	for len(jobs) < n && len(s.due) > 0 && s.due[0].at <= now.UnixMilli() {
 		job := s.due[0].job()
-		// At least a millisecond, or the same job would be first again.
+		// At least a millisecond, or the next round would lease the same job again.
 		job.Lease = leave.Lease{Holder: holder, Until: now.Add(max(job.LeaseTime(), time.Millisecond))}
 		jobs = append(jobs, s.write(job))
 	}
@@ -23,7 +23,7 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 }
 
 // ClaimRooms returns up to n rooms that were not returned within the last
-// every, those returned longest ago first.
+// every, the one returned longest ago first.
 func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Store) Room(_ context.Context, name sfu.Room) ([]leave.Job, error) {
 	return jobs, nil
 }
 
-// Rooms returns the rooms that somebody is, or was just now, in.
+// Rooms returns the rooms in which a participant is, or was just now.
 func (s *Store) Rooms(context.Context) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Count returns how many jobs there are, whatever their number in no time.
+// Count returns how many jobs there are. Its time does not depend on their
+// number.
 func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,8 +27,8 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	return c, nil
 }
 
-// count adds what an entry's job counts for, or with by -1 takes it away. The
-// lock is held, here and below.
+// count adds an entry's job to the counts, or subtracts it if by is -1. The
+// lock is held here and below.
 func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by
@@ -42,7 +43,7 @@ func (s *Store) count(e *entry, by int) {
 	}
 }
 
-// own makes the entry's job, which is not counted, one of id's.
+// own gives the entry's uncounted job to id.
 func (s *Store) own(e *entry, id matrix.UserID) {
 	old := e.owner
 	if old != nil && old.id == id {
@@ -71,7 +72,7 @@ func (s *Store) server(name matrix.ServerName) *server {
 	return h
 }
 
-// release forgets a user, and the homeserver, with the last job.
+// release drops a user without jobs, and a homeserver without users.
 func (s *Store) release(u *user) {
 	if u == nil || u.jobs > 0 {
 		return

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// entry is a job with its place in every order.
+// entry is a job with its positions in all indexes.
 type entry struct {
 	place
 	packed leave.Packed
@@ -16,19 +16,19 @@ type entry struct {
 	key     leave.Key
 	version uint64
 	room    *room
-	seat    int // in room.jobs
+	seat    int // its index in room.jobs
 	owner   *user
 }
 
-// counted is what a job counts for.
+// counted is what a job adds to the counts.
 type counted struct {
 	weight   leave.Weight
 	state    leave.State
 	occupies bool
 }
 
-// hold has the entry hold a job of its key and owner, and returns it as it is
-// kept.
+// hold stores job, of the same key and owner, in the entry. It returns the job
+// as stored.
 func (e *entry) hold(job leave.Job) leave.Job {
 	e.packed, job = job.Pack()
 	e.version = job.Version
@@ -38,8 +38,7 @@ func (e *entry) hold(job leave.Job) leave.Job {
 
 func (e *entry) job() leave.Job { return e.packed.Job(e.key, e.owner.id) }
 
-// shared returns the constant that s equals, so that no job holds a text of
-// its own.
+// shared returns the constant equal to s, so that jobs share its text.
 func shared(s leave.State) leave.State {
 	for _, known := range leave.States() {
 		if s == known {
@@ -49,13 +48,13 @@ func shared(s leave.State) leave.State {
 	return s
 }
 
-// toMillis returns job as it will be stored.
+// toMillis returns job with times in milliseconds, as stored.
 func toMillis(job leave.Job) leave.Job {
 	_, job = job.Pack()
 	return job
 }
 
-// millis keeps the zero time zero.
+// millis keeps the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -68,22 +67,22 @@ type room struct {
 	place
 	name     sfu.Room
 	jobs     []*entry
-	occupied int // jobs that occupy it
+	occupied int // jobs for which it must exist
 }
 
-// user is somebody with at least one job.
+// user is a user with at least one job.
 type user struct {
 	id     matrix.UserID
 	jobs   int
-	weight leave.Weight // of all of these
+	weight leave.Weight // of all their jobs
 	server *server
 }
 
 // server is a homeserver with at least one user.
 type server struct {
 	users  int
-	jobs   int          // of all of these
-	weight leave.Weight // of all their jobs
+	jobs   int          // of all its users
+	weight leave.Weight // of all its users' jobs
 }
 
 func (r *room) add(e *entry) {

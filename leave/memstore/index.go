@@ -2,8 +2,8 @@ package memstore
 
 import "matrixrtc-auth/leave"
 
-// write stores job with a new version and returns it so. The lock is held,
-// here and in what follows.
+// write stores job with a new version and returns it. The lock is held here and
+// below.
 func (s *Store) write(job leave.Job) leave.Job {
 	s.version = max(s.version, job.Version) + 1
 	job.Version = s.version
@@ -21,12 +21,13 @@ func (s *Store) write(job leave.Job) leave.Job {
 	return job
 }
 
-// dueAt is when a job is due and not lent.
+// dueAt returns when a job can be claimed: when it is due and its lease has
+// ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// add makes the entry of a key, with no job in it yet.
+// add creates the entry of a key, without a job.
 func (s *Store) add(key leave.Key) *entry {
 	r := s.rooms[key.Room]
 	if r == nil {
@@ -41,7 +42,7 @@ func (s *Store) add(key leave.Key) *entry {
 	return e
 }
 
-// drop forgets a job, and its room and user with their last.
+// drop removes a job, and its room and user if it was their last.
 func (s *Store) drop(e *entry) {
 	delete(s.jobs, e.key)
 	s.due.remove(e)

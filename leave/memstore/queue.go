@@ -2,7 +2,7 @@ package memstore
 
 import "container/heap"
 
-// place is where an item stands in a queue.
+// place is the position of an item in a queue.
 type place struct {
 	at    int64 // milliseconds since 1970
 	index int
@@ -10,7 +10,8 @@ type place struct {
 
 func (p *place) where() *place { return p }
 
-// queue is a heap with the earliest item first. Its items know their place.
+// queue is a heap with the earliest item first. Its items record their
+// positions.
 type queue[T interface{ where() *place }] []T
 
 func (q queue[T]) Len() int           { return len(q) }
@@ -21,14 +22,14 @@ func (q queue[T]) Swap(i, j int) {
 	q[i].where().index, q[j].where().index = i, j
 }
 
-// Push and Pop are for package heap.
+// Push and Pop implement heap.Interface.
 func (q *queue[T]) Push(x any) {
 	item := x.(T)
 	item.where().index = len(*q)
 	*q = append(*q, item)
 }
 
-// Pop takes the last item.
+// Pop removes the last item.
 func (q *queue[T]) Pop() any {
 	last := len(*q) - 1
 	item := (*q)[last]

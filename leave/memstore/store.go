@@ -1,5 +1,5 @@
-// Package memstore keeps delegated leaves in the memory of one process, for as
-// long as it runs.
+// Package memstore keeps delegated leaves in the memory of one process, until
+// it ends.
 package memstore
 
 import (
@@ -13,20 +13,20 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Store is a [leave.Store] that never fails and never waits for anything but
-// its lock. New makes one.
+// Store is a [leave.Store] that never fails, and never waits except for its
+// lock. New makes one.
 type Store struct {
 	mu sync.Mutex
-	// version is the greatest that was given out. Jobs share one count, so
-	// that none sees a version twice however often its key comes and goes.
+	// version is the highest version so far. All jobs share it, so that no key
+	// gets a version twice.
 	version uint64
 	jobs    map[leave.Key]*entry
 	rooms   map[sfu.Room]*room
 	users   map[matrix.UserID]*user
 	servers map[matrix.ServerName]*server
-	states  map[leave.State]int // the jobs in each
-	due     queue[*entry]       // by when a job is due and not lent
-	looked  queue[*room]        // by when a room was last returned by ClaimRooms
+	states  map[leave.State]int // the number of jobs in each
+	due     queue[*entry]       // by when a job can be claimed
+	looked  queue[*room]        // by when ClaimRooms last returned a room
 }
 
 var _ leave.Store = (*Store)(nil)
@@ -42,7 +42,7 @@ func New() *Store {
 	}
 }
 
-// Put stores a job just delegated.
+// Put stores a new delegation.
 func (s *Store) Put(_ context.Context, job leave.Job) (*leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *Store) Get(_ context.Context, key leave.Key) (leave.Job, error) {
 	return e.job(), nil
 }
 
-// Save writes a job whose version is the stored one.
+// Save writes a job if its version is the stored one.
 func (s *Store) Save(_ context.Context, job leave.Job) (leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Store) Save(_ context.Context, job leave.Job) (leave.Job, error) {
 	return s.write(job), nil
 }
 
-// Delete ends a job whose version is the stored one.
+// Delete removes a job if its version is the stored one.
 func (s *Store) Delete(_ context.Context, job leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *Store) Delete(_ context.Context, job leave.Job) error {
 	return nil
 }
 
-// Merge brings in copies that were worked on elsewhere.
+// Merge merges copies that were changed elsewhere into the stored jobs.
 func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,13 +110,12 @@ func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 	return nil
 }
 
-// Keys returns the keys of all jobs, in no order, for a store that keeps what
-// is in this one.
+// Keys returns the keys of all jobs, in any order.
 func (s *Store) Keys() []leave.Key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.jobs))
 }
 
-// Close does nothing: the memory is the garbage collector's.
+// Close does nothing.
 func (s *Store) Close() error { return nil }

@@ -5,38 +5,37 @@ import (
 	"time"
 )
 
-// bucket is what may be asked of one homeserver.
+// bucket holds the tokens for requests to one homeserver.
 type bucket struct {
 	rate      float64
 	tokens    float64
 	at        time.Time
 	raisedAt  time.Time
 	loweredAt time.Time
-	limited   int       // how often it has answered 429 …
+	limited   int       // how often the homeserver answered 429 …
 	limitedAt time.Time // … and when last
 	toldAt    time.Time
-	shut      time.Time // nothing before, by the homeserver's Retry-After
-	// queue is when the last of those who wait for each kind was told to come
-	// back: the next comes after it, so that they do not all come at once.
+	shut      time.Time // no request before this time, by the homeserver's Retry-After
+	// queue is when the last waiting job of each urgency was told to come back.
+	// The next one is told a later time, so that they do not come all at once.
 	queue [urgencies]time.Time
 }
 
 const (
-	// slowest is what no 429 goes below, and burst what may come at once
-	// however low the rate is: what Synapse grants before its operator raises
-	// it.
+	// slowest is the lowest rate after 429s. burst is how many requests may come
+	// at once, however low the rate is: what Synapse allows by default.
 	slowest     = 1
 	burst       = 5
-	lowerTime   = time.Second      // answers within it lower the rate once
-	recoverTime = 10 * time.Second // until it rises by half
+	lowerTime   = time.Second      // answers within this time lower the rate once
+	recoverTime = 10 * time.Second // until the rate rises by half
 	tellAgain   = time.Hour
-	// comeTime is how long who was told to come back may take to come, and
-	// longestWait how far ahead anybody is told to: then the queue is another.
+	// comeTime is how late a job may come back after the time it was told.
+	// longestWait is how far ahead that time may be, because the queue changes.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
 
-// fill has bk hold what has come until now, at a rate that recovers to full.
+// fill adds the tokens of the time until now. The rate recovers toward full.
 func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	if bk.rate < full && now.Sub(bk.raisedAt) >= recoverTime {
 		bk.rate = math.Min(full, bk.rate*1.5)
@@ -47,9 +46,8 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	return bk
 }
 
-// need is how many tokens there must be for u to take one: some are left to
-// what may come, and while somebody more urgent waits, all that they can take
-// when they come.
+// need returns how many tokens u needs to take one. Some tokens are reserved
+// for what may come, and for more urgent jobs that wait.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -58,11 +56,11 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	return math.Min(need, bk.depth())
 }
 
-// depth is how many requests may be made at once.
+// depth returns how many requests may be made at once.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long until u is to come back: not before first, and after
-// all who wait and are as urgent.
+// enqueue returns how long u must wait: not less than until first, and until
+// after all waiting jobs of at least its urgency.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := later(first, bk.end(u).Add(bk.lasts(1)))
 	at = earlier(at, later(first, now.Add(longestWait)))
@@ -70,7 +68,8 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// end is when the last who is at least that urgent was told to come back.
+// end returns when the last waiting job of at least that urgency was told to
+// come back.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
 		end = later(end, at)
@@ -78,7 +77,7 @@ func (bk *bucket) end(least Urgency) (end time.Time) {
 	return end
 }
 
-// lasts is how long so many tokens take to come.
+// lasts returns how long that many tokens take to come.
 func (bk *bucket) lasts(tokens float64) time.Duration {
 	return time.Duration(tokens / bk.rate * float64(time.Second))
 }

@@ -9,25 +9,26 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Budget bounds the management of delayed events per homeserver: Synapse grants
-// a caller without a token one request a second, five at once, until its
-// operator raises rc_delayed_event_mgmt. A 429 halves the rate; it recovers.
+// Budget bounds the rate of requests about delayed events per homeserver. By
+// default Synapse allows a caller without a token one request a second, five at
+// once, until its operator raises rc_delayed_event_mgmt. A 429 halves the rate,
+// and it recovers.
 type Budget struct {
-	// Rate is the requests a second to one homeserver; 0 means no bound.
+	// Rate is how many requests a second one homeserver gets. 0 means no bound.
 	Rate float64
-	// Unbound, if set, reports that a homeserver has no limit for this service:
-	// its rate counts there only after a 429, until it has recovered.
+	// Unbound, if set, reports that a homeserver does not limit this service.
+	// Then the rate applies only after a 429, until it has recovered.
 	Unbound func(matrix.ServerName) bool
-	// Limited, if set, is told once per homeserver and hour of a 429.
+	// Limited, if set, is called for a 429, at most once per homeserver and hour.
 	Limited func(matrix.ServerName)
 
 	mu      sync.Mutex
 	buckets recent[*bucket]
 }
 
-// Take spends one request if there is one for that urgency, else it says when
-// to come back: one after the other, the most urgent first. The last try before
-// a leave fires is let through whatever the homeserver has said.
+// Take takes a token for one request of urgency u. If there is none, it returns
+// how long to wait; the most urgent jobs come back first. It always allows the
+// last try before a leave fires.
 func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,7 +48,7 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	return 0
 }
 
-// free reports whether there is no rate at server now. The lock is held.
+// free reports whether no rate applies to server now. The lock is held.
 func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Rate == 0 {
 		return true
@@ -59,7 +60,7 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut is all there is to wait for without a rate. The lock is held.
+// shut returns the wait if no rate applies. The lock is held.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -67,7 +68,7 @@ func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.D
 	return 0
 }
 
-// bucket returns the server's, filled up to now. The lock is held.
+// bucket returns the bucket of server, filled up to now. The lock is held.
 func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	bk, known := b.buckets.get(server)
 	if !known {
@@ -78,12 +79,12 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	return bk.fill(b.Rate, now)
 }
 
-// forRestarts is the part of the rate that restarts may need; the rest is for
+// forRestarts is the part of the rate that restarts may need. The rest is for
 // leaves.
 const forRestarts = 0.8
 
-// Carries reports whether so many restarts a second can be asked of server, as
-// far as it lets us now.
+// Carries reports whether server allows that many restarts a second, at its
+// current rate.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,15 +94,15 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// userPart is the part of what the others leave that one user's jobs may need:
-// as much at least as one job with a common delay.
+// userPart is the part of the remaining rate that one user's jobs may need. It
+// is at least enough for one job with a usual delay.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether restarts of one user may become so many a second,
-// when those of the others at server are so many.
+// CarriesUser reports whether one user's jobs may need user restarts a second
+// at server, if those of other users need others.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,18 +113,18 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 	return user <= math.Max(left*userPart, leave.Load(commonDelay))
 }
 
-// Status is how the [Budget] of a process stands.
+// Status is the state of a process's [Budget].
 type Status struct {
-	// Rate is that of the homeserver with the lowest, Tokens the requests that
-	// may be made at once at the one with the fewest, not below zero. Both are
-	// zero while there is no bound.
+	// Rate is the lowest rate of any homeserver, Tokens the lowest number of
+	// requests that may be made at once, at least zero. Both are zero without a
+	// bound.
 	Rate, Tokens float64
-	// Lowered is how many homeservers have a lower rate than was set, because
+	// Lowered is how many homeservers have a lower rate than configured, because
 	// they answered 429.
 	Lowered int
 }
 
-// Status returns how the budget stands now.
+// Status returns the current state of the budget.
 func (b *Budget) Status(now time.Time) Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,8 +142,8 @@ func (b *Budget) Status(now time.Time) Status {
 	return s
 }
 
-// Refusals returns how often a homeserver has answered 429, and when last: zero
-// for one that has not, or not lately.
+// Refusals returns how often a homeserver has answered 429, and when last. Both
+// are zero for one that has not lately.
 func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -152,7 +153,7 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 	return 0, time.Time{}
 }
 
-// SlowDown is told of a 429: the homeserver's own bucket is empty. It wants no
+// SlowDown records a 429. The homeserver's own bucket is empty, and it wants no
 // request before retryAfter has passed.
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()

@@ -1,4 +1,5 @@
-// Package pace says when a homeserver may be asked to manage delayed events: a
-// [Budget] of requests a second, which the most urgent get first ([Urgency]),
-// and the part of a keeper's workers that may be at one homeserver ([Workers]).
+// Package pace says when a homeserver may be asked to manage delayed events. A
+// [Budget] bounds the requests a second, and the most urgent come first
+// ([Urgency]). [Workers] bounds how many of a keeper's workers are at one
+// homeserver.
 package pace

@@ -6,18 +6,17 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers is how many homeservers a [recent] knows.
+// maxServers bounds the homeservers in a [recent].
 const maxServers = 4096
 
-// recent is what is known of the homeservers that were asked last. One more than
-// maxServers has the one be forgotten that was not asked for longest: strangers
-// can name any number of servers, but not have one be forgotten that is in use.
-// The zero value is empty.
+// recent holds a value for each homeserver asked last. One more than maxServers
+// replaces the one that has not been asked for longest. So strangers can name
+// any number of servers without removing one in use. The zero value is empty.
 type recent[V any] struct {
 	servers *simplelru.LRU[matrix.ServerName, V]
 }
 
-// get returns what is known of server, which is in use now.
+// get returns the value of server, and marks it as used.
 func (r *recent[V]) get(server matrix.ServerName) (v V, ok bool) {
 	if r.servers == nil {
 		return v, false
@@ -27,7 +26,7 @@ func (r *recent[V]) get(server matrix.ServerName) (v V, ok bool) {
 
 func (r *recent[V]) set(server matrix.ServerName, v V) {
 	if r.servers == nil {
-		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // fails for no places alone
+		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // only a size of 0 fails
 	}
 	r.servers.Add(server, v)
 }
@@ -38,7 +37,7 @@ func (r *recent[V]) forget(server matrix.ServerName) {
 	}
 }
 
-// all returns what is known of all of them.
+// all returns all values.
 func (r *recent[V]) all() []V {
 	if r.servers == nil {
 		return nil

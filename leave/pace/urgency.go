@@ -7,30 +7,30 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Urgency orders what asks a homeserver at the same time: what is greater goes
-// first. Restarts, with and without time to spare, have as many urgencies as
-// there are levels.
+// Urgency orders requests to one homeserver: the greater goes first. Restarts
+// have one urgency per level, with and without time to spare.
 type Urgency int
 
-// The urgencies, the least urgent of each kind.
+// The lowest urgency of each kind.
 const (
 	Ordinary  Urgency = 0                 // a restart with time to spare
-	Leave             = Ordinary + levels // a leave, or the cancelling of one
+	Leave             = Ordinary + levels // a leave, or the cancelling of a replaced one
 	Urgent            = Leave + 1         // a restart in the last quarter of its time
-	Last              = Urgent + levels   // there is no time for another try
+	Last              = Urgent + levels   // a restart without time for another try
 	urgencies         = Last + 1
 )
 
-// levels tell apart how much time is left, by powers of two of a second: those
-// of the longest delay.
+// levels is how many levels of remaining time there are: powers of two seconds,
+// up to the longest delay.
 const levels = 18
 
-// OfRestart is the urgency of the job's restart now, by the time that is left.
+// OfRestart returns the urgency of the job's restart now, by its remaining
+// time.
 func OfRestart(j leave.Job, now time.Time) Urgency {
 	left, try := j.Fires().Sub(now), leave.Attempt(j.Delay)
 	switch {
 	case left < -try:
-		return Urgent // it has fired, unless its client has restarted it
+		return Urgent // it has fired already, unless its client has restarted it
 	case left <= 2*try:
 		return Last
 	case left <= j.Delay/4:
@@ -39,15 +39,16 @@ func OfRestart(j leave.Job, now time.Time) Urgency {
 	return Ordinary + level(left)
 }
 
-// OfLeave is the urgency of the job's leave, or of the cancelling of another.
+// OfLeave returns the urgency of sending the job's leave, or of cancelling a
+// replaced one.
 func OfLeave(leave.Job, time.Time) Urgency { return Leave }
 
-// level is greater the less time is left.
+// level returns a greater level for less remaining time.
 func level(left time.Duration) Urgency {
 	return Urgency(levels - 1 - min(bits.Len64(uint64(max(left, 0)/time.Second)), levels-1))
 }
 
-// reserve is the part of a bucket that u leaves to what is more urgent.
+// reserve returns the part of a bucket that u leaves to more urgent requests.
 func (u Urgency) reserve() float64 {
 	switch {
 	case u < Leave:

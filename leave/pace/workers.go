@@ -10,14 +10,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Workers divides the workers of a keeper among the homeservers: those that
-// answer late, or not at all, must not keep the others from being asked. The
-// zero value is ready.
+// Workers divides a keeper's workers among the homeservers, so that slow or
+// silent homeservers do not delay the others. The zero value is ready.
 type Workers struct {
 	mu sync.Mutex
-	// busy has when each worker that is at a homeserver came to it.
+	// busy holds when each worker at a homeserver started there.
 	busy map[matrix.ServerName][]time.Time
-	// quick are those whose last answer came soon.
+	// quick are the homeservers whose last answer came soon.
 	quick recent[struct{}]
 }
 
@@ -25,14 +24,14 @@ const (
 	// PoolSize is how many workers a keeper has.
 	PoolSize  = 256
 	mostOfOne = PoolSize / 4 // at one homeserver
-	// mostOfSlow is how many are at all together that are not known to be
-	// quick. Each of these may have its even part.
+	// mostOfSlow bounds the workers at all homeservers together that are not
+	// known to be quick. Each of these may have an equal part.
 	mostOfSlow = PoolSize / 2
-	slowTime   = 2 * time.Second // for the SFU's answer, too, where it is asked before
+	slowTime   = 2 * time.Second // includes the SFU's answer if a send asks it first
 )
 
-// Take reports whether a worker may go to server, and keeps it there until
-// release is called.
+// Take reports whether a worker may start at server. The worker counts there
+// until release is called.
 func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -58,7 +57,7 @@ func (w *Workers) release(server matrix.ServerName, since time.Time) {
 	w.busy[server] = slices.Delete(there, i, i+1)
 }
 
-// mayHave reports whether server may have one worker more. The lock is held.
+// mayHave reports whether server may have one more worker. The lock is held.
 func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bool {
 	mine := len(w.busy[server])
 	if w.isQuick(server, now) {
@@ -72,20 +71,20 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 	}
 	most := min(mostOfSlow/(servers+1), mostOfOne)
 	if u < Leave {
-		most /= 2 // a restart with time to spare leaves some to what has none
+		most /= 2 // restarts with time to spare leave some workers to urgent ones
 	}
 	return mine < max(most, 1) && all+mine < mostOfSlow
 }
 
-// isQuick reports whether server is known to answer, and no worker waits for
-// long already. The lock is held.
+// isQuick reports whether server is known to answer, and no worker there has
+// waited for long. The lock is held.
 func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	there := w.busy[server]
 	_, quick := w.quick.get(server)
 	return quick && (len(there) == 0 || now.Sub(there[0]) < slowTime)
 }
 
-// Took is told how long server took for an answer, or to give none.
+// Took records how long server took to answer, or how long it did not.
 func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,9 +95,9 @@ func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.quick.set(server, struct{}{})
 }
 
-// Wait is how long a job waits whose homeserver has all the workers that it
-// may have: where it is quick, up to a second, and those who wait do not come
-// back all at once.
+// Wait returns how long a job waits if its homeserver has all the workers that
+// it may have. For a quick homeserver it is up to a second. It varies, so that
+// jobs do not come back all at once.
 func (w *Workers) Wait(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,12 +14,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// ErrBusy says that so many nodes are being asked that one more has to wait.
+// ErrBusy says that too many nodes are being asked, so that this question must
+// wait.
 var ErrBusy = errors.New("too many participants' nodes are being asked")
 
-// AskNode asks the node of a job's participant whether it is there, and returns
-// a with its answer. It takes 5 s at most, and 3 s where no node answers; of a
-// slight doubt half a second. The error is ErrBusy when it was not asked.
+// AskNode asks the node of a job's participant whether it holds the session,
+// and returns a with the answer. It takes at most 5 s, and 3 s if no node
+// answers; for a slight doubt, half a second. ErrBusy says that it did not ask.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	if j.Doubts(a) == leave.SlightDoubt {
 		return p.askNodeShortly(ctx, j, a)
@@ -40,7 +41,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // a node that hangs is not the SFU
+	if !errors.Is(err, context.DeadlineExceeded) { // a node that hangs does not mean that the SFU is away
 		p.note(err)
 	}
 	switch {
@@ -49,7 +50,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // whoever is not there either is on no node
+		if a.Session != "" || j.Unrecorded { // a participant without either is on no node
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -58,8 +59,8 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// count tells what came of a question to a node, and warns of one that is gone. Of
-// a session that LiveKit has forgotten that cannot be told: it may have ended.
+// count reports the result of asking a node, and warns of a dead node. It
+// cannot warn for a session without a record, which may have ended.
 func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err error) {
 	result := string(a.Node)
 	switch {
@@ -79,8 +80,8 @@ func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err e
 	}
 }
 
-// askNodeShortly waits only as long as a node takes that has the participant, and
-// not for the questions to nodes that are gone.
+// askNodeShortly waits only as long as a node needs that holds the session. It
+// does not wait for questions to dead nodes.
 func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortTime)
 	defer cancel()
@@ -97,9 +98,10 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	return a, nil
 }
 
-// AskNodes asks the nodes of those of room's jobs whose answers are in doubt, and
-// at every fourth look, of which there is one every, of all who are on record. It
-// notes what they say in answers; who could not be asked stays in doubt.
+// AskNodes asks the nodes of those of room's jobs whose answers are in doubt.
+// At every fourth look, one of which comes every every, it asks the nodes of
+// all participants on record. It adds their results to answers. A participant
+// who could not be asked about stays in doubt.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	fourth := isFourth(room, p.Clock.Now(), every)
 	var asking sync.WaitGroup
@@ -118,8 +120,8 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// startAsking asks in a goroutine of its own, which is one of asking. A question
-// that fails leaves the room in doubt.
+// startAsking asks in a goroutine, which it adds to asking. A question that
+// fails leaves the room in doubt.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
@@ -143,15 +145,16 @@ func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
 		"panic", text.Clip(fmt.Sprint(ours.Value), maxPanic), "stack", string(ours.Stack))
 }
 
-// maxPanic is how much of a panic's value is logged, in bytes.
+// maxPanic bounds the logged bytes of a panic's value.
 const maxPanic = 500
 
-// AskOldest asks the node of whoever has been in room for longest, if that is
-// since before since: all who are in a room are on one node of LiveKit, and
-// whoever came later may be on another because that one is gone. Whoever is
-// looked for alone may be back already, and comes last. If the node refuses, those
-// of all others are asked. Answers are those of the jobs whose nodes
-// were asked, as if their sessions were on record.
+// AskOldest asks the node of the participant who has been in room for longest,
+// if that is since before since. All participants of a room are on one LiveKit
+// node, but one who came later may be on another node because the first is
+// gone. A participant with looks of their own may be back already, and comes
+// last. If the node refuses, AskOldest asks the nodes of all others. It returns
+// the jobs that it asked about and their answers, as if their sessions were on
+// record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

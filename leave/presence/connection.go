@@ -11,15 +11,14 @@ import (
 )
 
 const (
-	// connectPause is the least time between two looks for a restart of the
-	// SFU, reconnectPause how soon a connection is opened again that had
-	// lasted.
+	// connectPause is the least time between two checks for a restart of the SFU.
+	// reconnectPause is the pause before a long connection is opened again.
 	connectPause   = time.Second
 	reconnectPause = 100 * time.Millisecond
 )
 
-// watchConnection notices an SFU that ends and is back before anybody has asked:
-// its clients come back to rooms that are not there, and give up.
+// watchConnection notices an SFU that restarts between two questions. Its
+// clients reconnect to rooms that do not exist, and give up.
 func (p *Presence) watchConnection(ctx context.Context) {
 	for pause := reconnectPause; sleep(ctx, pause); {
 		began := p.Clock.Now()
@@ -38,8 +37,8 @@ func (p *Presence) watchConnection(ctx context.Context) {
 	}
 }
 
-// connectionEnded finds out whether the SFU has ended, or a proxy was tired of a
-// connection without requests.
+// connectionEnded finds out whether the SFU has ended, or a proxy has closed an
+// idle connection.
 func (p *Presence) connectionEnded(ctx context.Context) {
 	now := p.Clock.Now()
 	if !p.ping(ctx) {
@@ -52,11 +51,11 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		p.Doubt(room) // one node of several may have ended, or kept its rooms in Redis
+		p.Doubt(room) // one of several nodes may have ended, or Redis may have kept the SFU's rooms
 	}
 }
 
-// ping asks an SFU that is not known to be away whether it answers.
+// ping asks whether the SFU answers, unless it is known to be away.
 func (p *Presence) ping(ctx context.Context) bool {
 	if p.Away() {
 		return false
@@ -70,10 +69,10 @@ func (p *Presence) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// enough is how many rooms, at random, tell of all.
+// enough is how many random rooms to check in place of all.
 const enough = 20
 
-// someRooms returns rooms that somebody was in, as many as are enough.
+// someRooms returns up to enough rooms in which somebody was.
 func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {
@@ -83,8 +82,9 @@ func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	return rooms[:min(len(rooms), enough)]
 }
 
-// hasLost reports whether the SFU no longer has a room, or has made it anew. It
-// goes by who has been in the room for longest: it is as old as that.
+// hasLost reports whether the SFU has no such room any more, or has created it
+// anew. It compares the room's age with the participant who has been in it for
+// longest.
 func (p *Presence) hasLost(ctx context.Context, room sfu.Room) bool {
 	jobs, err := p.Jobs.Room(ctx, room)
 	jobs = slices.DeleteFunc(jobs, func(j leave.Job) bool { return !j.Occupies() || !j.RoomMatters() })

@@ -9,58 +9,58 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// LiveKit answers from its records. Those of a node that was killed stay while
-// anybody is in the room, and a Redis that was emptied has none of those who are
-// there. So a participant's own node is asked, too: when a is in doubt
-// ([leave.Job.Doubts]), when somebody has joined the room or a question about
-// it has failed since, and at every fourth look into the room.
+// LiveKit answers from its records. The records of a killed node stay while
+// anybody is in the room, and an emptied Redis has no records of those who are
+// connected. So a participant's own node is asked, too: if an answer is in
+// doubt ([leave.Job.Doubts]), if somebody has joined the room or a question
+// about it has failed since, and at every fourth look into the room.
 
 const (
-	// nodeTime is how long a node may take; a refusal comes after 3 s.
+	// nodeTime bounds a question to a node. A refusal comes after 3 s.
 	nodeTime = 5 * time.Second
-	// shortTime is how long a node may take that has the participant: some
+	// shortTime is enough for a node that holds the session: it answers within
 	// milliseconds, unless it is slow.
 	shortTime = 500 * time.Millisecond
-	// mostAtOnce bounds the questions to nodes that are asked at once by each
-	// kind of look: for one participant, and into rooms. One holds a connection
-	// to the SFU, of which there are 128. shortAtOnce are those in slight doubt:
-	// they do not wait for the others, and when thousands leave at once each of
-	// them takes half a second of one.
+	// mostAtOnce bounds the running questions to nodes, separately for single
+	// participants and for rooms. Each holds one of 128 connections to the SFU.
+	// shortAtOnce bounds those in slight doubt, which do not wait for the others:
+	// when thousands leave at once, each holds a place for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
-	// looksPerQuestion is how many looks into a room there are for one question
-	// to each node.
+	// looksPerQuestion is the number of looks into a room per question to each
+	// node.
 	looksPerQuestion = 4
-	// routinePause is the least time between two questions that no loss calls
-	// for: 25 a second. Where they would be late by routineWait, the room counts
-	// as in doubt instead.
+	// routinePause is the least time between two questions without a known loss:
+	// 25 a second. If a question would be late by routineWait, the room counts as
+	// in doubt instead.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime is how long after a refusal questions need not be routine.
+	// lossTime is how long after a refusal that pause does not apply.
 	lossTime = time.Minute
-	// doubtTime is how long after somebody has joined a room its nodes are
-	// asked: others may join with them, after the loss of a node.
+	// doubtTime is how long after somebody has joined a room its nodes are asked.
+	// Others may rejoin with them after the loss of a node.
 	doubtTime = time.Second
-	// lookTime is how far ahead the next look for somebody is at most who is
-	// looked for alone while connected.
+	// lookTime is the longest time until the next look for a connected
+	// participant with looks of their own.
 	lookTime = time.Minute
-	maxRooms = 1 << 14 // remembered; one more makes room by forgetting all
+	maxRooms = 1 << 14 // remembered; one more clears all
 )
 
-// nodes knows when to ask the nodes of whom. The zero value is ready.
+// nodes decides when to ask which nodes. The zero value is ready.
 type nodes struct {
 	one, short, many slots
 
 	mu      sync.Mutex
-	doubted map[sfu.Room]doubted // rooms whose nodes are to be asked
-	next    time.Time            // when the next routine question may be asked
+	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
+	next    time.Time            // when the next question without a known loss may be asked
 	lost    time.Time            // when a node last refused
 }
 
-// doubted is since when a room is in doubt, and when it last came into doubt.
+// doubted is since when a room is in doubt, and when it was last put in doubt.
 type doubted struct{ since, last time.Time }
 
-// Doubt has the node of whoever has been in room for longest asked soon.
+// Doubt makes the keeper soon ask the node of the participant who has been in
+// room for longest.
 func (p *Presence) Doubt(room sfu.Room) { p.nodes.doubt(room, p.Clock.Now()) }
 
 func (n *nodes) doubt(room sfu.Room, now time.Time) {
@@ -77,9 +77,9 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.doubted[room] = d
 }
 
-// Doubted returns the rooms in doubt, and when they last came into it. It returns
-// each once, a second after the first time: in a room where somebody comes every
-// moment, too.
+// Doubted returns the rooms in doubt, with the time when they were last put in
+// doubt. It returns each once, a second after it was first put in doubt, even
+// if somebody joins all the time.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -94,27 +94,28 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	return due
 }
 
-// isFourth reports whether a look into room at now, every after the one before,
-// is that one of four in which nodes are asked. Looks are counted by the time, so
-// that all processes that share the rooms agree.
+// isFourth reports whether a look at now is the one in four that asks nodes, if
+// looks come every every. It counts looks by the time, so that all processes
+// that share the rooms agree.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
-	h.Write([]byte(room)) // rooms do not have their questions at the same time
+	h.Write([]byte(room)) // spreads the questions of different rooms
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // as a look may be, so that none is missed
+	late := every / 8 // a look may be that late, and none must be missed
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
-// lose notes that a node is gone.
+// lose records that a node is gone.
 func (n *nodes) lose(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lost = now
 }
 
-// turn says how long a routine question has to wait; false if that is too long.
+// turn returns how long a question without a known loss must wait. It reports
+// false if that is too long.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -132,8 +133,8 @@ func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// awaitTurn waits until a routine question may be asked; false if that would
-// take too long.
+// awaitTurn waits for the turn of such a question. It reports false if that
+// would take too long.
 func (p *Presence) awaitTurn(ctx context.Context) bool {
 	wait, ok := p.nodes.turn(p.Clock.Now())
 	return ok && (wait == 0 || sleep(ctx, wait))

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// outage knows whether the SFU answers.
+// outage records whether the SFU answers.
 type outage struct {
 	mu    sync.Mutex
 	down  bool
-	since time.Time     // when it went down, or came back
-	began chan struct{} // closed when it goes down; nil until somebody waits
-	// unauthorized: it answers, but refuses our key.
+	since time.Time     // when the SFU went away, or came back
+	began chan struct{} // closed when the SFU goes away; nil until somebody waits for that
+	// unauthorized: the SFU answers, but refuses our key.
 	unauthorized bool
 }
 
@@ -47,7 +47,7 @@ func (o *outage) setUnauthorized(is bool) {
 	o.unauthorized = is
 }
 
-// await returns true once the SFU is down, false when ctx has ended.
+// await returns true once the SFU is away, false when ctx ends.
 func (o *outage) await(ctx context.Context) bool {
 	o.mu.Lock()
 	if o.down {

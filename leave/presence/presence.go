@@ -1,5 +1,5 @@
 // Package presence asks the SFU who is in its rooms, and knows whether it
-// answers. It changes nothing: no job is written and no room is created here.
+// answers. It writes no job and creates no room.
 package presence
 
 import (
@@ -21,42 +21,42 @@ type SFU interface {
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
 	// Sessions returns the participant.sid of everybody in room.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
-	// RoomSince returns when the room that is there now was made, the zero
-	// time when there is none.
+	// RoomSince returns when the existing room was created, the zero time if
+	// there is none.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
-	// Reachable reports whether the node that has the participant, if there is
-	// one, says so itself. A false takes 3 s.
+	// Reachable reports whether a node itself says that it holds the
+	// participant's session. Returning false takes 3 s.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
-	// Ping asks for nothing but an answer.
+	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
-	// Watch holds a connection until the SFU, or something between, ends it;
-	// an error says that there was none.
+	// Watch holds a connection until the SFU or a proxy closes it. An error says
+	// that it could not connect.
 	Watch(ctx context.Context) error
 }
 
-// Presence asks one SFU. All fields but Asked are required. It may be used by
-// several goroutines at once.
+// Presence asks one SFU. All fields except Asked are required. Several
+// goroutines may use it at once.
 type Presence struct {
 	SFU   SFU
 	Jobs  leave.Index
 	Clock *clock.Clock
-	// Back is how long clients may take to come back to an SFU that was away.
+	// Back is how long clients may take to reconnect after an outage of the SFU.
 	Back time.Duration
-	// Asked is told what came of a question to a node, one of [leave.NodeResults];
-	// nil where nobody counts it.
+	// Asked gets the result of each question to a node, one of
+	// [leave.NodeResults]; nil if nobody counts them.
 	Asked func(result string)
 	Log   *slog.Logger
 
 	outage  outage
 	nodes   nodes
-	refused seldom.Warning // the SFU's own word that it will not say
-	gone    seldom.Warning // a node
+	refused seldom.Warning // the SFU answers that it refuses
+	gone    seldom.Warning // a node is gone
 }
 
 // askTime bounds one question.
 const askTime = time.Second
 
-// ErrNoSFU is the answer while the SFU is known to be away.
+// ErrNoSFU is the error while the SFU is known to be away.
 var ErrNoSFU = errors.New("the SFU does not answer")
 
 // Of asks whether the participant of a job is in its room.
@@ -101,8 +101,8 @@ func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]l
 	return answers, err
 }
 
-// noteFor is told what came of a question about room. One that failed puts it in
-// doubt who is there.
+// noteFor records the result of a question about room. A failed question puts
+// the room in doubt.
 func (p *Presence) noteFor(room sfu.Room, err error) {
 	p.note(err)
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -110,9 +110,9 @@ func (p *Presence) noteFor(room sfu.Room, err error) {
 	}
 }
 
-// roomMade returns when, by our clock, the room was made that is there now, at
-// the latest: when our host's wall clock was set, nobody knows whether the SFU's
-// was. A room that is taken for a newer one costs a grace, once.
+// roomMade returns the latest time, by our clock, at which the existing room
+// may have been created. If our host's wall clock was set, the SFU's may not
+// have been. A room that wrongly counts as newer costs one grace.
 func (p *Presence) roomMade(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

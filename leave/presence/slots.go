@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// slots bounds what is done at once, always by the same most. The zero value is
-// ready.
+// slots bounds concurrent work. All calls must pass the same most. The zero
+// value is ready.
 type slots struct {
 	once sync.Once
 	free chan struct{}
@@ -14,7 +14,7 @@ type slots struct {
 
 func (s *slots) init(most int) { s.once.Do(func() { s.free = make(chan struct{}, most) }) }
 
-// tryTake reports whether there was a free one.
+// tryTake takes a slot if one is free, and reports whether it did.
 func (s *slots) tryTake(most int) bool {
 	s.init(most)
 	select {
@@ -25,7 +25,7 @@ func (s *slots) tryTake(most int) bool {
 	}
 }
 
-// take waits for a free one; false if ctx has ended.
+// take waits for a slot. It reports false if ctx ended.
 func (s *slots) take(ctx context.Context, most int) bool {
 	s.init(most)
 	select {

@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// An SFU that is away is asked every pollAtFirst, then every pollOutage,
-	// then every pollLongGone. A client that comes back between the SFU's
-	// return and the next question finds no room and gives up, and just at
-	// first clients try several times a second.
+	// The pauses between two questions to an SFU that is away. A client that
+	// reconnects before the SFU's rooms exist again gives up. Clients try several
+	// times a second at first, so the first pauses are the shortest.
 	pollAtFirst  = 20 * time.Millisecond
 	pollOutage   = 200 * time.Millisecond
 	pollLongGone = 5 * time.Second
@@ -28,14 +27,14 @@ func (p *Presence) Away() bool {
 	return down
 }
 
-// AwaySince returns since when the SFU has not answered; false if it does.
+// AwaySince returns since when the SFU is away; false if it answers.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
 }
 
-// BackSince returns when the SFU has come back; the zero time if it was never
-// away, or is now.
+// BackSince returns when the SFU came back; zero if it was never away, or is
+// away now.
 func (p *Presence) BackSince() time.Time {
 	if down, since := p.outage.state(); !down {
 		return since
@@ -43,8 +42,8 @@ func (p *Presence) BackSince() time.Time {
 	return time.Time{}
 }
 
-// Outage is how much longer clients may take to come back, 0 if the SFU was not
-// away.
+// Outage returns how much longer clients may take to reconnect, 0 if the SFU
+// was not away.
 func (p *Presence) Outage() time.Duration {
 	down, since := p.outage.state()
 	switch {
@@ -56,7 +55,7 @@ func (p *Presence) Outage() time.Duration {
 	return max(0, since.Add(p.Back).Sub(p.Clock.Now()))
 }
 
-// Answers reports whether the SFU answers what it is asked. One that refuses our
+// Answers reports whether the SFU answers questions. An SFU that refuses our
 // key does not.
 func (p *Presence) Answers() bool {
 	p.outage.mu.Lock()
@@ -64,10 +63,9 @@ func (p *Presence) Answers() bool {
 	return !p.outage.down && !p.outage.unauthorized
 }
 
-// note is told what came of a question. Whatever is not the SFU's own word says
-// that it is away: before it may be a proxy, which answers in its place. Its own
-// word concerns that question alone, and a question that nobody waited for says
-// nothing.
+// note records the result of a question. Any answer that is not LiveKit's own
+// counts as the SFU being away: a proxy may answer in its place. LiveKit's own
+// error is about that question only. A question whose caller left says nothing.
 func (p *Presence) note(err error) {
 	e, ok := errors.AsType[*sfu.Error](err)
 	switch {
@@ -91,14 +89,14 @@ func (p *Presence) note(err error) {
 	}
 }
 
-// Restore has an SFU that answers again know its rooms. It returns how many
-// could not be created; false says that the SFU is away again.
+// Restore recreates the rooms of an SFU that answers again. It returns how many
+// it could not create; false means that the SFU is away again.
 type Restore func(ctx context.Context) (missing int, ok bool)
 
-// Run watches the SFU until ctx ends. When it was away and answers again, and
-// restore has done its work, it is back: an SFU without Redis forgets its rooms
-// when it restarts, and with auto_create off a client that comes back to a
-// missing room gives up. Until then nobody's absence is believed.
+// Run watches the SFU until ctx ends. After an outage the SFU counts as back
+// once it answers and restore is done. An SFU without Redis loses its rooms
+// when it restarts, and with auto_create off a client gives up if its room is
+// missing. Until the SFU is back, nobody counts as absent.
 func (p *Presence) Run(ctx context.Context, restore Restore) {
 	var connection sync.WaitGroup
 	defer connection.Wait()
@@ -123,8 +121,8 @@ func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore
 	p.Log.Info("leave: the SFU answers again", "after", p.Clock.Since(since).Round(time.Millisecond), "rooms_missing", missing)
 }
 
-// pollPause is how long after a question the next one comes to an SFU that has
-// been away for so long.
+// pollPause returns the pause before the next question to an SFU that has been
+// away for away.
 func pollPause(away time.Duration) time.Duration {
 	switch {
 	case away < atFirst:
@@ -141,7 +139,7 @@ func (p *Presence) pings(ctx context.Context) bool {
 	return p.SFU.Ping(ctx) == nil
 }
 
-// sleep waits and reports whether ctx goes on.
+// sleep waits for d. It reports false if ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -8,17 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Board is what the replicas that enforce membership have in common, in two keys
-// beside those of the leaves: who sweeps, and whether the brake holds. Both
-// expire by themselves.
+// Board is the state that replicas which enforce membership share: who sweeps,
+// and whether the brake holds. It is stored in two keys that expire.
 type Board struct{ store *Store }
 
-// Board returns the store's.
+// Board returns the board in the store's Redis.
 func (s *Store) Board() Board { return Board{s} }
 
-// OpenBoard returns a board on the server that o names, for a service that keeps
-// no leaves there, and what closes its connections. A server that does not answer
-// is no error but a warning; a URL that is none, and a server that refuses us, are
+// OpenBoard returns a board on the server in o, for a service that stores no
+// leaves there. end closes its connections. If the server does not answer,
+// OpenBoard logs a warning. An invalid URL, and a server that refuses us, are
 // errors.
 func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {
 	s, err := newStore(o, callTime)
@@ -36,25 +35,26 @@ func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, e
 	return s.Board(), s.Close, nil
 }
 
-// brakeTime is how long the brake holds that nobody has set again: every sweep
-// does.
+// brakeTime is how long the brake holds after it was last set. Every sweep sets
+// it again.
 const brakeTime = time.Hour
 
-// takeSweep lends the sweep to ARGV[1] for ARGV[2] ms, if nobody else has it.
+// takeSweep leases the sweep to ARGV[1] for ARGV[2] ms, unless another holder
+// has it.
 const takeSweep = `
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-// TakeSweep reports whether holder is the one that sweeps, until d has passed
-// since its last call.
+// TakeSweep reports whether holder is the replica that sweeps. It then stays so
+// until d has passed since its last call.
 func (b Board) TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	n, err := b.do(ctx, "EVAL", takeSweep, 1, b.key("sweep"), holder, d.Milliseconds()).Int()
 	return n == 1, b.failed(err)
 }
 
-// SetBrake says whether the brake holds.
+// SetBrake sets whether the brake holds.
 func (b Board) SetBrake(ctx context.Context, on bool) error {
 	if on {
 		return b.failed(b.do(ctx, "SET", b.key("brake"), "on", "PX", brakeTime.Milliseconds()).Err())

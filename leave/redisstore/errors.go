@@ -12,20 +12,20 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// refusal is an answer of the server that waiting does not mend.
+// refusal is an answer of the server that waiting does not change.
 type refusal struct{ by, text, remedy string }
 
 func (r *refusal) Error() string {
 	return "redisstore: " + r.by + ": " + r.text + "; " + r.remedy
 }
 
-// remedies tells what to do about an answer, by its beginning.
+// remedies says what to do about an answer, by its first words.
 var remedies = map[string]string{
 	"WRONGPASS":        "check LIVEKIT_REDIS_PASSWORD and the user name in LIVEKIT_REDIS_URL",
 	"AUTH":             "check LIVEKIT_REDIS_PASSWORD: the server asks for none",
 	"invalid password": "check LIVEKIT_REDIS_PASSWORD",
 	"NOAUTH":           "set LIVEKIT_REDIS_PASSWORD",
-	// A server that waits for a password does not read long commands.
+	// A server that waits for a password refuses long commands.
 	"Protocol error: unauthenticated": "set LIVEKIT_REDIS_PASSWORD",
 	"NOPERM":                          "let the user run scripts, and in them the commands of strings, hashes and sorted sets, on our keys",
 	"DB index":                        "use a database that the server has",
@@ -35,8 +35,9 @@ var remedies = map[string]string{
 	"This instance has cluster support disabled": "leave out ?cluster=true: the server is a single one",
 }
 
-// failed makes the error of a call from go-redis'. It does not wrap that one,
-// which might repeat the password; of its kind only the time-out is kept.
+// failed turns an error of go-redis into this package's. It does not wrap that
+// error, which may contain the password. It only keeps whether it was a
+// time-out.
 func (s *Store) failed(err error) error {
 	if asked, ok := errors.AsType[*sentinelError](err); ok {
 		if r := s.refusedBySentinels(asked); r != nil {
@@ -57,8 +58,8 @@ func (s *Store) failed(err error) error {
 	return errors.New("redisstore: " + s.clean(err))
 }
 
-// sentinelRemedies tells what to do about an answer of Sentinels, by its
-// beginning.
+// sentinelRemedies says what to do about an answer of Sentinels, by its first
+// words.
 var sentinelRemedies = map[string]string{
 	"WRONGPASS":                       "check user name and password in LIVEKIT_REDIS_URL: they are the Sentinels'",
 	"AUTH":                            "leave out the password in LIVEKIT_REDIS_URL: it is the Sentinels', which ask for none; Redis' own is LIVEKIT_REDIS_PASSWORD",
@@ -70,8 +71,8 @@ var sentinelRemedies = map[string]string{
 	"redis: nil":                      "check master_name in LIVEKIT_REDIS_URL: it stands in sentinel.conf",
 }
 
-// refusedBySentinels returns the refusal in what Sentinels answered; nil if there
-// is none.
+// refusedBySentinels returns the refusal in an answer of Sentinels; nil if
+// there is none.
 func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	for beginning, remedy := range sentinelRemedies {
 		if redis.HasErrorPrefix(asked, beginning) {
@@ -81,10 +82,10 @@ func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	return nil
 }
 
-// maxText bounds what is told of a server's own words, in bytes.
+// maxText bounds the shown bytes of a server's own words.
 const maxText = 200
 
-// clean returns err's message without the password, fit to be shown.
+// clean returns err's text without the password, fit to be shown.
 func (s *Store) clean(err error) string {
 	said := err.Error()
 	for _, secret := range s.target.secrets() {

@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkEviction warns of a server that throws keys away when its memory is
-// full: it would take all jobs at once. A server that does not tell is let be.
+// checkEviction warns if the server evicts keys when its memory is full, since
+// that would delete all jobs at once. It ignores a server that does not say.
 func (s *Store) checkEviction(ctx context.Context) {
 	node, err := s.node(ctx)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Store) checkEviction(ctx context.Context) {
 	}
 }
 
-// node returns the server that has our keys.
+// node returns a client of the server that holds our keys.
 func (s *Store) node(ctx context.Context) (*redis.Client, error) {
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, s.keys[0])

@@ -17,26 +17,26 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// DefaultPrefix begins the names of the keys unless another is set.
+// DefaultPrefix is the prefix of the keys unless another is set.
 const DefaultPrefix = "matrixrtc-auth"
 
-// Options say which server, and as whom.
+// Options say which server to use, and the credentials.
 type Options struct {
-	// URL says where Redis is: a server, a cluster, or the Sentinels that know
-	// it.
+	// URL is the URL of a server, a cluster, or the Sentinels that know the
+	// server.
 	URL redisurl.URL
-	// Username wins over the one in the URL, and so does what Password returns,
-	// if it is set and returns any. It is asked for every connection.
+	// Username replaces the one in the URL. So does the result of Password,
+	// unless it is nil or returns "". It is called for every connection.
 	Username string
 	Password func() secret.Text
-	// Prefix begins the names of the keys, for services that share a server;
-	// empty for DefaultPrefix. It must not contain a brace.
+	// Prefix is the prefix of the keys, for services that share a server. ""
+	// means DefaultPrefix. It must not contain a brace.
 	Prefix string
-	// Roots, if set, returns the certificates to trust for rediss; it is asked
-	// for every connection. Nil trusts the system's.
+	// Roots, if set, returns the certificates to trust for rediss. It is called
+	// for every connection. Nil means the system's.
 	Roots func() *x509.CertPool
 	Log   *slog.Logger
-	// Clock is the one that the times of jobs are by; nil for one of its own.
+	// Clock is the clock of the jobs' times; nil means one of its own.
 	Clock *clock.Clock
 }
 
@@ -50,15 +50,15 @@ type Store struct {
 	clock  storeClock
 	aside  aside
 	life   life
-	// patience bounds a call: callTime, but in tests with a server of Go.
+	// patience bounds a call: callTime, except in some tests.
 	patience time.Duration
 }
 
 var _ leave.Store = (*Store)(nil)
 
-// Open returns the store on the server that o names. A server that does not
-// answer is no error but a warning, so that a service can begin without it:
-// calls fail until it does. No URL, and a server that refuses us, are errors.
+// Open returns the store on the server in o. If the server does not answer,
+// Open logs a warning, so that the service can start without it; calls fail
+// until it answers. An invalid URL, and a server that refuses us, are errors.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
 func open(ctx context.Context, o Options, patience time.Duration) (*Store, error) {
@@ -100,8 +100,8 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns what every script gets as KEYS, in the order of guard.lua. The
-// last is this store's own.
+// keys returns the KEYS of every script, in the order of guard.lua. The last is
+// this store's own.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {

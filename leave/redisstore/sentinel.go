@@ -15,9 +15,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinels know which server is the primary. Every new connection asks all of
-// them, and the first that answers is believed: one that is frozen, or whose
-// machine is gone, keeps nobody waiting. (go-redis' own client asks one of them,
+// sentinels know which server is the primary. For every new connection all of
+// them are asked, and the first answer counts. So a frozen Sentinel, or one
+// whose machine is gone, delays nobody. (go-redis' own client asks one of them,
 // which may take as long as the whole call.)
 type sentinels struct {
 	master   string
@@ -27,12 +27,12 @@ type sentinels struct {
 	patience time.Duration
 
 	mu      sync.Mutex
-	primary string              // the address told last
-	conns   map[*tracked]string // open ones, and to which address
+	primary string              // the last known address
+	conns   map[*tracked]string // the open connections, and the address of each
 	looking bool
 }
 
-// behindSentinels returns the target that the Sentinels of o know.
+// behindSentinels returns the target whose Sentinels are in o.
 func behindSentinels(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) target {
 	dial := sentinelDialer(o, patience, roots)
 	s := &sentinels{
@@ -51,9 +51,9 @@ func behindSentinels(o redis.FailoverOptions, patience time.Duration, roots func
 	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
 }
 
-// sentinelDialer dials Sentinels and servers. A certificate has to be for the
-// name that is dialled or, where Sentinels tell an IP address, for the host in
-// the URL.
+// sentinelDialer dials Sentinels and servers. A certificate must be for the
+// dialled name. If a Sentinel returned an IP address, it must be for the host
+// in the URL.
 func sentinelDialer(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}
@@ -70,8 +70,8 @@ func sentinelDialer(o redis.FailoverOptions, patience time.Duration, roots func(
 var errReplica = errors.New("the server that the Sentinels name is a replica, not the primary")
 
 // mustBePrimary refuses a connection to a server that says it is a replica: a
-// Sentinel that was cut off names the former primary. One that does not say is
-// let be; a replica takes no write.
+// Sentinel that was cut off may name the former primary. A server that does not
+// say is accepted; a replica refuses writes anyway.
 func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "replication").Result()
 	if err == nil && strings.Contains(info, "role:slave") {
@@ -80,13 +80,13 @@ func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// sentinelError is what Sentinels answered instead of the primary's address.
+// sentinelError is what Sentinels answered instead of an address.
 type sentinelError struct{ error }
 
 // Unwrap returns what go-redis said.
 func (e *sentinelError) Unwrap() error { return e.error }
 
-// dialPrimary connects to the server that is the primary now.
+// dialPrimary connects to the current primary.
 func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Conn, error) {
 	addr, err := s.find(ctx)
 	if err != nil {
@@ -100,8 +100,8 @@ func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Con
 	return s.track(conn, addr), nil
 }
 
-// find asks all Sentinels and returns the first answer, or what they said
-// instead.
+// find asks all Sentinels, and returns the first address, or an error with
+// their answers.
 func (s *sentinels) find(ctx context.Context) (addr string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -142,8 +142,9 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// look finds out, in the background, whether another server is the primary by
-// now, and closes the connections to all others: each would else cost a call.
+// look finds out in the background whether another server is now the primary.
+// If so, it closes the connections to all others, each of which would fail a
+// call.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +179,7 @@ func (s *sentinels) leaveOthers(addr string) {
 	}
 }
 
-// tracked is a connection that [sentinels] know of while it is open.
+// tracked is an open connection in [sentinels].
 type tracked struct {
 	net.Conn
 	by *sentinels
@@ -195,8 +196,8 @@ func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
 	return t
 }
 
-// trackedSocket is one that go-redis can look at, to see whether the server has
-// ended it, before it is used again.
+// trackedSocket also lets go-redis check whether the server has closed the
+// connection before it is reused.
 type trackedSocket struct {
 	*tracked
 	syscall.Conn

@@ -13,17 +13,18 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// connections bounds those to one server. A script takes it some tens of
-// microseconds, so that more would only wait there instead of here.
+// connections bounds the connections to one server. A script takes tens of
+// microseconds there, so more connections would only wait there instead of
+// here.
 const connections = 32
 
-// target is where to connect to, and as whom.
+// target is where to connect, and with which credentials.
 type target struct {
-	options   *redis.Options // of Redis
+	options   *redis.Options // for Redis
 	cluster   []string       // addresses, nil for a single server
-	sentinels *sentinels     // nil without
-	password  func() string  // Redis'
-	further   []string       // secrets besides
+	sentinels *sentinels     // nil if there are none
+	password  func() string  // for Redis
+	further   []string       // other secrets
 }
 
 func newTarget(o Options, patience time.Duration) target {
@@ -61,8 +62,8 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer connects as options say, within patience, and trusts what roots
-// returns.
+// dialer connects as options say, within patience, and trusts the certificates
+// of roots.
 func dialer(options redis.Options, patience time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
@@ -75,15 +76,15 @@ func dialer(options redis.Options, patience time.Duration, roots func() *x509.Ce
 	}
 }
 
-// bound sets the limits of time and number, whatever the URL asked for, and
-// keeps to what Redis 6.0 knows.
+// bound sets the limits on time and number, whatever the URL says, and avoids
+// what Redis 6.0 does not know.
 func bound(o *redis.Options, patience time.Duration) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = connections, connections, 0
 	o.DialerRetries = 1
-	// A command whose answer was lost may have run: only its caller can tell
-	// whether to send it again.
+	// A command whose answer was lost may have run. Only its caller knows whether
+	// to repeat it.
 	o.MaxRetries = -1
 	o.Protocol = 2
 	o.DisableIdentity = true
@@ -101,12 +102,13 @@ func (t target) client() redis.UniversalClient {
 		ContextTimeoutEnabled: o.ContextTimeoutEnabled, PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns,
 		DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, Protocol: o.Protocol, DisableIdentity: o.DisableIdentity,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,
-		// Every command has a key, whose node is the one to ask.
+		// Every command has a key, which decides the node.
 		DisableRoutingPolicies: true,
 	})
 }
 
-// secrets returns the passwords as they may come back in a message.
+// secrets returns the passwords in the forms in which a message may contain
+// them.
 func (t target) secrets() (forms []string) {
 	for _, password := range append([]string{t.password()}, t.further...) {
 		if password != "" {
@@ -116,8 +118,8 @@ func (t target) secrets() (forms []string) {
 	return forms
 }
 
-// look is called when a call had no answer: another server may have taken over.
-// It does not wait.
+// look is called after a call without an answer, because another server may
+// have taken over. It does not wait.
 func (t target) look(client redis.UniversalClient) {
 	switch cluster, ok := client.(*redis.ClusterClient); {
 	case ok:
@@ -127,13 +129,13 @@ func (t target) look(client redis.UniversalClient) {
 	}
 }
 
-// silent drops what go-redis would print by itself: what matters comes back as
-// an error, with the password taken out.
+// silent drops go-redis' own log lines. What matters is in the errors, without
+// the password.
 type silent struct{}
 
 // Printf prints nothing.
 func (silent) Printf(context.Context, string, ...any) {}
 
-// The logger is go-redis' own variable, without a lock: it has to be set
-// before the first client is made, whoever makes it.
+// go-redis keeps its logger in a variable without a lock, so it must be set
+// before any client exists.
 func init() { redis.SetLogger(silent{}) }

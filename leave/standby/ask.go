@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// away reports whether err says that the store cannot do its work, rather than
-// what came of it.
+// away reports whether err says that the store cannot work, and not that a call
+// has failed.
 func away(err error) bool {
 	return err != nil && !errors.Is(err, leave.ErrNotFound) && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrSuperseded)
 }
@@ -19,9 +19,9 @@ type result[T any] struct {
 	err   error
 }
 
-// within returns what do returns, or an error when that takes longer than
-// limit, or than ctx has time: a disk that sleeps knows no context. What has
-// begun goes on, and so it does when the caller gives up.
+// within returns the result of do, or an error if it takes longer than limit or
+// ctx allows: a sleeping disk ignores contexts. do then goes on in the
+// background.
 func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
@@ -39,7 +39,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // at the same time
+	case r := <-done: // it finished at the same moment
 		return r.value, r.err
 	default:
 		var none T
@@ -47,13 +47,13 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf has do return nothing beside its error.
+// errorOf makes a function that only returns an error fit [within].
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do has the store do something, or in an outage memory; learn is told what
-// the store has done.
+// do calls ask of the store or, in an outage, alone on memory. learn gets the
+// result of the store.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -70,7 +70,7 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	return value, err
 }
 
-// during has memory do something if there is an outage.
+// during calls alone if there is an outage.
 func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error, out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without has memory do something that the store did not, because of cause.
+// without calls alone because the store failed with cause.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

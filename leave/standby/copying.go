@@ -9,12 +9,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// copying answers the calls of a store whose jobs are out of reach in an outage:
-// copies take their place.
+// copying answers calls from copies in an outage, because the jobs of the store
+// are out of reach.
 type copying struct{ s *Store }
 
-// Put stores a job just delegated. In an outage only so many are accepted; the
-// error is then a *[leave.LimitError].
+// Put stores a new delegation. In an outage it accepts a limited number; beyond
+// that the error is a *[leave.LimitError].
 func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	job.Version = 0 // it has none before it is stored
 	return do(ctx, c.s,
@@ -29,7 +29,7 @@ func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 }
 
 // Get returns the job of a key. In an outage ErrNotFound comes with
-// [leave.ErrAway]: the store may have it.
+// [leave.ErrAway], because the store may have the job.
 func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Job, error) { return c.s.store.Get(ctx, key) },
@@ -37,7 +37,7 @@ func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 		c.s.refresh)
 }
 
-// Save writes a job whose version is the stored one.
+// Save writes a job if its version is the stored one.
 func (c copying) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Job, error) {
@@ -50,7 +50,7 @@ func (c copying) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 		c.s.keep)
 }
 
-// Delete ends a job whose version is the stored one.
+// Delete removes a job if its version is the stored one.
 func (c copying) Delete(ctx context.Context, job leave.Job) error {
 	_, err := do(ctx, c.s,
 		func(ctx context.Context) (struct{}, error) {
@@ -64,7 +64,7 @@ func (c copying) Delete(ctx context.Context, job leave.Job) error {
 	return err
 }
 
-// Claim lends up to n due jobs to holder.
+// Claim leases up to n due jobs to holder.
 func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]leave.Job, error) { return c.s.store.Claim(ctx, holder, now, n) },
@@ -78,7 +78,7 @@ func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int)
 }
 
 // ClaimRooms returns up to n rooms that were not returned within the last
-// every. In an outage each is due after 5 s.
+// every. In an outage each is due every 5 s.
 func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },
@@ -100,8 +100,8 @@ func (c copying) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 		})
 }
 
-// Rooms returns the rooms that somebody is, or was just now, in; in an outage
-// those that this process knows.
+// Rooms returns the rooms in which a participant is, or was just now. In an
+// outage they are those that this process knows.
 func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		c.s.store.Rooms,
@@ -109,8 +109,8 @@ func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 		func([]sfu.Room) {})
 }
 
-// Count returns how many jobs there are; in an outage those that this process
-// knows.
+// Count returns how many jobs there are. In an outage it counts those that this
+// process knows.
 func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Counts, error) { return c.s.store.Count(ctx, user) },
@@ -118,7 +118,7 @@ func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, e
 		func(leave.Counts) {})
 }
 
-// Merge brings in copies.
+// Merge merges copies into the stored jobs.
 func (c copying) Merge(ctx context.Context, jobs []leave.Job) error {
 	jobs = unmarked(jobs)
 	_, err := do(ctx, c.s,
@@ -140,7 +140,7 @@ func (c copying) probe(ctx context.Context) error {
 	return err
 }
 
-// deliver may give the store what it has had before.
+// deliver writes changes to the store. It may write one twice.
 func (c copying) deliver(ctx context.Context, w work) error {
 	var jobs []leave.Job
 	for _, key := range w.changed {

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// The store is asked again at once, then after pauses from … to. They go
-	// on growing when the next outage comes soon: a full disk can be read, and
-	// seems to be well until something is written.
+	// The pauses between questions to the store: none, then from … to. They keep
+	// growing if the next outage comes soon: a full disk can be read, and seems
+	// to work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
-	// batch is how much is merged at a time.
+	// batch is how many jobs are merged at a time.
 	batch = 500
-	// So few changes are merged while every call waits, for so long at most:
-	// after them there are no more.
+	// lastBatch and its time bound the last merge, during which every call waits.
+	// After it no change is left.
 	lastBatch = 100
 	lastTime  = patience / 4
 	// removers is how many jobs are removed at once.
 	removers = 16
-	// removeTries bounds the removal of a job that others write.
+	// removeTries bounds the tries to remove a job that others write.
 	removeTries = 4
 )
 
@@ -48,7 +48,7 @@ func (s *Store) begin(cause error) {
 	}
 }
 
-// recover asks the store until it answers and has everything.
+// recover asks the store until it answers and has all changes.
 func (s *Store) recover(pause time.Duration) {
 	s.observe(s.Status())
 	for sleep(s.stopped, pause) {
@@ -63,9 +63,9 @@ func (s *Store) recover(pause time.Duration) {
 	}
 }
 
-// handBack asks the store, gives it what has changed, in rounds, while calls go
-// on being answered from memory, and with the last of it ends the outage. If
-// another begins soon, it is asked first after pause.
+// handBack asks the store and writes the changes to it in rounds, while memory
+// still answers calls. With the last round it ends the outage. pause is the
+// first pause if another outage begins soon.
 func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
@@ -74,7 +74,7 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	if away(err) {
 		s.giveBack(o, work{}, err)
 	}
-	if away(err) && !errors.Is(err, leave.ErrForgotten) { // one that has forgotten is there
+	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has forgotten its jobs answers
 		return err
 	}
 	for {
@@ -90,8 +90,8 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// next returns what o has to give next, or gives the last of it itself, while
-// all calls wait, and ends o.
+// next returns the next changes of o to write. If few are left, it writes them
+// itself while all calls wait, and ends o.
 func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,15 +126,15 @@ func (s *Store) delivered(w work) {
 	s.counts.merged += w.size()
 }
 
-// ask gives one call a second. It does not leave a call alone that knows no
-// context: the next would only wait behind it.
+// ask makes one call with a second of time. It waits for a call that ignores
+// its context: the next call would only wait behind it.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return call(ctx)
 }
 
-// work is what the store has to be given.
+// work is a set of changes to write to the store.
 type work struct {
 	changed []leave.Key
 	ended   []leave.Job
@@ -142,7 +142,7 @@ type work struct {
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
-// take takes at most n of each kind from what is left.
+// take removes at most n of each kind from the changes left.
 func (o *outage) take(n int) work {
 	var w work
 	for key := range o.changed {
@@ -162,7 +162,7 @@ func (o *outage) take(n int) work {
 	return w
 }
 
-// giveBack puts back what the store was not given, because of cause.
+// giveBack returns changes that the store did not take, because of cause.
 func (o *outage) giveBack(w work, cause error) {
 	for _, key := range w.changed {
 		o.changed[key] = struct{}{}
@@ -173,7 +173,7 @@ func (o *outage) giveBack(w work, cause error) {
 	o.noteCause(cause)
 }
 
-// removeAll removes jobs that have ended, until one cannot be.
+// removeAll removes jobs that have ended, until one removal fails.
 func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -195,9 +195,9 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	return context.Cause(ctx)
 }
 
-// remove removes a job that has ended here, unless another replica knows
-// better. One that is written all the time is being worked on: who does will
-// learn from the homeserver that it has ended.
+// remove removes a job that has ended here, unless another replica has newer
+// information. If the job is written all the time, another process works on it,
+// and will learn from the homeserver that it has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })
@@ -217,7 +217,7 @@ func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	return nil
 }
 
-// sleep waits and reports whether ctx goes on.
+// sleep waits for d. It reports false if ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

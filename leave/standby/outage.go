@@ -13,20 +13,19 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// outage is the time from when the store did not answer until all that has
-// happened since is merged into it. Its methods are called with the lock of
-// the Store held.
+// outage is the time from the first call without an answer until all changes
+// since are merged. The lock of the Store is held for its methods.
 type outage struct {
 	memory *memstore.Store
 	mark   uint64 // of this outage's versions
-	cause  error  // what the store said last: the text alone, clipped
+	cause  error  // the store's last error, as clipped text
 
-	accepted map[leave.Key]struct{}   // new since it began
-	changed  map[leave.Key]struct{}   // to be merged
-	ended    map[delegation]leave.Job // to be removed
+	accepted map[leave.Key]struct{}   // new since the outage began
+	changed  map[leave.Key]struct{}   // still to be merged
+	ended    map[delegation]leave.Job // still to be removed
 }
 
-// delegation tells one from another of the same key.
+// delegation identifies one delegation of a key.
 type delegation struct {
 	key leave.Key
 	id  matrix.DelayID
@@ -46,11 +45,11 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 	return o
 }
 
-// maxCause bounds what is kept of a store's own words, in bytes.
+// maxCause bounds the kept bytes of a store's error.
 const maxCause = 200
 
-// noteCause notes what the store said. One that has lost its jobs is to be given
-// all.
+// noteCause records the store's error. A store that has lost its jobs will get
+// all of them.
 func (o *outage) noteCause(cause error) {
 	o.cause = errors.New(text.Clip(cause.Error(), maxCause))
 	if errors.Is(cause, leave.ErrForgotten) {
@@ -60,11 +59,11 @@ func (o *outage) noteCause(cause error) {
 	}
 }
 
-// left is how much is to be written.
+// left returns how many changes are still to be written.
 func (o *outage) left() int { return len(o.changed) + len(o.ended) }
 
-// A version from memory has the highest bit set, and below it the number of
-// the outage. The stores' own versions are far from reaching that.
+// A version from memory has its highest bit set, and the outage's number below
+// it. Versions of stores never become so large.
 const (
 	fromMemory uint64 = 1 << 63
 	markShift         = 53
@@ -73,7 +72,7 @@ const (
 
 func marked(version uint64) bool { return version&fromMemory != 0 }
 
-// unmarked returns jobs with the versions that stores give.
+// unmarked returns the jobs whose versions come from the store.
 func unmarked(jobs []leave.Job) []leave.Job {
 	jobs = slices.Clone(jobs)
 	for i := range jobs {
@@ -96,7 +95,7 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns the job as it is in memory if it was read there, in this
+// read returns memory's copy of job, if the caller read job from memory in this
 // outage.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark
@@ -109,9 +108,9 @@ func (o *outage) hasEnded(job leave.Job) bool {
 	return ended
 }
 
-// stray reports whether job was read from the store, and memory knows nothing
-// of it: then the caller's word is all there is. Otherwise the caller has to
-// read it again.
+// stray reports whether job was read from the store and memory has no copy.
+// Then the caller's job is the only information. Otherwise the caller must read
+// it again.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false
@@ -120,7 +119,7 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is one value, so that two are the same.
+// errUnknown is one value, so that two results are equal.
 var errUnknown = fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {
@@ -131,7 +130,7 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
-// accept counts a job that is about to be put, if it is new, or refuses it.
+// accept counts a new job that is about to be put, or refuses it.
 func (o *outage) accept(key leave.Key) error {
 	switch _, err := o.memory.Get(always(), key); {
 	case err == nil:

@@ -9,29 +9,29 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Resident is a store that has all its jobs in memory, and besides on a disk
-// that may not answer.
+// Resident is a store that has all its jobs in memory, and also on a disk that
+// may not answer.
 type Resident interface {
 	Behind
-	// Memory is where its jobs are: it answers every question, and only a write
-	// has to do with the disk.
+	// Memory returns the store with its jobs, which answers every call. Only
+	// writes need the disk.
 	Memory() *memstore.Store
-	// Commit returns when the disk knows what has become of the jobs of keys;
-	// without keys, when it has taken anything at all.
+	// Commit returns when the current state of the jobs of keys is on the disk.
+	// Without keys, it returns when the disk has accepted any write.
 	Commit(ctx context.Context, keys ...leave.Key) error
 }
 
-// residing answers the calls of a resident store. There is nothing to copy: its
-// own memory does everything at once, in an outage or not, and the disk is told
-// of it now or later.
+// residing answers the calls of a resident store. It needs no copies: the
+// store's memory answers at once, and writes reach the disk now or after the
+// outage.
 type residing struct {
 	*memstore.Store
 	s    *Store
 	disk Resident
 }
 
-// Put stores a job just delegated. In an outage only so many are accepted; the
-// error is then a *[leave.LimitError].
+// Put stores a new delegation. In an outage it accepts a limited number; beyond
+// that the error is a *[leave.LimitError].
 func (r residing) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	if err := r.s.accept(job.Key); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (r residing) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, err
 }
 
-// Save writes a job whose version is the stored one.
+// Save writes a job if its version is the stored one.
 func (r residing) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	saved, err := r.Store.Save(ctx, job)
 	if err == nil {
@@ -52,7 +52,7 @@ func (r residing) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return saved, err
 }
 
-// Delete ends a job whose version is the stored one.
+// Delete removes a job if its version is the stored one.
 func (r residing) Delete(ctx context.Context, job leave.Job) error {
 	err := r.Store.Delete(ctx, job)
 	if err == nil {
@@ -61,7 +61,7 @@ func (r residing) Delete(ctx context.Context, job leave.Job) error {
 	return err
 }
 
-// Merge brings in copies.
+// Merge merges copies into the stored jobs.
 func (r residing) Merge(ctx context.Context, jobs []leave.Job) error {
 	err := r.Store.Merge(ctx, jobs)
 	if err == nil && len(jobs) > 0 {
@@ -78,7 +78,7 @@ func keys(jobs []leave.Job) (keys []leave.Key) {
 }
 
 // ClaimRooms returns up to n rooms that were not returned within the last
-// every. In an outage each is due after 5 s.
+// every. In an outage each is due every 5 s.
 func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }
@@ -96,8 +96,8 @@ func (r residing) deliver(ctx context.Context, w work) error {
 	return err
 }
 
-// written has the disk know what has become of the jobs of keys, within a
-// second or after the outage.
+// written writes the jobs of keys to the disk, within a second or after the
+// outage.
 func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
@@ -108,8 +108,8 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	}
 }
 
-// postponed notes for after the outage what has become of the jobs of keys. If
-// there is none it reports so, unless the cause of one is given.
+// postponed keeps the jobs of keys for after the outage. If there is no outage,
+// it begins one if cause is given, and otherwise returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval is how long nobody has to look into a room again.
+// interval returns how long a room needs no new look.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +140,7 @@ func (s *Store) interval(every time.Duration) time.Duration {
 	return min(every, s.looks)
 }
 
-// accept counts a delegation that is new in an outage, or refuses it.
+// accept counts a new delegation in an outage, or refuses it.
 func (s *Store) accept(key leave.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

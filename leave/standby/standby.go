@@ -14,34 +14,33 @@ import (
 const (
 	// patience is how long the store may take to answer.
 	patience = time.Second
-	// mostAccepted is how many new delegations memory takes in one outage.
+	// mostAccepted bounds the new delegations that memory accepts in one outage.
 	mostAccepted = 50_000
-	// lookEvery is how often the SFU is asked for a room in an outage: reports
-	// of what happened there may have gone to a replica that does not know it.
+	// lookEvery is how often the SFU is asked about a room in an outage. Webhooks
+	// may have reached a replica that does not know the room's jobs.
 	lookEvery = 5 * time.Second
-	// closeTime is how long the store may take to close: it may never.
+	// closeTime bounds closing the store, which may never return.
 	closeTime = 5 * time.Second
 )
 
-// Behind is a store that a standby may stand before.
+// Behind is a store that a standby can protect.
 type Behind interface {
 	leave.Store
-	// Merge brings in copies that were worked on while the store was away, by
-	// the rule of [leave.Merged]. A job that ended here is brought back; the
-	// homeserver's 404 will end it. What it writes gets versions greater than
-	// those of both copies.
+	// Merge merges copies that were changed while the store was away, by
+	// [leave.Merged]. A job that has ended here may come back; the homeserver's
+	// 404 then ends it. The merged jobs get higher versions than both copies had.
 	Merge(ctx context.Context, jobs []leave.Job) error
 }
 
-// Store is a [leave.Store] that goes on when the one behind it does not answer.
-// New makes one.
+// Store is a [leave.Store] that goes on while the store behind it does not
+// answer. New makes one.
 type Store struct {
 	mode
 	store   Behind
 	log     *slog.Logger
 	observe func(Status)
 
-	looks   time.Duration // lookEvery, but in tests about something else
+	looks   time.Duration // lookEvery, except in some tests
 	stop    context.CancelFunc
 	stopped context.Context
 	running sync.WaitGroup
@@ -51,39 +50,39 @@ type Store struct {
 	sweep  sweep
 	outage *outage // nil while the store answers
 	since  time.Time
-	pause  time.Duration // before the store is asked, if an outage begins soon
+	pause  time.Duration // before the next question, if an outage begins soon
 	counts counts
 }
 
 var _ Behind = (*Store)(nil)
 
-// mode is how calls are answered: copying or residing.
+// mode answers the calls: copying or residing.
 type mode interface {
 	Behind
-	// probe asks the store for an answer, whatever it is.
+	// probe checks whether the store answers at all.
 	probe(context.Context) error
-	// deliver gives the store what it lacks.
+	// deliver writes changes to the store.
 	deliver(context.Context, work) error
 }
 
-// counts only grow.
+// counts holds totals that only grow.
 type counts struct{ outages, merged uint64 }
 
-// Status is how the store does.
+// Status is the state of the store.
 type Status struct {
-	Degraded bool      // it does not answer
-	Since    time.Time // when that, or the opposite, began
-	Cause    error     // what it said last, in at most 200 bytes; nil unless Degraded
-	Copies   int       // jobs that this process could, or does, go on with
-	Accepted int       // delegations that no other process knows
-	Unmerged int       // jobs that are to be written, or removed, when it is back
-	Outages  uint64    // how many there were since the start
-	Merged   uint64    // jobs that were written, or removed, after one
+	Degraded bool      // the store does not answer
+	Since    time.Time // since when it does not, or does
+	Cause    error     // its last error, in at most 200 bytes; nil unless Degraded
+	Copies   int       // jobs that this process could continue, or does
+	Accepted int       // delegations that only this process knows
+	Unmerged int       // jobs to write or remove after the outage
+	Outages  uint64    // number of outages since the start
+	Merged   uint64    // jobs written or removed after an outage
 }
 
-// New returns the store that stands before behind. It asks it once: if it does
-// not answer, the first outage begins at once. Observe, if not nil, is told of
-// each beginning and end of an outage. Close ends it.
+// New returns a store that protects behind. It calls behind once; if that does
+// not answer, the first outage begins at once. observe, if not nil, is called
+// at each beginning and end of an outage. Close ends the Store.
 func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Status)) *Store {
 	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
 	if r, ok := behind.(Resident); ok {
@@ -105,7 +104,7 @@ func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Stat
 	return s
 }
 
-// Status returns how the store does now.
+// Status returns the current state of the store.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,21 +117,21 @@ func (s *Store) Status() Status {
 	return status
 }
 
-// copies is how many jobs memory knows.
+// copies returns how many jobs memory holds.
 func (s *Store) copies() int {
-	n, _ := s.memory.Count(always(), matrix.UserID{}) // it never fails
+	n, _ := s.memory.Count(always(), matrix.UserID{}) // never fails
 	return n.All
 }
 
-// Close ends the search for a store that is away, tries once more to give it
-// what it lacks, and closes it.
+// Close stops asking a store that is away, tries once more to write the changes
+// to it, and closes it.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
 	_, _ = within(ctx, patience, errorOf(func(context.Context) error {
-		s.running.Wait() // or not: it may be waiting for a disk
+		s.running.Wait() // not waited for longer: it may be waiting for a disk
 		return nil
 	}))
 	if s.Status().Degraded {

@@ -12,21 +12,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a cluster of three nodes and a replica of the one that has the
-// leaves. A node that does not answer for a second is replaced by its replica.
+// Cluster is a cluster of three nodes, and a replica of the one that holds the
+// leaves. The replica replaces that node after a second without an answer.
 type Cluster struct {
-	// Holder has the slot of the leaves, Replica is its replica.
+	// Holder holds the slot of the leaves. Replica is its replica.
 	Holder, Replica *Server
 	Others          [2]*Server
 }
 
 const (
 	slots = 16384
-	// leavesSlot is where keys with {leave} in their names are.
+	// leavesSlot is the slot of keys with {leave} in their names.
 	leavesSlot = 1479
 )
 
-// StartThree starts a cluster.
+// StartThree starts a Cluster.
 func StartThree(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",
@@ -63,8 +63,8 @@ func StartThree(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
-// meet has the first node meet the others, until all know each other: a busy
-// machine may be too slow for the second that a handshake has.
+// meet connects the first node to the others, until all know each other. It
+// retries, because a handshake takes more than its second on a busy machine.
 func meet(t testing.TB, nodes []*Server) {
 	t.Helper()
 	nodes[0].wait(t, func(ctx context.Context, client *redis.Client) error {
@@ -119,7 +119,7 @@ func (s *Server) id(t testing.TB) (id string) {
 	return id
 }
 
-// URL names all nodes, the holder of the leaves last.
+// URL names all nodes, the Holder last.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("redis://%s?cluster=true&addr=%s&addr=%s", c.Others[0].Addr, c.Others[1].Addr, c.Holder.Addr)
 }
@@ -131,8 +131,8 @@ func (c *Cluster) AwaitPromoted(t testing.TB) {
 	c.await(t, append([]*Server{c.Replica}, c.Others[:]...), func(info string) bool { return strings.Contains(info, "cluster_state:ok") })
 }
 
-// MoveLeaves moves the leaves to another node, as redis-cli does: each node is
-// told first that it happens, then the keys go one after the other.
+// MoveLeaves moves the leaves to another node, as redis-cli does: it announces
+// the move to each node, and then moves one key after another.
 func (c *Cluster) MoveLeaves(t testing.TB) {
 	t.Helper()
 	from, to := c.Holder, c.Others[0]

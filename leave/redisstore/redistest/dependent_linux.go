@@ -2,6 +2,6 @@ package redistest
 
 import "syscall"
 
-// dependent makes a server end with the test, however that ends: a cleanup does
-// not run when the program panics or is killed.
+// dependent makes a server end with the test process, even if the process
+// panics or is killed and runs no cleanup.
 func dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -1,6 +1,6 @@
 // Package redistest runs a real redis-server for tests: alone, as a cluster of
-// one node or of three with a replica, or watched by Sentinels; and has it die,
-// forget, and freeze.
+// one node or of three with a replica, or watched by Sentinels. It can kill,
+// empty and freeze the server.
 package redistest
 
 import (
@@ -21,12 +21,11 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Server is a redis-server of a test, on a port of the loopback interface and
-// on a socket.
+// Server is a redis-server for a test, on a loopback port and a Unix socket.
 type Server struct {
 	Addr   string // host:port
 	Socket string // path
-	Dir    string // what it keeps, if it keeps anything
+	Dir    string // of its files, if it keeps any
 
 	password string // of the default user
 	frozen   bool
@@ -36,17 +35,17 @@ type Server struct {
 	exited   chan struct{}
 }
 
-// Pid is the process's.
+// Pid returns the process id.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
-// Ports below those that the kernel gives to clients, and above those that the
-// stacks of e2e share among themselves with locks. Each server has two: the
-// second is for the bus of a cluster.
+// The ports are below those that the kernel assigns to clients, and above those
+// that the stacks of e2e share by locks. Each server has two: the second is for
+// the bus of a cluster.
 const firstPort, lastPort = 32000, 32767
 
-// Start starts a server that keeps nothing on disk, with further arguments of
-// its command line, and ends it with the test. The test fails where the
-// program is missing.
+// Start starts a server that keeps nothing on disk, with these further
+// arguments, and stops it when the test ends. The test fails if redis-server is
+// not installed.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startAt(t, freePorts(t), args...)
@@ -62,14 +61,14 @@ func startAt(t testing.TB, port int, args ...string) *Server {
 	return s
 }
 
-// newServer returns one that is not started, with a directory of its own.
+// newServer returns a server that is not started, with its own directory.
 func newServer(t testing.TB, port int) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("redis-server is not installed, and this test is about the real one: apt-get install --no-install-recommends redis-server")
 	}
-	dir, err := os.MkdirTemp("", "redis") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "redis") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +88,7 @@ func StartCluster(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// freePorts returns the first of two.
+// freePorts returns the first of two free ports.
 func freePorts(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -126,8 +125,8 @@ func (s *Server) start(t testing.TB) {
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
-// wait asks until the server gives an answer of its own, be it a refusal, that
-// is not about its not being ready.
+// wait calls ask until the server answers, even with an error, unless the error
+// says that it is not ready.
 func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -154,7 +153,7 @@ func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) err
 	}
 }
 
-// Do has a client of its own do something.
+// Do calls do with a client of the server.
 func (s *Server) Do(t testing.TB, do func(context.Context, *redis.Client) error) {
 	t.Helper()
 	if err := s.do(context.Background(), do); err != nil {
@@ -168,30 +167,31 @@ func (s *Server) do(ctx context.Context, do func(context.Context, *redis.Client)
 	return do(ctx, c)
 }
 
-// URL is the server's, without a user.
+// URL returns the server's URL, without a user.
 func (s *Server) URL() string { return fmt.Sprintf("redis://%s", s.Addr) }
 
-// Kill ends the server as a crash does.
+// Kill ends the server like a crash.
 func (s *Server) Kill() {
-	s.cmd.Process.Kill() // by SIGKILL, which ends a stopped process too
+	s.cmd.Process.Kill() // SIGKILL, which also ends a stopped process
 	<-s.exited
 }
 
-// Restart starts a server again that was killed, with what it kept on disk.
+// Restart starts a killed server again, with the data on its disk.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.start(t)
 }
 
-// Freeze stops the process; its connections stay, and the kernel goes on
-// taking what is sent.
+// Freeze stops the process. Its connections stay, and the kernel still accepts
+// what is sent.
 func (s *Server) Freeze(t testing.TB) {
 	t.Helper()
 	s.frozen = true
 	s.signal(t, syscall.SIGSTOP)
 }
 
-// Thaw lets it go on, with all that was sent meanwhile.
+// Thaw continues the process, which then reads everything that was sent
+// meanwhile.
 func (s *Server) Thaw(t testing.TB) {
 	t.Helper()
 	s.frozen = false

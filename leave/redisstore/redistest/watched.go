@@ -14,21 +14,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Watched is a primary and a replica, and three Sentinels that make the replica
-// the primary a second after that has stopped answering.
+// Watched is a primary, a replica, and three Sentinels. They promote the
+// replica after the primary has not answered for a second.
 type Watched struct {
 	Primary, Replica *Server
 	Sentinels        []*Server
 
-	user string // user name and password of the Sentinels
+	user string // of the Sentinels, with password
 }
 
-// Passwords are the ones that StartWatched sets, each if it is not empty.
+// Passwords are set by StartWatched if they are not empty.
 type Passwords struct{ Redis, Sentinels string }
 
 const masterName = "mymaster"
 
-// StartWatched starts them, with further arguments for the two servers.
+// StartWatched starts a Watched, with further arguments for its two servers.
 func StartWatched(t testing.TB, passwords Passwords, args ...string) *Watched {
 	t.Helper()
 	if passwords.Redis != "" {
@@ -51,7 +51,7 @@ func StartWatched(t testing.TB, passwords Passwords, args ...string) *Watched {
 	return w
 }
 
-// URL is that of the Sentinels, without Redis' password.
+// URL returns the URL of the Sentinels, without Redis' password.
 func (w *Watched) URL() string {
 	url := fmt.Sprintf("redis://%s%s/0?master_name=%s", w.user, w.Sentinels[0].Addr, masterName)
 	for _, s := range w.Sentinels[1:] {
@@ -60,7 +60,7 @@ func (w *Watched) URL() string {
 	return url
 }
 
-// AwaitPromoted waits until the replica is the primary, and all Sentinels say
+// AwaitPromoted waits until the replica is the primary and all Sentinels say
 // so.
 func (w *Watched) AwaitPromoted(t testing.TB) {
 	t.Helper()
@@ -106,7 +106,8 @@ func startSentinel(t testing.TB, primary string, passwords Passwords) *Server {
 	return s
 }
 
-// quorum fails until a Sentinel knows the two others and the replica.
+// quorum returns an error until a Sentinel knows the two others and the
+// replica.
 func quorum(ctx context.Context, c *redis.Client) error {
 	info, err := c.Info(ctx, "sentinel").Result()
 	if err == nil && !strings.Contains(info, "status=ok,") || !strings.Contains(info, "slaves=1,sentinels=3") {
@@ -115,7 +116,7 @@ func quorum(ctx context.Context, c *redis.Client) error {
 	return err
 }
 
-// said fails until INFO replication has a line.
+// said returns a function that fails until INFO replication contains line.
 func said(line string) func(context.Context, *redis.Client) error {
 	return func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx, "replication").Result()
