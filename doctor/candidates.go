@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// candidates judges the addresses at which the SFU takes media.
+// candidates judges the addresses at which the SFU receives media.
 func (e media) candidates(ctx context.Context) engine.Finding {
 	m, _ := e.told.get()
 	f := e.judgeCandidates(ctx, m.Candidates)
@@ -47,8 +47,8 @@ func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate
 	return ok("LiveKit takes media at %s", listed(list))
 }
 
-// in4 are the candidates of IPv4 where clients come over that: those of the other
-// family are no way for them.
+// in4 returns the IPv4 candidates if clients connect over IPv4, since the
+// others are of no use to them.
 func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instruments.Candidate {
 	if !slices.ContainsFunc(public, netip.Addr.Is4) {
 		return nil
@@ -56,9 +56,9 @@ func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instrume
 	return slices.DeleteFunc(slices.Clone(list), func(c instruments.Candidate) bool { return !c.Addr.Addr().Unmap().Is4() })
 }
 
-// elsewhere finds public addresses for media at which nothing answers, and that
-// the SFU's name does not have: those of yesterday. A content delivery network in
-// front of the name has addresses of its own.
+// elsewhere finds public addresses for media that do not answer and do not
+// belong to the SFU's name: outdated ones. If the name leads to a content
+// delivery network, its addresses always differ.
 func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, public []netip.Addr) engine.Finding {
 	named := e.in4(list, public)
 	named = slices.DeleteFunc(named, func(c instruments.Candidate) bool { return !isPublicCandidate(c) })
@@ -74,25 +74,25 @@ func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, publ
 	return found("candidates-elsewhere", v, "LiveKit takes media at %s, where nothing answers; %s leads to %s", listed(list), v["host"], listed(public))
 }
 
-// behindCloudflare reports whether Cloudflare passes on what is asked of LiveKit:
-// all that it answers has this header.
+// behindCloudflare reports whether Cloudflare forwards requests to LiveKit: all
+// its answers have this header.
 func (e media) behindCloudflare(ctx context.Context) bool {
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/"})
 	return err == nil && r.Header.Get("Cf-Ray") != ""
 }
 
-// publicSFUs are the public addresses of the SFU's name: where there are some,
-// clients from the internet are meant to come.
+// publicSFUs returns the public addresses of the SFU's name. If there are any,
+// clients are expected from the internet.
 func (e media) publicSFUs(ctx context.Context) []netip.Addr {
 	u := e.sfuURL()
 	if u == nil {
 		return nil
 	}
-	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // none of a name that has none
+	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // empty for a name that does not exist
 	return slices.DeleteFunc(addrs, func(addr netip.Addr) bool { return !instruments.IsPublic(addr) })
 }
 
-// bridges are the networks from which Docker takes those of containers.
+// bridges are the networks from which Docker assigns addresses to containers.
 var bridges = netip.MustParsePrefix("172.16.0.0/12")
 
 func isBridge(c instruments.Candidate) bool { return bridges.Contains(c.Addr.Addr()) }

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// The codes of Element Call.
+// The error codes of Element Call.
 const (
 	missingTransport = "MISSING_MATRIX_RTC_TRANSPORT"
 	openIDError      = "OPEN_ID_ERROR"
@@ -16,11 +16,11 @@ const (
 	connectionLost   = "CONNECTION_LOST_ERROR"
 )
 
-// Causes returns the table.
+// Causes returns the table of causes.
 func Causes() []engine.Cause { return table() }
 
-// The table and what is looked up in it are made when they are first asked for:
-// the process that serves has no use for them.
+// The table and its indexes are made on first use, because the process that
+// serves does not need them.
 var (
 	table = sync.OnceValue(func() []engine.Cause {
 		return slices.Concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
@@ -37,7 +37,7 @@ func indexByID() map[string]*engine.Cause {
 	return index
 }
 
-// causeOf returns the cause of that id; there is one.
+// causeOf returns the cause with that id, which must exist.
 func causeOf(id string) *engine.Cause {
 	c := byID()[id]
 	if c == nil {

@@ -128,15 +128,15 @@ var livekitCauses = []engine.Cause{
 		Remedy: "let UDP to the STUN servers out, or set rtc.use_external_ip to false and rtc.node_ip to your public address"},
 }
 
-// resolving are the checks that look names up for themselves, in the order in
-// which they tell that this does not work.
+// resolving are the checks that look names up, in the order in which they
+// report that this does not work.
 var resolving = []string{
 	"homeserver.addresses", "homeserver.client_addresses", "homeserver.userinfo", "homeserver.versions", "homeserver.client_public", "public.addresses",
 	"livekit.external_ip", "sfu.api", "sfu.room", "sfu.addresses", "sfu.turn", "sfu.tcp_port",
 }
 
-// connecting are the checks that look up a name and connect to its addresses,
-// certified those that look at a certificate.
+// connecting are the checks that look a name up and connect to its addresses.
+// certified are those that check a certificate.
 var (
 	connecting = []string{"homeserver.addresses", "homeserver.client_addresses", "homeserver.client_public", "public.addresses", "sfu.addresses", "sfu.turn", "sfu.tcp_port"}
 	certified  = []string{"homeserver.tls", "homeserver.client_tls", "homeserver.client_public", "public.tls", "sfu.tls"}

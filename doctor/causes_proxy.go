@@ -10,7 +10,8 @@ var throughProxy = []string{
 	"user.token", "user.openid", "user.sfu_get", "user.get_token",
 }
 
-// strangers are the causes of what speaks in the place of who was asked.
+// strangers are the causes of an answer from another program than the one that
+// was asked.
 const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
 var proxyCauses = []engine.Cause{

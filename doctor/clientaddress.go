@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// The headers in which proxies tell who the client is, as
-// LIVEKIT_CLIENT_ADDRESS has them.
+// The headers in which proxies name the client, as LIVEKIT_CLIENT_ADDRESS takes
+// them.
 const (
 	forwardedFor = "x-forwarded-for"
 	realIP       = "x-real-ip"
 )
 
-// invented are addresses that no client has (RFC 5737): one for each header
-// that may be believed.
+// invented returns addresses that no client has (RFC 5737), one for each header
+// that the service may believe.
 func (e service) invented() map[string]netip.Addr {
 	all := map[string]netip.Addr{
 		forwardedFor: netip.MustParseAddr("192.0.2.111"),
@@ -29,8 +29,8 @@ func (e service) invented() map[string]netip.Addr {
 	return all
 }
 
-// clientAddress looks whether the service learns who a client behind the proxy
-// is, and whether a client can tell it another address.
+// clientAddress checks whether the service learns the address of a client
+// behind the proxy, and whether a client can forge that address.
 func (e service) clientAddress(ctx context.Context) engine.Finding {
 	var s serviceStatus
 	key := e.look.Config.Keys[0]
@@ -39,7 +39,7 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	for name, addr := range invented {
 		header.Set(name, addr.String())
 	}
-	// A proxy that refuses invented headers lets nobody forge one.
+	// Behind a proxy that refuses invented headers, no client can forge one.
 	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {
@@ -52,7 +52,7 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 		return na("GET %s/_status: %s; another process than the one here may have answered", e.serviceURL(), r)
 	case !s.Client.ViaProxy && e.trusts(s.Client.Address):
 		return e.lost(&s, "and no header told it")
-	case !s.Client.ViaProxy && e.at.Scheme == "https": // this service speaks no TLS, so that is the proxy
+	case !s.Client.ViaProxy && e.at.Scheme == "https": // this service speaks no TLS, so the proxy wrote that header
 		return e.lost(&s, "the proxy's address, which is not in LIVEKIT_TRUSTED_PROXIES")
 	case refused != nil:
 		return ok("through the proxy we are %s, and invented headers are answered with %s", s.Client.Address, refusal)
@@ -60,15 +60,15 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	return ok("through the proxy we are %s, whatever headers we invent", s.Client.Address)
 }
 
-// lost says that the service takes the proxy for the client.
+// lost returns the finding that the service takes the proxy for the client.
 func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	v := e.serviceVars()
 	v["proxy"] = s.Client.Address.String()
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
-// forged says what to set when the service believed an address that a client
-// wrote into the header of that name.
+// forged returns the finding that the service believed an address that a client
+// wrote into the header of that name. It says what to set.
 func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)
@@ -81,10 +81,10 @@ func (e service) forged(name string, invented map[string]netip.Addr, s *serviceS
 	return seen("client-address-forged")
 }
 
-// proxysOwn is the header that the proxy writes whatever a client sends, as
-// LIVEKIT_CLIENT_ADDRESS takes it, "" if there is none. X-Forwarded-For is one
-// only if it ends with an address that is no trusted proxy's: the service goes on
-// to what stands before.
+// proxysOwn returns the header that the proxy writes whatever a client sends,
+// in the form of LIVEKIT_CLIENT_ADDRESS, "" if there is none. X-Forwarded-For
+// counts only if its last address is no trusted proxy: otherwise the service
+// uses an earlier one.
 func (e service) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
 	told := func(name string) bool {
 		addr := s.Client.Headers[name]

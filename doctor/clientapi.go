@@ -10,23 +10,23 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// override is where the operator says that the Client-Server API is, nil for
-// nowhere.
+// override returns the URL that the operator set for the Client-Server API, nil
+// if there is none.
 func (h *homeserver) override() *url.URL { return h.look.Config.ClientURLs[h.name] }
 
-// clientPlace is where the Client-Server API is asked.
+// clientPlace returns the place of the Client-Server API.
 func (h *homeserver) clientPlace() place { return clientPlaceOf(h.base) }
 
 func clientPlaceOf(base string) place {
 	u, err := url.Parse(base)
-	if err != nil { // base_url has read it
+	if err != nil { // base_url has parsed it
 		return place{}
 	}
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. What does not answer where
-// the operator says that it is, or inside at its public address, may answer
+// clientAddresses connects to the Client-Server API. If it does not answer at
+// the operator's URL, or inside at its public address, it may still answer
 // elsewhere.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
@@ -42,8 +42,8 @@ func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	return f
 }
 
-// clientPublic asks the homeserver where clients do, although this service goes
-// another way: what is wrong there is wrong for clients alone.
+// clientPublic asks the homeserver at clients' address if this service uses
+// another one. A fault found there affects clients only.
 func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	if f := h.judgeBaseURL(); f.Status != engine.OK {
 		return f
@@ -67,9 +67,9 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	return f
 }
 
-// manages asks for everything that a leave needs, of an event that does not
-// exist. Every process of a Synapse with workers restarts; the main one alone
-// sends and cancels.
+// manages sends every request that a leave needs, for an event that does not
+// exist. In a Synapse with workers, every process restarts events, but only the
+// main one sends and cancels them.
 func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
 		if f = h.manageNothing(ctx, action); f.Status != engine.OK {

@@ -11,12 +11,12 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// apart is how far clocks may differ. The programs that verify tokens allow one
-// minute: LiveKit for ours, this service for LiveKit's.
+// apart is how much clocks may differ. Programs that verify tokens allow one
+// minute: LiveKit for this service's, this service for LiveKit's.
 const apart = 30 * time.Second
 
-// clocks compares the clocks of those that have answered so far with this
-// machine's.
+// clocks compares this machine's clock with those of the servers that have
+// answered so far.
 func (e service) clocks(context.Context) engine.Finding {
 	ahead := e.look.Clocks()
 	hosts := slices.Sorted(maps.Keys(ahead))

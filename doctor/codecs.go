@@ -8,13 +8,13 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// codec is one that LiveKit takes in a room (livekit.Codec).
+// codec is a codec that LiveKit accepts in a room (livekit.Codec).
 type codec struct {
 	Mime string `json:"mime"`
 }
 
-// kinds are what a call is made of, and the codecs of each that browsers send:
-// one of them is needed.
+// kinds are the parts of a call, each with the codecs that browsers send. One
+// of them is needed.
 var kinds = []struct {
 	name   string
 	codecs []string
@@ -23,7 +23,8 @@ var kinds = []struct {
 	{"pictures", []string{"video/vp8", "video/h264", "video/vp9", "video/av1"}},
 }
 
-// codecs looks whether LiveKit takes sound and pictures in the room that it made.
+// codecs checks whether LiveKit accepts audio and video in the room that it
+// created.
 func (e livekit) codecs(context.Context) engine.Finding {
 	var taken []string
 	for _, c := range e.room.codecs {
@@ -41,5 +42,5 @@ func (e livekit) codecs(context.Context) engine.Finding {
 	return ok("LiveKit takes %s", seen)
 }
 
-// maxCodecs bounds those that are shown.
+// maxCodecs bounds the codecs shown.
 const maxCodecs = 16

@@ -20,8 +20,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// NewCommand is `matrixrtc-auth doctor`: it looks, and prints the outcome; the
-// progress goes to standard error. load reads the service's configuration.
+// NewCommand returns `matrixrtc-auth doctor`. It runs the checks and prints the
+// result; progress goes to standard error. load reads the service's
+// configuration.
 func NewCommand(load func() (config.Config, []config.Warning, error), look *Look) *cobra.Command {
 	o := Options{Resolve: map[string]netip.Addr{}}
 	return command.New(command.Spec{
@@ -32,12 +33,12 @@ func NewCommand(load func() (config.Config, []config.Warning, error), look *Look
 	})
 }
 
-// Command runs the command with args behind its name. It returns the exit code.
+// Command runs the command with args. It returns the exit code.
 func Command(ctx context.Context, args []string, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command.RunAlone(ctx, NewCommand(load, look), args, stdin, stdout, stderr)
 }
 
-// diagnose looks. An error other than a Code is one of the options.
+// diagnose runs the checks. An error other than a Code is about an option.
 func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) error {
 	err := o.check()
 	if err == nil {
@@ -65,8 +66,7 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	return exit(ctx, r, o.Strict)
 }
 
-// print writes the report as w is read: by a program, by a person at a terminal,
-// or elsewhere.
+// print writes the report in the form for w: JSON, a terminal, or plain text.
 func (o *Options) print(r engine.Report, w io.Writer) error {
 	write := r.WriteText
 	switch {
@@ -82,12 +82,12 @@ func (o *Options) print(r engine.Report, w io.Writer) error {
 	return err
 }
 
-// offer ends what a person reads of the vantage inside: it is about what no
-// machine here can see.
+// offer ends the report for a person inside. It names what no check from here
+// can see.
 const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it."
 
-// screen is what is known of a terminal. Who does not want colours sets NO_COLOR
-// (no-color.org).
+// screen returns the properties of a terminal. The variable NO_COLOR switches
+// colours off (no-color.org).
 func (o *Options) screen(terminal *os.File) engine.Screen {
 	s := engine.Screen{All: o.All, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 	if !o.Outside {
@@ -102,14 +102,14 @@ func (o *Options) screen(terminal *os.File) engine.Screen {
 func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
-		return command.Misused // it was interrupted
+		return command.Misused // interrupted
 	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0:
 		return command.Failed
 	}
 	return nil
 }
 
-// maxToken bounds a file that holds an access token, in bytes.
+// maxToken bounds the bytes of a file with an access token.
 const maxToken = 16 << 10
 
 var errInterrupted = errors.New("interrupted")
@@ -143,8 +143,8 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	return nil
 }
 
-// echoAgain returns what gives a terminal back as it is now: who is interrupted
-// while they type leaves it without echo.
+// echoAgain returns a function that restores the terminal: a person who
+// interrupts typing would leave it without echo.
 func echoAgain(terminal *os.File) func() {
 	state, err := term.GetState(int(terminal.Fd()))
 	if err != nil {
@@ -153,8 +153,9 @@ func echoAgain(terminal *os.File) func() {
 	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
-// within returns what read returns, or errInterrupted at the end of ctx: read,
-// which waits for a person, stays behind then for as long as the process lives.
+// within returns the result of read, or errInterrupted when ctx ends. read,
+// which waits for a person, then goes on in the background until the process
+// ends.
 func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		text []byte
@@ -173,7 +174,7 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// prepare loads the configuration and completes what follows from it.
+// prepare loads the configuration and sets what follows from it.
 func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
 	l.Resolve = o.Resolve
 	if !o.Outside {
@@ -185,23 +186,23 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // whoever named it: config.full_access tells that nobody did
+	if !o.User.IsZero() { // config.full_access reports that the list does not name the server
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
-	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // which config.full_access tells
+	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // config.full_access reports that
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
-	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // which may hold a password then
+	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // then it may hold a password
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return nil
 }
 
-// once is a list of servers without those that are named again.
+// once returns the names without repetitions.
 func once(list []matrix.ServerName) (names []matrix.ServerName) {
 	for _, name := range list {
 		if !slices.Contains(names, name) {

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// settings are the questions about the environment. Warnings that have a check
-// of their own are told there alone.
+// settings are the checks of the environment. A warning with a check of its own
+// is reported only by that check.
 type settings struct{ *exam }
 
 func (e settings) steps() []engine.Step {
@@ -28,7 +28,7 @@ func (e settings) steps() []engine.Step {
 	}
 }
 
-// teller is the check that tells the warnings about a variable.
+// teller returns the check that reports the warnings about a variable.
 func teller(variable string) string {
 	switch variable {
 	case "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS":
@@ -47,10 +47,10 @@ func teller(variable string) string {
 	return "config.warnings"
 }
 
-// warnings are some of config's.
+// warnings are some of the configuration's warnings.
 type warnings []config.Warning
 
-// String is what is seen of them.
+// String returns the warnings in one line.
 func (w warnings) String() string {
 	lines := make([]string, len(w))
 	for i, warning := range w {
@@ -67,8 +67,8 @@ func (w warnings) without(kind config.Kind) warnings {
 	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
-// warningsFor returns those that a check tells. Whether the address to listen on
-// can be reached is told by those that look from outside.
+// warningsFor returns the warnings that a check reports. Whether the listening
+// address can be reached is for the checks from outside.
 func (e settings) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
@@ -86,7 +86,7 @@ func (e settings) environment(context.Context) engine.Finding {
 	return found("config-refused", nil, "%s", strings.ReplaceAll(e.look.Fault.Error(), "\n", "; "))
 }
 
-// refuses reports whether the service does not start because of a variable.
+// refuses reports whether the service does not start because of this variable.
 func (l *Look) refuses(variable string) bool {
 	return slices.ContainsFunc(config.Faults(l.Fault), func(f config.Fault) bool { return f.Variable == variable })
 }
@@ -111,12 +111,12 @@ func (e settings) otherWarnings(context.Context) engine.Finding {
 	return ok("none")
 }
 
-// fullAccess looks whether the list holds server names, and the servers that
-// are looked at.
+// fullAccess checks that the list holds server names, and that it contains the
+// servers under test.
 func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
-	if w.has(config.NotServerName) { // other ones, a port or capital letters, may be meant so
+	if w.has(config.NotServerName) { // other odd names, with a port or capital letters, may be intended
 		return found("full-access-entry", nil, "%s", w)
 	}
 	own := slices.Clone(e.o.Servers)
@@ -140,8 +140,8 @@ func (e settings) fullAccess(context.Context) engine.Finding {
 	return ok("%s", list)
 }
 
-// with is what the variable takes for a list and one more. Of a list that is too
-// long for a remedy the beginning is left out.
+// with returns the value of the variable with one more name. If the list is too
+// long for a remedy, it leaves out the beginning.
 func with(list config.ServerList, name matrix.ServerName) string {
 	if len(list.Servers) == 0 {
 		return name.String()
@@ -152,7 +152,7 @@ func with(list config.ServerList, name matrix.ServerName) string {
 	return "…," + name.String()
 }
 
-// registration lints the application service's registration file as Synapse
+// registration checks the application service's registration file as Synapse
 // reads it.
 func (e settings) registration(context.Context) engine.Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
@@ -180,8 +180,9 @@ func (e settings) registration(context.Context) engine.Finding {
 	return judgeRegistration(r, e.look.Config.AppService, w)
 }
 
-// judgeRegistration tells what the homeserver does not accept before what is
-// merely doubtful; w are config's warnings, which say the same and more.
+// judgeRegistration reports what the homeserver does not accept first, and then
+// what is only doubtful. w are the configuration's warnings, which say the same
+// in more detail.
 func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {

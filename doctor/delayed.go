@@ -20,7 +20,8 @@ const (
 	getTokenPath   = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token"
 )
 
-// delayedEvents looks whether the server says that it delays events (MSC4140).
+// delayedEvents checks whether the server says that it supports delayed events
+// (MSC4140).
 func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
 		if h.versions.Unstable[flag] == true {
@@ -46,10 +47,12 @@ func (h *homeserver) delayedURL(id, action string) string {
 	return h.base + path + url.PathEscape(id) + "/" + action
 }
 
-// delayedRoute asks where this service does whether it could send a leave.
+// delayedRoute checks whether this service could send a leave at the address
+// that it uses.
 func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
-// transports looks what new clients are told, and who sees what.
+// transports checks the transports that new clients get, and whether every
+// client can see them.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()
@@ -117,7 +120,7 @@ func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) e
 	return ok("%s", seen)
 }
 
-// oldClients is where those go who read the well-known document alone.
+// oldClients returns where clients go that only read the well-known document.
 func (h *homeserver) oldClients() string {
 	if h.document == nil {
 		return "what could not be read from here"
@@ -125,7 +128,7 @@ func (h *homeserver) oldClients() string {
 	return show(h.document.Foci)
 }
 
-// sameServices reports whether both lists lead to the same services.
+// sameServices reports whether both lists name the same services.
 func sameServices(a, b []focus) bool {
 	for _, f := range a {
 		there := func(other focus) bool { return instruments.SameAddress(f.Service, other.Service) }
@@ -136,8 +139,8 @@ func sameServices(a, b []focus) bool {
 	return true
 }
 
-// clientRoute looks whether the homeserver passes requests for tokens on
-// (MSC4195 over MSC4512), as a transport with a url promises.
+// clientRoute checks whether the homeserver forwards token requests (MSC4195
+// over MSC4512), as a transport with a url promises.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
 	v := h.clientVars()
@@ -150,7 +153,8 @@ func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	return found("transport-url-unserved", v, "a transport has url, but GET %s: %s", getTokenPath, r)
 }
 
-// legacyTURN tells what people take for the way of media.
+// legacyTURN reports the homeserver's TURN settings, which people mistake for
+// those of calls.
 func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + "/_matrix/client/v3/voip/turnServer", Bearer: h.o.Token})
 	var answer struct {

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status tells of one homeserver.
+// homeserverStatus is what /_status says about one homeserver.
 type homeserverStatus struct {
 	Server    string         `json:"server"`
 	Addresses []string       `json:"addresses"`
@@ -20,8 +20,8 @@ type homeserverStatus struct {
 	Answered  bool           `json:"answered"`
 }
 
-// destination compares where the running service asks a homeserver with where it
-// was found just now, and answered as it should.
+// destination compares where the running service asks a homeserver with where
+// doctor found it just now, if it answered well there.
 func (h *homeserver) destination(ctx context.Context) engine.Finding {
 	var now serviceStatus
 	if r, err := askStatus(ctx, h.here(), insideURL, h.look.Config.Keys[0], nil, &now); err != nil {
@@ -45,8 +45,8 @@ func (h *homeserver) destination(ctx context.Context) engine.Finding {
 		clip(used.Host), foundBy(used.FoundBy, clip(used.Host)), clip(used.Outcome), v["found"], clip(h.destiny.Host))
 }
 
-// isAt reports whether the service asks at d. Which of several SRV targets comes
-// first differs from time to time.
+// isAt reports whether the service asks at d. The order of SRV targets with
+// equal priority varies.
 func (used homeserverStatus) isAt(d matrix.Destination) bool {
 	return used.Host == d.Host && used.TLSName == d.TLSName &&
 		slices.ContainsFunc(used.Addresses, func(addr string) bool { return slices.Contains(d.Addrs, addr) })

@@ -3,11 +3,11 @@
 // SFU and its webhooks, and names for each fault the cause and the setting that
 // mends it.
 //
-// This package holds the questions, the table of [Causes] that they may find,
-// from which docs/troubleshooting.md is made, too, and the command. [exam.plan]
-// lists the questions as data. Package engine runs them and makes the report;
-// package instruments has everything that sends a packet. All that a question
-// sees of the world goes through a [Look].
+// This package holds the checks, the command, and the table of [Causes] that
+// checks may find. docs/troubleshooting.md is made from the same table.
+// [exam.plan] lists the checks as data. Package engine runs them and makes the
+// report. Package instruments does everything that sends a packet. A check
+// reaches the world only through a [Look].
 package doctor
 
 //go:generate go run ./gendoc ../docs/troubleshooting.md ../testpage/static/verdicts.js.gz

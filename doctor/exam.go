@@ -10,22 +10,22 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// exam is one run: what the questions share.
+// exam is one run with what its checks share.
 type exam struct {
 	look *Look
 	o    Options
 
 	servers []*homeserver
-	at      *url.URL // where clients reach this service; nil until it is known
-	sfuAt   string   // where they reach LiveKit; "" until it is known
+	at      *url.URL // where clients reach this service; nil until known
+	sfuAt   string   // where clients reach LiveKit; "" until known
 	room    *probeRoom
-	way     [2]ticket // what the service hands a user out, by either endpoint
+	way     [2]ticket // what the service returned to the user, by endpoint
 	told    told
 	livekit livekitConfig
 	status  serviceStatus
 }
 
-// Examine looks at the deployment and returns what it saw. progress hears of
+// Examine runs the checks and returns their report. progress is called for
 // every check that ends. It takes less than 30 s.
 func Examine(ctx context.Context, look *Look, o Options, progress engine.Progress) engine.Report {
 	e := newExam(look, o)
@@ -46,7 +46,7 @@ func newExam(look *Look, o Options) *exam {
 	return e
 }
 
-// plan is every question of this run, in the order of the report.
+// plan returns every check of this run, in the order of the report.
 func (e *exam) plan() engine.Plan {
 	s := service{e}
 	var steps []engine.Step
@@ -61,7 +61,7 @@ func (e *exam) plan() engine.Plan {
 		steps = append(steps, s.runningSteps()...)
 		for _, h := range e.servers {
 			steps = append(steps, e.of(h, []engine.Step{
-				// Only what the service has just asked for says where it asks.
+				// The status lists only homeservers that the service has asked before.
 				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
 			})...)
 		}
@@ -74,7 +74,7 @@ func (e *exam) plan() engine.Plan {
 	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": resolving}}
 }
 
-// of says which homeserver steps look at, where there are several.
+// of sets in steps which homeserver they are about, if there are several.
 func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	for i := range steps {
 		if len(e.servers) > 1 {
@@ -84,7 +84,7 @@ func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	return steps
 }
 
-// unless is ids, or none of them if what holds.
+// unless returns ids, or "" if holds is true.
 func unless(holds bool, ids string) string {
 	if holds {
 		return ""
@@ -92,8 +92,8 @@ func unless(holds bool, ids string) string {
 	return ids
 }
 
-// fill replaces the placeholders of a text. It names the key and the ports of
-// this deployment, as far as they are known.
+// fill replaces the placeholders of a text. It also knows the key and the ports
+// of this deployment, as far as they are known.
 func (e *exam) fill(text string, v engine.Vars) string {
 	known := e.livekit.ports()
 	if keys := e.look.Config.Keys; len(keys) > 0 {

@@ -10,14 +10,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// missed are what is found where no homeserver is.
+// missed are the findings at a place where there is no homeserver.
 var missed = map[string]bool{
 	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
 	"homeserver-silent": true,
 }
 
-// throughGap judges what was found at a place that is a guess, because what says
-// where the homeserver is gave no good answer: that is the cause, not the place.
+// throughGap judges a finding at a guessed place. If the step of discovery that
+// should name the place failed, that failure is the cause.
 func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}
@@ -25,7 +25,7 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	isMissed := f.Cause != nil && missed[f.Cause.ID]
 	switch {
 	case d.Gap == matrix.GapUnread && !h.apexAnswers(ctx):
-		return f // homeserver.addresses says more of that
+		return f // homeserver.addresses says more about it
 	case d.Gap == matrix.GapSRV && isMissed:
 		v["host"] = "the SRV records _matrix-fed._tcp and _matrix._tcp of " + clip(d.TLSName)
 		return found("dns-broken", v, "%s", seen).In(f.At...)
@@ -41,16 +41,16 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	return f
 }
 
-// apexAnswers reports whether anybody takes connections where the documents of the
-// server name are.
+// apexAnswers reports whether connections succeed where the documents of the
+// server name should be.
 func (h *homeserver) apexAnswers(ctx context.Context) bool {
 	p := h.apexPlace()
 	attempts, err := h.look.Reach(ctx, p.host, p.port)
 	return err == nil && slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil })
 }
 
-// withoutPort says what the name in .well-known/matrix/server means if it has no
-// port: people who leave it out mean that of HTTPS.
+// withoutPort says what a name without a port in .well-known/matrix/server
+// means: people usually mean the port of HTTPS.
 func (h *homeserver) withoutPort() string {
 	name, err := matrix.ParseServerName(h.destiny.Host)
 	if err != nil || name.Port() != "" {

@@ -16,19 +16,19 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserver is what is known of one homeserver, and the questions about it.
+// homeserver is what is known of one homeserver, with its checks.
 type homeserver struct {
 	*exam
 	name     matrix.ServerName
 	document *clientWellKnown // .well-known/matrix/client
 	destiny  matrix.Destination
-	kind     kind   // the program, as far as it says that
-	base     string // of the Client-Server API, without a slash at its end
+	kind     kind   // the program, as far as it says
+	base     string // of the Client-Server API, without a slash at the end
 	versions versions
 }
 
-// steps are the questions about one homeserver. Nobody asks its document where
-// the Client-Server API is if the operator has said that.
+// steps returns the checks of one homeserver. If the operator set the URL of
+// the Client-Server API, none asks the document for it.
 func (h *homeserver) steps() []engine.Step {
 	overridden := h.override() != nil
 	user := h.o.User.Server() == h.name
@@ -36,7 +36,7 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.addresses", Run: h.apexAddresses},
 		{ID: "homeserver.tls", Needs: "homeserver.addresses", Run: h.apexTLS},
 		{ID: "homeserver.wellknown", Needs: "homeserver.tls", Run: h.wellKnown},
-		// The first one that knows says which service is looked at.
+		// The first document that names a service decides which one is checked.
 		{ID: "homeserver.foci", Needs: "homeserver.wellknown", After: "homeserver.foci", Run: h.foci},
 		{ID: "homeserver.base_url", Needs: unless(overridden, "homeserver.wellknown"), Run: h.baseURL},
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
@@ -51,8 +51,8 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
 		{ID: "homeserver.client_public", Needs: "homeserver.wellknown homeserver.delayed_route", Unless: !overridden, Run: h.clientPublic},
-		// It is compared with the document, if that is there. Whose settings are
-		// to be changed depends on the program.
+		// It is compared with the document, if there is one. Which settings to
+		// change depends on the program.
 		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
 		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
 		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",
@@ -60,9 +60,9 @@ func (h *homeserver) steps() []engine.Step {
 	}
 }
 
-// apexPlace is where clients look for the well-known document: the host of the
-// server name, and HTTPS's own port whatever port the name has (Client-Server
-// API, "Well-known URI").
+// apexPlace returns where clients look for the well-known document: the host of
+// the server name at HTTPS's own port, even if the name has a port
+// (Client-Server API, "Well-known URI").
 func (h *homeserver) apexPlace() place {
 	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
 }
@@ -75,7 +75,8 @@ func (h *homeserver) apexTLS(ctx context.Context) engine.Finding {
 	return h.certificate(ctx, h.apexPlace())
 }
 
-// resolver discovers servers as the running service does.
+// resolver returns a resolver that discovers servers as the running service
+// does.
 func (h *homeserver) resolver() *matrix.Resolver {
 	c := h.look.Config
 	transport := &outbound.Transport{Dial: h.look.DialHost, TLS: h.look.TLS("")}
@@ -87,7 +88,7 @@ func (h *homeserver) resolver() *matrix.Resolver {
 	}
 }
 
-// discovery tells where the federation API is, and how that was found.
+// discovery reports where the federation API is, and how that was found.
 func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 	d, err := h.resolver().Resolve(ctx, h.name, netip.Prefix{})
 	if err != nil {
@@ -101,7 +102,7 @@ func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 	return ok("%s://%s, %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), proof, h.howFound())
 }
 
-// howFound tells how the server's destination was found, and what was not there.
+// howFound says how the server's destination was found, and what was missing.
 func (h *homeserver) howFound() string {
 	d := h.destiny
 	how := foundBy(d.FoundBy, clip(d.Host))
@@ -114,7 +115,8 @@ func (h *homeserver) howFound() string {
 	return how
 }
 
-// foundBy says how a destination was found; host is what its server calls itself.
+// foundBy says how a destination was found. host is the name that its server
+// uses.
 func foundBy(how matrix.FoundBy, host string) string {
 	switch how {
 	case matrix.FoundByOverride:
@@ -131,7 +133,7 @@ func foundBy(how matrix.FoundBy, host string) string {
 	return "there is no delegation and no SRV record, so it is port 8448"
 }
 
-// delegation is what says where the federation API is, and so what to correct.
+// delegation names what says where the federation API is, so what to correct.
 func (h *homeserver) delegation() string {
 	name, host := h.name.String(), clip(h.destiny.Host)
 	switch h.destiny.FoundBy {
@@ -149,23 +151,24 @@ func (h *homeserver) delegation() string {
 	return "nothing yet, so 8448 is asked: serve .well-known/matrix/server of " + name + ", or open 8448"
 }
 
-// nobodysToken is an OpenID token that nobody was given.
+// nobodysToken is an OpenID token that no homeserver issues.
 const nobodysToken = "matrixrtc-auth-doctor"
 
 const maxUserInfo = 64 << 10
 
-// userinfo asks whose an unknown OpenID token is, as for every call: the right
-// answer is that nobody knows.
+// userinfo asks whose an unknown OpenID token is, as the service does for every
+// call. The right answer is that the token is unknown.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	f := h.throughGap(ctx, h.askUserinfo(ctx))
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {
-		// Not every homeserver speaks to others, and a service beside it needs no 8448.
+		// Some homeservers do not federate, and a service beside one needs no port
+		// 8448.
 		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", f.Seen).In(f.At...)
 	}
 	return f
 }
 
-// askUserinfo asks the first of the server's addresses that answers.
+// askUserinfo asks at the server's addresses in turn until one answers.
 func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	transport := h.resolver().NamedTransport
 	target := h.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken
@@ -186,8 +189,8 @@ func isUnreachable(f engine.Finding) bool {
 	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
-// again asks a second time what was not answered as it should be: for the
-// headers, which tell who answers, and because a moment may have been to blame.
+// again repeats a question with a bad answer. The headers of the second answer
+// show who answers, and the first one may have been bad for a moment only.
 func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
 	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
 		return first
@@ -222,7 +225,7 @@ func (h *homeserver) judgeUserinfo(ctx context.Context, addr string, r instrumen
 	return found("openid-strange", v, "%s: %s", clip(addr), r)
 }
 
-// userinfoFailure names why no answer came.
+// userinfoFailure returns the cause of a missing answer.
 func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "delegation": h.delegation()}
 	if host, _, _ := net.SplitHostPort(addr); instruments.IsDNSBroken(err) {
@@ -246,9 +249,8 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	return found("federation-unreachable", v, "%s: %s", clip(addr), reason(err))
 }
 
-// baseURL learns where the Client-Server API is: as the operator says, or as
-// clients are told. Nobody's access token goes over the network in clear because
-// a document says so.
+// baseURL finds the Client-Server API: by the operator's setting, or as clients
+// do. It sends no access token over http because a document says so.
 func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	if override := h.override(); override != nil {
 		h.base = strings.TrimRight(override.String(), "/")
@@ -258,7 +260,7 @@ func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	return h.judgeBaseURL()
 }
 
-// judgeBaseURL judges what the document says.
+// judgeBaseURL judges the URL in the document.
 func (h *homeserver) judgeBaseURL() engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	raw := h.document.Homeserver.BaseURL
@@ -279,7 +281,7 @@ func (h *homeserver) judgeBaseURL() engine.Finding {
 	return ok("%s", clip(strings.TrimRight(raw, "/")))
 }
 
-// versions is what /versions says.
+// versions is the answer of /versions.
 type versions struct {
 	Versions []string       `json:"versions"`
 	Unstable map[string]any `json:"unstable_features"`
@@ -295,7 +297,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(uncertified(askedHomeserver, err, v, "")):
 		return uncertified(askedHomeserver, err, v, clip(h.base)+"/_matrix/client/versions:")
-	case err != nil && reason(err) == instruments.NoAnswer: // though it takes connections
+	case err != nil && reason(err) == instruments.NoAnswer: // although it accepts connections
 		return found("homeserver-silent", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err)).In(h.clientPlace().at())
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
@@ -311,7 +313,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 	return steady(askedHomeserver, r, v, ok("%s/_matrix/client/versions answers", clip(h.base)))
 }
 
-// clientVars are what is known of the Client-Server API.
+// clientVars returns what is known of the Client-Server API.
 func (h *homeserver) clientVars() engine.Vars {
 	v := engine.Vars{"server": h.name.String(), "base": clip(h.base), "leads": "m.homeserver.base_url in .well-known/matrix/client"}
 	if h.override() != nil {

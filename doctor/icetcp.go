@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// iceTCP judges what the TCP candidates answered. That says that ICE over TCP
-// answers there, not that media gets through.
+// iceTCP judges the answers of the TCP candidates. An answer shows that ICE
+// over TCP works there, not that media arrives.
 func (e media) iceTCP(context.Context) engine.Finding {
 	var answered []string
 	_, tcp := e.told.get()
@@ -27,8 +27,8 @@ func (e media) iceTCP(context.Context) engine.Finding {
 	return ok("ICE over TCP answers at %s", strings.Join(answered, ", "))
 }
 
-// judged are the answers that count: from outside nobody reaches a private
-// address, and a client takes the public one that there is beside it.
+// judged returns the answers that count. From outside, private addresses cannot
+// be reached, and a client uses the public one beside them.
 func (e media) judged(answers []instruments.TCPAnswer) []instruments.TCPAnswer {
 	isPrivate := func(a instruments.TCPAnswer) bool { return !isPublicCandidate(a.Candidate) }
 	public := slices.DeleteFunc(slices.Clone(answers), isPrivate)

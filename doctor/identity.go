@@ -12,13 +12,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Where a homeserver says its name and what program it is (Server-Server API).
+// Where a homeserver names itself and its program (Server-Server API).
 const (
 	keyPath     = "/_matrix/key/v2/server"
 	versionPath = "/_matrix/federation/v1/version"
 )
 
-// kind is the program of a homeserver, as it names itself.
+// kind is a homeserver's program, as it names itself.
 type kind struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -34,12 +34,12 @@ func (k kind) String() string {
 	return clip(k.Name + " " + k.Version)
 }
 
-// isSynapse reports whether Synapse's settings mend what is wrong: also where
-// nobody said what program it is.
+// isSynapse reports whether Synapse's settings are the remedy. They are also if
+// the program is unknown.
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
-// identity asks the homeserver for its own name and its program: user ids end in
-// that name, whatever host its users type in.
+// identity asks the homeserver for its server name and its program. User ids
+// end in that name, whatever host its users enter.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`
@@ -75,15 +75,15 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("it calls itself %s, and is %s", name, h.kind)
 }
 
-// askHost asks the host of the server name at HTTPS's own port: one that people
-// take for the name, because clients reach the homeserver there, has nothing at
-// all where a name is looked up.
+// askHost asks the host of the server name at HTTPS's own port. People may give
+// that host as the name because clients reach the homeserver there, but
+// discovery finds nothing for it.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil
 }
 
-// askFederation asks the first of the server's addresses that answers.
+// askFederation asks at the server's addresses in turn until one answers.
 func (h *homeserver) askFederation(ctx context.Context, path string, answer any) (r instruments.Reply, err error) {
 	for _, addr := range h.destiny.Addrs {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}
@@ -92,7 +92,7 @@ func (h *homeserver) askFederation(ctx context.Context, path string, answer any)
 		}
 	}
 	if err == nil && r.Status == http.StatusOK {
-		_ = json.Unmarshal(r.Body, answer) // what is of another kind stays empty
+		_ = json.Unmarshal(r.Body, answer) // fields of another type stay empty
 	}
 	return r, err
 }

@@ -16,20 +16,20 @@ import (
 
 const joinLimit = 16 * time.Second
 
-// media are the questions about the way of sound and pictures.
+// media are the checks of how audio and video travel.
 type media struct{ *exam }
 
-// told is what LiveKit told whoever joined. A check that was left behind may
-// still write it.
+// told is what LiveKit told a participant. A check that runs in the background
+// may still write it.
 type told struct {
 	mu    sync.Mutex
-	there bool // a participant was there, or nearly
+	there bool // a participant was in the room, or nearly
 	media instruments.Media
 	tcp   []instruments.TCPAnswer
 }
 
-// keep has the checks of media judge what the first join was told: they may
-// look at it while the user joins.
+// keep stores what the first join was told, for the checks of media, which run
+// while the user joins.
 func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,14 +38,14 @@ func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	}
 }
 
-// get returns what was kept.
+// get returns what keep stored.
 func (t *told) get() (instruments.Media, []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.media, t.tcp
 }
 
-// join has two participants join the probe room, and one send to the other.
+// join makes two participants join the probe room, and one send to the other.
 func (e media) join(ctx context.Context) engine.Finding {
 	address := websocketURL(e.look.Config.APIURL)
 	var tickets []string
@@ -55,8 +55,8 @@ func (e media) join(ctx context.Context) engine.Finding {
 	return e.meet(ctx, address, tickets)
 }
 
-// meet joins at address once for each ticket, and has the first send to the
-// second.
+// meet joins at address once for each ticket. Then the first participant sends
+// to the second.
 func (e media) meet(ctx context.Context, address string, tickets []string) engine.Finding {
 	var all []instruments.Participant
 	for _, ticket := range tickets {
@@ -69,10 +69,10 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	}
 	v := engine.Vars{"sfu": address}
 	err := instruments.Deliver(ctx, all[0], all[1])
-	m := all[0].Media() // now: the way to send comes about with the first text
+	m := all[0].Media() // only now, because the first text opens the way to send
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
 	switch {
-	case err != nil && m.Way == "": // it was not the first one's media that came about
+	case err != nil && m.Way == "": // it was not the first one's media that failed
 		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
 	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)
@@ -86,8 +86,7 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	return found("media-not-udp", v, "joined at %s, media goes over %s", address, m.Way)
 }
 
-// joinFailure tells a room that nobody lets us into from media that does not
-// arrive.
+// joinFailure distinguishes a refused join from media that does not arrive.
 func (e media) joinFailure(ctx context.Context, address string, err error) engine.Finding {
 	v := engine.Vars{"sfu": address}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))

@@ -13,16 +13,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// keyFile is what is seen of the file that key_file of livekit.yaml names:
-// LiveKit takes the keys in there and no others.
+// keyFile is the file that key_file of livekit.yaml names. LiveKit accepts only
+// the keys in it.
 type keyFile struct {
-	name   string // "" where livekit.yaml names none
-	unread string // why it cannot be read here, "" if it was
+	name   string // "" if livekit.yaml names none
+	unread string // why it cannot be read here, "" if it was read
 	fault  string // why LiveKit reads no keys from it, "" if it does
 	keys   map[string]string
 }
 
-// readKeyFile reads it, if it has the same path here as in LiveKit's container.
+// readKeyFile reads the key file, if it has the same path here as in LiveKit's
+// container.
 func (l *Look) readKeyFile(name string) keyFile {
 	f := keyFile{name: name}
 	if name == "" {
@@ -44,11 +45,12 @@ func (l *Look) readKeyFile(name string) keyFile {
 	return f
 }
 
-// isPlainPath reports whether a path is the same whoever follows it: LiveKit
-// replaces variables and ~ in the path of its key file.
+// isPlainPath reports whether LiveKit uses a path unchanged: it replaces
+// variables and ~ in the path of its key file.
 func isPlainPath(name string) bool { return path.IsAbs(name) && !strings.Contains(name, "$") }
 
-// parseKeys reads keys as LiveKit does: the first document, a mapping of texts.
+// parseKeys parses keys as LiveKit does: from the first document, a mapping of
+// texts.
 func parseKeys(text []byte) (keys map[string]string, fault string) {
 	if err := yaml.Unmarshal(text, &keys); err != nil {
 		return nil, "it is no mapping of keys to secrets (" + lineOf(err) + ")"
@@ -59,7 +61,8 @@ func parseKeys(text []byte) (keys map[string]string, fault string) {
 	return keys, ""
 }
 
-// effectiveKeys are those that LiveKit takes of its files, and where they stand.
+// effectiveKeys returns the keys that LiveKit uses from its files, and where
+// they are.
 func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	if c.keyFile.name != "" {
 		return c.keyFile.keys, c.keyFile.name
@@ -67,8 +70,8 @@ func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	return c.Keys, "livekit.yaml"
 }
 
-// everySecret yields the secrets of both files, also those that do not count, and
-// the password of Redis.
+// everySecret yields the secrets of both files, also unused ones, and the
+// password of Redis.
 func (c *livekitConfig) everySecret() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, keys := range []map[string]string{c.Keys, c.keyFile.keys, {"": c.Redis.Password}} {
@@ -81,7 +84,7 @@ func (c *livekitConfig) everySecret() iter.Seq[string] {
 	}
 }
 
-// secretFiles are the files of which LiveKit looks at the mode.
+// secretFiles returns the files whose mode LiveKit checks.
 func (c *livekitConfig) secretFiles() []string {
 	list := []string{c.KeyFile}
 	for _, server := range c.RTC.TURNServers {
@@ -90,11 +93,11 @@ func (c *livekitConfig) secretFiles() []string {
 	return list
 }
 
-// openToOthers are the rights with which LiveKit refuses a file of secrets.
+// openToOthers are the permissions for which LiveKit refuses a file of secrets.
 const openToOthers fs.FileMode = 0o007
 
-// judgeModes finds a file of secrets that others than its owner and its group may
-// read. What is not here cannot be judged.
+// judgeModes finds a file of secrets that others than its owner and group may
+// read. It skips files that are not here.
 func (e livekitFile) judgeModes(c *livekitConfig) engine.Finding {
 	for _, name := range c.secretFiles() {
 		info, err := e.look.Stat(name)

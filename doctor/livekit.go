@@ -22,10 +22,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// defaultLiveKitYAML is where the compose file mounts LiveKit's configuration.
+// defaultLiveKitYAML is the path at which the compose file mounts LiveKit's
+// configuration.
 const defaultLiveKitYAML = "/etc/livekit.yaml"
 
-// livekitConfig is the part of livekit.yaml that checks judge.
+// livekitConfig is the part of livekit.yaml that checks need.
 type livekitConfig struct {
 	Port        uint16
 	Development bool
@@ -74,7 +75,7 @@ type livekitConfig struct {
 	keyFile keyFile
 }
 
-// livekitFile are the questions about LiveKit's own configuration.
+// livekitFile are the checks of LiveKit's own configuration.
 type livekitFile struct{ *exam }
 
 func (e livekitFile) steps() []engine.Step {
@@ -93,7 +94,7 @@ func (e livekitFile) steps() []engine.Step {
 	}
 }
 
-// about has judge look at the configuration that was read.
+// about returns a check that calls judge with the configuration that was read.
 func (e livekitFile) about(judge func(*livekitConfig) engine.Finding) func(context.Context) engine.Finding {
 	return func(context.Context) engine.Finding { return judge(&e.livekit) }
 }
@@ -122,9 +123,9 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 		key := clip(unknown[0])
 		return found("livekit-key-unknown", engine.Vars{"setting": key}, "%s has the setting %s, which LiveKit does not know there", name, key)
 	}
-	var read livekitConfig // of a file that is refused it holds a part
+	var read livekitConfig // holds part of a refused file
 	if err := yaml.Unmarshal(text, &read); err != nil {
-		c.Keys = read.Keys // which are not to be printed
+		c.Keys = read.Keys // so that they are not printed
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
 	read.complete()
@@ -133,7 +134,7 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
-// whyUnread is why a file cannot be read, without its name.
+// whyUnread says why a file cannot be read, without its name.
 func whyUnread(err error) string {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -141,8 +142,8 @@ func whyUnread(err error) string {
 	return clip(err.Error())
 }
 
-// lineOf is the place of a fault in YAML without the text around it, which may
-// hold a secret.
+// lineOf returns the line of a YAML error without its text, which may contain a
+// secret.
 func lineOf(err error) string {
 	_, after, _ := strings.Cut(err.Error(), "line ")
 	var line int
@@ -152,7 +153,7 @@ func lineOf(err error) string {
 	return "line " + strconv.Itoa(line)
 }
 
-// judgeKeys looks whether the SFU and this service have a key in common.
+// judgeKeys checks that the SFU and this service share a key.
 func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if f := e.judgeModes(c); f.Cause != nil {
 		return f
@@ -187,8 +188,8 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 }
 
 // effectiveKeys judges the keys of LiveKit's files. LIVEKIT_KEYS in LiveKit's
-// environment replaces them, which nobody sees from here: what the API proves
-// wins over what a file says.
+// environment replaces them, which cannot be seen from here. So what the API
+// shows counts more than the file.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {
@@ -197,7 +198,7 @@ func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	return found("livekit-keys-replaced", f.Vars, "%s, but LiveKit accepts ours", f.Seen)
 }
 
-// acceptsKey reports whether LiveKit's API takes our key.
+// acceptsKey reports whether LiveKit's API accepts our key.
 func (e *exam) acceptsKey(ctx context.Context) bool {
 	if e.look.Config.APIURL == nil || len(e.look.Config.Keys) == 0 {
 		return false
@@ -206,8 +207,8 @@ func (e *exam) acceptsKey(ctx context.Context) bool {
 	return err == nil && r.Status == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 }
 
-// webhookFault says why LiveKit's webhooks do not get from an address here, ""
-// if nothing speaks against it.
+// webhookFault says why LiveKit's webhooks for an address do not arrive here,
+// "" if nothing indicates that.
 func (e livekitFile) webhookFault(address string) string {
 	u, err := url.Parse(address)
 	api := e.look.Config.APIURL
@@ -220,7 +221,7 @@ func (e livekitFile) webhookFault(address string) string {
 	return ""
 }
 
-// isLoopback reports whether a host is the machine or container that asks.
+// isLoopback reports whether a host means the machine or container that asks.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
@@ -262,13 +263,13 @@ func judgeAutoCreate(c *livekitConfig) engine.Finding {
 	return ok("room.auto_create is false")
 }
 
-// defaultSTUN are LiveKit's servers where the file names none.
+// defaultSTUN are LiveKit's STUN servers if the file names none.
 var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:19302"}
 
-// externalIP asks the STUN servers that LiveKit asks when it starts.
+// externalIP asks the STUN servers that LiveKit asks at its start.
 func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 	c := &e.livekit
-	if !c.RTC.UseExternalIP { // which wins over node_ip
+	if !c.RTC.UseExternalIP { // it overrides node_ip
 		return na("LiveKit does not ask for its public address")
 	}
 	servers := c.RTC.STUNServers
@@ -276,7 +277,7 @@ func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
-	var unnamed []string // servers of which the name server says nothing
+	var unnamed []string // servers whose names the name server does not answer
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))

@@ -12,13 +12,13 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// Look is all that checks see of the world: the network, and what is on this
-// machine.
+// Look is a check's only access to the world: the network, and the files of
+// this machine.
 type Look struct {
 	*instruments.Network
 
-	// Config is the service's, as far as it can be judged; Warnings and Fault
-	// are what [config.Inspect] says of it.
+	// Config is the service's configuration, as far as it is valid. Warnings and
+	// Fault are from [config.Inspect].
 	Config   config.Config
 	Warnings []config.Warning
 	Fault    error
@@ -27,13 +27,13 @@ type Look struct {
 	ReadFile func(name string) ([]byte, error)
 	// Stat returns the mode of a local file, and more.
 	Stat func(name string) (fs.FileInfo, error)
-	// Group is this process's, by number.
+	// Group is this process's group id.
 	Group int
-	// Version is this program's.
+	// Version is this program's version.
 	Version string
 }
 
-// patience is the network's as a factor of times: checks have it, too.
+// patience returns the network's factor on times, which checks use, too.
 func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
 // NewLook returns a Look at the real world.
@@ -41,10 +41,11 @@ func NewLook(version string) *Look {
 	return &Look{Network: instruments.New(), ReadFile: readFile, Stat: os.Stat, Group: os.Getgid(), Version: version}
 }
 
-// maxFile bounds a file that is read, in bytes.
+// maxFile bounds the bytes of a file.
 const maxFile = 1 << 20
 
-// readFile reads a file whole, or none of it if it is longer than maxFile.
+// readFile reads a whole file. It returns an error if the file is longer than
+// maxFile.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -36,7 +36,7 @@ type membershipStatus struct {
 	Unseen int `json:"unseen"`
 }
 
-// judgeMembership tells whether and how the running service keeps those off
+// judgeMembership reports whether and how the running service keeps users off
 // LiveKit who are not in the Matrix room.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
@@ -60,10 +60,11 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 	return ok("%s", seen)
 }
 
-// late reports whether a sweep is missing, and not merely slow.
+// late reports whether a sweep is missing, and not just slow.
 func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 
-// describe says for whom, how often, and what arrives.
+// describe says for whom and how often membership is enforced, and what the
+// service receives.
 func (m *membershipStatus) describe(webhooks uint64) string {
 	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
@@ -108,7 +109,7 @@ func seconds(n float64) string {
 	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
 }
 
-// ownMetadata tells whether participants can take away their tickets.
+// ownMetadata reports whether participants can remove their tickets.
 func (e settings) ownMetadata(context.Context) engine.Finding {
 	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
 		return found("own-metadata", nil, "%s", w)
@@ -119,12 +120,12 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 	return ok("participants cannot change what their tokens say of them")
 }
 
-// ticketBytes is what LiveKit counts of the longest ticket: the name of the
-// attribute, and its value.
+// ticketBytes is how LiveKit counts the longest ticket: the name of the
+// attribute and its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
-// judgeAttributes looks whether LiveKit takes tokens with tickets. Without the
-// setting it takes 64 KiB, and with 0 any size.
+// judgeAttributes checks whether LiveKit accepts tokens with tickets. By
+// default it accepts 64 KiB, and with 0 any size.
 func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {

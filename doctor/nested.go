@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// maxNesting is how deep keys are looked for.
+// maxNesting bounds the depth of a search for keys.
 const maxNesting = 4
 
-// keyWithin returns the key of the object in which key is, at most so many levels
-// deep; "" if it is nowhere there.
+// keyWithin returns the key of the object that contains key, at most depth
+// levels deep; "" if there is none.
 func keyWithin(object map[string]json.RawMessage, key string, depth int) string {
 	if depth == 0 {
 		return ""
@@ -32,7 +32,7 @@ func keyWithin(object map[string]json.RawMessage, key string, depth int) string 
 	return ""
 }
 
-// nestedKey is the finding for a key that is not at the top, but elsewhere.
+// nestedKey returns the finding for a key that is not at the top but elsewhere.
 func (h *homeserver) nestedKey(key string) engine.Finding {
 	inside := clip(h.document.nested[key])
 	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}

@@ -16,16 +16,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers is how many homeservers are looked at in one run.
+// maxServers bounds the homeservers checked in one run.
 const maxServers = 5
 
-// Options are what the command line says.
+// Options are the options of the command line.
 type Options struct {
 	Servers     []matrix.ServerName
 	PublicURL   *url.URL
 	SFUURL      string
 	User        matrix.UserID
-	TokenFile   string // "-" is standard input
+	TokenFile   string // "-" means standard input
 	Token       secret.Text
 	Room        string
 	LiveKitYAML string
@@ -38,7 +38,7 @@ type Options struct {
 const about = `Looks at the deployment that the environment configures and says what is wrong
 with it. Exit code 0: no fault, 1: faults, 2: it could not look.`
 
-// flags has every option set o. Their errors name the option.
+// flags returns the options, which set o. Their errors name the option.
 func (o *Options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
@@ -61,7 +61,7 @@ func (o *Options) flags() *command.Flags {
 	return &flags
 }
 
-// list adds what stands between commas.
+// list adds the parts of a list with commas.
 func list(to *[]string) func(string) error {
 	return func(text string) error { *to = append(*to, strings.Split(text, ",")...); return nil }
 }
@@ -74,13 +74,14 @@ func (o *Options) parseResolve(text string) error {
 	return err
 }
 
-// What the addresses of this service and of LiveKit may begin with.
+// The schemes of this service's and of LiveKit's URLs.
 var (
 	serviceSchemes = []string{"https", "http"}
 	sfuSchemes     = []string{"wss", "https", "ws", "http"}
 )
 
-// parsePublicURL reads an address that may hold a password, and does not repeat it.
+// parsePublicURL parses a URL. It may hold a password, so errors do not repeat
+// it.
 func (o *Options) parsePublicURL(text string) error {
 	u, fault := parseAddress(text, serviceSchemes)
 	if fault != "" {
@@ -90,7 +91,7 @@ func (o *Options) parsePublicURL(text string) error {
 	return nil
 }
 
-// parseSFUURL does so, too.
+// parseSFUURL is parsePublicURL for LiveKit's URL.
 func (o *Options) parseSFUURL(text string) error {
 	u, fault := parseAddress(text, sfuSchemes)
 	if fault != "" {
@@ -100,8 +101,8 @@ func (o *Options) parseSFUURL(text string) error {
 	return nil
 }
 
-// parseAddress reads an address of a scheme, a host, maybe a port and a path;
-// fault says what is wrong with another one.
+// parseAddress parses a URL of a scheme and a host, with an optional port and
+// path. fault says what is wrong with another one.
 func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
@@ -118,7 +119,7 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	return u, ""
 }
 
-// check finds what is missing.
+// check finds missing options.
 func (o *Options) check() error {
 	switch {
 	case !o.User.IsZero() && o.TokenFile == "":
@@ -152,13 +153,14 @@ func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
 	return err
 }
 
-// selects reports whether a check is one of those that were asked for.
+// selects reports whether a check is among the wanted ones.
 func (o *Options) selects(id string) bool {
 	matches := func(name string) bool { return name == id || name == engine.GroupOf(id) }
 	return (len(o.Only) == 0 || slices.ContainsFunc(o.Only, matches)) && !slices.ContainsFunc(o.Skip, matches)
 }
 
-// isCheckOrGroup reports whether the table of causes knows the name.
+// isCheckOrGroup reports whether a check or group in the table of causes has
+// that name.
 func isCheckOrGroup(name string) bool {
 	return slices.ContainsFunc(checkIDs(), func(id string) bool { return id == name || engine.GroupOf(id) == name })
 }

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// LiveKit's ports where its configuration names none.
+// LiveKit's default ports.
 const (
 	livekitPort      = 7880
 	livekitTCPPort   = 7881
@@ -20,7 +20,7 @@ const (
 	livekitLastDevRelay = 30002 // with development
 )
 
-// complete sets the ports that LiveKit takes where the file names none.
+// complete sets the ports that the file does not name to LiveKit's defaults.
 func (c *livekitConfig) complete() {
 	if c.Port == 0 {
 		c.Port = livekitPort
@@ -44,7 +44,7 @@ func (c *livekitConfig) complete() {
 	}
 }
 
-// ports are those of a file that was read, for remedies.
+// ports returns LiveKit's ports for the texts of remedies, if a file was read.
 func (c *livekitConfig) ports() engine.Vars {
 	known := engine.Vars{}
 	if c.Port == 0 { // nothing was read
@@ -72,7 +72,7 @@ func (c *livekitConfig) ports() engine.Vars {
 	return known
 }
 
-// hasUDPPort reports whether all media over UDP takes one port, or few.
+// hasUDPPort reports whether all media over UDP uses one port, or few.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
 func judgePorts(c *livekitConfig) engine.Finding {
@@ -96,7 +96,8 @@ func judgePorts(c *livekitConfig) engine.Finding {
 	return ok("no port is used twice")
 }
 
-// judgeRelays compares the ports of relayed media with the others for UDP.
+// judgeRelays checks whether the ports of relayed media overlap other UDP
+// ports.
 func judgeRelays(c *livekitConfig) engine.Finding {
 	t, udp := c.TURN, 0
 	if port, single := c.RTC.UDPPort.(int); single {
@@ -115,8 +116,8 @@ func judgeRelays(c *livekitConfig) engine.Finding {
 	return engine.Finding{}
 }
 
-// Linux gives the ports of ephemeralFile to outgoing connections, without those
-// of reservedFile.
+// Linux assigns the ports of ephemeralFile to outgoing connections, except
+// those of reservedFile.
 const (
 	ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -134,7 +135,7 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
 		return na("%s holds no range", ephemeralFile)
 	}
-	list, _ := e.look.ReadFile(reservedFile) // none are reserved where it is not there
+	list, _ := e.look.ReadFile(reservedFile) // without the file no ports are reserved
 	reserved := strings.TrimSpace(string(list))
 	seen := fmt.Sprintf("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
 	if reserved != "" {
@@ -146,8 +147,8 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	return ok("%s", seen)
 }
 
-// covers reports whether a list of ports as the kernel writes it, in ascending
-// order ("8080,50000-50200"), holds all ports from first to last.
+// covers reports whether a list of ports in the kernel's form, in ascending
+// order ("8080,50000-50200"), contains all ports from first to last.
 func covers(list string, first, last int) bool {
 	for entry := range strings.SplitSeq(list, ",") {
 		var from, to int

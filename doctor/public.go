@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// service are the questions about this service, as clients reach it and as it
-// runs here.
+// service are the checks of this service, as clients reach it and as it runs
+// here.
 type service struct{ *exam }
 
-// publicSteps are the questions about this service as clients reach it.
+// publicSteps are the checks of this service as clients reach it.
 func (e service) publicSteps() []engine.Step {
 	said := e.o.PublicURL != nil
 	return []engine.Step{
@@ -40,14 +40,14 @@ func (e service) addresses(ctx context.Context) engine.Finding {
 	return e.reach(ctx, placeOf("service", e.at))
 }
 
-// serviceURL is the address below which this service is.
+// serviceURL returns the base URL of this service.
 func (e *exam) serviceURL() string { return strings.TrimRight(e.at.String(), "/") }
 
 func (e *exam) serviceVars() engine.Vars {
 	return engine.Vars{"url": e.serviceURL(), "host": e.at.Hostname(), "command": "curl -i " + e.serviceURL() + "/healthz"}
 }
 
-// healthz looks whether it is this service that answers.
+// healthz checks that this service answers.
 func (e service) healthz(ctx context.Context) engine.Finding {
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	v := e.serviceVars()
@@ -70,15 +70,15 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
 		return f
 	}
-	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // no proxy has a code of Matrix
+	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // no proxy sends a Matrix error code
 		return found("service-garbled", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
 
 // isAlone reports whether the service listens on the loopback address of its
-// container. That is right where the container shares a network; then what is
-// outside reaches it.
+// container. That is right if the container shares a network; then it can be
+// reached from outside.
 func (e *exam) isAlone() bool {
 	return slices.ContainsFunc(e.look.Warnings, func(w config.Warning) bool {
 		return w.Kind == config.ContainerAlone && w.Variable == "LIVEKIT_JWT_BIND"
@@ -89,8 +89,8 @@ func (e *exam) alone(seen string) engine.Finding {
 	return found("listen-alone", engine.Vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
-// notThere says why there is no /healthz: whether another program answers, or
-// which side has the prefix wrong.
+// notThere says why /healthz is missing: another program answers, or the prefix
+// of the path is wrong on one side.
 func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
@@ -115,10 +115,10 @@ func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Findi
 	return found("service-no-route", v, "%s", seen)
 }
 
-// commonPrefix is the one of deployment guides.
+// commonPrefix is the prefix that deployment guides use.
 const commonPrefix = "/livekit/jwt"
 
-// prefix is the path below which this service is, "" for none.
+// prefix returns the path of this service's base URL, "" for none.
 func (e service) prefix() string { return strings.TrimRight(e.at.Path, "/") }
 
 func (e service) answersAt(ctx context.Context, base string) bool {
@@ -126,7 +126,7 @@ func (e service) answersAt(ctx context.Context, base string) bool {
 	return err == nil && isHealth(r)
 }
 
-// preflight asks what a browser asks before it posts JSON.
+// preflight sends the request that a browser sends before it posts JSON.
 func (e service) preflight(ctx context.Context) engine.Finding {
 	address := e.serviceURL() + "/sfu/get"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodOptions, URL: address, Header: http.Header{
@@ -153,7 +153,7 @@ func (e service) preflight(ctx context.Context) engine.Finding {
 	return ok("OPTIONS %s: %s", address, r)
 }
 
-// cors looks at the CORS header of a good answer and of an error.
+// cors checks the CORS header of a good answer and of an error.
 func (e service) cors(ctx context.Context) engine.Finding {
 	good, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	if err != nil {
@@ -181,24 +181,25 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	return ok("one header on a good answer and on an error")
 }
 
-// health is what /healthz tells.
+// health is the answer of /healthz.
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
 }
 
-// isHealth reports whether an answer is that of this service's /healthz: many
-// sites answer every path with a page.
+// isHealth reports whether an answer is this service's /healthz. Many sites
+// answer every path with a page.
 func isHealth(r instruments.Reply) bool {
 	var h health
 	return r.Status == http.StatusOK && json.Unmarshal(r.Body, &h) == nil && h.Status != ""
 }
 
-// versionOutside compares what answers outside with what runs here.
+// versionOutside compares the version that answers outside with the one that
+// runs here.
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
-	if err != nil || !isHealth(r) { // a moment ago it was right
+	if err != nil || !isHealth(r) { // it was right a moment ago
 		return na("GET %s/healthz: nothing tells the version now", e.serviceURL())
 	}
 	var h health
@@ -210,7 +211,7 @@ func (e service) versionOutside(ctx context.Context) engine.Finding {
 	return ok("%s answers outside and here", clip(inside))
 }
 
-// sfuURL is where clients reach LiveKit; nil if it is not known.
+// sfuURL returns where clients reach LiveKit; nil if it is unknown.
 func (e *exam) sfuURL() *url.URL {
 	u, err := url.Parse(e.sfuAt)
 	if err != nil || u.Host == "" {

@@ -16,9 +16,9 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// place is a host and port that clients connect to.
+// place is a host and port to which clients connect.
 type place struct {
-	what       string // "apex", "service" or "sfu": the causes' names begin with it
+	what       string // "apex", "service" or "sfu": the prefix of the causes' names
 	scheme     string
 	host, port string
 }
@@ -29,24 +29,24 @@ func placeOf(what string, u *url.URL) place {
 
 func (p place) vars() engine.Vars { return engine.Vars{"host": p.host, "port": p.port} }
 
-// at is the place in a finding.
+// at returns the place as findings name it.
 func (p place) at() string { return atPort(p.host, p.port) }
 
-// atPort is a host or an address with its port as findings have it.
+// atPort returns a host or an address with its port, as findings name it.
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
-// everywhere is the place with each of its addresses, where the same program
-// answers whatever name it is asked by.
+// everywhere returns the place and each of its addresses, for a program that
+// answers alike for every name.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
-	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // none of a name that has none
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // empty for a name that does not exist
 	for _, addr := range addrs {
 		list = append(list, atPort(addr.String(), p.port))
 	}
 	return list
 }
 
-// reach looks up a place and connects to each of its addresses.
+// reach looks up a place, and connects to each of its addresses.
 func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	attempts, err := e.look.Reach(ctx, p.host, p.port)
 	switch {
@@ -58,19 +58,19 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	return e.judgeReach(p, attempts)
 }
 
-// tally is what came of all addresses of a place.
+// tally sums up the attempts for all addresses of a place.
 type tally struct {
 	good, public int
-	refused      int                  // those of this very machine, at which nothing listens
-	behind       int                  // those that may be behind NAT loopback
-	private      int                  // those that one network alone knows, at which nobody answers
-	dead         *instruments.Attempt // the last of those at which nobody answers
+	refused      int                  // addresses of this machine at which nothing listens
+	behind       int                  // silent addresses that may be behind NAT loopback
+	private      int                  // silent addresses of a private network
+	dead         *instruments.Attempt // the last silent one of the others
 }
 
-// tally sorts what came of the addresses. A machine without IPv6 cannot judge an
-// AAAA record, and one behind the same router as a public address cannot judge
-// that, unless the router leads another one back. An address that this machine
-// has itself is behind no router.
+// tally sorts the attempts. A machine without IPv6 cannot judge an AAAA record.
+// A machine behind the same router as a public address cannot judge that
+// address, unless the router leads another one back. An address of this machine
+// itself is behind no router.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
@@ -98,7 +98,7 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	return t
 }
 
-// judgeReach names what is wrong with a place's addresses.
+// judgeReach returns what is wrong with a place's addresses.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -115,7 +115,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		return ok("%s", text)
 	case t.good > 0 && t.dead == nil:
 		f := e.hairpin(p, v, attempts, text)
-		f.Blocks = false // what answers can be looked at
+		f.Blocks = false // what answers can still be checked
 		return f
 	case t.good > 0 && t.dead.Addr.Is6():
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
@@ -126,14 +126,14 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case !e.o.Outside && t.public > t.refused:
 		return e.hairpin(p, v, attempts, text)
 	}
-	if e.o.Outside && t.private == len(attempts) { // inside, a name server of that network may say so
+	if e.o.Outside && t.private == len(attempts) { // inside, that network's name server may return them
 		return found("address-private", v, "%s", text).In(silent(p, attempts)...)
 	}
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
-// hairpin doubts public addresses that do not answer from inside: at any port,
-// because a router leads back all of them or none.
+// hairpin returns a doubt about public addresses that do not answer from inside
+// at any port: a router leads back all ports or none.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {
@@ -144,7 +144,7 @@ func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, t
 	return f
 }
 
-// silent are the places of those that did not answer.
+// silent returns the places of the addresses that did not answer.
 func silent(p place, attempts []instruments.Attempt) []string {
 	list := []string{p.at()}
 	for _, a := range attempts {
@@ -155,11 +155,11 @@ func silent(p place, attempts []instruments.Attempt) []string {
 	return list
 }
 
-// soon is how long before its end a certificate is worth a warning: those who
-// renew by themselves do so 30 days before.
+// soon is how long before its end a certificate gets a warning. Automatic
+// renewal happens 30 days before.
 const soon = 14 * 24 * time.Hour
 
-// certificate looks at the certificate of a place, as a client would see it.
+// certificate checks the certificate of a place as a client would.
 func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 	if p.scheme == "http" || p.scheme == "ws" {
 		return ok("no TLS, as %s:// says", p.scheme)
@@ -180,7 +180,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}
 	f := e.judgeChain(p, chain).In(p.at())
-	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // which is for each name to mend
+	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // that fault must be mended for each name
 		f = f.In(fmt.Sprintf("certificate %x", sha256.Sum256(chain[0].Raw)))
 	}
 	return f

@@ -12,24 +12,24 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// shortestSecret is the shortest that is looked for in texts, in bytes: a
-	// shorter one would stand in many words.
+	// shortestSecret is the least bytes of a secret that is searched for in
+	// texts. A shorter one would occur in ordinary words.
 	shortestSecret = 8
-	// longestKeyName is up to how many bytes the name of an API key that nobody
-	// knows is told: something longer may be its secret.
+	// longestKeyName is the most bytes of an unknown API key that is shown. A
+	// longer text may be the secret.
 	longestKeyName = 20
 )
 
 var (
-	// jwtText is what looks like a JSON Web Token, whole or cut off.
+	// jwtText matches what looks like a JSON Web Token, whole or cut off.
 	jwtText = pattern.New(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
-	// userInfo is the user and password of a URL: a password may hold a slash
-	// or an @ that nobody has encoded.
+	// userInfo matches the user and password of a URL. A password may contain an
+	// unencoded slash or @.
 	userInfo = pattern.New(`(://)[^\s"]*@`)
 )
 
-// redact returns text without the secrets of this run, tokens and what stands
-// before the @ of a URL.
+// redact removes the secrets of this run from text, all tokens, and the user
+// information of URLs.
 func (e *exam) redact(text string) string {
 	for _, s := range e.secrets() {
 		if len(s.Reveal()) >= shortestSecret {
@@ -40,7 +40,7 @@ func (e *exam) redact(text string) string {
 	return userInfo().ReplaceAllString(text, "${1}"+redacted+"@")
 }
 
-// secrets are those that this run has read.
+// secrets returns the secrets that this run has read.
 func (e *exam) secrets() []secret.Text {
 	list := []secret.Text{e.o.Token}
 	for _, key := range e.look.Config.Keys {
@@ -58,7 +58,7 @@ func (e *exam) secrets() []secret.Text {
 	return list
 }
 
-// redactAll takes secrets out of what is printed.
+// redactAll removes secrets from the report.
 func (e *exam) redactAll(r *engine.Report) {
 	for i := range r.Checks {
 		c := &r.Checks[i]
@@ -66,8 +66,8 @@ func (e *exam) redactAll(r *engine.Report) {
 	}
 }
 
-// keyName is the name of an API key as it may be printed: one that is neither
-// known nor short may be a secret that was written in its place.
+// keyName returns the name of an API key as it may be printed. A name that is
+// neither known nor short may be a secret written in its place.
 func (e *exam) keyName(name string) string {
 	for _, key := range e.look.Config.Keys {
 		if name == key.ID {
@@ -85,7 +85,7 @@ func (e *exam) keyName(name string) string {
 	return clip(name)
 }
 
-// bareURL is an address without what may be secret: user, password and query.
+// bareURL returns a URL without user, password and query.
 func bareURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// redis asks LiveKit's Redis for a sign of life, without which LiveKit does not start. Where it
-// runs, it reaches it, be it in a network that this service is not in.
+// redis pings LiveKit's Redis, without which LiveKit does not start. If LiveKit
+// runs, its Redis is reachable for it, maybe in a network that this service is
+// not in.
 func (e livekitFile) redis(ctx context.Context) engine.Finding {
 	address := e.livekit.Redis.Address
 	if address == "" {

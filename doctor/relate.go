@@ -8,13 +8,13 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// excuse is an [engine.Explanation].
+// excuse is an [engine.Explanation] in short form.
 type excuse struct {
 	by, causes, shows string
 	here              bool
 }
 
-// explained are the excuses as a plan has them.
+// explained returns the excuses as a plan needs them.
 func explained() map[string][]engine.Explanation {
 	all := map[string][]engine.Explanation{}
 	for id, list := range excuses {
@@ -25,7 +25,8 @@ func explained() map[string][]engine.Explanation {
 	return all
 }
 
-// What LiveKit does not start with, and how that shows in those that ask it.
+// Faults with which LiveKit does not start, and how they appear in the checks
+// that ask LiveKit.
 const (
 	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
 	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
@@ -50,11 +51,11 @@ const (
 	unverified  = strangers + " " + gaps + " homeserver-down homeserver-silent livekit-instead dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
-// excuses says which faults show in which other checks, so that a cause is told
-// once, by the check that found it. What explains most stands first.
+// excuses says which faults cause findings in which other checks, so that only
+// the check that found the fault reports it. What explains most comes first.
 var excuses = map[string][]excuse{
 	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
-	// Without a server in the list nobody's leaves are taken over.
+	// Without its server in the list, no user's leave is taken over.
 	"service.delegation": {
 		{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"},
 		{by: "homeserver.delayed_route"},
@@ -74,7 +75,8 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 	},
-	// A host that is taken for the server name has nothing that a name has.
+	// A host that was mistaken for the server name has none of a server name's
+	// records.
 	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
 	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
 	"homeserver.client_public": {

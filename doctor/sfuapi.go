@@ -63,7 +63,8 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))
 }
 
-// apiVars are what is known of LiveKit's API, and the way past a proxy in front.
+// apiVars returns what is known of LiveKit's API, and of the address that
+// bypasses a proxy.
 func (e *exam) apiVars() engine.Vars {
 	api := e.look.Config.APIURL
 	v := engine.Vars{"sfu": e.apiURL(), "url": e.apiURL(), "host": api.Hostname(), "key": e.look.Config.Keys[0].ID}
@@ -87,8 +88,9 @@ func apiFailure(v engine.Vars, address string, err error) engine.Finding {
 	return found("sfu-api-connect", v, "%s: %s", address, reason(err))
 }
 
-// judgeAPI names the cause of an error of the API. LiveKit answers a bad token
-// with the token, so of the text only the known beginnings are looked at.
+// judgeAPI returns the cause of an error of the API. LiveKit repeats a bad
+// token in its answer, so judgeAPI only compares the text with known
+// beginnings.
 func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
 	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
 	text := string(r.Body)
@@ -113,16 +115,16 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 	return found("sfu-error", v, "%s", seen)
 }
 
-// untimely are the words of LiveKit's libraries (golang-jwt, go-jose before) for
-// a token that is refused because of the time.
+// untimely are the errors of LiveKit's libraries (golang-jwt, formerly go-jose)
+// for a token refused because of its times.
 var untimely = []string{"token is expired", "not valid yet", "used before issued", "issued in the future"}
 
 func isUntimely(text string) bool {
 	return slices.ContainsFunc(untimely, func(words string) bool { return strings.Contains(text, words) })
 }
 
-// autoCreate looks whether somebody whose token may not create rooms gets one
-// all the same.
+// autoCreate checks whether a room is created for a user whose token does not
+// allow that.
 func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(instruments.ProbeName()), Identity: "doctor"})
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.apiURL() + "/rtc/validate", Bearer: nowhere})

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// sfuURLs judges what clients and this service are told of LiveKit.
+// sfuURLs judges the SFU's URLs for clients and for this service.
 func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
@@ -35,8 +35,8 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix reports whether LiveKit answers below the path that looks like one of
-// its own: then a proxy removes it, and the path is right.
+// isPrefix reports whether LiveKit answers below a path that looks like one of
+// its own. Then a proxy removes it, and the path is right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {
@@ -54,7 +54,8 @@ func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	return true
 }
 
-// judgeSFU finds an address that clients cannot use. Inside, config.sfu_url does.
+// judgeSFU finds a URL that clients cannot use. Inside, config.sfu_url does
+// that.
 func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
 		return engine.Finding{}
@@ -69,18 +70,18 @@ func (e *exam) judgeSFU() engine.Finding {
 	return engine.Finding{}
 }
 
-// isLiveKit reports whether LiveKit answers at an address in its http form: with
-// its word to whoever asks for the root.
+// isLiveKit reports whether LiveKit answers at a URL in http form, with its
+// usual answer for the root.
 func (e *exam) isLiveKit(ctx context.Context, base string) bool {
 	root, err := e.look.Get(ctx, strings.TrimRight(base, "/")+"/")
 	return err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK"
 }
 
-// publicSFU is LiveKit's public address in its http form.
+// publicSFU returns LiveKit's public URL in http form.
 func (e *exam) publicSFU() string { return httpForm(e.sfuURL().String()) }
 
-// httpForm is an address of LiveKit with the scheme of its API, without a slash
-// at its end.
+// httpForm returns a URL of LiveKit with the scheme of its API, without a slash
+// at the end.
 func httpForm(address string) string {
 	scheme, rest, _ := strings.Cut(address, "://")
 	switch strings.ToLower(scheme) {

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// publicRoom goes the public way into the probe room, which was made by the API:
-// with its token in the query, as browsers send it, and in the header, as
-// LiveKit's other clients do.
+// publicRoom enters the probe room, which was created over the API, at the
+// public URL. It sends its token in the query, as browsers do, and in the
+// header, as LiveKit's other clients do.
 func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	ticket := e.room.ticket(sfu.Identity("doctor-browser"))
 	byQuery, err := e.look.Ask(ctx, e.validate(ticket, true))
@@ -31,7 +31,8 @@ func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	return e.enter(ctx, ticket)
 }
 
-// validate asks whether LiveKit would let the bearer of a token in.
+// validate returns the question whether LiveKit would admit the bearer of a
+// token.
 func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question {
 	q := instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc/validate", Bearer: ticket, Header: http.Header{"Origin": {instruments.Origin}}}
 	if inQuery {
@@ -41,7 +42,7 @@ func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question
 	return q
 }
 
-// judgeWay compares what became of the token on either way.
+// judgeWay compares the results of sending the token in both ways.
 func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	v := e.sfuVars()
 	v["api"] = e.apiURL()
@@ -68,7 +69,7 @@ func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	return found("sfu-no-route", v, "%s %s", seen, byQuery)
 }
 
-// enter begins the WebSocket of a browser, and leaves.
+// enter opens a WebSocket as a browser does, and closes it.
 func (e livekit) enter(ctx context.Context, ticket secret.Text) engine.Finding {
 	v := e.sfuVars()
 	q := websocketQuestion(e.publicSFU() + "/rtc?access_token=" + url.QueryEscape(ticket.Reveal()))
@@ -86,7 +87,7 @@ func (e livekit) enter(ctx context.Context, ticket secret.Text) engine.Finding {
 	return found("websocket-headers", v, "a WebSocket with a token: %s", r)
 }
 
-// websocketQuestion begins a WebSocket.
+// websocketQuestion returns the request that opens a WebSocket.
 func websocketQuestion(address string) instruments.Question {
 	return instruments.Question{Method: http.MethodGet, URL: address, Header: http.Header{
 		"Connection":            {"Upgrade"},

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// judgeStore tells how the running service keeps leaves.
+// judgeStore reports how the running service keeps leaves.
 func judgeStore(s *serviceStatus) engine.Finding {
 	store := s.Leaves.Store
 	kind := clip(store.Kind)
@@ -23,7 +23,7 @@ func judgeStore(s *serviceStatus) engine.Finding {
 	return ok("store %s, nothing set aside, nothing written anew", kind)
 }
 
-// judgeLog tells whether the log of the running service is whole.
+// judgeLog reports whether the running service has lost log lines.
 func judgeLog(s *serviceStatus) engine.Finding {
 	if s.Log.Dropped > 0 {
 		return found("log-lost", engine.Vars{"count": strconv.FormatUint(s.Log.Dropped, 10)}, "%d lines are lost since the start, %d wait: %s", s.Log.Dropped, s.Log.Waiting, clip(s.Log.Cause))

@@ -8,16 +8,16 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// asked is whom a question was for.
+// asked is the program that a question was for.
 type asked struct {
 	who   instruments.Party
-	name  string // in a sentence
-	start string // what brings it back
-	down  string // the cause that says that a proxy does not reach it
-	leads string // the setting that leads there, where nothing else is known
+	name  string // as used in a sentence
+	start string // how to start it again
+	down  string // the cause that a proxy does not reach it
+	leads string // the setting that leads to it, if nothing else is known
 }
 
-// Those who are asked.
+// The programs that are asked.
 var (
 	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy", "livekit_service_url"}
 	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down", "m.homeserver.base_url"}
@@ -26,8 +26,9 @@ var (
 	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status", ""}
 )
 
-// stranger names the cause of an answer of somebody else than who was asked; the
-// zero Finding if it may be theirs. seen is the question, a colon at its end.
+// stranger returns the cause if another program answered than the one asked;
+// the zero Finding if the right one may have. seen is the question, with a
+// colon at its end.
 func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.Finding {
 	from := r.From()
 	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "leads": to.leads, "program": from.Program})
@@ -50,7 +51,7 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 			return because("homeserver-instead")
 		}
 	}
-	if to.who != instruments.Website && r.Status/100 == 3 { // documents are looked for behind redirects
+	if to.who != instruments.Website && r.Status/100 == 3 { // redirects of documents are followed
 		v = v.Or(engine.Vars{"other": bareURL(r.Header.Get("Location"))})
 		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
 	}
@@ -69,8 +70,8 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 	return engine.Finding{}
 }
 
-// uncertified is the finding for who does not speak with clients that show no
-// certificate; the zero Finding for another error.
+// uncertified returns the finding for a server that demands a certificate; the
+// zero Finding for another error.
 func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding {
 	if !instruments.WantsCertificate(err) {
 		return engine.Finding{}
@@ -78,7 +79,8 @@ func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding
 	return found("proxy-certificate", v.Or(engine.Vars{"who": to.name, "program": "the proxy"}), "%s %s", seen, reason(err))
 }
 
-// steady doubts what is right now, but was not a moment before.
+// steady returns a doubt if the answer is right now, but was not a moment
+// before.
 func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engine.Finding {
 	if f.Status != engine.OK || r.Before == 0 {
 		return f
@@ -87,5 +89,5 @@ func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engi
 	return found("answers-sometimes", v, "%s; the first answer was %d", f.Seen, r.Before)
 }
 
-// isFault reports whether there is something to tell.
+// isFault reports whether a finding has a cause.
 func isFault(f engine.Finding) bool { return f.Cause != nil }

@@ -11,24 +11,24 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// intro begins docs/troubleshooting.md; it is written by hand.
+// intro is the beginning of docs/troubleshooting.md, written by hand.
 //
 //go:embed troubleshooting.md
 var intro string
 
-// seen is what some of them look like, which the tests of the whole stack show.
+// seen shows what some faults look like, from the tests of the whole stack.
 //
 //go:embed seen.md
 var seen string
 
-// broken is what doctor says of a whole deployment with one fault; the test of
+// broken is what doctor says of a whole deployment with one fault. The test of
 // e2e/breakages writes it.
 //
 //go:embed breakages.md
 var broken string
 
 // Troubleshooting returns docs/troubleshooting.md: the causes by what Element
-// Call shows, what some look like, and all of them by group.
+// Call shows, what some look like, and all causes by group.
 func Troubleshooting() string {
 	var b strings.Builder
 	b.WriteString(intro)
@@ -45,7 +45,7 @@ func Troubleshooting() string {
 	return strings.TrimSpace(b.String()) + "\n"
 }
 
-// groups are those of the checks, in their order.
+// groups are the groups of checks, in order.
 var groups = []engine.Group{
 	{ID: "config", Title: "Configuration"},
 	{ID: "livekit", Title: "livekit.yaml"},
@@ -71,7 +71,7 @@ func writeCodes(b *strings.Builder) {
 	b.WriteString("\nOlder versions say `MISSING_MATRIX_RTC_FOCUS` for the first.\n\n")
 }
 
-// document writes the part of one cause.
+// document writes the section of one cause.
 func document(b *strings.Builder, c engine.Cause) {
 	v := examplesOf[engine.GroupOf(c.Checks[0])]
 	text, remedy := fill(c.Text, v), fill(c.Remedy, v)
@@ -93,16 +93,16 @@ func quoted(ids []string) string {
 	return strings.Join(list, ", ")
 }
 
-// sentence makes one of a text that stands behind a colon elsewhere.
+// sentence returns a text, which elsewhere follows a colon, as a sentence.
 func sentence(text string) string {
 	if first, _, _ := strings.Cut(text, " "); !strings.ContainsAny(first, "_./:") {
-		letter, size := utf8.DecodeRuneInString(text) // German has letters of two bytes
+		letter, size := utf8.DecodeRuneInString(text) // German has first letters of two bytes
 		text = string(unicode.ToUpper(letter)) + text[size:]
 	}
 	return strings.TrimSuffix(text, ".") + "."
 }
 
-// escape keeps Markdown from reading settings as its own.
+// escape prevents Markdown from reading settings as markup.
 func escape(text string) string {
 	return strings.NewReplacer("*", `\*`, "<", "&lt;").Replace(text)
 }

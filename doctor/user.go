@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// user goes the way of a user into a call, with their access token: an OpenID
-// token of the homeserver h, an access token of this service by each of its
-// endpoints, LiveKit.
+// user are the checks that go a user's way into a call with their access token:
+// an OpenID token from the homeserver h, a token from each endpoint of this
+// service, and LiveKit.
 type user struct {
 	*exam
 	h     *homeserver
@@ -38,24 +38,24 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside one says what media does, and first.
+		// Inside, sfu.join comes first and reports about media.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }
 
-// join goes on to the SFU, with what the service handed out.
+// join joins the SFU with what the service returned.
 func (e *user) join(ctx context.Context) engine.Finding {
 	return media{e.exam}.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 }
 
-// learnsSFU reports whether nobody but the service says where LiveKit is, which
-// a user can ask.
+// learnsSFU reports whether only the service can say where LiveKit is, and
+// there is a user to ask it.
 func (e *exam) learnsSFU() bool { return e.o.Outside && e.o.SFUURL == "" && e.hasUser() }
 
-// hasUser reports whether there is a user, whose homeserver is looked at.
+// hasUser reports whether there is a user whose homeserver is under test.
 func (e *exam) hasUser() bool { return e.serverOfUser() != nil }
 
-// serverOfUser is the user's homeserver if it is looked at.
+// serverOfUser returns the user's homeserver if it is under test.
 func (e *exam) serverOfUser() *homeserver {
 	for _, h := range e.servers {
 		if h.name == e.o.User.Server() && !e.o.User.IsZero() {
@@ -65,8 +65,8 @@ func (e *exam) serverOfUser() *homeserver {
 	return nil
 }
 
-// whose asks the homeserver whose access token it is, before anything is made of
-// what that token may do.
+// whose asks the homeserver whose access token it is, before the other checks
+// use it.
 func (e *user) whose(ctx context.Context) engine.Finding {
 	const path = "/_matrix/client/v3/account/whoami"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.h.base + path, Bearer: e.o.Token})
@@ -96,7 +96,7 @@ func (e *user) whose(ctx context.Context) engine.Finding {
 	return ok("it is the access token of %s", e.o.User)
 }
 
-// openID has the homeserver prove to a third party who the user is.
+// openID gets an OpenID token of the user from the homeserver.
 func (e *user) openID(ctx context.Context) engine.Finding {
 	address := e.h.base + "/_matrix/client/v3/user/" + url.PathEscape(e.o.User.String()) + "/openid/request_token"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Bearer: e.o.Token})
@@ -117,7 +117,7 @@ func (e *user) openID(ctx context.Context) engine.Finding {
 	return ok("%s has an OpenID token", e.o.User)
 }
 
-// probeDevice is a device that nobody has.
+// probeDevice is a device that no user has.
 const probeDevice = "DOCTOR"
 
 func (e *user) legacyBody() string {
@@ -129,9 +129,9 @@ func (e *user) memberBody() string {
 		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
-// willCall has the room of the user's probe deleted at the end, where the API
-// key is at hand. Elsewhere the SFU closes it by itself: the service makes rooms
-// that end when they are empty.
+// willCall makes the run delete the room of the user's probe at the end, if the
+// API key is available. Otherwise the SFU closes it, because the service
+// creates rooms that end when they are empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {
@@ -139,19 +139,20 @@ func (e *exam) willCall() {
 	}
 }
 
-// probeRoomID is a room that nobody has, and no other run asks for.
+// probeRoomID returns a Matrix room id that does not exist and that no other
+// run uses.
 func (e *exam) probeRoomID() string {
 	return "!" + string(e.room.name) + ":" + e.o.User.Server().String()
 }
 
-// ticket is what the service hands out.
+// ticket is what the service returns.
 type ticket struct {
 	URL string `json:"url"`
 	JWT string `json:"jwt"`
 }
 
 func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket) engine.Finding {
-	e.willCall() // even if the answer never comes
+	e.willCall() // even if the answer never arrives
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + path, Body: body,
 		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
@@ -173,8 +174,7 @@ func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket)
 	return e.judgeTicket(path, way)
 }
 
-// judgeTicket compares the SFU's address in an answer with the one that is
-// looked at.
+// judgeTicket compares the SFU's URL in an answer with the one under test.
 func (e *user) judgeTicket(path string, way *ticket) engine.Finding {
 	v := e.serviceVars()
 	v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)

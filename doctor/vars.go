@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// examples stand for them in the documentation.
+// examples are the values of placeholders in the documentation.
 var examples = engine.Vars{
 	"transports": transportsPath, "relay_ports": "30000-40000/udp",
 	"api": "http://livekit:7880", "kind": "Dendrite 0.13.8", "who": "this service", "instead": "", "status": "502", "program": "nginx", "start": "docker compose up -d matrixrtc-auth",
@@ -26,7 +26,7 @@ var examples = engine.Vars{
 	"days": "9", "bytes": "816", "late": "5m0s", "range": "50000-50200", "other": "https://matrix.example.org",
 }
 
-// examplesOf are those of one group of checks that differ.
+// examplesOf are the values that differ for one group of checks.
 var examplesOf = map[string]engine.Vars{
 	"public":  {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
 	"service": {"host": "jwt.example.org", "other": "x-real-ip"},
@@ -35,8 +35,8 @@ var examplesOf = map[string]engine.Vars{
 		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
 }
 
-// derived are those that follow from a server name: apex is its host, domain the
-// one below which other names are proposed.
+// derived returns the placeholders that follow from a server name: apex is its
+// host, and domain is the one for whose subdomains remedies use.
 func derived(v engine.Vars) engine.Vars {
 	host := hostOf(v["server"])
 	if host == "" {
@@ -49,7 +49,7 @@ func derived(v engine.Vars) engine.Vars {
 	return d
 }
 
-// hostOf is a server name without its port, "" if it is none.
+// hostOf returns a server name without its port, "" if it is no server name.
 func hostOf(server string) string {
 	name, err := matrix.ParseServerName(server)
 	if err != nil {
@@ -58,13 +58,13 @@ func hostOf(server string) string {
 	return name.Host()
 }
 
-// fill replaces the placeholders of a text: by v, by what follows from it, else by
-// an example.
+// fill replaces the placeholders of a text by v, else by what follows from it,
+// else by an example.
 func fill(text string, v engine.Vars) string {
 	var pairs []string
 	for _, from := range []engine.Vars{v, derived(v), examples} {
 		for name, value := range from {
-			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's
+			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's text
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)

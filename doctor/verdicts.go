@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// Verdict is what the connection test tells a person. Where it is one of doctor's
-// causes that keeps calls from working, the English words are the cause's.
+// Verdict is a result of the connection test, in words for a person. If it is
+// one of doctor's causes that prevent calls, the English words are the cause's.
 type Verdict struct {
 	ID string
 	// Mark is "ok", "warn" or "fail".
 	Mark string
-	// Cause is the id of doctor's cause, "" for what doctor cannot find.
+	// Cause is the id of doctor's cause, "" if doctor cannot find it.
 	Cause string
-	// Says is the verdict in one sentence without an end.
+	// Says is the verdict in one sentence without a full stop.
 	Says, German string
-	// Own are the words of what is no cause of doctor's: why, and what to do. It
-	// is a person's to do then, not the operator's.
+	// Own are the words if there is no cause of doctor's: why, and what to do.
+	// Then the person can act, not the operator.
 	Own, OwnGerman words
 }
 
-// words are why something is as it is, and what to do about it. Both have
-// placeholders, as causes have.
+// words say why something is so, and what to do. Both have placeholders as
+// causes do.
 type words struct{ Text, Remedy string }
 
-// Words returns why it is so and what to do, in English and in German.
+// Words returns the reason and the remedy, in English and in German.
 func (v Verdict) Words() (english, german words) {
 	if v.Cause == "" {
 		return v.Own, v.OwnGerman
@@ -34,7 +34,7 @@ func (v Verdict) Words() (english, german words) {
 	return words{c.Text, c.Remedy}, germanCauses[v.Cause]
 }
 
-// germanCauses are the words of causes in German.
+// germanCauses are the German words of causes.
 var germanCauses = map[string]words{
 	"websocket-headers": {
 		"Der Proxy von {host} reicht WebSockets nicht weiter: Clients bekommen ein Token und bleiben dann bei „Verbinden“ hängen",
@@ -83,7 +83,7 @@ var germanCauses = map[string]words{
 		"In livekit.yaml: rtc: {use_external_ip: true}, oder node_ip: die öffentliche Adresse"},
 }
 
-// Verdicts returns all that the connection test can find.
+// Verdicts returns all verdicts of the connection test.
 func Verdicts() []Verdict { return verdicts }
 
 var verdicts = []Verdict{
@@ -105,7 +105,7 @@ var verdicts = []Verdict{
 	{ID: "sfu-other-keys", Mark: "fail", Cause: "sfu-other-keys", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe kommen nicht zustande: Das falsche LiveKit antwortet"},
 	{ID: "join-refused", Mark: "fail", Cause: "join-refused", Says: "Calls do not begin: LiveKit lets nobody in", German: "Anrufe kommen nicht zustande: LiveKit lässt niemanden hinein"},
 
-	// What may be said besides, of a call that works.
+	// Remarks about a call that works.
 	{ID: "tcp-none", Mark: "warn", Cause: "ice-tcp-none", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
 	{ID: "tcp-closed", Mark: "warn", Cause: "ice-tcp-closed", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
 	{ID: "relay-closed", Mark: "warn", Cause: "turn-refused", Says: "There is no way through the relay", German: "Über das Relay führt kein Weg"},
@@ -117,7 +117,7 @@ var verdicts = []Verdict{
 		Own:       words{"the clocks of this device and of the server differ", "have both take their time from the network"},
 		OwnGerman: words{"Die Uhren dieses Geräts und des Servers weichen voneinander ab", "Beide die Zeit aus dem Netz beziehen lassen"}},
 
-	// What is wrong with the link, or with this device.
+	// Faults of the link, or of this device.
 	{ID: "link-expired", Mark: "fail", Says: "The link has expired", German: "Der Link ist abgelaufen",
 		Own:       words{"links are good for some minutes only", "ask for a new link: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Links gelten nur einige Minuten", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
@@ -138,15 +138,15 @@ var verdicts = []Verdict{
 		OwnGerman: words{"Diesem Browser fehlt etwas, das auch Anrufe brauchen", "Eine aktuelle Version von Firefox, Chrome oder Safari probieren und den Bericht weitergeben"}},
 }
 
-// inPage is a verdict as the page has it, in one language.
+// inPage is a verdict in the page's script, in one language.
 type inPage struct {
 	Says   string `json:"says"`
 	Why    string `json:"why"`
 	Remedy string `json:"remedy"`
 }
 
-// VerdictsModule is the script verdicts.js of the page: the verdicts with the words
-// of their causes. testpage/static has it compressed.
+// VerdictsModule returns the page's script verdicts.js with all verdicts.
+// testpage/static has it compressed.
 func VerdictsModule() string {
 	all := map[string]any{}
 	for _, v := range verdicts {

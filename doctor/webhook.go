@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	// webhookWait is how long a webhook may take: LiveKit sends it at once.
+	// webhookWait bounds the wait for a webhook, which LiveKit sends at once.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
-	// webhookAsk is how long the address may take at which they should come.
+	// webhookAsk bounds a request to the address for webhooks.
 	webhookAsk   = 2 * time.Second
 	webhookLimit = webhookWait + webhookAsk + time.Second
 )
 
-// roundTrip asks the service until it has seen the room. Where several share a
-// store another one may have got the event, so that its absence says nothing.
+// roundTrip asks the service until it has seen the probe room in a webhook. If
+// several processes share a store, another one may have got the webhook, so its
+// absence proves nothing.
 func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
 	wait, cancel := context.WithTimeout(ctx, webhookWait)
@@ -61,9 +62,9 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 	return e.webhookWay(ctx, fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
 }
 
-// webhookWay asks who answers where livekit.yaml has LiveKit send webhooks. This
-// service refuses a POST without a signature; what does not answer here may be
-// there for LiveKit.
+// webhookWay asks who answers at the address to which LiveKit sends webhooks by
+// livekit.yaml. This service refuses a POST without a signature. An address
+// that does not answer here may answer LiveKit.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.look.patience()*webhookAsk)
 	defer cancel()

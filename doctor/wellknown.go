@@ -19,7 +19,7 @@ import (
 
 const wellKnownPath = "/.well-known/matrix/client"
 
-// documentURL is where clients look for the document; see [apexPlace].
+// documentURL returns where clients look for the document; see [apexPlace].
 func (h *homeserver) documentURL() string { return "https://" + h.name.Host() + wellKnownPath }
 
 // clientWellKnown is .well-known/matrix/client.
@@ -29,23 +29,23 @@ type clientWellKnown struct {
 	} `json:"m.homeserver"`
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
-	misshapen bool // rtc_foci is there, but no list of objects
-	// nested says within what keys are that belong to the top.
+	misshapen bool // rtc_foci exists, but is no list of objects
+	// nested says in which keys the keys are that belong at the top.
 	nested map[string]string
 }
 
-// The keys at the top of the document that calls need.
+// The top keys of the document that calls need.
 const (
 	fociKey       = "org.matrix.msc4143.rtc_foci"
 	homeserverKey = "m.homeserver"
 )
 
-// leadsSomewhere reports whether the document says where calls go.
+// leadsSomewhere reports whether the document names a service for calls.
 func (d *clientWellKnown) leadsSomewhere() bool {
 	return slices.ContainsFunc(d.Foci, func(f focus) bool { return f.Service != "" })
 }
 
-// focus is one place for calls, in the well-known document and in Synapse's
+// focus is one service for calls, in the well-known document or in Synapse's
 // transports.
 type focus struct {
 	Type    string `json:"type"`
@@ -54,7 +54,7 @@ type focus struct {
 }
 
 // wellKnown fetches the document from the server name itself, as a browser
-// does, and looks at its form.
+// does, and checks its form.
 func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	address := h.documentURL()
 	r, closed, err := h.look.Follow(ctx, address)
@@ -81,8 +81,8 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	return h.readWellKnown(address, r)
 }
 
-// byteOrderMark is what some editors write before a text (RFC 8259, 8.1: JSON must
-// not have it).
+// byteOrderMark is what some editors write before a text. JSON must not have it
+// (RFC 8259, 8.1).
 const byteOrderMark = "\ufeff"
 
 func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.Finding {
@@ -95,7 +95,7 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.Body))
 	}
 	h.document = &clientWellKnown{}
-	_ = json.Unmarshal(r.Body, h.document) // what is of another kind stays empty: foci and baseURL say so
+	_ = json.Unmarshal(r.Body, h.document) // fields of another type stay empty, which foci and baseURL report
 	h.document.nested = map[string]string{}
 	for _, key := range []string{fociKey, homeserverKey} {
 		if _, there := object[key]; !there {
@@ -110,8 +110,7 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// foci looks where the document sends clients, and learns where this service
-// is.
+// foci checks where the document sends clients, and so finds this service.
 func (h *homeserver) foci(_ context.Context) engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	var livekit []string
@@ -133,7 +132,7 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 			return lint
 		}
 	}
-	raw := livekit[0] // clients take the first one
+	raw := livekit[0] // clients use the first one
 	if h.o.PublicURL != nil && !instruments.SameAddress(h.o.PublicURL.String(), raw) {
 		v["url"], v["other"] = h.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), h.o.PublicURL)
@@ -148,7 +147,7 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 	return judgeForm(livekit, v)
 }
 
-// judgeForm tells what is doubtful in addresses that can be asked.
+// judgeForm reports what is doubtful in usable addresses.
 func judgeForm(services []string, v engine.Vars) engine.Finding {
 	for _, service := range services {
 		if lint := lintService(service, v); lint.Status != engine.OK {
@@ -161,11 +160,11 @@ func judgeForm(services []string, v engine.Vars) engine.Finding {
 	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
-// placeholders are the domains of examples: those that nobody may have
-// (RFC 2606), a top level that there is not, and one of many guides.
+// placeholders are example domains: those that nobody may own (RFC 2606), a top
+// level that does not exist, and one of many guides.
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
-// lintService judges a livekit_service_url by its looks.
+// lintService judges the form of a livekit_service_url.
 func lintService(raw string, v engine.Vars) engine.Finding {
 	u, err := url.Parse(raw)
 	v["url"] = clip(raw)
@@ -187,11 +186,12 @@ func lintService(raw string, v engine.Vars) engine.Finding {
 	return ok("%s", seen)
 }
 
-// isLocal reports whether a host is this machine, where browsers do without TLS.
+// isLocal reports whether a host is this machine, for which browsers need no
+// TLS.
 func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
-// isPlaceholder reports whether a host was copied from an example: it lies
-// below one, and the server itself does not.
+// isPlaceholder reports whether a host was copied from an example: it is below
+// a placeholder, and the server is not.
 func isPlaceholder(host, server string) bool {
 	for _, p := range placeholders {
 		if isBelow(host, p) && !isBelow(server, p) {
@@ -201,15 +201,15 @@ func isPlaceholder(host, server string) bool {
 	return false
 }
 
-// isBelow reports whether host is a domain or lies below it.
+// isBelow reports whether host is domain or a name below it.
 func isBelow(host, domain string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// wellKnownCopy compares the document with that of base_url's host, which old
-// clients and people look at instead. Where the server name has a port it also
-// looks there: Element in a browser does not take the port off.
+// wellKnownCopy compares the document with the one at base_url's host, which
+// old clients and people read. If the server name has a port, it also compares
+// the one there, because Element in a browser keeps the port.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {
@@ -238,7 +238,8 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	return ok("%s says the same", address)
 }
 
-// wellKnownAtPort compares the document with that at the port of the name.
+// wellKnownAtPort compares the document with the one at the port of the server
+// name.
 func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	if h.name.Port() == "" {
 		return na("the server name has no port")
@@ -258,7 +259,7 @@ func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	return ok("%s says the same", address)
 }
 
-// show lists foci by their addresses.
+// show lists foci by their URLs.
 func show(list []focus) string {
 	var texts []string
 	for _, f := range list {

@@ -5,20 +5,20 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// The words of which checks make their sentences.
+// Short names for making findings.
 
-// ok says that all is as it should be.
+// ok returns the finding that everything is as it should be.
 func ok(format string, args ...any) engine.Finding { return engine.Right(format, args...) }
 
-// na is for what does not apply, or was not asked for.
+// na returns the finding of a check that does not apply, or was not wanted.
 func na(format string, args ...any) engine.Finding { return engine.NotLooked(format, args...) }
 
-// found is a fault or a doubt, as the table has it.
+// found returns a fault or a doubt, as the table says.
 func found(cause string, v engine.Vars, format string, args ...any) engine.Finding {
 	return engine.Because(causeOf(cause), v, format, args...)
 }
 
-// reason says in a few words why something cannot be reached; it holds no URL.
+// reason says in a few words why something cannot be reached, without a URL.
 func reason(err error) string { return instruments.Reason(err) }
 
 // clip is how a stranger's text is shown.

@@ -11,8 +11,8 @@ import (
 
 // Check looks at one thing.
 type Check struct {
-	// ID names it for ever; its part before the dot is the group. Several
-	// homeservers have one each of the same ID: Server tells them apart.
+	// ID never changes. Its part before the dot is the group. With several
+	// homeservers each has a check with the same ID; Server tells them apart.
 	ID     string
 	Server string
 	// Needs are the checks without which this one makes no sense.
@@ -130,13 +130,13 @@ func (c *Check) run(ctx context.Context) {
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
 	if ctx.Err() != nil && c.ended.Status != OK && c.Grace == 0 {
-		c.ended.Finding = c.cut(ctx) // the end of the run may be the fault
+		c.ended.Finding = c.cut(ctx) // the fault may be that the run ended
 		return
 	}
 	c.excuse()
 }
 
-// cut says that the run ended before c could.
+// cut returns the finding that the run ended before c could.
 func (c *Check) cut(ctx context.Context) Finding {
 	if interrupted(ctx) {
 		return NotLooked("interrupted")
@@ -144,11 +144,12 @@ func (c *Check) cut(ctx context.Context) Finding {
 	return unfinished(c.ID, "the %s of the whole run were over", runLimit)
 }
 
-// interrupted reports whether the run was ended from outside, not by its limit.
+// interrupted reports whether the run was ended from outside, and not by its
+// time limit.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// excuse leaves it to the check that found the cause to tell it, for which one
-// that found something waits.
+// excuse waits for the checks that may have found the cause of c's finding. If
+// one has, only that check reports it.
 func (c *Check) excuse() {
 	c.ended.own = c.ended.Finding
 	if c.ended.Cause == nil {
@@ -171,8 +172,8 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether a finding is the other check's: a mere doubt explains
-// no fault.
+// explains reports whether a finding explains that of the other check. A doubt
+// does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
@@ -186,11 +187,12 @@ func (x Excuse) explains(f Finding) bool {
 	return slices.Contains(x.Causes, theirs.Cause.ID) && slices.Contains(x.Shows, f.Cause.ID)
 }
 
-// teller is who tells what c found: c, or the check that explains it.
+// teller returns the check that reports c's finding: c, or the check that
+// explains it.
 func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
 
-// look runs the check within its limit. One that does not heed the end of its
-// context is left behind.
+// look runs the check within its time limit. A check that ignores its context
+// goes on in the background.
 func (c *Check) look(ctx context.Context) Finding {
 	limit := c.Limit
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -210,12 +212,12 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check because of which those that need c make no sense:
-// c itself or one that c needs; nil if they may start.
+// blocker returns the check that prevents those that need c: c itself or a
+// check that c needs. It returns nil if they may start.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:
-		return nil // whoever tells it
+		return nil // whichever check reports it
 	case c.ended.root != nil:
 		return c.ended.root
 	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.Blocks:
@@ -224,8 +226,8 @@ func (c *Check) blocker() *Check {
 	return nil
 }
 
-// blockerOfAll waits for checks and returns the first one's blocker if each has
-// one.
+// blockerOfAll waits for checks. If each has a blocker, it returns the first
+// one's.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {
@@ -241,7 +243,7 @@ func blockerOfAll(checks []*Check) *Check {
 	return first
 }
 
-// whyNot is the part of a sentence that names c as what others wait for.
+// whyNot returns the part of a sentence that says that others wait for c.
 func (c *Check) whyNot() string {
 	if c.ended.Status == NA {
 		return c.ID + " was not looked at"

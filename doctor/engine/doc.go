@@ -1,8 +1,8 @@
 // Package engine runs checks and reports what they found.
 //
-// A [Plan] is data: the steps of a run in the order of the report, which name
-// each other by their ids. It becomes [Check]s, which [Run] runs concurrently:
-// a check starts when those that it needs have ended well. Of one fault only the
-// check that found it speaks. What a check may find is a [Cause]. The package
-// knows nothing of what is looked at.
+// A [Plan] is data: the steps of a run in the order of the report, which refer
+// to each other by their ids. It becomes [Check]s, which [Run] runs
+// concurrently. A check starts when those that it needs have ended well. Only
+// the check that found a fault reports it. What a check may find is a [Cause].
+// This package does not know what the checks look at.
 package engine

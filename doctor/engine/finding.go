@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// Status is how a check ended.
+// Status is the result of a check.
 type Status string
 
-// The states. Warn is what may be right all the same, or cannot be judged from
-// here; NA is what was not looked at.
+// The results. Warn means that something may be intended, or cannot be judged
+// from here. NA means that it was not checked.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -19,93 +19,96 @@ const (
 	NA   Status = "na"
 )
 
-// Finding is what a check saw.
+// Finding is what a check found.
 type Finding struct {
 	Status Status
-	Seen   string // and from where
-	Cause  *Cause // why it is not OK; nil for OK and NA
-	Vars   Vars   // what stands for the cause's placeholders
-	// Blocks has those that need the check not start, although it did not fail.
+	Seen   string // what was seen, and from where
+	Cause  *Cause // why the result is not OK; nil for OK and NA
+	Vars   Vars   // replace the cause's placeholders
+	// Blocks prevents the checks that need this one, although it did not fail.
 	Blocks bool
-	// At are the places of which it is true: a name or an address with its port,
-	// an address, a certificate. Who finds the same at one of them has found the
-	// same fault.
+	// At are the places that the finding is about: host:port, an address with its
+	// port, an address, or a certificate. Two equal findings about one place are
+	// the same fault.
 	At []string
 }
 
-// Right is the finding that all is as it should be.
+// Right returns the finding that everything is as it should be.
 func Right(format string, args ...any) Finding {
 	return Finding{Status: OK, Seen: fmt.Sprintf(format, args...)}
 }
 
-// NotLooked is the finding of what does not apply, or was not asked for.
+// NotLooked returns the finding of a check that does not apply, or was not
+// wanted.
 func NotLooked(format string, args ...any) Finding {
 	return Finding{Status: NA, Seen: fmt.Sprintf(format, args...)}
 }
 
-// Because is a fault or a doubt: its status is the cause's.
+// Because returns a fault or a doubt. Its status is the cause's.
 func Because(c *Cause, v Vars, format string, args ...any) Finding {
 	return Finding{Status: c.Status, Seen: fmt.Sprintf(format, args...), Cause: c, Vars: v, Blocks: c.Blocks}
 }
 
-// severity orders faults, doubts and the rest.
+// severity orders findings: faults, doubts, the rest.
 func (f Finding) severity() int { return map[Status]int{Fail: 2, Warn: 1}[f.Status] }
 
-// In is f as true of these places, too.
+// In returns f as a finding about these places, too.
 func (f Finding) In(places ...string) Finding {
 	f.At = slices.Concat(f.At, places)
 	return f
 }
 
-// meets reports whether two findings are true of one place.
+// meets reports whether two findings are about one place.
 func (f Finding) meets(other Finding) bool {
 	return slices.ContainsFunc(f.At, func(place string) bool { return slices.Contains(other.At, place) })
 }
 
-// sameKind reports whether two findings name one cause, or one in the words of
-// what either looks at.
+// sameKind reports whether two findings name the same cause, or causes of the
+// same Kind.
 func (f Finding) sameKind(other Finding) bool {
 	return f.Cause != nil && other.Cause != nil && f.Cause.kind() == other.Cause.kind()
 }
 
-// sameCause reports whether two findings name one cause.
+// sameCause reports whether two findings name the same cause.
 func (f Finding) sameCause(other Finding) bool {
 	return f.Cause != nil && other.Cause != nil && f.Cause.ID == other.Cause.ID
 }
 
 // Cause is one thing that can be wrong. Its texts have placeholders for what
-// was found, {server} for example: see [Vars].
+// was found, such as {server}: see [Vars].
 type Cause struct {
 	ID string
-	// Kind is what it and others are, each in the words of its place; "" for a
+	// Kind joins causes that are the same fault at different places; "" for a
 	// cause that stands alone.
 	Kind string
-	// Rows are the lines of doctor/testdata/failures.txt that it explains.
+	// Rows are the lines of doctor/testdata/failures.txt that the cause explains.
 	Rows []int
-	// Checks may name it: ids of checks.
+	// Checks are the ids of the checks that may find it.
 	Checks []string
-	// From is where it shows: "inside", "outside" or "both".
+	// From is where it can be found: "inside", "outside" or "both".
 	From string
-	// Status is Fail, or Warn where it may be meant so or cannot be judged; OK is
-	// for a note on what people take for a cause, which no check finds.
+	// Status is Fail. It is Warn if the setting may be intended or cannot be
+	// judged. OK is for a note about something that people mistake for a cause,
+	// which no check finds.
 	Status Status
-	// Blocks has the checks that need the one that found it wait, for a Warn.
+	// Blocks, for a Warn, prevents the checks that need the one that found it.
 	Blocks bool
-	// Spares has them go on all the same, for a Fail: part of what they ask answers.
+	// Spares, for a Fail, lets those checks run all the same: part of what they
+	// ask answers.
 	Spares bool
-	// Code is what Element Call shows for it, "" for nothing of its own.
+	// Code is the error code that Element Call shows for it, "" for none.
 	Code string
-	// Text says what is wrong, Remedy what to set.
+	// Text says what is wrong, Remedy how to mend it.
 	Text, Remedy string
-	// Unbroken says why no test breaks it; "" means that one does.
+	// Unbroken says why no test produces the cause; "" means that one does.
 	Unbroken string
 }
 
-// kind is what a cause is one of.
+// kind returns the cause's Kind, or its ID if it has none.
 func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 
-// Unfinished is the cause that the engine itself finds: a check, {check}, did
-// not end in its time.
+// Unfinished is the cause that the engine itself finds: the check {check} did
+// not end in time.
 var Unfinished = Cause{ID: "unfinished", Checks: []string{"homeserver.discovery"}, From: "both", Status: Warn, Blocks: true, Unbroken: "the tests of the engine break it, in virtual time",
 	Text:   "the check {check} did not end in its time",
 	Remedy: "run doctor again with --only {check}; if that ends no better, something on the way drops packets without an answer"}
@@ -117,7 +120,7 @@ func unfinished(id, format string, args ...any) Finding {
 // Vars replace the placeholders of a cause's texts: {server}, {url} and so on.
 type Vars map[string]string
 
-// Or adds those of others that v lacks.
+// Or returns v with those of others that v lacks.
 func (v Vars) Or(others Vars) Vars {
 	all := maps.Clone(others)
 	if all == nil {

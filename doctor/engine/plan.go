@@ -9,44 +9,46 @@ import (
 
 // Plan is the checks of one run as data.
 type Plan struct {
-	// Steps stand in the order of the report.
+	// Steps are in the order of the report.
 	Steps []Step
-	// Explained says by the id of a step what others find that shows there, too.
-	// Of several that explain the same the first one tells.
+	// Explained holds, by the id of a step, what other checks may find that
+	// explains its finding. If several explain it, the first one reports it.
 	Explained map[string][]Explanation
-	// Applies reports whether an explanation can be one for a step of this run;
-	// nil means that all can.
+	// Applies reports whether an explanation is possible for a step of this run.
+	// nil means that all are.
 	Applies func(x Explanation, s Step) bool
-	// Twins says by the id of a step which others may look at the same place.
+	// Twins holds, by the id of a step, the others that may look at the same
+	// place.
 	Twins map[string][]string
-	// Told is in which order steps tell one cause that several of them find.
+	// Told holds, for a cause that several steps may find, the order in which one
+	// is chosen to report it.
 	Told map[string][]string
 }
 
-// Step is a check that names others by their ids, with spaces between. A step of
-// a server means those of the same server, and where it names its own id those
-// of the servers before. Names of steps that this plan does not have mean
-// nothing.
+// Step is a check that refers to others by their ids, separated by spaces. A
+// step of a server means the steps of the same server. With its own id it means
+// those of the servers before. Ids that this plan does not contain have no
+// effect.
 type Step struct {
 	ID     string
-	Server string // the one that it looks at, where there are several; else ""
-	Of     string // the one whose steps it names, where that is not Server
+	Server string // the server under test, if there are several; else ""
+	Of     string // the server whose steps it refers to, if that is not Server
 
 	Needs, Any, After string // see Check
 	Limit, Grace      time.Duration
-	Unless            bool // it is left out
+	Unless            bool // leave the step out
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says that a check finds what shows in another one: each of the
-// causes explains each of those that show there. Without causes both may find
-// the same.
+// Explanation says that each of the causes, found by a check, explains each of
+// the causes that it shows as in another check. Without causes both checks may
+// find the same.
 type Explanation struct {
 	By, Causes, Shows string
-	Here              bool // only what is true of the same place
+	Here              bool // only for findings about the same place
 }
 
-// Checks returns the checks of the plan in its order.
+// Checks returns the checks of the plan, in its order.
 func (p Plan) Checks() []*Check {
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return s.Unless })
 	checks := make([]*Check, len(p.Steps))
@@ -65,7 +67,7 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks that step i means with these ids.
+// named returns the checks that step i refers to by these ids.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of
@@ -84,7 +86,7 @@ func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	return list
 }
 
-// excuses are what others explain of what step i finds.
+// excuses returns what may explain the finding of step i.
 func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	for _, x := range p.Explained[p.Steps[i].ID] {
 		if p.Applies != nil && !p.Applies(x, p.Steps[i]) {
@@ -97,7 +99,8 @@ func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	return list
 }
 
-// tellOnce has each cause of Told told by the first one that finds it.
+// tellOnce lets only one check report each cause of Told: the first that finds
+// it.
 func (p Plan) tellOnce(checks []*Check) {
 	for cause, ids := range p.Told {
 		var before []Excuse
@@ -112,8 +115,8 @@ func (p Plan) tellOnce(checks []*Check) {
 	}
 }
 
-// Select returns the checks that are wanted and those that they need. One that
-// is skipped stays if others need it, and says so.
+// Select returns the wanted checks and those that they need. A skipped check
+// that others need stays, and its finding says so.
 func Select(checks []*Check, wanted, skipped func(id string) bool) []*Check {
 	keep := map[*Check]bool{}
 	var need func(c *Check)

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Teller tells how far the run is, on a line of its own that changes at a
-// terminal; in a log there is nothing to tell before the end.
+// Teller shows how far the run is, on one line of a terminal. It writes nothing
+// to a log.
 type Teller struct {
 	W        io.Writer
 	Terminal bool

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Report is the outcome of one run.
+// Report is the result of one run.
 type Report struct {
 	Version string   `json:"version"`
 	Vantage string   `json:"vantage"` // "inside" or "outside"
@@ -19,7 +19,7 @@ type Report struct {
 // Group is the checks whose ids begin with ID and a dot.
 type Group struct{ ID, Title string }
 
-// GroupOf is the part of a check's id before the dot.
+// GroupOf returns the part of a check's id before the dot.
 func GroupOf(id string) string {
 	name, _, _ := strings.Cut(id, ".")
 	return name
@@ -33,8 +33,9 @@ type Summary struct {
 	NA   int `json:"na"`
 }
 
-// Result is one check's. Cause and what follows from it are empty where there
-// is none; Server is set where a check is made for each of several homeservers.
+// Result is the result of one check. Cause and the fields that depend on it are
+// empty if there is none. Server is set if there are checks for several
+// homeservers.
 type Result struct {
 	ID              string `json:"id"`
 	Server          string `json:"server,omitempty"`
@@ -46,13 +47,13 @@ type Result struct {
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
 
-	// after is the check because of which this one was not looked at, if that was
-	// not looked at either; "" else.
+	// after is the check that prevented this one, if that was itself not run;
+	// else "".
 	after string
 }
 
-// NewReport puts together what the checks have found. fill replaces the
-// placeholders of a cause's text, of which the finding knows some.
+// NewReport makes the report of the checks. fill replaces the placeholders of a
+// cause's text; v are those that the finding knows.
 func NewReport(version, vantage string, groups []Group, checks []*Check, fill func(text string, v Vars) string) Report {
 	r := Report{Version: version, Vantage: vantage, groups: groups}
 	for _, c := range checks {
@@ -89,7 +90,7 @@ func (c *Check) result(fill func(string, Vars) string) Result {
 	return r
 }
 
-// WriteJSON writes r as one JSON document.
+// WriteJSON writes r as a JSON document.
 func (r Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// Screen is a terminal at which a person reads a report: what is wrong first,
-// then a line for each group.
+// Screen is a terminal on which a person reads a report: first the faults, then
+// a line for each group.
 type Screen struct {
 	Width, Height int // in characters and lines; 0 means 80 and 24
 	Colour        bool
-	All           bool // a line for each check
-	// Note stands before the summary, "" for none.
+	All           bool // print a line for each check
+	// Note is printed before the summary; "" for none.
 	Note string
 }
 
-// The colours of a terminal (ECMA-48, SGR), by state; bold is for headings.
+// The colours of a terminal (ECMA-48, SGR) by status. Headings are bold.
 var colours = map[Status]string{OK: "32", Warn: "33", Fail: "31", NA: "2"}
 
 const bold = "1"
@@ -53,14 +53,14 @@ func (s Screen) Write(w io.Writer, r Report) error {
 	return err
 }
 
-// page is what is written so far.
+// page is the text written so far.
 type page struct {
 	Screen
 	lines  []string
 	faults []int // the lines at which faults begin
 }
 
-// problem is all that there is to say of a check that found something.
+// problem writes everything about a check that found something.
 func (p *page) problem(c Result) {
 	p.line("", "", "")
 	if c.Status == Fail {
@@ -74,7 +74,7 @@ func (p *page) problem(c Result) {
 	}
 }
 
-// group is one line about the checks of a group, or one for each.
+// group writes one line about a group's checks, or one line for each check.
 func (p *page) group(g Group, checks []Result) {
 	if len(checks) == 0 {
 		return
@@ -83,7 +83,7 @@ func (p *page) group(g Group, checks []Result) {
 	var why []string
 	for _, c := range checks {
 		s.count(c.Status)
-		if c.after != "" && GroupOf(c.after) == g.ID { // which says why
+		if c.after != "" && GroupOf(c.after) == g.ID { // that check's line gives the reason
 			continue
 		}
 		if reason := strings.TrimPrefix(c.Seen, "not looked at: "); c.Status == NA && !slices.Contains(why, reason) {
@@ -105,9 +105,9 @@ func (p *page) group(g Group, checks []Result) {
 	}
 }
 
-// above says how many faults lie above what the screen shows at the end.
+// above says how many faults have scrolled off the top of the screen.
 func (p *page) above() string {
-	const prompt = 1 // the shell's, which takes a line, and the summary one
+	const prompt = 1 // lines for the shell's prompt and the summary
 	first := len(p.lines) + 1 + prompt - p.Height
 	n := 0
 	for _, at := range p.faults {
@@ -121,8 +121,8 @@ func (p *page) above() string {
 	return "; scroll up for " + plural(n, "fault")
 }
 
-// line adds text behind first, wrapped at the screen's width; what does not fit
-// goes on behind hang.
+// line adds first and text, wrapped at the screen's width. Further lines begin
+// with hang.
 func (p *page) line(first, hang, text string) {
 	current, used := first, visible(first)
 	empty := true
@@ -141,7 +141,8 @@ func (p *page) line(first, hang, text string) {
 	p.lines = append(p.lines, current)
 }
 
-// paint colours a text, each word for itself: a line may end between them.
+// paint colours each word of a text by itself, because a line may end between
+// words.
 func (p *page) paint(colour, text string) string {
 	if !p.Colour {
 		return text
@@ -153,7 +154,7 @@ func (p *page) paint(colour, text string) string {
 	return strings.Join(words, " ")
 }
 
-// visible is how many characters of a text a terminal shows.
+// visible returns how many characters a terminal shows of a text.
 func visible(text string) int {
 	n := 0
 	for rest := text; rest != ""; {
@@ -167,7 +168,7 @@ func visible(text string) int {
 	return n
 }
 
-// name is the check's id, and its server where there are several.
+// name returns the check's id, with its server if there are several.
 func (c Result) name() string {
 	if c.Server == "" {
 		return c.ID
@@ -180,7 +181,7 @@ func (r Report) of(g Group) []Result {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Result) bool { return GroupOf(c.ID) != g.ID })
 }
 
-// worst is the state that matters most.
+// worst returns the most severe status.
 func (s Summary) worst() Status {
 	switch {
 	case s.Fail > 0:

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Marks stand for the states in what people read.
+// Marks are the signs for the statuses.
 var Marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
 
-// WriteText writes r for people who read it elsewhere than at a terminal, in a
-// log or a file: every check, each on a line. See [Screen].
+// WriteText writes r for a log or a file, with a line for each check. For a
+// terminal, see [Screen].
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "matrixrtc-auth doctor %s, from %s\n", r.Version, r.Vantage)
@@ -28,7 +28,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// title is that of the group of a check.
+// title returns the title of a check's group.
 func (r Report) title(id string) string {
 	for _, g := range r.groups {
 		if g.ID == GroupOf(id) {

@@ -9,29 +9,27 @@ import (
 	"strings"
 )
 
-// notRouted are the networks besides the private ones that no router of the
-// internet leads to.
+// notRouted are further networks that internet routers do not reach.
 var notRouted = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10")}
 
-// IsPublic reports whether an address is one that the internet may reach.
+// IsPublic reports whether an address may be reachable from the internet.
 func IsPublic(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	return addr.IsGlobalUnicast() && !addr.IsPrivate() &&
 		!slices.ContainsFunc(notRouted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// PortOf returns the port of a URL's host, or its scheme's.
+// PortOf returns port, or the scheme's port if it is "".
 func PortOf(port, scheme string) string {
 	byScheme := map[string]string{"https": "443", "wss": "443", "http": "80", "ws": "80"}
 	return cmp.Or(port, byScheme[scheme])
 }
 
-// SameAddress reports whether two URLs lead to one place, however they are
-// written.
+// SameAddress reports whether two URLs are for the same place.
 func SameAddress(a, b string) bool { return plainAddress(a) == plainAddress(b) }
 
-// plainAddress writes out the port, and the host in small letters, without a
-// slash at the end.
+// plainAddress returns a URL with its port, in lower case, without a slash at
+// the end.
 func plainAddress(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

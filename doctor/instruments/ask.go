@@ -17,10 +17,10 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Origin is what a browser would say that the page is from.
+// Origin is the origin that the requests claim, as a browser would.
 const Origin = "https://call.element.io"
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the bytes read of an answer.
 const maxAnswer = 256 << 10
 
 // Question is one HTTP request.
@@ -31,27 +31,27 @@ type Question struct {
 	Header      http.Header
 }
 
-// Reply is what came back.
+// Reply is the answer.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	// Before is the status of a first answer that a moment may have been to blame
-	// for, 0 if there was none.
+	// Before is the status of a first, bad answer that was repeated; 0 if there
+	// was none.
 	Before int
 }
 
-// Get asks as a page of another site would.
+// Get sends the request that a page of another site would send.
 func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
 }
 
-// secondTry is how long after an answer of a proxy that gets none itself it is
-// asked again: what stands behind may just be starting, or be one of several.
+// secondTry is the pause before the second try, after a proxy has said that it
+// got no answer. The server behind it may be starting, or be one of several.
 const secondTry = 500 * time.Millisecond
 
-// Ask sends q and reads the answer; it asks again if a proxy says that it gets
-// none. Errors hold no secret.
+// Ask sends q and reads the answer. It asks a second time if a proxy says that
+// it got no answer. Errors hold no secret.
 func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 	first, err := n.askOnce(ctx, q)
 	if err != nil || first.Passing() != NotThere {
@@ -96,7 +96,7 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
 }
 
-// AskAt asks for target at a route, of the server of that host.
+// AskAt requests target of host along a route.
 func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target string, insecure bool) (Reply, error) {
 	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return n.DialHost(ctx, network, route.Addr)
@@ -104,11 +104,11 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	at.route = route.Addr
 	transport := at.client.Transport.(*http.Transport)
 	transport.TLSClientConfig = n.TLS(route.TLSName)
-	transport.TLSClientConfig.InsecureSkipVerify = insecure // as the service, if the operator has said so
+	transport.TLSClientConfig.InsecureSkipVerify = insecure // as the service does if the operator set it
 	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
-// without removes a secret that an answer sends back.
+// without removes a secret that the answer repeats.
 func (r Reply) without(s secret.Text) Reply {
 	if s.IsEmpty() {
 		return r
@@ -122,7 +122,7 @@ func (r Reply) without(s secret.Text) Reply {
 	return r
 }
 
-// bare leaves the URL out, which may hold a token.
+// bare returns err without the URL, which may hold a token.
 func bare(err error) error {
 	if e, ok := err.(*url.Error); ok {
 		return e.Err
@@ -130,8 +130,8 @@ func bare(err error) error {
 	return err
 }
 
-// ErrCode is the Matrix error code of an answer, "" if it has none or what
-// stands there does not look like one.
+// ErrCode returns the Matrix error code of an answer, "" if there is none or it
+// has a wrong form.
 func (r Reply) ErrCode() string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -143,15 +143,15 @@ func (r Reply) ErrCode() string {
 	return matrix.ErrCode
 }
 
-// isErrCode reports whether a code looks like one of Matrix: M_NOT_FOUND, or one
-// of a proposal, ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API, "Standard
-// error response").
+// isErrCode reports whether a code has the form of Matrix: M_NOT_FOUND, or with
+// a proposal's prefix ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API,
+// "Standard error response").
 func isErrCode(code string) bool {
 	space, rest, _ := strings.Cut(code, "_")
 	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
 }
 
-// String is the answer in a few words: the status, and what the body is.
+// String describes the answer in a few words: the status, and what the body is.
 func (r Reply) String() string {
 	text := fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
 	switch code := r.ErrCode(); {
@@ -166,15 +166,15 @@ func (r Reply) String() string {
 // Origins returns the values of Access-Control-Allow-Origin.
 func (r Reply) Origins() []string { return r.Header.Values("Access-Control-Allow-Origin") }
 
-// OneOrigin reports whether a browser lets every page read the answer.
+// OneOrigin reports whether a browser allows every page to read the answer.
 func (r Reply) OneOrigin() bool {
 	list := r.Origins()
 	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
 }
 
 // Follow is Get that follows up to three redirects, as browsers do. A browser
-// reads the last answer only if each redirect lets it, too: closed is the
-// address of the first one that does not, "" if all do.
+// lets a page read the last answer only if each redirect allows it. closed is
+// the address of the first one that does not, "" if all do.
 func (n *Network) Follow(ctx context.Context, address string) (r Reply, closed string, err error) {
 	for range 4 {
 		r, err = n.Get(ctx, address)

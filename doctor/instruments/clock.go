@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// clocks are by how much the clocks of those that answered go before this
-// machine's, by the host (and port) of the address.
+// clocks records by how much the clock of each host (and port) that answered is
+// ahead of this machine's.
 type clocks struct {
 	mu    sync.Mutex
 	ahead map[string]time.Duration
 }
 
-// maxClocks bounds the hosts whose clocks are noted.
+// maxClocks bounds the hosts recorded.
 const maxClocks = 64
 
-// note compares the header Date of an answer with the time between the question
-// and the answer. A copy that a cache kept tells an old time. Of several answers
-// of a host the one counts that differs least.
+// note compares the header Date of an answer with the times of the question and
+// the answer. An answer from a cache has an old date. So of several answers of
+// a host, the one with the smallest difference counts.
 func (c *clocks) note(host string, header http.Header, asked, answered time.Time) {
 	date, err := http.ParseTime(header.Get("Date"))
 	if c == nil || err != nil || header.Get("Age") != "" {
@@ -29,7 +29,7 @@ func (c *clocks) note(host string, header http.Header, asked, answered time.Time
 	switch {
 	case date.After(answered):
 		ahead = date.Sub(answered)
-	case date.Add(time.Second).Before(asked): // it is cut off to seconds
+	case date.Add(time.Second).Before(asked): // Date has no fractions of a second
 		ahead = date.Add(time.Second).Sub(asked)
 	}
 	c.mu.Lock()
@@ -40,8 +40,7 @@ func (c *clocks) note(host string, header http.Header, asked, answered time.Time
 	c.ahead[host] = ahead
 }
 
-// Clocks returns by how much the clocks of those that have answered go before
-// this machine's, by host.
+// Clocks returns by how much the clock of each host is ahead of this machine's.
 func (n *Network) Clocks() map[string]time.Duration {
 	if n.clocks == nil {
 		return nil

@@ -1,5 +1,5 @@
 // Package instruments holds everything of doctor that sends a packet: it looks
-// names up, connects, begins TLS, asks over HTTP as a browser does, by STUN and
-// TURN, and joins LiveKit. It says what came back; what that means is doctor's
-// to judge.
+// names up, connects, begins TLS, sends HTTP requests as a browser does, uses
+// STUN and TURN, and joins LiveKit. It returns what came back. Package doctor
+// judges that.
 package instruments

@@ -13,16 +13,17 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxText is how much of a stranger's text is shown, in bytes.
+// maxText bounds the shown bytes of a stranger's text.
 const maxText = 200
 
-// Clip is how a stranger's text is shown.
+// Clip returns a stranger's text as it may be shown.
 func Clip(s string) string { return text.Clip(s, maxText) }
 
-// NoAnswer is the reason of what does not answer at all.
+// NoAnswer is the reason if nothing answers at all.
 const NoAnswer = "no answer in time"
 
-// Reason says in a few words why something cannot be reached; it holds no URL.
+// Reason says in a few words why something cannot be reached. It contains no
+// URL.
 func Reason(err error) string {
 	var (
 		dns     *net.DNSError
@@ -57,32 +58,32 @@ func IsTLS(err error) bool {
 	return errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// IsOldTLS reports whether client and server have no version of TLS in common: the
-// server knows older ones alone (RFC 8446, "protocol_version").
+// IsOldTLS reports whether client and server share no version of TLS: the
+// server only knows older ones (RFC 8446, "protocol_version").
 func IsOldTLS(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "tls: protocol version not supported") ||
 		strings.Contains(err.Error(), "tls: server selected unsupported protocol version"))
 }
 
-// WantsCertificate reports whether a server ended TLS because the client showed
-// it no certificate (RFC 8446, "certificate_required"; programs that were built
-// with an older Go call that a bad one).
+// WantsCertificate reports whether a server ended TLS because the client sent
+// no certificate (RFC 8446, "certificate_required"; programs built with an
+// older Go say "bad certificate").
 func WantsCertificate(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "remote error: tls: certificate required") ||
 		strings.Contains(err.Error(), "remote error: tls: bad certificate"))
 }
 
-// IsNoSuchName reports whether DNS says that there is no such name.
+// IsNoSuchName reports whether DNS says that the name does not exist.
 func IsNoSuchName(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound
 }
 
-// IsDNSBroken reports whether no name server said whether there is such a name.
+// IsDNSBroken reports whether no name server answered about the name.
 func IsDNSBroken(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && !dns.IsNotFound
 }
 
-// redacted stands for a secret.
+// redacted replaces a secret.
 const redacted = "[redacted]"

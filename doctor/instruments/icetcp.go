@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// TCPAnswer is what a TCP candidate answered while the participant was there;
-// later nobody would.
+// TCPAnswer is the answer of a TCP candidate. The candidate must be asked while
+// the participant is in the room.
 type TCPAnswer struct {
 	Candidate Candidate
 	Err       error
 }
 
-// AskAllTCP asks each TCP candidate for one answer by STUN.
+// AskAllTCP sends one STUN request to each TCP candidate.
 func (n *Network) AskAllTCP(ctx context.Context, m Media) []TCPAnswer {
 	var answers []TCPAnswer
 	for _, c := range m.Candidates[:min(len(m.Candidates), MaxCandidates)] {

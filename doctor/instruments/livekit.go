@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// connectTime is how long the media of one participant may take.
+	// connectTime bounds connecting the media of one participant.
 	connectTime = 6 * time.Second
 	watchEvery  = 50 * time.Millisecond
 )
 
-// quiet keeps the SDK's log, and pion's below it, off the terminal.
+// quiet silences the logs of the SDK and of pion.
 var quiet = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
-// livekitParticipant is a real one.
+// livekitParticipant is a real participant.
 type livekitParticipant struct {
 	room   *lksdk.Room
 	texts  chan Message
@@ -35,9 +35,9 @@ type livekitParticipant struct {
 	media Media
 }
 
-// joinLiveKit joins for real, over WebRTC. The signalling goes through a
-// listener on loopback, because the SDK's own dialler knows neither --resolve
-// nor LIVEKIT_CA_FILE; media goes its own way.
+// joinLiveKit joins over WebRTC. The signalling goes through a listener on
+// loopback, because the SDK's own dialler supports neither --resolve nor
+// LIVEKIT_CA_FILE. Media goes directly.
 func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
 	quiet()
 	tunnel, local, err := n.openTunnel(address)
@@ -60,7 +60,8 @@ func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Parti
 	return p, nil
 }
 
-// openTunnel listens on loopback for the one who joins, and leads to address.
+// openTunnel listens on loopback, and forwards the participant's connection to
+// address.
 func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	target, err := url.Parse(address)
 	if err != nil {
@@ -83,7 +84,7 @@ func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	return server, "ws://" + listener.Addr().String() + strings.TrimRight(target.Path, "/"), nil
 }
 
-// watch notes what the SFU tells while the connection comes about: when it
+// watch records what the SFU sends while the connection is being made. If that
 // fails, the SDK has forgotten it.
 func (p *livekitParticipant) watch(ctx context.Context) {
 	again := time.NewTicker(watchEvery)
@@ -122,7 +123,7 @@ func (p *livekitParticipant) look() {
 	}
 }
 
-// candidatesOf are the SFU's addresses.
+// candidatesOf returns the SFU's addresses.
 func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	var list []Candidate
 	for _, stats := range pc.GetStats() {
@@ -131,7 +132,7 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 			continue
 		}
 		addr, err := netip.ParseAddr(c.IP)
-		// A peer-reflexive one is what came, not what was told.
+		// A peer-reflexive candidate was observed, and not sent by the SFU.
 		if err == nil && c.CandidateType != webrtc.ICECandidateTypePrflx {
 			list = append(list, Candidate{strings.ToLower(c.Protocol), netip.AddrPortFrom(addr.Unmap(), uint16(c.Port))})
 		}
@@ -139,7 +140,7 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	return list
 }
 
-// wayOf is how media goes, "" before it does.
+// wayOf returns how media goes, "" if it does not yet.
 func wayOf(pc *webrtc.PeerConnection) string {
 	if pc.SCTP() == nil || pc.SCTP().Transport() == nil {
 		return ""
@@ -165,7 +166,7 @@ func (p *livekitParticipant) received(packet lksdk.DataPacket, from lksdk.DataRe
 	if user, ok := packet.(*lksdk.UserDataPacket); ok {
 		select {
 		case p.texts <- Message{From: from.SenderIdentity, Text: string(user.Payload)}:
-		default: // nobody waits for that many
+		default: // the reader needs only a few
 		}
 	}
 }

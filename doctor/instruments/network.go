@@ -24,36 +24,37 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Network is what a run sees of the network. [Network.Ready] makes it so once
-// Roots and Resolve are known.
+// Network is a run's access to the network. Call [Network.Ready] once Roots and
+// Resolve are set.
 type Network struct {
-	// DNS answers for addresses, SRV for service records.
+	// DNS looks up addresses, SRV service records.
 	DNS Resolver
 	SRV *net.Resolver
-	// Dial connects to an IP address and port: network is "tcp" or "udp".
+	// Dial connects to an IP address and port. network is "tcp" or "udp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// DialSmall is Dial with packets that fit everywhere; nil where no system does
-	// that.
+	// DialSmall is Dial with packets small enough for every link; nil if this
+	// system cannot do that.
 	DialSmall func(ctx context.Context, network, address string) (net.Conn, error)
-	// Interfaces are the addresses of this machine; nil means that none is known.
+	// Interfaces returns the addresses of this machine; nil means that they are
+	// unknown.
 	Interfaces func() ([]net.Addr, error)
 	// Roots are the certificates to trust; nil means the system's.
 	Roots *x509.CertPool
 	// Join joins a room of the SFU.
 	Join func(ctx context.Context, url, token string) (Participant, error)
-	// Resolve is what --resolve says: host:port → address.
+	// Resolve holds what --resolve sets: host:port → address.
 	Resolve map[string]netip.Addr
-	// Patience is how many times as long as usual what needs this machine's
-	// processor may take, where that has much else to do; 0 means 1.
+	// Patience multiplies the times for work that needs this machine's processor,
+	// if the machine is busy. 0 means 1.
 	Patience int
 
 	client *http.Client
-	dead   *sync.Map // the addresses that took too long or refused, as "ip port"
+	dead   *sync.Map // addresses that refused or did not answer, as "ip port"
 	clocks *clocks
-	route  string // where requests go whatever their address says, "" for there
+	route  string // where all requests go; "" means to their own address
 }
 
-// New returns the real network.
+// New returns a Network for the real network.
 func New() *Network {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
@@ -63,24 +64,24 @@ func New() *Network {
 	return n
 }
 
-// silent is the log of servers whose clients are ourselves.
+// silent is the log of servers that only this process uses.
 var silent = log.New(io.Discard, "", 0)
 
 const (
 	dialTimeout = 3 * time.Second
-	// smallSegment is how many bytes a segment of DialSmall has at most, smallTime
-	// how long TLS may take over it: the connection came about before.
+	// smallSegment bounds the bytes of a segment of DialSmall. smallTime bounds
+	// TLS over it, once connected.
 	smallSegment = 536
 	smallTime    = 3 * time.Second
-	// HandshakeTimeout is how long TLS may take to come about.
+	// HandshakeTimeout bounds a TLS handshake.
 	HandshakeTimeout = 4 * time.Second
-	// maxAddresses bounds the addresses of one name that are tried.
+	// maxAddresses bounds how many addresses of one name are tried.
 	maxAddresses = 8
 )
 
-// Addresses returns those of a host for a port, IPv4 before IPv6: what
-// --resolve says, the literal, or what DNS says. The error is that of the
-// family that failed when there is no address at all.
+// Addresses returns the addresses of host for a port, IPv4 before IPv6: from
+// --resolve, from the literal, or from DNS. If there are none, the error is
+// that of the family whose look-up failed.
 func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Addr, error) {
 	if addr, ok := n.Resolve[strings.ToLower(host)+":"+port]; ok {
 		return []netip.Addr{addr}, nil
@@ -108,7 +109,7 @@ func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Add
 	return nil, failure
 }
 
-// DialHost connects to host:port, one address after the other.
+// DialHost connects to host:port at its addresses in turn.
 func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
@@ -140,8 +141,8 @@ func (n *Network) DialAddress(ctx context.Context, network string, addr netip.Ad
 	return conn, err
 }
 
-// livingFirst puts those of a host's addresses last at which nobody answered
-// before: that costs its time once, not with every question.
+// livingFirst moves addresses that did not answer before to the end, so that
+// each costs its time only once.
 func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	if n.dead == nil {
 		return addrs
@@ -161,24 +162,25 @@ func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	return sorted
 }
 
-// patiently is d for a machine that has much else to do.
+// patiently returns d times Patience.
 func (n *Network) patiently(d time.Duration) time.Duration {
 	return time.Duration(max(n.Patience, 1)) * d
 }
 
-// TLS returns how a server of that name is to prove itself.
+// TLS returns the configuration with which a server of that name must prove
+// itself.
 func (n *Network) TLS(name string) *tls.Config {
 	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
 }
 
-// Ready makes the client of all requests: HTTP/1.1 over connections of their
-// own, no proxy, no redirect followed.
+// Ready makes the client of all requests. It uses HTTP/1.1, connections of its
+// own and no proxy, and follows no redirect.
 func (n *Network) Ready() {
 	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
 	n.clocks = &clocks{ahead: map[string]time.Duration{}}
 }
 
-// Through is n with requests over HTTP that go where dial leads them.
+// Through returns n with HTTP connections made by dial.
 func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	other := *n
 	other.client = n.newClient(dial)
@@ -201,7 +203,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 	}
 }
 
-// ParseResolve reads host:port:address, as curl's --resolve has it.
+// ParseResolve parses host:port:address, as in curl's --resolve.
 func ParseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")

@@ -11,31 +11,31 @@ import (
 
 // Participant is in a room of the SFU until it leaves.
 type Participant interface {
-	// Media is what the SFU told of how media gets there, and how it goes.
+	// Media returns what the SFU said about media, and how media goes.
 	Media() Media
 	// Send sends a text to everybody in the room.
 	Send(text string) error
-	// Received are the texts of others; those that nobody takes get lost.
+	// Received returns the texts of others. A text that is not read is dropped.
 	Received() <-chan Message
 	Leave()
 }
 
-// Message is a text that another participant sent. From is their identity, as the
-// SFU says it.
+// Message is a text from another participant. From is that participant's
+// identity, as the SFU says it.
 type Message struct{ From, Text string }
 
-// Media is what the SFU tells whoever joins.
+// Media is what the SFU tells a participant about media.
 type Media struct {
 	Candidates []Candidate
-	// Username and Password let a STUN request pass for one of this session.
+	// Username and Password authenticate STUN requests of this session.
 	Username, Password string
 	// Servers are the STUN and TURN servers.
 	Servers []ICEServer
-	// Way is how media goes: "udp", "tcp", or "relay"; "" while it does not.
+	// Way is how media goes: "udp", "tcp" or "relay"; "" while it does not.
 	Way string
 }
 
-// Candidate is an address at which the SFU takes media.
+// Candidate is an address at which the SFU receives media.
 type Candidate struct {
 	Network string // "udp" or "tcp"
 	Addr    netip.AddrPort
@@ -49,7 +49,7 @@ type ICEServer struct {
 	Username, Password string
 }
 
-// JoinError is a join that failed after the SFU told something.
+// JoinError is a join that failed, with what the SFU said before.
 type JoinError struct {
 	Media Media
 	Err   error
@@ -59,15 +59,15 @@ func (e *JoinError) Error() string { return e.Err.Error() }
 func (e *JoinError) Unwrap() error { return e.Err }
 
 const (
-	// roundTrip is how long a text may take to the other participant. It is
-	// sent again every resend: the other's channel may open a moment later.
+	// roundTrip bounds how long a text takes to the other participant. It is sent
+	// again every resend, because the other's channel may open later.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond
-	// MaxCandidates bounds those that are looked at.
+	// MaxCandidates bounds the candidates that are checked.
 	MaxCandidates = 16
 )
 
-// Deliver has a text arrive.
+// Deliver sends a text until it has arrived.
 func Deliver(ctx context.Context, from, to Participant) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTrip)
 	defer cancel()
@@ -90,9 +90,9 @@ func Deliver(ctx context.Context, from, to Participant) error {
 	}
 }
 
-// ProbeName is a name that no other run has.
+// ProbeName returns a name that no other run uses.
 func ProbeName() string {
 	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	_, _ = rand.Read(random[:]) // never fails
 	return "doctor-" + hex.EncodeToString(random[:])
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Attempt is what came of connecting to one address.
+// Attempt is the result of connecting to one address.
 type Attempt struct {
 	Addr netip.Addr
 	Err  error
@@ -25,29 +25,29 @@ func (a Attempt) String() string {
 	return a.Addr.String() + ": " + Reason(a.Err)
 }
 
-// NoRoute reports whether this machine lacks the address's family.
+// NoRoute reports whether this machine does not support the address's family.
 func (a Attempt) NoRoute() bool {
 	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
 }
 
-// Refused reports whether the machine of that address answers that nothing
-// listens there.
+// Refused reports whether the machine at that address says that nothing listens
+// there.
 func (a Attempt) Refused() bool { return errors.Is(a.Err, syscall.ECONNREFUSED) }
 
-// IsOwn reports whether this machine has that address itself.
+// IsOwn reports whether the address belongs to this machine.
 func (n *Network) IsOwn(addr netip.Addr) bool {
 	if n.Interfaces == nil {
 		return false
 	}
-	list, _ := n.Interfaces() // of a system that does not say, none is known
+	list, _ := n.Interfaces() // none if the system does not say
 	return slices.ContainsFunc(list, func(a net.Addr) bool {
 		own, err := netip.ParsePrefix(a.String())
 		return err == nil && own.Addr().Unmap() == addr.Unmap()
 	})
 }
 
-// Reach looks a host up, connects to each of its addresses at a port and hangs
-// up. The error is that of the name.
+// Reach looks host up, and connects to each of its addresses at a port. The
+// error is that of the look-up.
 func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, error) {
 	addrs, err := n.Addresses(ctx, host, port)
 	if err != nil {
@@ -62,7 +62,7 @@ func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, erro
 	return attempts, nil
 }
 
-// touch connects and hangs up.
+// touch connects and closes the connection.
 func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
 	conn, err := n.DialAddress(ctx, "tcp", addr, port)
 	if err == nil {
@@ -71,11 +71,11 @@ func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error
 	return err
 }
 
-// ErrConnect is in the error of what could not be connected to.
+// ErrConnect marks an error of connecting.
 var ErrConnect = errors.New("not connected")
 
-// Certificates returns the certificates that a host shows at a port to whoever
-// asks for its name, whatever they are worth.
+// Certificates returns the certificates that a host sends for its name at a
+// port, valid or not.
 func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.Certificate, error) {
 	raw, err := n.DialHost(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
@@ -85,7 +85,7 @@ func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.
 	return n.handshake(ctx, raw, n.TLS(host))
 }
 
-// AnswersSmall reports whether TLS comes about at a host with small packets.
+// AnswersSmall reports whether a TLS handshake succeeds with small packets.
 func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	if n.DialSmall == nil {
 		return false
@@ -103,17 +103,17 @@ func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	return err == nil
 }
 
-// unconnected is an error before TLS began.
+// unconnected is an error from before TLS.
 type unconnected struct{ error }
 
 func (u unconnected) Unwrap() error      { return u.error }
 func (unconnected) Is(target error) bool { return target == ErrConnect }
 
-// handshake returns the peer's chain whatever it is worth.
+// handshake returns the peer's chain, valid or not.
 func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
 	defer cancel()
-	config.InsecureSkipVerify = true // whoever asks verifies, and says what is wrong
+	config.InsecureSkipVerify = true // the caller verifies, and says what is wrong
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err

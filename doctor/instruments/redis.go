@@ -10,22 +10,23 @@ import (
 	"time"
 )
 
-// Redis is where a Redis is, and who asks it. Without a password nobody logs in.
+// Redis is the address of a Redis, and the credentials. Without a password
+// there is no login.
 type Redis struct {
 	Address            string // host:port
 	Username, Password string
-	TLS                bool // then nothing but the connection is tried
+	TLS                bool // only connect, and do nothing more
 }
 
 const (
-	// redisTime is how long Redis may take to answer: it does so at once.
+	// redisTime bounds an answer of Redis, which usually comes at once.
 	redisTime = 2 * time.Second
-	// maxRedisLine bounds a line of its answers, in bytes.
+	// maxRedisLine bounds the bytes of a line of its answer.
 	maxRedisLine = 512
 )
 
-// PingRedis asks a Redis for a sign of life. What it refuses is an error in its own
-// words, which repeat no password (RESP2, "Simple errors").
+// PingRedis sends PING to a Redis. If Redis refuses, the error has its own
+// words, which contain no password (RESP2, "Simple errors").
 func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	conn, err := n.DialHost(ctx, "tcp", r.Address)
 	if err != nil {
@@ -54,7 +55,7 @@ func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	return nil
 }
 
-// commands log in, if there is a password, and ask for a sign of life.
+// commands returns the commands: the login, if there is a password, and PING.
 func (r Redis) commands() (list [][]string) {
 	switch {
 	case r.Password != "" && r.Username != "":
@@ -65,7 +66,7 @@ func (r Redis) commands() (list [][]string) {
 	return append(list, []string{"PING"})
 }
 
-// array is a command as Redis reads it.
+// array encodes a command for Redis.
 func array(words []string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))

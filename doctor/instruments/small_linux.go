@@ -2,9 +2,8 @@ package instruments
 
 import "syscall"
 
-// smallSegments has a connection ask the other side for segments of so few bytes
-// that every packet fits wherever IPv4 and IPv6 lead (RFC 9293, "Maximum Segment
-// Size Option": what everybody takes).
+// smallSegments limits the segments of a connection so that every packet fits
+// on any link of IPv4 and IPv6 (RFC 9293, "Maximum Segment Size Option").
 func smallSegments(_, _ string, c syscall.RawConn) error {
 	var fault error
 	err := c.Control(func(fd uintptr) {

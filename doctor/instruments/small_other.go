@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// smallSegments is not known on this system.
+// smallSegments is not supported on this system.
 func smallSegments(string, string, syscall.RawConn) error { return errors.ErrUnsupported }

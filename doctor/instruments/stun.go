@@ -14,16 +14,15 @@ import (
 )
 
 const (
-	// STUNPort is where STUN servers are that name no port.
+	// STUNPort is the port of a STUN server that names none.
 	STUNPort = 3478
-	// stunWait is how long one STUN request may take; over UDP it is sent
-	// twice in that time.
+	// stunWait bounds one STUN request, which is sent twice over UDP.
 	stunWait = 2 * time.Second
 	maxSTUN  = 1500
 )
 
-// STUN sends a binding request to host:port and returns the address that we
-// have there. Over "tcp" it is framed as ICE has it (RFC 4571).
+// STUN sends a binding request to host:port and returns the address under which
+// the server sees us. Over "tcp" it is framed as in ICE (RFC 4571).
 func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
 	conn, err := n.DialHost(ctx, network, hostPort)
 	if err != nil {
@@ -37,8 +36,8 @@ func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.Add
 	return askSTUN(ctx, conn, network, request)
 }
 
-// AskCandidate asks a candidate as a client of the session would when it
-// checks the connection (RFC 8445, 7.2.2).
+// AskCandidate sends a connectivity check to a candidate, as a client of the
+// session would (RFC 8445, 7.2.2).
 func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
 		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
@@ -53,8 +52,8 @@ func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error 
 	return err
 }
 
-// checking are the attributes of a connectivity check by the side that
-// controls. None asks to use the way that it tries.
+// checking adds the attributes of a connectivity check by the controlling side.
+// It does not nominate the candidate.
 type checking struct{}
 
 func (checking) AddTo(m *stun.Message) error {
@@ -63,7 +62,7 @@ func (checking) AddTo(m *stun.Message) error {
 	return nil
 }
 
-// askSTUN sends request over conn, which it closes.
+// askSTUN sends request over conn, and closes conn.
 func askSTUN(ctx context.Context, conn net.Conn, network string, request *stun.Message) (_ netip.AddrPort, err error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
@@ -81,7 +80,7 @@ func askSTUN(ctx context.Context, conn net.Conn, network string, request *stun.M
 	return mapped(answer)
 }
 
-// exchange sends one STUN message and reads one.
+// exchange sends a STUN message and reads one.
 func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 	if network == "tcp" {
 		message = append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
@@ -104,8 +103,8 @@ func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 
 var errNotSTUN = errors.New("the answer is not STUN")
 
-// mapped returns our address from a binding success; an error response proves
-// no less that STUN is spoken there, and tells no address.
+// mapped returns our address from a success response. An error response shows
+// that STUN is spoken there, too, but has no address.
 func mapped(answer []byte) (netip.AddrPort, error) {
 	message := &stun.Message{Raw: answer}
 	if message.Decode() != nil || message.Type.Method != stun.MethodBinding {

@@ -11,16 +11,16 @@ import (
 	"github.com/pion/turn/v5"
 )
 
-// TURNServer is a TURN server that the SFU hands out.
+// TURNServer is a TURN server from the SFU.
 type TURNServer struct {
 	Scheme             string // "turn" or "turns"
-	Rest               string // of its URL, behind the scheme
+	Rest               string // of its URL, after the scheme
 	Host, Port         string
 	Network            string // "udp" or "tcp"
 	Username, Password string
 }
 
-// TURNServers are those among the ICE servers.
+// TURNServers returns the TURN servers among the ICE servers.
 func (m Media) TURNServers() (list []TURNServer) {
 	for _, server := range m.Servers {
 		for _, u := range server.URLs {
@@ -43,7 +43,7 @@ func (m Media) TURNServers() (list []TURNServer) {
 	return list
 }
 
-// String is the server's URL.
+// String returns the server's URL.
 func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
 
 // hostPort splits the rest of an ICE server's URL, "turn.example.org:443?transport=tcp".
@@ -55,27 +55,27 @@ func hostPort(rest, port string) (host, p string) {
 	return rest, port
 }
 
-// TURNStage is how far a TURN server was asked.
+// TURNStage is how far a request to a TURN server got.
 type TURNStage int
 
-// The stages, in their order.
+// The stages, in order.
 const (
 	TURNConnect TURNStage = iota
 	TURNTLS
 	TURNRelay
 )
 
-// TURNError is why a TURN server gave no address out.
+// TURNError says why a TURN server assigned no address.
 type TURNError struct {
 	Stage TURNStage
-	At    net.Addr // of the server; nil before it was connected to
+	At    net.Addr // of the server; nil before the connection
 	Err   error
 }
 
 func (e *TURNError) Error() string { return e.Err.Error() }
 func (e *TURNError) Unwrap() error { return e.Err }
 
-// Allocate asks a TURN server for an address and gives it back. Its error is a
+// Allocate asks a TURN server for an address, and releases it. Its error is a
 // [*TURNError].
 func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	raw, err := n.DialHost(ctx, s.Network, net.JoinHostPort(s.Host, s.Port))
@@ -93,7 +93,7 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	return nil
 }
 
-// packets has the TURN messages of a client go over a connection; the error is
+// packets returns a packet connection over raw for a TURN client. Its error is
 // that of TLS.
 func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
 	switch {
@@ -138,8 +138,7 @@ func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, 
 	return relayed.Close()
 }
 
-// connected is a UDP connection as turn wants it: all goes to and comes from
-// the one peer.
+// connected is a UDP connection as a PacketConn with one peer.
 type connected struct{ net.Conn }
 
 func (c connected) ReadFrom(p []byte) (int, net.Addr, error) {

@@ -10,30 +10,30 @@ import (
 	"strings"
 )
 
-// Party is who gives an answer.
+// Party is who gave an answer.
 type Party int
 
-// The parties. Nobody can be told from an answer that any program may give.
+// The parties. Nobody is for an answer that any program may give.
 const (
 	Unknown    Party = iota
-	Matrix           // a Matrix server that does not tell which
+	Matrix           // a Matrix server, unknown which
 	Service          // this service, by its CORS headers
 	Homeserver       // by its name, or by the CORS headers of the specification
-	LiveKit          // by its own words, or an error of Twirp
-	Proxy            // a reverse proxy itself, or a filter in front
+	LiveKit          // by its own words, or a Twirp error
+	Proxy            // the reverse proxy itself, or a filter in front
 	Challenge        // a filter that wants to see a person
-	Login            // whoever wants a password or single sign-on
-	Website          // something that answers with pages for people
+	Login            // a program that requires a password or single sign-on
+	Website          // a program that answers with pages for people
 )
 
 // Answerer is who gave an answer.
 type Answerer struct {
 	Party   Party
-	Program string // its name as far as it tells, "the proxy" for one that does not
+	Program string // its name if it says that, else "the proxy"
 }
 
-// From tells who gave an answer, by its status, its headers and its body. This
-// is the one place where that is decided.
+// From says who gave an answer, by its status, headers and body. No other
+// function decides that.
 func (r Reply) From() Answerer {
 	switch {
 	case r.isChallenge():
@@ -58,7 +58,7 @@ func (r Reply) From() Answerer {
 	return Answerer{Unknown, r.server("something else")}
 }
 
-// server is what an answer's program calls itself.
+// server returns the name in the header Server, or otherwise if there is none.
 func (r Reply) server(otherwise string) string {
 	if server := r.Header.Get("Server"); server != "" {
 		return Clip(server)
@@ -66,31 +66,30 @@ func (r Reply) server(otherwise string) string {
 	return otherwise
 }
 
-// isChallenge reports whether Cloudflare wants to see a browser with a person:
-// each of its challenges has this header (Cloudflare's documentation, "Detect a
+// isChallenge reports whether Cloudflare demands a browser with a person. Each
+// of its challenges has this header (Cloudflare's documentation, "Detect a
 // Challenge Page response").
 func (r Reply) isChallenge() bool { return r.Header.Get("Cf-Mitigated") == "challenge" }
 
 // isService reports whether an answer has the CORS headers of this service: no
-// homeserver lets pages send X-CSRF-Token.
+// homeserver allows X-CSRF-Token.
 func (r Reply) isService() bool {
 	return strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-CSRF-Token")
 }
 
-// homeservers begin what homeservers call themselves in the header Server.
+// homeservers are the prefixes of homeservers' names in the header Server.
 var homeservers = []string{"Synapse", "Dendrite", "conduit", "tuwunel", "continuwuity", "palpo"}
 
 // isHomeserver reports whether an answer names a homeserver, or has the CORS
-// headers that the Client-Server API recommends, which this service's are not.
+// headers that the Client-Server API recommends. This service's headers differ.
 func (r Reply) isHomeserver() bool {
 	server := r.Header.Get("Server")
 	return slices.ContainsFunc(homeservers, func(name string) bool { return strings.HasPrefix(server, name) }) ||
 		strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-Requested-With")
 }
 
-// AsksLogin reports whether somebody wants to know who asks: by a 401 that names
-// a way to log in, which LiveKit's own does not, or by a redirect to where people
-// log in.
+// AsksLogin reports whether a program demands a login: by a 401 that names a
+// method, which LiveKit's 401 does not, or by a redirect to a login page.
 func (r Reply) AsksLogin() bool {
 	switch r.Status {
 	case http.StatusUnauthorized:
@@ -101,8 +100,8 @@ func (r Reply) AsksLogin() bool {
 	return false
 }
 
-// logins are what the addresses of logins hold: Authelia, Authentik, Keycloak,
-// oauth2-proxy, Cloudflare Access and what people name theirs.
+// logins are parts of login addresses: of Authelia, Authentik, Keycloak,
+// oauth2-proxy, Cloudflare Access, and common names.
 var logins = []string{"login", "signin", "sign_in", "sso", "oauth2", "openid-connect", "outpost.goauthentik.io", "authelia", "cloudflareaccess.com"}
 
 func leadsToLogin(location string) bool {
@@ -115,11 +114,11 @@ func leadsToLogin(location string) bool {
 	return label == "auth" || slices.ContainsFunc(logins, func(part string) bool { return strings.Contains(place, part) })
 }
 
-// livekitWords begin the texts of LiveKit's own answers.
+// livekitWords are the prefixes of LiveKit's own answers.
 var livekitWords = []string{"invalid API key", "invalid token", "invalid authorization token", "no permissions", "permissions denied", "requested room does not exist", "token is not valid"}
 
-// isLiveKit reports whether LiveKit speaks: in a text of its own, or in an error
-// of Twirp, which has a code and a message.
+// isLiveKit reports whether LiveKit answered: with one of its texts, or with a
+// Twirp error, which has a code and a message.
 func (r Reply) isLiveKit() bool {
 	body := strings.TrimSpace(string(r.Body))
 	if r.Status == http.StatusOK {
@@ -132,12 +131,12 @@ func (r Reply) isLiveKit() bool {
 	return slices.ContainsFunc(livekitWords, func(words string) bool { return strings.HasPrefix(body, words) })
 }
 
-// SaysOK reports whether an answer is LiveKit's to whoever asks for its root.
+// SaysOK reports whether an answer is LiveKit's answer for its root.
 func (r Reply) SaysOK() bool {
 	return r.Status == http.StatusOK && strings.TrimSpace(string(r.Body)) == "OK"
 }
 
-// marks are what stands in the error pages of programs in front.
+// marks are texts in the error pages of programs in front.
 var marks = []struct{ text, program string }{
 	{"<center>nginx", "nginx"},
 	{"<center>openresty", "nginx (OpenResty)"},
@@ -149,12 +148,12 @@ var marks = []struct{ text, program string }{
 	{"Sorry, you have been blocked", "Cloudflare"},
 }
 
-// traefikTexts are the whole of Traefik's error answers. A 404 in the words that
-// every Go program has may be another's.
+// traefikTexts are Traefik's whole error answers. Its 404 has the words of
+// every Go program, so it may be another's.
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
-// proxy is the program in front that made an error answer itself, "" if it
-// cannot be one. Nothing but a program in front says that it got no answer.
+// proxy returns the program in front that made an error answer itself, "" if
+// none did. Only a program in front says that it got no answer.
 func (r Reply) proxy() string {
 	if r.Status < 400 {
 		return ""
@@ -180,7 +179,7 @@ func (r Reply) proxy() string {
 	return ""
 }
 
-// isGatewayError reports whether somebody says that they get no answer themselves.
+// isGatewayError reports whether a program says that it got no answer itself.
 func (r Reply) isGatewayError() bool {
 	switch r.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -189,28 +188,28 @@ func (r Reply) isGatewayError() bool {
 	return r.Status >= 520 && r.Status <= 530
 }
 
-// Passing is what became of a request at a program in front.
+// Passing is what a program in front did with a request.
 type Passing int
 
-// What may become of it.
+// What it may do.
 const (
-	Answered    Passing = iota // it is no program in front that speaks
-	NotThere                   // the program in front gets no answer of what is behind it
-	Refused                    // it does not let the request through
-	TooLarge                   // … because of the size of its body
-	Limited                    // … because there are too many
-	NoRoute                    // it knows no way for that name or path
-	Uncertified                // it wants the client to show a certificate
+	Answered    Passing = iota // no program in front answered
+	NotThere                   // it gets no answer from the server behind it
+	Refused                    // it refuses the request
+	TooLarge                   // … because the body is too large
+	Limited                    // … because there are too many requests
+	NoRoute                    // it has no route for that name or path
+	Uncertified                // it demands a certificate from the client
 )
 
-// Passing tells what became of the request that was answered so.
+// Passing says what a program in front did with the request, by this answer.
 func (r Reply) Passing() Passing {
 	who := r.From()
 	switch {
 	case who.Party != Proxy:
 		return Answered
 	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable && who.Program == "nginx":
-		return Limited // nginx's limit_req and limit_conn answer 503 if nothing else is set
+		return Limited // by default nginx's limit_req and limit_conn answer 503
 	case r.isGatewayError():
 		return NotThere
 	case r.Status == http.StatusBadRequest && bytes.Contains(r.Body, []byte("SSL certificate")):

@@ -72,7 +72,7 @@ const (
 
 func marked(version uint64) bool { return version&fromMemory != 0 }
 
-// unmarked returns the jobs whose versions come from the store.
+// unmarked returns jobs without the mark of an outage in their versions.
 func unmarked(jobs []leave.Job) []leave.Job {
 	jobs = slices.Clone(jobs)
 	for i := range jobs {
