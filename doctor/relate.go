@@ -154,7 +154,7 @@ var excuses = map[string][]excuse{
 	},
 	"webhook.round_trip": {
 		{by: "public.healthz", causes: "listen-alone", shows: "listen-alone"},
-		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit asks the same name server
+		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit uses the same name server
 		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
 		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},
@@ -187,7 +187,8 @@ var excuses = map[string][]excuse{
 	},
 }
 
-// twins look at the same place where one host serves several things.
+// twins are checks that look at the same place if one host serves several
+// things.
 var twins = map[string][]string{
 	"homeserver.addresses":        {"homeserver.addresses"}, // of the servers before
 	"homeserver.tls":              {"homeserver.tls"},
@@ -202,8 +203,8 @@ var twins = map[string][]string{
 	"sfu.turn":                    {"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.ice_tcp"},
 }
 
-// applies reports whether an excuse can be one in this deployment: what stands
-// in a setting explains only what that setting leads to.
+// applies reports whether an excuse is possible in this deployment: a fault in
+// a setting explains only findings at the place to which that setting leads.
 func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	switch {
 	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the same host, or another one
@@ -211,7 +212,7 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 		return api != nil && public != nil && strings.EqualFold(api.Hostname(), public.Hostname())
 	case x.Causes == "override-path":
 		return e.hasAddedPath(s)
-	case s.ID == "homeserver.userinfo": // an override asks nothing of the server name's host
+	case s.ID == "homeserver.userinfo": // with an override, nothing asks the server name's host
 		return !slices.ContainsFunc(e.servers, func(h *homeserver) bool {
 			_, there := e.look.Config.FederationURLs[h.name]
 			return there && (s.Server == "" || s.Server == h.name.String())
@@ -226,8 +227,8 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	return true
 }
 
-// hasAddedPath reports whether the override that a check of a homeserver follows
-// ends in a path that is added.
+// hasAddedPath reports whether the override for a check's homeserver ends in a
+// path that callers append.
 func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
 	if s.ID == "homeserver.userinfo" {

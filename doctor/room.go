@@ -19,22 +19,22 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// probeRoom is the room that a run makes on the SFU, and the name of the one
+// probeRoom is the room that a run creates on the SFU, and the name of the one
 // that it asks this service for.
 type probeRoom struct {
 	exam *exam
 	name sfu.Room
 
-	codecs []codec // that the SFU takes in it; written by create
-	limit  int     // of participants in it, 0 for none; for the same
+	codecs []codec // the codecs that the SFU accepts in it; set by create
+	limit  int     // the participants allowed in it, 0 for no limit; set by create
 
 	mu   sync.Mutex
-	made []sfu.Room // what is to be deleted at the end
+	made []sfu.Room // rooms to delete at the end
 }
 
 const (
-	// probeTimeout is after how many seconds the SFU closes the room by itself,
-	// should nobody delete it.
+	// probeTimeout is the time in seconds after which the SFU closes the room, if
+	// it was not deleted.
 	probeTimeout = 30
 	removeTime   = 3 * time.Second
 )
@@ -43,7 +43,7 @@ func newProbeRoom(e *exam) *probeRoom {
 	return &probeRoom{exam: e, name: sfu.Room(instruments.ProbeName())}
 }
 
-// willMake has room deleted at the end.
+// willMake marks room for deletion at the end.
 func (p *probeRoom) willMake(room sfu.Room) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +54,7 @@ func (p *probeRoom) willMake(room sfu.Room) {
 
 // create makes the room.
 func (p *probeRoom) create(ctx context.Context) engine.Finding {
-	p.willMake(p.name) // even if the answer never comes
+	p.willMake(p.name) // even if the answer never arrives
 	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
 	r, err := p.exam.twirp(ctx, p.exam.apiURL(), "CreateRoom", &auth.VideoGrant{RoomCreate: true}, body)
 	v := engine.Vars{"sfu": p.exam.apiURL()}
@@ -79,8 +79,8 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
 }
 
-// remove deletes what was made, also when the run was interrupted. If this
-// fails the SFU closes the rooms by itself, the probe room after probeTimeout.
+// remove deletes the created rooms, also after an interrupted run. If that
+// fails, the SFU closes them by itself, the probe room after probeTimeout.
 func (p *probeRoom) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,12 +91,12 @@ func (p *probeRoom) remove() {
 	}
 }
 
-// ticket is an access token for the room.
+// ticket returns an access token for the room.
 func (p *probeRoom) ticket(identity sfu.Identity) secret.Text {
 	return ticketFor(p.exam.look.Config.Keys[0], token.Grant{Room: p.name, Identity: identity, CanPublish: true})
 }
 
-// ticketFor is an access token as the service mints them.
+// ticketFor returns an access token like those of the service.
 func ticketFor(key sfu.Key, grant token.Grant) secret.Text {
 	return secret.New(token.NewMinter(key, time.Minute).Mint(grant, time.Now()))
 }

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// routes asks for the endpoints by the wrong method: they are there if that is
-// what is said to be wrong.
+// routes requests each endpoint with a wrong method. The endpoint exists if the
+// answer says that the method is wrong.
 func (e service) routes(ctx context.Context) engine.Finding {
 	paths := []string{"/sfu/get", "/get_token", "/delegate_delayed_leave", "//sfu/get"}
 	if e.getsWebhooks() {
@@ -33,7 +33,7 @@ func (e service) routes(ctx context.Context) engine.Finding {
 	return ok("%s are there", strings.Join(paths, " "))
 }
 
-// judgeRoute tells what is wrong with one of the paths.
+// judgeRoute returns what is wrong with one path.
 func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	v["route"] = path
@@ -43,11 +43,11 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	case r.Status == http.StatusMethodNotAllowed:
 		return engine.Finding{}
 	case path == "/delegate_delayed_leave" && r.Status == http.StatusNotFound && r.ErrCode() == "M_UNRECOGNIZED":
-		return engine.Finding{} // the service's own: delegation is off
+		return engine.Finding{} // the service's own 404: delegation is off
 	case path == "" && r.Status == http.StatusNotFound:
 		return found("bare-prefix", v, "%s %s", seen, r)
 	case path == "" || path == "//sfu/get" && r.Status/100 == 3:
-		return engine.Finding{} // a redirect to the same with one slash
+		return engine.Finding{} // a redirect to the same path with one slash
 	case isFault(other):
 		return other
 	case path == "//sfu/get":
@@ -56,7 +56,7 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	return found("route-not-passed", v, "%s %s", seen, r)
 }
 
-// getsWebhooks reports whether LiveKit sends its webhooks the public way.
+// getsWebhooks reports whether LiveKit sends its webhooks to the public URL.
 func (e service) getsWebhooks() bool {
 	for _, address := range e.livekit.Webhook.URLs {
 		if u, err := url.Parse(address); err == nil && strings.EqualFold(u.Hostname(), e.at.Hostname()) {
@@ -66,9 +66,9 @@ func (e service) getsWebhooks() bool {
 	return false
 }
 
-// body sends what clients send, with a token that nobody was given: the service
-// itself must be the one that refuses it. A filter may refuse the characters of
-// room ids, of which this has all.
+// body sends a client's request with an OpenID token that no homeserver issued.
+// The service itself must refuse it. A filter in front may refuse the special
+// characters of room ids, all of which the request contains.
 func (e service) body(ctx context.Context) engine.Finding {
 	if len(e.o.Servers) == 0 {
 		return na("nobody says which homeserver to ask for: --server-name does")

@@ -22,7 +22,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// serviceStatus is the part of /_status that checks read.
+// serviceStatus is the part of /_status that checks need.
 type serviceStatus struct {
 	Version string   `json:"version"`
 	Status  string   `json:"status"`
@@ -35,7 +35,7 @@ type serviceStatus struct {
 	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
-		Headers  map[string]netip.Addr `json:"headers"` // what the nearest proxy wrote or passed on
+		Headers  map[string]netip.Addr `json:"headers"` // what the nearest proxy wrote or forwarded
 	} `json:"client"`
 	Webhooks struct {
 		Verified uint64            `json:"verified"`
@@ -51,7 +51,7 @@ type serviceStatus struct {
 			Server string    `json:"server"`
 			Count  int       `json:"count"`
 			Last   time.Time `json:"last"`
-		} `json:"limited"` // by whom requests about delayed events were answered 429
+		} `json:"limited"` // homeservers that answered 429 to requests about delayed events
 		Store storeStatus `json:"store"`
 	} `json:"leaves"`
 	AppService *struct {
@@ -59,21 +59,21 @@ type serviceStatus struct {
 		Ready  bool               `json:"ready"`
 		Checks []appservice.Check `json:"checks"`
 	} `json:"app_service"`
-	Membership *membershipStatus `json:"membership"` // nil while none is enforced
+	Membership *membershipStatus `json:"membership"` // nil if membership is not enforced
 }
 
-// storeStatus is the part about where leaves are kept.
+// storeStatus is the part about the store of leaves.
 type storeStatus struct {
 	Kind     string `json:"kind"`
 	State    string `json:"state"`
 	Cause    string `json:"cause"`
-	Unmerged int    `json:"unmerged"`  // changes that only memory knows
-	SetAside int    `json:"set_aside"` // records that were no leaves
+	Unmerged int    `json:"unmerged"`  // changes that are only in memory
+	SetAside int    `json:"set_aside"` // invalid records
 	Repairs  int    `json:"repairs"`   // how often others have changed the file …
-	Repaired string `json:"repaired"`  // … and what they had done last
+	Repaired string `json:"repaired"`  // … and what they did last
 }
 
-// runningSteps are the questions about the process that serves here.
+// runningSteps are the checks of the process that serves here.
 func (e service) runningSteps() []engine.Step {
 	const status, healthz = "service.status", "public.healthz service.status"
 	return []engine.Step{
@@ -89,13 +89,13 @@ func (e service) runningSteps() []engine.Step {
 	}
 }
 
-// about has judge look at what the running service tells of itself.
+// about returns a check that calls judge with the running service's status.
 func (e service) about(judge func(*serviceStatus) engine.Finding) func(context.Context) engine.Finding {
 	return func(context.Context) engine.Finding { return judge(&e.status) }
 }
 
-// here is the network with requests that go to where the service listens on this
-// machine.
+// here returns a network whose requests go to the service's listening address
+// on this machine.
 func (e *exam) here() *instruments.Network {
 	bind := e.look.Config.Listen
 	return e.look.Through(func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -111,7 +111,7 @@ func (e *exam) here() *instruments.Network {
 	})
 }
 
-// listening turns an address to listen on into those to connect to.
+// listening returns the addresses to connect to for a listening address.
 func listening(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {
@@ -123,7 +123,7 @@ func listening(bind config.Bind) []string {
 	return []string{bind.Address}
 }
 
-// insideURL is the service's address for the client of here.
+// insideURL is the service's URL for requests through [exam.here].
 const insideURL = "http://matrixrtc-auth"
 
 func (e service) statusHere(ctx context.Context) engine.Finding {
@@ -165,7 +165,7 @@ func sum[N int | uint64](counts map[string]N) (total N) {
 
 var errNoStatus = errors.New("no status")
 
-// askStatus asks for /_status below base as the holder of key, with header.
+// askStatus requests /_status below base, as the holder of key, with header.
 func askStatus(ctx context.Context, n *instruments.Network, base string, key sfu.Key, header http.Header, s *serviceStatus) (instruments.Reply, error) {
 	r, err := n.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: base + "/_status", Bearer: statusToken(key), Header: header})
 	if err != nil {
@@ -185,16 +185,16 @@ func statusToken(key sfu.Key) secret.Text {
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	}).SignedString([]byte(key.Secret.Reveal()))
 	if err != nil {
-		return secret.Text{} // the answer is a 404 then
+		return secret.Text{} // then the answer is a 404
 	}
 	return secret.New(token)
 }
 
-// lately is how long an answer of 429 is worth telling.
+// lately is for how long a 429 is worth a report.
 const lately = time.Hour
 
-// limitedLately says who has answered 429 within the last hour, the first of
-// them and all with how often; "" for nobody.
+// limitedLately returns the homeservers that answered 429 within the last hour:
+// the first one, and all with their counts; "" if there are none.
 func (s *serviceStatus) limitedLately() (first, seen string) {
 	var all []string
 	for _, l := range s.Leaves.Limited {
@@ -222,15 +222,15 @@ func judgeDelegation(s *serviceStatus) engine.Finding {
 }
 
 const (
-	// selfTestWait is how long the service's own test of its registration may
-	// take once it was started: homeservers ask several times before they say that
-	// nobody answers.
+	// selfTestWait bounds the service's own test of its registration after its
+	// start. Homeservers retry several times before they report that nobody
+	// answers.
 	selfTestWait  = 10 * time.Second
 	selfTestEvery = 500 * time.Millisecond
 	selfTestLimit = selfTestWait + time.Second
 )
 
-// appService waits for the first test of a service that was just started.
+// appService waits for the first self-test of a service that has just started.
 func (e service) appService(ctx context.Context) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
 	defer cancel()
@@ -251,7 +251,8 @@ func (e service) appService(ctx context.Context) engine.Finding {
 	return judgeAppService(&s)
 }
 
-// judgeAppService tells what the service's own test of its registration found.
+// judgeAppService reports the result of the service's own test of its
+// registration.
 func judgeAppService(s *serviceStatus) engine.Finding {
 	as := s.AppService
 	switch {

@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// probeDelay is after what time the probe's event would be sent, should
-	// nobody cancel it.
+	// probeDelay is the delay of the probe's event. The homeserver sends it then
+	// if nobody cancels it.
 	probeDelay = time.Minute
 	// memberTime bounds the question whether the user is in the room.
 	memberTime = time.Second
-	// scheduleTime and cancelTime bound the request and what takes it back,
-	// which is tried twice.
+	// scheduleTime and cancelTime bound the request and its cancellation, which
+	// is tried twice.
 	scheduleTime = 3 * time.Second
 	cancelTime   = 2*cancelTry + cancelPause
 	cancelTry    = 1500 * time.Millisecond
 	cancelPause  = 500 * time.Millisecond
 )
 
-// delayedSchedule has one event delayed in the user's room and cancels it. Once
-// the event is asked for, neither the end of ctx nor the check's limit keeps it
-// from being cancelled.
+// delayedSchedule delays an event in the user's room and cancels it. Once the
+// request was sent, neither the end of ctx nor the check's limit prevents the
+// cancellation.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
-	if h.isElsewhere(ctx) { // a homeserver may schedule there all the same
+	if h.isElsewhere(ctx) { // some homeservers schedule there all the same
 		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
 		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
 	}
@@ -58,7 +58,7 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 	return h.cancel(ctx, answer.ID)
 }
 
-// schedule asks for the event.
+// schedule requests the delayed event.
 func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, scheduleTime)
 	defer cancel()
@@ -67,8 +67,8 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
 }
 
-// isElsewhere reports whether the user is surely not in the room: whoever is in
-// it sees that.
+// isElsewhere reports whether the user is certainly not in the room, which any
+// member can see.
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.look.patience()*memberTime)
 	defer cancel()
@@ -86,17 +86,17 @@ func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	return r.ErrCode() == "M_FORBIDDEN" || r.ErrCode() == "M_NOT_FOUND"
 }
 
-// cancel takes the event of that id back, at the second try at the latest, and
-// says so if it could not.
+// cancel cancels the event with that id, with one retry. Its finding says if it
+// failed.
 func (h *homeserver) cancel(ctx context.Context, id string) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	r, err := h.tryCancel(ctx, id)
-	unheard := err != nil // the answer, perhaps not the request
+	answerLost := err != nil // the answer was lost, but perhaps not the request
 	if err != nil || r.Status/100 != 2 {
 		<-time.After(cancelPause)
 		r, err = h.tryCancel(ctx, id)
 	}
-	if unheard && err == nil && r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND" {
+	if answerLost && err == nil && r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND" {
 		return ok("one event was scheduled in %s and cancelled", h.o.Room)
 	}
 	left := fmt.Sprintf("the event is sent to %s in %s", h.o.Room, probeDelay)

@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// livekit are the questions about the SFU.
+// livekit are the checks of the SFU.
 type livekit struct{ *exam }
 
-// steps are the questions about LiveKit: inside by its API, which takes the key;
-// outside by what a user is told, if there is one.
+// steps are the checks of LiveKit: inside by its API, which needs the key;
+// outside by what the service returns to a user, if there is one.
 func (e livekit) steps() []engine.Step {
 	outside, m := e.o.Outside, media(e)
 	join := "sfu.join"
@@ -37,7 +37,7 @@ func (e livekit) steps() []engine.Step {
 		}},
 		{ID: "sfu.websocket", Needs: "sfu.tls", Run: e.websocket},
 		{ID: "sfu.bare_prefix", Needs: "sfu.tls", Run: e.barePrefix},
-		// The remedy has the port of the file.
+		// The remedy names the port from the file.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
 		// The user who joins learns the port.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
@@ -49,9 +49,9 @@ func (e livekit) steps() []engine.Step {
 	}
 }
 
-// whoKnowsSFU is the check that has this service say where LiveKit is, if nobody
-// else does: outside there is no configuration, and a user's access token comes
-// with the address.
+// whoKnowsSFU returns the check that asks this service where LiveKit is. It is
+// needed outside, where there is no configuration, and works with a user's
+// access token.
 func (e livekit) whoKnowsSFU() string {
 	const get = "user.sfu_get"
 	if !e.learnsSFU() || skipped(e.o, get) {
@@ -79,9 +79,9 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	return na("nobody says where LiveKit is: --sfu-url does")
 }
 
-// guessSFU looks for LiveKit where guides have it: at sfu. beside a service at
-// jwt., or below /livekit/sfu beside /livekit/jwt. What answers there as LiveKit
-// does is taken for it.
+// guessSFU looks for LiveKit where guides place it: at sfu. beside a service at
+// jwt., or below /livekit/sfu beside /livekit/jwt. It accepts a place that
+// answers as LiveKit does.
 func (e livekit) guessSFU(ctx context.Context) bool {
 	if e.at == nil {
 		return false
@@ -103,7 +103,7 @@ func (e livekit) guessSFU(ctx context.Context) bool {
 	return true
 }
 
-// withSFU is the command of this run with what it lacks.
+// withSFU returns the command of this run with the missing option.
 func (e livekit) withSFU() string {
 	command := "matrixrtc-auth doctor --outside"
 	for _, name := range e.o.Servers {
@@ -119,8 +119,8 @@ func (e *exam) sfuVars() engine.Vars {
 	return engine.Vars{"sfu": e.sfuAt, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
 }
 
-// websocket begins a WebSocket without a token: LiveKit refuses that with a
-// 401, and a request that came as no WebSocket with a 404.
+// websocket opens a WebSocket without a token. LiveKit answers 401. It answers
+// 404 if a proxy did not forward it as a WebSocket.
 func (e livekit) websocket(ctx context.Context) engine.Finding {
 	r, err := e.look.Ask(ctx, websocketQuestion(e.publicSFU()+"/rtc"))
 	v := e.sfuVars()
@@ -139,7 +139,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	}
 	root, err := e.look.Get(ctx, e.publicSFU()+"/")
 	switch {
-	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // LiveKit lets everybody see that
+	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // a 401 for the root is not LiveKit's
 		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
 	case r.Status == http.StatusUnauthorized:
 		return steady(askedSFU, r, v, ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status)))
@@ -149,7 +149,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	return found("sfu-no-route", v, "%s%s", seen, r)
 }
 
-// barePrefix asks for the prefix without a slash.
+// barePrefix requests the prefix without a slash.
 func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	if strings.Trim(e.sfuURL().Path, "/") == "" {
 		return na("LIVEKIT_URL has no prefix")
@@ -165,7 +165,7 @@ func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	return ok("GET %s: %s", e.publicSFU(), bare)
 }
 
-// apiHidden looks whether the Room API can be reached from the internet.
+// apiHidden checks whether the Room API can be reached from the internet.
 func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	address := e.publicSFU() + "/twirp/livekit.RoomService/ListRooms"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}})
@@ -180,12 +180,13 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars say what has to be done before the API can be refused outside.
+// twirpVars returns what must be done before the API can be closed to the
+// outside.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"
 	switch api := e.look.Config.APIURL; {
-	case api == nil: // outside it is not known
+	case api == nil: // outside the API's URL is unknown
 	case api.Host != e.sfuURL().Host:
 		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
 	default:
@@ -195,11 +196,11 @@ func (e livekit) twirpVars() engine.Vars {
 	return v
 }
 
-// defaultTCPPort is LiveKit's for media over TCP in every guide.
+// defaultTCPPort is LiveKit's port for media over TCP in every guide.
 const defaultTCPPort = "7881"
 
-// tcpPort connects to where media over TCP goes: to the port that LiveKit told
-// whoever joined, else to that of every guide.
+// tcpPort connects to the port of media over TCP: the one that LiveKit told a
+// participant, else the one of every guide.
 func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	port := defaultTCPPort
 	m, _ := e.told.get()
@@ -211,7 +212,7 @@ func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	return e.reach(ctx, place{"ice-tcp", "tcp", e.sfuURL().Hostname(), port})
 }
 
-// websocketURL is u in its form for WebSockets.
+// websocketURL returns u in its form for WebSockets.
 func websocketURL(u *url.URL) string {
 	ws := *u
 	if scheme, there := map[string]string{"https": "wss", "http": "ws"}[u.Scheme]; there {

@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// slow is the time of an API call from which on clients notice; the service
-// gives up after 10 s, and many proxies after 30 s.
+// slow is the time of an API call that clients notice. The service gives up
+// after 10 s, and many proxies after 30 s.
 const slow = 2 * time.Second
 
 // twirp calls a method of the Room API with our key.
@@ -37,10 +37,10 @@ func apiToken(key sfu.Key, grant *auth.VideoGrant) (secret.Text, error) {
 	return secret.New(token), err
 }
 
-// apiURL is the SFU's API as this service reaches it.
+// apiURL returns the URL of the SFU's API that this service uses.
 func (e *exam) apiURL() string { return strings.TrimRight(e.look.Config.APIURL.String(), "/") }
 
-// api asks LiveKit's Room API, with our key.
+// api calls LiveKit's Room API with our key.
 func (e livekit) api(ctx context.Context) engine.Finding {
 	c := e.look.Config
 	if c.APIURL == nil || len(c.Keys) == 0 {

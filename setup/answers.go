@@ -9,30 +9,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// answersFile holds what the folder remembers of the options.
+// answersFile holds the answers, the options that the folder remembers.
 const answersFile = "answers.yaml"
 
 const answersHead = `# The answers that matrixrtc-auth setup was given. When it runs again for this
 # folder, an option that is not given stays as it is here. No secret is in it.
 `
 
-// none is the value of an option that switches off what an earlier run was told.
+// none is the value that switches off an option which an earlier run set.
 const none = "none"
 
 // answer is an option that the folder remembers.
 type answer struct {
 	name string  // of the option, and in answersFile
-	text *string // where its value is; "" while nobody has answered
-	yes  *bool   // in its place, for one that is yes or no
-	// always says that answersFile has it, also when nobody was asked: what other
-	// programs and the router were told does not change with a preset.
+	text *string // its value; "" while it is open
+	yes  *bool   // used instead of text for a yes or no
+	// always says that answersFile contains it even if it has its default. Other
+	// programs and the router use the value, so a new default must not change it.
 	always bool
-	// dropped are the answers that this one puts an end to.
+	// dropped are the answers that setting this one removes.
 	dropped []string
 }
 
-// answers are all of them, in the order of answersFile. The last is always
-// there, and none of its beginnings is an answer: so half a file is none.
+// answers returns all answers, in the order of answersFile. The last is always
+// there, and no answer's name is a prefix of its line. So a truncated file is
+// recognized.
 func (o *options) answers() []answer {
 	return []answer{
 		{name: "server-name", text: &o.serverName, always: true},
@@ -61,7 +62,7 @@ func (o *options) answers() []answer {
 // optional reports whether the option may be switched off with [none].
 func (a answer) optional() bool { return a.text != nil && !a.always }
 
-// get is the value as answersFile has it; "" for none.
+// get returns the value as in answersFile; "" if there is none.
 func (a answer) get() string {
 	if a.yes != nil {
 		return strconv.FormatBool(*a.yes)
@@ -69,7 +70,7 @@ func (a answer) get() string {
 	return *a.text
 }
 
-// set takes a value of answersFile.
+// set sets the value from answersFile.
 func (a answer) set(value string) error {
 	if a.yes == nil {
 		*a.text = value
@@ -82,16 +83,16 @@ func (a answer) set(value string) error {
 	return nil
 }
 
-// switchOff takes the word none for what it means.
+// switchOff applies the value none.
 func (o *options) switchOff() {
 	for _, a := range o.answers() {
-		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for that it is a value
+		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for image-arch, none is an ordinary value
 			*a.text, o.switchedOff[a.name] = "", true
 		}
 	}
 }
 
-// recall fills in the old answers, by name, where nothing was said now.
+// recall sets the options that were not given now to their old answers.
 func (o *options) recall(old map[string]string) error {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -107,13 +108,13 @@ func (o *options) recall(old map[string]string) error {
 	return nil
 }
 
-// belongings are the options that mean nothing without another one.
+// belongings are the options that have a meaning only with another one.
 var belongings = map[string][]string{
 	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
 	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
 }
 
-// endedNow are the answers to which what was said now puts an end.
+// endedNow returns the answers that the options given now remove.
 func (o *options) endedNow() map[string]bool {
 	ended := map[string]bool{}
 	for _, a := range o.answers() {
@@ -124,7 +125,7 @@ func (o *options) endedNow() map[string]bool {
 	return ended
 }
 
-// ends are the options to which an answer puts an end.
+// ends returns the options that an answer removes.
 func (o *options) ends(a answer) []string {
 	switch value := a.get(); {
 	case o.switchedOff[a.name] || value == "false":
@@ -135,7 +136,7 @@ func (o *options) ends(a answer) []string {
 	return a.dropped
 }
 
-// saysAnything reports whether an option other than the folder was given.
+// saysAnything reports whether any option except the folder was given.
 func (o *options) saysAnything() bool {
 	for name := range o.given {
 		if name != "dir" {
@@ -145,7 +146,7 @@ func (o *options) saysAnything() bool {
 	return false
 }
 
-// answersText is the content of answersFile for answers by name.
+// answersText returns the content of answersFile.
 func answersText(values map[string]string) string {
 	var b strings.Builder
 	b.WriteString(answersHead)
@@ -157,7 +158,7 @@ func answersText(values map[string]string) string {
 	return b.String()
 }
 
-// yamlText writes a value so that YAML reads the same text, or number, again.
+// yamlText writes a value so that YAML reads the same text or number.
 func yamlText(value string) string {
 	var read string
 	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {
@@ -166,7 +167,7 @@ func yamlText(value string) string {
 	return strconv.Quote(value)
 }
 
-// parseAnswers reads answersFile: one line for each option. unknown are names
+// parseAnswers parses answersFile, one line for each option. unknown are names
 // that are no options of this version.
 func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
 	if text != "" && !strings.HasSuffix(text, "\n") {

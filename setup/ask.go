@@ -19,21 +19,23 @@ var errNoAnswer = errors.New("no answer that can be used")
 // longestAnswer bounds a line of input, in bytes.
 const longestAnswer = 4096
 
-// dialogue asks a person for what flags leave open.
+// dialogue asks a person for open answers.
 type dialogue struct {
 	ctx   context.Context
 	lines chan string // closed at the end of the input
 	out   io.Writer
 }
 
-// newDialogue asks on out and reads answers from in.
+// newDialogue returns a dialogue that writes questions to out and reads answers
+// from in.
 func newDialogue(ctx context.Context, in io.Reader, out io.Writer) *dialogue {
 	d := &dialogue{ctx: ctx, lines: make(chan string), out: out}
 	go d.read(in)
 	return d
 }
 
-// askFor has a person fill in what is open. With nobody there, d is nil.
+// askFor asks a person for the open options. d is nil if there is nobody to
+// ask.
 func (o *options) askFor(d *dialogue) error {
 	switch {
 	case d == nil:
@@ -55,8 +57,8 @@ func (d *dialogue) inTurn(o *options, steps ...func(*options) error) error {
 	return nil
 }
 
-// read passes lines on. It ends with the input or the dialogue's context, or
-// else stays in Read for as long as the process lives.
+// read sends the lines of in. It ends with the input or the dialogue's context.
+// If Read blocks, it goes on until the process ends.
 func (d *dialogue) read(in io.Reader) {
 	defer close(d.lines)
 	scanner := bufio.NewScanner(in)
@@ -116,7 +118,7 @@ func (d *dialogue) folder(o *options) error {
 	})
 }
 
-// image asks for the processor where an image can be made.
+// image asks for the processor, if an image can be made here.
 func (d *dialogue) image(o *options) error {
 	if o.image != "" || o.source != "" || !canMakeImages() {
 		return nil
@@ -124,8 +126,8 @@ func (d *dialogue) image(o *options) error {
 	return d.ask(o, "image-arch", "")
 }
 
-// text asks until the answer is valid. A target that has a value is not asked
-// for; no answer means preset.
+// text asks until the answer is valid. It does not ask if target has a value.
+// An empty answer means preset.
 func (d *dialogue) text(target *string, question, preset string, valid func(string) error) error {
 	if *target != "" {
 		return nil
@@ -149,7 +151,7 @@ func (d *dialogue) text(target *string, question, preset string, valid func(stri
 	return errNoAnswer
 }
 
-// confirm asks a question that yes or no answers. No answer means preset.
+// confirm asks a yes-or-no question. An empty answer means preset.
 func (d *dialogue) confirm(question string, preset bool) (bool, error) {
 	hint := " [y/N]: "
 	if preset {

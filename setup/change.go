@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// question is how a person is asked for an answer.
+// question is how to ask a person for an answer.
 type question struct {
 	text  string
-	valid func(o *options, text string) error // nil: all is checked together later
-	empty string                              // what no answer means, "" where there must be one
+	valid func(o *options, text string) error // nil: checked later with all others
+	empty string                              // what an empty answer means; "" if it is not allowed
 }
 
-// line is the question for a person who may keep old.
+// line returns the question for a person who may keep old.
 func (q question) line(old string) string {
 	if q.empty == "" || old != "" {
 		return q.text
@@ -23,7 +23,7 @@ func (q question) line(old string) string {
 	return q.text + " (Enter: " + q.empty + ")"
 }
 
-// questions are those for the answers, by option.
+// questions are the questions for the answers, by option.
 var questions = map[string]question{
 	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames), ""},
 	"jwt-host":           {"Name of this service", besides("jwt-host"), ""},
@@ -45,7 +45,7 @@ var questions = map[string]question{
 	"image-arch":         {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l.", parses(parseProcessor), "make it later"},
 }
 
-// parses makes a check of a parser.
+// parses makes a check from a parser.
 func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	return func(_ *options, text string) error {
 		_, err := parse(text)
@@ -53,7 +53,7 @@ func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	}
 }
 
-// perServer makes a check of a parser for what each server has.
+// perServer makes a check of a value per server from a parser.
 func perServer(parse func(string) (string, error)) func(*options, string) error {
 	return func(o *options, text string) error {
 		_, err := parseAddresses(serversIn(o.serverName), text, parse)
@@ -61,7 +61,8 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides checks a name for the flag next to the names that are there already.
+// besides makes a check of a host name, which must differ from the names
+// already given.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)
@@ -82,7 +83,7 @@ func besides(flag string) func(*options, string) error {
 	}
 }
 
-// answer finds the answer of an option.
+// answer returns the answer with that name.
 func (o *options) answer(name string) (answer, bool) {
 	all := o.answers()
 	i := slices.IndexFunc(all, func(a answer) bool { return a.name == name })
@@ -92,7 +93,7 @@ func (o *options) answer(name string) (answer, bool) {
 	return all[i], true
 }
 
-// ask asks for an answer that is open.
+// ask asks for an open answer.
 func (d *dialogue) ask(o *options, name, preset string) error {
 	a, _ := o.answer(name)
 	if *a.text != "" {
@@ -107,7 +108,7 @@ func (d *dialogue) ask(o *options, name, preset string) error {
 	return nil
 }
 
-// valid checks an answer for a question that may be left open, or not.
+// valid returns the check for an answer.
 func (o *options) valid(a answer) func(string) error {
 	return func(text string) error {
 		q := questions[a.name]
@@ -118,7 +119,7 @@ func (o *options) valid(a answer) func(string) error {
 	}
 }
 
-// lost asks for what no file of the folder tells any more.
+// lost asks for answers that no file of the folder contains any more.
 func (d *dialogue) lost(o *options) error {
 	for _, a := range o.answers() {
 		if !slices.Contains(o.memory.lost, a.name) || o.given[a.name] {
@@ -131,8 +132,7 @@ func (d *dialogue) lost(o *options) error {
 	return nil
 }
 
-// change shows the answers and asks for those that are to be others, until none
-// is.
+// change shows the answers, and asks which to change until there are none.
 func (d *dialogue) change(o *options) error {
 	fmt.Fprintln(d.out, "The answers of this folder:")
 	for {
@@ -165,7 +165,7 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named finds answers by their numbers in the list, or by their names.
+// named returns answers by their numbers in the list, or by their names.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {
@@ -181,7 +181,7 @@ func (o *options) named(words []string) (chosen []answer, err error) {
 	return chosen, nil
 }
 
-// again asks for an answer whatever it is, with the old one as default.
+// again asks for an answer that is already set; the old one is the default.
 func (d *dialogue) again(o *options, a answer) (err error) {
 	old := a.get()
 	text := cmp.Or(questions[a.name].line(old), "--"+a.name)
@@ -196,7 +196,7 @@ func (d *dialogue) again(o *options, a answer) (err error) {
 	return err
 }
 
-// replace asks for a text in place of the old one.
+// replace asks for a new value of an answer.
 func (d *dialogue) replace(o *options, a answer, text string) error {
 	old := *a.text
 	if a.optional() && old != "" {
@@ -216,12 +216,12 @@ func (d *dialogue) replace(o *options, a answer, text string) error {
 	return err
 }
 
-// say has an answer count as given now, with what that puts an end to.
+// say marks an answer as given now, and removes the answers that it ends.
 func (o *options) say(a answer) {
 	o.given[a.name] = true
 	delete(o.recalled, a.name)
 	o.switchOff()
-	if a.get() == "" { // nothing was an answer
+	if a.get() == "" { // there was no value
 		o.switchedOff[a.name] = true
 	}
 	for _, name := range o.ends(a) {

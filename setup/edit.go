@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// edit is a change of a template: what begins with from and ends before until
-// becomes with. Both are whole lines or parts of lines of the template, and
-// from stands in it exactly once. Without until, from alone is replaced.
+// edit is a change of a template. It replaces the text from from up to until by
+// with. Both are lines, or parts of lines, and from occurs exactly once.
+// Without until it replaces only from.
 type edit struct{ from, until, with string }
 
-// change makes the edits of a template, one after the other. An edit whose
-// place is not there, or not the only one, is an error: then the template and
-// this package no longer go together.
+// change applies edits to a template in order. It returns an error if an edit's
+// place does not occur exactly once: then the template does not fit this
+// package.
 func change(template, text string, edits ...edit) (string, error) {
 	for _, e := range edits {
 		if n := strings.Count(text, e.from); n != 1 {

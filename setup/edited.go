@@ -5,15 +5,16 @@ import (
 	"io/fs"
 )
 
-// join decides about a file that a person edited, line by line.
+// join decides what to do with a file that a person edited, line by line.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined
 	s.result, err = f.merge(s.old, f.content)
 	return err
 }
 
-// decideEdited decides about a file that a person edited. What they edited it
-// from is nothing new to them; nor is a NAME.new that they have removed.
+// decideEdited decides what to do with a file that a person edited. If the new
+// content is what they edited, or they have removed its NAME.new, there is
+// nothing to write.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)
@@ -28,8 +29,8 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the rights of livekit.yaml if only some may read it. It is the
-// one file that a container reads as a user of its own, without privileges.
+// closed returns the permissions of livekit.yaml if not everybody may read it.
+// A container reads this file as an unprivileged user.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil
@@ -41,7 +42,7 @@ func (u *update) closed(name string) (fs.FileMode, error) {
 	return rights, err
 }
 
-// decideBeside decides what to do with a NAME.new that is there already.
+// decideBeside decides what to do with an existing NAME.new.
 func (u *update) decideBeside(s *step) error {
 	name := s.name + newSuffix
 	content, found, err := u.dir.read(name)
@@ -60,7 +61,7 @@ func (u *update) decideBeside(s *step) error {
 	return err
 }
 
-// backupName finds a name for the old file that costs no other old file.
+// backupName returns a free name for the old file.
 func (u *update) backupName(name, content string) (string, error) {
 	for i := 1; i <= mostBackups; i++ {
 		backup := name + backupSuffix
@@ -78,8 +79,8 @@ func (u *update) backupName(name, content string) (string, error) {
 	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
 }
 
-// refuseHalfRenewed refuses to draw new secrets of which some would stay beside a
-// file that a person edited: the next run would not know them.
+// refuseHalfRenewed refuses to make new secrets if an edited file would keep an
+// old one: the next run would not know both.
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {

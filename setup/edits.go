@@ -8,7 +8,7 @@ import (
 )
 
 // imageOf returns the name of the image in the repository's compose.yaml. It
-// ends in the version of this program.
+// ends in this program's version.
 func imageOf(templates fs.FS) (string, error) {
 	content, err := fs.ReadFile(templates, "compose.yaml")
 	if err != nil {
@@ -74,8 +74,8 @@ const certMounts = `      - type: bind
         bind: {create_host_path: false}
 `
 
-// appServiceVariables stand beside the mount of the registration: they mean
-// nothing without it.
+// appServiceVariables are set together with the mount of the registration,
+// without which they have no meaning.
 func (p plan) appServiceVariables() string {
 	return fmt.Sprintf(`      # The homeserver passes requests of its users on to here.
       LIVEKIT_HS_SERVER_NAME: %q
@@ -83,7 +83,7 @@ func (p plan) appServiceVariables() string {
 `, p.Server, registrationFile)
 }
 
-// registrationMount has the container read the registration. Its user has the
+// registrationMount lets the container read the registration. Its user has the
 // group 65532.
 const registrationMount = `      # What the homeserver reads, too. Give it to the group 65532, which is the
       # container's: chgrp 65532, chmod 640.

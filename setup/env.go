@@ -5,8 +5,8 @@ import (
 	"io/fs"
 )
 
-// envMerger joins .env with what a person made of it. What setup wrote last is
-// known from the sums; of versions that kept none, from the answers of then.
+// envMerger returns what merges .env with a person's changes. The sums say what
+// setup wrote last; for versions without sums, the old answers do.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {
@@ -31,8 +31,8 @@ func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, erro
 	return e.join, nil
 }
 
-// envBefore are the values of .env as the answers of the last run make them,
-// secrets excepted. It is empty when those answers are not known.
+// envBefore returns the values that the last run's answers give .env, without
+// secrets. It is empty if those answers are unknown.
 func (p plan) envBefore(templates fs.FS) map[string]string {
 	if p.before == nil {
 		return nil
@@ -48,15 +48,14 @@ func (p plan) envBefore(templates fs.FS) map[string]string {
 	return values
 }
 
-// before is the plan that the answers of the last run make, or nil when they
-// make none.
+// before returns the plan of the last run's answers, nil if there is none.
 func (o *options) before() *plan {
 	if !o.memory.there {
 		return nil
 	}
 	old := presets()
 	old.dir, old.memory = o.dir, o.memory
-	old.memory.written = false // nothing is demanded
+	old.memory.written = false // require nothing
 	if old.recall(o.memory.answers) != nil {
 		return nil
 	}

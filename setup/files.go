@@ -11,14 +11,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// file is one file to write. Nobody but its owner may read a secret one, and
-// its group if that is to share it.
+// file is a file to write. Only its owner may read a secret one, and its group
+// if it is shared.
 type file struct {
 	name           string
 	content        string
 	secret, shared bool
-	merge          merger // how it is joined with what a person made of it; nil: not at all
-	own            string // lines of a person's, which a new file gets behind the content
+	merge          merger // merges it with a person's changes; nil: it is not merged
+	own            string // a person's lines, which a new file gets after the content
 }
 
 func (f file) mode() fs.FileMode {
@@ -31,7 +31,7 @@ func (f file) mode() fs.FileMode {
 	return 0o644
 }
 
-// The names of files that others refer to.
+// The names of files that other files mention.
 const (
 	envFile  = ".env"
 	sfuFile  = "livekit.yaml"
@@ -75,20 +75,21 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// quoted is a file that reverse-proxy.md quotes under the name.
+// quoted returns a file that reverse-proxy.md quotes under that name.
 func (r *renderer) quoted(name, path string) file {
 	content := r.execute(path)
 	r.values[name] = strings.TrimSpace(content)
 	return file{name: path, content: content}
 }
 
-// wellKnown is what a server name must serve as /.well-known/matrix/client.
+// wellKnown returns what a server name must serve as
+// /.well-known/matrix/client.
 func (p plan) wellKnown(server matrix.ServerName) string {
 	type transport struct {
 		Type       string `json:"type"`
 		ServiceURL string `json:"livekit_service_url"`
 	}
-	content, _ := json.MarshalIndent(struct { // of texts alone: it cannot fail
+	content, _ := json.MarshalIndent(struct { // cannot fail for texts
 		Homeserver map[string]string `json:"m.homeserver"`
 		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
 	}{map[string]string{"base_url": p.BaseURLs[server]}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
@@ -98,14 +99,14 @@ func (p plan) wellKnown(server matrix.ServerName) string {
 //go:embed templates
 var own embed.FS
 
-// renderer makes files of templates, until the first error.
+// renderer makes files from templates, until the first error.
 type renderer struct {
 	templates fs.FS             // the repository's files
-	values    map[string]string // for this package's
+	values    map[string]string // for this package's templates
 	err       error
 }
 
-// change makes edits of one of the repository's files.
+// change applies edits to one of the repository's files.
 func (r *renderer) change(name string, edits func() []edit) string {
 	if r.err != nil {
 		return ""
@@ -114,7 +115,7 @@ func (r *renderer) change(name string, edits func() []edit) string {
 	if content, r.err = fs.ReadFile(r.templates, name); r.err != nil {
 		return ""
 	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n") // of a checkout on Windows
+	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a checkout on Windows has these
 	text, r.err = change(name, text, edits()...)
 	return text
 }

@@ -8,17 +8,17 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// action is one {{…}} of a template. As in text/template, "{{- " removes the
-// white space before it and " -}}" the white space after it.
+// action matches one {{…}} of a template. As in text/template, "{{- " removes
+// the white space before it, and " -}}" that after it.
 var action = pattern.New(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
 
 // fill replaces the actions of a template: {{.Name}}, and {{if .Name}} with
-// {{else}} and {{end}}, where a value is true unless it is empty. Everything
-// else in braces is an error, and so is a name without a value, even in a branch
-// that is not written.
+// {{else}} and {{end}}. A value is true unless it is empty. Everything else in
+// braces is an error. So is a name without a value, even in a branch that is
+// not used.
 //
-// It takes the place of text/template, which finds methods by their names: the
-// linker then keeps every method of the program, 11 MB of them.
+// It replaces text/template, which finds methods by their names: the linker
+// then keeps every method of the program, 11 MB of them.
 func fill(template string, values map[string]string) (string, error) {
 	f := &filler{values: values}
 	end := 0
@@ -39,17 +39,17 @@ func fill(template string, values map[string]string) (string, error) {
 	return f.out.String(), nil
 }
 
-// filler is how far fill has come.
+// filler is the state of fill.
 type filler struct {
 	values map[string]string
-	blocks []block // those that no end has closed yet, the innermost last
+	blocks []block // the open blocks, the innermost last
 	out    strings.Builder
 }
 
-// block is an if, in the branch that is being read.
+// block is an if, and the branch being read.
 type block struct{ written, otherwise, inElse bool }
 
-// writes tells whether what stands here is written.
+// writes reports whether the current text is written.
 func (f *filler) writes() bool {
 	n := len(f.blocks)
 	return n == 0 || f.blocks[n-1].written
@@ -61,7 +61,7 @@ func (f *filler) write(text string) {
 	}
 }
 
-// act does what stands between the braces.
+// act applies one action.
 func (f *filler) act(text string) error {
 	if text == "else" || text == "end" {
 		return f.leave(text)
@@ -83,7 +83,7 @@ func (f *filler) act(text string) error {
 	return nil
 }
 
-// leave goes from the present branch to the else or behind the end.
+// leave ends the current branch, at else or end.
 func (f *filler) leave(word string) error {
 	last := len(f.blocks) - 1
 	if last < 0 || word == "else" && f.blocks[last].inElse {

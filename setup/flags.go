@@ -17,10 +17,10 @@ type options struct {
 	force, newSecrets, yes                   bool
 
 	given       map[string]bool // the flags that were typed
-	recalled    map[string]bool // those whose value the folder remembers
-	switchedOff map[string]bool // those whose value was none
+	recalled    map[string]bool // flags whose value the folder remembers
+	switchedOff map[string]bool // flags whose value was none
 	memory      memory          // of the folder
-	over        *takeover       // from the files of --from; nil without
+	over        *takeover       // what the files of --from say; nil without them
 
 	apply func(*update) error // writes the files
 }
@@ -37,7 +37,7 @@ is missing. The folder remembers the answers: later, setup --dir DIR shows them 
 asks what to change, and an option changes its answer alone. --NAME none, or
 --NAME=false, switches off. Secrets, and files that were edited, stay.`
 
-// presets are the options when no flag is given.
+// presets returns the options without any flags.
 func presets() options {
 	return options{
 		apply: (*update).apply, udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort,
@@ -45,7 +45,7 @@ func presets() options {
 	}
 }
 
-// flags has every flag set o.
+// flags returns the flags, which set o.
 func (o *options) flags() *command.Flags {
 	var flags command.Flags
 	o.whereFlags(flags.Group("Where"))

@@ -15,11 +15,11 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// folder is the folder of a deployment. Nothing outside of it is read or
-// written, and no symbolic link in it is followed.
+// folder is the folder of a deployment. It reads and writes nothing outside,
+// and follows no symbolic link.
 type folder struct{ root *os.Root }
 
-// openFolder opens a folder, and makes it when it is not there.
+// openFolder opens a folder, and creates it if it does not exist.
 func openFolder(path string) (*folder, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("--dir: %w", err)
@@ -57,7 +57,7 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable refuses a file that setup cannot have written, whatever its size.
+// replaceable refuses a file that setup cannot have written.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -69,14 +69,14 @@ func (f *folder) replaceable(name string) error {
 	return err
 }
 
-// write replaces a file as a whole: whoever reads it, and whenever the machine
-// fails, finds the old one or the new one. The owner and the group stay, as far as
-// this process may give them.
+// write replaces a whole file atomically: even after a crash there is either
+// the old file or the new one. It keeps the owner and the group if this process
+// may set them.
 func (f *folder) write(name, content string, mode fs.FileMode) error {
 	return f.copyFrom(strings.NewReader(content), name, mode)
 }
 
-// copyFrom is write, with the content that a reader has.
+// copyFrom is write with the content of a reader.
 func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err error) {
 	temporary := "." + name + "." + rand.Text()
 	defer func() {
@@ -100,10 +100,10 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the temporary names of write; its group is the file's.
+// half matches the temporary names of write. Its group is the file's name.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
-// halves are the files that writes of the names, or beside them, left behind.
+// halves returns the temporary files that interrupted writes of names left.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {
@@ -124,7 +124,7 @@ func (f *folder) rights(name string) (fs.FileMode, error) {
 	return info.Mode().Perm(), nil
 }
 
-// restrict takes rights away that a file of the mode must not give.
+// restrict removes permissions that mode does not have.
 func (f *folder) restrict(name string, mode fs.FileMode) error {
 	rights, err := f.rights(name)
 	if err != nil || rights&^mode == 0 {
@@ -133,7 +133,7 @@ func (f *folder) restrict(name string, mode fs.FileMode) error {
 	return f.root.Chmod(name, rights&mode)
 }
 
-// open gives a file exactly the rights of the mode.
+// open sets exactly the permissions of mode.
 func (f *folder) open(name string, mode fs.FileMode) error {
 	rights, err := f.rights(name)
 	if err != nil || rights == mode {

@@ -15,19 +15,19 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// processors are the kinds that the module image makes images for.
+// processors are the kinds for which the module image makes images.
 var processors = []string{"amd64", "arm64", "armv7"}
 
-// otherProcessors are what `uname -m`, Docker and Synology's pages call them.
+// otherProcessors are names by `uname -m`, Docker and Synology's pages.
 var otherProcessors = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
 }
 
-// noImage is the value of --image-arch with which nobody is asked.
+// noImage is the value of --image-arch that prevents the question.
 const noImage = "none"
 
-// parseProcessor returns one of processors, or "" for none.
+// parseProcessor returns one of processors, "" for none.
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
 	if other, ok := otherProcessors[name]; ok {
@@ -42,7 +42,7 @@ func parseProcessor(text string) (string, error) {
 	return "", fmt.Errorf("there is no image for the processor %.80q; write amd64, arm64 or armv7 (uname -m says x86_64, aarch64 or armv7l on that machine)", text)
 }
 
-// archive checks whether an image can be made here, if one is asked for.
+// archive checks that an image can be made here, if one is wanted.
 func (b *planner) archive() {
 	if b.imageArch == "" {
 		return
@@ -67,22 +67,22 @@ func (b *planner) archive() {
 	}
 }
 
-// imageName is the name of the image's file for a kind of processor.
+// imageName returns the name of the image file for a processor.
 func (p plan) imageName(arch string) string {
 	return strings.ReplaceAll(p.templateImage, ":", "-") + "-" + arch + ".tar"
 }
 
-// image is the file of an image that was made for the folder.
+// image is an image file made for the folder.
 type image struct {
 	dir  *folder
 	name string // in the folder
-	made string // the path of the new file, outside of the folder; "" for no image
+	made string // the path of the new file, outside the folder; "" if there is none
 	outcome
 	size int64 // in bytes
 }
 
-// newImage makes the image that the plan asks for, if any, and decides what
-// becomes of it. The folder is as before.
+// newImage makes the image of the plan, if any, and decides what to do with it.
+// It does not change the folder.
 func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
 	if p.ImageArch == "" {
 		return &image{outcome: unchanged}, nil
@@ -106,7 +106,8 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 	return i, i.decide()
 }
 
-// is refuses a source of another version than the one that compose.yaml names.
+// is returns an error if the source has another version than compose.yaml
+// names.
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
@@ -150,8 +151,8 @@ func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _
 	return [sha256.Size]byte(h.Sum(nil)), size, err
 }
 
-// place copies the file into the folder, whole or not at all, and removes what a
-// killed run left of an earlier copy.
+// place copies the file into the folder, atomically, and removes the rest of an
+// interrupted copy.
 func (i *image) place() error {
 	if i.outcome == unchanged {
 		return nil
@@ -171,14 +172,14 @@ func (i *image) place() error {
 	return i.dir.copyFrom(made, i.name, 0o644)
 }
 
-// forget removes the file outside of the folder.
+// forget removes the file outside the folder.
 func (i *image) forget() {
 	if i.made != "" {
 		_ = os.RemoveAll(filepath.Dir(i.made))
 	}
 }
 
-// report says what became of the file.
+// report says what happened to the file.
 func (i *image) report(w io.Writer) {
 	if i.made != "" {
 		fmt.Fprintf(w, "%-26s %s (%.1f MB)\n", i.name, step{outcome: i.outcome}.word(), float64(i.size)/1e6)

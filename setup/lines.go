@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// grammar is how a file gives names values, one in a line. Everything else in
-// such a file belongs to whoever wrote it.
+// grammar is how a file sets names to values, one per line. All other lines
+// belong to whoever wrote them.
 type grammar struct {
-	line  func() *regexp.Regexp // what stands before the value; its group is the name
+	line  func() *regexp.Regexp // matches the text before the value; its group is the name
 	write func(value string) string
 }
 
@@ -23,7 +23,7 @@ var (
 	answersGrammar = grammar{pattern.New(`^([a-z][a-z0-9-]*):[ \t]*`), yamlText}
 )
 
-// nameIn is the name to which a line gives a value, or "".
+// nameIn returns the name that a line sets, or "".
 func (g grammar) nameIn(line string) string {
 	if match := g.line().FindStringSubmatch(line); match != nil {
 		return match[1]
@@ -31,7 +31,8 @@ func (g grammar) nameIn(line string) string {
 	return ""
 }
 
-// find is the line that gives a name its value, which is the last one, or -1.
+// find returns the line that sets a name, the last one if there are several, or
+// -1.
 func (g grammar) find(lines []string, name string) int {
 	for i, line := range slices.Backward(lines) {
 		if g.nameIn(line) == name {
@@ -41,7 +42,7 @@ func (g grammar) find(lines []string, name string) int {
 	return -1
 }
 
-// names are those to which a text gives values.
+// names returns the names that a text sets.
 func (g grammar) names(text string) (names []string) {
 	for line := range strings.Lines(text) {
 		if name := g.nameIn(line); name != "" {
@@ -51,8 +52,8 @@ func (g grammar) names(text string) (names []string) {
 	return names
 }
 
-// set puts another value into a line. What stands before and behind it stays,
-// the end of the line included.
+// set replaces the value in a line. The text before and after the value stays,
+// with the end of the line.
 func (g grammar) set(line, value string) string {
 	before := g.line().FindString(line)
 	rest := line[len(before):]
@@ -62,8 +63,8 @@ func (g grammar) set(line, value string) string {
 	return before + value + rest[valueEnd(rest):]
 }
 
-// valueEnd is how long the value is with which a text begins: to the closing
-// quotation mark, or to a comment or the white space at its end.
+// valueEnd returns the length of the value at the start of a text: up to the
+// closing quotation mark, a comment, or the white space at its end.
 func valueEnd(text string) int {
 	if text != "" && (text[0] == '"' || text[0] == '\'') {
 		for i := 1; i < len(text); i++ {
@@ -82,7 +83,8 @@ func valueEnd(text string) int {
 	return len(strings.TrimRight(value, " \t\r\n"))
 }
 
-// splitLines are the lines of a text with their ends. The last gets one, too.
+// splitLines returns the lines of a text with their ends. It adds one to the
+// last.
 func splitLines(text string) (lines []string) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
@@ -90,8 +92,8 @@ func splitLines(text string) (lines []string) {
 	return slices.Collect(strings.Lines(text))
 }
 
-// add puts the line of a name behind the lines, with the comment that it has in
-// content. A comment that is there already does not come twice.
+// add appends the line of a name, with its comment from content, unless that
+// comment is already there.
 func (g grammar) add(lines []string, content, name string) []string {
 	for _, paragraph := range strings.SplitAfter(content, "\n\n") {
 		all := splitLines(strings.TrimRight(paragraph, "\n"))

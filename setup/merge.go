@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// merger joins what setup would write into a file with what a person made of it.
+// merger merges setup's content of a file with a person's changes.
 type merger func(current, content string) (merged, error)
 
-// merged is the result.
+// merged is the result of a merger.
 type merged struct {
 	text      string
-	changed   []string // names whose values are setup's new ones
+	changed   []string // names whose values setup has changed
 	yours     []string // names whose values a person changed, and that stay
-	conflicts []string // names whose values a person changed, while setup's changed, too
-	settled   []string // names for which setup has nothing to say until its value changes
+	conflicts []string // names whose values both a person and setup changed
+	settled   []string // names that setup does not mention again until its value changes
 }
 
-// mergeAnswers has every answer as setup has it, and keeps all other lines.
+// mergeAnswers sets every answer to setup's value, and keeps all other lines.
 func mergeAnswers(current, content string) (m merged, err error) {
 	g, lines := answersGrammar, splitLines(current)
 	values, _, err := parseAnswers(content)
@@ -46,27 +46,27 @@ func mergeAnswers(current, content string) (m merged, err error) {
 	return m, nil
 }
 
-// envMerge is how .env is joined.
+// envMerge merges .env.
 type envMerge struct {
-	// wrote tells whether setup wrote the value last; known is false when nothing
-	// tells.
+	// wrote reports whether setup wrote the value last; known is false if that is
+	// unknown.
 	wrote func(name, value string) (yes, known bool)
-	// ask asks whether setup's value is to replace a person's. It is nil when
-	// nobody is there.
+	// ask asks whether setup's value should replace a person's; nil if there is
+	// nobody to ask.
 	ask func(name, value string) (bool, error)
-	// renewed is a name whose new value was asked for.
+	// renewed is a name for which a new value was requested.
 	renewed string
 }
 
-// needed are the names without which nothing runs: a line that is gone comes back.
-// One of those in filled is filled in, too, where it is empty.
+// needed are the names without which nothing runs: a missing line is restored.
+// An empty value of a name in filled is set, too.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
 	needed = append([]string{"LIVEKIT_FULL_ACCESS_HOMESERVERS"}, filled...)
 )
 
-// join changes setup's lines and no other. A line of setup's that a person
-// changed stays theirs, unless they say otherwise.
+// join changes only setup's lines. A line that a person changed stays, unless
+// they agree to setup's value.
 func (e envMerge) join(current, content string) (m merged, err error) {
 	old, err := parseEnv(current)
 	if err != nil {
@@ -99,7 +99,7 @@ func (e envMerge) join(current, content string) (m merged, err error) {
 	return m, e.check(m, wanted)
 }
 
-// check reads the result as Compose will.
+// check parses the result as Compose will.
 func (e envMerge) check(m merged, wanted map[string]string) error {
 	now, err := parseEnv(m.text)
 	for _, name := range m.changed {

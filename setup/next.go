@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// stepsFile has what is left to do, beside the files that it is about.
+// stepsFile lists the remaining tasks, in the folder.
 const stepsFile = "next-steps.md"
 
 const stepsHead = `# What is left to do
@@ -18,13 +18,13 @@ In this order: what serves runs and answers before anybody is told of it. This i
 the last run of ` + "`matrixrtc-auth setup`" + `, which does not know what you have done since.
 `
 
-// task is one thing that is left for a person to do.
+// task is one thing that a person must do.
 type task struct {
-	do       string   // what; commands in it stand between backticks
-	commands []string // what to type for it
-	then     string   // what else there is to it
-	differs  []string // lines that a file is to get; the output has shown them already
-	check    string   // how they see that it is done: a command, and what it must say
+	do       string   // what to do; commands in it stand between backticks
+	commands []string // commands to type for it
+	then     string   // what else it needs
+	differs  []string // lines to add to a file; the output has shown them already
+	check    string   // how to see that it is done: a command, and its expected output
 }
 
 // printTasks prints the tasks, numbered, for a terminal.
@@ -45,7 +45,7 @@ func printTasks(w io.Writer, tasks []task) {
 	}
 }
 
-// taskPage is the content of stepsFile.
+// taskPage returns the content of stepsFile.
 func taskPage(tasks []task) string {
 	var b strings.Builder
 	b.WriteString(stepsHead)
@@ -61,7 +61,7 @@ func taskPage(tasks []task) string {
 	return b.String()
 }
 
-// writeBlock writes lines as they are, below an item of a list.
+// writeBlock writes lines unchanged, below an item of a list.
 func writeBlock(b *strings.Builder, kind string, lines []string) {
 	if len(lines) == 0 {
 		return
@@ -73,10 +73,10 @@ func writeBlock(b *strings.Builder, kind string, lines []string) {
 	b.WriteString("    ```\n")
 }
 
-// outputWidth is where lines of the output end, where words allow.
+// outputWidth is the width at which lines of the output are wrapped.
 const outputWidth = 96
 
-// word is a word, or a command between backticks, which no line breaks.
+// word matches a word, or a command between backticks, which is not wrapped.
 var word = pattern.New("[^\\s`]*`[^`]*`\\S*|\\S+")
 
 // wrap breaks a text into lines for the output.
@@ -98,7 +98,7 @@ func wrap(text string) (lines []string) {
 	return append(lines, line)
 }
 
-// nextSteps says what is left for a person to do after the update.
+// nextSteps prints what a person must do after the update.
 func (p plan) nextSteps(w io.Writer, u *update, made *image) {
 	if made.outcome == unchanged && !u.changes() {
 		fmt.Fprintf(w, "\nNothing has changed.\n")

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// parseServerName parses a Matrix server name. Its errors say what to write
-// instead, where that can be guessed.
+// parseServerName parses a Matrix server name. Its errors suggest what to write
+// instead, if that can be guessed.
 func parseServerName(text string) (matrix.ServerName, error) {
 	const otherwise = "write what stands behind the colon of your users' ids, like example.org"
 	if what := misnomer(text); what != "" {
@@ -27,12 +27,11 @@ func parseServerName(text string) (matrix.ServerName, error) {
 	return name, fmt.Errorf("%s; %s", plain(err), advice(text, otherwise))
 }
 
-// plain is the error's text without quotation of what was typed, if that is
-// nothing.
+// plain returns the error's text without an empty quotation.
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
-// misnomer says what a text is that stands in place of a server's or a host's
-// name, where that is plain to see; it is "" otherwise.
+// misnomer says what a text really is that was given as a server's or a host's
+// name, if that is obvious; otherwise "".
 func misnomer(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
@@ -107,7 +106,7 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// advice guesses what somebody meant who typed text in place of a name.
+// advice guesses what the person meant who typed text as a name.
 func advice(text, otherwise string) string {
 	guess := text
 	if _, rest, found := strings.Cut(guess, "://"); found {
@@ -117,7 +116,7 @@ func advice(text, otherwise string) string {
 	if strings.HasPrefix(guess, "@") {
 		_, guess, _ = strings.Cut(guess, ":")
 	}
-	guess = guess[strings.LastIndex(guess, "@")+1:] // of an e-mail address
+	guess = guess[strings.LastIndex(guess, "@")+1:] // for an e-mail address
 	guess = strings.TrimSuffix(strings.TrimSpace(guess), ".")
 	if ascii, err := idna.Lookup.ToASCII(guess); err == nil {
 		guess = ascii
@@ -128,7 +127,8 @@ func advice(text, otherwise string) string {
 	return "write " + guess
 }
 
-// parentOf is the domain under which names are proposed: that of the first server.
+// parentOf returns the domain below which setup proposes names: that of the
+// first server.
 func parentOf(serverName string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 0 {
@@ -140,17 +140,15 @@ func parentOf(serverName string) string {
 	return strings.ToLower(servers[0].Host())
 }
 
-// urlLetters are those that mean the same in YAML, .env and a shell.
+// urlLetters are the letters that YAML, .env and a shell read alike.
 const urlLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]"
 
-// parseBaseURL parses the public address of the homeserver, without a slash at
-// its end.
+// parseBaseURL parses the homeserver's public URL, without a slash at the end.
 func parseBaseURL(text string) (string, error) {
 	return parseURL(text, "https", "https://matrix.example.org")
 }
 
-// parseHomeserverURL parses the address of the homeserver as the container
-// sees it.
+// parseHomeserverURL parses the homeserver's URL for the container.
 func parseHomeserverURL(text string) (string, error) {
 	u, err := parseURL(text, "http https", "http://host.docker.internal:8008")
 	if err != nil {
@@ -167,7 +165,7 @@ func parseHomeserverURL(text string) (string, error) {
 	return u, nil
 }
 
-// network is what Docker lets a network be called.
+// network matches the names that Docker allows for networks.
 var network = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // parseNetwork parses the name of a network of Docker.
@@ -178,8 +176,8 @@ func parseNetwork(text string) (string, error) {
 	return text, nil
 }
 
-// parseAppServiceURL parses the address of this service as the homeserver sees
-// it. It has no path of Matrix, which the homeserver adds itself.
+// parseAppServiceURL parses this service's URL for the homeserver. It must not
+// have a path of Matrix, which the homeserver appends itself.
 func parseAppServiceURL(text string) (string, error) {
 	return parseURL(text, "http https", "http://matrixrtc-auth:8080")
 }
@@ -191,8 +189,8 @@ func portOr(u *url.URL, preset string) string {
 	return preset
 }
 
-// parseURL parses an address with one of the schemes. What it refuses it quotes,
-// unless a password may stand in it.
+// parseURL parses a URL with one of the schemes. Its errors quote the text,
+// unless that may contain a password.
 func parseURL(text, schemes, example string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.Contains(trimmed, "@") {
@@ -204,8 +202,8 @@ func parseURL(text, schemes, example string) (string, error) {
 	return trimmed, nil
 }
 
-// misspelled says what is wrong with an address, "" for nothing. text is the one
-// without slashes at its end.
+// misspelled says what is wrong with a URL, "" if nothing. text is typed
+// without slashes at the end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)

@@ -12,54 +12,55 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// plan is what the flags ask for, checked. What [options] has as text of the
-// same name begins with a capital here.
+// plan is the checked form of the flags. A text of [options] has the same name
+// here, with a capital letter.
 type plan struct {
 	Servers        []matrix.ServerName // whose users may open calls
 	Server         matrix.ServerName   // the first of them
 	BaseURLs       addresses           // of their homeservers, for clients
-	HomeserverURLs addresses           // for the container; without one it is the public name
-	SingleHost     string              // the host of both, "" when they have names of their own
+	HomeserverURLs addresses           // for the container; without one, the public name is used
+	SingleHost     string              // the single host of both; "" if they have names of their own
 	JWTHost        string              // of this service
 	SFUHost        string              // of LiveKit
-	// HomeserverNetwork is the network of Docker in which the homeserver is and
-	// which this service joins; "" for none.
+	// HomeserverNetwork is the homeserver's Docker network, which this service
+	// joins; "" for none.
 	HomeserverNetwork string
 	AppServiceURL     string // of this service, for the homeserver; "" without the application-service mode
 	Media             ports
-	Relay             ports // of TURN; nothing uses it without
+	Relay             ports // of TURN; unused without it
 	JWTPort           int
 	TURN              bool   // over UDP
-	TURNTLS           string // the name of TURN over TLS, "" for none
-	Certificate       []byte // of that name; nil when something in front ends TLS
+	TURNTLS           string // the host name of TURN over TLS, "" for none
+	Certificate       []byte // for that name; nil if a proxy in front ends TLS
 	privateKey        []byte
 	Dir               string
-	Image             string // "" for the template's
-	Build             string // the path of the source as seen from Dir; "" for none
-	ImageArch         string // the kind of processor to make an image for; "" for no image
+	Image             string // "" for the template's image
+	Build             string // the path of the source relative to Dir; "" for none
+	ImageArch         string // the processor for which to make an image; "" for none
 
-	answers           map[string]string // what the folder is to remember, by option
-	templateImage     string            // the name of the image when no flag gives one
-	program           source            // from which the image is made
+	answers           map[string]string // what the folder will remember, by option
+	templateImage     string            // the image without a flag
+	program           source            // the source of the image
 	key               pair
 	registration      appservice.Registration // of the application-service mode
 	force, newSecrets bool
-	serverBlock       bool      // whole blocks of the proxies, also of a single host
-	mergeEnv          merger    // set when the folder is known
-	before            *plan     // that of the last run; nil when it is not known
-	over              *takeover // what is taken over; nil without
-	takenPage         string    // of takenFile; "" for none
+	serverBlock       bool      // print whole server blocks for the proxies, also for a single host
+	mergeEnv          merger    // set once the folder is known
+	before            *plan     // the last run's plan; nil if unknown
+	over              *takeover // what is taken over; nil for nothing
+	takenPage         string    // the content of takenFile; "" for none
 	apply             func(*update) error
 	notes             []string
 }
 
-// The prefixes under a single host.
+// The path prefixes of a single host.
 const (
 	jwtPrefix = "/livekit/jwt"
 	sfuPrefix = "/livekit/sfu"
 )
 
-// JWTURL is what clients are told in the well-known file and by the homeserver.
+// JWTURL returns the service's URL that clients get from the well-known file
+// and the homeserver.
 func (p plan) JWTURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + jwtPrefix
@@ -67,7 +68,7 @@ func (p plan) JWTURL() string {
 	return "https://" + p.JWTHost
 }
 
-// SFUURL is LiveKit's address over HTTPS.
+// SFUURL returns LiveKit's URL over HTTPS.
 func (p plan) SFUURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + sfuPrefix
@@ -75,10 +76,10 @@ func (p plan) SFUURL() string {
 	return "https://" + p.SFUHost
 }
 
-// LiveKitURL is LiveKit's address as clients are told it.
+// LiveKitURL returns LiveKit's URL that clients get.
 func (p plan) LiveKitURL() string { return "wss" + strings.TrimPrefix(p.SFUURL(), "https") }
 
-// Hosts are the names that need DNS records and certificates for this.
+// Hosts returns the names that need DNS records and certificates.
 func (p plan) Hosts() []string {
 	if p.SingleHost != "" {
 		return []string{p.SingleHost}
@@ -89,7 +90,7 @@ func (p plan) Hosts() []string {
 // Relays reports whether there is TURN, over UDP or TLS.
 func (p plan) Relays() bool { return p.TURN || p.TURNTLS != "" }
 
-// MediaHost is a name of the machine that LiveKit is on.
+// MediaHost returns a host name of LiveKit's machine.
 func (p plan) MediaHost() string { return cmp.Or(p.SingleHost, p.SFUHost) }
 
 // planner collects faults, each of which names its flag.
@@ -97,7 +98,7 @@ type planner struct {
 	options
 	plan
 	faults []error
-	asking bool // somebody will be asked for what is missing
+	asking bool // a person will be asked for what is missing
 }
 
 func (b *planner) fault(flag, format string, args ...any) {
@@ -109,7 +110,8 @@ func (b *planner) fault(flag, format string, args ...any) {
 	b.faults = append(b.faults, fmt.Errorf("--%s%s %s", flag, colon, text))
 }
 
-// goesOn matches a fault whose subject is the flag: no colon stands between.
+// goesOn matches a fault that continues a sentence about the flag, so that no
+// colon is needed.
 var goesOn = pattern.New(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
@@ -119,7 +121,8 @@ func (b *planner) note(format string, args ...any) {
 // newPlan checks all of o and returns every fault at once.
 func newPlan(o options) (plan, error) { return (&planner{options: o}).check() }
 
-// checkGiven checks what o has, for somebody who will be asked for the rest.
+// checkGiven checks the given options, when a person will be asked for the
+// rest.
 func checkGiven(o options) error {
 	_, err := (&planner{options: o, asking: true}).check()
 	return err
@@ -149,8 +152,7 @@ func (b *planner) check() (plan, error) {
 	return b.plan, errors.Join(b.faults...)
 }
 
-// remembered are the answers as the folder keeps them: of files on this machine,
-// paths that hold from everywhere.
+// remembered returns the answers to store in the folder, with absolute paths.
 func (b *planner) remembered() map[string]string {
 	values := map[string]string{}
 	for _, a := range b.options.answers() {
@@ -173,7 +175,7 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses a flag that must be there. what says what it is.
+// value parses a required flag. what describes it.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
@@ -189,8 +191,8 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 	return v
 }
 
-// empties refuses values that are empty: nothing is switched off by a variable of
-// a script that happens to be empty.
+// empties refuses empty values: an unset variable in a script must not switch
+// anything off.
 func (b *planner) empties() {
 	for _, a := range b.options.answers() {
 		switch {
@@ -226,8 +228,8 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer refuses a name under which the homeserver or a website answers:
-// one name leads to one place.
+// notTheServer refuses the name of the homeserver or a website, because one
+// name leads to one place.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {
 		return nil
@@ -236,7 +238,7 @@ func notTheServer(server matrix.ServerName, flag, host string) error {
 		host, strings.TrimSuffix(flag, "-host"))
 }
 
-// appservice checks where the homeserver passes requests on to.
+// appservice checks the URL to which the homeserver forwards requests.
 func (b *planner) appservice() {
 	switch {
 	case !b.appService && b.appServiceURL != "":

@@ -14,10 +14,10 @@ import (
 )
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
-// that LiveKit can use them under the name.
+// that LiveKit can use them for that name.
 //
-// What the folder remembers may be files of another machine, or gone: then its
-// copies stay.
+// The remembered paths may be of another machine, or gone. Then the copies in
+// the folder stay.
 func (b *planner) certificate() {
 	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
 		b.readCertificate()
@@ -32,7 +32,7 @@ func (b *planner) certificate() {
 	b.note("%s and %s stay as they are (%v)", certFile, keyFile, fresh.faults[0])
 }
 
-// readCertificate reads both from the paths that were given.
+// readCertificate reads both from the given paths.
 func (b *planner) readCertificate() {
 	var certErr, keyErr error
 	b.Certificate, certErr = smallfile.Read(b.beside("turn-cert", b.turnCert))
@@ -59,7 +59,8 @@ func (b *planner) readCertificate() {
 	}
 }
 
-// beside is the path of an option. One that the folder remembers begins there.
+// beside returns the path of an option. A remembered one is relative to the
+// folder.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
 		return path
@@ -83,8 +84,8 @@ func (b *planner) folder() {
 	}
 }
 
-// reference is the grammar of image names that is enough to keep what is none
-// out of compose.yaml.
+// reference matches image names, strictly enough to keep anything else out of
+// compose.yaml.
 var reference = pattern.New(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 func parseImage(text string) (string, error) {
@@ -102,8 +103,8 @@ func parseImage(text string) (string, error) {
 	return "", fmt.Errorf("is no name of an image; %s", example)
 }
 
-// build finds the way from the folder to the source: a relative one, because
-// both move to another machine together.
+// build finds the relative path from the folder to the source, because both may
+// move to another machine together.
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source

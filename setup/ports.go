@@ -20,11 +20,11 @@ func (p ports) String() string {
 
 func (p ports) overlaps(q ports) bool { return p.First <= q.Last && q.First <= p.Last }
 
-// outgoing are the ports that Linux gives to outgoing connections unless it is
-// told otherwise (net.ipv4.ip_local_port_range).
+// outgoing are Linux' default ports for outgoing connections
+// (net.ipv4.ip_local_port_range).
 var outgoing = ports{32768, 60999}
 
-// The ports that the templates publish, besides media, the relay and this service.
+// The further ports that the templates publish.
 const (
 	sfuPort     = 7880
 	tcpPort     = 7881
@@ -32,7 +32,7 @@ const (
 	turnTLSPort = 5349
 )
 
-// ports checks the ports of the deployment, each by itself and all together.
+// ports checks the ports of the deployment, one by one and all together.
 func (b *planner) ports() {
 	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
 	b.Relay = value(b, "relay-range", b.relayRange, "like "+presetRelay, parseRelayRange)
@@ -51,18 +51,18 @@ func (b *planner) ports() {
 	}
 }
 
-// relays reports whether TURN is asked for, over UDP or TLS.
+// relays reports whether TURN is wanted, over UDP or TLS.
 func (b *planner) relays() bool { return b.turn || b.turnTLS != "" }
 
-// claim is what has ports of the machine for itself.
+// claim is an exclusive use of ports of the machine.
 type claim struct {
 	ports
-	protocol string // tcp or udp: each has ports of its own
+	protocol string // tcp or udp: each has its own ports
 	who      string
-	flag     string // moves it elsewhere; "" where none does
+	flag     string // the flag that changes the ports; "" if none does
 }
 
-// claims are those of the whole deployment. What cannot be moved comes first.
+// claims returns the claims of the whole deployment, fixed ones first.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {
@@ -90,21 +90,22 @@ func (b *planner) claims() (list []claim) {
 	return list
 }
 
-// homeserverPorts are those of homeservers on this machine, as far as they are
-// known and not the reverse proxy's.
+// homeserverPorts returns the known ports of homeservers on this machine,
+// without those of the reverse proxy.
 func (b *planner) homeserverPorts() (list []ports) {
 	for _, server := range b.Servers {
 		u, err := url.Parse(b.HomeserverURLs[server])
 		if err != nil || u.Hostname() != "host.docker.internal" || !isPort(u.Port()) || u.Port() == "80" || u.Port() == "443" {
 			continue
 		}
-		port, _ := strconv.Atoi(u.Port()) // it is one
+		port, _ := strconv.Atoi(u.Port()) // it was checked
 		list = append(list, ports{port, port})
 	}
 	return list
 }
 
-// refuseOverlap refuses ports that two have: only one of them would start.
+// refuseOverlap refuses ports that two programs claim, because only one of them
+// would start.
 func (b *planner) refuseOverlap(c, other claim) {
 	if c.protocol != other.protocol || !c.overlaps(other.ports) || c.flag == "" {
 		return
@@ -119,8 +120,8 @@ func (b *planner) refuseOverlap(c, other claim) {
 	}
 }
 
-// parsePort parses a port number, 1 to 65535. Its error says what to write
-// instead, where that can be guessed.
+// parsePort parses a port number, 1 to 65535. Its error suggests what to write
+// instead, if that can be guessed.
 func parsePort(text string) (int, error) {
 	if isPort(text) {
 		return strconv.Atoi(text)
@@ -143,7 +144,7 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// The sizes of a range. Docker holds each port on its own.
+// The sizes of a range. Docker needs resources for each port.
 const (
 	fewestPorts = 10
 	mostPorts   = 2000
@@ -155,10 +156,11 @@ func parseRange(text string) (ports, error) { return rangeLike(presetRange, text
 // parseRelayRange parses FIRST-LAST, the ports of TURN's relay.
 func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
 
-// dashes are what ranges are printed with elsewhere.
+// dashes are the separators of ranges that other programs use.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
-// rangeLike parses FIRST-LAST. Ports below 1024 belong to others.
+// rangeLike parses FIRST-LAST. It refuses ports below 1024, which other
+// programs use.
 func rangeLike(example, text string) (ports, error) {
 	fault := func(what string) (ports, error) {
 		return ports{}, fmt.Errorf("%.80q %s; write a range like %s", text, what, example)
@@ -187,8 +189,8 @@ func rangeLike(example, text string) (ports, error) {
 	return p, nil
 }
 
-// number reads digits; -1 for anything else. A number of more than five digits
-// is no port, however long it is.
+// number parses digits; -1 for anything else. More than five digits are no
+// port.
 func number(digits string) int {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return -1

@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// chooseRegistration returns the registration of the application-service mode,
-// with the names and tokens of the one in the folder, edited or not; with new
-// tokens when there is none yet, or --new-secrets asks for them. Without the mode
-// it is zero.
+// chooseRegistration returns the registration of the application-service mode.
+// It keeps the names and tokens of the one in the folder. It makes new tokens
+// if there is none, or for --new-secrets. Without that mode it returns a zero
+// one.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// memory is what the files of a folder tell about its answers.
+// memory is what the files of a folder say about its answers.
 type memory struct {
-	there   bool              // there is a deployment, or part of one
+	there   bool              // a deployment exists, or part of one
 	written bool              // setup has written some of it
-	answers map[string]string // by option; "" for what is switched off
-	told    map[string]string // the file that told the answer, where it was not answersFile
-	lost    []string          // the options of which no file tells
+	answers map[string]string // by option; "" for one that is switched off
+	told    map[string]string // the file with the answer, if that is not answersFile
+	lost    []string          // the options that no file contains
 
 	unknown                 []string // names in answersFile that are no options
 	certificate, privateKey []byte   // the copies in the folder
 }
 
-// remember reads the answers of a folder. What answersFile does not have is read
-// from the other files: an earlier version wrote none.
+// remember reads the answers of a folder. It reads those that answersFile lacks
+// from other files, because an earlier version wrote no answersFile.
 func remember(dir *folder) (m memory, err error) {
 	content, found, err := dir.read(answersFile)
 	if err != nil {
@@ -44,7 +44,8 @@ func remember(dir *folder) (m memory, err error) {
 	return m, m.readTraces(dir)
 }
 
-// complete reports whether answersFile had all that it always has.
+// complete reports whether answersFile contained everything that it always
+// contains.
 func (m *memory) complete() bool {
 	for _, a := range new(options).answers() {
 		if _, found := m.answers[a.name]; a.always && !found {
@@ -63,7 +64,7 @@ func (m *memory) readCopies(dir *folder) (err error) {
 	return err
 }
 
-// readTraces fills in what the other files tell.
+// readTraces adds what the other files say.
 func (m *memory) readTraces(dir *folder) error {
 	t, err := readTraces(dir)
 	if err != nil {
@@ -85,7 +86,7 @@ func (m *memory) readTraces(dir *folder) error {
 	return nil
 }
 
-// notes say where answers come from when it is not answersFile.
+// notes says where answers come from that are not in answersFile.
 func (m *memory) notes() (list []string) {
 	var told []string
 	for _, name := range slices.Sorted(maps.Keys(m.told)) {
@@ -103,7 +104,7 @@ func (m *memory) notes() (list []string) {
 	return list
 }
 
-// demand refuses to guess an answer that setup once wrote down and that is lost.
+// demand refuses to guess an answer that setup once stored and that is lost.
 func (m *memory) demand(o *options) (faults []error) {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -122,7 +123,7 @@ func (m *memory) demand(o *options) (faults []error) {
 	return faults
 }
 
-// shown is a value for a person.
+// shown returns a value for a person.
 func shown(value string) string {
 	switch value {
 	case "":
@@ -142,7 +143,7 @@ func (o *options) list(w io.Writer) {
 	}
 }
 
-// tell prints the answers where nobody can be asked what to change.
+// tell prints the answers if there is nobody to ask what to change.
 func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)

@@ -9,11 +9,11 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// mostLines bounds how many changed lines of a file are shown.
+// mostLines bounds the changed lines of a file that are shown.
 const mostLines = 16
 
-// report says what became of each file, and which lines changed in those that
-// were there before.
+// report says what happened to each file, and which lines of existing files
+// changed.
 func (u *update) report(w io.Writer) {
 	for _, s := range u.steps {
 		fmt.Fprintf(w, "%-26s %s\n", s.name, s.word())
@@ -57,14 +57,14 @@ func (s step) word() string {
 	}
 }
 
-// reportLines shows changed lines: of .env only the names of what changed, of
-// other secret files nothing. Of what somebody edited it repeats no line, as
-// passwords may stand there.
+// reportLines shows changed lines. Of .env it shows only names, of other secret
+// files nothing. It repeats no line of an edited file, which may hold
+// passwords.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
-	if s.name == stepsFile { // it is printed below
+	if s.name == stepsFile { // printed below
 		return
 	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
@@ -79,7 +79,7 @@ func (s step) reportLines(w io.Writer) {
 	printLines(w, lines)
 }
 
-// word says what became of a file that is joined.
+// word says what happened to a merged file.
 func (m merged) word(written bool) string {
 	if !written {
 		return "unchanged; your lines are in it"
@@ -87,8 +87,8 @@ func (m merged) word(written bool) string {
 	return "updated; your lines stay"
 }
 
-// reportJoined names what changed, and what setup left alone although it has
-// something else to say. Of .env it repeats no value of a person's.
+// reportJoined names what changed, and what setup left alone although its value
+// differs. Of .env it repeats no value of a person.
 func (s step) reportJoined(w io.Writer) {
 	if s.name != envFile {
 		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
@@ -105,8 +105,8 @@ func (s step) reportJoined(w io.Writer) {
 	}
 }
 
-// news are the lines of a file that the one of a person lacks. Of theirs it
-// repeats none, and of secret files no line at all.
+// news returns the lines that a person's file lacks. It repeats none of theirs,
+// and none of a secret file.
 func (s step) news() (lines []string) {
 	if s.secret {
 		return nil
@@ -140,10 +140,10 @@ func printLines(w io.Writer, lines []string) {
 	}
 }
 
-// changedLine is a line NAME=value of a difference.
+// changedLine matches a line NAME=value of a difference.
 var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
-// namesIn keeps of lines NAME=value the names, each once.
+// namesIn returns the names in lines NAME=value, without repetitions.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
 		match := changedLine().FindStringSubmatch(line)
@@ -154,8 +154,8 @@ func namesIn(lines []string) (names []string) {
 	return names
 }
 
-// difference lists lines that only one of two texts has, in order, with "- "
-// for those of old and "+ " for those of new.
+// difference returns the lines that only one of two texts has, in order, with
+// "- " for old and "+ " for new.
 func difference(old, new []string) (lines []string) {
 	common := commonLengths(old, new)
 	i, k := 0, 0
@@ -174,18 +174,18 @@ func difference(old, new []string) (lines []string) {
 	return lines
 }
 
-// longestDifference bounds how many lines of a text are compared.
+// longestDifference bounds the lines of a text that are compared.
 const longestDifference = 1000
 
-// commonLengths is the table of the longest common subsequences of the ends of
-// two texts.
+// commonLengths returns the table of the longest common subsequences of the
+// ends of two texts.
 func commonLengths(old, new []string) [][]int {
 	table := make([][]int, len(old)+1)
 	for i := range table {
 		table[i] = make([]int, len(new)+1)
 	}
 	if len(old) > longestDifference || len(new) > longestDifference {
-		return table // any difference is right, this one is not the shortest
+		return table // any difference is right; this one is not the shortest
 	}
 	for i := len(old) - 1; i >= 0; i-- {
 		for k := len(new) - 1; k >= 0; k-- {

@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// pair is the API key that LiveKit and the service share.
+// pair is the API key and secret that LiveKit and the service share.
 type pair struct {
 	id     string
 	secret secret.Text
@@ -20,12 +20,11 @@ type pair struct {
 // presetKey is the key's name in the templates.
 const presetKey = "matrixrtc"
 
-// secretBytes is how many random bytes a new secret is made of.
+// secretBytes is the number of random bytes of a new secret.
 const secretBytes = 32
 
-// choosePair returns the pair that stands in the folder's .env, edited or not,
-// or one with a new secret: when there is none yet, or renew asks for it. A pair
-// that is taken over stands in for a new one.
+// choosePair returns the pair in the folder's .env. If there is none, or for
+// renew, it returns the pair taken over, or else one with a new secret.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
@@ -74,7 +73,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	return p, nil
 }
 
-// cutOff reports whether a .env ends in the line of the name.
+// cutOff reports whether a .env ends in the line of that name.
 func cutOff(content, name string) bool {
 	last := content[strings.LastIndex(content, "\n")+1:]
 	return envGrammar.nameIn(last) == name
@@ -85,15 +84,16 @@ var (
 	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
 )
 
-// newSecret draws a secret of [secretBytes] bytes, in hexadecimal digits.
+// newSecret returns a random secret of [secretBytes] bytes in hexadecimal
+// digits.
 func newSecret() secret.Text {
 	var b [secretBytes]byte
-	rand.Read(b[:]) // it never fails
+	rand.Read(b[:]) // never fails
 	return secret.New(hex.EncodeToString(b[:]))
 }
 
-// parseEnv reads the lines NAME=value of a .env as Compose does, as far as
-// there is one way to read them. Its errors repeat no value.
+// parseEnv parses the lines NAME=value of a .env as Compose does. Its errors
+// repeat no value.
 func parseEnv(text string) (map[string]string, error) {
 	values := map[string]string{}
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -115,8 +115,7 @@ func parseEnv(text string) (map[string]string, error) {
 	return values, nil
 }
 
-// unquote takes the marks off a quoted value, or the comment behind a plain
-// one.
+// unquote removes the quotation marks of a value, or the comment after it.
 func unquote(value string) (string, bool) {
 	if value == "" || value[0] != '"' && value[0] != '\'' {
 		value, _, _ = strings.Cut(value, " #")

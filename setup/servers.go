@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// parseServerNames parses server names with commas between them, each once.
+// parseServerNames parses server names separated by commas, without
+// repetitions.
 func parseServerNames(text string) (servers []matrix.ServerName, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		name, err := parseServerName(strings.TrimSpace(part))
@@ -24,7 +25,7 @@ func parseServerNames(text string) (servers []matrix.ServerName, err error) {
 	return servers, nil
 }
 
-// serversIn are the names of a text that was checked, or none.
+// serversIn returns the names in a valid text, none in another.
 func serversIn(text string) []matrix.ServerName {
 	servers, _ := parseServerNames(text)
 	return servers
@@ -46,8 +47,8 @@ func (b *planner) serverNames() {
 	}
 }
 
-// addresses are those that a text gives to servers: as ADDRESS when there is one
-// server, as NAME=ADDRESS with commas between them otherwise.
+// addresses are URLs by server. Their text is ADDRESS for a single server, else
+// NAME=ADDRESS separated by commas.
 type addresses map[matrix.ServerName]string
 
 func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
@@ -67,10 +68,10 @@ func parseAddresses(servers []matrix.ServerName, text string, parse func(string)
 	return found, nil
 }
 
-// oneAddress splits NAME=ADDRESS. Of a single server the name may be left out.
+// oneAddress splits NAME=ADDRESS. For a single server the name is optional.
 func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerName, address string, err error) {
 	name, address, isNamed := strings.Cut(text, "=")
-	if !isNamed || strings.Contains(name, "://") { // a query may have the sign, too
+	if !isNamed || strings.Contains(name, "://") { // the query of a URL may contain the sign, too
 		if len(servers) > 1 && !strings.Contains(text, "@") {
 			return server, "", fmt.Errorf("%.80q does not say of which server it is; write it as %s=%.80s", text, servers[0], text)
 		}
@@ -87,7 +88,8 @@ func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerN
 	return server, "", fmt.Errorf("%.80q is not one of the server names; write one of %s in front of the equals sign", name, withCommas(servers))
 }
 
-// withCommas are the names with commas, as the service's variables take them.
+// withCommas returns the names separated by commas, as the service's variables
+// take them.
 func withCommas(servers []matrix.ServerName) string {
 	var names []string
 	for _, server := range servers {
@@ -96,7 +98,7 @@ func withCommas(servers []matrix.ServerName) string {
 	return strings.Join(names, ",")
 }
 
-// homeserver checks where the homeservers are, for clients and for the service.
+// homeserver checks the homeservers' URLs, for clients and for the service.
 func (b *planner) homeserver() {
 	preset := presetBaseURL(b.serverName, b.SingleHost)
 	if b.baseURL == "" && len(b.Servers) > 0 {
@@ -123,7 +125,8 @@ func (b *planner) addresses(parse func(string) (string, error)) func(string) (ad
 	return func(text string) (addresses, error) { return parseAddresses(b.Servers, text, parse) }
 }
 
-// presetBaseURL is where clients look without any well-known file, of each server.
+// presetBaseURL returns where clients look without a well-known file, for each
+// server.
 func presetBaseURL(serverName, singleHost string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 1 {
@@ -136,7 +139,8 @@ func presetBaseURL(serverName, singleHost string) string {
 	return strings.Join(list, ",")
 }
 
-// presetOf is presetBaseURL of one server. The single host is that of the first.
+// presetOf is presetBaseURL for one server. The single host belongs to the
+// first.
 func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	if singleHost != "" && i == 0 {
 		return "https://" + strings.ToLower(singleHost)
@@ -144,7 +148,7 @@ func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	return "https://" + strings.ToLower(server.Host())
 }
 
-// overrides are the homeservers' addresses as the service's variables take them.
+// overrides returns the homeservers' URLs as the service's variables take them.
 func (p plan) overrides() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -155,7 +159,7 @@ func (p plan) overrides() string {
 	return strings.Join(list, ",")
 }
 
-// homeserverURLs are the same addresses in a sentence.
+// homeserverURLs returns the same URLs for a sentence.
 func (p plan) homeserverURLs() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -166,7 +170,7 @@ func (p plan) homeserverURLs() string {
 	return strings.Join(list, " and ")
 }
 
-// wellKnown is a server, and the file that its name must serve as
+// wellKnown is a server, and the file that it must serve as
 // /.well-known/matrix/client.
 type wellKnown struct {
 	server matrix.ServerName

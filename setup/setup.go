@@ -2,8 +2,8 @@
 // homeserver needs, and what to enter in the router and the reverse proxy.
 //
 // Its templates are the repository's own compose.yaml, livekit.yaml.example and
-// .env.example, which the caller passes. A second run changes what it wrote
-// itself and nobody else has changed since; see [folder] and [sums].
+// .env.example, which the caller passes. A second run changes only what setup
+// wrote and nobody else has changed; see [folder] and [sums].
 package setup
 
 import (
@@ -21,17 +21,17 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// Streams are what setup reads and writes. It asks for what flags leave open
-// when Terminal says that a person is at In, and never otherwise.
+// Streams are setup's input and output. setup asks for missing flags only if
+// Terminal says that a person is at In.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer // the result; questions, notes and faults
 	Terminal bool
 }
 
-// Command is `matrixrtc-auth setup`. templates holds compose.yaml,
-// livekit.yaml.example and .env.example; terminal reports whether a person is at
-// an input.
+// Command returns `matrixrtc-auth setup`. templates holds compose.yaml,
+// livekit.yaml.example and .env.example. terminal reports whether a person is
+// at an input.
 func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	o := presets()
 	return o.command(templates, terminal)
@@ -48,16 +48,16 @@ func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra
 	})
 }
 
-// Run is the command with args behind its name. It returns the exit code: 0 when
-// everything is written, or kept as it was; 1 when what is in the folder, or the
-// machine, does not allow it; 2 when flags are wrong or missing, nobody answered,
-// there is no folder, or Out takes no output.
+// Run runs the command with args. It returns the exit code: 0 if everything is
+// written or up to date; 1 if the folder's content or the machine prevents
+// that; 2 if flags are wrong or missing, nobody answered, the folder does not
+// exist, or output failed.
 func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 	c := Command(templates, func(io.Reader) bool { return s.Terminal })
 	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
 }
 
-// deploy is the command with its flags read.
+// deploy runs the command after its flags were read.
 func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
@@ -69,7 +69,7 @@ func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error 
 	return err
 }
 
-// output remembers the first error of a writer, and writes nothing after it.
+// output remembers a writer's first error, and writes nothing after it.
 type output struct {
 	to  io.Writer
 	err error
@@ -82,7 +82,7 @@ func (o *output) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// run writes the deployment. An error other than a Code is one of the flags.
+// run writes the deployment. An error other than a Code is about a flag.
 func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	o.switchOff()
 	var d *dialogue
@@ -115,12 +115,12 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	return o.write(ctx, s, d, templates)
 }
 
-// remember takes over what the folder tells, where nothing was said now.
+// remember reads the folder's answers for options that were not given now.
 func (o *options) remember() error {
 	root, err := os.OpenRoot(o.dir)
 	switch {
 	case o.dir == "" || errors.Is(err, fs.ErrNotExist):
-		return nil // there is none yet
+		return nil // the folder does not exist yet
 	case err != nil:
 		return fmt.Errorf("the folder %s cannot be read: %s", o.dir, smallfile.Cause(err))
 	}
@@ -156,8 +156,8 @@ func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates f
 
 func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Program+" setup", err) }
 
-// deploy writes the files. It touches nothing before it knows what to do with
-// every one of them.
+// deploy writes the files. It changes nothing before it has decided about every
+// file.
 func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 // source is the folder of this program's source, from which the image is made.
 type source struct{ dir string }
 
-// findSource looks in the working directory, in the folders above it, and where
-// this program was compiled. (A program that was built with -trimpath does not
+// findSource looks for the source in the working directory, in its parents, and
+// where this program was compiled. (A program built with -trimpath does not
 // know the last one.)
 func findSource() (source, bool) {
 	var dirs []string
@@ -33,17 +33,17 @@ func findSource() (source, bool) {
 	return firstSource(dirs)
 }
 
-// compiledIn is the folder of the source that this program was compiled from, or
-// "" when the program does not know it.
+// compiledIn returns the folder of the source that this program was compiled
+// from, "" if it is unknown.
 func compiledIn() string {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {
 		return ""
 	}
-	return filepath.Dir(filepath.Dir(file)) // it is in the folder setup
+	return filepath.Dir(filepath.Dir(file)) // the file is in the folder setup
 }
 
-// firstSource is the first of the folders that holds the source.
+// firstSource returns the first folder that holds the source.
 func firstSource(dirs []string) (source, bool) {
 	for _, dir := range dirs {
 		if isSource(dir) {
@@ -53,7 +53,7 @@ func firstSource(dirs []string) (source, bool) {
 	return source{}, false
 }
 
-// withParents are the folder and all above it.
+// withParents returns the folder and all its parents.
 func withParents(dir string) []string {
 	list := []string{dir}
 	for parent := filepath.Dir(dir); parent != dir; parent = filepath.Dir(dir) {
@@ -62,8 +62,8 @@ func withParents(dir string) []string {
 	return list
 }
 
-// isSource reports whether the folder holds the source with all that makes an
-// image.
+// isSource reports whether the folder holds the source with everything that an
+// image needs.
 func isSource(dir string) bool {
 	for _, module := range []struct{ folder, name string }{{"", "matrixrtc-auth"}, {"image", "matrixrtc-auth/image"}} {
 		content, err := smallfile.Read(filepath.Join(dir, module.folder, "go.mod"))
@@ -74,8 +74,8 @@ func isSource(dir string) bool {
 	return true
 }
 
-// missing says what an image cannot be made without, and what to do about it; it
-// is nil when all is there. found says whether the source is.
+// missing says what is missing to make an image, and the remedy; nil if nothing
+// is. found says whether the source was found.
 func missing(found bool) error {
 	if !found {
 		return errors.New("the image is made from the source of this program, which is not here: run \"go run . setup\" in the source")
@@ -86,27 +86,27 @@ func missing(found bool) error {
 	return nil
 }
 
-// canMakeImages reports whether this machine has all that an image is made from.
+// canMakeImages reports whether this machine has everything to make an image.
 func canMakeImages() bool {
 	_, found := findSource()
 	return missing(found) == nil
 }
 
-// version is the number in the source's VERSION.
+// version returns the number in the source's VERSION.
 func (s source) version() (string, error) {
 	content, err := smallfile.Read(filepath.Join(s.dir, "VERSION"))
 	return strings.TrimSpace(string(content)), err
 }
 
-// mostOutput bounds how many lines of the go command's output are shown.
+// mostOutput bounds the lines of the go command's output that are shown.
 const mostOutput = 20
 
-// killDelay is how long the go command's own children, which have its output,
-// are waited for once it has been ended.
+// killDelay is how long to wait for the go command's children, which share its
+// output, after it was ended.
 const killDelay = 2 * time.Second
 
-// makeImage has the module image compile and pack the program for one kind of
-// processor, and write the file into folder.
+// makeImage runs the module image, which compiles and packs the program for one
+// processor, and writes the file into folder.
 func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(s.dir, "image"), ".",
 		"-source", s.dir, "-arch", arch, "-out", folder)
@@ -121,7 +121,7 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	return nil
 }
 
-// lastLines is the end of an output.
+// lastLines returns the end of an output.
 func lastLines(out []byte, most int) string {
 	lines := strings.Split(string(bytes.TrimSpace(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

@@ -11,40 +11,41 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// sumsFile holds what was written last, as sha256sum writes it.
+// sumsFile holds the sums of the files written last, in the format of
+// sha256sum.
 const sumsFile = ".setup-sums"
 
-// sums are SHA-256 sums of what setup wrote, by file name. What has another sum
-// now was edited.
+// sums are SHA-256 sums of what setup wrote, by file name. A file with another
+// sum was edited.
 type sums map[string]string
 
 var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
 
-// underWay stands in sumsFile while a run writes files.
+// underWay is in sumsFile while a run writes files.
 const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
 
-// lineSum is the name under which the sums have a value that setup wrote into
-// .env. It is no secret one: of those it keeps nothing.
+// lineSum returns the name under which the sums keep a value that setup wrote
+// into .env. Secrets are not kept.
 func lineSum(name string) string { return envFile + ":" + name }
 
-// isFile reports whether a name of the sums is that of a file.
+// isFile reports whether a name in the sums is a file.
 func isFile(name string) bool { return !strings.HasPrefix(name, envFile+":") }
 
-// wroteValue tells whether setup wrote the value into .env last, if that is
+// wroteValue reports whether setup wrote the value into .env last, if that is
 // known.
 func (s sums) wroteValue(name, value string) (yes, known bool) {
 	sum, known := s[lineSum(name)]
 	return sum == sumOf(value), known
 }
 
-// hadEnv tells whether setup has written a .env, or lines of one.
+// hadEnv reports whether setup has written a .env, or lines of one.
 func (s sums) hadEnv() bool {
 	_, whole := s[envFile]
 	_, line := s[lineSum("LIVEKIT_KEY")]
 	return whole || line
 }
 
-// note remembers values that setup wrote into .env, or would write.
+// note records values that setup wrote into .env, or would write.
 func (s sums) note(content string, names []string) {
 	values, _ := parseEnv(content) // setup's own
 	for _, name := range names {
@@ -54,12 +55,12 @@ func (s sums) note(content string, names []string) {
 	}
 }
 
-// dispute remembers values that setup would change and a person has changed. Where
-// nothing tells what setup wrote last, no later run may take the new value for it.
+// dispute records values that both setup and a person change. If nothing says
+// what setup wrote last, no later run may believe that it was the new value.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {
-			s[lineSum(name)] = sumOf("not known\n") // which no value is
+			s[lineSum(name)] = sumOf("not known\n") // the sum of no value
 		}
 	}
 }
@@ -70,8 +71,7 @@ func readSums(dir *folder) (sums, error) {
 	return parseSums(string(content)), err
 }
 
-// parseSums passes over lines that are no sums: their files then count as edited
-// and are kept.
+// parseSums skips invalid lines. Their files then count as edited and are kept.
 func parseSums(content string) sums {
 	s := sums{}
 	for _, line := range sumLine().FindAllStringSubmatch(content, -1) {
@@ -88,8 +88,8 @@ func (s sums) String() string {
 	return b.String()
 }
 
-// wrote reports whether content is what setup wrote as the file, or beside it
-// for somebody to put in its place.
+// wrote reports whether setup wrote content as the file, or beside it as
+// NAME.new.
 func (s sums) wrote(name, content string) bool {
 	sum := sumOf(content)
 	return s[name] == sum || s[name+newSuffix] == sum

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takenFile says what was taken over of another deployment, and what was not. It
-// is written once; later runs leave it as it is, until somebody removes it.
+// takenFile says what was taken over from another deployment, and what was not.
+// It is written once; later runs keep it until somebody removes it.
 const takenFile = "taking-over.md"
 
 const takenHead = `# Taken over
@@ -19,7 +19,7 @@ What ` + "`matrixrtc-auth setup`" + ` took from the deployment that was there be
 different now. It only read these files, and has changed none of them:
 `
 
-// page is the content of takenFile: of this run, or else of an earlier one.
+// page returns the content of takenFile, of this run or an earlier one.
 func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)
@@ -51,8 +51,8 @@ func (t *takeover) page(dir *folder) (string, error) {
 	return b.String(), nil
 }
 
-// nameLines leaves variables to a person where the folder has a .env without them:
-// only a new one gets them.
+// nameLines names variables that a person must add, because only a new .env
+// gets them.
 func (t *takeover) nameLines(dir *folder) error {
 	content, found, err := dir.read(envFile)
 	if !found || err != nil {
@@ -72,7 +72,7 @@ func (t *takeover) nameLines(dir *folder) error {
 	return err
 }
 
-// stays are what the new deployment has from the old one. A secret is not among it.
+// stays returns what the new deployment has from the old one, without secrets.
 func (t *takeover) stays() (rows [][3]string) {
 	for _, a := range t.taken {
 		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
@@ -89,8 +89,8 @@ func (t *takeover) stays() (rows [][3]string) {
 	return rows
 }
 
-// sorted are the findings that setup's files deal with, and those that a person
-// has to.
+// sorted returns the findings that setup's files solve, and those that a person
+// must.
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {
@@ -106,7 +106,7 @@ func verb(f existing.Finding) string {
 	return strings.ToUpper(string(f.Verb[:1])) + string(f.Verb[1:])
 }
 
-// placed is the place of a finding in brackets.
+// placed returns the place of a finding in brackets.
 func placed(f existing.Finding) string {
 	if f.Place.String() == "" {
 		return ""
@@ -114,7 +114,7 @@ func placed(f existing.Finding) string {
 	return " (" + f.Place.String() + ")"
 }
 
-// report prints what takenFile has.
+// report prints what takenFile contains.
 func (t *takeover) report(w io.Writer) {
 	if t == nil {
 		return
@@ -145,7 +145,7 @@ func printFindings(w io.Writer, head string, list []existing.Finding) {
 	}
 }
 
-// takenTasks lead to what is left of taking over.
+// takenTasks returns the tasks left after taking over.
 func (p plan) takenTasks() []task {
 	if p.takenPage == "" {
 		return nil
@@ -156,7 +156,7 @@ func (p plan) takenTasks() []task {
 	}}
 }
 
-// stopTasks stop what has the same ports.
+// stopTasks returns the tasks that stop programs on the same ports.
 func (p plan) stopTasks() []task {
 	if p.takenPage == "" {
 		return nil

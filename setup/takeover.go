@@ -12,21 +12,21 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takeover is what the files of another deployment tell. A nil one tells nothing.
+// takeover is what the files of another deployment say; nil for none.
 type takeover struct {
 	existing.Verdict
 	files []string
 	taken []taken
 }
 
-// taken is an answer that a file told.
+// taken is an answer from a file.
 type taken struct {
 	option string
 	existing.Fact
 }
 
-// takeOver reads the files of --from, and takes the answers that they tell over
-// where nothing was said now. d is nil where nobody can be asked.
+// takeOver reads the files of --from, and uses their answers for options that
+// were not given now. d is nil if there is nobody to ask.
 func (o *options) takeOver(d *dialogue) error {
 	if o.from == "" {
 		return nil
@@ -49,8 +49,9 @@ func (o *options) takeOver(d *dialogue) error {
 	return nil
 }
 
-// guessed names an answer that setup makes up where no file tells it and nobody
-// can be asked: wrong, it takes the place of one that is right today.
+// guessed reports an answer that setup must guess because no file has it and
+// there is nobody to ask. A wrong guess would replace a setting that works
+// today.
 func (o *options) guessed() {
 	if o.baseURL != "" {
 		return
@@ -67,7 +68,7 @@ func (o *options) guessed() {
 func (o *options) refuseOwnFiles() error {
 	dir, err := os.Stat(o.dir)
 	if err != nil {
-		return nil // there is none yet, or it cannot be used, which is said later
+		return nil // the folder does not exist, or has a fault that is reported later
 	}
 	for _, name := range o.over.files {
 		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {
@@ -77,8 +78,8 @@ func (o *options) refuseOwnFiles() error {
 	return nil
 }
 
-// adopt takes over every answer that the files tell and nobody says. Its error
-// joins what contradicts itself, or the folder.
+// adopt uses every answer in the files that was not given. Its error joins all
+// contradictions, within the files or with the folder.
 func (o *options) adopt(d *dialogue) error {
 	faults := []error{o.oneOrTwo(d)}
 	for _, a := range o.answers() {
@@ -95,8 +96,8 @@ func (o *options) adopt(d *dialogue) error {
 	return errors.Join(faults...)
 }
 
-// oneOrTwo has somebody decide where one program has a name of its own, and the
-// other a path of a name: setup writes both in the same way.
+// oneOrTwo asks a person if one program has its own name and the other a path:
+// setup writes both in the same way.
 func (o *options) oneOrTwo(d *dialogue) error {
 	of := o.over.Answers
 	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])
@@ -105,7 +106,7 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
 		return fmt.Errorf("--single-host: of one program %s has a path of %s, of the other %s the name %s: say --single-host, or --jwt-host and --sfu-host",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // what is not said is asked for
+	case both, o.given["single-host"]: // asks for the missing one
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}
@@ -115,7 +116,7 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	return nil
 }
 
-// usable leaves out values that setup does not take, and says so.
+// usable drops values that setup does not accept, and reports them.
 func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact) {
 	for _, f := range facts {
 		q := questions[a.name]
@@ -136,7 +137,7 @@ func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact)
 	return good
 }
 
-// settle decides between values that contradict each other.
+// settle decides between contradicting values.
 func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing.Fact, error) {
 	if len(facts) == 1 {
 		return facts[0], nil
@@ -154,7 +155,7 @@ func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing
 	return chosen, err
 }
 
-// take has an answer count as given, unless the folder has another one.
+// take marks an answer as given, unless the folder has another one.
 func (o *options) take(a answer, f existing.Fact) error {
 	old := o.memory.answers[a.name]
 	if a.yes != nil && old == "" {
@@ -171,8 +172,8 @@ func (o *options) take(a answer, f existing.Fact) error {
 	return nil
 }
 
-// makeRoom moves the relay's ports away from media's, where those are taken over
-// and nobody chose the relay's.
+// makeRoom moves the relay's ports away from media's ports, if those were taken
+// over and nobody chose the relay's.
 func (o *options) makeRoom() {
 	media, err := parseRange(o.udpRange)
 	relay, relayErr := parseRelayRange(o.relayRange)
@@ -187,7 +188,7 @@ func (o *options) makeRoom() {
 	o.relayRange, o.given["relay-range"] = relay.String(), true
 }
 
-// pair is the key with its secret; zero for none.
+// pair returns the key with its secret; zero for none.
 func (t *takeover) pair() pair {
 	if t == nil {
 		return pair{}
@@ -195,7 +196,7 @@ func (t *takeover) pair() pair {
 	return pair{t.Pair.ID, t.Pair.Secret}
 }
 
-// registration keeps names and tokens of the one that the homeserver has.
+// registration returns r with the names and tokens that the homeserver has.
 func (t *takeover) registration(r appservice.Registration) (appservice.Registration, error) {
 	if t == nil || t.Registration.Name == "" {
 		return r, nil
@@ -207,7 +208,7 @@ func (t *takeover) registration(r appservice.Registration) (appservice.Registrat
 	return r.KeepTokens(old), nil
 }
 
-// envLines are variables of the service that stay as they are.
+// envLines returns the variables of the service that stay unchanged.
 func (t *takeover) envLines() string {
 	if t == nil || len(t.Variables) == 0 {
 		return ""

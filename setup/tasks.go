@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// tasks are what is left to do, in order. What the homeserver and the well-known
-// file announce to clients runs and answers before. running says that the
-// containers may run already and have read older files.
+// tasks returns the remaining tasks, in order. A service must run before the
+// homeserver and the well-known file announce it to clients. running says that
+// the containers may run already, with older files.
 func (p plan) tasks(u *update, running bool) []task {
 	return slices.Concat(
 		u.fileTasks(),
@@ -26,7 +26,7 @@ func (p plan) tasks(u *update, running bool) []task {
 	)
 }
 
-// fileTasks are about files in which a person's changes and setup's meet.
+// fileTasks are about files that both a person and setup changed.
 func (u *update) fileTasks() (tasks []task) {
 	for _, s := range u.steps {
 		beside := s.name + newSuffix
@@ -55,7 +55,7 @@ func (u *update) fileTasks() (tasks []task) {
 	return tasks
 }
 
-// conflictTasks are about values that a person and the answers changed.
+// conflictTasks are about values that both a person and the answers changed.
 func (s step) conflictTasks() (tasks []task) {
 	values, _ := parseEnv(s.content) // setup's own
 	for _, name := range s.result.conflicts {
@@ -68,7 +68,7 @@ func (s step) conflictTasks() (tasks []task) {
 	return tasks
 }
 
-// imageTasks say how the image gets to the machine, when nothing else does.
+// imageTasks say how to copy the image to the machine, if necessary.
 func (p plan) imageTasks() []task {
 	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
 		return nil
@@ -87,7 +87,7 @@ func (p plan) imageCheck() string {
 	return fmt.Sprintf("the list of images shows %s, and so does `docker image ls`.", p.templateImage)
 }
 
-// networkTasks lead clients to this machine.
+// networkTasks make this machine reachable for clients.
 func (p plan) networkTasks() []task {
 	names, certificates := p.names(), "a certificate for it"
 	if len(names) > 1 {
@@ -155,7 +155,7 @@ func (p plan) startTasks(running bool) []task {
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
-// reachTasks have the service find the homeserver, which it asks who a user is.
+// reachTasks make the homeserver reachable for the service.
 func (p plan) reachTasks() []task {
 	return []task{{
 		do:       "See whether the service reaches the homeserver, in the folder there:",
@@ -165,7 +165,7 @@ func (p plan) reachTasks() []task {
 	}}
 }
 
-// homeserverTasks have the homeserver send clients here.
+// homeserverTasks make the homeserver send clients here.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
 		var list []task
@@ -190,7 +190,7 @@ func (p plan) homeserverTasks() []task {
 	}
 }
 
-// wellKnownTasks tell older clients where calls go.
+// wellKnownTasks make the well-known files send older clients here.
 func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
 		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
@@ -202,7 +202,7 @@ func (p plan) wellKnownTasks() (list []task) {
 	return list
 }
 
-// doctorTasks look at all of it.
+// doctorTasks check everything.
 func (p plan) doctorTasks() []task {
 	outside := fmt.Sprintf("doctor --outside --server-name %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "))
 	if !p.isBesideService() {
@@ -216,14 +216,14 @@ func (p plan) doctorTasks() []task {
 	}}
 }
 
-// isBesideService reports whether doctor finds LiveKit by the address of the
-// service: at sfu. beside jwt., or by the prefixes.
+// isBesideService reports whether doctor can guess LiveKit's URL from the
+// service's: sfu. beside jwt., or by the prefixes.
 func (p plan) isBesideService() bool {
 	label, domain, _ := strings.Cut(p.JWTHost, ".")
 	return p.SingleHost != "" || strings.Contains(label, "jwt") && strings.Replace(label, "jwt", "sfu", 1)+"."+domain == p.SFUHost
 }
 
-// names are all names that clients are told.
+// names returns all names that clients get.
 func (p plan) names() []string {
 	if p.TURNTLS == "" {
 		return p.Hosts()

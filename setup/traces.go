@@ -11,23 +11,23 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// trace is an answer that a file other than answersFile tells.
+// trace is an answer from a file other than answersFile.
 type trace struct{ value, file string }
 
-// traces are what the files of a deployment tell: of setup 0.2.0, which kept no
-// answers, or of somebody who wrote them by hand.
+// traces are the answers in the files of a deployment from setup 0.2.0, which
+// kept no answers, or written by hand.
 type traces struct {
 	of    map[string]trace // by option
-	found bool             // one of the files is there
+	found bool             // one of the files exists
 }
 
-// traced are the options of which the files tell. The others have no meaning
+// traced are the options that the files contain. The others have no meaning
 // without them, or are files of another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
 
-// readTraces reads the files. One that cannot be read tells nothing.
+// readTraces reads the files. It ignores one that cannot be read.
 func readTraces(dir *folder) (*traces, error) {
 	t := &traces{of: map[string]trace{}}
 	for _, f := range []struct {
@@ -54,14 +54,14 @@ func readTraces(dir *folder) (*traces, error) {
 	return t, err
 }
 
-// tell notes an answer; the first file that tells it is believed.
+// tell records an answer; the first file with it counts.
 func (t *traces) tell(name, value, file string) {
 	if _, told := t.of[name]; !told {
 		t.of[name] = trace{value, file}
 	}
 }
 
-// host notes the name of one of the two, or the name of both.
+// host records the name of one program, or the name of both.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -138,7 +138,7 @@ func (t *traces) liveKit(name string, content []byte) {
 	if turn.First != 0 && turn.Last != 0 {
 		t.tell("relay-range", ports{turn.First, turn.Last}.String(), name)
 	} else {
-		t.tell("relay-range", presetRelay, name) // there was none
+		t.tell("relay-range", presetRelay, name) // there was no other
 	}
 	t.tell("turn", fmt.Sprint(turn.Enabled && turn.UDPPort != 0), name)
 	if !turn.Enabled || turn.TLSPort == 0 {
@@ -165,7 +165,7 @@ func (t *traces) compose(name string, content []byte) {
 		t.publishedJWT(name, portsOf(service.Ports))
 		t.image(name, service.Image, service.Build)
 		var environment map[string]string
-		_ = service.Environment.Decode(&environment) // a list has none of setup's lines
+		_ = service.Environment.Decode(&environment) // a list is not setup's
 		t.tell("appservice", fmt.Sprint(environment["LIVEKIT_AS_REGISTRATION_FILE"] != ""), name)
 	}
 	if theirs {
@@ -173,7 +173,7 @@ func (t *traces) compose(name string, content []byte) {
 	}
 }
 
-// portsOf are the short forms of what a service publishes.
+// portsOf returns the published ports of a service in short form.
 func portsOf(nodes []yaml.Node) (list []string) {
 	for _, n := range nodes {
 		if n.Kind == yaml.ScalarNode {
@@ -183,7 +183,7 @@ func portsOf(nodes []yaml.Node) (list []string) {
 	return list
 }
 
-// publishedJWT finds the port of the machine that leads to this service.
+// publishedJWT finds the machine's port that leads to this service.
 func (t *traces) publishedJWT(name string, published []string) {
 	for _, p := range published {
 		outside, isOurs := strings.CutSuffix(strings.TrimSuffix(p, "/tcp"), ":8080")
@@ -193,7 +193,7 @@ func (t *traces) publishedJWT(name string, published []string) {
 	}
 }
 
-// publishedSFU finds what livekit.yaml tells, too.
+// publishedSFU finds what livekit.yaml also says.
 func (t *traces) publishedSFU(name string, published []string) {
 	turn, tls := false, false
 	for _, p := range published {
@@ -209,12 +209,12 @@ func (t *traces) publishedSFU(name string, published []string) {
 		}
 	}
 	t.tell("turn", fmt.Sprint(turn), name)
-	if !tls { // otherwise livekit.yaml alone tells its name
+	if !tls { // otherwise only livekit.yaml has its name
 		t.tell("turn-tls", "", name)
 	}
 }
 
-// image notes where the image comes from, if that is not setup's own choice.
+// image records where the image comes from, if that is not setup's default.
 func (t *traces) image(name, image string, build yaml.Node) {
 	context := build.Value
 	if build.Kind == yaml.MappingNode {
@@ -239,7 +239,7 @@ func (t *traces) registration(name string, content []byte) {
 		return
 	}
 	public := plan{SingleHost: t.of["single-host"].value, JWTHost: t.of["jwt-host"].value}.JWTURL()
-	if r.ProxyURL != "" && r.ProxyURL != public { // that one follows the host
+	if r.ProxyURL != "" && r.ProxyURL != public { // the public one follows the host
 		t.tell("appservice-url", r.ProxyURL, name)
 	}
 }

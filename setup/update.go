@@ -12,13 +12,13 @@ import (
 type outcome int
 
 const (
-	created   outcome = iota // there was none
-	unchanged                // it is already what it should be
-	joined                   // somebody edited it: setup's lines change, theirs stay
-	yours                    // somebody edited it, and setup has nothing new for it
-	updated                  // setup wrote the old one
-	kept                     // somebody edited it: the new one goes beside it
-	replaced                 // somebody edited it, and is to be overruled
+	created   outcome = iota // it did not exist
+	unchanged                // it is up to date
+	joined                   // a person edited it: setup's lines change, theirs stay
+	yours                    // a person edited it, and setup has nothing new for it
+	updated                  // setup had written it
+	kept                     // a person edited it: the new one is written beside it
+	replaced                 // a person edited it, and --force replaces it
 )
 
 const (
@@ -26,39 +26,40 @@ const (
 	backupSuffix = ".bak"
 )
 
-// mostBackups bounds how many old files are kept beside a file.
+// mostBackups bounds the old files kept beside a file.
 const mostBackups = 99
 
-// step is what to do with one file.
+// step says what to do with one file.
 type step struct {
 	file
 	outcome
-	old      string // its content before
-	result   merged // of a file that somebody edited and that is joined
-	backup   string // the name that the old one gets
-	leftover bool   // there is a NAME.new that somebody edited, and no new one
-	beside   bool   // NAME.new is there already, with the content
-	stale    bool   // a NAME.new of an earlier run has no purpose any more
+	old      string // the old content
+	result   merged // of a merged file that a person edited
+	backup   string // the new name of the old file
+	leftover bool   // a person edited NAME.new, and there is no new one
+	beside   bool   // NAME.new exists already, with the content
+	stale    bool   // an earlier run's NAME.new is no longer needed
 
-	// What a kept livekit.yaml allows, if the container's user cannot read it;
-	// zero otherwise.
+	// The permissions of a kept livekit.yaml if the container's user cannot read
+	// it; else zero.
 	closed fs.FileMode
 
-	// A NAME.new that somebody edited and that is to be replaced, and the name
-	// that it gets; empty when there is none.
+	// A NAME.new that a person edited and that will be replaced, and its backup's
+	// name; empty if there is none.
 	edited, editedBackup string
 }
 
-// update is a run's work: first all of it is decided, then done.
+// update is the work of a run: it first decides about everything, and then does
+// it.
 type update struct {
 	dir    *folder
 	sums   sums
-	halted bool // the last run was ended while it wrote files
+	halted bool // the last run was interrupted while it wrote files
 	steps  []step
-	unused []string // files of earlier runs that belong to nothing any more
+	unused []string // files of earlier runs that are no longer needed
 }
 
-// newUpdate decides what to do. force overrules those who edited files.
+// newUpdate decides what to do. force replaces edited files, too.
 func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	content, _, err := dir.read(sumsFile)
 	if err != nil {
@@ -108,7 +109,7 @@ func (u *update) decide(f file, force bool) (step, error) {
 	return s, u.decideBeside(&s)
 }
 
-// text is what the file gets as its content.
+// text returns the file's new content.
 func (s step) text() string {
 	switch s.outcome {
 	case joined:
@@ -133,7 +134,7 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{stepsFile: true} // it is decided last
+	current := map[string]bool{stepsFile: true} // decided last
 	for _, f := range files {
 		current[f.name] = true
 	}
@@ -157,7 +158,7 @@ func (u *update) findUnused(files []file) error {
 	return nil
 }
 
-// apply does what was decided, up to the first error, and remembers what it
+// apply does what was decided, up to the first error, and records what it
 // wrote.
 func (u *update) apply() (err error) {
 	if err := errors.Join(u.removeHalves(), u.announce()); err != nil {
@@ -171,8 +172,8 @@ func (u *update) apply() (err error) {
 	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
 }
 
-// announce remembers what is going to be written, so that it counts as setup's
-// own should the run be killed.
+// announce records what will be written, so that those files count as setup's
+// own if the run is killed.
 func (u *update) announce() error {
 	planned := maps.Clone(u.sums)
 	for _, s := range u.steps {
@@ -180,16 +181,16 @@ func (u *update) announce() error {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.name == envFile && s.outcome != created {
-			planned.dispute([]string{"LIVEKIT_KEY"}) // there is one, and in it the secret
+			planned.dispute([]string{"LIVEKIT_KEY"}) // the key and its secret exist
 		}
-		if s.outcome == updated { // it may be known by what an earlier run announced
+		if s.outcome == updated { // it may be known from what an interrupted run announced
 			planned[s.name] = sumOf(s.old)
 		}
 	}
 	return u.dir.write(sumsFile, underWay+planned.String(), 0o644)
 }
 
-// removeHalves removes what a killed run was writing.
+// removeHalves removes partly written files of a killed run.
 func (u *update) removeHalves() error {
 	names := []string{sumsFile}
 	for _, s := range u.steps {
@@ -207,8 +208,8 @@ func (u *update) changes() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() || s.stale })
 }
 
-// changesOld reports whether a file was written in place of another: containers
-// that run have read that.
+// changesOld reports whether an existing file was replaced: running containers
+// have read the old one.
 func (u *update) changesOld() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() && s.outcome != created && s.outcome != kept })
 }
@@ -233,8 +234,8 @@ func (u *update) do(s step) error {
 	return u.dir.remove(s.name + newSuffix)
 }
 
-// remember notes what was written as name. What is joined is not setup's own:
-// only its lines are.
+// remember records what was written as name. A merged file is not setup's own;
+// only setup's lines are.
 func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
@@ -252,9 +253,9 @@ func (u *update) remember(s step, name string) {
 	}
 }
 
-// setRights sets the rights of a file that is not written anew. Containers run
-// as other users, so they must be able to read what is setup's own and no
-// secret. What somebody edited may hold secrets: it is not opened to anyone.
+// setRights sets the permissions of a file that is not written anew. Containers
+// run as other users, so they must be able to read setup's own files, unless
+// secret. It adds no permission to an edited file, which may hold secrets.
 func (u *update) setRights(s step) error {
 	switch {
 	case s.outcome == unchanged && !s.secret:
@@ -265,8 +266,8 @@ func (u *update) setRights(s step) error {
 	return nil
 }
 
-// save writes what somebody edited under its other name, before it is replaced.
-// Nobody gets to read it who could not before.
+// save writes an edited file under its backup name before it is replaced. It
+// gives nobody new access.
 func (u *update) save(s step) error {
 	if s.outcome == replaced {
 		if err := u.copy(s.name, s.backup, s.old, s.mode()); err != nil {
@@ -279,7 +280,7 @@ func (u *update) save(s step) error {
 	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
 }
 
-// copy writes the content of a file to another one, with at most its rights.
+// copy writes a file's content to another file, with at most its permissions.
 func (u *update) copy(from, to, content string, mode fs.FileMode) error {
 	rights, err := u.dir.rights(from)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// values are what the templates fill in, by name. Those that stand after an if
-// are empty when the plan has no such thing.
+// values returns what the templates fill in, by name. A value after an if is
+// empty if the plan has no such thing.
 func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
@@ -21,7 +21,7 @@ func (p plan) values() map[string]string {
 		"Lookups":      lookups(hosts, p.TURNTLS),
 		"SingleServer": nginxServer(p.SingleHost), "JWTServer": nginxServer(p.JWTHost), "SFUServer": nginxServer(p.SFUHost),
 		"JWTHeaders": indented(nginxJWT, 8), "SFUHeaders": indented(nginxSFU("$connection_upgrade"), 8),
-		// In a block that is there already, the map of the others may be missing.
+		// In an existing block, the map of the other file may be missing.
 		"JWTHeadersSnippet": indented(nginxJWT, 4), "SFUHeadersSnippet": indented(nginxSFU(`"upgrade"`), 4),
 		"CaddyRoutes": fmt.Sprintf(caddyRoutes, p.JWTPort), "Snippet": "",
 		"TraefikJWTRule": p.traefikRule(p.JWTHost, jwtPrefix, ""), "TraefikSFURule": p.traefikRule(p.SFUHost, sfuPrefix, "/twirp"),
@@ -38,7 +38,7 @@ func (p plan) values() map[string]string {
 	return v
 }
 
-// lookups are the commands that show where the names lead.
+// lookups returns the commands that show where the names lead.
 func lookups(hosts []string, turn string) string {
 	text := "nslookup " + strings.Join(hosts, "\nnslookup ")
 	if turn != "" {
@@ -47,7 +47,7 @@ func lookups(hosts []string, turn string) string {
 	return text
 }
 
-// nginxServer is the beginning of nginx's server block for a host.
+// nginxServer returns the beginning of nginx's server block for a host.
 func nginxServer(host string) string {
 	return fmt.Sprintf(`server {
     listen 443 ssl;
@@ -57,14 +57,16 @@ func nginxServer(host string) string {
     ssl_certificate_key /etc/letsencrypt/live/%[1]s/privkey.pem;`, host)
 }
 
-// What nginx passes on to this service and to LiveKit. It replaces both headers
-// that tell the client: appended to what a client sends, they could be forged.
+// What nginx forwards to this service and to LiveKit. It replaces both headers
+// that name the client: if it appended to them, a client could forge its
+// address.
 const nginxJWT = `proxy_set_header Host $host;
 proxy_set_header X-Real-IP $remote_addr;
 proxy_set_header X-Forwarded-For $remote_addr;
 proxy_set_header X-Forwarded-Proto $scheme;`
 
-// nginxSFU is for LiveKit. connection is the value of the header of that name.
+// nginxSFU returns nginx's lines for LiveKit. connection is the value of that
+// header.
 func nginxSFU(connection string) string {
 	return `# Without these three, calls hang at "connecting".
 proxy_http_version 1.1;
@@ -76,14 +78,14 @@ proxy_send_timeout 120s;
 proxy_buffering off;`
 }
 
-// indented is a text with so many blanks in front of each line.
+// indented returns a text with blanks before each line.
 func indented(text string, blanks int) string {
 	margin := strings.Repeat(" ", blanks)
 	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
 }
 
-// caddyRoutes are Caddy's lines for a single host, with the port of this service
-// to fill in.
+// caddyRoutes are Caddy's lines for a single host. The port of this service is
+// filled in.
 const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 	@jwt path /livekit/jwt /livekit/jwt/*
 	handle @jwt {
@@ -104,8 +106,9 @@ const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 		}
 	}`
 
-// traefikRule says which requests Traefik passes on: all of a host, or what is
-// below the prefix of a single one, but nothing below the path that is closed.
+// traefikRule returns Traefik's rule for the requests to forward: all for a
+// host, or those below the prefix of a single host, but none below the closed
+// path.
 func (p plan) traefikRule(host, prefix, closed string) string {
 	rule := "Host(`" + host + "`)"
 	if p.SingleHost != "" {

@@ -15,67 +15,67 @@ type Check struct {
 	// homeservers each has a check with the same ID; Server tells them apart.
 	ID     string
 	Server string
-	// Needs are the checks without which this one makes no sense.
+	// Needs are the checks that must end well before this one can start.
 	Needs []*Check
-	// Any are those of which one must be right, if there are any.
+	// Any are checks of which at least one must end well, if there are any.
 	Any []*Check
-	// After are those that must have ended before, whatever came of them.
+	// After are checks that must have ended before, with any result.
 	After []*Check
-	// Excuses are faults of others that show here, too: what this one finds is
-	// theirs then. Twins may look at the same place, and find the same there.
+	// Excuses are faults found by other checks that cause findings here; then
+	// only the other check reports them. Twins may look at the same place and
+	// find the same fault.
 	Excuses []Excuse
 	Twins   []*Check
-	// Limit bounds it, zero means 8 s.
+	// Limit bounds the check. Zero means 8 s.
 	Limit time.Duration
-	// Grace is how long it may take after the end of its context to remove what
-	// it made; zero means lastWord.
+	// Grace is how long the check may take after its context has ended, to remove
+	// what it created. Zero means lastWord.
 	Grace time.Duration
-	// Run looks. It may write to what the checks share: those that need it
-	// start after its end.
+	// Run makes the check. It may write to what the checks share: the checks that
+	// need it start after its end.
 	Run func(ctx context.Context) Finding
 
 	done  chan struct{}
 	ended ended
 }
 
-// Excuse is what another check may find that explains what shows in this one.
+// Excuse is a finding of another check that explains a finding of this one.
 type Excuse struct {
 	By *Check
-	// Causes are those of By, Shows the ones that they explain here; with none
-	// of both, By and this check may find the same.
+	// Causes are causes of By, and Shows the causes here that they explain. If
+	// both are empty, By and this check may find the same fault.
 	Causes, Shows []string
-	// Here has it explain what is true of the same place alone.
+	// Here limits the excuse to findings about the same place.
 	Here bool
 }
 
 const (
 	defaultLimit = 8 * time.Second
-	// runLimit bounds all checks together; what still runs then is given
-	// lastWord to say so. With the end of the probe room all of it takes less
-	// than 30 s.
+	// runLimit bounds all checks together. A check that still runs then gets
+	// lastWord to report that. With the deletion of the probe room the whole run
+	// takes less than 30 s.
 	runLimit = 26 * time.Second
 	lastWord = 500 * time.Millisecond
 )
 
-// ended is a check that is over.
+// ended is the result of a check.
 type ended struct {
 	Finding
 	took time.Duration
-	root *Check  // why it did not start, or who tells what it found; else nil
-	own  Finding // what it found itself, whoever tells it
+	root *Check  // the check that prevented it, or that reports its finding; else nil
+	own  Finding // its own finding, whichever check reports it
 }
 
-// Progress hears of a check that has ended, and how many are left.
+// Progress is called when a check has ended. left is how many have not.
 type Progress func(id string, status Status, left int)
 
-// Run runs checks, each once those that it needs have ended, and returns when
-// all have, at the latest soon after runLimit. progress hears of every end.
+// Run runs checks, each once those that it needs have ended. It returns when
+// all have ended, or soon after runLimit. progress is called at every end.
 func Run(ctx context.Context, checks []*Check, progress Progress) {
 	RunPatiently(ctx, 1, checks, progress)
 }
 
-// RunPatiently is Run with every limit that many times as long, for a machine
-// that is busy with other things.
+// RunPatiently is Run with every limit multiplied by times, for a busy machine.
 func RunPatiently(ctx context.Context, times int, checks []*Check, progress Progress) {
 	patience := time.Duration(times)
 	for _, c := range checks {
@@ -104,7 +104,7 @@ func RunPatiently(ctx context.Context, times int, checks []*Check, progress Prog
 	all.Wait()
 }
 
-// run waits for what c needs and takes its turn.
+// run waits for the checks that c needs, and then makes the check.
 func (c *Check) run(ctx context.Context) {
 	for _, other := range c.After {
 		<-other.done

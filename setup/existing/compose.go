@@ -12,14 +12,14 @@ import (
 // compose is a compose file.
 type compose struct {
 	tree
-	env      []envFile         // that belong to it
+	env      []envFile         // the env files that belong to it
 	values   map[string]string // for its ${…}
-	left     int               // bytes that these may still add to it
-	unset    []string          // variables that the service at hand needs and no file has
+	left     int               // bytes by which these may still grow
+	unset    []string          // variables that the current service needs and no file sets
 	services []*container
 }
 
-// container is a service of a compose file. What it says is interpolated.
+// container is a service of a compose file, with its variables replaced.
 type container struct {
 	name, image, command string
 	at                   Place
@@ -29,21 +29,21 @@ type container struct {
 	mounts               []Fact // as SOURCE:TARGET
 	networks             []string
 	labels               []Fact // as NAME=VALUE
-	lost                 []Fact // env files that were not given
+	lost                 []Fact // env files that are missing
 	unset                []string
 }
 
-// published is a port, or a range, that the machine leads to a container.
+// published is a port, or a range, that the machine forwards to a container.
 type published struct {
 	outside, inside, protocol string
 	at                        Place
 }
 
-// complete reads the services, when all files are known.
+// complete reads the services, once all files are known.
 func (c *compose) complete(env []envFile) {
 	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
-	for _, beside := range []bool{false, true} { // what is beside the file wins
+	for _, beside := range []bool{false, true} { // the .env beside the file comes last, because it takes precedence
 		for _, f := range env {
 			if beside == (f.name == filepath.Join(dir, ".env")) {
 				for _, v := range f.variables {
@@ -96,7 +96,7 @@ func (c *compose) service(e entry) *container {
 	return s
 }
 
-// list are the texts of a list, or the one text that stands in its place.
+// list returns the texts of a list, or a single text in its place.
 func (c *compose) list(t tree) (list []string) {
 	if text := c.say(t); text != "" {
 		return []string{text}
@@ -107,8 +107,8 @@ func (c *compose) list(t tree) (list []string) {
 	return list
 }
 
-// assignments are NAME=VALUE, of a mapping or of a list. A name alone has the
-// value that it has outside.
+// assignments returns NAME=VALUE from a mapping or a list. A name without a
+// value has the one from outside.
 func (c *compose) assignments(t tree) (list []Fact) {
 	for _, item := range t.items() {
 		text := c.say(item)
@@ -127,7 +127,7 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// addEnvFile takes the variables of an env file, found by its path or its name.
+// addEnvFile adds the variables of an env file, found by its path or its name.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }
@@ -142,7 +142,7 @@ func (c *compose) addEnvFile(s *container, name string, at Place) {
 	s.environment = lastOf(append(s.environment, c.env[i].variables...))
 }
 
-// port reads [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or the mapping in its place.
+// port parses [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or the equivalent mapping.
 func (c *compose) port(t tree) published {
 	if len(t.entries()) > 0 {
 		return published{c.say(t.get("published")), c.say(t.get("target")), cmp.Or(c.say(t.get("protocol")), "tcp"), t.place()}
@@ -162,7 +162,7 @@ func (c *compose) mount(t tree) Fact {
 	return Fact{c.say(t), t.place()}
 }
 
-// variable is the value of the first of the names that is set.
+// variable returns the first of the names that is set.
 func (s *container) variable(names ...string) (v Variable, found bool) {
 	if s == nil {
 		return v, false
@@ -193,7 +193,7 @@ func (s *container) isService() bool {
 	return named && !s.isLiveKit()
 }
 
-// label is the value of the first label whose name ends so.
+// label returns the first label whose name has that end.
 func (s *container) label(end string) (f Fact, found bool) {
 	if s == nil {
 		return f, false

@@ -33,7 +33,7 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of them."})
 }
 
-// others says what becomes of the rest of a compose file.
+// others says what to do with the rest of a compose file.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "what else the file has goes on: remove these services from it, so that nothing starts them again."
@@ -41,7 +41,7 @@ func others(c *compose, names []string) string {
 	return "after a good call remove the file, so that nothing starts them again."
 }
 
-// image names what is wrong with the name of an image.
+// image reports what is wrong with the name of an image.
 func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {
@@ -53,7 +53,7 @@ func (j *judge) image(s *container) {
 	}
 }
 
-// mounts names paths that hold on one machine alone.
+// mounts reports paths that exist on one machine only.
 func (j *judge) mounts(s *container) {
 	for _, m := range s.mounts {
 		source, target, _ := strings.Cut(m.Value, ":")
@@ -64,7 +64,7 @@ func (j *judge) mounts(s *container) {
 	}
 }
 
-// proxys says how a proxy in a container finds the new ones.
+// proxys says how a proxy in a container reaches the new containers.
 func (j *judge) proxys() {
 	s := j.service
 	if _, labelled := s.label(".rule"); labelled || j.of == nil || s == nil || s.hostNetwork || len(s.published) > 0 {
@@ -76,8 +76,8 @@ func (j *judge) proxys() {
 		Check: "both addresses answer through the proxy."})
 }
 
-// started judges with what LiveKit was started. The new one has livekit.yaml and
-// its key alone.
+// started judges how LiveKit was started. The new LiveKit gets only
+// livekit.yaml and its key.
 func (j *judge) started() {
 	if j.sfu == nil {
 		return
@@ -105,7 +105,7 @@ func (j *judge) started() {
 
 const nodeIPCheck = "`docker compose logs livekit` shows your public address as nodeIP."
 
-// traefik says what of the labels goes into the new ones.
+// traefik says which labels the new containers get.
 func (j *judge) traefik() {
 	rule, found := j.service.label(".rule")
 	if !found {
@@ -131,7 +131,7 @@ func (j *judge) traefik() {
 		Check: "the Traefik dashboard shows the routers livekit and matrixrtc-auth, or the addresses answer."})
 }
 
-// webhook says what LiveKit tells the service.
+// webhook judges where LiveKit sends its webhooks.
 func (j *judge) webhook() {
 	hook := j.config.get("webhook")
 	for _, u := range hook.get("urls").items() {
@@ -148,7 +148,8 @@ func (j *judge) webhook() {
 	}
 }
 
-// bare is an address without user name, password and query, which may be secrets.
+// bare returns a URL without user name, password and query, which may be
+// secrets.
 func bare(address string) string {
 	a := addressOf(address, Place{})
 	if a.host == "" {

@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// envLine is a line NAME=value.
+// envLine matches a line NAME=value.
 var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
-// mostVariables bounds those of an env file; what stands behind them is not read.
+// mostVariables bounds the variables read from an env file.
 const mostVariables = 1000
 
-// variables are those of an env file, in its order; of a name that is there twice
-// the last.
+// variables returns the variables of an env file, in order. Of a repeated name
+// only the last counts.
 func variables(f File) (list []Variable) {
 	line := 0
 	for text := range strings.Lines(string(f.Content)) {
@@ -27,7 +27,7 @@ func variables(f File) (list []Variable) {
 	return lastOf(list)
 }
 
-// lastOf leaves out variables that are set again later.
+// lastOf drops variables that are set again later.
 func lastOf(list []Variable) (kept []Variable) {
 	later := map[string]bool{}
 	for _, v := range slices.Backward(list) {
@@ -40,7 +40,7 @@ func lastOf(list []Variable) (kept []Variable) {
 	return kept
 }
 
-// plain takes quotation marks, or the comment behind it, off a value.
+// plain removes quotation marks from a value, or the comment after it.
 func plain(value string) string {
 	if value != "" && (value[0] == '"' || value[0] == '\'') {
 		inner, _, _ := strings.Cut(value[1:], value[:1])
@@ -50,12 +50,13 @@ func plain(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// substitution is $$, $NAME, or ${NAME…}.
+// substitution matches $$, $NAME, or ${NAME…}.
 var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
-// interpolate puts variables into a text as Compose does. One without a value and
-// without a default is empty. left bounds the bytes of all values: those that do not
-// fit any more are empty. value is told whether the text needs the variable.
+// interpolate replaces variables in a text as Compose does. One without a value
+// and a default becomes empty. left bounds the bytes of all values; those
+// beyond it become empty. needed tells value whether the text requires the
+// variable.
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {

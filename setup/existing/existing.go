@@ -1,9 +1,10 @@
-// Package existing reads the files of a deployment that another guide made, and
-// judges them: what setup can take over, and what is to be added, changed or
+// Package existing reads the files of a deployment made by another guide, and
+// judges them: what setup can take over, and what must be added, changed or
 // dropped.
 //
 // [Read] takes the contents of files and returns what they say. [Judge] is a
-// pure function of that. Nothing here writes a file, and no finding holds a secret.
+// pure function of that. This package writes no file, and no finding contains a
+// secret.
 package existing
 
 import (
@@ -14,11 +15,11 @@ import (
 
 // File is one file of the deployment.
 type File struct {
-	Name    string // the path, as a person knows it
+	Name    string // the path as the person gave it
 	Content []byte
 }
 
-// Place is where something is said.
+// Place is the file and line of a statement.
 type Place struct {
 	File string
 	Line int // 0 for the whole file
@@ -31,7 +32,7 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s, line %d", p.File, p.Line)
 }
 
-// Fact is what a file says.
+// Fact is a value that a file contains.
 type Fact struct {
 	Value string
 	Place
@@ -44,14 +45,15 @@ type Pair struct {
 	Place
 }
 
-// Variable is one of the service's environment. Its value may be a secret.
+// Variable is a variable of the service's environment. Its value may be a
+// secret.
 type Variable struct {
 	Name  string
 	Value secret.Text
 	Place
 }
 
-// Verb is what is to be done about a finding.
+// Verb says what to do about a finding.
 type Verb string
 
 // The three kinds of findings.
@@ -61,36 +63,35 @@ const (
 	Drop   Verb = "drop"
 )
 
-// Finding is a difference between the deployment and a sound one.
+// Finding is a difference between the old deployment and a sound one.
 type Finding struct {
 	Verb
-	What string // the thing, as the object of the verb
+	What string // the object of the verb
 	Why  string // a sentence
-	// Place is where the old one says it; zero for what is missing.
+	// Place is where the old deployment says it; zero for something missing.
 	Place
-	// Lines are what a person is to write.
+	// Lines are what the person must write.
 	Lines []string
-	// Check is how a person sees that they have done it; "" says that the files
-	// that setup writes do it.
+	// Check says how the person sees that it is done; "" if setup's files do it.
 	Check string
 }
 
-// Verdict is what [Judge] finds.
+// Verdict is the result of [Judge].
 type Verdict struct {
-	// Answers are what the files say of an option of setup, by its name. Values
-	// that differ contradict each other.
+	// Answers are the values that the files contain for an option of setup, by
+	// its name. Different values contradict each other.
 	Answers map[string][]Fact
-	// Pair is the one that LiveKit and the service share; zero if setup is to make
-	// a new one.
+	// Pair is the key pair that LiveKit and the service share; zero if setup must
+	// make a new one.
 	Pair Pair
-	// Registration is the file of the application-service mode, if it is there.
+	// Registration is the file of the application-service mode, if there is one.
 	Registration File
-	// Variables are others of the service, which stay as they are.
+	// Variables are further variables of the service, which stay unchanged.
 	Variables []Variable
 	Findings  []Finding
 }
 
-// say notes what a file says of an option, once for each value.
+// say adds what a file says for an option, each value once.
 func (v *Verdict) say(option, value string, at Place) {
 	for _, f := range v.Answers[option] {
 		if f.Value == value {

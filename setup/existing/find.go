@@ -12,20 +12,20 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// What is looked at, at most.
+// The bounds on what is read.
 const (
-	biggest = smallfile.Limit // bytes of a file, and of what its variables become
-	deepest = 6               // folders in each other
+	biggest = smallfile.Limit // bytes of a file, and of the text with its variables replaced
+	deepest = 6               // levels of nested folders
 	most    = 200             // files of a folder
-	passed  = 50_000          // files and folders of it, whatever their names
+	passed  = 50_000          // entries of a folder, whatever their names
 )
 
-// Open reads the files, and those of folders that may be of a deployment, but none
-// of the folder own in them. Files that a compose file names are read, too, where
-// they are there. It writes none.
+// Open reads the given files. In given folders it reads the files that may
+// belong to a deployment, except in the folder own. It also reads files that a
+// compose file names, if they exist. It writes nothing.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
-	chosen := map[string]bool{} // by a person, so an error
+	chosen := map[string]bool{} // named by the person, so an unknown one is an error
 	for _, path := range paths {
 		list, isFolder, err := open(path, own)
 		if err != nil {
@@ -61,7 +61,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 	return d, errors.Join(faults...)
 }
 
-// with adds a file, once.
+// with adds a file unless it is there already.
 func with(files []File, f File) []File {
 	if slices.ContainsFunc(files, func(old File) bool { return old.Name == f.Name }) {
 		return files
@@ -73,7 +73,7 @@ func (d *Deployment) isEmpty() bool {
 	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
 }
 
-// open reads a file, or what a folder has.
+// open reads a file, or the files in a folder.
 func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -88,7 +88,7 @@ func open(path, own string) (files []File, isFolder bool, err error) {
 	return []File{{path, content}}, false, nil
 }
 
-// openFolder reads the files whose names may be those of a deployment.
+// openFolder reads the files whose names may belong to a deployment.
 func openFolder(path, own string) (files []File, err error) {
 	left := passed
 	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
@@ -115,14 +115,14 @@ func openFolder(path, own string) (files []File, err error) {
 	return files, err
 }
 
-// isSame reports whether both are one folder.
+// isSame reports whether both paths are the same folder.
 func isSame(a, b string) bool {
 	one, err := os.Stat(a)
 	other, otherErr := os.Stat(b)
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// mayBelong reports whether a file's name is like those of deployments.
+// mayBelong reports whether a file's name may belong to a deployment.
 func mayBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	switch filepath.Ext(base) {
@@ -132,14 +132,14 @@ func mayBelong(name string) bool {
 	return base == "client" || strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".example")
 }
 
-// mustBelong reports whether a file's name is one that deployments have alone, so
-// that what is wrong with it is an error.
+// mustBelong reports whether only a deployment has a file of that name, so that
+// a fault in it is an error.
 func mustBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	return slices.ContainsFunc([]string{"livekit", "compose", "homeserver"}, func(part string) bool { return strings.Contains(base, part) })
 }
 
-// named are the files that compose files name.
+// named returns the files that compose files name.
 func (d *Deployment) named() (paths []string) {
 	for _, c := range d.compose {
 		add := func(name string) {
@@ -164,7 +164,7 @@ func (d *Deployment) named() (paths []string) {
 	return paths
 }
 
-// Files are the names of all that was read.
+// Files returns the names of all files that were read.
 func (d *Deployment) Files() (names []string) {
 	for _, list := range [][]tree{d.livekit, d.homeserver, d.wellKnown, d.keyFiles} {
 		for _, t := range list {

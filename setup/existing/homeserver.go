@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// least is the rate of delayed events that the service needs, as
-// homeserver-additions.yaml has it.
+// least is the rate of delayed events that the service needs, as in
+// homeserver-additions.yaml.
 const least = 10
 
 const versionsCheck = "after its restart, `curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true."
 
-// judgeSynapse says what homeserver.yaml lacks. setup never writes into it.
+// judgeSynapse reports what homeserver.yaml lacks. setup never changes that
+// file.
 func (j *judge) judgeSynapse() {
 	s := j.synapse
 	if !s.there() {
@@ -32,7 +33,7 @@ func (j *judge) judgeSynapse() {
 	j.listeners(s)
 }
 
-// delays judges what keeps leaves alive.
+// delays judges the settings for delayed events.
 func (j *judge) delays(s tree) {
 	check := fmt.Sprintf(versionsCheck, strings.TrimRight(s.get("public_baseurl").text(), "/"))
 	nested := s.get("experimental_features", "max_event_delay_duration")
@@ -55,7 +56,7 @@ func (j *judge) delays(s tree) {
 	}
 }
 
-// transports says what newer clients are told.
+// transports judges what newer clients get.
 func (j *judge) transports(s tree) {
 	list := s.get("matrix_rtc", "transports").items()
 	if len(list) == 0 {
@@ -70,7 +71,7 @@ func (j *judge) transports(s tree) {
 	}
 }
 
-// listeners looks whether the service may ask who a user is.
+// listeners checks whether the service may ask who a user is.
 func (j *judge) listeners(s tree) {
 	list := s.get("listeners")
 	for _, l := range list.items() {
@@ -88,7 +89,7 @@ func (j *judge) listeners(s tree) {
 	}
 }
 
-// judgeWellKnown says what older clients are told.
+// judgeWellKnown judges what older clients get.
 func (j *judge) judgeWellKnown() {
 	for _, t := range j.wellKnown {
 		list := t.get(foci).items()
@@ -107,8 +108,8 @@ func (j *judge) judgeWellKnown() {
 	}
 }
 
-// otherEntries names what else the well-known file tells clients, which setup's
-// has not.
+// otherEntries reports entries of the well-known file that setup's file does
+// not have.
 func (j *judge) otherEntries(t tree) {
 	for _, e := range t.entries() {
 		if e.key != "m.homeserver" && e.key != foci {
@@ -121,7 +122,7 @@ func (j *judge) otherEntries(t tree) {
 
 const wellKnownCheck = "the server name serves what well-known-client.json has, with Access-Control-Allow-Origin once."
 
-// address judges an address of the service that clients are told.
+// address judges the service's URL that clients get.
 func (j *judge) address(t tree) {
 	text := t.text()
 	a := addressOf(text, t.place())

@@ -11,15 +11,15 @@ import (
 type judge struct {
 	*Deployment
 	Verdict
-	service, sfu *container // nil where no file tells of it
-	of           *compose   // that has them
+	service, sfu *container // nil if no file describes it
+	of           *compose   // the compose file with both
 	config       tree       // livekit.yaml
 	synapse      tree       // homeserver.yaml
-	server       string     // the name of the homeserver, if it is known
-	public       [2]address // where clients reach the service and LiveKit
+	server       string     // the homeserver's name, if known
+	public       [2]address // the URLs of the service and of LiveKit for clients
 }
 
-// Judge says what setup can take over of a deployment, and what else is to be
+// Judge says what setup can take over from a deployment, and what else must be
 // done.
 func Judge(d *Deployment) Verdict {
 	j := &judge{Deployment: d}
@@ -45,7 +45,7 @@ func Judge(d *Deployment) Verdict {
 	return j.Verdict
 }
 
-// parts finds the containers, and the first of each file.
+// parts finds the containers, and the first file of each kind.
 func (j *judge) parts() {
 	for _, c := range j.compose {
 		for _, s := range c.services {
@@ -77,11 +77,11 @@ func (j *judge) parts() {
 	}
 }
 
-// again is how a person sees that setup has read what it had not.
+// again is how a person sees that setup has now read a missing file.
 const again = "run setup again with it, into a new folder: this entry is gone."
 
-// inlineConfig takes livekit.yaml out of the compose file, where there is no file:
-// out of LIVEKIT_CONFIG, or of its configs.
+// inlineConfig takes livekit.yaml from the compose file if there is no such
+// file: from LIVEKIT_CONFIG, or from configs.
 func (j *judge) inlineConfig() {
 	if j.config.there() || j.of == nil {
 		return
@@ -98,7 +98,7 @@ func (j *judge) inlineConfig() {
 	}
 }
 
-// lostFiles names the env files that were not given.
+// lostFiles reports the env files that are missing.
 func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
@@ -117,8 +117,8 @@ func (j *judge) lostFiles(s *container) {
 	}
 }
 
-// one is the file of its kind that LiveKit or Synapse reads: the one that is
-// mounted, or else the first. Others are named.
+// one returns the file of its kind that LiveKit or Synapse reads: the mounted
+// one, else the first. It reports the others.
 func (j *judge) one(list []tree, kind string) tree {
 	if len(list) == 0 {
 		return tree{}
@@ -142,13 +142,13 @@ func (j *judge) one(list []tree, kind string) tree {
 	return chosen
 }
 
-// address is where clients reach a program.
+// address is a program's URL for clients.
 type address struct {
 	host, path string
 	Place
 }
 
-// addressOf splits a URL. What is none has no host.
+// addressOf parses a URL. An invalid one gets no host.
 func addressOf(text string, at Place) address {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {

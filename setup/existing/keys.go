@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// keys chooses the pair that LiveKit and the service share. LiveKit's word counts:
-// other programs may use its keys, too.
+// keys chooses the key pair that LiveKit and the service share. LiveKit's keys
+// decide, because other programs may use them, too.
 func (j *judge) keys() {
 	theirs, ours := j.livekitPairs(), j.servicePairs()
 	chosen := pick(theirs, ours)
@@ -41,7 +41,7 @@ func (j *judge) keys() {
 	j.usable(chosen)
 }
 
-// pick is the first of the service's pairs that LiveKit has, with LiveKit's
+// pick returns the service's first pair that LiveKit has too, with LiveKit's
 // secret; else the first of either.
 func pick(theirs, ours []Pair) Pair {
 	for _, p := range ours {
@@ -62,8 +62,8 @@ var (
 	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
 )
 
-// shownKey is a key's name for a person. A long one may be a secret that stands in
-// its place.
+// shownKey returns a key's name for a person. A long one may be a secret in the
+// wrong place.
 func shownKey(id string) string {
 	if len(id) >= sfu.ShortestSecret || !keyName().MatchString(id) {
 		return "(not shown)"
@@ -71,7 +71,7 @@ func shownKey(id string) string {
 	return id
 }
 
-// usable takes the pair over, unless its secret protects nothing.
+// usable takes over the pair, unless its secret is too weak.
 func (j *judge) usable(p Pair) {
 	text := p.Secret.Reveal()
 	why := ""
@@ -92,7 +92,8 @@ func (j *judge) usable(p Pair) {
 		Why: why + " setup drew new ones: other programs that use the old ones need those in .env."})
 }
 
-// livekitPairs are those of LiveKit: LIVEKIT_KEYS replaces what the file has.
+// livekitPairs returns LiveKit's pairs. LIVEKIT_KEYS replaces those of the
+// file.
 func (j *judge) livekitPairs() (list []Pair) {
 	if v, found := j.sfu.variable("LIVEKIT_KEYS"); found {
 		return pairsIn(v)
@@ -106,7 +107,7 @@ func (j *judge) livekitPairs() (list []Pair) {
 	return j.filePairs()
 }
 
-// filePairs are those of key files.
+// filePairs returns the pairs of key files.
 func (j *judge) filePairs() (list []Pair) {
 	for _, t := range j.keyFiles {
 		for _, e := range t.entries() {
@@ -120,7 +121,7 @@ func pairOf(e entry) Pair {
 	return Pair{strings.TrimSpace(e.key), secret.New(strings.TrimSpace(e.value.text())), e.at}
 }
 
-// pairsIn are the pairs of LIVEKIT_KEYS, as YAML or as KEY: SECRET.
+// pairsIn parses LIVEKIT_KEYS, as YAML or as KEY: SECRET.
 func pairsIn(v Variable) (list []Pair) {
 	t, err := parse(File{v.File, []byte(v.Value.Reveal())})
 	if err != nil {
@@ -132,7 +133,7 @@ func pairsIn(v Variable) (list []Pair) {
 	return list
 }
 
-// servicePairs are those of the service.
+// servicePairs returns the service's pairs.
 func (j *judge) servicePairs() []Pair {
 	if _, found := j.service.variable("LIVEKIT_KEY_FILE"); found {
 		return j.filePairs()
@@ -149,7 +150,7 @@ func (j *judge) servicePairs() []Pair {
 	return []Pair{{strings.TrimSpace(id.Value.Reveal()), secret.New(strings.TrimSpace(text.Value.Reveal())), text.Place}}
 }
 
-// isOutside reports whether a value is one of those that env files have.
+// isOutside reports whether a value comes from an env file.
 func (c *compose) isOutside(value string) bool {
 	for _, v := range c.values {
 		if v == value {

@@ -33,7 +33,7 @@ func (j *judge) serverNames() {
 	}
 }
 
-// trueNames holds the list against the homeserver's own name, which counts.
+// trueNames compares the list with the homeserver's own name, which decides.
 func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	if j.server == "" {
 		return list
@@ -52,16 +52,17 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	return names
 }
 
-// publicService is Element's service, which has served nobody else since 2025.
+// publicService is Element's own service, which has served no other homeserver
+// since 2025.
 const publicService = "livekit-jwt.call.matrix.org"
 
-// The prefixes that setup knows.
+// The path prefixes that setup supports.
 const (
 	jwtPrefix = "/livekit/jwt"
 	sfuPrefix = "/livekit/sfu"
 )
 
-// addresses finds where clients reach the service and LiveKit.
+// addresses finds the URLs of the service and LiveKit for clients.
 func (j *judge) addresses() {
 	for _, f := range j.serviceURLs() {
 		a := addressOf(f.Value, f.Place)
@@ -82,7 +83,7 @@ func (j *judge) addresses() {
 	j.host("sfu-host", sfuPrefix, j.public[1])
 }
 
-// serviceURLs are what clients are told of the service, by every file.
+// serviceURLs returns the service's URLs for clients in all files.
 func (j *judge) serviceURLs() (list []Fact) {
 	add := func(t tree) {
 		if text := t.get("livekit_service_url"); text.there() {
@@ -120,7 +121,7 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host notes the name of one of the two, or the one name of both.
+// host records the name of one program, or the single name of both.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return
@@ -139,7 +140,7 @@ func (j *judge) host(option, prefix string, a address) {
 	}
 }
 
-// ruled reads the names out of Traefik's labels, where nothing else tells them.
+// ruled reads the names from Traefik's labels if no other file has them.
 func (j *judge) ruled() {
 	for i, s := range []*container{j.service, j.sfu} {
 		rule, found := s.label(".rule")
@@ -150,7 +151,7 @@ func (j *judge) ruled() {
 	}
 }
 
-// backticked is the first argument of a matcher of Traefik.
+// backticked returns the first argument of a Traefik matcher.
 func backticked(rule, matcher string) string {
 	_, after, _ := strings.Cut(rule, matcher)
 	argument, _, _ := strings.Cut(strings.TrimLeft(after, "`\"'"), ")")
@@ -158,7 +159,8 @@ func backticked(rule, matcher string) string {
 	return strings.TrimRight(strings.ToLower(argument), "`\"'/ ")
 }
 
-// homeserverAddresses finds where clients and the service reach the homeserver.
+// homeserverAddresses finds the homeserver's URLs for clients and for the
+// service.
 func (j *judge) homeserverAddresses() {
 	if base := j.synapse.get("public_baseurl"); base.there() {
 		j.say("base-url", strings.TrimRight(base.text(), "/"), base.place())
@@ -176,7 +178,7 @@ func (j *judge) homeserverAddresses() {
 	}
 }
 
-// override takes the addresses of a variable over, as setup writes them.
+// override takes over the URLs in a variable, in setup's form.
 func (j *judge) override(v Variable) {
 	var list []string
 	for part := range strings.SplitSeq(v.Value.Reveal(), ",") {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The ports of the deployment that setup writes.
+// The ports of setup's deployment.
 const (
 	sfuPort  = 7880
 	tcpPort  = 7881
@@ -16,7 +16,7 @@ const (
 
 const portsDone = "the router has the rules of ports.md, and no other ones for LiveKit."
 
-// ports finds those of media and of the service.
+// ports finds the ports of media and of the service.
 func (j *judge) ports() {
 	if j.config.there() {
 		j.media()
@@ -40,7 +40,7 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens takes the port of the service over, as the machine has it.
+// listens takes over the service's port on the machine.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -48,7 +48,7 @@ func (j *judge) listens(v Variable) {
 		Why: "In the container the service listens on port 8080, and compose.yaml leads the port of the machine there."})
 }
 
-// jwtPort says which port of the machine leads to the port inside.
+// jwtPort finds the machine's port that leads to the port inside.
 func (j *judge) jwtPort(inside string, at Place) {
 	if j.service == nil {
 		return
@@ -89,13 +89,13 @@ func (j *judge) media() {
 	}
 }
 
-// What Linux serves outgoing connections from, unless it is told otherwise.
+// Linux' default ports for outgoing connections.
 const (
 	firstOutgoing = 32768
 	lastOutgoing  = 60999
 )
 
-// fixed names a port that setup gives another number.
+// fixed reports a port that setup sets to another number.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -104,7 +104,7 @@ func (j *judge) fixed(name string, want int, do string, t tree) {
 		Why: fmt.Sprintf("setup uses %d. %s", want, do), Check: fmt.Sprintf("doctor says ✓ for port %d.", want)})
 }
 
-// unpublished names ports that LiveKit used and nothing published.
+// unpublished reports ports that LiveKit used but no container published.
 func (j *judge) unpublished() {
 	publishes := func(port int, protocol string) bool {
 		for _, p := range j.sfu.published {
@@ -131,7 +131,8 @@ func (j *judge) unpublished() {
 	}
 }
 
-// inRange reports whether a port is the one that is written, or among those.
+// inRange reports whether port is equal to the written port, or within the
+// range.
 func inRange(text string, port int) bool {
 	low, high, _ := strings.Cut(text, "-")
 	first, _ := strconv.Atoi(low)
@@ -139,7 +140,7 @@ func inRange(text string, port int) bool {
 	return first <= port && port <= last
 }
 
-// turnUDP is the port of TURN over UDP, 0 for none.
+// turnUDP returns the port of TURN over UDP, 0 if there is none.
 func (j *judge) turnUDP() int {
 	if !j.config.get("turn", "enabled").isTrue() {
 		return 0
@@ -147,7 +148,7 @@ func (j *judge) turnUDP() int {
 	return j.config.get("turn", "udp_port").port()
 }
 
-// turn finds LiveKit's relay.
+// turn finds the settings of LiveKit's TURN server.
 func (j *judge) turn() {
 	t := j.config.get("turn")
 	if !t.get("enabled").isTrue() {
@@ -173,8 +174,8 @@ func (j *judge) turn() {
 	}
 }
 
-// turnTLS takes TURN over TLS over where it can work: LiveKit tells clients port
-// 443 of the domain, whatever tls_port says.
+// turnTLS takes over TURN over TLS if it can work: LiveKit sends clients to
+// port 443 of the domain, whatever tls_port is.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {
@@ -196,7 +197,7 @@ func (j *judge) turnTLS(t tree) {
 	}
 }
 
-// networks finds the homeserver's network of Docker.
+// networks finds the homeserver's Docker network.
 func (j *judge) networks() {
 	if j.service == nil || j.of == nil {
 		return
@@ -208,7 +209,7 @@ func (j *judge) networks() {
 			continue
 		}
 		real := cmp.Or(j.of.say(n.get("name")), j.of.say(n.get("external", "name")), name)
-		if real == proxys.Value || j.of.isOf(j.sfu, name) { // a proxy's has both
+		if real == proxys.Value || j.of.isOf(j.sfu, name) { // the proxy's network contains both
 			j.find(Finding{Verb: Add, What: "the network " + real, Place: n.place(),
 				Why:   "The proxy finds the containers there. compose.override.yaml adds it to both: traefik.yaml.example, or reverse-proxy.md, has it; put in this name.",
 				Check: fmt.Sprintf("`docker network inspect %s` shows both containers.", real)})

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Deployment is what the files say, each part under what it is.
+// Deployment is what the files contain, by kind.
 type Deployment struct {
 	livekit      []tree // livekit.yaml
 	compose      []*compose
@@ -19,17 +19,17 @@ type Deployment struct {
 	unread       []Fact // files of a folder that cannot be read, and why
 }
 
-// envFile is a file of lines NAME=value.
+// envFile is a file with lines NAME=value.
 type envFile struct {
 	name      string
 	variables []Variable
 }
 
-// ErrUnknown is the error of a file that is none of those that this package knows.
+// ErrUnknown says that a file is of no kind that this package knows.
 var ErrUnknown = errors.New("it is no livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
-// Read sorts files by what is in them. Each error names its file; those that are
-// [ErrUnknown] may be none of the deployment's.
+// Read sorts files by their content. Each error names its file. A file with
+// [ErrUnknown] may not belong to the deployment.
 func Read(files []File) (*Deployment, []error) {
 	d := &Deployment{}
 	var faults []error
@@ -65,7 +65,7 @@ func isYAML(name string) bool {
 	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
-// sort puts a document where it belongs, if it is one of those.
+// sort adds a document to its kind, and reports whether it has one.
 func (d *Deployment) sort(f File, t tree) bool {
 	has := func(name string) bool { return t.get(name).there() }
 	switch {
@@ -87,7 +87,8 @@ func (d *Deployment) sort(f File, t tree) bool {
 	return true
 }
 
-// onlyTexts reports whether a mapping has scalars alone, as a key file has.
+// onlyTexts reports whether a mapping contains only scalars, as a key file
+// does.
 func onlyTexts(t tree) bool {
 	for _, e := range t.entries() {
 		if e.value.text() == "" {
@@ -97,5 +98,5 @@ func onlyTexts(t tree) bool {
 	return len(t.entries()) > 0
 }
 
-// foci is the list of calls' services in a well-known file.
+// foci is the list of services for calls in a well-known file.
 const foci = "org.matrix.msc4143.rtc_foci"

@@ -10,15 +10,16 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// known are the settings of livekit.yaml that setup writes itself, or that other
-// findings are about.
+// known are the settings of livekit.yaml that setup writes, or that have
+// findings of their own.
 var known = []string{
 	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
 	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",
 	"room.auto_create", "logging.level",
 }
 
-// settings judges the rest of livekit.yaml. None of it is lost in silence.
+// settings reports all other settings of livekit.yaml, so that none is lost
+// silently.
 func (j *judge) settings() {
 	if !j.config.there() {
 		return
@@ -49,8 +50,8 @@ func or(p Place, file string) Place {
 	return p
 }
 
-// publicAddress keeps what LiveKit says of its own address, which the machine may
-// need.
+// publicAddress keeps LiveKit's settings for its own address, which the machine
+// may need.
 func (j *judge) publicAddress() {
 	external, node := j.config.get("rtc", "use_external_ip"), j.config.get("rtc", "node_ip")
 	if external.isTrue() {
@@ -61,15 +62,15 @@ func (j *judge) publicAddress() {
 		lines, at = append(lines, "node_ip: "+node.text()), node.place()
 	}
 	if at.Line == 0 {
-		return // neither was said: then asking for the address is right
+		return // neither is set: then asking for the address is right
 	}
 	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
 		Why:   "The old file says the address that clients are told; the new one has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
 		Lines: lines, Check: nodeIPCheck})
 }
 
-// extra names a setting that setup does not write, with what to add to the new
-// file.
+// extra reports a setting that setup does not write, with the lines to add to
+// the new file.
 func (j *judge) extra(path string, e entry, unknown []string) {
 	switch {
 	case slices.Contains(known, path), slices.Contains(unknown, path), !e.value.there():
@@ -88,7 +89,7 @@ func (j *judge) extra(path string, e entry, unknown []string) {
 // secretName matches settings that may hold a secret.
 var secretName = pattern.New(`(?i)pass|secret|credential|token|key`)
 
-// shownLines are a setting as it stands in a file, without secrets.
+// shownLines returns a setting as lines of the file, without secrets.
 func shownLines(path string, t tree) []string {
 	var content any
 	if t.node.Decode(&content) != nil {
@@ -106,7 +107,7 @@ func shownLines(path string, t tree) []string {
 	return lines
 }
 
-// hidden is a value without what may be a secret.
+// hidden returns a value without anything that may be a secret.
 func hidden(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -9,15 +9,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// tree is a part of a YAML document, or of a JSON one, with its place. A part
-// that is not there is empty in every respect.
+// tree is a part of a YAML or JSON document, with its place. The methods of a
+// missing part return empty values.
 type tree struct {
 	file string
 	node *yaml.Node
 }
 
-// parse reads a document whose root is a mapping. Its error tells the line and no
-// content, which may be a secret.
+// parse parses a document whose root is a mapping. Its error names the line,
+// but no content, which may be a secret.
 func parse(f File) (tree, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(f.Content, &document); err != nil {
@@ -32,11 +32,11 @@ func parse(f File) (tree, error) {
 	return tree{f.Name, document.Content[0]}, nil
 }
 
-// mostNodes bounds the mappings, lists and scalars of a document, each counted as
-// often as an alias repeats it. Big homeserver.yaml files have some hundred.
+// mostNodes bounds the nodes of a document, repeated by aliases as often as
+// they occur. A large homeserver.yaml has some hundred.
 const mostNodes = 10_000
 
-// fits takes a node with all that is below it off what is left.
+// fits subtracts a node and everything below it from left.
 func fits(n *yaml.Node, left *int) bool {
 	if *left--; *left < 0 {
 		return false
@@ -54,7 +54,7 @@ func fits(n *yaml.Node, left *int) bool {
 
 var errNoMapping = errors.New("it is no mapping")
 
-// lineOf is the place of a fault in YAML.
+// lineOf returns the line of a YAML error.
 func lineOf(err error) string {
 	_, after, _ := strings.Cut(err.Error(), "line ")
 	digits := after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
@@ -73,14 +73,14 @@ func (t tree) place() Place {
 	return Place{t.file, t.node.Line}
 }
 
-// entry is a key of a mapping and what it has.
+// entry is a key of a mapping, and its value.
 type entry struct {
 	key   string
 	at    Place
 	value tree
 }
 
-// entries are those of a mapping, merged ones (<<) first.
+// entries returns the entries of a mapping, merged ones (<<) first.
 func (t tree) entries() (list []entry) {
 	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil
@@ -105,7 +105,7 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// get is the part below names, one in the other.
+// get returns the part at a path of keys.
 func (t tree) get(path ...string) tree {
 	for _, name := range path {
 		below := tree{file: t.file}
@@ -130,7 +130,7 @@ func (t tree) items() (list []tree) {
 	return list
 }
 
-// text is a scalar as it is written, "" for anything else.
+// text returns a scalar as written, "" for anything else.
 func (t tree) text() string {
 	if !t.there() || t.node.Kind != yaml.ScalarNode {
 		return ""
@@ -138,13 +138,13 @@ func (t tree) text() string {
 	return t.node.Value
 }
 
-// number is a scalar as a number, 0 for anything else.
+// number returns a scalar as a number, 0 for anything else.
 func (t tree) number() float64 {
 	n, _ := strconv.ParseFloat(t.text(), 64)
 	return n
 }
 
-// port is a scalar as the number of a port, 0 for anything else.
+// port returns a scalar as a port number, 0 for anything else.
 func (t tree) port() int {
 	n, _ := strconv.ParseUint(t.text(), 10, 16)
 	return int(n)
@@ -152,7 +152,7 @@ func (t tree) port() int {
 
 func (t tree) isTrue() bool { return strings.EqualFold(t.text(), "true") }
 
-// document is the content as maps and lists.
+// document returns the content as maps and lists.
 func (t tree) document() map[string]any {
 	var d map[string]any
 	if t.node == nil || t.node.Decode(&d) != nil {

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// settled are the variables that the answers of setup, or its compose.yaml, say.
+// settled are the variables that setup's answers or compose.yaml set.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",
@@ -19,10 +19,10 @@ var settled = map[string]string{
 	"LIVEKIT_CLIENT_ADDRESS": "", "LIVEKIT_STORE": "compose.yaml keeps leaves in a volume, unless LIVEKIT_REDIS_URL is set.",
 }
 
-// oneLine matches values that mean the same in .env, to Compose and here.
+// oneLine matches values that .env, Compose and this package read alike.
 var oneLine = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
 
-// variables takes over what else the service was told.
+// variables takes over the service's further variables.
 func (j *judge) variables() {
 	if j.service == nil {
 		return
@@ -41,13 +41,13 @@ func (j *judge) variables() {
 		case isSettled:
 		case isOurs:
 			j.keep(v, ours[v.Name])
-		case j.of != nil || strings.HasPrefix(v.Name, "LIVEKIT_"): // an env file may be everybody's
+		case j.of != nil || strings.HasPrefix(v.Name, "LIVEKIT_"): // an env file may be shared with other programs
 			j.foreign(v)
 		}
 	}
 }
 
-// keep takes a variable over as a line of .env, or says why that is not all.
+// keep takes over a variable as a line of .env, or reports why it cannot.
 func (j *judge) keep(v Variable, ours config.Variable) {
 	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
@@ -68,8 +68,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides is the container that an address names, "" for none: a name without a
-// dot.
+// besides returns the container that a URL names, a name without a dot; "" if
+// there is none.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()
@@ -77,7 +77,7 @@ func besides(text string) string {
 	return ""
 }
 
-// foreign names a variable that this program does not read.
+// foreign reports a variable that this program does not read.
 func (j *judge) foreign(v Variable) {
 	switch {
 	case strings.HasSuffix(strings.ToUpper(v.Name), "_PROXY"):
