@@ -1,5 +1,5 @@
 // Package appservice owns the registration file of an application service
-// (Application Service API, "Registration") as the homeserver-proxied mode of
+// (Application Service API, "Registration"), as the homeserver-proxied mode of
 // MSC4195 needs it: it parses one, finds its faults, makes a new one and writes
 // it. The homeserver reads the same file.
 package appservice
@@ -14,34 +14,34 @@ import (
 )
 
 // What Synapse 1.161 and later accepts. It refuses to start with any other
-// scope, and with a prefix outside of this one.
+// scope, or with a prefix outside this one.
 const (
 	// ScopeIsJoined allows the membership question of MSC4502.
 	ScopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
 	// ProxyPrefix is the part of the Client-Server and federation API that the
-	// homeserver passes on (MSC4512).
+	// homeserver forwards (MSC4512).
 	ProxyPrefix = "rtc/livekit"
 )
 
-// maxBytes is many times the size of any registration.
+// maxBytes is many times the size of a usual registration.
 const maxBytes = 64 << 10
 
-// Registration is what the file says.
+// Registration is the content of the file.
 type Registration struct {
 	ID              string
 	ASToken         secret.Text // proves the service to the homeserver
 	HSToken         secret.Text // proves the homeserver to the service
 	SenderLocalpart string
-	// URL is where the homeserver pushes events, "" for nowhere. HasURL says
-	// that the key is there at all: Synapse does not start without it.
+	// URL is where the homeserver pushes events, "" for nowhere. HasURL says that
+	// the key exists, without which Synapse does not start.
 	URL         string
 	HasURL      bool
-	RateLimited *bool // nil if the file does not say; Synapse takes that for true
+	RateLimited *bool // nil if the file does not say; Synapse then assumes true
 	Users       []Namespace
 	Scopes      []string
 	ProxyPrefix string
 	ProxyURL    string
-	// others are the keys that nobody reads, for Lint.
+	// others are the unknown keys, for Lint.
 	others []string
 }
 
@@ -51,8 +51,8 @@ type Namespace struct {
 	Regex     string
 }
 
-// document is the file's form. The keys of the MSCs have prefixes until they
-// are part of the specification.
+// document is the structure of the file. The keys of MSCs have prefixes until
+// they are in the specification.
 type document struct {
 	ID              string     `yaml:"id"`
 	ASToken         string     `yaml:"as_token"`
@@ -81,9 +81,9 @@ type namespace struct {
 	Others map[string]any `yaml:",inline"`
 }
 
-// Parse reads a registration file. Keys that it does not know are no fault:
-// homeservers ignore them, too; [Registration.Lint] names those that look like
-// a mistake. No error quotes the file, which holds secrets.
+// Parse parses a registration file. It accepts unknown keys, as homeservers do;
+// [Registration.Lint] names those that look like a mistake. No error quotes the
+// file, which holds secrets.
 func Parse(text []byte) (Registration, error) {
 	if len(text) > maxBytes {
 		return Registration{}, fmt.Errorf("it is larger than %d KiB", maxBytes>>10)
@@ -110,7 +110,7 @@ func Parse(text []byte) (Registration, error) {
 	return r, nil
 }
 
-// hasKey reports whether the document has the key, with whatever value.
+// hasKey reports whether the document has the key, with any value.
 func hasKey(text []byte, key string) bool {
 	var keys map[string]yaml.Node
 	_ = yaml.Unmarshal(text, &keys) // it was parsed before

@@ -11,11 +11,11 @@ import (
 )
 
 // fileMode lets the owner and the group read: the homeserver and this service
-// are rarely one user.
+// usually run as different users.
 const fileMode fs.FileMode = 0o640
 
-// ReadFile reads the registration at path. What it names is no path of a
-// device or a pipe, which would never end.
+// ReadFile reads the registration at path. It refuses a device or a pipe, which
+// may never end.
 func ReadFile(path string) (Registration, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -40,7 +40,7 @@ func ReadFile(path string) (Registration, error) {
 	return r, nil
 }
 
-// LintMode returns what is wrong with who may read the file of this mode.
+// LintMode returns what is wrong with a file's mode.
 func LintMode(mode fs.FileMode) []Finding {
 	if mode.Perm()&0o007 == 0 {
 		return nil
@@ -49,9 +49,8 @@ func LintMode(mode fs.FileMode) []Finding {
 		"give it to the group of the homeserver and of this service, and set mode 0640"}}
 }
 
-// WriteFile writes r to path with mode 0640, as a whole: whoever reads it finds
-// the old file or the new one. A file that is replaced keeps its owner and its
-// group, as far as this process may give them.
+// WriteFile writes r to path atomically, with mode 0640. A replaced file keeps
+// its owner and its group if this process may set them.
 func WriteFile(path string, r Registration) (err error) {
 	old, err := os.Lstat(path)
 	switch {

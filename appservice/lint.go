@@ -10,14 +10,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Severity says what a finding leads to.
+// Severity says how bad a finding is.
 type Severity int
 
 // The severities.
 const (
 	// Wrong: Synapse does not start, or the mode does not work.
 	Wrong Severity = iota
-	// Doubtful: it works, or may, and something is worse than it need be.
+	// Doubtful: it may work, but not as well as it could.
 	Doubtful
 )
 
@@ -25,18 +25,19 @@ const (
 type Finding struct {
 	Severity Severity
 	Key      string // the file's key, like "io.element.msc4502.scopes"
-	Seen     string // what is there; never a token
-	Remedy   string // what belongs there
+	Seen     string // the value in the file; never a token
+	Remedy   string // the value that belongs there
 }
 
 func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remedy }
 
-// shortestToken is the length in characters below which a token could be
-// guessed by somebody with time.
+// shortestToken is the least number of characters of a token that cannot be
+// guessed.
 const shortestToken = 32
 
-// Lint returns what is wrong with the registration of the homeserver called
-// server, in the order of the file's keys; without the namespaces for the zero name.
+// Lint returns what is wrong with the registration for the homeserver named
+// server, in the order of the file's keys. For the zero name it does not check
+// the namespaces.
 func (r Registration) Lint(server matrix.ServerName) []Finding {
 	l := &linter{}
 	l.identity(r)
@@ -125,7 +126,7 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 		matched = max(matched, countMatches(n.Regex, server))
 	}
 	switch {
-	case server.IsZero(): // nobody's users: that name is a fault of its own
+	case server.IsZero(): // the missing name is reported elsewhere
 	case matched == 0:
 		l.wrong(key, "it matches no user of "+server.String(), remedy)
 	case matched < len(sampleUsers):
@@ -134,8 +135,8 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 }
 
 // countMatches returns how many sample users of server the expression matches
-// from their beginning, as Synapse compares; all of them for one that Go cannot
-// read, because Python's syntax has more.
+// from their beginning, as Synapse does. If Go cannot parse the expression, it
+// returns all, because Python's syntax has more.
 func countMatches(expression string, server matrix.ServerName) (n int) {
 	re, err := regexp.Compile("^(?:" + expression + ")")
 	if err != nil {
@@ -186,8 +187,8 @@ func isHTTP(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
-// misspelt names keys without their prefix, or with that of the specification
-// to come: the homeserver ignores them in silence.
+// misspelt reports keys without their prefix, or with that of a later
+// specification. The homeserver ignores them silently.
 func (l *linter) misspelt(r Registration) {
 	slices.Sort(r.others)
 	for _, key := range r.others {

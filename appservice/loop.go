@@ -10,12 +10,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// LoopAnswer is what the service answers to a request of its own that the
-// homeserver proxied back to it. Every replica answers the same.
+// LoopAnswer is the service's answer to its own request that the homeserver
+// forwarded back to it. Every replica answers the same.
 type LoopAnswer struct {
-	// UserID is whom the homeserver said that the request is of.
+	// UserID is the user for whom the homeserver made the request.
 	UserID string `json:"user_id"`
-	// Proof is derived from the hs_token: nobody else can answer so.
+	// Proof is derived from the hs_token, so only this service can answer it.
 	Proof string `json:"proof"`
 }
 
@@ -23,7 +23,7 @@ type LoopAnswer struct {
 func AnswerLoop(hsToken secret.Text, nonce string, user matrix.UserID) []byte {
 	answer, err := json.Marshal(LoopAnswer{UserID: user.String(), Proof: loopProof(hsToken, nonce)})
 	if err != nil {
-		panic(err) // two texts
+		panic(err) // two texts cannot fail
 	}
 	return answer
 }

@@ -12,14 +12,14 @@ import (
 // DefaultID is the id and the sender_localpart of a new registration.
 const DefaultID = "matrixrtc-auth"
 
-// DefaultFile is the name of the file that holds a new one.
+// DefaultFile is the default name of a new registration file.
 const DefaultFile = "matrixrtc-auth-registration.yaml"
 
-// Wish is what a new registration is to say.
+// Wish is the content of a new registration.
 type Wish struct {
 	Server matrix.ServerName // the homeserver's name
 	URL    string            // where the homeserver reaches this service
-	// Push has the homeserver send every event of rooms with local users to
+	// Push makes the homeserver push every event of rooms with local users to
 	// URL.
 	Push bool
 }
@@ -40,7 +40,7 @@ func New(w Wish) Registration {
 	return r
 }
 
-// KeepTokens returns r with the names and tokens of old, those that it has.
+// KeepTokens returns r with the names and tokens that old has.
 func (r Registration) KeepTokens(old Registration) Registration {
 	for _, keep := range []struct{ to, from *string }{{&r.ID, &old.ID}, {&r.SenderLocalpart, &old.SenderLocalpart}} {
 		if *keep.from != "" {
@@ -61,11 +61,11 @@ func UserRegex(server matrix.ServerName) string {
 	return "^@.*:" + regexp.QuoteMeta(server.String()) + "$"
 }
 
-// tokenBytes is how many random bytes a new token is made of.
+// tokenBytes is the number of random bytes of a new token.
 const tokenBytes = 32
 
 func newToken() secret.Text {
 	var b [tokenBytes]byte
-	rand.Read(b[:]) // it never fails
+	rand.Read(b[:]) // never fails
 	return secret.New(hex.EncodeToString(b[:]))
 }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// KeepOwner does nothing: files here have no group to keep.
+// KeepOwner does nothing: files have no group here.
 func KeepOwner(*os.File, fs.FileInfo) {}

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Homeserver is asked by the self-test, with the as_token. [matrix.AppService]
+// Homeserver is what the self-test asks, with the as_token. [matrix.AppService]
 // is one.
 type Homeserver interface {
 	WhoAmI(ctx context.Context) (matrix.UserID, error)
@@ -22,23 +22,23 @@ type Homeserver interface {
 	Ping(ctx context.Context, id string) error
 }
 
-// DelayedEvents is asked whether delayed events can be managed with the as_token.
+// DelayedEvents tests whether delayed events can be managed with the as_token.
 type DelayedEvents interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// SelfTest proves from the service's side that the homeserver is set up: before
-// any user calls it walks the way that their requests will take.
+// SelfTest proves that the homeserver is set up: before any user calls, it
+// makes the requests that calls will need.
 type SelfTest struct {
 	Homeserver Homeserver
-	Events     DelayedEvents // nil while delegation is off
+	Events     DelayedEvents // nil if delegation is off
 	HSToken    secret.Text
 	// PushID is the registration's id if the homeserver pushes events, else "".
 	PushID string
 }
 
-// The parts of a self-test, in their order.
+// The parts of a self-test, in order.
 const (
 	PartToken      = "as_token"
 	PartMembership = "is_joined"
@@ -48,7 +48,7 @@ const (
 	PartPush       = "push"
 )
 
-// Check is one part of a self-test and what came of it.
+// Check is the result of one part of a self-test.
 type Check struct {
 	Part   string `json:"part"`
 	OK     bool   `json:"ok"`
@@ -56,7 +56,7 @@ type Check struct {
 	Remedy string `json:"remedy,omitempty"` // the setting that mends it
 }
 
-// Result is that of a self-test.
+// Result is the result of a self-test.
 type Result struct {
 	At     time.Time `json:"at"`
 	Checks []Check   `json:"checks"`
@@ -75,9 +75,9 @@ func (r Result) Ready() bool {
 // partTimeout bounds each part.
 const partTimeout = 15 * time.Second
 
-// Run asks the homeserver for everything that the mode needs. It is over within
-// a minute and a half. When the as_token is not accepted, or nobody answers, the
-// rest is not asked.
+// Run asks the homeserver for everything that the mode needs. It takes less
+// than a minute and a half. If the homeserver refuses the as_token or does not
+// answer, it skips the rest.
 func (s SelfTest) Run(ctx context.Context) Result {
 	r := Result{At: time.Now().UTC()}
 	sender, err := within(ctx, s.Homeserver.WhoAmI)
@@ -112,10 +112,10 @@ func do(ctx context.Context, ask func(context.Context) error) error {
 	return err
 }
 
-// nobodysRoom and nobodysEvent exist nowhere.
+// nobodysRoom and nobodysEvent are ids that do not exist.
 func nobodysRoom(sender matrix.UserID) matrix.RoomID {
 	room, err := matrix.ParseRoomID("!matrixrtc-auth-self-test:" + sender.Server().String())
-	if err != nil { // a server name that long has no rooms, either
+	if err != nil { // a server with such a long name has no rooms
 		return matrix.RoomID{}
 	}
 	return room
@@ -129,8 +129,9 @@ var nobodysEvent = func() matrix.DelayID {
 	return id
 }()
 
-// delayed manages an event that does not exist: restarts it, which any process of
-// the homeserver does, and sends it, which its main process alone does.
+// delayed tries to restart and to send an event that does not exist. Any
+// process of the homeserver restarts events, but only its main process sends
+// them.
 func (s SelfTest) delayed(ctx context.Context, sender matrix.UserID) Check {
 	for _, action := range []func(context.Context, matrix.UserID, matrix.DelayID) error{s.Events.Restart, s.Events.Send} {
 		err := do(ctx, func(ctx context.Context) error { return action(ctx, sender, nobodysEvent) })
@@ -141,7 +142,7 @@ func (s SelfTest) delayed(ctx context.Context, sender matrix.UserID) Check {
 	return passed(PartDelayed)
 }
 
-// loop sends a request that must come back to this service.
+// loop sends a request that the homeserver must forward to this service.
 func (s SelfTest) loop(ctx context.Context, sender matrix.UserID) Check {
 	nonce := rand.Text()
 	answer, err := within(ctx, func(ctx context.Context) (json.RawMessage, error) { return s.Homeserver.Loop(ctx, nonce) })
@@ -168,7 +169,7 @@ const (
 	remedyProxyURL = "io.element.msc4512.proxy_url of the registration file must be this service's address as the homeserver reaches it"
 )
 
-// answered returns the homeserver's answer that err is, nil if there was none.
+// answered returns err as an answer of the homeserver, nil if there was none.
 func answered(err error) *matrix.AppServiceError {
 	if e, ok := errors.AsType[*matrix.AppServiceError](err); ok && e.Status != 0 {
 		return e
@@ -176,7 +177,7 @@ func answered(err error) *matrix.AppServiceError {
 	return nil
 }
 
-// away is the check of a part of which no answer came.
+// away returns the check of a part that got no answer.
 func away(part string, err error) Check { return failed(part, err.Error(), remedyAway) }
 
 func judgeToken(err error) Check {
@@ -218,8 +219,8 @@ func judgeFederation(err error) Check {
 	return failed(PartFederation, err.Error(), "io.element.msc4512.proxy_prefix in the registration file must be "+ProxyPrefix)
 }
 
-// judgeDelayed reads the answer about an event that does not exist: that it is
-// gone says that it could have been managed.
+// judgeDelayed judges the answer about an event that does not exist. ResultGone
+// says that an existing one could be managed.
 func judgeDelayed(err error) Check {
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone, matrix.ResultGone:

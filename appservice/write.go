@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// head stands above every file that is written.
+// head is the comment at the top of every file.
 const head = `# The registration of matrixrtc-auth at the homeserver (Synapse: the list
 # app_service_config_files of homeserver.yaml). Synapse and matrixrtc-auth both
 # read this file, and nobody else may: it holds two secrets.
@@ -32,7 +32,7 @@ func (r Registration) Text() []byte {
 	return b
 }
 
-// appendList appends what stands behind the colon of a list.
+// appendList appends the items of a list, after its colon.
 func appendList[T any](b []byte, indent string, list []T, write func(T) string) []byte {
 	if len(list) == 0 {
 		return append(b, " []\n"...)

@@ -1,10 +1,10 @@
-// Package faults tests delegated leaves on the real binary while what is
-// around it breaks: the process is killed, the file damaged, Redis frozen, the
-// homeserver or the SFU away. A world has a homeserver, whose delayed events
-// really fire, an SFU, and processes of the service; its members delegate their
-// leave and come and go. However it ends, two things hold: the leave of one who
-// is in the call is neither sent nor fires, and that of one who has gone is
-// sent, soon.
+// Package faults tests delegated leaves on the real program while things around
+// it break: the process is killed, the file is damaged, Redis freezes, the
+// homeserver or the SFU is away. A world has a homeserver whose delayed events
+// really fire, an SFU, and processes of the service. Its members delegate their
+// leaves, and come and go. At the end two things must hold: the leave of a
+// member in the call was neither sent nor fired, and the leave of a member who
+// has gone was sent soon.
 //
 // The tests with Redis have the build tag redis: make test-redis.
 package faults

@@ -6,12 +6,13 @@ import (
 	"rsc.io/qr"
 )
 
-// quiet is the width of the light frame that a QR code needs, in modules.
+// quiet is the width of the light border that a QR code needs, in modules.
 const quiet = 4
 
-// code draws text as a QR code of level L, two rows of modules to a line: light
-// modules are blocks, so that it can be scanned on a dark terminal. With colour it
-// is white on black whatever the terminal is. wide is how many columns it takes.
+// code draws text as a QR code of level L, two rows of modules per line. Light
+// modules are drawn as blocks, so that it can be scanned on a dark terminal.
+// With colour it is white on black on every terminal. wide is its width in
+// columns.
 func code(text string, colour bool) (drawn string, wide int, err error) {
 	made, err := qr.Encode(text, qr.L)
 	if err != nil {
@@ -20,15 +21,15 @@ func code(text string, colour bool) (drawn string, wide int, err error) {
 	return (&modules{made}).draw(colour), made.Size + 2*quiet, nil
 }
 
-// modules are those of a code.
+// modules are the modules of a QR code.
 type modules struct{ *qr.Code }
 
-// light reports whether a module is, which all outside are.
+// light reports whether a module is light, as all outside the code are.
 func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }
 
-// halves are what stands for two modules, one below the other.
+// halves are the characters for two modules, one below the other.
 var halves = map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 
 func (m *modules) draw(colour bool) string {
@@ -40,7 +41,7 @@ func (m *modules) draw(colour bool) string {
 	for row := -quiet; row < m.Size+quiet; row += 2 {
 		b.WriteString(begin)
 		for column := -quiet; column < m.Size+quiet; column++ {
-			// The frame ends with the first half of the last line.
+			// The last line has only its upper half.
 			below := row+1 < m.Size+quiet && m.light(row+1, column)
 			b.WriteString(halves[[2]bool{m.light(row, column), below}])
 		}

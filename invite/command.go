@@ -23,13 +23,13 @@ const about = `Makes a link with which somebody tests, on their own device and i
 whether calls work there, and prints it with its QR code. Scan that with a phone on
 mobile data. Exit code 1: there is no link, and why.`
 
-// How long a link may be good for.
+// The bounds on how long a link is valid.
 const (
 	usualMinutes = 10
 	mostMinutes  = 60
 )
 
-// Options are what the command line says.
+// Options are the options of the command line.
 type Options struct {
 	PublicURL *url.URL
 	Minutes   int
@@ -37,7 +37,8 @@ type Options struct {
 	Watch     bool
 }
 
-// NewCommand is `matrixrtc-auth test-link`. load reads the service's configuration.
+// NewCommand returns `matrixrtc-auth test-link`. load reads the service's
+// configuration.
 func NewCommand(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
 	o := Options{Minutes: usualMinutes}
 	return command.New(command.Spec{
@@ -71,8 +72,8 @@ func (o *Options) parsePublicURL(text string) error {
 	return err
 }
 
-// parseAddress reads an address of this service. It may hold a password, and is
-// not repeated.
+// parseAddress parses a URL of this service. It may hold a password, so errors
+// do not repeat it.
 func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
@@ -107,16 +108,15 @@ func (o *Options) run(c *cobra.Command, in *inviter) error {
 	return nil
 }
 
-// Link is what was made.
+// Link is the link that was made.
 type Link struct {
 	URL     string    `json:"url"`
 	Room    sfu.Room  `json:"room"`
 	Expires time.Time `json:"expires"`
 }
 
-// show prints the link as w is read: by a program, by a person at a terminal, who
-// gets the code, too, or elsewhere. The code comes last: a larger one takes all lines
-// of a terminal but the prompt's.
+// show prints the link for w: as JSON, for a person at a terminal with the QR
+// code, or as text. The code comes last, because it may fill the terminal.
 func (o *Options) show(w io.Writer, link Link) error {
 	if o.JSON {
 		return json.NewEncoder(w).Encode(link)
@@ -126,8 +126,8 @@ func (o *Options) show(w io.Writer, link Link) error {
 	return err
 }
 
-// draw returns the code of a link where w is a terminal, or why it has none: broken
-// lines are no code.
+// draw returns the QR code of a link if w is a terminal, else why there is
+// none. A wrapped code could not be scanned.
 func draw(w io.Writer, link string) string {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {

@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// mostParticipants bounds a probe room: twenty tests at a time, and who watches.
+// mostParticipants bounds a probe room: twenty tests at a time, and the
+// participant that listens.
 const mostParticipants = 41
 
 // inviter makes links.
@@ -25,7 +26,7 @@ type inviter struct {
 	cfg     *config.Config
 	network *instruments.Network
 	sfu     *sfu.Client
-	notes   io.Writer // for what a person should know besides
+	notes   io.Writer // for further notes to the person
 }
 
 func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
@@ -33,8 +34,9 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
 }
 
-// invite looks whether the page is there, makes the room, and has the service
-// confirm the link, because the phone can do nothing about what is wrong with it.
+// invite checks that the page exists, creates the room, and checks that the
+// service accepts the link. A person at a phone could not solve any of these
+// faults.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
 		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off takes the connection test away: a link would lead nowhere")
@@ -66,7 +68,7 @@ func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Du
 	return Link{URL: base + "/test#" + sealed, Room: key.Room, Expires: key.Expires}, nil
 }
 
-// findPublicURL asks the homeserver where clients find this service.
+// findPublicURL asks the homeserver for this service's public URL.
 func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 	servers := in.cfg.FullAccess.Servers
 	if len(servers) == 0 {
@@ -83,7 +85,7 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 			Service string `json:"livekit_service_url"`
 		} `json:"org.matrix.msc4143.rtc_foci"`
 	}
-	_ = json.Unmarshal(answer.Body, &document) // of another kind it names nothing
+	_ = json.Unmarshal(answer.Body, &document) // a document of another type names no service
 	for _, focus := range document.Foci {
 		if u, err := parseAddress(focus.Service); err == nil && focus.Type == "livekit" {
 			return u, nil
@@ -92,12 +94,12 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 	return nil, fmt.Errorf("--public-url is missing, and %s does not tell where this service is (%s)", address, answer)
 }
 
-// pageMark is what only the page has in it.
+// pageMark is a text that only the page contains.
 const pageMark = `content="matrixrtc-auth connection test"`
 
-// lookAtPage asks for the page by its public name. Where nobody answers from here
-// the phone may reach it all the same: many routers do not lead their own address
-// back inside. reached is false then.
+// lookAtPage requests the page by its public name. If nothing answers from
+// here, reached is false: the phone may reach it all the same, because many
+// routers do not lead their own address back inside.
 func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, err error) {
 	address := base + "/test"
 	answer, err := in.network.Get(ctx, address)
@@ -123,7 +125,7 @@ func notPassed(address, base string, answer instruments.Reply) error {
 	return fmt.Errorf("%s does not lead to this service (%s): have the proxy pass the path %s and all below it on, with GET and POST", address, answer, path)
 }
 
-// confirm has the service open the link as the page will.
+// confirm uses the link at the service as the page will.
 func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
 	address := base + "/test/token"
 	body, err := json.Marshal(map[string]string{"key": sealed})

@@ -17,32 +17,32 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// glance is how often LiveKit is asked who is in the room.
+// glance is the time between two questions to LiveKit about who is in the room.
 const glance = time.Second
 
-// mostTests bounds how many tests are told of.
+// mostTests bounds how many tests are reported.
 const mostTests = 1000
 
 // Event is something that happens in the room.
 type Event struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
-	// What is "came", "left" or "verdict". Only who has told no verdict is told to
-	// have left.
+	// What is "came", "left" or "verdict". "left" is only for a test without a
+	// verdict.
 	What string `json:"what"`
-	// Verdict is one of doctor's, with what the page measured.
+	// Verdict is one of doctor's verdicts, with what the page measured.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
-	RTT     *int   `json:"rtt_ms,omitempty"` // nil: the browser does not say
+	RTT     *int   `json:"rtt_ms,omitempty"` // nil if the browser does not say
 	Loss    string `json:"loss_percent,omitempty"`
 }
 
-// teller prints events as the options say.
+// teller returns a function that prints events as the options say.
 func (o *Options) teller(w io.Writer) func(Event) {
 	if o.JSON {
 		encoder := json.NewEncoder(w)
-		return func(e Event) { _ = encoder.Encode(e) } // nobody to tell
+		return func(e Event) { _ = encoder.Encode(e) } // a failure cannot be reported
 	}
 	return func(e Event) { fmt.Fprintln(w, e) }
 }
@@ -65,21 +65,22 @@ func (e Event) String() string {
 	return text
 }
 
-// watcher tells who comes to a room and what they find.
+// watcher reports who comes to a room, and what they find.
 type watcher struct {
 	in    *inviter
 	room  sfu.Room
 	tell  func(Event)
-	tests map[string]progress // those that came
-	// here were in the room at the last look; gone had left by then. A verdict of
-	// theirs may be on its way until the next.
+	tests map[string]progress // the tests that came
+	// here are the tests in the room at the last look. gone had left by then;
+	// their verdicts may still arrive before the next look.
 	here, gone []string
-	// silence says what it means that a test told none, where verdicts get here.
+	// silence explains why a test sent no verdict, if verdicts arrive here at
+	// all.
 	silence string
 	blind   bool // LiveKit did not say who is in the room
 }
 
-// progress is what has been told of a test last.
+// progress is what was last reported of a test.
 type progress int
 
 const (
@@ -88,7 +89,7 @@ const (
 	judged
 )
 
-// watch tells what happens in the link's room until the link ends or ctx does.
+// watch reports what happens in the link's room until the link or ctx ends.
 func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) {
 	ctx, cancel := context.WithDeadline(ctx, link.Expires)
 	defer cancel()
@@ -109,8 +110,8 @@ func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) {
 	}
 }
 
-// listen joins the room to hear the verdicts. It goes the way of a participant
-// inside; where that fails, those who come and go are told all the same.
+// listen joins the room to receive the verdicts, as a participant inside. If
+// that fails, coming and leaving is still reported.
 func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message, leave func()) {
 	minter := token.NewMinter(w.in.cfg.Keys[0], time.Minute)
 	grant := token.Grant{Room: w.room, Identity: sfu.Identity("watcher-" + strings.TrimPrefix(string(w.room), "doctor-"))}
@@ -123,20 +124,20 @@ func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message,
 	return p.Received(), p.Leave
 }
 
-// socketURL is where the API's LiveKit takes participants.
+// socketURL returns the URL at which the API's LiveKit accepts participants.
 func socketURL(api *url.URL) string {
 	u := *api
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
 	return u.String()
 }
 
-// look tells who has come and who has gone since. Each test is two participants,
-// of whom the one who sends counts.
+// look reports who has come and who has left since the last look. Each test is
+// two participants, of which the sender counts.
 func (w *watcher) look(ctx context.Context) {
 	all, err := w.in.sfu.Participants(ctx, w.room)
 	if err != nil {
 		w.note(err)
-		return // the next look may be luckier
+		return // the next look may succeed
 	}
 	w.blind = false
 	var here []string
@@ -158,7 +159,7 @@ func (w *watcher) look(ctx context.Context) {
 	w.here = here
 }
 
-// note tells why nobody is seen to come and go, once.
+// note reports once why nobody can be seen to come and leave.
 func (w *watcher) note(err error) {
 	if !w.blind {
 		fmt.Fprintf(w.in.notes, "note: LiveKit does not say who is in the room (%v)\n", err)
@@ -166,7 +167,7 @@ func (w *watcher) note(err error) {
 	w.blind = true
 }
 
-// came tells of a test that is new.
+// came reports a new test.
 func (w *watcher) came(name string) {
 	if _, known := w.tests[name]; known || len(w.tests) >= mostTests {
 		return
@@ -175,14 +176,15 @@ func (w *watcher) came(name string) {
 	w.tell(Event{At: time.Now(), Name: name, What: "came"})
 }
 
-// isTester reports whether a name is one that the service gives: whoever holds the
-// link may send any text.
+// isTester reports whether a name is one that the service gives. Anybody with
+// the link may send any text.
 func isTester(name string) bool {
 	digits, found := strings.CutPrefix(name, testlink.TesterPrefix)
 	return found && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// verdict is what a test sends at its end. Whoever has the link may send anything.
+// verdict is what a test sends at its end. Anybody with the link may send
+// anything.
 type verdict struct {
 	Name    string  `json:"name"`
 	Verdict string  `json:"verdict"`
@@ -191,20 +193,20 @@ type verdict struct {
 	Loss    float64 `json:"loss"`
 }
 
-// Beyond these nobody has measured anything.
+// The bounds on plausible values.
 const (
 	mostLoss = 100     // percent
 	mostRTT  = 100_000 // ms
 )
 
-// isMeasured reports whether the numbers can be such as the page measures.
+// isMeasured reports whether the page can have measured these numbers.
 func (v verdict) isMeasured() bool {
 	return slices.Contains([]string{"udp", "tcp", "relay"}, v.Way) && v.Loss >= 0 && v.Loss <= mostLoss &&
 		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)
 }
 
-// hear tells the verdict of a test. Each speaks for itself alone: From is LiveKit's
-// word.
+// hear reports the verdict of a test. A test can only send its own: LiveKit
+// sets From.
 func (w *watcher) hear(m instruments.Message) {
 	var said verdict
 	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// nextSteps is what the operator does with the file, in this order: the
-// homeserver announces the service when it answers.
+// nextSteps says what the operator does with the file, in this order: the
+// homeserver announces the service only once it answers.
 const nextSteps = `Who must read it: the user of Synapse and the user of matrixrtc-auth. Synapse does
 not start on a registration file that it cannot read. The file has mode 0640 and was
 written as {ids}: give it to a group that both users are in.
@@ -50,7 +50,7 @@ written as {ids}: give it to a group that both users are in.
    that has no livekit_service_url.
 `
 
-// next fills in what the flags say.
+// next returns nextSteps with the values of the flags.
 func (o options) next(wish appservice.Wish) string {
 	file := o.output
 	if absolute, err := filepath.Abs(o.output); err == nil {

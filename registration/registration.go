@@ -1,6 +1,6 @@
 // Package registration is the command that writes the registration file of an
-// application service, for the homeserver and for this service, and says what
-// the homeserver's own configuration needs besides.
+// application service, for the homeserver and for this service. It also says
+// what the homeserver's own configuration needs.
 package registration
 
 import (
@@ -27,7 +27,7 @@ type options struct {
 	push, newTokens                                 bool
 }
 
-// Command is `matrixrtc-auth registration`.
+// Command returns `matrixrtc-auth registration`.
 func Command() *cobra.Command {
 	o := options{output: appservice.DefaultFile}
 	return command.New(command.Spec{
@@ -39,7 +39,7 @@ A second run keeps the tokens of the file. --server-name and --url are needed.`,
 	})
 }
 
-// Run is the command with args behind its name. It returns the exit code.
+// Run runs the command with args. It returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
 	return command.RunAlone(context.Background(), Command(), args, strings.NewReader(""), stdout, stderr)
 }
@@ -57,7 +57,7 @@ func (o *options) flags() *command.Flags {
 	return &flags
 }
 
-// run writes the file. An error other than a Code is one of the flags.
+// run writes the file. An error other than a Code is about a flag.
 func (o *options) run(stdout, stderr io.Writer) error {
 	wish, err := o.wish()
 	if err != nil {
@@ -74,7 +74,7 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// wish judges the flags, all of them before it answers.
+// wish checks all flags before it returns.
 func (o options) wish() (appservice.Wish, error) {
 	var faults []error
 	server, err := matrix.ParseServerName(o.serverName)
@@ -113,7 +113,7 @@ func isURL(text string, schemes []string) bool {
 	return strings.Contains(" "+strings.Join(schemes, " ")+" ", " "+u.Scheme+" ")
 }
 
-// write writes the file, says what follows, and returns what it wrote.
+// write writes the file, prints the next steps, and returns what it wrote.
 func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
 	old, err := appservice.ReadFile(o.output)
@@ -133,7 +133,7 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	return r, err
 }
 
-// tokensOf says which tokens a file has that keeps those of old.
+// tokensOf says which tokens of old the new file keeps.
 func tokensOf(old appservice.Registration) string {
 	switch {
 	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():
@@ -148,5 +148,6 @@ func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids say as whom this process runs, for who must be able to read the file.
+// ids returns the user and group of this process, for who must be able to read
+// the file.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

@@ -1,10 +1,10 @@
-// Package testlink makes and checks the keys in the links of the connection test:
-// a person opens such a link on a phone, and the page behind it tests the way to
-// the SFU.
+// Package testlink makes and checks the keys in the links of the connection
+// test. A person opens such a link on a phone, and the page behind it tests the
+// way to the SFU.
 //
-// A key is all that the service knows of a link: which room it is for and when it
-// ends, with a MAC by a key that is derived from the API secret. So no replica
-// keeps anything, and each of them takes the keys of all.
+// A key is all that the service knows of a link: its room and when it ends,
+// with a MAC whose key is derived from the API secret. So no replica stores
+// links, and each accepts those of the others.
 package testlink
 
 import (
@@ -23,15 +23,15 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Why a key opens nothing.
+// Why a key is refused.
 var (
-	// ErrForged is a key that was made with none of the API secrets.
+	// ErrForged says that none of the API secrets made the key.
 	ErrForged = errors.New("the key of the link is not one of this service")
-	// ErrExpired is one of ours whose time is over.
+	// ErrExpired says that the key is valid but its link has ended.
 	ErrExpired = errors.New("the link has expired")
 )
 
-// Key is what a link stands for.
+// Key is the content of a link.
 type Key struct {
 	// Room is the probe room: "doctor-" and 16 hexadecimal digits.
 	Room sfu.Room
@@ -39,31 +39,31 @@ type Key struct {
 	Expires time.Time
 }
 
-// The parts of a sealed key, in bytes: 28 in all, which are 38 characters.
+// The parts of a sealed key in bytes: 28 in all, as 38 characters.
 const (
 	roomBytes   = 8
 	expiryBytes = 4 // Unix seconds, until the year 2106
 	macBytes    = 16
 )
 
-// Length is how many characters a sealed key has.
+// Length is the number of characters of a sealed key.
 const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 
-// prefix begins the names of all probe rooms.
+// prefix is the prefix of all probe rooms' names.
 const prefix = "doctor-"
 
-// purpose tells this use of the API secret from all others.
+// purpose separates this use of the API secret from others.
 const purpose = "matrixrtc-auth: key of a connection test"
 
-// New returns the key of a room that no other link has.
+// New returns the key of a new room.
 func New(expires time.Time) Key {
 	var random [roomBytes]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	_, _ = rand.Read(random[:]) // never fails
 	return Key{Room: sfu.Room(prefix + hex.EncodeToString(random[:])), Expires: expires.Truncate(time.Second)}
 }
 
-// Seal returns k as it stands in a link. An error is a room that is no probe room,
-// or a time that does not fit.
+// Seal returns k as text for a link. An error says that the room is no probe
+// room, or that the time does not fit.
 func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)
@@ -78,9 +78,9 @@ func (k Key) Seal(with sfu.Key) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(said, mac(with, said)...)), nil
 }
 
-// Open returns what a sealed key stands for, if one of keys has sealed it and it
-// has not ended. It reads no more than [Length] characters. The error is ErrForged
-// or ErrExpired; with ErrExpired the Key is returned, too.
+// Open returns the key in a link, if one of keys has sealed it and it has not
+// expired. It reads at most [Length] characters. The error is ErrForged or
+// ErrExpired; with ErrExpired it returns the Key, too.
 func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	if len(text) != Length {
 		return Key{}, ErrForged
@@ -98,7 +98,7 @@ func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	return Key{}, ErrForged
 }
 
-// read reads what a genuine key says.
+// read parses the content of a genuine key.
 func read(said []byte, now time.Time) (Key, error) {
 	k := Key{
 		Room:    sfu.Room(prefix + hex.EncodeToString(said[:roomBytes])),
@@ -110,7 +110,7 @@ func read(said []byte, now time.Time) (Key, error) {
 	return k, nil
 }
 
-// mac proves that who holds the API secret said something.
+// mac proves that a holder of the API secret made the content.
 func mac(with sfu.Key, said []byte) []byte {
 	derived, err := hkdf.Key(sha256.New, []byte(with.Secret.Reveal()), nil, purpose, sha256.Size)
 	if err != nil {
@@ -121,9 +121,9 @@ func mac(with sfu.Key, said []byte) []byte {
 	return h.Sum(nil)[:macBytes]
 }
 
-// Each run of a test is two participants: the one who sends is "tester-" and eight
-// hexadecimal digits, the one who receives has the suffix besides. Topic is that of
-// the message with which a run says how it ended.
+// Each run of a test is two participants: the sender is "tester-" and eight
+// hexadecimal digits, the receiver has the suffix as well. Topic is the topic
+// of the message with a run's verdict.
 const (
 	TesterPrefix   = "tester-"
 	ReceiverSuffix = "-receiver"

@@ -1,9 +1,10 @@
 // Package testpage is the page of the connection test: static files that show a
 // person whether calls will work on their device, in their network.
 //
-// Nothing of it comes from elsewhere. LiveKit's client library is the one of its
-// npm package, byte for byte, compressed; static/livekit-client.LICENSE.txt is its
-// licence. All files stay in the program's image until somebody asks for them.
+// The page loads nothing from elsewhere. LiveKit's client library is the file
+// of its npm package, unchanged and compressed;
+// static/livekit-client.LICENSE.txt is its licence. All files stay compressed
+// in the program until they are requested.
 package testpage
 
 import (
@@ -27,10 +28,10 @@ import (
 //go:embed static
 var static embed.FS
 
-// compressed ends the names of files that are kept compressed.
+// compressed is the end of the names of compressed files.
 const compressed = ".gz"
 
-// types are the kinds of files, by their extension.
+// types are the media types by file extension.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -47,8 +48,8 @@ type Page struct{ policy string }
 // New returns the page that tests the SFU at this ws(s) URL.
 func New(sfu string) *Page { return &Page{policy: policy(sfu)} }
 
-// policy is the Content-Security-Policy: the page runs and connects to nothing
-// but this service and the SFU, and nobody frames it.
+// policy returns the Content-Security-Policy: the page loads scripts from, and
+// connects to, this service and the SFU only, and may not be framed.
 func policy(sfu string) string {
 	connect := []string{"'self'"}
 	if u, err := url.Parse(sfu); err == nil && u.Host != "" {
@@ -66,14 +67,14 @@ func scheme(secure bool, name string) string {
 	return name + ":"
 }
 
-// host is what follows the scheme in a policy, which knows names of ASCII and no
-// addresses of IPv6: for one of these all that has the scheme must do.
+// host returns a URL's host for a policy. A policy allows ASCII names but no
+// IPv6 addresses; for those it must allow the whole scheme.
 func host(u *url.URL) string {
 	if strings.Contains(u.Hostname(), ":") {
 		return ""
 	}
 	ascii, err := idna.Lookup.ToASCII(u.Hostname())
-	if err != nil { // it is for the browser to judge
+	if err != nil { // the browser decides
 		return "//" + u.Host
 	}
 	if port := u.Port(); port != "" {
@@ -82,12 +83,12 @@ func host(u *url.URL) string {
 	return "//" + ascii
 }
 
-// Files returns what serves each file, by its path below the page's own, "" for
-// the page.
+// Files returns the handler of each file by its path below the page's, "" for
+// the page itself.
 func (p *Page) Files() map[string]http.HandlerFunc {
 	entries, err := fs.ReadDir(static, "static")
 	if err != nil {
-		panic(err) // they are in the program
+		panic(err) // they are embedded
 	}
 	files := map[string]http.HandlerFunc{}
 	for _, entry := range entries {
@@ -102,7 +103,7 @@ func (p *Page) Files() map[string]http.HandlerFunc {
 	return files
 }
 
-// file is one of them.
+// file is a file of the page.
 type file struct {
 	stored string // its path in static
 	name   string // as clients ask for it
@@ -121,20 +122,21 @@ func (f *file) isCompressed() bool { return path.Base(f.stored) != f.name }
 func (f *file) open() io.ReadSeeker {
 	opened, err := static.Open(f.stored)
 	if err != nil {
-		panic(err) // it is in the program
+		panic(err) // it is embedded
 	}
 	return opened.(io.ReadSeeker)
 }
 
-// digest is the file's entity tag.
+// digest returns the file's entity tag.
 func (f *file) digest() string {
 	sum := sha256.New()
-	_, _ = io.Copy(sum, f.open()) // it is in the program
+	_, _ = io.Copy(sum, f.open()) // it is embedded
 	return `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]) + `"`
 }
 
-// serveIndex serves the page. All that it asks for is relative, so that it works
-// below any path: where that ends in a slash, the client goes to where it does not.
+// serveIndex serves the page. All its references are relative, so it works
+// below any path. A path with a slash at the end is redirected to the one
+// without.
 func (p *Page) serveIndex(f *file) http.HandlerFunc {
 	serve := p.serve(f)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -166,8 +168,8 @@ func (p *Page) serve(f *file) http.HandlerFunc {
 	}
 }
 
-// setHeaders sets what all answers have. Browsers ask each time whether what they
-// have is what there is.
+// setHeaders sets the headers of all answers. Browsers must ask each time
+// whether their copy is current.
 func (p *Page) setHeaders(header http.Header) {
 	header.Set("Content-Security-Policy", p.policy)
 	header.Set("Referrer-Policy", "no-referrer")
@@ -177,8 +179,8 @@ func (p *Page) setHeaders(header http.Header) {
 	header.Set("Cache-Control", "no-cache")
 }
 
-// acceptsGzip reports whether a client takes compressed answers. What it says of
-// its preferences does not matter.
+// acceptsGzip reports whether a client accepts compressed answers. It ignores
+// preferences.
 func acceptsGzip(header http.Header) bool {
 	for _, line := range header.Values("Accept-Encoding") {
 		if slices.ContainsFunc(strings.Split(line, ","), isGzip) {
@@ -194,15 +196,15 @@ func isGzip(coding string) bool {
 	return (strings.EqualFold(name, "gzip") || name == "*") && strings.ReplaceAll(weight, " ", "") != "q=0"
 }
 
-// inflate answers with the file as it is without compression, a piece at a time.
+// inflate sends the file without compression, in pieces.
 func (f *file) inflate(w http.ResponseWriter, r *http.Request) {
-	w.Header().Del("ETag") // that is of the compressed one
+	w.Header().Del("ETag") // it belongs to the compressed file
 	if r.Method == http.MethodHead {
 		return
 	}
 	plain, err := gzip.NewReader(f.open())
 	if err != nil {
-		panic(err) // it is in the program
+		panic(err) // it is embedded
 	}
-	_, _ = io.Copy(w, plain) // whoever should hear of a failure is gone
+	_, _ = io.Copy(w, plain) // after a failure there is no client to tell
 }

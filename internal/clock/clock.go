@@ -1,14 +1,13 @@
 // Package clock tells a process the time by a clock that never jumps.
 //
-// Whoever sets the wall clock moves everything that is due by it: set back by a
-// minute, it has each action come a minute late. A [Clock] shows the wall
-// clock's time of when it was made, and goes on by the monotonic clock. The
-// monotonic clock stands still while the machine sleeps, though the rest of the
-// world goes on: a Clock adds that time.
+// When somebody sets the wall clock, everything planned by it moves: set back
+// by a minute, each action comes a minute late. A [Clock] starts with the wall
+// clock's time and then follows the monotonic clock. The monotonic clock stands
+// still while the machine sleeps; a Clock adds that time.
 //
-// Two processes, or two lives of one, have only the wall clock in common.
-// [Clock.Wall] writes a time down for another process, [Clock.Steady] reads what
-// another has written.
+// Two processes, or one before and after a restart, only share the wall clock.
+// [Clock.Wall] converts a time for another process. [Clock.Steady] converts a
+// time from another process.
 package clock
 
 import (
@@ -16,23 +15,22 @@ import (
 	"time"
 )
 
-// Clock is the clock of one process. Its methods may be called at any time by
-// any goroutine.
+// Clock is the clock of one process. Several goroutines may use it at once.
 type Clock struct {
-	began time.Time     // by the machine's wall clock, and by the monotonic one
-	shift time.Duration // from the machine's wall clock then to the source's
+	began time.Time     // by the machine's wall clock, and by the monotonic clock
+	shift time.Duration // from the machine's wall clock to the source's, at the start
 	wall  func() time.Time
 	slept func() time.Duration // since began
-	sleep atomic.Int64         // the most that slept has told
+	sleep atomic.Int64         // the longest sleep that slept has returned
 }
 
 // Source is what a [Clock] reads besides Go's monotonic clock.
 type Source struct {
 	// Wall is the wall clock; nil for the machine's.
 	Wall func() time.Time
-	// Slept tells for how long, since some instant that stays the same, the
-	// monotonic clock has stood still because the machine slept; nil for the
-	// machine's word. It may tell too little for a moment, never too much.
+	// Slept returns how long the machine has slept since some fixed instant; nil
+	// for the machine's own value. For a moment it may return too little, but
+	// never too much.
 	Slept func() time.Duration
 }
 
@@ -50,14 +48,14 @@ func From(s Source) *Clock {
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	// Too little here would be too much ever after.
+	// Too little here would make all later values too large.
 	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
 }
 
-// Now returns the time: never an earlier one than before. It has a monotonic
-// reading, by which it compares with other times of this clock.
+// Now returns the time, never earlier than before. It has a monotonic reading
+// for comparing it with other times of this clock.
 func (c *Clock) Now() time.Time {
 	return c.began.Add(time.Since(c.began) + c.asleep() + c.shift)
 }
@@ -65,7 +63,7 @@ func (c *Clock) Now() time.Time {
 // Since returns how much time has passed since t, a time of this clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// asleep is how long the machine has slept since the clock was made.
+// asleep returns how long the machine has slept since the clock was made.
 func (c *Clock) asleep() time.Duration {
 	told := int64(c.slept())
 	for {
@@ -76,8 +74,8 @@ func (c *Clock) asleep() time.Duration {
 	}
 }
 
-// Ahead returns how far the wall clock is ahead of this clock, to the
-// millisecond: by how much it has been set since this clock was made.
+// Ahead returns, in milliseconds, how far the wall clock is ahead of this
+// clock: by how much it was set since this clock was made.
 func (c *Clock) Ahead() time.Duration {
 	before := c.Now()
 	most, after := c.compare()
@@ -90,8 +88,8 @@ func (c *Clock) Ahead() time.Duration {
 	return most.Round(time.Millisecond)
 }
 
-// compare returns how far the wall clock was ahead, and this clock's time right
-// after that.
+// compare returns how far the wall clock was ahead, and this clock's time just
+// after.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
 	after = c.Now()
@@ -99,15 +97,15 @@ func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 }
 
 const (
-	// looks is how often two clocks are compared at most. A process that is held
-	// up between the two readings compares wrongly, and always in the same
-	// direction; that this happens each time is unlikely.
+	// looks bounds the comparisons of two clocks. If the process is delayed
+	// between the two readings, the result is wrong, always in the same
+	// direction. It is unlikely to be delayed every time.
 	looks = 4
-	// atOnce is how long a comparison may take that is right by itself.
+	// atOnce is the longest time of a comparison that needs no repetition.
 	atOnce = 100 * time.Microsecond
 )
 
-// mostOf returns the most that n readings told.
+// mostOf returns the largest of n readings.
 func mostOf(n int, read func() time.Duration) time.Duration {
 	most := read()
 	for range n - 1 {
@@ -116,12 +114,12 @@ func mostOf(n int, read func() time.Duration) time.Duration {
 	return most
 }
 
-// Wall returns what the wall clock shows at t, a time of this clock, unless it
-// is set again. The zero time stays zero.
+// Wall returns what the wall clock shows at t, a time of this clock, if it is
+// not set again. The zero time stays zero.
 func (c *Clock) Wall(t time.Time) time.Time { return moved(t, c.Ahead()) }
 
-// Steady returns when by this clock the wall clock shows t. The zero time stays
-// zero.
+// Steady returns the time of this clock at which the wall clock shows t. The
+// zero time stays zero.
 func (c *Clock) Steady(t time.Time) time.Time { return moved(t, -c.Ahead()) }
 
 func moved(t time.Time, d time.Duration) time.Time {

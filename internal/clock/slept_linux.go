@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineSlept is how much CLOCK_BOOTTIME, which goes on in a suspend, is ahead
-// of CLOCK_MONOTONIC, which is Go's. The second is read after the first, so
-// that a delay between the two makes it less, not more.
+// machineSlept returns how much CLOCK_BOOTTIME, which goes on in a suspend, is
+// ahead of Go's CLOCK_MONOTONIC. It reads the latter last, so that a delay
+// makes the result less, not more.
 func machineSlept() time.Duration {
 	var boot, monotonic unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &monotonic) != nil {

@@ -4,5 +4,6 @@ package clock
 
 import "time"
 
-// machineSlept is not known here: what is due in a suspend comes later by it.
+// machineSlept returns 0, because the sleep is unknown here: actions then come
+// late by a suspend.
 func machineSlept() time.Duration { return 0 }

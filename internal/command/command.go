@@ -1,7 +1,7 @@
 // Package command is the shape of the program's commands: options in groups, a
-// run that ends with an exit code, and a help made of both. It has them all fail
-// alike: an error of one line that says what may have been meant, a second line
-// that says where the help is, and exit code 2.
+// run that ends with an exit code, and a help made of both. All commands fail
+// alike: one line says what is wrong and what may have been meant, a second
+// line names the help, and the exit code is 2.
 package command
 
 import (
@@ -16,36 +16,36 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Program is the name of the program in its texts, whatever file it runs from.
+// Program is the program's name in its texts, whatever the file is called.
 const Program = "matrixrtc-auth"
 
-// Code is an exit code, as the error of a command that has said what it has to
-// say.
+// Code is an exit code, as the error of a command that has already printed
+// everything.
 type Code int
 
 // The exit codes that all commands share.
 const (
 	OK      Code = 0
 	Failed  Code = 1
-	Misused Code = 2 // its arguments make no sense
+	Misused Code = 2 // wrong arguments
 )
 
 func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Spec describes a command.
 type Spec struct {
-	Name  string        // with the arguments that it takes besides options
-	Short string        // one line, without an end
-	About string        // what its help says before the options
-	After func() string // what its help says behind them, made when it is printed; nil for nothing
+	Name  string        // with its arguments, without options
+	Short string        // one line, without a full stop
+	About string        // the help's text before the options
+	After func() string // returns the help's text after the options; nil for none
 	Flags *Flags        // nil for a command without options
-	// Run does it. An error other than a [Code] is one of the arguments.
+	// Run runs the command. An error other than a [Code] is about its arguments.
 	Run func(c *cobra.Command, args []string) error
-	// Args are the arguments that make sense, of which one is taken; none if empty.
+	// Args are the allowed arguments, of which one may be given; none if empty.
 	Args []string
 }
 
-// New makes the command.
+// New returns the command.
 func New(s Spec) *cobra.Command {
 	c := &cobra.Command{
 		Use: s.Name, Short: s.Short, RunE: s.Run, Args: s.arguments, ValidArgs: s.Args,
@@ -63,7 +63,7 @@ func New(s Spec) *cobra.Command {
 	return c
 }
 
-// help prints what the command does.
+// help prints the help.
 func (s Spec) help(c *cobra.Command) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s\n\n%s\n", c.UseLine(), cmp.Or(s.About, sentence(s.Short)))
@@ -79,10 +79,10 @@ func (s Spec) help(c *cobra.Command) {
 	Print(c, b.String())
 }
 
-// lost is the annotation of a program whose help could not be written.
+// lost is the annotation of a program that could not write its help.
 const lost = "lost"
 
-// Print writes a help. That it cannot be written is a fault, which [Run] tells.
+// Print prints a help. If that fails, [Run] reports it.
 func Print(c *cobra.Command, text string) {
 	_, err := io.WriteString(c.OutOrStdout(), text)
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -95,9 +95,9 @@ func Print(c *cobra.Command, text string) {
 
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
-// Run runs the command root, or one below it, and returns the exit code.
+// Run runs root, or a command below it, and returns the exit code.
 func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
-	root.SetArgs(append([]string{}, args...)) // nil would be this process's own
+	root.SetArgs(append([]string{}, args...)) // nil would mean this process's own arguments
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(faults)
@@ -117,8 +117,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, 
 	return int(Misused)
 }
 
-// RunAlone runs a command that is the program's only one, as tests and other
-// programs do.
+// RunAlone runs a command that is the program's only one, as in tests.
 func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
 	root := &cobra.Command{Use: Program, SilenceErrors: true, SilenceUsage: true}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -126,7 +125,7 @@ func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader
 	return Run(ctx, root, append([]string{c.Name()}, args...), in, out, faults)
 }
 
-// PrintFaults prints an error behind who says it, a joined one line by line.
+// PrintFaults prints an error after who, a joined error line by line.
 func PrintFaults(w io.Writer, who string, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, fault := range joined.Unwrap() {

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/spelling"
 )
 
-// arguments refuses what the command does not take.
+// arguments refuses arguments that the command does not take.
 func (s Spec) arguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -33,10 +33,10 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// yesNo are what people write behind an option that takes no value.
+// yesNo are words that people write after an option without a value.
 var yesNo = []string{"yes", "no", "on", "off", "true", "false"}
 
-// names are those of the commands below c that its help shows.
+// names returns the commands below c in its help.
 func names(c *cobra.Command) (list []string) {
 	for _, below := range c.Commands() {
 		if below.IsAvailableCommand() {
@@ -46,8 +46,8 @@ func names(c *cobra.Command) (list []string) {
 	return list
 }
 
-// explainFlag words what is wrong with an option. It does not repeat a value,
-// which may be a secret, beyond what the option's own error says of it.
+// explainFlag describes what is wrong with an option. It repeats no value,
+// which may be a secret, unless the option's own error does.
 func explainFlag(c *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -76,12 +76,12 @@ func options(c *cobra.Command) (list []string) {
 	return list
 }
 
-// typingErrors is how many a name may hold and still be clear: two letters in the
-// wrong order are two.
+// typingErrors is how many errors a name may have and still be recognized. Two
+// swapped letters are two.
 const typingErrors = 2
 
-// meant proposes the nearest name, if it is near: of a short one, half of its
-// letters must be right.
+// meant suggests the nearest name if it is near enough. For a short name, half
+// of the letters must be right.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

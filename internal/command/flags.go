@@ -12,7 +12,7 @@ import (
 // Flags are the options of a command, in groups for its help.
 type Flags struct{ groups []*Group }
 
-// Group is some of them under one title, which may be empty.
+// Group is a group of options with a title, which may be empty.
 type Group struct {
 	title string
 	set   *pflag.FlagSet
@@ -26,15 +26,15 @@ func (f *Flags) Group(title string) *Group {
 	return g
 }
 
-// Text adds an option with a value, which stays as it is when the option is not
-// given. value names it in the help, which says what the option does. To give it
-// twice is an error: one of the values would be lost in silence.
+// Text adds an option with a value. to keeps its value if the option is not
+// given. The help shows value as the value's name, and help as the description.
+// Giving the option twice is an error, because one value would be lost.
 func (g *Group) Text(to *string, name, value, help string) {
 	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
 }
 
-// Texts adds an option that may be repeated: commas join its values.
+// Texts adds an option that may be repeated. Its values are joined by commas.
 func (g *Group) Texts(to *string, name, value, help string) {
 	g.set.Var(&text{to: to, joins: true}, name, help)
 	g.name(name, value)
@@ -62,7 +62,7 @@ func (t *text) String() string { return *t.to }
 
 func (t *text) Type() string { return "string" }
 
-// Parse adds an option whose value parse takes; it may be repeated.
+// Parse adds an option whose value is passed to parse. It may be repeated.
 func (g *Group) Parse(name, value, help string, parse func(string) error) {
 	g.set.Func(name, help, parse)
 	g.name(name, value)
@@ -71,16 +71,16 @@ func (g *Group) Parse(name, value, help string, parse func(string) error) {
 // Switch adds an option without a value.
 func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
 
-// valueName is the annotation that holds how the help names a flag's value.
+// valueName is the annotation with the name of a flag's value in the help.
 const valueName = "value"
 
 func (g *Group) name(flag, value string) {
 	g.set.Lookup(flag).Annotations = map[string][]string{valueName: {value}}
 }
 
-// The layout of a help, in columns.
+// The layout of the help, in columns.
 const (
-	column = 26 // where texts begin
+	column = 26 // where descriptions begin
 	width  = 80
 )
 
@@ -105,8 +105,8 @@ func (g *Group) write(w io.Writer) {
 	})
 }
 
-// wrap breaks a text at blanks into lines of at most so many bytes, where words
-// allow.
+// wrap breaks a text at spaces into lines of at most limit bytes, except for
+// longer words.
 func wrap(text string, limit int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {

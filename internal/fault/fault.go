@@ -1,5 +1,5 @@
-// Package fault makes an error of a panic. A panic is a fault of this program: it
-// ends what was asked for, not the process, also in a goroutine that several
+// Package fault makes an error of a panic. A panic is a fault of this program.
+// It ends only the request, not the process, also in a goroutine that several
 // callers wait for.
 package fault
 
@@ -10,11 +10,11 @@ import (
 
 // Error is a fault of this program.
 type Error struct {
-	Value any // what the goroutine panicked with
+	Value any // the value of the panic
 	Stack []byte
 }
 
-// Error does not tell the value, which may quote what a client or a server sent.
+// Error does not show the value, which may quote a client or a server.
 func (e *Error) Error() string { return fmt.Sprintf("a fault of this program: panic (%T)", e.Value) }
 
 // Catch calls do and returns what it returns, or an *[Error] if it panics.

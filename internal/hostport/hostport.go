@@ -1,4 +1,4 @@
-// Package hostport judges hosts and ports as operators write them.
+// Package hostport checks hosts and ports that operators write.
 package hostport
 
 import (
@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// Check returns what is wrong with the host and the port of u, without repeating
-// them.
+// Check returns what is wrong with the host and the port of u. It does not
+// repeat them.
 func Check(u *url.URL) error {
 	host := u.Hostname()
 	switch {
@@ -26,8 +26,8 @@ func Check(u *url.URL) error {
 	return nil
 }
 
-// IsHost accepts IP addresses and host names, also those with '_' that
-// containers have and those with letters beyond ASCII.
+// IsHost accepts IP addresses and host names, also names with '_' as containers
+// have them, and with non-ASCII letters.
 func IsHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true

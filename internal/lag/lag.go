@@ -1,5 +1,6 @@
-// Package lag tells tests how late a busy machine is, so that a bound on elapsed
-// time holds there, too, and is no wider than it must be on a quiet one.
+// Package lag tells tests how late a busy machine is. So a bound on elapsed
+// time also holds on a busy machine, and is no wider than necessary on a quiet
+// one.
 package lag
 
 import (
@@ -10,13 +11,13 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// steps is how many times what is measured may be held up as long as a
-	// timer was: it waits for a processor more than once.
+	// steps is how often a measured action may be delayed as long as a timer was,
+	// because it waits for a processor more than once.
 	steps = 5
 )
 
-// Measure begins to measure, until the end of the test. What it returns tells how
-// much longer than its time something may have taken since then.
+// Measure measures the delay of timers until the end of the test. allowance
+// returns how much longer than usual an action may have taken since then.
 func Measure(t testing.TB) (allowance func() time.Duration) {
 	t.Helper()
 	var worst atomic.Int64

@@ -1,10 +1,10 @@
-// Package listen has listeners whose address is free once they are closed, for
-// tests and tools that start processes beside them.
+// Package listen makes listeners whose address is free once they are closed. It
+// is for tests and tools that start processes at the same time.
 //
-// A process that starts has all descriptors of the one that started it until it
-// becomes its program, and an address stays taken as long as anybody has its
-// listener. That is a moment, and on a busy machine a long one: who listens
-// there next, in this process or in a new one, gets "address already in use".
+// A new process has all descriptors of its parent until it executes its
+// program. An address is in use as long as any process has its listener. That
+// takes only a moment, or longer on a busy machine. Whoever listens on the
+// address next gets "address already in use".
 package listen
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TCP listens at a TCP address.
+// TCP listens on a TCP address.
 func TCP(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -31,7 +31,7 @@ func (l listener) Close() error {
 	return free(l.Listener, func() (io.Closer, error) { return net.Listen("tcp", address.String()) })
 }
 
-// UDP listens at a UDP address.
+// UDP listens on a UDP address.
 func UDP(address string) (net.PacketConn, error) {
 	c, err := net.ListenPacket("udp", address)
 	if err != nil {
@@ -47,12 +47,12 @@ func (c packetConn) Close() error {
 	return free(c.PacketConn, func() (io.Closer, error) { return net.ListenPacket("udp", address.String()) })
 }
 
-// atMost is how long Close waits for processes that start.
+// atMost bounds how long Close waits for starting processes.
 const atMost = 5 * time.Second
 
-// free closes c and returns once its address can be had again. No process of
-// this one starts meanwhile, so nobody gets what again opens. Elsewhere than on
-// Linux, net takes ForkLock itself, which nobody can take twice.
+// free closes c and returns once its address can be used again. This process
+// starts no other meanwhile, so none inherits what again opens. On systems
+// other than Linux, net takes ForkLock itself, and it cannot be taken twice.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {
 		return c.Close()
@@ -68,5 +68,5 @@ func free(c io.Closer, again func() (io.Closer, error)) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil // somebody else has it, which is their right
+	return nil // another process uses it now, which is no fault
 }

@@ -1,5 +1,5 @@
-// Package livekitfile knows the settings of livekit.yaml, which LiveKit reads
-// strictly: with one that it does not know it does not start.
+// Package livekitfile knows the settings of livekit.yaml. LiveKit does not
+// start with an unknown setting.
 package livekitfile
 
 import (
@@ -22,8 +22,8 @@ var keys = sync.OnceValue(func() []string {
 	return keys
 })
 
-// Unknown returns the paths of the settings that LiveKit does not know, like
-// "rtc.tcp_prot", in the order of their names.
+// Unknown returns the paths of the settings that LiveKit does not know, such as
+// "rtc.tcp_prot", sorted.
 func Unknown(document map[string]any) []string { return unknownIn("", document) }
 
 func unknownIn(path string, v any) (unknown []string) {
@@ -51,7 +51,7 @@ func unknownBelow(path, name string, v any) []string {
 	case knows(dot + "*"):
 		return unknownIn(dot+"*", v)
 	case path != "" && !knowsBelow(dot):
-		return nil // free form
+		return nil // any keys are allowed here
 	}
 	return []string{dot + name}
 }

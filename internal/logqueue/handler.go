@@ -16,7 +16,7 @@ type handler struct {
 	queue *Queue
 }
 
-// Handle is a [slog.Handler]'s.
+// Handle implements [slog.Handler].
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	err := h.Handler.Handle(ctx, r)
 	if r.Level >= slog.LevelWarn {
@@ -25,18 +25,18 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// WithAttrs is a [slog.Handler]'s.
+// WithAttrs implements [slog.Handler].
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return handler{h.Handler.WithAttrs(attrs), h.queue}
 }
 
-// WithGroup is a [slog.Handler]'s.
+// WithGroup implements [slog.Handler].
 func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.queue}
 }
 
-// report has a line say how many others were lost, once the queue is empty. If
-// that finds no room itself, the next one says it all.
+// report logs how many lines were lost, once the queue is empty. If there is no
+// room for that line, the next report includes it.
 func (q *Queue) report() {
 	q.mu.Lock()
 	dropped := q.dropped
@@ -48,6 +48,6 @@ func (q *Queue) report() {
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
 	record.AddAttrs(slog.Uint64("lines", lost))
 	if q.Handler().Handle(context.Background(), record) == nil {
-		q.reported = dropped // of this goroutine alone
+		q.reported = dropped // only this goroutine uses it
 	}
 }

@@ -17,21 +17,21 @@ import (
 
 // The bounds of the queue and of each wait.
 const (
-	// maxBytes and maxLines bound what waits: about 4,000 usual lines.
+	// maxBytes and maxLines bound the waiting lines: about 4,000 usual ones.
 	maxBytes = 1 << 20
 	maxLines = 8192
-	// flushTime is how long a line may wait for others to be written with it,
-	// flushBytes how many bytes of them end that wait.
+	// flushTime is how long a line may wait, so that others are written with it.
+	// flushBytes of waiting lines end that wait.
 	flushTime  = 100 * time.Millisecond
 	flushBytes = 32 << 10
-	// atomicBytes is what a pipe takes whole or not at all (PIPE_BUF of Linux):
-	// a process that is killed leaves no half line there.
+	// atomicBytes is what a pipe accepts whole or not at all (PIPE_BUF of Linux).
+	// So a killed process leaves no partial line there.
 	atomicBytes = 4096
-	// stallTime is how long one write may take until Status tells of it.
+	// stallTime is how long a write may take before Status reports it.
 	stallTime = time.Second
-	// retryTime is the time between two attempts at a file that fails.
+	// retryTime is the time between two tries to write after a failure.
 	retryTime = time.Second
-	// closeTime bounds the wait of Close.
+	// closeTime bounds the time of Close.
 	closeTime = time.Second
 	// keptBytes bounds the memory that an empty queue keeps.
 	keptBytes = 64 << 10
@@ -48,28 +48,28 @@ type Queue struct {
 	out     io.Writer
 	handler slog.Handler // writes to the queue
 
-	some    chan struct{} // holds a value when the queue is no longer empty
-	now     chan struct{} // holds a value when it should be written at once
+	some    chan struct{} // has a value when the queue is no longer empty
+	now     chan struct{} // has a value when the queue must be written at once
 	closing chan struct{}
 	ended   chan struct{}
 
 	closeOnce sync.Once
 
-	reported uint64 // how many of dropped the log has told of; only run uses it
+	reported uint64 // how many of dropped the log has reported; only run uses it
 
 	mu      sync.Mutex
 	waiting []byte    // whole lines
-	writing int       // bytes that were taken out of waiting and are not written yet
+	writing int       // bytes taken out of waiting that are not written yet
 	lines   int       // in both
-	done    bool      // nothing is written any more
+	done    bool      // nothing more is written
 	dropped uint64    // lines, since the start
-	losing  bool      // a line was dropped since the queue was empty last
-	began   time.Time // of the write that is under way; zero if none is
+	losing  bool      // a line was dropped since the queue was last empty
+	began   time.Time // when the current write began; zero if there is none
 	fault   error     // of the last write
 }
 
-// Start returns a queue before out. format makes the handler that formats
-// records; it must write each as one line, as those of log/slog do.
+// Start returns a queue in front of out. format makes the handler that formats
+// records. It must write each as one line, as those of log/slog do.
 func Start(out io.Writer, format func(io.Writer) slog.Handler) *Queue {
 	q := &Queue{
 		out:     out,
@@ -124,27 +124,27 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Status says how the log does.
+// Status is the state of the log.
 type Status struct {
-	// Waiting counts the lines that are not written yet.
+	// Waiting is the number of lines not written yet.
 	Waiting int
-	// Dropped counts the lines that were lost since the start.
+	// Dropped is the number of lines lost since the start.
 	Dropped uint64
-	// Trouble says that lines wait or are lost now, "" while all is well. It is
-	// one of two sentences of ours.
+	// Trouble says that lines wait or are lost now, "" if not. It is one of two
+	// constant sentences.
 	Trouble string
-	// Cause is why the file does not take them, nil while it does or just does
-	// not answer.
+	// Cause is the error of the last write; nil if there was none, or if the file
+	// just does not answer.
 	Cause error
 }
 
-// What Status says of a file that does not take what is written.
+// The values of Trouble.
 const (
 	LinesWait    = "the log cannot be written: lines wait"
 	LinesAreLost = "the log cannot be written: lines are lost"
 )
 
-// Status returns how the log does now.
+// Status returns the current state of the log.
 func (q *Queue) Status() Status {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -158,8 +158,8 @@ func (q *Queue) Status() Status {
 	return s
 }
 
-// Close has what waits written, for a second at most, and nothing after that.
-// The error says that lines were left over.
+// Close writes the waiting lines, within a second, and nothing after that. An
+// error says that lines were not written.
 func (q *Queue) Close() error {
 	q.closeOnce.Do(func() { close(q.closing) })
 	timer := time.NewTimer(closeTime)
@@ -177,8 +177,8 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// run writes what comes until the queue is closed and empty, or closed and
-// cannot be emptied.
+// run writes lines until the queue is closed and empty, or closed and cannot be
+// written.
 func (q *Queue) run() {
 	defer close(q.ended)
 	for {
@@ -197,7 +197,7 @@ func (q *Queue) run() {
 	}
 }
 
-// finish reports whether the queue is closed and empty; then it stays so.
+// finish reports whether the queue is closed and empty. It then stays so.
 func (q *Queue) finish() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -225,8 +225,8 @@ func (q *Queue) gather() {
 	}
 }
 
-// drain writes until nothing waits. It is false when the queue was
-// closed before all could be written.
+// drain writes until the queue is empty. It returns false if the queue was
+// closed before that was possible.
 func (q *Queue) drain() bool {
 	var batch []byte
 	for {
@@ -243,7 +243,7 @@ func (q *Queue) drain() bool {
 	}
 }
 
-// take returns the lines that wait and leaves buffer in their place.
+// take returns the waiting lines and puts the empty buffer in their place.
 func (q *Queue) take(buffer []byte) []byte {
 	if cap(buffer) > keptBytes {
 		buffer = nil
@@ -258,7 +258,7 @@ func (q *Queue) take(buffer []byte) []byte {
 	return batch
 }
 
-// write writes the first lines of batch and returns how many bytes are written.
+// write writes the first lines of batch and returns how many bytes it wrote.
 // After a failure the rest can be written again.
 func (q *Queue) write(batch []byte) (n int, ok bool) {
 	q.mu.Lock()
@@ -275,7 +275,8 @@ func (q *Queue) write(batch []byte) (n int, ok bool) {
 
 var newline = []byte("\n")
 
-// firstLines returns as many whole lines as a pipe takes at once, at least one.
+// firstLines returns as many whole lines as a pipe accepts at once, at least
+// one.
 func firstLines(batch []byte) []byte {
 	if len(batch) <= atomicBytes {
 		return batch
@@ -289,8 +290,8 @@ func firstLines(batch []byte) []byte {
 	return batch
 }
 
-// pause waits before a failed write is tried again. It is false when the queue
-// is closed already: the attempt that failed was the last.
+// pause waits before a failed write is tried again. It returns false if the
+// queue is closed: the failed try was the last one.
 func (q *Queue) pause() bool {
 	if q.isClosing() {
 		return false

@@ -30,7 +30,7 @@ func (m *Metrics) addLeaves() {
 	m.leaves.nodes.begin("answers", "refuses", "silent", "gone", "failed")
 }
 
-// DelegationRefused counts a leave that was one too many.
+// DelegationRefused counts a leave refused because of a limit.
 func (m Metrics) DelegationRefused(limit string) {
 	m.leaves.refused.inc(limit)
 }
@@ -40,20 +40,20 @@ func (m Metrics) Webhook(result string) {
 	m.leaves.webhooks.inc(result)
 }
 
-// LeaveAction counts one request to manage a delayed event, which began this
-// long after it was due.
+// LeaveAction counts one request about a delayed event. late is how long after
+// it was due the request began.
 func (m Metrics) LeaveAction(action, result string, late time.Duration) {
 	m.leaves.actions.inc(action, result)
 	m.leaves.lateness.observe(late, action)
 }
 
-// NodeAsked counts what came of a question to the node of a participant, one of
+// NodeAsked counts the result of asking a participant's node, one of
 // leave.NodeResults.
 func (m Metrics) NodeAsked(answer string) {
 	m.leaves.nodes.inc(answer)
 }
 
-// Claimed counts jobs taken in hand.
+// Claimed counts claimed jobs.
 func (m Metrics) Claimed(jobs int) {
 	m.leaves.claims.add(jobs)
 }

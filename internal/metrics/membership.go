@@ -2,14 +2,14 @@ package metrics
 
 import "time"
 
-// What a homeserver said of a membership, for [Metrics.MembershipAsked].
+// The answers of homeservers about a membership, for [Metrics.MembershipAsked].
 const (
 	Joined    = "joined"
 	NotJoined = "not_joined"
 	Unknown   = "unknown"
 )
 
-// Why somebody who is not joined was not removed, for [Metrics.NotRemoved].
+// Why a person who is not joined was not removed, for [Metrics.NotRemoved].
 const (
 	HeldByBrake = "brake"
 	SFUFailed   = "sfu"
@@ -43,18 +43,18 @@ func (m Metrics) MembershipAsked(answer string) {
 	m.membership.questions.inc(answer)
 }
 
-// Removed counts a session that was removed from the SFU, by what led to it:
-// join, push or sweep.
+// Removed counts a session that was removed from the SFU, by its reason: join,
+// push or sweep.
 func (m Metrics) Removed(reason string) {
 	m.membership.removals.inc(reason)
 }
 
-// NotRemoved counts a session that was to be removed and was not.
+// NotRemoved counts a session that should have been removed.
 func (m Metrics) NotRemoved(cause string) {
 	m.membership.failures.inc(cause)
 }
 
-// MembershipLost counts a report or an event that there was no room for.
+// MembershipLost counts a report or an event that was dropped for want of room.
 func (m Metrics) MembershipLost() {
 	m.membership.lost.inc()
 }

@@ -1,8 +1,8 @@
 // Package metrics counts what the service does, for Prometheus.
 //
-// Every label value comes from a fixed set of ours: routes are patterns, never
-// the path that a stranger sent. The zero [Metrics] counts nothing, which is what
-// a service without a metrics listener uses.
+// Every label value comes from a fixed set: routes are patterns, never the path
+// that a stranger sent. The zero [Metrics] counts nothing. A service without a
+// metrics listener uses that.
 package metrics
 
 import (
@@ -17,22 +17,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// What a rate limit did, for [Metrics.RateLimited].
+// What a rate limit did to a request, for [Metrics.RateLimited].
 const (
 	UserRefused    = "user"     // a verified user asked too often
-	AddressRefused = "address"  // an address failed too often at servers of strangers
-	AddressSlowed  = "slowdown" // the same at a server that the operator named
+	AddressRefused = "address"  // an address failed too often at servers that the operator did not name
+	AddressSlowed  = "slowdown" // the same at named servers, where the request only waits
 	OriginRefused  = "origin"   // another homeserver asked too often
 	// ProgressRefused: a client network behind proxies had too many requests in progress.
 	ProgressRefused = "in_progress"
 	// TestRefused: a client network asked too often for tokens of the connection
-	// test; TestUsedUp: one link was used too often.
+	// test. TestUsedUp: one link was used too often.
 	TestRefused = "test"
 	TestUsedUp  = "test_link"
 )
 
-// Metrics is one registry with all metrics of the service. The zero value counts
-// nothing; it must not be asked for its Handler, nor to Watch.
+// Metrics is a registry with all metrics of the service. The zero value counts
+// nothing; its Handler and Watch must not be called.
 type Metrics struct {
 	registry      *prometheus.Registry
 	requests      counters
@@ -48,7 +48,7 @@ type Metrics struct {
 	membership membership
 }
 
-// New returns metrics on a registry of their own.
+// New returns metrics with their own registry.
 func New(version string) Metrics {
 	m := Metrics{registry: prometheus.NewRegistry()}
 	m.requests = m.counters("requests_total", "Answered requests by route (empty: unknown) and HTTP status.", "route", "status")
@@ -77,7 +77,7 @@ func New(version string) Metrics {
 
 const namespace = "matrixrtc_auth"
 
-// The values of labels that are not told from outside.
+// The label values that no other package defines.
 const (
 	verified    = "ok"
 	roomCreated = "created"
@@ -114,7 +114,7 @@ func (c counters) add(n int, labels ...string) {
 	}
 }
 
-// begin has the counters of one label be 0 before anything is counted.
+// begin creates the counter for these values, at 0.
 func (c counters) begin(values ...string) {
 	for _, value := range values {
 		c.vec.WithLabelValues(value)
@@ -130,7 +130,7 @@ func (t timing) observe(took time.Duration, labels ...string) {
 	}
 }
 
-// begin has a histogram without labels be there before anything is observed.
+// begin creates a histogram without labels, before anything is observed.
 func (t timing) begin() { t.vec.WithLabelValues() }
 
 // Handler serves GET /metrics.
@@ -140,20 +140,20 @@ func (m Metrics) Handler() http.Handler {
 	return mux
 }
 
-// Request counts one answer. The route is a pattern, or "" for an unknown one.
+// Request counts one answer. route is a pattern, or "" for an unknown route.
 func (m Metrics) Request(route string, status int) {
-	if m.requests.vec != nil { // the text of the status is memory
+	if m.requests.vec != nil { // formatting the status allocates
 		m.requests.inc(route, strconv.Itoa(status))
 	}
 }
 
-// AppServiceRequest counts one request that the homeserver proxied or made
-// itself. cause is "" for one that was served.
+// AppServiceRequest counts one request that the homeserver forwarded or made
+// itself. cause is "" for a served one.
 func (m Metrics) AppServiceRequest(via, endpoint, cause string) {
 	m.appService.inc(via, endpoint, cmp.Or(cause, "ok"))
 }
 
-// Verified counts a token that its homeserver vouched for.
+// Verified counts a token whose homeserver confirmed it.
 func (m Metrics) Verified() {
 	m.verifications.inc(verified)
 }
@@ -168,7 +168,8 @@ func (m Metrics) HomeserverAnswered(took time.Duration) {
 	m.homeserver.observe(took)
 }
 
-// RoomEnsured counts a room that exists: asked says that the SFU was asked.
+// RoomEnsured counts a room that exists. asked says that the SFU was called for
+// it.
 func (m Metrics) RoomEnsured(asked bool) {
 	if asked {
 		m.rooms.inc(roomCreated)
@@ -182,8 +183,8 @@ func (m Metrics) RoomFailed() {
 	m.rooms.inc(roomFailed)
 }
 
-// SFUAnswered observes how long one call took, and counts why it failed: "" for
-// one that did not.
+// SFUAnswered observes how long one call took, and counts the cause of a
+// failure; "" for none.
 func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	m.sfu.observe(took)
 	if cause != "" {
@@ -191,7 +192,7 @@ func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	}
 }
 
-// RateLimited counts what the limit of this kind did to one request.
+// RateLimited counts what this kind of limit did to one request.
 func (m Metrics) RateLimited(kind string) {
 	m.rateLimits.inc(kind)
 }

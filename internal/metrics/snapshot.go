@@ -2,8 +2,8 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Snapshot is how the service is at one moment. Each map has the values of one
-// gauge by its label; a nil one, and a value that is missing, are not known now.
+// Snapshot is the state of the service at one moment. Each map has the values
+// of one gauge by label. A nil map or a missing value is unknown.
 type Snapshot struct {
 	Health     map[string]float64
 	Jobs       map[string]float64 // by state
@@ -14,7 +14,7 @@ type Snapshot struct {
 	LogDropped uint64
 }
 
-// gauge is one metric that a snapshot has the values of.
+// gauge is a metric whose values are in a snapshot.
 type gauge struct {
 	desc   *prometheus.Desc
 	values func(Snapshot) map[string]float64
@@ -24,7 +24,7 @@ func newGauge(name, help, label string, values func(Snapshot) map[string]float64
 	return gauge{prometheus.NewDesc(namespace+"_"+name, help, []string{label}, nil), values}
 }
 
-// gauges are all of them. All values are of one moment.
+// gauges are all gauges. Their values are of the same moment.
 var gauges = []gauge{
 	newGauge("health", "What fails around the service (1 while it does): degraded (anything), stalled (no leave makes progress), sfu (the SFU does not answer), webhooks (people come and go, and none has come), account (the homeserver does not say who is joined).", "of",
 		func(s Snapshot) map[string]float64 { return s.Health }),
@@ -40,12 +40,12 @@ var gauges = []gauge{
 
 var logDropped = prometheus.NewDesc(namespace+"_log_lines_dropped_total", "Lines of the log that were lost because it could not be written.", nil, nil)
 
-// Watch has every scrape take one snapshot. It must not be called twice.
+// Watch calls take once for every scrape. It must not be called twice.
 func (m Metrics) Watch(take func() Snapshot) {
 	m.registry.MustRegister(watched(take))
 }
 
-// watched is a [prometheus.Collector] of what a snapshot holds.
+// watched is a [prometheus.Collector] of a snapshot.
 type watched func() Snapshot
 
 func (w watched) Describe(c chan<- *prometheus.Desc) {

@@ -1,5 +1,5 @@
-// Package pattern has regular expressions that are compiled when they are first
-// used: a command pays for its own at most, and not for those of all others.
+// Package pattern provides regular expressions that are compiled on first use,
+// so that a command only compiles those that it needs.
 package pattern
 
 import (
@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// New returns what compiles expr at its first call and returns the same from
-// then on. It panics where regexp.MustCompile does; a test of the program
-// compiles every expression that is given to it.
+// New returns a function that compiles expr at its first call, and then always
+// returns the result. It panics as regexp.MustCompile does. A test compiles
+// every expression in the program.
 func New(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

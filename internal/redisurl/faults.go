@@ -2,7 +2,7 @@ package redisurl
 
 import "errors"
 
-// Forms to write instead.
+// The forms that faults suggest.
 const (
 	cluster  = "redis://host:6379?cluster=true&addr=host2:6379"
 	sentinel = "redis://host:26379/0?master_name=mymaster&addr=host2:26379"
@@ -12,7 +12,7 @@ const (
 	encode      = "percent-encode what is special in the password, or put that into LIVEKIT_REDIS_PASSWORD"
 )
 
-// fault makes an error from what is wrong with a URL and what to do.
+// fault returns an error with what is wrong with a URL, and the remedy.
 func fault(wrong, remedy string) error {
 	return errors.New(wrong + " (not shown: it may hold a password); " + remedy)
 }

@@ -1,9 +1,9 @@
-// Package redisurl reads the URL of a Redis: of a single server, of a Redis
+// Package redisurl parses the URL of a Redis: of a single server, of a Redis
 // Cluster, or of the Sentinels that know which server is the primary.
 //
-// A [URL] shows itself without user names and passwords. The faults that Parse
-// finds repeat nothing of the text: a password that is not percent-encoded can
-// be in any part of it.
+// A [URL] is printed without user names and passwords. The errors of Parse
+// repeat nothing of the text, because a password that is not percent-encoded
+// may be in any part of it.
 package redisurl
 
 import (
@@ -20,7 +20,7 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// Shape is what the URL names.
+// Shape is the kind of Redis that a URL names.
 type Shape string
 
 // The shapes.
@@ -30,10 +30,10 @@ const (
 	Sentinel Shape = "Sentinel"
 )
 
-// URL is one that can be used. The zero value is none.
+// URL is a valid URL. The zero value is none.
 type URL struct {
-	// A pointer: fmt walks into a field that is not exported, and shows of a
-	// pointer its address.
+	// A pointer, because fmt prints unexported fields, but only the address of a
+	// pointer.
 	parts *parts
 }
 
@@ -41,14 +41,15 @@ type parts struct {
 	shape    Shape
 	shown    string // fit to be printed
 	addrs    []string
-	server   *redis.Options         // of a server, or of every node of a cluster
+	server   *redis.Options         // of the server, or of every node of a cluster
 	failover *redis.FailoverOptions // of Sentinels
 }
 
-// Parse reads a URL. It is go-redis' own for a server (redis://, rediss:// for
-// TLS, unix://) and for Sentinels (with master_name, and further ones as addr);
-// cluster=true, with further nodes as addr, says that the server is a node of a
-// cluster. The error says what is wrong and what to write instead.
+// Parse parses a URL. The forms for a server (redis://, rediss:// for TLS,
+// unix://) and for Sentinels (with master_name, and further ones as addr) are
+// those of go-redis. cluster=true, with further nodes as addr, says that the
+// server is a node of a cluster. The error says what is wrong and what to write
+// instead.
 func Parse(text string) (URL, error) {
 	u, err := split(text)
 	if err != nil {
@@ -79,7 +80,7 @@ func shapeOf(query url.Values) Shape {
 	return Server
 }
 
-// readServer reads the URL of a server, or of a node of a cluster.
+// readServer parses the URL of a server, or of a node of a cluster.
 func (p *parts) readServer(u *url.URL, query url.Values) error {
 	if err := isDatabase(u); err != nil {
 		return err
@@ -102,7 +103,7 @@ func (p *parts) readServer(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// readSentinels reads the URL of Sentinels.
+// readSentinels parses the URL of Sentinels.
 func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	names := query["master_name"]
 	switch {
@@ -131,7 +132,7 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// without drops parameters that are ours, not the library's.
+// without removes parameters that go-redis does not know.
 func without(u url.URL, names ...string) *url.URL {
 	query := u.Query()
 	for _, name := range names {
@@ -144,19 +145,17 @@ func without(u url.URL, names ...string) *url.URL {
 // IsZero reports whether there is no URL.
 func (u URL) IsZero() bool { return u.parts == nil }
 
-// Shape returns what the URL names.
+// Shape returns the kind of Redis that the URL names.
 func (u URL) Shape() Shape { return u.parts.shape }
 
 // Addrs returns the addresses in the URL: the server's, nodes of the cluster, or
 // the Sentinels.
 func (u URL) Addrs() []string { return slices.Clone(u.parts.addrs) }
 
-// Server returns what the URL says of the server, or of every node of the
-// cluster.
+// Server returns the options of the server, or of every node of the cluster.
 func (u URL) Server() redis.Options { return *u.parts.server }
 
-// Failover returns what the URL says of Sentinels, and of the server behind
-// them.
+// Failover returns the options of the Sentinels, and of the server behind them.
 func (u URL) Failover() redis.FailoverOptions { return *u.parts.failover }
 
 // HasPassword reports whether the URL holds Redis' own password: for Sentinels
@@ -168,7 +167,7 @@ func (u URL) HasPassword() bool {
 	return u.parts.server.Password != ""
 }
 
-// Unverified reports whether the URL says that certificates are not checked.
+// Unverified reports whether the URL switches off the check of certificates.
 func (u URL) Unverified() bool {
 	t := u.parts.tls()
 	return t != nil && t.InsecureSkipVerify
@@ -199,7 +198,7 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText redacts the URL for encoding/json and other encoders.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// show returns u fit to be printed.
+// show returns u as it may be printed.
 func (p *parts) show(u *url.URL) string {
 	user := ""
 	if u.User != nil {
@@ -225,7 +224,7 @@ func (p *parts) show(u *url.URL) string {
 	return shown
 }
 
-// Must is Parse for texts that are part of a test.
+// Must is Parse for tests. It panics if the text is invalid.
 func Must(text string) URL {
 	u, err := Parse(text)
 	if err != nil {

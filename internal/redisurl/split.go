@@ -10,8 +10,7 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// split takes text apart and refuses what can only be a mistake, like an address
-// without a host.
+// split parses text and refuses obvious mistakes, such as a URL without a host.
 func split(text string) (*url.URL, error) {
 	scheme, _, _ := strings.Cut(text, "://")
 	u, err := url.Parse(text)
@@ -46,12 +45,13 @@ func split(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// foreignSchemes are those of other libraries for Sentinels and clusters.
+// foreignSchemes are the schemes of other libraries for Sentinels and clusters.
 var foreignSchemes = []string{"redis-sentinel", "rediss-sentinel", "redis+sentinel", "rediss+sentinel", "sentinel", "redis-cluster", "rediss-cluster", "redis+cluster"}
 
 func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
 
-// isDatabase accepts the number of a database, or none.
+// isDatabase returns an error unless the path is the number of a database, or
+// empty.
 func isDatabase(u *url.URL) error {
 	path := strings.TrimPrefix(u.Path, "/")
 	if _, err := strconv.ParseUint(path, 10, 16); u.Scheme != "unix" && path != "" && err != nil {
@@ -70,7 +70,7 @@ func allAddresses(addrs []string) bool {
 	return !slices.ContainsFunc(addrs, func(addr string) bool { return !hostport.IsAddress(addr) })
 }
 
-// isMasterName accepts what Sentinel lets a name be.
+// isMasterName reports whether Sentinel allows the name.
 func isMasterName(name string) bool {
 	return name != "" && len(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)

@@ -1,8 +1,8 @@
 // Package secret holds text that must not be printed.
 //
-// A [Text] shows itself as "[redacted]" to fmt with every verb, to log/slog,
-// to encoding/json and to every encoder that asks for text. The one way to
-// the value is Reveal, so that a search for that word finds every use.
+// A [Text] is "[redacted]" for fmt with every verb, for log/slog, for
+// encoding/json and for every encoder of text. Only Reveal returns the value,
+// so a search for that word finds every use.
 package secret
 
 import (
@@ -19,8 +19,8 @@ const redacted = "[redacted]"
 // Text is a secret string: an API secret, a password, an access token.
 // The zero value is the empty secret. Compare with [Text.Equal], not with ==.
 type Text struct {
-	// A pointer, because fmt cannot call Format on an unexported field of
-	// somebody's struct: it walks into it, and shows of a pointer its address.
+	// A pointer, because fmt does not call Format on an unexported field: it
+	// prints the field, but only the address of a pointer.
 	value *string
 }
 
@@ -38,14 +38,14 @@ func (t Text) Reveal() string {
 // IsEmpty reports whether there is no secret.
 func (t Text) IsEmpty() bool { return t.Reveal() == "" }
 
-// Equal compares in a time that does not depend on where the two differ.
+// Equal compares in constant time.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
 
 // Hash returns the first 12 hexadecimal digits of the secret's SHA-256: enough
-// to find one token again in a log, nothing to use it with. Only for secrets
-// that a machine drew at random; a password could be guessed from it.
+// to find a token in a log, but useless as a token. It is only for random
+// secrets, because a password could be guessed from it.
 func (t Text) Hash() string {
 	sum := sha256.Sum256([]byte(t.Reveal()))
 	return hex.EncodeToString(sum[:6])
@@ -59,8 +59,8 @@ func (t Text) String() string {
 	return redacted
 }
 
-// Format writes what String returns, whatever the verb and the flags
-// (%v, %+v, %#v, %x and %q would otherwise show the field).
+// Format writes what String returns, for every verb and flag (%v, %+v, %#v, %x
+// and %q would otherwise print the field).
 func (t Text) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // LogValue redacts the secret for log/slog.

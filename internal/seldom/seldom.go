@@ -1,5 +1,5 @@
-// Package seldom keeps a log short: what goes on for long is warned of once in a
-// while.
+// Package seldom keeps a log short: it limits how often a lasting trouble is
+// logged.
 package seldom
 
 import (
@@ -10,14 +10,14 @@ import (
 // Every is the least time between two warnings.
 const Every = 10 * time.Minute
 
-// Warning is one thing that is warned of. The zero value is ready.
+// Warning is one warning that may repeat. The zero value is ready.
 type Warning struct {
 	mu sync.Mutex
-	at time.Time // the last one
+	at time.Time // of the last one
 }
 
-// Due reports whether it is time to warn (once more), and takes it that this is
-// done.
+// Due reports whether to log the warning now. If so, it records that it was
+// logged.
 func (w *Warning) Due(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

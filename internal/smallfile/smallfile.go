@@ -1,4 +1,4 @@
-// Package smallfile reads files that an operator names, of which none is large.
+// Package smallfile reads small files that an operator names.
 package smallfile
 
 import (
@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Limit bounds what is read into memory, in bytes.
+// Limit bounds the bytes of a file that is read into memory.
 const Limit = 1 << 20
 
 // Read reads a regular file of at most [Limit] bytes.
@@ -24,7 +24,7 @@ func Read(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// Cause is the part of an error without the path, for a sentence that has it.
+// Cause returns the error without its path, for a sentence that names the path.
 func Cause(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

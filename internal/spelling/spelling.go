@@ -1,8 +1,8 @@
-// Package spelling finds what somebody may have meant who mistyped a name.
+// Package spelling finds the name that a mistyped one probably means.
 package spelling
 
-// Nearest returns the name that is the fewest typing errors away from text, and
-// how many those are. Of no names it returns "".
+// Nearest returns the name with the fewest typing errors to text, and their
+// number. It returns "" if there are no names.
 func Nearest(text string, names []string) (nearest string, errors int) {
 	for _, name := range names {
 		if d := distance(text, name); nearest == "" || d < errors {
@@ -12,7 +12,8 @@ func Nearest(text string, names []string) (nearest string, errors int) {
 	return nearest, errors
 }
 
-// distance is Levenshtein's: how many letters to insert, remove or replace.
+// distance returns the Levenshtein distance: how many letters to insert, remove
+// or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for i := range row {

@@ -1,4 +1,4 @@
-// Package text makes what a stranger wrote fit to be kept and shown.
+// Package text makes a stranger's text fit to be kept and shown.
 package text
 
 import (
@@ -9,17 +9,17 @@ import (
 
 const ellipsis = "…"
 
-// Clip returns s on one line of at most limit bytes. Every character that cannot
-// be printed (line breaks, controls, what turns the direction of writing) becomes
-// a space, and every byte that is no UTF-8 the replacement character. Where s is
-// longer, the last character is an ellipsis; none is cut in two. Clip looks at no
-// more of s than it returns.
+// Clip returns s on one line of at most limit bytes. It replaces every
+// character that cannot be printed (line breaks, controls, changes of the
+// writing direction) by a space, and every byte that is not UTF-8 by the
+// replacement character. If s is longer, the result ends in an ellipsis. It
+// cuts no character in two. Clip reads no more of s than it returns.
 func Clip(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
-	room := 0 // the length at which there is still room for an ellipsis
+	room := 0 // the length up to which an ellipsis still fits
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			r = ' '
@@ -35,7 +35,7 @@ func Clip(s string, limit int) string {
 	return b.String()
 }
 
-// cut ends a text that goes on, where limit has room for that.
+// cut ends a text that was longer with an ellipsis, if limit allows.
 func cut(s string, limit int) string {
 	if len(s)+len(ellipsis) > limit {
 		return ""
@@ -43,7 +43,7 @@ func cut(s string, limit int) string {
 	return s + ellipsis
 }
 
-// isPlain reports whether s is ASCII that can be printed, as nearly all is.
+// isPlain reports whether s is printable ASCII, the usual case.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Application is an application service that does nothing but remember what
-// homeservers ask, and answer as it is told: {} to everything else.
+// Application is an application service that records the homeserver's requests.
+// It answers as scripted, and {} to everything else.
 type Application struct {
 	*httptest.Server
 
@@ -25,7 +25,7 @@ type Asked struct {
 	Header             http.Header
 }
 
-// NewApplication starts one on loopback.
+// NewApplication starts an Application on loopback.
 func NewApplication() *Application {
 	a := &Application{}
 	a.Server = httptest.NewServer(a)
@@ -39,7 +39,7 @@ func (a *Application) Answer(answer http.HandlerFunc) {
 	a.answer, a.asked = answer, nil
 }
 
-// Asked returns the requests whose path ends so, since the last Answer.
+// Asked returns the requests since the last Answer whose path has this end.
 func (a *Application) Asked(path string) []Asked {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,7 +49,7 @@ func (a *Application) Asked(path string) []Asked {
 func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
 	if err != nil {
-		return // the homeserver is gone
+		return // the homeserver has gone
 	}
 	a.mu.Lock()
 	a.asked = append(a.asked, Asked{r.Method, r.URL.Path, string(body), r.Header})

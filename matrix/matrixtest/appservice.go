@@ -16,42 +16,42 @@ const (
 	appServicePath = "/_matrix/client/v1/appservice/"
 )
 
-// proxied are the prefixes that the homeserver passes on to the application
+// proxied are the prefixes that the homeserver forwards to the application
 // service: for clients, and for other homeservers.
 var (
 	proxiedClient     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	proxiedFederation = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
 )
 
-// Registered is an application service at a [Homeserver], as its registration
-// file says it.
+// Registered is an application service at a [Homeserver], with the content of
+// its registration file.
 type Registered struct {
 	ID, ASToken, HSToken, SenderLocalpart string
-	ProxyURL                              string // "": nothing is passed on
-	URL                                   string // "": nothing is pushed
-	// Server is the homeserver's name; its users are the namespace.
+	ProxyURL                              string // "" to forward nothing
+	URL                                   string // "" to push nothing
+	// Server is the homeserver's name. The namespace is all of its users.
 	Server string
-	// MembershipOff and FederationOff: MSC4502, MSC4512 are switched off.
+	// MembershipOff and FederationOff switch off MSC4502 and MSC4512.
 	MembershipOff, FederationOff bool
 }
 
-// AppServices is the side of a homeserver that knows one application service:
-// it answers who is joined, passes requests on in both directions and pushes
-// events, with the habits of Synapse 1.163.
+// AppServices is a homeserver's part for one application service, as in Synapse
+// 1.163: it answers who is joined, forwards requests in both directions, and
+// pushes events.
 type AppServices struct {
-	// Route carries requests to other homeservers and to the application
-	// service; nil means [http.DefaultTransport]. Federation finds the base
-	// URL of another homeserver by its name.
+	// Route makes requests to other homeservers and to the application service;
+	// nil means [http.DefaultTransport]. Federation returns the base URL of
+	// another homeserver by its name.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
-	// Patience is how long the application service may take until its answer
-	// begins; zero means Synapse's 30 s.
+	// Patience is how long the homeserver waits for the application service's
+	// answer to begin. Zero means Synapse's 30 s.
 	Patience time.Duration
 
 	mu       sync.Mutex
 	service  *Registered
 	logins   map[string]string // access token → user id
-	loggedIn int               // so far
+	loggedIn int               // logins so far
 	rooms    map[string]map[string]bool
 	emptied  bool
 	open     map[string]bool // rooms that everybody may read
@@ -62,7 +62,7 @@ type AppServices struct {
 	nextPush int
 }
 
-// Register has the homeserver know one application service.
+// Register sets the application service.
 func (a *AppServices) Register(r Registered) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +82,7 @@ func (a *AppServices) Login(user string) string {
 	return token
 }
 
-// Join makes user, of whatever server, a member of room.
+// Join makes user, of any server, a member of room.
 func (a *AppServices) Join(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,23 +95,22 @@ func (a *AppServices) Join(room, user string) {
 	a.rooms[room][user] = true
 }
 
-// Leave ends a membership: by leaving, a kick or a ban.
+// Leave ends a membership, as leaving, a kick or a ban does.
 func (a *AppServices) Leave(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.rooms[room], user)
 }
 
-// Empty has the homeserver answer from an empty database, in which nobody is
-// joined to anything and no user has an access token, until it is called with
-// false.
+// Empty makes the homeserver answer from an empty database, in which nobody is
+// joined and no access token is valid, until it is called with false.
 func (a *AppServices) Empty(empty bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.emptied = empty
 }
 
-// MembershipAsked returns how often membership was asked for.
+// MembershipAsked returns how many questions about membership there were.
 func (a *AppServices) MembershipAsked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -129,7 +128,7 @@ func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	}
 }
 
-// serve answers the requests that an application service has a part in.
+// serve answers the requests that concern application services.
 func (a *AppServices) serve(w http.ResponseWriter, r *http.Request) bool {
 	a.mu.Lock()
 	service := a.service
@@ -164,8 +163,8 @@ func under(path string, prefixes []string) bool {
 	return false
 }
 
-// requester returns the user that the access token of r stands for. An
-// application service may act as a user of its namespace (?user_id=).
+// requester returns the user of r's access token. An application service may
+// act as a user of its namespace (?user_id=).
 func (a *AppServices) requester(w http.ResponseWriter, r *http.Request) (user string, isService, ok bool) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// CA is a certificate authority of its own.
+// CA is a certificate authority.
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// The lifetime of all certificates; it spans the year 2000, which is when the
-// time in a synctest bubble begins.
+// The lifetime of all certificates. It includes the year 2000, in which the
+// time of a synctest bubble begins.
 var (
 	notBefore = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 	notAfter  = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -53,7 +53,7 @@ func (ca *CA) CertificateUntil(expires time.Time, names ...string) tls.Certifica
 	return ca.certificate(notBefore, expires, names)
 }
 
-// CertificateFrom returns a certificate that is good from the given time on.
+// CertificateFrom returns a certificate that is valid from the given time on.
 func (ca *CA) CertificateFrom(begins time.Time, names ...string) tls.Certificate {
 	return ca.certificate(begins, notAfter, names)
 }
@@ -78,12 +78,12 @@ func (ca *CA) certificate(begins, expires time.Time, names []string) tls.Certifi
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-// PEM returns the authority's certificate as a CA file holds it.
+// PEM returns the authority's certificate for a CA file.
 func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
 }
 
-// Pool returns a pool that trusts this authority alone.
+// Pool returns a pool that only trusts this authority.
 func (ca *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
@@ -104,7 +104,7 @@ func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer) *x50
 	return cert
 }
 
-// must panics: what it guards fails only when the test itself is wrong.
+// must panics on an error, which only a fault of the test can cause.
 func must(err error) {
 	if err != nil {
 		panic("matrixtest: " + err.Error())

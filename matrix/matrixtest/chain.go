@@ -16,12 +16,12 @@ import (
 )
 
 // junkSize is the size of a junk certificate in bytes. Much smaller ones are
-// none; larger ones take less of a client's memory for each byte.
+// invalid; larger ones take less of a client's memory per byte.
 const junkSize = 280
 
-// Junk returns n certificates of 280 bytes, unlike each other and all before,
-// that nobody asks for: what a hostile server sends behind its own to fill the
-// memory of clients, which keep what they were sent.
+// Junk returns n different certificates of 280 bytes that are never needed. A
+// hostile server sends them after its own to fill the memory of clients, which
+// keep them.
 func Junk(n int) [][]byte {
 	all := make([][]byte, n)
 	for i := range all {
@@ -30,11 +30,11 @@ func Junk(n int) [][]byte {
 	return all
 }
 
-// Bulky makes large certificates, each unlike all before.
+// Bulky makes large certificates, each different.
 type Bulky struct{ der []byte }
 
-// NewBulky returns what makes certificates of at least size bytes with so many
-// URIs as names. Parsed, each URI takes 35 times what it has bytes.
+// NewBulky returns a Bulky that makes certificates of at least size bytes with
+// that many URIs as names. Parsed, each URI takes 35 times its bytes.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()
 	for range uris {
@@ -50,7 +50,7 @@ func NewBulky(uris, size int) Bulky {
 // Next returns one more certificate.
 func (b Bulky) Next() []byte { return renumbered(b.der) }
 
-// LargeChain returns a chain of RSA-4096 certificates for names as an honest
+// LargeChain returns a chain of RSA-4096 certificates for names, as an honest
 // authority makes them, and the pool that trusts it.
 func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	key, err := rsa.GenerateKey(rand.Reader, 4096)
@@ -73,16 +73,16 @@ func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: chain, PrivateKey: key}, pool
 }
 
-// serial stands in the certificates that are made, for others to replace.
+// serial is the serial number in the certificates, which copies replace.
 var serial = bytes.Repeat([]byte{0x5a}, 16)
 
-// renumbered returns a copy of a certificate with another serial number. Nobody
-// asks about its signature.
+// renumbered returns a copy of a certificate with another serial number. Its
+// signature is invalid, but is never checked.
 func renumbered(der []byte) []byte {
 	der = bytes.Clone(der)
 	number := der[bytes.Index(der, serial):][:len(serial)]
 	rand.Read(number)
-	number[0] = number[0]&0x7f | 1 // above zero, and no shorter
+	number[0] = number[0]&0x7f | 1 // positive, and of the same length
 	return der
 }
 

@@ -12,31 +12,33 @@ import (
 )
 
 // Contract is a homeserver, the fake or a real one, at which an application
-// service is registered, and people in one room of it. [Contract.Run] tests what
-// the service relies on, so that the fake cannot drift from the real one.
+// service is registered, and people in one room. [Contract.Run] tests
+// everything that the service relies on, so that the fake behaves like the real
+// one.
 type Contract struct {
 	API     *matrix.AppService
 	BaseURL string       // of the Client-Server API
 	Client  *http.Client // reaches it
 
-	// Application is the service that is registered: requests are passed on to it,
-	// and events pushed. ID and HSToken are its registration's.
+	// Application is the registered service: the homeserver forwards requests and
+	// pushes events to it. ID and HSToken are those of its registration.
 	Application *Application
 	ID, HSToken string
-	// RemoteApplication is the one of Remote's homeserver.
+	// RemoteApplication is the application service of Remote's homeserver.
 	RemoteApplication *Application
 	// Patience is how long the homeserver waits for its service: 30 s for Synapse.
 	Patience time.Duration
 
 	Room, UnknownRoom matrix.RoomID
-	// Local and Remote are joined to Room; Left, Invited and Banned are users
-	// of the homeserver who are not.
+	// Local and Remote are joined to Room. Left, Invited and Banned are users of
+	// the homeserver who are not.
 	Local, Remote, Left, Invited, Banned matrix.UserID
-	// OpenRoom is one that everybody may read; of these, only Local is joined.
+	// OpenRoom is a room that everybody may read. Of these users only Local is
+	// joined.
 	OpenRoom matrix.RoomID
 	// The access tokens of the homeserver's users.
 	LocalToken, LeftToken, InvitedToken, BannedToken string
-	// Elsewhere is a homeserver that nobody in Room is of.
+	// Elsewhere is a homeserver without users in Room.
 	Elsewhere matrix.ServerName
 }
 
@@ -96,7 +98,7 @@ func (c *Contract) testServers(t *testing.T) {
 	}
 }
 
-// testRefusals asks by hand what the service never asks, or must survive.
+// testRefusals makes requests that the service never makes, or must survive.
 func (c *Contract) testRefusals(t *testing.T) {
 	asToken := c.API.Token.Reveal()
 	path := IsJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
@@ -120,7 +122,7 @@ func (c *Contract) testRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, path+tt.query, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// A user who is not ASCII is unknown, never absent.
+	// A user id that is not ASCII is an error, and not a no.
 	user, err := matrix.ParseUserID("@ü:" + c.Local.Server().String())
 	if err != nil {
 		t.Fatal(err)

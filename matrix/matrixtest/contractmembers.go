@@ -11,13 +11,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account asks as the user whose access token it is.
+// account returns an account with that access token.
 func (c *Contract) account(token string) *matrix.Account {
 	return &matrix.Account{Server: c.API.Server, APIs: c.API.APIs, Token: func() secret.Text { return secret.New(token) }}
 }
 
-// testMembers: an ordinary account hears who is joined to a room that it is in,
-// and of no other room.
+// testMembers tests that an ordinary account learns who is joined to a room
+// that it is in, and to no other.
 func (c *Contract) testMembers(t *testing.T) {
 	var joined []string
 	local := c.account(c.LocalToken)
@@ -52,7 +52,7 @@ func (c *Contract) testMembers(t *testing.T) {
 	}
 }
 
-// testMemberRefusals asks for members by hand.
+// testMemberRefusals makes requests for members directly.
 func (c *Contract) testMemberRefusals(t *testing.T) {
 	path := func(room matrix.RoomID) string {
 		return JoinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
@@ -73,7 +73,8 @@ func (c *Contract) testMemberRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, tt.path, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// A list without whoever asks: that is why the account looks for itself.
+	// The list lacks the user who asks. That is why the account looks for itself
+	// in lists.
 	if status, _, answer := c.send(t, http.MethodGet, path(c.OpenRoom), c.InvitedToken, ""); status != http.StatusOK {
 		t.Errorf("a room that everybody may read: status %d, body %s, want 200", status, answer)
 	}

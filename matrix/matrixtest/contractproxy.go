@@ -55,7 +55,7 @@ func (c *Contract) testProxy(t *testing.T) {
 	}
 }
 
-// testAway has the service not answer, at all and in time.
+// testAway tests a service that does not answer, or not in time.
 func (c *Contract) testAway(t *testing.T) {
 	defer c.Application.Answer(nil)
 	c.Application.Answer(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -68,7 +68,7 @@ func (c *Contract) testAway(t *testing.T) {
 	}
 }
 
-// testOwn has the application service ask the homeserver for itself.
+// testOwn tests the application service's own requests to the homeserver.
 func (c *Contract) testOwn(t *testing.T) {
 	t.Run("loop", func(t *testing.T) {
 		c.Application.Answer(func(w http.ResponseWriter, _ *http.Request) {
@@ -101,7 +101,7 @@ func (c *Contract) testOwn(t *testing.T) {
 	})
 }
 
-// testRemote asks another homeserver for a token, and fails there.
+// testRemote asks another homeserver for a token, with several failures there.
 func (c *Contract) testRemote(t *testing.T) {
 	defer c.RemoteApplication.Answer(nil)
 	ask := func() (json.RawMessage, error) {
@@ -154,7 +154,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	})
 }
 
-// send makes one request of a client and returns the answer.
+// send makes one client's request and returns the answer.
 func (c *Contract) send(t *testing.T, method, path, token, body string) (status int, header http.Header, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.BaseURL+path, strings.NewReader(body))

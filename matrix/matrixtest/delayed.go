@@ -13,12 +13,12 @@ const (
 	delayedPath  = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 )
 
-// DelayedEvents are the delayed events of a homeserver: each is sent when its
+// DelayedEvents are the delayed events of a homeserver. Each is sent when its
 // delay has passed, unless it is restarted. They are managed over HTTP.
 type DelayedEvents struct {
 	mu      sync.Mutex
 	events  map[string]*delayedEvent
-	closed  bool           // to who has no access token: 401 M_MISSING_TOKEN
+	closed  bool           // requests without an access token get 401 M_MISSING_TOKEN
 	asked   map[string]int // by action
 	script  func(w http.ResponseWriter, r *http.Request, action, id string) bool
 	stopped bool
@@ -32,26 +32,26 @@ type delayedEvent struct {
 	timer *time.Timer
 }
 
-// Fate is what has become of a delayed event.
+// Fate is what happened to a delayed event.
 type Fate struct {
-	// Over is "" while it waits, else "sent" (somebody asked for it), "fired"
-	// (its delay had passed) or "cancelled"; At is when.
+	// Over is "" while it waits, else "sent" (on request), "fired" (its delay has
+	// passed) or "cancelled". At is when.
 	Over string
 	At   time.Time
-	// Restarts counts those that succeeded, Late is the longest time between
-	// two of them, or between the first and its beginning.
+	// Restarts counts successful restarts. Late is the longest time between two
+	// of them, or before the first.
 	Restarts int
 	Late     time.Duration
-	// Sends counts the requests to send it, whatever came of them.
+	// Sends counts the requests to send it, successful or not.
 	Sends int
 
 	restarted time.Time
 }
 
-// Schedule has an event of this id sent after delay.
+// Schedule schedules an event with this id, to be sent after delay.
 func (d *DelayedEvents) Schedule(id string, delay time.Duration) { d.ScheduleFor("", "", id, delay) }
 
-// ScheduleFor is Schedule for an event of owner, a full user id, in room. Its
+// ScheduleFor is Schedule for an event of owner, a full user id, in room. The
 // owner can look it up.
 func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration) {
 	d.mu.Lock()
@@ -70,7 +70,7 @@ func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration)
 	d.events[id] = e
 }
 
-// Fate returns what has become of an event.
+// Fate returns what happened to an event.
 func (d *DelayedEvents) Fate(id string) Fate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,23 +80,23 @@ func (d *DelayedEvents) Fate(id string) Fate {
 	return Fate{}
 }
 
-// Asked returns how often an action ("restart", "send", "cancel") was asked
-// for, whatever came of it.
+// Asked returns how many requests for an action ("restart", "send", "cancel")
+// there were, successful or not.
 func (d *DelayedEvents) Asked(action string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.asked[action]
 }
 
-// ScriptDelayed answers requests to manage events from now on, those for which
-// it returns true; nil ends that.
+// ScriptDelayed calls answer for each request about events from now on. A true
+// result says that it has answered. nil ends that.
 func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.script = answer
 }
 
-// stop ends the timers.
+// stop stops the timers.
 func (d *DelayedEvents) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,7 +113,7 @@ func (e *delayedEvent) end(how string) {
 	}
 }
 
-// serve answers the requests that are about delayed events.
+// serve answers the requests about delayed events.
 func (d *DelayedEvents) serve(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.Path == VersionsPath && r.Method == http.MethodGet {
 		writeJSON(w, http.StatusOK, map[string]any{

@@ -18,7 +18,7 @@ type SRV struct {
 	Priority, Weight uint16
 }
 
-// dns is a name server for SRV questions, speaking DNS over streams.
+// dns is a name server for SRV queries over streams.
 type dns struct {
 	mu      sync.Mutex
 	records map[string][]SRV
@@ -26,7 +26,7 @@ type dns struct {
 	asked   map[string]int
 }
 
-// SetSRV sets the records of name, "_matrix-fed._tcp.example.org".
+// SetSRV sets the records of a name such as "_matrix-fed._tcp.example.org".
 func (n *Network) SetSRV(name string, records ...SRV) {
 	n.dns.mu.Lock()
 	defer n.dns.mu.Unlock()
@@ -36,7 +36,7 @@ func (n *Network) SetSRV(name string, records ...SRV) {
 	n.dns.records[name] = records
 }
 
-// BreakSRV has the name server answer SERVFAIL for name.
+// BreakSRV makes the name server answer SERVFAIL for name.
 func (n *Network) BreakSRV(name string) {
 	n.dns.mu.Lock()
 	defer n.dns.mu.Unlock()
@@ -46,15 +46,15 @@ func (n *Network) BreakSRV(name string) {
 	n.dns.broken[name] = true
 }
 
-// AskedSRV returns how often name was asked for.
+// AskedSRV returns how many queries for name there were.
 func (n *Network) AskedSRV(name string) int {
 	n.dns.mu.Lock()
 	defer n.dns.mu.Unlock()
 	return n.dns.asked[name]
 }
 
-// serve answers the questions of one connection; each message has its length
-// before it (RFC 1035, 4.2.2).
+// serve answers the queries of one connection. Each message follows its length
+// (RFC 1035, 4.2.2).
 func (d *dns) serve(c net.Conn) {
 	defer c.Close()
 	for {
@@ -126,9 +126,9 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// Go's resolver makes channels when it is first used, for records and for
-// addresses, which must not happen within a synctest bubble: other bubbles could
-// not use them.
+// Go's resolver makes channels at its first use, for records and for addresses.
+// That must not happen in a synctest bubble, because other bubbles could not
+// use them.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}

@@ -1,6 +1,5 @@
-// Package matrixtest provides homeservers for tests: real HTTP servers with
-// TLS that issue OpenID tokens and answer for them ([Server], on loopback),
-// and a network in memory with names, SRV records and any port ([Network]),
-// which works within testing/synctest bubbles. What a homeserver does wrong
-// can be scripted.
+// Package matrixtest provides homeservers for tests. A [Server] is a real HTTP
+// server with TLS on loopback that issues OpenID tokens and answers for them. A
+// [Network] is a network in memory with names, SRV records and any port, which
+// works in testing/synctest bubbles. Faults of a homeserver can be scripted.
 package matrixtest

@@ -7,13 +7,12 @@ import (
 	"sync"
 )
 
-// UserInfoPath is where a homeserver says whose an OpenID token is.
+// UserInfoPath is the path at which a homeserver says whose an OpenID token is.
 const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
-// Homeserver is what a homeserver answers, without the listener: an
-// [http.Handler] for the federation's userinfo request and well-known, and for
-// the Client-Server API's delayed events, and for what an application service
-// has a part in.
+// Homeserver is a homeserver without a listener: an [http.Handler] for the
+// federation's userinfo and well-known requests, for the Client-Server API's
+// delayed events, and for application services.
 type Homeserver struct {
 	DelayedEvents
 	AppServices
@@ -25,8 +24,8 @@ type Homeserver struct {
 	script    http.Handler
 }
 
-// IssueToken returns an OpenID access token that proves user, a full user id
-// (of whatever server: a homeserver may lie).
+// IssueToken returns an OpenID access token for user, a full user id (of any
+// server, because a homeserver may lie).
 func (h *Homeserver) IssueToken(user string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +82,7 @@ func (h *Homeserver) Count(path string) (n int) {
 	return n
 }
 
-// maxRecorded bounds what Requests returns: tests of memory make many.
+// maxRecorded bounds the requests kept, because tests of memory make many.
 const maxRecorded = 10_000
 
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// JoinedMembersPath begins the path that lists a room's members; it ends in
-// "/joined_members".
+// JoinedMembersPath is the start of the path for a room's members, which ends
+// in "/joined_members".
 const JoinedMembersPath = "/_matrix/client/v3/rooms/"
 
 // Logout ends an access token.
@@ -16,7 +16,7 @@ func (a *AppServices) Logout(token string) {
 	delete(a.logins, token)
 }
 
-// OpenToAll has everybody read room: its history is world_readable.
+// OpenToAll lets everybody read room: its history is world_readable.
 func (a *AppServices) OpenToAll(room string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -26,7 +26,7 @@ func (a *AppServices) OpenToAll(room string) {
 	a.open[room] = true
 }
 
-// MembersAsked returns how often a room's members were asked for.
+// MembersAsked returns how many requests for a room's members there were.
 func (a *AppServices) MembersAsked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -41,8 +41,7 @@ func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.members = answer
 }
 
-// ofUsers answers what every homeserver answers its users, application services
-// or none.
+// ofUsers answers requests that every homeserver answers to its users.
 func (a *AppServices) ofUsers(w http.ResponseWriter, r *http.Request) bool {
 	room, lists := strings.CutSuffix(r.URL.Path, "/joined_members")
 	room, ofRoom := strings.CutPrefix(room, JoinedMembersPath)
@@ -63,8 +62,8 @@ func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// joinedMembers lists the members to those who are joined themselves. Synapse
-// lists those of a room that everybody may read to everybody.
+// joinedMembers returns the members to users who are joined themselves. For a
+// room that everybody may read, Synapse returns them to everybody.
 func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room string) {
 	a.mu.Lock()
 	a.listed++
@@ -86,7 +85,7 @@ func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room
 	writeJSON(w, http.StatusOK, map[string]any{"joined": joined})
 }
 
-// profile is what a list tells of a member.
+// profile is the entry of a member in a list.
 type profile struct {
 	DisplayName string  `json:"display_name"`
 	AvatarURL   *string `json:"avatar_url"`

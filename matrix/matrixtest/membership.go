@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// isJoined is MSC4502's question.
+// isJoined answers the question of MSC4502.
 func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.mu.Lock()
 	a.asked++

@@ -16,8 +16,8 @@ import (
 )
 
 // Network is an internet in memory: servers at any host:port, names, and SRV
-// records. Its connections are pipes, so it works in synctest bubbles. Names
-// exist by being served or by having a record.
+// records. Its connections are pipes, so it works in synctest bubbles. A name
+// exists if it has a server or a record.
 type Network struct {
 	CA *CA
 
@@ -41,8 +41,8 @@ func NewNetwork() *Network {
 	}
 }
 
-// Serve has handler answer at host:port, over TLS with a certificate for names
-// (none: for the host of addr). It replaces what was there.
+// Serve starts handler at host:port, with TLS and a certificate for names
+// (none: for the host of addr). It replaces a server that is there.
 func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 	host, _, err := net.SplitHostPort(addr)
 	must(err)
@@ -72,7 +72,7 @@ func (n *Network) ServeTLS(addr string, handler http.Handler, cert tls.Certifica
 	go l.server.ServeTLS(l, "", "")
 }
 
-// Remove ends the server at addr: connections to it are refused.
+// Remove ends the server at addr. New connections are refused.
 func (n *Network) Remove(addr string) {
 	n.mu.Lock()
 	l, ok := n.servers[addr]
@@ -83,22 +83,22 @@ func (n *Network) Remove(addr string) {
 	}
 }
 
-// Silence has addr swallow connection attempts without an answer.
+// Silence makes addr not answer connection attempts.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent[addr] = true
 }
 
-// Mute has addr accept connections and never say anything on them.
+// Mute makes addr accept connections and never send anything.
 func (n *Network) Mute(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mute[addr] = true
 }
 
-// Freeze has all open connections to addr swallow what is sent on them from
-// now on, as a router does that has forgotten them; new ones work.
+// Freeze makes all open connections to addr drop what is sent from now on, as
+// if a router had forgotten them. New connections work.
 func (n *Network) Freeze(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -208,8 +208,8 @@ type address string
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-// pipe is a connection in memory: a [net.Pipe] that knows the address it stands
-// for, and whose writes do not wait for the reader.
+// pipe is a connection in memory: a [net.Pipe] with an address, whose writes do
+// not wait for the reader.
 type pipe struct {
 	net.Conn
 	addr   string
@@ -267,7 +267,7 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetDeadline and SetWriteDeadline leave alone what is on its way.
+// SetDeadline and SetWriteDeadline do not affect what was already written.
 func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// RequireToken has the homeserver manage delayed events for those alone who have
-// an access token, as MSC4140 wants it.
+// RequireToken makes the homeserver manage delayed events only for requests
+// with an access token, as MSC4140 demands.
 func (d *DelayedEvents) RequireToken(require bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = require
 }
 
-// mayManage judges the access token of a request about delayed events, and
-// answers it when the token does not do. A look-up needs the owner's.
+// mayManage checks the access token of a request about delayed events. If it is
+// not valid, mayManage answers the request. A look-up needs the owner's token.
 func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	id, action, ok := cutDelayed(r)
 	if !ok {
@@ -43,7 +43,7 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 
 func (h *Homeserver) hasToken(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
 
-// registered returns the application service, nil for none.
+// registered returns the application service, nil if there is none.
 func (a *AppServices) registered() *Registered {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,8 +56,8 @@ func (d *DelayedEvents) needsToken() bool {
 	return d.closed
 }
 
-// cutDelayed takes the path of a request about one delayed event apart. A
-// look-up has no action.
+// cutDelayed splits the path of a request about one delayed event. A look-up
+// has no action.
 func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	rest, ok := strings.CutPrefix(r.URL.Path, delayedPath)
 	if !ok || rest == "" {
@@ -67,7 +67,7 @@ func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	return id, action, manages && r.Method == http.MethodPost || !manages && r.Method == http.MethodGet
 }
 
-// lookUp answers the owner of an event, and is 404 to all others.
+// lookUp answers the owner of an event, and 404 to all others.
 func (d *DelayedEvents) lookUp(w http.ResponseWriter, id, user string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 // synapsePatience is how long Synapse waits for the header of the answer.
 const synapsePatience = 30 * time.Second
 
-// maxProxied bounds what is passed on.
+// maxProxied bounds the bytes of a forwarded request.
 const maxProxied = 50 << 20
 
-// fromClient passes a client's request on (MSC4512).
+// fromClient forwards a client's request (MSC4512).
 func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusOK)
@@ -29,7 +29,7 @@ func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service
 	a.passOn(w, r, service, "X-Matrix-User-Identifier", user)
 }
 
-// fromServer passes another homeserver's request on. The fake trusts the name
+// fromServer forwards another homeserver's request. The fake believes the name
 // in X-Fake-Origin, in place of a signature.
 func (a *AppServices) fromServer(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.passOn(w, r, service, "X-Matrix-Origin", r.Header.Get("X-Fake-Origin"))
@@ -69,10 +69,10 @@ func (a *AppServices) transport() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// fedProxyTries is how often Synapse calls a remote server that fails.
+// fedProxyTries is how often Synapse calls a failing remote server.
 const fedProxyTries = 4
 
-// fedProxy carries a request of the application service to another homeserver.
+// fedProxy forwards a request of the application service to another homeserver.
 func (a *AppServices) fedProxy(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if service.FederationOff {
 		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))

@@ -10,7 +10,7 @@ import (
 	"net/url"
 )
 
-// ping has the homeserver ask its application service whether it is there.
+// ping makes the homeserver ask its application service whether it is there.
 func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if _, isService, ok := a.requester(w, r); !ok {
 		return

@@ -36,11 +36,11 @@ type options struct {
 	names  []string
 }
 
-// Listen has the server listen on a loopback host:port instead of 127.0.0.1
+// Listen makes the server listen on a loopback host:port instead of 127.0.0.1
 // and a free port.
 func Listen(address string) Option { return func(o *options) { o.listen = address } }
 
-// SignedBy has ca sign the server's certificate instead of a CA of its own.
+// SignedBy makes ca sign the server's certificate, instead of a CA of its own.
 func SignedBy(ca *CA) Option { return func(o *options) { o.ca = ca } }
 
 // CertifiedFor puts names into the certificate instead of the loopback
@@ -65,7 +65,7 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// Up has a server listen again that was taken down, at the same address.
+// Up makes a server that is down listen again, at the same address.
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	must(err)
@@ -81,8 +81,8 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down has the server refuse connections and cuts those it has, until Up. It
-// forgets nothing, and its delayed events go on.
+// Down makes the server refuse connections and closes the existing ones, until
+// Up. It forgets nothing, and its delayed events go on.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http

@@ -1,5 +1,5 @@
-// Package clocktest has a [clock.Clock] of which tests set the wall clock and
-// have the machine sleep.
+// Package clocktest provides a [clock.Clock] for tests, which can set its wall
+// clock and make its machine sleep.
 package clocktest
 
 import (
@@ -9,14 +9,14 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// Machine is a computer with a wall clock that is right at first, and that has
-// not slept. The zero value is ready.
+// Machine is a computer whose wall clock is right at first and that has not
+// slept. The zero value is ready.
 type Machine struct{ wrong, slept atomic.Int64 }
 
-// Clock returns the clock of a process that begins on m now.
+// Clock returns the clock of a process that starts on m now.
 func (m *Machine) Clock() *clock.Clock { return clock.From(clock.Source{Wall: m.Wall, Slept: m.Slept}) }
 
-// Wall returns what the wall clock shows.
+// Wall returns the time of the wall clock.
 func (m *Machine) Wall() time.Time {
 	return time.Now().Round(0).Add(m.Slept() + time.Duration(m.wrong.Load()))
 }
@@ -24,7 +24,7 @@ func (m *Machine) Wall() time.Time {
 // Set sets the wall clock forward by d, or back if d is negative.
 func (m *Machine) Set(d time.Duration) { m.wrong.Add(int64(d)) }
 
-// Sleep has the machine have slept for d: the wall clock has gone on.
+// Sleep adds a sleep of d, during which the wall clock has gone on.
 func (m *Machine) Sleep(d time.Duration) { m.slept.Add(int64(d)) }
 
 // Slept returns how long it has slept.
