@@ -88,7 +88,7 @@ func (l *linter) tokens(r Registration) {
 		}
 	}
 	if !r.ASToken.IsEmpty() && r.ASToken.Equal(r.HSToken) {
-		l.wrong("hs_token", "it equals as_token: whoever learns one of them has both rights", "`matrixrtc-auth registration --new-tokens` draws two")
+		l.wrong("hs_token", "it equals as_token: whoever learns it can act as the service and as the homeserver", "`matrixrtc-auth registration --new-tokens` makes two different ones")
 	}
 }
 

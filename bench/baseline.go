@@ -27,12 +27,12 @@ const (
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
 )
 
-// baseline is the handler that the service is compared with: what the same
-// answer costs with net/http, encoding/json and livekit/protocol as they come.
-// It has no limits, no log, no metrics, no discovery, no address checks.
+// baseline is the handler with which the service is compared: the same answer
+// made by net/http, encoding/json and livekit/protocol with their defaults. It
+// has no limits, no log, no metrics, no discovery and no checks of addresses.
 type baseline struct {
 	sfuURL string
-	// client asks homeservers; nil in subject (a), which believes everyone.
+	// client asks homeservers; nil in subject (a), which asks none.
 	client *http.Client
 }
 
@@ -174,8 +174,8 @@ func mint(body tokenBody) (string, error) {
 		ToJWT()
 }
 
-// hashed is the unpadded base64 of the SHA-256 of the JSON array of parts. No
-// part of the benchmark needs an escape.
+// hashed returns the unpadded base64 of the SHA-256 of the JSON array of parts,
+// none of which needs an escape.
 func hashed(parts ...string) string {
 	sum := sha256.Sum256([]byte(`["` + strings.Join(parts, `","`) + `"]`))
 	return base64.RawStdEncoding.EncodeToString(sum[:])

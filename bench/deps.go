@@ -17,7 +17,7 @@ import (
 // dependencyRuns is how often each program of dependencies is started.
 const dependencyRuns = 9
 
-// probe is what one small program costs.
+// probe is the cost of one small program.
 type probe struct {
 	name  string
 	size  bytesOf
@@ -191,8 +191,8 @@ func runProbe(ctx context.Context, binary string) (probe, error) {
 	return p, err
 }
 
-// parseInitTrace adds up the lines "init pkg @1.2 ms, 0.03 ms clock, …" that
-// GODEBUG=inittrace=1 makes the runtime print.
+// parseInitTrace sums the times in the lines "init pkg @1.2 ms, 0.03 ms clock,
+// …" of GODEBUG=inittrace=1.
 func parseInitTrace(trace string) (time.Duration, error) {
 	var total float64
 	for line := range strings.Lines(trace) {

@@ -15,8 +15,8 @@ const (
 	fullAccessConnections = 64
 )
 
-// fullAccess measures what it costs that the room is created first: everyone
-// asks for the same room.
+// fullAccess measures the cost of creating the room first. All users ask for
+// the same room.
 func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	var restricted, full series
 	var rooms, allowed int64

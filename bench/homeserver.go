@@ -68,8 +68,8 @@ func (h *homeserver) counts() any {
 	return counts{Accepted: h.accepted.Load(), Requests: h.requests.Load()}
 }
 
-// goQuiet makes every connection of this moment half dead: it stays open and
-// takes what is sent, and no answer comes. New connections work.
+// goQuiet makes every existing connection half dead: it stays open and accepts
+// data, but no answer comes. New connections work.
 func (h *homeserver) goQuiet() any {
 	h.silent.Store(h.accepted.Load())
 	return h.counts()
@@ -129,7 +129,7 @@ func response(status, body string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 "+status+okHead[len("HTTP/1.1 200 OK"):]+"%s", len(body), body)
 }
 
-// to returns the answer to one request, good until the next call.
+// to returns the answer to a request, valid until the next call.
 func (a *answers) to(request []byte) []byte {
 	switch {
 	case bytes.HasPrefix(request, []byte(isJoinedPath)):

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// lab is what every experiment needs: the fakes, the service's binary, a
-// directory that goes when the benchmark ends.
+// lab is what every experiment needs: the fakes, the service's program, and a
+// directory that is deleted at the end.
 type lab struct {
 	opts       options
 	log        io.Writer
@@ -71,10 +71,10 @@ func (l *lab) close() {
 	os.RemoveAll(l.dir)
 }
 
-// say tells whoever watches what is being done.
+// say prints what is being done.
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, "bench: "+format+"\n", args...) }
 
-// fault notes something that must not be, whatever the machine's speed.
+// fault records something that must never happen, however slow the machine is.
 func (l *lab) fault(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
 	l.say("WRONG: "+format, args...)
@@ -135,7 +135,7 @@ func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, 
 	return &result, nil
 }
 
-// putAll is put for a load of which every answer must be right.
+// putAll is put for a load whose answers must all be right.
 func (l *lab) putAll(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	result, err := l.put(ctx, s, plan)
 	if err == nil && result.Wrong > 0 {

@@ -38,7 +38,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(begin)
-	time.Sleep(5 * time.Second) // what the crowd has left
+	time.Sleep(5 * time.Second) // for the crowd's last effects
 	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
 	if cpu, err = cpuTime(w.service.pid); err != nil {
 		return "", err

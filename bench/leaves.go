@@ -92,8 +92,8 @@ func (w *leaveWorld) close() {
 	w.homeserver.Close()
 }
 
-// fill brings so many participants into the call, each with a leave handed
-// over, and waits until the service has seen them all. It finds them by asking.
+// fill makes jobs participants join, each with a delegated leave, and waits
+// until the service has found them all by asking.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
 	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	return w.awaitConnected(ctx, jobs)
 }
 
-// handOver has so many participants, from the first on, come into the call, each
-// with a leave.
+// handOver makes jobs participants join, starting with the first-th, each with
+// a leave.
 func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
@@ -137,7 +137,7 @@ func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay
 func roomOf(i int) sfu.Room {
 	id, err := matrix.ParseRoomID(fmt.Sprintf("!room%d:example.org", i))
 	if err != nil {
-		panic(err) // it is one
+		panic(err) // the name is valid
 	}
 	return token.RoomName(id, matrix.RoomCall)
 }

@@ -11,40 +11,40 @@ import (
 	"time"
 )
 
-// loadPlan is what the load generator is told. With a Count it sends so many
-// requests; else it sends for Warmup and then, measuring, for Duration.
+// loadPlan is the load generator's task. With a Count it sends that many
+// requests; otherwise it sends for Warmup and then, measuring, for Duration.
 type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request is one to refuse
-	Proxied     bool   // the homeserver passes them on
-	Strangers   bool   // of these each is of a user of its own, so that each asks who is joined
+	WithInvalid bool   // every second request must be refused
+	Proxied     bool   // a homeserver forwards the requests
+	Strangers   bool   // each of those is of another user, so that each asks who is joined
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
 	PIDs        []int // whose CPU time to measure besides its own
 }
 
-// loadResult is what it saw.
+// loadResult is the result of a plan.
 type loadResult struct {
 	Requests      int
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
 	Slow          int             // requests of slowRequest and more
 	CPU           []time.Duration // of the plan's PIDs, the generator's own last
-	Wrong         int             // answers that were not as they must be
+	Wrong         int             // wrong answers
 	Problem       string          // the first of them
 }
 
 const (
 	slowRequest = 100 * time.Millisecond
-	// stalled is how long no answer at all may come: more than the service's
-	// own limit for one request.
+	// stalled bounds the time without any answer. It is more than the service's
+	// limit for one request.
 	stalled = 40 * time.Second
 )
 
-// generateLoad is the load generator's role: a plan in, a result out.
+// generateLoad runs the load generator: it reads a plan and writes a result.
 func generateLoad(args []string) error {
 	var plan loadPlan
 	if len(args) != 1 {
@@ -151,8 +151,7 @@ func (l *load) measure() error {
 	return nil
 }
 
-// until exchanges requests and answers until the time has come or nothing is
-// pending any more.
+// until exchanges requests and answers until end, or until nothing is pending.
 func (l *load) until(end time.Time) error {
 	ready := make([]int, 0, len(l.exchange))
 	for now := time.Now(); l.pending > 0 && now.Before(end); now = time.Now() {

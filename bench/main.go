@@ -1,6 +1,5 @@
-// Command bench measures the service beside two baselines, on loopback, each
-// process on its own: how many tokens a second, how late, at what cost of CPU
-// and memory.
+// Command bench measures the service beside two baselines on loopback, each
+// process on its own: tokens a second, latency, CPU time and memory.
 //
 //	go run ./bench            # everything, about eight minutes
 //	go run ./bench -write     # the same, and the result into docs/performance.md
@@ -8,9 +7,8 @@
 //	go run ./bench -scale     # three replicas and 100,000 leaves on one Redis
 //
 // The program starts itself again as homeserver, as SFU, as baselines and as
-// load generator (see roles.go) and builds the service from the checkout.
-// It measures and never judges by the clock: it fails when an answer is wrong
-// or a count is, and not because a machine is slow.
+// load generator (see roles.go), and builds the service from the checkout. It
+// fails if an answer or a count is wrong, but never because a machine is slow.
 package main
 
 import (

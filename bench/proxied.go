@@ -8,28 +8,28 @@ import (
 )
 
 const (
-	// Requests through the homeserver of the same users as those with an OpenID
-	// token, and of a user of its own each.
+	// Requests through the homeserver, of the same users as those with an OpenID
+	// token, and of a new user each.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
-	// proxiedFloor is what requests through the homeserver get at least of the
-	// rate of those with an OpenID token, of the same users.
+	// proxiedFloor is the least rate of requests through the homeserver, relative
+	// to those with an OpenID token of the same users.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"
 	benchHSToken = "the-hs-token-of-the-benchmark-0123456789"
 )
 
-// proxiedRequest is get_token as a homeserver passes it on, of the user of that
-// number.
+// proxiedRequest returns get_token as a homeserver forwards it, for the user
+// with that number.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
 	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)
 	return requestOf("/_matrix/client/v1/rtc/livekit/get_token", head, body, "200")
 }
 
-// proxied measures the endpoint that a homeserver passes requests on to beside
-// the one for OpenID tokens, in turn.
+// proxied measures the endpoint for the homeserver and the one for OpenID
+// tokens, in turn.
 func (l *lab) proxied(ctx context.Context) (string, error) {
 	connections := []int{16, 64}
 	all := map[point]series{}

@@ -24,7 +24,7 @@ func newRequest(body, status string) *request {
 	return requestOf("/get_token", "X-Forwarded-For: 2001:db8:0:"+userMark+"::1", body, status)
 }
 
-// requestOf has further lines of the head.
+// requestOf returns a request with head as further header lines.
 func requestOf(path, head, body, status string) *request {
 	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
 		path, head, len(body), body)
@@ -48,8 +48,9 @@ func occurrences(text, mark string) []int {
 	}
 }
 
-// numbered returns the request with token n of user n modulo 10,000, good
-// until the next call. As behind a reverse proxy every user has an address.
+// numbered returns the request with token n of user n modulo 10,000, valid
+// until the next call. Each user has an address of their own, as behind a
+// reverse proxy.
 func (r *request) numbered(n int) []byte {
 	var digits [tokenDigits]byte
 	for i := len(digits) - 1; i >= 0; i-- {
@@ -65,14 +66,14 @@ func (r *request) numbered(n int) []byte {
 	return r.text
 }
 
-// bodyOf is a body of /get_token as Element Call writes it.
+// bodyOf returns a body of /get_token as Element Call writes it.
 func bodyOf(server, token, user string) string {
 	return fmt.Sprintf(`{"room_id":"!bench:%[1]s","slot_id":"m.call#ROOM",`+
 		`"openid_token":{"access_token":"%[2]s","expires_in":3600,"matrix_server_name":"%[1]s","token_type":"Bearer"},`+
 		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"@u%[3]s:%[1]s","claimed_device_id":"DEVICEID"}}`, server, token, user)
 }
 
-// mix makes the requests of one connection: first the good one, then those
+// mix returns the requests of one connection: first the good one, then those
 // that must be refused.
 func mix(server string, withInvalid bool) []*request {
 	good := bodyOf(server, "ok-"+serialMark, userMark)
@@ -87,8 +88,8 @@ func mix(server string, withInvalid bool) []*request {
 	)
 }
 
-// pick chooses the request for number n: the good one alone, or every second
-// time one of the others in turn.
+// pick returns the request for number n: the good one, or every second time one
+// of the others in turn.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

@@ -11,8 +11,8 @@ var (
 	contentLength = []byte("\r\nContent-Length: ")
 )
 
-// responseLength returns how long the response at the start of b is in all,
-// 0 while its end cannot be known yet.
+// responseLength returns the length of the response at the start of b, 0 if it
+// is not known yet.
 func responseLength(b []byte) (int, error) {
 	head := bytes.Index(b, endOfHead)
 	if head < 0 {
@@ -30,7 +30,7 @@ func responseLength(b []byte) (int, error) {
 	return head + len(endOfHead) + n, nil
 }
 
-// checkResponse says what is wrong with a whole response, "" when nothing is.
+// checkResponse says what is wrong with a complete response, "" if nothing is.
 func checkResponse(b []byte, status string) string {
 	const version = "HTTP/1.1 "
 	got, ok := bytes.CutPrefix(b, []byte(version))

@@ -101,7 +101,7 @@ func (c *child) stop() error {
 	return c.cmd.Wait()
 }
 
-// obey is the child's side: it says hello and answers commands until standard
+// obey runs in the child: it writes hello, and answers commands until standard
 // input ends.
 func obey(h hello, commands map[string]func() any) error {
 	out := json.NewEncoder(os.Stdout)

@@ -24,16 +24,16 @@ const (
 	stormRoom = scaleRooms
 )
 
-// entry is what one who came to the conference met with.
+// entry is what happened to one person who joined the conference.
 type entry struct {
 	token, webhook time.Duration
-	retried        bool // on another replica: the connection had ended
-	again          bool // the webhook was sent again: the store had not answered
+	retried        bool // the connection ended, so another replica was asked
+	again          bool // the store did not answer, so the webhook was sent again
 	err            error
 }
 
-// storm has a conference start: each asks for a token and hands over a leave,
-// joins, and is reported. One replica is killed meanwhile.
+// storm starts a conference: each person asks for a token with a leave, joins,
+// and is reported. One replica is killed meanwhile.
 func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) {
 	w.say("%d people come within %v, and one replica is killed", stormPeople, stormTime)
 	before, err := w.usage(r)
@@ -114,7 +114,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		)) + fmt.Sprintf("\nRedis used %.2f s of a processor in it, the replicas %.2f s.\n", redis, service)
 }
 
-// come is what one person's client and the SFU do.
+// come does what one person's client and the SFU do.
 func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	n := longLeaves + shortLeaves + i
 	user := fmt.Sprint("guest", i)
@@ -141,7 +141,8 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	return e
 }
 
-// reportJoined sends a webhook, and again while it is not taken, as LiveKit does.
+// reportJoined sends a webhook, and repeats it until it is accepted, as LiveKit
+// does.
 func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit.WebhookEvent) (again bool, err error) {
 	const tries = 5
 	for range tries {
@@ -162,8 +163,8 @@ func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit
 // errUnavailable is a 503.
 var errUnavailable = errors.New("503")
 
-// persist asks the replica whose turn it is, and if the connection ends without
-// an answer the next.
+// persist asks the replica whose turn it is. If the connection ends without an
+// answer, it asks the next one.
 func (w *leaveWorld) persist(ctx context.Context, turn int, path string, request func(addr string) (*http.Request, error)) (retried bool, err error) {
 	for try := range 2 {
 		var req *http.Request

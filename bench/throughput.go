@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// target is what the service wants to reach at one number of connections: at
-// least so many times the requests per second of (b), for at most so much of its
-// CPU time per request (0: nothing is wanted). The floor is the same everywhere.
+// target is the service's target at one number of connections: at least rate
+// times the requests per second of (b), for at most cpu times its CPU time per
+// request (0: no target). The floor is the same everywhere.
 type target struct {
 	connections int
 	rate        float64

@@ -31,7 +31,7 @@ func (j *judge) appService() *AppService {
 	j.checkToken(asToken, as.ASToken)
 	j.checkToken(hsToken, as.HSToken)
 	if hsToken.isSet() && as.HSToken.Equal(as.ASToken) {
-		j.warn(hsToken, WeakSecret, "equals LIVEKIT_AS_TOKEN: whoever learns one of them has both rights; draw two: `matrixrtc-auth registration` does")
+		j.warn(hsToken, WeakSecret, "equals LIVEKIT_AS_TOKEN: whoever learns it can act as the service and as the homeserver; make two different tokens with `matrixrtc-auth registration`")
 	}
 	return as
 }

@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_CLIENT_ADDRESS", "is no name of a header", vars{"LIVEKIT_CLIENT_ADDRESS": "x-réal-ip"}},
 		{"LIVEKIT_CLIENT_ADDRESS", "is no name of a header", vars{"LIVEKIT_CLIENT_ADDRESS": strings.Repeat("x", 65)}},
 		{"LIVEKIT_CLIENT_ADDRESS", "holds more than an address", vars{"LIVEKIT_CLIENT_ADDRESS": "Forwarded"}},
-		{"LIVEKIT_CLIENT_ADDRESS", "clients choose the header Host", vars{"LIVEKIT_CLIENT_ADDRESS": "Host"}},
+		{"LIVEKIT_CLIENT_ADDRESS", "the header Host is written by clients", vars{"LIVEKIT_CLIENT_ADDRESS": "Host"}},
 		{"LIVEKIT_CA_FILE", "cannot be read", vars{"LIVEKIT_CA_FILE": "/absent"}},
 		{"LIVEKIT_CA_FILE", "no certificate", vars{"LIVEKIT_CA_FILE": "/nopem"}},
 		{"LIVEKIT_CA_FILE", "number 1", vars{"LIVEKIT_CA_FILE": "/badpem"}},

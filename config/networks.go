@@ -31,7 +31,7 @@ func (j *judge) clientAddress(v value) string {
 	case name == "forwarded":
 		j.fault(v, "the header Forwarded holds more than an address and is not read; have the proxy send X-Forwarded-For and write x-forwarded-for")
 	case isClients(name):
-		j.fault(v, "clients choose the header %s, and it holds no address of theirs; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
+		j.fault(v, "the header %s is written by clients for another purpose and does not hold their address; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
 	default:
 		return name
 	}

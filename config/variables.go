@@ -4,7 +4,7 @@ import "slices"
 
 //go:generate go run ./gendoc ../docs/variables.md
 
-// Variable describes one environment variable.
+// Variable describes one environment variable. table.go holds them all.
 type Variable struct {
 	Name    string
 	Group   Group

@@ -14,7 +14,7 @@ var configCauses = []engine.Cause{
 		Remedy: "write the server names, what stands behind the colon of your users' ids: LIVEKIT_FULL_ACCESS_HOMESERVERS=example.org"},
 	{ID: "full-access-doubtful", Rows: []int{16}, Checks: []string{"config.full_access"}, From: "inside", Status: engine.Warn,
 		Text:   "LIVEKIT_FULL_ACCESS_HOMESERVERS works, but may not say what is meant",
-		Remedy: "look at each entry that the line names: nothing needs to change if the ids of your users end so, behind their colon"},
+		Remedy: "look at each entry that the line names: nothing needs to change if it is what stands after the colon in your users' ids"},
 	{ID: "own-server-missing", Rows: []int{16}, Checks: []string{"config.full_access"}, From: "inside", Status: engine.Fail, Code: sfuError,
 		Text:   "{server} is not in the full-access list: its users can join calls, but not begin them",
 		Remedy: "add {server} to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS={list}"},

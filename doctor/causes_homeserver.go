@@ -85,7 +85,7 @@ var homeserverCauses = []engine.Cause{
 		Text:   "the certificate at {address} is not one for {server} that this service trusts",
 		Remedy: "if the homeserver is elsewhere, correct what leads there: {delegation}; else use a certificate of a public CA there, put a private CA into LIVEKIT_CA_FILE, or say where Synapse is without TLS: LIVEKIT_FEDERATION_URL_OVERRIDES={server}=http://host.docker.internal:8008"},
 	{ID: "federation-unreachable", Rows: []int{9}, Checks: []string{"homeserver.userinfo"}, From: "both", Status: engine.Fail, Code: openIDError,
-		Text:   "from here, {address} cannot be reached: that is an address of yesterday, its port is closed, or, inside, the router does not lead your own public address back",
+		Text:   "from here, {address} cannot be reached: the address is outdated, its port is closed, or the router does not lead your own public address back inside",
 		Remedy: "if the homeserver is elsewhere, correct what leads there: {delegation}. Else open the port, and say where Synapse is from inside: LIVEKIT_FEDERATION_URL_OVERRIDES={server}=http://host.docker.internal:8008 (or http://synapse:8008 in a network of both)"},
 	{ID: "delegation-unread", Rows: []int{9}, Checks: []string{"homeserver.userinfo"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "this service looks in .well-known/matrix/server of {server} for the homeserver, and gets neither a file nor a 404; so it asks {address}, where no homeserver answers",

@@ -91,7 +91,7 @@ var runningCauses = []engine.Cause{
 		Text:   "{count} lines of this service's log are lost: what reads the log was too slow, or the disk is full",
 		Remedy: "see what takes the container's log (docker inspect: LogConfig), and the room on its disk"},
 	{ID: "clock-differs", Rows: []int{14}, Checks: []string{"service.clock"}, From: "inside", Status: engine.Warn,
-		Text:   "the clock of {host} is {late}, or the other way round: one of them is wrong. Tokens of the one are not valid yet for the other, or no longer, and what is to last for an hour ends early or late",
+		Text:   "the clocks of {host} and of this machine differ too much ({late}). A token from one machine may be refused by the other as expired or not yet valid",
 		Remedy: "have both machines set their clocks by NTP (timedatectl set-ntp true; DSM: Control Panel, Regional Options, Time), and start what runs there again"},
 	{ID: "version-differs", Rows: []int{26}, Checks: []string{"service.version"}, From: "inside", Status: engine.Fail,
 		Text:   "at {url} another version answers than here: an old container still runs, or it is another service",

@@ -121,7 +121,7 @@ var mediaCauses = []engine.Cause{
 		Text:   "LiveKit tells clients private addresses alone: users outside get no picture",
 		Remedy: "in livekit.yaml: rtc: {use_external_ip: true}, or node_ip: your public address"},
 	{ID: "candidates-elsewhere", Rows: []int{19}, Checks: []string{"sfu.candidates"}, From: "both", Status: engine.Fail, Code: connectionLost,
-		Text:   "LiveKit tells clients {address}, at which nothing answers, and {host} leads elsewhere: it is an address of yesterday",
+		Text:   "LiveKit tells clients {address}, at which nothing answers, and {host} leads elsewhere: that address is outdated",
 		Remedy: "in livekit.yaml: rtc: {use_external_ip: true} instead of node_ip, and restart LiveKit, which asks for its address when it starts alone. If {address} is right and {host} is a proxy elsewhere: forward {tcp_port}/tcp, and see that the router leads {address} back inside (NAT loopback)"},
 	{ID: "candidates-bridge-too", Rows: []int{37}, Checks: []string{"sfu.candidates"}, From: "both", Status: engine.Warn,
 		Text:   "LiveKit also tells clients an address of a Docker network, which they may choose and never reach",

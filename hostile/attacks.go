@@ -10,26 +10,26 @@ import (
 )
 
 // attack is what is done to the service for a while. It ends with ctx, or when
-// all of it has been done.
+// all of its requests were made.
 type attack struct {
 	name, about string
 	run         func(ctx context.Context, answers *counts)
 	most        time.Duration // how long it may take
-	// thousand: it is 1,000 servers that are asked for once each, and the service
-	// must be small afterwards.
+	// thousand: the attack asks for 1,000 servers once each, and afterwards the
+	// service must be small.
 	thousand bool
 }
 
-// Some attacks are over when all has been done, the others take attackTime.
+// Some attacks end when their requests were made. The others take attackTime.
 const (
 	attackTime = 2 * time.Second
 	allTime    = 10 * time.Second
 	mostTime   = 20 * time.Second
 )
 
-// attacks are all of them, in the order in which they run. The first fills the
-// service's caches, which is no harm by itself: what is left is compared with
-// what was there after that.
+// attacks returns all attacks, in order. The first one fills the service's
+// caches, which is harmless. What is left at the end is compared with the state
+// after it.
 func attacks(tricks map[string]trick) []attack {
 	const half = "POST /sfu/get HTTP/1.1\r\nHost: service\r\nContent-Length: 60000\r\n"
 	return append(strangersAttacks(tricks, 64),
@@ -40,8 +40,8 @@ func attacks(tricks map[string]trick) []attack {
 		together(strangersAttacks(tricks, 24)))
 }
 
-// strangersAttacks are those with strangers' servers, each with so many requests
-// at a time.
+// strangersAttacks returns the attacks with strangers' servers, each with
+// workers requests at a time.
 func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	crowded := func(c crowd, most time.Duration) attack {
 		c.workers = workers
@@ -62,13 +62,14 @@ func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	})
 }
 
-// holding has connections of eight addresses say little.
+// holding returns an attack with connections from eight addresses that send
+// little.
 func holding(name, about, text string, reads bool) attack {
 	return attack{name: name, about: about, most: attackTime,
 		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}
 }
 
-// together is several attacks at once.
+// together runs several attacks at once.
 func together(list []attack) attack {
 	return attack{name: "all", about: "all of strangers' servers at once", most: allTime, run: func(ctx context.Context, answers *counts) {
 		var wg sync.WaitGroup

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// buildService builds the service as it is released. A spoiled one does not
-// bound what strangers' servers send in handshakes.
+// buildService builds the service as it is released. A spoiled one lacks the
+// bound on the handshakes of strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -29,14 +29,14 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	return build.Run()
 }
 
-// The bound that a spoiled service lacks.
+// The bound that is missing in a spoiled service.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"
 	noBound    = "maxHandshake = 0"
 )
 
-// spoil writes what `go build -overlay` takes, and returns where that is.
+// spoil writes the overlay for `go build -overlay`, and returns its path.
 func spoil(dir string) (overlay string, err error) {
 	source, err := os.ReadFile(boundsFile)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// counts are how often something happened, by what.
+// counts are numbers of events by kind.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -29,22 +29,21 @@ func (c *counts) add(what string) {
 	c.of[what]++
 }
 
-// crowd sends token requests of strangers' users.
+// crowd sends token requests for users of strangers' servers.
 type crowd struct {
 	trick    string
-	names    int           // how many of the trick's names are asked for in turn, unlike those of crowds before
-	once     bool          // each of them once, and that is all
+	names    int           // how many names of the trick to ask for in turn; earlier crowds used other names
+	once     bool          // ask for each name once, and stop
 	workers  int           // requests at a time
 	rate     int           // requests a second, at most
-	patience time.Duration // until a request is abandoned; 0: not before an answer
-	networks int           // that the requests come from; 0: each from its own
+	patience time.Duration // when to abandon a request; 0 means only after its answer
+	networks int           // the number of client networks; 0 means one per request
 }
 
-// abandonAfter is when a client that abandons its requests does so.
+// abandonAfter is when an impatient client abandons its requests.
 const abandonAfter = 100 * time.Millisecond
 
-// network tells one client network from another, and used one crowd's names from
-// the next one's, for the whole run.
+// network numbers the client networks, and used the names, over the whole run.
 var network, used atomic.Int64
 
 // send sends requests until ctx ends and counts the answers.
@@ -87,16 +86,16 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 	wg.Wait()
 }
 
-// forwarded is the address of a client in a network of its own: a /48.
+// forwarded returns an address in a client network of its own: a /48.
 func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
 
-// tokenRequest is a request for a token, as a proxy passes it on.
+// tokenRequest returns a token request as a proxy forwards it.
 func tokenRequest(server, token, client string) string {
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
 }
 
-// line is a connection to the service that is opened again when it has ended.
+// line is a connection to the service that is reopened after it has ended.
 type line struct {
 	local   string
 	conn    net.Conn
@@ -154,8 +153,8 @@ func (l *line) close() {
 	}
 }
 
-// hold opens connections from a few addresses and sends each text, until ctx
-// ends. One that is closed is opened again. reads says whether answers are read.
+// hold opens connections from a few addresses and sends a text on each, until
+// ctx ends. It reopens closed ones. reads says whether it reads answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
@@ -167,7 +166,7 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 					held.add("connections")
 					occupy(ctx, l.conn, text, reads)
 				}
-				select { // the attacker has few processors as well
+				select { // the attacker's processors are limited, too
 				case <-time.After(500 * time.Millisecond):
 				case <-ctx.Done():
 				}
@@ -177,8 +176,8 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 	wg.Wait()
 }
 
-// occupy has a connection until the service ends it. One that reads nothing
-// does not see that, and has it until ctx ends.
+// occupy holds a connection until the service closes it. If it reads nothing it
+// cannot notice that, and holds it until ctx ends.
 func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

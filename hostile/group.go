@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// memoryLimit is that of the service's control group, in bytes.
+// memoryLimit bounds the memory of the service's control group, in bytes.
 const memoryLimit = 200 << 20
 
 // group is a memory control group, of either version.
 type group struct {
 	dir   string
-	peak  string // the file that tells the most that was used
+	peak  string // the file with the most memory used
 	kills string // the file with a line "oom_kill N"
 }
 
@@ -53,7 +53,8 @@ func newGroup(limit int) (*group, error) {
 	return nil, errors.Join(reasons...)
 }
 
-// hasMemory has the groups below root of version 2 bound memory, if that can be.
+// hasMemory enables the memory controller for groups below root (version 2),
+// and reports whether that worked.
 func hasMemory(root string) bool {
 	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 	if err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") {
@@ -62,8 +63,8 @@ func hasMemory(root string) bool {
 	return os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644) == nil
 }
 
-// makeGroup makes a group below root. The first of the limits must be there; the
-// others are there only with swap.
+// makeGroup makes a group below root. The first of the limits must exist; the
+// others exist only with swap.
 func makeGroup(root string, limit int, limits []string, peak, kills string) (*group, error) {
 	g := &group{dir: filepath.Join(root, fmt.Sprintf("matrixrtc-auth-hostile-%d", os.Getpid()))}
 	g.peak, g.kills = filepath.Join(g.dir, peak), filepath.Join(g.dir, kills)
@@ -80,11 +81,11 @@ func makeGroup(root string, limit int, limits []string, peak, kills string) (*gr
 	return g, nil
 }
 
-// procs is the file that takes the ids of processes.
+// procs returns the file that takes process ids.
 func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
 
-// most returns the most memory that the group ever had, the kernel's for it
-// included.
+// most returns the most memory that the group ever used, including the
+// kernel's.
 func (g *group) most() (bytesOf, error) {
 	text, err := os.ReadFile(g.peak)
 	if err != nil {
@@ -94,7 +95,8 @@ func (g *group) most() (bytesOf, error) {
 	return bytesOf(n), err
 }
 
-// killed reports whether the kernel ended a process of the group for its memory.
+// killed reports whether the kernel killed a process of the group because of
+// its memory.
 func (g *group) killed() (bool, error) {
 	text, err := os.ReadFile(g.kills)
 	if err != nil {
@@ -108,8 +110,8 @@ func (g *group) killed() (bool, error) {
 	return false, fmt.Errorf("%s does not count kills", g.kills)
 }
 
-// remove removes the group, whose processes have ended: the kernel may take a
-// moment to see that.
+// remove removes the group after its processes have ended. The kernel may take
+// a moment to notice that.
 func (g *group) remove() {
 	for range 50 {
 		if os.Remove(g.dir) == nil {

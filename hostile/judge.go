@@ -8,52 +8,52 @@ import (
 	"time"
 )
 
-// What the service must keep to.
+// The limits that the service must keep.
 const (
-	maxRSS = 120e6 // bytes, throughout
-	// maxThousand is what it may have after a thousand servers that send large
-	// certificates, or long errors.
+	maxRSS = 120e6 // bytes, at all times
+	// maxThousand bounds the memory after a thousand servers with large
+	// certificates or long errors.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
-	// minProbes is how many requests a p99 takes: that of fewer is the time of
-	// their slowest. One attack alone may be over sooner.
+	// minProbes is the least number of requests for a p99: with fewer it is the
+	// time of the slowest one. A single attack may end before that.
 	minProbes = 100
-	// maxCaches is what 10,000 names may leave, of which caches keep 4,096.
+	// maxCaches bounds the memory left by 10,000 names, of which caches keep
+	// 4,096.
 	maxCaches = 10e6
-	// What may be more when all is over than before: a look's own connection, a
-	// request that is under way, and what buffers are kept for.
+	// How much more than before may be left at the end: the connection that
+	// looks, a running request, and kept buffers.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // bytes
-	// settleTime is how long that may take: connections to strangers are kept
-	// idle for 50 s, and looked after every 25 s.
+	// settleTime is the time for that: connections to strangers stay idle for 50
+	// s, and are checked every 25 s.
 	settleTime = 80 * time.Second
 )
 
-// figures are what was seen of the service.
+// figures are the measurements of a run.
 type figures struct {
-	fresh, before, after state // in the beginning, with full caches, at the end
+	fresh, before, after state // at the start, with full caches, at the end
 	recovery             time.Duration
 
-	most, group, thousand bytesOf // resident, with the kernel's part, after a thousand servers
+	most, group, thousand bytesOf // resident, including the kernel's part, after a thousand servers
 	killed                bool
-	alone                 bool // one attack was made, not all
+	alone                 bool // only one attack was made
 
-	named, together times // of requests for the named server: in all, and during the last attack
+	named, together times // requests for the named server: all, and those during the last attack
 	failed          int
 	failure         string // the first one
 }
 
-// times are those of requests.
+// times are the times of requests.
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // in which they ended
+	within   time.Duration // the time within which they ended
 }
 
-// areFew reports whether the requests tell nothing, because they are fewer than
-// least, or than half of those that the probe sends in that time: the others did
-// not end, or were not sent.
+// areFew reports whether there are too few requests to judge: fewer than least,
+// or than half of those that the probe sends in that time.
 func (t times) areFew(least int) bool {
 	return t.n < least || t.n < int(t.within/probeEvery)/2
 }
@@ -73,7 +73,7 @@ at the end: %s, %.0f s after the last attack
 		f.after, f.recovery.Seconds())
 }
 
-// judge says what the service did not keep to.
+// judge says which limits the service did not keep.
 func (f figures) judge() error {
 	faults := f.memoryFaults()
 	fault := func(wrong bool, format string, args ...any) {

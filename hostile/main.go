@@ -1,18 +1,18 @@
 //go:build linux
 
-// Command hostile sends the service to homeservers of strangers that try every
-// trick the tests know, and clients that do the same, and looks at what that
-// costs: memory, the time of requests for named servers, and what is left
-// afterwards. The service is the real binary with its defaults, in a memory
-// control group of its own of 200 MiB. `make hostile` runs it.
+// Command hostile makes the service ask homeservers of strangers that play
+// every trick the tests know, and adds clients that attack it directly. It
+// measures the cost: memory, the time of requests for named servers, and what
+// is left afterwards. The service is the real program with its defaults, in a
+// memory control group of 200 MiB. `make hostile` runs it.
 //
-// It needs root: it makes a network namespace, in which all traffic stays and
-// whose name server is a fake, and the control group. There it is two processes
-// besides the service. The strangers and their clients would have machines of
-// their own; here they are a process that gives way to the others.
+// It needs root, because it makes the control group and a network namespace
+// with a fake name server. All traffic stays in the namespace. Strangers and
+// their clients, which would have machines of their own, run in a separate
+// process with a lower priority.
 //
-// With -spoiled it shows that it finds faults: it builds the service without the
-// bounds on certificates, and fails if it does not say what is wrong with that.
+// With -spoiled it shows that it finds faults: it builds the service without
+// the bounds on certificates, and fails if it does not notice that.
 package main
 
 import (
@@ -28,13 +28,13 @@ import (
 	"time"
 )
 
-// runTime bounds the whole run: what hangs is a failure, too.
+// runTime bounds the whole run, because a hanging run is a failure, too.
 const runTime = 4 * time.Minute
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
 	binary  string // of the service
-	only    string // the one attack that is made, "" for all
+	only    string // the only attack to make, "" for all
 	spoiled bool
 	role    string // of this process, "" for the one that starts all others
 	dir     string // where the processes keep their files
@@ -69,7 +69,8 @@ func (o options) run(ctx context.Context) error {
 	}
 }
 
-// enter builds the service and runs this program again in namespaces of its own.
+// enter builds the service and starts this program again in namespaces of its
+// own.
 func enter(ctx context.Context, o options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("it must be root to make a network namespace and a memory control group")
@@ -108,7 +109,7 @@ func enter(ctx context.Context, o options) error {
 	return nil
 }
 
-// judgeService is the run inside the namespaces.
+// judgeService makes the run inside the namespaces.
 func judgeService(ctx context.Context, o options) (err error) {
 	if err := isolate(o.dir); err != nil {
 		return fmt.Errorf("the network namespace: %w", err)

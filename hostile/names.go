@@ -13,11 +13,11 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// domain ends the names of all strangers.
+// domain is the end of all strangers' names.
 const domain = "hostile.test"
 
-// nameOf is the n-th name at which a trick is played, like "junk-17.hostile.test".
-// Names that do not exist are as long as they may be.
+// nameOf returns the n-th name for a trick, such as "junk-17.hostile.test".
+// Names that do not exist have the longest possible length.
 func nameOf(trick string, n int) string {
 	name := fmt.Sprintf("%s-%d.%s", trick, n, domain)
 	if trick == unknown {
@@ -29,8 +29,8 @@ func nameOf(trick string, n int) string {
 // unknown is the trick of names that do not exist.
 const unknown = "unknown"
 
-// trickOf returns the trick of a name, and the number. The names of SRV records
-// have none.
+// trickOf returns the trick and the number of a name. ok is false for the names
+// of SRV records.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]
@@ -39,14 +39,15 @@ func trickOf(name string) (trick string, n int, ok bool) {
 	return trick, n, found && isOurs && err == nil && name[0] != '_' // SRV
 }
 
-// addressOf is where a name leads: an address of loopback for each 250 of them,
-// so that the bounds for one address are met, too.
+// addressOf returns the address of a name. 250 names share a loopback address,
+// so that the bounds per address apply, too.
 func addressOf(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(n / 250 / 250), byte(n/250%250) + 1})
 }
 
-// serveNames answers questions at loopback's port 53 until conn is closed. Names
-// that are not in the domain do not exist; those of the trick "dns" get no answer.
+// serveNames answers DNS queries on loopback's port 53 until conn is closed.
+// Names outside the domain do not exist. Those of the trick "dns" get no
+// answer.
 func serveNames(conn net.PacketConn) {
 	packet := make([]byte, 1500)
 	for {

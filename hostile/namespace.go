@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isolate makes the namespaces usable: loopback is up, and names are asked of
-// the fake name server alone. There is no other interface, so nothing can leave
-// this machine.
+// isolate prepares the namespaces: it enables loopback, and makes the fake name
+// server the only one. There is no other interface, so nothing can leave this
+// machine.
 func isolate(dir string) error {
 	if err := raiseLoopback(); err != nil {
 		return fmt.Errorf("loopback: %w", err)
@@ -28,7 +28,7 @@ func isolate(dir string) error {
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			continue // what is not there says nothing else
+			continue // missing files are no other name server
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("covering %s: %w", path, err)

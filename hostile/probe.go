@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// probe requests tokens for users of the server that the operator named, at a
-// steady pace, as people do who have nothing to do with an attack.
+// probe requests tokens for users of the named server at a steady rate, like
+// people who are not part of an attack.
 type probe struct {
 	mu       sync.Mutex
-	took     []time.Duration // of all requests, in the order of their ends
+	took     []time.Duration // of all requests, in the order in which they ended
 	failures []string
 }
 
 const (
 	probeEvery = 20 * time.Millisecond
 	probeUsers = 1000 // more than the limit of one user needs
-	probeLines = 8    // connections of the proxy that passes them on
+	probeLines = 8    // connections of the proxy that forwards them
 )
 
-// run asks until ctx ends. A request that finds every connection in use waits
-// for one, and that counts.
+// run sends requests until ctx ends. A request waits if every connection is in
+// use, and that wait counts.
 func (p *probe) run(ctx context.Context) {
 	lines := make(chan *line, probeLines)
 	for range probeLines {
@@ -62,7 +62,7 @@ func (p *probe) note(took time.Duration, status int, err error) {
 	}
 }
 
-// mark is a place in what the probe has seen.
+// mark is a position in the probe's measurements.
 type mark struct {
 	n  int // requests that had ended
 	at time.Time
@@ -74,7 +74,7 @@ func (p *probe) mark() mark {
 	return mark{len(p.took), time.Now()}
 }
 
-// since returns what the requests took that have ended since m.
+// since returns the times of the requests that ended after m.
 func (p *probe) since(m mark) times {
 	p.mu.Lock()
 	took := slices.Sorted(slices.Values(p.took[m.n:]))
@@ -86,7 +86,7 @@ func (p *probe) since(m mark) times {
 	return t
 }
 
-// failed returns what went wrong, the first of it.
+// failed returns the number of failures, and the first one.
 func (p *probe) failed() (n int, first string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

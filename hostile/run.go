@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// run is one look at what attacks do to the service.
+// run is one measurement of what attacks do to the service.
 type run struct {
 	service   *service
 	strangers *strangersProcess
@@ -21,11 +21,11 @@ type run struct {
 	probe     probe
 
 	mu   sync.Mutex
-	peak bytesOf // resident memory, since it was taken last
+	peak bytesOf // the most resident memory since it was last read
 	most bytesOf // ever
 }
 
-// watched begins the probe and the look at memory; stop ends them.
+// watched starts the probe and the watch on memory. stop ends them.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -34,7 +34,8 @@ func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	return ctx, func() { cancel(); behind.Wait() }
 }
 
-// all attacks and judges. only, if set, names the one attack.
+// all makes the attacks and judges the result. only, if set, names the only
+// attack.
 func (r *run) all(ctx context.Context, only string) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -46,7 +47,7 @@ func (r *run) all(ctx context.Context, only string) error {
 	return f.judge()
 }
 
-// figures makes the attacks and returns what was seen.
+// figures makes the attacks and returns the measurements.
 func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 	if f.fresh, err = r.settled(ctx); err != nil {
 		return f, err
@@ -87,7 +88,7 @@ func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 	return f, err
 }
 
-// one makes an attack and prints what it did.
+// one makes an attack and prints its effect.
 func (r *run) one(ctx context.Context, a attack, f *figures) error {
 	mark := r.probe.mark()
 	r.takePeak()
@@ -119,7 +120,7 @@ func (c *counts) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// watch looks at the resident memory until ctx ends.
+// watch records the resident memory until ctx ends.
 func (r *run) watch(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -131,7 +132,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 		now, err := r.service.rss()
 		if err != nil {
-			continue // it has ended, which others see
+			continue // the process has ended, which others report
 		}
 		r.mu.Lock()
 		r.peak, r.most = max(r.peak, now), max(r.most, now)
@@ -153,9 +154,8 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled looks at the service until the garbage collector has been over the
-// heap twice. Of the heap it takes the least, which is what a collection has
-// left: probe and looks make garbage meanwhile.
+// settled waits for two garbage collections and returns the smallest heap,
+// which is what a collection leaves. The probe makes garbage meanwhile.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
@@ -180,8 +180,8 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service holds what it held before, and returns what
-// it holds at the end, and how long that took.
+// recovered waits until the service holds what it held before. It returns the
+// last state, and how long that took.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -192,7 +192,7 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended says why the service is not there any more, if that is so.
+// ended adds why the service is not running, if it is not.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -205,11 +205,11 @@ func (r *run) ended(err error) error {
 	return fmt.Errorf("the service has ended: %s\n%s", r.service.cmd.ProcessState, r.service.lastLines())
 }
 
-// errKilled says what a service without bounds comes to.
+// errKilled says that the service used too much memory.
 var errKilled = fmt.Errorf("the kernel ended the service: it wanted more memory than %s", bytesOf(memoryLimit))
 
-// expectFaults makes an attack on a service that has no bound against it, and
-// fails unless that is noticed.
+// expectFaults makes an attack against which the service lacks a bound. It
+// fails unless the fault is noticed.
 func (r *run) expectFaults(ctx context.Context) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -221,7 +221,7 @@ func (r *run) expectFaults(ctx context.Context) error {
 	return nil
 }
 
-// spoil makes one attack and returns what is wrong with the memory that it took.
+// spoil makes one attack and returns what is wrong with the memory it took.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures
 	for _, a := range attacks(tricks()) {

@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// connectionTime bounds each connection to a stranger's server: no attack is as
-// long.
+// connectionTime bounds each connection to a stranger's server. It is longer
+// than any attack.
 const connectionTime = 40 * time.Second
 
 // servers are the strangers' homeservers at all names, and the name server.
@@ -28,10 +28,11 @@ type servers struct {
 	tricks map[string]trick
 }
 
-// caFile is where the certificate is that signed those of all strangers.
+// caFile returns the path of the certificate that signed all strangers'
+// certificates.
 func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
 
-// serveStrangers has them listen. They end with the process.
+// serveStrangers starts the servers. They end with the process.
 func serveStrangers(dir string) (*servers, error) {
 	ca := matrixtest.NewCA()
 	s := &servers{leaf: ca.Certificate("*." + domain), tricks: tricks()}
@@ -59,7 +60,7 @@ func (s *servers) accept(l net.Listener) {
 	}
 }
 
-// serve plays the trick of the name that the service asks for.
+// serve plays the trick of the name that the client asks for.
 func (s *servers) serve(raw net.Conn) {
 	defer raw.Close()
 	raw.SetDeadline(time.Now().Add(connectionTime))
@@ -99,7 +100,7 @@ func (s *servers) trick(name string) trick {
 }
 
 // honest answers as a homeserver that confirms every token. It reports whether
-// the connection may be used again.
+// the connection may be reused.
 func honest(c net.Conn, r *http.Request, _ int) bool {
 	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
 	if r.URL.Path != matrixtest.UserInfoPath {

@@ -24,15 +24,16 @@ const (
 	metricsAddress = "127.0.0.1:9090"
 )
 
-// service is the real binary, in the control group.
+// service is the real program, in the control group.
 type service struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{}
 }
 
-// startService starts the binary with its defaults, but for what it takes to
-// reach strangers on loopback, and as many open files as the documents ask for.
+// startService starts the program with its defaults, except for what strangers
+// on loopback need, and with as many open files as the documentation
+// recommends.
 func startService(ctx context.Context, o options, w *world, g *group) (*service, error) {
 	s := &service{log: filepath.Join(o.dir, "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
@@ -81,7 +82,7 @@ func (s *service) await(ctx context.Context) error {
 	}
 }
 
-// stop ends the service, in order if it obeys within 15 s.
+// stop ends the service, and kills it after 15 s.
 func (s *service) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -92,7 +93,7 @@ func (s *service) stop() {
 	}
 }
 
-// lastLines are the end of its log.
+// lastLines returns the end of its log.
 func (s *service) lastLines() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
@@ -101,13 +102,13 @@ func (s *service) lastLines() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// state is what the service holds.
+// state is what the service uses.
 type state struct {
 	RSS        bytesOf
 	Goroutines int
 	Files      int
 	Heap       bytesOf // garbage included
-	collected  int     // how often the garbage collector has been over the heap
+	collected  int     // the number of garbage collections so far
 }
 
 // bytesOf is a size in memory.
@@ -132,7 +133,7 @@ func (s *service) rss() (bytesOf, error) {
 
 var scraper = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// look asks the service's metrics, and the kernel, what it holds.
+// look reads the state from the service's metrics and the kernel.
 func (s *service) look() (state, error) {
 	resp, err := scraper.Get("http://" + metricsAddress + "/metrics")
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// strangersProcess are the strangers' servers and clients, which are a process
-// of their own. It makes the attacks that it is told by name, a line for each,
-// and says of each when it is over and how often it was answered what.
+// strangersProcess is the process of the strangers' servers and clients. It
+// reads the names of attacks, one per line. After each attack it writes a line
+// with the counts of the answers.
 type strangersProcess struct {
 	cmd   *exec.Cmd
 	input io.WriteCloser
 	lines *bufio.Scanner
 }
 
-// niceness is how far the strangers give way: as many processors as they want
-// are not theirs here.
+// niceness lowers the strangers' priority, because they share the service's
+// processors here.
 const niceness = "10"
 
 func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {
@@ -62,7 +62,8 @@ func (s *strangersProcess) line() (string, error) {
 	return s.lines.Text(), nil
 }
 
-// attack has them make an attack and returns what they were answered.
+// attack makes the process run an attack, and returns the counts of the
+// answers.
 func (s *strangersProcess) attack(name string) (answers string, err error) {
 	if _, err := fmt.Fprintln(s.input, name); err != nil {
 		return "", err
@@ -70,7 +71,7 @@ func (s *strangersProcess) attack(name string) (answers string, err error) {
 	return s.line()
 }
 
-// stop ends the process, in order unless it hangs.
+// stop ends the process, and kills it if it hangs.
 func (s *strangersProcess) stop() {
 	s.input.Close()
 	kill := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
@@ -78,7 +79,7 @@ func (s *strangersProcess) stop() {
 	_ = s.cmd.Wait()
 }
 
-// playStrangers is that process.
+// playStrangers runs in that process.
 func playStrangers(ctx context.Context, dir string) error {
 	servers, err := serveStrangers(dir)
 	if err != nil {
@@ -99,7 +100,7 @@ func playStrangers(ctx context.Context, dir string) error {
 	return ctx.Err()
 }
 
-// make makes the attack and says how often it was answered what.
+// make makes the attack and returns the counts of the answers.
 func (a attack) make(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, a.most)
 	defer cancel()

@@ -18,16 +18,16 @@ import (
 // trick is what a stranger's homeserver does to the service.
 type trick struct {
 	about string
-	// certificates, if set, makes what stands behind the server's own.
+	// certificates, if set, returns the certificates after the server's own.
 	certificates func() [][]byte
-	// hello, if set, is done instead of a TLS handshake.
+	// hello, if set, replaces the TLS handshake.
 	hello func(net.Conn)
 	// answer, if set, answers the nth request of a connection, and reports
-	// whether that may be used again.
+	// whether the connection may be reused.
 	answer func(c net.Conn, r *http.Request, nth int) bool
 }
 
-// tricks are all of them, by the label of the names at which they are played.
+// tricks returns all tricks, by the label in the names that play them.
 func tricks() map[string]trick {
 	bulky := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(7_000, 250_000) })
 	named := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(450, 0) })
@@ -55,7 +55,7 @@ func tricks() map[string]trick {
 	}
 }
 
-// drip writes a byte of text at a time, over and over, until that fails.
+// drip writes text again and again, a byte at a time, until that fails.
 func drip(c net.Conn, text string, pause time.Duration) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
@@ -67,7 +67,7 @@ func drip(c net.Conn, text string, pause time.Duration) {
 	}
 }
 
-// pour writes text over and over until that fails.
+// pour writes text again and again until that fails.
 func pour(c net.Conn, text string) {
 	for {
 		if _, err := io.WriteString(c, text); err != nil {
@@ -76,7 +76,7 @@ func pour(c net.Conn, text string) {
 	}
 }
 
-// dripHandshake begins a record of a handshake, of 16 kB.
+// dripHandshake begins a handshake record of 16 kB.
 func dripHandshake(c net.Conn) {
 	_, _ = c.Write([]byte{22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc})
 	drip(c, "x", 50*time.Millisecond)
@@ -95,7 +95,7 @@ func endlessHeaders(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// tinyLines are as many as fit into a response.
+// tinyLines answers with as many header lines as fit into a response.
 func tinyLines(c net.Conn, _ *http.Request, _ int) bool {
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+strings.Repeat("a:\r\n", 20_000))
 	drip(c, "a:\r\n", 200*time.Millisecond)
@@ -113,8 +113,8 @@ func endlessRedirects(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// longNonsense answers the well-known request with an address that cannot be
-// read, and all others with an error that is all text.
+// longNonsense answers the well-known request with an invalid address, and all
+// others with a very long error text.
 func longNonsense(c net.Conn, r *http.Request, _ int) bool {
 	if r.URL.Path != matrixtest.UserInfoPath {
 		_, err := fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: https://%%zz/%s%d\r\nContent-Length: 0\r\n\r\n", strings.Repeat("x", 15_000), rand.Int())
@@ -137,8 +137,8 @@ func slowBody(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// halfDead answers the first request of a connection, and takes all later ones
-// without a word.
+// halfDead answers the first request of a connection, and then reads without
+// answering.
 func halfDead(c net.Conn, r *http.Request, nth int) bool {
 	return nth > 0 || honest(c, r, nth)
 }

@@ -19,7 +19,7 @@ var key = sfu.Key{ID: "hostile", Secret: secret.New("a-secret-of-the-hostile-run
 // namedServer is the homeserver that the operator named.
 const namedServer = "example.org"
 
-// world is what is around the service and has nothing to do with strangers.
+// world is everything around the service except the strangers.
 type world struct {
 	homeserver *http.Server
 	url        string // of the homeserver

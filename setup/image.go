@@ -111,7 +111,7 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
-		err = fmt.Errorf("it is of version %s, and this setup of %s: run \"go run . setup\" there", version, want)
+		err = fmt.Errorf("the source has version %s, and this program %s: run \"go run . setup\" in the folder of the source", version, want)
 	}
 	if err != nil {
 		return fmt.Errorf("--image-arch: the source in %s: %w", s.dir, err)

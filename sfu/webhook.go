@@ -19,8 +19,9 @@ type Webhooks struct {
 	Keys Keys
 }
 
-// Receive returns the event of a webhook that comes from the SFU. Its error is
-// a [*RejectedError].
+// Receive returns the event of a webhook that comes from the SFU. Its error is a
+// [*RejectedError]: [RejectedKey] for an unknown API key, [RejectedSignature] for
+// a signature with another secret (signed.go).
 //
 // LiveKit signs a webhook by a token in the Authorization header, without
 // "Bearer". The token holds the digest of the body. Receive checks the header

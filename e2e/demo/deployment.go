@@ -21,8 +21,8 @@ type deployment struct {
 	client     *stack.Client
 }
 
-// build builds the programs. It says beforehand how long that takes, and every
-// half minute that it goes on.
+// build builds the programs. It prints beforehand how long that takes, and then
+// every half minute.
 func build(ctx context.Context, dir string) (stack.Programs, error) {
 	fmt.Print(opening)
 	began := time.Now()
@@ -49,8 +49,8 @@ func reassure(began time.Time, built <-chan struct{}) {
 	}
 }
 
-// deploy starts everything but the client. What it returns has to be stopped
-// even when it fails.
+// deploy starts everything except the client. The caller must stop the result
+// even after an error.
 func deploy(ctx context.Context, host *stack.Host, programs stack.Programs) (*deployment, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errTooSlow)
 	defer cancel()
@@ -128,8 +128,8 @@ func (d *deployment) request(device string) caller.Legacy {
 	}
 }
 
-// stop ends everything, the client first: an SFU with participants waits for
-// them to leave. How the parts end decides nothing any more.
+// stop ends everything. The client ends first, because an SFU waits for its
+// participants to leave. Errors no longer matter.
 func (d *deployment) stop() {
 	_ = d.client.Stop()
 	if d.service != nil {

@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// run plays the demo in a directory that is gone afterwards.
+// run runs the demo in a temporary directory.
 func run(ctx context.Context, once bool) error {
 	dir, err := os.MkdirTemp("", "matrixrtc-auth-demo-")
 	if err != nil {

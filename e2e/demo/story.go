@@ -25,7 +25,7 @@ that the service has not seen yet:
 %s
 `
 
-// say tells that a part has started.
+// say prints that a part has started.
 func say(part, url, what string) { fmt.Printf("   %-10s  %-23s  %s\n", part, url, what) }
 
 // admit asks the service for an access token and joins the SFU with it.
@@ -43,7 +43,7 @@ func (d *deployment) admit(ctx context.Context) error {
 	return d.join(ctx, answer, fmt.Sprintf("joined room=%s identity=%s ", room, identity))
 }
 
-// ask does what the curl command that it prints does.
+// ask sends the request of the printed curl command.
 func (d *deployment) ask(ctx context.Context) (caller.Answer, error) {
 	request := d.request("DEMODEVICE")
 	fmt.Printf("\n3. Asking the service for an access token, as a Matrix client does\n\n%s\n\n", d.curl(request))
@@ -59,7 +59,7 @@ func (d *deployment) ask(ctx context.Context) (caller.Answer, error) {
 
 // curl returns the command that posts the request to the bare host.
 func (d *deployment) curl(request caller.Legacy) string {
-	body, _ := json.Marshal(request) // of strings and numbers alone: it cannot fail
+	body, _ := json.Marshal(request) // cannot fail for strings and numbers
 	quoted := "'" + strings.ReplaceAll(string(body), "'", `'\''`) + "'"
 	return "curl -X POST " + d.service.URL() + "/ -H 'Content-Type: application/json' \\\n  -d " + quoted
 }
@@ -87,8 +87,8 @@ func (d *deployment) show(answer caller.Answer) (identity, room string, err erro
 	return claims.Sub, claims.Video.Room, nil
 }
 
-// join has the client join and prints its word, which repeats what the SFU
-// told it and has to begin as the token promised.
+// join lets the client join, and prints what the SFU told it. That must begin
+// as the token promised.
 func (d *deployment) join(ctx context.Context, answer caller.Answer, promised string) error {
 	fmt.Printf("\n4. Joining the SFU at the url with the jwt, over WebRTC\n\n")
 	joined, err := d.client.Start(ctx, answer.URL, answer.JWT)
@@ -102,7 +102,7 @@ func (d *deployment) join(ctx context.Context, answer caller.Answer, promised st
 	return nil
 }
 
-// stay keeps everything up until ctx ends, or a part does.
+// stay keeps everything running until ctx or a part ends.
 func (d *deployment) stay(ctx context.Context) error {
 	fmt.Printf(closing, d.curl(d.request("ANOTHERDEVICE")))
 	select {

@@ -13,8 +13,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
-// assembleSynapse adds to a fresh homeserver.yaml what the docs say, and
-// what Element Call's matrix_2_0 mode needs besides.
+// assembleSynapse adds to a new homeserver.yaml what the docs say, and what
+// Element Call's matrix_2_0 mode needs.
 func (s *Stack) assembleSynapse(text Docs) error {
 	if s.Lent != nil {
 		s.Synapse = s.Lent
@@ -107,8 +107,8 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 	}, err
 }
 
-// assembleService gives a service what .env and compose.yaml give it, and what
-// the docs say for one that cannot reach its homeserver by name.
+// assembleService gives a service the environment of .env and compose.yaml, and
+// what the docs say for one that cannot reach its homeserver by name.
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
@@ -188,8 +188,8 @@ func (s *Stack) assembleNginx(text Docs) error {
 	return err
 }
 
-// website writes what the server name's website has, the well-known
-// file or setup's, and returns its directory.
+// website writes the files of the server name's website, among them the
+// well-known file or setup's, and returns the directory.
 func (s *Stack) website(text Docs) (dir string, err error) {
 	content, err := s.wellKnown(text)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Balancer passes TCP connections on to the first of its targets that takes
-// them, which is a different one each time: what stands before several SFUs.
+// Balancer forwards each TCP connection to the next target that accepts it. It
+// is the load balancer in front of several SFUs.
 type Balancer struct {
 	Host    *Host
 	Targets []string // addresses
@@ -101,7 +101,7 @@ func (b *Balancer) dial() (conn net.Conn, err error) {
 	return nil, err
 }
 
-// keep has Stop close the connections; it returns false after Stop.
+// keep registers connections that Stop must close. It returns false after Stop.
 func (b *Balancer) keep(conns ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +122,7 @@ func (b *Balancer) forget(conns ...net.Conn) {
 	}
 }
 
-// pipe passes on what comes until either side ends, and then ends the other.
+// pipe copies data until either side ends, and then ends the other.
 func pipe(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

@@ -23,13 +23,13 @@ func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, ke
 	return certificate, key, err
 }
 
-// port is that of an address that was reserved.
+// port returns the port of a reserved address.
 func port(address string) int {
 	_, port := splitAddress(address)
 	return port
 }
 
-// splitAddress takes an address of a Host apart, which has a port.
+// splitAddress splits an address of a Host, which has a port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)
 	port, _ = strconv.Atoi(digits)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Chromium is the browser of one user: a process group with a profile of its
-// own. Its camera and microphone are fakes, and it finds no address but those
-// of Hosts.
+// Chromium is the browser of one user: a process group with its own profile.
+// Its camera and microphone are fakes, and it can only resolve the names in
+// Hosts.
 type Chromium struct {
 	Host     *Host
 	Program  string
@@ -23,8 +23,8 @@ type Chromium struct {
 	// CA is the PEM of the authority that the profile trusts, if any. Nothing
 	// tells the browser to ignore certificates.
 	CA []byte
-	// Hosts has the address of each host name that the browser finds. Ports
-	// are replaced too, so URLs carry none.
+	// Hosts maps each host name to an address. Ports are replaced too, so URLs
+	// have none.
 	Hosts map[string]string
 	// Addresses are those outside of loopback that the browser may connect to over
 	// TCP for media. The rules for names hold for these connections, too.
@@ -32,8 +32,8 @@ type Chromium struct {
 
 	address string
 	process *process
-	// temporary is a directory for what a browser leaves behind. Its path is
-	// short: that of a socket in it has to be.
+	// temporary is a directory for the browser's files. Its path is short because
+	// a socket is in it.
 	temporary string
 }
 
@@ -132,7 +132,7 @@ func (c *Chromium) rules() string {
 	return strings.Join(rules, ",")
 }
 
-// DevTools is the WebSocket URL at which a started browser is driven.
+// DevTools returns the WebSocket URL that drives a running browser.
 func (c *Chromium) DevTools() string { return "ws://" + c.address }
 
 // Stop ends the browser as closing its window does.
@@ -141,8 +141,8 @@ func (c *Chromium) Stop() error {
 	return c.process.stop(patience{kill: 10 * time.Second})
 }
 
-// Kill ends the browser and all its processes at once: nothing is said to
-// anybody. One that never started has nothing to end.
+// Kill ends the browser and all its processes at once, without notice to
+// anybody. It does nothing if the browser never started.
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()

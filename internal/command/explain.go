@@ -26,7 +26,7 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	case len(s.Args) == 0:
 		return fmt.Errorf("%q is not an option: every value has one in front", args[0])
 	case !slices.Contains(s.Args, args[0]):
-		return fmt.Errorf("%s knows no %q%s", c.Name(), args[0], meant("", args[0], s.Args))
+		return fmt.Errorf("%s does not take the argument %q%s", c.Name(), args[0], meant("", args[0], s.Args))
 	case len(args) > 1:
 		return fmt.Errorf("%q is too much: %s takes one argument", args[1], c.Name())
 	}

@@ -60,7 +60,7 @@ func read(r io.Reader, jobs *memory) finding {
 	}
 	var h header
 	if err := unseal(0, line, &h); err != nil || h.Format != format {
-		return finding{damage: errors.New("line 1: it is not the beginning of a file of this program's version")}
+		return finding{damage: errors.New("line 1: the header of a leave file is missing, or of another version")}
 	}
 	f := finding{salt: h.Salt, size: reader.offset}
 	f.readRecords(&reader, jobs)

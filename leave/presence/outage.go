@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// outage records whether the SFU answers.
+// outage records whether the SFU answers. While it does not, every job counts as
+// unanswered ([leave.Job.Unanswered]).
 type outage struct {
 	mu    sync.Mutex
 	down  bool

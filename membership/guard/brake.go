@@ -167,7 +167,7 @@ func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	defer cancel()
 	err := g.Board.SetBrake(ctx, on)
 	if err != nil {
-		g.Log.Warn("membership: replicas, or this service after a restart, could not be told of the brake", "on", on, "err", err)
+		g.Log.Warn("membership: the state of the brake could not be stored for other replicas or a restart", "on", on, "err", err)
 	}
 	g.brake.know(on, nil, time.Now())
 	switch {
