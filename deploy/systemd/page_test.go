@@ -1,0 +1,40 @@
+package systemd
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPageInTheShell: docs/systemd.md has the shell read the file of variables that
+// systemd reads. With the lines of the page both give programs the same values.
+func TestPageInTheShell(t *testing.T) {
+	page := read(t, "../../docs/systemd.md")
+	var lines []string
+	for _, found := range regexp.MustCompile("(?m)^ +(LIVEKIT_\\w+=\\S+)$|as in `(LIVEKIT_[^`]+)`").FindAllStringSubmatch(page, -1) {
+		lines = append(lines, found[1]+found[2])
+	}
+	command := regexp.MustCompile(`(?m)^sudo sh -c '(set -a; \. )/etc/matrixrtc-auth/environment;`).FindStringSubmatch(page)
+	if len(lines) != 4 || command == nil {
+		t.Fatalf("docs/systemd.md has the lines %q and the command %q, want 4 and one", lines, command)
+	}
+	file := filepath.Join(t.TempDir(), "environment")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", command[1]+file+"; env")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		if want := name + "=" + strings.Trim(value, "'") + "\n"; !strings.Contains(string(out), want) {
+			t.Errorf("after %q the shell has not %q:\n%s", line, want, out)
+		}
+	}
+}
