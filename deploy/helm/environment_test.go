@@ -69,12 +69,12 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	return p
 }
 
-// expand does what Kubernetes does to a value: $(NAME) is the value of a variable
-// before it, if there is one, and $$ before a parenthesis is a dollar.
+// expand does what Kubernetes does to a value: of two dollars one is left, and
+// $(NAME) is the value of a variable before it, if there is one.
 func (p pod) expand(value string) string {
-	return regexp.MustCompile(`\$\$\(|\$\(\w+\)`).ReplaceAllStringFunc(value, func(found string) string {
-		if found == "$$(" {
-			return "$("
+	return regexp.MustCompile(`\$\$|\$\([^)]*\)`).ReplaceAllStringFunc(value, func(found string) string {
+		if found == "$$" {
+			return "$"
 		}
 		if earlier, ok := p.env[found[2:len(found)-1]]; ok {
 			return earlier

@@ -102,6 +102,21 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestDollars: Kubernetes takes none of a value's dollars away, and puts nothing in
+// their place.
+func TestDollars(t *testing.T) {
+	for _, prefix := range []string{"$", "a$", "$$", "a$$b", "$$$", "$(LIVEKIT_MAX_JOBS)", "$$(LIVEKIT_MAX_JOBS)", "$$$(LIVEKIT_MAX_JOBS)", "$(", "$()"} {
+		values := merge(t, least, key, "variables: {LIVEKIT_MAX_JOBS: 7, LIVEKIT_REDIS_PREFIX: '"+prefix+"'}")
+		o, err := decode(loadChart(t), values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.enter(t, there(t)).env["LIVEKIT_REDIS_PREFIX"]; got != prefix {
+			t.Errorf("LIVEKIT_REDIS_PREFIX: %s arrives as %s", prefix, got)
+		}
+	}
+}
+
 // TestSwitchOfTestPage: the Ingress passes /test just when the program has it, however
 // the switch is written.
 func TestSwitchOfTestPage(t *testing.T) {

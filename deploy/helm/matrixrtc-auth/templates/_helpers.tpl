@@ -30,7 +30,7 @@ Kubernetes would expand is kept from it. */ -}}
 {{- if kindIs "bool" . -}}
 {{- ternary "on" "off" . -}}
 {{- else if kindIs "string" . -}}
-{{- trim . | replace "$(" "$$(" -}}
+{{- trim . | replace "$" "$$" -}}
 {{- else if not (kindIs "invalid" .) -}}
 {{- toJson . -}}
 {{- end -}}
