@@ -18,8 +18,12 @@ var noHomeserver = map[string]http.HandlerFunc{
 	"no such page":      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 	"404 in JSON":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); fmt.Fprint(w, `{"error":"nope"}`) },
 	"404 of a Matrix 1": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); fmt.Fprint(w, `{"errcode":404}`) },
-	"other JSON":        func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"ok"}`) },
-	"forbidden":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) },
+	"another API": func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(404)
+		fmt.Fprint(w, `{"errcode":"M_UNRECOGNIZED"}`)
+	},
+	"other JSON": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"ok"}`) },
+	"forbidden":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) },
 	"a redirect": func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://www.web.test/", http.StatusMovedPermanently)
 	},
@@ -129,7 +133,7 @@ func TestNoReasonToLookAgain(t *testing.T) {
 		named  []string
 	}{
 		{"an unknown token", matrixError(401, `{"errcode":"M_UNKNOWN_TOKEN"}`), []string{"a.test"}},
-		{"no such endpoint", matrixError(404, `{"errcode":"M_UNRECOGNIZED"}`), []string{"a.test"}},
+		{"an unknown user", matrixError(404, `{"errcode":"M_NOT_FOUND"}`), []string{"a.test"}},
 		{"a homeserver's limit", matrixError(429, `{"errcode":"M_LIMIT_EXCEEDED"}`), []string{"a.test"}},
 		{"a homeserver's fault", matrixError(500, `{"errcode":"M_UNKNOWN"}`), []string{"a.test"}},
 		{"an errcode of its own", matrixError(403, `{"errcode":"ORG.EXAMPLE_FORBIDDEN"}`), []string{"a.test"}},

@@ -55,6 +55,7 @@ const (
 
 	codeMissingParam = "M_MISSING_PARAM"
 	codeNotFound     = "M_NOT_FOUND"
+	codeUnrecognized = "M_UNRECOGNIZED"
 )
 
 // AppServiceError is every answer of the homeserver except the expected one. It

@@ -235,7 +235,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
-		ByHomeserver: code != "", Err: statusError(answer.Status, code)}
+		ByHomeserver: code != "" && !isElsewhere(answer.Status, code), Err: statusError(answer.Status, code)}
 	switch {
 	case answer.Status == http.StatusTooManyRequests:
 		e.Cause = CauseLimited
@@ -244,6 +244,12 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 		e.Cause = CauseTrouble
 	}
 	return e
+}
+
+// isElsewhere reports whether something answers that speaks Matrix and has no
+// federation API: another listener, or another program.
+func isElsewhere(status int, code string) bool {
+	return status == http.StatusNotFound && code == codeUnrecognized
 }
 
 // userInfoPath is the endpoint up to the token.
