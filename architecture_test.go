@@ -62,11 +62,11 @@ func TestHousePackages(t *testing.T) {
 func TestHouseModules(t *testing.T) {
 	modules, err := filepath.Glob("*/go.mod")
 	if err != nil || len(modules) == 0 {
-		t.Fatalf("no modules below the root (%v)", err)
+		t.Fatalf("modules below the root: got %q, %v, want one at least", modules, err)
 	}
 	for _, module := range modules {
 		if dir := filepath.Dir(module); !strings.Contains(read(t, architecture), "[`"+dir+"`](../"+dir+")") {
-			t.Errorf("%s does not name the module %s", architecture, dir)
+			t.Errorf("%s: got no link to the module %s, want one", architecture, dir)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func holdPart(t *testing.T, begin, end, want string) {
 	before, rest, found := strings.Cut(page, begin)
 	part, after, ends := strings.Cut(rest, end)
 	if !found || !ends {
-		t.Fatalf("%s has no part that begins with %q and ends with %q", architecture, begin, end)
+		t.Fatalf("%s: got no part that begins with %q and ends with %q, want one", architecture, begin, end)
 	}
 	switch {
 	case begin+part+end == want:
@@ -156,7 +156,7 @@ func reduced(edges map[string][]string) map[string][]string {
 func TestHouseWays(t *testing.T) {
 	places := regexp.MustCompile("`([a-z/]+\\.go)`(?: `([A-Za-z.]+)`)?").FindAllStringSubmatch(read(t, architecture), -1)
 	if len(places) < 40 {
-		t.Errorf("%s names %d places in the code, want the ways of a token request and of a leave", architecture, len(places))
+		t.Errorf("%s: got %d places in the code, want 40 at least: the ways of a token request and of a leave", architecture, len(places))
 	}
 	for _, place := range places {
 		file, name := place[1], place[2]
@@ -165,7 +165,7 @@ func TestHouseWays(t *testing.T) {
 			continue
 		}
 		if name != "" && !declared(t, file)[name] {
-			t.Errorf("%s: %s declares no %s", architecture, file, name)
+			t.Errorf("%s: got %s of %s, want what that file declares", architecture, name, file)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func TestHouseWords(t *testing.T) {
 	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
 	rows := regexp.MustCompile("(?m)^\\| ([^|`]+) \\| ([^|]+) \\| `([a-z]+)\\.([A-Za-z.]+)` \\|$").FindAllStringSubmatch(words, -1)
 	if all := strings.Count(words, "\n| ") - 2; !found || len(rows) != all || all < 30 {
-		t.Fatalf("%s has %d words, of which %d name what they are in the code", architecture, all, len(rows))
+		t.Fatalf("%s: got %d words, of which %d name what they are in the code, want 30 at least, and all of them", architecture, all, len(rows))
 	}
 	where := map[string]string{}
 	for name := range importsOf(t) {
@@ -185,11 +185,11 @@ func TestHouseWords(t *testing.T) {
 	for _, row := range rows {
 		word, pkg, name := row[1], row[3], row[4]
 		if seen[word] {
-			t.Errorf("%s explains %s twice", architecture, word)
+			t.Errorf("%s: got the word %s twice, want it once", architecture, word)
 		}
 		seen[word] = true
 		if !declaredIn(t, where[pkg])[name] {
-			t.Errorf("%s: %s is said to be %s.%s, which is gone", architecture, word, pkg, name)
+			t.Errorf("%s, the word %s: got %s.%s, want a name that the package declares", architecture, word, pkg, name)
 		}
 	}
 }
@@ -200,7 +200,7 @@ func declaredIn(t *testing.T, dir string) map[string]bool {
 	names := map[string]bool{}
 	files, err := fs.Glob(os.DirFS("."), path.Join(dir, "*.go"))
 	if err != nil || len(files) == 0 {
-		t.Errorf("no package %q (%v)", dir, err)
+		t.Errorf("package %q: got the files %q, %v, want one at least", dir, files, err)
 	}
 	for _, file := range files {
 		if !strings.HasSuffix(file, "_test.go") {

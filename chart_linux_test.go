@@ -214,16 +214,16 @@ func TestChartEnvironment(t *testing.T) {
 					ASToken: scriptASToken, HSToken: scriptHSToken, ProxyURL: "http://" + s.address,
 				})
 				if _, ready := s.await(regexp.MustCompile(`application service: ready`)); !ready {
-					t.Errorf("it is not ready:\n%s", s.text())
+					t.Errorf("got this log, want \"application service: ready\" in it:\n%s", s.text())
 				}
 				d.wantProxied(s)
 			}
 			d.wantServing(s)
 			if log := s.text(); strings.Contains(log, `warning="LIVEKIT_AS_`) || strings.Contains(log, password) || strings.Contains(log, "level=ERROR") {
-				t.Errorf("the log doubts the registration, holds the password, or an error:\n%s", log)
+				t.Errorf("got this log, want no doubt about the registration, no password and no error in it:\n%s", log)
 			}
 			if used := len(redis.Keys()) > 0; used != c.shared {
-				t.Errorf("Redis is used: %v, want %v", used, c.shared)
+				t.Errorf("Redis is used: got %v, want %v", used, c.shared)
 			}
 		})
 	}
@@ -260,7 +260,7 @@ func TestPlaybookEnvironment(t *testing.T) {
 				d.wantProxied(s)
 			}
 			if strings.Contains(s.text(), "level=ERROR") {
-				t.Errorf("the log has an error:\n%s", s.text())
+				t.Errorf("got this log, want no error in it:\n%s", s.text())
 			}
 		})
 	}

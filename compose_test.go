@@ -28,21 +28,21 @@ func TestComposeVariables(t *testing.T) {
 	asked := namesOf(t, "compose.yaml", `\$\{?(\w+)`)
 	for name := range given {
 		if !known[name] && !asked[name] {
-			t.Errorf(".env.example sets %s, which nobody reads", name)
+			t.Errorf(".env.example: got %s, want variables that compose.yaml or the service reads", name)
 		}
 	}
 	for name := range asked {
 		if !given[name] {
-			t.Errorf("compose.yaml asks for %s, which .env.example lacks", name)
+			t.Errorf("compose.yaml: got %s, want variables that are in .env.example", name)
 		}
 	}
 	for name := range c.Services["matrixrtc-auth"].Environment {
 		if !known[name] {
-			t.Errorf("the service does not know %s", name)
+			t.Errorf("compose.yaml, the service's environment: got %s, want variables that it knows", name)
 		}
 	}
 	if got := slices.Collect(maps.Keys(c.Services["livekit"].Environment)); !slices.Equal(got, []string{"LIVEKIT_KEYS"}) {
-		t.Errorf("LiveKit's environment is %q", got)
+		t.Errorf("LiveKit's environment: got %q, want LIVEKIT_KEYS alone", got)
 	}
 }
 
@@ -96,11 +96,11 @@ func TestComposePortsAreListenedAt(t *testing.T) {
 			if number, protocol, _ := strings.Cut(inside, "/"); strings.HasSuffix(outside, number) {
 				got = append(got, outside+"/"+protocol)
 			} else {
-				t.Errorf("%s: %s leads to another port", service, port)
+				t.Errorf("%s: got the port %s, want the same number outside and inside", service, port)
 			}
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s publishes %q, and listens at %q", service, got, want)
+			t.Errorf("%s: got the published ports %q, want those where it listens, %q", service, got, want)
 		}
 	}
 }
@@ -120,13 +120,13 @@ func TestComposeVolumesAreRead(t *testing.T) {
 	c := readCompose(t)
 	command := c.Services["livekit"].Command
 	if i := slices.Index(command, "--config"); i < 0 || i+1 == len(command) {
-		t.Fatalf("LiveKit's command is %q", command)
+		t.Fatalf("LiveKit's command: got %q, want --config and a file in it", command)
 	} else if got := targets(c.Services["livekit"].Volumes); !slices.Equal(got, []string{command[i+1]}) {
-		t.Errorf("LiveKit reads %s, and has %q", command[i+1], got)
+		t.Errorf("LiveKit's volumes: got %q, want the file that it reads, %s", got, command[i+1])
 	}
 	for _, target := range targets(c.Services["matrixrtc-auth"].Volumes) {
 		if target != usualDirectory(t) && !strings.Contains(doctorHelp(t), "(default: "+target+" ") {
-			t.Errorf("neither the service nor doctor knows %s", target)
+			t.Errorf("the service's volumes: got %s, want places that the service or doctor knows", target)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func doctorHelp(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
 	if code := doctor.Command(t.Context(), []string{"--help"}, nil, nil, nil, &out, io.Discard); code != 0 {
-		t.Fatalf("doctor --help: exit code %d", code)
+		t.Fatalf("doctor --help: got exit code %d, want 0", code)
 	}
 	return strings.Join(strings.Fields(out.String()), " ")
 }

@@ -47,7 +47,7 @@ func TestOneAddress(t *testing.T) {
 			slices.Sort(took)
 			t.Logf("others: p50 %v, longest %v", took[10], took[19])
 			if most := 3*time.Second + late(); took[19] > most {
-				t.Errorf("another client waits %v, want at most %v", took[19], most)
+				t.Errorf("another client: got a wait of %v, want at most %v", took[19], most)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s", ip, resp.Status)
+		t.Fatalf("%s: got %s, want 200", ip, resp.Status)
 	}
 	return time.Since(start)
 }
@@ -153,10 +153,10 @@ func TestCrowdMemory(t *testing.T) {
 			memory, files := crowd(t, s, sent)
 			t.Logf("%d clients, of whom %d had a place at once: %d kB", service.MaxConnections, files, memory>>10)
 			if memory > most {
-				t.Errorf("%d clients take %d kB, want at most %d", service.MaxConnections, memory>>10, most>>10)
+				t.Errorf("%d clients: got %d kB, want at most %d", service.MaxConnections, memory>>10, most>>10)
 			}
 			if least := service.MaxConnections / 2; files < least && !endsAtOnce[name] {
-				t.Errorf("%d connections were open at once, want %d at least", files, least)
+				t.Errorf("connections open at once: got %d, want %d at least", files, least)
 			}
 		})
 	}

@@ -60,27 +60,27 @@ func TestCompose(t *testing.T) {
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
 	version := strings.TrimSpace(read(t, "VERSION"))
 	if want := "matrixrtc-auth:" + version; auth.Image != want || auth.Build != "." {
-		t.Errorf("image %q, build %q; want %q, built from this folder", auth.Image, auth.Build, want)
+		t.Errorf("got the image %q, built from %q, want %q, built from this folder", auth.Image, auth.Build, want)
 	}
 	if !regexp.MustCompile(`^livekit/livekit-server:v\d+\.\d+\.\d+$`).MatchString(livekit.Image) {
-		t.Errorf("LiveKit's image %q is not pinned to a version", livekit.Image)
+		t.Errorf("LiveKit's image: got %q, want one pinned to a version", livekit.Image)
 	}
 	for name, s := range c.Services {
 		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
-			t.Errorf("%s: the root is writable, or it has privileges", name)
+			t.Errorf("%s: got read_only %v, cap_drop %q, security_opt %q, want a read-only root without privileges", name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
 		}
 		if s.Restart == "" || len(s.Healthcheck.Test) == 0 {
-			t.Errorf("%s: no restart policy or no health check", name)
+			t.Errorf("%s: got restart %q and the health check %q, want both", name, s.Restart, s.Healthcheck.Test)
 		}
 		for _, volume := range s.Volumes {
 			if _, named := c.Volumes[volume.Source]; named && volume.Type == "volume" {
 				continue
 			}
 			if volume.Type != "bind" || !strings.HasPrefix(volume.Source, "./") || !volume.ReadOnly {
-				t.Errorf("%s: %s is no bind mount of a relative path, read only", name, volume.Source)
+				t.Errorf("%s: got the volume %+v, want a bind mount of a relative path, read only", name, volume)
 			}
 			if create := volume.Bind.CreateHostPath; create == nil || *create {
-				t.Errorf("%s: a missing %s becomes an empty folder", name, volume.Source)
+				t.Errorf("%s, the volume %s: got no create_host_path: false, want it, or a missing file becomes an empty folder", name, volume.Source)
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func usualDirectory(t *testing.T) string {
 	}}
 	c, _, err := config.Parse(in, os.ReadFile)
 	if err != nil || c.Store.Kind != config.StoreFile {
-		t.Fatalf("leaves are kept in %v (%v), want a file", c.Store, err)
+		t.Fatalf("where leaves are kept: got %v, %v, want a file", c.Store, err)
 	}
 	return path.Dir(c.Store.Path)
 }
@@ -111,18 +111,18 @@ func TestDataDirectory(t *testing.T) {
 	dir, dockerfile := usualDirectory(t), read(t, "Dockerfile")
 	user := regexp.MustCompile(`(?m)^USER (\d+:\d+)$`).FindStringSubmatch(dockerfile)
 	if user == nil || !strings.Contains(dockerfile, "COPY --from=build --chown="+user[1]+" "+dir+" "+dir+"\n") {
-		t.Errorf("the image's user, %v, has no %s of its own", user, dir)
+		t.Errorf("Dockerfile: got the user %v, want one, with %s of its own", user, dir)
 	}
 	if regexp.MustCompile(`(?m)^VOLUME`).MatchString(dockerfile) {
-		t.Error("a VOLUME makes leaves seem safe that go with the container")
+		t.Error("Dockerfile: got a VOLUME, want none: leaves would seem safe that go with the container")
 	}
 	c := readCompose(t)
 	volumes := slices.DeleteFunc(c.Services["matrixrtc-auth"].Volumes, func(v volume) bool { return v.Type == "bind" })
 	if len(volumes) != 1 || volumes[0].Type != "volume" || volumes[0].Target != dir || volumes[0].ReadOnly {
-		t.Fatalf("volumes %+v, want one at %s", volumes, dir)
+		t.Fatalf("got the volumes %+v, want one at %s", volumes, dir)
 	}
 	if _, named := c.Volumes[volumes[0].Source]; !named {
-		t.Errorf("the volume %q is not declared", volumes[0].Source)
+		t.Errorf("got the volume %q, want one that is declared", volumes[0].Source)
 	}
 }
 
@@ -136,12 +136,12 @@ func TestComposePorts(t *testing.T) {
 		"3478:3478/udp", "5349:5349/tcp", "20201-20300:20201-20300/udp", "127.0.0.1:8080:8080/tcp",
 	}
 	if !slices.Equal(published, want) {
-		t.Errorf("ports %q, want %q", published, want)
+		t.Errorf("got the ports %q, want %q", published, want)
 	}
 	text, page := read(t, "compose.yaml"), read(t, "docs/synology.md")
 	for _, port := range published {
 		if !regexp.MustCompile(`#.*\n\s+- "` + regexp.QuoteMeta(port) + `"`).MatchString(text) {
-			t.Errorf("compose.yaml: no comment above the port %s", port)
+			t.Errorf("compose.yaml: got no comment above the port %s, want one", port)
 		}
 		if strings.HasPrefix(port, "127.") {
 			continue
@@ -149,7 +149,7 @@ func TestComposePorts(t *testing.T) {
 		outside, protocol, _ := strings.Cut(strings.Split(port, ":")[0]+port[strings.Index(port, "/"):], "/")
 		row := fmt.Sprintf("| %s | %s |", strings.ReplaceAll(outside, "-", "–"), strings.ToUpper(protocol))
 		if !strings.Contains(page, row) {
-			t.Errorf("docs/synology.md: the router's table lacks %q", row)
+			t.Errorf("docs/synology.md, the router's table: got no %q, want it", row)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestComposeLiveKitFile(t *testing.T) {
 		if !slices.ContainsFunc(s.Volumes, func(v volume) bool {
 			return v.Source == "./livekit.yaml" && v.Target == "/etc/livekit.yaml" && v.ReadOnly
 		}) {
-			t.Errorf("%s does not have it", name)
+			t.Errorf("%s: got the volumes %+v, want livekit.yaml at /etc/livekit.yaml, read only", name, s.Volumes)
 		}
 	}
 }
@@ -172,11 +172,11 @@ func TestComposeSecrets(t *testing.T) {
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
 	key := auth.Environment["LIVEKIT_KEY"]
 	if auth.EnvFile != ".env" || !strings.HasPrefix(livekit.Environment["LIVEKIT_KEYS"], `"`+key+`": "${LIVEKIT_SECRET`) {
-		t.Error("the two containers do not share the key and the secret")
+		t.Errorf("got the key %q of the service and LIVEKIT_KEYS=%s of LiveKit, want that both share the pair of .env", key, livekit.Environment["LIVEKIT_KEYS"])
 	}
 	for _, line := range strings.Split(read(t, ".env.example"), "\n") {
 		if name, value, found := strings.Cut(line, "="); found && strings.Contains(name, "SECRET") && value != "" {
-			t.Errorf(".env.example holds a value of %s: somebody would keep it", name)
+			t.Errorf(".env.example: got a value of %s, want none: somebody would keep it", name)
 		}
 	}
 }
@@ -186,12 +186,12 @@ func TestComposeSecrets(t *testing.T) {
 func TestTemplatesReachTheImage(t *testing.T) {
 	directive := regexp.MustCompile(`(?m)^//go:embed (.+)$`).FindStringSubmatch(read(t, "embed.go"))
 	if directive == nil {
-		t.Fatal("embed.go embeds nothing")
+		t.Fatal("embed.go: got no go:embed, want one")
 	}
 	ignored := strings.Fields(read(t, ".dockerignore"))
 	for _, name := range strings.Fields(directive[1]) {
 		if slices.Contains(ignored, name) {
-			t.Errorf(".dockerignore keeps %s from the build", name)
+			t.Errorf(".dockerignore: got %s, want it in the build", name)
 		}
 	}
 }
@@ -205,11 +205,11 @@ func TestSecretsStayOut(t *testing.T) {
 		lines := strings.Fields(read(t, file))
 		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*", "matrixrtc-auth-registration.yaml*", ".matrixrtc-auth-registration.yaml.*"} {
 			if !slices.Contains(lines, prefix+secret) {
-				t.Errorf("%s lets %s through", file, secret)
+				t.Errorf("%s: got no line %s, want it", file, prefix+secret)
 			}
 		}
 		if !slices.Contains(lines, "livekit.yaml") && !slices.Contains(lines, "/livekit.yaml") {
-			t.Errorf("%s lets livekit.yaml through", file)
+			t.Errorf("%s: got no line livekit.yaml, want it", file)
 		}
 	}
 }
@@ -250,21 +250,21 @@ func TestLiveKitExample(t *testing.T) {
 		fmt.Sprintf("%d-%d:%[1]d-%[2]d/udp", example.TURN.First, example.TURN.Last),
 	} {
 		if !slices.Contains(c.Services["livekit"].Ports, port) {
-			t.Errorf("compose.yaml does not publish %s", port)
+			t.Errorf("compose.yaml: got the ports %q of LiveKit, want %s among them", c.Services["livekit"].Ports, port)
 		}
 	}
 	if example.Room.AutoCreate == nil || *example.Room.AutoCreate || !example.RTC.UseExternalIP {
-		t.Error("room.auto_create must be false, rtc.use_external_ip true")
+		t.Errorf("got %+v and %+v, want room.auto_create false and rtc.use_external_ip true", example.Room, example.RTC)
 	}
 	key := example.Webhook.APIKey
 	if c.Services["matrixrtc-auth"].Environment["LIVEKIT_KEY"] != "${LIVEKIT_KEY:-"+key+"}" || len(example.Keys) > 0 {
-		t.Error("webhook.api_key is not the usual key of compose.yaml, or keys stand in the file")
+		t.Errorf("got webhook.api_key %q and %d keys, want the usual key of compose.yaml, and no keys in the file", key, len(example.Keys))
 	}
 	if !strings.Contains(read(t, ".env.example"), "\nLIVEKIT_KEY="+key+"\n") {
-		t.Error("webhook.api_key is not the key of .env.example")
+		t.Errorf("got webhook.api_key %q, want the key of .env.example", key)
 	}
 	if !slices.Equal(example.Webhook.URLs, []string{"http://matrixrtc-auth:8080/sfu_webhook"}) {
-		t.Errorf("webhook.urls %q do not lead to the service", example.Webhook.URLs)
+		t.Errorf("got webhook.urls %q, want the service's alone", example.Webhook.URLs)
 	}
 }
 
@@ -274,7 +274,7 @@ func TestVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "VERSION"))
 	newest := regexp.MustCompile(`(?m)^## \S+`).FindAllString(read(t, "CHANGELOG.md"), 2)
 	if !slices.Contains(newest, "## "+version) {
-		t.Errorf("VERSION is %s, the changelog begins with %q", version, newest)
+		t.Errorf("the changelog begins with: got %q, want VERSION, %s, among them", newest, version)
 	}
 	named := 0
 	mention := regexp.MustCompile(`\bmatrixrtc-auth[:-](\d+\.\d+\.\d+)`)
@@ -282,12 +282,12 @@ func TestVersion(t *testing.T) {
 		for _, match := range mention.FindAllStringSubmatch(read(t, file), -1) {
 			named++
 			if match[1] != version && file != "CHANGELOG.md" {
-				t.Errorf("%s names %s, VERSION is %s", file, match[0], version)
+				t.Errorf("%s: got %s, want VERSION, %s", file, match[0], version)
 			}
 		}
 	}
 	if named < 5 {
-		t.Errorf("only %d places name the image's version", named)
+		t.Errorf("places that name the image's version: got %d, want 5 at least", named)
 	}
 }
 
@@ -297,7 +297,7 @@ func TestVersion(t *testing.T) {
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if version == nil {
-		t.Fatal("go.mod names no release of Go: want the line \"go 1.N.P\"")
+		t.Fatal("go.mod: got no release of Go, want the line \"go 1.N.P\"")
 	}
 	for file, want := range map[string]string{
 		"e2e/go.mod":                     "\ngo " + version[1] + "\n",
@@ -314,10 +314,10 @@ func TestGoVersion(t *testing.T) {
 		"docs/synology.md":               "[Go](https://go.dev/dl/) " + version[1] + " or newer",
 	} {
 		if !strings.Contains(read(t, file), want) {
-			t.Errorf("%s lacks %q, go.mod is for %s", file, want, version[1])
+			t.Errorf("%s: got no %q, want it: go.mod is for %s", file, want, version[1])
 		}
 	}
 	if !strings.Contains(read(t, ".github/workflows/ci.yml"), "govulncheck ./...") {
-		t.Error("ci.yml does not scan for vulnerabilities")
+		t.Error("ci.yml: got no govulncheck ./..., want it")
 	}
 }

@@ -27,7 +27,7 @@ func pages(t *testing.T) []string {
 	t.Helper()
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil || len(docs) == 0 {
-		t.Fatalf("no pages in docs/ (%v)", err)
+		t.Fatalf("pages in docs/: got %q, %v, want one at least", docs, err)
 	}
 	return append(docs, "README.md", "CHANGELOG.md")
 }
@@ -59,11 +59,11 @@ func TestVariableTable(t *testing.T) {
 		}
 	}
 	if len(got) != len(want) {
-		t.Fatalf("docs/variables.md has %d rows, the program %d variables", len(got), len(want))
+		t.Fatalf("rows of docs/variables.md: got %d, want one for each of %d variables", len(got), len(want))
 	}
 	for i, row := range want {
 		if !strings.HasPrefix(got[i], row+" |") {
-			t.Errorf("row %d of docs/variables.md is\n%swant it to begin with\n%s |", i+1, got[i], row)
+			t.Errorf("row %d of docs/variables.md: got\n%swant it to begin with\n%s |", i+1, got[i], row)
 		}
 	}
 }
@@ -74,13 +74,13 @@ func TestSecretLength(t *testing.T) {
 	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
 	for _, page := range []string{"README.md", "docs/variables.md", "docs/setup.md", "docs/security.md"} {
 		if !strings.Contains(read(t, page), right) {
-			t.Errorf("%s does not say that the secret has %s", page, right)
+			t.Errorf("%s: got no word that the secret has %s, want it", page, right)
 		}
 	}
 	other := regexp.MustCompile(`(?i)secret[^.|]{0,60}(at least|more than|longer than) \d+ characters`)
 	for _, page := range append(pages(t), "config/table.go", ".env.example", "compose.yaml") {
 		if found := other.FindString(read(t, page)); found != "" {
-			t.Errorf("%s says %q, want %q", page, found, right)
+			t.Errorf("%s: got %q, want %q", page, found, right)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestSecretLength(t *testing.T) {
 func TestREADMEIsShort(t *testing.T) {
 	const most = 8000 // bytes
 	if size := len(read(t, "README.md")); size > most {
-		t.Errorf("README.md has %d bytes, want at most %d: what is for one reader goes to a page in docs/", size, most)
+		t.Errorf("README.md: got %d bytes, want at most %d: what is for one reader goes to a page in docs/", size, most)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestVariableNames(t *testing.T) {
 	for _, file := range files {
 		for _, found := range name.FindAllString(read(t, file), -1) {
 			if !known[found] {
-				t.Errorf("%s speaks of %s, which is no variable", file, found)
+				t.Errorf("%s: got %s, want variables of the program", file, found)
 			}
 		}
 	}
@@ -121,13 +121,13 @@ func TestSetupFlags(t *testing.T) {
 	flags := regexp.MustCompile(`(?m)^  (--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1)
 	for _, flag := range flags {
 		if !regexp.MustCompile("(?m)^\\| `" + flag[1] + "[ `]").MatchString(page) {
-			t.Errorf("docs/setup.md lacks the flag %s", flag[1])
+			t.Errorf("docs/setup.md: got no flag %s, want it", flag[1])
 		}
 	}
 	_, table, _ := strings.Cut(page, "\n## Flags\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	if rows := strings.Count(table, "\n| `--"); len(flags) == 0 || rows != len(flags) {
-		t.Errorf("docs/setup.md has a table of %d flags, setup has %d", rows, len(flags))
+		t.Errorf("docs/setup.md, the table of flags: got %d rows, want one for each of %d flags", rows, len(flags))
 	}
 }
 
@@ -144,7 +144,7 @@ func TestRoutes(t *testing.T) {
 	}
 	rows := regexp.MustCompile("(?m)^\\| `(/[^`]*)` \\| ([A-Z, –]+) \\|").FindAllStringSubmatch(read(t, "docs/api.md"), -1)
 	if len(rows) < 5 {
-		t.Fatalf("docs/api.md has a table of %d routes", len(rows))
+		t.Fatalf("docs/api.md, the table of routes: got %d rows, want 5 at least", len(rows))
 	}
 	for _, row := range rows {
 		route, methods := row[1], strings.Split(row[2], ", ")
@@ -156,11 +156,11 @@ func TestRoutes(t *testing.T) {
 			switch status := ask(method, route); status {
 			case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized:
 			default:
-				t.Errorf("%s %s: %d, but docs/api.md has it", method, route, status)
+				t.Errorf("%s %s: got %d, want 200, 400 or 401: docs/api.md has it", method, route, status)
 			}
 		}
 		if status := ask(http.MethodPatch, route); status != notMethod {
-			t.Errorf("PATCH %s: %d, want %d by docs/api.md", route, status, notMethod)
+			t.Errorf("PATCH %s: got %d, want %d by docs/api.md", route, status, notMethod)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, name := range names {
 		if !strings.Contains(read(t, "docs/operations.md"), "| `"+name[1]+"` |") {
-			t.Errorf("docs/operations.md lacks the metric %s", name[1])
+			t.Errorf("docs/operations.md: got no metric %s, want it", name[1])
 		}
 	}
 }
@@ -200,18 +200,18 @@ func TestCauses(t *testing.T) {
 		for _, match := range constant.FindAllStringSubmatch(read(t, file), -1) {
 			found++
 			if cause := prefix + match[1]; cause != "sfu_canceled" && !strings.Contains(table, "`"+cause+"`") {
-				t.Errorf("docs/operations.md lacks the cause %s of %s", cause, file)
+				t.Errorf("docs/operations.md: got no cause %s of %s, want it", cause, file)
 			}
 		}
 	}
 	for _, match := range regexp.MustCompile(`cause: +"(\w*[a-z])"`).FindAllStringSubmatch(read(t, "handler/problem.go"), -1) {
 		found++
 		if !strings.Contains(table, "`"+match[1]+"`") {
-			t.Errorf("docs/operations.md lacks the cause %s", match[1])
+			t.Errorf("docs/operations.md: got no cause %s, want it", match[1])
 		}
 	}
 	if found < 20 {
-		t.Errorf("only %d causes found in the source", found)
+		t.Errorf("causes in the source: got %d, want 20 at least", found)
 	}
 }
 
@@ -232,7 +232,7 @@ func TestLimits(t *testing.T) {
 		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
 		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
-			t.Errorf("%q of %s and %q of docs/api.md do not go together any more", limit.source, limit.file, limit.page)
+			t.Errorf("got no %q in %s, or no %q in docs/api.md, want both, or neither", limit.source, limit.file, limit.page)
 		}
 	}
 }
@@ -250,7 +250,7 @@ func TestDelegationDiffers(t *testing.T) {
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140.stable"] == true`, "`org.matrix.msc4140.stable`"},
 	} {
 		if !strings.Contains(read(t, fact.file), fact.source) || !strings.Contains(page, fact.page) {
-			t.Errorf("%q of %s and %q of docs/from-lk-jwt-service.md do not go together any more", fact.source, fact.file, fact.page)
+			t.Errorf("got no %q in %s, or no %q in docs/from-lk-jwt-service.md, want both, or neither", fact.source, fact.file, fact.page)
 		}
 	}
 }

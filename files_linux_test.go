@@ -60,7 +60,7 @@ func TestFewFiles(t *testing.T) {
 	t.Logf("answers: %v", seen)
 	for status := range seen {
 		if status != "401 " && status != "503 5" {
-			t.Errorf("answer %q, want 401, or 503 with Retry-After: 5", status)
+			t.Errorf("got the answer %q, want 401, or 503 with Retry-After: 5", status)
 		}
 	}
 	for i := range 200 {
@@ -72,10 +72,10 @@ func TestFewFiles(t *testing.T) {
 	}
 	resp, err := askToken(t.Context(), "127.0.2.1", s.address)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("afterwards, among 200 silent clients: %v (%v), want 401", resp, err)
+		t.Errorf("afterwards, among 200 silent clients: got %v, %v, want 401", resp, err)
 	}
 	if strings.Contains(s.text(), "level=ERROR") {
-		t.Errorf("log:\n%s", s.text())
+		t.Errorf("got this log, want no error in it:\n%s", s.text())
 	}
 }
 

@@ -33,7 +33,7 @@ func TestFlood(t *testing.T) {
 		t.Errorf("memory grew by %d kB: got %v, want at most %v", (after-before)>>10, after-before, maxGrowth)
 	}
 	if a := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}); a.err != nil || !strings.HasPrefix(a.text, "200 ") {
-		t.Errorf("afterwards: %s %v", a.text, a.err)
+		t.Errorf("GET /healthz afterwards: got %s, %v, want 200", a.text, a.err)
 	}
 }
 
@@ -54,7 +54,7 @@ func buildBinary(t *testing.T) (path string) {
 		t.Fatal(err)
 	}
 	if info.Size() > maxBinary {
-		t.Errorf("the program takes %d bytes, more than %d", info.Size(), maxBinary)
+		t.Errorf("the program's size: got %d bytes, want at most %d", info.Size(), maxBinary)
 	}
 	return path
 }
@@ -84,7 +84,7 @@ func startBinary(t *testing.T, binary, overrides string, more ...string) *proces
 	t.Cleanup(s.kill)
 	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)`))
 	if !started {
-		t.Fatalf("it does not start:\n%s", s.text())
+		t.Fatalf("got this log, want that it listens:\n%s", s.text())
 	}
 	s.address = line[1]
 	return s

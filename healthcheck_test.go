@@ -18,7 +18,7 @@ func TestReachable(t *testing.T) {
 		{Network: "unix", Address: "/run/auth:1.soc"}: "/run/auth:1.soc",
 	} {
 		if got := strings.Join(reachable(bind), " "); got != want {
-			t.Errorf("reachable(%s) = %s, want %s", bind, got, want)
+			t.Errorf("reachable(%s): got %s, want %s", bind, got, want)
 		}
 	}
 }

@@ -38,11 +38,11 @@ func TestImportsRunDown(t *testing.T) {
 		"membership": {"service", "access"},
 	} {
 		if _, ok := imports[imported]; !ok {
-			t.Errorf("there is no package %s", imported)
+			t.Errorf("got no package %s, want it", imported)
 		}
 		for importer, list := range imports {
 			if slices.Contains(list, imported) && !slices.Contains(allowed, importer) {
-				t.Errorf("%s imports %s; only %q may", importer, imported, allowed)
+				t.Errorf("got %s as an importer of %s, want %q alone", importer, imported, allowed)
 			}
 		}
 	}
@@ -54,17 +54,17 @@ func TestDoctorImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
 	for _, part := range []string{"doctor/engine", "doctor/instruments"} {
 		if !slices.Contains(imports["doctor"], part) {
-			t.Errorf("doctor does not import %s", part)
+			t.Errorf("doctor's imports: got %q, want %s among them", imports["doctor"], part)
 		}
 		for _, imported := range imports[part] {
 			if _, ours := imports[imported]; ours && !strings.HasPrefix(imported, "internal/") {
-				t.Errorf("%s imports %s", part, imported)
+				t.Errorf("%s: got the import %s, want none of ours outside internal/", part, imported)
 			}
 		}
 	}
 	for _, sends := range []string{"net/http", "net", "crypto/tls"} {
 		if slices.Contains(imports["doctor/engine"], sends) {
-			t.Errorf("doctor/engine imports %s", sends)
+			t.Errorf("doctor/engine: got the import %s, want nothing that sends", sends)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func TestConfigKnowsNoLiveKit(t *testing.T) {
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.HasPrefix(line, "github.com/livekit/") {
-			t.Errorf("config needs %s", line)
+			t.Errorf("what config needs: got %s, want nothing of LiveKit", line)
 		}
 	}
 }
@@ -92,13 +92,13 @@ func TestCoreKnowsNoHTTP(t *testing.T) {
 	imports := importsOf(t)
 	for _, core := range []string{"access", "membership", "token", "leave"} {
 		if slices.Contains(imports[core], "net/http") {
-			t.Errorf("%s imports net/http", core)
+			t.Errorf("%s: got the import net/http, want none: HTTP is the handler's", core)
 		}
 	}
 	for _, bottom := range []string{"matrix", "sfu"} {
 		for _, imported := range imports[bottom] {
 			if _, ours := imports[imported]; ours && !strings.HasPrefix(imported, "internal/") {
-				t.Errorf("%s imports %s", bottom, imported)
+				t.Errorf("%s: got the import %s, want none of ours outside internal/", bottom, imported)
 			}
 		}
 	}

@@ -27,6 +27,6 @@ func TestElementServerSuite(t *testing.T) {
 		}
 	}
 	if len(found) != 1 || !reflect.DeepEqual(found[0], want) {
-		t.Errorf("docs/kubernetes.md has the values %v, want once %v", found, want)
+		t.Errorf("the values in docs/kubernetes.md: got %v, want once %v", found, want)
 	}
 }

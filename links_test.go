@@ -32,7 +32,7 @@ func TestREADMELeadsToEveryPage(t *testing.T) {
 	readme := read(t, "README.md")
 	for _, page := range pages(t) {
 		if strings.HasPrefix(page, "docs/") && !strings.Contains(readme, "]("+page+")") {
-			t.Errorf("README.md links nowhere to %s", page)
+			t.Errorf("README.md: got no link to %s, want one", page)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestLinksInSources(t *testing.T) {
 		}
 	}
 	if found < 40 {
-		t.Errorf("only %d mentions of pages found", found)
+		t.Errorf("mentions of pages: got %d, want 40 at least", found)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestNginxPrefixes(t *testing.T) {
 		_, after, found := strings.Cut(snippet, "location "+location+" {")
 		inside, _, _ := strings.Cut(after, "}")
 		if !found {
-			t.Errorf("no location %s", location)
+			t.Errorf("the snippet: got no location %s, want it", location)
 		}
 		for _, line := range wanted {
 			if !strings.Contains(inside, line) {
@@ -34,11 +34,11 @@ func TestHAProxyLines(t *testing.T) {
 	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
 	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")
 	if len(lines) < 10 {
-		t.Errorf("docs/proxies.md has %d lines for HAProxy", len(lines))
+		t.Errorf("docs/proxies.md, for HAProxy: got %d lines, want 10 at least", len(lines))
 	}
 	for _, line := range lines {
 		if !slices.Contains(tried, line) {
-			t.Errorf("docs/proxies.md has %q for HAProxy, which make breakages does not try", line)
+			t.Errorf("docs/proxies.md, for HAProxy: got %q, want lines that make breakages tries", line)
 		}
 	}
 }

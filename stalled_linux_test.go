@@ -61,7 +61,7 @@ func awaitSocket(t *testing.T, address string) {
 		select {
 		case <-look:
 		case <-deadline:
-			t.Fatalf("nobody listens at %s: %v", address, err)
+			t.Fatalf("connecting to %s: got %v, want that somebody listens", address, err)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestStalledLogReader(t *testing.T) {
 	}
 	health := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"})
 	if health.err != nil || !strings.Contains(health.body, `"status":"degraded"`) || !strings.Contains(health.body, `"the log cannot be written: lines are lost"`) {
-		t.Errorf("GET /healthz while nobody reads the log: %s, error %v; want degraded with the reason", health.body, health.err)
+		t.Errorf("GET /healthz while nobody reads the log: got %s, %v, want degraded with the reason", health.body, health.err)
 	}
 	wantObedient(t, s)
 	wantWholeLines(t, log)
@@ -93,10 +93,10 @@ func wantObedient(t *testing.T, s *process) {
 	select {
 	case <-s.exited:
 	case <-time.After(patience):
-		t.Fatal("SIGTERM did not end it")
+		t.Fatalf("SIGTERM: got no end within %v, want one", patience)
 	}
 	if took := time.Since(start); !s.cmd.ProcessState.Success() || took > 5*time.Second+late() {
-		t.Errorf("SIGTERM: %s after %v, want exit code 0 within 5 s", s.cmd.ProcessState, took)
+		t.Errorf("SIGTERM: got %s after %v, want exit code 0 within 5 s", s.cmd.ProcessState, took)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestLogReaderReturns(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("the log ended without a word about lost lines: %v", lines.Err())
+	t.Errorf("got the log's end (%v), want a word about lost lines before it", lines.Err())
 }
 
 // wantWholeLines reads what a process that has ended left in its log.
@@ -151,11 +151,11 @@ func wantWholeLines(t *testing.T, log io.Reader) {
 		t.Fatal(err)
 	}
 	if len(text) < 32<<10 || !bytes.HasSuffix(text, []byte("\n")) {
-		t.Errorf("the log has %d bytes and ends in %q, want at least 32 kB of whole lines", len(text), text[max(0, len(text)-50):])
+		t.Errorf("got a log of %d bytes that ends in %q, want at least 32 kB of whole lines", len(text), text[max(0, len(text)-50):])
 	}
 	for i, line := range bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) {
 		if !bytes.HasPrefix(line, []byte("time=")) || bytes.Count(line, []byte("time=")) != 1 {
-			t.Fatalf("line %d is torn: %s", i+1, line)
+			t.Fatalf("line %d: got %s, want a whole one", i+1, line)
 		}
 	}
 }

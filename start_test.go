@@ -29,7 +29,7 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 	}
 	inits := regexp.MustCompile(`(?m)^init (matrixrtc-auth/\S+) .*, (\d+) bytes, `).FindAllStringSubmatch(trace.String(), -1)
 	if len(inits) == 0 {
-		t.Fatalf("no package of ours is in the trace:\n%s", trace.String())
+		t.Fatalf("got this trace, want a package of ours in it:\n%s", trace.String())
 	}
 	isProgram, sum := reach(importsOf(t), "matrixrtc-auth"), 0
 	for _, init := range inits {
@@ -45,7 +45,7 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 		}
 	}
 	if sum > maxInit {
-		t.Errorf("our packages' initialisers allocate %d bytes, want at most %d", sum, maxInit)
+		t.Errorf("what our packages' initialisers allocate: got %d bytes, want at most %d", sum, maxInit)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestPatterns(t *testing.T) {
 	for dir := range reach(imports, "matrixrtc-auth") {
 		files, err := filepath.Glob(filepath.Join(strings.Replace(dir, "matrixrtc-auth", ".", 1), "*.go"))
 		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d files, error %v", dir, len(files), err)
+			t.Fatalf("%s: got %d files, %v, want one at least", dir, len(files), err)
 		}
 		for _, name := range files {
 			if !strings.HasSuffix(name, "_test.go") {
@@ -66,7 +66,7 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 	if patterns == 0 {
-		t.Error("no call of pattern.New was found")
+		t.Error("calls of pattern.New: got none, want one at least")
 	}
 }
 
@@ -92,11 +92,11 @@ func checkPatterns(t *testing.T, name string) (patterns int) {
 			at := set.Position(call.Pos())
 			switch calleeOf(call) {
 			case "regexp.MustCompile":
-				t.Errorf("%s: a regular expression is compiled at every start; write pattern.New", at)
+				t.Errorf("%s: got a regular expression that is compiled at every start, want pattern.New", at)
 			case "pattern.New":
 				patterns++
 				if err := compiles(call.Args[0]); err != nil {
-					t.Errorf("%s: %v", at, err)
+					t.Errorf("%s: got %v, want an expression that compiles", at, err)
 				}
 			}
 			return true

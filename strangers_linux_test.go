@@ -51,10 +51,10 @@ func TestStrangersCertificates(t *testing.T) {
 			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
 			// On a machine that was held up for the time of a request, some fail.
 			if answers[c.status] != servers && late() < 10*time.Second {
-				t.Errorf("answers %v, want %d × %s", answers, servers, c.status)
+				t.Errorf("got the answers %v, want %d × %s", answers, servers, c.status)
 			}
 			if after > maxStrangers {
-				t.Errorf("the program takes %d MB, want at most %d", after/1e6, maxStrangers/1_000_000)
+				t.Errorf("the program's memory: got %d MB, want at most %d", after/1e6, maxStrangers/1_000_000)
 			}
 		})
 	}

@@ -37,7 +37,7 @@ func workflows(t *testing.T) map[string]workflow {
 	t.Helper()
 	paths, err := filepath.Glob(".github/workflows/*.yml")
 	if err != nil || len(paths) < 2 {
-		t.Fatalf("the workflows are %q (%v), want two at least", paths, err)
+		t.Fatalf("workflows: got %q, %v, want two at least", paths, err)
 	}
 	all := map[string]workflow{}
 	for _, path := range paths {
@@ -55,7 +55,7 @@ func workflows(t *testing.T) map[string]workflow {
 func TestWorkflowsReadOnly(t *testing.T) {
 	for file, w := range workflows(t) {
 		if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
-			t.Errorf("%s has the permissions %v, want to read the contents", file, w.Permissions)
+			t.Errorf("%s: got the permissions %v, want to read the contents", file, w.Permissions)
 		}
 	}
 }
@@ -70,12 +70,12 @@ func TestWorkflowsTakeGoFromModule(t *testing.T) {
 				if strings.HasPrefix(s.Uses, "actions/setup-go@") {
 					installs++
 					if s.With["go-version-file"] != "go.mod" || s.With["go-version"] != "" {
-						t.Errorf("%s: the job %s has another Go than go.mod: %v", file, name, s.With)
+						t.Errorf("%s, the job %s: got the Go of %v, want that of go.mod", file, name, s.With)
 					}
 				}
 			}
 			if installs == 0 && j.Uses == "" {
-				t.Errorf("%s: the job %s installs no Go", file, name)
+				t.Errorf("%s, the job %s: got no step that installs Go, want one", file, name)
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func TestWorkflowsAgreeOnActions(t *testing.T) {
 				}
 				name, version, pinned := strings.Cut(s.Uses, "@")
 				if other, seen := versions[name]; !pinned || seen && other != version {
-					t.Errorf("%s uses %s, elsewhere it is %q", file, s.Uses, other)
+					t.Errorf("%s: got %s, want it pinned, as elsewhere to %q", file, s.Uses, other)
 				}
 				versions[name] = version
 			}
@@ -117,12 +117,12 @@ func TestMakeTargets(t *testing.T) {
 		for _, match := range form.FindAllStringSubmatch(read(t, file), -1) {
 			found++
 			if !strings.Contains(makefile, "\n"+match[1]+": ") {
-				t.Errorf("%s says make %s, which the Makefile does not have", file, match[1])
+				t.Errorf("%s: got make %s, want targets that the Makefile has", file, match[1])
 			}
 		}
 	}
 	if found < 15 {
-		t.Errorf("only %d times is make mentioned", found)
+		t.Errorf("mentions of make: got %d, want 15 at least", found)
 	}
 }
 
@@ -147,20 +147,20 @@ func TestReleaseWorkflow(t *testing.T) {
 	w := all["release.yml"]
 	j := w.Jobs["release"]
 	if !slices.Equal(w.On.Push.Tags, []string{"v*"}) {
-		t.Errorf("it runs for the tags %q, want v*", w.On.Push.Tags)
+		t.Errorf("the tags for which it runs: got %q, want v*", w.On.Push.Tags)
 	}
 	if j.Needs != "test" || w.Jobs["test"].Uses != "./.github/workflows/ci.yml" || !strings.Contains(read(t, ".github/workflows/ci.yml"), "\n  workflow_call:") {
-		t.Errorf("a release needs %q, want the job that runs ci.yml", j.Needs)
+		t.Errorf("what a release needs: got %q, want the job that runs ci.yml", j.Needs)
 	}
 	for _, right := range []string{"contents", "packages", "id-token", "attestations"} {
 		if j.Permissions[right] != "write" {
-			t.Errorf("the release may not write %s: %v", right, j.Permissions)
+			t.Errorf("the release's permissions: got %v, want to write %s", j.Permissions, right)
 		}
 	}
 	checkOrder(t, j.Steps)
 	checkProvenance(t, j.Steps)
 	if !strings.Contains(read(t, ".github/workflows/release.yml"), "contains(github.ref_name, '-') && '--prerelease' || '--latest'") {
-		t.Error("a version like 1.2.3-rc.1 becomes the newest release")
+		t.Error("release.yml: got no --prerelease for a version with a hyphen, want it: 1.2.3-rc.1 would become the newest release")
 	}
 }
 
@@ -173,7 +173,7 @@ func checkOrder(t *testing.T, steps []workflowStep) {
 		}
 	}
 	if len(left) > 0 {
-		t.Errorf("the release lacks %q, or does it too late", left)
+		t.Errorf("the release's steps: got none, or too late, for %q, want them in this order", left)
 	}
 }
 
@@ -189,12 +189,12 @@ func checkProvenance(t *testing.T, steps []workflowStep) {
 		}
 	}
 	if !image || !files {
-		t.Errorf("the provenance of the image is written: %v, that of the files: %v", image, files)
+		t.Errorf("provenance: got %v for the image and %v for the files, want both", image, files)
 	}
 	program, workflow := read(t, "image/release/main.go"), read(t, ".github/workflows/release.yml")
 	for _, path := range []string{"build/release", "build/release-notes.md"} {
 		if !strings.Contains(program, `"../`+path+`"`) || !strings.Contains(workflow, path) {
-			t.Errorf("make release and release.yml do not agree on %s", path)
+			t.Errorf("got %s not in both of make release and release.yml, want it in both", path)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func written(t *testing.T) (dir string) {
 		"--base-url", "https://matrix.example.org", "--dir", dir,
 	}
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir
 }
@@ -33,11 +33,11 @@ func TestDocHomeserver(t *testing.T) {
 	additions := read(t, filepath.Join(dir, "homeserver-additions.yaml"))
 	settings := blocks(page, "yaml")
 	if len(settings) != 2 {
-		t.Errorf("docs/homeserver.md has %d blocks of YAML, want that of Synapse and that of its well-known file", len(settings))
+		t.Errorf("blocks of YAML in docs/homeserver.md: got %d, want that of Synapse and that of its well-known file", len(settings))
 	}
 	for _, block := range settings {
 		if !strings.Contains(additions, block) {
-			t.Errorf("homeserver-additions.yaml is\n%s\nand lacks what docs/homeserver.md has:\n%s", additions, block)
+			t.Errorf("homeserver-additions.yaml: got\n%s\nwant in it what docs/homeserver.md has:\n%s", additions, block)
 		}
 	}
 	var want, got any
@@ -45,7 +45,7 @@ func TestDocHomeserver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(strings.Join(blocks(page, "json"), "")), &got); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("docs/homeserver.md has the well-known file %v (%v), setup writes %v", got, err, want)
+		t.Errorf("the well-known file in docs/homeserver.md: got %v, %v, want what setup writes, %v", got, err, want)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestDocSynology(t *testing.T) {
 				}
 			}
 			if !found {
-				t.Errorf("docs/synology.md has no row %s", prefix)
+				t.Errorf("docs/synology.md: got no row %s, want it", prefix)
 			}
 		}
 	}
@@ -93,7 +93,7 @@ func TestSetupFiles(t *testing.T) {
 	var out bytes.Buffer
 	args := []string{"--server-name", "example.org", "--single-host", "example.org", "--dir", dir}
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
-		t.Fatalf("exit code %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -102,10 +102,10 @@ func TestSetupFiles(t *testing.T) {
 	page := read(t, "docs/setup.md")
 	for _, file := range files {
 		if !strings.Contains(page, "`"+file.Name()+"`") {
-			t.Errorf("docs/setup.md lacks the file %s", file.Name())
+			t.Errorf("docs/setup.md: got no file %s, want it", file.Name())
 		}
 	}
 	if !strings.Contains(read(t, "docs/synology.md"), "shows thirteen files") || len(files) != 13 {
-		t.Errorf("setup writes %d files, docs/synology.md says thirteen", len(files))
+		t.Errorf("files that setup writes: got %d, want the thirteen of docs/synology.md", len(files))
 	}
 }
