@@ -176,8 +176,8 @@ func TestFindSource(t *testing.T) {
 	if same, err := sameFile(got.dir, root); !found || err != nil || !same {
 		t.Errorf("got %q, %v (%v), want %q", got.dir, found, err, root)
 	}
-	if err := got.is("matrixrtc-auth:1.0.0"); err == nil || !strings.Contains(err.Error(), "is of version 9.9.9, and this setup of 1.0.0") {
-		t.Errorf("another version: got %v", err)
+	if err := got.is("matrixrtc-auth:1.0.0"); err == nil || !strings.Contains(err.Error(), "has version 9.9.9, and this program 1.0.0") {
+		t.Errorf("another version: got %v, want an error with both versions", err)
 	}
 	if err := got.is("matrixrtc-auth:9.9.9"); err != nil {
 		t.Errorf("the same version: got %v", err)
