@@ -62,7 +62,8 @@ type Authorizer struct {
 	// FullAccess says whose users may create rooms. FullAccess and CanPublish get
 	// the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
-	// CanPublish says which other users may publish.
+	// CanPublish says for which further servers users may publish. Users with full
+	// access always may.
 	CanPublish func(matrix.ServerName) bool
 	// MustBeJoined reports for a server whether its users must be joined to the
 	// Matrix room when they prove themselves by an OpenID token; nil means no

@@ -19,8 +19,8 @@ type target struct {
 
 const floor = 1.0
 
-// With one connection most of the CPU time is that of sleeping and waking, which
-// costs both the same.
+// With one connection there is no target for CPU time: sleeping and waking take
+// most of it, and cost this service and (b) the same.
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
 // series are the repeats of one subject at one number of connections.

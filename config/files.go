@@ -125,8 +125,9 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 }
 
 // parseCertificates fails on damaged certificates, which
-// CertPool.AppendCertsFromPEM skips. pem.Decode skips them too, so it counts
-// their begin marks.
+// CertPool.AppendCertsFromPEM skips. pem.Decode skips them, too. So
+// parseCertificates compares the number of parsed certificates with the number
+// of BEGIN or END lines.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)

@@ -37,7 +37,7 @@ const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	silence     = "tls-silent packets-lost"
-	waiting     = "homeserver-silent federation-unreachable " + gaps // the service waits longer than doctor
+	waiting     = "homeserver-silent federation-unreachable " + gaps // the service still waits for the homeserver when doctor gives up on the service
 	noTLS       = "tls-none tls-old tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"

@@ -30,7 +30,7 @@ func nameOf(trick string, n int) string {
 const unknown = "unknown"
 
 // trickOf returns the trick and the number of a name. ok is false for the names
-// of SRV records.
+// of SRV records, and for names that [nameOf] does not make.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]

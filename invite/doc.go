@@ -1,5 +1,7 @@
 // Package invite is the command test-link: it creates a probe room on the SFU,
-// and a link with which somebody tests from their phone whether calls work
-// there. It prints the link and its QR code and, if wanted, who comes and what
-// they find.
+// and a link for a phone.
+//
+// Whoever opens the link tests whether calls work on that phone and in its
+// network. The command prints the link and its QR code. On request it also
+// prints who opened the link, and the results of their test.
 package invite

@@ -82,7 +82,7 @@ func checkHost(host string) error {
 		inner, closed := strings.CutSuffix(inner, "]")
 		addr, err := netip.ParseAddr(inner)
 		if !closed || err != nil || !addr.Is6() || addr.Zone() != "" {
-			return errors.New("brackets hold an IPv6 address without a zone")
+			return errors.New("the brackets must hold an IPv6 address, without a zone")
 		}
 		return nil
 	}

@@ -108,8 +108,8 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	return user, err
 }
 
-// ask takes one slot of the client's network and one of the server, finds the
-// server, and asks it.
+// ask waits until the limit of the client's network and the limit of the server
+// allow one more verification. Then it finds the server and asks it.
 func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	release, err := c.admit(ctx, token.Server, from)
 	if err != nil {

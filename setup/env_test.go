@@ -129,12 +129,12 @@ func TestGoneSecrets(t *testing.T) {
 		"the end of it": func(l *lab) string {
 			text := l.read(envFile)
 			l.write(envFile, text[:strings.Index(text, "LIVEKIT_SECRET=")+55])
-			return ".env ends in the line of LIVEKIT_SECRET"
+			return ".env ends without a line break after LIVEKIT_SECRET"
 		},
 		"the end of the registration": func(l *lab) string {
 			text := l.read(registrationFile)
 			l.write(registrationFile, text[:strings.Index(text, "hs_token: ")+50])
-			return "lacks its end"
+			return "is incomplete"
 		},
 		"a token": func(l *lab) string {
 			text := l.read(registrationFile)

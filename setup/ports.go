@@ -172,7 +172,7 @@ func rangeLike(example, text string) (ports, error) {
 		return fault("is one port, not a range")
 	case p.First < 0 || p.Last < 0:
 		if other := dashes.Replace(text); other != text && isRangeOf(other) {
-			return ports{}, fmt.Errorf("%.80q is not a range as it is written here; write %s", text, other)
+			return ports{}, fmt.Errorf("%.80q has the wrong dash; write %s", text, other)
 		}
 		return fault("is not a range")
 	case p.First > 65535 || p.Last > 65535 || p.Last == 0:

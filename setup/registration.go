@@ -22,7 +22,7 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	case err != nil:
 		return r, err
 	case !found && !p.newSecrets && p.before != nil && p.before.AppServiceURL != "":
-		return r, fmt.Errorf("%s is gone, and with it the tokens that the homeserver has: put it back, or --new-secrets draws new ones", registrationFile)
+		return r, fmt.Errorf("%s is gone, and with it the tokens that the homeserver has: put the file back, or make new tokens with --new-secrets", registrationFile)
 	case !found && p.newSecrets:
 		return r, nil
 	case !found:
@@ -35,9 +35,9 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	case p.newSecrets:
 		old.ASToken, old.HSToken = secret.Text{}, secret.Text{}
 	case err == nil && (!bytes.HasSuffix(content, []byte("\n")) || old.ASToken.Reveal() == "" || old.HSToken.Reveal() == ""):
-		return r, fmt.Errorf("%s lacks its end or a token: put it back whole (if it is whole, end its last line), or --new-secrets --force draws new tokens", registrationFile)
+		return r, fmt.Errorf("%s is incomplete: a token is missing, or the last line has no line break: restore the file, or add the line break, or make new tokens with --new-secrets --force", registrationFile)
 	case err != nil:
-		return r, fmt.Errorf("%s: %w: correct it, or move it away; new tokens are drawn then, and the homeserver needs the new file", registrationFile, err)
+		return r, fmt.Errorf("%s: %w: correct the file, or move it away; then setup makes new tokens, and the homeserver needs the new file", registrationFile, err)
 	}
 	return r.KeepTokens(old), nil
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// memory is what the files of a folder say about its answers.
+// memory is what the files of a deployment's folder tell about the answers that
+// the operator gave to setup.
 type memory struct {
 	there   bool              // a deployment exists, or part of one
 	written bool              // setup has written some of it

@@ -57,11 +57,11 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	case renew || old == "" && !had:
 		return p, nil
 	case !found:
-		return p, fmt.Errorf("%s is gone, and with it the secret: put it back, or --new-secrets draws a new one", envFile)
+		return p, fmt.Errorf("%s is gone, and with it the secret: put the file back, or make a new secret with --new-secrets", envFile)
 	case old == "":
-		return p, fmt.Errorf("%s: LIVEKIT_SECRET is gone: put it back, or --new-secrets draws a new one", envFile)
+		return p, fmt.Errorf("%s: LIVEKIT_SECRET is gone: put it back, or make a new secret with --new-secrets", envFile)
 	case cutOff(string(content), "LIVEKIT_SECRET"):
-		return p, fmt.Errorf("%s ends in the line of LIVEKIT_SECRET, which may be half: put it back whole (if it is whole, end the line), or --new-secrets draws a new one", envFile)
+		return p, fmt.Errorf("%s ends without a line break after LIVEKIT_SECRET, so the secret may be cut off: restore the file, or add the line break if the secret is complete, or make a new secret with --new-secrets", envFile)
 	}
 	p.secret = secret.New(old)
 	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {

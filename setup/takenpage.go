@@ -19,7 +19,8 @@ What ` + "`matrixrtc-auth setup`" + ` took from the deployment that was there be
 different now. It only read these files, and has changed none of them:
 `
 
-// page returns the content of takenFile, of this run or an earlier one.
+// page returns the content for takenFile. If t is nil, this run takes nothing
+// over: then page returns the content that an earlier run wrote.
 func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)

@@ -106,7 +106,7 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
 		return fmt.Errorf("--single-host: of one program %s has a path of %s, of the other %s the name %s: say --single-host, or --jwt-host and --sfu-host",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // asks for the missing one
+	case both, o.given["single-host"]: // setup asks for the names that it forgets here
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}

@@ -7,7 +7,7 @@ import (
 
 const heading = `## What doctor says when something is broken
 
-Every row has been broken in a whole deployment (Synapse, LiveKit, the service, nginx, HAProxy or Caddy), and ` + "`make breakages`" + ` breaks it again: doctor says just this, from inside with the service's environment, and from outside with nothing but the server name. – is a fault that does not show there.
+` + "`make breakages`" + ` breaks a complete deployment (Synapse, LiveKit, the service, and nginx, HAProxy or Caddy) in each of these ways. The columns show the causes that doctor reports. Inside, doctor has the service's environment; outside, it knows only the server name. – means that doctor sees no fault there.
 
 | Broken | Inside | Outside |
 | --- | --- | --- |

@@ -27,7 +27,7 @@ type conn struct {
 	late    bool      // it was closed because its request or answer took too long
 	written time.Time // when the current write began; zero if there is none
 	stream  stream
-	large   func() // gives back the slot of a large head; nil without one
+	large   func() // ends the turn of a large request header; nil if it has none
 
 	closed bool
 
@@ -79,7 +79,7 @@ func (c *conn) count(p []byte) (large, tooLong bool) {
 	return c.stream.isLarge() && c.large == nil, c.stream.isTooLong()
 }
 
-// awaitTurn waits for a slot to read a large head.
+// awaitTurn waits for its turn to read a large request header.
 func (c *conn) awaitTurn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), headWait)
 	defer cancel()
@@ -204,7 +204,7 @@ func cost(values []string) (sum int) {
 	return sum
 }
 
-// giveBack gives back the slot of a large head. c.mu is held.
+// giveBack ends the turn of a large request header. c.mu is held.
 func (c *conn) giveBack() {
 	if c.large != nil {
 		c.large()

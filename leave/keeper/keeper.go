@@ -126,10 +126,10 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop runs. After a long stop it starts a new period,
-// so that no job is given up for the time of the stop. A stop may be a frozen
-// process, a laptop that slept, or a store that was away and had the only copy
-// of jobs.
+// round records that the loop runs. After a long stop it counts the loop as newly
+// begun, so that no job is given up because of the time that passed in the stop.
+// A stop may be a frozen process, a laptop that slept, or a store that was away
+// and had the only copy of jobs.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

@@ -38,8 +38,8 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	return len(left), true
 }
 
-// retryRooms retries creating rooms, until the SFU is away again: then all
-// rooms must be restored.
+// retryRooms retries creating rooms. It stops when the SFU is away again, because
+// then all rooms must be restored anyway.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
 	for n := 0; len(rooms) > 0 && n < roomTries && sleep(ctx, pause); n++ {

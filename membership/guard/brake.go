@@ -206,7 +206,7 @@ func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool
 		return false
 	case g.braked(ctx):
 		recovered := h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons
-		g.setBrake(ctx, !recovered, h.refused, judged) // repeated, because the board forgets it after a time
+		g.setBrake(ctx, !recovered, h.refused, judged) // at every sweep, because the board's record of the brake expires
 		return recovered
 	}
 	if n, all := g.brake.together(candidates, judged); len(candidates) > 0 && tooMany(n, all) {

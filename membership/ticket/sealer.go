@@ -63,9 +63,10 @@ func newAEAD(key sfu.Key) cipher.AEAD {
 	return aead
 }
 
-// Seal returns t as the text of an attribute, for its bearer at place. The text
-// is base64url of the layout (1 byte), the nonce (24), and the content
-// encrypted by XChaCha20-Poly1305, bound to layout and place.
+// Seal encrypts t and returns the text for the participant's ticket attribute.
+// Only Open with the same place can read that text. It is base64url of the
+// layout (1 byte), the nonce (24), and the content encrypted by
+// XChaCha20-Poly1305, bound to layout and place.
 func (s *Sealer) Seal(t Ticket, place Place) string {
 	w := s.spaces.Get().(*workspace)
 	defer s.spaces.Put(w)

@@ -60,8 +60,8 @@ func Unpadded() Flaw {
 	}
 }
 
-// Aged signs the token this long ago; a negative age means the future. The
-// token is valid for 5 min.
+// Aged makes the token look as if it was signed age ago. A negative age is in
+// the future. The token is valid for 5 min.
 func Aged(age time.Duration) Flaw {
 	return func(l *letter) { l.age = age }
 }
