@@ -21,13 +21,13 @@ const (
 	// maxCaches bounds the memory left by 10,000 names, of which caches keep
 	// 4,096.
 	maxCaches = 10e6
-	// How much more than before may be left at the end: the connection that
-	// looks, a running request, and kept buffers.
+	// The growth that is allowed at the end: the connection that measures, a
+	// running request, and kept buffers.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // bytes
-	// settleTime is the time for that: connections to strangers stay idle for 50
-	// s, and are checked every 25 s.
+	// settleTime bounds the wait for that state. Connections to strangers stay
+	// idle for 50 s, and the service checks them every 25 s.
 	settleTime = 80 * time.Second
 )
 

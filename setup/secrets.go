@@ -68,7 +68,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 		return p, fmt.Errorf("%s has another key or secret than the files of --from: take a new folder, or leave --from out", envFile)
 	}
 	if len(old) < sfu.ShortestSecret || !secretText().MatchString(old) {
-		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: --new-secrets draws a new one", sfu.ShortestSecret)
+		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: make a new one with --new-secrets", sfu.ShortestSecret)
 	}
 	return p, nil
 }

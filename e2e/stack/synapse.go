@@ -133,9 +133,9 @@ func (s *Synapse) writeFiles() error {
 	return os.WriteFile(filepath.Join(s.directory(), "homeserver.yaml"), content, 0o600)
 }
 
-// writeSigningKey makes the key that Synapse signs with, unless it has one. It
-// follows from the server name: to others, which remember keys, a later one of
-// the same name is the same server.
+// writeSigningKey makes the key that Synapse signs with, unless it has one. The
+// key is derived from the server name, so that a later Synapse of the same name
+// has the same key: other servers remember it.
 func (s *Synapse) writeSigningKey() error {
 	path := filepath.Join(s.directory(), "signing.key")
 	if _, err := os.Stat(path); err == nil {

@@ -62,7 +62,7 @@ const (
 	// old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long a no then counts for further removals.
+	// keepNo is how long such a person is removed again without a new question.
 	keepNo = 5 * time.Second
 	// maxRefusals bounds the persons remembered for that.
 	maxRefusals = 4096
