@@ -1,0 +1,186 @@
+package leave
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/sfu"
+)
+
+// keptApart are the fields that a compact record does not have: its store keeps
+// them beside it.
+var keptApart = []string{"user", "version", "holder", "until"}
+
+// A field that is added to a job has to get a number, and only one.
+func TestEveryFieldIsNumbered(t *testing.T) {
+	for _, f := range fields {
+		n := slices.Index(numbered[:], f.name)
+		if apart := slices.Contains(keptApart, f.name); apart == (n >= 0) {
+			t.Errorf("%s has the number %d in a compact record; kept apart: %v", f.name, n, apart)
+		}
+	}
+	for n, name := range numbered {
+		if name != "" && compactField[n] < 0 {
+			t.Errorf("number %d is that of %s, which no job has", n, name)
+		}
+		if name != "" && slices.Index(numbered[:], name) != n {
+			t.Errorf("%s has two numbers", name)
+		}
+	}
+	for _, s := range States() {
+		if slices.Index(numberedStates, s) <= 0 {
+			t.Errorf("state %s has no number", s)
+		}
+	}
+}
+
+// names are what rooms and identities look like.
+var names = map[string]Key{
+	"hashes":         {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"},
+	"an old client":  {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "@alice:example.org:ABCDEFGHIJ"},
+	"the user alone": {"room", "@alice:example.org"},
+	"texts":          {"a room", "äöü"},
+	"almost base64":  {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzF", "AB\n=="},
+	"short":          {"a", "ab"},
+	"long":           {sfu.Room(strings.Repeat("r", 5000)), sfu.Identity(strings.Repeat("\n", 300))},
+}
+
+// What is written as a compact record is read as it was, with every field and
+// whatever the names look like.
+func TestCompactKeepsAll(t *testing.T) {
+	for name, key := range names {
+		t.Run(name, func(t *testing.T) {
+			for _, s := range States() {
+				job := in(t, s)
+				job.Key = key
+				wantCompacted(t, job)
+				job.NextRestart, job.Deadline, job.Restarted = never, job.AcceptedAt, job.AcceptedAt.Add(-time.Millisecond)
+				wantCompacted(t, job)
+				for _, f := range fields {
+					fill(t, f.in(&job))
+				}
+				wantCompacted(t, job)
+			}
+		})
+	}
+}
+
+func wantCompacted(t *testing.T, job Job) {
+	t.Helper()
+	b := job.Compact()
+	read, err := ParseCompact(b, job.User)
+	if err != nil {
+		t.Fatalf("the compact record %x of %+v: %v", b, job, err)
+	}
+	read.Version, read.Lease = job.Version, job.Lease
+	wantKept(t, "a compact record", read, job)
+}
+
+// The bytes of a record are read by every later version: these have to stay
+// readable, as what they are.
+func TestCompactStaysReadable(t *testing.T) {
+	job := in(t, Connected)
+	job.Key = names["an old client"]
+	const written = "/6sFgNjulu9mgQEoPpiS35TJuD3kwtEJYojSzXR1MWwHCl38d0Kos0VTMYC6twMuOkFCQ0RFRkdISUoEFHN5ZF9hAghTMYK6twMCgsjfAgAC"
+	if got := base64.StdEncoding.EncodeToString(job.Compact()); got != written {
+		t.Errorf("the record is written as\n%s, want\n%s", got, written)
+	}
+	b, err := base64.StdEncoding.DecodeString(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ParseCompact(b, job.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantKept(t, "a record of the first version", read, job)
+}
+
+// A field that a later version has added is skipped.
+func TestCompactOfLaterVersion(t *testing.T) {
+	job := in(t, Leaving)
+	b := job.Compact()
+	present, length := binary.Uvarint(b)
+	later := binary.AppendUvarint(nil, present|1<<62|1<<63)
+	later = append(later, b[length:]...)
+	later = binary.AppendVarint(later, -5)
+	later = appendText(later, "what it says", "")
+	read, err := ParseCompact(later, job.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantKept(t, "a record of a later version", read, job)
+}
+
+// What is no job is an error that names the job as far as it is known.
+func TestBadCompact(t *testing.T) {
+	job := in(t, Connected)
+	good := job.Compact()
+	for i := range good {
+		if _, err := ParseCompact(good[:i], job.User); err == nil {
+			t.Errorf("the first %d bytes of %x are a job", i, good)
+		}
+	}
+	for name, change := range map[string]func(*Job){
+		"no state":          func(j *Job) { j.State = "" },
+		"another state":     func(j *Job) { j.State = "wondering" },
+		"no delay":          func(j *Job) { j.Delay = 0 },
+		"a negative number": func(j *Job) { j.Looks = -2 },
+		"a large number":    func(j *Job) { j.Sends = 1 << 40 },
+		"no delay id":       func(j *Job) { j.DelayID = matrix.DelayID{} },
+		"no room":           func(j *Job) { j.Room = "" },
+		"a replaced none":   func(j *Job) { j.Replaces = []matrix.DelayID{{}} },
+		"not UTF-8":         func(j *Job) { j.Session = "\xff" },
+		"a long text":       func(j *Job) { j.Session = strings.Repeat("x", longestText+1) },
+		"itself replaced":   func(j *Job) { j.Replaces = []matrix.DelayID{j.DelayID} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := job
+			change(&bad)
+			_, err := ParseCompact(bad.Compact(), job.User)
+			e, ok := errors.AsType[*RecordError](err)
+			if !ok || e.Key.Identity != job.Identity {
+				t.Errorf("%+v is read with %v, want an error about %q", bad, err, job.Identity)
+			}
+		})
+	}
+	if _, err := ParseCompact(append(bytes.Clone(good), 0), job.User); err == nil {
+		t.Error("a record with another byte behind it is a job")
+	}
+}
+
+// FuzzCompact has any bytes be a compact record: what is read of them can be
+// written and is read as the same job.
+func FuzzCompact(f *testing.F) {
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		f.Fatal(err)
+	}
+	id, err := matrix.ParseDelayID("syd_a")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, key := range names {
+		job := New(key, user, id, MaxDelay, noon)
+		f.Add(job.Compact())
+		job = job.connected(noon, "PA_1")
+		job.Replaces = []matrix.DelayID{id, id}
+		f.Add(job.Compact())
+	}
+	f.Add([]byte{})
+	f.Add(bytes.Repeat([]byte{0xff}, 20))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		job, err := ParseCompact(b, user)
+		if err != nil {
+			return
+		}
+		wantCompacted(t, job)
+	})
+}

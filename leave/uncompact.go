@@ -1,0 +1,163 @@
+package leave
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"matrixrtc-auth/matrix"
+)
+
+// ParseCompact reads a compact record of a job of user. What cannot be a job,
+// because of a value that none ever has, is a *[RecordError]. Fields that a later
+// version has added are left out.
+func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
+	read := Job{User: user}
+	recorded := reflect.New(recordType()).Elem()
+	in := compact{rest: b, user: user.String()}
+	in.fields(recorded)
+	err := in.err
+	if err == nil && len(in.rest) > 0 {
+		err = errors.New("something follows its last field")
+	}
+	for _, i := range compactField {
+		if i >= 0 { // all, so that an error names the job
+			err = cmp.Or(err, fields[i].read(&read, recorded.Field(i).Interface()))
+		}
+	}
+	if err == nil {
+		err = read.check()
+	}
+	if err != nil {
+		return Job{}, &RecordError{read.Key, err}
+	}
+	return read, nil
+}
+
+// compact is what is left of a compact record. After an error nothing is.
+type compact struct {
+	rest []byte
+	user string
+	err  error
+}
+
+// mostNumbers is how many fields a compact record can have.
+const mostNumbers = 64
+
+// fields reads all fields, and sets those that are known.
+func (c *compact) fields(recorded reflect.Value) {
+	present, accepted := c.uint(), int64(0)
+	for n := range mostNumbers {
+		if present&(1<<n) == 0 {
+			continue
+		}
+		var number int64
+		var text string
+		if n%2 == 1 {
+			text = c.text()
+		} else {
+			number = c.int()
+		}
+		if n == 0 {
+			accepted = number
+		}
+		if n < len(compactField) && compactField[n] >= 0 {
+			f := fields[compactField[n]]
+			if f.isAfterAccepted() {
+				number = afterAccepted(number, accepted)
+			}
+			c.set(f, recorded.Field(compactField[n]), number, text)
+		}
+	}
+}
+
+// set sets what a record has in f to a number or a text.
+func (c *compact) set(f field, to reflect.Value, number int64, text string) {
+	switch {
+	case c.err != nil:
+	case f.kind == reflect.TypeFor[State]():
+		if number <= 0 || number >= int64(len(numberedStates)) {
+			c.fail(fmt.Errorf("there is no state %d", number))
+			return
+		}
+		to.SetString(string(numberedStates[number]))
+	case to.Kind() == reflect.Slice:
+		to.Set(reflect.ValueOf(c.texts(text)))
+	case to.Kind() == reflect.String && !utf8.ValidString(text):
+		c.fail(fmt.Errorf("%s is not UTF-8", f.name))
+	case to.Kind() == reflect.String:
+		to.SetString(text)
+	case to.Kind() == reflect.Bool:
+		to.SetBool(number != 0)
+	default:
+		to.SetInt(number)
+	}
+}
+
+// texts reads the list in a text, which is that of one field.
+func (c *compact) texts(list string) (texts []string) {
+	in := compact{rest: []byte(list)}
+	for len(in.rest) > 0 {
+		texts = append(texts, in.text())
+	}
+	if in.err != nil {
+		c.fail(in.err)
+	}
+	return texts
+}
+
+func (c *compact) fail(err error) {
+	c.err, c.rest = cmp.Or(c.err, err), nil
+}
+
+var errCut = errors.New("it is cut off, or a number in it is too large")
+
+func (c *compact) uint() uint64 {
+	n, length := binary.Uvarint(c.rest)
+	if length <= 0 {
+		c.fail(errCut)
+		return 0
+	}
+	c.rest = c.rest[length:]
+	return n
+}
+
+func (c *compact) int() int64 {
+	n, length := binary.Varint(c.rest)
+	if length <= 0 {
+		c.fail(errCut)
+		return 0
+	}
+	c.rest = c.rest[length:]
+	return n
+}
+
+// text reads a text, as appendText writes it.
+func (c *compact) text() string {
+	header := c.uint()
+	length := header >> formBits
+	if length > uint64(len(c.rest)) {
+		c.fail(errCut)
+		return ""
+	}
+	text := string(c.rest[:length])
+	c.rest = c.rest[length:]
+	switch header & (1<<formBits - 1) {
+	case asItIs:
+		return text
+	case base64Form:
+		return base64.RawStdEncoding.EncodeToString([]byte(text))
+	case behindUser:
+		return c.user + text
+	}
+	beginning, rest, found := strings.Cut(text, "_")
+	if !found {
+		c.fail(errors.New("a text lacks its beginning"))
+	}
+	return beginning + "_" + base64.RawStdEncoding.EncodeToString([]byte(rest))
+}
