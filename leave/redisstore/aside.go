@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +28,8 @@ const (
 // is ready.
 type aside struct {
 	mu      sync.Mutex
-	records map[string]unreadable // by field
-	found   int                   // since the start
+	records map[place]unreadable
+	found   int // since the start
 }
 
 // unreadable is an invalid record.
@@ -42,20 +41,16 @@ type unreadable struct {
 // note records an invalid record. It reports whether it is new, and since when
 // it is unchanged.
 func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
-	head, body, found := strings.Cut(r.value, "\n")
-	if !found {
-		body = head
-	}
-	sum := sha256.Sum256([]byte(body))
+	sum := sha256.Sum256([]byte(r.body()))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if known, ok := a.records[r.field]; ok && known.sum == sum {
+	if known, ok := a.records[r.at()]; ok && known.sum == sum {
 		return false, known.since
 	}
 	if a.records == nil || len(a.records) >= mostAside {
-		a.records = map[string]unreadable{}
+		a.records = map[place]unreadable{}
 	}
-	a.records[r.field] = unreadable{sum, now}
+	a.records[r.at()] = unreadable{sum, now}
 	a.found++
 	return true, now
 }
@@ -66,9 +61,6 @@ func (s *Store) SetAside() int {
 	defer s.aside.mu.Unlock()
 	return s.aside.found
 }
-
-// stored is a record and its field.
-type stored struct{ field, value string }
 
 // noJob is an invalid record. old says that it has been unchanged for long
 // enough to be removed.
@@ -85,9 +77,9 @@ func (s *Store) bad(r stored, err error) noJob {
 	switch {
 	case isNew:
 		s.log.Error("redisstore: what is stored is no job; it is set aside, and removed if it stays as it is",
-			"key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field), "after", keepTime, "err", err)
+			"key", s.keys[r.form.key()], "field", fmt.Sprintf("%.200q", r.place), "after", keepTime, "err", err)
 	case old:
-		s.log.Warn("redisstore: what was no job is removed", "key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field))
+		s.log.Warn("redisstore: what was no job is removed", "key", s.keys[r.form.key()], "field", fmt.Sprintf("%.200q", r.place))
 	}
 	return noJob{r, old}
 }
@@ -95,24 +87,19 @@ func (s *Store) bad(r stored, err error) noJob {
 // setAside prevents claimed invalid records from being claimed for a while, or
 // removes them.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
+	var parts []int
 	var args []any
 	for _, r := range records {
 		due := strconv.FormatInt(s.there(now)+asideTime.Milliseconds(), 10)
 		if r.old {
 			due = ""
 		}
-		args = append(args, r.field, roomOf(r.field), version(r.value), due)
+		room, roomID := r.room()
+		n := partOf(roomID)
+		parts = append(parts, n)
+		args = append(args, r.form.String(), r.place, n, room, roomID, r.version(), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.call(ctx, asideScript, args...) // after a failure they are claimed again when their leases end
+		_, _ = s.callOn(ctx, asideScript, parts, args...) // after a failure they are claimed again when their leases end
 	}
-}
-
-// roomOf returns the room of a field, "" if it has none.
-func roomOf(field string) string {
-	length, rest, _ := strings.Cut(field, ":")
-	if n, err := strconv.Atoi(length); err == nil && n >= 0 && n < len(rest) && rest[n] == ':' {
-		return rest[:n]
-	}
-	return ""
 }

@@ -3,6 +3,10 @@ package redisstore
 import (
 	"context"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/sfu"
 )
 
 // OpenPatiently is Open for tests that are about something else than time:
@@ -22,3 +26,29 @@ func Settled(s *Store) *Store {
 
 // Connections is how many a store has to one server.
 const Connections = connections
+
+// Parts is in how many parts the due times of the second form are kept.
+const Parts = shards
+
+// Part is in which of them a room's are.
+func Part(room sfu.Room) int { return shard(room) }
+
+// BeforeScripts has f be called before each script that a store runs.
+func BeforeScripts(s *Store, f func()) { s.client.AddHook(scriptHook(f)) }
+
+type scriptHook func()
+
+func (f scriptHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (f scriptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (f scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			f()
+		}
+		return next(ctx, cmd)
+	}
+}

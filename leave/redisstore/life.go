@@ -97,7 +97,7 @@ func (s *Store) meet(ctx context.Context) error {
 
 func (s *Store) readClock(ctx context.Context) error {
 	sent := s.clock.ours.Now()
-	numbers, err := s.eval(ctx, clockScript, nil).Int64Slice()
+	numbers, err := s.eval(ctx, clockScript, nil, nil).Int64Slice()
 	if err != nil {
 		return s.failed(err)
 	}
@@ -111,7 +111,7 @@ func (s *Store) readClock(ctx context.Context) error {
 // begins a new one.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
-		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})
+		r, err := s.run(ctx, beginScript, nil, []any{s.limit(ctx), rand.Text(), broken})
 		switch {
 		case err != nil:
 			return err

@@ -21,9 +21,9 @@ func TestLateInTheLastMillisecond(t *testing.T) {
 	defer s.Close()
 	for _, sc := range []script{countScript, beginScript} {
 		for limit, late := range map[time.Duration]bool{-time.Millisecond: true, 0: true, time.Millisecond: false} {
-			r, err := s.run(t.Context(), sc, []any{now.Add(limit).UnixMilli(), "epoch", "0", "user", "server"})
+			r, err := s.run(t.Context(), sc, nil, []any{now.Add(limit).UnixMilli(), "epoch", "0", "user", "server"})
 			if err != nil || (r.status == statusLate) != late {
-				t.Errorf("run %v before its limit: %q, %v, want late: %v (%.40q)", limit, r.status, err, late, sc.source)
+				t.Errorf("run %v before its limit: %q, %v, want late: %v (%.40q)", limit, r.status, err, late, sc().source)
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func (s *Store) again(changes []change, results []outcome) []change {
 		if result.done {
 			continue
 		}
-		c := change{job: changes[i].job, expects: version(result.stored)}
+		c := change{job: changes[i].job, expects: result.stored.version()}
 		if stored, isJob := s.read(c.job.Key, result.stored); isJob {
 			c.job = leave.Merged(stored, c.job)
 		}

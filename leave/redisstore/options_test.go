@@ -40,8 +40,8 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("got the key %q, want one with a prefix", key)
 		}
 	}
-	if got := len(server.Keys()); got != 2*9 {
-		t.Errorf("%d keys, want nine for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
+	if got := len(server.Keys()); got != 2*11 {
+		t.Errorf("%d keys, want eleven for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
 	}
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
 		t.Error("a prefix with a brace was accepted: got no error, want one")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -19,35 +20,25 @@ const (
 	mostClaimed = 1000
 )
 
-// jobsKey is the index of the jobs among the keys.
-const jobsKey = 2
-
 var errAnswer = errors.New("redisstore: the answer of a script is not as expected")
 
 // Get returns the job of a key.
 func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
-	values, err := s.call(ctx, getScript, field(key))
+	values, err := s.call(ctx, getScript, field(key), id(key))
 	if err != nil {
 		return leave.Job{}, err
 	}
-	if jobs, _ := s.jobs(values); len(jobs) == 1 {
-		return jobs[0], nil
+	if len(values) != 2 {
+		return leave.Job{}, errAnswer
+	}
+	found := pair{values[0], values[1]}
+	if found.isTwo() {
+		return s.unite(ctx, key, found)
+	}
+	if job, ok := s.read(key, found); ok {
+		return s.here(job), nil
 	}
 	return leave.Job{}, leave.ErrNotFound
-}
-
-// Claim leases up to n due jobs to holder. The leases end by Redis' clock.
-func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
-	if n <= 0 {
-		return nil, nil
-	}
-	values, err := s.call(ctx, claimScript, s.there(now), min(n, mostClaimed), holder)
-	if err != nil {
-		return nil, err
-	}
-	jobs, bad := s.jobs(values)
-	s.setAside(ctx, now, bad)
-	return jobs, nil
 }
 
 // ClaimRooms returns up to n rooms that were not returned within the last
@@ -60,25 +51,6 @@ func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Durati
 	latest := min(at-every.Milliseconds(), at-1)
 	names, err := s.call(ctx, claimRoomsScript, at, latest, min(n, mostClaimed))
 	return rooms(names), err
-}
-
-// Room returns the jobs of a room.
-func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
-	var jobs []leave.Job
-	for last := ""; ; {
-		values, err := s.call(ctx, roomScript, string(room), last, page)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(values) == 0:
-			return nil, errAnswer
-		case values[0] == "":
-			return jobs, nil
-		}
-		last = values[0]
-		some, _ := s.jobs(values[1:])
-		jobs = append(jobs, some...)
-	}
 }
 
 // Rooms returns the rooms in which a participant is, or was just now.
@@ -97,38 +69,48 @@ func rooms(names []string) []sfu.Room {
 
 // Count returns how many jobs there are.
 func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
-	values, err := s.call(ctx, countScript, counters(user)...)
+	fields, fields2 := counters(user)
+	args := append(append([]any{len(fields)}, fields...), fields2...)
+	values, err := s.call(ctx, countScript, args...)
 	if err != nil {
 		return leave.Counts{}, err
 	}
-	var numbers []int64
-	for _, value := range values {
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil {
-			return leave.Counts{}, errAnswer
-		}
-		numbers = append(numbers, n)
-	}
-	states := leave.States()
-	if len(numbers) != len(states)+5 {
+	numbers, err := parseNumbers(values)
+	if err != nil || len(numbers) != 1+len(fields)+2*len(fields2) {
 		return leave.Counts{}, errAnswer
 	}
+	first, second := numbers[1:1+len(fields)], numbers[1+len(fields):]
+	states := leave.States()
 	c := leave.Counts{All: int(numbers[0]), ByState: map[leave.State]int{}}
 	for i, state := range states {
-		c.ByState[state] = int(numbers[1+i])
+		c.ByState[state] = int(first[i] + second[2*i])
 	}
-	mine := numbers[1+len(states):]
-	c.OfUser, c.OfServer = int(mine[0]), int(mine[1])
-	c.Load, c.LoadOfUser = leave.Weight(mine[2]).Load(), leave.Weight(mine[3]).Load()
+	first, second = first[len(states):], second[2*len(states):]
+	c.OfUser, c.OfServer = int(first[0]+second[0]), int(first[1]+second[2])
+	c.Load, c.LoadOfUser = leave.Weight(first[2]+second[3]).Load(), leave.Weight(first[3]+second[1]).Load()
 	return c, nil
 }
 
-// jobs decodes fields and their stored values, with times by our clock. It
-// returns invalid records separately, so that they do not stop work on the
+// parseNumbers reads the numbers in texts, of which each has one or two.
+func parseNumbers(texts []string) (numbers []int64, err error) {
+	for _, text := range texts {
+		for word := range strings.FieldsSeq(text) {
+			n, err := strconv.ParseInt(word, 10, 64)
+			if err != nil {
+				return nil, err
+			}
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, nil
+}
+
+// jobs decodes the values stored at places in one form, with times by our clock.
+// It returns invalid records separately, so that they do not stop work on the
 // others.
-func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
-	for i := 0; i+1 < len(values); i += 2 {
-		r := stored{values[i], values[i+1]}
+func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad []noJob) {
+	for i, value := range values[:min(len(values), len(places))] {
+		r := stored{form, places[i], value}
 		if r.value == "" {
 			continue
 		}

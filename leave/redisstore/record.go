@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"crypto/sha1"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// A job is stored as one line that scripts read, followed by the job without
-// its lease and version, which only Go reads:
+// In the first form a job is stored as one line that scripts read, followed by
+// the job without its lease and version, which only Go reads:
 //
 //	<version> <lease ends> <lease lasts> <holder>\n<JSON>
 //
@@ -32,8 +33,8 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode returns what is stored of job, without its version.
-func encode(job leave.Job) (string, error) {
+// encode1 returns what is stored of job in the first form, without its version.
+func encode1(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
 		return "", fmt.Errorf("redisstore: the holder %q has a line break", holder)
@@ -80,6 +81,14 @@ func parseHead(value string) (h head, ok bool) {
 
 // decode parses a stored job.
 func decode(r stored) (leave.Job, error) {
+	if r.form == second {
+		return decode2(r)
+	}
+	return decode1(r)
+}
+
+// decode1 reads what is stored in the first form under a field.
+func decode1(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
 		return leave.Job{}, errors.New("its first line is none of ours")
@@ -88,7 +97,7 @@ func decode(r stored) (leave.Job, error) {
 	if err := json.Unmarshal([]byte(r.value[h.length:]), &job); err != nil {
 		return leave.Job{}, err
 	}
-	if field(job.Key) != r.field {
+	if field(job.Key) != r.place {
 		return leave.Job{}, fmt.Errorf("it is the job of %.80q in room %.80q", job.Identity, job.Room)
 	}
 	job.Version, job.Lease = h.version, leave.Lease{Holder: h.holder}
@@ -97,23 +106,6 @@ func decode(r stored) (leave.Job, error) {
 	}
 	return job, nil
 }
-
-// version returns the version that a script must find if value is stored.
-func version(value string) string {
-	if value == "" {
-		return absent
-	}
-	if h, ok := parseHead(value); ok {
-		return h.digits
-	}
-	return noVersion
-}
-
-// What a script must find if there is no version.
-const (
-	absent    = "0"
-	noVersion = "?"
-)
 
 // dueAt returns when a job can be claimed: when it is due and its lease has
 // ended.
@@ -130,16 +122,22 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the fields of the counts for user: the jobs of each state,
-// of the user and of its homeserver, and the weights of its homeserver and of
-// the user.
-func counters(user matrix.UserID) []any {
-	var fields []any
+// counters returns the fields of the counts for user. Those of the first form are
+// the jobs of each state, of the user and of its homeserver, and the weights of its
+// homeserver and of the user. In the second form a field has both numbers.
+func counters(user matrix.UserID) (fields, fields2 []any) {
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))
+		fields2 = append(fields2, "="+strconv.Itoa(state.Number()))
 	}
 	server := ":" + user.Server().String()
-	return append(fields, user.String(), "#"+server, server, "+"+user.String())
+	return append(fields, user.String(), "#"+server, server, "+"+user.String()), append(fields2, hashed(user), server)
+}
+
+// hashed is the field of a user in the second form, as hash in ledger.lua has it.
+func hashed(user matrix.UserID) string {
+	sum := sha1.Sum([]byte(user.String()))
+	return string(sum[:idSize])
 }
 
 func millis(t time.Time) int64 {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,8 @@ type Store struct {
 	clock  storeClock
 	aside  aside
 	life   life
+	form   formNow
+	mover  mover
 	// patience bounds a call: callTime, except in some tests.
 	patience time.Duration
 }
@@ -100,15 +103,21 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns the KEYS of every script, in the order of guard.lua. The last is
-// this store's own.
+// keys returns the KEYS that all scripts have, in the order of guard.lua. "wrote"
+// is this store's own.
 func keys(prefix string) []string {
-	var names []string
-	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {
-		names = append(names, prefix+"{leave}:"+name)
+	names := []string{
+		"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts", "wrote:" + rand.Text(),
+		"2:jobs", "2:heads", "2:counts", "2:writes", "2:since",
 	}
-	return append(names, prefix+"{leave}:wrote:"+rand.Text())
+	for i, name := range names {
+		names[i] = prefix + "{leave}:" + name
+	}
+	return names
 }
+
+// partKey returns the key of the n-th part of the due times.
+func (s *Store) partKey(n int) string { return s.prefix + "{leave}:2:due:" + strconv.Itoa(n) }
 
 // Close closes the connections.
 func (s *Store) Close() error { return s.client.Close() }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,20 +21,26 @@ const callTime = time.Second
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script is a Lua script and its hash, by which Redis knows it.
-type script struct{ source, hash string }
+// script returns a Lua script. The text is made at the first call: most services
+// have no Redis, and all texts together take 70 KB.
+type script func() scriptText
+
+// scriptText is a Lua script and its hash, by which Redis knows it.
+type scriptText struct{ source, hash string }
 
 func load(names ...string) script {
-	var source string
-	for _, name := range names {
-		text, err := sources.ReadFile("scripts/" + name + ".lua")
-		if err != nil {
-			panic(err) // the scripts are embedded in the program
+	return sync.OnceValue(func() scriptText {
+		var source string
+		for _, name := range names {
+			text, err := sources.ReadFile("scripts/" + name + ".lua")
+			if err != nil {
+				panic(err) // the scripts are embedded in the program
+			}
+			source += string(text) + "\n"
 		}
-		source += string(text) + "\n"
-	}
-	sum := sha1.Sum([]byte(source))
-	return script{source, hex.EncodeToString(sum[:])}
+		sum := sha1.Sum([]byte(source))
+		return scriptText{source, hex.EncodeToString(sum[:])}
+	})
 }
 
 var (
@@ -41,11 +48,14 @@ var (
 	setClockScript   = load("setclock")
 	beginScript      = load("begin")
 	getScript        = load("guard", "get")
-	writeScript      = load("guard", "ledger", "write")
-	asideScript      = load("guard", "ledger", "aside")
-	claimScript      = load("guard", "claim")
+	writeScript      = load("guard", "form", "record", "ledger", "write")
+	asideScript      = load("guard", "record", "ledger", "aside")
+	claimScript      = load("guard", "form", "claim")
+	lendScript       = load("guard", "record", "lend")
 	claimRoomsScript = load("guard", "claimrooms")
-	roomScript       = load("guard", "room")
+	roomScript       = load("guard", "record", "room")
+	recordsScript    = load("guard", "records")
+	scanScript       = load("guard", "scan")
 	roomsScript      = load("guard", "rooms")
 	countScript      = load("guard", "count")
 )
@@ -64,6 +74,11 @@ var errLate = errors.New("redisstore: Redis' clock does not keep still")
 // call runs one of the guarded scripts and returns its answer without the
 // head.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
+	return s.callOn(ctx, sc, nil, args...)
+}
+
+// callOn is call for a script that gets the keys of parts of the due times.
+func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
@@ -76,7 +91,7 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 		if err != nil {
 			return nil, err
 		}
-		r, err := s.run(ctx, sc, append([]any{s.limit(ctx), e.epoch, e.writes, e.wrote}, args...))
+		r, err := s.run(ctx, sc, parts, append([]any{s.limit(ctx), e.epoch, e.writes, e.wrote}, args...))
 		switch {
 		case err != nil:
 			return nil, err
@@ -135,9 +150,9 @@ func parseReply(texts []string) (reply, error) {
 }
 
 // run runs a script once, and records the time in its answer.
-func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
+func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
-	texts, err := s.eval(ctx, sc, args).StringSlice()
+	texts, err := s.eval(ctx, sc, parts, args).StringSlice()
 	if err != nil {
 		return reply{}, s.failed(err)
 	}
@@ -166,7 +181,7 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("redisstore: the clock of Redis' host was set, or another server has taken over; the store's time goes on as before", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
-	done, err := s.eval(ctx, setClockScript, args).Text()
+	done, err := s.eval(ctx, setClockScript, nil, args).Text()
 	if err != nil {
 		return s.failed(err)
 	}
@@ -178,18 +193,22 @@ func (s *Store) correct(ctx context.Context, v verdict) error {
 
 // eval runs a script by its hash, or by its text if the server does not know
 // the hash.
-func (s *Store) eval(ctx context.Context, sc script, args []any) *redis.Cmd {
-	cmd := s.send(ctx, "evalsha", sc.hash, args)
+func (s *Store) eval(ctx context.Context, sc script, parts []int, args []any) *redis.Cmd {
+	text := sc()
+	cmd := s.send(ctx, "evalsha", text.hash, parts, args)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-		cmd = s.send(ctx, "eval", sc.source, args)
+		cmd = s.send(ctx, "eval", text.source, parts, args)
 	}
 	return cmd
 }
 
-func (s *Store) send(ctx context.Context, command, text string, args []any) *redis.Cmd {
-	all := []any{command, text, len(s.keys)}
+func (s *Store) send(ctx context.Context, command, text string, parts []int, args []any) *redis.Cmd {
+	all := []any{command, text, len(s.keys) + len(parts)}
 	for _, key := range s.keys {
 		all = append(all, key)
+	}
+	for _, n := range parts {
+		all = append(all, s.partKey(n))
 	}
 	cmd := redis.NewCmd(ctx, append(all, args...)...)
 	s.process(ctx, cmd)

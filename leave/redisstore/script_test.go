@@ -9,17 +9,18 @@ import (
 
 // What is in Redis 6.0 and stays away from other keys: no KEYS, SCAN, CONFIG.
 var allowed = []string{
-	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSET", "INCR", "SET", "TIME",
-	"ZADD", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM",
+	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSCAN", "HSET", "INCR", "SET", "TIME",
+	"ZADD", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM", "ZSCORE",
 }
 
 var calls = regexp.MustCompile(`redis\.p?call\(([^,)]*),?\s*([^,)]*)`)
 
 func TestScriptsUseDeclaredKeys(t *testing.T) {
-	declared := []string{"EPOCH", "WRITES", "JOBS", "DUE", "ROOMS", "INDEX", "PRESENT", "COUNTS", "CORRECTION", "KEYS[9]", "ACCOUNTS", "WROTE", "hash"}
+	declared := []string{"EPOCH", "WRITES", "JOBS", "DUE", "ROOMS", "INDEX", "PRESENT", "COUNTS", "CORRECTION", "KEYS[9]", "ACCOUNTS", "WROTE", "RECORDS", "HEADS", "TALLIES", "SEEN", "SINCE", "hash", "part", "KEYS[FIXED + 1]"}
 	found := 0
-	for _, s := range []script{clockScript, setClockScript, beginScript, getScript, writeScript, asideScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript} {
-		for _, call := range calls.FindAllStringSubmatch(s.source, -1) {
+	for _, s := range []script{clockScript, setClockScript, beginScript, getScript, writeScript, asideScript, claimScript, lendScript, claimRoomsScript, roomScript, recordsScript, scanScript, roomsScript, countScript} {
+		source := s().source
+		for _, call := range calls.FindAllStringSubmatch(source, -1) {
 			command, key := strings.Trim(call[1], "'"), call[2]
 			if !slices.Contains(allowed, command) {
 				t.Errorf("got %s, want one of the commands that are allowed", call[0])
@@ -29,8 +30,8 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 			}
 			found++
 		}
-		if strings.Count(s.source, "redis.call") != len(calls.FindAllString(s.source, -1)) {
-			t.Errorf("got %d calls that are understood, want %d", len(calls.FindAllString(s.source, -1)), strings.Count(s.source, "redis.call"))
+		if strings.Count(source, "redis.call") != len(calls.FindAllString(source, -1)) {
+			t.Errorf("got %d calls that are understood, want %d", len(calls.FindAllString(source, -1)), strings.Count(source, "redis.call"))
 		}
 	}
 	if found < 20 {
@@ -39,10 +40,11 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 }
 
 func TestScriptsAreGuarded(t *testing.T) {
-	for _, s := range []script{getScript, writeScript, asideScript, claimScript, claimRoomsScript, roomScript, roomsScript, countScript, beginScript, setClockScript} {
-		writes := strings.Index(s.source, "'SET'")
-		if limit := strings.Index(s.source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
-			t.Errorf("got the script %.60q, want a look at its not_after first", s.source)
+	for _, s := range []script{getScript, writeScript, asideScript, claimScript, lendScript, claimRoomsScript, roomScript, recordsScript, scanScript, roomsScript, countScript, beginScript, setClockScript} {
+		source := s().source
+		writes := strings.Index(source, "'SET'")
+		if limit := strings.Index(source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
+			t.Errorf("got the script %.60q, want a look at its not_after first", source)
 		}
 	}
 }

@@ -12,6 +12,7 @@ type change struct {
 	job     leave.Job // with the store's times
 	expects string    // the version that must be stored
 	removes bool
+	moves   bool // into the other form: the version stays
 }
 
 // outcome is the result of a change: the new version, or what is stored
@@ -19,42 +20,67 @@ type change struct {
 type outcome struct {
 	done    bool
 	version uint64
-	stored  string
+	stored  pair
 }
+
+// answerWords is how many words the write script answers for each change.
+const answerWords = 3
 
 // write makes changes, each independent of the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
-	var args []any
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	for form := s.form.now(); ; s.form.set(form) {
+		parts, args, err := arguments(form, changes)
+		if err != nil {
+			return nil, err
+		}
+		values, err := s.callOn(ctx, writeScript, parts, args...)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(values) != 1:
+			return outcomes(values, len(changes))
+		}
+		form = parseForm(values[0])
+	}
+}
+
+// arguments returns what the write script is told, and the parts that it gets.
+func arguments(form form, changes []change) (parts []int, args []any, err error) {
+	args = []any{form.String()}
 	for _, c := range changes {
 		var counted, value string
 		if !c.removes {
-			var err error
-			if value, err = encode(c.job); err != nil {
-				return nil, err
+			if value, err = form.encode(c.job); err != nil {
+				return nil, nil, err
 			}
 			counted = account(c.job)
 		}
-		args = append(args, field(c.job.Key), string(c.job.Room), c.expects, c.job.Version, dueAt(c.job), counted, value)
+		above := strconv.FormatUint(c.job.Version, 10)
+		if c.moves {
+			above = ""
+		}
+		n := shard(c.job.Room)
+		parts = append(parts, n)
+		args = append(args, field(c.job.Key), id(c.job.Key), n, string(c.job.Room), c.expects, above, dueAt(c.job), counted, value)
 	}
-	values, err := s.call(ctx, writeScript, args...)
-	if err != nil {
-		return nil, err
-	}
-	return outcomes(values, len(changes))
+	return parts, args, nil
 }
 
 func outcomes(values []string, n int) ([]outcome, error) {
-	if len(values) != 2*n {
+	if len(values) != answerWords*n {
 		return nil, errAnswer
 	}
 	results := make([]outcome, n)
 	for i := range results {
-		if values[2*i] != "1" {
-			results[i].stored = values[2*i+1]
+		of := values[answerWords*i:]
+		if of[0] != "1" {
+			results[i].stored = pair{of[1], of[2]}
 			continue
 		}
 		results[i].done = true
-		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // a removed job has none
+		results[i].version, _ = strconv.ParseUint(of[1], 10, 64) // a removed job has none
 	}
 	return results, nil
 }
@@ -77,31 +103,17 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		stored, isJob := s.read(job.Key, results[0].stored)
 		switch {
 		case !isJob:
-			next, replaced = change{job: job, expects: version(results[0].stored)}, nil
+			next, replaced = change{job: job, expects: results[0].stored.version()}, nil
 			continue
 		case job.Same(stored):
 			return nil, nil
 		case !job.After(stored):
 			return nil, leave.ErrSuperseded
 		}
-		next = change{job: job.Replacing(stored), expects: version(results[0].stored)}
+		next = change{job: job.Replacing(stored), expects: results[0].stored.version()}
 		old := s.here(stored)
 		replaced = &old
 	}
-}
-
-// read decodes the stored value of key, with the store's times, and reports
-// whether it is valid. An invalid one is overwritten.
-func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
-	if value == "" {
-		return leave.Job{}, false
-	}
-	r := stored{field(key), value}
-	job, err := decode(r)
-	if err != nil {
-		s.bad(r, err)
-	}
-	return job, err == nil
 }
 
 // Save writes a job if its version is the stored one.
@@ -130,6 +142,7 @@ func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	case err != nil:
 		return 0, err
 	case !results[0].done:
+		s.unite(ctx, c.job.Key, results[0].stored)
 		return 0, leave.ErrConflict
 	}
 	return results[0].version, nil

@@ -1,18 +1,33 @@
 -- Sets aside what is stored and is no job, each if its stored version is the
 -- expected one.
 --
--- ARGV from 5, four for every one:
---   field, room, expected version (as in write.lua), when to look at it again
---   (milliseconds); '' for the last removes it
-for i = 5, #ARGV, 4 do
-  local field, room, expected, due = unpack(ARGV, i, i + 3)
-  if at(redis.call('HGET', JOBS, field)) == expected then
+-- KEYS  for every one the part in which it is due, in the second form
+-- ARGV from 5, seven for every one:
+--   its form, field or id, the number of its part, room ('' if nothing tells),
+--   what its room's ids begin with, expected version (as at has it), when to
+--   look at it again (milliseconds); '' for the last removes it
+for i = 5, #ARGV, 7 do
+  local form, place, n, room, roomID, expected, due = unpack(ARGV, i, i + 6)
+  local part = KEYS[FIXED + (i + 2) / 7]
+  local hash, at = JOBS, atFirst
+  if form == '2' then
+    hash, at = RECORDS, atSecond
+  end
+  local stored = redis.call('HGET', hash, place)
+  if at(stored) == expected then
     if due == '' then
-      remove(field, room)
-      enter(field, room, '')
+      if form == '2' then
+        removeSecond(place, room, part, n, stored or '')
+      else
+        removeFirst(place, room)
+      end
+      empty(room, part, roomID)
       version(0)
+    elseif form == '2' then
+      redis.call('ZADD', part, due, place)
+      head(part, n)
     else
-      redis.call('ZADD', DUE, due, field)
+      redis.call('ZADD', DUE, due, place)
     end
   end
 end

@@ -3,7 +3,7 @@
 --
 -- KEYS  as in guard.lua
 -- ARGV  not_after, the name of a new epoch, the broken one or ''
-local EPOCH, WRITES, CORRECTION = KEYS[1], KEYS[2], KEYS[9]
+local EPOCH, WRITES, CORRECTION, SEEN = KEYS[1], KEYS[2], KEYS[9], KEYS[15]
 local t = redis.call('TIME')
 local micros = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local correction = redis.call('GET', CORRECTION) or '0'
@@ -17,6 +17,9 @@ if not epoch or not writes or epoch == ARGV[3] then
   -- The count goes on from the microseconds since 1970: more than any count
   -- before reached, so that no version comes twice.
   writes = string.format('%.0f', math.max(micros, tonumber(writes or '0') + 1))
+  if redis.call('GET', SEEN) == redis.call('GET', WRITES) then
+    redis.call('SET', SEEN, writes)
+  end
   redis.call('SET', EPOCH, epoch)
   redis.call('SET', WRITES, writes)
 end

@@ -1,25 +1,66 @@
--- Lends due jobs.
+-- Lends due jobs of the first form, and tells where those of the second are.
 --
 -- ARGV from 5: the caller's time (milliseconds), how many, to whom
--- Answer: for every job its field, and what is stored now.
-for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', ARGV[5], 'LIMIT', 0, ARGV[6])) do
+-- Answer: the form that jobs are written in; 'move' if there are some in the
+-- other, else ''; when the first is due of those that come after one of the second
+-- form, '' for none; how many jobs, then for each its field and what is stored
+-- now; then, as many as are still wanted, parts with due jobs, each with when its
+-- first is due.
+local second = isSecond()
+local hash = second and JOBS or RECORDS
+local others = redis.call('HLEN', hash)
+add(second and '2' or '1')
+add(others > 0 and 'move' or '')
+
+local most, found, latest = tonumber(ARGV[6]), {}, ARGV[5]
+local head = redis.call('ZRANGE', HEADS, 0, 0, 'WITHSCORES')[2]
+if head and tonumber(head) < tonumber(latest) then
+  latest = head
+end
+for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', latest, 'LIMIT', 0, most + 1)) do
   local stored = redis.call('HGET', JOBS, field)
   local _, lease, job = parts(stored)
-  if job then
+  if field == CANARY or #found >= 2 * most then
+    -- It is no job, or one more than is wanted.
+  elseif job then
     local ends = int(tonumber(ARGV[5]) + math.max(tonumber(lease), 1))
     stored = table.concat({version(0), ends, lease, ARGV[7] .. '\n' .. job}, ' ')
     redis.call('HSET', JOBS, field, stored)
     redis.call('ZADD', DUE, ends, field)
-    add(field)
-    add(stored)
+    found[#found + 1] = field
+    found[#found + 1] = stored
   elseif stored and stored ~= '' then
     -- Nothing like us wrote this; it must not stand before the others. If it
     -- is a later version's, that will find it.
     redis.call('ZADD', DUE, int(tonumber(ARGV[5]) + 60000), field)
-    add(field)
-    add(stored)
+    found[#found + 1] = field
+    found[#found + 1] = stored
   else
     redis.call('ZREM', DUE, field)
+  end
+end
+
+local after = ''
+if head then
+  local left = redis.call('ZRANGEBYSCORE', DUE, '-inf', ARGV[5], 'WITHSCORES', 'LIMIT', 0, 2)
+  after = left[1] == CANARY and left[4] or left[1] ~= CANARY and left[2] or ''
+end
+add(after)
+add(int(#found / 2))
+for _, text in ipairs(found) do
+  add(text)
+end
+local left = most - #found / 2
+if left > 0 then
+  local heads = redis.call('ZRANGEBYSCORE', HEADS, '-inf', ARGV[5], 'WITHSCORES', 'LIMIT', 0, int(left))
+  for i = 1, #heads, 2 do
+    local n = tonumber(string.match(heads[i], '^%d+$') or '')
+    if n and n < 8192 and heads[i] == int(n) then
+      add(heads[i])
+      add(heads[i + 1])
+    else
+      redis.call('ZREM', HEADS, heads[i]) -- it is no part; see shards in Go
+    end
   end
 end
 return answer

@@ -1,14 +1,18 @@
 -- The head of every script about jobs.
 --
--- KEYS  the ten fixed keys, all in one slot of a cluster, and one of the
---       caller's own
+-- KEYS  the fixed keys, all in one slot of a cluster, with one of the caller's
+--       own; then, where a script says so, parts of the jobs' due times
 -- ARGV  not_after (milliseconds of the store's time, which is this server's
 --       clock with a correction), the epoch and the count of writes that the
 --       caller knows, the count at its own last write; then the script's own
 --
 -- Every answer begins with what happened, the time, what of it is correction,
 -- the count of writes, and the count at the caller's last.
-local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS, WROTE = unpack(KEYS)
+local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS, WROTE = unpack(KEYS, 1, 11)
+-- Of the second form; see doc.go.
+local RECORDS, HEADS, TALLIES, SEEN, SINCE = unpack(KEYS, 12, 16)
+-- The first part is behind this key.
+local FIXED = 16
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -17,6 +21,7 @@ local correction = redis.call('GET', CORRECTION) or '0'
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
 local writes = redis.call('GET', WRITES) or '0'
 local wrote = redis.call('GET', WROTE) or '0'
+local seen = redis.call('GET', SEEN) or '0'
 
 -- A command that waited in a frozen server is nobody's any more. The millisecond
 -- of not_after may be over.
@@ -34,13 +39,18 @@ local answer = {'ok', int(time), correction, writes, wrote}
 
 local function add(text) answer[#answer + 1] = text end
 
--- version returns the version of the next write, greater than above.
+-- version returns the version of the next write, greater than above. It is
+-- counted as one that a replica made which knows the second form.
 local function version(above)
   if tonumber(above) > tonumber(answer[4]) then
     redis.call('SET', WRITES, above)
   end
   answer[4] = int(redis.call('INCR', WRITES))
   answer[5] = answer[4]
+  if seen == writes then
+    seen, writes = answer[4], answer[4]
+    redis.call('SET', SEEN, seen)
+  end
   redis.call('SET', WROTE, answer[5], 'PX', 90000000)
   return answer[4]
 end

@@ -1,22 +1,32 @@
 -- What becomes of a job when it is written or removed, behind guard.lua.
 
--- at returns the version of what is stored: '0' if nothing is, not even a text,
--- '?' if it is no job.
-local function at(stored)
+-- at returns the version of what is stored in one form, of which v is the version
+-- that it has as a job: '0' if nothing is, not even a text, '?' if it is no job.
+local function at(stored, v)
   if not stored or stored == '' then
     return '0'
   end
-  return parts(stored) or '?'
+  return v or '?'
 end
 
-local function remove(field, room)
-  redis.call('HDEL', JOBS, field)
-  redis.call('ZREM', DUE, field)
-  redis.call('ZREM', INDEX, field)
-  local from, to = fields(room)
-  if #redis.call('ZRANGEBYLEX', INDEX, from, to, 'LIMIT', 0, 1) == 0 then
-    redis.call('ZREM', ROOMS, room)
+-- atFirst is at for the first form, atSecond for the second.
+local function atFirst(stored) return at(stored, (parts(stored))) end
+
+local function atSecond(stored)
+  local r = record(stored)
+  return at(stored, r and r.version)
+end
+
+-- atBoth returns the version of a key's job, which may be in either form. In both
+-- it is only after a replica wrote that does not know the second.
+local function atBoth(first, second)
+  local a, b = atFirst(first), atSecond(second)
+  if a == '0' or a == '?' and b ~= '0' then
+    return b
+  elseif b == '0' or b == '?' then
+    return a
   end
+  return a .. '/' .. b
 end
 
 -- count adds to a number in a hash that has no zeros.
@@ -68,5 +78,78 @@ local function enter(field, room, account)
     if not redis.call('HGET', COUNTS, server) then
       redis.call('HDEL', COUNTS, '#' .. server)
     end
+  end
+end
+
+-- reckon adds to what is counted in the second form, where a field has a number of
+-- jobs and what they weigh.
+local function reckon(field, jobs, weight)
+  local n, w = string.match(redis.call('HGET', TALLIES, field) or '', '^(%d+) (%d+)$')
+  n, w = (n or 0) + jobs, (w or 0) + weight
+  if n > 0 then
+    redis.call('HSET', TALLIES, field, int(n) .. ' ' .. int(math.max(w, 0)))
+  else
+    redis.call('HDEL', TALLIES, field)
+  end
+end
+
+-- hash is the field of a user, whose name would take more memory.
+local function hash(user)
+  local hex = string.sub(redis.sha1hex(user), 1, 28)
+  return (string.gsub(hex, '..', function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+-- book adds, with by, what a record counts for.
+local function book(room, r, by)
+  if r.state >= 16 then
+    count(PRESENT, room, by)
+  end
+  reckon('=' .. r.state % 16, by, r.weight * by)
+  reckon(hash(r.user), by, r.weight * by)
+  reckon(string.match(r.user, ':.*$') or ':', by, r.weight * by)
+end
+
+-- rebook has counted what is stored now, and no more what was; '' for nothing.
+local function rebook(room, before, after)
+  local b, a = record(before), record(after)
+  if b and a and b.account == a.account then
+    return
+  end
+  if b then
+    book(room, b, -1)
+  end
+  if a then
+    book(room, a, 1)
+  end
+end
+
+-- removeFirst removes what is stored in the first form.
+local function removeFirst(field, room)
+  redis.call('HDEL', JOBS, field)
+  redis.call('ZREM', DUE, field)
+  redis.call('ZREM', INDEX, field)
+  enter(field, room, '')
+end
+
+-- removeSecond removes what is stored in the second.
+local function removeSecond(id, room, part, n, stored)
+  redis.call('HDEL', RECORDS, id)
+  redis.call('ZREM', part, id)
+  head(part, n)
+  rebook(room, stored, '')
+  if redis.call('HLEN', RECORDS) == 0 then
+    -- What a record counted for that was overwritten is in no account.
+    for _, field in ipairs(redis.call('HKEYS', TALLIES)) do
+      redis.call('HDEL', TALLIES, field)
+    end
+  end
+end
+
+-- empty forgets a room in which no job is left.
+local function empty(room, part, roomID)
+  local from, to = fields(room)
+  if #redis.call('ZRANGEBYLEX', INDEX, from, to, 'LIMIT', 0, 1) == 0 and #ids(part, roomID, 1) == 0 then
+    redis.call('ZREM', ROOMS, room)
+    redis.call('HDEL', PRESENT, room)
   end
 end

@@ -1,38 +1,67 @@
 -- Writes or removes jobs, each if its stored version is the expected one.
 --
--- ARGV from 5, seven for every job:
---   field, room, expected version ('0' for none stored, '?' for what is no
---   job), a version that the new one has to exceed, when it is due
---   (milliseconds), the account of what it counts for (see enter), value; ''
---   for both of the last removes
--- Answer: for every job '1' and its new version, or '0' and what is stored.
+-- KEYS  for every job the part in which it is due
+-- ARGV from 5: the form of the values; then nine for every job:
+--   field, id, the number of its part, room, expected version (see atBoth: '0'
+--   for none stored, '?' for what is no job), a version that the new one has to
+--   exceed ('' has it stay as it is), when it is due (milliseconds), in the first
+--   form the account of what it counts for (see enter), value; '' for the last
+--   removes
+-- Answer: the form that jobs are written in if it is the other; else, for every job, '1' and its new
+-- version and '', or '0' and what is stored in both forms.
 
-local function write(field, room, above, due, value)
-  local v = version(above)
+local function writeFirst(field, room, v, due, account, value)
   redis.call('HSET', JOBS, field, v .. ' ' .. value)
   redis.call('ZADD', DUE, due, field)
   redis.call('ZADD', INDEX, 0, field)
   redis.call('ZADD', ROOMS, 'NX', 0, room)
-  return v
+  enter(field, room, account)
 end
 
-for i = 5, #ARGV, 7 do
-  local field, room, expected, above, due, account, value = unpack(ARGV, i, i + 6)
-  local stored = redis.call('HGET', JOBS, field)
-  if at(stored) ~= expected then
+local function writeSecond(id, room, part, n, v, due, value, stored)
+  redis.call('HSET', RECORDS, id, versioned(value, v))
+  redis.call('ZADD', part, due, id)
+  head(part, n)
+  redis.call('ZADD', ROOMS, 'NX', 0, room)
+  rebook(room, stored, value)
+end
+
+local form = isSecond() and '2' or '1'
+if ARGV[5] ~= form then
+  add(form)
+  return answer
+end
+
+for i = 6, #ARGV, 9 do
+  local field, id, n, room, expected, above, due, account, value = unpack(ARGV, i, i + 8)
+  local part = KEYS[FIXED + (i + 3) / 9]
+  local first, second = redis.call('HGET', JOBS, field), redis.call('HGET', RECORDS, id)
+  if atBoth(first, second) ~= expected then
     add('0')
-    add(stored or '')
+    add(first or '')
+    add(second or '')
   else
-    local v = ''
-    if value == '' then
-      remove(field, room)
-      version(0)
-    else
-      v = write(field, room, above, due, value)
+    local v = above == '' and expected or version(above)
+    if value ~= '' and form == '2' then
+      writeSecond(id, room, part, n, v, due, value, second)
+      second = false
+    elseif value ~= '' then
+      writeFirst(field, room, v, due, account, value)
+      first = false
     end
-    enter(field, room, account)
+    if first then
+      removeFirst(field, room)
+    end
+    if second then
+      removeSecond(id, room, part, n, second)
+    end
+    if value == '' then
+      v = ''
+      empty(room, part, string.sub(id, 1, 5))
+    end
     add('1')
     add(v)
+    add('')
   end
 end
 return answer

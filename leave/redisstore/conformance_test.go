@@ -1,0 +1,41 @@
+//go:build !redis
+
+package redisstore_test
+
+import (
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/leave/leavetest"
+)
+
+// With the tag redis a real server is asked the same, and more: see real_test.go
+// and realforms_test.go.
+
+func TestConformance(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leavetest.Store {
+		return open(t, "redis://"+miniredis.RunT(t).Addr())
+	})
+}
+
+func TestConformanceOfSecondForm(t *testing.T) {
+	leavetest.Run(t, func(t *testing.T) leavetest.Store {
+		return open(t, "redis://"+newSecond(t).Addr())
+	})
+}
+
+func TestConformanceOfTwo(t *testing.T) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
+		url := "redis://" + miniredis.RunT(t).Addr()
+		return open(t, url), open(t, url)
+	})
+}
+
+// TestConformanceOfTwoInCluster has them in the second form.
+func TestConformanceOfTwoInCluster(t *testing.T) {
+	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
+		url := "redis://" + newSecond(t).Addr() + "?cluster=true"
+		return open(t, url), open(t, url)
+	})
+}

@@ -1,0 +1,56 @@
+package redisstore
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"matrixrtc-auth/leave"
+)
+
+// form is how jobs are stored; see the package's comment.
+type form int32
+
+const (
+	first  form = 1
+	second form = 2
+)
+
+func (f form) String() string { return strconv.Itoa(int(f)) }
+
+func (f form) other() form { return first + second - f }
+
+// key is where among the keys the jobs of the form are.
+func (f form) key() int {
+	if f == second {
+		return 11
+	}
+	return 2
+}
+
+// encode returns what is stored of job in the form but its version.
+func (f form) encode(job leave.Job) (string, error) {
+	if f == second {
+		return encode2(job)
+	}
+	return encode1(job)
+}
+
+func parseForm(text string) form {
+	if text == second.String() {
+		return second
+	}
+	return first
+}
+
+// formNow is the form that jobs are written in, as far as this process knows. The
+// scripts know it, and refuse the other.
+type formNow struct{ last atomic.Int32 }
+
+func (f *formNow) now() form {
+	if form(f.last.Load()) == second {
+		return second
+	}
+	return first
+}
+
+func (f *formNow) set(to form) { f.last.Store(int32(to)) }

@@ -1,0 +1,143 @@
+package redisstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// A record of the second form is under the job's id. It begins with what scripts
+// read, in bytes, the greater end of a number first:
+//
+//	 0      2, the form; the first form begins with a digit
+//	 1 … 7  version, which a script sets
+//	 8 … 10 how long a lease lasts, milliseconds
+//	11      the number of the state, 16 more if the job occupies its room, 32 more
+//	        if it has a lease
+//	12 … 16 weight
+//	17      length of the user's name, and the name
+//
+// Where it has a lease, 6 bytes follow for when that ends, in milliseconds, then
+// the length of the holder's name, and the name. The rest is the job as a compact
+// record, which only Go reads.
+const (
+	form2     = 2
+	stateAt   = 11
+	occupies  = 16
+	leased    = 32
+	fixedSize = 17
+	// mostName is the longest name whose length is in one byte.
+	mostName = 255
+)
+
+// encode2 returns what is stored of job but its version.
+func encode2(job leave.Job) (string, error) {
+	user, holder := job.User.String(), job.Lease.Holder
+	if len(user) > mostName || len(holder) > mostName {
+		return "", fmt.Errorf("redisstore: the user or the holder %.40q has more than %d bytes", holder, mostName)
+	}
+	b := make([]byte, 0, 256)
+	b = append(b, form2)
+	b = appendNumber(b, 0, 7)
+	b = appendNumber(b, max(job.LeaseTime().Milliseconds(), 1), 3)
+	state := byte(job.State.Number())
+	if job.Occupies() {
+		state |= occupies
+	}
+	if job.Lease != (leave.Lease{}) {
+		state |= leased
+	}
+	b = append(b, state)
+	b = appendNumber(b, int64(leave.WeightOf(job.Delay)), 5)
+	b = append(append(b, byte(len(user))), user...)
+	if state&leased != 0 {
+		b = appendNumber(b, max(millis(job.Lease.Until), 0), 6)
+		b = append(append(b, byte(len(holder))), holder...)
+	}
+	return string(append(b, job.Compact()...)), nil
+}
+
+// appendNumber appends n, which is not negative, in size bytes.
+func appendNumber(b []byte, n int64, size int) []byte {
+	var all [8]byte
+	binary.BigEndian.PutUint64(all[:], uint64(n))
+	return append(b, all[8-size:]...)
+}
+
+// head2 is what scripts read of a record of the second form.
+type head2 struct {
+	version      uint64
+	ends         int64 // of the lease, milliseconds
+	user, holder string
+	length       int
+}
+
+// parseHead2 reads it, as scripts do.
+func parseHead2(value string) (h head2, ok bool) {
+	if len(value) <= fixedSize || value[0] != form2 {
+		return head2{}, false
+	}
+	if h.version = uint64(number(value[1:8])); h.version >= mostNumber {
+		return head2{}, false
+	}
+	h.length = fixedSize
+	if h.user, ok = h.name(value); !ok || value[stateAt]&leased == 0 {
+		return h, ok
+	}
+	if h.length+6 > len(value) {
+		return head2{}, false
+	}
+	h.ends = number(value[h.length : h.length+6])
+	h.length += 6
+	h.holder, ok = h.name(value)
+	return h, ok
+}
+
+// name reads a name behind what is read.
+func (h *head2) name(value string) (name string, ok bool) {
+	if h.length >= len(value) {
+		return "", false
+	}
+	from := h.length + 1
+	h.length = from + int(value[h.length])
+	if h.length > len(value) {
+		return "", false
+	}
+	return value[from:h.length], true
+}
+
+// number reads what appendNumber wrote.
+func number(text string) (n int64) {
+	for i := range len(text) {
+		n = n<<8 | int64(text[i])
+	}
+	return n
+}
+
+// decode2 reads what is stored in the second form under an id.
+func decode2(r stored) (leave.Job, error) {
+	h, ok := parseHead2(r.value)
+	if !ok {
+		return leave.Job{}, errors.New("its first bytes are none of ours")
+	}
+	user, err := matrix.ParseUserID(h.user)
+	if err != nil {
+		return leave.Job{}, err
+	}
+	job, err := leave.ParseCompact([]byte(r.value[h.length:]), user)
+	if err != nil {
+		return leave.Job{}, err
+	}
+	if id(job.Key) != r.place {
+		return leave.Job{}, fmt.Errorf("it is the job of %.80q in room %.80q", job.Identity, job.Room)
+	}
+	job.Version, job.Lease = h.version, leave.Lease{Holder: h.holder}
+	if h.ends != 0 {
+		job.Lease.Until = time.UnixMilli(h.ends)
+	}
+	return job, nil
+}

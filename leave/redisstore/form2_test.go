@@ -1,0 +1,133 @@
+package redisstore
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// recorded returns a job of each state, and one that is lent.
+func recorded(tb testing.TB) (jobs []leave.Job) {
+	tb.Helper()
+	user, err := matrix.ParseUserID("@alice:example.org")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	delayID, err := matrix.ParseDelayID("syd_a")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key := leave.Key{Room: "KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", Identity: "@alice:example.org:ABCDEFGHIJ"}
+	for _, state := range leave.States() {
+		job := leave.New(key, user, delayID, leave.MaxDelay, time.UnixMilli(1_800_000_000_123))
+		job.State, job.RoomSeen = state, job.AcceptedAt
+		jobs = append(jobs, job)
+	}
+	lent := jobs[0]
+	lent.Lease = leave.Lease{Holder: "a holder\n", Until: lent.AcceptedAt.Add(time.Second)}
+	return append(jobs, lent)
+}
+
+func TestForm2KeepsAll(t *testing.T) {
+	for _, job := range recorded(t) {
+		value, err := encode2(job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode2(stored{second, id(job.Key), value})
+		if err != nil {
+			t.Fatalf("%x of %+v: %v", value, job, err)
+		}
+		if want := job.Moved(0); !reflect.DeepEqual(got, want) {
+			t.Errorf("read %+v, want %+v", got, want)
+		}
+		if state := value[stateAt]; int(state&^(occupies|leased)) != job.State.Number() || state&occupies != 0 != job.Occupies() {
+			t.Errorf("the byte of the state is %d for %s, which occupies its room: %v", state, job.State, job.Occupies())
+		}
+		if got, want := number(value[12:17]), int64(leave.WeightOf(job.Delay)); got != want {
+			t.Errorf("the weight is %d, want %d", got, want)
+		}
+		for i := range value {
+			if _, err := decode2(stored{second, id(job.Key), value[:i]}); err == nil {
+				t.Errorf("the first %d bytes of %x are a job", i, value)
+			}
+		}
+	}
+}
+
+// A record under the id of another key is none: two keys may have one id.
+func TestForm2ComparesNames(t *testing.T) {
+	job := recorded(t)[0]
+	value, err := encode2(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := job.Key
+	other.Identity = "another"
+	if got, err := decode2(stored{second, id(other), value}); err == nil {
+		t.Errorf("under the id of %v stands the job of %v", other, got.Key)
+	}
+}
+
+func TestForm2LongHolder(t *testing.T) {
+	job := recorded(t)[0]
+	job.Lease.Holder = strings.Repeat("x", mostName+1)
+	if value, err := encode2(job); err == nil {
+		t.Errorf("a holder of %d bytes is written as %x", len(job.Lease.Holder), value)
+	}
+}
+
+// What the ids of a room's jobs share says that they are in one room, and the
+// boundary between the names is no part of either.
+func TestID(t *testing.T) {
+	keys := []leave.Key{{Room: "a", Identity: "bc"}, {Room: "a", Identity: "b"}, {Room: "ab", Identity: "c"}, {Room: "", Identity: "abc"}}
+	seen := map[string]leave.Key{}
+	for _, key := range keys {
+		got := id(key)
+		if len(got) != idSize || !strings.HasPrefix(got, roomID(key.Room)) {
+			t.Errorf("the id of %v is %x, want %d bytes that begin with %x", key, got, idSize, roomID(key.Room))
+		}
+		if other, ok := seen[got]; ok {
+			t.Errorf("%v and %v have one id", key, other)
+		}
+		seen[got] = key
+		if n := shard(key.Room); n < 0 || n >= shards {
+			t.Errorf("room %q is in part %d of %d", key.Room, n, shards)
+		}
+	}
+}
+
+// FuzzForm2 has any bytes be a record: what is read of them can be written, and
+// is read as the same job.
+func FuzzForm2(f *testing.F) {
+	for _, job := range recorded(f) {
+		value, err := encode2(job)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(value)
+	}
+	f.Add("1 0 1 holder\n{}")
+	place := id(recorded(f)[0].Key)
+	f.Fuzz(func(t *testing.T, value string) {
+		job, err := decode2(stored{second, place, value})
+		if err != nil {
+			return
+		}
+		again, err := encode2(job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode2(stored{second, place, again})
+		if err != nil {
+			t.Fatalf("%x, written anew as %x: %v", value, again, err)
+		}
+		if got.Version = job.Version; !reflect.DeepEqual(got, job) {
+			t.Errorf("read %+v, written and read %+v", job, got)
+		}
+	})
+}

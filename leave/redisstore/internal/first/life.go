@@ -1,0 +1,122 @@
+package first
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/leave"
+)
+
+// life is what this process knows of the server's.
+type life struct {
+	mu      sync.Mutex
+	known   known
+	wroteAt time.Time // when this process was last seen to have written more
+	ended   bool      // it has lost jobs, and they were not put back yet
+}
+
+// known is what a script has to find: the epoch, and no less writes.
+type known struct {
+	epoch  string // "" before the first contact
+	writes uint64
+	wrote  uint64 // the count at this process's own last write
+}
+
+// rememberWrote is how long this process's last write has to be found: an hour
+// less than the script keeps it.
+const rememberWrote = 24 * time.Hour
+
+// expected returns what a script has to find.
+func (l *life) expected(now time.Time) (known, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.known
+	if l.ended {
+		return k, leave.ErrForgotten
+	}
+	if now.Sub(l.wroteAt) > rememberWrote {
+		k.wrote = 0
+	}
+	return k, nil
+}
+
+// reached is told the counts of writes that an answer had, of all and at our
+// own last.
+func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch != l.known.epoch {
+		return
+	}
+	l.known.writes = max(l.known.writes, writes)
+	if wrote > l.known.wrote {
+		l.known.wrote, l.wroteAt = wrote, now
+	}
+}
+
+// end is told that a script did not find epoch as expected.
+func (l *life) end(epoch string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch == l.known.epoch {
+		l.ended = true
+	}
+}
+
+func (l *life) begin(epoch string, writes uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known, l.ended = known{epoch: epoch, writes: writes}, false
+}
+
+// state returns the epoch and whether it has ended.
+func (l *life) state() (epoch string, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known.epoch, l.ended
+}
+
+// meet is the first contact: it reads the server's clock, joins its epoch, or
+// begins the first.
+func (s *Store) meet(ctx context.Context) error {
+	if epoch, _ := s.life.state(); epoch != "" {
+		return nil
+	}
+	if err := s.readClock(ctx); err != nil {
+		return err
+	}
+	if err := s.begin(ctx, ""); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Store) readClock(ctx context.Context) error {
+	sent := s.clock.ours.Now()
+	numbers, err := s.eval(ctx, clockScript, nil).Int64Slice()
+	if err != nil {
+		return err
+	}
+	if len(numbers) != 2 {
+		return errHead
+	}
+	return s.heard(ctx, numbers[0], numbers[1], sent)
+}
+
+// begin joins the server's epoch. If that is the broken one, or there is none,
+// it is a new one.
+func (s *Store) begin(ctx context.Context, broken string) error {
+	for range 2 {
+		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})
+		switch {
+		case err != nil:
+			return err
+		case r.status == statusOK && len(r.rest) == 1:
+			s.life.begin(r.rest[0], r.writes)
+			return nil
+		}
+	}
+	return errLate
+}

@@ -1,0 +1,83 @@
+package first
+
+import (
+	"context"
+	"slices"
+
+	"matrixrtc-auth/leave"
+)
+
+// Merge brings in copies. After [leave.ErrForgotten] it joins the server's new
+// life, which it begins if no other replica has.
+func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
+	if err := s.rejoin(ctx); err != nil {
+		return err
+	}
+	for copies := range slices.Chunk(distinct(jobs), page) {
+		if err := s.merge(ctx, copies); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) rejoin(ctx context.Context) error {
+	epoch, ended := s.life.state()
+	if !ended {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return s.begin(ctx, epoch)
+}
+
+// distinct returns one copy for each key.
+func distinct(jobs []leave.Job) []leave.Job {
+	place := make(map[leave.Key]int, len(jobs))
+	var copies []leave.Job
+	for _, job := range jobs {
+		if i, seen := place[job.Key]; seen {
+			copies[i] = leave.Merged(copies[i], job)
+			continue
+		}
+		place[job.Key] = len(copies)
+		copies = append(copies, job)
+	}
+	return copies
+}
+
+// merge brings in as many copies as one script takes. None is expected to be
+// stored: what is comes back, and the copy is merged with it.
+func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	var changes []change
+	for _, job := range copies {
+		changes = append(changes, change{job: job.Moved(s.clock.ahead()), expects: absent})
+	}
+	for len(changes) > 0 {
+		results, err := s.write(ctx, changes...)
+		if err != nil {
+			return err
+		}
+		changes = s.again(changes, results)
+	}
+	return nil
+}
+
+// again returns the changes that are still to be made, with what is stored by
+// now in them.
+func (s *Store) again(changes []change, results []outcome) []change {
+	var left []change
+	for i, result := range results {
+		if result.done {
+			continue
+		}
+		c := change{job: changes[i].job, expects: version(result.stored)}
+		if stored, isJob := s.read(c.job.Key, result.stored); isJob {
+			c.job = leave.Merged(stored, c.job)
+		}
+		left = append(left, c)
+	}
+	return left
+}

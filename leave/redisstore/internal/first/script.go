@@ -1,0 +1,193 @@
+package first
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"matrixrtc-auth/leave"
+)
+
+//go:embed scripts/*.lua
+var sources embed.FS
+
+// script is a text that Redis knows by its hash.
+type script struct{ source, hash string }
+
+func load(names ...string) script {
+	var source string
+	for _, name := range names {
+		text, err := sources.ReadFile("scripts/" + name + ".lua")
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		source += string(text) + "\n"
+	}
+	sum := sha1.Sum([]byte(source))
+	return script{source, hex.EncodeToString(sum[:])}
+}
+
+var (
+	clockScript      = load("clock")
+	setClockScript   = load("setclock")
+	beginScript      = load("begin")
+	getScript        = load("guard", "get")
+	writeScript      = load("guard", "ledger", "write")
+	asideScript      = load("guard", "ledger", "aside")
+	claimScript      = load("guard", "claim")
+	claimRoomsScript = load("guard", "claimrooms")
+	roomScript       = load("guard", "room")
+	roomsScript      = load("guard", "rooms")
+	countScript      = load("guard", "count")
+)
+
+// What happened, by the first word of an answer.
+const (
+	statusOK        = "ok"
+	statusLate      = "late"
+	statusForgotten = "forgotten"
+)
+
+// errLate: Redis' clock was past the limit twice, though the answers came in
+// time.
+var errLate = errors.New("first: Redis' clock does not keep still")
+
+// call runs one of the guarded scripts and returns its answer without the
+// head.
+func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	if err := s.meet(ctx); err != nil {
+		return nil, err
+	}
+	// Twice: an answer that says "late" though it is here in time tells of a
+	// clock that was set, which is put right.
+	for range 2 {
+		e, err := s.life.expected(s.clock.ours.Now())
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.run(ctx, sc, append([]any{s.limit(ctx), e.epoch, e.writes, e.wrote}, args...))
+		switch {
+		case err != nil:
+			return nil, err
+		case r.status == statusOK:
+			s.life.reached(e.epoch, r.writes, r.wrote, s.clock.ours.Now())
+			return r.rest, nil
+		case r.status == statusForgotten:
+			s.life.end(e.epoch)
+			return nil, leave.ErrForgotten
+		}
+	}
+	return nil, errLate
+}
+
+// limit is the not_after of a command sent now. What is left of the time is
+// asked for last: a caller that is held up in between has less of it.
+func (s *Store) limit(ctx context.Context) int64 {
+	now, wait := s.clock.now(), s.patience
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline))
+	}
+	return now + wait.Milliseconds()
+}
+
+// reply is an answer, taken apart.
+type reply struct {
+	status           string
+	time, correction int64
+	writes, wrote    uint64
+	rest             []string
+}
+
+var errHead = errors.New("first: the answer of a script does not begin as expected")
+
+func parseReply(texts []string) (reply, error) {
+	if len(texts) < 5 {
+		return reply{}, errHead
+	}
+	at, err := strconv.ParseInt(texts[1], 10, 64)
+	if err != nil {
+		return reply{}, errHead
+	}
+	correction, err := strconv.ParseInt(texts[2], 10, 64)
+	if err != nil {
+		return reply{}, errHead
+	}
+	writes, err := strconv.ParseUint(texts[3], 10, 64)
+	if err != nil {
+		return reply{}, errHead
+	}
+	wrote, err := strconv.ParseUint(texts[4], 10, 64)
+	if err != nil {
+		return reply{}, errHead
+	}
+	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
+}
+
+// run runs a script, once, and notes the time in its answer.
+func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
+	sent := s.clock.ours.Now()
+	texts, err := s.eval(ctx, sc, args).StringSlice()
+	if err != nil {
+		return reply{}, err
+	}
+	r, err := parseReply(texts)
+	if err != nil {
+		return reply{}, err
+	}
+	return r, s.heard(ctx, r.time, r.correction, sent)
+}
+
+// heard judges the time in an answer.
+func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
+	v := s.clock.heard(time, correction, sent)
+	switch {
+	case v.jump != 0:
+		return s.correct(ctx, v)
+	case v.changed:
+		s.log.Warn("first: the store's time differs from this host's; times are translated. Have the clocks of both set by NTP",
+			"store_ahead_by", v.difference)
+	}
+	return nil
+}
+
+// correct has the store's time go on as before a jump: all the times in it are
+// by that.
+func (s *Store) correct(ctx context.Context, v verdict) error {
+	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the store's time goes on as before", "by", v.jump)
+	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
+	done, err := s.eval(ctx, setClockScript, args).Text()
+	if err != nil {
+		return err
+	}
+	if done == "done" {
+		s.clock.correct(v.correction)
+	}
+	return nil
+}
+
+// eval sends a script by its hash, and if the server does not know it as text.
+func (s *Store) eval(ctx context.Context, sc script, args []any) *redis.Cmd {
+	cmd := s.send(ctx, "evalsha", sc.hash, args)
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		cmd = s.send(ctx, "eval", sc.source, args)
+	}
+	return cmd
+}
+
+func (s *Store) send(ctx context.Context, command, text string, args []any) *redis.Cmd {
+	all := []any{command, text, len(s.keys)}
+	for _, key := range s.keys {
+		all = append(all, key)
+	}
+	cmd := redis.NewCmd(ctx, append(all, args...)...)
+	_ = s.client.Process(ctx, cmd) // the command has the error
+	return cmd
+}

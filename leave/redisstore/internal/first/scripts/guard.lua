@@ -1,0 +1,62 @@
+-- The head of every script about jobs.
+--
+-- KEYS  the ten fixed keys, all in one slot of a cluster, and one of the
+--       caller's own
+-- ARGV  not_after (milliseconds of the store's time, which is this server's
+--       clock with a correction), the epoch and the count of writes that the
+--       caller knows, the count at its own last write; then the script's own
+--
+-- Every answer begins with what happened, the time, what of it is correction,
+-- the count of writes, and the count at the caller's last.
+local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS, WROTE = unpack(KEYS)
+
+local function int(n) return string.format('%.0f', n) end
+
+local t = redis.call('TIME')
+local correction = redis.call('GET', CORRECTION) or '0'
+local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
+local writes = redis.call('GET', WRITES) or '0'
+local wrote = redis.call('GET', WROTE) or '0'
+
+-- A command that waited in a frozen server is nobody's any more. The millisecond
+-- of not_after may be over.
+if time >= tonumber(ARGV[1]) then
+  return {'late', int(time), correction, writes, wrote}
+end
+-- Another epoch: the server began empty. Fewer writes than were seen before:
+-- it began from an old file, or a replica took over that lacked the last ones.
+-- The caller's own last write tells so, too, when others have written since.
+if redis.call('GET', EPOCH) ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) or tonumber(wrote) < tonumber(ARGV[4]) then
+  return {'forgotten', int(time), correction, writes, wrote}
+end
+
+local answer = {'ok', int(time), correction, writes, wrote}
+
+local function add(text) answer[#answer + 1] = text end
+
+-- version returns the version of the next write, greater than above.
+local function version(above)
+  if tonumber(above) > tonumber(answer[4]) then
+    redis.call('SET', WRITES, above)
+  end
+  answer[4] = int(redis.call('INCR', WRITES))
+  answer[5] = answer[4]
+  redis.call('SET', WROTE, answer[5], 'PX', 90000000)
+  return answer[4]
+end
+
+-- parts returns the version of what is stored, how long its lease lasts and the
+-- job; nothing if that is no job of ours, as decode in Go has it.
+local function parts(stored)
+  local v, ends, lease, job = string.match(stored or '', '^(%d+) (%d+) (%d+) [^\n]*\n(.*)$')
+  local function fits(n) return #n <= 16 and tonumber(n) < 2^53 end
+  if v and fits(v) and fits(ends) and #lease <= 5 then
+    return v, lease, job
+  end
+end
+
+-- fields returns where in the sorted set INDEX the jobs of a room are.
+local function fields(room)
+  local prefix = #room .. ':' .. room .. ':'
+  return '[' .. prefix, '(' .. prefix .. '\255'
+end

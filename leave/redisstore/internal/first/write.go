@@ -1,0 +1,135 @@
+package first
+
+import (
+	"context"
+	"strconv"
+
+	"matrixrtc-auth/leave"
+)
+
+// change is one job's part of the write script.
+type change struct {
+	job     leave.Job // by Redis' clock
+	expects string    // the version that has to be stored
+	removes bool
+}
+
+// outcome is what came of a change: the new version, or what is stored instead.
+type outcome struct {
+	done    bool
+	version uint64
+	stored  string
+}
+
+// write sends changes, each done or not by itself.
+func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
+	var args []any
+	for _, c := range changes {
+		var counted, value string
+		if !c.removes {
+			var err error
+			if value, err = encode(c.job); err != nil {
+				return nil, err
+			}
+			counted = account(c.job)
+		}
+		args = append(args, field(c.job.Key), string(c.job.Room), c.expects, c.job.Version, dueAt(c.job), counted, value)
+	}
+	values, err := s.call(ctx, writeScript, args...)
+	if err != nil {
+		return nil, err
+	}
+	return outcomes(values, len(changes))
+}
+
+func outcomes(values []string, n int) ([]outcome, error) {
+	if len(values) != 2*n {
+		return nil, errAnswer
+	}
+	results := make([]outcome, n)
+	for i := range results {
+		if values[2*i] != "1" {
+			results[i].stored = values[2*i+1]
+			continue
+		}
+		results[i].done = true
+		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // none for what was removed
+	}
+	return results, nil
+}
+
+// Put stores a job just delegated. It tries until it is not overtaken, for a
+// second at most.
+func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	job = job.Moved(s.clock.ahead())
+	next, replaced := change{job: job, expects: absent}, (*leave.Job)(nil)
+	for {
+		results, err := s.write(ctx, next)
+		switch {
+		case err != nil:
+			return nil, err
+		case results[0].done:
+			return replaced, nil
+		}
+		stored, isJob := s.read(job.Key, results[0].stored)
+		switch {
+		case !isJob:
+			next, replaced = change{job: job, expects: version(results[0].stored)}, nil
+			continue
+		case job.Same(stored):
+			return nil, nil
+		case !job.After(stored):
+			return nil, leave.ErrSuperseded
+		}
+		next = change{job: job.Replacing(stored), expects: version(results[0].stored)}
+		old := s.here(stored)
+		replaced = &old
+	}
+}
+
+// read reads what is stored for key, by the store's time, and reports whether it
+// is a job. What is none is overwritten.
+func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
+	if value == "" {
+		return leave.Job{}, false
+	}
+	r := stored{field(key), value}
+	job, err := decode(r)
+	if err != nil {
+		s.bad(r, err)
+	}
+	return job, err == nil
+}
+
+// Save writes a job whose version is the stored one.
+func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
+	job = job.Moved(0)
+	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
+	job.Version = v
+	return job, err
+}
+
+// Delete ends a job whose version is the stored one.
+func (s *Store) Delete(ctx context.Context, job leave.Job) error {
+	_, err := s.swap(ctx, change{job: job, removes: true})
+	return err
+}
+
+// swap makes a change if the job's version is the stored one, and returns the
+// next.
+func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
+	if c.job.Version == 0 {
+		return 0, leave.ErrConflict // it was never read
+	}
+	c.expects = strconv.FormatUint(c.job.Version, 10)
+	results, err := s.write(ctx, c)
+	switch {
+	case err != nil:
+		return 0, err
+	case !results[0].done:
+		return 0, leave.ErrConflict
+	}
+	return results[0].version, nil
+}

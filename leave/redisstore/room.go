@@ -1,0 +1,140 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/sfu"
+)
+
+// Room returns the jobs of a room.
+func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
+	p, err := s.readRoom(ctx, room, "")
+	if err != nil {
+		return nil, err
+	}
+	var all found
+	all.add(p.jobs)
+	if len(p.fields) < page && len(p.ids) <= page {
+		return all.of(room), nil // all at once
+	}
+	if err := s.rest(ctx, room, p, &all); err != nil {
+		return nil, err
+	}
+	return all.of(room), nil
+}
+
+// rest reads what the first part of a room did not have. What moves into the other
+// form meanwhile must not be missed: what moves to the first is read after the
+// second, and what moves to the second is read once more.
+func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *found) error {
+	if err := s.records(ctx, p.ids[min(page, len(p.ids)):], all); err != nil || len(p.fields) == 0 {
+		return err
+	}
+	for len(p.fields) > 0 {
+		var err error
+		if p, err = s.readRoom(ctx, room, p.fields[len(p.fields)-1]); err != nil {
+			return err
+		}
+		all.add(p.jobs)
+	}
+	p, err := s.readRoom(ctx, room, "")
+	if err != nil {
+		return err
+	}
+	all.add(p.jobs)
+	return s.records(ctx, p.ids[min(page, len(p.ids)):], all)
+}
+
+// records reads records of the second form.
+func (s *Store) records(ctx context.Context, ids []string, all *found) error {
+	for some := range slices.Chunk(ids, page) {
+		var args []any
+		for _, id := range some {
+			args = append(args, id)
+		}
+		values, err := s.call(ctx, recordsScript, args...)
+		if err != nil {
+			return err
+		}
+		jobs, _ := s.jobs(second, some, values)
+		all.add(jobs)
+	}
+	return nil
+}
+
+// roomAnswer is an answer of the room script.
+type roomAnswer struct {
+	fields []string // of this part
+	ids    []string // of all
+	jobs   []leave.Job
+}
+
+// readRoom reads the part of a room behind the field last, and with the first, the
+// one behind "", the ids of all its records of the second form.
+func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
+	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
+	if err != nil {
+		return p, err
+	}
+	if p.fields, values, err = list(values); err != nil || len(values) < len(p.fields) {
+		return p, errAnswer
+	}
+	p.jobs, _ = s.jobs(first, p.fields, values)
+	values = values[len(p.fields):]
+	if last != "" {
+		return p, nil
+	}
+	if p.ids, values, err = list(values); err != nil {
+		return p, errAnswer
+	}
+	more, _ := s.jobs(second, p.ids, values)
+	p.jobs = append(p.jobs, more...)
+	return p, nil
+}
+
+// list reads a list that begins with its length.
+func list(values []string) (list, rest []string, err error) {
+	if len(values) == 0 {
+		return nil, nil, errAnswer
+	}
+	n, err := strconv.Atoi(values[0])
+	if err != nil || n < 0 || n > len(values)-1 {
+		return nil, nil, errAnswer
+	}
+	return values[1 : 1+n], values[1+n:], nil
+}
+
+// found is jobs that may be read twice, because they moved into the other form.
+type found struct {
+	order []leave.Key
+	jobs  map[leave.Key]leave.Job
+}
+
+// add adds jobs, each unless a later one of its key is there.
+func (f *found) add(jobs []leave.Job) {
+	if f.jobs == nil {
+		f.jobs = make(map[leave.Key]leave.Job, len(jobs))
+	}
+	for _, job := range jobs {
+		known, ok := f.jobs[job.Key]
+		if !ok {
+			f.order = append(f.order, job.Key)
+		}
+		if !ok || job.Version > known.Version {
+			f.jobs[job.Key] = job
+		}
+	}
+}
+
+// of returns those that are in the room: the ids of two rooms may begin alike.
+func (f *found) of(room sfu.Room) (jobs []leave.Job) {
+	for _, key := range f.order {
+		if key.Room == room {
+			jobs = append(jobs, f.jobs[key])
+		}
+	}
+	return jobs
+}

@@ -1,0 +1,85 @@
+package redisstore_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/matrix"
+)
+
+// TestTwoRecords: a replica of the version before is back after it was away for
+// long, and delegates what is there in the form that it does not know. Of the two
+// one is made, with the other to be cancelled, whoever asks first.
+func TestTwoRecords(t *testing.T) {
+	asks := map[string]func(u *upgrade, key leave.Key){
+		"Get": func(u *upgrade, key leave.Key) { get(u.T, u.second, key, nil) },
+		"Save": func(u *upgrade, key leave.Key) {
+			u.wantConflict(key, func(job leave.Job) error { _, err := u.second.Save(u.Context(), job); return err })
+		},
+		"Delete": func(u *upgrade, key leave.Key) {
+			u.wantConflict(key, func(job leave.Job) error { return u.second.Delete(u.Context(), job) })
+		},
+		"Put": func(u *upgrade, key leave.Key) {
+			if _, err := u.second.Put(u.Context(), u.named("earliest", 2*time.Hour)); !errors.Is(err, leave.ErrSuperseded) {
+				u.Errorf("Put of an earlier one: %v", err)
+			}
+			get(u.T, u.second, key, nil)
+		},
+		"Merge": func(u *upgrade, key leave.Key) { merge(u.T, u.second, u.named("before", time.Hour)) },
+		"Claim": func(u *upgrade, _ leave.Key) { u.claim(u.second); u.claim(u.second) },
+	}
+	for name, ask := range asks {
+		for _, later := range []string{"first", "second"} {
+			t.Run(name+", the later is in the "+later, func(t *testing.T) {
+				u := newUpgrade(t, newSecond(t))
+				inFirst, inSecond := u.named("after", 0), u.named("before", time.Hour)
+				if later == "second" {
+					inFirst, inSecond = inSecond, inFirst
+				}
+				put(t, u.second, inSecond)
+				if _, err := u.first.Put(t.Context(), inFirst); err != nil {
+					t.Fatal(err)
+				}
+				u.want(1, 1)
+				ask(u, inFirst.Key)
+				got := get(t, u.second, inFirst.Key, nil)
+				if got.DelayID.String() != "after" || len(got.Replaces) != 1 || got.Replaces[0].String() != "before" {
+					t.Errorf("the job is %v and replaces %v, want the later one, which replaces the other", got.DelayID, got.Replaces)
+				}
+				u.wantAll(u.second, []leave.Job{got})
+				if jobs, err := u.second.Room(t.Context(), inFirst.Room); err != nil || len(jobs) != 1 {
+					t.Errorf("Room = %v, %v, want one", jobs, err)
+				}
+			})
+		}
+	}
+}
+
+// named returns a job of one key with that delay id.
+func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
+	job := u.delegated("key", ago)
+	id, err := matrix.ParseDelayID(delayID)
+	if err != nil {
+		u.Fatal(err)
+	}
+	job.DelayID = id
+	return job
+}
+
+// wantConflict checks that neither of the records can be written or removed by
+// itself.
+func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
+	u.Helper()
+	job, err := u.first.Get(u.Context(), key)
+	if err != nil {
+		u.Fatal(err)
+	}
+	if err := write(job); !errors.Is(err, leave.ErrConflict) {
+		u.Errorf("a write of one of two: %v, want ErrConflict", err)
+	}
+	if old, now := u.server.HGet(jobsKey, "3:key:key"), u.records(); (old == "") == (now == 0) {
+		u.Errorf("in the first form there is %q, in the second %d, want one record", old, now)
+	}
+}

@@ -1,0 +1,250 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/internal/redisurl"
+	"matrixrtc-auth/leave"
+	"matrixrtc-auth/leave/redisstore"
+	"matrixrtc-auth/leave/redisstore/internal/first"
+)
+
+// upgrade is a server whose time the test says, with replicas of both versions.
+type upgrade struct {
+	*testing.T
+	server  *miniredis.Miniredis
+	machine clocktest.Machine
+	clock   *clock.Clock
+	first   *first.Store      // the version that knows the first form alone …
+	second  *redisstore.Store // … and this
+}
+
+func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
+	u := &upgrade{T: t, server: server}
+	u.clock = u.machine.Clock()
+	u.pass(0)
+	u.first = openFirst(t, server)
+	u.first.SetClock(u.clock)
+	u.second = openWith(t, redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Clock: u.clock})
+	return u
+}
+
+// pass has time pass.
+func (u *upgrade) pass(d time.Duration) {
+	u.machine.Sleep(d)
+	u.server.SetTime(u.machine.Wall())
+}
+
+// later has time pass in which nothing is due, while the replicas claim.
+func (u *upgrade) later(d time.Duration, stores ...leave.Store) {
+	u.Helper()
+	for range d / (10 * time.Second) {
+		u.pass(10 * time.Second)
+		for _, s := range stores {
+			u.claim(s)
+		}
+	}
+}
+
+func (u *upgrade) claim(s leave.Store) []leave.Job {
+	u.Helper()
+	jobs, err := s.Claim(u.Context(), "holder", u.clock.Now(), 1000)
+	if err != nil {
+		u.Fatalf("Claim: %v", err)
+	}
+	return jobs
+}
+
+// fill stores n jobs that are not due for long, and returns them.
+func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
+	u.Helper()
+	for i := range n {
+		job := u.delegated(fmt.Sprint("job", i), 0)
+		job.Key.Room = job.Key.Room[:4] // ten rooms
+		if _, err := s.Put(u.Context(), job); err != nil {
+			u.Fatal(err)
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs
+}
+
+// delegated returns a job that is not due for long, delegated that long ago.
+func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
+	job := delegation(u.T, name, u.clock.Now().Add(-ago))
+	job.NextLook, job.NextRestart = job.AcceptedAt.Add(30*time.Hour), job.AcceptedAt.Add(30*time.Hour)
+	job.Deadline = job.NextLook
+	return job
+}
+
+// want checks how many records there are in each form.
+func (u *upgrade) want(inFirst, inSecond int) {
+	u.Helper()
+	old, _ := u.server.HKeys(jobsKey) // no key is none
+	if len(old) != inFirst || u.records() != inSecond {
+		u.Errorf("%d records are in the first form and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
+	}
+	index, _ := u.server.ZMembers(indexKey)
+	if len(index) != inFirst {
+		u.Errorf("%d jobs are in the first form's index, want %d", len(index), inFirst)
+	}
+}
+
+// wantAll checks that all jobs are there, as they were put, and are counted.
+func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
+	u.Helper()
+	for _, job := range jobs {
+		got, err := s.Get(u.Context(), job.Key)
+		if err != nil || got.DelayID != job.DelayID || got.State != job.State {
+			u.Errorf("Get of %v = %s %v, %v, want %s %v", job.Key, got.State, got.DelayID, err, job.State, job.DelayID)
+		}
+	}
+	counts, err := s.Count(u.Context(), jobs[0].User)
+	if err != nil || counts.All != len(jobs) || counts.OfUser != len(jobs) || counts.OfServer != len(jobs) || counts.ByState[leave.Waiting] != len(jobs) {
+		u.Errorf("counted %+v, %v, want %d of all", counts, err, len(jobs))
+	}
+}
+
+// TestUpgrade: jobs stay in the form that all replicas know while one lives that
+// knows no other, then all move, and when such a one comes back all move back.
+func TestUpgrade(t *testing.T) {
+	u := newUpgrade(t, miniredis.RunT(t))
+	const n = 120
+	jobs := u.fill(u.first, n)
+	u.later(3*time.Minute, u.first, u.second)
+	u.want(n, 0)
+	u.wantAll(u.second, jobs)
+	versions := u.versions(jobs)
+
+	u.later(50*time.Second, u.second) // the first has ended
+	u.want(n, 0)
+	u.later(time.Minute, u.second)
+	u.want(0, n)
+	u.wantAll(u.second, jobs)
+	if rooms, err := u.second.ClaimRooms(u.Context(), u.clock.Now(), 0, 100); err != nil || len(rooms) != 10 {
+		t.Errorf("ClaimRooms = %v, %v, want ten", rooms, err)
+	}
+	for key, version := range u.versions(jobs) {
+		if version != versions[key] {
+			t.Errorf("the version of %v is %d, want %d: nobody has written it", key, version, versions[key])
+		}
+	}
+
+	again := openFirst(t, u.server) // somebody goes back
+	again.SetClock(u.clock)
+	u.later(2*time.Minute, again, u.second)
+	u.want(n, 0)
+	u.wantAll(again, jobs)
+	u.later(3*time.Minute, u.second)
+	u.want(0, n)
+	u.wantAll(u.second, jobs)
+}
+
+// records returns how many records there are in the second form.
+func (u *upgrade) records() int {
+	now, _ := u.server.HKeys(recordsKey) // no key is none
+	return len(now)
+}
+
+// TestHeld: an operator who goes back has all moved into the first form, where it
+// stays.
+func TestHeld(t *testing.T) {
+	u := newUpgrade(t, newSecond(t))
+	const n = 70
+	jobs := u.fill(u.second, n)
+	u.want(0, n)
+	if err := u.server.Set(sinceKey, held); err != nil {
+		t.Fatal(err)
+	}
+	u.later(30*time.Minute, u.second)
+	u.want(n, 0)
+	u.wantAll(u.first, jobs)
+	u.server.Del(sinceKey)
+	u.later(2*time.Minute, u.second)
+	u.want(0, n)
+	u.wantAll(u.second, jobs)
+}
+
+// TestHeldByNoNumber: what an operator mistypes there keeps the first form, too.
+func TestHeldByNoNumber(t *testing.T) {
+	for _, since := range []string{"", "soon", "9999999999999ms", "nan", "\xff"} {
+		t.Run(fmt.Sprintf("%q", since), func(t *testing.T) {
+			u := newUpgrade(t, newSecond(t))
+			jobs := u.fill(u.second, 3)
+			if err := u.server.Set(sinceKey, since); err != nil {
+				t.Fatal(err)
+			}
+			u.later(3*time.Minute, u.second)
+			u.want(len(jobs), 0)
+			u.wantAll(u.first, jobs)
+		})
+	}
+}
+
+// versions returns the versions of jobs.
+func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
+	u.Helper()
+	all := map[leave.Key]uint64{}
+	for _, job := range jobs {
+		all[job.Key] = get(u.T, u.second, job.Key, nil).Version
+	}
+	return all
+}
+
+// TestUpgradeKeepsLease: a job moves with its lease, and who has it can write.
+func TestUpgradeKeepsLease(t *testing.T) {
+	u := newUpgrade(t, miniredis.RunT(t))
+	due := u.delegated("due", 0)
+	due.NextLook = due.AcceptedAt.Add(55 * time.Second)
+	put(t, u.second, due)
+	u.later(50*time.Second, u.second)
+	u.pass(6 * time.Second)
+	lent := u.claim(u.second)
+	if len(lent) != 1 {
+		t.Fatalf("claimed %v, want one", lent)
+	}
+	u.pass(5 * time.Second)
+	if stolen := u.claim(u.second); len(stolen) > 0 {
+		t.Errorf("claimed %v, which is lent", stolen)
+	}
+	u.want(0, 1)
+	if got := get(t, u.second, due.Key, nil); got.Version != lent[0].Version || !got.Lease.Until.Equal(lent[0].Lease.Until) || got.Lease.Holder != "holder" {
+		t.Errorf("moved it is %+v, want the version and the lease of %+v", got, lent[0])
+	}
+	if _, err := u.second.Save(t.Context(), lent[0]); err != nil {
+		t.Errorf("Save by who has it: %v", err)
+	}
+	if _, err := u.second.Save(t.Context(), lent[0]); !errors.Is(err, leave.ErrConflict) {
+		t.Errorf("Save of the version before: %v, want ErrConflict", err)
+	}
+}
+
+// TestWritesAlone: a replica of the version before that does not claim, because all
+// its hands are busy, shows by its writes.
+func TestWritesAlone(t *testing.T) {
+	u := newUpgrade(t, miniredis.RunT(t))
+	job := u.delegated("job", 0)
+	if _, err := u.first.Put(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		u.later(30*time.Second, u.second)
+		got, err := u.first.Get(t.Context(), job.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.first.Save(t.Context(), got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u.want(1, 0)
+	u.later(80*time.Second, u.second)
+	u.want(0, 1)
+}
