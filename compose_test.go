@@ -90,18 +90,20 @@ func TestComposePortsAreListenedAt(t *testing.T) {
 		},
 		"matrixrtc-auth": {"127.0.0.1:" + bind + "/tcp"},
 	} {
-		var got []string
-		for _, port := range readCompose(t).Services[service].Ports {
-			outside, inside, _ := cutLast(port, ":")
-			if number, protocol, _ := strings.Cut(inside, "/"); strings.HasSuffix(outside, number) {
-				got = append(got, outside+"/"+protocol)
-			} else {
-				t.Errorf("%s: got the port %s, want the same number outside and inside", service, port)
+		t.Run(service, func(t *testing.T) {
+			var got []string
+			for _, port := range readCompose(t).Services[service].Ports {
+				outside, inside, _ := cutLast(port, ":")
+				if number, protocol, _ := strings.Cut(inside, "/"); strings.HasSuffix(outside, number) {
+					got = append(got, outside+"/"+protocol)
+				} else {
+					t.Errorf("%s: got the port %s, want the same number outside and inside", service, port)
+				}
 			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: got the published ports %q, want those where it listens, %q", service, got, want)
-		}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: got the published ports %q, want those where it listens, %q", service, got, want)
+			}
+		})
 	}
 }
 

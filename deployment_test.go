@@ -202,15 +202,17 @@ func TestTemplatesReachTheImage(t *testing.T) {
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
-		lines := strings.Fields(read(t, file))
-		for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*", "matrixrtc-auth-registration.yaml*", ".matrixrtc-auth-registration.yaml.*"} {
-			if !slices.Contains(lines, prefix+secret) {
-				t.Errorf("%s: got no line %s, want it", file, prefix+secret)
+		t.Run(file, func(t *testing.T) {
+			lines := strings.Fields(read(t, file))
+			for _, secret := range []string{".env", ".env.new*", ".env.bak*", "..env.*", "turn-key.pem*", ".turn-key.pem.*", "matrixrtc-auth-registration.yaml*", ".matrixrtc-auth-registration.yaml.*"} {
+				if !slices.Contains(lines, prefix+secret) {
+					t.Errorf("%s: got no line %s, want it", file, prefix+secret)
+				}
 			}
-		}
-		if !slices.Contains(lines, "livekit.yaml") && !slices.Contains(lines, "/livekit.yaml") {
-			t.Errorf("%s: got no line livekit.yaml, want it", file)
-		}
+			if !slices.Contains(lines, "livekit.yaml") && !slices.Contains(lines, "/livekit.yaml") {
+				t.Errorf("%s: got no line livekit.yaml, want it", file)
+			}
+		})
 	}
 }
 
@@ -313,9 +315,11 @@ func TestGoVersion(t *testing.T) {
 		"README.md":                      "[Go](https://go.dev/dl/) " + version[1] + " or newer",
 		"docs/synology.md":               "[Go](https://go.dev/dl/) " + version[1] + " or newer",
 	} {
-		if !strings.Contains(read(t, file), want) {
-			t.Errorf("%s: got no %q, want it: go.mod is for %s", file, want, version[1])
-		}
+		t.Run(file, func(t *testing.T) {
+			if !strings.Contains(read(t, file), want) {
+				t.Errorf("%s: got no %q, want it: go.mod is for %s", file, want, version[1])
+			}
+		})
 	}
 	if !strings.Contains(read(t, ".github/workflows/ci.yml"), "govulncheck ./...") {
 		t.Error("ci.yml: got no govulncheck ./..., want it")

@@ -73,9 +73,11 @@ func TestVariableTable(t *testing.T) {
 func TestSecretLength(t *testing.T) {
 	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
 	for _, page := range []string{"README.md", "docs/variables.md", "docs/setup.md", "docs/security.md"} {
-		if !strings.Contains(read(t, page), right) {
-			t.Errorf("%s: got no word that the secret has %s, want it", page, right)
-		}
+		t.Run(page, func(t *testing.T) {
+			if !strings.Contains(read(t, page), right) {
+				t.Errorf("%s: got no word that the secret has %s, want it", page, right)
+			}
+		})
 	}
 	other := regexp.MustCompile(`(?i)secret[^.|]{0,60}(at least|more than|longer than) \d+ characters`)
 	for _, page := range append(pages(t), "config/table.go", ".env.example", "compose.yaml") {
@@ -197,12 +199,14 @@ func TestCauses(t *testing.T) {
 	constant := regexp.MustCompile(`\bCause\w+\s+(?:Cause\s+)?= "(\w+)"`)
 	found := 0
 	for file, prefix := range map[string]string{"internal/outbound/cause.go": "", "matrix/errors.go": "", "sfu/errors.go": "sfu_"} {
-		for _, match := range constant.FindAllStringSubmatch(read(t, file), -1) {
-			found++
-			if cause := prefix + match[1]; cause != "sfu_canceled" && !strings.Contains(table, "`"+cause+"`") {
-				t.Errorf("docs/operations.md: got no cause %s of %s, want it", cause, file)
+		t.Run(file, func(t *testing.T) {
+			for _, match := range constant.FindAllStringSubmatch(read(t, file), -1) {
+				found++
+				if cause := prefix + match[1]; cause != "sfu_canceled" && !strings.Contains(table, "`"+cause+"`") {
+					t.Errorf("docs/operations.md: got no cause %s of %s, want it", cause, file)
+				}
 			}
-		}
+		})
 	}
 	for _, match := range regexp.MustCompile(`cause: +"(\w*[a-z])"`).FindAllStringSubmatch(read(t, "handler/problem.go"), -1) {
 		found++
@@ -231,9 +235,11 @@ func TestLimits(t *testing.T) {
 		{"handler/body.go", "largeBodies = semaphore.Bounds{Total: 64, Share: 8}", "| bodies over 2 KiB held at a time | 64, of one client network 8,"},
 		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
-		if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
-			t.Errorf("got no %q in %s, or no %q in docs/api.md, want both, or neither", limit.source, limit.file, limit.page)
-		}
+		t.Run(limit.source, func(t *testing.T) {
+			if !strings.Contains(read(t, limit.file), limit.source) || !strings.Contains(page, limit.page) {
+				t.Errorf("got no %q in %s, or no %q in docs/api.md, want both, or neither", limit.source, limit.file, limit.page)
+			}
+		})
 	}
 }
 
@@ -249,9 +255,11 @@ func TestDelegationDiffers(t *testing.T) {
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140"] != true`, "`org.matrix.msc4140`"},
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140.stable"] == true`, "`org.matrix.msc4140.stable`"},
 	} {
-		if !strings.Contains(read(t, fact.file), fact.source) || !strings.Contains(page, fact.page) {
-			t.Errorf("got no %q in %s, or no %q in docs/from-lk-jwt-service.md, want both, or neither", fact.source, fact.file, fact.page)
-		}
+		t.Run(fact.source, func(t *testing.T) {
+			if !strings.Contains(read(t, fact.file), fact.source) || !strings.Contains(page, fact.page) {
+				t.Errorf("got no %q in %s, or no %q in docs/from-lk-jwt-service.md, want both, or neither", fact.source, fact.file, fact.page)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,8 +18,10 @@ func TestReachable(t *testing.T) {
 		{Network: "tcp", Address: "auth.lan:8080"}:    "auth.lan:8080",
 		{Network: "unix", Address: "/run/auth:1.soc"}: "/run/auth:1.soc",
 	} {
-		if got := strings.Join(reachable(bind), " "); got != want {
-			t.Errorf("reachable(%s): got %s, want %s", bind, got, want)
-		}
+		t.Run(fmt.Sprint(bind), func(t *testing.T) {
+			if got := strings.Join(reachable(bind), " "); got != want {
+				t.Errorf("reachable(%s): got %s, want %s", bind, got, want)
+			}
+		})
 	}
 }

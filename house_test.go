@@ -37,14 +37,16 @@ func TestImportsRunDown(t *testing.T) {
 		"access":     {"service", "handler"},
 		"membership": {"service", "access"},
 	} {
-		if _, ok := imports[imported]; !ok {
-			t.Errorf("got no package %s, want it", imported)
-		}
-		for importer, list := range imports {
-			if slices.Contains(list, imported) && !slices.Contains(allowed, importer) {
-				t.Errorf("got %s as an importer of %s, want %q alone", importer, imported, allowed)
+		t.Run(imported, func(t *testing.T) {
+			if _, ok := imports[imported]; !ok {
+				t.Errorf("got no package %s, want it", imported)
 			}
-		}
+			for importer, list := range imports {
+				if slices.Contains(list, imported) && !slices.Contains(allowed, importer) {
+					t.Errorf("got %s as an importer of %s, want %q alone", importer, imported, allowed)
+				}
+			}
+		})
 	}
 }
 

@@ -15,16 +15,18 @@ func TestNginxPrefixes(t *testing.T) {
 		"/livekit/jwt/": {"proxy_pass http://127.0.0.1:8080/;", "X-Real-IP $remote_addr;", "X-Forwarded-For $remote_addr;"},
 		"/livekit/sfu/": {"proxy_pass http://127.0.0.1:7880/;", "Upgrade $http_upgrade;", "Connection $connection_upgrade;"},
 	} {
-		_, after, found := strings.Cut(snippet, "location "+location+" {")
-		inside, _, _ := strings.Cut(after, "}")
-		if !found {
-			t.Errorf("the snippet: got no location %s, want it", location)
-		}
-		for _, line := range wanted {
-			if !strings.Contains(inside, line) {
-				t.Errorf("location %s lacks %s: got %s, want %q in it", location, line, inside, line)
+		t.Run(location, func(t *testing.T) {
+			_, after, found := strings.Cut(snippet, "location "+location+" {")
+			inside, _, _ := strings.Cut(after, "}")
+			if !found {
+				t.Errorf("the snippet: got no location %s, want it", location)
 			}
-		}
+			for _, line := range wanted {
+				if !strings.Contains(inside, line) {
+					t.Errorf("location %s lacks %s: got %s, want %q in it", location, line, inside, line)
+				}
+			}
+		})
 	}
 }
 

@@ -114,12 +114,14 @@ func TestMakeTargets(t *testing.T) {
 	}
 	found := 0
 	for file, form := range in {
-		for _, match := range form.FindAllStringSubmatch(read(t, file), -1) {
-			found++
-			if !strings.Contains(makefile, "\n"+match[1]+": ") {
-				t.Errorf("%s: got make %s, want targets that the Makefile has", file, match[1])
+		t.Run(file, func(t *testing.T) {
+			for _, match := range form.FindAllStringSubmatch(read(t, file), -1) {
+				found++
+				if !strings.Contains(makefile, "\n"+match[1]+": ") {
+					t.Errorf("%s: got make %s, want targets that the Makefile has", file, match[1])
+				}
 			}
-		}
+		})
 	}
 	if found < 15 {
 		t.Errorf("mentions of make: got %d, want 15 at least", found)

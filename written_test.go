@@ -58,22 +58,24 @@ func TestDocSynology(t *testing.T) {
 		"reverse-proxy.md": {"| Field |", "| Reverse Proxy Name |", "| Source: ", "| Destination: ", "| Custom Header |"},
 		"ports.md":         {"| 443 |", "| 80 |", "| 7881 |", "| 20000–20200 |"},
 	} {
-		text := read(t, filepath.Join(dir, file))
-		for _, prefix := range start {
-			found := false
-			for _, line := range page {
-				if !strings.HasPrefix(line, prefix) {
-					continue
+		t.Run(file, func(t *testing.T) {
+			text := read(t, filepath.Join(dir, file))
+			for _, prefix := range start {
+				found := false
+				for _, line := range page {
+					if !strings.HasPrefix(line, prefix) {
+						continue
+					}
+					found = true
+					if row := columns(line); !strings.Contains(text, row) {
+						t.Errorf("docs/synology.md has %q, %s has not: got %s, want %q in it", row, file, text, row)
+					}
 				}
-				found = true
-				if row := columns(line); !strings.Contains(text, row) {
-					t.Errorf("docs/synology.md has %q, %s has not: got %s, want %q in it", row, file, text, row)
+				if !found {
+					t.Errorf("docs/synology.md: got no row %s, want it", prefix)
 				}
 			}
-			if !found {
-				t.Errorf("docs/synology.md: got no row %s, want it", prefix)
-			}
-		}
+		})
 	}
 }
 

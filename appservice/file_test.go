@@ -92,14 +92,18 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{pipe, link, dir} {
-		if err := appservice.WriteFile(path, newOne(t, false)); err == nil {
-			t.Errorf("%s was written: got no error, want one", path)
-		}
+		t.Run("write to "+filepath.Base(path), func(t *testing.T) {
+			if err := appservice.WriteFile(path, newOne(t, false)); err == nil {
+				t.Errorf("%s was written: got no error, want one", path)
+			}
+		})
 	}
 	for _, path := range []string{pipe, dir} {
-		if _, err := appservice.ReadFile(path); err == nil {
-			t.Errorf("%s was read: got no error, want one", path)
-		}
+		t.Run("read "+filepath.Base(path), func(t *testing.T) {
+			if _, err := appservice.ReadFile(path); err == nil {
+				t.Errorf("%s was read: got no error, want one", path)
+			}
+		})
 	}
 	if text, _ := os.ReadFile(target); string(text) != "keep" {
 		t.Errorf("the link's target: got %q, want keep", text)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -12,9 +13,11 @@ func TestParseStat(t *testing.T) {
 		t.Errorf("parseStat = %v, %v, want %v", got, err, want)
 	}
 	for _, bad := range []string{"", "4711 (name", "4711 (name) R 1 2", "4711 (n) R 1 2 3 4 5 6 7 8 9 10 x y z"} {
-		if _, err := parseStat(bad); err == nil {
-			t.Errorf("parseStat(%q) finds nothing wrong", bad)
-		}
+		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
+			if _, err := parseStat(bad); err == nil {
+				t.Errorf("parseStat(%q) finds nothing wrong", bad)
+			}
+		})
 	}
 }
 
@@ -25,9 +28,11 @@ func TestParseStatus(t *testing.T) {
 		t.Errorf("parseStatus = %+v, %v, want %+v", got, err, want)
 	}
 	for _, bad := range []string{"", "Name:\tx\n", "VmRSS:\tmany kB\n"} {
-		if _, err := parseStatus(bad); err == nil {
-			t.Errorf("parseStatus(%q) finds nothing wrong", bad)
-		}
+		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
+			if _, err := parseStatus(bad); err == nil {
+				t.Errorf("parseStatus(%q) finds nothing wrong", bad)
+			}
+		})
 	}
 	if got := got.RSS.String(); got != "18.4 MB" {
 		t.Errorf("RSS prints as %s", got)

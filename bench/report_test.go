@@ -85,8 +85,10 @@ func TestParseOptions(t *testing.T) {
 		t.Errorf("options = %+v", o)
 	}
 	for _, bad := range [][]string{{"-only", "speed"}, {"-repeats", "0"}, {"-duration", "0s"}, {"-only", "start", "-write"}, {"more"}} {
-		if _, err := parseOptions(bad, io.Discard); err == nil {
-			t.Errorf("options %q pass", bad)
-		}
+		t.Run(strings.Join(bad, " "), func(t *testing.T) {
+			if _, err := parseOptions(bad, io.Discard); err == nil {
+				t.Errorf("options %q pass", bad)
+			}
+		})
 	}
 }

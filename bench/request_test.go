@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -32,15 +33,17 @@ func TestNumbered(t *testing.T) {
 		7:         {"ok-000000000007", "@u0007:" + testServer, "2001:db8:0:0007::1"},
 		123456789: {"ok-000123456789", "@u6789:" + testServer, "2001:db8:0:6789::1"},
 	} {
-		request, text := parsed(t, r.numbered(n))
-		var body tokenBody
-		if err := json.Unmarshal([]byte(text), &body); err != nil {
-			t.Fatal(err)
-		}
-		got := [3]string{body.OpenIDToken.AccessToken, body.Member.User, request.Header.Get("X-Forwarded-For")}
-		if got != want {
-			t.Errorf("request %d has %q, want %q", n, got, want)
-		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			request, text := parsed(t, r.numbered(n))
+			var body tokenBody
+			if err := json.Unmarshal([]byte(text), &body); err != nil {
+				t.Fatal(err)
+			}
+			got := [3]string{body.OpenIDToken.AccessToken, body.Member.User, request.Header.Get("X-Forwarded-For")}
+			if got != want {
+				t.Errorf("request %d has %q, want %q", n, got, want)
+			}
+		})
 	}
 }
 
@@ -69,13 +72,15 @@ func TestHomeserverAnswers(t *testing.T) {
 		"ok-42":            "401 " + unknownToken,
 		"bad-000123456789": "401 " + unknownToken,
 	} {
-		request := userinfoPath + "access_token=" + token + " HTTP/1.1\r\nHost: x\r\n\r\n"
-		if token == "ok-42" {
-			request = userinfoPath + "access_token=" + token
-		}
-		if got := statusAndBody(t, a.to([]byte(request))); got != want {
-			t.Errorf("%s: %s, want %s", token, got, want)
-		}
+		t.Run(token, func(t *testing.T) {
+			request := userinfoPath + "access_token=" + token + " HTTP/1.1\r\nHost: x\r\n\r\n"
+			if token == "ok-42" {
+				request = userinfoPath + "access_token=" + token
+			}
+			if got := statusAndBody(t, a.to([]byte(request))); got != want {
+				t.Errorf("%s: %s, want %s", token, got, want)
+			}
+		})
 	}
 	if got := statusAndBody(t, a.to([]byte("GET / HTTP/1.1\r\n\r\n"))); !strings.HasPrefix(got, "404 ") {
 		t.Errorf("another path: %s", got)
@@ -100,14 +105,18 @@ func TestResponseLength(t *testing.T) {
 	for text, want := range map[string]int{
 		"": 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n": 0, whole[:len(whole)-3]: len(whole), whole: len(whole),
 	} {
-		if got, err := responseLength([]byte(text)); err != nil || got != want {
-			t.Errorf("responseLength(%q) = %d, %v, want %d", text, got, err, want)
-		}
+		t.Run(fmt.Sprintf("%d bytes", len(text)), func(t *testing.T) {
+			if got, err := responseLength([]byte(text)); err != nil || got != want {
+				t.Errorf("responseLength(%q) = %d, %v, want %d", text, got, err, want)
+			}
+		})
 	}
 	for _, bad := range []string{"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"} {
-		if _, err := responseLength([]byte(bad)); err == nil {
-			t.Errorf("responseLength(%q) finds nothing wrong", bad)
-		}
+		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
+			if _, err := responseLength([]byte(bad)); err == nil {
+				t.Errorf("responseLength(%q) finds nothing wrong", bad)
+			}
+		})
 	}
 }
 
@@ -122,8 +131,10 @@ func TestCheckResponse(t *testing.T) {
 		{"HTTP/1.1 429 Too Many Requests\r\n\r\n", "200", false},
 		{"nonsense", "200", false},
 	} {
-		if problem := checkResponse([]byte(test.answer), test.status); (problem == "") != test.right {
-			t.Errorf("checkResponse(%q, %s) = %q", test.answer, test.status, problem)
-		}
+		t.Run(fmt.Sprintf("%q", test.answer), func(t *testing.T) {
+			if problem := checkResponse([]byte(test.answer), test.status); (problem == "") != test.right {
+				t.Errorf("checkResponse(%q, %s) = %q", test.answer, test.status, problem)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -11,9 +12,11 @@ func TestPercentile(t *testing.T) {
 		sorted = append(sorted, i)
 	}
 	for p, want := range map[float64]int{0: 1, 50: 100, 99: 198, 99.9: 200, 100: 200} {
-		if got := percentile(sorted, p); got != want {
-			t.Errorf("percentile %v = %d, want %d", p, got, want)
-		}
+		t.Run(fmt.Sprint(p), func(t *testing.T) {
+			if got := percentile(sorted, p); got != want {
+				t.Errorf("percentile %v = %d, want %d", p, got, want)
+			}
+		})
 	}
 	if got := percentile([]int{7}, 1); got != 7 {
 		t.Errorf("percentile of one value = %d, want it", got)

@@ -13,11 +13,13 @@ import (
 // or none.
 func TestNamespacesNeedAServer(t *testing.T) {
 	for _, name := range []string{"", "@a:b"} {
-		set := vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_HS_SERVER_NAME": name}
-		_, warnings, err := config.Parse(minimal().with(set).input(), disk{"/as.yaml": registration("example.org")}.read)
-		if err == nil || len(warnings) > 0 {
-			t.Errorf("name %q: got %v and warnings %q, want a fault and no warning", name, err, warnings)
-		}
+		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
+			set := vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_HS_SERVER_NAME": name}
+			_, warnings, err := config.Parse(minimal().with(set).input(), disk{"/as.yaml": registration("example.org")}.read)
+			if err == nil || len(warnings) > 0 {
+				t.Errorf("name %q: got %v and warnings %q, want a fault and no warning", name, err, warnings)
+			}
+		})
 	}
 }
 

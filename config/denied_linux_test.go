@@ -61,19 +61,21 @@ func TestLoadDenied(t *testing.T) {
 	whose = fmt.Sprintf("permission denied: it belongs to %s, and this program runs as uid %d and gid %d", whose, os.Geteuid(), os.Getegid())
 	remedy := fmt.Sprintf("chgrp %d and chmod 0640", os.Getegid())
 	for _, variable := range []string{"LIVEKIT_KEY_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_CA_FILE", "LIVEKIT_REDIS_PASSWORD_FROM_FILE"} {
-		setenv(t, minimal().with(vars{variable: path, "LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_STORE": "redis"}))
-		var err error
-		asStranger(t, func() { _, _, err = config.Load() })
-		list := faults(t, err)
-		if len(list) != 1 || list[0].Variable != variable || !strings.Contains(list[0].Problem, whose) || !strings.Contains(list[0].Problem, remedy) {
-			t.Errorf("%s: got %v, want one fault with %q and %q", variable, err, whose, remedy)
-		}
-		if shared := strings.Contains(errorText(err), "LiveKit refuses"); shared != (variable == "LIVEKIT_KEY_FILE") {
-			t.Errorf("%s: got %v, want a word of LiveKit in that of LIVEKIT_KEY_FILE alone", variable, err)
-		}
-		if strings.Contains(errorText(err), path) {
-			t.Errorf("%s: got %v, want no path in it, which may be a secret", variable, err)
-		}
+		t.Run(variable, func(t *testing.T) {
+			setenv(t, minimal().with(vars{variable: path, "LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_STORE": "redis"}))
+			var err error
+			asStranger(t, func() { _, _, err = config.Load() })
+			list := faults(t, err)
+			if len(list) != 1 || list[0].Variable != variable || !strings.Contains(list[0].Problem, whose) || !strings.Contains(list[0].Problem, remedy) {
+				t.Errorf("%s: got %v, want one fault with %q and %q", variable, err, whose, remedy)
+			}
+			if shared := strings.Contains(errorText(err), "LiveKit refuses"); shared != (variable == "LIVEKIT_KEY_FILE") {
+				t.Errorf("%s: got %v, want a word of LiveKit in that of LIVEKIT_KEY_FILE alone", variable, err)
+			}
+			if strings.Contains(errorText(err), path) {
+				t.Errorf("%s: got %v, want no path in it, which may be a secret", variable, err)
+			}
+		})
 	}
 }
 

@@ -121,19 +121,21 @@ func TestMissingElsewhere(t *testing.T) {
 		{"LIVEKIT_FULL_ACCESS_HOMESERVERS", vars{"LIVEKIT_FULL_ACESS_HOMESERVERS": ""}, "missing: list the servers"},
 	}
 	for _, test := range tests {
-		set := minimal()
-		missing := strings.Fields(test.missing)
-		for _, name := range missing {
-			delete(set, name)
-		}
-		_, warnings, err := config.Parse(set.others(test.others), disk{}.read)
-		list := faults(t, err)
-		if len(list) != 1 || list[0].Variable != missing[0] || !strings.HasPrefix(list[0].Problem, test.words) || len(warnings) > 0 {
-			t.Errorf("%v: got %v and warnings %q, want one fault of %s that begins with %q", test.others, err, warnings, missing[0], test.words)
-		}
-		if strings.Contains(errorText(err), "hunter2") {
-			t.Errorf("%v: got %v, want no secret in it", test.others, err)
-		}
+		t.Run(test.words, func(t *testing.T) {
+			set := minimal()
+			missing := strings.Fields(test.missing)
+			for _, name := range missing {
+				delete(set, name)
+			}
+			_, warnings, err := config.Parse(set.others(test.others), disk{}.read)
+			list := faults(t, err)
+			if len(list) != 1 || list[0].Variable != missing[0] || !strings.HasPrefix(list[0].Problem, test.words) || len(warnings) > 0 {
+				t.Errorf("%v: got %v and warnings %q, want one fault of %s that begins with %q", test.others, err, warnings, missing[0], test.words)
+			}
+			if strings.Contains(errorText(err), "hunter2") {
+				t.Errorf("%v: got %v, want no secret in it", test.others, err)
+			}
+		})
 	}
 	in := minimal().with(vars{"LIVEKIT_STORE": "redis"}).others(vars{"REDIS_URL": "redis://:hunter2@redis"})
 	if _, _, err := config.Parse(in, disk{}.read); !strings.Contains(errorText(err), "LIVEKIT_REDIS_URL: missing, but REDIS_URL is set: here it is LIVEKIT_REDIS_URL") {

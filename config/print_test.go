@@ -211,13 +211,15 @@ func TestSecretsStaySecret(t *testing.T) {
 		"/broken": "k:\n" + s, "/registration": "as_token: a: " + s, "/typed": "as_token: [" + s + "]\nhs_token: {" + s + ": 1}",
 	}
 	for name, set := range tests {
-		in := complete.with(set).input()
-		c, warnings, err := config.Parse(in, files.read)
-		for how, out := range outputs(c, in, warnings, err) {
-			if strings.Contains(out, s) {
-				t.Errorf("%s: %s shows a secret: got %s, want no %q in it", name, how, out, s)
+		t.Run(name, func(t *testing.T) {
+			in := complete.with(set).input()
+			c, warnings, err := config.Parse(in, files.read)
+			for how, out := range outputs(c, in, warnings, err) {
+				if strings.Contains(out, s) {
+					t.Errorf("%s: %s shows a secret: got %s, want no %q in it", name, how, out, s)
+				}
 			}
-		}
+		})
 	}
 }
 

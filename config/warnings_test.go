@@ -111,15 +111,17 @@ func TestSeveralWarnings(t *testing.T) {
 		},
 	}
 	for _, test := range tests {
-		_, warnings, err := config.Parse(minimal().with(test.set).input(), test.files.read)
-		if err != nil || len(warnings) != len(test.want) {
-			t.Errorf("%v: got %q, %v, want %d warnings", test.set, warnings, err, len(test.want))
-			continue
-		}
-		for i, want := range test.want {
-			if !strings.Contains(warnings[i].String(), want) {
-				t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
+		t.Run(strings.Join(test.want, "; "), func(t *testing.T) {
+			_, warnings, err := config.Parse(minimal().with(test.set).input(), test.files.read)
+			if err != nil || len(warnings) != len(test.want) {
+				t.Errorf("%v: got %q, %v, want %d warnings", test.set, warnings, err, len(test.want))
+				return
 			}
-		}
+			for i, want := range test.want {
+				if !strings.Contains(warnings[i].String(), want) {
+					t.Errorf("%v: warning %q, want %q in it", test.set, warnings[i], want)
+				}
+			}
+		})
 	}
 }

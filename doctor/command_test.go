@@ -77,11 +77,13 @@ func TestUsage(t *testing.T) {
 		"does not start with '!'":                              {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
 		"--server-name may be given 5 times":                   slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
-		s := newStack(t)
-		code, stdout, stderr := s.command(t.Context(), "", args...)
-		if code != 2 || stdout != "" || !strings.Contains(stderr, want) || strings.Contains(stderr, "s3cret") {
-			t.Errorf("%q: got the exit code %d, %q, want 2, and %q in it", args, code, stderr, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			s := newStack(t)
+			code, stdout, stderr := s.command(t.Context(), "", args...)
+			if code != 2 || stdout != "" || !strings.Contains(stderr, want) || strings.Contains(stderr, "s3cret") {
+				t.Errorf("%q: got the exit code %d, %q, want 2, and %q in it", args, code, stderr, want)
+			}
+		})
 	}
 }
 

@@ -126,28 +126,32 @@ func TestOwnServerMissing(t *testing.T) {
 		"other.org,more.org": "LIVEKIT_FULL_ACCESS_HOMESERVERS=other.org,more.org,example.org",
 		many + "other.org":   "add example.org to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS=…,example.org",
 	} {
-		s := newStack(t)
-		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", list)(s)
-		s.options = doctor.Options{Servers: apex(t), Only: []string{"config"}}
-		for _, c := range s.examine().Checks {
-			if c.ID == "config.full_access" && (c.CauseID != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
-				t.Errorf("%s: %s, want %s", c.CauseID, c.Remedy, want)
+		t.Run(want, func(t *testing.T) {
+			s := newStack(t)
+			set("LIVEKIT_FULL_ACCESS_HOMESERVERS", list)(s)
+			s.options = doctor.Options{Servers: apex(t), Only: []string{"config"}}
+			for _, c := range s.examine().Checks {
+				if c.ID == "config.full_access" && (c.CauseID != "own-server-missing" || !strings.Contains(c.Remedy, want)) {
+					t.Errorf("%s: %s, want %s", c.CauseID, c.Remedy, want)
+				}
 			}
-		}
+		})
 	}
 }
 
 // TestNoObject: JSON that is no object says nothing of where calls go.
 func TestNoObject(t *testing.T) {
 	for _, text := range []string{`null`, `[]`, `"https://jwt.example.org"`} {
-		s := newStack(t)
-		s.wellKnown = func(string) http.Handler { return document(text) }
-		s.options.Only = []string{"homeserver"}
-		for _, c := range s.examine().Checks {
-			if got := c.CauseID; got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
-				t.Errorf("%s: %s: got the cause %q (%s), want wellknown-not-json of homeserver.wellknown alone", text, c.ID, got, c.Seen)
+		t.Run(text, func(t *testing.T) {
+			s := newStack(t)
+			s.wellKnown = func(string) http.Handler { return document(text) }
+			s.options.Only = []string{"homeserver"}
+			for _, c := range s.examine().Checks {
+				if got := c.CauseID; got != "" && got != "wellknown-not-json" || c.ID == "homeserver.wellknown" && got == "" {
+					t.Errorf("%s: %s: got the cause %q (%s), want wellknown-not-json of homeserver.wellknown alone", text, c.ID, got, c.Seen)
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -26,11 +26,13 @@ func TestICETCPOutside(t *testing.T) {
 		"outside, none":       {true, []instruments.TCPAnswer{private}, "ice-tcp-closed"},
 		"outside, closed too": {true, []instruments.TCPAnswer{private, answer("203.0.113.4", silent)}, "ice-tcp-closed"},
 	} {
-		e := &exam{o: Options{Outside: test.outside}}
-		e.told.tcp = test.answers
-		f := media{e}.iceTCP(t.Context())
-		if got := nameOf(f); got != test.want {
-			t.Errorf("%s: %q, want %q: %s", name, got, test.want, f.Seen)
-		}
+		t.Run(name, func(t *testing.T) {
+			e := &exam{o: Options{Outside: test.outside}}
+			e.told.tcp = test.answers
+			f := media{e}.iceTCP(t.Context())
+			if got := nameOf(f); got != test.want {
+				t.Errorf("%s: %q, want %q: %s", name, got, test.want, f.Seen)
+			}
+		})
 	}
 }

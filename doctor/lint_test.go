@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,8 +13,10 @@ import (
 func TestLineOf(t *testing.T) {
 	var v struct{ Port int }
 	for _, text := range []string{"port: 1\nkeys\n  a: s3cret\n", "port: s3cret\n", "a: [s3cret"} {
-		if err := yaml.Unmarshal([]byte(text), &v); err == nil || strings.Contains(lineOf(err), "s3cret") || !strings.HasPrefix(lineOf(err), "line ") {
-			t.Errorf("%q: got %v: %q, want the line, and no secret in it", text, err, lineOf(err))
-		}
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			if err := yaml.Unmarshal([]byte(text), &v); err == nil || strings.Contains(lineOf(err), "s3cret") || !strings.HasPrefix(lineOf(err), "line ") {
+				t.Errorf("%q: got %v: %q, want the line, and no secret in it", text, err, lineOf(err))
+			}
+		})
 	}
 }

@@ -212,16 +212,18 @@ func TestOwnAddress(t *testing.T) {
 	s.options = doctor.Options{Only: []string{"homeserver.addresses"}}
 	look := s.look()
 	for _, test := range []struct{ own, want string }{{"203.0.113.3/24", "apex-closed"}, {"203.0.113.4/24", "hairpin"}} {
-		look.Interfaces = func() ([]net.Addr, error) {
-			ip, mask, err := net.ParseCIDR(test.own)
-			return []net.Addr{&net.IPNet{IP: ip, Mask: mask.Mask}}, err
-		}
-		if err := doctor.Prepare(look, &s.options, s.load); err != nil {
-			t.Fatal(err)
-		}
-		report := doctor.Examine(t.Context(), look, s.options, func(string, engine.Status, int) {})
-		if got := report.Checks[0].CauseID; got != test.want {
-			t.Errorf("this machine is %s: the cause is %q, want %q; seen is %q", test.own, got, test.want, report.Checks[0].Seen)
-		}
+		t.Run(test.own, func(t *testing.T) {
+			look.Interfaces = func() ([]net.Addr, error) {
+				ip, mask, err := net.ParseCIDR(test.own)
+				return []net.Addr{&net.IPNet{IP: ip, Mask: mask.Mask}}, err
+			}
+			if err := doctor.Prepare(look, &s.options, s.load); err != nil {
+				t.Fatal(err)
+			}
+			report := doctor.Examine(t.Context(), look, s.options, func(string, engine.Status, int) {})
+			if got := report.Checks[0].CauseID; got != test.want {
+				t.Errorf("this machine is %s: the cause is %q, want %q; seen is %q", test.own, got, test.want, report.Checks[0].Seen)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -24,20 +25,22 @@ func TestOutside(t *testing.T) {
 	look := s.look()
 	look.Roots = s.ca.Pool()
 	for _, more := range [][]string{nil, {"--user", userID, "--token-file", "-"}} {
-		var out, progress bytes.Buffer
-		code := doctor.Command(t.Context(), append(args, more...), s.load, look, strings.NewReader(userToken), &out, &progress)
-		wants := []string{"from outside", "✓ sfu.tcp_port", "✓ sfu.websocket", "✓ public.cors"}
-		if more != nil {
-			wants = append(wants, "✓ user.join", "✓ sfu.ice_tcp")
-		}
-		for _, want := range wants {
-			if !strings.Contains(out.String(), want) {
-				t.Errorf("no %q in:\n%s", want, out.String())
+		t.Run(fmt.Sprintf("%q", more), func(t *testing.T) {
+			var out, progress bytes.Buffer
+			code := doctor.Command(t.Context(), append(args, more...), s.load, look, strings.NewReader(userToken), &out, &progress)
+			wants := []string{"from outside", "✓ sfu.tcp_port", "✓ sfu.websocket", "✓ public.cors"}
+			if more != nil {
+				wants = append(wants, "✓ user.join", "✓ sfu.ice_tcp")
 			}
-		}
-		if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
-			t.Errorf("got the exit code %d, want 0, and no check from inside:\n%s", code, out.String())
-		}
+			for _, want := range wants {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in:\n%s", want, out.String())
+				}
+			}
+			if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
+				t.Errorf("got the exit code %d, want 0, and no check from inside:\n%s", code, out.String())
+			}
+		})
 	}
 }
 
@@ -65,17 +68,19 @@ func TestOutsideWithoutSFU(t *testing.T) {
 		more []string
 		want int
 	}{{nil, 0}, {[]string{"--strict"}, 1}, {[]string{"--user", userID, "--token-file", "/token", "--skip", "user"}, 0}} {
-		var out, progress bytes.Buffer
-		code := doctor.Command(t.Context(), append(args, test.more...), s.load, look, strings.NewReader(""), &out, &progress)
-		command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
-		for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
-			if !strings.Contains(out.String(), want) {
-				t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+		t.Run(fmt.Sprintf("%q", test.more), func(t *testing.T) {
+			var out, progress bytes.Buffer
+			code := doctor.Command(t.Context(), append(args, test.more...), s.load, look, strings.NewReader(""), &out, &progress)
+			command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
+			for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+				}
 			}
-		}
-		if code != test.want {
-			t.Errorf("%q: exit code %d, want %d", test.more, code, test.want)
-		}
+			if code != test.want {
+				t.Errorf("%q: exit code %d, want %d", test.more, code, test.want)
+			}
+		})
 	}
 }
 
@@ -112,20 +117,22 @@ func TestOutsideUnreachableSFU(t *testing.T) {
 		{"ws://sfu.example.org", "clients get ws://sfu.example.org, and browsers refuse ws://"},
 	} {
 		for _, learned := range []bool{false, true} {
-			s := newStack(t)
-			s.outside()
-			args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
-			if learned {
-				args = append(args, "--user", userID, "--token-file", "/token")
-				s.sfu(test.url)
-			} else {
-				args = append(args, "--sfu-url", test.url)
-			}
-			var out, progress bytes.Buffer
-			code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
-			if code != 1 || !strings.Contains(out.String(), "✗ sfu.addresses: "+test.want) || !strings.Contains(out.String(), "LIVEKIT_INTERNAL_URL") {
-				t.Errorf("%s, learned: %v: exit code %d, want 1 and %q in:\n%s", test.url, learned, code, test.want, out.String())
-			}
+			t.Run(fmt.Sprintf("%s learned=%t", test.url, learned), func(t *testing.T) {
+				s := newStack(t)
+				s.outside()
+				args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
+				if learned {
+					args = append(args, "--user", userID, "--token-file", "/token")
+					s.sfu(test.url)
+				} else {
+					args = append(args, "--sfu-url", test.url)
+				}
+				var out, progress bytes.Buffer
+				code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+				if code != 1 || !strings.Contains(out.String(), "✗ sfu.addresses: "+test.want) || !strings.Contains(out.String(), "LIVEKIT_INTERNAL_URL") {
+					t.Errorf("%s, learned: %v: exit code %d, want 1 and %q in:\n%s", test.url, learned, code, test.want, out.String())
+				}
+			})
 		}
 	}
 }
@@ -200,13 +207,15 @@ func TestInterruptedInput(t *testing.T) {
 func TestLongFiles(t *testing.T) {
 	look := doctor.NewLook(version)
 	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
-		name := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
-			t.Errorf("%d bytes: got %d, %v, want all: %v", size, len(text), err, want)
-		}
+		t.Run(fmt.Sprintf("%d bytes", size), func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := look.ReadFile(name); (err == nil) != want || want && len(text) != size {
+				t.Errorf("%d bytes: got %d, %v, want all: %v", size, len(text), err, want)
+			}
+		})
 	}
 }
 

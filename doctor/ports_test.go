@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"matrixrtc-auth/doctor/engine"
@@ -22,10 +23,12 @@ func TestPorts(t *testing.T) {
 		"rtc: {udp_port: 7882, port_range_start: 1, port_range_end: 2}":             "livekit-udp-both",
 		"port: 7881\nrtc: {tcp_port: 7880, udp_port: 7882}\nturn: {enabled: false}": "",
 	} {
-		f := judgePorts(parsed(t, text))
-		if got := nameOf(f); got != want {
-			t.Errorf("%q: %q, want %q: %s", text, got, want, f.Seen)
-		}
+		t.Run(text, func(t *testing.T) {
+			f := judgePorts(parsed(t, text))
+			if got := nameOf(f); got != want {
+				t.Errorf("%q: %q, want %q: %s", text, got, want, f.Seen)
+			}
+		})
 	}
 }
 
@@ -82,18 +85,20 @@ func TestRange(t *testing.T) {
 		{"rtc: {port_range_start: 30000, port_range_end: 32800}", "32768-32800", ""},
 		{"rtc: {udp_port: 7882}", "", ""},
 	} {
-		look := &Look{ReadFile: func(name string) ([]byte, error) {
-			switch {
-			case name == ephemeralFile:
-				return []byte("32768\t60999\n"), nil
-			case name == reservedFile && test.reserved != "":
-				return []byte(test.reserved + "\n"), nil
+		t.Run(fmt.Sprintf("%s reserved %q", test.yaml, test.reserved), func(t *testing.T) {
+			look := &Look{ReadFile: func(name string) ([]byte, error) {
+				switch {
+				case name == ephemeralFile:
+					return []byte("32768\t60999\n"), nil
+				case name == reservedFile && test.reserved != "":
+					return []byte(test.reserved + "\n"), nil
+				}
+				return nil, errors.New("not there")
+			}}
+			f := livekitFile{&exam{look: look}}.judgeRange(parsed(t, test.yaml))
+			if got := nameOf(f); got != test.want {
+				t.Errorf("%q, reserved %q: %q, want %q: %s", test.yaml, test.reserved, got, test.want, f.Seen)
 			}
-			return nil, errors.New("not there")
-		}}
-		f := livekitFile{&exam{look: look}}.judgeRange(parsed(t, test.yaml))
-		if got := nameOf(f); got != test.want {
-			t.Errorf("%q, reserved %q: %q, want %q: %s", test.yaml, test.reserved, got, test.want, f.Seen)
-		}
+		})
 	}
 }

@@ -36,19 +36,21 @@ func TestJudgeReach(t *testing.T) {
 		"the public one does not":         {[]tried{{"203.0.113.3", silent}, {"2001:db8::3", noIPv6}}, "hairpin", "service-closed", ""},
 		"the private one does not":        {[]tried{{"10.0.0.3", silent}}, "service-closed", "address-private", ""},
 	} {
-		var attempts []instruments.Attempt
-		for _, a := range test.tried {
-			attempts = append(attempts, instruments.Attempt{Addr: netip.MustParseAddr(a.addr), Err: a.err})
-		}
-		for outside, want := range map[bool]string{false: test.inside, true: test.outside} {
-			e := &exam{o: Options{Outside: outside}}
-			f := e.judgeReach(place{"service", "https", "jwt.example.org", "443"}, attempts)
-			if got := nameOf(f); got != want {
-				t.Errorf("%s, outside %v: %q, want %q: %s", name, outside, got, want, f.Seen)
+		t.Run(name, func(t *testing.T) {
+			var attempts []instruments.Attempt
+			for _, a := range test.tried {
+				attempts = append(attempts, instruments.Attempt{Addr: netip.MustParseAddr(a.addr), Err: a.err})
 			}
-			if dead := f.Vars["address"]; !outside && test.dead != "" && dead != test.dead {
-				t.Errorf("%s: %s is named, want %s", name, dead, test.dead)
+			for outside, want := range map[bool]string{false: test.inside, true: test.outside} {
+				e := &exam{o: Options{Outside: outside}}
+				f := e.judgeReach(place{"service", "https", "jwt.example.org", "443"}, attempts)
+				if got := nameOf(f); got != want {
+					t.Errorf("%s, outside %v: %q, want %q: %s", name, outside, got, want, f.Seen)
+				}
+				if dead := f.Vars["address"]; !outside && test.dead != "" && dead != test.dead {
+					t.Errorf("%s: %s is named, want %s", name, dead, test.dead)
+				}
 			}
-		}
+		})
 	}
 }

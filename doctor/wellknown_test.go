@@ -17,13 +17,15 @@ func TestAllFoci(t *testing.T) {
 		"https://two.matrix.test/": "foci-slash",
 		"https://jwt.domain.tld":   "foci-example",
 	} {
-		h := &homeserver{exam: &exam{}, document: &clientWellKnown{Foci: []focus{
-			{Type: "livekit", Service: "https://jwt.matrix.test"}, {Type: "other"}, {Type: "livekit", Service: second},
-		}}}
-		f := h.foci(t.Context())
-		if got := nameOf(f); got != want {
-			t.Errorf("%s: %q, want %q: %s", second, got, want, f.Seen)
-		}
+		t.Run(second, func(t *testing.T) {
+			h := &homeserver{exam: &exam{}, document: &clientWellKnown{Foci: []focus{
+				{Type: "livekit", Service: "https://jwt.matrix.test"}, {Type: "other"}, {Type: "livekit", Service: second},
+			}}}
+			f := h.foci(t.Context())
+			if got := nameOf(f); got != want {
+				t.Errorf("%s: %q, want %q: %s", second, got, want, f.Seen)
+			}
+		})
 	}
 }
 
@@ -37,16 +39,18 @@ func TestDocumentURL(t *testing.T) {
 		"[2001:db8::1]":       "https://[2001:db8::1] [2001:db8::1]:443",
 		"[2001:db8::1]:28448": "https://[2001:db8::1] [2001:db8::1]:443",
 	} {
-		name, err := matrix.ParseServerName(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := &homeserver{name: name}
-		p := h.apexPlace()
-		got := strings.TrimSuffix(h.documentURL(), "/.well-known/matrix/client") + " " + net.JoinHostPort(p.host, p.port)
-		if got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			name, err := matrix.ParseServerName(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &homeserver{name: name}
+			p := h.apexPlace()
+			got := strings.TrimSuffix(h.documentURL(), "/.well-known/matrix/client") + " " + net.JoinHostPort(p.host, p.port)
+			if got != want {
+				t.Errorf("%s: %s, want %s", text, got, want)
+			}
+		})
 	}
 }
 
@@ -58,9 +62,11 @@ func TestPlaceholders(t *testing.T) {
 		"mydomain.test": false, "jwt.counterexample.test": false,
 		"jwt.example.org": false, // the server lies below it itself
 	} {
-		if got := isPlaceholder(host, "example.org"); got != want {
-			t.Errorf("%s: %v, want %v", host, got, want)
-		}
+		t.Run(host, func(t *testing.T) {
+			if got := isPlaceholder(host, "example.org"); got != want {
+				t.Errorf("%s: %v, want %v", host, got, want)
+			}
+		})
 	}
 }
 
@@ -73,8 +79,10 @@ func TestNamesFromServer(t *testing.T) {
 		"[2001:db8::1]:28448": "[2001:db8::1] jwt.example.org [2001:db8::1]:28448",
 		"192.0.2.1":           "192.0.2.1 jwt.example.org 192.0.2.1",
 	} {
-		if got := fill("{apex} jwt.{domain} {server}", engine.Vars{"server": server}); got != want {
-			t.Errorf("%s: %s, want %s", server, got, want)
-		}
+		t.Run(server, func(t *testing.T) {
+			if got := fill("{apex} jwt.{domain} {server}", engine.Vars{"server": server}); got != want {
+				t.Errorf("%s: %s, want %s", server, got, want)
+			}
+		})
 	}
 }

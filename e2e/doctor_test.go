@@ -63,10 +63,12 @@ func TestDoctorNames(t *testing.T) {
 		{"key", "sfu.api", "LiveKit does not know the API key other", map[string]string{"LIVEKIT_KEY": "other"}},
 		{"webhook", "webhook.round_trip", "LiveKit made a room and told this service nothing", nil},
 	} {
-		d := s.diagnose(t.Context(), test.change, "--only", test.check)
-		if c := d.Check(test.check); d.Code != 1 || !strings.HasPrefix(c.Cause, test.cause) {
-			t.Errorf("%s: exit code %d, %+v", test.name, d.Code, c)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			d := s.diagnose(t.Context(), test.change, "--only", test.check)
+			if c := d.Check(test.check); d.Code != 1 || !strings.HasPrefix(c.Cause, test.cause) {
+				t.Errorf("%s: exit code %d, %+v", test.name, d.Code, c)
+			}
+		})
 	}
 }
 

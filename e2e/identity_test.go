@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -49,10 +50,12 @@ func TestIdentityLimit(t *testing.T) {
 		strings.Repeat("ä", maxIdentity/2):   200,
 		strings.Repeat("ä", maxIdentity/2+1): 400,
 	} {
-		token := mint(t, key, identity, &auth.VideoGrant{RoomJoin: true, Room: livekitRoom})
-		if got := validate(t, s.sfu, token); got.status != status {
-			t.Errorf("%d bytes of %.2s: %v, want %d", len(identity), identity, got, status)
-		}
+		t.Run(fmt.Sprintf("%d bytes of %.2s", len(identity), identity), func(t *testing.T) {
+			token := mint(t, key, identity, &auth.VideoGrant{RoomJoin: true, Room: livekitRoom})
+			if got := validate(t, s.sfu, token); got.status != status {
+				t.Errorf("%d bytes of %.2s: %v, want %d", len(identity), identity, got, status)
+			}
+		})
 	}
 }
 

@@ -177,10 +177,12 @@ func TestProxiedDelegation(t *testing.T) {
 func TestMethodsOfProxiedRoutes(t *testing.T) {
 	p := newProxied(t)
 	for _, method := range []string{"GET", "PUT", "DELETE", "HEAD"} {
-		w := p.serve(method, clientAPI+"/get_token", "", "Authorization", "Bearer "+hsToken, "X-Matrix-User-Identifier", alice)
-		if w.Code != 405 || w.Header().Get("Allow") != "POST" {
-			t.Errorf("%s: %d, Allow %q, want 405 and POST", method, w.Code, w.Header().Get("Allow"))
-		}
+		t.Run(method, func(t *testing.T) {
+			w := p.serve(method, clientAPI+"/get_token", "", "Authorization", "Bearer "+hsToken, "X-Matrix-User-Identifier", alice)
+			if w.Code != 405 || w.Header().Get("Allow") != "POST" {
+				t.Errorf("%s: %d, Allow %q, want 405 and POST", method, w.Code, w.Header().Get("Allow"))
+			}
+		})
 	}
 }
 
@@ -189,7 +191,9 @@ func TestMethodsOfProxiedRoutes(t *testing.T) {
 func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	r := newRig()
 	for _, path := range []string{clientAPI + "/get_token", fedAPI + "/get_token", "/_matrix/app/v1/ping"} {
-		wantAnswer(t, r.serve("POST", path, newerBody, "Authorization", "Bearer "+hsToken), 404, "M_UNRECOGNIZED")
+		t.Run(path, func(t *testing.T) {
+			wantAnswer(t, r.serve("POST", path, newerBody, "Authorization", "Bearer "+hsToken), 404, "M_UNRECOGNIZED")
+		})
 	}
 }
 

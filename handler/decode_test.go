@@ -2,6 +2,7 @@ package handler
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -55,11 +56,13 @@ func TestEveryFieldIsRequired(t *testing.T) {
 	for _, e := range endpoints {
 		for _, field := range e.fields {
 			for _, with := range []string{"", "null", `""`, "5", "true", "[]", `["x"]`, `"\u0000"`} {
-				if field == "openid_token.access_token" && with == `"\u0000"` {
-					continue // opaque: the homeserver judges
-				}
-				w := r.serve("POST", e.path, replaceIn(t, e.body, field, with))
-				wantBadJSON(t, e.path+" "+field+" = "+with, w.Code, w.Body.String(), field)
+				t.Run(e.path+" "+field+" = "+with, func(t *testing.T) {
+					if field == "openid_token.access_token" && with == `"\u0000"` {
+						return // opaque: the homeserver judges
+					}
+					w := r.serve("POST", e.path, replaceIn(t, e.body, field, with))
+					wantBadJSON(t, e.path+" "+field+" = "+with, w.Code, w.Body.String(), field)
+				})
 			}
 		}
 	}
@@ -69,8 +72,10 @@ func TestObjectsMustBeObjects(t *testing.T) {
 	r := newRig()
 	for _, with := range []string{`"x"`, "5", "[]", "true"} {
 		for field, e := range map[string]int{"openid_token": 0, "member": 2} {
-			w := r.serve("POST", endpoints[e].path, replaceIn(t, endpoints[e].body, field, with))
-			wantBadJSON(t, field+" = "+with, w.Code, w.Body.String(), field+" must be an object")
+			t.Run(field+" = "+with, func(t *testing.T) {
+				w := r.serve("POST", endpoints[e].path, replaceIn(t, endpoints[e].body, field, with))
+				wantBadJSON(t, field+" = "+with, w.Code, w.Body.String(), field+" must be an object")
+			})
 		}
 	}
 }
@@ -111,15 +116,17 @@ func TestWhatIsUnknownIsIgnored(t *testing.T) {
 	for _, e := range endpoints {
 		for _, field := range []string{"openid_token.expires_in", "openid_token.token_type", "openid_token.new", "new",
 			"ROOM", "Room_Id", "OPENID_TOKEN", "delay_cs_api_url", "token_type", "member", "slot_id", "room"} {
-			if strings.Contains(e.body, `"`+field+`":`) && !strings.Contains(field, "openid_token.") {
-				continue // known here
-			}
-			for _, value := range []string{"3600", "3600.5", "null", `"3600"`, "{}", `[1,{"a":2}]`, "true", "1e999"} {
-				w := r.serve("POST", e.path, replaceIn(t, e.body, field, value))
-				if w.Code != 200 {
-					t.Errorf("%s with %s = %s: got %d %s, want 200", e.path, field, value, w.Code, w.Body)
+			t.Run(e.path+" "+field, func(t *testing.T) {
+				if strings.Contains(e.body, `"`+field+`":`) && !strings.Contains(field, "openid_token.") {
+					return // known here
 				}
-			}
+				for _, value := range []string{"3600", "3600.5", "null", `"3600"`, "{}", `[1,{"a":2}]`, "true", "1e999"} {
+					w := r.serve("POST", e.path, replaceIn(t, e.body, field, value))
+					if w.Code != 200 {
+						t.Errorf("%s with %s = %s: got %d %s, want 200", e.path, field, value, w.Code, w.Body)
+					}
+				}
+			})
 		}
 	}
 }
@@ -158,10 +165,12 @@ func TestNotJSON(t *testing.T) {
 func TestAnyContentType(t *testing.T) {
 	r := newRig()
 	for _, contentType := range []string{"", "application/x-www-form-urlencoded", "text/plain", "application/json; charset=latin1", "nonsense"} {
-		w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver), "Content-Type", contentType)
-		if w.Code != 200 {
-			t.Errorf("Content-Type %q: got %d %s, want 200", contentType, w.Code, w.Body)
-		}
+		t.Run(fmt.Sprintf("%q", contentType), func(t *testing.T) {
+			w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver), "Content-Type", contentType)
+			if w.Code != 200 {
+				t.Errorf("Content-Type %q: got %d %s, want 200", contentType, w.Code, w.Body)
+			}
+		})
 	}
 }
 
@@ -183,14 +192,18 @@ func TestDelegationThatIsOff(t *testing.T) {
 			`"delay_id":"syd_x","delay_timeout":true`:                        "delay_timeout must be a number",
 			`"delay_id":"syd_x","delay_timeout":[8000]`:                      "delay_timeout must be a number",
 		} {
-			w := r.serve("POST", e.path, strings.TrimSuffix(e.body, "}")+","+members+"}")
-			wantBadJSON(t, e.path+" "+members, w.Code, w.Body.String(), want)
+			t.Run(e.path+" "+members, func(t *testing.T) {
+				w := r.serve("POST", e.path, strings.TrimSuffix(e.body, "}")+","+members+"}")
+				wantBadJSON(t, e.path+" "+members, w.Code, w.Body.String(), want)
+			})
 		}
 		for _, members := range []string{`"delay_id":null`, `"delay_id":null,"delay_timeout":null`, `"delay_cs_api_url":"https://evil.example"`, `"delay_cs_api_url":5`} {
-			w := r.serve("POST", e.path, strings.TrimSuffix(e.body, "}")+","+members+"}")
-			if w.Code != 200 {
-				t.Errorf("%s %s: %d %s, want 200", e.path, members, w.Code, w.Body)
-			}
+			t.Run(e.path+" "+members, func(t *testing.T) {
+				w := r.serve("POST", e.path, strings.TrimSuffix(e.body, "}")+","+members+"}")
+				if w.Code != 200 {
+					t.Errorf("%s %s: %d %s, want 200", e.path, members, w.Code, w.Body)
+				}
+			})
 		}
 	}
 	if len(r.log.lines()) == 0 || strings.Contains(r.log.String(), "evil") {

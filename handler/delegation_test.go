@@ -116,27 +116,29 @@ var delegatingPaths = []string{"/sfu/get", "/", "/get_token", routeDelegate}
 
 func TestDelegationIsKept(t *testing.T) {
 	for _, path := range delegatingPaths {
-		d := newDelegating(t)
-		w := d.ask(path, alice, anHour)
-		if w.Code != 200 || len(d.keeper.jobs) != 1 {
-			t.Fatalf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
-		}
-		job := d.keeper.jobs[0]
-		if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits.PerUser != d.Delegation.Limits.PerUser || d.keeper.limits.All != d.Delegation.Limits.All {
-			t.Errorf("%s: got %+v within %+v, want syd_x of %s for an hour within %+v", path, job, d.keeper.limits, alice, d.Delegation.Limits)
-		}
-		if path == routeDelegate {
-			if w.Body.String() != "{}" || len(d.rooms.rooms) != 0 {
-				t.Errorf("%s: %s, rooms %q, want {} and none", path, w.Body, d.rooms.rooms)
+		t.Run(path, func(t *testing.T) {
+			d := newDelegating(t)
+			w := d.ask(path, alice, anHour)
+			if w.Code != 200 || len(d.keeper.jobs) != 1 {
+				t.Fatalf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
 			}
-			continue
-		}
-		if grant := d.grants.last; job.Room != grant.Room || job.Identity != grant.Identity {
-			t.Errorf("%s: got a leave of %v, want it of the token's %v", path, job.Key, grant)
-		}
-		if !strings.Contains(w.Body.String(), `"jwt":"header.payload.signature"`) {
-			t.Errorf("%s: got %s, want \"jwt\":\"header.payload.signature\" in it", path, w.Body)
-		}
+			job := d.keeper.jobs[0]
+			if job.User.String() != alice || job.DelayID.String() != "syd_x" || job.Delay != time.Hour || d.keeper.limits.PerUser != d.Delegation.Limits.PerUser || d.keeper.limits.All != d.Delegation.Limits.All {
+				t.Errorf("%s: got %+v within %+v, want syd_x of %s for an hour within %+v", path, job, d.keeper.limits, alice, d.Delegation.Limits)
+			}
+			if path == routeDelegate {
+				if w.Body.String() != "{}" || len(d.rooms.rooms) != 0 {
+					t.Errorf("%s: %s, rooms %q, want {} and none", path, w.Body, d.rooms.rooms)
+				}
+				return
+			}
+			if grant := d.grants.last; job.Room != grant.Room || job.Identity != grant.Identity {
+				t.Errorf("%s: got a leave of %v, want it of the token's %v", path, job.Key, grant)
+			}
+			if !strings.Contains(w.Body.String(), `"jwt":"header.payload.signature"`) {
+				t.Errorf("%s: got %s, want \"jwt\":\"header.payload.signature\" in it", path, w.Body)
+			}
+		})
 	}
 }
 
@@ -181,8 +183,10 @@ func TestDedicatedEndpointNeedsALeave(t *testing.T) {
 	w := d.serve("POST", routeDelegate, getTokenBody(alice))
 	wantBadJSON(t, "without delay_id", w.Code, w.Body.String(), "delay_id is missing")
 	for _, id := range []string{".", "..", strings.Repeat("x", 256), `a\u0000`} {
-		w := d.ask(routeDelegate, alice, `"delay_id":"`+id+`","delay_timeout":8000`)
-		wantBadJSON(t, "delay_id "+id, w.Code, w.Body.String(), "delay_id is not valid")
+		t.Run(fmt.Sprintf("%.20q", id), func(t *testing.T) {
+			w := d.ask(routeDelegate, alice, `"delay_id":"`+id+`","delay_timeout":8000`)
+			wantBadJSON(t, "delay_id "+id, w.Code, w.Body.String(), "delay_id is not valid")
+		})
 	}
 	if w := d.ask(routeDelegate, alice, `"delay_id":"../../x","delay_timeout":8000`); w.Code != 200 {
 		t.Errorf("an id that can be encoded: got %d %s, want 200", w.Code, w.Body)
@@ -242,11 +246,13 @@ func TestDelegationRefused(t *testing.T) {
 // users' leaves are kept, for Element Call asks once.
 func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	for _, path := range delegatingPaths {
-		d := newDelegating(t)
-		d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
-		if w := d.ask(path, alice, anHour); w.Code != 200 || len(d.keeper.jobs) != 1 {
-			t.Errorf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
-		}
+		t.Run(path, func(t *testing.T) {
+			d := newDelegating(t)
+			d.events.err = &matrix.ClientAPIError{Err: errors.New("connection refused")}
+			if w := d.ask(path, alice, anHour); w.Code != 200 || len(d.keeper.jobs) != 1 {
+				t.Errorf("%s: got %d %s and %d jobs, want 200 and one", path, w.Code, w.Body, len(d.keeper.jobs))
+			}
+		})
 	}
 }
 
@@ -258,12 +264,14 @@ func TestNoJobRemains(t *testing.T) {
 		t.Errorf("got %d %s and %d jobs, want 500 and none", w.Code, w.Body, len(d.keeper.jobs))
 	}
 	for _, path := range delegatingPaths {
-		d := newDelegating(t)
-		d.keeper.err = errors.New("disk full")
-		w := d.ask(path, alice, anHour)
-		if w.Code != 500 || w.Body.String() != `{"errcode":"M_UNKNOWN","error":"Unable to keep the leave"}` {
-			t.Errorf("%s: got %d %s, want 500 and \"Unable to keep the leave\"", path, w.Code, w.Body)
-		}
+		t.Run(path, func(t *testing.T) {
+			d := newDelegating(t)
+			d.keeper.err = errors.New("disk full")
+			w := d.ask(path, alice, anHour)
+			if w.Code != 500 || w.Body.String() != `{"errcode":"M_UNKNOWN","error":"Unable to keep the leave"}` {
+				t.Errorf("%s: got %d %s, want 500 and \"Unable to keep the leave\"", path, w.Code, w.Body)
+			}
+		})
 	}
 }
 

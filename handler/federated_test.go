@@ -2,6 +2,7 @@ package handler
 
 import (
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -60,11 +61,13 @@ func TestRemoteTokens(t *testing.T) {
 // TestOwnNameIsLocal: an empty server_name, too.
 func TestOwnNameIsLocal(t *testing.T) {
 	for _, name := range []string{"", homeserver} {
-		p := newProxied(t)
-		wantAnswer(t, p.client("/get_token", alice, with(newerBody, `"server_name":"`+name+`"`)), 200, "header.payload.signature")
-		if p.remote.body != "" {
-			t.Errorf("%q: another homeserver was asked: got %v, want none", name, p.remote.body)
-		}
+		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
+			p := newProxied(t)
+			wantAnswer(t, p.client("/get_token", alice, with(newerBody, `"server_name":"`+name+`"`)), 200, "header.payload.signature")
+			if p.remote.body != "" {
+				t.Errorf("%q: another homeserver was asked: got %v, want none", name, p.remote.body)
+			}
+		})
 	}
 }
 

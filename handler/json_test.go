@@ -27,13 +27,15 @@ func TestMembers(t *testing.T) {
 
 func TestEmptyObject(t *testing.T) {
 	for _, text := range []string{"{}", "{ }", " {\n} "} {
-		v, err := parseJSON([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name, _, _, ok := cutMember(v[1:]); ok {
-			t.Errorf("%q: got a member %q, want none", text, name)
-		}
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			v, err := parseJSON([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name, _, _, ok := cutMember(v[1:]); ok {
+				t.Errorf("%q: got a member %q, want none", text, name)
+			}
+		})
 	}
 }
 
@@ -107,10 +109,12 @@ func FuzzMembers(f *testing.F) {
 func TestDeepNesting(t *testing.T) {
 	r := newRig()
 	for _, open := range []string{"[", `{"a":`, `{"openid_token":`, `{"room":[`} {
-		body := strings.Repeat(open, maxBodyBytes/len(open))
-		if w := r.serve("POST", "/sfu/get", body); w.Code != 400 {
-			t.Errorf("%s…: %d, want 400", open, w.Code)
-		}
+		t.Run(open, func(t *testing.T) {
+			body := strings.Repeat(open, maxBodyBytes/len(open))
+			if w := r.serve("POST", "/sfu/get", body); w.Code != 400 {
+				t.Errorf("%s…: %d, want 400", open, w.Code)
+			}
+		})
 	}
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	body := strings.Replace(sfuGetBody("@alice:"+homeserver), `"device_id"`, `"x":`+deep+`,"device_id"`, 1)
@@ -138,10 +142,12 @@ func escaped(name string) string {
 // with escapes and without, and as long as ours are, nothing is built of it.
 func TestForeignNamesAreNotBuilt(t *testing.T) {
 	for _, name := range []string{"x", escaped("x"), escaped("device_ix"), escaped("delay_timeouu"), `\n`, `\ud83d\ude00`, escaped(strings.Repeat("x", 9000))} {
-		body := manyNames(name, maxBodyBytes)
-		if got := testing.AllocsPerRun(3, func() { decodeGetToken(body) }); got > 20 {
-			t.Errorf("a body of members called %.60s: %v allocations, want at most 20", name, got)
-		}
+		t.Run(fmt.Sprintf("%.30q", name), func(t *testing.T) {
+			body := manyNames(name, maxBodyBytes)
+			if got := testing.AllocsPerRun(3, func() { decodeGetToken(body) }); got > 20 {
+				t.Errorf("a body of members called %.60s: %v allocations, want at most 20", name, got)
+			}
+		})
 	}
 }
 

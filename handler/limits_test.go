@@ -176,15 +176,17 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 // Whatever else a homeserver's trouble is, the client hears one thing.
 func TestAHomeserversTroubleStays401(t *testing.T) {
 	for _, cause := range []matrix.Cause{matrix.CauseTrouble, matrix.CauseConnect, matrix.CauseBusy} {
-		r := newRig()
-		r.verifier.cause = cause
-		w := r.serve("POST", "/sfu/get", badTokenBody(homeserver))
-		if want := `{"errcode":"M_UNAUTHORIZED","error":"The OpenID token does not prove the user"}`; w.Code != 401 || w.Body.String() != want {
-			t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
-		}
-		if log := r.log.String(); !strings.Contains(log, "cause="+string(cause)) {
-			t.Errorf("%s: log: got %s, want the cause in it", cause, log)
-		}
+		t.Run(string(cause), func(t *testing.T) {
+			r := newRig()
+			r.verifier.cause = cause
+			w := r.serve("POST", "/sfu/get", badTokenBody(homeserver))
+			if want := `{"errcode":"M_UNAUTHORIZED","error":"The OpenID token does not prove the user"}`; w.Code != 401 || w.Body.String() != want {
+				t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
+			}
+			if log := r.log.String(); !strings.Contains(log, "cause="+string(cause)) {
+				t.Errorf("%s: log: got %s, want the cause in it", cause, log)
+			}
+		})
 	}
 }
 

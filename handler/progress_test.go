@@ -159,17 +159,19 @@ func TestRefuse(t *testing.T) {
 // not the client's, and worth trying again.
 func TestNoFiles(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
-		r := newRig()
-		dial := &net.OpError{Op: "dial", Net: "tcp", Err: errno}
-		r.verifier.before = func(context.Context) error {
-			return &matrix.VerifyError{Cause: matrix.CauseConnect, Err: dial}
-		}
-		w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
-		if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), `"errcode":"M_UNKNOWN"`) {
-			t.Errorf("%v at the homeserver: %d %s, Retry-After %q, want 503 M_UNKNOWN, 5", errno, w.Code, w.Body, w.Header().Get("Retry-After"))
-		}
-		if got := r.log.String(); !strings.Contains(got, "cause=no_files") {
-			t.Errorf("log = %s, want cause=no_files", got)
-		}
+		t.Run(errno.Error(), func(t *testing.T) {
+			r := newRig()
+			dial := &net.OpError{Op: "dial", Net: "tcp", Err: errno}
+			r.verifier.before = func(context.Context) error {
+				return &matrix.VerifyError{Cause: matrix.CauseConnect, Err: dial}
+			}
+			w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
+			if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), `"errcode":"M_UNKNOWN"`) {
+				t.Errorf("%v at the homeserver: %d %s, Retry-After %q, want 503 M_UNKNOWN, 5", errno, w.Code, w.Body, w.Header().Get("Retry-After"))
+			}
+			if got := r.log.String(); !strings.Contains(got, "cause=no_files") {
+				t.Errorf("log = %s, want cause=no_files", got)
+			}
+		})
 	}
 }

@@ -125,16 +125,18 @@ func TestRoutes(t *testing.T) {
 func TestOptions(t *testing.T) {
 	url := newRig().listen(t)
 	for _, path := range []string{"/", "/sfu/get", "//sfu/get/", "/get_token", "/delegate_delayed_leave", "/nope", "/healthz"} {
-		resp := do(t, "OPTIONS", url+path, "")
-		body, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != 200 || len(body) > 0 {
-			t.Errorf("OPTIONS %s: %d %q, want an empty 200", path, resp.StatusCode, body)
-		}
-		methods := "POST"
-		if path == "/healthz" {
-			methods = "GET"
-		}
-		wantCORS(t, "OPTIONS "+path, resp.Header, methods)
+		t.Run(path, func(t *testing.T) {
+			resp := do(t, "OPTIONS", url+path, "")
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != 200 || len(body) > 0 {
+				t.Errorf("OPTIONS %s: %d %q, want an empty 200", path, resp.StatusCode, body)
+			}
+			methods := "POST"
+			if path == "/healthz" {
+				methods = "GET"
+			}
+			wantCORS(t, "OPTIONS "+path, resp.Header, methods)
+		})
 	}
 }
 

@@ -182,10 +182,12 @@ func TestTestLimits(t *testing.T) {
 func TestTestPageOff(t *testing.T) {
 	r := newRig()
 	for _, request := range []string{"GET /test", "GET /test/main.js", "POST /test/token"} {
-		method, path, _ := strings.Cut(request, " ")
-		if w := r.serve(method, path, "{}"); w.Code != 404 {
-			t.Errorf("%s: %d, want 404", request, w.Code)
-		}
+		t.Run(request, func(t *testing.T) {
+			method, path, _ := strings.Cut(request, " ")
+			if w := r.serve(method, path, "{}"); w.Code != 404 {
+				t.Errorf("%s: %d, want 404", request, w.Code)
+			}
+		})
 	}
 }
 

@@ -96,10 +96,12 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 	r := newRig()
 	for _, cause := range []matrix.Cause{matrix.CauseBusy, matrix.CauseDNS, matrix.CauseRefused, matrix.CauseConnect,
 		matrix.CauseTLS, matrix.CauseTimeout, matrix.CauseProtocol, matrix.CauseTooLarge, matrix.CauseStatus, matrix.CauseNotJSON} {
-		r.verifier.cause = cause
-		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 || w.Body.String() != want {
-			t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
-		}
+		t.Run(string(cause), func(t *testing.T) {
+			r.verifier.cause = cause
+			if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 || w.Body.String() != want {
+				t.Errorf("%s: %d %s, want 401 %s", cause, w.Code, w.Body, want)
+			}
+		})
 	}
 	for what, body := range map[string]string{
 		"sub of another server": replaceIn(t, sfuGetBody("@alice:"+homeserver), "openid_token.matrix_server_name", `"`+stranger+`"`),

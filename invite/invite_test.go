@@ -149,11 +149,13 @@ func TestPublicURLOfPage(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
 	for _, end := range []string{"/test", "/test/"} {
-		code, out, faults := s.run(t, "--public-url", s.public+end)
-		const want = "--public-url is the address of the service, without /test at its end"
-		if code != 1 || out != "" || !strings.Contains(faults, want) || strings.Contains(faults, "older version") {
-			t.Errorf("%s: exit code %d, %q, %q; want 1 with %q", end, code, out, faults, want)
-		}
+		t.Run(end, func(t *testing.T) {
+			code, out, faults := s.run(t, "--public-url", s.public+end)
+			const want = "--public-url is the address of the service, without /test at its end"
+			if code != 1 || out != "" || !strings.Contains(faults, want) || strings.Contains(faults, "older version") {
+				t.Errorf("%s: exit code %d, %q, %q; want 1 with %q", end, code, out, faults, want)
+			}
+		})
 	}
 }
 
@@ -172,10 +174,12 @@ func TestOptions(t *testing.T) {
 	s := newScene(t)
 	for _, args := range [][]string{{"--minutes", "0"}, {"--minutes", "61"}, {"--minutes", "ten"}, {"--public-url", "jwt.example.org"}, {"--public-url", "https://user:pass@jwt.example.org"},
 		{"--public-url", "https://jwt.example.org?"}, {"--public-url", "https://jwt.example.org?a=b"}, {"--public-url", "https://jwt.example.org/#key"}, {"--public-url", "https:///test"}, {"--public-url", ""}} {
-		code, out, faults := s.run(t, args...)
-		if code != 2 || out != "" || strings.Contains(faults, "pass@") {
-			t.Errorf("%q: exit code %d, %q, %q; want 2", args, code, out, faults)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			code, out, faults := s.run(t, args...)
+			if code != 2 || out != "" || strings.Contains(faults, "pass@") {
+				t.Errorf("%q: exit code %d, %q, %q; want 2", args, code, out, faults)
+			}
+		})
 	}
 	if code, _, faults := s.run(t, "--json"); code != 1 || !strings.Contains(faults, "--public-url is missing") {
 		t.Errorf("without an address: exit code %d, %q; want 1", code, faults)

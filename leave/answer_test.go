@@ -1,6 +1,7 @@
 package leave
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -11,13 +12,15 @@ func TestAnswerOlderThanTheSession(t *testing.T) {
 	j := in(t, Connected)
 	j.RoomSeen = noon.Add(900 * time.Millisecond)
 	for _, look := range []time.Time{noon, noon.Add(-time.Hour), never} {
-		j.NextLook = look
-		got := j.Told(noon, Answer{Asked: noon}, testGrace)
-		if got.State != Connected || got.Session != j.Session {
-			t.Errorf("with a look due at %v: got %s with session %q, want no change", look, got.State, got.Session)
-		}
-		if want := later(noon.Add(askAgain), look); !got.NextLook.Equal(want) {
-			t.Errorf("with a look due at %v: the next is at %v, want %v", look, got.NextLook, want)
-		}
+		t.Run(fmt.Sprintf("look due at %v", look), func(t *testing.T) {
+			j.NextLook = look
+			got := j.Told(noon, Answer{Asked: noon}, testGrace)
+			if got.State != Connected || got.Session != j.Session {
+				t.Errorf("with a look due at %v: got %s with session %q, want no change", look, got.State, got.Session)
+			}
+			if want := later(noon.Add(askAgain), look); !got.NextLook.Equal(want) {
+				t.Errorf("with a look due at %v: the next is at %v, want %v", look, got.NextLook, want)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package leave_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -77,13 +78,15 @@ func TestOddRecords(t *testing.T) {
 func TestWrittenAsItIsRead(t *testing.T) {
 	job := leavetest.Many(t, 1, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 	for _, moved := range []time.Duration{0, -60 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {
-		b, err := json.Marshal(job.Moved(moved))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got leave.Job
-		if err := json.Unmarshal(b, &got); err != nil {
-			t.Errorf("moved by %v: got %v, want no error", moved, err)
-		}
+		t.Run(fmt.Sprintf("moved by %v", moved), func(t *testing.T) {
+			b, err := json.Marshal(job.Moved(moved))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got leave.Job
+			if err := json.Unmarshal(b, &got); err != nil {
+				t.Errorf("moved by %v: got %v, want no error", moved, err)
+			}
+		})
 	}
 }

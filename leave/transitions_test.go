@@ -220,17 +220,19 @@ func TestPeriods(t *testing.T) {
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
-			began := noon.Add(down)
-			j := in(t, state).Resumed(began)
-			if why := j.Over(began.Add(900*time.Millisecond), began); why != "" {
-				t.Errorf("%s, down for %v: got %s, want none", state, down, why)
-			}
-			if j.Due().After(began) {
-				t.Errorf("%s, down for %v: due at %v", state, down, j.Due())
-			}
-			if why := j.Over(began.Add(2*time.Hour), began); why == "" {
-				t.Errorf("%s, down for %v, and 2 h without success: it goes on: got none, want some", state, down)
-			}
+			t.Run(fmt.Sprintf("%v, down for %v", state, down), func(t *testing.T) {
+				began := noon.Add(down)
+				j := in(t, state).Resumed(began)
+				if why := j.Over(began.Add(900*time.Millisecond), began); why != "" {
+					t.Errorf("%s, down for %v: got %s, want none", state, down, why)
+				}
+				if j.Due().After(began) {
+					t.Errorf("%s, down for %v: due at %v", state, down, j.Due())
+				}
+				if why := j.Over(began.Add(2*time.Hour), began); why == "" {
+					t.Errorf("%s, down for %v, and 2 h without success: it goes on: got none, want some", state, down)
+				}
+			})
 		}
 	}
 }

@@ -59,9 +59,11 @@ func TestEachJoined(t *testing.T) {
 		t.Errorf("Self: got %s, want %s", a.Self(), s.UserID("rtc"))
 	}
 	for _, room := range []string{"!open:b.test", "!closed:b.test", "!nobody:has.this"} {
-		if _, err := members(t, a, room); !errors.Is(err, matrix.ErrNotInRoom) {
-			t.Errorf("%s: %v, want that the account is not in it", room, err)
-		}
+		t.Run(room, func(t *testing.T) {
+			if _, err := members(t, a, room); !errors.Is(err, matrix.ErrNotInRoom) {
+				t.Errorf("%s: %v, want that the account is not in it", room, err)
+			}
+		})
 	}
 	if len(heard) != 4 || heard[0] != nil || !errors.Is(heard[3], matrix.ErrNotInRoom) {
 		t.Errorf("observed: got %v, want nil first and that the account is not in the room last, of 4", heard)

@@ -100,9 +100,11 @@ func TestDelayedEventPaths(t *testing.T) {
 
 func TestDelayIDsThatNoPathCanHold(t *testing.T) {
 	for _, id := range []string{"", ".", "..", "a\x00", strings.Repeat("x", 256)} {
-		if _, err := matrix.ParseDelayID(id); err == nil {
-			t.Errorf("ParseDelayID(%q): got no error, want one", id)
-		}
+		t.Run(fmt.Sprintf("%.20q", id), func(t *testing.T) {
+			if _, err := matrix.ParseDelayID(id); err == nil {
+				t.Errorf("ParseDelayID(%q): got no error, want one", id)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package matrix_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,10 +13,12 @@ func TestParseServerName(t *testing.T) {
 		"example.org", "Example.ORG", "matrix.example.org:8448", "localhost", "a", "a-b.c", "1.2.3.4", "1.2.3.4:1",
 		"[::1]", "[2001:db8::1]:8448", "example.org:00443", strings.Repeat("a", 255),
 	} {
-		got, err := matrix.ParseServerName(name)
-		if err != nil || got.String() != name {
-			t.Errorf("ParseServerName(%q): got %q, %v, want the same name", name, got, err)
-		}
+		t.Run(fmt.Sprintf("%.40q", name), func(t *testing.T) {
+			got, err := matrix.ParseServerName(name)
+			if err != nil || got.String() != name {
+				t.Errorf("ParseServerName(%q): got %q, %v, want the same name", name, got, err)
+			}
+		})
 	}
 	for _, name := range []string{
 		"", ":", ":8448", "example.org:", "example.org:0", "example.org:65536", "example.org:123456", "example.org:-1",
@@ -23,9 +26,11 @@ func TestParseServerName(t *testing.T) {
 		"exämple.org", "example.org\n", "@example.org", "::1", "[::1", "::1]", "[1.2.3.4]", "[fe80::1%eth0]", "[::1]8448",
 		"[::1]:", "[]", "user@example.org", "example.org?x", "example.org#x", strings.Repeat("a", 256),
 	} {
-		if got, err := matrix.ParseServerName(name); err == nil || !got.IsZero() {
-			t.Errorf("ParseServerName(%q): got %q, %v, want an error", name, got, err)
-		}
+		t.Run(fmt.Sprintf("%.40q", name), func(t *testing.T) {
+			if got, err := matrix.ParseServerName(name); err == nil || !got.IsZero() {
+				t.Errorf("ParseServerName(%q): got %q, %v, want an error", name, got, err)
+			}
+		})
 	}
 }
 
@@ -73,9 +78,11 @@ func TestParseUserID(t *testing.T) {
 		"", "@", "alice:example.org", "@alice", "@alice:", "@alice:exa mple", "@al\x00ice:example.org", "@al\xffice:example.org",
 		"@a:b:c", "@" + strings.Repeat("a", 253) + ":b",
 	} {
-		if u, err := matrix.ParseUserID(id); err == nil || !u.IsZero() || !u.Server().IsZero() {
-			t.Errorf("ParseUserID(%q): got %q, %v, want an error", id, u, err)
-		}
+		t.Run(fmt.Sprintf("%.40q", id), func(t *testing.T) {
+			if u, err := matrix.ParseUserID(id); err == nil || !u.IsZero() || !u.Server().IsZero() {
+				t.Errorf("ParseUserID(%q): got %q, %v, want an error", id, u, err)
+			}
+		})
 	}
 }
 

@@ -44,9 +44,11 @@ func TestWellKnownLifetime(t *testing.T) {
 func TestAbsentRetryBacksOff(t *testing.T) {
 	want := []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, time.Hour}
 	for i, w := range want {
-		if got := absentRetry(i + 1); got != w {
-			t.Errorf("after %d: %v, want %v", i+1, got, w)
-		}
+		t.Run(fmt.Sprintf("after %d", i+1), func(t *testing.T) {
+			if got := absentRetry(i + 1); got != w {
+				t.Errorf("after %d: %v, want %v", i+1, got, w)
+			}
+		})
 	}
 	if got := absentRetry(1 << 40); got != time.Hour {
 		t.Errorf("after 1<<40: got %v, want 1 h", got)

@@ -120,12 +120,14 @@ func TestPortOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://livekit:7880": "7880", "http://[::1]:7890/": "7890", "http://livekit": "", "https://sfu.example.org:8443": "", "https://sfu.example.org": "",
 	} {
-		api, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := portOf(api); got != want {
-			t.Errorf("portOf(%s) = %q, want %q", address, got, want)
-		}
+		t.Run(address, func(t *testing.T) {
+			api, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := portOf(api); got != want {
+				t.Errorf("portOf(%s) = %q, want %q", address, got, want)
+			}
+		})
 	}
 }

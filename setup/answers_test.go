@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -224,10 +225,12 @@ func TestRememberedSource(t *testing.T) {
 // TestAnswersAreText: values that YAML would read as something else are quoted.
 func TestAnswersAreText(t *testing.T) {
 	for _, value := range []string{"[2001:db8::1]:8448", "example.org", "8080", "C:\\a b\\cert.pem", "a: b", "# x", "20000-20200", "0x10", "null", "~", "https://a:1/b"} {
-		values, _, err := parseAnswers(answersText(map[string]string{"turn-cert": value, "turn": "true"}))
-		if err != nil || values["turn-cert"] != value {
-			t.Errorf("%q: read as %q (%v)", value, values["turn-cert"], err)
-		}
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			values, _, err := parseAnswers(answersText(map[string]string{"turn-cert": value, "turn": "true"}))
+			if err != nil || values["turn-cert"] != value {
+				t.Errorf("%q: read as %q (%v)", value, values["turn-cert"], err)
+			}
+		})
 	}
 }
 

@@ -62,15 +62,17 @@ func (l *lab) talk(ctx context.Context, want int, in io.Reader) (out, faults str
 // anybody has answered questions.
 func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 	for _, args := range [][]string{{"--jwt-host", "https://jwt.example.org/"}, {"--turn-cert", "cert.pem"}, {"--udp-range", "1-2"}} {
-		l := newLab(t)
-		var out, said bytes.Buffer
-		if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
-			t.Errorf("exit code %d", got)
-		}
-		l.says(said.String(), "matrixrtc-auth setup:", args[0])
-		if strings.Contains(said.String(), "Server name") || strings.Contains(said.String(), "is missing") && args[0] != "--turn-cert" {
-			t.Errorf("%q: it asks, or says that what it could ask for is missing:\n%s", args, said.String())
-		}
+		t.Run(args[0], func(t *testing.T) {
+			l := newLab(t)
+			var out, said bytes.Buffer
+			if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
+				t.Errorf("exit code %d", got)
+			}
+			l.says(said.String(), "matrixrtc-auth setup:", args[0])
+			if strings.Contains(said.String(), "Server name") || strings.Contains(said.String(), "is missing") && args[0] != "--turn-cert" {
+				t.Errorf("%q: it asks, or says that what it could ask for is missing:\n%s", args, said.String())
+			}
+		})
 	}
 }
 

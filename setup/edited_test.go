@@ -17,18 +17,20 @@ func TestSecretOfEditedFile(t *testing.T) {
 		envFile: "LIVEKIT_REDIS_PASSWORD=" + secret + "\n" +
 			"LIVEKIT_REDIS_URL=redis://:" + secret + "@s1:26379/0?master_name=mymaster&addr=s2:26379\n",
 	} {
-		l := newLab(t)
-		l.run(exitOK)
-		l.write(name, l.read(name)+addition)
-		for _, flags := range [][]string{{"--turn", "--base-url", "https://other.example.org"}, {"--force"}} {
-			l.run(exitOK, flags...)
-			if strings.Contains(l.out+l.err, secret) {
-				t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK)
+			l.write(name, l.read(name)+addition)
+			for _, flags := range [][]string{{"--turn", "--base-url", "https://other.example.org"}, {"--force"}} {
+				l.run(exitOK, flags...)
+				if strings.Contains(l.out+l.err, secret) {
+					t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
+				}
+				if name != envFile || slices.Contains(flags, "--force") { // it is joined
+					l.says(l.out, "- lines of the edited file, not shown: ")
+				}
 			}
-			if name != envFile || slices.Contains(flags, "--force") { // it is joined
-				l.says(l.out, "- lines of the edited file, not shown: ")
-			}
-		}
+		})
 	}
 }
 
@@ -36,21 +38,23 @@ func TestSecretOfEditedFile(t *testing.T) {
 // the next one takes its place, and that setup's own is not.
 func TestEditedProposal(t *testing.T) {
 	for _, name := range []string{"livekit.yaml", "compose.yaml"} {
-		l := newLab(t)
-		l.run(exitOK)
-		l.write(name, l.read(name)+"# mine\n")
-		l.run(exitOK, "--turn")
-		l.run(exitOK, "--turn", "--udp-range", "21000-21100")
-		if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
-			t.Errorf("%s.new was setup's own, and is saved: got no error, want one", name)
-		}
-		const edited = "# mine, half merged\n"
-		l.write(name+".new", edited)
-		l.run(exitOK, "--udp-range", "22000-22100")
-		l.says(l.out, name+".new", "replaced", name+".new.bak")
-		if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
-			t.Errorf("%s.new: saved is %q", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitOK)
+			l.write(name, l.read(name)+"# mine\n")
+			l.run(exitOK, "--turn")
+			l.run(exitOK, "--turn", "--udp-range", "21000-21100")
+			if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
+				t.Errorf("%s.new was setup's own, and is saved: got no error, want one", name)
+			}
+			const edited = "# mine, half merged\n"
+			l.write(name+".new", edited)
+			l.run(exitOK, "--udp-range", "22000-22100")
+			l.says(l.out, name+".new", "replaced", name+".new.bak")
+			if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
+				t.Errorf("%s.new: saved is %q", name, got)
+			}
+		})
 	}
 }
 

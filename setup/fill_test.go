@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -51,9 +52,11 @@ func TestFillFaults(t *testing.T) {
 		{"{{if .Yes}}{{else}}{{else}}{{end}}", "{{else}} without an if"},
 	}
 	for _, tt := range tests {
-		got, err := fill(tt.template, values)
-		if got != "" || err == nil || !strings.Contains(err.Error(), tt.fault) {
-			t.Errorf("%s: got %q, %v; want the error %q", tt.template, got, err, tt.fault)
-		}
+		t.Run(fmt.Sprintf("%q", tt.template), func(t *testing.T) {
+			got, err := fill(tt.template, values)
+			if got != "" || err == nil || !strings.Contains(err.Error(), tt.fault) {
+				t.Errorf("%s: got %q, %v; want the error %q", tt.template, got, err, tt.fault)
+			}
+		})
 	}
 }

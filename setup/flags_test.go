@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,9 +56,11 @@ func TestCertificates(t *testing.T) {
 		{"relay.example.org", cert, key, " is not for the name"},
 		{"turn.example.org", oldCert, oldKey, " has expired"},
 	} {
-		l := newLab(t)
-		l.run(exitUsage, "--turn-tls", c.name, "--turn-cert", c.cert, "--turn-key", c.key)
-		l.says(l.err, "--turn-cert"+c.says)
+		t.Run(c.says, func(t *testing.T) {
+			l := newLab(t)
+			l.run(exitUsage, "--turn-tls", c.name, "--turn-cert", c.cert, "--turn-key", c.key)
+			l.says(l.err, "--turn-cert"+c.says)
+		})
 	}
 }
 
@@ -86,9 +89,11 @@ func TestSource(t *testing.T) {
 // an error, and so is a place that is there twice.
 func TestDefective(t *testing.T) {
 	for _, e := range []edit{{from: "gone"}, {from: "twice"}, {from: "once", until: "gone"}} {
-		if _, err := change("file", "once twice twice", e); err == nil || !strings.Contains(err.Error(), "file: ") {
-			t.Errorf("%+v: %v", e, err)
-		}
+		t.Run(fmt.Sprintf("%+v", e), func(t *testing.T) {
+			if _, err := change("file", "once twice twice", e); err == nil || !strings.Contains(err.Error(), "file: ") {
+				t.Errorf("%+v: %v", e, err)
+			}
+		})
 	}
 	got, err := change("file", "a from b until c", edit{"from", "until", "with "}, edit{from: "a ", with: "d "})
 	if got != "d with until c" || err != nil {
@@ -124,8 +129,10 @@ func TestWellKnownOfServerName(t *testing.T) {
 		"[2001:db8::1]":       "https://[2001:db8::1]/.well-known/matrix/client.",
 		"[2001:db8::1]:28448": "https://[2001:db8::1]/.well-known/matrix/client.",
 	} {
-		l := newLab(t)
-		l.exec(exitOK, "--server-name", name, "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org", "--dir", l.dir)
-		l.says(l.out, "Serve well-known-client.json as "+want)
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.exec(exitOK, "--server-name", name, "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org", "--dir", l.dir)
+			l.says(l.out, "Serve well-known-client.json as "+want)
+		})
 	}
 }

@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -26,17 +27,19 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 // lost: the steps that are left among it.
 func TestOutputIsLost(t *testing.T) {
 	for _, room := range []fullDisk{0, 100} {
-		l := newLab(t)
-		for _, args := range [][]string{{"--help"}, slices.Concat(names, []string{"--dir", l.dir})} {
-			var faults bytes.Buffer
-			disk := room
-			got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &disk, Err: &faults}, repository)
-			if got != exitUsage || !strings.Contains(faults.String(), "output cannot be written: "+syscall.ENOSPC.Error()) {
-				t.Errorf("%q: exit code %d\n%s", args, got, faults.String())
+		t.Run(fmt.Sprintf("place for %d bytes", room), func(t *testing.T) {
+			l := newLab(t)
+			for _, args := range [][]string{{"--help"}, slices.Concat(names, []string{"--dir", l.dir})} {
+				var faults bytes.Buffer
+				disk := room
+				got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &disk, Err: &faults}, repository)
+				if got != exitUsage || !strings.Contains(faults.String(), "output cannot be written: "+syscall.ENOSPC.Error()) {
+					t.Errorf("%q: exit code %d\n%s", args, got, faults.String())
+				}
 			}
-		}
-		l.run(exitOK)
-		l.says(l.out, "livekit.yaml", "unchanged")
+			l.run(exitOK)
+			l.says(l.out, "livekit.yaml", "unchanged")
+		})
 	}
 	refused := &output{to: new(fullDisk)}
 	if _, err := refused.Write([]byte("a")); !errors.Is(err, syscall.ENOSPC) {

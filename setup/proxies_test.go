@@ -66,10 +66,12 @@ func TestCloudflareTunnel(t *testing.T) {
 		"sfu.example.org/twirp/a.B/C": "http_status:404",
 		"example.org/":                "http_status:404",
 	} {
-		host, path, _ := strings.Cut(url, "/")
-		if got := c.route(t, host, "/"+path); got != want {
-			t.Errorf("https://%s goes to %s, want %s", url, got, want)
-		}
+		t.Run(url, func(t *testing.T) {
+			host, path, _ := strings.Cut(url, "/")
+			if got := c.route(t, host, "/"+path); got != want {
+				t.Errorf("https://%s goes to %s, want %s", url, got, want)
+			}
+		})
 	}
 	l.says(l.read("reverse-proxy.md"), "carries no media", "UDP 21000–21100", "TCP 7881", "UDP 3478", "UDP 20201–20300", "CGNAT")
 	l.says(l.read("reverse-proxy.md"), "LIVEKIT_CLIENT_ADDRESS=cf-connecting-ip")

@@ -119,12 +119,14 @@ func TestRefusals(t *testing.T) {
 func TestRefusalsKeepPasswords(t *testing.T) {
 	for _, flag := range []string{"--base-url", "--homeserver-url"} {
 		for _, servers := range []string{"example.org", "example.org,b.org"} {
-			l := newLab(t)
-			l.run(exitUsage, "--server-name", servers, flag, "https://admin:s3cret@matrix.example.org")
-			l.says(l.err, flag+" has a user name or a password in it", "write an address like")
-			if strings.Contains(l.err, "s3cret") {
-				t.Errorf("the password is repeated:\n%s", l.err)
-			}
+			t.Run(flag+" of "+servers, func(t *testing.T) {
+				l := newLab(t)
+				l.run(exitUsage, "--server-name", servers, flag, "https://admin:s3cret@matrix.example.org")
+				l.says(l.err, flag+" has a user name or a password in it", "write an address like")
+				if strings.Contains(l.err, "s3cret") {
+					t.Errorf("the password is repeated:\n%s", l.err)
+				}
+			})
 		}
 	}
 }

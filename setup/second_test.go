@@ -264,16 +264,18 @@ func TestLinksAndFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{envFile, "compose.yaml", sumsFile, "ports.md.new"} {
-		l := newLab(t)
-		l.write("other", "")
-		if err := os.Symlink(outside, l.path(name)); err != nil {
-			t.Fatal(err)
-		}
-		l.run(exitFaults)
-		l.says(l.err, name, "symbolic link")
-		if content, _ := os.ReadFile(outside); string(content) != "LIVEKIT_SECRET=x\n" || len(l.list()) != 2 {
-			t.Errorf("%s: something was written: %q", name, l.list())
-		}
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.write("other", "")
+			if err := os.Symlink(outside, l.path(name)); err != nil {
+				t.Fatal(err)
+			}
+			l.run(exitFaults)
+			l.says(l.err, name, "symbolic link")
+			if content, _ := os.ReadFile(outside); string(content) != "LIVEKIT_SECRET=x\n" || len(l.list()) != 2 {
+				t.Errorf("%s: something was written: %q", name, l.list())
+			}
+		})
 	}
 	l := newLab(t)
 	l.write("other", "")

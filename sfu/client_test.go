@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -68,16 +69,18 @@ func TestAPIToken(t *testing.T) {
 
 func TestPathPrefix(t *testing.T) {
 	for _, prefix := range []string{"", "/", "/livekit/sfu", "/livekit/sfu/"} {
-		fake := sfutest.New(key)
-		server := httptest.NewServer(http.StripPrefix(strings.TrimRight(prefix, "/"), fake))
-		api, err := url.Parse(server.URL + prefix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
-			t.Errorf("prefix %q: got %v, want no error", prefix, err)
-		}
-		server.Close()
+		t.Run(fmt.Sprintf("%q", prefix), func(t *testing.T) {
+			fake := sfutest.New(key)
+			server := httptest.NewServer(http.StripPrefix(strings.TrimRight(prefix, "/"), fake))
+			api, err := url.Parse(server.URL + prefix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sfu.NewClient(api, sfu.Always(key), httpClient(t)).CreateRoom(t.Context(), "room"); err != nil {
+				t.Errorf("prefix %q: got %v, want no error", prefix, err)
+			}
+			server.Close()
+		})
 	}
 }
 

@@ -184,10 +184,12 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	client, server := start(t)
 	_, other := start(t)
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		server.FailNext(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-			http.Redirect(w, r, other.APIURL().String()+r.URL.Path, status)
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			server.FailNext(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				http.Redirect(w, r, other.APIURL().String()+r.URL.Path, status)
+			})
+			wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseRedirect)
 		})
-		wantCause(t, client.CreateRoom(t.Context(), "room"), sfu.CauseRedirect)
 	}
 	if other.Connections() != 0 {
 		t.Errorf("a redirect: got %d connections, want none", other.Connections())

@@ -3,6 +3,7 @@ package testlink
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -91,9 +92,11 @@ func TestOpenRefuses(t *testing.T) {
 // Only probe rooms have keys: nobody gets into a call by a test link.
 func TestSealRefuses(t *testing.T) {
 	for _, room := range []sfu.Room{"", "doctor-", "doctor-0123456789abcde", "doctor-0123456789ABCDEF", "doctor-0123456789abcdef0", "call", "doctor-xyzxyzxyzxyzxyzx"} {
-		if text, err := (Key{Room: room, Expires: at}).Seal(ours); err == nil {
-			t.Errorf("the room %q has the key %q: got no error, want one", room, text)
-		}
+		t.Run(fmt.Sprintf("%q", room), func(t *testing.T) {
+			if text, err := (Key{Room: room, Expires: at}).Seal(ours); err == nil {
+				t.Errorf("the room %q has the key %q: got no error, want one", room, text)
+			}
+		})
 	}
 	if _, err := (Key{Room: New(at).Room, Expires: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}).Seal(ours); err == nil {
 		t.Error("a key ends in the year 2200, which does not fit into it: got no error, want one")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -137,10 +138,12 @@ func TestCompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, accepted := range []string{"", "identity", "gzip;q=0", "br"} {
-		r := ask(t, "", name, "/test/"+name, "Accept-Encoding", accepted)
-		if got := body(t, r); r.Header.Get("Content-Encoding") != "" || !bytes.Equal(got, inflated) {
-			t.Errorf("Accept-Encoding %q: %q, %d bytes, want the %d of the file", accepted, r.Header.Get("Content-Encoding"), len(got), len(inflated))
-		}
+		t.Run(fmt.Sprintf("%q", accepted), func(t *testing.T) {
+			r := ask(t, "", name, "/test/"+name, "Accept-Encoding", accepted)
+			if got := body(t, r); r.Header.Get("Content-Encoding") != "" || !bytes.Equal(got, inflated) {
+				t.Errorf("Accept-Encoding %q: %q, %d bytes, want the %d of the file", accepted, r.Header.Get("Content-Encoding"), len(got), len(inflated))
+			}
+		})
 	}
 }
 

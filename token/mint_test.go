@@ -56,9 +56,11 @@ func TestTicket(t *testing.T) {
 func TestGrants(t *testing.T) {
 	for _, publish := range []bool{true, false} {
 		for _, update := range []bool{true, false} {
-			g := grant
-			g.CanPublish, g.CanUpdateOwnMetadata = publish, update
-			check(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()), g)
+			t.Run(fmt.Sprintf("publish=%t update=%t", publish, update), func(t *testing.T) {
+				g := grant
+				g.CanPublish, g.CanUpdateOwnMetadata = publish, update
+				check(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()), g)
+			})
 		}
 	}
 }
@@ -66,16 +68,18 @@ func TestGrants(t *testing.T) {
 // LiveKit's own reading of what the claims leave out.
 func TestWhatAbsenceMeans(t *testing.T) {
 	for _, publish := range []bool{true, false} {
-		g := grant
-		g.CanPublish = publish
-		_, claims := verify(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()))
-		p := claims.Video.ToPermission()
-		if p.CanPublish != publish || p.CanPublishData != publish {
-			t.Errorf("canPublish %t: got media %t and data %t, want the same of both", publish, p.CanPublish, p.CanPublishData)
-		}
-		if p.CanPublishSources != nil {
-			t.Errorf("canPublish %t: got the sources %v, want no limit", publish, p.CanPublishSources)
-		}
+		t.Run(fmt.Sprintf("publish=%t", publish), func(t *testing.T) {
+			g := grant
+			g.CanPublish = publish
+			_, claims := verify(t, token.NewMinter(key, time.Hour).Mint(g, time.Now()))
+			p := claims.Video.ToPermission()
+			if p.CanPublish != publish || p.CanPublishData != publish {
+				t.Errorf("canPublish %t: got media %t and data %t, want the same of both", publish, p.CanPublish, p.CanPublishData)
+			}
+			if p.CanPublishSources != nil {
+				t.Errorf("canPublish %t: got the sources %v, want no limit", publish, p.CanPublishSources)
+			}
+		})
 	}
 }
 

@@ -102,11 +102,13 @@ func TestDecodeIsStrict(t *testing.T) {
 		{`"expr":`, `"expression":`},
 		{`"unit":`, `"units":`},
 	} {
-		if !strings.Contains(text, change[0]) {
-			t.Errorf("the dashboard has no %s any more", change[0])
-		} else if _, err := decode(strings.Replace(text, change[0], change[1], 1)); err == nil {
-			t.Errorf("%s in the place of %s is taken", change[1], change[0])
-		}
+		t.Run(change[0], func(t *testing.T) {
+			if !strings.Contains(text, change[0]) {
+				t.Errorf("the dashboard has no %s any more", change[0])
+			} else if _, err := decode(strings.Replace(text, change[0], change[1], 1)); err == nil {
+				t.Errorf("%s in the place of %s is taken", change[1], change[0])
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package helm
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -122,15 +123,17 @@ func TestDollars(t *testing.T) {
 func TestSwitchOfTestPage(t *testing.T) {
 	c := loadChart(t)
 	for _, written := range []string{"on", "off", "'on'", "'off'", "'OFF'", "' off '", "'No'", "'0'", "'1'", "yes", "no", "false", "true", "''", "null"} {
-		o, err := decode(c, merge(t, least, key, "{ingress: {enabled: true, host: jwt.example.org}, variables: {LIVEKIT_TEST_PAGE: "+written+"}}"))
-		if err != nil {
-			t.Errorf("%s: %v", written, err)
-			continue
-		}
-		passes := slices.ContainsFunc(o.ingress.Spec.Rules[0].HTTP.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == "/test" })
-		if cfg := o.enter(t, there(t)).program(t); passes != cfg.TestPage {
-			t.Errorf("LIVEKIT_TEST_PAGE: %s: the Ingress passes the page: %v, the program has it: %v", written, passes, cfg.TestPage)
-		}
+		t.Run(written, func(t *testing.T) {
+			o, err := decode(c, merge(t, least, key, "{ingress: {enabled: true, host: jwt.example.org}, variables: {LIVEKIT_TEST_PAGE: "+written+"}}"))
+			if err != nil {
+				t.Errorf("%s: %v", written, err)
+				return
+			}
+			passes := slices.ContainsFunc(o.ingress.Spec.Rules[0].HTTP.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == "/test" })
+			if cfg := o.enter(t, there(t)).program(t); passes != cfg.TestPage {
+				t.Errorf("LIVEKIT_TEST_PAGE: %s: the Ingress passes the page: %v, the program has it: %v", written, passes, cfg.TestPage)
+			}
+		})
 	}
 }
 
@@ -242,28 +245,30 @@ func TestVersion(t *testing.T) {
 // after the other as a reader adds them, and the program takes what comes of it.
 func TestPages(t *testing.T) {
 	for _, page := range []string{"../../docs/kubernetes.md", chartDir + "/README.md"} {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		taken, values := 0, map[string]any{}
-		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-			if !strings.Contains(block[1], "# my-values.yaml") {
-				continue
-			}
-			taken++
-			values = merge(t, marshal(t, values), block[1])
-			o, err := decode(loadChart(t), values)
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			text, err := os.ReadFile(page)
 			if err != nil {
-				t.Fatalf("%s, values %d: %v", page, taken, err)
+				t.Fatal(err)
 			}
-			o.enter(t, map[string]map[string]string{
-				"livekit-keys": {"keys.yaml": keys}, "redis": {"password": password}, "matrixrtc-auth-registration": {"registration.yaml": registration},
-			}).program(t)
-		}
-		if taken == 0 {
-			t.Errorf("%s has no values", page)
-		}
+			taken, values := 0, map[string]any{}
+			for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+				if !strings.Contains(block[1], "# my-values.yaml") {
+					continue
+				}
+				taken++
+				values = merge(t, marshal(t, values), block[1])
+				o, err := decode(loadChart(t), values)
+				if err != nil {
+					t.Fatalf("%s, values %d: %v", page, taken, err)
+				}
+				o.enter(t, map[string]map[string]string{
+					"livekit-keys": {"keys.yaml": keys}, "redis": {"password": password}, "matrixrtc-auth-registration": {"registration.yaml": registration},
+				}).program(t)
+			}
+			if taken == 0 {
+				t.Errorf("%s has no values", page)
+			}
+		})
 	}
 }
 

@@ -143,8 +143,10 @@ func TestStrange(t *testing.T) {
 		{query{expr: `histogram_quantile(0.9, sum by (le) (rate(matrixrtc_auth_seconds_bucket[1m])))`}, ""},
 		{query{expr: `process_resident_memory_byte`}, "process_resident_memory_byte"},
 	} {
-		if got := program.strange(c.q); got != c.want {
-			t.Errorf("%s, legend %q: got %q, want %q", c.q.expr, c.q.legend, got, c.want)
-		}
+		t.Run(c.q.expr+" "+c.q.legend, func(t *testing.T) {
+			if got := program.strange(c.q); got != c.want {
+				t.Errorf("%s, legend %q: got %q, want %q", c.q.expr, c.q.legend, got, c.want)
+			}
+		})
 	}
 }

@@ -45,9 +45,11 @@ func read(t *testing.T, name string) string {
 // (rules_test.yaml).
 func TestRules(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
-		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
-			t.Errorf("promtool %s: got %v\n%s, want no error", strings.Join(args, " "), err, out)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+				t.Errorf("promtool %s: got %v\n%s, want no error", strings.Join(args, " "), err, out)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 )
 
@@ -11,13 +12,15 @@ func TestProgress(t *testing.T) {
 		false: "",
 		true:  "\r\x1b[Ka.one: 1 check left\r\x1b[K",
 	} {
-		var b bytes.Buffer
-		p := &Teller{W: &b, Terminal: terminal}
-		for i, id := range []string{"a.one", "a.two"} {
-			p.Ended(id, OK, 1-i)
-		}
-		if b.String() != want {
-			t.Errorf("terminal %v: %q, want %q", terminal, b.String(), want)
-		}
+		t.Run(fmt.Sprintf("terminal=%t", terminal), func(t *testing.T) {
+			var b bytes.Buffer
+			p := &Teller{W: &b, Terminal: terminal}
+			for i, id := range []string{"a.one", "a.two"} {
+				p.Ended(id, OK, 1-i)
+			}
+			if b.String() != want {
+				t.Errorf("terminal %v: %q, want %q", terminal, b.String(), want)
+			}
+		})
 	}
 }

@@ -80,23 +80,25 @@ func holdScreen(t *testing.T, name string, got []byte) {
 // lie above.
 func TestLastScreen(t *testing.T) {
 	for faults, want := range map[int]string{1: "1 fault", 9: "scroll up for"} {
-		r := broken()
-		for i := 1; i < faults; i++ {
-			c := r.Checks[4]
-			c.ID = fmt.Sprintf("homeserver.fault%d", i)
-			r.Checks = append(r.Checks, c)
-			r.Summary.Fail++
-		}
-		var b bytes.Buffer
-		if err := (Screen{Width: 80, Height: 24, Note: "a note"}).Write(&b, r); err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-		seen := strings.Count(strings.Join(lines[max(0, len(lines)-23):], "\n"), "✗ homeserver.")
-		last := lines[len(lines)-1]
-		if seen < faults && !strings.Contains(last, fmt.Sprintf("scroll up for %s", plural(faults-seen, "fault"))) || !strings.Contains(last, want) {
-			t.Errorf("%d of %d faults are on the last screen, the last line is %q", seen, faults, last)
-		}
+		t.Run(fmt.Sprintf("%d faults", faults), func(t *testing.T) {
+			r := broken()
+			for i := 1; i < faults; i++ {
+				c := r.Checks[4]
+				c.ID = fmt.Sprintf("homeserver.fault%d", i)
+				r.Checks = append(r.Checks, c)
+				r.Summary.Fail++
+			}
+			var b bytes.Buffer
+			if err := (Screen{Width: 80, Height: 24, Note: "a note"}).Write(&b, r); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+			seen := strings.Count(strings.Join(lines[max(0, len(lines)-23):], "\n"), "✗ homeserver.")
+			last := lines[len(lines)-1]
+			if seen < faults && !strings.Contains(last, fmt.Sprintf("scroll up for %s", plural(faults-seen, "fault"))) || !strings.Contains(last, want) {
+				t.Errorf("%d of %d faults are on the last screen, the last line is %q", seen, faults, last)
+			}
+		})
 	}
 }
 

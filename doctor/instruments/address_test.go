@@ -1,6 +1,9 @@
 package instruments
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestParseResolve(t *testing.T) {
 	for text, want := range map[string]string{
@@ -14,10 +17,12 @@ func TestParseResolve(t *testing.T) {
 		"example.org:0:127.0.0.1":   "",
 		"example.org:70000:::1":     "",
 	} {
-		hostPort, addr, err := ParseResolve(text)
-		if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {
-			t.Errorf("%q: got %q, %v, want %q, or an error where that is empty", text, got, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			hostPort, addr, err := ParseResolve(text)
+			if got := hostPort + " " + addr.String(); (err != nil) != (want == "") || want != "" && got != want {
+				t.Errorf("%q: got %q, %v, want %q, or an error where that is empty", text, got, err, want)
+			}
+		})
 	}
 }
 
@@ -34,8 +39,10 @@ func TestSameAddress(t *testing.T) {
 		"https://jwt.example.org":                  false,
 		"":                                         false,
 	} {
-		if got := SameAddress(text, address); got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
-		}
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			if got := SameAddress(text, address); got != want {
+				t.Errorf("%q: %v, want %v", text, got, want)
+			}
+		})
 	}
 }

@@ -14,8 +14,10 @@ func TestErrCode(t *testing.T) {
 		`{"errcode":"org.matrix_x"}`:                       "",
 		`<html>`:                                           "",
 	} {
-		if got := (Reply{Status: 400, Body: []byte(body)}).ErrCode(); got != want {
-			t.Errorf("%s: got %q, want %q", body, got, want)
-		}
+		t.Run(body, func(t *testing.T) {
+			if got := (Reply{Status: 400, Body: []byte(body)}).ErrCode(); got != want {
+				t.Errorf("%s: got %q, want %q", body, got, want)
+			}
+		})
 	}
 }

@@ -35,17 +35,21 @@ func TestEndpoints(t *testing.T) {
 	t.Run("both bodies and paths", func(t *testing.T) {
 		for _, prefix := range []string{unstable, stable} {
 			for name, more := range map[string]map[string]any{"newer": nil, "older": older} {
-				answer, _ := post(t, alice, prefix+"/get_token", first.call(room, more))
-				wants(t, prefix+" "+name, answer, 200, "")
+				t.Run(prefix+" "+name, func(t *testing.T) {
+					answer, _ := post(t, alice, prefix+"/get_token", first.call(room, more))
+					wants(t, prefix+" "+name, answer, 200, "")
+				})
 			}
 		}
 	})
 	t.Run("who is not joined", func(t *testing.T) {
 		var bodies []string
 		for name, who := range map[string]*account.Account{"left": left, "invited": invited, "banned": banned, "never there": nobody} {
-			answer, _ := post(t, who, stable+"/get_token", first.call(room, nil))
-			wants(t, name, answer, 403, "M_FORBIDDEN")
-			bodies = append(bodies, string(answer.Body))
+			t.Run(name, func(t *testing.T) {
+				answer, _ := post(t, who, stable+"/get_token", first.call(room, nil))
+				wants(t, name, answer, 403, "M_FORBIDDEN")
+				bodies = append(bodies, string(answer.Body))
+			})
 		}
 		answer, header := post(t, alice, stable+"/get_token", first.call("!nobody-has-this:"+first.name.String(), nil))
 		wants(t, "unknown room", answer, 403, "M_FORBIDDEN")

@@ -31,10 +31,12 @@ func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *
 			"unknown room":          {bob.UserID, first.call("!nobody-has-this:"+first.name.String(), nil), 403},
 			"another SFU":           {bob.UserID, second.call(room, nil), 400},
 		} {
-			tt.body["user_id"] = tt.user
-			if status, content := second.federate(t, first, path, tt.body); status != tt.status {
-				t.Errorf("%s, %s: %d %s, want %d", path, name, status, content, tt.status)
-			}
+			t.Run(path+" "+name, func(t *testing.T) {
+				tt.body["user_id"] = tt.user
+				if status, content := second.federate(t, first, path, tt.body); status != tt.status {
+					t.Errorf("%s, %s: %d %s, want %d", path, name, status, content, tt.status)
+				}
+			})
 		}
 	}
 }
@@ -76,8 +78,10 @@ func leavesOfOthers(t *testing.T, s *side, alice *account.Account, room string) 
 		"of nobody":       "syd_nobody_has_this",
 	} {
 		for _, prefix := range []string{unstable, stable} {
-			answer, _ := post(t, alice, prefix+"/delegate_delayed_leave", s.call(room, map[string]any{"delay_id": id}))
-			wants(t, prefix+", "+name, answer, 400, "M_INVALID_PARAM")
+			t.Run(prefix+" "+name, func(t *testing.T) {
+				answer, _ := post(t, alice, prefix+"/delegate_delayed_leave", s.call(room, map[string]any{"delay_id": id}))
+				wants(t, prefix+", "+name, answer, 400, "M_INVALID_PARAM")
+			})
 		}
 	}
 }

@@ -24,10 +24,12 @@ func TestConnectionBundle(t *testing.T) {
 	for vendored, packaged := range map[string]string{
 		"livekit-client.js.gz": "dist/livekit-client.umd.js", "livekit-client.LICENSE.txt.gz": "LICENSE",
 	} {
-		got, want := inflate(t, "../../testpage/static/"+vendored), read(t, tools.Packaged(name, packaged))
-		if len(want) == 0 || !bytes.Equal(got, want) {
-			t.Errorf("%s has %d bytes, which are not the %d of %s in the package", vendored, len(got), len(want), packaged)
-		}
+		t.Run(vendored, func(t *testing.T) {
+			got, want := inflate(t, "../../testpage/static/"+vendored), read(t, tools.Packaged(name, packaged))
+			if len(want) == 0 || !bytes.Equal(got, want) {
+				t.Errorf("%s has %d bytes, which are not the %d of %s in the package", vendored, len(got), len(want), packaged)
+			}
+		})
 	}
 	var installed struct{ Version, License string }
 	if err := json.Unmarshal(read(t, tools.Packaged(name, "package.json")), &installed); err != nil {

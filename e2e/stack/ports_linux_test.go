@@ -22,9 +22,11 @@ func TestAddressIsFree(t *testing.T) {
 	for address, free := range map[string]bool{
 		taken: false, everywhere(port(taken)): false, fmt.Sprintf("127.0.0.2:%d", port(taken)): true,
 	} {
-		err := awaitFree(ctx, []string{address})
-		if (err == nil) != free || err != nil && !strings.Contains(err.Error(), "address already in use") {
-			t.Errorf("%s: %v", address, err)
-		}
+		t.Run(address, func(t *testing.T) {
+			err := awaitFree(ctx, []string{address})
+			if (err == nil) != free || err != nil && !strings.Contains(err.Error(), "address already in use") {
+				t.Errorf("%s: %v", address, err)
+			}
+		})
 	}
 }

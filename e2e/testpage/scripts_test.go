@@ -2,6 +2,7 @@ package testpage
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,9 +78,11 @@ func TestRemarks(t *testing.T) {
 	}
 	values := evaluateAll(t, calls("remarks", slices.Collect(maps.Keys(tests))))
 	for results, want := range tests {
-		if got := values[results]; !same(t, got, want) {
-			t.Errorf("remarks(%s) = %s, want %s", results, got, want)
-		}
+		t.Run(results, func(t *testing.T) {
+			if got := values[results]; !same(t, got, want) {
+				t.Errorf("remarks(%s) = %s, want %s", results, got, want)
+			}
+		})
 	}
 }
 
@@ -108,9 +111,11 @@ func TestJudge(t *testing.T) {
 	}
 	verdicts := evaluateAll(t, expressions)
 	for i, test := range tests {
-		if got := verdicts[judge[i]]; got != `"`+test.want+`"` {
-			t.Errorf("%s = %s, want %s", judge[i], got, test.want)
-		}
+		t.Run(judge[i], func(t *testing.T) {
+			if got := verdicts[judge[i]]; got != `"`+test.want+`"` {
+				t.Errorf("%s = %s, want %s", judge[i], got, test.want)
+			}
+		})
 	}
 }
 
@@ -134,9 +139,11 @@ func TestReportHidesSecrets(t *testing.T) {
 	}
 	values := evaluateAll(t, expressions)
 	for text, want := range tests {
-		if got := values[text]; !strings.Contains(got, `"`+want+`"`) {
-			t.Errorf("redact(%s) = %s, want %s", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := values[text]; !strings.Contains(got, `"`+want+`"`) {
+				t.Errorf("redact(%s) = %s, want %s", text, got, want)
+			}
+		})
 	}
 	report := evaluate(t, `reportOf({says: "Says.", why: "", remedy: "Remedy.", lines: ["✓ step"], version: "2", agent: "Browser 128.0.0.0", ticket: {name: "tester-1"},
 		offered: [{protocol: "udp", address: "203.0.113.7", port: 20001}, {protocol: "tcp", address: "2001:db8:1:2::7", port: 7881}]})`)
@@ -183,9 +190,11 @@ func TestKeyOf(t *testing.T) {
 	}
 	values := evaluateAll(t, expressions)
 	for hash, want := range tests {
-		if got := values[hash]; got != `"`+want+`"` {
-			t.Errorf("keyOf(%s) = %s, want %q", hash, got, want)
-		}
+		t.Run(fmt.Sprintf("%q", hash), func(t *testing.T) {
+			if got := values[hash]; got != `"`+want+`"` {
+				t.Errorf("keyOf(%s) = %s, want %q", hash, got, want)
+			}
+		})
 	}
 }
 
@@ -194,8 +203,10 @@ func TestLanguageOf(t *testing.T) {
 	tests := map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"}
 	values := evaluateAll(t, calls("languageOf", slices.Collect(maps.Keys(tests))))
 	for languages, want := range tests {
-		if got := values[languages]; got != `"`+want+`"` {
-			t.Errorf("languageOf(%s) = %s, want %q", languages, got, want)
-		}
+		t.Run(languages, func(t *testing.T) {
+			if got := values[languages]; got != `"`+want+`"` {
+				t.Errorf("languageOf(%s) = %s, want %q", languages, got, want)
+			}
+		})
 	}
 }

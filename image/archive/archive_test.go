@@ -142,14 +142,16 @@ func TestParsePlatforms(t *testing.T) {
 		"x86_64, AArch64":   {"amd64", "arm64"},
 		"arm/v7,armhf":      {"armv7"},
 	} {
-		chosen, err := ParsePlatforms(list)
-		var got []string
-		for _, p := range chosen {
-			got = append(got, p.Name)
-		}
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: got %q, %v, want %q", list, got, err, want)
-		}
+		t.Run(list, func(t *testing.T) {
+			chosen, err := ParsePlatforms(list)
+			var got []string
+			for _, p := range chosen {
+				got = append(got, p.Name)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%q: got %q, %v, want %q", list, got, err, want)
+			}
+		})
 	}
 }
 

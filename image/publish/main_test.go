@@ -74,9 +74,11 @@ func pulled(t *testing.T, reference string, p v1.Platform) {
 
 func TestTags(t *testing.T) {
 	for version, want := range map[string][]string{"1.2.3": {"1.2.3", "latest"}, "1.2.3-rc.1": {"1.2.3-rc.1"}} {
-		if got := tags(version); !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q", version, got, want)
-		}
+		t.Run(version, func(t *testing.T) {
+			if got := tags(version); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", version, got, want)
+			}
+		})
 	}
 }
 

@@ -58,14 +58,16 @@ func TestLateOnesFreeDescriptors(t *testing.T) {
 // A listener that is none any more ends the server.
 func TestAcceptErrorsThatStay(t *testing.T) {
 	for _, err := range []error{syscall.EBADF, syscall.EINVAL, errors.New("unknown")} {
-		d := newDoor()
-		d.failures <- err
-		l := New(d, Options{Limit: 1, Log: slog.New(slog.DiscardHandler)})
-		if _, got := l.Accept(); !errors.Is(got, err) {
-			t.Errorf("Accept: %v, want %v", got, err)
-		}
-		if n := len(l.places); n != 0 {
-			t.Errorf("%d places are taken after %v, want none", n, err)
-		}
+		t.Run(err.Error(), func(t *testing.T) {
+			d := newDoor()
+			d.failures <- err
+			l := New(d, Options{Limit: 1, Log: slog.New(slog.DiscardHandler)})
+			if _, got := l.Accept(); !errors.Is(got, err) {
+				t.Errorf("Accept: %v, want %v", got, err)
+			}
+			if n := len(l.places); n != 0 {
+				t.Errorf("%d places are taken after %v, want none", n, err)
+			}
+		})
 	}
 }

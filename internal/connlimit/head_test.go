@@ -129,20 +129,22 @@ func TestStreamInPieces(t *testing.T) {
 		"GET / HTTP/1.1\r\n\r\r\nA: b\r\n\r\n",
 		"GET / HTTP/1.1\r\nA: b",
 	} {
-		var whole stream
-		whole.take([]byte(text))
-		for i := 1; i < len(text); i++ {
-			for j := i; j < len(text); j++ {
-				var s stream
-				for _, piece := range []string{text[:i], text[i:j], text[j:]} {
-					if piece != "" {
-						s.take([]byte(piece))
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			var whole stream
+			whole.take([]byte(text))
+			for i := 1; i < len(text); i++ {
+				for j := i; j < len(text); j++ {
+					var s stream
+					for _, piece := range []string{text[:i], text[i:j], text[j:]} {
+						if piece != "" {
+							s.take([]byte(piece))
+						}
+					}
+					if s != whole {
+						t.Fatalf("%q cut at %d and %d: %+v, want %+v", text, i, j, s, whole)
 					}
 				}
-				if s != whole {
-					t.Fatalf("%q cut at %d and %d: %+v, want %+v", text, i, j, s, whole)
-				}
 			}
-		}
+		})
 	}
 }

@@ -30,15 +30,19 @@ func TestPublicOnly(t *testing.T) {
 	}
 	permit := outbound.PublicOnly(nil)
 	for _, addr := range refused {
-		err := permit(netip.MustParseAddr(addr))
-		if _, ok := errors.AsType[*outbound.RefusedError](err); !ok {
-			t.Errorf("%s: err = %v, want it refused", addr, err)
-		}
+		t.Run("refused "+addr, func(t *testing.T) {
+			err := permit(netip.MustParseAddr(addr))
+			if _, ok := errors.AsType[*outbound.RefusedError](err); !ok {
+				t.Errorf("%s: err = %v, want it refused", addr, err)
+			}
+		})
 	}
 	for _, addr := range allowed {
-		if err := permit(netip.MustParseAddr(addr)); err != nil {
-			t.Errorf("%s: got %v, want no error", addr, err)
-		}
+		t.Run("allowed "+addr, func(t *testing.T) {
+			if err := permit(netip.MustParseAddr(addr)); err != nil {
+				t.Errorf("%s: got %v, want no error", addr, err)
+			}
+		})
 	}
 	if permit(netip.Addr{}) == nil {
 		t.Error("the zero address: got no error, want one")

@@ -166,23 +166,25 @@ func TestNothingIsShown(t *testing.T) {
 		"redis://hunter2:hunter2@host?client_name=hunter2",
 		"redis://hunter2:hunter2@s:1?master_name=m&password=hunter2&username=hunter2",
 	} {
-		u := redisurl.Must(text)
-		holder := struct {
-			URL    redisurl.URL
-			hidden redisurl.URL
-		}{u, u}
-		asJSON, err := json.Marshal(holder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, shown := range []string{
-			u.String(), fmt.Sprintf("%v %+v %#v %s %q %x", u, u, u, u, u, u), fmt.Sprintf("%v %+v %#v", holder, holder, holder),
-			fmt.Sprintf("%+v", &holder), string(asJSON), u.LogValue().String(),
-		} {
-			if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
-				t.Errorf("%s is shown as %s", text, shown)
+		t.Run(text, func(t *testing.T) {
+			u := redisurl.Must(text)
+			holder := struct {
+				URL    redisurl.URL
+				hidden redisurl.URL
+			}{u, u}
+			asJSON, err := json.Marshal(holder)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			for _, shown := range []string{
+				u.String(), fmt.Sprintf("%v %+v %#v %s %q %x", u, u, u, u, u, u), fmt.Sprintf("%v %+v %#v", holder, holder, holder),
+				fmt.Sprintf("%+v", &holder), string(asJSON), u.LogValue().String(),
+			} {
+				if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
+					t.Errorf("%s is shown as %s", text, shown)
+				}
+			}
+		})
 	}
 	if shown := fmt.Sprint(redisurl.URL{}); shown != "" {
 		t.Errorf("no URL is shown as %q, want nothing", shown)

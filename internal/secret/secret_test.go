@@ -35,9 +35,11 @@ func TestNothingPrintsIt(t *testing.T) {
 		hidden  secret.Text
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v"} {
-		for _, v := range []any{s, &s, outer{s, &s, s}, []secret.Text{s}, map[string]secret.Text{"k": s}} {
-			leaks(t, verb, fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), v))
-		}
+		t.Run(verb, func(t *testing.T) {
+			for _, v := range []any{s, &s, outer{s, &s, s}, []secret.Text{s}, map[string]secret.Text{"k": s}} {
+				leaks(t, verb, fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), v))
+			}
+		})
 	}
 	leaks(t, "error", fmt.Errorf("failed with %w and %v", errors.New("x"), s).Error())
 

@@ -19,9 +19,11 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %d bytes, %v, want %d", len(got), err, Limit)
 	}
 	for name, want := range map[string]string{"larger": "larger than 1 MiB", ".": "not a regular file"} {
-		if _, err := Read(filepath.Join(dir, name)); err == nil || err.Error() != want {
-			t.Errorf("%s: got %v, want %s", name, err, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := Read(filepath.Join(dir, name)); err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", name, err, want)
+			}
+		})
 	}
 	if _, err := Read(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) || errors.Is(Cause(err), err) {
 		t.Errorf("missing: got %v, and the cause %v, want one without the path", err, Cause(err))

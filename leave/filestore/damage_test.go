@@ -97,17 +97,19 @@ func TestFlippedAnywhere(t *testing.T) {
 func TestTornTail(t *testing.T) {
 	file, after := example(t)
 	for _, tail := range []string{"0", "00000000 {}\n", strings.Repeat("\x00", 5000), "\n\n", string(file[:30])} {
-		p := newPlace(t)
-		p.write(t, append(slices.Clone(file), tail...))
-		s := p.open(t, osDisk{}, spare)
-		wantJobs(t, s, after[len(file)])
-		put(t, s, 9)
-		want := jobs(t, s.memory)
-		s.Close()
-		wantJobs(t, p.open(t, osDisk{}, spare), want)
-		if len(p.aside(t)) > 0 {
-			t.Errorf("tail %q: got %q kept aside, want none", tail, p.aside(t))
-		}
+		t.Run(fmt.Sprintf("%.20q", tail), func(t *testing.T) {
+			p := newPlace(t)
+			p.write(t, append(slices.Clone(file), tail...))
+			s := p.open(t, osDisk{}, spare)
+			wantJobs(t, s, after[len(file)])
+			put(t, s, 9)
+			want := jobs(t, s.memory)
+			s.Close()
+			wantJobs(t, p.open(t, osDisk{}, spare), want)
+			if len(p.aside(t)) > 0 {
+				t.Errorf("tail %q: got %q kept aside, want none", tail, p.aside(t))
+			}
+		})
 	}
 }
 

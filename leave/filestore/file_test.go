@@ -157,12 +157,14 @@ func TestOpenRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{filepath.Join(dir, "missing", "leaves.db"), filepath.Join(dir, "directory")} {
-		s, err := Open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler))
-		if err == nil {
-			s.Close()
-			t.Errorf("Open(%s): got no error, want one", path)
-		} else if !strings.Contains(err.Error(), path) {
-			t.Errorf("the error does not name %s: got %v, want %q in it", path, err, path)
-		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			s, err := Open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler))
+			if err == nil {
+				s.Close()
+				t.Errorf("Open(%s): got no error, want one", path)
+			} else if !strings.Contains(err.Error(), path) {
+				t.Errorf("the error does not name %s: got %v, want %q in it", path, err, path)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -94,27 +95,29 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 // host is that of a replica, whose wall clock jumps, too.
 func TestClockOfRedisJumps(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
-		server := miniredis.RunT(t)
-		a, b := open(t, "redis://"+server.Addr()), open(t, "redis://"+server.Addr())
-		job := delegation(t, "a", time.Now())
-		put(t, a, job)
-		get(t, b, job.Key, nil)
-		server.SetTime(time.Now().Add(jump))
-		hasNotJumped := func(s *redisstore.Store) {
-			got := get(t, s, job.Key, nil)
-			near(t, "AcceptedAt", got.AcceptedAt, time.Now())
-			if jobs, err := s.Claim(t.Context(), "holder", time.Now().Add(-10*time.Second), 1); err != nil || len(jobs) > 0 {
-				t.Errorf("Claim of what is not due: got %v, %v, want none", jobs, err)
+		t.Run(fmt.Sprintf("by %v", jump), func(t *testing.T) {
+			server := miniredis.RunT(t)
+			a, b := open(t, "redis://"+server.Addr()), open(t, "redis://"+server.Addr())
+			job := delegation(t, "a", time.Now())
+			put(t, a, job)
+			get(t, b, job.Key, nil)
+			server.SetTime(time.Now().Add(jump))
+			hasNotJumped := func(s *redisstore.Store) {
+				got := get(t, s, job.Key, nil)
+				near(t, "AcceptedAt", got.AcceptedAt, time.Now())
+				if jobs, err := s.Claim(t.Context(), "holder", time.Now().Add(-10*time.Second), 1); err != nil || len(jobs) > 0 {
+					t.Errorf("Claim of what is not due: got %v, %v, want none", jobs, err)
+				}
 			}
-		}
-		hasNotJumped(redisstore.Settled(a))
-		hasNotJumped(redisstore.Settled(b))
-		hasNotJumped(open(t, "redis://"+server.Addr()))
-		hasNotJumped(a)
-		put(t, b, delegation(t, "b", time.Now()))
-		if jobs, err := a.Claim(t.Context(), "holder", time.Now(), 2); err != nil || len(jobs) != 2 {
-			t.Errorf("Claim of what is due: got %v, %v, want two jobs", jobs, err)
-		}
+			hasNotJumped(redisstore.Settled(a))
+			hasNotJumped(redisstore.Settled(b))
+			hasNotJumped(open(t, "redis://"+server.Addr()))
+			hasNotJumped(a)
+			put(t, b, delegation(t, "b", time.Now()))
+			if jobs, err := a.Claim(t.Context(), "holder", time.Now(), 2); err != nil || len(jobs) != 2 {
+				t.Errorf("Claim of what is due: got %v, %v, want two jobs", jobs, err)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,32 +100,34 @@ func TestEmptiedAndRestored(t *testing.T) {
 // answers no for all: the brake trips before the 21st is removed.
 func TestEverybodyReconnects(t *testing.T) {
 	for _, sweeps := range []bool{false, true} {
-		in(t, func(w *world, g *guard.Guard) {
-			all := crowd(60)
-			w.enterAll(all)
-			time.Sleep(10 * time.Second)
-			w.change(func() { w.emptied = true })
-			for _, p := range all {
-				report(t, g, w.enter(p))
-			}
-			if n := len(w.removed()); n != 20 {
-				t.Errorf("removed %d, want 20", n)
-			}
-			if n := w.log.count(tripped); n != 1 {
-				t.Errorf("%d error lines, want 1", n)
-			}
-			w.change(func() { w.emptied = false })
-			time.Sleep(time.Minute + 10*time.Second)
-			if n := w.log.count(lifted); n != 1 {
-				t.Errorf("%d lines that it is over, want 1", n)
-			}
-			w.setJoined(all[50], false)
-			report(t, g, w.enter(all[50]))
-			w.wantOn(all[50], false)
-		}, func(g *guard.Guard) {
-			if !sweeps {
-				g.Interval = 0
-			}
+		t.Run(fmt.Sprintf("sweeps=%t", sweeps), func(t *testing.T) {
+			in(t, func(w *world, g *guard.Guard) {
+				all := crowd(60)
+				w.enterAll(all)
+				time.Sleep(10 * time.Second)
+				w.change(func() { w.emptied = true })
+				for _, p := range all {
+					report(t, g, w.enter(p))
+				}
+				if n := len(w.removed()); n != 20 {
+					t.Errorf("removed %d, want 20", n)
+				}
+				if n := w.log.count(tripped); n != 1 {
+					t.Errorf("%d error lines, want 1", n)
+				}
+				w.change(func() { w.emptied = false })
+				time.Sleep(time.Minute + 10*time.Second)
+				if n := w.log.count(lifted); n != 1 {
+					t.Errorf("%d lines that it is over, want 1", n)
+				}
+				w.setJoined(all[50], false)
+				report(t, g, w.enter(all[50]))
+				w.wantOn(all[50], false)
+			}, func(g *guard.Guard) {
+				if !sweeps {
+					g.Interval = 0
+				}
+			})
 		})
 	}
 }
@@ -270,26 +273,28 @@ func TestUnknownForLong(t *testing.T) {
 // with others, not alone.
 func TestRemovedBefore(t *testing.T) {
 	for _, others := range []int{0, 1} {
-		in(t, func(w *world, _ *guard.Guard) {
-			all := crowd(63)
-			w.enterAll(all)
-			for _, p := range all[:21] {
-				w.setJoined(p, false)
-			}
-			time.Sleep(10 * time.Second)
-			for _, p := range all[25:] {
-				w.leave(p.call(), p.identity())
-			}
-			for _, p := range all[21 : 21+others] {
-				w.setJoined(p, false)
-			}
-			time.Sleep(30 * time.Second)
-			if n := len(w.removed()); n != 21 {
-				t.Errorf("%d others: removed %d, want 21", others, n)
-			}
-			if n := w.log.count(tripped); n != others {
-				t.Errorf("%d others: %d error lines, want as many", others, n)
-			}
+		t.Run(fmt.Sprintf("%d others", others), func(t *testing.T) {
+			in(t, func(w *world, _ *guard.Guard) {
+				all := crowd(63)
+				w.enterAll(all)
+				for _, p := range all[:21] {
+					w.setJoined(p, false)
+				}
+				time.Sleep(10 * time.Second)
+				for _, p := range all[25:] {
+					w.leave(p.call(), p.identity())
+				}
+				for _, p := range all[21 : 21+others] {
+					w.setJoined(p, false)
+				}
+				time.Sleep(30 * time.Second)
+				if n := len(w.removed()); n != 21 {
+					t.Errorf("%d others: removed %d, want 21", others, n)
+				}
+				if n := w.log.count(tripped); n != others {
+					t.Errorf("%d others: %d error lines, want as many", others, n)
+				}
+			})
 		})
 	}
 }

@@ -146,10 +146,12 @@ func TestSecondSession(t *testing.T) {
 		of := ticket.Place{Room: place.Room, Identity: identity}
 		text := s.Seal(ordinary(t), of)
 		for _, suffix := range []sfu.Identity{"", "#screen", "#", "#a#b", "###", sfu.Identity("#" + strings.Repeat("#x", 4000))} {
-			at := ticket.Place{Room: place.Room, Identity: identity + suffix}
-			if got, owner, err := s.Open(text, at); err != nil || owner != of || got != ordinary(t) {
-				t.Errorf("%.40q: ticket %+v of %+v, %v; want that of %+v", at.Identity, got, owner, err, of)
-			}
+			t.Run(fmt.Sprintf("%.40q", identity+suffix), func(t *testing.T) {
+				at := ticket.Place{Room: place.Room, Identity: identity + suffix}
+				if got, owner, err := s.Open(text, at); err != nil || owner != of || got != ordinary(t) {
+					t.Errorf("%.40q: ticket %+v of %+v, %v; want that of %+v", at.Identity, got, owner, err, of)
+				}
+			})
 		}
 	}
 }
@@ -172,9 +174,11 @@ func TestEverySingleByte(t *testing.T) {
 		}
 	}
 	for _, longer := range []string{text + "A", text + "=", text + "\r\n", text + text, strings.Repeat("A", ticket.MaxBytes+1)} {
-		if _, _, err := s.Open(longer, place); err == nil {
-			t.Errorf("opened with %d bytes more: got no error, want one", len(longer)-len(text))
-		}
+		t.Run(fmt.Sprintf("%d bytes more", len(longer)-len(text)), func(t *testing.T) {
+			if _, _, err := s.Open(longer, place); err == nil {
+				t.Errorf("opened with %d bytes more: got no error, want one", len(longer)-len(text))
+			}
+		})
 	}
 }
 

@@ -19,10 +19,12 @@ func TestInterpolate(t *testing.T) {
 		"${A:+yes}${B:+no}":       "yes",
 		"no variable: 5$ and $ 5": "no variable: 5$ and $ 5",
 	} {
-		left := biggest
-		if got := interpolate(text, &left, func(name string, _ bool) string { return values[name] }); got != want {
-			t.Errorf("%q is %q, want %q", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			left := biggest
+			if got := interpolate(text, &left, func(name string, _ bool) string { return values[name] }); got != want {
+				t.Errorf("%q is %q, want %q", text, got, want)
+			}
+		})
 	}
 }
 
@@ -147,14 +149,16 @@ func TestTURNOverTLS(t *testing.T) {
 		"external_tls: true":                                    "",
 		"domain: turn.example.org, cert_file: /c, key_file: /k": "",
 	} {
-		v := judged(t, map[string]string{"livekit.yaml": turn(text), "jwt.env": service})
-		got := ""
-		if facts := v.Answers["turn-tls"]; len(facts) > 0 {
-			got = facts[0].Value
-		}
-		if dropped := len(v.found("TURN over TLS")) == 1; got != want || dropped != (want == "") {
-			t.Errorf("%s: turn-tls is %q, dropped %v, want %q", text, got, dropped, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			v := judged(t, map[string]string{"livekit.yaml": turn(text), "jwt.env": service})
+			got := ""
+			if facts := v.Answers["turn-tls"]; len(facts) > 0 {
+				got = facts[0].Value
+			}
+			if dropped := len(v.found("TURN over TLS")) == 1; got != want || dropped != (want == "") {
+				t.Errorf("%s: turn-tls is %q, dropped %v, want %q", text, got, dropped, want)
+			}
+		})
 	}
 }
 
@@ -203,10 +207,12 @@ func TestBigFiles(t *testing.T) {
 		"aliases of aliases": "a: &a [1, 1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\nrtc: [*d, *d, *d, *d, *d, *d, *d, *d, *d]\n",
 		"many settings":      "keys:\n" + strings.Repeat("  a: b\n", mostNodes),
 	} {
-		_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
-		if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
-			t.Errorf("%s: the faults are %q", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
+			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
+				t.Errorf("%s: the faults are %q", name, got)
+			}
+		})
 	}
 	if got := len(variables(File{".env", []byte(strings.Repeat("A=1\n", 2*mostVariables) + "B=2\n")})); got != 1 {
 		t.Errorf("%d variables, want the last A alone", got)

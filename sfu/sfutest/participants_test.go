@@ -1,6 +1,7 @@
 package sfutest_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -75,13 +76,15 @@ func TestParticipants(t *testing.T) {
 func TestParticipantsAreForAdministrators(t *testing.T) {
 	s := start(t)
 	for _, grant := range []auth.VideoGrant{{}, {RoomAdmin: true}, {RoomAdmin: true, Room: "b"}, {RoomJoin: true, Room: "a"}} {
-		_, get := client(s).GetParticipant(signed(t, grant), &livekit.RoomParticipantIdentity{Room: "a", Identity: "alice"})
-		_, list := client(s).ListParticipants(signed(t, grant), &livekit.ListParticipantsRequest{Room: "a"})
-		for _, err := range []error{get, list} {
-			if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unauthenticated {
-				t.Errorf("%+v: %v, want unauthenticated", grant, err)
+		t.Run(fmt.Sprintf("%+v", grant), func(t *testing.T) {
+			_, get := client(s).GetParticipant(signed(t, grant), &livekit.RoomParticipantIdentity{Room: "a", Identity: "alice"})
+			_, list := client(s).ListParticipants(signed(t, grant), &livekit.ListParticipantsRequest{Room: "a"})
+			for _, err := range []error{get, list} {
+				if twerr, ok := err.(twirp.Error); !ok || twerr.Code() != twirp.Unauthenticated {
+					t.Errorf("%+v: %v, want unauthenticated", grant, err)
+				}
 			}
-		}
+		})
 	}
 }
 
