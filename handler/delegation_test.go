@@ -1,118 +1,22 @@
 package handler
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
-	"matrixrtc-auth/sfu"
 )
-
-// fakeEvents answers what err says; refusing are servers that want a token.
-type fakeEvents struct {
-	err      error
-	refusing map[string]bool
-	asked    int
-	event    matrix.DelayedEvent // what a look-up answers, or lookErr
-	lookErr  error
-	looked   int
-}
-
-func (e *fakeEvents) Manageable(_ context.Context, s matrix.ServerName) error {
-	e.asked++
-	if e.Refuses(s) {
-		return matrix.ErrNeedsToken
-	}
-	return e.err
-}
-
-func (e *fakeEvents) LookUp(context.Context, matrix.UserID, matrix.DelayID) (matrix.DelayedEvent, error) {
-	e.looked++
-	return e.event, e.lookErr
-}
-
-func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
-
-// fakeKeeper remembers what it is told; err, if set, is the answer.
-type fakeKeeper struct {
-	mu      sync.Mutex
-	jobs    []leave.Job
-	limits  leave.Limits
-	reports []sfu.Event
-	err     error
-}
-
-func (k *fakeKeeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.err != nil {
-		return k.err
-	}
-	k.jobs, k.limits = append(k.jobs, job), limits
-	return ctx.Err()
-}
-
-func (k *fakeKeeper) Report(ctx context.Context, e sfu.Event) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.reports = append(k.reports, e)
-	return errors.Join(k.err, ctx.Err())
-}
-
-// delegating is a rig where the users of example.org may delegate.
-type delegating struct {
-	*rig
-	events *fakeEvents
-	keeper *fakeKeeper
-}
-
-func newDelegating(t testing.TB) *delegating {
-	d := &delegating{newRig(), &fakeEvents{refusing: map[string]bool{}}, &fakeKeeper{}}
-	d.Delegation = &access.Delegation{
-		Events: d.events, Keeper: d.keeper,
-		Limits:  leave.Limits{PerUser: 3, All: 5},
-		Servers: []matrix.ServerName{parseServer(t, homeserver)},
-	}
-	d.Observers = []Observer{d.keeper}
-	return d
-}
-
-func parseServer(t testing.TB, name string) matrix.ServerName {
-	t.Helper()
-	s, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// with adds members to a body.
-func with(body, members string) string { return strings.TrimSuffix(body, "}") + "," + members + "}" }
-
-// ask hands over a leave of user at one of the three kinds of endpoints.
-func (d *delegating) ask(path, user, members string) *httptest.ResponseRecorder {
-	body := getTokenBody(user)
-	if path == "/sfu/get" || path == "/" {
-		body = sfuGetBody(user)
-	}
-	return d.serve("POST", path, with(body, members))
-}
 
 const (
 	alice   = "@alice:" + homeserver
 	mallory = "@mallory:" + stranger
 	anHour  = `"delay_id":"syd_x","delay_timeout":3600000`
 )
-
-var delegatingPaths = []string{"/sfu/get", "/", "/get_token", routeDelegate}
 
 func TestDelegationIsKept(t *testing.T) {
 	for _, path := range delegatingPaths {

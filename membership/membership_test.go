@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
 )
@@ -158,142 +156,6 @@ func TestOneWhoLeavesEndsNothing(t *testing.T) {
 	})
 }
 
-func TestAQuestionIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := membership.NewLookup(&source{answer: yes, takes: time.Hour})
-		start := time.Now()
-		if _, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); err == nil || time.Since(start) != 10*time.Second {
-			t.Errorf("err = %v after %v, want one after 10 s", err, time.Since(start))
-		}
-	})
-}
-
-// TestNobodyWaitsForLonger: not for a turn, either, behind the questions of others.
-func TestNobodyWaitsForLonger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := membership.NewLookup(&source{answer: yes, takes: time.Hour})
-		var running sync.WaitGroup
-		for i := range 300 {
-			running.Go(func() {
-				start := time.Now()
-				_, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@%d:b", i)))
-				if took := time.Since(start); err == nil || took != 10*time.Second {
-					t.Errorf("user %d: err = %v after %v, want one after 10 s", i, err, took)
-				}
-			})
-		}
-		running.Wait()
-		time.Sleep(time.Minute)
-	})
-}
-
-// A homeserver that hangs is asked for nobody who has left meanwhile, and what
-// waits for it is bounded.
-func TestAbandonedQuestions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{answer: yes, takes: 9 * time.Second}
-		l := membership.NewLookup(s)
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		var busy atomic.Int32
-		for i := range 3000 {
-			running.Go(func() {
-				_, err := l.IsJoined(ctx, room(t, fmt.Sprintf("!%d", i)), user(t, "@a:b"))
-				if _, ok := errors.AsType[*inquiry.BusyError](err); ok {
-					busy.Add(1)
-				} else if !errors.Is(err, context.Canceled) {
-					t.Errorf("err = %v, want %v", err, context.Canceled)
-				}
-			})
-		}
-		synctest.Wait()
-		cancel()
-		running.Wait()
-		time.Sleep(time.Minute)
-		if asked, refused := s.asked.Load(), busy.Load(); asked != 128 || refused != 3000-1024 {
-			t.Errorf("of 3000 questions that nobody waited for %d were asked and %d refused, want 128 and 1976", asked, refused)
-		}
-		if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
-			t.Errorf("afterwards: got %v, %v, want true", got, err)
-		}
-	})
-}
-
-// The invented users of one homeserver keep no user of another one waiting.
-func TestOneServerTakesHalf(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{answer: yes, takes: 5 * time.Second}
-		l := membership.NewLookup(s)
-		for i := range 500 {
-			go l.IsJoined(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@%d:crowd", i)))
-		}
-		synctest.Wait()
-		start := time.Now()
-		if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil || time.Since(start) != 5*time.Second {
-			t.Errorf("got %v, %v after %v, want true after 5 s", got, err, time.Since(start))
-		}
-		time.Sleep(time.Minute)
-	})
-}
-
-// TestNow: what was said before does not count, nor does a question that began
-// before. A no ends the yes that was kept.
-func TestNow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{answer: yes, takes: time.Second}
-		l := membership.NewLookup(s)
-		ask := func(now bool, want bool) {
-			t.Helper()
-			question := l.IsJoined
-			if now {
-				question = l.IsJoinedNow
-			}
-			if got, err := question(t.Context(), room(t, "!a"), user(t, "@a:b")); got != want || err != nil {
-				t.Errorf("got %v, %v, want %v", got, err, want)
-			}
-		}
-		ask(false, true)
-		ask(true, true)
-		if got := s.asked.Load(); got != 2 {
-			t.Errorf("asked %d times, want 2: the first yes is not asked for again", got)
-		}
-		ask(false, true)
-		s.answer = no
-		ask(true, false)
-		ask(false, false)
-		if got := s.asked.Load(); got != 4 {
-			t.Errorf("asked %d times, want 4: a yes was kept beside a no", got)
-		}
-	})
-}
-
-func TestNowBeginsAfterTheCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{answer: yes, takes: 2 * time.Second}
-		l := membership.NewLookup(s)
-		var running sync.WaitGroup
-		for range 2 {
-			running.Go(func() {
-				if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
-					t.Errorf("got %v, %v, want true", got, err)
-				}
-			})
-			time.Sleep(time.Second) // the first question is under way
-		}
-		running.Wait()
-		if got := s.asked.Load(); got != 2 {
-			t.Errorf("asked %d times, want 2", got)
-		}
-	})
-}
-
-func TestNowIsUnknown(t *testing.T) {
-	l := membership.NewLookup(&source{answer: unknown})
-	if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); got || !errors.Is(err, errUnknown) {
-		t.Errorf("got %v, %v, want %v", got, err, errUnknown)
-	}
-}
-
 func TestForget(t *testing.T) {
 	s := &source{answer: yes}
 	l := membership.NewLookup(s)
@@ -329,30 +191,4 @@ func TestQuestionsAreNotMixedUp(t *testing.T) {
 	if got := s.asked.Load(); got != 3 {
 		t.Errorf("asked %d times, want 3", got)
 	}
-}
-
-// TestMemoryIsBounded: a kept yes takes at most 300 bytes, and there are at most
-// 50,000.
-func TestMemoryIsBounded(t *testing.T) {
-	l := membership.NewLookup(&source{answer: yes})
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	const n = 20_000
-	before := heap()
-	for i := range n {
-		if _, err := l.IsJoined(t.Context(), room(t, fmt.Sprintf("!room-of-an-ordinary-length-%d:example.org", i)), user(t, "@someone:example.org")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	each := float64(heap()-before) / n
-	t.Logf("%.0f bytes for each", each)
-	if each > 300 {
-		t.Errorf("%.0f bytes for each, want at most 300", each)
-	}
-	runtime.KeepAlive(l)
 }

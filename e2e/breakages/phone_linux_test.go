@@ -1,0 +1,131 @@
+package breakages
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
+
+	"matrixrtc-auth/e2e/stack"
+)
+
+// phone is a browser as wide as a phone is, in which somebody opens links.
+type phone struct {
+	t       *testing.T
+	w       *world
+	axe     string // the script that looks for faults of accessibility
+	browser context.Context
+	tab     context.Context
+}
+
+// outcome is what the page shows at the end of a test.
+type outcome struct {
+	Verdict, Says, Why, Remedy string
+	// Marks are those of the steps; Names and Details as they are shown.
+	Marks, Names, Details map[string]string
+	Report                string
+	Focus                 string   // the element that has it at the end
+	Spoken                []string // by the live region
+	Servers               []string // of STUN and TURN, which connections are given
+	Violations            []string
+	Stored                int // what cookies and storages hold, in characters
+}
+
+//go:embed testdata/connection.js
+var connectionScript string
+
+func newPhone(t *testing.T, w *world) *phone {
+	t.Helper()
+	browser, err := stack.FindBrowser(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.ReadFile(filepath.Join(w.host.Dir, "root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	axe, err := os.ReadFile(browser.Packaged("axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := map[string]string{}
+	for _, name := range strangers {
+		hosts[name] = strangersAddress
+	}
+	for _, name := range []string{"", "matrix.", "jwt.", "sfu."} {
+		hosts[name+domain] = public
+	}
+	chromium := &stack.Chromium{
+		Host: w.host, Program: browser.Chromium, Certutil: browser.Certutil, Name: "phone", CA: root, Hosts: hosts, Addresses: []string{public},
+	}
+	t.Cleanup(func() { _ = chromium.Stop() }) // it may have ended
+	ctx, cancel := context.WithTimeout(t.Context(), starting)
+	defer cancel()
+	if err := chromium.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	allocator, end := remote.NewAllocator(context.Background(), chromium.DevTools())
+	t.Cleanup(end)
+	p := &phone{t: t, w: w, axe: string(axe)}
+	p.browser, _ = chromedp.NewContext(allocator)
+	if err := chromedp.Do(p.browser); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// open opens a link in a tab of its own, at a phone's size. The
+// script runs before the page.
+func (p *phone) open(t *testing.T, link string, s settings, script string) {
+	t.Helper()
+	p.tab, _ = chromedp.NewContext(p.browser)
+	if err := chromedp.Do(p.tab); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(p.tab, starting)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script + connectionScript}); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height, chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
+		t.Fatal(err)
+	}
+	p.show(ctx, t, s)
+	if err := chromedp.Do(ctx, chromedp.Navigate(link)); err != nil {
+		t.Fatalf("the browser does not open %s: %v", link, err)
+	}
+}
+
+// tap taps on Start.
+func (p *phone) tap(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, looking)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Tap("#start")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outcome returns what the page shows at the end.
+func (p *phone) outcome(t *testing.T) (o outcome) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.tab, runTime)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("connectionTest.outcome()", chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("the test does not end: %v", err)
+	}
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Violations) > 0 || o.Stored > 0 {
+		t.Errorf("the page wants what its policy forbids: %q; it has stored %d characters", o.Violations, o.Stored)
+	}
+	return o
+}

@@ -1,0 +1,69 @@
+package membership_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/membership"
+)
+
+// TestNow: what was said before does not count, nor does a question that began
+// before. A no ends the yes that was kept.
+func TestNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{answer: yes, takes: time.Second}
+		l := membership.NewLookup(s)
+		ask := func(now bool, want bool) {
+			t.Helper()
+			question := l.IsJoined
+			if now {
+				question = l.IsJoinedNow
+			}
+			if got, err := question(t.Context(), room(t, "!a"), user(t, "@a:b")); got != want || err != nil {
+				t.Errorf("got %v, %v, want %v", got, err, want)
+			}
+		}
+		ask(false, true)
+		ask(true, true)
+		if got := s.asked.Load(); got != 2 {
+			t.Errorf("asked %d times, want 2: the first yes is not asked for again", got)
+		}
+		ask(false, true)
+		s.answer = no
+		ask(true, false)
+		ask(false, false)
+		if got := s.asked.Load(); got != 4 {
+			t.Errorf("asked %d times, want 4: a yes was kept beside a no", got)
+		}
+	})
+}
+
+func TestNowBeginsAfterTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{answer: yes, takes: 2 * time.Second}
+		l := membership.NewLookup(s)
+		var running sync.WaitGroup
+		for range 2 {
+			running.Go(func() {
+				if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
+					t.Errorf("got %v, %v, want true", got, err)
+				}
+			})
+			time.Sleep(time.Second) // the first question is under way
+		}
+		running.Wait()
+		if got := s.asked.Load(); got != 2 {
+			t.Errorf("asked %d times, want 2", got)
+		}
+	})
+}
+
+func TestNowIsUnknown(t *testing.T) {
+	l := membership.NewLookup(&source{answer: unknown})
+	if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); got || !errors.Is(err, errUnknown) {
+		t.Errorf("got %v, %v, want %v", got, err, errUnknown)
+	}
+}
