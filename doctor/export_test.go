@@ -15,6 +15,3 @@ func Prepare(look *Look, o *Options, load func() (config.Config, []config.Warnin
 	}
 	return look.prepare(o, load)
 }
-
-// Golden holds what is printed against a file, or writes that.
-var Golden = golden

@@ -3,16 +3,13 @@ package doctor
 import (
 	"bytes"
 	"context"
-	"flag"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // findings are some of a run, in its order.
 func findings() []*engine.Check {
@@ -46,22 +43,6 @@ func TestGolden(t *testing.T) {
 	if err := r.WriteJSON(&document); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/report.txt", text.Bytes())
-	golden(t, "testdata/report.json", document.Bytes())
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what is printed:\n%s", name, got)
-	}
+	goldentest.Hold(t, "testdata/report.txt", text.Bytes())
+	goldentest.Hold(t, "testdata/report.json", document.Bytes())
 }

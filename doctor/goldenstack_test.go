@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"testing"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/internal/goldentest"
 )
 
 // volatile is what differs from run to run.
@@ -39,7 +39,7 @@ func TestGoldenStack(t *testing.T) {
 		for _, v := range volatile {
 			printed = v.text.ReplaceAll(printed, []byte(v.same))
 		}
-		doctor.Golden(t, name, printed)
+		goldentest.Hold(t, name, printed)
 	}
 	hold("testdata/stack.txt", text.Bytes())
 	hold("testdata/stack.json", document.Bytes())

@@ -92,21 +92,7 @@ func (l *lab) holdTaken(name, old string) {
 			got.Files = append(got.Files, f)
 		}
 	}
-	path := filepath.Join("testdata", "from", name+".golden")
-	text := string(txtar.Format(got))
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			l.t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if text != string(want) {
-		lines := difference(strings.Split(string(want), "\n"), strings.Split(text, "\n"))
-		l.t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
-	}
+	holdFile(l.t, filepath.Join("testdata", "from", name+".golden"), got)
 }
 
 // put writes files into a new folder beside the deployment.

@@ -1,12 +1,12 @@
 package setup
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"flag"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
-)
 
-var rewrite = flag.Bool("update", false, "write the golden files anew")
+	"matrixrtc-auth/internal/goldentest"
+)
 
 // typical are invocations whose every file is kept in testdata. Their images are
 // made by a stand-in: compiling takes minutes, and TestImageArch does it.
@@ -51,22 +51,19 @@ func TestGoldenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.exec(exitOK, append([]string{"--dir", l.dir}, args...)...)
-			got := string(txtar.Format(l.archive()))
-			path := filepath.Join("testdata", name+".txtar")
-			if *rewrite {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				lines := difference(strings.Split(string(want), "\n"), strings.Split(got, "\n"))
-				t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
-			}
+			holdFile(t, filepath.Join("testdata", name+".txtar"), l.archive())
 		})
+	}
+}
+
+// holdFile fails the test where the golden file does not hold the archive, and
+// shows the lines that differ.
+func holdFile(t *testing.T, path string, a *txtar.Archive) {
+	t.Helper()
+	got := txtar.Format(a)
+	if want := goldentest.Want(t, path, got); !bytes.Equal(got, want) {
+		lines := difference(strings.Split(string(want), "\n"), strings.Split(string(got), "\n"))
+		t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
 	}
 }
 

@@ -2,14 +2,12 @@ package engine
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"matrixrtc-auth/internal/goldentest"
+)
 
 // broken is the report of an ordinary broken deployment: a fault, a doubt, and
 // what could not be looked at.
@@ -38,41 +36,27 @@ func TestScreen(t *testing.T) {
 	for _, width := range []int{80, 120} {
 		for _, colour := range []bool{false, true} {
 			for _, all := range []bool{false, true} {
-				name := fmt.Sprintf("testdata/screen-%d", width)
+				name := fmt.Sprintf("screen-%d", width)
 				if colour {
 					name += "-colour"
 				}
 				if all {
 					name += "-all"
 				}
-				var b bytes.Buffer
-				if err := (Screen{Width: width, Height: 24, Colour: colour, All: all}).Write(&b, broken()); err != nil {
-					t.Fatal(err)
-				}
-				holdScreen(t, name+".txt", b.Bytes())
-				for line := range strings.Lines(b.String()) {
-					if n := visible(strings.TrimSuffix(line, "\n")); n > width {
-						t.Errorf("%s: got a line of %d characters, want at most %d: %q", name, n, width, line)
+				t.Run(name, func(t *testing.T) {
+					var b bytes.Buffer
+					if err := (Screen{Width: width, Height: 24, Colour: colour, All: all}).Write(&b, broken()); err != nil {
+						t.Fatal(err)
 					}
-				}
+					goldentest.Hold(t, "testdata/"+name+".txt", b.Bytes())
+					for line := range strings.Lines(b.String()) {
+						if n := visible(strings.TrimSuffix(line, "\n")); n > width {
+							t.Errorf("%s: got a line of %d characters, want at most %d: %q", name, n, width, line)
+						}
+					}
+				})
 			}
 		}
-	}
-}
-
-func holdScreen(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what is shown:\n%s", name, got)
 	}
 }
 

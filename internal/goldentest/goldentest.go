@@ -1,0 +1,35 @@
+// Package goldentest compares output with files that a test keeps in testdata.
+package goldentest
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Want returns what the file holds. With the flag -update it writes got into the
+// file first.
+func Want(t testing.TB, name string, got []byte) []byte {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
+
+// Hold fails the test where the file does not hold got.
+func Hold(t testing.TB, name string, got []byte) {
+	t.Helper()
+	if want := Want(t, name, got); !bytes.Equal(got, want) {
+		t.Errorf("%s (-update writes it anew): got\n%s\nwant\n%s", name, got, want)
+	}
+}
