@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"matrixrtc-auth/internal/dnstest"
 )
 
 // domain is the end of all strangers' names.
@@ -48,52 +49,18 @@ func addressOf(n int) netip.Addr {
 // serveNames answers DNS queries on loopback's port 53 until conn is closed.
 // Names outside the domain do not exist. Those of the trick "dns" get no
 // answer.
-func serveNames(conn net.PacketConn) {
-	packet := make([]byte, 1500)
-	for {
-		n, client, err := conn.ReadFrom(packet)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		if answer := answerName(packet[:n]); answer != nil {
-			_, _ = conn.WriteTo(answer, client)
-		}
-	}
-}
+func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
-// answerName returns the answer to a question, nil for none.
-func answerName(packet []byte) []byte {
-	var parser dnsmessage.Parser
-	header, err := parser.Start(packet)
-	if err != nil {
-		return nil
-	}
-	question, err := parser.Question()
-	if err != nil {
-		return nil
-	}
-	message := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: true, RecursionAvailable: true},
-		Questions: []dnsmessage.Question{question},
-	}
+// findName returns the records of a name in the domain.
+func findName(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	trick, n, ours := trickOf(question.Name.String())
 	switch {
 	case ours && trick == "dns":
-		return nil
+		return nil, 0, false
 	case !ours, trick == unknown:
-		message.RCode = dnsmessage.RCodeNameError
+		return nil, dnsmessage.RCodeNameError, true
 	case question.Type == dnsmessage.TypeA:
-		message.Answers = []dnsmessage.Resource{{
-			Header: dnsmessage.ResourceHeader{Name: question.Name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET, TTL: 60},
-			Body:   &dnsmessage.AResource{A: addressOf(n).As4()},
-		}}
+		return []dnsmessage.ResourceBody{&dnsmessage.AResource{A: addressOf(n).As4()}}, dnsmessage.RCodeSuccess, true
 	}
-	answer, err := message.Pack()
-	if err != nil {
-		return nil
-	}
-	return answer
+	return nil, dnsmessage.RCodeSuccess, true
 }

@@ -1,13 +1,14 @@
 package breakages
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"matrixrtc-auth/internal/dnstest"
 )
 
 // nameServer answers at 127.0.0.1:53 for the names of the deployment. Others do
@@ -28,7 +29,7 @@ func serveNames() (*nameServer, error) {
 		return nil, err
 	}
 	s := &nameServer{conn: conn}
-	go s.serve()
+	go dnstest.Serve(conn, s.find)
 	return s, nil
 }
 
@@ -39,57 +40,22 @@ func (s *nameServer) set(d deployment) {
 	s.names, s.srv, s.deaf = d.names, d.srv, d.deaf
 }
 
-func (s *nameServer) serve() {
-	packet := make([]byte, 1500)
-	for {
-		n, client, err := s.conn.ReadFrom(packet)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		if answer, err := s.answer(packet[:n]); err == nil {
-			_, _ = s.conn.WriteTo(answer, client)
-		}
-	}
-}
-
-func (s *nameServer) answer(packet []byte) ([]byte, error) {
-	var parser dnsmessage.Parser
-	header, err := parser.Start(packet)
-	if err != nil {
-		return nil, err
-	}
-	question, err := parser.Question()
-	if err != nil {
-		return nil, err
-	}
+// find returns the records for a question.
+func (s *nameServer) find(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	if s.ignores(question) {
-		return nil, errIgnored
+		return nil, 0, false
 	}
-	message := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: true, RecursionAvailable: true},
-		Questions: []dnsmessage.Question{question},
+	if r, ok := s.service(question); ok {
+		return []dnsmessage.ResourceBody{&r}, dnsmessage.RCodeSuccess, true
 	}
 	addresses, result := s.lookUp(question.Name.String())
-	message.RCode = result
+	var records []dnsmessage.ResourceBody
 	for _, a := range addresses {
-		if body := record(a); (question.Type == dnsmessage.TypeA) == a.Is4() && (question.Type == dnsmessage.TypeAAAA) == a.Is6() {
-			message.Answers = append(message.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET},
-				Body:   body,
-			})
+		if (question.Type == dnsmessage.TypeA) == a.Is4() && (question.Type == dnsmessage.TypeAAAA) == a.Is6() {
+			records = append(records, record(a))
 		}
 	}
-	if s, ok := s.service(question); ok {
-		message.RCode = dnsmessage.RCodeSuccess
-		message.Answers = append(message.Answers, dnsmessage.Resource{
-			Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET},
-			Body:   &s,
-		})
-	}
-	return message.Pack()
+	return records, result, true
 }
 
 func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
@@ -104,8 +70,6 @@ func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
 	}
 	return addresses, dnsmessage.RCodeSuccess
 }
-
-var errIgnored = errors.New("it is not answered")
 
 // ignores reports whether a question gets no answer at all.
 func (s *nameServer) ignores(q dnsmessage.Question) bool {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"matrixrtc-auth/internal/dnstest"
 )
 
 // SRV is one service record.
@@ -66,7 +68,7 @@ func (d *dns) serve(c net.Conn) {
 		if _, err := io.ReadFull(c, question); err != nil {
 			return
 		}
-		answer, err := d.answer(question)
+		answer, err := dnstest.Answer(question, d.find)
 		if err != nil {
 			return
 		}
@@ -76,38 +78,19 @@ func (d *dns) serve(c net.Conn) {
 	}
 }
 
-func (d *dns) answer(packet []byte) ([]byte, error) {
-	var parser dnsmessage.Parser
-	header, err := parser.Start(packet)
-	if err != nil {
-		return nil, err
-	}
-	question, err := parser.Question()
-	if err != nil {
-		return nil, err
-	}
-	records, code := d.lookup(strings.TrimSuffix(question.Name.String(), "."))
-	message := dnsmessage.Message{
-		Header: dnsmessage.Header{
-			ID: header.ID, Response: true, RCode: code,
-			RecursionDesired: true, RecursionAvailable: true,
-		},
-		Questions: []dnsmessage.Question{question},
-	}
+// find returns the SRV records of a name, whatever type the question has.
+func (d *dns) find(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
+	records, result := d.lookup(strings.TrimSuffix(question.Name.String(), "."))
+	var bodies []dnsmessage.ResourceBody
 	for _, r := range records {
-		message.Answers = append(message.Answers, dnsmessage.Resource{
-			Header: dnsmessage.ResourceHeader{
-				Name: question.Name, Type: dnsmessage.TypeSRV, Class: dnsmessage.ClassINET, TTL: 60,
-			},
-			Body: &dnsmessage.SRVResource{
-				Target:   dnsmessage.MustNewName(strings.TrimSuffix(r.Target, ".") + "."),
-				Port:     r.Port,
-				Priority: r.Priority,
-				Weight:   r.Weight,
-			},
+		bodies = append(bodies, &dnsmessage.SRVResource{
+			Target:   dnsmessage.MustNewName(strings.TrimSuffix(r.Target, ".") + "."),
+			Port:     r.Port,
+			Priority: r.Priority,
+			Weight:   r.Weight,
 		})
 	}
-	return message.Pack()
+	return bodies, result, true
 }
 
 func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
