@@ -51,22 +51,24 @@ func TestComposeFile(t *testing.T) {
 // also a secret of digits: what is not a text it drops silently.
 func TestComposeKeys(t *testing.T) {
 	t.Parallel()
-	for _, secret := range []string{key.Secret, "12345678901234567890123456789012"} {
-		project, err := loadCompose(t, "LIVEKIT_SECRET="+secret)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys := project.Services["livekit"].Environment["LIVEKIT_KEYS"]
-		if keys == nil {
-			t.Fatal("no LIVEKIT_KEYS")
-		}
-		token, err := auth.ParseAPIToken(signedBySFU(t, *keys))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := token.Verify(secret); err != nil || token.APIKey() != key.ID {
-			t.Errorf("with %s LiveKit signs as %q: %v", *keys, token.APIKey(), err)
-		}
+	for name, secret := range map[string]string{"letters": key.Secret, "digits": "12345678901234567890123456789012"} {
+		t.Run(name, func(t *testing.T) {
+			project, err := loadCompose(t, "LIVEKIT_SECRET="+secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys := project.Services["livekit"].Environment["LIVEKIT_KEYS"]
+			if keys == nil {
+				t.Fatal("no LIVEKIT_KEYS")
+			}
+			token, err := auth.ParseAPIToken(signedBySFU(t, *keys))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := token.Verify(secret); err != nil || token.APIKey() != key.ID {
+				t.Errorf("with %s LiveKit signs as %q: %v", *keys, token.APIKey(), err)
+			}
+		})
 	}
 }
 

@@ -145,17 +145,26 @@ func TestTheLastOfEqualNamesCounts(t *testing.T) {
 func TestNotJSON(t *testing.T) {
 	r := newRig()
 	good := sfuGetBody("@alice:" + homeserver)
-	for _, body := range []string{"", " ", "x", "{", good + "x", good + good, good + ",", good[:len(good)-1],
-		"room=!a", "\xef\xbb\xbf" + good, strings.Replace(good, "DEVICE", "\xff", 1),
-		strings.Replace(good, "3600", "0x10", 1), strings.Replace(good, `"DEVICE"`, "'DEVICE'", 1), "{,}", "NaN"} {
-		w := r.serve("POST", "/sfu/get", body)
-		if got := w.Body.String(); w.Code != 400 || got != `{"errcode":"M_NOT_JSON","error":"The body is not JSON"}` {
-			t.Errorf("%q: %d %s, want 400 M_NOT_JSON", body, w.Code, got)
-		}
+	for name, body := range map[string]string{
+		"nothing": "", "a blank": " ", "a letter": "x", "a brace": "{", "a comma alone": "{,}", "NaN": "NaN", "a form": "room=!a",
+		"a letter behind it": good + "x", "two": good + good, "a comma behind it": good + ",", "cut off": good[:len(good)-1],
+		"a byte order mark": "\xef\xbb\xbf" + good, "not UTF-8": strings.Replace(good, "DEVICE", "\xff", 1),
+		"a hexadecimal number": strings.Replace(good, "3600", "0x10", 1), "an apostrophe": strings.Replace(good, `"DEVICE"`, "'DEVICE'", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := r.serve("POST", "/sfu/get", body)
+			if got := w.Body.String(); w.Code != 400 || got != `{"errcode":"M_NOT_JSON","error":"The body is not JSON"}` {
+				t.Errorf("%q: got %d %s, want 400 M_NOT_JSON", body, w.Code, got)
+			}
+		})
 	}
-	for _, body := range []string{"null", "5", `"x"`, "[]", "[" + good + "]", "true"} {
-		w := r.serve("POST", "/sfu/get", body)
-		wantBadJSON(t, body, w.Code, w.Body.String(), "not a JSON object")
+	for name, body := range map[string]string{
+		"null": "null", "a number": "5", "a text": `"x"`, "an empty list": "[]", "a list": "[" + good + "]", "true": "true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := r.serve("POST", "/sfu/get", body)
+			wantBadJSON(t, body, w.Code, w.Body.String(), "not a JSON object")
+		})
 	}
 	if w := r.serve("POST", "/sfu/get", " \t\r\n"+good+"\n\n"); w.Code != 200 {
 		t.Errorf("white space around: got %d %s, want 200", w.Code, w.Body)

@@ -99,15 +99,18 @@ func TestAnyKeySigns(t *testing.T) {
 
 // What a stranger sends is not read.
 func TestHeaderComesFirst(t *testing.T) {
-	for _, flaw := range []sfutest.Flaw{
-		sfutest.NoHeader(), sfutest.UnknownKey(), sfutest.WrongSecret(), sfutest.Aged(time.Hour), sfutest.NoDigest(),
+	for name, flaw := range map[string]sfutest.Flaw{
+		"no header": sfutest.NoHeader(), "unknown key": sfutest.UnknownKey(), "wrong secret": sfutest.WrongSecret(),
+		"an hour old": sfutest.Aged(time.Hour), "no digest": sfutest.NoDigest(),
 	} {
-		req := webhook(flaw)
-		read := 0
-		req.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { read++; return 0, io.EOF }))
-		if _, err := webhooks.Receive(req); err == nil || read > 0 {
-			t.Errorf("%v: read %d times", err, read)
-		}
+		t.Run(name, func(t *testing.T) {
+			req := webhook(flaw)
+			read := 0
+			req.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { read++; return 0, io.EOF }))
+			if _, err := webhooks.Receive(req); err == nil || read > 0 {
+				t.Errorf("got %v after %d reads of the body, want an error after none", err, read)
+			}
+		})
 	}
 }
 
@@ -127,14 +130,16 @@ func TestWebhookSize(t *testing.T) {
 		t.Errorf("a name of %d bytes", len(got.Name))
 	}
 	receive(t, chunked(sized(1<<20)))
-	for _, req := range []*http.Request{sized(1<<20 + 1), chunked(sized(1<<20 + 1))} {
-		_, err := webhooks.Receive(req)
-		wantRejected(t, err, sfu.RejectedTooLarge, "")
-	}
 	endless := chunked(webhook())
 	endless.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { return len(p), nil }))
-	_, err := webhooks.Receive(endless)
-	wantRejected(t, err, sfu.RejectedTooLarge, "")
+	for name, req := range map[string]*http.Request{
+		"declared": sized(1<<20 + 1), "chunked": chunked(sized(1<<20 + 1)), "endless": endless,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := webhooks.Receive(req)
+			wantRejected(t, err, sfu.RejectedTooLarge, "")
+		})
+	}
 }
 
 func TestWebhookCutOff(t *testing.T) {
@@ -148,16 +153,22 @@ func TestWebhookCutOff(t *testing.T) {
 }
 
 func TestWebhookAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const sec = time.Second
-		for _, age := range []time.Duration{0, 299 * sec, 359 * sec, -60 * sec} {
-			receive(t, webhook(sfutest.Aged(age)))
-		}
-		for _, age := range []time.Duration{360 * sec, -61 * sec, 1e6 * time.Hour, -1e6 * time.Hour} {
-			_, err := webhooks.Receive(webhook(sfutest.Aged(age)))
-			wantRejected(t, err, sfu.RejectedAge, "")
-		}
-	})
+	const sec = time.Second
+	for age, taken := range map[time.Duration]bool{
+		0: true, 299 * sec: true, 359 * sec: true, -60 * sec: true,
+		360 * sec: false, -61 * sec: false, 1e6 * time.Hour: false, -1e6 * time.Hour: false,
+	} {
+		t.Run(age.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if taken {
+					receive(t, webhook(sfutest.Aged(age)))
+					return
+				}
+				_, err := webhooks.Receive(webhook(sfutest.Aged(age)))
+				wantRejected(t, err, sfu.RejectedAge, "")
+			})
+		})
+	}
 }
 
 func TestWebhookDigestUnpadded(t *testing.T) { receive(t, webhook(sfutest.Unpadded())) }
@@ -170,17 +181,27 @@ func TestTokensForSomethingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	status := sfutest.StatusToken(key, "matrixrtc-auth-status", time.Minute)
-	for _, token := range []string{participant, status} {
-		_, err := webhooks.Receive(webhook(sfutest.Header(token)))
-		wantRejected(t, err, sfu.RejectedDigest, token)
+	for name, token := range map[string]string{"participant": participant, "status": status} {
+		t.Run("webhook with the token of "+name, func(t *testing.T) {
+			_, err := webhooks.Receive(webhook(sfutest.Header(token)))
+			wantRejected(t, err, sfu.RejectedDigest, token)
+		})
 	}
 	signed := webhook().Header.Get("Authorization")
-	for _, token := range []string{participant, signed} {
-		wantRejected(t, sfu.VerifyStatusToken(webhooks.Keys, token), sfu.RejectedAudience, token)
+	for name, token := range map[string]string{"participant": participant, "webhook": signed} {
+		t.Run("status with the token of "+name, func(t *testing.T) {
+			wantRejected(t, sfu.VerifyStatusToken(webhooks.Keys, token), sfu.RejectedAudience, token)
+		})
 	}
 }
 
-func TestVerifyStatusToken(t *testing.T) {
+// statusToken is a token, and why it is refused: "" if it is not.
+type statusToken struct{ token, cause string }
+
+// statusTokens makes tokens of every kind, in the bubble of the test that looks
+// at them, for they age.
+func statusTokens(t *testing.T) map[string]statusToken {
+	t.Helper()
 	const audience = "matrixrtc-auth-status"
 	with := func(claims jwt.MapClaims) string {
 		claims["iss"] = key.ID
@@ -193,31 +214,37 @@ func TestVerifyStatusToken(t *testing.T) {
 		}
 		return token
 	}
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now().Unix()
-		for name, c := range map[string]struct{ token, cause string }{
-			"good":         {sfutest.StatusToken(key, audience, time.Minute), ""},
-			"other key":    {sfutest.StatusToken(webhooks.Keys()[0], audience, time.Second), ""},
-			"list":         {with(jwt.MapClaims{"aud": []string{audience}, "iat": now, "exp": now + 60}), ""},
-			"two aud":      {with(jwt.MapClaims{"aud": []string{audience, "x"}, "iat": now, "exp": now + 60}), sfu.RejectedAudience},
-			"slow clock":   {with(jwt.MapClaims{"iat": now - 119, "exp": now - 59}), ""},
-			"fast clock":   {with(jwt.MapClaims{"iat": now + 60, "exp": now + 120}), ""},
-			"empty":        {"", sfu.RejectedSignature},
-			"unknown key":  {sfutest.StatusToken(sfu.Key{ID: "x", Secret: key.Secret}, audience, time.Minute), sfu.RejectedKey},
-			"other secret": {sfutest.StatusToken(sfu.Key{ID: key.ID, Secret: secret.New("x")}, audience, time.Minute), sfu.RejectedSignature},
-			"other aud":    {sfutest.StatusToken(key, "matrixrtc-auth", time.Minute), sfu.RejectedAudience},
-			"no aud":       {sfutest.StatusToken(key, "", time.Minute), sfu.RejectedAudience},
-			"too long":     {sfutest.StatusToken(key, audience, time.Minute+time.Second), sfu.RejectedAge},
-			"for ever":     {sfutest.StatusToken(key, audience, 0), sfu.RejectedAge},
-			"no iat":       {with(jwt.MapClaims{"exp": now + 30}), sfu.RejectedAge},
-			"expired":      {with(jwt.MapClaims{"iat": now - 120, "exp": now - 60}), sfu.RejectedAge},
-			"future":       {with(jwt.MapClaims{"iat": now + 61, "exp": now + 120}), sfu.RejectedAge},
-			"backwards":    {with(jwt.MapClaims{"iat": now + 3600, "exp": now + 3000}), sfu.RejectedAge},
-		} {
-			t.Log(name)
-			if err := sfu.VerifyStatusToken(webhooks.Keys, c.token); err != nil || c.cause != "" {
-				wantRejected(t, err, c.cause, c.token)
-			}
-		}
-	})
+	now := time.Now().Unix()
+	return map[string]statusToken{
+		"good":         {sfutest.StatusToken(key, audience, time.Minute), ""},
+		"other key":    {sfutest.StatusToken(webhooks.Keys()[0], audience, time.Second), ""},
+		"list":         {with(jwt.MapClaims{"aud": []string{audience}, "iat": now, "exp": now + 60}), ""},
+		"two aud":      {with(jwt.MapClaims{"aud": []string{audience, "x"}, "iat": now, "exp": now + 60}), sfu.RejectedAudience},
+		"slow clock":   {with(jwt.MapClaims{"iat": now - 119, "exp": now - 59}), ""},
+		"fast clock":   {with(jwt.MapClaims{"iat": now + 60, "exp": now + 120}), ""},
+		"empty":        {"", sfu.RejectedSignature},
+		"unknown key":  {sfutest.StatusToken(sfu.Key{ID: "x", Secret: key.Secret}, audience, time.Minute), sfu.RejectedKey},
+		"other secret": {sfutest.StatusToken(sfu.Key{ID: key.ID, Secret: secret.New("x")}, audience, time.Minute), sfu.RejectedSignature},
+		"other aud":    {sfutest.StatusToken(key, "matrixrtc-auth", time.Minute), sfu.RejectedAudience},
+		"no aud":       {sfutest.StatusToken(key, "", time.Minute), sfu.RejectedAudience},
+		"too long":     {sfutest.StatusToken(key, audience, time.Minute+time.Second), sfu.RejectedAge},
+		"for ever":     {sfutest.StatusToken(key, audience, 0), sfu.RejectedAge},
+		"no iat":       {with(jwt.MapClaims{"exp": now + 30}), sfu.RejectedAge},
+		"expired":      {with(jwt.MapClaims{"iat": now - 120, "exp": now - 60}), sfu.RejectedAge},
+		"future":       {with(jwt.MapClaims{"iat": now + 61, "exp": now + 120}), sfu.RejectedAge},
+		"backwards":    {with(jwt.MapClaims{"iat": now + 3600, "exp": now + 3000}), sfu.RejectedAge},
+	}
+}
+
+func TestVerifyStatusToken(t *testing.T) {
+	for name := range statusTokens(t) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := statusTokens(t)[name]
+				if err := sfu.VerifyStatusToken(webhooks.Keys, c.token); err != nil || c.cause != "" {
+					wantRejected(t, err, c.cause, c.token)
+				}
+			})
+		})
+	}
 }

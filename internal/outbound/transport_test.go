@@ -159,29 +159,31 @@ func TestASlowServerIsGivenTime(t *testing.T) {
 }
 
 func TestContextEndsEverything(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for name, handler := range map[string]http.HandlerFunc{
-			"before the header": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-			"within the body": func(w http.ResponseWriter, r *http.Request) {
-				w.(http.Flusher).Flush()
-				<-r.Context().Done()
-			},
-		} {
-			tr, _ := network(t, handler)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://a.test", nil)
-			start := time.Now()
-			resp, err := tr.RoundTrip(req)
-			if err == nil {
-				_, err = io.ReadAll(resp.Body)
-				resp.Body.Close()
-			}
-			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
-				t.Errorf("%s: got %v after %v, want %v after 1 min", name, err, time.Since(start), context.DeadlineExceeded)
-			}
-			cancel()
-		}
-	})
+	for name, handler := range map[string]http.HandlerFunc{
+		"before the header": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"within the body": func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr, _ := network(t, handler)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://a.test", nil)
+				start := time.Now()
+				resp, err := tr.RoundTrip(req)
+				if err == nil {
+					_, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
+				}
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
+					t.Errorf("%s: got %v after %v, want %v after 1 min", name, err, time.Since(start), context.DeadlineExceeded)
+				}
+				cancel()
+			})
+		})
+	}
 }
 
 // BenchmarkGet compares one small request with net/http's own transport.

@@ -186,32 +186,34 @@ func TestNoFile(t *testing.T) {
 // TestLockFileIsDeleted: it does not let a second process in, and is there again
 // soon.
 func TestLockFileIsDeleted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, spare := range []int64{spare, always} { // the file itself, or one that took over
-			p := newPlace(t)
-			s := p.open(t, osDisk{}, spare)
-			put(t, s, 1)
-			put(t, s, 2)
-			if err := os.Remove(p.path + ".lock"); err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			second, err := Open(t.Context(), p.path, clock.New(), nil)
-			if err == nil {
-				second.Close()
-				t.Fatal("Open by a second process: got no error, want one")
-			}
-			if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
-				t.Errorf("opened by two: got %v after %v, want that it is in use after %v", err, took, lockTime)
-			}
-			put(t, s, 3)
-			if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
-				t.Errorf("got %q kept and %d repairs, want that the second one changes nothing", p.aside(t), s.Status().Repairs)
-			}
-			time.Sleep(2 * lookEvery)
-			if _, err := os.Stat(p.path + ".lock"); err != nil {
-				t.Errorf("the lock file is not there again: got %v, want no error", err)
-			}
-		}
-	})
+	for name, spare := range map[string]int64{"the file itself": spare, "one that took over": always} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlace(t)
+				s := p.open(t, osDisk{}, spare)
+				put(t, s, 1)
+				put(t, s, 2)
+				if err := os.Remove(p.path + ".lock"); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				second, err := Open(t.Context(), p.path, clock.New(), nil)
+				if err == nil {
+					second.Close()
+					t.Fatal("Open by a second process: got no error, want one")
+				}
+				if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
+					t.Errorf("opened by two: got %v after %v, want that it is in use after %v", err, took, lockTime)
+				}
+				put(t, s, 3)
+				if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
+					t.Errorf("got %q kept and %d repairs, want that the second one changes nothing", p.aside(t), s.Status().Repairs)
+				}
+				time.Sleep(2 * lookEvery)
+				if _, err := os.Stat(p.path + ".lock"); err != nil {
+					t.Errorf("the lock file is not there again: got %v, want no error", err)
+				}
+			})
+		})
+	}
 }

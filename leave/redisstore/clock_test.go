@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,20 +42,22 @@ func (b *bench) want(t *testing.T, what string, v verdict, jump, difference time
 }
 
 func TestClockDifference(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, redis := range []time.Duration{0, time.Hour, -20 * time.Second} {
-			b := newBench()
-			b.redis = redis
-			b.want(t, "at first", b.hear(0), 0, redis)
-			b.redis += 900 * time.Millisecond
-			b.want(t, "within a second", b.hear(0), 0, redis)
-			b.redis = redis
-			b.want(t, "a slow answer", b.hear(3*time.Second), 0, redis)
-			time.Sleep(24 * time.Hour)
-			b.redis += 20 * time.Second
-			b.want(t, "drifted on in a day", b.hear(0), 0, b.redis)
-		}
-	})
+	for _, redis := range []time.Duration{0, time.Hour, -20 * time.Second} {
+		t.Run(fmt.Sprintf("Redis is %v ahead", redis), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.redis = redis
+				b.want(t, "at first", b.hear(0), 0, redis)
+				b.redis += 900 * time.Millisecond
+				b.want(t, "within a second", b.hear(0), 0, redis)
+				b.redis = redis
+				b.want(t, "a slow answer", b.hear(3*time.Second), 0, redis)
+				time.Sleep(24 * time.Hour)
+				b.redis += 20 * time.Second
+				b.want(t, "drifted on in a day", b.hear(0), 0, b.redis)
+			})
+		})
+	}
 }
 
 // Whatever the wall clock of this host is set to, times stay what they were.
@@ -98,27 +101,29 @@ func TestOurMachineSleeps(t *testing.T) {
 }
 
 func TestClockOfRedisJumped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, jump := range []time.Duration{time.Hour, -time.Minute} {
-			b := newBench()
-			b.hear(0)
-			time.Sleep(concede)
-			b.redis = jump
-			v := b.hear(0)
-			b.want(t, "jumped", v, jump, 0)
-			b.want(t, "not corrected yet", b.hear(0), jump, 0)
-			if left := b.now() - time.Now().UnixMilli(); left != 0 {
-				t.Errorf("commands are limited to %d ms from now, want by the time before the jump", left)
-			}
-			b.correct(b.applied)
-			b.want(t, "an answer from before the correction", b.hear(0), 0, 0)
-			b.applied = -jump.Milliseconds()
-			b.want(t, "corrected", b.hear(0), 0, 0)
-			time.Sleep(2 * concede)
-			b.redis += jump
-			b.want(t, "jumped again", b.hear(0), jump, 0)
-		}
-	})
+	for _, jump := range []time.Duration{time.Hour, -time.Minute} {
+		t.Run(fmt.Sprintf("by %v", jump), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.hear(0)
+				time.Sleep(concede)
+				b.redis = jump
+				v := b.hear(0)
+				b.want(t, "jumped", v, jump, 0)
+				b.want(t, "not corrected yet", b.hear(0), jump, 0)
+				if left := b.now() - time.Now().UnixMilli(); left != 0 {
+					t.Errorf("commands are limited to %d ms from now, want by the time before the jump", left)
+				}
+				b.correct(b.applied)
+				b.want(t, "an answer from before the correction", b.hear(0), 0, 0)
+				b.applied = -jump.Milliseconds()
+				b.want(t, "corrected", b.hear(0), 0, 0)
+				time.Sleep(2 * concede)
+				b.redis += jump
+				b.want(t, "jumped again", b.hear(0), jump, 0)
+			})
+		})
+	}
 }
 
 // One that has just come believes those who have corrected the store's time,

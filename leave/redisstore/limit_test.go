@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,12 +20,14 @@ func TestLateInTheLastMillisecond(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, sc := range []script{countScript, beginScript} {
+	for name, sc := range map[string]script{"count": countScript, "begin": beginScript} {
 		for limit, late := range map[time.Duration]bool{-time.Millisecond: true, 0: true, time.Millisecond: false} {
-			r, err := s.run(t.Context(), sc, nil, []any{now.Add(limit).UnixMilli(), "epoch", "0", "user", "server"})
-			if err != nil || (r.status == statusLate) != late {
-				t.Errorf("run %v before its limit: %q, %v, want late: %v (%.40q)", limit, r.status, err, late, sc().source)
-			}
+			t.Run(fmt.Sprintf("%s %v before its limit", name, limit), func(t *testing.T) {
+				r, err := s.run(t.Context(), sc, nil, []any{now.Add(limit).UnixMilli(), "epoch", "0", "user", "server"})
+				if err != nil || (r.status == statusLate) != late {
+					t.Errorf("%s, run %v before its limit: got %q, %v, want late: %v", name, limit, r.status, err, late)
+				}
+			})
 		}
 	}
 }

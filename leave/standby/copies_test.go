@@ -59,24 +59,26 @@ func tick(t *testing.T, s leave.Store) {
 
 // What another replica has done to a job shows in the copy when it is read.
 func TestCopiesAreRefreshed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, read := range []func(s leave.Store, j leave.Job){
-			func(s leave.Store, j leave.Job) { get(t, s, j.Key) },
-			func(s leave.Store, j leave.Job) { s.Room(t.Context(), j.Room) },
-		} {
-			behind := newFaulty()
-			s := open(t, behind)
-			j := job(t, "a")
-			put(t, s, j)
-			time.Sleep(time.Second)
-			put(t, behind.Store, delegated(t, "a", "later", time.Now()))
-			read(s, j)
-			behind.set(fails)
-			if got := get(t, s, j.Key); got.DelayID.String() != "later" {
-				t.Errorf("the copy: got the delay id %q, want later", got.DelayID)
-			}
-		}
-	})
+	for name, read := range map[string]func(t *testing.T, s leave.Store, j leave.Job){
+		"by Get":  func(t *testing.T, s leave.Store, j leave.Job) { get(t, s, j.Key) },
+		"by Room": func(t *testing.T, s leave.Store, j leave.Job) { s.Room(t.Context(), j.Room) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				behind := newFaulty()
+				s := open(t, behind)
+				j := job(t, "a")
+				put(t, s, j)
+				time.Sleep(time.Second)
+				put(t, behind.Store, delegated(t, "a", "later", time.Now()))
+				read(t, s, j)
+				behind.set(fails)
+				if got := get(t, s, j.Key); got.DelayID.String() != "later" {
+					t.Errorf("the copy: got the delay id %q, want later", got.DelayID)
+				}
+			})
+		})
+	}
 }
 
 func TestCancelledStaysSo(t *testing.T) {

@@ -88,27 +88,29 @@ func TestReportsGoMissing(t *testing.T) {
 // TestBrakeLiftsSoon: while the brake holds, sweeps look every 30 s whether the
 // answers have recovered, however seldom they are otherwise.
 func TestBrakeLiftsSoon(t *testing.T) {
-	for _, change := range []func(*guard.Guard){pushed, func(g *guard.Guard) { g.Interval = time.Hour }} {
-		in(t, func(w *world, g *guard.Guard) {
-			all := crowd(30)
-			for _, p := range all {
-				w.setJoined(p, true)
-				w.report(g, w.enter(p))
-			}
-			time.Sleep(time.Minute)
-			w.change(func() { w.emptied = true })
-			for !g.Status().Braked {
+	for name, change := range map[string]func(*guard.Guard){"pushed": pushed, "every hour": func(g *guard.Guard) { g.Interval = time.Hour }} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(w *world, g *guard.Guard) {
+				all := crowd(30)
+				for _, p := range all {
+					w.setJoined(p, true)
+					w.report(g, w.enter(p))
+				}
 				time.Sleep(time.Minute)
-			}
-			w.change(func() { w.emptied = false })
-			time.Sleep(40 * time.Second)
-			if g.Status().Braked {
-				w.t.Error("the brake holds 40 s after the answers have recovered")
-			}
-			if n := len(w.removed()); n != 0 {
-				w.t.Errorf("removed %d, want none", n)
-			}
-		}, change)
+				w.change(func() { w.emptied = true })
+				for !g.Status().Braked {
+					time.Sleep(time.Minute)
+				}
+				w.change(func() { w.emptied = false })
+				time.Sleep(40 * time.Second)
+				if g.Status().Braked {
+					w.t.Error("the brake holds 40 s after the answers have recovered")
+				}
+				if n := len(w.removed()); n != 0 {
+					w.t.Errorf("removed %d, want none", n)
+				}
+			}, change)
+		})
 	}
 }
 
