@@ -145,9 +145,10 @@ func TestNoLink(t *testing.T) {
 func TestPublicURLOfPage(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
+	public := s.public
 	for _, end := range []string{"/test", "/test/"} {
 		t.Run(end, func(t *testing.T) {
-			code, out, faults := s.run(t, "--public-url", s.public+end)
+			code, out, faults := s.run(t, "--public-url", public+end)
 			const want = "--public-url is the address of the service, without /test at its end"
 			if code != 1 || out != "" || !strings.Contains(faults, want) || strings.Contains(faults, "older version") {
 				t.Errorf("%s: exit code %d, %q, %q; want 1 with %q", end, code, out, faults, want)
