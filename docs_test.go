@@ -251,7 +251,7 @@ func TestDelegationDiffers(t *testing.T) {
 		{"leave/delay.go", "abortedWait   = time.Minute", "sent after a minute, or after its delay if that is shorter"},
 		{"leave/delay.go", "maxUnanswered = time.Hour", "after an hour without an answer"},
 		{"service/leaves.go", "probeEvery = 10 * time.Minute", "At the start and every 10 minutes"},
-		{"matrix/refusals.go", `nobodysDelay = DelayID{"matrixrtc-auth-probe"}`, "`matrixrtc-auth-probe`"},
+		{"matrix/needstoken.go", `nobodysDelay = DelayID{"matrixrtc-auth-probe"}`, "`matrixrtc-auth-probe`"},
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140"] != true`, "`org.matrix.msc4140`"},
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140.stable"] == true`, "`org.matrix.msc4140.stable`"},
 	} {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"matrixrtc-auth/internal/secret"
 )
 
 // largestFile is far more than all public certificates take.
@@ -104,6 +106,26 @@ func (j *judge) readText(v value, what string) (string, bool) {
 		return text, true
 	}
 	return "", false
+}
+
+// inlineOrFile returns the content of the file, else the inline value. given
+// reports whether either is set. text is empty for an unreadable file. what
+// names the content for a fault.
+func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
+	if !file.isSet() {
+		return inline.text, inline.isSet()
+	}
+	j.ignore(file, inline)
+	content, _ := j.readText(file, what)
+	return secret.New(clean(content)), true
+}
+
+// decisive returns the variable whose value inlineOrFile uses.
+func decisive(inline, file value) value {
+	if file.isSet() {
+		return file
+	}
+	return inline
 }
 
 // rootCAs returns the system's certificates together with those of the file;

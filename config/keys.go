@@ -38,26 +38,6 @@ func (j *judge) keys(v value) []apikey.Key {
 	return nil
 }
 
-// inlineOrFile returns the content of the file, else the inline value. given
-// reports whether either is set. text is empty for an unreadable file. what
-// names the content for a fault.
-func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
-	if !file.isSet() {
-		return inline.text, inline.isSet()
-	}
-	j.ignore(file, inline)
-	content, _ := j.readText(file, what)
-	return secret.New(clean(content)), true
-}
-
-// decisive returns the variable whose value inlineOrFile uses.
-func decisive(inline, file value) value {
-	if file.isSet() {
-		return file
-	}
-	return inline
-}
-
 func (j *judge) keyFile(v value) []apikey.Key {
 	text, ok := j.readText(v, "one line 'key: secret' for each key")
 	if !ok {

@@ -17,17 +17,12 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/command"
 	"matrixrtc-auth/sfu"
+	"matrixrtc-auth/testlink"
 )
 
 const about = `Makes a link with which somebody tests, on their own device and in their network,
 whether calls work there, and prints it with its QR code. Scan that with a phone on
 mobile data. Exit code 1: there is no link, and why.`
-
-// The bounds on how long a link is valid.
-const (
-	usualMinutes = 10
-	mostMinutes  = 60
-)
 
 // Options are the options of the command line.
 type Options struct {
@@ -40,7 +35,7 @@ type Options struct {
 // NewCommand returns `matrixrtc-auth test-link`. load reads the service's
 // configuration.
 func NewCommand(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
-	o := Options{Minutes: usualMinutes}
+	o := Options{Minutes: testlink.UsualMinutes}
 	return command.New(command.Spec{
 		Name: "test-link", Short: "make a link that tests calls on somebody's phone", About: about, Flags: o.flags(),
 		Run: func(c *cobra.Command, _ []string) error {
@@ -60,7 +55,7 @@ func (o *Options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
 	g.Parse("public-url", "URL", "where clients reach this service (default: what the well-known of the first full-access homeserver says)", o.parsePublicURL)
-	g.Parse("minutes", "N", fmt.Sprintf("how long the link is good for, 1 to %d (default: %d)", mostMinutes, usualMinutes), o.parseMinutes)
+	g.Parse("minutes", "N", fmt.Sprintf("how long the link is good for, 1 to %d (default: %d)", testlink.MostMinutes, testlink.UsualMinutes), o.parseMinutes)
 	g.Switch(&o.Watch, "watch", "then print who comes and what the test finds, until the link ends")
 	g.Switch(&o.JSON, "json", "print JSON, one object a line")
 	return &flags
@@ -84,8 +79,8 @@ func parseAddress(text string) (*url.URL, error) {
 
 func (o *Options) parseMinutes(text string) error {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > mostMinutes {
-		return fmt.Errorf("it is not a number from 1 to %d", mostMinutes)
+	if err != nil || n < 1 || n > testlink.MostMinutes {
+		return fmt.Errorf("it is not a number from 1 to %d", testlink.MostMinutes)
 	}
 	o.Minutes = n
 	return nil

@@ -64,20 +64,3 @@ func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Gra
 	j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
 	return j.askNow(now)
 }
-
-// Grace is how long a participant who is gone may take to come back.
-type Grace struct {
-	Reconnect time.Duration // after its connection broke
-	Outage    time.Duration // after an outage of the SFU
-	Confirm   time.Duration // if nothing was reported, and a look did not find it
-}
-
-func (g Grace) of(reason sfu.Reason) time.Duration {
-	switch reason {
-	case sfu.ReasonClear:
-		return 0
-	case sfu.ReasonServerShutdown:
-		return g.Outage
-	}
-	return g.Reconnect
-}

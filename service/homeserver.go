@@ -1,12 +1,9 @@
 package service
 
 import (
-	"context"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
@@ -24,13 +21,6 @@ type homeserver struct {
 
 	last atomic.Pointer[appservice.Result] // nil before the first self-test
 }
-
-// How often the self-test runs: often until everything is ready, because the
-// homeserver may start later than this service.
-const (
-	testSoon  = 10 * time.Second
-	testLater = 10 * time.Minute
-)
 
 // newHomeserver returns the homeserver of the registration. events is nil if
 // delegation is off.
@@ -71,67 +61,6 @@ func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppServi
 		Members: m.changed,
 		Missed:  m.guard.Missed,
 	}
-}
-
-// start runs the self-test from time to time until end is called.
-func (h *homeserver) start() (end func()) {
-	if h == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { h.testAgain(ctx) })
-	return func() {
-		cancel()
-		running.Wait()
-	}
-}
-
-func (h *homeserver) testAgain(ctx context.Context) {
-	for {
-		result := h.test.Run(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		h.report(result)
-		pause := testLater
-		if !result.Ready() {
-			pause = testSoon
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
-}
-
-// report logs one line for each missing setting, and one line when everything
-// is ready. It logs nothing that has not changed.
-func (h *homeserver) report(result appservice.Result) {
-	before := h.last.Swap(&result)
-	if result.Ready() && (before == nil || !before.Ready()) {
-		h.log.Info("application service: ready", "server", h.server.String())
-	}
-	for _, check := range result.Checks {
-		if !check.OK && !failedBefore(before, check) {
-			h.log.Warn("application service: not ready", "part", check.Part, "seen", check.Seen, "remedy", check.Remedy)
-		}
-	}
-}
-
-func failedBefore(before *appservice.Result, check appservice.Check) bool {
-	if before == nil {
-		return false
-	}
-	for _, old := range before.Checks {
-		if old == check {
-			return true
-		}
-	}
-	return false
 }
 
 // pushes reports whether the last self-test has seen the homeserver push

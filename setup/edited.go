@@ -5,6 +5,49 @@ import (
 	"io/fs"
 )
 
+// outcome is what happens to a file.
+type outcome int
+
+const (
+	created   outcome = iota // it did not exist
+	unchanged                // it is up to date
+	joined                   // a person edited it: setup's lines change, theirs stay
+	yours                    // a person edited it, and setup has nothing new for it
+	updated                  // setup had written it
+	kept                     // a person edited it: the new one is written beside it
+	replaced                 // a person edited it, and --force replaces it
+)
+
+// decide decides what to do with a file. A person edited it if its content is
+// neither new nor what an earlier run wrote.
+func (u *update) decide(f file, force bool) (step, error) {
+	s := step{file: f}
+	content, found, err := u.dir.read(f.name)
+	if err != nil {
+		return s, err
+	}
+	s.old = string(content)
+	switch {
+	case !found:
+		s.outcome = created
+	case s.old == f.content:
+		s.outcome = unchanged
+	case u.sums.wrote(f.name, s.old):
+		s.outcome = updated
+	case force:
+		s.outcome = replaced
+		s.backup, err = u.backupName(f.name, s.old)
+	case f.merge != nil:
+		err = s.join(f)
+	default:
+		err = u.decideEdited(&s)
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, u.decideBeside(&s)
+}
+
 // join decides what to do with a file that a person edited, line by line.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined

@@ -39,6 +39,12 @@ type Key struct {
 	Expires time.Time
 }
 
+// How long a link is valid, in minutes: usually, and at most.
+const (
+	UsualMinutes = 10
+	MostMinutes  = 60
+)
+
 // The parts of a sealed key in bytes: 28 in all, as 38 characters.
 const (
 	roomBytes   = 8

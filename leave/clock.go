@@ -13,10 +13,6 @@ func (j Job) Moved(d time.Duration) Job {
 	return j
 }
 
-// longestGrace is the longest time that a participant who is gone may take to
-// come back: the bound of LIVEKIT_RECONNECT_GRACE.
-const longestGrace = time.Minute
-
 // NotAhead returns j without impossible times, for a clock that was set back
 // since they were written. A past event was not later than now. A due time that
 // could not have been planned becomes now.

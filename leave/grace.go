@@ -1,0 +1,30 @@
+package leave
+
+import (
+	"time"
+
+	"matrixrtc-auth/sfu"
+)
+
+// Grace is how long a participant who is gone may take to come back.
+type Grace struct {
+	Reconnect time.Duration // after its connection broke
+	Outage    time.Duration // after an outage of the SFU
+	Confirm   time.Duration // if nothing was reported, and a look did not find it
+}
+
+// of returns how long to wait for a participant who left for reason. Somebody
+// who left on purpose does not come back.
+func (g Grace) of(reason sfu.Reason) time.Duration {
+	switch reason {
+	case sfu.ReasonClear:
+		return 0
+	case sfu.ReasonServerShutdown:
+		return g.Outage
+	}
+	return g.Reconnect
+}
+
+// longestGrace is the longest time that a participant who is gone may take to
+// come back: the bound of LIVEKIT_RECONNECT_GRACE.
+const longestGrace = time.Minute

@@ -1,0 +1,73 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/connlimit"
+)
+
+// The times of the shutdown, after LIVEKIT_SHUTDOWN_DELAY. Running requests may
+// finish; their contexts end after finishTime, and their connections are closed
+// after closeTime.
+const (
+	finishTime = 7 * time.Second
+	closeTime  = 8 * time.Second
+)
+
+// drain waits for the end of ctx. Then it makes load balancers send clients
+// elsewhere, for as long as the configuration says. With a socket that was
+// handed over it does not, because the next process serves that socket. An
+// error is that of the server, if it failed.
+func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.notify(daemon.SdNotifyStopping)
+	if handedOver {
+		s.log.Info("shutting down; new connections wait at systemd's socket for the next process")
+		return nil
+	}
+	s.log.Info("shutting down", "delay", s.cfg.ShutdownDelay.String())
+	h.Drain()
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(s.cfg.ShutdownDelay):
+		return nil
+	}
+}
+
+// finish accepts no more connections, and lets running requests end, within
+// closeTime. failed gets a value when nothing is accepted any more.
+func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	hurry := time.AfterFunc(finishTime, func() { cut(handler.ErrShuttingDown) })
+	defer hurry.Stop()
+	_ = bounded.Close() // only fails if it is closed already
+	<-failed
+	server.SetKeepAlivesEnabled(false)
+	settle(ctx, bounded)
+	if err := server.Shutdown(ctx); err != nil {
+		log.Warn("requests were cut off", "error", err)
+		_ = server.Close() // closes what Shutdown has left
+	}
+}
+
+// settleTime is how long a new connection has at the shutdown to send its
+// request.
+const settleTime = 2 * time.Second
+
+func settle(ctx context.Context, bounded *connlimit.Listener) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	bounded.Settle(ctx)
+}
