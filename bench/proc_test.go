@@ -15,7 +15,7 @@ func TestParseStat(t *testing.T) {
 	for _, bad := range []string{"", "4711 (name", "4711 (name) R 1 2", "4711 (n) R 1 2 3 4 5 6 7 8 9 10 x y z"} {
 		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
 			if _, err := parseStat(bad); err == nil {
-				t.Errorf("parseStat(%q) finds nothing wrong", bad)
+				t.Errorf("parseStat(%q): got no error, want one", bad)
 			}
 		})
 	}
@@ -30,12 +30,12 @@ func TestParseStatus(t *testing.T) {
 	for _, bad := range []string{"", "Name:\tx\n", "VmRSS:\tmany kB\n"} {
 		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
 			if _, err := parseStatus(bad); err == nil {
-				t.Errorf("parseStatus(%q) finds nothing wrong", bad)
+				t.Errorf("parseStatus(%q): got no error, want one", bad)
 			}
 		})
 	}
 	if got := got.RSS.String(); got != "18.4 MB" {
-		t.Errorf("RSS prints as %s", got)
+		t.Errorf("RSS: got %s, want 18.4 MB", got)
 	}
 }
 

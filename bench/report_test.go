@@ -82,12 +82,12 @@ func TestParseOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !o.wants("start") || !o.wants("memory") || o.wants("deps") || o.repeats != 5 {
-		t.Errorf("options = %+v", o)
+		t.Errorf("got the options %+v, want start and memory alone, 5 times", o)
 	}
 	for _, bad := range [][]string{{"-only", "speed"}, {"-repeats", "0"}, {"-duration", "0s"}, {"-only", "start", "-write"}, {"more"}} {
 		t.Run(strings.Join(bad, " "), func(t *testing.T) {
 			if _, err := parseOptions(bad, io.Discard); err == nil {
-				t.Errorf("options %q pass", bad)
+				t.Errorf("options %q: got no error, want one", bad)
 			}
 		})
 	}

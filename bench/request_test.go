@@ -60,7 +60,7 @@ func TestMix(t *testing.T) {
 		t.Errorf("statuses to expect = %v, want half 200, a third 401, a sixth 400", statuses)
 	}
 	if _, body := parsed(t, requests[3].numbered(1)); json.Valid([]byte(body)) {
-		t.Errorf("the broken body is JSON: %s", body)
+		t.Errorf("the broken body: got %s, want no JSON", body)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestHomeserverAnswers(t *testing.T) {
 		})
 	}
 	if got := statusAndBody(t, a.to([]byte("GET / HTTP/1.1\r\n\r\n"))); !strings.HasPrefix(got, "404 ") {
-		t.Errorf("another path: %s", got)
+		t.Errorf("another path: got %s, want 404", got)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestResponseLength(t *testing.T) {
 	for _, bad := range []string{"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"} {
 		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
 			if _, err := responseLength([]byte(bad)); err == nil {
-				t.Errorf("responseLength(%q) finds nothing wrong", bad)
+				t.Errorf("responseLength(%q): got no error, want one", bad)
 			}
 		})
 	}
@@ -133,7 +133,7 @@ func TestCheckResponse(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q", test.answer), func(t *testing.T) {
 			if problem := checkResponse([]byte(test.answer), test.status); (problem == "") != test.right {
-				t.Errorf("checkResponse(%q, %s) = %q", test.answer, test.status, problem)
+				t.Errorf("checkResponse(%q, %s): got the problem %q, want none: %v", test.answer, test.status, problem, test.right)
 			}
 		})
 	}

@@ -150,7 +150,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 		want = string(Sending) // its grace is over
 	}
 	if got.State != State(want) {
-		t.Errorf("%s: it becomes %s", row, got.State)
+		t.Errorf("%s: got the state %s, want %s", row, got.State, want)
 	}
 	if also == "asked at once" && got.NextLook.After(noon) {
 		t.Errorf("%s: it is asked at %v", row, got.NextLook)
@@ -159,10 +159,10 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 		t.Errorf("%s: it is asked at %v", row, got.NextLook)
 	}
 	if also == "restarted at once" && got.NextRestart.After(noon) {
-		t.Errorf("%s: it is restarted at %v", row, got.NextRestart)
+		t.Errorf("%s: got the next restart at %v, want it by %v", row, got.NextRestart, noon)
 	}
 	if limited && got.Deadline.After(noon.Add(abortedWait)) {
-		t.Errorf("%s: it waits until %v", row, got.Deadline)
+		t.Errorf("%s: got the deadline %v, want it by %v", row, got.Deadline, noon.Add(abortedWait))
 	}
 }
 
@@ -210,7 +210,7 @@ func TestPeriods(t *testing.T) {
 				t.Errorf("pause(%v, 50) = %v, want %v", delay, got, want.longestPause)
 			}
 			if got := pause(delay, 1); got != min(firstRetry, want.longestPause) {
-				t.Errorf("pause(%v, 1) = %v", delay, got)
+				t.Errorf("pause(%v, 1): got %v, want %v", delay, got, min(firstRetry, want.longestPause))
 			}
 		})
 	}
@@ -227,7 +227,7 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 					t.Errorf("%s, down for %v: got %s, want none", state, down, why)
 				}
 				if j.Due().After(began) {
-					t.Errorf("%s, down for %v: due at %v", state, down, j.Due())
+					t.Errorf("%s, down for %v: got it due at %v, want by %v", state, down, j.Due(), began)
 				}
 				if why := j.Over(began.Add(2*time.Hour), began); why == "" {
 					t.Errorf("%s, down for %v, and 2 h without success: it goes on: got none, want some", state, down)

@@ -24,7 +24,7 @@ func TestTheFileIsWhatBothNeed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "registration.yaml")
 	code, stdout, stderr := run(t, "--server-name", "example.org", "--url", "http://matrixrtc-auth:8080/", "--output", path)
 	if code != 0 || stderr != "" {
-		t.Fatalf("exit code %d, stderr %q", code, stderr)
+		t.Fatalf("got the exit code %d, stderr %q, want 0 and none", code, stderr)
 	}
 	r, err := appservice.ReadFile(path)
 	if err != nil {
@@ -35,10 +35,10 @@ func TestTheFileIsWhatBothNeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if findings := r.Lint(server); len(findings) > 0 {
-		t.Errorf("findings %v", findings)
+		t.Errorf("Lint: got %v, want no findings", findings)
 	}
 	if r.ProxyURL != "http://matrixrtc-auth:8080" || r.URL != "" {
-		t.Errorf("proxy_url %q, url %q", r.ProxyURL, r.URL)
+		t.Errorf("got proxy_url %q, url %q, want http://matrixrtc-auth:8080 and none", r.ProxyURL, r.URL)
 	}
 	for _, want := range []string{
 		"- " + path, "LIVEKIT_HS_SERVER_NAME=example.org", "msc4502_enabled: true", "msc4512_enabled: true",
@@ -59,7 +59,7 @@ func TestASecondRunKeepsTheTokens(t *testing.T) {
 		t.Helper()
 		args := append([]string{"--server-name", "example.org", "--output", path}, more...)
 		if code, _, stderr := run(t, args...); code != 0 {
-			t.Fatalf("exit code %d: %s", code, stderr)
+			t.Fatalf("%q: got the exit code %d, want 0: %s", args, code, stderr)
 		}
 		r, err := appservice.ReadFile(path)
 		if err != nil {
@@ -156,6 +156,6 @@ func TestFaults(t *testing.T) {
 func TestHelp(t *testing.T) {
 	code, stdout, stderr := run(t, "--help")
 	if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage: matrixrtc-auth registration") {
-		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+		t.Errorf("--help: got the exit code %d, stdout %q, stderr %q, want 0 and the usage", code, stdout, stderr)
 	}
 }

@@ -228,7 +228,7 @@ func TestAnswersAreText(t *testing.T) {
 		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
 			values, _, err := parseAnswers(answersText(map[string]string{"turn-cert": value, "turn": "true"}))
 			if err != nil || values["turn-cert"] != value {
-				t.Errorf("%q: read as %q (%v)", value, values["turn-cert"], err)
+				t.Errorf("%q: got %q back (%v), want the same", value, values["turn-cert"], err)
 			}
 		})
 	}

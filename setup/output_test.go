@@ -34,7 +34,7 @@ func TestOutputIsLost(t *testing.T) {
 				disk := room
 				got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &disk, Err: &faults}, repository)
 				if got != exitUsage || !strings.Contains(faults.String(), "output cannot be written: "+syscall.ENOSPC.Error()) {
-					t.Errorf("%q: exit code %d\n%s", args, got, faults.String())
+					t.Errorf("%q: got the exit code %d, want %d and that the output cannot be written:\n%s", args, got, exitUsage, faults.String())
 				}
 			}
 			l.run(exitOK)

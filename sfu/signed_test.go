@@ -127,7 +127,7 @@ func TestWebhookSize(t *testing.T) {
 		return r
 	}
 	if got := receive(t, sized(1<<20)); len(got.Name) > 400 {
-		t.Errorf("a name of %d bytes", len(got.Name))
+		t.Errorf("an event's name of 1 MiB: got %d bytes of it, want at most 400", len(got.Name))
 	}
 	receive(t, chunked(sized(1<<20)))
 	endless := chunked(webhook())
@@ -148,7 +148,7 @@ func TestWebhookCutOff(t *testing.T) {
 	_, err := webhooks.Receive(req)
 	wantRejected(t, err, sfu.RejectedCutOff, "")
 	if !errors.Is(err, iotest.ErrTimeout) {
-		t.Errorf("%v does not wrap its cause", err)
+		t.Errorf("got %v, want %v in it", err, iotest.ErrTimeout)
 	}
 }
 

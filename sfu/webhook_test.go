@@ -91,7 +91,7 @@ func TestReceiveFromFake(t *testing.T) {
 	left := server.Leave("room", identity, livekit.DisconnectReason_SERVER_SHUTDOWN)
 	for _, event := range []*livekit.WebhookEvent{left, joined} {
 		if status, err := server.SendWebhook(service.URL, event); status != http.StatusOK || err != nil {
-			t.Errorf("SendWebhook = %d, %v", status, err)
+			t.Errorf("SendWebhook: got %d, %v, want 200", status, err)
 		}
 	}
 	if len(got) != 2 || got[0].Kind != sfu.KindLeft || got[0].Reason != sfu.ReasonServerShutdown ||

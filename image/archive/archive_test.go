@@ -83,7 +83,7 @@ func TestLayers(t *testing.T) {
 				t.Fatal(err)
 			}
 			if about.OS != p.OS || about.Architecture != p.Architecture || about.Variant != p.Variant || about.RootFS.Type != "layers" || !about.Created.Equal(created) {
-				t.Errorf("got %s/%s/%s, %q, of %v", about.OS, about.Architecture, about.Variant, about.RootFS.Type, about.Created)
+				t.Errorf("got %s/%s/%s, %q, of %v, want %s of %v", about.OS, about.Architecture, about.Variant, about.RootFS.Type, about.Created, p.Name, created)
 			}
 			got := entries(t, img)
 			if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, []string{
@@ -92,13 +92,13 @@ func TestLayers(t *testing.T) {
 				t.Errorf("the image holds %q", names)
 			}
 			if f := got["matrixrtc-auth"]; f.Mode != 0o755 || f.Uid != 0 || !bytes.Equal(f.content, program) {
-				t.Errorf("the program is %+v", f.Header)
+				t.Errorf("the program: got %+v, want root's with the mode 755, as built", f.Header)
 			}
 			if f := got["lk-jwt-service"]; f.Typeflag != tar.TypeSymlink || f.Linkname != "matrixrtc-auth" {
-				t.Errorf("the second name is %+v", f.Header)
+				t.Errorf("the second name: got %+v, want a link to matrixrtc-auth", f.Header)
 			}
 			if f := got["data/"]; f.Uid != 65532 || f.Gid != 65532 || f.Mode != 0o755 {
-				t.Errorf("/data is %+v", f.Header)
+				t.Errorf("/data: got %+v, want 65532's with the mode 755", f.Header)
 			}
 		})
 	}
@@ -158,7 +158,7 @@ func TestParsePlatforms(t *testing.T) {
 func TestSourceTime(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
 	if got, err := sourceTime(t.Context(), t.TempDir()); err != nil || !got.Equal(time.Unix(1000000000, 0)) {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("sourceTime: got %v, %v, want the second 1000000000", got, err)
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
 	if _, err := sourceTime(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {

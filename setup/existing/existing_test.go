@@ -210,7 +210,7 @@ func TestBigFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
 			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
-				t.Errorf("%s: the faults are %q", name, got)
+				t.Errorf("%s: got the faults %q, want that of more than 10000 settings", name, got)
 			}
 		})
 	}

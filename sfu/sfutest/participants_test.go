@@ -55,20 +55,20 @@ func TestParticipants(t *testing.T) {
 
 	joined := s.Join("a", "alice")
 	if joined.Event != "participant_joined" || joined.Room.Name != "a" || joined.Participant.Identity != "alice" {
-		t.Errorf("joined = %v", joined)
+		t.Errorf("Join: got %v, want participant_joined of alice in a", joined)
 	}
 	p, err := client(s).GetParticipant(ctx, who)
 	if err != nil || p.Sid != joined.Participant.Sid || p.State != livekit.ParticipantInfo_ACTIVE {
-		t.Errorf("GetParticipant = %v, %v", p, err)
+		t.Errorf("GetParticipant: got %v, %v, want the session %s, active", p, err, joined.Participant.Sid)
 	}
 	left := s.Leave("a", "alice", livekit.DisconnectReason_CLIENT_INITIATED)
 	if left.Event != "participant_left" || left.Participant.Sid != p.Sid ||
 		left.Participant.DisconnectReason != livekit.DisconnectReason_CLIENT_INITIATED {
-		t.Errorf("left = %v", left)
+		t.Errorf("Leave: got %v, want participant_left of %s, by the client", left, p.Sid)
 	}
 	wantAbsent()
 	if again := s.Join("a", "alice"); again.Participant.Sid == p.Sid || s.Vanish("a", "alice") != again.Participant.Sid {
-		t.Errorf("again = %v", again)
+		t.Errorf("Join once more: got %v, want another session than %s, which Vanish ends", again, p.Sid)
 	}
 	wantAbsent()
 }
@@ -138,7 +138,7 @@ func TestSendWebhook(t *testing.T) {
 	create(t, s.SFU, "a")
 	event := s.Join("a", "alice")
 	if status, err := s.SendWebhook(service.URL, event); status != http.StatusTeapot || err != nil {
-		t.Fatalf("SendWebhook = %d, %v", status, err)
+		t.Fatalf("SendWebhook: got %d, %v, want the service's %d", status, err, http.StatusTeapot)
 	}
 	if got.header.Get("Content-Type") != "application/webhook+json" || got.length != int64(len(got.body)) {
 		t.Errorf("got %+v", got)
@@ -149,11 +149,11 @@ func TestSendWebhook(t *testing.T) {
 	}
 	claims, grants, err := v.Verify(key.Secret.Reveal())
 	if err != nil || v.APIKey() != key.ID || len(grants.Sha256) != 44 || claims.ExpiresAt.Sub(claims.NotBefore.Time) != 5*time.Minute {
-		t.Errorf("token = %+v, %+v, %v", claims, grants, err)
+		t.Errorf("the token: got %+v, %+v, %v, want one of %s with a digest, for 5 minutes", claims, grants, err, key.ID)
 	}
 	var parsed livekit.WebhookEvent
 	if err := protojson.Unmarshal([]byte(got.body), &parsed); err != nil || parsed.Participant.Sid != event.Participant.Sid || parsed.CreatedAt == 0 {
-		t.Errorf("body = %s, %v", got.body, err)
+		t.Errorf("the body: got %s, %v, want the session %s and a time", got.body, err, event.Participant.Sid)
 	}
 	service.Close()
 	if _, err := s.SendWebhook(service.URL, event); err == nil {
@@ -168,11 +168,11 @@ func TestFlawsLeaveTheEventAlone(t *testing.T) {
 	event := s.Join("a", "alice")
 	s.NewWebhook("http://service.example.org", event, sfutest.NoSession(), sfutest.NoRoom(), sfutest.NoParticipant())
 	if event.Room == nil || event.Participant.GetSid() == "" {
-		t.Errorf("event = %v", event)
+		t.Errorf("NewWebhook changed the event: got %v, want its room and its session", event)
 	}
 	req := s.NewWebhook("http://service.example.org", event)
 	if body, _ := io.ReadAll(req.Body); !strings.Contains(string(body), event.Participant.Sid) {
-		t.Errorf("body = %s", body)
+		t.Errorf("the body: got %s, want the session %s in it", body, event.Participant.Sid)
 	}
 }
 
@@ -190,16 +190,16 @@ func TestDownAndForgetful(t *testing.T) {
 	}
 	s.Up()
 	if got := s.URL(); got != address {
-		t.Errorf("it is back at %s, was at %s", got, address)
+		t.Errorf("the address after Up: got %s, want %s", got, address)
 	}
 	if _, err := client(s).CreateRoom(create, &livekit.CreateRoomRequest{Name: "other"}); err != nil {
 		t.Errorf("it does not answer again: got %v, want no error", err)
 	}
 	if s.Vanish("call", "alice") == "" || len(s.Rooms()) != 2 {
-		t.Error("it has forgotten, which nobody asked for")
+		t.Errorf("after Up: got the rooms %v, want two, and alice in one", s.Rooms())
 	}
 	s.Restart()
 	if len(s.Rooms()) != 0 || s.Join("call", "alice") != nil {
-		t.Error("it remembers")
+		t.Errorf("after Restart: got the rooms %v, want none", s.Rooms())
 	}
 }

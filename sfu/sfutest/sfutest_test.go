@@ -73,21 +73,21 @@ func TestRooms(t *testing.T) {
 		t.Fatalf("Rooms = %+v, want a and b", rooms)
 	}
 	if a := rooms[0]; a.EmptyTimeout != 5*time.Minute || a.DepartureTimeout != 20*time.Second {
-		t.Errorf("defaults = %+v", a)
+		t.Errorf("a room without options: got %+v, want it to close after 5m when empty and 20s when left", a)
 	}
 	if b := rooms[1]; b.EmptyTimeout != time.Minute || b.DepartureTimeout != 7*time.Second || b.MaxParticipants != 3 {
 		t.Errorf("b = %+v, want what the first call asked for", b)
 	}
 	listed, err := client(s).ListRooms(signed(t, auth.VideoGrant{RoomList: true}), &livekit.ListRoomsRequest{})
 	if err != nil || len(listed.Rooms) != 2 || listed.Rooms[1].MaxParticipants != 3 {
-		t.Errorf("ListRooms = %v, %v", listed, err)
+		t.Errorf("ListRooms: got %v, %v, want two rooms, the second for 3 participants", listed, err)
 	}
 	if s.Calls("CreateRoom") != 3 || s.Calls("ListRooms") != 1 {
 		t.Errorf("calls = %d, %d, want 3, 1", s.Calls("CreateRoom"), s.Calls("ListRooms"))
 	}
 	s.CloseRoom("a")
 	if len(s.Rooms()) != 1 {
-		t.Error("CloseRoom did not close the room")
+		t.Errorf("after CloseRoom: got the rooms %v, want one", s.Rooms())
 	}
 }
 
@@ -131,10 +131,10 @@ func TestDeleteRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client(s).DeleteRoom(signed(t, auth.VideoGrant{RoomList: true}), remove); err == nil || len(s.Rooms()) != 1 {
-		t.Errorf("DeleteRoom without the grant: %v, rooms %v", err, s.Rooms())
+		t.Errorf("DeleteRoom without the grant: got %v and the rooms %v, want an error and one room", err, s.Rooms())
 	}
 	if _, err := client(s).DeleteRoom(create, remove); err != nil || len(s.Rooms()) != 0 {
-		t.Errorf("DeleteRoom: %v, rooms %v", err, s.Rooms())
+		t.Errorf("DeleteRoom: got %v and the rooms %v, want no error and no room", err, s.Rooms())
 	}
 }
 
@@ -163,7 +163,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("without a token: got %d %s, want 401", got, body)
 	}
 	if got, body := get(t, s, "/"); got != 200 || body != "OK" {
-		t.Errorf("GET / = %d %q", got, body)
+		t.Errorf("GET /: got %d %q, want 200 OK", got, body)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestScript(t *testing.T) {
 func TestURLs(t *testing.T) {
 	s := start(t)
 	if want := "ws://" + s.APIURL().Host; s.URL() != want || s.APIURL().Scheme != "http" {
-		t.Errorf("URL = %s, APIURL = %s", s.URL(), s.APIURL())
+		t.Errorf("URL, APIURL: got %s, %s, want %s and http", s.URL(), s.APIURL(), want)
 	}
 }
 
