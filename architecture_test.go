@@ -170,6 +170,36 @@ func TestHouseWays(t *testing.T) {
 	}
 }
 
+// TestHouseQuestions holds the table "Where to look": each question stands there
+// once and names a declaration in a file, which TestHouseWays finds.
+func TestHouseQuestions(t *testing.T) {
+	_, table, found := strings.Cut(read(t, architecture), "\n## Where to look\n")
+	table, _, ends := strings.Cut(table, "\n## ")
+	if !found || !ends {
+		t.Fatalf("%s has no section on where to look: got none, want one", architecture)
+	}
+	row := regexp.MustCompile("^\\| (.+\\?(?: \\(.+\\))?) \\| `[a-z/]+\\.go` `[A-Za-z.]+`(?:, `[a-z/]+\\.go` `[A-Za-z.]+`)* \\|$")
+	seen := map[string]bool{}
+	for line := range strings.Lines(table) {
+		line = strings.TrimSuffix(line, "\n")
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "| Where |") || strings.HasPrefix(line, "| ---") {
+			continue
+		}
+		parts := row.FindStringSubmatch(line)
+		switch {
+		case parts == nil:
+			t.Errorf("%s: got %q, want a question and the `file.go` `Name` that answer it", architecture, line)
+		case seen[parts[1]]:
+			t.Errorf("%s asks %q: got it twice, want it once", architecture, parts[1])
+		default:
+			seen[parts[1]] = true
+		}
+	}
+	if len(seen) < 60 {
+		t.Errorf("%s: got %d questions, want at least 60", architecture, len(seen))
+	}
+}
+
 // TestHouseWords finds what each word of the glossary names in the code.
 func TestHouseWords(t *testing.T) {
 	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
