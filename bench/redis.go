@@ -49,6 +49,27 @@ func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
 
 // info reads one number of INFO.
 func (r *redisServer) info(section, name string) (int64, error) {
+	return r.number("INFO "+section, name+":")
+}
+
+// firstForm returns how many leaves are in the form of version 0.2.0.
+func (r *redisServer) firstForm() (int64, error) {
+	return r.number("HLEN matrixrtc-auth{leave}:jobs", ":")
+}
+
+// awaitSecondForm waits until no leave is in the form of version 0.2.0. The service
+// moves them a minute after its start: until then such a version may be at work.
+func (r *redisServer) awaitSecondForm() error {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if n, err := r.firstForm(); err != nil || n == 0 {
+			return err
+		}
+	}
+	return errors.New("not all leaves were moved into the second form")
+}
+
+// number sends a command and reads the number behind prefix in its answer.
+func (r *redisServer) number(command, prefix string) (int64, error) {
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		return 0, err
@@ -57,13 +78,13 @@ func (r *redisServer) info(section, name string) (int64, error) {
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return 0, err
 	}
-	if _, err := fmt.Fprintf(conn, "INFO %s\r\nQUIT\r\n", section); err != nil {
+	if _, err := fmt.Fprintf(conn, "%s\r\nQUIT\r\n", command); err != nil {
 		return 0, err
 	}
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
+		if value, ok := strings.CutPrefix(lines.Text(), prefix); ok {
 			return strconv.ParseInt(value, 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("redis-server does not tell %s", name)
+	return 0, fmt.Errorf("redis-server does not answer %s with %s", command, prefix)
 }

@@ -95,6 +95,9 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 	if err := w.awaitConnected(ctx, all); err != nil {
 		return "", err
 	}
+	if err := r.awaitSecondForm(); err != nil {
+		return "", err
+	}
 	after, err := r.info("memory", "used_memory")
 	if err != nil {
 		return "", err
