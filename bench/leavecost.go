@@ -60,13 +60,13 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
 	allowed := float64(idleRooms) // rooms / interval, in a window of one interval
-	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they came in %v.\n\n%s",
+	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they joined in %v.\n\n%s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", ""},
 			[]string{"CPU, of a core", fmt.Sprintf("%.1f %%", 100*share), "2 %", verdict(share <= idleShare)},
-			[]string{"calls of the SFU", fmt.Sprint(calls), fmt.Sprintf("%.0f", allowed), verdict(float64(calls) <= 1.05*allowed)},
+			[]string{"calls to the SFU", fmt.Sprint(calls), fmt.Sprintf("%.0f", allowed), verdict(float64(calls) <= 1.05*allowed)},
 			[]string{"goroutines", fmt.Sprintf("%.0f", goroutines), fmt.Sprintf("< %d", maxGoroutines), verdict(goroutines < maxGoroutines)},
-			[]string{"RSS for each, what the crowd has left included", fmt.Sprintf("%.0f bytes", each), "", ""},
+			[]string{"RSS divided by the members, with memory needed only while they joined", fmt.Sprintf("%.0f bytes", each), "", ""},
 		)), nil
 }
 

@@ -159,7 +159,7 @@ func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) 
 	return fmt.Sprintf("%v in which nobody comes or goes:\n\n%s", quietWindow, table(
 		[]string{"", "for each second"},
 		[]string{"restarts at the homeserver", fmt.Sprintf("%.0f", restarts/seconds)},
-		[]string{"calls of the SFU", fmt.Sprintf("%.1f", float64(after.sfu-before.sfu)/seconds)},
+		[]string{"calls to the SFU", fmt.Sprintf("%.1f", float64(after.sfu-before.sfu)/seconds)},
 		[]string{"commands of Redis, those in scripts included", fmt.Sprintf("%.0f", float64(after.commands-before.commands)/seconds)},
 		[]string{"CPU of Redis, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*redis/seconds, 1e6*redis/restarts)},
 		[]string{"CPU of all replicas, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*service/seconds, 1e6*service/restarts)},

@@ -77,7 +77,7 @@ func (j Job) Cancelled(id matrix.DelayID) Job {
 	return j
 }
 
-// CancelFailed plans the next try, not before wait has passed.
+// CancelFailed plans the next try to cancel. It is at least wait from now.
 func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	j.Cancels++
 	j.NextCancel = now.Add(max(wait, pause(j.Delay, j.Cancels)))

@@ -28,7 +28,7 @@ import (
 // The exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration has faults, or something cannot be opened; the log says what
+	exitFailed = 1 // the configuration has faults, or a file, the store or a port cannot be opened; the log says which
 )
 
 // Run serves as the environment configures it, until ctx ends, and returns the

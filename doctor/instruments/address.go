@@ -28,8 +28,8 @@ func PortOf(port, scheme string) string {
 // SameAddress reports whether two URLs are for the same place.
 func SameAddress(a, b string) bool { return plainAddress(a) == plainAddress(b) }
 
-// plainAddress returns a URL with its port, in lower case, without a slash at
-// the end.
+// plainAddress returns a URL in lower case, with its port (the usual one if the
+// URL names none), and without a slash at the end.
 func plainAddress(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

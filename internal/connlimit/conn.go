@@ -46,8 +46,8 @@ const (
 	complete              // all of it
 )
 
-// Read reads for net/http. A head that grows large waits for its slot before
-// net/http gets the rest: until then it is only bytes in the reader's buffer.
+// Read reads for net/http. A large request header waits for its turn before
+// net/http gets the rest. Until then it is only bytes in the reader's buffer.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {

@@ -12,13 +12,13 @@ const (
 	smallHead  = 4 << 10 // bytes
 	smallLines = 48
 	largeHeads = 32
-	// headWait is how long a large head may wait for its slot.
+	// headWait is how long a large head may wait for its turn.
 	headWait = time.Second
 	// maxLines is how many lines a head may have. Other servers allow 100
 	// headers.
 	maxLines = 128
 	// maxKept bounds the bytes that a request keeps of a large head. A request
-	// that keeps more holds its slot until it ends.
+	// that keeps more has its turn until it ends.
 	maxKept = 1 << 10
 )
 
