@@ -6,6 +6,7 @@ WORKDIR /src
 
 # The modules are a layer of their own: a change of the source keeps it.
 COPY go.mod go.sum ./
+COPY internal/protoyaml/go.mod internal/protoyaml/
 RUN go mod download
 
 COPY . .

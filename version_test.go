@@ -44,6 +44,7 @@ func TestGoVersion(t *testing.T) {
 		"deploy/go.mod":                  "\ngo " + version[1] + "\n",
 		"deploy/helm/go.mod":             "\ngo " + version[1] + "\n",
 		"image/go.mod":                   "\ngo " + version[1] + "\n",
+		"internal/protoyaml/go.mod":      "\ngo " + version[1] + "\n",
 		".github/govulncheck/go.mod":     "\ngo " + version[1] + "\n",
 		".github/actionlint/go.mod":      "\ngo " + version[1] + "\n",
 		".github/cyclonedx-gomod/go.mod": "\ngo " + version[1] + "\n",
