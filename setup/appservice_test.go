@@ -72,7 +72,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
 	l.says(l.out, registrationFile, "updated")
 	if r := l.registration(); !r.ASToken.Equal(first.ASToken) || !r.HSToken.Equal(first.HSToken) || r.ProxyURL != "http://matrixrtc-auth:8080" {
-		t.Errorf("other tokens, or the address is %q", r.ProxyURL)
+		t.Errorf("got other tokens, or the address %q, want those of before and http://matrixrtc-auth:8080", r.ProxyURL)
 	}
 
 	edited := strings.Replace(l.read(registrationFile), "id: matrixrtc-auth\n", "id: mine\n", 1)
@@ -81,18 +81,18 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.says(l.out, registrationFile, "kept", registrationFile+".new")
 	proposal, err := appservice.ReadFile(l.path(registrationFile + ".new"))
 	if err != nil || l.read(registrationFile) != edited || proposal.ID != "mine" || !proposal.ASToken.Equal(first.ASToken) {
-		t.Errorf("the edited file is lost, or the new one has other names or tokens: %v", err)
+		t.Errorf("the new file: got the id %q, %v, want \"mine\", the tokens of before, and the edited file beside it", proposal.ID, err)
 	}
 	if got := l.mode(registrationFile + ".new"); got != 0o640 {
-		t.Errorf("the new one has mode %o, want 640", got)
+		t.Errorf("the new file: got the mode %o, want 640", got)
 	}
 
 	l.run(exitOK, "--appservice", "--new-secrets", "--force")
 	if r := l.registration(); r.ASToken.Equal(first.ASToken) || r.HSToken.Equal(first.HSToken) {
-		t.Error("--new-secrets keeps a token")
+		t.Error("--new-secrets: got a token of before, want two new ones")
 	}
 	if got := l.registration().ID; got != "mine" {
-		t.Errorf("--new-secrets makes the id %q, want mine: the homeserver keeps its queue by that", got)
+		t.Errorf("--new-secrets: got the id %q, want mine: the homeserver keeps its queue by that", got)
 	}
 	l.says(l.out, registrationFile, "replaced", registrationFile+".bak")
 	for _, token := range []string{first.ASToken.Reveal(), l.registration().ASToken.Reveal(), l.registration().HSToken.Reveal()} {
@@ -113,7 +113,7 @@ func TestAppServiceIsLeft(t *testing.T) {
 	l.says(l.out, registrationFile, "used by nothing now")
 	for _, name := range []string{"compose.yaml", "homeserver-additions.yaml"} {
 		if strings.Contains(l.read(name), registrationFile) {
-			t.Errorf("%s names the registration still", name)
+			t.Errorf("%s: got a mention of the registration, want none", name)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestDamagedRegistration(t *testing.T) {
 			l.run(exitFaults, "--appservice")
 			l.says(l.err, registrationFile, "move it away")
 			if l.read(registrationFile) != text || len(l.list()) != 1 {
-				t.Errorf("something was written: %q", l.list())
+				t.Errorf("got the files %q, want %s alone, as it was", l.list(), registrationFile)
 			}
 		})
 	}
@@ -146,7 +146,7 @@ func TestRegistrationGroupStays(t *testing.T) {
 	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
 	l.says(l.out, registrationFile, "updated")
 	if got := groupOf(t, l.path(registrationFile)); got != group {
-		t.Errorf("the file has the group %d, want %d", got, group)
+		t.Errorf("the file's group: got %d, want %d", got, group)
 	}
 }
 
@@ -159,15 +159,15 @@ func TestHostileAppServiceNames(t *testing.T) {
 			l.run(exitOK, "--appservice", "--server-name", server, "--base-url", "https://matrix.example.org")
 			l.setenv()
 			if _, _, err := config.Load(); err != nil {
-				t.Errorf("the service says %v", err)
+				t.Errorf("the service: got %v, want no error", err)
 			}
 			l.checkMounts()
 			l.checkAgreement()
 			for _, finding := range l.registration().Lint(serverName(t, server)) {
-				t.Errorf("the registration: %s", finding)
+				t.Errorf("the registration: got %s, want no finding", finding)
 			}
 			if got := parseYAML[deployment](l, "compose.yaml").Services["matrixrtc-auth"].Environment["LIVEKIT_HS_SERVER_NAME"]; got != server {
-				t.Errorf("LIVEKIT_HS_SERVER_NAME=%s, want %s", got, server)
+				t.Errorf("LIVEKIT_HS_SERVER_NAME: got %s, want %s", got, server)
 			}
 		})
 	}

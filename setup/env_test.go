@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,25 +22,23 @@ func TestEnvIsJoined(t *testing.T) {
 	want := strings.Replace(mine, `"wss://sfu.example.org"`, "wss://livekit.example.org", 1)
 	got := l.read(envFile)
 	if !strings.HasPrefix(got, want+"\n") {
-		t.Errorf("the file is\n%s\nwant it to begin with\n%s", got, want)
+		t.Errorf(".env: got\n%s\nwant it to begin with\n%s", got, want)
 	}
 	if rest := strings.TrimPrefix(got, want); !strings.Contains(rest, "\nLIVEKIT_CS_API_URL_OVERRIDES=example.org=http://synapse:8008\n") || strings.Count(rest, "# Only if") != 1 {
-		t.Errorf("what was added is\n%s", rest)
+		t.Errorf("what was added: got\n%s\nwant the override, and \"# Only if\" once", rest)
 	}
 	for _, words := range []string{"changed: LIVEKIT_URL", "changed: LIVEKIT_FEDERATION_URL_OVERRIDES", "yours: LIVEKIT_CLIENT_ADDRESS"} {
 		l.says(l.out, words)
 	}
 	if slices.Contains(l.list(), ".env.new") || strings.Contains(l.out+l.err, secret) {
-		t.Error("there is a .env.new, or the secret is printed")
+		t.Errorf("got the files %q and the text below, want no .env.new and no secret:\n%s%s", l.list(), l.out, l.err)
 	}
 	before := l.snapshot()
 	l.only(exitOK, "--yes")
-	if !maps.Equal(before, l.snapshot()) {
-		t.Errorf("the same answers change something:\n%s", l.out)
-	}
+	l.unchanged(before)
 	l.only(exitOK, "--homeserver-url", "none")
 	if got := l.env(); got["LIVEKIT_CS_API_URL_OVERRIDES"] != "" || got["LIVEKIT_LOG_LEVEL"] != "debug" {
-		t.Errorf("switched off, the values are %v", got)
+		t.Errorf("switched off: got the values %v, want no override, and the level debug", got)
 	}
 }
 
@@ -56,10 +53,10 @@ func TestNewSecretInEditedEnv(t *testing.T) {
 	l.says(l.out, "changed: LIVEKIT_SECRET")
 	got := l.env()
 	if len(got["LIVEKIT_SECRET"]) != 64 || got["LIVEKIT_SECRET"] == old || got["LIVEKIT_LOG_LEVEL"] != "debug" {
-		t.Errorf("the secret has %d characters, the own line is %q", len(got["LIVEKIT_SECRET"]), got["LIVEKIT_LOG_LEVEL"])
+		t.Errorf("got a secret of %d characters and the level %q, want a new one of 64, and debug", len(got["LIVEKIT_SECRET"]), got["LIVEKIT_LOG_LEVEL"])
 	}
 	if strings.Contains(l.out+l.err+l.read(sumsFile), got["LIVEKIT_SECRET"]) || strings.Contains(l.read(sumsFile), "LIVEKIT_SECRET") {
-		t.Error("the secret, or something made of it alone, is told")
+		t.Error("got the secret, or something made of it alone, in what is told, want neither")
 	}
 }
 
@@ -85,7 +82,7 @@ func TestConflict(t *testing.T) {
 		}
 		l.only(exitOK, "--force")
 		if got := l.env()["LIVEKIT_URL"]; got != "wss://livekit.example.org" || !strings.Contains(l.read(".env.bak"), "mine.example.org") {
-			t.Errorf("by force the value is %q, or the old one is lost", got)
+			t.Errorf("by force: got the value %q, want wss://livekit.example.org, and the old one in .env.bak", got)
 		}
 	})
 	t.Run("settled by hand", func(t *testing.T) {
@@ -94,7 +91,7 @@ func TestConflict(t *testing.T) {
 		l.write(envFile, strings.Replace(l.read(envFile), "wss://mine.example.org", "wss://livekit.example.org", 1))
 		l.only(exitOK, "--yes")
 		if strings.Contains(l.out, "yours stays") {
-			t.Errorf("the conflict is named still:\n%s", l.out)
+			t.Errorf("got the text below, want no conflict in it:\n%s", l.out)
 		}
 	})
 	for answer, want := range map[string]string{"y": "wss://livekit.example.org", "n": "wss://mine.example.org"} {
@@ -103,10 +100,10 @@ func TestConflict(t *testing.T) {
 			said := l.talkOf(exitOK, []string{answer}, "--sfu-host", "livekit.example.org")
 			l.says(said, "somebody changed LIVEKIT_URL", "wss://livekit.example.org")
 			if got := l.env()["LIVEKIT_URL"]; got != want {
-				t.Errorf("the value is %q, want %q", got, want)
+				t.Errorf("LIVEKIT_URL: got %q, want %q", got, want)
 			}
 			if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "somebody changed") {
-				t.Errorf("it asks again:\n%s", said)
+				t.Errorf("got the text below, want that it does not ask again:\n%s", said)
 			}
 		})
 	}
@@ -150,12 +147,10 @@ func TestGoneSecrets(t *testing.T) {
 			before := l.snapshot()
 			l.only(exitFaults, "--turn")
 			l.says(l.err, says, "--new-secrets")
-			if !maps.Equal(before, l.snapshot()) {
-				t.Error("something was written")
-			}
+			l.unchanged(before)
 			l.only(exitOK, "--new-secrets", "--force")
 			if len(l.env()["LIVEKIT_SECRET"]) != 64 {
-				t.Error("no new secret was drawn")
+				t.Errorf("LIVEKIT_SECRET: got %d characters, want a new one of 64", len(l.env()["LIVEKIT_SECRET"]))
 			}
 		})
 	}
@@ -171,22 +166,20 @@ func TestOwnLinesInAnswers(t *testing.T) {
 	l.says(l.err, "note:", "colour", "no option")
 	want := strings.Replace(mine, "turn: false", "turn: true", 1) + "homeserver-url: http://a:1\n"
 	if got := l.read(answersFile); got != want {
-		t.Errorf("the file is\n%s\nwant\n%s", got, want)
+		t.Errorf("%s: got\n%s\nwant\n%s", answersFile, got, want)
 	}
 	if !strings.Contains(l.read("compose.yaml"), `"127.0.0.1:8090:8080/tcp"`) {
-		t.Error("what was edited there is no answer")
+		t.Error("compose.yaml: got another port than 127.0.0.1:8090, want it: what was edited is the answer")
 	}
 	l.only(exitOK, "--homeserver-url", "none")
 	if got := l.read(answersFile); got != strings.TrimSuffix(want, "homeserver-url: http://a:1\n") {
-		t.Errorf("switched off, the file is\n%s", got)
+		t.Errorf("switched off: got the file\n%s\nwant it without homeserver-url", got)
 	}
 	l.write(answersFile, strings.Replace(l.read(answersFile), "jwt-port: 8090  #", "jwt-port: |\n  8090\n#", 1))
 	before := l.snapshot()
 	l.only(exitFaults, "--jwt-port", "8091")
 	l.says(l.err, answersFile, "more than one line")
-	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
-	}
+	l.unchanged(before)
 }
 
 // TestEditsWithoutNews: an edited file for which setup has nothing new gets no
@@ -200,7 +193,7 @@ func TestEditsWithoutNews(t *testing.T) {
 	l.says(l.out, "compose.yaml", "yours")
 	const proposal = "compose.yaml.new"
 	if slices.Contains(l.list(), proposal) {
-		t.Error("there is a .new without news")
+		t.Errorf("got the file %s, want none without news", proposal)
 	}
 	for range 2 {
 		l.only(exitOK, "--jwt-port", "8090")
@@ -210,12 +203,12 @@ func TestEditsWithoutNews(t *testing.T) {
 	l.only(exitOK, "--yes")
 	l.says(l.out, "compose.yaml", "yours")
 	if slices.Contains(l.list(), proposal) {
-		t.Error("what was dealt with is back")
+		t.Errorf("got the file %s, want none: it was dealt with", proposal)
 	}
 	l.only(exitOK, "--jwt-port", "8091")
 	l.says(l.out, "compose.yaml", "kept")
 	if l.read("compose.yaml") != edited {
-		t.Error("the edited file was changed")
+		t.Errorf("compose.yaml: got %q, want the edited one, %q", l.read("compose.yaml"), edited)
 	}
 
 	l.remove(proposal) // and a run is ended before it writes another
@@ -245,9 +238,7 @@ func TestNewTokensInEditedRegistration(t *testing.T) {
 	before := l.snapshot()
 	l.only(exitFaults, "--new-secrets")
 	l.says(l.err, registrationFile, "was edited", "--force")
-	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
-	}
+	l.unchanged(before)
 	l.only(exitOK, "--new-secrets", "--force")
 	l.only(exitOK, "--yes")
 	l.says(l.out, "Nothing has changed.")

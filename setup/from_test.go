@@ -57,18 +57,18 @@ func TestTakeOver(t *testing.T) {
 			l.holdTaken(name, old)
 			for _, f := range archive.Files {
 				if got, err := os.ReadFile(filepath.Join(old, filepath.FromSlash(f.Name))); err != nil || string(got) != string(f.Data) {
-					t.Errorf("%s is another one now: %v", f.Name, err)
+					t.Errorf("%s of the old deployment: got %q, %v, want it as it was", f.Name, got, err)
 				}
 			}
 			for _, secret := range d.secrets {
 				for what, text := range map[string]string{"the output": l.out + l.err, takenFile: l.read(takenFile), stepsFile: l.read(stepsFile)} {
 					if strings.Contains(text, secret) {
-						t.Errorf("%s holds the secret %s:\n%s", what, secret, text)
+						t.Errorf("%s: got the text below, want no secret %s in it:\n%s", what, secret, text)
 					}
 				}
 			}
 			if got := l.env()["LIVEKIT_SECRET"]; d.kept != (len(d.secrets) > 0 && got == d.secrets[0]) || len(got) < 32 {
-				t.Errorf("the secret is %q, want that of the old deployment: %v", got, d.kept)
+				t.Errorf("LIVEKIT_SECRET: got %q, want that of the old deployment: %v", got, d.kept)
 			}
 			before := l.snapshot()
 			for _, again := range [][]string{{"--dir", l.dir, "--yes"}, append(args, "--yes")} {
@@ -121,18 +121,18 @@ func TestContradictions(t *testing.T) {
 	l.exec(exitUsage, "--dir", l.dir, "--from", old)
 	l.says(l.err, "--jwt-host", "jwt.example.org (", "client.json, line 1", "calls.example.org (", "homeserver.yaml, line 2", "say which")
 	if _, err := os.Stat(l.path(answersFile)); err == nil {
-		t.Error("something was written")
+		t.Errorf("got %s, want nothing written", answersFile)
 	}
 	l.exec(exitOK, "--dir", l.dir, "--from", old, "--jwt-host", "calls.example.org")
 	if got := l.answers()["jwt-host"]; got != "calls.example.org" {
-		t.Errorf("jwt-host is %q, want what the option says", got)
+		t.Errorf("jwt-host: got %q, want what the option says", got)
 	}
 
 	asked := newLab(t)
 	said := asked.talkOf(exitOK, []string{"calls.example.org", "", "", "", "", ""}, "--from", old)
 	asked.says(said, "The files contradict each other", "jwt.example.org", "calls.example.org")
 	if got := asked.answers()["jwt-host"]; got != "calls.example.org" {
-		t.Errorf("jwt-host is %q, want what was answered\n%s", got, said)
+		t.Errorf("jwt-host: got %q, want what was answered\n%s", got, said)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestAMixOfNames(t *testing.T) {
 	l.says(l.err, "--single-host", "matrix.example.org", "sfu.example.org", "client.json", "jwt.env")
 	l.exec(exitOK, "--dir", l.dir, "--from", old, "--single-host", "matrix.example.org")
 	if got := l.answers(); got["single-host"] != "matrix.example.org" || got["sfu-host"] != "" {
-		t.Errorf("the answers are %v", got)
+		t.Errorf("got the answers %v, want the single host, and no sfu-host", got)
 	}
 }
 
@@ -159,9 +159,7 @@ func TestFolderAndFilesDiffer(t *testing.T) {
 	l.says(l.err, envFile, "another key or secret")
 	l.exec(exitUsage, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "media.")}))
 	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "take a new folder")
-	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something changed")
-	}
+	l.unchanged(before)
 }
 
 // TestFilesThatCannotBeTaken: the message names the file, and no line of it.
@@ -181,7 +179,7 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 			l.exec(exitUsage, "--dir", l.dir, "--from", path)
 			l.says(l.err, "--from", c.file, c.want)
 			if strings.Contains(l.err, secret) {
-				t.Errorf("the secret is printed: %s", l.err)
+				t.Errorf("got the text below, want no secret in it:\n%s", l.err)
 			}
 		})
 	}
@@ -210,7 +208,7 @@ func TestOwnVariablesStay(t *testing.T) {
 	l.exec(exitOK, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "livekit.") + "LIVEKIT_TOKEN_TTL=2h\n"}))
 	l.says(l.out, "Add LIVEKIT_TOKEN_TTL to .env", "jwt.env, line 5")
 	if got := l.env(); got["LIVEKIT_LOG_LEVEL"] != "debug" || got["LIVEKIT_URL"] != "wss://livekit.example.org" {
-		t.Errorf(".env has %q and %q", got["LIVEKIT_LOG_LEVEL"], got["LIVEKIT_URL"])
+		t.Errorf(".env: got %q and %q, want debug and wss://livekit.example.org", got["LIVEKIT_LOG_LEVEL"], got["LIVEKIT_URL"])
 	}
 }
 
@@ -220,12 +218,12 @@ func TestTakenPageGoes(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--from", old)
 	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") || !strings.Contains(steps, "for the same name or path goes") {
-		t.Errorf("the steps do not name %s:\n%s", takenFile, steps)
+		t.Errorf("got the steps below, want %s in them, and that the old LiveKit is stopped:\n%s", takenFile, steps)
 	}
 	l.remove(takenFile)
 	l.exec(exitOK, "--dir", l.dir, "--yes")
 	if steps := l.read(stepsFile); strings.Contains(steps, takenFile) || strings.Contains(steps, "for the same name or path") {
-		t.Errorf("the steps name %s, which is gone:\n%s", takenFile, steps)
+		t.Errorf("got the steps below, want no %s in them:\n%s", takenFile, steps)
 	}
 }
 
@@ -252,7 +250,7 @@ func TestDeploymentAroundTheFolder(t *testing.T) {
 		l.exec(exitOK, "--dir", l.dir, "--from", old)
 	}
 	if text := l.read(takenFile); strings.Contains(text, "matrixrtc/") {
-		t.Errorf("setup took its own files over:\n%s", text)
+		t.Errorf("got the text below, want none of setup's own files in it:\n%s", text)
 	}
 }
 
@@ -266,6 +264,6 @@ func TestGuessedBaseURL(t *testing.T) {
 	l = newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--from", old, "--base-url", "https://matrix.example.org")
 	if text := l.read(takenFile); strings.Contains(text, named) {
-		t.Errorf("it was given:\n%s", text)
+		t.Errorf("got the text below, want no %q in it, which was given:\n%s", named, text)
 	}
 }

@@ -112,3 +112,19 @@ func (l *lab) says(text string, words ...string) {
 	}
 	l.t.Errorf("no line with all of %q in:\n%s", words, text)
 }
+
+// unchanged wants the folder to hold what it held before, and no more.
+func (l *lab) unchanged(before map[string]string) {
+	l.t.Helper()
+	got := l.snapshot()
+	for name, text := range before {
+		if now, ok := got[name]; !ok || now != text {
+			l.t.Errorf("%s: got the content %q, want what it was, %q\n%s%s", name, now, text, l.out, l.err)
+		}
+	}
+	for name := range got {
+		if _, ok := before[name]; !ok {
+			l.t.Errorf("got the new file %s, want none\n%s%s", name, l.out, l.err)
+		}
+	}
+}

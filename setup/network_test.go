@@ -42,16 +42,16 @@ func TestHomeserverNetwork(t *testing.T) {
 	for _, again := range []string{"--yes", "--turn"} {
 		of, external := l.networks()
 		if !slices.Equal(of["matrixrtc-auth"], []string{"default", "homeserver"}) || of["livekit"] != nil || !slices.Equal(external, []string{"matrix_default"}) {
-			t.Errorf("before %s: the networks are %v, of which %q are there already", again, of, external)
+			t.Errorf("before %s: got the networks %v, of which %q are external, want homeserver for the service alone, and matrix_default", again, of, external)
 		}
 		l.only(exitOK, again)
 	}
 	l.only(exitOK, "--homeserver-network", "none")
 	if of, external := l.networks(); of["matrixrtc-auth"] != nil || external != nil {
-		t.Errorf("switched off, the networks are %v and %q", of, external)
+		t.Errorf("switched off: got the networks %v and %q, want none", of, external)
 	}
 	if strings.Contains(l.read("answers.yaml"), "network") {
-		t.Error("the folder remembers what was switched off")
+		t.Error("answers.yaml: got a word about the network, want none: it was switched off")
 	}
 }
 
@@ -61,7 +61,7 @@ func TestPortsInASharedNetwork(t *testing.T) {
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
 	l.says(l.read("ports.md"), "http://synapse:8008, in the network matrix_default: that takes no port")
 	if text := l.read("ports.md"); strings.Contains(text, "172.16.0.0/12") {
-		t.Errorf("a firewall is named:\n%s", text)
+		t.Errorf("ports.md: got the text below, want no firewall in it:\n%s", text)
 	}
 	l.only(exitOK, "--homeserver-network", "none")
 	l.says(l.read("ports.md"), "If that is a port of this machine", "172.16.0.0/12")
