@@ -65,6 +65,9 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 		got = append(got, c.Name+" "+c.Version)
 	}
 	for _, m := range about.Deps {
+		if m.Replace != nil { // the list names what is in the program, not what it stands for
+			m = m.Replace
+		}
 		want = append(want, m.Path+" "+m.Version)
 	}
 	want = append(want, "std "+about.GoVersion)
