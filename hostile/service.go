@@ -150,12 +150,15 @@ func (s *service) look() (state, error) {
 			values[name], _ = strconv.ParseFloat(value, 64)
 		}
 	}
+	for _, name := range []string{"go_goroutines", "process_open_fds", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"} {
+		if _, there := values[name]; !there {
+			return state{}, fmt.Errorf("the metrics lack %s", name)
+		}
+	}
 	st := state{
 		Goroutines: int(values["go_goroutines"]), Files: int(values["process_open_fds"]),
-		Heap: bytesOf(values["go_memstats_heap_alloc_bytes"]), collected: int(values["go_gc_duration_seconds_count"]),
-	}
-	if st.Goroutines == 0 || st.Files == 0 || st.Heap == 0 || st.collected == 0 {
-		return st, fmt.Errorf("the metrics lack go_goroutines, process_open_fds, go_memstats_heap_alloc_bytes or go_gc_duration_seconds_count: %+v", st)
+		Heap:      bytesOf(values["go_memstats_heap_alloc_bytes"]),
+		collected: int(values["go_gc_duration_seconds_count"]), // 0 until the first collection, which a service at rest does not need
 	}
 	st.RSS, err = s.rss()
 	return st, err
