@@ -91,7 +91,7 @@ func TestDoctorAutoCreate(t *testing.T) {
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org", "LIVEKIT_STORE": "memory",
 	}}
 	d := s.diagnose(t.Context(), nil, "--only", "sfu.auto_create")
-	if c := d.Check("sfu.auto_create"); d.Code != 1 || !strings.HasPrefix(c.Cause, "LiveKit makes a room for whoever comes") {
-		t.Errorf("exit code %d, %+v", d.Code, c)
+	if c := d.Check("sfu.auto_create"); d.Code != 1 || c.CauseID != "auto-create" {
+		t.Errorf("got exit code %d, %+v, want 1 and the cause auto-create", d.Code, c)
 	}
 }
