@@ -1,0 +1,33 @@
+package matrix
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// errCode returns the errcode of a Matrix error, "" if body is none.
+func errCode(body []byte) string {
+	var matrix struct {
+		ErrCode string `json:"errcode"`
+	}
+	if json.Unmarshal(body, &matrix) != nil {
+		return ""
+	}
+	return matrix.ErrCode
+}
+
+// statusError returns an error with the status and the errcode. It does not
+// quote a code of a wrong form.
+func statusError(status int, code string) error {
+	if isErrCode(code) {
+		return fmt.Errorf("status %d, errcode %s", status, code)
+	}
+	return fmt.Errorf("status %d", status)
+}
+
+// isErrCode reports whether code is of the form M_CAPITAL_LETTERS.
+func isErrCode(code string) bool {
+	rest, ok := strings.CutPrefix(code, "M_")
+	return ok && rest != "" && len(code) <= maxErrCode && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+}
