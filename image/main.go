@@ -1,9 +1,9 @@
-// Command image writes the container image of matrixrtc-auth as files that
-// `docker load` and Container Manager's "Add from file" take. It needs Go and no
-// container engine: it compiles the program for each processor and packs it as
-// the Dockerfile would.
+// Command image writes the container images of matrixrtc-auth to files. `docker
+// load` and "Add from file" of Synology's Container Manager can load them. It
+// needs Go, but no container engine: it compiles the program for each processor
+// and packs it as the Dockerfile does.
 //
-// The same source and the same Go make the same bytes.
+// The same source and the same version of Go always give the same bytes.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func main() { entry.Main("image", run) }
 
-// run writes one file for each processor asked for.
+// run writes one image file for each requested platform.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.SetOutput(stderr)

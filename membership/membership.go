@@ -39,7 +39,7 @@ var (
 // its callers, for 10 s.
 type Lookup struct {
 	source    Source
-	now       Source // source, for callers that bound their questions themselves
+	now       Source // the source for IsJoinedNow, whose callers bound their questions themselves
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
 	yes       recent
 }
@@ -124,9 +124,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask makes one call for all concurrent callers with the same question. When
-// ctx ends, the call goes on for the others. of is the server that the question
-// is about.
+// ask makes one call for all concurrent callers with the same question. If ctx
+// ends, the call goes on for the other callers. of is the server whose share of
+// the bounds the question counts to.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

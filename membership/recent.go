@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// keepYes is how long a yes counts after its question began.
+	// keepYes is how long a yes counts, from the start of its question.
 	keepYes = 5 * time.Second
 	// maxYes bounds the cached answers, about 100 bytes each.
 	maxYes = 50_000
@@ -29,7 +29,7 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 type recent struct {
 	mu         sync.Mutex
 	young, old map[key]time.Duration // when each question began, as a duration since began
-	began      time.Time             // the start of those durations
+	began      time.Time             // the time from which those durations count
 	turned     time.Duration         // when young was started, as a duration since began
 }
 

@@ -15,16 +15,16 @@ type Roll interface {
 	EachJoined(ctx context.Context, room matrix.RoomID, see func(user string)) error
 }
 
-// rolls bounds the lists that are read at once.
+// rolls bounds how many lists are read at once.
 const rolls = 16
 
-// Rooms is a [Source] that reads the member lists of whole rooms. One list
-// answers all callers that ask about its room while it waits for the list
-// before it. A question never uses a list that was requested before the
-// question. Of a list, only the answers to the questions are kept.
+// Rooms is a [Source] that reads the member lists of whole rooms. Callers that
+// ask about one room while its list is being read share the next list. A
+// question never uses a list that was requested before the question. Rooms
+// keeps only the answers to the questions, not the list.
 type Rooms struct {
-	roll  Roll
-	slots chan struct{} // one for each running list request
+	roll    Roll
+	running chan struct{} // one for each running list request
 
 	mu sync.Mutex
 	of map[matrix.RoomID]*room // the rooms that callers ask about
@@ -32,21 +32,21 @@ type Rooms struct {
 
 // room is a room that callers ask about.
 type room struct {
-	next *list // not requested yet; nil if there is none
+	next *list // the list to request next; nil if no caller waits for one
 }
 
 // list is one member list of a room, reduced to the names that callers ask
 // about.
 type list struct {
-	users, servers map[string]bool // whether each was found
-	callers        int             // how many wait for it
+	users, servers map[string]bool // for each wanted name, whether the list has it
+	callers        int             // how many callers wait for the list
 	done           chan struct{}   // closed when the result is there
 	err            error
 }
 
 // NewRooms returns a source that reads the lists of roll.
 func NewRooms(roll Roll) *Rooms {
-	return &Rooms{roll: roll, slots: make(chan struct{}, rolls), of: map[matrix.RoomID]*room{}}
+	return &Rooms{roll: roll, running: make(chan struct{}, rolls), of: map[matrix.RoomID]*room{}}
 }
 
 // IsJoined reports whether user is joined to room. An error means that this is
@@ -85,8 +85,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask returns the next list of room, after that has been read. want adds to the
-// list what to look for.
+// ask waits for the next list of room, and returns it. want adds to the list
+// the names to look for.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)
@@ -124,12 +124,12 @@ func (r *Rooms) part(l *list) {
 // serve reads one list of the room after another while callers want one.
 func (r *Rooms) serve(of matrix.RoomID, asked *room) {
 	for {
-		r.slots <- struct{}{}
+		r.running <- struct{}{}
 		l := r.take(of, asked)
 		if l != nil {
 			l.read(r.roll, of)
 		}
-		<-r.slots
+		<-r.running
 		if l == nil {
 			return
 		}

@@ -74,7 +74,8 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// wish checks all flags before it returns.
+// wish returns what the file must contain, according to the flags. Its error
+// names every flag that is wrong.
 func (o options) wish() (appservice.Wish, error) {
 	var faults []error
 	server, err := matrix.ParseServerName(o.serverName)
@@ -133,7 +134,7 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	return r, err
 }
 
-// tokensOf says which tokens of old the new file keeps.
+// tokensOf says which tokens of an old file the new file keeps.
 func tokensOf(old appservice.Registration) string {
 	switch {
 	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():
@@ -148,6 +149,6 @@ func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids returns the user and group of this process, for who must be able to read
-// the file.
+// ids returns the user and group of this process, to whom the file must be
+// readable.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

@@ -13,21 +13,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the user as whom this service asks the homeserver who is joined;
-// nil if there is none.
+// account is the user as which this service asks the homeserver who is joined.
+// It is nil if no such user is configured.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
 
 	mu      sync.Mutex
-	trouble string    // why the homeserver does not say who is joined, "" if it does
+	trouble string    // why the homeserver does not say who is joined; "" if it does
 	since   time.Time // when trouble began
 	unseen  uint64
-	warned  bool // trouble was logged
+	warned  bool // the current trouble was logged
 	seldom  seldom.Warning
 }
 
-// newAccount returns the account in the configuration.
+// newAccount returns the account of the configuration, or nil if there is none.
 func (s *shared) newAccount() *account {
 	if s.cfg.Account == nil {
 		return nil
@@ -40,9 +40,9 @@ func (s *shared) newAccount() *account {
 	return a
 }
 
-// newRolls returns the transports for member lists of named servers. They have
-// connections of their own, and allow answers as large as the list of a room's
-// members.
+// newRolls returns the transports that read member lists from named servers.
+// They have connections of their own, and accept answers as large as the member
+// list of a room.
 func (s *shared) newRolls() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -51,8 +51,8 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start asks whose the token is, so that a refused token is known before
-// anybody calls.
+// start asks the homeserver whose the access token is, so that a refused token
+// is known before anybody calls.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
 		a.log.Info("membership: an account asks who is joined to the rooms that it is in", "user", self.String())
@@ -103,7 +103,8 @@ func (a *account) failed(e *matrix.AccountError) {
 	a.log.Warn("membership: the homeserver does not say who is joined", "cause", e.Cause, "status", e.Status, "err", e.Err, "remedy", remedy)
 }
 
-// status returns the part of /_status about the account; nil if there is none.
+// status returns the part of /_status about the account, or nil if there is no
+// account.
 func (a *account) status() *handler.AccountStatus {
 	if a == nil {
 		return nil
@@ -117,7 +118,7 @@ func (a *account) status() *handler.AccountStatus {
 	return s
 }
 
-// health adds to h if nobody knows who is joined.
+// health returns h, with a fault added if nobody can say who is joined.
 func (a *account) health(h handler.Health) handler.Health {
 	if a == nil {
 		return h

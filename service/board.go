@@ -16,10 +16,11 @@ type board struct {
 	close  func() // releases what the board uses
 }
 
-// openBoard returns the board in the store of leaves. If that is off, Redis
-// still has a board. With any other store, the board is of this process only;
-// beside a file of leaves, which no other process uses, a file keeps the brake.
-// openBoard takes some seconds at most.
+// openBoard returns the board in the store of leaves. If delegated leaves are
+// off but Redis is configured, the board is in Redis. With any other store,
+// only this process uses the board; with a leave file, which no other process
+// uses, a file beside it keeps the state of the brake. openBoard takes some
+// seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {

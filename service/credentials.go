@@ -15,10 +15,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// credentials are what SIGHUP makes the service read again from files: the API
-// keys, the certificates to trust, the password of Redis and the access token
-// of the account. Other parts ask for a credential each time they need it, and
-// keep none.
+// credentials are the secrets and certificates that SIGHUP makes the service
+// read again from files: the API keys, the certificates to trust, the password
+// of Redis and the access token of the account. Other parts ask for a
+// credential each time they need it, and keep no copy.
 type credentials struct {
 	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
@@ -68,7 +68,7 @@ func (c *credentials) roots() *x509.CertPool      { return c.current.Load().root
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
 func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
-// The variables whose files are read again.
+// The variables that name files which are read again.
 var (
 	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
 	rootVariables     = []string{"LIVEKIT_CA_FILE"}
@@ -76,8 +76,8 @@ var (
 	accountVariables  = []string{"LIVEKIT_MEMBERSHIP_TOKEN_FILE"}
 )
 
-// renew takes everything from cfg that has no fault, and returns what has
-// changed.
+// renew takes over the credentials of cfg that have no fault, and returns which
+// of them have changed.
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
 	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {

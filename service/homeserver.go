@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserver is the one at which this service is registered as an application
-// service; nil if there is none.
+// homeserver is the homeserver at which this service is registered as an
+// application service; nil if there is none.
 type homeserver struct {
 	server matrix.ServerName
 	api    *matrix.AppService
@@ -49,7 +49,8 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	return h
 }
 
-// endpoints returns the endpoints for the homeserver; nil if there is none.
+// endpoints returns the endpoints that the homeserver calls, or nil if there
+// are none.
 func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
 	if h == nil {
 		return nil
@@ -63,7 +64,7 @@ func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppServi
 	}
 }
 
-// pushes reports whether the last self-test has seen the homeserver push
+// pushes reports whether the last self-test found that the homeserver pushes
 // events.
 func (h *homeserver) pushes() bool {
 	if h == nil {

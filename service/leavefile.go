@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// slowOpen is after how long the log says that the leave file is not open yet,
-// and then the time between two such warnings.
+// slowOpen is how long opening the leave file may take before the log warns. It
+// is also the time between two such warnings.
 const slowOpen = 5 * time.Second
 
 // untilOpen returns the result of open. While a disk does not answer, open
-// cannot be interrupted. Then nothing listens, the log says why, and the
-// program ends when ctx does.
+// cannot be interrupted. In that time the service does not listen, the log says
+// why, and the program ends when ctx does.
 func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
 	type result struct {
 		opened T

@@ -31,9 +31,9 @@ type leaves struct {
 	clock   *clock.Clock // the clock for everything about leaves
 	kind    config.StoreKind
 	store   leave.Store
-	board   guard.Board                // shared by the replicas that share the store; nil for none
+	board   guard.Board                // shared with the other replicas that use the store; nil if the store has none
 	standby *standby.Store             // in front of the store; nil for the memory store
-	about   func(*handler.StoreStatus) // adds what the store says about itself
+	about   func(*handler.StoreStatus) // adds what the store says about itself to the status
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents
 	limits  leave.Limits
@@ -50,13 +50,14 @@ const (
 	// probeEvery is how often the named servers are asked whether delayed events
 	// can still be managed.
 	probeEvery = 10 * time.Minute
-	// countTime bounds counting the jobs for /_status and metrics.
+	// countTime bounds how long counting the jobs may take for /_status and
+	// metrics.
 	countTime = time.Second
 )
 
-// openLeaves opens the store and creates its keeper; nil if delegation is off.
-// It takes some seconds at most, or 15 s while another process closes the file.
-// With a disk that does not answer, it takes until ctx ends.
+// openLeaves opens the store and creates its keeper. It returns nil if
+// delegation is off. It takes some seconds at most, or 15 s while another
+// process closes the file. If a disk does not answer, it takes until ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -152,7 +153,7 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 	}
 }
 
-// holder returns a name for this process among those that share a store.
+// holder returns the name of this process among those that share a store.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -161,9 +162,9 @@ func holder() string {
 	return host + "/" + rand.Text()[:12]
 }
 
-// newDelayedEvents returns what manages delayed events. It has connections of
-// its own, so that waiting for a slow homeserver delays no token. The bound on
-// what strangers' handshakes leave in memory is shared.
+// newDelayedEvents returns the client that manages delayed events. It has
+// connections of its own, so waiting for a slow homeserver does not delay a
+// token. It shares the bound on what strangers' handshakes leave in memory.
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
@@ -174,7 +175,7 @@ func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	}
 }
 
-// counted counts the delayed events that are managed.
+// counted counts the requests about delayed events.
 type counted struct {
 	leave.Store
 	counters metrics.Metrics
@@ -226,8 +227,8 @@ func (l *leaves) close() {
 	}
 }
 
-// delayedEvents returns what manages the delayed events of leaves; nil if
-// delegation is off.
+// delayedEvents returns the client that manages the delayed events of leaves,
+// or nil if delegation is off.
 func (l *leaves) delayedEvents() *matrix.DelayedEvents {
 	if l == nil {
 		return nil
@@ -235,7 +236,7 @@ func (l *leaves) delayedEvents() *matrix.DelayedEvents {
 	return l.events
 }
 
-// delegation returns what clients need for delegation; nil if it is off.
+// delegation returns the settings of delegation, or nil if delegation is off.
 func (l *leaves) delegation() *access.Delegation {
 	if l == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot write, although nothing was to be
-// written.
+// isFailing reports whether the store cannot write, even if there was nothing
+// to write yet.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {

@@ -26,8 +26,8 @@ type members struct {
 	pushed     atomic.Pointer[time.Time] // when the last membership event was pushed
 }
 
-// newMembers asks hs, or the account if hs is nil. common is the board that the
-// replicas share.
+// newMembers returns members that ask hs, or the account if hs is nil. common
+// is the board that the replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -88,7 +88,7 @@ func (m *members) start() (end func()) {
 	}
 }
 
-// health adds to h if nobody is removed.
+// health returns h, with a fault added if the guard removes nobody.
 func (m *members) health(h handler.Health) handler.Health {
 	if m == nil {
 		return h
@@ -99,7 +99,8 @@ func (m *members) health(h handler.Health) handler.Health {
 	return m.account.health(h)
 }
 
-// source names the question that the homeserver is asked.
+// source returns the name of the question that the homeserver is asked, for
+// /_status.
 func (m *members) source() string {
 	if m.account != nil {
 		return "joined_members"

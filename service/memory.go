@@ -9,13 +9,13 @@ import (
 
 // The garbage collector's settings, unless GOGC or GOMEMLIMIT are set.
 //
-// Little memory lives longer than a request, about 5 MB. So with Go's default
-// of 100 % the collector runs dozens of times a second under load. At 200 % it
+// Only about 5 MB live longer than a request. With Go's default of 100 % the
+// collector therefore runs dozens of times a second under load. At 200 % it
 // takes 2 % of the service's CPU time instead of 4 %, for 4 MB more. If
-// strangers make more memory live, 200 % of that would be too much for a small
-// container. Then garbage may take maxGarbage, but at least leastPercent. The
-// limit is for a crowd of clients: near it the collector works harder, before a
-// container with 200 MiB would be killed.
+// strangers make the service keep more memory, 200 % of that would be too much
+// for a small container. In that case garbage may take maxGarbage, but at least
+// leastPercent. The limit is for a crowd of clients: near it the collector
+// works harder, so that a container with 200 MiB is not killed.
 const (
 	gcPercent    = 200
 	maxGarbage   = 12 << 20
@@ -33,14 +33,14 @@ func tuneMemory() {
 	}
 }
 
-// followHeap sets the percentage anew after every collection. now is the
-// current one.
+// followHeap sets the percentage again after every collection. now is the
+// current percentage.
 func followHeap(now int) {
 	if percent := percentFor(liveHeap()); percent != now {
 		debug.SetGCPercent(percent)
 		now = percent
 	}
-	type garbage struct{ _ [64]byte } // the next collection frees it
+	type garbage struct{ _ [64]byte } // the next collection frees this value, and so calls its finalizer
 	runtime.AddCleanup(new(garbage), followHeap, now)
 }
 

@@ -1,9 +1,10 @@
 package service
 
-// MaxConnections bounds the connections of clients at a time.
+// MaxConnections bounds how many connections of clients are open at a time.
 const MaxConnections = 2048
 
-// maxScrapers bounds the connections of programs that read metrics.
+// maxScrapers bounds how many connections of programs that read metrics are
+// open at a time.
 const maxScrapers = 32
 
 // maxReserve is how many of the allowed files are reserved for everything

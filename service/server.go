@@ -39,7 +39,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// This program answers OPTIONS * itself, with the headers of every answer.
+		// The handler of this program answers OPTIONS * itself, with the headers of
+		// every answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }
@@ -57,7 +58,7 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The group is for the reverse proxy.
+	// The reverse proxy is in the socket's group.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -86,7 +87,7 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// addressOf returns the address of l as LIVEKIT_JWT_BIND takes it.
+// addressOf returns the address of l in the form of LIVEKIT_JWT_BIND.
 func addressOf(l net.Listener) string {
 	return config.Bind{Network: l.Addr().Network(), Address: l.Addr().String()}.String()
 }

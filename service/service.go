@@ -1,6 +1,6 @@
-// Package service is the process that serves: it reads the configuration, puts
-// the other packages together, listens, keeps delegated leaves, tests the
-// registration at the homeserver, and ends in order.
+// Package service is the process that serves. It reads the configuration,
+// connects the other packages, listens, keeps delegated leaves, and tests the
+// registration at the homeserver. At the end it shuts everything down in order.
 package service
 
 import (
@@ -34,11 +34,11 @@ const (
 // Run serves as the environment configures it, until ctx ends, and returns the
 // exit code. version is the program's version in logs, metrics and answers. The
 // log goes to stderr. When Run returns, the log is written, unless that takes
-// more than a second. A process may call Run once, because it sets process-wide
-// state (signals, the garbage collector, the default logger).
+// more than a second. A process may call Run only once, because Run sets
+// process-wide state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // for a log whose reader has gone
+	signal.Ignore(syscall.SIGPIPE) // a log whose reader has gone must not end the process
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)

@@ -20,10 +20,10 @@ const (
 	closeTime  = 8 * time.Second
 )
 
-// drain waits for the end of ctx. Then it makes load balancers send clients
-// elsewhere, for as long as the configuration says. With a socket that was
-// handed over it does not, because the next process serves that socket. An
-// error is that of the server, if it failed.
+// drain waits for the end of ctx. Then it tells load balancers to send clients
+// elsewhere, and waits as long as the configuration says. It does not wait if
+// systemd handed the socket over, because the next process serves that socket.
+// If the server has failed, drain returns its error.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -62,8 +62,8 @@ func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan erro
 	}
 }
 
-// settleTime is how long a new connection has at the shutdown to send its
-// request.
+// settleTime is how long a new connection may take to send its request during
+// the shutdown.
 const settleTime = 2 * time.Second
 
 func settle(ctx context.Context, bounded *connlimit.Listener) {

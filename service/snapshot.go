@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// snapshot returns what a scrape shows besides the counters.
+// snapshot returns the gauges of one scrape.
 func (s *shared) snapshot(p parts) metrics.Snapshot {
 	log := s.logStatus()
 	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}
@@ -50,8 +50,8 @@ func (l *leaves) addTo(now *metrics.Snapshot) {
 	now.Budget = map[string]float64{"rate": budget.Rate, "tokens": budget.Tokens, "lowered": float64(budget.Lowered)}
 }
 
-// addTo adds the numbers about membership. It leaves out those of sweeps if
-// another replica sweeps.
+// addTo adds the numbers about membership to now. It leaves out the numbers of
+// sweeps if another replica sweeps.
 func (m *members) addTo(now *metrics.Snapshot) {
 	if a := m.account.status(); a != nil {
 		now.Health["account"] = number(!a.Answers)

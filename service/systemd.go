@@ -69,9 +69,9 @@ func withSmallBuffers(l net.Listener) error {
 	return smallBuffers(c)
 }
 
-// sameBind reports whether a client that connects to bind reaches addr: the
-// same Unix path, or the same port and address, where the listener's address
-// may be any.
+// sameBind reports whether a client that connects to bind reaches addr. Both
+// have the same Unix path, or the same port and address; the listener's address
+// may also be the unspecified one.
 func sameBind(bind config.Bind, addr net.Addr) bool {
 	if bind.Network != addr.Network() || bind.Network == "unix" {
 		return bind == config.Bind{Network: addr.Network(), Address: addr.String()}

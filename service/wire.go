@@ -87,7 +87,7 @@ func portOf(api *url.URL) string {
 	return api.Port()
 }
 
-// withLog adds to h if the log loses lines.
+// withLog returns h, with a fault added if the log loses lines.
 func withLog(h handler.Health, log logqueue.Status) handler.Health {
 	if log.Trouble != "" {
 		h.Degraded = append(h.Degraded, log.Trouble)

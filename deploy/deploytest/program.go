@@ -1,5 +1,6 @@
-// Package deploytest runs the program itself beside a homeserver and an SFU, for
-// the tests of what is around it: units, rules, dashboards and charts.
+// Package deploytest runs the program with a fake homeserver and a fake SFU.
+// The tests of the systemd units, the alerts, the dashboard and the Helm chart
+// use it.
 package deploytest
 
 import (
@@ -23,10 +24,11 @@ import (
 // Patience is how long a test waits for what must happen.
 const Patience = time.Minute
 
-// Key is the SFU's.
+// Key is the API key that the fake SFU and the program share.
 var Key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}
 
-// Build returns the path of the program, which says that it has this version.
+// Build compiles the program with version in it, and returns the path of the
+// binary.
 func Build(t *testing.T, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "matrixrtc-auth")
@@ -48,15 +50,16 @@ func Root(t *testing.T) string {
 	return strings.TrimSpace(string(dir))
 }
 
-// Around is what the program needs around it.
+// Around holds the fake homeserver and the fake SFU that the program needs.
 type Around struct {
 	Home *matrixtest.Server
 	SFU  *sfutest.Server
-	// Env has the program find both, without a limit for users.
+	// Env is the program's environment. It names both fakes, and sets no limit for
+	// users.
 	Env []string
 }
 
-// NewAround starts a homeserver and an SFU on loopback.
+// NewAround starts a fake homeserver and a fake SFU on loopback.
 func NewAround(t *testing.T) *Around {
 	t.Helper()
 	a := &Around{Home: matrixtest.NewServer(), SFU: sfutest.NewServer(Key)}
@@ -77,7 +80,8 @@ func NewAround(t *testing.T) *Around {
 	return a
 }
 
-// AskToken has a new OpenID token of the user bring a LiveKit token, over client.
+// AskToken makes a new OpenID token for user, and exchanges it at address for a
+// LiveKit token. It sends the request with client.
 func (a *Around) AskToken(client *http.Client, address, user string) error {
 	body := fmt.Sprintf(`{"room":"!room:example.org","device_id":"D","openid_token":{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}}`,
 		a.Home.IssueToken(a.Home.UserID(user)), a.Home.Name())

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Until tries do again and again until it succeeds, for as long as [Patience].
+// Until calls do repeatedly until it returns nil. It fails the test if that
+// takes longer than [Patience].
 func Until(t *testing.T, do func() error) {
 	t.Helper()
 	deadline := time.After(Patience)

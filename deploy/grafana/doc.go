@@ -1,3 +1,4 @@
-// Package grafana has the dashboard, and holds it against Grafana's own types.
-// Its queries are held against a real Prometheus by the package prometheus.
+// Package grafana holds the Grafana dashboard, and checks it against Grafana's
+// own types. Package prometheus checks the dashboard's queries against a real
+// Prometheus.
 package grafana

@@ -1,5 +1,6 @@
-// Package helm has the chart for Kubernetes, and holds what Helm makes of it
-// against the types of Kubernetes and the variables of the program.
+// Package helm holds the Helm chart for Kubernetes. Its tests check the objects
+// that Helm makes from the chart against the types of Kubernetes and against
+// the program's variables.
 package helm
 
 //go:generate go run ./gendoc .

@@ -1,3 +1,3 @@
-// Package systemd has the units of the service, and holds them against systemd's
-// own tools.
+// Package systemd holds the systemd units of the service. Its tests check them
+// with systemd's own tools.
 package systemd

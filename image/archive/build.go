@@ -1,7 +1,7 @@
-// Package archive makes the container images of matrixrtc-auth without a
-// container engine, as files that an engine loads: it compiles the program for
-// each kind of processor and packs it as the Dockerfile would. The same source
-// and the same Go make the same bytes.
+// Package archive builds the container images of matrixrtc-auth as files that a
+// container engine can load. It needs no container engine itself. It compiles
+// the program for each platform and packs it as the Dockerfile does. The same
+// source and the same version of Go always give the same bytes.
 package archive
 
 import (
@@ -22,17 +22,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Build makes the images of one version.
+// Build builds the images of one version.
 type Build struct {
 	Source  string // the folder of the program's source
 	Version string
-	created time.Time // of the source; zero if nothing says so
+	created time.Time // the time of the source; zero if it is unknown
 }
 
-// versionForm is what may stand in a tag and a file's name.
+// versionForm matches a version that may be part of an image tag and of a file
+// name.
 var versionForm = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
 
-// New is of the version that VERSION has, unless another is given.
+// New returns a Build of the source in a folder. If version is empty, it is
+// read from the file VERSION.
 func New(ctx context.Context, source, version string) (*Build, error) {
 	number, err := os.ReadFile(filepath.Join(source, "VERSION"))
 	if err != nil {
@@ -48,9 +50,9 @@ func New(ctx context.Context, source, version string) (*Build, error) {
 	return &Build{Source: source, Version: version, created: created}, err
 }
 
-// sourceTime is SOURCE_DATE_EPOCH (seconds since 1970), else the time of the
-// commit. A source that is no checkout has none: a time that is not the source's
-// would make other bytes each time.
+// sourceTime returns SOURCE_DATE_EPOCH (seconds since 1970) if it is set, else
+// the time of the commit. Without either it returns the zero time: the current
+// time would make each image different.
 func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	text, isSet := os.LookupEnv("SOURCE_DATE_EPOCH")
 	if !isSet {
@@ -67,16 +69,16 @@ func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// Tag is the name of the images.
+// Tag returns the name of the images.
 func (b *Build) Tag() string { return "matrixrtc-auth:" + b.Version }
 
-// FileName is the name of the file with the image for p.
+// FileName returns the name of the file with the image for p.
 func (b *Build) FileName(p Platform) string {
 	return fmt.Sprintf("matrixrtc-auth-%s-%s.tar", b.Version, p.Name)
 }
 
-// Write compiles the program, packs it, and returns the file's size in bytes. The
-// file is there whole or not at all.
+// Write compiles the program for p, writes its image to path, and returns the
+// file's size in bytes. After an error there is no file.
 func (b *Build) Write(ctx context.Context, p Platform, path string) (size int64, err error) {
 	program, err := b.Compile(ctx, p)
 	if err != nil {
@@ -85,7 +87,7 @@ func (b *Build) Write(ctx context.Context, p Platform, path string) (size int64,
 	return b.Pack(p, program, path)
 }
 
-// Pack makes the image of a program that Compile returned, and returns the file's
+// Pack writes the image of a compiled program to path, and returns the file's
 // size in bytes.
 func (b *Build) Pack(p Platform, program []byte, path string) (size int64, err error) {
 	img, err := b.image(p, program)
@@ -95,7 +97,7 @@ func (b *Build) Pack(p Platform, program []byte, path string) (size int64, err e
 	return b.save(img, path)
 }
 
-// save writes the image as a file, and returns its size in bytes.
+// save writes img to path, and returns the file's size in bytes.
 func (b *Build) save(img v1.Image, path string) (size int64, err error) {
 	tag, err := name.NewTag(b.Tag())
 	if err != nil {
@@ -113,9 +115,10 @@ func (b *Build) save(img v1.Image, path string) (size int64, err error) {
 	return info.Size(), os.Rename(unfinished, path)
 }
 
-// Compile returns the program for p, made by the command of the Dockerfile. (The
-// Dockerfile's source is no checkout, so there is no commit in either program.)
-// environment holds settings of the go command besides, as NAME=value.
+// Compile returns the program for p, compiled by the same command as in the
+// Dockerfile. (Neither program records a commit, because the Dockerfile's
+// source is no checkout.) environment holds additional settings of the go
+// command, as NAME=value.
 func (b *Build) Compile(ctx context.Context, p Platform, environment ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "matrixrtc-auth-image")
 	if err != nil {

@@ -9,22 +9,23 @@ import (
 	"strings"
 )
 
-// kept are the settings of this machine's Go that say where modules come from
-// and where files lie. They change nothing in a program.
+// kept are the Go settings that Environment takes over from this machine: where
+// modules come from and where files are. They do not change the compiled
+// program.
 var kept = []string{
 	"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH", "GOPRIVATE", "GOPROXY",
 	"GOSUMDB", "GOTMPDIR", "GOTOOLCHAIN", "GOVCS",
 }
 
-// pinned are the settings that would change a program. As they are here, Go has
-// them where nobody sets them. GOENV=off: Go takes an empty variable for one that
-// is not set, and would look into the file of `go env -w`.
+// pinned are the Go settings that would change the compiled program. Each has
+// Go's own default. GOENV=off is needed because Go treats an empty variable as
+// unset, and would then read the file of `go env -w`.
 var pinned = []string{
 	"GOENV=off", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
 }
 
-// Environment is the environment in which the go command makes the same program on
-// every machine.
+// Environment returns an environment in which the go command compiles the same
+// program on every machine.
 func Environment(ctx context.Context) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "go", append([]string{"env"}, kept...)...).Output()
 	if err != nil {

@@ -14,13 +14,14 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// The user that the program runs as.
+// The user and the group as which the program runs in the image.
 const (
 	userID = 65532
 	user   = "65532:65532"
 )
 
-// config is how the image is run. It is the Dockerfile's.
+// config returns how a container engine runs the image, as the Dockerfile says
+// it.
 func config() v1.Config {
 	return v1.Config{
 		User:         user,
@@ -38,8 +39,8 @@ func config() v1.Config {
 	}
 }
 
-// image is the program with what it needs, in two layers: what stays from one
-// version to the next, and the program.
+// image returns the image of a compiled program. It has two layers: the files
+// that are the same in all versions, and the program.
 func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Config: config(),
@@ -75,18 +76,18 @@ type file struct {
 	content []byte
 }
 
-// base is what the program finds in its file system.
+// base returns the files that the program needs besides itself.
 func base() []file {
 	return []file{
 		{Header: directory("etc/")}, {Header: directory("etc/ssl/")}, {Header: directory("etc/ssl/certs/")},
 		{tar.Header{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644}, authorities()},
-		// Delegated leaves are kept here. A new named volume takes the owner over.
+		// Delegated leaves are stored here. A new named volume gets the same owner.
 		{Header: owned(directory("data/"))},
 	}
 }
 
-// programs are the program and its second name, which compose files and
-// playbooks for lk-jwt-service use.
+// programs returns the program, and its second name. Compose files and
+// playbooks for lk-jwt-service start the program by that name.
 func programs(program []byte) []file {
 	return []file{
 		{tar.Header{Name: "matrixrtc-auth", Mode: 0o755}, program},
@@ -103,19 +104,19 @@ func owned(h tar.Header) tar.Header {
 	return h
 }
 
-// authorities are the root certificates that Mozilla trusts, as PEM: those that
-// Go's own fallback has, so they are the same on every machine.
+// authorities returns Mozilla's root certificates as PEM. They come from Go's
+// own fallback, so they are the same on every machine.
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {
-		// To a buffer, and without headers: this cannot fail.
+		// Encode cannot fail: it writes to a buffer, and the block has no headers.
 		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 	}
 	return b.Bytes()
 }
 
-// pack makes a layer. Its entries have no time, so the same files make the same
-// bytes.
+// pack makes a layer of files. Its entries have no time, so the same files give
+// the same bytes.
 func pack(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

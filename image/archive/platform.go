@@ -9,30 +9,31 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Platform is what a program is made for: a kind of processor, and a system.
+// Platform is a system and a kind of processor for which the program is
+// compiled.
 type Platform struct {
-	Name string // in file names and after -arch
+	Name string // used in file names, and after the flag -arch
 	goArch,
-	goARM string // GOARCH and GOARM; the latter is empty for all but 32-bit ARM
+	goARM string // the values of GOARCH and GOARM; goARM is empty except for 32-bit ARM
 	v1.Platform
 }
 
-// Platforms are those that images are made for, of the machines that people run this on: PCs and most NAS,
-// newer NAS and single-board computers, and older ones.
+// Platforms are the platforms of the images: PCs and most NAS, newer NAS and
+// single-board computers, and older single-board computers.
 var Platforms = []Platform{
 	{"amd64", "amd64", "", v1.Platform{OS: "linux", Architecture: "amd64"}},
 	{"arm64", "arm64", "", v1.Platform{OS: "linux", Architecture: "arm64"}},
 	{"armv7", "arm", "7", v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
 }
 
-// Workstations are the platforms that no image is for: people run setup and doctor
-// there.
+// Workstations are platforms without an image. People run the commands setup
+// and doctor there.
 var Workstations = []Platform{
 	{"windows-amd64", "amd64", "", v1.Platform{OS: "windows", Architecture: "amd64"}},
 	{"darwin-arm64", "arm64", "", v1.Platform{OS: "darwin", Architecture: "arm64"}},
 }
 
-// Names are those of [Platforms].
+// Names returns the names of [Platforms].
 func Names() (all []string) {
 	for _, p := range Platforms {
 		all = append(all, p.Name)
@@ -40,13 +41,14 @@ func Names() (all []string) {
 	return all
 }
 
-// otherNames are what `uname -m`, Docker and Synology's pages call them.
+// otherNames maps the names of `uname -m`, Docker and Synology to the names of
+// [Platforms].
 var otherNames = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7", "native": Native(),
 }
 
-// Native is the name of this machine's processor.
+// Native returns the name of this machine's processor.
 func Native() string {
 	if runtime.GOARCH == "arm" {
 		return "armv7"
@@ -54,7 +56,8 @@ func Native() string {
 	return runtime.GOARCH
 }
 
-// ParsePlatforms reads names with commas between them. Each is taken once.
+// ParsePlatforms parses names of platforms, separated by commas. A repeated
+// name counts once.
 func ParsePlatforms(list string) (chosen []Platform, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))

@@ -1,9 +1,9 @@
-// Command publish pushes the images of a release, files that the command release
-// wrote, to a registry as one image for all processors. It prints the digest of
-// that image, and nothing else, on standard output. It compiles nothing: what is
-// pushed is what was checked.
+// Command publish pushes the images of a release to a registry, as one image
+// for all platforms. It reads the files that the command release wrote. It
+// prints only the digest of that image on standard output. It compiles nothing,
+// so the pushed images are those that were tested.
 //
-// It logs in as Docker does, with what `docker login` has kept.
+// It uses the credentials that `docker login` has stored.
 package main
 
 import (
@@ -59,8 +59,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// tags are the tags of a version: its own, and "latest" unless it is one before a
-// release, like 1.2.3-rc.1.
+// tags returns the tags of a version: the version itself, and "latest" unless
+// it is a pre-release like 1.2.3-rc.1.
 func tags(version string) []string {
 	if strings.Contains(version, "-") {
 		return []string{version}
@@ -68,7 +68,8 @@ func tags(version string) []string {
 	return []string{version, "latest"}
 }
 
-// collect makes one image of those for all processors.
+// collect reads the image files in folder and joins them into one image for all
+// platforms.
 func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.DockerManifestList)
 	for _, p := range archive.Platforms {
@@ -81,7 +82,7 @@ func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	return index, nil
 }
 
-// push uploads the image under each tag.
+// push uploads the image under each tag, and returns its digest.
 func push(ctx context.Context, index v1.ImageIndex, to name.Repository, tags []string, log io.Writer) (v1.Hash, error) {
 	for _, tag := range tags {
 		fmt.Fprintf(log, "pushing %s\n", to.Tag(tag))

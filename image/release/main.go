@@ -1,10 +1,11 @@
-// Command release writes what a release of matrixrtc-auth consists of: a static
-// program for each platform, the images as files, a list of the modules in each
-// program (a CycloneDX SBOM), and the checksums of all. It makes everything twice,
-// with a build cache of its own the second time, and fails where a byte differs.
+// Command release writes all files of a release of matrixrtc-auth: a static
+// program for each platform, the images as files, an SBOM (CycloneDX) of the
+// modules in each program, and the checksums of all files. It builds everything
+// twice, the second time with an empty build cache, and fails if any byte
+// differs.
 //
-// The file VERSION says which version it is, and CHANGELOG.md must have a section
-// of that version.
+// The file VERSION holds the version, and CHANGELOG.md must have a section of
+// that version.
 package main
 
 import (
@@ -23,7 +24,7 @@ import (
 
 func main() { entry.Main("release", run) }
 
-// options are the flags.
+// options are the command's flags.
 type options struct {
 	source, folder, notes, arch, tag string
 	once                             bool
@@ -41,7 +42,7 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	return flags.Parse(args)
 }
 
-// platforms are those to make programs for.
+// platforms returns the platforms to compile for.
 func (o *options) platforms() ([]archive.Platform, error) {
 	if o.arch == "" {
 		return slices.Concat(archive.Platforms, archive.Workstations), nil
@@ -49,7 +50,7 @@ func (o *options) platforms() ([]archive.Platform, error) {
 	return archive.ParsePlatforms(o.arch)
 }
 
-// run writes the release and the notes.
+// run writes the files of the release and the release notes.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o options
 	if err := o.parse(args, stderr); err != nil {
@@ -87,8 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return os.WriteFile(o.notes, []byte(notes), 0o644)
 }
 
-// again makes the release in another folder, with an empty build cache, and
-// compares every byte.
+// again builds the release a second time in another folder, with an empty build
+// cache, and compares every byte with the first build.
 func (r *release) again(ctx context.Context, folder, temporary string) error {
 	fmt.Fprintln(r.out, "== once more, with nothing compiled before")
 	second := filepath.Join(temporary, "second")

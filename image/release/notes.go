@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// heading is that of a version in CHANGELOG.md.
+// heading matches the heading of a version in CHANGELOG.md.
 var heading = regexp.MustCompile(`(?m)^## (\S+)$`)
 
-// releaseNotes is what CHANGELOG.md says of the version. Whoever releases a tag
-// has to have its version in VERSION, and at the top of the changelog: what stands
-// above is in the program as well, and would be told nobody.
+// releaseNotes returns the section of the version in CHANGELOG.md. It fails if
+// tag and VERSION differ. It also fails if another section is above that of the
+// version: its changes are in the program too, and the notes would not mention
+// them.
 func releaseNotes(source, version, tag string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(source, "CHANGELOG.md"))
 	if err != nil {
@@ -32,8 +33,8 @@ func releaseNotes(source, version, tag string) (string, error) {
 	return notes, nil
 }
 
-// section is the text below the heading of a version, and which version comes
-// first.
+// section returns the text below the heading of a version, and the newest
+// version, which has the first heading.
 func section(text, version string) (notes, newest string) {
 	headings := heading.FindAllStringSubmatchIndex(text, -1)
 	for i, at := range headings {

@@ -16,19 +16,21 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// sumsFile has the checksums, in the form that `sha256sum --check` reads.
+// sumsFile is the file of checksums, in the form that `sha256sum --check`
+// reads.
 const sumsFile = "SHA256SUMS"
 
-// release makes the files of one version.
+// release builds the files of one version.
 type release struct {
 	*archive.Build
 	platforms   []archive.Platform
-	lister      string   // the path of cyclonedx-gomod
-	environment []string // settings of the go command, as NAME=value
+	lister      string   // the path of the program cyclonedx-gomod
+	environment []string // additional settings of the go command, as NAME=value
 	out         io.Writer
 }
 
-// make writes the files into the folder, in which nothing else is afterwards.
+// make writes the files of the release into folder, and removes all other files
+// there.
 func (r *release) make(ctx context.Context, folder string) error {
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
 		return err
@@ -42,8 +44,8 @@ func (r *release) make(ctx context.Context, folder string) error {
 	return writeSums(folder)
 }
 
-// makeFor writes the program for a platform, the list of its modules, and the
-// image, if there is one for the platform.
+// makeFor writes the files for one platform: the program, its SBOM, and the
+// image if the platform has one.
 func (r *release) makeFor(ctx context.Context, p archive.Platform, folder string) error {
 	program, err := r.Compile(ctx, p, r.environment...)
 	if err != nil {
@@ -73,8 +75,8 @@ func (r *release) programName(p archive.Platform) string {
 	return fmt.Sprintf("matrixrtc-auth-%s-%s", r.Version, p.Name)
 }
 
-// list writes the SBOM of a program beside it. It has no serial number and no
-// time, so that the same program has the same list.
+// list writes the SBOM of a program to a file beside it. The SBOM has no serial
+// number and no time, so the same program always has the same SBOM.
 func (r *release) list(ctx context.Context, path string) error {
 	name := strings.TrimSuffix(path, ".exe") + ".cdx.json"
 	path, err := filepath.Abs(path)
@@ -85,14 +87,15 @@ func (r *release) list(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	// In the folder of the source, where Go knows all modules.
+	// It runs in the folder of the source, because Go finds all modules from
+	// there.
 	return command(ctx, r.Source, r.lister, "bin", "-json", "-noserial", "-notimestamp", "-std", "-licenses",
 		"-version", r.Version, "-output", absolute, path)
 }
 
-// buildLister compiles cyclonedx-gomod, in the version that its module in .github
-// has. The list of modules names the checksum of the program that made it, so this
-// is compiled in a way that always makes the same one.
+// buildLister compiles cyclonedx-gomod, in the version that the module in
+// .github requires. An SBOM names the checksum of the program that wrote it, so
+// the compilation must always give the same bytes.
 func buildLister(ctx context.Context, source, folder string) (string, error) {
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -108,8 +111,8 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 	return path, nil
 }
 
-// command runs a program in a folder, with nothing of this machine's Go settings
-// that would change what is compiled.
+// command runs a program in a folder, without those Go settings of this machine
+// that would change a compiled program.
 func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
@@ -122,7 +125,7 @@ func command(ctx context.Context, folder, name string, args ...string) (err erro
 	return nil
 }
 
-// writeSums writes the checksum of every file in the folder.
+// writeSums writes the checksum of every file in the folder to [sumsFile].
 func writeSums(folder string) error {
 	names, err := list(folder)
 	if err != nil {
@@ -139,7 +142,7 @@ func writeSums(folder string) error {
 	return os.WriteFile(filepath.Join(folder, sumsFile), []byte(b.String()), 0o644)
 }
 
-// list names the files in a folder, in order.
+// list returns the names of the files in a folder, sorted.
 func list(folder string) (names []string, err error) {
 	entries, err := os.ReadDir(folder)
 	for _, e := range entries {
@@ -148,8 +151,8 @@ func list(folder string) (names []string, err error) {
 	return names, err
 }
 
-// compare returns how many files both folders have, or an error for each file
-// that differs or that one of them lacks.
+// compare returns how many files both folders have. It returns an error if a
+// file differs or is in only one folder.
 func compare(one, two string) (n int, err error) {
 	names, err1 := list(one)
 	others, err2 := list(two)

@@ -1,13 +1,13 @@
 // Package clock tells a process the time by a clock that never jumps.
 //
-// When somebody sets the wall clock, everything planned by it moves: set back
+// If somebody sets the wall clock, every action planned by it moves: set back
 // by a minute, each action comes a minute late. A [Clock] starts with the wall
 // clock's time and then follows the monotonic clock. The monotonic clock stands
 // still while the machine sleeps; a Clock adds that time.
 //
-// Two processes, or one before and after a restart, only share the wall clock.
-// [Clock.Wall] converts a time for another process. [Clock.Steady] converts a
-// time from another process.
+// Two processes only have the wall clock in common. So does a process with the
+// one before its restart. [Clock.Wall] converts a time for another process.
+// [Clock.Steady] converts a time from another process.
 package clock
 
 import (
@@ -17,10 +17,10 @@ import (
 
 // Clock is the clock of one process. Several goroutines may use it at once.
 type Clock struct {
-	began time.Time     // by the machine's wall clock, and by the monotonic clock
-	shift time.Duration // from the machine's wall clock to the source's, at the start
+	began time.Time     // the start, by the machine's wall clock and by the monotonic clock
+	shift time.Duration // how far the source's wall clock was ahead of the machine's at the start
 	wall  func() time.Time
-	slept func() time.Duration // since began
+	slept func() time.Duration // returns how long the machine has slept since began
 	sleep atomic.Int64         // the longest sleep that slept has returned
 }
 
@@ -48,7 +48,7 @@ func From(s Source) *Clock {
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	// Too little here would make all later values too large.
+	// A value that is too small here would make all later values too large.
 	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
@@ -97,9 +97,9 @@ func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 }
 
 const (
-	// looks bounds the comparisons of two clocks. If the process is delayed
-	// between the two readings, the result is wrong, always in the same
-	// direction. It is unlikely to be delayed every time.
+	// looks bounds how often two clocks are compared. If the process is delayed
+	// between the two readings, the result is wrong, always in the same direction.
+	// A delay in every comparison is unlikely.
 	looks = 4
 	// atOnce is the longest time of a comparison that needs no repetition.
 	atOnce = 100 * time.Microsecond

@@ -1,7 +1,7 @@
-// Package command is the shape of the program's commands: options in groups, a
-// run that ends with an exit code, and a help made of both. All commands fail
-// alike: one line says what is wrong and what may have been meant, a second
-// line names the help, and the exit code is 2.
+// Package command defines the common form of the program's commands: options in
+// groups, a Run function that returns an exit code, and a help text made from
+// both. All commands report errors alike: one line says what is wrong and which
+// name may be meant, a second line names the help, and the exit code is 2.
 package command
 
 import (
@@ -16,11 +16,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Program is the program's name in its texts, whatever the file is called.
+// Program is the program's name in help and error texts, even if the file has
+// another name.
 const Program = "matrixrtc-auth"
 
-// Code is an exit code, as the error of a command that has already printed
-// everything.
+// Code is an exit code. A command that has already printed its error returns a
+// Code as the error.
 type Code int
 
 // The exit codes that all commands share.
@@ -34,7 +35,7 @@ func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Spec describes a command.
 type Spec struct {
-	Name  string        // with its arguments, without options
+	Name  string        // the command's name and its arguments, without options
 	Short string        // one line, without a full stop
 	About string        // the help's text before the options
 	After func() string // returns the help's text after the options; nil for none
@@ -79,7 +80,7 @@ func (s Spec) help(c *cobra.Command) {
 	Print(c, b.String())
 }
 
-// lost is the annotation of a program that could not write its help.
+// lost marks a command whose help could not be written.
 const lost = "lost"
 
 // Print prints a help. If that fails, [Run] reports it.

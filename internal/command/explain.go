@@ -33,7 +33,7 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// yesNo are words that people write after an option without a value.
+// yesNo are words that people write after an option that takes no value.
 var yesNo = []string{"yes", "no", "on", "off", "true", "false"}
 
 // names returns the commands below c in its help.
@@ -76,12 +76,12 @@ func options(c *cobra.Command) (list []string) {
 	return list
 }
 
-// typingErrors is how many errors a name may have and still be recognized. Two
-// swapped letters are two.
+// typingErrors is how many errors a misspelt name may have and still be
+// recognized. Two swapped letters count as two errors.
 const typingErrors = 2
 
-// meant suggests the nearest name if it is near enough. For a short name, half
-// of the letters must be right.
+// meant returns a suggestion with the nearest of names, or "" if none is near
+// enough. In a short name, half of the letters must be right.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

@@ -26,9 +26,10 @@ func (f *Flags) Group(title string) *Group {
 	return g
 }
 
-// Text adds an option with a value. to keeps its value if the option is not
-// given. The help shows value as the value's name, and help as the description.
-// Giving the option twice is an error, because one value would be lost.
+// Text adds an option with a value, which is written to to. Without the option,
+// to keeps its value. In the help, value is the name of the value and help is
+// the description. Giving the option twice is an error, because one value would
+// be lost.
 func (g *Group) Text(to *string, name, value, help string) {
 	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
@@ -80,7 +81,7 @@ func (g *Group) name(flag, value string) {
 
 // The layout of the help, in columns.
 const (
-	column = 26 // where descriptions begin
+	column = 26 // the column in which descriptions begin
 	width  = 80
 )
 

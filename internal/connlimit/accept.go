@@ -14,8 +14,8 @@ const (
 	maxPause = time.Second
 )
 
-// acceptPatiently accepts a connection. It tries again after errors that pass:
-// no descriptor or memory is left, the client is already gone, or a network is
+// acceptPatiently accepts a connection. It tries again after temporary errors:
+// no descriptor or memory is left, the client has already gone, or a network is
 // down. Meanwhile it closes idle connections and late requests, to free their
 // descriptors.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
@@ -26,7 +26,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
-		l.hurryAll(minArrival) // places are free, but no descriptor is
+		l.hurryAll(minArrival) // no descriptor is free, although places are
 		select {
 		case <-time.After(pause):
 		case <-l.closed:

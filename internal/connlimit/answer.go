@@ -33,7 +33,8 @@ const (
 	lingerTime  = 500 * time.Millisecond
 )
 
-// answer answers a request that net/http cannot read, or does not get to read.
+// answer answers a request with status, without the handler: net/http cannot
+// read the request, or the connection is closed before that.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))

@@ -27,7 +27,7 @@ type conn struct {
 	late    bool      // it was closed because its request or answer took too long
 	written time.Time // when the current write began; zero if there is none
 	stream  stream
-	large   func() // ends the turn of a large request header; nil if it has none
+	large   func() // ends the turn of a large request header; nil if it has no turn
 
 	closed bool
 
@@ -41,9 +41,9 @@ type conn struct {
 type phase int
 
 const (
-	quiet    phase = iota // nothing
-	incoming              // some of it
-	complete              // all of it
+	quiet    phase = iota // nothing of the request
+	incoming              // some of the request
+	complete              // the whole request
 )
 
 // Read reads for net/http. A large request header waits for its turn before
@@ -115,7 +115,7 @@ func (c *conn) writing(since time.Time) {
 	c.written = since
 }
 
-// past is a deadline that is over.
+// past is a time in the past, for deadlines that end a call at once.
 var past = time.Unix(1, 0)
 
 // SetReadDeadline ignores deadlines of net/http once the connection was closed
@@ -129,8 +129,8 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// hurry ends the read or the write of a late connection: its request has been arriving, or
-// its answer has been sent, for longer than most.
+// hurry ends the read or the write of a late connection: its request has been
+// arriving, or its answer has been sent, for longer than most.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +151,7 @@ func (c *conn) arrives() bool {
 	return c.awaitsRequest()
 }
 
-// awaitsRequest is arrives with c.mu held.
+// awaitsRequest does the work of arrives. c.mu is held.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
 // idle reports whether the connection is open without a request, and since
@@ -248,7 +248,8 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// watched tells the connection how far the handler's request is.
+// watched returns a handler that calls next, and tells the connection how far
+// the request is.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)

@@ -25,8 +25,8 @@ import (
 
 // Options configure a [Listener].
 type Options struct {
-	// Limit is how many connections are served at a time. One more may wait for a
-	// place.
+	// Limit is how many connections are served at a time. One more connection may
+	// wait for a place.
 	Limit int
 	// Network returns the network to whose share a peer's connection counts. ok
 	// is false for a peer without a share: a proxy, behind which there are many
@@ -46,8 +46,8 @@ type Options struct {
 }
 
 const (
-	// networkParts is into how many parts the places are divided. One network may
-	// have one part.
+	// networkParts is the number of parts into which the places are divided. One
+	// network may have one part at most.
 	networkParts = 4
 	// minArrival is how long a request may take to arrive when no place is free:
 	// enough for two lost segments that TCP sends again.
@@ -73,12 +73,12 @@ type Listener struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	hurried time.Time // when the last search for late requests was
+	hurried time.Time // the time of the last search for late requests
 }
 
 // New returns a Listener that accepts from l.
 func New(l net.Listener, o Options) *Listener {
-	o.Keep = append(slices.Clone(o.Keep), "Connection") // net/http reads this one
+	o.Keep = append(slices.Clone(o.Keep), "Connection") // net/http itself reads this header
 	return &Listener{
 		Listener: l,
 		options:  o,
@@ -90,8 +90,8 @@ func New(l net.Listener, o Options) *Listener {
 	}
 }
 
-// Serve has server serve the connections, until it is shut down or the listener
-// fails.
+// Serve makes server serve the connections, until the server is shut down or
+// the listener fails.
 func (l *Listener) Serve(server *http.Server) error {
 	server.ConnState = func(c net.Conn, state http.ConnState) {
 		if state == http.StateIdle {
@@ -177,8 +177,8 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes the connection that has been idle longest of those that
-// among selects, and reports whether there was one.
+// closeIdle closes an idle connection that among accepts, the one that has been
+// idle longest. It reports whether there was one.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -256,8 +256,8 @@ func (l *Listener) unsettled() bool {
 	return false
 }
 
-// remember adds c to the connections that may be closed for others. The time of
-// its request begins.
+// remember adds c to the connections that may be closed for others. The time
+// for its request begins now.
 func (l *Listener) remember(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

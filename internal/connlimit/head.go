@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Heads of usual clients are small, and every connection may have a small one.
-// Only largeHeads connections at a time may have a larger one: parsed headers
-// take several times their size on the wire, and short lines take the most.
+// The bounds on the head (request line and headers) of a request. Usual heads
+// are small, and every connection may have a small one. Only largeHeads
+// connections at a time may have a larger one, because parsed headers take
+// several times their size on the wire. Short lines take the most.
 const (
 	smallHead  = 4 << 10 // bytes
 	smallLines = 48
@@ -22,9 +23,9 @@ const (
 	maxKept = 1 << 10
 )
 
-// stream follows the bytes read from a connection: how large the current head
-// is, and where the next request begins. It parses only that much of HTTP, and
-// rejects nothing.
+// stream follows the bytes read from a connection. It knows how large the
+// current head is, and where the next request begins. It parses only as much of
+// HTTP as this needs, and rejects nothing.
 type stream struct {
 	bytes, lines int // of the head so far
 	line         int // bytes of its last line so far
@@ -37,7 +38,7 @@ type stream struct {
 	body   int64
 	behind int64
 	// more: the next request began to arrive before this one was answered. Its
-	// head may be large, and nobody counts what lies in the buffer of net/http.
+	// head may be large, and the part in net/http's buffer is not counted.
 	more bool
 }
 
@@ -80,8 +81,9 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 	return p[end+1:]
 }
 
-// headRead switches to a body of length bytes, -1 if its length is unknown. The
-// bytes after a body of unknown length count as the next request.
+// headRead records that the head is complete, and that a body of length bytes
+// follows; -1 means that its length is unknown. The bytes after a body of
+// unknown length count as the next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

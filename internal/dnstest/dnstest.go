@@ -8,15 +8,15 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// ErrNoAnswer is what [Answer] returns where [Find] gives no answer.
+// ErrNoAnswer is the error of [Answer] if [Find] wants no answer to be sent.
 var ErrNoAnswer = errors.New("dnstest: the question gets no answer")
 
-// Find returns the records for a question, all of its type, and the result. It
-// returns false where the name server must stay silent.
+// Find returns the records that answer a question, all of its type, and the
+// result code. It returns false if the name server must stay silent.
 type Find func(dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool)
 
-// Serve answers the queries at conn until it is closed. It ignores packets that
-// are no query.
+// Serve answers the queries that arrive at conn until conn is closed. It
+// ignores packets that are not queries.
 func Serve(conn net.PacketConn, find Find) {
 	packet := make([]byte, 1500)
 	for {
@@ -33,9 +33,9 @@ func Serve(conn net.PacketConn, find Find) {
 	}
 }
 
-// Answer returns the answer to the first question of a query. Its records have a
-// TTL of 0, because tests change them. Answer returns [ErrNoAnswer] where find
-// gives no answer, or an error where the packet is no query.
+// Answer returns the answer to the first question of a query. Its records have
+// a TTL of 0, because tests change them. It returns [ErrNoAnswer] if find wants
+// no answer to be sent, and another error if the packet is not a query.
 func Answer(packet []byte, find Find) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(packet)

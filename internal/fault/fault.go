@@ -1,6 +1,6 @@
-// Package fault makes an error of a panic. A panic is a fault of this program.
-// It ends only the request, not the process, also in a goroutine that several
-// callers wait for.
+// Package fault turns a panic into an error. A panic is a fault of this
+// program. It must end only the request and not the process, even if several
+// callers wait for the goroutine that panics.
 package fault
 
 import (
@@ -8,16 +8,16 @@ import (
 	"runtime/debug"
 )
 
-// Error is a fault of this program.
+// Error says that this program panicked.
 type Error struct {
 	Value any // the value of the panic
 	Stack []byte
 }
 
-// Error does not show the value, which may quote a client or a server.
+// Error returns a text without the value, which may quote a client or a server.
 func (e *Error) Error() string { return fmt.Sprintf("a fault of this program: panic (%T)", e.Value) }
 
-// Catch calls do and returns what it returns, or an *[Error] if it panics.
+// Catch calls do and returns its results, or an *[Error] if do panics.
 func Catch[V any](do func() (V, error)) (v V, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,4 +1,4 @@
-// Package goldentest compares output with files that a test keeps in testdata.
+// Package goldentest compares a test's output with files in testdata.
 package goldentest
 
 import (
@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Want returns what the file holds. With the flag -update it writes got into the
-// file first.
+// Want returns the content of the file name. With the flag -update it first
+// writes got into the file.
 func Want(t testing.TB, name string, got []byte) []byte {
 	t.Helper()
 	if *update {
@@ -26,7 +26,7 @@ func Want(t testing.TB, name string, got []byte) []byte {
 	return want
 }
 
-// Hold fails the test where the file does not hold got.
+// Hold fails the test if the content of the file name is not got.
 func Hold(t testing.TB, name string, got []byte) {
 	t.Helper()
 	if want := Want(t, name, got); !bytes.Equal(got, want) {

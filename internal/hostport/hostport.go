@@ -26,8 +26,8 @@ func Check(u *url.URL) error {
 	return nil
 }
 
-// IsHost accepts IP addresses and host names, also names with '_' as containers
-// have them, and with non-ASCII letters.
+// IsHost accepts IP addresses and host names. It also accepts names with '_',
+// which containers have, and names with non-ASCII letters.
 func IsHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
@@ -37,7 +37,7 @@ func IsHost(host string) bool {
 	})
 }
 
-// IsPort accepts a number from lowest to 65535.
+// IsPort accepts a decimal number from lowest to 65535.
 func IsPort(text string, lowest int) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && int(n) >= lowest

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// BenchmarkAsk is a question that nobody else has, with a slot free.
+// BenchmarkAsk is a question that nobody else has, with a permit free.
 func BenchmarkAsk(b *testing.B) {
 	bounds := semaphore.Bounds{Total: 256}
 	q := inquiry.New[int, string, bool](bounds, bounds, 10*time.Second)

@@ -15,15 +15,15 @@ import (
 
 // Inquiries finds out one thing about subjects. The answer has type V. Callers
 // that ask about the same subject share one inquiry. Each caller waits for a
-// slot of its own asker, and the inquiry starts with the first slot that any of
-// them gets. An inquiry without a slot ends with its last caller. A running one
-// goes on, since others will want its answer. If it waits because its asker
-// already uses too much of something ([Hold]), other askers start another one.
+// permit of its own asker, and the inquiry starts when any of them gets one. An
+// inquiry that has not started ends with its last caller. A running one goes
+// on, since others will want its answer. If it waits because its asker already
+// uses too much of something ([Hold]), other askers start another one.
 type Inquiries[Subject, Asker comparable, V any] struct {
-	// callers bounds the waiting callers, slots the running inquiries. Both count
-	// by the asker: a client network, a homeserver.
-	callers, slots *semaphore.Keyed[Asker]
-	timeout        time.Duration // of one running inquiry
+	// callers bounds the waiting callers, and permits the running inquiries. Both
+	// count by the asker: a client network, a homeserver.
+	callers, permits *semaphore.Keyed[Asker]
+	timeout          time.Duration // of one running inquiry
 
 	mu sync.Mutex
 	of map[Subject]*inquiry[Asker, V]
@@ -31,15 +31,15 @@ type Inquiries[Subject, Asker comparable, V any] struct {
 
 // inquiry is one question about one subject.
 type inquiry[Asker comparable, V any] struct {
-	callers int             // how many wait for it
-	begun   context.Context // ends when it starts to run
+	callers int             // how many callers wait for it
+	begun   context.Context // ends when find is called
 	begin   context.CancelFunc
-	from    Asker           // whose slot it runs in
-	held    context.Context // ends when it waits because of that asker
+	from    Asker           // the asker whose permit it uses
+	held    context.Context // ends when the inquiry waits because of that asker ([Hold])
 	hold    context.CancelFunc
 	done    chan struct{} // closed when the answer is there
 	answer  V
-	err     error // find has panicked
+	err     error // not nil if find has panicked
 }
 
 type holdKey struct{}
@@ -59,16 +59,16 @@ func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 
 // New returns Inquiries that take at most timeout each. A zero bound means no
 // bound.
-func New[Subject, Asker comparable, V any](callers, slots semaphore.Bounds, timeout time.Duration) *Inquiries[Subject, Asker, V] {
+func New[Subject, Asker comparable, V any](callers, permits semaphore.Bounds, timeout time.Duration) *Inquiries[Subject, Asker, V] {
 	return &Inquiries[Subject, Asker, V]{
 		callers: semaphore.New[Asker](callers),
-		slots:   semaphore.New[Asker](slots),
+		permits: semaphore.New[Asker](permits),
 		timeout: timeout,
 		of:      make(map[Subject]*inquiry[Asker, V]),
 	}
 }
 
-// BusyError says that too many callers ask, or that no slot was free in time.
+// BusyError says that too many callers ask, or that no permit was free in time.
 type BusyError struct{ Err error }
 
 func (e *BusyError) Error() string { return e.Err.Error() }
@@ -118,29 +118,30 @@ func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subjec
 	}
 }
 
-// Hint starts find if a slot is free. It waits for nothing.
+// Hint starts find if a permit is free. It waits for nothing.
 func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) {
-	if release, ok := q.slots.TryAcquire(from); ok {
+	if release, ok := q.permits.TryAcquire(from); ok {
 		i := q.join(subject, from)
 		q.run(ctx, subject, from, i, release, find)
 		q.part(subject, i)
 	}
 }
 
-// getUnderWay returns once i runs: in a slot of this caller, or of another one.
+// getUnderWay returns when i runs, with a permit of this caller or of another
+// one.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil
 	}
 	// The usual case: what waiting needs costs 5 µs.
-	if release, ok := q.slots.TryAcquire(from); ok {
+	if release, ok := q.permits.TryAcquire(from); ok {
 		q.run(ctx, subject, from, i, release, find)
 		return nil
 	}
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(i.begun, cancel)()
-	release, err := q.slots.Acquire(waiting, from)
+	release, err := q.permits.Acquire(waiting, from)
 	switch {
 	case err == nil:
 		q.run(ctx, subject, from, i, release, find)
@@ -153,8 +154,8 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 	return nil
 }
 
-// run runs the inquiry in a goroutine, which gives the slot back at its end. If
-// i already runs, run gives the slot back at once.
+// run runs the inquiry in a goroutine, which gives the permit back at its end.
+// If i already runs, run gives the permit back at once.
 func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], release func(), find func(context.Context) V) {
 	q.mu.Lock()
 	begun := i.begun.Err() != nil

@@ -20,9 +20,9 @@ type inquirer struct {
 	release chan struct{}
 }
 
-func newInquirer(t *testing.T, callers, slots semaphore.Bounds) *inquirer {
+func newInquirer(t *testing.T, callers, permits semaphore.Bounds) *inquirer {
 	return &inquirer{
-		t: t, Inquiries: New[string, netip.Prefix, string](callers, slots, 8*time.Second),
+		t: t, Inquiries: New[string, netip.Prefix, string](callers, permits, 8*time.Second),
 		begun: make(chan string, 100), release: make(chan struct{}),
 	}
 }
@@ -231,7 +231,7 @@ func TestAHintWaitsForNothing(t *testing.T) {
 		q.Hint(t.Context(), "b.test", from, q.find("b.test"))
 		synctest.Wait()
 		if len(q.begun) != 1 || len(q.of) != 1 {
-			t.Errorf("%d inquiries were begun and %d are remembered, want the one that had a slot", len(q.begun), len(q.of))
+			t.Errorf("%d inquiries were begun and %d are remembered, want the one that had a permit", len(q.begun), len(q.of))
 		}
 		close(q.release)
 	})

@@ -1,6 +1,6 @@
-// Package lag tells tests how late a busy machine is. So a bound on elapsed
-// time also holds on a busy machine, and is no wider than necessary on a quiet
-// one.
+// Package lag tells tests how late the timers of a busy machine are. With it, a
+// bound on elapsed time also holds on a busy machine, and is no wider than
+// necessary on a quiet one.
 package lag
 
 import (
@@ -11,8 +11,8 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// steps is how often a measured action may be delayed as long as a timer was,
-	// because it waits for a processor more than once.
+	// steps is how many delays of a timer a measured action may take longer: it
+	// may wait for a processor more than once.
 	steps = 5
 )
 

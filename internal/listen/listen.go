@@ -1,10 +1,10 @@
-// Package listen makes listeners whose address is free once they are closed. It
-// is for tests and tools that start processes at the same time.
+// Package listen makes listeners whose address is free as soon as they are
+// closed. It is for tests and tools that start processes at the same time.
 //
 // A new process has all descriptors of its parent until it executes its
 // program. An address is in use as long as any process has its listener. That
-// takes only a moment, or longer on a busy machine. Whoever listens on the
-// address next gets "address already in use".
+// takes only a moment, or longer on a busy machine. Until then, listening on
+// the address fails with "address already in use".
 package listen
 
 import (
@@ -50,9 +50,10 @@ func (c packetConn) Close() error {
 // atMost bounds how long Close waits for starting processes.
 const atMost = 5 * time.Second
 
-// free closes c and returns once its address can be used again. This process
-// starts no other meanwhile, so none inherits what again opens. On systems
-// other than Linux, net takes ForkLock itself, and it cannot be taken twice.
+// free closes c and returns when its address can be used again, which it tests
+// by calling again. Meanwhile this process starts no other process, so none
+// inherits the test's listener. On systems other than Linux, net takes ForkLock
+// itself, and it cannot be taken twice.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {
 		return c.Close()
@@ -68,5 +69,5 @@ func free(c io.Closer, again func() (io.Closer, error)) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil // another process uses it now, which is no fault
+	return nil // another process has begun to use the address, which is no error
 }

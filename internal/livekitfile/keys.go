@@ -1,5 +1,5 @@
-// Package livekitfile knows the settings of livekit.yaml. LiveKit does not
-// start with an unknown setting.
+// Package livekitfile knows which settings livekit.yaml may have. LiveKit does
+// not start if the file has an unknown setting.
 package livekitfile
 
 import (
@@ -51,7 +51,7 @@ func unknownBelow(path, name string, v any) []string {
 	case knows(dot + "*"):
 		return unknownIn(dot+"*", v)
 	case path != "" && !knowsBelow(dot):
-		return nil // any keys are allowed here
+		return nil // this setting may have any keys
 	}
 	return []string{dot + name}
 }

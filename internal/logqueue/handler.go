@@ -10,7 +10,8 @@ import (
 // once, with all lines before them.
 func (q *Queue) Handler() slog.Handler { return handler{q.handler, q} }
 
-// handler tells the queue about lines that must not wait.
+// handler passes records to the formatting handler. It wakes the queue for
+// lines that must not wait.
 type handler struct {
 	slog.Handler
 	queue *Queue
@@ -48,6 +49,6 @@ func (q *Queue) report() {
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
 	record.AddAttrs(slog.Uint64("lines", lost))
 	if q.Handler().Handle(context.Background(), record) == nil {
-		q.reported = dropped // only this goroutine uses it
+		q.reported = dropped // only the goroutine of run calls this
 	}
 }

@@ -1,9 +1,10 @@
-// Package logqueue stands between a logger and a file that may stop taking
-// lines: a pipe whose reader stalls, or a full disk.
+// Package logqueue queues the lines of a logger in front of a file that may
+// stop accepting them: a pipe whose reader stalls, or a full disk.
 //
 // A request only puts its line into a bounded queue. One goroutine writes the
 // queue to the file, in order and in batches of whole lines. When the queue is
-// full, new lines are dropped and counted, so a request never waits for the log.
+// full, new lines are dropped and counted, so a request never waits for the
+// log.
 package logqueue
 
 import (
@@ -24,8 +25,9 @@ const (
 	// flushBytes of waiting lines end that wait.
 	flushTime  = 100 * time.Millisecond
 	flushBytes = 32 << 10
-	// atomicBytes is what a pipe accepts whole or not at all (PIPE_BUF of Linux).
-	// So a killed process leaves no partial line there.
+	// atomicBytes is the most bytes that a pipe accepts as a whole or not at all
+	// (PIPE_BUF of Linux). With writes of that size, a killed process leaves no
+	// partial line in a pipe.
 	atomicBytes = 4096
 	// stallTime is how long a write may take before Status reports it.
 	stallTime = time.Second
@@ -60,12 +62,12 @@ type Queue struct {
 	mu      sync.Mutex
 	waiting []byte    // whole lines
 	writing int       // bytes taken out of waiting that are not written yet
-	lines   int       // in both
-	done    bool      // nothing more is written
-	dropped uint64    // lines, since the start
+	lines   int       // the number of lines in waiting and in writing
+	done    bool      // Close was called: nothing more is written
+	dropped uint64    // the number of lines dropped since the start
 	losing  bool      // a line was dropped since the queue was last empty
 	began   time.Time // when the current write began; zero if there is none
-	fault   error     // of the last write
+	fault   error     // the error of the last write
 }
 
 // Start returns a queue in front of out. format makes the handler that formats
@@ -243,7 +245,8 @@ func (q *Queue) drain() bool {
 	}
 }
 
-// take returns the waiting lines and puts the empty buffer in their place.
+// take returns the waiting lines. The next lines are put into buffer, which
+// must be empty.
 func (q *Queue) take(buffer []byte) []byte {
 	if cap(buffer) > keptBytes {
 		buffer = nil

@@ -54,7 +54,8 @@ func (m Metrics) NotRemoved(cause string) {
 	m.membership.failures.inc(cause)
 }
 
-// MembershipLost counts a report or an event that was dropped for want of room.
+// MembershipLost counts a report or an event that was dropped because a queue
+// was full.
 func (m Metrics) MembershipLost() {
 	m.membership.lost.inc()
 }

@@ -2,7 +2,7 @@
 //
 // Every label value comes from a fixed set: routes are patterns, never the path
 // that a stranger sent. The zero [Metrics] counts nothing. A service without a
-// metrics listener uses that.
+// metrics listener uses the zero value.
 package metrics
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	UserRefused    = "user"     // a verified user asked too often
 	AddressRefused = "address"  // an address failed too often at servers that the operator did not name
-	AddressSlowed  = "slowdown" // the same at named servers, where the request only waits
+	AddressSlowed  = "slowdown" // an address failed too often at named servers; its request only has to wait
 	OriginRefused  = "origin"   // another homeserver asked too often
 	// ProgressRefused: a client network behind proxies had too many requests in progress.
 	ProgressRefused = "in_progress"
@@ -142,7 +142,7 @@ func (m Metrics) Handler() http.Handler {
 
 // Request counts one answer. route is a pattern, or "" for an unknown route.
 func (m Metrics) Request(route string, status int) {
-	if m.requests.vec != nil { // formatting the status allocates
+	if m.requests.vec != nil { // without this test, formatting the status would allocate for nothing
 		m.requests.inc(route, strconv.Itoa(status))
 	}
 }
@@ -168,8 +168,8 @@ func (m Metrics) HomeserverAnswered(took time.Duration) {
 	m.homeserver.observe(took)
 }
 
-// RoomEnsured counts a room that exists. asked says that the SFU was called for
-// it.
+// RoomEnsured counts a request whose room exists. asked says that the SFU was
+// called for it.
 func (m Metrics) RoomEnsured(asked bool) {
 	if asked {
 		m.rooms.inc(roomCreated)
@@ -183,8 +183,8 @@ func (m Metrics) RoomFailed() {
 	m.rooms.inc(roomFailed)
 }
 
-// SFUAnswered observes how long one call took, and counts the cause of a
-// failure; "" for none.
+// SFUAnswered observes how long one call took, and counts the cause of its
+// failure; "" means that it succeeded.
 func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	m.sfu.observe(took)
 	if cause != "" {
@@ -192,7 +192,8 @@ func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	}
 }
 
-// RateLimited counts what this kind of limit did to one request.
+// RateLimited counts a request that a limit refused or slowed down. kind is one
+// of the constants above.
 func (m Metrics) RateLimited(kind string) {
 	m.rateLimits.inc(kind)
 }

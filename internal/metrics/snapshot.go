@@ -10,7 +10,7 @@ type Snapshot struct {
 	Store      map[string]float64
 	Budget     map[string]float64
 	Membership map[string]float64
-	// LogDropped counts lines since the start.
+	// LogDropped is the number of log lines dropped since the start.
 	LogDropped uint64
 }
 

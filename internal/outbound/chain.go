@@ -32,7 +32,7 @@ func checkChain(state tls.ConnectionState) error {
 	return nil
 }
 
-// weight returns how many bytes a chain counts for by its entries.
+// weight returns how many bytes the entries of a chain count for.
 func weight(chain []*x509.Certificate) int64 { return int64(allEntries(chain)) * perEntry }
 
 func allEntries(chain []*x509.Certificate) (n int) {
@@ -64,6 +64,6 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size returns how many entries an object identifier counts for: parsed, each
-// of its bytes takes eight.
+// size returns how many entries an object identifier counts for. When parsed,
+// each of its bytes takes eight bytes.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

@@ -18,19 +18,19 @@ const maxInformational = 4
 // conn is one connection, used by one request at a time.
 type conn struct {
 	net.Conn          // with TLS or without
-	socket    *socket // what TLS runs on
+	socket    *socket // the TCP connection below TLS
 	transport *Transport
 	route     Route
 	addr      string // the address reached
-	budget    int64  // bytes that the current response may still take
+	budget    int64  // how many bytes the current response may still have
 	head      head   // of the current response
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
-	took      time.Duration // how long the last answer took to begin
+	took      time.Duration // the time from the last request to the first byte of its answer
 
 	idleSince time.Time
-	element   *list.Element // of [Pool.order] while the connection is idle
+	element   *list.Element // the entry in [Pool.order] while the connection is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
@@ -210,8 +210,8 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.done = true
-	// stop returns false if the context ended: the deadline may be removed
-	// already.
+	// stop returns false if the context has ended. The deadline may be removed at
+	// that time, so the connection is not reused.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
 		b.conn.transport.pool().put(b.conn)
 		return

@@ -24,8 +24,8 @@ type Names struct {
 }
 
 // lookUp is the look-up of one name for several callers. It has a resolver of
-// its own. With a shared [net.Resolver], a caller that joins a running query
-// could not learn what had happened to it before.
+// its own. With a shared [net.Resolver], a caller may join a running query, and
+// could not learn whether a file was missing for that query.
 type lookUp struct {
 	resolver net.Resolver
 	callers  int

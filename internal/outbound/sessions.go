@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Sessions is a [tls.ClientSessionCache] for servers that are not strangers': a
-// session keeps the certificates that its server sent. It is bounded, and
-// removes sessions when their lifetime ends. The zero value works. Its fields
-// must not change after the first use.
+// Sessions is a [tls.ClientSessionCache] for named servers. It must not be used
+// for strangers, because a session keeps the certificates that its server sent.
+// It is bounded, and removes sessions when their lifetime ends. The zero value
+// works. Its fields must not change after the first use.
 type Sessions struct {
 	// Max bounds the sessions. Zero means 64. One more replaces the oldest.
 	Max int
@@ -18,8 +18,8 @@ type Sessions struct {
 	Lifetime time.Duration
 
 	mu      sync.Mutex
-	servers map[string]*list.Element // of order
-	order   list.List                // of session, the oldest in front
+	servers map[string]*list.Element // elements of order
+	order   list.List                // holds values of type session, the oldest in front
 	sweep   *time.Timer              // nil while there are no sessions
 }
 

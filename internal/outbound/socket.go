@@ -27,14 +27,14 @@ type socket struct {
 	closed  sync.Once
 	release func() // gives the place back; nil if it holds none
 	held    int64  // bytes that it takes of [Pool.MaxHandshakes]
-	asker   Asker  // to whom they are counted
-	resting bool   // they are counted to nobody: the connection is or was idle
+	asker   Asker  // the asker whose share of the bytes this counts to
+	resting bool   // the bytes count to no asker, because the connection is or was idle
 
 	waited waited // the wait of the request that opened it
 
 	handshake *handshake // nil when none is under way
-	limited   bool       // whether left applies
-	left      int64      // bytes that may still be read
+	limited   bool       // whether the bound left applies
+	left      int64      // how many bytes may still be read
 	most      int64      // the most bytes read at once besides answers
 }
 
@@ -52,8 +52,8 @@ const (
 	maxBeside = 24 << 10
 	// perRecord is the most that TLS adds to one record of an answer.
 	perRecord = 64
-	// swollen is the number of such bytes after which the buffers are too large
-	// to be kept.
+	// swollen is the number of bytes at once, besides answers, that make the
+	// buffers too large to be kept.
 	swollen = 8 << 10
 )
 
@@ -177,7 +177,7 @@ func (s *socket) Close() error {
 // it had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
-		inquiry.Hold(ctx) // others may not have to wait
+		inquiry.Hold(ctx) // tells other askers not to wait for this inquiry
 		if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
 			return true, err
 		}
@@ -188,7 +188,8 @@ func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error)
 	return hadTo, nil
 }
 
-// isOver reports whether idle connections must be closed.
+// isOver reports whether the handshakes of open connections hold more bytes
+// than MaxHandshakes, so that idle connections must be closed.
 func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

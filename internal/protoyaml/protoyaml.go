@@ -1,7 +1,6 @@
-// Package protoyaml reads and writes protobuf messages as YAML. The program is
-// built with it in the place of buf.build/go/protoyaml: go.mod replaces that
-// module. Package livekit of livekit/protocol calls these two functions; this
-// program calls neither.
+// Package protoyaml reads and writes protobuf messages as YAML. It replaces the
+// module buf.build/go/protoyaml by a line in go.mod. Package livekit of
+// livekit/protocol calls these two functions; this program calls neither.
 //
 // The original also validates messages by expressions. Its interpreter and
 // parser would take 4.8 MB of the binary, and 4 MB of the memory of an idle

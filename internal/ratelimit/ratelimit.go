@@ -18,7 +18,7 @@ type Limit struct{ PerMinute, Burst int }
 // Limiter applies one Limit to each of many keys. It is safe for concurrent
 // use. A nil Limiter allows everything.
 type Limiter[K comparable] struct {
-	interval time.Duration // between two events of a steady stream
+	interval time.Duration // the time between two events of a steady stream
 	burst    time.Duration // how far the stored time may be ahead of the clock
 	epoch    time.Time
 	seed     maphash.Seed

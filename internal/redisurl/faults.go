@@ -2,7 +2,7 @@ package redisurl
 
 import "errors"
 
-// The forms that faults suggest.
+// Examples of URLs, which the errors suggest.
 const (
 	cluster  = "redis://host:6379?cluster=true&addr=host2:6379"
 	sentinel = "redis://host:26379/0?master_name=mymaster&addr=host2:26379"

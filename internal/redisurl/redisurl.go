@@ -32,8 +32,8 @@ const (
 
 // URL is a valid URL. The zero value is none.
 type URL struct {
-	// A pointer, because fmt prints unexported fields, but only the address of a
-	// pointer.
+	// parts is a pointer, because fmt prints unexported fields, but prints only
+	// the address of a pointer.
 	parts *parts
 }
 
@@ -132,7 +132,7 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// without removes parameters that go-redis does not know.
+// without returns u without the named parameters, which go-redis does not know.
 func without(u url.URL, names ...string) *url.URL {
 	query := u.Query()
 	for _, name := range names {

@@ -20,7 +20,8 @@ func split(text string) (*url.URL, error) {
 	case err != nil, u.Opaque != "", u.Fragment != "", strings.ContainsFunc(text, invisible), strings.Contains(u.Path+u.RawQuery, "@"):
 		return nil, errText
 	}
-	// Query leaves out what it cannot read, a master_name included.
+	// u.Query drops every parameter that it cannot parse, even master_name. So
+	// this checks that all can be parsed.
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, errQuery
 	}
@@ -60,8 +61,8 @@ func isDatabase(u *url.URL) error {
 	return nil
 }
 
-// isSwitch accepts what go-redis takes for true or false. It does not look at the
-// error itself where the parameter is skip_verify.
+// isSwitch reports whether go-redis accepts the values as true or false. It
+// is needed for skip_verify, where go-redis reports no error for other values.
 func isSwitch(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains([]string{"", "0", "1", "false", "true"}, v) })
 }

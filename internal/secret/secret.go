@@ -19,8 +19,8 @@ const redacted = "[redacted]"
 // Text is a secret string: an API secret, a password, an access token.
 // The zero value is the empty secret. Compare with [Text.Equal], not with ==.
 type Text struct {
-	// A pointer, because fmt does not call Format on an unexported field: it
-	// prints the field, but only the address of a pointer.
+	// value is a pointer, because fmt does not call Format on an unexported field:
+	// it prints the field, but prints only the address of a pointer.
 	value *string
 }
 
@@ -38,7 +38,8 @@ func (t Text) Reveal() string {
 // IsEmpty reports whether there is no secret.
 func (t Text) IsEmpty() bool { return t.Reveal() == "" }
 
-// Equal compares in constant time.
+// Equal reports whether both secrets are the same. It takes the same time
+// wherever they differ.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }

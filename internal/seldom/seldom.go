@@ -1,5 +1,5 @@
-// Package seldom keeps a log short: it limits how often a lasting trouble is
-// logged.
+// Package seldom limits how often the log repeats a warning about a lasting
+// problem.
 package seldom
 
 import (
@@ -13,7 +13,7 @@ const Every = 10 * time.Minute
 // Warning is one warning that may repeat. The zero value is ready.
 type Warning struct {
 	mu sync.Mutex
-	at time.Time // of the last one
+	at time.Time // when the warning was last logged
 }
 
 // Due reports whether to log the warning now. If so, it records that it was

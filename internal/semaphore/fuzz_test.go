@@ -17,7 +17,7 @@ type model struct {
 // caller is one Acquire, or one Take.
 type caller struct {
 	key     int
-	slots   int
+	permits int
 	cancel  context.CancelFunc
 	outcome chan func() // the release, nil for an error
 	state   string      // "waits", "holds" or "gone"
@@ -25,11 +25,11 @@ type caller struct {
 }
 
 // acquire calls Acquire, or Take, and looks what came of it at once.
-func (m *model) acquire(key, slots int) {
+func (m *model) acquire(key, permits int) {
 	ctx, cancel := context.WithCancel(m.t.Context())
-	c := &caller{key: key, slots: slots, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
+	c := &caller{key: key, permits: permits, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
 	go func() {
-		release, err := m.take(ctx, key, slots)
+		release, err := m.take(ctx, key, permits)
 		if err != nil {
 			release = nil
 		}
@@ -39,17 +39,17 @@ func (m *model) acquire(key, slots int) {
 	m.settle()
 }
 
-func (m *model) take(ctx context.Context, key, slots int) (release func(), err error) {
-	if slots == 1 {
+func (m *model) take(ctx context.Context, key, permits int) (release func(), err error) {
+	if permits == 1 {
 		return m.s.Acquire(ctx, key)
 	}
 	return func() {
 		m.s.Give(key, 1)
-		m.s.Give(key, slots-1)
-	}, m.s.Take(ctx, key, slots)
+		m.s.Give(key, permits-1)
+	}, m.s.Take(ctx, key, permits)
 }
 
-// most is how many slots a caller can have when all are free.
+// most is how many permits a caller can have when all are free.
 func (m *model) most() int {
 	n, b := 3, m.s.bounds
 	for _, bound := range []int{b.Total, b.PerKey} {
@@ -78,7 +78,7 @@ func (m *model) abandon(c *caller) {
 	}
 }
 
-// settle takes note of who has got a slot or given up, and checks everything.
+// settle takes note of who has got a permit or given up, and checks everything.
 func (m *model) settle() {
 	synctest.Wait()
 	for _, c := range m.callers {
@@ -95,11 +95,11 @@ func (m *model) settle() {
 	m.check()
 }
 
-// held counts the slots of a key, or of all for -1.
+// held counts the permits of a key, or of all for -1.
 func (m *model) held(key int) (n int) {
 	for _, c := range m.callers {
 		if c.state == "holds" && (key < 0 || c.key == key) {
-			n += c.slots
+			n += c.permits
 		}
 	}
 	return n
@@ -109,29 +109,29 @@ func (m *model) check() {
 	b := m.s.bounds
 	held := m.held(-1)
 	if b.Total > 0 && held > b.Total {
-		m.t.Fatalf("%d slots of %d are taken", held, b.Total)
+		m.t.Fatalf("%d permits of %d are taken", held, b.Total)
 	}
 	keys, waiting := map[int]bool{}, map[int]bool{}
 	for i, c := range m.callers {
 		keys[c.key] = true
 		mine := m.held(c.key)
 		if b.PerKey > 0 && mine > b.PerKey {
-			m.t.Fatalf("key %d has %d slots of %d", c.key, mine, b.PerKey)
+			m.t.Fatalf("key %d has %d permits of %d", c.key, mine, b.PerKey)
 		}
-		mayHave := (b.PerKey == 0 || mine+c.slots <= b.PerKey) && (b.Total == 0 || held+c.slots <= b.Total) &&
-			(b.Share == 0 || mine+c.slots <= b.Share || held+c.slots <= b.Total/2)
+		mayHave := (b.PerKey == 0 || mine+c.permits <= b.PerKey) && (b.Total == 0 || held+c.permits <= b.Total) &&
+			(b.Share == 0 || mine+c.permits <= b.Share || held+c.permits <= b.Total/2)
 		if c.state == "waits" && !waiting[c.key] && mayHave {
-			m.t.Fatalf("key %d waits for %d slots, though %d of its slots and %d of all are taken", c.key, c.slots, mine, held)
+			m.t.Fatalf("key %d waits for %d permits, though %d of its permits and %d of all are taken", c.key, c.permits, mine, held)
 		}
 		waiting[c.key] = waiting[c.key] || c.state == "waits"
 		for _, later := range m.callers[i+1:] {
 			if c.state == "waits" && later.state == "holds" && later.key == c.key {
-				m.t.Fatalf("key %d: a later caller got the slot", c.key)
+				m.t.Fatalf("key %d: a later caller got the permit", c.key)
 			}
 		}
 	}
 	if len(m.s.keys) != len(keys) || m.s.taken != held {
-		m.t.Fatalf("%d keys and %d slots are remembered, want %d and %d", len(m.s.keys), m.s.taken, len(keys), held)
+		m.t.Fatalf("%d keys and %d permits are remembered, want %d and %d", len(m.s.keys), m.s.taken, len(keys), held)
 	}
 }
 
@@ -149,9 +149,9 @@ func (m *model) in(state string, n int) *caller {
 	return all[n%len(all)]
 }
 
-// FuzzKeyed does what data says: no slot gets lost, no key stays, no bound is
-// passed, nobody waits for a slot that is free, and nobody overtakes within a
-// key. At the end everything is given back, and everybody has had a slot.
+// FuzzKeyed does what data says: no permit gets lost, no key stays, no bound is
+// passed, nobody waits for a permit that is free, and nobody overtakes within a
+// key. At the end everything is given back, and everybody has had a permit.
 func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))

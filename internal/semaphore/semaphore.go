@@ -1,12 +1,12 @@
 // Package semaphore bounds how much is under way at once, in all and for each
 // key: a homeserver, a user, a client's network.
 //
-// A waiting caller holds no slot. Free slots go to the keys in turn, so a key
-// with many waiters delays another key by one slot at most. Within a key, the
+// A waiting caller holds no permit. Free permits go to the keys in turn, so a key
+// with many waiters delays another key by one permit at most. Within a key, the
 // caller that has waited longest is first. The semaphore has no goroutines, and
-// a key without slots and waiters takes no memory.
+// a key without permits and waiters takes no memory.
 //
-// If a slot stands for a byte, a caller takes many at once, all or none.
+// If a permit stands for a byte, a caller takes many at once, all or none.
 package semaphore
 
 import (
@@ -16,27 +16,27 @@ import (
 	"sync"
 )
 
-// Bounds are the numbers of slots. Zero means no bound.
+// Bounds are the numbers of permits. Zero means no bound.
 type Bounds struct {
-	Total  int // slots of all keys together
-	PerKey int // slots of one key
-	// Share reserves half of Total for keys with few slots: a key that has Share
-	// slots gets another one only while half of Total is free.
+	Total  int // permits of all keys together
+	PerKey int // permits of one key
+	// Share reserves half of Total for keys with few permits: a key that has Share
+	// permits gets another one only while half of Total is free.
 	Share int
 }
 
-// Keyed hands out slots to keys within its bounds. It is safe for concurrent
+// Keyed hands out permits to keys within its bounds. It is safe for concurrent
 // use and must not be copied.
 type Keyed[K comparable] struct {
 	bounds Bounds
 
 	mu    sync.Mutex
 	taken int
-	keys  map[K]*key[K] // keys with slots or waiters
+	keys  map[K]*key[K] // keys with permits or waiters
 	turns list.List     // of *key[K]: keys with waiters, the next one first
 }
 
-// key holds the slots and the waiters of one key.
+// key holds the permits and the waiters of one key.
 type key[K comparable] struct {
 	id      K
 	taken   int
@@ -46,18 +46,18 @@ type key[K comparable] struct {
 
 // waiter is one caller of Acquire or Take.
 type waiter struct {
-	n       int // slots
+	n       int // permits
 	granted chan struct{}
 }
 
-// New returns a semaphore with all its slots free.
+// New returns a semaphore with all its permits free.
 func New[K comparable](b Bounds) *Keyed[K] {
 	return &Keyed[K]{bounds: b, keys: make(map[K]*key[K])}
 }
 
-// Acquire takes a slot for id. It waits for one until ctx ends, and then
-// returns the error of ctx. A slot that is free at once is taken even if ctx
-// has ended. release gives the slot back, and must be called exactly once.
+// Acquire takes a permit for id. It waits for one until ctx ends, and then
+// returns the error of ctx. A permit that is free at once is taken even if ctx
+// has ended. release gives the permit back, and must be called exactly once.
 func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error) {
 	k, err := s.acquire(ctx, id, 1)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error
 	return func() { s.release(k, 1) }, nil
 }
 
-// TryAcquire takes a slot for id if one is free now.
+// TryAcquire takes a permit for id if one is free now.
 func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
 	k := s.tryAcquire(id, 1)
 	if k == nil {
@@ -75,17 +75,17 @@ func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
 	return func() { s.release(k, 1) }, true
 }
 
-// Take takes n slots for id together, and waits as Acquire does. [Keyed.Give]
+// Take takes n permits for id together, and waits as Acquire does. [Keyed.Give]
 // gives them back, all at once or in parts.
 func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
 	_, err := s.acquire(ctx, id, n)
 	return err
 }
 
-// TryTake takes n slots for id if they are free now.
+// TryTake takes n permits for id if they are free now.
 func (s *Keyed[K]) TryTake(id K, n int) bool { return s.tryAcquire(id, n) != nil }
 
-// Give gives back n slots that id has taken.
+// Give gives back n permits that id has taken.
 func (s *Keyed[K]) Give(id K, n int) {
 	if n == 0 {
 		return
@@ -96,7 +96,7 @@ func (s *Keyed[K]) Give(id K, n int) {
 	s.release(k, n)
 }
 
-// Taken returns how many slots are taken by all keys together.
+// Taken returns how many permits are taken by all keys together.
 func (s *Keyed[K]) Taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *Keyed[K]) acquire(ctx context.Context, id K, n int) (*key[K], error) {
 	}
 }
 
-// tryAcquire takes n slots for id. It returns nil if they are not free.
+// tryAcquire takes n permits for id. It returns nil if they are not free.
 func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,8 +136,8 @@ func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	return k
 }
 
-// admits reports whether k may have n more slots. It is always false for the
-// first waiter of a key, because freed slots are granted in the same critical
+// admits reports whether k may have n more permits. It is always false for the
+// first waiter of a key, because freed permits are granted in the same critical
 // section.
 func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
@@ -160,7 +160,7 @@ func (s *Keyed[K]) release(k *key[K], n int) {
 	s.forgetUnused(k)
 }
 
-// grant gives free slots to waiters, one waiter per key and turn.
+// grant gives free permits to waiters, one waiter per key and turn.
 func (s *Keyed[K]) grant() {
 	for turn := s.turns.Front(); turn != nil; {
 		k := turn.Value.(*key[K])
@@ -179,7 +179,7 @@ func (s *Keyed[K]) grant() {
 	}
 }
 
-// giveUp ends the wait of w. If w got its slots at the same moment, they go to
+// giveUp ends the wait of w. If w got its permits at the same moment, they go to
 // the next waiter.
 func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	s.mu.Lock()
@@ -192,7 +192,7 @@ func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	}
 	defer s.mu.Unlock()
 	s.part(k, w)
-	s.grant() // the next waiters may want fewer slots
+	s.grant() // the next waiters may want fewer permits
 	s.forgetUnused(k)
 }
 

@@ -15,7 +15,7 @@ func TestBounds(t *testing.T) {
 		name   string
 		bounds Bounds
 		keys   string // one attempt after the other, a letter for each key
-		want   string // the keys that got a slot
+		want   string // the keys that got a permit
 	}{
 		{"none", Bounds{}, "aaaaab", "aaaaab"},
 		{"total", Bounds{Total: 3}, "aabc", "aab"},
@@ -34,7 +34,7 @@ func TestBounds(t *testing.T) {
 				}
 			}
 			if string(got) != c.want {
-				t.Errorf("%q asked, %q got a slot, want %q", c.keys, string(got), c.want)
+				t.Errorf("%q asked, %q got a permit, want %q", c.keys, string(got), c.want)
 			}
 		})
 	}
@@ -52,11 +52,11 @@ func TestAcquireWaitsUntilTheContextEnds(t *testing.T) {
 		start := time.Now()
 		_, err = s.Acquire(ctx, "a")
 		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
-			t.Errorf("a slot that nobody gives back: %v after %v, want %v after 1s", err, took, context.DeadlineExceeded)
+			t.Errorf("a permit that nobody gives back: %v after %v, want %v after 1s", err, took, context.DeadlineExceeded)
 		}
 		release()
 		if _, err := s.Acquire(ctx, "a"); err != nil {
-			t.Errorf("a free slot, and a context that has ended: got %v, want no error", err)
+			t.Errorf("a free permit, and a context that has ended: got %v, want no error", err)
 		}
 	})
 }
@@ -71,7 +71,7 @@ func TestWaitersHoldNothing(t *testing.T) {
 		synctest.Wait()
 		for _, key := range []string{"b", "c"} {
 			if _, ok := s.TryAcquire(key); !ok {
-				t.Errorf("no slot for %s", key)
+				t.Errorf("no permit for %s", key)
 			}
 		}
 	})
@@ -109,18 +109,18 @@ func TestOrder(t *testing.T) {
 			got = append(got, name)
 		}
 		if want := []string{"a0", "b0", "c0", "a1", "b1", "a2"}; !slices.Equal(got, want) {
-			t.Errorf("slots went to %q, want %q", got, want)
+			t.Errorf("permits went to %q, want %q", got, want)
 		}
 	})
 }
 
-// TestASlotThatComesTooLate has contexts end at the moment in which slots come.
-func TestASlotThatComesTooLate(t *testing.T) {
+// TestAPermitThatComesTooLate has contexts end at the moment in which permits come.
+func TestAPermitThatComesTooLate(t *testing.T) {
 	s := New[int](Bounds{Total: 1})
 	for i := range 2000 {
 		release, ok := s.TryAcquire(0)
 		if !ok {
-			t.Fatalf("round %d: a slot is lost", i)
+			t.Fatalf("round %d: a permit is lost", i)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -135,7 +135,7 @@ func TestASlotThatComesTooLate(t *testing.T) {
 		<-done
 	}
 	if len(s.keys) > 0 || s.taken > 0 {
-		t.Errorf("%d keys and %d slots are left", len(s.keys), s.taken)
+		t.Errorf("%d keys and %d permits are left", len(s.keys), s.taken)
 	}
 }
 

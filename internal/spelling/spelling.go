@@ -1,8 +1,8 @@
 // Package spelling finds the name that a mistyped one probably means.
 package spelling
 
-// Nearest returns the name with the fewest typing errors to text, and their
-// number. It returns "" if there are no names.
+// Nearest returns the name that differs from text by the fewest typing errors,
+// and the number of those errors. It returns "" if there are no names.
 func Nearest(text string, names []string) (nearest string, errors int) {
 	for _, name := range names {
 		if d := distance(text, name); nearest == "" || d < errors {
@@ -12,8 +12,8 @@ func Nearest(text string, names []string) (nearest string, errors int) {
 	return nearest, errors
 }
 
-// distance returns the Levenshtein distance: how many letters to insert, remove
-// or replace.
+// distance returns the Levenshtein distance: the smallest number of letters to
+// insert, remove or replace to make b from a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for i := range row {

@@ -1,4 +1,4 @@
-// Package text makes a stranger's text fit to be kept and shown.
+// Package text makes a stranger's text safe to store and to show.
 package text
 
 import (
@@ -35,7 +35,7 @@ func Clip(s string, limit int) string {
 	return b.String()
 }
 
-// cut ends a text that was longer with an ellipsis, if limit allows.
+// cut ends a shortened text with an ellipsis, if limit has room for one.
 func cut(s string, limit int) string {
 	if len(s)+len(ellipsis) > limit {
 		return ""

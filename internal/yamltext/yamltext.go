@@ -1,8 +1,8 @@
-// Package yamltext writes the little YAML that this program makes.
+// Package yamltext writes the few forms of YAML that this program needs.
 //
-// It takes the place of the YAML library's encoder, which calls MarshalYAML of
-// whatever it gets: the linker then keeps those methods of LiveKit's messages,
-// and a second YAML library with them, 0.4 MB of the program.
+// It replaces the encoder of the YAML library. That encoder calls MarshalYAML
+// of any value, so the linker would keep those methods of LiveKit's messages,
+// and with them a second YAML library: 0.4 MB of the program.
 package yamltext
 
 import (
@@ -22,16 +22,17 @@ import (
 )
 
 var (
-	// plain matches texts that version 1.1 of YAML, which Synapse reads, takes
-	// for a number or a time only where version 1.2 does, too.
+	// plain matches texts that need no quotation marks, except numbers, times and
+	// switches. YAML 1.1 (which Synapse reads) and YAML 1.2 agree about all of
+	// them.
 	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
 	// switches are the words that version 1.1 takes for true or false, and 1.2
 	// does not.
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
 )
 
-// Scalar writes a text so that YAML reads the same text again: as it is where
-// that can be read, else between quotation marks.
+// Scalar returns the YAML of a text: the text itself if YAML reads it back
+// unchanged, else the text in quotation marks.
 func Scalar(value string) string {
 	if !utf8.ValidString(value) {
 		return "!!binary " + base64.StdEncoding.EncodeToString([]byte(value))
@@ -45,15 +46,15 @@ func Scalar(value string) string {
 	return strconv.Quote(value)
 }
 
-// Block writes what a document was decoded to (maps by text, lists, texts,
-// numbers, times, true and false, nil) in lines, the keys of maps in order. The
-// last line has no end.
+// Block returns the YAML of a decoded document in lines (maps by text, lists,
+// texts, numbers, times, true and false, nil). The keys of maps are sorted. The
+// last line has no line break.
 func Block(v any) string {
 	return strings.TrimSpace(behind("", v))
 }
 
-// behind is what stands behind a key or the dash of a list, at that indent: a
-// scalar in the same line, or the lines below.
+// behind returns the YAML that follows a key or the dash of a list item at that
+// indent: a scalar on the same line, or the lines below.
 func behind(indent string, v any) string {
 	var b strings.Builder
 	switch v := v.(type) {
@@ -94,7 +95,7 @@ func scalar(v any) string {
 	return Scalar(fmt.Sprint(v))
 }
 
-// number writes v so that it does not come back as a whole number.
+// number returns v as YAML that is not read as an integer.
 func number(v float64) string {
 	switch {
 	case math.IsInf(v, 1):

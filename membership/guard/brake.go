@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// The brake engages when more than brakeOver persons would be removed, and they
-// are more than a third of those judged.
+// brakeOver is part of the condition for the brake. It engages when more than
+// brakeOver persons would be removed, and they are more than a third of the
+// persons judged.
 const brakeOver = 20
 
 // maxDoubts is how many sweeps in a row may remove nobody because of doubt.
@@ -75,18 +76,18 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// countTime bounds the count of enforced persons. countAge is how old a count
-// may be.
+// countTime bounds how long counting the enforced persons may take. countAge is
+// how old their number may be.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
-// mayGoOn decides whether to remove more when the removals are too many of
-// those whom this process has judged lately. It may have judged nobody, if
-// another replica sweeps or none does. So mayGoOn counts the enforced persons
-// on the SFU. It engages the brake if they are too few, or if the SFU does not
-// answer.
+// mayGoOn decides whether to remove more persons when there were many removals
+// for the number of persons that this process has judged lately. That number
+// may be 0, if another replica sweeps or none does. So mayGoOn counts the
+// enforced persons on the SFU. It engages the brake if they are too few for so
+// many removals, or if the SFU does not answer.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -107,8 +108,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns how many persons were removed within the last minute, and of
-// how many, as far as is known.
+// count returns n, how many persons were removed within the last minute, and
+// all, how many enforced persons there are as far as known.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

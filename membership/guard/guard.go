@@ -32,15 +32,15 @@ type Members interface {
 	Forget(room matrix.RoomID, user matrix.UserID)
 }
 
-// RoomMembers says who is joined, for several users of a room at once. An error
-// means that this is unknown.
+// RoomMembers says which of several users are joined to a room. An error means
+// that this is unknown.
 type RoomMembers interface {
 	// AreJoinedNow asks one question that begins after the call. Its answers are
 	// in the order of users.
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets, and returns the place to which each belongs.
+// Opener opens tickets, and returns the place to which each ticket belongs.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
 }

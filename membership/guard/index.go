@@ -107,7 +107,7 @@ func (i *index) listed(rooms []sfu.Room, asked time.Time) {
 	i.live, i.asked = live, asked
 }
 
-// of returns the LiveKit rooms of a Matrix room in which a person may be.
+// of returns the LiveKit rooms in which persons of a Matrix room may be.
 func (i *index) of(room matrix.RoomID) []sfu.Room {
 	usual := token.RoomName(room, matrix.RoomCall)
 	i.mu.Lock()

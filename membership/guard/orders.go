@@ -7,7 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// order says why to ask about a person, and whose sessions a no ends.
+// order says why the guard must ask about a person, and which sessions to end
+// if the answer is no.
 type order struct {
 	person
 	// joined are the last sessions that began, by LiveKit room.

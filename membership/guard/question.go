@@ -70,20 +70,19 @@ func chunks(list []question) iter.Seq[[]question] {
 }
 
 // answers are the answers to some questions: how many persons are joined, how
-// many are in rooms that the account cannot see, and who is refused, in the
-// order of the questions.
+// many are in rooms that the account cannot see, and the refused persons (those
+// who are not joined), in the order of the questions.
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver does not answer: to several questions about
-	// many persons it has said neither yes nor no, nor that it cannot see the
-	// room.
+	// silent says that the homeserver does not answer: several questions about
+	// many persons got no answer of any kind.
 	silent bool
 }
 
 // askEach asks some questions, at the rate of sweeps.
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
-	unanswered, heard := 0, 0 // persons, questions
+	unanswered, heard := 0, 0 // counts of persons and of questions
 	var mu sync.Mutex
 	each(ctx, questions, func(q question) {
 		sleep(ctx, time.Until(q.at))

@@ -58,13 +58,14 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 const maxIdentityLog = 300
 
 const (
-	// maxRemovals within removalTime say that a person repeatedly returns with an
-	// old token.
+	// A person who was removed maxRemovals times within removalTime repeatedly
+	// returns with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long such a person is removed again without a new question.
+	// keepNo is how long the guard removes such a person again without a new
+	// question.
 	keepNo = 5 * time.Second
-	// maxRefusals bounds the persons remembered for that.
+	// maxRefusals bounds how many removed persons the guard remembers for this.
 	maxRefusals = 4096
 )
 
@@ -112,7 +113,8 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns when the question began whose no still counts for p.
+// refused returns the time of the question whose answer no still counts for p.
+// ok is false if there is none.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -34,7 +34,7 @@ type Status struct {
 	BrakedSince time.Time
 	// The totals since the start: questions, questions without an answer,
 	// removals, sessions that were not removed because the brake held or the SFU
-	// failed, and reports and events that were dropped for want of room.
+	// failed, and reports and events that were dropped because a queue was full.
 	Asked, Unknown    uint64
 	Removed           map[Reason]uint64
 	BrakeHeld, Failed uint64
@@ -54,7 +54,7 @@ type counts struct {
 	now      Status
 	told     bool // the SFU reports joins to this process, as far as sweeps can tell
 	unsure   bool // something was lost or unknown since the last whole sweep began
-	unsureIn bool // … since the current sweep began
+	unsureIn bool // something was lost or unknown since the current sweep began
 }
 
 // Status returns the state of the guard.
@@ -190,8 +190,8 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 // reports records whether the SFU's reports arrive here.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
-// settled reports whether the SFU's reports arrive, and a sweep has made up for
-// everything that was lost or unknown.
+// settled reports whether the SFU's reports arrive, and a whole sweep has ended
+// since something was last lost or unknown.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,10 +15,11 @@ const (
 	// one go. It is small, so that the second question comes within 5 s of the
 	// first, unless the homeserver takes more than 1.5 s to answer.
 	chunk = 50
-	// apart is the least time between the first and the second question.
+	// apart is the least time between the first and the second question about a
+	// person.
 	apart = 2 * time.Second
-	// asking bounds a sweep's questions, and its calls of the SFU, that run at
-	// once.
+	// asking bounds how many questions of a sweep, and how many of its calls of
+	// the SFU, run at once.
 	asking = 16
 	// silence is how many persons may have no answer before a sweep gives up.
 	silence = 32
@@ -31,8 +32,9 @@ type candidate struct {
 	asked    time.Time // when the last question began
 }
 
-// heard is the result of a sweep's questions, in persons. unseen are those in
-// rooms that the account cannot see; they are not among the others.
+// heard is the result of a sweep's questions, counted in persons. unseen counts
+// the persons in rooms that the account cannot see; the other numbers do not
+// include them.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
@@ -97,7 +99,7 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 			if standing == enforced {
 				on[s.person] = append(on[s.person], s)
 				if known, _ := g.rooms.saw(s, now); !known {
-					g.counts.reports(false) // no report has told of this session
+					g.counts.reports(false) // no report has told this process of the session
 				}
 			}
 		}
@@ -116,7 +118,7 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 		first := g.askEach(ctx, part)
 		h.joined, h.unseen = h.joined+first.joined, h.unseen+first.unseen
 		if first.silent {
-			break // the next sweep asks about the others
+			break // the next sweep asks about the remaining persons
 		}
 		if len(first.refused) == 0 {
 			continue
@@ -200,8 +202,8 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 }
 
 // follow orders a new question about a refused person who now has other
-// sessions than those that were judged. Otherwise a person could avoid sweeps
-// by reconnecting again and again, where no report tells of that.
+// sessions than those that were judged. Otherwise a person could avoid removal
+// by reconnecting again and again, if no report tells of the new sessions.
 func (g *Guard) follow(ctx context.Context, c candidate) {
 	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
 	for _, s := range c.sessions {
@@ -223,16 +225,16 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 // each calls do with every element of list, several at a time, until ctx ends.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
-	slots := make(chan struct{}, asking)
+	places := make(chan struct{}, asking)
 	for _, one := range list {
 		select {
 		case <-ctx.Done():
 			running.Wait()
 			return
-		case slots <- struct{}{}:
+		case places <- struct{}{}:
 		}
 		running.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-places }()
 			do(one)
 		})
 	}
@@ -248,7 +250,7 @@ type pacer struct {
 // spacing allows 50 questions a second.
 const spacing = time.Second / 50
 
-// wait returns when the caller may ask, or ctx ends.
+// wait returns when the caller may ask, or when ctx ends.
 func (p *pacer) wait(ctx context.Context) {
 	p.mu.Lock()
 	now := time.Now()

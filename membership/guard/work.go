@@ -64,10 +64,10 @@ func (g *Guard) work(ctx context.Context) {
 	}
 }
 
-// carryOut asks once about the person of an order. A no ends those of their
-// sessions that began before the question.
+// carryOut asks once about the person of an order. If the answer is no, it ends
+// those of their sessions that began before the question.
 func (g *Guard) carryOut(ctx context.Context, o *order) {
-	seen := map[string]bool{} // by sid
+	seen := map[string]bool{} // the sessions already handled, by their sid
 	calls := map[sfu.Room]bool{}
 	if o.changed {
 		for _, s := range g.sessionsOf(ctx, o.person) {
@@ -104,7 +104,8 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 const clockSkew = 30 * time.Second
 
 // older reports whether a token was certainly issued before the question.
-// Tickets have whole seconds, by the clock of the replica that issued them.
+// Tickets hold the time in whole seconds, by the clock of the replica that
+// issued them.
 func (g *Guard) older(issued, asked time.Time) bool {
 	if g.Shared {
 		issued = issued.Add(clockSkew)

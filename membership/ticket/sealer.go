@@ -85,7 +85,7 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 // ErrForeign says that none of our keys has sealed the ticket for this place.
 var ErrForeign = errors.New("not sealed by one of our keys for this participant")
 
-// strict accepts only one text for the same bytes.
+// strict rejects every text but the one that base64 makes of the bytes.
 var strict = base64.RawURLEncoding.Strict()
 
 // Open opens the ticket of a participant, and returns the place it was sealed
@@ -129,8 +129,8 @@ const maxIdentity = 256
 
 // owners returns the places to which a session may belong, the most likely
 // first. Both the identity and the client's suffix may contain a '#'. LiveKit
-// renews the token of such a session, with which another session with one more
-// suffix may begin.
+// renews the token of such a session; with the renewed token another session
+// with one more suffix may begin.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {

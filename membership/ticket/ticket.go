@@ -1,6 +1,6 @@
-// Package ticket keeps what the service must know later about the bearer of a
-// token. It keeps that in no table of its own: it seals it in the token, as an
-// attribute that LiveKit returns with the participant.
+// Package ticket seals into a token what the service must know later about its
+// bearer. So the service needs no table of its own: LiveKit returns the ticket
+// as an attribute of the participant.
 //
 // A ticket is valid for one place on the SFU: a room, and an identity there.
 // Only a holder of the API secret can read or make one. Other participants see
@@ -36,7 +36,7 @@ type Ticket struct {
 
 // Issuer distinguishes the services that share an SFU. It is the first 8 bytes
 // of the SHA-256 of the server name for which the service is configured. The
-// zero value is a service without one.
+// zero value stands for a service without a server name.
 type Issuer [8]byte
 
 // IssuerOf returns the Issuer of the service for server.
@@ -53,9 +53,9 @@ type Way byte
 
 // The ways to a token.
 const (
-	OpenID    Way = 1 + iota // from this service, with an OpenID token
-	Proxied                  // through the homeserver of the user
-	Federated                // through the user's homeserver and the one of this service
+	OpenID    Way = 1 + iota // directly from this service, with an OpenID token
+	Proxied                  // through the user's homeserver, which forwarded the request to this service
+	Federated                // through the user's homeserver and the homeserver of this service
 )
 
 // layout is the version of the content's layout.

@@ -1,6 +1,6 @@
-// Command gendoc writes what of the chart follows from elsewhere: values.yaml, its
-// schema and the README from schema.yaml and the program's variables, and the copy
-// of the alerts.
+// Command gendoc writes the files of the chart that follow from other files.
+// From schema.yaml and the program's variables it writes values.yaml,
+// values.schema.json and README.md. It also copies the alerts into the chart.
 package main
 
 import (
@@ -33,7 +33,8 @@ func write(dir string) error {
 	return nil
 }
 
-// generate returns the files by their names in the chart; dir is deploy/helm.
+// generate returns the content of each file by its name in the chart. dir is
+// the path of deploy/helm.
 func generate(dir string) (map[string]string, error) {
 	rules, err := os.ReadFile(filepath.Join(dir, "../prometheus/rules.yaml"))
 	if err != nil {

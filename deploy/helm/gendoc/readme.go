@@ -13,7 +13,8 @@ import (
 //go:embed intro.md
 var intro string
 
-// readme is the chart's README: the introduction, and a table of all values.
+// readme returns the chart's README: the introduction, and a table of all
+// values.
 func readme(schema *yaml.Node) string {
 	var b strings.Builder
 	b.WriteString(intro)
@@ -37,8 +38,8 @@ func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
 	rows(b, prefix, properties)
 }
 
-// rows writes a row for each value, of an object for each member. Variables and
-// secrets have tables of their own.
+// rows writes a table row for each value below prefix. For an object it writes
+// a row for each member. Variables and secrets have tables of their own.
 func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	for name, value := range members(properties) {
 		if prefix == "" && (name == "variables" || name == "secrets" || isParents(name)) {
@@ -52,7 +53,8 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	}
 }
 
-// secretsTable has a row for each variable; all have the same members.
+// secretsTable writes one row for each variable that may hold a secret. The
+// members of each are the same, so the table does not repeat them.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
 	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
 	b.WriteString("\n| Value | `key` when not set | Is |\n| --- | --- | --- |\n")
@@ -62,7 +64,7 @@ func secretsTable(b *strings.Builder, properties *yaml.Node) {
 	}
 }
 
-// preset is a default as a cell has it.
+// preset returns the default of a value as the text of a table cell.
 func preset(node *yaml.Node) string {
 	text, err := ordered(node)
 	if err != nil || node.Value == "" && node.Kind == yaml.ScalarNode {

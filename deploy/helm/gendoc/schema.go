@@ -12,7 +12,8 @@ import (
 //go:embed schema.yaml
 var source []byte
 
-// readSchema returns the schema of the values, in the order of its file.
+// readSchema returns the schema of the chart's values, in the order of
+// schema.yaml.
 func readSchema() (*yaml.Node, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(source, &document); err != nil {
@@ -21,7 +22,7 @@ func readSchema() (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// get returns a member of a mapping, nil if it has none of that name.
+// get returns the member of a mapping with that name, or nil if there is none.
 func get(mapping *yaml.Node, name string) *yaml.Node {
 	for key, value := range members(mapping) {
 		if key == name {
@@ -31,7 +32,8 @@ func get(mapping *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// members are those of a mapping, in order; none of nil.
+// members returns the names and values of a mapping, in order. A nil mapping
+// has no members.
 func members(mapping *yaml.Node) func(yield func(name string, value *yaml.Node) bool) {
 	return func(yield func(string, *yaml.Node) bool) {
 		if mapping == nil {
@@ -45,7 +47,7 @@ func members(mapping *yaml.Node) func(yield func(name string, value *yaml.Node) 
 	}
 }
 
-// schemaJSON is the schema as Helm reads it.
+// schemaJSON returns the schema in the JSON form that Helm reads.
 func schemaJSON(schema *yaml.Node) (string, error) {
 	compact, err := ordered(schema)
 	if err != nil {
@@ -59,7 +61,7 @@ func schemaJSON(schema *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// ordered is a node as JSON, its members in the order of the file.
+// ordered encodes a node as JSON. Members stay in the order of the file.
 func ordered(node *yaml.Node) ([]byte, error) {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -98,7 +100,7 @@ func enclose(begin byte, list [][]byte, end byte) []byte {
 	return append(append([]byte{begin}, bytes.Join(list, []byte{','})...), end)
 }
 
-// marshal leaves <, > and & as they are.
+// marshal encodes value as JSON, and does not escape <, > and &.
 func marshal(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

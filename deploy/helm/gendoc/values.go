@@ -12,7 +12,7 @@ const valuesHead = `# The values of the chart, each with its default. Made from 
 # table, and docs/kubernetes.md the steps.
 `
 
-// valuesFile is values.yaml.
+// valuesFile returns the text of values.yaml.
 func valuesFile(schema *yaml.Node) (string, error) {
 	var b strings.Builder
 	b.WriteString(valuesHead)
@@ -28,8 +28,8 @@ func valuesFile(schema *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// writeValue writes a value with its description above it, and an object member
-// for member.
+// writeValue writes one value with its description as a comment above it. For
+// an object it writes each member in this way.
 func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error {
 	for _, line := range wrap(get(value, "description").Value, 86-len(indent)) {
 		fmt.Fprintf(b, "%s# %s\n", indent, line)
@@ -49,8 +49,9 @@ func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error
 	return writePlain(b, indent, &yaml.Node{Content: []*yaml.Node{text(name), value}})
 }
 
-// isKeyOnly reports whether these are the members of a secret, which all have the
-// same: the description of secrets tells them once.
+// isKeyOnly reports whether properties are the members of one secret. All
+// secrets have the same members, so only the description of "secrets" explains
+// them.
 func isKeyOnly(properties *yaml.Node) bool { return get(properties, "existingSecret") != nil }
 
 // writePlain writes values without their descriptions.
@@ -72,8 +73,8 @@ func writePlain(b *strings.Builder, indent string, properties *yaml.Node) error 
 	return nil
 }
 
-// wrap breaks text between words, into lines of at most width characters where
-// words allow.
+// wrap breaks text between words into lines of at most width characters. A
+// longer word gets a line of its own.
 func wrap(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
@@ -85,6 +86,6 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// isParents reports whether a value is for the charts that have this one among
-// theirs.
+// isParents reports whether Helm or a parent chart sets the value: "global" and
+// "enabled" have a meaning for charts that include this one.
 func isParents(name string) bool { return name == "global" || name == "enabled" }

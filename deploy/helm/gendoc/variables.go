@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// elsewhere are the variables that stand neither under variables nor under
-// secrets, and what is set in their place.
+// elsewhere maps each variable that is neither under "variables" nor under
+// "secrets" to the value of the chart that sets it.
 var elsewhere = map[string]string{
 	"LIVEKIT_LOCAL_HOMESERVERS": "variables.LIVEKIT_FULL_ACCESS_HOMESERVERS",
 	"LIVEKIT_JWT_PORT":          "variables.LIVEKIT_JWT_BIND",
@@ -19,31 +19,32 @@ var elsewhere = map[string]string{
 	"LIVEKIT_SHUTDOWN_DELAY":    "shutdownDelaySeconds",
 }
 
-// presets are the chart's defaults that are not the program's.
+// presets are the chart's defaults where they differ from the program's.
 var presets = map[string]string{
 	"LIVEKIT_JWT_BIND":     ":8080",
 	"LIVEKIT_METRICS_BIND": ":9090",
 	"LIVEKIT_LOG_FORMAT":   "json",
 }
 
-// meanings are those that differ in a pod.
+// meanings are the descriptions of variables whose meaning differs in a pod.
 var meanings = map[string]string{
 	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like :8080",
 	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like :9090; none when empty",
 	"LIVEKIT_STORE":        "memory, without a warning that a restart loses the delegated leaves; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
 }
 
-// port is a colon and a number from 1 to 65535.
+// port matches a colon and a port from 1 to 65535, or nothing.
 const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
 
-// patterns are narrower than what the program takes: the pod's ports are known.
+// patterns allow less than the program does, because the pod's ports are fixed.
 var patterns = map[string]string{
 	"LIVEKIT_JWT_BIND":     port,
 	"LIVEKIT_METRICS_BIND": port,
-	"LIVEKIT_STORE":        "^(memory|redis)?$", // the root is read only, and a volume has a value of its own
+	"LIVEKIT_STORE":        "^(memory|redis)?$", // the root file system is read-only, and files of leaves have a value of their own
 }
 
-// addVariables puts each variable of the program where the values have it.
+// addVariables adds each variable of the program to the schema, under
+// "variables" or under "secrets".
 func addVariables(schema *yaml.Node) {
 	properties := get(schema, "properties")
 	plain := get(get(properties, "variables"), "properties")
@@ -55,7 +56,8 @@ func addVariables(schema *yaml.Node) {
 		if !isSecret(v) {
 			add(plain, v.Name, variable(v))
 		}
-		// The URL of Redis may hold the password of the Sentinels.
+		// The URL of Redis is a secret, too, because it may hold the password of the
+		// Sentinels.
 		if isSecret(v) || v.Form == config.FormRedis {
 			add(secrets, v.Name, secret(v))
 		}
@@ -64,7 +66,7 @@ func addVariables(schema *yaml.Node) {
 
 func isSecret(v config.Variable) bool { return v.Secret || v.Form == config.FormPath }
 
-// describe says what a variable is for, and its default in the program.
+// describe returns a variable's description and its default in the program.
 func describe(v config.Variable) string {
 	text := cmp.Or(meanings[v.Name], v.Meaning)
 	if _, ours := presets[v.Name]; v.Default != "" && !ours {
@@ -77,7 +79,8 @@ func variable(v config.Variable) *yaml.Node {
 	node := mapping("description", describe(v))
 	types := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, t := range slices.Concat([]string{"string"}, typesOf(v.Form), []string{"null"}) {
-		// "null" is a word here, and no null.
+		// The schema needs the word "null", and without quotation marks YAML reads it
+		// as null.
 		types.Content = append(types.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: t})
 	}
 	add(node, "type", types)
@@ -88,7 +91,8 @@ func variable(v config.Variable) *yaml.Node {
 	return node
 }
 
-// typesOf are those besides text that YAML may make of a value.
+// typesOf returns the types that YAML may give a value of this form, besides
+// text.
 func typesOf(form config.Form) []string {
 	switch form {
 	case config.FormSwitch, config.FormLimit, config.FormWho:
@@ -101,7 +105,8 @@ func typesOf(form config.Form) []string {
 	return nil
 }
 
-// secret is where a value is that does not stand in the open.
+// secret returns the schema of a variable whose value is in a Secret of
+// Kubernetes.
 func secret(v config.Variable) *yaml.Node {
 	node := mapping("description", v.Meaning, "type", "object")
 	add(node, "additionalProperties", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
@@ -116,8 +121,8 @@ func secret(v config.Variable) *yaml.Node {
 	return node
 }
 
-// usualKey is like keys.yaml where LiveKit's own deployments have a name for it,
-// else the variable's name.
+// usualKey returns the usual key of a variable in a Secret: LiveKit's own name
+// such as keys.yaml if there is one, else the variable's name.
 func usualKey(name string) string {
 	switch name {
 	case "LIVEKIT_KEY_FILE":
@@ -139,7 +144,7 @@ func mapping(pairs ...string) *yaml.Node {
 }
 
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
-	mapping.Style = 0 // an empty one is written as {} in the source
+	mapping.Style = 0 // in the source an empty mapping is written as {}
 	mapping.Content = append(mapping.Content, text(name), value)
 }
 

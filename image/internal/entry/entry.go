@@ -1,4 +1,4 @@
-// Package entry is where the commands of this module begin and end.
+// Package entry runs the main functions of this module's commands.
 package entry
 
 import (
@@ -9,8 +9,8 @@ import (
 	"os/signal"
 )
 
-// Main runs a command until it ends or is interrupted. The exit code is 1 after
-// an error, which it prints behind the command's name.
+// Main calls run until it returns or a signal interrupts it. After an error it
+// prints the command's name and the error, and exits with code 1.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
