@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/internal/pattern"
 )
 
 // intro is the beginning of docs/troubleshooting.md, written by hand.
@@ -58,7 +59,8 @@ var groups = []engine.Group{
 }
 
 func writeCodes(b *strings.Builder) {
-	b.WriteString("## What Element Call shows\n\n| Code | Causes |\n| --- | --- |\n")
+	b.WriteString("## What Element Call shows\n\nWhen a call fails, Element Call shows one of these error codes. " +
+		"The right column lists the causes that lead to the code; each link leads to the cause's section on this page.\n\n| Code | Causes |\n| --- | --- |\n")
 	for _, code := range []string{missingTransport, openIDError, sfuError, connectionLost} {
 		var links []string
 		for _, c := range table() {
@@ -68,29 +70,39 @@ func writeCodes(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| `%s` | %s |\n", code, strings.Join(links, ", "))
 	}
-	b.WriteString("\nOlder versions say `MISSING_MATRIX_RTC_FOCUS` for the first.\n\n")
+	b.WriteString("\nOlder versions of Element Call show `MISSING_MATRIX_RTC_FOCUS` instead of `MISSING_MATRIX_RTC_TRANSPORT`.\n\n")
 }
 
 // document writes the section of one cause.
 func document(b *strings.Builder, c engine.Cause) {
-	v := examplesOf[engine.GroupOf(c.Checks[0])]
+	v := examplesOf[c.ID].Or(examplesOf[engine.GroupOf(c.Checks[0])])
 	text, remedy := fill(c.Text, v), fill(c.Remedy, v)
-	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, escape(sentence(text)), escape(sentence(remedy)))
-	fmt.Fprintf(b, "- **Found by:** %s, from %s %s\n", engine.Marks[c.Status], vantages[c.From], quoted(c.Checks))
+	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, named(marked(sentence(text))), marked(sentence(remedy)))
+	fmt.Fprintf(b, "- **Reported:** as %s, by %s of [doctor](operations.md#doctor), %s\n", grades[c.Status], quoted(c.Checks), vantages[c.From])
 	if c.Code != "" {
-		fmt.Fprintf(b, "- **Element Call shows:** `%s`\n", c.Code)
+		fmt.Fprintf(b, "- **Element Call shows:** the error code `%s`\n", c.Code)
 	}
 	b.WriteString("\n")
 }
 
-var vantages = map[string]string{"inside": "inside:", "outside": "outside:", "both": "inside and outside:"}
+var (
+	grades   = map[engine.Status]string{engine.Fail: "a fault (✗)", engine.Warn: "a warning (!)", engine.OK: "a remark (✓)"}
+	vantages = map[string]string{
+		"inside": "run in the service's container", "outside": "run with `--outside`",
+		"both": "run in the service's container or with `--outside`",
+	}
+)
 
+// quoted names checks.
 func quoted(ids []string) string {
 	list := slices.Clone(ids)
 	for i, id := range list {
 		list[i] = "`" + id + "`"
 	}
-	return strings.Join(list, ", ")
+	if len(list) == 1 {
+		return "the check " + list[0]
+	}
+	return "the checks " + strings.Join(list, ", ")
 }
 
 // sentence returns a text, which elsewhere follows a colon, as a sentence.
@@ -100,6 +112,46 @@ func sentence(text string) string {
 		text = string(unicode.ToUpper(letter)) + text[size:]
 	}
 	return strings.TrimSuffix(text, ".") + "."
+}
+
+// named says which service a text speaks of, for a reader of one section.
+func named(text string) string {
+	lower := strings.ToLower(text)
+	for _, words := range []string{"this service", "the service "} {
+		if at := strings.Index(lower, words); at >= 0 {
+			end := at + len(strings.TrimSpace(words))
+			return text[:end] + " (matrixrtc-auth)" + text[end:]
+		}
+	}
+	return text
+}
+
+// setting matches what the page shows as code: a variable with its value, a
+// setting, YAML and JSON in brackets (at most four deep), options and commands.
+var setting = pattern.New(strings.Join([]string{
+	`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?`,
+	`"?\b[a-z_][a-z0-9_.]*"?: ` + strings.Repeat(`[\[{]([^\[\]{}]|`, 4) + strings.Repeat(`)*[\]}]`, 4),
+	`\{"[^{}]*\}`,
+	`\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+`,
+	`\blivekit_service_url\b`, `\b(livekit|homeserver|compose)\.yaml\b`,
+	`\.well-known/matrix/(client|server)\b`, `--[a-z][a-z-]+`,
+	`docker compose [^;).]*[^;). ]`,
+}, "|"))
+
+// marked returns a text with its settings as code.
+func marked(text string) string {
+	var b strings.Builder
+	end := 0
+	for _, at := range setting().FindAllStringIndex(text, -1) {
+		b.WriteString(escape(text[end:at[0]]))
+		if from := text[at[0]:at[1]]; strings.HasSuffix(text[:at[0]], "/") {
+			b.WriteString(escape(from)) // a part of an address
+		} else {
+			b.WriteString("`" + from + "`")
+		}
+		end = at[1]
+	}
+	return b.String() + escape(text[end:])
 }
 
 // escape prevents Markdown from reading settings as markup.

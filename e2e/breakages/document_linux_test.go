@@ -7,24 +7,65 @@ import (
 
 const heading = `## What doctor says when something is broken
 
-` + "`make breakages`" + ` breaks a complete deployment (Synapse, LiveKit, the service, and nginx, HAProxy or Caddy) in each of these ways. The columns show the causes that doctor reports. Inside, doctor has the service's environment; outside, it knows only the server name. – means that doctor sees no fault there.
+The tables below show which causes [doctor](operations.md#doctor) reports for which fault. The test ` + "`make breakages`" + ` breaks a complete deployment in each of these ways, and then runs doctor. The deployment consists of Synapse, LiveKit, this service, and nginx, HAProxy or Caddy in front of them. In the tables, the server name is example.org. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts below it for the homeserver, for this service, for LiveKit and for TURN.
+
+- **Broken:** what the test changes.
+- **Inside:** what doctor reports in the service's container, where it has the service's configuration.
+- **Outside:** what doctor reports with ` + "`--outside`" + ` on another machine, where it knows only the server name.
+
+A dash (–) means that doctor finds no fault there. Where LiveKit cannot be found from outside, doctor reports [sfu-unknown](#sfu-unknown).
+`
+
+const columns = ` The columns show the causes that [doctor](operations.md#doctor) reports in the service's container (Inside), and on another machine with ` + "`--outside`" + ` (Outside). A dash means that it finds no fault there.
 
 | Broken | Inside | Outside |
 | --- | --- | --- |
 `
 
+// subjects are the sections of the document. A breakage belongs to the first one
+// that has a beginning of what is broken.
+var subjects = []struct {
+	title, says string
+	beginnings  []string
+}{
+	{"Deployments without a fault", "In these deployments everything is right, so doctor must find no fault.", []string{"nothing"}},
+	{"Faults of DNS, certificates and the network", "In these deployments a host cannot be found or reached, or its certificate is not valid.", []string{"DNS", "certificate", "the router", "packets", "the reverse proxy"}},
+	{"Faults in the well-known documents", "In these deployments the documents below https://example.org/.well-known/matrix/ are missing or wrong.", []string{"well-known"}},
+	{"Faults of the homeserver", "In these deployments the homeserver does not run, has a wrong setting, or a proxy in front of it changes its answers.", []string{"Synapse", "a homeserver"}},
+	{"Faults of the reverse proxy", "In these deployments the reverse proxy in front of this service (`jwt.`) or of LiveKit (`sfu.`) has a wrong setting.", []string{"nginx", "HAProxy", "Caddy"}},
+	{"Faults of LiveKit", "In these deployments LiveKit does not run, or livekit.yaml has a wrong setting.", []string{"LiveKit", "livekit.yaml", "TURN"}},
+	{"Faults that only a user's access token shows", "In these runs doctor has the access token of a user and the id of a room.", []string{"--user"}},
+	{"Faults of this service", "In these deployments this service does not run, or one of its variables has a wrong value.", []string{""}},
+}
+
 // describe is the part of docs/troubleshooting.md that this test writes.
 func describe(rows map[string]said) (string, error) {
-	var b strings.Builder
-	b.WriteString(heading)
+	lines := make([]strings.Builder, len(subjects))
 	for _, x := range table() {
 		s, ok := rows[x.what]
 		if !ok {
 			return "", fmt.Errorf("nobody has broken %q: run all of them", x.what)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", x.what, links(s.Inside), links(s.Outside))
+		fmt.Fprintf(&lines[subjectOf(x.what)], "| %s | %s | %s |\n", x.what, links(s.Inside), links(s.Outside))
+	}
+	var b strings.Builder
+	b.WriteString(heading)
+	for i, s := range subjects {
+		fmt.Fprintf(&b, "\n### %s\n\n%s%s%s", s.title, s.says, columns, lines[i].String())
 	}
 	return b.String(), nil
+}
+
+// subjectOf returns the index of the section that what is broken belongs to.
+func subjectOf(what string) int {
+	for i, s := range subjects {
+		for _, beginning := range s.beginnings {
+			if strings.HasPrefix(what, beginning) {
+				return i
+			}
+		}
+	}
+	panic("the last section takes everything")
 }
 
 func links(causes []cause) string {
