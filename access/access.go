@@ -19,9 +19,9 @@ import (
 
 // Verifier says whose an OpenID token is.
 type Verifier interface {
-	// Verify returns the user whose token it is, always a user of token.Server.
-	// If claimed is not zero, it must be that user. from is the client's network,
-	// the zero Prefix if it is unknown. Errors are *[matrix.VerifyError].
+	// Verify returns the user whose token it is, always a user of token.Server. If
+	// claimed is not zero, the token's user must be claimed. from is the client's
+	// network, the zero Prefix if it is unknown. Errors are *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
@@ -34,7 +34,7 @@ type Membership interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns once the room exists. created reports that it asked the SFU
+	// Ensure returns when the room exists. created reports that it asked the SFU
 	// for this request. Errors are *[sfu.Error].
 	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
@@ -62,8 +62,8 @@ type Authorizer struct {
 	// FullAccess says whose users may create rooms. FullAccess and CanPublish get
 	// the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
-	// CanPublish says for which further servers users may publish. Users with full
-	// access always may.
+	// CanPublish says of which other servers the users may publish. Users with
+	// full access always may.
 	CanPublish func(matrix.ServerName) bool
 	// MustBeJoined reports for a server whether its users must be joined to the
 	// Matrix room when they prove themselves by an OpenID token; nil means no

@@ -28,7 +28,7 @@ func (e *MembershipError) Unwrap() error { return e.Err }
 
 // LimitError says that a rate limit refused a request.
 type LimitError struct {
-	Kind string // as in the metrics
+	Kind string // the kind of limit, as in the metrics
 	Wait time.Duration
 }
 

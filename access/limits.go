@@ -25,8 +25,8 @@ func NewOriginLimiter() *ratelimit.Limiter[matrix.ServerName] {
 }
 
 // site returns the network that shares the bounds on discoveries: one IPv4
-// address, or the /48 that an IPv6 subscriber has at most. It is wider than
-// [Network], because these bounds are wide until another network needs its
+// address, or the /48 that an IPv6 subscriber has at most. It is larger than
+// [Network], because these bounds are generous until another network needs its
 // part.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
@@ -139,9 +139,9 @@ func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	return &LimitError{Kind: kind, Wait: wait}
 }
 
-// takeUntil calls take now and, if that returns a wait that ends before until,
-// once more after it. It returns how long there is still to wait, 0 if take
-// succeeded.
+// takeUntil calls take now. If take returns a wait that ends before until,
+// takeUntil waits and calls take once more. It returns the remaining wait, 0 if
+// take succeeded.
 func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
 	wait = take()
 	if wait == 0 || wait > time.Until(until) {

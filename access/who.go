@@ -101,7 +101,7 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 // standing is who asks, and whether they are joined as far as that was asked.
 type standing struct {
 	user matrix.UserID // proven
-	// asked says that the homeserver was asked, joined what it answered.
+	// asked says that the homeserver was asked; joined is its answer.
 	asked, joined bool
 }
 
@@ -127,7 +127,7 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 	}
 	err = judged(s.joined, err)
 	if errors.Is(err, ErrUnseen) {
-		err = fmt.Errorf("%w: %s", err, what.Room) // the account must join it
+		err = fmt.Errorf("%w: %s", err, what.Room) // tells the operator which room the account must join
 	}
 	return s, err
 }

@@ -21,18 +21,19 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// The API pair of every subject.
+// The API key and secret of every subject.
 const (
 	apiKey    = "bench"
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
 )
 
-// baseline is the handler with which the service is compared: the same answer
-// made by net/http, encoding/json and livekit/protocol with their defaults. It
-// has no limits, no log, no metrics, no discovery and no checks of addresses.
+// baseline is the handler with which the service is compared. It gives the same
+// answer, made by net/http, encoding/json and livekit/protocol with their
+// defaults. It has no limits, no log, no metrics, no discovery and no checks of
+// addresses.
 type baseline struct {
 	sfuURL string
-	// client asks homeservers; nil in subject (a), which asks none.
+	// client asks homeservers; nil in subject (a), which asks no homeserver.
 	client *http.Client
 }
 
@@ -81,8 +82,9 @@ func serveBaseline(args []string) error {
 	return obey(hello{Addr: listener.Addr().String()}, nil)
 }
 
-// pooledClient is net/http's client set up to keep every connection: its
-// default of two idle connections per host would close and dial most of them.
+// pooledClient returns a client of net/http that keeps every connection. By
+// default it keeps two idle connections per host, and would close and open most
+// of the others.
 func pooledClient(caFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
@@ -174,8 +176,8 @@ func mint(body tokenBody) (string, error) {
 		ToJWT()
 }
 
-// hashed returns the unpadded base64 of the SHA-256 of the JSON array of parts,
-// none of which needs an escape.
+// hashed returns the unpadded base64 of the SHA-256 of the JSON array of parts.
+// No part may contain a character that JSON escapes.
 func hashed(parts ...string) string {
 	sum := sha256.Sum256([]byte(`["` + strings.Join(parts, `","`) + `"]`))
 	return base64.RawStdEncoding.EncodeToString(sum[:])

@@ -22,12 +22,13 @@ type probe struct {
 	name  string
 	size  bytesOf
 	rss   bytesOf
-	init  time.Duration // all package initialisers
-	ready time.Duration // exec to listening
+	init  time.Duration // the time of all package initialisers
+	ready time.Duration // the time from exec to listening
 }
 
-// dependencies measures each package that the service imports from elsewhere
-// in a program that serves HTTP and imports nothing else.
+// dependencies measures the cost of each package that the service imports from
+// other modules. For each it builds a program that serves HTTP and imports only
+// that package.
 func (l *lab) dependencies(ctx context.Context) (string, error) {
 	imports, err := l.thirdParty(ctx)
 	if err != nil {
@@ -45,7 +46,8 @@ func (l *lab) dependencies(ctx context.Context) (string, error) {
 	return dependencySection(probes), nil
 }
 
-// dependencyProgram is a program to build: its name in the table, its imports.
+// dependencyProgram is a program to build: its name in the table, and its
+// imports.
 type dependencyProgram struct {
 	name    string
 	imports []string
@@ -59,7 +61,7 @@ func dependencyPrograms(imports []string) []dependencyProgram {
 	return append(programs, dependencyProgram{"all of these", imports})
 }
 
-// thirdParty lists what the packages of the service import from other modules.
+// thirdParty returns the packages that the service imports from other modules.
 func (l *lab) thirdParty(ctx context.Context) ([]string, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{range $.Imports}}{{println .}}{{end}}{{end}}{{end}}`, ".")
 	cmd.Dir = l.root
@@ -70,8 +72,8 @@ func (l *lab) thirdParty(ctx context.Context) ([]string, error) {
 	return foreignImports(string(out)), nil
 }
 
-// foreignImports keeps the import paths of other modules: their first element
-// is a host name.
+// foreignImports returns the import paths of other modules: those whose first
+// element is a host name.
 func foreignImports(list string) []string {
 	var paths []string
 	for path := range strings.FieldsSeq(list) {
@@ -84,7 +86,8 @@ func foreignImports(list string) []string {
 	return slices.Compact(paths)
 }
 
-// probe builds a program and starts it a few times.
+// probe builds a program, starts it dependencyRuns times, and returns the
+// medians.
 func (l *lab) probe(ctx context.Context, program dependencyProgram) (*probe, error) {
 	binary := filepath.Join(l.dir, "probe")
 	if err := l.buildProbe(ctx, binary, program.imports); err != nil {
@@ -131,8 +134,8 @@ func main() {
 }
 `
 
-// buildProbe builds probeMain as a package of the service's module, so that the
-// versions are the service's; an overlay keeps the source out of the checkout.
+// buildProbe builds probeMain as a package of the service's module, so that it
+// uses the same versions. An overlay keeps its source out of the checkout.
 func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) error {
 	var blank strings.Builder
 	for _, path := range imports {
@@ -155,8 +158,8 @@ func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) e
 	return l.build(ctx, binary, "-overlay", overlay, "./internal/probe")
 }
 
-// runProbe starts a built probe once; it prints its address when it listens
-// and ends when its standard input does.
+// runProbe starts a built probe once. The probe prints its address when it
+// listens, and ends when its standard input is closed.
 func runProbe(ctx context.Context, binary string) (probe, error) {
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Env = []string{"GODEBUG=inittrace=1"}

@@ -9,14 +9,14 @@ import (
 const (
 	// roomMemory is how long the service remembers that a room exists.
 	roomMemory = 5 * time.Second
-	// fullAccessFloor is what users with full access get at least of the
-	// throughput of those without.
+	// fullAccessFloor is the least throughput of users with full access, relative
+	// to that of users without.
 	fullAccessFloor       = 0.9
 	fullAccessConnections = 64
 )
 
-// fullAccess measures the cost of creating the room first. All users ask for
-// the same room.
+// fullAccess measures what it costs that the service creates the room first.
+// All users ask for the same room.
 func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	var restricted, full series
 	var rooms, allowed int64
@@ -37,8 +37,8 @@ func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	return fullAccessSection(restricted, full, rooms, allowed), nil
 }
 
-// measureFullAccess also returns how often the SFU was asked for a room, and
-// how often that may have been.
+// measureFullAccess measures users with full access. It also returns how many
+// requests for a room the SFU got, and how many are allowed.
 func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, allowed int64, err error) {
 	before, err := l.sfu.counts()
 	if err != nil {

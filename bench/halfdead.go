@@ -9,13 +9,13 @@ import (
 
 const (
 	pooledConnections = 16
-	// halfDeadLimit bounds how long a request may wait because a pooled
-	// connection has died silently. A whole verification may take 10 s.
+	// halfDeadLimit bounds how long a request may wait because a pooled connection
+	// no longer answers. A whole verification may take 10 s.
 	halfDeadLimit = 3 * time.Second
 )
 
-// halfDead fills the pool of connections to the homeserver, silences the
-// homeserver on all of them, and sends more requests.
+// halfDead fills the pool of connections to the homeserver. Then the homeserver
+// stops answering on all of them, and halfDead sends more requests.
 func (l *lab) halfDead(ctx context.Context) (string, error) {
 	rows := [][]string{{"subject, load", "requests", "p50 ms", "longest ms", "over 100 ms", "refused", "new connections", fmt.Sprintf("longest ≤ %v", halfDeadLimit)}}
 	for _, load := range []point{{"b", pooledConnections}, {"c", 1}, {"c", pooledConnections}} {
@@ -57,8 +57,8 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 	}, nil
 }
 
-// putOnDead is put. All answers of the service must be right; the baseline may
-// refuse users after ten seconds.
+// putOnDead sends load as put does. All answers of the service must be right;
+// the baseline may refuse users after ten seconds.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

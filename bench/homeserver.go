@@ -11,20 +11,20 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// homeserver answers GET …/openid/userinfo over TLS and HTTP/1.1 and nothing
-// else. It shares the cores with what is measured, so it is not net/http but
-// one goroutine per connection that looks for the token and writes a
-// prepared answer; the headers are those that Synapse sends.
+// homeserver answers only GET …/openid/userinfo, over TLS and HTTP/1.1. It
+// shares the processors with the measured program, so it does not use net/http:
+// one goroutine per connection searches the request for the token and writes a
+// prepared answer. The headers are those of Synapse.
 //
-// It also says of everybody that they are joined to a room (MSC4502).
+// It also says that everybody is joined to every room (MSC4502).
 //
-// The token "ok-<12 digits>" is good, of the user whose number are its last
-// four digits; every other is unknown.
+// The token "ok-<12 digits>" is valid. Its last four digits are the number of
+// its user. Every other token is unknown.
 type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is the number of the last connection that gets no answers any more.
+	// silent is the number of the last connection that gets no more answers.
 	silent atomic.Int64
 }
 
@@ -68,8 +68,8 @@ func (h *homeserver) counts() any {
 	return counts{Accepted: h.accepted.Load(), Requests: h.requests.Load()}
 }
 
-// goQuiet makes every existing connection half dead: it stays open and accepts
-// data, but no answer comes. New connections work.
+// goQuiet stops answering on every existing connection: it stays open and
+// accepts data, but no answer comes. New connections work.
 func (h *homeserver) goQuiet() any {
 	h.silent.Store(h.accepted.Load())
 	return h.counts()
@@ -103,10 +103,10 @@ func (h *homeserver) serve(conn net.Conn, number int64) {
 	}
 }
 
-// answers are the prepared responses of one connection.
+// answers are the prepared answers of one connection.
 type answers struct {
 	ok         []byte
-	user       []byte // the user's digits within ok
+	user       []byte // the part of ok that holds the user's digits
 	unknown    []byte
 	badRequest []byte
 	joined     []byte
@@ -129,7 +129,7 @@ func response(status, body string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 "+status+okHead[len("HTTP/1.1 200 OK"):]+"%s", len(body), body)
 }
 
-// to returns the answer to a request, valid until the next call.
+// to returns the answer to a request. The answer is valid until the next call.
 func (a *answers) to(request []byte) []byte {
 	switch {
 	case bytes.HasPrefix(request, []byte(isJoinedPath)):

@@ -13,19 +13,20 @@ import (
 	"strings"
 )
 
-// lab is what every experiment needs: the fakes, the service's program, and a
-// directory that is deleted at the end.
+// lab holds what every experiment needs: the fakes, the service's program, and
+// a directory that is deleted at the end.
 type lab struct {
 	opts       options
 	log        io.Writer
-	dir        string // temporary
-	root       string // of the service's module
-	service    string // the binary
-	unsealed   string // the binary without tickets, once it is built
+	dir        string // a temporary directory
+	root       string // the directory of the service's module
+	service    string // the path of the service's program
+	unsealed   string // the path of the program without tickets, once it is built
 	caFile     string
 	homeserver *child
 	sfu        *child
-	// faults are wrong answers and wrong counts; with one the benchmark fails.
+	// faults are the wrong answers and wrong counts. If there are any, the
+	// benchmark fails.
 	faults []string
 }
 
@@ -71,7 +72,7 @@ func (l *lab) close() {
 	os.RemoveAll(l.dir)
 }
 
-// say prints what is being done.
+// say prints what the benchmark is doing now.
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, "bench: "+format+"\n", args...) }
 
 // fault records something that must never happen, however slow the machine is.
@@ -80,7 +81,8 @@ func (l *lab) fault(format string, args ...any) {
 	l.say("WRONG: "+format, args...)
 }
 
-// build builds a package of the service's module as the image does.
+// build compiles a package of the service's module with the flags that the
+// image uses.
 func (l *lab) build(ctx context.Context, output string, args ...string) error {
 	command := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", output}, args...)
 	return l.goCommand(ctx, command...)
@@ -96,8 +98,8 @@ func (l *lab) goCommand(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// moduleRoot is where the source of the service is: this folder, or one that
-// the benchmark's module names.
+// moduleRoot returns the folder of the service's source: this folder, or the
+// one that the benchmark's go.mod names.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
 	if err != nil {
@@ -106,8 +108,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// put sends load to a subject and measures its CPU time, the homeserver's and
-// the generator's, in this order.
+// put sends load to a subject. It measures the CPU time of the subject, the
+// homeserver and the generator, in this order.
 func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	plan.Addr, plan.Server = s.addr, l.homeserver.Addr
 	plan.PIDs = []int{s.pid, l.homeserver.pid()}
@@ -135,7 +137,7 @@ func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, 
 	return &result, nil
 }
 
-// putAll is put for a load whose answers must all be right.
+// putAll sends load as put does, and all answers must be right.
 func (l *lab) putAll(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	result, err := l.put(ctx, s, plan)
 	if err == nil && result.Wrong > 0 {

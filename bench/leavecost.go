@@ -8,7 +8,7 @@ import (
 )
 
 // leaves measures what many delegated leaves cost while nothing happens, and
-// how late restarts are that are due all the time.
+// how late restarts are while some are always due.
 func (l *lab) leaves(ctx context.Context) (string, error) {
 	idle, err := l.idleLeaves(ctx)
 	if err != nil {
@@ -21,7 +21,8 @@ func (l *lab) leaves(ctx context.Context) (string, error) {
 	return "### Delegated leaves\n\n" + idle + "\n" + short, nil
 }
 
-// idleLeaves has participants stay in the call, with a delay of an hour.
+// idleLeaves measures leaves with a delay of an hour, whose participants stay
+// in the call.
 func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {
@@ -38,7 +39,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(begin)
-	time.Sleep(5 * time.Second) // for the crowd's last effects
+	time.Sleep(5 * time.Second) // the effects of the joins end meanwhile
 	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
 	if cpu, err = cpuTime(w.service.pid); err != nil {
 		return "", err
@@ -59,7 +60,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	}
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
-	allowed := float64(idleRooms) // rooms / interval, in a window of one interval
+	allowed := float64(idleRooms) // one question per room in a window of one interval
 	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they joined in %v.\n\n%s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", ""},
@@ -70,7 +71,8 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		)), nil
 }
 
-// shortLeaves has restarts due all the time, at a homeserver that takes its time.
+// shortLeaves measures leaves whose restarts are due all the time, at a slow
+// homeserver.
 func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {

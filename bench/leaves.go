@@ -24,8 +24,8 @@ import (
 
 const (
 	idleJobs, idleRooms = 100_000, 2_000
-	idleWindow          = 60 * time.Second // one look into every room
-	idleShare           = 0.02             // of a core
+	idleWindow          = 60 * time.Second // long enough for one look into every room
+	idleShare           = 0.02             // a part of one processor
 	maxGoroutines       = 100
 	shortJobs           = 10_000
 	shortDelay          = 18 * time.Second
@@ -34,16 +34,16 @@ const (
 	delegators          = 32
 )
 
-// leaveWorld is a service with delegated leaves: the homeserver and the SFU
-// are this process, so that the service's costs are its own.
+// leaveWorld is a service with delegated leaves. The homeserver and the SFU run
+// in this process, so that the service's costs are its own.
 type leaveWorld struct {
 	*lab
-	service    *subject   // the first …
-	replicas   []*subject // … of all that run
-	addrs      []string   // of all, also of those that were killed
+	service    *subject   // the first replica
+	replicas   []*subject // all running replicas
+	addrs      []string   // the addresses of all replicas, killed ones included
 	homeserver *matrixtest.Server
 	sfu        *sfutest.Server
-	metrics    string // address, of the first
+	metrics    string // the address of the first replica's metrics
 	client     http.Client
 }
 
@@ -51,7 +51,8 @@ func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
 	return l.openReplicas(ctx, 1, "LIVEKIT_STORE=memory", "LIVEKIT_DELAYED_EVENT_RATE=off")
 }
 
-// openReplicas starts n replicas of the service, with further variables.
+// openReplicas starts n replicas of the service. env holds additional
+// variables.
 func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWorld, error) {
 	w := &leaveWorld{
 		lab: l, homeserver: matrixtest.NewServer(),
@@ -86,14 +87,14 @@ func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWor
 
 func (w *leaveWorld) close() {
 	for _, s := range w.replicas {
-		_ = s.stop() // one may have been killed
+		_ = s.stop() // it may have been killed
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
 }
 
-// fill makes jobs participants join, each with a delegated leave, and waits
-// until the service has found them all by asking.
+// fill makes participants join, each with a delegated leave, and waits until
+// the service has seen all of them on the SFU. jobs is their number.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
 	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
 		return err
@@ -101,8 +102,8 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	return w.awaitConnected(ctx, jobs)
 }
 
-// handOver makes jobs participants join, starting with the first-th, each with
-// a leave.
+// handOver makes participants join, each with a delegated leave. jobs is their
+// number, first the number of the first one.
 func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
@@ -133,11 +134,11 @@ func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay
 	return nil
 }
 
-// roomOf is the LiveKit room of the i-th Matrix room.
+// roomOf returns the LiveKit room of the i-th Matrix room.
 func roomOf(i int) sfu.Room {
 	id, err := matrix.ParseRoomID(fmt.Sprintf("!room%d:example.org", i))
 	if err != nil {
-		panic(err) // the name is valid
+		panic(err) // impossible: the name is valid
 	}
 	return token.RoomName(id, matrix.RoomCall)
 }
@@ -164,10 +165,10 @@ func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, 
 	return err
 }
 
-// delayID is the i-th leave's.
+// delayID returns the delay id of the i-th leave.
 func delayID(i int) string { return fmt.Sprintf("syd_%08d", i) }
 
-// tokenBody asks for a token and hands over a leave.
+// tokenBody returns a request for a token that also hands over a leave.
 func (w *leaveWorld) tokenBody(room int, device, openID, delayID string, delay time.Duration) string {
 	return fmt.Sprintf(`{"room":"!room%d:example.org","device_id":%q,"openid_token":{"access_token":%q,"matrix_server_name":%q},"delay_id":%q,"delay_timeout":%d}`,
 		room, device, openID, w.homeserver.Name(), delayID, delay.Milliseconds())
@@ -186,7 +187,7 @@ func (w *leaveWorld) awaitConnected(ctx context.Context, jobs int) error {
 	return fmt.Errorf("not all of %d participants were seen", jobs)
 }
 
-// metric reads one of the service's metrics.
+// metric returns the value of one of the service's metrics.
 func (w *leaveWorld) metric(ctx context.Context, name string) (float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.metrics+"/metrics", nil)
 	if err != nil {

@@ -12,18 +12,19 @@ import (
 )
 
 // loadPlan is the load generator's task. With a Count it sends that many
-// requests; otherwise it sends for Warmup and then, measuring, for Duration.
+// requests. Otherwise it sends for Warmup without measuring, and then measures
+// for Duration.
 type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request must be refused
-	Proxied     bool   // a homeserver forwards the requests
-	Strangers   bool   // each of those is of another user, so that each asks who is joined
+	WithInvalid bool   // every second request is one that must be refused
+	Proxied     bool   // the requests are those that a homeserver forwards
+	Strangers   bool   // each forwarded request is of another user, so the service asks about each whether they are joined
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
-	PIDs        []int // whose CPU time to measure besides its own
+	PIDs        []int // the processes whose CPU time is measured, besides the generator's
 }
 
 // loadResult is the result of a plan.
@@ -31,16 +32,16 @@ type loadResult struct {
 	Requests      int
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
-	Slow          int             // requests of slowRequest and more
-	CPU           []time.Duration // of the plan's PIDs, the generator's own last
-	Wrong         int             // wrong answers
-	Problem       string          // the first of them
+	Slow          int             // requests that took slowRequest or longer
+	CPU           []time.Duration // in the order of the plan's PIDs, then the generator's
+	Wrong         int             // the number of wrong answers
+	Problem       string          // the first wrong answer
 }
 
 const (
 	slowRequest = 100 * time.Millisecond
-	// stalled bounds the time without any answer. It is more than the service's
-	// limit for one request.
+	// stalled bounds the time in which no answer arrives. It is longer than the
+	// service's limit for one request.
 	stalled = 40 * time.Second
 )
 
@@ -53,7 +54,7 @@ func generateLoad(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
 		return err
 	}
-	debug.SetGCPercent(-1) // it allocates its samples and little else
+	debug.SetGCPercent(-1) // the generator allocates only its samples, so it needs no collection
 	result, err := carryOut(plan)
 	if err != nil {
 		return err
@@ -65,16 +66,17 @@ func generateLoad(args []string) error {
 type load struct {
 	plan     loadPlan
 	sockets  *sockets
-	exchange []exchange // by connection
+	exchange []exchange // one for each connection
 	issued   int
-	limit    int // of issued
+	limit    int // the most requests to send
 	pending  int
 	measured bool
 	samples  []time.Duration
 	result   loadResult
 }
 
-// exchange is a connection's request and the answer so far.
+// exchange is a connection's request, and the part of the answer that has
+// arrived.
 type exchange struct {
 	requests []*request
 	current  *request
@@ -127,7 +129,7 @@ func (l *load) run() error {
 	return l.until(time.Now().Add(stalled))
 }
 
-// measure is the part that counts.
+// measure sends the requests whose times are measured.
 func (l *load) measure() error {
 	pids := append(slices.Clone(l.plan.PIDs), os.Getpid())
 	before, err := cpuTimes(pids)
@@ -151,7 +153,8 @@ func (l *load) measure() error {
 	return nil
 }
 
-// until exchanges requests and answers until end, or until nothing is pending.
+// until sends requests and reads answers until end, or until no answer is
+// awaited.
 func (l *load) until(end time.Time) error {
 	ready := make([]int, 0, len(l.exchange))
 	for now := time.Now(); l.pending > 0 && now.Before(end); now = time.Now() {

@@ -52,15 +52,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return l.report(ctx, stdout)
 }
 
-// options say what to measure and for how long.
+// options say what to measure, and for how long.
 type options struct {
-	only     map[string]bool // empty: everything
-	duration time.Duration   // of one measurement
-	warmup   time.Duration   // before each
+	only     map[string]bool // the experiments to run; empty: all
+	duration time.Duration   // the time of one measurement
+	warmup   time.Duration   // the time of load before each measurement
 	repeats  int
 	write    bool
-	scale    bool   // nothing but the replicas on one Redis
-	service  string // a built binary to measure instead of the checkout's
+	scale    bool   // measure only the replicas on one Redis
+	service  string // the path of a program to measure instead of the checkout's
 }
 
 func (o options) wants(experiment string) bool {

@@ -9,12 +9,12 @@ import (
 const (
 	fewRequests     = 1_000
 	manyRequests    = 100_000
-	memoryGrowth    = 10e6 // bytes allowed between the two
+	memoryGrowth    = 10e6 // the allowed difference, in bytes
 	memoryConns     = 16
 	everySecondOnes = "bad token, somebody else's token, broken JSON in turn"
 )
 
-// memory compares the service after few and after many requests.
+// memory compares the service's memory after few requests with that after many.
 func (l *lab) memory(ctx context.Context) (string, error) {
 	s, err := l.start(ctx, "c")
 	if err != nil {
@@ -39,7 +39,8 @@ func memoryRow(requests int, m memory) []string {
 	return []string{strconv.Itoa(requests), m.RSS.String(), m.Anon.String(), m.Peak.String()}
 }
 
-// feed sends n requests, half of them invalid, and reads the memory then.
+// feed sends n requests, half of them invalid, and returns the service's memory
+// afterwards.
 func (l *lab) feed(ctx context.Context, s *subject, n int) (memory, error) {
 	if _, err := l.putAll(ctx, s, loadPlan{Connections: memoryConns, Count: n, WithInvalid: true}); err != nil {
 		return memory{}, err

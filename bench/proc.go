@@ -32,8 +32,9 @@ func cpuTimes(pids []int) ([]time.Duration, error) {
 	return times, nil
 }
 
-// parseStat adds utime and stime, fields 14 and 15 (proc_pid_stat(5)); field 2
-// is the name in parentheses and may hold anything.
+// parseStat returns the sum of utime and stime, fields 14 and 15
+// (proc_pid_stat(5)). Field 2 is the name in parentheses, which may contain
+// anything.
 func parseStat(stat string) (time.Duration, error) {
 	i := strings.LastIndexByte(stat, ')')
 	fields := strings.Fields(stat[i+1:])
@@ -56,10 +57,10 @@ type bytesOf int64
 
 func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6) }
 
-// memory is what /proc/<pid>/status says of a process.
+// memory is a process's use of memory, from /proc/<pid>/status.
 type memory struct {
 	RSS  bytesOf // resident now
-	Anon bytesOf // of it: heap and stacks; the rest are pages of the binary
+	Anon bytesOf // the resident heap and stacks; the rest of RSS are pages of the binary
 	Peak bytesOf // the most that was ever resident
 }
 

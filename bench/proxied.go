@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// Requests through the homeserver, of the same users as those with an OpenID
-	// token, and of a new user each.
+	// The letters of two loads in the tables. Both go through the homeserver: one
+	// has the users of the load with OpenID tokens, the other has a new user for
+	// each request.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
 	// proxiedFloor is the least rate of requests through the homeserver, relative
@@ -20,16 +21,16 @@ const (
 	benchHSToken = "the-hs-token-of-the-benchmark-0123456789"
 )
 
-// proxiedRequest returns get_token as a homeserver forwards it, for the user
-// with that number.
+// proxiedRequest returns a request to get_token in the form in which a
+// homeserver forwards it. number is the user's.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
 	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)
 	return requestOf("/_matrix/client/v1/rtc/livekit/get_token", head, body, "200")
 }
 
-// proxied measures the endpoint for the homeserver and the one for OpenID
-// tokens, in turn.
+// proxied measures in turn the endpoint for the homeserver and the endpoint for
+// OpenID tokens.
 func (l *lab) proxied(ctx context.Context) (string, error) {
 	connections := []int{16, 64}
 	all := map[point]series{}
@@ -57,7 +58,8 @@ func (l *lab) proxied(ctx context.Context) (string, error) {
 	return proxiedSection(all, connections), nil
 }
 
-// measureProxied also checks that every request of a new user asked the homeserver.
+// measureProxied measures one load through the homeserver. It also checks that
+// the service asked the homeserver about every new user.
 func (l *lab) measureProxied(ctx context.Context, letter string, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {

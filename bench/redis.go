@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// redisServer is a redis-server that keeps nothing on disk.
+// redisServer is a redis-server that writes nothing to disk.
 type redisServer struct {
 	addr string
 	pid  int
@@ -47,7 +47,7 @@ func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
 	}
 }
 
-// info reads one number of INFO.
+// info returns one number of Redis' INFO.
 func (r *redisServer) info(section, name string) (int64, error) {
 	return r.number("INFO "+section, name+":")
 }
@@ -57,8 +57,9 @@ func (r *redisServer) firstForm() (int64, error) {
 	return r.number("HLEN matrixrtc-auth{leave}:jobs", ":")
 }
 
-// awaitSecondForm waits until no leave is in the form of version 0.2.0. The service
-// moves them a minute after its start: until then such a version may be at work.
+// awaitSecondForm waits until no leave is stored in the form of version 0.2.0.
+// The service converts them a minute after its start, because until then a
+// replica of that version may still run.
 func (r *redisServer) awaitSecondForm() error {
 	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if n, err := r.firstForm(); err != nil || n == 0 {
@@ -68,7 +69,7 @@ func (r *redisServer) awaitSecondForm() error {
 	return errors.New("not all leaves were moved into the second form")
 }
 
-// number sends a command and reads the number behind prefix in its answer.
+// number sends a command and returns the number after prefix in its answer.
 func (r *redisServer) number(command, prefix string) (int64, error) {
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// experiment is one section of the report; run returns its Markdown.
+// experiment is one section of the report. run returns its Markdown.
 type experiment struct {
 	name string
 	run  func(*lab, context.Context) (string, error)
@@ -50,7 +50,8 @@ func isExperiment(name string) bool {
 	return false
 }
 
-// report runs the experiments, prints what they found and returns the faults.
+// report runs the experiments, prints their results, and returns the faults as
+// an error.
 func (l *lab) report(ctx context.Context, stdout io.Writer) error {
 	var out strings.Builder
 	out.WriteString(machine())
@@ -86,7 +87,7 @@ const (
 	blockEnd   = "<!-- bench:end -->\n"
 )
 
-// writeBlock puts text between the markers of a file.
+// writeBlock replaces the text between the markers of a file.
 func writeBlock(file, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -100,8 +101,8 @@ func writeBlock(file, text string) error {
 	return os.WriteFile(file, fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, blockBegin, text, blockEnd, after), 0o644)
 }
 
-// table renders rows of cells as Markdown; the first row is the head. The
-// first column is aligned left, numbers to the right.
+// table returns rows of cells as a Markdown table. The first row is the head.
+// The first column is aligned left, the others right.
 func table(rows ...[]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -113,7 +114,7 @@ func table(rows ...[]string) string {
 	return b.String()
 }
 
-// verdict says whether a target is met.
+// verdict returns how the report says whether a target is met.
 func verdict(met bool) string {
 	if met {
 		return "met"

@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// request is one HTTP request in bytes, in which a number can be changed
-// without building it again: every request of a run carries a token of its own.
+// request is one HTTP request in bytes. Every request has a token of its own,
+// so numbered changes the digits in place and does not build the request again.
 type request struct {
 	text   []byte
-	serial []int // where the token's digits start
-	user   []int // where the user's digits start
+	serial []int // where the token's digits begin
+	user   []int // where the user's digits begin
 	status string
 }
 
-// Stand-ins for the digits in a template; neither byte occurs in a request.
+// Stand-ins for the digits in a template. Neither byte occurs elsewhere in a
+// request.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
 	userMark   = strings.Repeat("\x02", userDigits)
@@ -24,7 +25,7 @@ func newRequest(body, status string) *request {
 	return requestOf("/get_token", "X-Forwarded-For: 2001:db8:0:"+userMark+"::1", body, status)
 }
 
-// requestOf returns a request with head as further header lines.
+// requestOf returns a request. head holds additional header lines.
 func requestOf(path, head, body, status string) *request {
 	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
 		path, head, len(body), body)
@@ -48,8 +49,8 @@ func occurrences(text, mark string) []int {
 	}
 }
 
-// numbered returns the request with token n of user n modulo 10,000, valid
-// until the next call. Each user has an address of their own, as behind a
+// numbered returns the request with token n, of user n modulo 10,000. It is
+// valid until the next call. Each user has an address of their own, as behind a
 // reverse proxy.
 func (r *request) numbered(n int) []byte {
 	var digits [tokenDigits]byte
@@ -73,7 +74,7 @@ func bodyOf(server, token, user string) string {
 		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"@u%[3]s:%[1]s","claimed_device_id":"DEVICEID"}}`, server, token, user)
 }
 
-// mix returns the requests of one connection: first the good one, then those
+// mix returns the requests of one connection: first the valid one, then those
 // that must be refused.
 func mix(server string, withInvalid bool) []*request {
 	good := bodyOf(server, "ok-"+serialMark, userMark)
@@ -88,8 +89,8 @@ func mix(server string, withInvalid bool) []*request {
 	)
 }
 
-// pick returns the request for number n: the good one, or every second time one
-// of the others in turn.
+// pick returns the request for number n: the valid one, or for every second n
+// one of the others in turn.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

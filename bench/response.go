@@ -11,8 +11,8 @@ var (
 	contentLength = []byte("\r\nContent-Length: ")
 )
 
-// responseLength returns the length of the response at the start of b, 0 if it
-// is not known yet.
+// responseLength returns the length of the response at the start of b, or 0
+// while its head is incomplete.
 func responseLength(b []byte) (int, error) {
 	head := bytes.Index(b, endOfHead)
 	if head < 0 {
@@ -30,7 +30,8 @@ func responseLength(b []byte) (int, error) {
 	return head + len(endOfHead) + n, nil
 }
 
-// checkResponse says what is wrong with a complete response, "" if nothing is.
+// checkResponse says what is wrong with a complete response. It returns "" if
+// nothing is wrong.
 func checkResponse(b []byte, status string) string {
 	const version = "HTTP/1.1 "
 	got, ok := bytes.CutPrefix(b, []byte(version))

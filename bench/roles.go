@@ -25,7 +25,7 @@ func runRole(role string, args []string) error {
 	return fmt.Errorf("no role %q", role)
 }
 
-// hello is the first line of a child that serves.
+// hello is the first line that a serving child process writes.
 type hello struct {
 	Addr string `json:"addr"`
 	CA   string `json:"ca,omitempty"` // PEM
@@ -37,9 +37,9 @@ type counts struct {
 	Requests int64 `json:"requests"` // requests since the start
 }
 
-// child is a running role. It reads commands, one a line, answers each with a
-// line of JSON, and ends when its standard input does: no child outlives the
-// benchmark.
+// child is a running child process. It reads commands, one per line, and
+// answers each with a line of JSON. It ends when its standard input is closed,
+// so no child outlives the benchmark.
 type child struct {
 	hello
 	cmd   *exec.Cmd
@@ -47,7 +47,7 @@ type child struct {
 	lines *bufio.Scanner
 }
 
-// startRole starts this program again as the role and waits for its hello.
+// startRole starts this program again in a role, and waits for its hello.
 func startRole(ctx context.Context, role string, args ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -101,8 +101,8 @@ func (c *child) stop() error {
 	return c.cmd.Wait()
 }
 
-// obey runs in the child: it writes hello, and answers commands until standard
-// input ends.
+// obey runs in the child process: it writes hello, and answers commands until
+// standard input ends.
 func obey(h hello, commands map[string]func() any) error {
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(h); err != nil {

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// serviceEnv is the service's whole environment: what it requires, and what
-// it takes to trust a homeserver on loopback. All else is at its default: rate
-// limits on, one log line per request.
+// serviceEnv returns the whole environment of the service: the required
+// variables, and those that make it trust a homeserver on loopback. Everything
+// else has its default: rate limits on, one log line per request.
 func (l *lab) serviceEnv(fullAccess string) []string {
 	return append(l.requiredEnv(fullAccess),
 		"LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
@@ -104,8 +104,8 @@ func awaitReady(ctx context.Context, addr string) error {
 	}
 }
 
-// health asks /healthz once, with nothing of net/http in the way: this is on
-// the clock that says how long the service takes to start.
+// health asks /healthz once. It does not use net/http, because its time is part
+// of the measured time to start.
 func health(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

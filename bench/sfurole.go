@@ -10,14 +10,14 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomCounter is an SFU whose rooms all exist; it counts who asks for one.
-// The methods it does not have are never called.
+// roomCounter is an SFU on which every room exists. It counts the requests to
+// create one. Methods that it lacks are never called.
 type roomCounter struct {
 	livekit.RoomService
 	asked atomic.Int64
 }
 
-// ListRooms answers for rooms that exist.
+// ListRooms answers that the rooms exist.
 func (c *roomCounter) ListRooms(_ context.Context, r *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
 	c.asked.Add(1)
 	answer := &livekit.ListRoomsResponse{}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// sockets are the load generator's connections: non-blocking, in one epoll
-// set, on one thread. Against a goroutine per connection this halves what the
-// generator takes from the cores that it shares with its subject.
+// sockets are the load generator's connections: non-blocking, in one epoll set,
+// on one thread. A goroutine per connection would take twice the CPU time, on
+// the processors that the generator shares with its subject.
 type sockets struct {
 	epoll  int
 	fds    []int
@@ -51,8 +51,8 @@ func (s *sockets) dial(peer netip.AddrPort) error {
 	return err
 }
 
-// wait returns the numbers of the sockets that have something to read; none
-// when the time is over.
+// wait returns the numbers of the sockets that can be read. It returns none if
+// the time is over.
 func (s *sockets) wait(timeout time.Duration, ready []int) ([]int, error) {
 	n, err := syscall.EpollWait(s.epoll, s.events, int(timeout.Milliseconds())+1)
 	if err != nil && err != syscall.EINTR {
@@ -64,7 +64,8 @@ func (s *sockets) wait(timeout time.Duration, ready []int) ([]int, error) {
 	return ready, nil
 }
 
-// write sends all of b: a request is far smaller than a socket's buffer.
+// write writes all of b. A request is far smaller than a socket's buffer, so it
+// always fits.
 func (s *sockets) write(i int, b []byte) error {
 	n, err := syscall.Write(s.fds[i], b)
 	if err == nil && n < len(b) {
@@ -73,7 +74,8 @@ func (s *sockets) write(i int, b []byte) error {
 	return os.NewSyscallError("write", err)
 }
 
-// read reads what is there; io.EOF when the peer has closed.
+// read reads the bytes that have arrived. It returns io.EOF if the peer has
+// closed the connection.
 func (s *sockets) read(i int, b []byte) (int, error) {
 	n, err := syscall.Read(s.fds[i], b)
 	if err != nil {

@@ -13,7 +13,8 @@ const (
 	idleLimit  = 26e6 // bytes
 )
 
-// startup is how the service started, with one configuration, run after run.
+// startup holds the start times and the memory of the service in several runs
+// with one configuration.
 type startup struct {
 	name  string
 	times []time.Duration // sorted
@@ -21,8 +22,9 @@ type startup struct {
 }
 
 // starts measures the time from exec to the first 200 of /healthz, and the
-// memory of the service then: as the image starts by default, and with a
-// private CA, for which the system's certificates are read at once.
+// memory of the service at that time. It does so with the image's default
+// configuration, and with a private CA. With a private CA the service reads the
+// system's certificates at its start.
 func (l *lab) starts(ctx context.Context) (string, error) {
 	var all []*startup
 	for _, s := range []struct {

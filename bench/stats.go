@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// percentile returns the smallest value that p per cent of sorted are not
-// above (nearest rank); the zero value of no values.
+// percentile returns the smallest value that is not exceeded by p percent of
+// sorted (nearest rank). It returns the zero value for no values.
 func percentile[T any](sorted []T, p float64) T {
 	if len(sorted) == 0 {
 		var zero T
@@ -19,12 +19,13 @@ func percentile[T any](sorted []T, p float64) T {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// median returns the middle value, the lower one of two.
+// median returns the middle value. For an even number of values it is the lower
+// one of the two in the middle.
 func median[T cmp.Ordered](values []T) T {
 	return percentile(slices.Sorted(slices.Values(values)), 50)
 }
 
-// medianOf returns the median of what get reads of each item.
+// medianOf returns the median of get's results for the items.
 func medianOf[T any, V cmp.Ordered](items []T, get func(T) V) V {
 	values := make([]V, len(items))
 	for i, item := range items {

@@ -12,8 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// subject is a running token server: (a) and (b), the baselines, (c), the
-// service, or (u), the service without tickets.
+// subject is a running token server: a baseline (a) or (b), the service (c), or
+// the service without tickets (u).
 type subject struct {
 	letter string
 	addr   string
@@ -21,7 +21,7 @@ type subject struct {
 	stop   func() error
 }
 
-// start starts a subject by its letter and has it prove that it works.
+// start starts the subject with that letter, and checks that it works.
 func (l *lab) start(ctx context.Context, letter string) (*subject, error) {
 	s, err := l.launch(ctx, letter)
 	if err != nil {
@@ -52,7 +52,7 @@ func (l *lab) launchBaseline(ctx context.Context, letter, role string, args ...s
 	return &subject{letter: letter, addr: c.Addr, pid: c.pid(), stop: c.stop}, nil
 }
 
-// prove asks for one token and checks it with the SFU's own verifier: all
+// prove asks for one token and checks it with the SFU's own verifier. So all
 // subjects do the same work.
 func (l *lab) prove(ctx context.Context, s *subject) error {
 	server := l.homeserver.Addr

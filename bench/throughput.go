@@ -9,8 +9,8 @@ import (
 )
 
 // target is the service's target at one number of connections: at least rate
-// times the requests per second of (b), for at most cpu times its CPU time per
-// request (0: no target). The floor is the same everywhere.
+// times the requests per second of (b), for at most cpu times the CPU time per
+// request of (b). A cpu of 0 is no target.
 type target struct {
 	connections int
 	rate        float64
@@ -48,7 +48,7 @@ func (s series) opened() int64 { return medianOf(s, func(m *measurement) int64 {
 
 func (s series) rss() bytesOf { return medianOf(s, func(m *measurement) bytesOf { return m.rss }) }
 
-// point is where a series stands in the tables.
+// point identifies a series in the tables.
 type point struct {
 	letter      string
 	connections int
@@ -74,7 +74,7 @@ func (l *lab) throughput(ctx context.Context) (string, error) {
 	return throughputSection(all, l.opts), nil
 }
 
-// measureOnce starts a subject, puts load on it and stops it.
+// measureOnce starts a subject, sends load to it, and stops it.
 func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (*measurement, error) {
 	s, err := l.start(ctx, letter)
 	if err != nil {
@@ -87,8 +87,8 @@ func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (
 	return m, err
 }
 
-// observe puts load on a running subject and counts its connections to the
-// homeserver from its start on.
+// observe sends load to a running subject, and counts the connections to the
+// homeserver since its start.
 func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {
@@ -106,7 +106,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// The proof at the start has left one connection in the pool.
+	// The check at the start has left one connection in the pool.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("(c) opened %d connections to the homeserver for %d concurrent verifications", m.opened, connections)

@@ -15,19 +15,21 @@ import (
 )
 
 const (
-	// unsealedLetter is the service whose tokens carry no tickets. There is no
-	// such switch: it is built from the same checkout without the line that
-	// seals them.
+	// unsealedLetter is the letter of the service whose tokens contain no tickets.
+	// The service has no such switch: this program is built from the same checkout
+	// without the line that seals tickets.
 	unsealedLetter = "u"
-	// ticketsFloor is what the service gets at least of the rate without tickets.
+	// ticketsFloor is the least rate of the service, relative to the rate without
+	// tickets.
 	ticketsFloor = 0.95
 	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
 )
 
-// pair is one measurement with and one without tickets, right after each other.
+// pair is one measurement with tickets and one without, one right after the
+// other.
 type pair struct{ with, without *measurement }
 
-// tickets measures what it costs that every token carries a ticket.
+// tickets measures what it costs that every token contains a ticket.
 func (l *lab) tickets(ctx context.Context) (string, error) {
 	if l.opts.service != "" {
 		return "### Tickets\n\nNot measured with `-service`: two builds of the checkout are compared.\n", nil
@@ -52,7 +54,8 @@ func (l *lab) tickets(ctx context.Context) (string, error) {
 	return ticketsSection(all, connections), nil
 }
 
-// measurePair measures both, each the first one in turn.
+// measurePair measures the service with tickets and without. reverse says to
+// measure without tickets first.
 func (l *lab) measurePair(ctx context.Context, connections int, reverse bool) (p pair, err error) {
 	order := []string{"c", unsealedLetter}
 	if reverse {
@@ -97,8 +100,8 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 	return l.build(ctx, l.unsealed, "-overlay", list, ".")
 }
 
-// proveTicket checks that the service's tokens carry tickets, and the other
-// build's none.
+// proveTicket checks that the service's tokens contain tickets, and that those
+// of the other build contain none.
 func proveTicket(letter string, attributes map[string]string) error {
 	if sealed := attributes[sfu.TicketAttribute] != ""; letter == "c" && !sealed || letter == unsealedLetter && sealed {
 		return fmt.Errorf("the token carries a ticket: %v", sealed)

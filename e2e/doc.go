@@ -1,3 +1,3 @@
-// Package e2e tests the service, the real binary, against a real LiveKit SFU
-// with real WebRTC clients. Its tests need Go alone, and loopback.
+// Package e2e tests the real program of the service with a real LiveKit SFU and
+// real WebRTC clients. Its tests need only Go and loopback.
 package e2e

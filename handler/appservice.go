@@ -77,7 +77,7 @@ const (
 // endpoint is an endpoint to which the homeserver proxies requests.
 type endpoint struct {
 	via    string
-	name   string // for the metrics
+	name   string // the endpoint's name in the metrics
 	header string // the header that names the caller
 }
 
@@ -95,7 +95,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // the homeserver writes one at most
+			x.caller = callers[0] // the homeserver writes one value at most
 		}
 		if x.caller == "" {
 			discardBody(w, r)

@@ -67,7 +67,7 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *ex
 
 // bodyReader reads bodies, whatever their Content-Type says.
 type bodyReader struct {
-	large *semaphore.Keyed[netip.Prefix] // slots for large bodies, by the client's network
+	large *semaphore.Keyed[netip.Prefix] // permits for large bodies, by the client's network
 }
 
 func newBodyReader() *bodyReader {
@@ -138,11 +138,11 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 	}
 }
 
-// largeBodyWait is how long a large body may wait for its slot. It is less than
-// the server's time to read a request.
+// largeBodyWait is how long a large body may wait for its permit. It is less
+// than the server's time to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for a slot for one large body of a client in from.
+// acquire waits for a permit for one large body of a client in from.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()

@@ -60,11 +60,11 @@ func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 }
 
 // named returns the address in the proxy's header, the zero Addr if there is
-// none. X-Forwarded-For is a list to which every proxy appends its peer. So the
-// last address that is no trusted proxy counts, since a client may have
-// invented those before it. If all are trusted proxies, X-Real-IP counts, else
-// the first address: the client is then within the trusted ranges. Any other
-// header holds one address, and has no substitute.
+// none. X-Forwarded-For is a list to which every proxy appends its peer. A
+// client may have invented the first entries, so the last address that is not a
+// trusted proxy counts. If all are trusted proxies, X-Real-IP counts, else the
+// first address: in that case the client is within the trusted ranges. Any
+// other header holds one address, and no other header replaces it.
 func (p Proxies) named(header http.Header) netip.Addr {
 	if !p.list() {
 		return lastAddr(header.Values(p.Header))

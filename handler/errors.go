@@ -42,7 +42,7 @@ func (e *fieldError) Error() string {
 
 // limitError says that a limit of this package refused a request.
 type limitError struct {
-	kind string // as in the metrics
+	kind string // the kind of limit, as in the metrics
 	wait time.Duration
 }
 
@@ -74,8 +74,8 @@ func onProxied(err error) error {
 	return err
 }
 
-// refusedQuestion is a question about a membership that the homeserver refuses,
-// however often it is asked.
+// refusedQuestion says that the homeserver refuses a question about a
+// membership, and would refuse it again.
 type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }

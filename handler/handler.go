@@ -156,8 +156,8 @@ func (h *Handler) find(r *http.Request) (route, methods string) {
 	return route, methods
 }
 
-// quoteJSON returns text as a JSON string, in which a plain text search also
-// finds text.
+// quoteJSON returns text as a JSON string. Where it can, it leaves characters
+// unescaped, so that a plain search for the text finds it.
 func quoteJSON(text string) string {
 	var quoted strings.Builder
 	encoder := json.NewEncoder(&quoted)

@@ -15,7 +15,8 @@ import (
 )
 
 // own calls next for the homeserver's own requests (Application Service API).
-// Clients never see the answers to others, so these follow the specification.
+// Only programs that pretend to be the homeserver get its error answers, which
+// follow the specification.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -37,8 +38,9 @@ func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, []byte("{}"))
 }
 
-// nobody answers 404 to whether a user or an alias belongs to this service:
-// none does. After a 200 the homeserver would create one.
+// nobody answers 404 when the homeserver asks whether a user or an alias
+// belongs to this service, because none does. After a 200 the homeserver would
+// create it.
 func (h *Handler) nobody(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNotFound)
 }

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhook serves POST /sfu_webhook. It stores the event before it answers, and
-// the event's consequences follow after the answer: LiveKit sends its next
-// webhook only then.
+// webhook serves POST /sfu_webhook. It stores the event before it answers. The
+// event's consequences follow after the answer, because LiveKit sends its next
+// webhook only after the answer.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)

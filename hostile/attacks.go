@@ -14,7 +14,7 @@ import (
 type attack struct {
 	name, about string
 	run         func(ctx context.Context, answers *counts)
-	most        time.Duration // how long it may take
+	most        time.Duration // the longest time that it may take
 	// thousand: the attack asks for 1,000 servers once each, and afterwards the
 	// service must be small.
 	thousand bool
@@ -58,12 +58,12 @@ func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	}
 	return append(list, crowded(crowd{trick: "halfdead", names: 40, rate: 500}, attackTime), attack{
 		name: "abandoned", about: "16 networks that abandon each request for a new name after 100 ms", most: 2 * attackTime,
-		run: crowd{trick: "silent", names: 100_000, workers: 320, rate: 2700, patience: abandonAfter, networks: 16}.send,
+		run: crowd{trick: "silent", names: 100_000, workers: 320, rate: 2700, maxWait: abandonAfter, networks: 16}.send,
 	})
 }
 
-// holding returns an attack with connections from eight addresses that send
-// little.
+// holding returns an attack that opens connections from eight addresses and
+// sends little on them.
 func holding(name, about, text string, reads bool) attack {
 	return attack{name: name, about: about, most: attackTime,
 		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// buildService builds the service as it is released. A spoiled one lacks the
-// bound on the handshakes of strangers' servers.
+// buildService builds the service as it is released. If spoiled is set, it
+// leaves out the bound on the handshakes of strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -29,7 +29,7 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	return build.Run()
 }
 
-// The bound that is missing in a spoiled service.
+// The line with the bound, and what replaces it in a spoiled service.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"

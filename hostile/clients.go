@@ -32,18 +32,19 @@ func (c *counts) add(what string) {
 // crowd sends token requests for users of strangers' servers.
 type crowd struct {
 	trick    string
-	names    int           // how many names of the trick to ask for in turn; earlier crowds used other names
+	names    int           // how many names of the trick to ask for in turn; no other crowd uses them
 	once     bool          // ask for each name once, and stop
-	workers  int           // requests at a time
-	rate     int           // requests a second, at most
-	patience time.Duration // when to abandon a request; 0 means only after its answer
+	workers  int           // how many requests run at once
+	rate     int           // the most requests a second
+	maxWait  time.Duration // when to abandon a request; 0 means only after its answer
 	networks int           // the number of client networks; 0 means one per request
 }
 
-// abandonAfter is when an impatient client abandons its requests.
+// abandonAfter is when a client abandons its requests if its user does not wait.
 const abandonAfter = 100 * time.Millisecond
 
-// network numbers the client networks, and used the names, over the whole run.
+// network is the number of the last client network, and used the number of the
+// last name. Both count over the whole run.
 var network, used atomic.Int64
 
 // send sends requests until ctx ends and counts the answers.
@@ -55,7 +56,7 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 	defer pace.Stop()
 	for range c.workers {
 		wg.Go(func() {
-			l := &line{local: "127.0.0.1"}
+			l := &connection{local: "127.0.0.1"}
 			defer l.close()
 			for {
 				select {
@@ -71,11 +72,11 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 				if c.networks > 0 {
 					from %= c.networks
 				}
-				status, err := l.ask(ctx, tokenRequest(nameOf(c.trick, first+i%c.names), fmt.Sprint("t", i), forwarded(from)), c.patience)
+				status, err := l.ask(ctx, tokenRequest(nameOf(c.trick, first+i%c.names), fmt.Sprint("t", i), forwarded(from)), c.maxWait)
 				switch {
 				case err == nil:
 					answers.add(fmt.Sprint(status))
-				case ctx.Err() == nil && c.patience > 0:
+				case ctx.Err() == nil && c.maxWait > 0:
 					answers.add("abandoned")
 				case ctx.Err() == nil:
 					answers.add("failed")
@@ -95,16 +96,16 @@ func tokenRequest(server, token, client string) string {
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
 }
 
-// line is a connection to the service that is reopened after it has ended.
-type line struct {
+// connection is a connection to the service that is reopened after it has ended.
+type connection struct {
 	local   string
 	conn    net.Conn
 	answers *bufio.Reader
 }
 
-// ask sends a request and returns the status of the answer. patience, if not
+// ask sends a request and returns the status of the answer. maxWait, if not
 // zero, bounds the wait.
-func (l *line) ask(ctx context.Context, request string, patience time.Duration) (status int, err error) {
+func (l *connection) ask(ctx context.Context, request string, maxWait time.Duration) (status int, err error) {
 	defer func() {
 		if err != nil {
 			l.close()
@@ -115,11 +116,11 @@ func (l *line) ask(ctx context.Context, request string, patience time.Duration) 
 			return 0, err
 		}
 	}
-	if patience == 0 {
-		patience = 30 * time.Second
+	if maxWait == 0 {
+		maxWait = 30 * time.Second
 	}
 	conn := l.conn
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(maxWait))
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := io.WriteString(conn, request); err != nil {
 		return 0, err
@@ -136,7 +137,7 @@ func (l *line) ask(ctx context.Context, request string, patience time.Duration) 
 	return resp.StatusCode, err
 }
 
-func (l *line) dial(ctx context.Context) error {
+func (l *connection) dial(ctx context.Context) error {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(l.local)}, Timeout: 10 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", serviceAddress)
 	if err != nil {
@@ -146,27 +147,27 @@ func (l *line) dial(ctx context.Context) error {
 	return nil
 }
 
-func (l *line) close() {
+func (l *connection) close() {
 	if l.conn != nil {
 		l.conn.Close()
 		l.conn = nil
 	}
 }
 
-// hold opens connections from a few addresses and sends a text on each, until
-// ctx ends. It reopens closed ones. reads says whether it reads answers.
+// hold opens connections from a few addresses and sends text on each, until ctx
+// ends. It reopens closed ones. reads says whether it reads answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
 	for i := range connections {
 		wg.Go(func() {
-			l := &line{local: fmt.Sprintf("127.9.0.%d", 1+i%addresses)}
+			l := &connection{local: fmt.Sprintf("127.9.0.%d", 1+i%addresses)}
 			for ctx.Err() == nil {
 				if l.dial(ctx) == nil {
 					held.add("connections")
 					occupy(ctx, l.conn, text, reads)
 				}
-				select { // the attacker's processors are limited, too
+				select { // this pause limits the attacker's own use of the processors
 				case <-time.After(500 * time.Millisecond):
 				case <-ctx.Done():
 				}
@@ -176,8 +177,9 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 	wg.Wait()
 }
 
-// occupy holds a connection until the service closes it. If it reads nothing it
-// cannot notice that, and holds it until ctx ends.
+// occupy sends text on a connection, and holds it until the service closes it.
+// If it reads nothing, it cannot notice that, and holds the connection until
+// ctx ends.
 func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

@@ -19,7 +19,7 @@ const memoryLimit = 200 << 20
 type group struct {
 	dir   string
 	peak  string // the file with the most memory used
-	kills string // the file with a line "oom_kill N"
+	kills string // the file with the line "oom_kill N"
 }
 
 // newGroup makes a group below the first hierarchy that has the memory

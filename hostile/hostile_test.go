@@ -273,7 +273,7 @@ func TestForwardedNetworks(t *testing.T) {
 func TestLineEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l := &line{local: "127.0.0.1"}
+	l := &connection{local: "127.0.0.1"}
 	if _, err := l.ask(ctx, "", 0); err == nil {
 		t.Error("a request without a context was answered: got no error, want one")
 	}

@@ -15,41 +15,42 @@ const (
 	// certificates or long errors.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
-	// minProbes is the least number of requests for a p99: with fewer it is the
-	// time of the slowest one. A single attack may end before that.
+	// minProbes is the least number of requests for a p99. With fewer requests,
+	// the p99 is the time of the slowest one. A short attack may end with fewer.
 	minProbes = 100
 	// maxCaches bounds the memory left by 10,000 names, of which caches keep
 	// 4,096.
 	maxCaches = 10e6
-	// The growth that is allowed at the end: the connection that measures, a
-	// running request, and kept buffers.
+	// The growth that is allowed at the end. The connection that measures, a
+	// running request, and kept buffers cause it.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // bytes
-	// settleTime bounds the wait for that state. Connections to strangers stay
-	// idle for 50 s, and the service checks them every 25 s.
+	// settleTime bounds how long the service may take to return to that state.
+	// Connections to strangers stay idle for 50 s, and the service checks them
+	// every 25 s.
 	settleTime = 80 * time.Second
 )
 
 // figures are the measurements of a run.
 type figures struct {
-	fresh, before, after state // at the start, with full caches, at the end
+	fresh, before, after state // at the start, with full caches, and at the end
 	recovery             time.Duration
 
 	most, group, thousand bytesOf // resident, including the kernel's part, after a thousand servers
 	killed                bool
-	alone                 bool // only one attack was made
+	alone                 bool // the run had only one attack
 
 	named, together times // requests for the named server: all, and those during the last attack
 	failed          int
-	failure         string // the first one
+	failure         string // the first failure
 }
 
 // times are the times of requests.
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // the time within which they ended
+	within   time.Duration // the duration in which the requests ended
 }
 
 // areFew reports whether there are too few requests to judge: fewer than least,

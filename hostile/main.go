@@ -3,7 +3,7 @@
 // Command hostile makes the service ask homeservers of strangers that play
 // every trick the tests know, and adds clients that attack it directly. It
 // measures the cost: memory, the time of requests for named servers, and what
-// is left afterwards. The service is the real program with its defaults, in a
+// remains afterwards. The service is the real program with its defaults, in a
 // memory control group of 200 MiB. `make hostile` runs it.
 //
 // It needs root, because it makes the control group and a network namespace
@@ -11,8 +11,8 @@
 // their clients, which would have machines of their own, run in a separate
 // process with a lower priority.
 //
-// With -spoiled it shows that it finds faults: it builds the service without
-// the bounds on certificates, and fails if it does not notice that.
+// The option -spoiled shows that the test finds faults: it builds the service
+// without the bounds on certificates, and fails if it does not notice that.
 package main
 
 import (
@@ -33,10 +33,10 @@ const runTime = 4 * time.Minute
 
 // options are the options of the command line.
 type options struct {
-	binary  string // of the service
+	binary  string // the path of the service's program
 	only    string // the only attack to make, "" for all
 	spoiled bool
-	role    string // of this process, "" for the one that starts all others
+	role    string // which process this is; "" for the one that starts the others
 	dir     string // where the processes keep their files
 }
 

@@ -28,7 +28,7 @@ func isolate(dir string) error {
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			continue // missing files are no other name server
+			continue // a missing file names no other name server
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("covering %s: %w", path, err)

@@ -14,22 +14,22 @@ import (
 // people who are not part of an attack.
 type probe struct {
 	mu       sync.Mutex
-	took     []time.Duration // of all requests, in the order in which they ended
+	took     []time.Duration // the times of all requests, in the order in which they ended
 	failures []string
 }
 
 const (
-	probeEvery = 20 * time.Millisecond
-	probeUsers = 1000 // more than the limit of one user needs
-	probeLines = 8    // connections of the proxy that forwards them
+	probeEvery       = 20 * time.Millisecond
+	probeUsers       = 1000 // so many that none of them reaches the limit of one user
+	probeConnections = 8    // connections of the reverse proxy that forwards the requests
 )
 
 // run sends requests until ctx ends. A request waits if every connection is in
 // use, and that wait counts.
 func (p *probe) run(ctx context.Context) {
-	lines := make(chan *line, probeLines)
-	for range probeLines {
-		lines <- &line{local: "127.0.0.1"}
+	connections := make(chan *connection, probeConnections)
+	for range probeConnections {
+		connections <- &connection{local: "127.0.0.1"}
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -41,8 +41,8 @@ func (p *probe) run(ctx context.Context) {
 			return
 		case due := <-tick.C:
 			wg.Go(func() {
-				l := <-lines
-				defer func() { lines <- l }()
+				l := <-connections
+				defer func() { connections <- l }()
 				user := fmt.Sprintf("u%d", i%probeUsers)
 				status, err := l.ask(ctx, tokenRequest(namedServer, user, fmt.Sprintf("198.51.100.%d", i%250)), 0)
 				if ctx.Err() == nil {
@@ -64,7 +64,7 @@ func (p *probe) note(took time.Duration, status int, err error) {
 
 // mark is a position in the probe's measurements.
 type mark struct {
-	n  int // requests that had ended
+	n  int // how many requests had ended
 	at time.Time
 }
 

@@ -22,10 +22,10 @@ type run struct {
 
 	mu   sync.Mutex
 	peak bytesOf // the most resident memory since it was last read
-	most bytesOf // ever
+	most bytesOf // the most resident memory of the whole run
 }
 
-// watched starts the probe and the watch on memory. stop ends them.
+// watched starts the probe and the measurement of memory. stop ends both.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -132,7 +132,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 		now, err := r.service.rss()
 		if err != nil {
-			continue // the process has ended, which others report
+			continue // the process has ended; another part reports that
 		}
 		r.mu.Lock()
 		r.peak, r.most = max(r.peak, now), max(r.most, now)
@@ -155,7 +155,7 @@ func (r *run) takeMost() bytesOf {
 }
 
 // settled waits for two garbage collections and returns the smallest heap,
-// which is what a collection leaves. The probe makes garbage meanwhile.
+// which is what a collection leaves. The probe allocates memory meanwhile.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
@@ -192,7 +192,7 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended adds why the service is not running, if it is not.
+// ended returns err and, if the service is not running, the reason.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -221,7 +221,8 @@ func (r *run) expectFaults(ctx context.Context) error {
 	return nil
 }
 
-// spoil makes one attack and returns what is wrong with the memory it took.
+// spoil makes one attack and returns an error if the service took too much
+// memory.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures
 	for _, a := range attacks(tricks()) {

@@ -41,9 +41,9 @@ const (
 
 	// membersTimeout bounds one question, the search for the API included.
 	membersTimeout = 10 * time.Second
-	// membersPatience is how long a reused connection may stay silent: a
+	// membersAnswerTime is how long a reused connection may stay silent: a
 	// homeserver needs a second or two for the list of a large room.
-	membersPatience = 3 * time.Second
+	membersAnswerTime = 3 * time.Second
 	// maxQuiet bounds the time for which a homeserver may forbid requests.
 	maxQuiet = time.Minute
 
@@ -170,7 +170,7 @@ func (a *Account) get(ctx context.Context, token secret.Text, path string, read 
 }
 
 func (a *Account) getAt(ctx context.Context, base string, token secret.Text, path string, read func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(outbound.WithPatience(ctx, membersPatience), http.MethodGet, base+path, http.NoBody)
+	req, err := http.NewRequestWithContext(outbound.WithPatience(ctx, membersAnswerTime), http.MethodGet, base+path, http.NoBody)
 	if err != nil {
 		return unanswered(errors.New("its address is not a URL"))
 	}
@@ -231,7 +231,8 @@ func unanswered(err error) *AccountError {
 	return &AccountError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// unread returns the error of a 200 answer that broke off, or has a wrong form.
+// unread returns the error of a 200 answer that was cut off or has a wrong
+// form.
 func unread(ctx context.Context, err error) *AccountError {
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		return &AccountError{Cause: bad.cause, Status: http.StatusOK, Err: bad}

@@ -26,7 +26,7 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ctx.Err() != nil {
-		c.discoveries.Hint(ctx, server, from, find) // for the requests to come
+		c.discoveries.Hint(ctx, server, from, find) // later requests use its result
 		return Destination{}, false
 	}
 	found, failed := c.discoveries.Ask(ctx, server, from, find)

@@ -67,9 +67,9 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	ours, theirs := matrixtest.NewApplication(), matrixtest.NewApplication()
 	defer ours.Close()
 	defer theirs.Close()
-	const id, hsToken, patience = "matrixrtc-auth", "hs-token", 200 * time.Millisecond
+	const id, hsToken, answerTime = "matrixrtc-auth", "hs-token", 200 * time.Millisecond
 	s.Register(matrixtest.Registered{ID: id, ASToken: asToken, HSToken: hsToken, SenderLocalpart: "rtc", Server: s.Name().String(), ProxyURL: ours.URL, URL: ours.URL})
-	s.Patience, s.Route = patience, client.Transport
+	s.AnswerTime, s.Route = answerTime, client.Transport
 	s.Federation = func(server string) (string, bool) { return other.URL(), server == other.Name().String() }
 	other.Register(matrixtest.Registered{Server: other.Name().String(), ProxyURL: theirs.URL})
 	const room = "!room:a.test"
@@ -89,7 +89,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 		OpenRoom:   roomID(t, "!open:a.test"),
 		LocalToken: s.Login(local), LeftToken: s.Login(left), InvitedToken: s.Login(s.UserID("invited")), BannedToken: s.Login(s.UserID("banned")),
 		Elsewhere:   serverName(t, "c.test"),
-		Application: ours, ID: id, HSToken: hsToken, RemoteApplication: theirs, Patience: patience,
+		Application: ours, ID: id, HSToken: hsToken, RemoteApplication: theirs, AnswerTime: answerTime,
 	}
 	c.Run(t)
 }

@@ -67,7 +67,7 @@ type apiClass struct {
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
-// refusal is the definite answer that a server delays no events.
+// refusal is a server's definite answer that it cannot delay events.
 type refusal struct{ why string }
 
 func (e refusal) Error() string { return e.why }

@@ -65,7 +65,7 @@ type DelayError struct {
 	Result     Result
 	Server     ServerName
 	Status     int           // 0 when there was no answer
-	RetryAfter time.Duration // for ResultLimited, zero if the server did not say
+	RetryAfter time.Duration // for ResultLimited; zero if the server did not say
 	// ByHomeserver says that the answer is a Matrix error, not the answer of a
 	// website or a proxy.
 	ByHomeserver bool
@@ -149,8 +149,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	return err
 }
 
-// tell calls NotOwner, at most once, because the server refused the credentials.
-// It does not if both answers are 403: then the owner may have left the room.
+// tell calls NotOwner, at most once, because the server refused the
+// credentials. It does not call it if both answers are 403, because in that
+// case the owner may have left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return

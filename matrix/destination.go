@@ -17,8 +17,8 @@ type Destination struct {
 	Host    string   // the Host header
 	TLSName string   // the name that the certificate must hold
 	FoundBy FoundBy  // the step of discovery that found it
-	// Gap is the step of discovery that failed, so that this may be the wrong
-	// place; "" if none did. Note describes it.
+	// Gap is the step of discovery that failed, so that the destination may be
+	// wrong; "" if none failed. Note describes the failure.
 	Gap  Gap
 	Note string
 	Path string // escaped path prefix; "" except for an operator's override

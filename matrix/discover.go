@@ -37,7 +37,7 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 		return nil, errNoFile
 	}
 	if err != nil && old.destination.Host == located.Host {
-		located = old.destination // better than a guess
+		located = old.destination // the old destination is better than the guess
 	} else if !f.delegated.IsZero() {
 		located.FoundBy = located.FoundBy.delegated()
 	}
@@ -121,8 +121,8 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns how a server was found whose well-known document names
-// another one that f found.
+// delegated returns the step that found a server through a well-known document.
+// f is the step that found the name in that document.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV

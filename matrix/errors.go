@@ -49,8 +49,8 @@ type VerifyError struct {
 	Err        error
 }
 
-// SparesClient reports whether the client is not to blame for e: this service
-// is busy, or the homeserver has an error or cannot be reached.
+// SparesClient reports whether e must not count as a failure of the client:
+// this service is busy, or the homeserver has an error or cannot be reached.
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	clientAPILifetime = time.Hour       // of a good answer
-	clientAPIRefusal  = 2 * time.Minute // of a stranger's definite no, for new leaves
+	clientAPILifetime = time.Hour       // how long a good answer is valid
+	clientAPIRefusal  = 2 * time.Minute // of a stranger's definite "no", for new leaves
 	// A failed look-up is repeated soon, since leaves may be due meanwhile. An
 	// API that was found earlier stays in use.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIPatience is how long a question waits for a refresh before it uses
+	// clientAPIWait is how long a question waits for a refresh before it uses
 	// the last good answer again.
-	clientAPIPatience = 500 * time.Millisecond
+	clientAPIWait = 500 * time.Millisecond
 )
 
 // The bounds on running look-ups at servers that the operator did not name. A
@@ -46,9 +46,9 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server for something that is already under way there.
-// It is the API found last, until another is found, whatever other look-ups
-// answered. Errors are *[ClientAPIError].
+// Find returns the API of server for an event that the server already holds. It
+// returns the API that was found last, even if later look-ups have failed.
+// Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
 	if !now.found() {
@@ -98,7 +98,7 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	if time.Now().Before(known.expires) {
 		return known
 	}
-	waiting, cancel := known.patience(ctx, hurry)
+	waiting, cancel := known.boundWait(ctx, hurry)
 	defer cancel()
 	now, err := c.lookUps.Ask(waiting, server, outbound.AskerOf(ctx), func(ctx context.Context) clientAPIAnswer {
 		return c.lookUp(ctx, server)
@@ -113,11 +113,11 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	return known
 }
 
-// patience bounds the wait for a refresh of a known API: a slow well-known
+// boundWait bounds the wait for a refresh of a known API: a slow well-known
 // document must not delay a restart past its time. With hurry set, it does not
 // wait at all if the last look-up found no other API.
-func (a clientAPIAnswer) patience(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
-	wait := clientAPIPatience
+func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
+	wait := clientAPIWait
 	switch {
 	case !a.found(), a.refused() && !hurry:
 		return ctx, func() {}
@@ -139,14 +139,14 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 	}
 	release, ok := c.class(server).takeLookUp(outbound.AskerOf(ctx))
 	if !ok {
-		inquiry.Hold(ctx) // others may not have to wait
+		inquiry.Hold(ctx) // tells other callers not to wait for this look-up
 		known.err = &ClientAPIError{Server: server, Err: errManyLookUps}
 		return known
 	}
 	defer release()
 	answer := c.ask(ctx, server)
 	if now := c.known(server); answer.err != nil && time.Now().Before(now.expires) {
-		return now // others have looked it up meanwhile
+		return now // another caller has looked it up meanwhile
 	}
 	c.class(server).cache.Add(server, answer)
 	return answer
@@ -154,8 +154,8 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 
 var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
 
-// takeLookUp reports whether a look-up may begin. The caller calls release at
-// its end.
+// takeLookUp reports whether a look-up may begin. If so, the caller calls
+// release at its end.
 func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	places := c.lookUps
 	if asker == (outbound.Asker{}) {

@@ -55,8 +55,8 @@ func readMembers(body io.Reader, most int, see func(user string)) error {
 	return badOr(err)
 }
 
-// badOr returns err if the connection broke, else what is wrong with the
-// answer.
+// badOr returns the error of reading an answer: err itself if the connection
+// broke, else a *badAnswer that says what is wrong with the answer.
 func badOr(err error) error {
 	_, bad := errors.AsType[*badAnswer](err)
 	_, syntax := errors.AsType[*json.SyntaxError](err)
@@ -98,15 +98,16 @@ func orNoMembers(err error) error {
 	return err
 }
 
-// pass skips one value.
+// pass reads one value and drops it.
 func pass(d *json.Decoder) error {
 	var ignored json.RawMessage
 	return d.Decode(&ignored)
 }
 
-// sparing reads at most all bytes in total, and at most left bytes until left
-// is set again. That bounds what a decoder buffers. Its first error is returned
-// from then on, because a decoder sometimes ignores one.
+// sparing reads at most all bytes in total, and at most left bytes until the
+// caller sets left again. That bounds how much a decoder buffers. After its
+// first error it returns that error again, because a decoder sometimes ignores
+// one.
 type sparing struct {
 	from      io.Reader
 	all, left int

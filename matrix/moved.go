@@ -24,7 +24,8 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	c.class(server).cache.Add(server, known)
 }
 
-// doubtTime is how long a new answer is trusted after it was found.
+// doubtTime is how long a newly found API counts as right, even if requests to
+// it fail.
 func doubtTime(named bool) time.Duration {
 	if named {
 		return namedFailureRetry
@@ -41,10 +42,11 @@ func (e *DelayError) mayHaveMoved(named bool) bool {
 	return e.Result == ResultWrongPath || movedBy(e.Err, named) && !e.ByHomeserver
 }
 
-// mayHaveMoved is the same for the homeserver at which this service is registered.
+// mayHaveMoved reports the same of an answer from the homeserver at which this
+// service is registered.
 func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
 
-// mayHaveMoved is the same for an answer of a named server.
+// mayHaveMoved reports the same of an answer from a named server.
 func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }

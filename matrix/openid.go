@@ -35,12 +35,12 @@ const (
 )
 
 // The bounds on running verifications; more wait. A server that takes the full
-// 10 s for every answer holds at most 64 of the slots of all strangers'
-// servers, and none of the named servers' slots. A verification holds about 40
-// kB.
+// 10 s for every answer holds at most 64 of the permits of all strangers'
+// servers, and none of those of the named servers. A verification holds about
+// 40 kB.
 //
 // Strangers may have many such servers. So one client network can have no more
-// than half of the slots; the other half is for networks that have few
+// than half of the permits; the other half is for networks that have few
 // (otherAskers).
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
@@ -101,7 +101,7 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	}
 	user, err := v.ask(ctx, c, token, from)
 	if ctx.Err() != nil && err != nil {
-		end(ctx.Err()) // a client that leaves says nothing about the server
+		end(ctx.Err()) // a client that leaves proves nothing about the server
 	} else {
 		end(err)
 	}
@@ -131,9 +131,9 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	return UserID{}, err
 }
 
-// admit waits until from and server both have a slot. release gives both back.
-// A caller that waits for one of them holds none of the other. So a slow server
-// keeps no client from another server, and a busy network keeps no other
+// admit waits until from and server both have a permit. release gives both
+// back. A caller that waits for one permit does not hold the other. So a slow
+// server keeps no client from another server, and a busy network keeps no other
 // network from a server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
@@ -154,12 +154,13 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 		}
 		release()
 		if err := ctx.Err(); err != nil {
-			return nil, err // a free slot is taken even if ctx has ended
+			return nil, err // a free permit is taken even if ctx has ended
 		}
 	}
 }
 
-// waitCause returns whether the client left, or the slots were used up.
+// waitCause returns the cause of a wait that failed: the client left, or no
+// permit was free.
 func waitCause(err error) Cause {
 	if errors.Is(err, context.Canceled) {
 		return CauseCanceled
@@ -246,8 +247,9 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 	return e
 }
 
-// isElsewhere reports whether something answers that speaks Matrix and has no
-// federation API: another listener, or another program.
+// isElsewhere reports whether the answer comes from a program that speaks
+// Matrix but has no federation API: another listener of the homeserver, or
+// another program.
 func isElsewhere(status int, code string) bool {
 	return status == http.StatusNotFound && code == codeUnrecognized
 }

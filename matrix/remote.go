@@ -16,8 +16,8 @@ import (
 const federateTimeout = 20 * time.Second
 
 // remoteBounds bound the running requests to other homeservers, each of which
-// holds a connection to the own homeserver. A few slow servers leave half of
-// the slots to all others.
+// holds a connection to the own homeserver. A few slow servers can take no more
+// than half of the permits.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
 // The paths of requests to other homeservers.
@@ -31,7 +31,7 @@ const (
 // RemoteError says that another homeserver returned no token.
 type RemoteError struct {
 	Server ServerName // the server that was asked
-	Status int        // of its answer; 0 if there was none, or the own homeserver passed nothing on
+	Status int        // the status of its answer; 0 if there was none, or if the own homeserver did not pass it on
 	Err    error
 }
 
@@ -49,7 +49,7 @@ var errTooManyRemote = errors.New("too many requests to slow homeservers are und
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
-	// Server already asks a slow remote server four times.
+	// The own homeserver already asks a slow remote server four times.
 	ctx = outbound.WithPatience(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)

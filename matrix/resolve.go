@@ -18,8 +18,8 @@ import (
 
 // The bounds on discoveries, waiting callers and running ones. Strangers choose
 // the server names. So at their servers one client network can have no more
-// than half of the slots; the other half is for networks that have few. With 16
-// networks that ask for as much as they can get, a fifth stays free.
+// than half of the permits; the other half is for networks that have few. With
+// 16 networks that ask for as much as they can get, a fifth stays free.
 //
 // A discovery goes on when its callers have left.
 var (
@@ -79,9 +79,9 @@ type found struct {
 	delegated ServerName // from the last good well-known document; zero if there is none
 	fetched   time.Time  // when that document was fetched
 	validTo   time.Time  // until when the document, or a definite "none", need not be fetched again
-	absent    int        // number of definite "none" in a row
+	absent    int        // how many definite "none" came in a row
 	open      bool       // the last fetch got no definite answer
-	kept      bool       // and an earlier good document is still used
+	kept      bool       // open is set, and an earlier good document is still used
 	gap       Gap        // "" after a good document or a 404
 	note      string     // why there is no delegation, or only an old one
 	doubted   bool       // a request to the destination failed, so all steps must be repeated

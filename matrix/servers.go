@@ -14,8 +14,8 @@ type Servers struct {
 	NamedTransport, OtherTransport *outbound.Transport
 }
 
-// isNamed reports the class of server. Every other decision about classes uses
-// it.
+// isNamed reports whether server is in the class of named servers. Every other
+// decision about classes uses it.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
 // transport returns the transport of a class.

@@ -22,8 +22,8 @@ const (
 	// provenTime is how long a server counts as a homeserver after it answered
 	// like one.
 	provenTime = time.Hour
-	// deadTime is how long a server that could not be reached is not asked again.
-	// Requests for it meanwhile cost no trial.
+	// deadTime is how long this service does not ask a server again after it could
+	// not reach it. Requests for that server cost no trial meanwhile.
 	deadTime = 2 * time.Second
 )
 

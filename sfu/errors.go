@@ -38,7 +38,7 @@ const (
 // maxText bounds the bytes shown of a text from elsewhere.
 const maxText = 200
 
-// remedies say what to check for each cause.
+// remedies say what the operator must check, by cause.
 var remedies = map[string]string{
 	CauseTimeout:      "the SFU is overloaded, or a firewall drops what is sent to it",
 	CauseDNS:          "the host of the SFU's API must resolve from here",
@@ -89,7 +89,7 @@ func (c *Client) explain(op string, err error, token string) *Error {
 }
 
 // ourOwn returns the part of err that may be kept: the context's error if that
-// ended the call, or that no file was left for it.
+// ended the call, or the error that says that no file was left for it.
 func ourOwn(err error) error {
 	if outbound.IsNoFile(err) {
 		return syscall.EMFILE

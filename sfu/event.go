@@ -48,7 +48,8 @@ const (
 // roomFinished is LiveKit's name for the event that a room was closed.
 const roomFinished = "room_finished"
 
-// ClosesRoom reports whether the SFU has closed Room and removed everybody in it.
+// ClosesRoom reports whether the event says that the SFU has closed Room and
+// removed everybody in it.
 func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != "" }
 
 // Reason says whether another session is likely to follow.

@@ -123,7 +123,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // a proxy may hide from Watch that the SFU is away
+			r.newLife() // Watch may not notice that the SFU is away, if it is connected to a proxy
 		}
 		return err
 	}
@@ -141,8 +141,8 @@ func (r *Rooms) Forget(room Room) {
 }
 
 // Holder holds a connection to the SFU until it breaks or ctx ends. It calls
-// opened once connected. An error says that it could not connect. [Client] is
-// one.
+// opened when it is connected. An error says that it could not connect.
+// [Client] is one.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }

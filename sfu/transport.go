@@ -33,7 +33,7 @@ func maxAnswer(req *http.Request) int {
 }
 
 // waits reports whether the call must not be retried on another connection: its
-// answer may take longer than patience, or it must be made only once.
+// answer may take longer than answerTime, or it must be made only once.
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
@@ -43,12 +43,12 @@ func waits(req *http.Request) bool {
 // removal was lost, its participant may have returned under the same identity.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
-// patience is how long a reused connection may stay silent before the call is
+// answerTime is how long a reused connection may stay silent before the call is
 // retried on a fresh one. It leaves the larger part of a short deadline for the
 // retry. TCP does not notice for minutes that a peer has vanished (its
 // container was replaced). LiveKit itself stays silent for 3.0 s when one of
 // its nodes does not answer. A call with all of its time can wait for that.
-func patience(ctx context.Context) time.Duration {
+func answerTime(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -147,7 +147,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if waits(req) {
 		return g.read(req)
 	}
-	resp, err := g.impatient(req)
+	resp, err := g.readInTime(req)
 	if !errors.Is(err, errSilent) || req.GetBody == nil {
 		return resp, err
 	}
@@ -162,9 +162,9 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.read(again)
 }
 
-// impatient is read, but returns errSilent if a reused connection returns
-// nothing in time.
-func (g guard) impatient(req *http.Request) (*http.Response, error) {
+// readInTime reads the answer as read does, but returns errSilent if a reused
+// connection returns nothing in time.
+func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	timer := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
@@ -173,7 +173,7 @@ func (g guard) impatient(req *http.Request) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
 		timer.Stop()
 		if conn.Reused {
-			timer.Reset(patience(ctx))
+			timer.Reset(answerTime(ctx))
 		}
 	}})
 	resp, err := g.read(req.WithContext(ctx))

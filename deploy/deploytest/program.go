@@ -21,8 +21,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// Patience is how long a test waits for what must happen.
-const Patience = time.Minute
+// MaxWait is how long a test waits for what must happen.
+const MaxWait = time.Minute
 
 // Key is the API key that the fake SFU and the program share.
 var Key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}

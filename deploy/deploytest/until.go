@@ -6,10 +6,10 @@ import (
 )
 
 // Until calls do repeatedly until it returns nil. It fails the test if that
-// takes longer than [Patience].
+// takes longer than [MaxWait].
 func Until(t *testing.T, do func() error) {
 	t.Helper()
-	deadline := time.After(Patience)
+	deadline := time.After(MaxWait)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {

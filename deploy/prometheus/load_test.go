@@ -17,7 +17,7 @@ import (
 // load asks for tokens in every way, hands over leaves, reports joins, and has
 // some of it fail, until ctx ends.
 func load(ctx context.Context, t *testing.T, around *deploytest.Around, address string) {
-	client := &http.Client{Timeout: deploytest.Patience}
+	client := &http.Client{Timeout: deploytest.MaxWait}
 	home, room := around.Home, "!room:example.org"
 	alice := home.UserID("alice")
 	home.Join(room, alice)

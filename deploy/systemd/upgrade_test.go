@@ -79,7 +79,7 @@ func (a *activated) end() {
 		if err != nil || a.t.Failed() {
 			a.t.Errorf("the last process ended with %v\n%s", err, a.text())
 		}
-	case <-time.After(deploytest.Patience):
+	case <-time.After(deploytest.MaxWait):
 		a.t.Errorf("the last process does not end\n%s", a.text())
 	}
 }
@@ -122,7 +122,7 @@ func (a *activated) awaitSocket() {
 
 // fresh returns a client that opens a connection for every request.
 func fresh() *http.Client {
-	return &http.Client{Timeout: deploytest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	return &http.Client{Timeout: deploytest.MaxWait, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 // version is that of the process that answers now.
@@ -244,7 +244,7 @@ func TestNotify(t *testing.T) {
 
 func wantNote(t *testing.T, ear *net.UnixConn, want string) {
 	t.Helper()
-	if err := ear.SetReadDeadline(time.Now().Add(deploytest.Patience)); err != nil {
+	if err := ear.SetReadDeadline(time.Now().Add(deploytest.MaxWait)); err != nil {
 		t.Fatal(err)
 	}
 	note := make([]byte, 4096)

@@ -1,5 +1,5 @@
-// Package account is a user of a real homeserver: its Client-Server API, as
-// far as calls need it.
+// Package account is a user of a real homeserver. It uses those parts of the
+// Client-Server API that calls need.
 package account
 
 import (
@@ -17,16 +17,16 @@ import (
 
 // Account is a registered user with one device.
 type Account struct {
-	BaseURL     string `json:"-"` // of the homeserver, as this program reaches it
+	BaseURL     string `json:"-"` // the homeserver's URL for this program
 	UserID      string `json:"user_id"`
 	DeviceID    string `json:"device_id"`
 	AccessToken string `json:"access_token"`
 }
 
-// PasswordPrefix and the localpart are an account's password.
+// PasswordPrefix and the localpart together are an account's password.
 const PasswordPrefix = "password-of-"
 
-// Register makes an account on a homeserver that lets everybody in.
+// Register creates an account on a homeserver with open registration.
 func Register(ctx context.Context, baseURL, localpart string) (*Account, error) {
 	a := &Account{BaseURL: baseURL}
 	return a, a.Call(ctx, http.MethodPost, "/_matrix/client/v3/register", map[string]any{
@@ -35,14 +35,15 @@ func Register(ctx context.Context, baseURL, localpart string) (*Account, error) 
 	}, a)
 }
 
-// The state events of a call in compatibility mode, and the sticky events in
-// matrix_2_0 mode.
+// The types of a call's events: state events in compatibility mode, sticky
+// events in matrix_2_0 mode.
 const (
 	CallMember = "org.matrix.msc3401.call.member"
 	RTCMember  = "org.matrix.msc4143.rtc.member"
 )
 
-// CreateCallRoom makes a private room in which everybody may join a call.
+// CreateCallRoom creates a private room in which everybody may join a call, and
+// returns its id.
 func (a *Account) CreateCallRoom(ctx context.Context, encrypted bool) (string, error) {
 	initial := []any{}
 	if encrypted {
@@ -69,7 +70,7 @@ func (a *Account) Invite(ctx context.Context, room, user string) error {
 		map[string]string{"user_id": user}, nil)
 }
 
-// Join joins a room to which the user was invited, through a server in it.
+// Join joins a room to which the user was invited. via is a server in the room.
 func (a *Account) Join(ctx context.Context, room, via string) error {
 	return a.Call(ctx, http.MethodPost,
 		"/_matrix/client/v3/join/"+url.PathEscape(room)+"?server_name="+url.QueryEscape(via), struct{}{}, nil)
@@ -82,14 +83,14 @@ func (a *Account) OpenIDToken(ctx context.Context) (caller.OpenIDToken, error) {
 		"/_matrix/client/v3/user/"+url.PathEscape(a.UserID)+"/openid/request_token", struct{}{}, &token)
 }
 
-// Event is what a room holds.
+// Event is an event of a room.
 type Event struct {
 	ID       string         `json:"event_id"`
 	Type     string         `json:"type"`
 	Sender   string         `json:"sender"`
 	StateKey *string        `json:"state_key"`
 	Content  map[string]any `json:"content"`
-	Time     int64          `json:"origin_server_ts"` // ms
+	Time     int64          `json:"origin_server_ts"` // in milliseconds
 }
 
 // State returns the current state of a room.
@@ -106,20 +107,21 @@ func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event
 	return page.Chunk, err
 }
 
-// Error is an answer that is not 2xx.
+// Error is an answer whose status is not 2xx.
 type Error struct {
 	Status int
 	Body   []byte
-	What   string // method and path
+	What   string // the method and path of the request
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.What, e.Status, e.Body) }
 
-// client has a limit for a homeserver that answers nothing at all.
+// client is the client for all requests. Its limit is for a homeserver that
+// does not answer.
 var client = &http.Client{Timeout: 60 * time.Second}
 
-// Call sends a request with the account's access token and decodes the answer
-// into out, unless that is nil. An answer that is not 2xx is an *[Error].
+// Call sends a request with the account's access token, and decodes the answer
+// into out if out is not nil. An answer whose status is not 2xx is an *[Error].
 func (a *Account) Call(ctx context.Context, method, path string, body, out any) error {
 	req, err := a.request(ctx, method, path, body)
 	if err != nil {

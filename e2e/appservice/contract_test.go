@@ -50,7 +50,7 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 		LocalToken: alice.AccessToken, LeftToken: left.AccessToken, InvitedToken: invited.AccessToken, BannedToken: banned.AccessToken,
 		Elsewhere:   elsewhere,
 		Application: ours, ID: first.registration.ID, HSToken: first.registration.HSToken.Reveal(),
-		RemoteApplication: theirs, Patience: 30 * time.Second,
+		RemoteApplication: theirs, AnswerTime: 30 * time.Second,
 	}).Run(t)
 }
 

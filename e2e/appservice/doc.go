@@ -1,3 +1,3 @@
-// Package appservice tests the application-service mode on real homeservers:
-// two of them, which federate on loopback. It holds tests only.
+// Package appservice tests the application-service mode on two real
+// homeservers, which federate on loopback. It contains only tests.
 package appservice

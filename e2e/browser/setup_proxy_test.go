@@ -164,20 +164,20 @@ func program(t *testing.T, name string) string {
 // run runs a program to its end, which must be a good one.
 func (p *proxy) run(name string, args ...string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, program(p.t, name), args...).CombinedOutput(); err != nil {
 		p.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
 
-// patience is how long a proxy may take to start, to check a file, or to answer.
-const patience = 30 * time.Second
+// proxyTime is how long a proxy may take to start, to check a file, or to answer.
+const proxyTime = 30 * time.Second
 
 // start runs the proxy until the test ends, and returns once it listens.
 func (p *proxy) start(name string, args ...string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
 	defer cancel()
 	var log bytes.Buffer
 	cmd := exec.Command(program(p.t, name), args...)
@@ -215,7 +215,7 @@ func listens(address string) bool {
 
 // client reaches the proxy under every name.
 func (p *proxy) client() *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{
+	return &http.Client{Timeout: proxyTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", p.address)
 		},

@@ -1,4 +1,5 @@
-// Package caller asks the service for an access token, as Matrix clients do.
+// Package caller asks the service for an access token in the way of a Matrix
+// client.
 package caller
 
 import (
@@ -13,8 +14,8 @@ import (
 	"strings"
 )
 
-// OpenIDToken is what a homeserver's openid/request_token answers; clients
-// pass it on as it is.
+// OpenIDToken is the answer of a homeserver's openid/request_token. Clients
+// pass it on unchanged.
 type OpenIDToken struct {
 	AccessToken      string `json:"access_token"`
 	ExpiresIn        int    `json:"expires_in"`
@@ -40,15 +41,15 @@ type Request struct {
 	Member      Member      `json:"member"`
 }
 
-// Member is the caller's part in a slot.
+// Member is the caller's membership in a slot.
 type Member struct {
 	ID              string `json:"id"`
 	ClaimedUserID   string `json:"claimed_user_id"`
 	ClaimedDeviceID string `json:"claimed_device_id"`
 }
 
-// Answer is what the service said: a URL and an access token for it, or a
-// Matrix error.
+// Answer is the service's answer: a URL and an access token for it, or a Matrix
+// error.
 type Answer struct {
 	Status  int    `json:"-"`
 	Body    []byte `json:"-"`
@@ -57,8 +58,8 @@ type Answer struct {
 	Errcode string `json:"errcode"`
 }
 
-// Post sends a body to one of the service's endpoints. Only an answer that is
-// not JSON is an error.
+// Post sends body to an endpoint of the service. It returns an error only if
+// there is no answer, or if the answer is not JSON.
 func Post(ctx context.Context, url string, body any) (Answer, error) {
 	content, err := json.Marshal(body)
 	if err != nil {

@@ -21,8 +21,8 @@ type deployment struct {
 	client     *stack.Client
 }
 
-// build builds the programs. It prints beforehand how long that takes, and then
-// every half minute.
+// build builds the programs. First it prints how long that takes, and then a
+// line every half minute.
 func build(ctx context.Context, dir string) (stack.Programs, error) {
 	fmt.Print(opening)
 	began := time.Now()
@@ -114,7 +114,7 @@ func (d *deployment) startService(ctx context.Context, host *stack.Host, program
 	return nil
 }
 
-// request is what Alice's client posts, with a new OpenID token of hers.
+// request returns the body that Alice's client posts, with a new OpenID token.
 func (d *deployment) request(device string) caller.Legacy {
 	return caller.Legacy{
 		Room: "!demo:" + d.homeserver.Name().String(),
@@ -129,7 +129,7 @@ func (d *deployment) request(device string) caller.Legacy {
 }
 
 // stop ends everything. The client ends first, because an SFU waits for its
-// participants to leave. Errors no longer matter.
+// participants to leave. stop ignores errors.
 func (d *deployment) stop() {
 	_ = d.client.Stop()
 	if d.service != nil {

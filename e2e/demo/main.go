@@ -1,5 +1,5 @@
-// Demo shows the service at work: a real SFU admits a participant with an
-// access token that the service minted. With ONCE=1 it ends after that.
+// Command demo shows the service at work: a real SFU admits a participant with
+// an access token that the service minted. With ONCE=1 it ends after that.
 package main
 
 import (

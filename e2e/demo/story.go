@@ -64,8 +64,8 @@ func (d *deployment) curl(request caller.Legacy) string {
 	return "curl -X POST " + d.service.URL() + "/ -H 'Content-Type: application/json' \\\n  -d " + quoted
 }
 
-// show prints the answer and what its token says, and returns who may join
-// which room.
+// show prints the answer and the claims of its token. It returns the identity
+// and the room in the token.
 func (d *deployment) show(answer caller.Answer) (identity, room string, err error) {
 	fmt.Printf("   It answers %d:\n\n%s\n", answer.Status, answer.Body)
 	payload, err := caller.Claims(answer.JWT)
@@ -87,8 +87,8 @@ func (d *deployment) show(answer caller.Answer) (identity, room string, err erro
 	return claims.Sub, claims.Video.Room, nil
 }
 
-// join lets the client join, and prints what the SFU told it. That must begin
-// as the token promised.
+// join makes the client join, and prints what the SFU told it. The printed line
+// must begin with promised, which names the identity and room of the token.
 func (d *deployment) join(ctx context.Context, answer caller.Answer, promised string) error {
 	fmt.Printf("\n4. Joining the SFU at the url with the jwt, over WebRTC\n\n")
 	joined, err := d.client.Start(ctx, answer.URL, answer.JWT)
@@ -102,7 +102,7 @@ func (d *deployment) join(ctx context.Context, answer caller.Answer, promised st
 	return nil
 }
 
-// stay keeps everything running until ctx or a part ends.
+// stay keeps everything running until ctx ends or a part ends.
 func (d *deployment) stay(ctx context.Context) error {
 	fmt.Printf(closing, d.curl(d.request("ANOTHERDEVICE")))
 	select {

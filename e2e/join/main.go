@@ -1,5 +1,6 @@
-// Join joins an SFU as a participant and stays in the room until it is told
-// to end. The SFU's URL is its argument, the access token its standard input.
+// Command join joins an SFU as a participant and stays in the room until a
+// signal ends it. Its argument is the SFU's URL, and its standard input is the
+// access token.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package participant is a participant of a call: it joins an SFU with an
-// access token, over WebRTC, and publishes and receives.
+// Package participant is a participant of a call. It joins an SFU with an
+// access token over WebRTC, and publishes and receives.
 package participant
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// Participant is in a room of an SFU until it leaves.
+// Participant is a participant in a room of an SFU.
 type Participant struct {
 	room   *lksdk.Room
 	data   chan Data
@@ -25,21 +25,21 @@ type Participant struct {
 
 // Data is a packet that another participant sent to the room.
 type Data struct {
-	From string // identity
+	From string // the sender's identity
 	Text string
 }
 
 // Track is another participant's track of which a media packet has arrived.
 type Track struct {
-	From string // identity
+	From string // the publisher's identity
 	SID  string
 }
 
-// silence keeps the SDK's log, and pion's below it, off the terminal.
+// silence keeps the logs of LiveKit's SDK and of pion off the terminal.
 var silence = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
-// Join returns once the SFU has admitted the participant and the connection for
-// media stands.
+// Join joins the room of the token. It returns when the SFU has admitted the
+// participant and the media connection is established.
 func Join(ctx context.Context, url, token string) (*Participant, error) {
 	silence()
 	p := &Participant{data: make(chan Data, 16), tracks: make(chan Track, 16), left: make(chan struct{})}
@@ -50,7 +50,8 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 			OnTrackSubscribed: p.subscribed,
 		},
 	})
-	// Without TURN the client has no ICE server to ask: all of it is loopback.
+	// TURN is off, so the client has no ICE server to ask. Everything is on
+	// loopback.
 	err := p.room.JoinWithContextAndToken(ctx, url, token,
 		lksdk.WithDisableTURN(), lksdk.WithDisableRegionDiscovery(),
 		lksdk.WithLogger(logger.GetDiscardLogger()))
@@ -60,7 +61,7 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 	return p, nil
 }
 
-// Room returns the name that the SFU gave of the room.
+// Room returns the name that the SFU gives the room.
 func (p *Participant) Room() string { return p.room.Name() }
 
 // Identity returns the identity that the SFU gave to the participant.
@@ -72,20 +73,20 @@ func (p *Participant) Others() int { return len(p.room.GetRemoteParticipants()) 
 // SID returns the SFU's id of this session.
 func (p *Participant) SID() string { return p.room.LocalParticipant.SID() }
 
-// CanPublish returns what the SFU says that the participant may do.
+// CanPublish reports whether the SFU says that the participant may publish.
 func (p *Participant) CanPublish() bool {
 	return p.room.LocalParticipant.Permissions().GetCanPublish()
 }
 
-// Send sends a packet to everyone in the room, reliably and in order. The SFU
-// drops it without a word when the participant must not publish.
+// Send sends a packet to everyone in the room, reliably and in order. If the
+// participant may not publish, the SFU drops the packet without an error.
 func (p *Participant) Send(text string) error {
 	return p.room.LocalParticipant.PublishDataPacket(lksdk.UserData([]byte(text)), lksdk.WithDataPublishReliable(true))
 }
 
-// PublishAudio publishes a track of silence and returns the id that the SFU
-// gave to it. Without a permission the SFU stays silent, and PublishAudio
-// returns [ErrNotAccepted] after 10 s.
+// PublishAudio publishes an audio track of silence, and returns the id that the
+// SFU gave to it. If the participant may not publish, the SFU does not answer,
+// and PublishAudio returns [ErrNotAccepted] after 10 s.
 func (p *Participant) PublishAudio() (sid string, err error) {
 	track, err := lksdk.NewLocalTrack(webrtc.RTPCodecCapability{
 		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
@@ -108,10 +109,10 @@ func (p *Participant) PublishAudio() (sid string, err error) {
 	return publication.SID(), nil
 }
 
-// ErrNotAccepted says that the SFU did not take a track.
+// ErrNotAccepted says that the SFU did not accept a track.
 var ErrNotAccepted = errors.New("the SFU did not accept the track")
 
-// Receive returns the next packet of the room.
+// Receive returns the next packet that another participant sent.
 func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
 
 // Hear returns the next track of which media arrives.
@@ -127,7 +128,8 @@ func next[T any](ctx context.Context, c <-chan T) (T, error) {
 	}
 }
 
-// Left is closed when the participant is out of the room, whoever wanted it.
+// Left returns a channel that is closed when the participant has left the room,
+// for any reason.
 func (p *Participant) Left() <-chan struct{} { return p.left }
 
 // Leave leaves the room.
@@ -139,7 +141,8 @@ func (p *Participant) received(packet lksdk.DataPacket, from lksdk.DataReceivePa
 	}
 }
 
-// subscribed waits for the first media packet: an announced track proves less.
+// subscribed waits for the first media packet of a track, because an announced
+// track may never send media.
 func (p *Participant) subscribed(track *webrtc.TrackRemote, publication *lksdk.RemoteTrackPublication, from *lksdk.RemoteParticipant) {
 	if track.SetReadDeadline(time.Now().Add(10*time.Second)) != nil {
 		return

@@ -7,7 +7,8 @@ import (
 	"regexp"
 )
 
-// fileMark is the line that begins a file of an archive, as txtar has it.
+// fileMark is the line that begins a file of an archive, in the format of
+// txtar.
 var fileMark = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
 
 // Unpack writes the files of an archive into a folder.

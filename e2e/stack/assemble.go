@@ -13,8 +13,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
-// assembleSynapse adds to a new homeserver.yaml what the docs say, and what
-// Element Call's matrix_2_0 mode needs.
+// assembleSynapse adds to a new homeserver.yaml the settings of the docs, and
+// those that Element Call's matrix_2_0 mode needs.
 func (s *Stack) assembleSynapse(text Docs) error {
 	if s.Lent != nil {
 		s.Synapse = s.Lent
@@ -42,7 +42,7 @@ func (s *Stack) assembleSynapse(text Docs) error {
 	return err
 }
 
-// homeserverAdditions are what users add to homeserver.yaml.
+// homeserverAdditions returns the settings that users add to homeserver.yaml.
 func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	if s.Written != "" {
 		written, err := os.ReadFile(filepath.Join(s.Written, "homeserver-additions.yaml"))
@@ -59,7 +59,8 @@ func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	return []string{s.renamed(calls), s.renamed(wellKnown)}, nil
 }
 
-// federation returns the listener for other homeservers, if there is to be one.
+// federation returns the listener for other homeservers, or nil if the stack
+// has none.
 func (s *Stack) federation() (*Federation, error) {
 	if !s.Federated {
 		return nil, nil
@@ -93,8 +94,8 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 	return nil
 }
 
-// deployment returns the path of LiveKit's configuration, and what stands in
-// .env.
+// deployment returns the path of LiveKit's configuration, and the variables of
+// the file .env.
 func (s *Stack) deployment(ctx context.Context) (config string, env map[string]string, err error) {
 	if s.Written != "" {
 		env, err = dotenv.Read(filepath.Join(s.Written, ".env"))
@@ -107,8 +108,9 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 	}, err
 }
 
-// assembleService gives a service the environment of .env and compose.yaml, and
-// what the docs say for one that cannot reach its homeserver by name.
+// assembleService sets a service's environment: that of .env and compose.yaml,
+// and the settings of the docs for a service that cannot reach its homeserver
+// by name.
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
@@ -124,7 +126,7 @@ func (s *Stack) assembleService(replica int, env map[string]string) error {
 		}
 	}
 	if s.Image != "" {
-		delete(service.Env, "LIVEKIT_STORE") // the image has a place for it
+		delete(service.Env, "LIVEKIT_STORE") // the image has a directory for the file of leaves
 	}
 	if s.Redis != nil {
 		service.Env["LIVEKIT_STORE"], service.Env["LIVEKIT_REDIS_URL"] = "redis", s.Redis.URL()
@@ -188,8 +190,8 @@ func (s *Stack) assembleNginx(text Docs) error {
 	return err
 }
 
-// website writes the files of the server name's website, among them the
-// well-known file or setup's, and returns the directory.
+// website writes the files of the server name's website into a directory and
+// returns it. Among them is the well-known file of the docs or of setup.
 func (s *Stack) website(text Docs) (dir string, err error) {
 	content, err := s.wellKnown(text)
 	if err != nil {
@@ -211,13 +213,14 @@ func (s *Stack) wellKnown(text Docs) ([]byte, error) {
 	return []byte(s.renamed(block)), err
 }
 
-// renamed replaces the names of docs/ in what it has of the homeserver's.
+// renamed replaces the names of docs/ in a block about the homeserver.
 func (s *Stack) renamed(block string) string {
 	return strings.NewReplacer("https://jwt."+docsDomain, s.Layout.Service, docsDomain, s.Layout.domain).Replace(block)
 }
 
-// upstream is the group of the services, in turn, and an address inside for
-// LiveKit's webhooks: what a Service is in Kubernetes.
+// upstream returns nginx' group of the services, to which it sends requests in
+// turn, and a server inside for LiveKit's webhooks. It does what a Service does
+// in Kubernetes.
 func (s *Stack) upstream(balancer string) string {
 	var group strings.Builder
 	for _, service := range s.Services {

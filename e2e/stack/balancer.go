@@ -12,18 +12,18 @@ import (
 // is the load balancer in front of several SFUs.
 type Balancer struct {
 	Host    *Host
-	Targets []string // addresses
+	Targets []string // the addresses to forward to
 
 	address  string
 	listener net.Listener
 	open     sync.WaitGroup
 	mu       sync.Mutex
 	next     int
-	conns    map[net.Conn]bool // nil once it has stopped
+	conns    map[net.Conn]bool // nil after Stop
 }
 
-// Address reserves the balancer's address, so that others can be told of it
-// before it starts.
+// Address reserves and returns the balancer's address. Other parts can be
+// configured with it before it starts.
 func (b *Balancer) Address() (string, error) {
 	if b.address != "" {
 		return b.address, nil
@@ -122,7 +122,7 @@ func (b *Balancer) forget(conns ...net.Conn) {
 	}
 }
 
-// pipe copies data until either side ends, and then ends the other.
+// pipe copies data until either side ends, and then closes the other side.
 func pipe(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// writeCertificate keeps a certificate and its key as the files name.crt and
-// name.key and returns their paths.
+// writeCertificate writes a certificate and its key to the files name.crt and
+// name.key, and returns their paths.
 func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, key string, err error) {
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
@@ -29,7 +29,8 @@ func port(address string) int {
 	return port
 }
 
-// splitAddress splits an address of a Host, which has a port.
+// splitAddress splits an address into host and port. A Host's addresses always
+// have a port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)
 	port, _ = strconv.Atoi(digits)

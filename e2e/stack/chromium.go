@@ -19,15 +19,14 @@ type Chromium struct {
 	Host     *Host
 	Program  string
 	Certutil string
-	Name     string // of its profile and log
-	// CA is the PEM of the authority that the profile trusts, if any. Nothing
-	// tells the browser to ignore certificates.
+	Name     string // names the profile and the log
+	// CA is the PEM of an authority that the profile trusts; nil for none. The
+	// browser checks certificates as usual.
 	CA []byte
-	// Hosts maps each host name to an address. Ports are replaced too, so URLs
-	// have none.
+	// Hosts maps each host name to an address with a port, so URLs need no port.
 	Hosts map[string]string
-	// Addresses are those outside of loopback that the browser may connect to over
-	// TCP for media. The rules for names hold for these connections, too.
+	// Addresses are additional addresses to which the browser may connect over TCP
+	// for media. The rules for names apply to these connections, too.
 	Addresses []string
 
 	address string
@@ -37,8 +36,8 @@ type Chromium struct {
 	temporary string
 }
 
-// Start returns once the browser can be driven. A second Start, after Stop or
-// Kill, has the same profile.
+// Start returns when the browser accepts commands. A second Start after Stop or
+// Kill uses the same profile.
 func (c *Chromium) Start(ctx context.Context) error {
 	if err := c.prepare(ctx); err != nil {
 		return err
@@ -57,7 +56,8 @@ func (c *Chromium) Start(ctx context.Context) error {
 	return c.process.await(ctx, func() bool { return answers(ctx, "http://"+c.address+"/json/version") })
 }
 
-// prepare makes the profile, which survives the browser, and finds a port.
+// prepare creates the profile, which remains after the browser ends, and finds
+// a port.
 func (c *Chromium) prepare(ctx context.Context) error {
 	if c.address != "" {
 		return nil
@@ -72,7 +72,7 @@ func (c *Chromium) prepare(ctx context.Context) error {
 
 func (c *Chromium) home() string { return filepath.Join(c.Host.Dir, c.Name+"-profile") }
 
-// trust makes the profile's database of certificates with the CA in it.
+// trust creates the profile's certificate database, with the CA in it.
 func (c *Chromium) trust(ctx context.Context) error {
 	if c.CA == nil {
 		return os.MkdirAll(c.home(), 0o700)
@@ -105,13 +105,15 @@ func (c *Chromium) flags() []string {
 		"--window-size=800,600", "--disable-dev-shm-usage",
 		"--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream",
 		"--autoplay-policy=no-user-gesture-required",
-		// Headless tabs in the background are throttled like hidden ones.
+		// Otherwise headless browsers slow down tabs in the background like hidden
+		// tabs.
 		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
 		"--disable-renderer-backgrounding",
-		// The SFU is on loopback, which browsers do not offer as a candidate.
+		// The SFU is on loopback. By default browsers offer no loopback candidates.
 		"--allow-loopback-in-peer-connection",
-		// Nothing goes to the internet, and nothing to the local network: names
-		// of mDNS for candidates, and the search for screens to cast to.
+		// These options keep the browser off the internet and off the local network.
+		// It uses no mDNS names in candidates, and does not search for screens to
+		// cast to.
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
 		"--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,DialMediaRouteProvider",
 		"--host-resolver-rules=" + c.rules(),
@@ -119,7 +121,8 @@ func (c *Chromium) flags() []string {
 	}
 }
 
-// rules map the names of the stack to addresses and every other to nothing.
+// rules returns the browser's rules for names: those of the stack map to their
+// addresses, and all others do not exist.
 func (c *Chromium) rules() string {
 	var rules []string
 	for _, name := range slices.Sorted(maps.Keys(c.Hosts)) {
@@ -132,13 +135,13 @@ func (c *Chromium) rules() string {
 	return strings.Join(rules, ",")
 }
 
-// DevTools returns the WebSocket URL that drives a running browser.
+// DevTools returns the WebSocket URL that controls a running browser.
 func (c *Chromium) DevTools() string { return "ws://" + c.address }
 
 // Stop ends the browser as closing its window does.
 func (c *Chromium) Stop() error {
 	defer c.Kill()
-	return c.process.stop(patience{kill: 10 * time.Second})
+	return c.process.stop(ending{kill: 10 * time.Second})
 }
 
 // Kill ends the browser and all its processes at once, without notice to
@@ -152,8 +155,8 @@ func (c *Chromium) Kill() {
 	}
 }
 
-// Exited is closed when a started browser has ended.
+// Exited returns a channel that is closed when a started browser has ended.
 func (c *Chromium) Exited() <-chan struct{} { return c.process.exited }
 
-// Log is what a started browser has written.
+// Log returns the log of a started browser.
 func (c *Chromium) Log() Log { return c.process.log }

@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// Client is a participant: the program e2e/join with an access token.
+// Client is a participant in a process of its own: the program e2e/join with an
+// access token.
 type Client struct {
 	Host    *Host
 	Program string
-	Name    string // of its log; "client" when empty
+	Name    string // names the log; "client" if empty
 
 	process *process
 }
 
-// Start joins the SFU and returns the line in which the client says that it
+// Start joins the SFU, and returns the line in which the client says that it
 // has joined.
 func (c *Client) Start(ctx context.Context, sfu, token string) (string, error) {
 	var err error
@@ -37,11 +38,11 @@ func (c *Client) name() string {
 	return c.Name
 }
 
-// Stop leaves the room.
-func (c *Client) Stop() error { return c.process.stop(patience{kill: 5 * time.Second}) }
+// Stop makes the participant leave the room.
+func (c *Client) Stop() error { return c.process.stop(ending{kill: 5 * time.Second}) }
 
-// Exited is closed when a started client has ended.
+// Exited returns a channel that is closed when a started client has ended.
 func (c *Client) Exited() <-chan struct{} { return c.process.exited }
 
-// Log is what a started client has written.
+// Log returns the log of a started client.
 func (c *Client) Log() Log { return c.process.log }

@@ -2,8 +2,9 @@ package stack
 
 import "syscall"
 
-// Dependent makes a process end with this one, however this one ends, and
-// keeps a Ctrl-C in the terminal from it: this one decides who stops when.
+// Dependent returns attributes by which a process ends when this process ends
+// for any reason. They also keep a terminal's Ctrl-C from the process, because
+// this process decides when to stop it.
 func Dependent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

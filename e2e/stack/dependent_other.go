@@ -4,6 +4,7 @@ package stack
 
 import "syscall"
 
-// Dependent leaves the process in this one's group: where the system does not
-// end it with this one, the terminal's Ctrl-C still reaches both.
+// Dependent returns attributes that leave the process in this process's group.
+// This system does not end a process with its parent, so the terminal's Ctrl-C
+// must reach both.
 func Dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Docs are the pages in docs/ whose snippets users copy, one after the other.
+// Docs is the text of the pages in docs/ whose snippets users copy.
 type Docs string
 
-// OpenDocs reads them in the repository.
+// OpenDocs reads those pages from the repository.
 func OpenDocs(ctx context.Context) (Docs, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -28,7 +28,8 @@ func OpenDocs(ctx context.Context) (Docs, error) {
 	return Docs(all), nil
 }
 
-// Block returns the first fenced block of a language that holds the text.
+// Block returns the first fenced block in that language that contains the text
+// holds.
 func (d Docs) Block(language, holds string) (string, error) {
 	rest := string(d)
 	for {
@@ -44,8 +45,8 @@ func (d Docs) Block(language, holds string) (string, error) {
 	}
 }
 
-// directive returns the body between the braces of an nginx directive, the
-// first that begins with head.
+// directive returns the body, without the braces, of the first nginx directive
+// that begins with head.
 func directive(config, head string) (string, error) {
 	_, body, found := strings.Cut(config, head+" {")
 	if !found {

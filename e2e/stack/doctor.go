@@ -9,21 +9,22 @@ import (
 	"os/exec"
 )
 
-// Diagnosis is what doctor says.
+// Diagnosis is doctor's report.
 type Diagnosis struct {
 	Vantage string
 	Checks  []Finding
-	Code    int // its exit code
+	Code    int // the exit code of doctor
 }
 
-// Finding is that of one check.
+// Finding is the result of one check.
 type Finding struct {
 	ID, Status, Seen, Cause, Remedy string
 
 	CauseID string `json:"cause_id"`
 }
 
-// Check returns the finding of that id, the zero Finding if there is none.
+// Check returns the finding of the check with that id, or the zero Finding if
+// there is none.
 func (d Diagnosis) Check(id string) Finding {
 	for _, f := range d.Checks {
 		if f.ID == id {
@@ -33,7 +34,7 @@ func (d Diagnosis) Check(id string) Finding {
 	return Finding{}
 }
 
-// Diagnose runs the program's doctor with nothing else in its environment.
+// Diagnose runs the program's command doctor. env is its whole environment.
 func Diagnose(ctx context.Context, program string, env map[string]string, args ...string) (Diagnosis, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"doctor", "--json"}, args...)...)
 	cmd.Env = []string{}

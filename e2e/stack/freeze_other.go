@@ -2,5 +2,6 @@
 
 package stack
 
-// awaitStopped does nothing: here nobody is told when all threads have stopped.
+// awaitStopped does nothing, because this system does not say when all threads
+// have stopped.
 func awaitStopped(int) {}

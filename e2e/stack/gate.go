@@ -2,10 +2,10 @@ package stack
 
 import "sync"
 
-// gate holds up who passes while it is shut. The zero gate is open.
+// gate blocks callers of pass while it is shut. The zero gate is open.
 type gate struct {
 	mu     sync.Mutex
-	opened chan struct{} // closed when a shut gate opens; nil while it is open
+	opened chan struct{} // closed when the gate opens; nil while the gate is open
 	ended  bool
 	ends   map[int]func()
 	next   int
@@ -28,7 +28,7 @@ func (g *gate) open() {
 	}
 }
 
-// pass returns once the gate is open.
+// pass returns when the gate is open.
 func (g *gate) pass() {
 	g.mu.Lock()
 	opened := g.opened
@@ -38,7 +38,8 @@ func (g *gate) pass() {
 	}
 }
 
-// end opens the gate for good and calls what was left with onEnd.
+// end opens the gate for good, and calls the functions that onEnd has
+// registered.
 func (g *gate) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -52,7 +53,8 @@ func (g *gate) end() {
 	}
 }
 
-// onEnd has end called when the gate ends, at once if it has; stop forgets it.
+// onEnd registers a function that is called when the gate ends, or at once if
+// it has ended. stop removes the function.
 func (g *gate) onEnd(end func()) (stop func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,7 +1,7 @@
 // Package stack runs the real parts of a MatrixRTC deployment as processes of
-// this machine. Every part is a type with Start, which returns when the part
-// answers, Stop, and a Log. Everything binds to loopback, and no process
-// outlives the program that started it. It needs a Unix.
+// this machine. Every part is a type with the methods Start, Stop and Log.
+// Start returns when the part answers. Everything listens on loopback, and no
+// process outlives the program that started it. It needs a Unix system.
 package stack
 
 import (
@@ -11,20 +11,20 @@ import (
 	"sync"
 )
 
-// Host is the corner of this machine that a stack lives in: a directory for
-// files and logs, and loopback ports that no other Host uses.
+// Host is what a stack uses of this machine: a directory for files and logs,
+// and loopback ports that no other Host uses.
 type Host struct {
-	// Dir is the caller's, who removes it.
+	// Dir belongs to the caller, who removes it.
 	Dir string
 
 	mu     sync.Mutex
 	blocks []*portBlock
 }
 
-// NewHost returns a Host that keeps its files in dir.
+// NewHost returns a Host whose files are in dir.
 func NewHost(dir string) *Host { return &Host{Dir: dir} }
 
-// Close gives the ports back. The parts have been stopped by then.
+// Close releases the ports. The parts must have stopped before.
 func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -34,22 +34,23 @@ func (h *Host) Close() {
 	h.blocks = nil
 }
 
-// Address returns a free address, 127.0.0.1 with a port of its own.
+// Address returns a free address: 127.0.0.1 with a port that no other part has.
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
 	return loopback(port), err
 }
 
-// HTTPS returns an address of loopback whose port 443 no other Host has: doctor
-// asks where clients do, and a --resolve changes no port. Binding it takes root,
-// or a system that lets everybody.
+// HTTPS returns a loopback address whose port 443 no other Host uses. doctor
+// connects to port 443 as clients do, and its option --resolve does not change
+// the port. Listening there takes root, or a system that allows it for all
+// users.
 func (h *Host) HTTPS() (string, error) {
 	port, err := h.ports(1)
 	return fmt.Sprintf("127.1.%d.%d:443", port>>8, port&255), err
 }
 
-// WriteFile keeps a file in the host's directory and returns its path. Only
-// this user can read it.
+// WriteFile writes a file in the host's directory, and returns its path. Only
+// this user can read the file.
 func (h *Host) WriteFile(name string, content []byte) (string, error) {
 	path := filepath.Join(h.Dir, name)
 	return path, os.WriteFile(path, content, 0o600)
@@ -67,7 +68,7 @@ func (h *Host) ports(n int) (int, error) {
 	return h.portsOfNewBlock(n)
 }
 
-// portsOfNewBlock locks blocks until one has n adjacent free ports.
+// portsOfNewBlock locks blocks of ports until one has n adjacent free ports.
 func (h *Host) portsOfNewBlock(n int) (int, error) {
 	for {
 		b, err := lockPortBlock()

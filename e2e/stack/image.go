@@ -14,7 +14,7 @@ import (
 )
 
 // Builder builds container images with buildah, without a container engine. It
-// needs the rights of root, and keeps everything below Dir.
+// needs root, and all its files are below Dir.
 type Builder struct {
 	Dir     string
 	Buildah string
@@ -23,11 +23,11 @@ type Builder struct {
 
 // Image is a built image, and its files.
 type Image struct {
-	Root   string // of its files
+	Root   string // the directory of its files
 	Config ImageConfig
 }
 
-// ImageConfig is what an image says of how to run it.
+// ImageConfig is how the image says that a container must run.
 type ImageConfig struct {
 	User         string
 	Env          []string
@@ -44,16 +44,18 @@ type Healthcheck struct {
 	Retries                        int
 }
 
-// baseName is the one image that the Dockerfile names.
+// baseName is the only image that the Dockerfile names.
 const baseName = "docker.io/library/golang:1.26.8"
 
-// baseHome is root's home in the stand-in, below which Go has its caches. With
-// no file of users in it, nothing but the environment says so.
+// baseHome is root's home directory in the stand-in image, with Go's caches
+// below. The image has no /etc/passwd, so the environment must name this
+// directory.
 const baseHome = "/root"
 
-// Build builds the Dockerfile of a repository, on a stand-in for the image of
-// Go that holds this machine's Go and a shell. Modules that this machine lacks
-// are fetched before: in the build, Go has its caches and goes nowhere.
+// Build builds the Dockerfile of a repository. In the place of the Go image it
+// uses a stand-in with this machine's Go and a shell. Modules that this machine
+// lacks are fetched before: during the build, Go has only its caches and no
+// network.
 func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("building and running an image needs root: run the tests as root")
@@ -75,7 +77,7 @@ func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) 
 	return b.open(ctx, "matrixrtc-auth")
 }
 
-// Load reads the image that a file of `docker save`'s form holds.
+// Load reads an image from a file in the format of `docker save`.
 func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	out, err := b.run(ctx, "pull", "--quiet", "docker-archive:"+path)
 	if err != nil {
@@ -84,7 +86,7 @@ func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	return b.open(ctx, strings.TrimSpace(string(out)))
 }
 
-// base makes the stand-in.
+// base builds the stand-in image.
 func (b *Builder) base(ctx context.Context) error {
 	goroot, err := goTool(ctx, "env", "GOROOT")
 	if err != nil {
@@ -116,8 +118,8 @@ func (b *Builder) base(ctx context.Context) error {
 	return nil
 }
 
-// baseFiles are a shell with its commands, and the certificates that the
-// Dockerfile copies.
+// baseFiles returns a directory with a shell and its commands, and the
+// certificates that the Dockerfile copies.
 func (b *Builder) baseFiles() (string, error) {
 	root := filepath.Join(b.Dir, "base")
 	for _, dir := range []string{"bin", "etc/ssl/certs", "tmp", "root", "proc", "dev"} {
@@ -145,7 +147,8 @@ func (b *Builder) baseFiles() (string, error) {
 	return root, nil
 }
 
-// caches give the build the modules and objects that this machine has.
+// caches returns the arguments that give the build this machine's Go modules
+// and compiled packages.
 func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	out, err := goTool(ctx, "env", "GOMODCACHE", "GOCACHE")
 	if err != nil {
@@ -158,7 +161,7 @@ func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	return []string{"--volume", places[0] + ":" + baseHome + "/go/pkg/mod", "--volume", places[1] + ":" + baseHome + "/.cache/go-build"}, nil
 }
 
-// open returns what the image says and where its files are.
+// open returns the configuration of a built image, and where its files are.
 func (b *Builder) open(ctx context.Context, image string) (*Image, error) {
 	out, err := b.run(ctx, "inspect", "--type", "image", image)
 	if err != nil {

@@ -5,42 +5,42 @@ import (
 	"strings"
 )
 
-// The names of docs/ are those of example.org. A stack has those of a domain
-// that nobody can own, and only its browsers find them.
+// docs/ uses names of example.org. A stack uses the names of a domain that
+// nobody can own, and only its browsers resolve them.
 const (
 	docsDomain = "example.org"
-	// Domain is that of a stack which is alone.
+	// Domain is the domain of a stack, unless a test runs several.
 	Domain = "example.test"
 )
 
 // Layout says at which addresses clients reach the parts of a stack, and what
 // nginx needs for that.
 type Layout struct {
-	ServerName string // of the homeserver
-	Homeserver string // base URL of the Client-Server API
-	Service    string // livekit_service_url
-	SFU        string // LIVEKIT_URL
-	Page       string // of the page that holds Element Call
-	// Names are the host names in these addresses.
+	ServerName string // the homeserver's server name
+	Homeserver string // the base URL of the Client-Server API
+	Service    string // the livekit_service_url of the homeserver's transports
+	SFU        string // the value of LIVEKIT_URL
+	Page       string // the URL of the page that holds Element Call
+	// Names are the host names in these URLs.
 	Names []string
 
 	domain  string
 	servers func(site) (string, error)
 }
 
-// site is what a layout's servers are made of.
+// site holds the values of which a layout's nginx servers are made.
 type site struct {
 	docs                     Docs
 	domain                   string
 	listen                   string // the address of nginx
-	service, sfu, homeserver string // addresses
-	certificate, key         string // paths
+	service, sfu, homeserver string // the addresses of the parts
+	certificate, key         string // paths of files
 	page                     page
-	web                      string // directory with the well-known file, as the server name's website has it
+	web                      string // the directory of the server name's website, with the well-known file
 }
 
-// SubDomains is the layout of the deployment of docs/synology.md: jwt. and sfu.
-// are hosts of their own.
+// SubDomains returns the layout of docs/synology.md: jwt. and sfu. are hosts of
+// their own.
 func SubDomains(domain string) Layout {
 	l := secure(domain)
 	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
@@ -60,10 +60,10 @@ func SubDomains(domain string) Layout {
 	return l
 }
 
-// Prefixes is the layout with one host and path prefixes: the nginx server as it
-// stands in docs/proxies.md, with the homeserver's own location added. A slash
-// at the end of the service's URL is what many well-known files have. Synapse
-// serves that file, with the addition of docs/homeserver.md.
+// Prefixes returns the layout with one host and path prefixes: the nginx server
+// of docs/proxies.md with the homeserver's location added. The service's URL
+// ends in a slash, as in many well-known files. Synapse serves that file, with
+// the addition of docs/homeserver.md.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -78,8 +78,8 @@ func Prefixes() Layout {
 	return l
 }
 
-// Written is the layout of a deployment that setup wrote for the sub-domains
-// jwt. and sfu. of Domain. config is its nginx.conf.example.
+// Written returns the layout of a deployment that setup wrote for the
+// sub-domains jwt. and sfu. of Domain. config is its nginx.conf.example.
 func Written(config string) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -94,9 +94,9 @@ func Written(config string) Layout {
 	return l
 }
 
-// DSM is the layout of the deployment of docs/synology.md, behind DSM's reverse
-// proxy. config is its reconstruction; webSocket says whether the entry sfu. has
-// the custom headers.
+// DSM returns the layout of docs/synology.md behind the reverse proxy of
+// Synology's DSM. config is a reconstruction of that proxy's configuration.
+// webSocket says whether the entry for sfu. has the custom headers.
 func DSM(config string, webSocket bool) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -110,12 +110,12 @@ func DSM(config string, webSocket bool) Layout {
 	return l
 }
 
-// webSocketComment stands where DSM writes the custom headers.
+// webSocketComment marks where DSM writes the custom headers.
 const webSocketComment = "# custom headers: WebSocket"
 
-// Loopback is the layout for any browser of this machine: one plain HTTP
-// address, which browsers trust like HTTPS because it is loopback. https, if it
-// is not empty, is the address with port 443 where the server name's website is.
+// Loopback returns the layout for any browser on this machine: one plain HTTP
+// address. Browsers trust it like HTTPS because it is on loopback. https, if
+// not empty, is the address of the server name's website at port 443.
 func Loopback(address, https string) Layout {
 	const name = "localhost"
 	return Layout{
@@ -152,8 +152,8 @@ func secure(domain string) Layout {
 	}
 }
 
-// homeserverComment stands in the server of docs/proxies.md where the user's
-// own locations are.
+// homeserverComment marks where users keep their own locations in the server of
+// docs/proxies.md.
 const homeserverComment = "# Synapse's own locations stay as they are."
 
 // prefixes returns the nginx block of docs/proxies.md with the names, ports and
@@ -169,7 +169,8 @@ func (s site) prefixes() (string, error) {
 	return s.moved(block), nil
 }
 
-// moved replaces names, ports and paths of the nginx blocks of docs/.
+// moved replaces the names, ports and paths of docs/ in nginx blocks by those
+// of the site.
 func (s site) moved(block string) string {
 	const live = "/etc/letsencrypt/live/matrix." + docsDomain + "/"
 	return strings.NewReplacer(
@@ -183,7 +184,7 @@ func (s site) moved(block string) string {
 	).Replace(block)
 }
 
-// subDomain gives a location of the page's prefixes a server of its own.
+// subDomain turns a location of docs/proxies.md into a server of its own.
 func (s site) subDomain(part string) (string, error) {
 	block, err := s.prefixes()
 	if err != nil {
@@ -211,8 +212,9 @@ func (s site) server(name, locations string) string {
 		s.listen, name, s.certificate, s.key, locations)
 }
 
-// homeserverServers are that of the server name, which has nothing but the
-// well-known file, as the docs say; the homeserver's; and the page's.
+// homeserverServers returns three servers: that of the server name, which
+// serves only the well-known file, as the docs say; that of the homeserver; and
+// that of the page.
 func (s site) homeserverServers() (string, error) {
 	wellKnown, err := s.docs.Block("nginx", "location = /.well-known/matrix/client")
 	return s.server(s.domain, s.moved(wellKnown)) +
@@ -220,7 +222,7 @@ func (s site) homeserverServers() (string, error) {
 		s.server("call."+s.domain, s.pageLocations()), err
 }
 
-// homeserverLocation is what Synapse's documentation gives to nginx.
+// homeserverLocation returns the nginx location of Synapse's documentation.
 func (s site) homeserverLocation() string {
 	return fmt.Sprintf(`location ~ ^(/_matrix|/_synapse/client|/\.well-known/matrix) {
     proxy_pass http://%s;
@@ -238,7 +240,7 @@ func (s site) pageLocations() string {
 		s.page.config, s.page.elementCall, s.page.index)
 }
 
-// withoutTLS makes a server listen in the clear.
+// withoutTLS makes servers listen without TLS.
 func withoutTLS(servers string) string {
 	var kept []string
 	for line := range strings.Lines(servers) {

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// livekitPorts are where an SFU listens and receives. Media of one participant
-// takes a port per peer connection, address family and direction.
+// livekitPorts are the ports of an SFU. The media of one participant takes a
+// port per peer connection, address family and direction.
 type livekitPorts struct{ http, turn, media, mediaEnd, relay, relayEnd int }
 
 const livekitPortCount = 90
@@ -22,7 +22,7 @@ func layOut(first int) livekitPorts {
 	}
 }
 
-// loopback has an address for each port.
+// loopback returns a loopback address for each port.
 func (p livekitPorts) loopback() (addresses []string) {
 	for port := p.http; port <= p.relayEnd; port++ {
 		addresses = append(addresses, loopback(port))
@@ -31,15 +31,15 @@ func (p livekitPorts) loopback() (addresses []string) {
 }
 
 // deploy moves LiveKit's configuration to loopback. It replaces:
-//   - ports and bind addresses, so that stacks can run side by side and nobody
-//     else reaches them. ICE over TCP is off: LiveKit binds its port on every
-//     address;
+//   - ports and bind addresses, so that stacks can run side by side and other
+//     machines cannot reach them. ICE over TCP is off, because LiveKit binds
+//     its port on every address;
 //   - use_external_ip and node_ip, which would ask STUN servers on the internet,
-//     and the interfaces that media uses;
+//     and the interfaces for media;
 //   - the webhook's URLs.
 //
-// TURN stays on for its UDP port, which is the STUN server that LiveKit tells
-// clients: without one it tells them Google's.
+// TURN stays on, because its UDP port is the STUN server that LiveKit names to
+// clients. Without it LiveKit names Google's STUN servers.
 func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -74,7 +74,7 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// sharing has LiveKit be a node of those that have this Redis.
+// sharing makes LiveKit a node of the cluster that shares this Redis.
 func sharing(config []byte, redis string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -86,7 +86,7 @@ func sharing(config []byte, redis string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overTCP gives one of the media ports to ICE over TCP.
+// overTCP turns on ICE over TCP, at one of the media ports.
 func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -100,7 +100,7 @@ func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overOnePort has all media come to the first of the media ports.
+// overOnePort makes all media arrive at the first of the media ports.
 func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -114,7 +114,7 @@ func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// limitAttributes bounds what the attributes of a participant take, in bytes.
+// limitAttributes bounds the size of a participant's attributes, in bytes.
 func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -126,9 +126,10 @@ func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// relayMedia has media go through one port at another address. TURN is off,
-// for its port would be a way around; clients are told of a STUN server where
-// nobody is, because without one they are told of Google's.
+// relayMedia makes all media go through one port at another address. TURN is
+// off, because media could avoid the relay through its port. Clients get the
+// address of a STUN server that does not exist, because otherwise LiveKit names
+// Google's.
 func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -158,8 +159,8 @@ func webhooks(url string) []string {
 	return []string{url}
 }
 
-// set gives the setting at the dotted path a value, and makes the mappings on
-// the way that are missing.
+// set sets the value at the dotted path, and creates missing mappings on the
+// way.
 func set(doc map[string]any, value any, path string) error {
 	key, rest, nested := strings.Cut(path, ".")
 	if !nested {
@@ -176,8 +177,8 @@ func set(doc map[string]any, value any, path string) error {
 	return set(inner, value, rest)
 }
 
-// flags say on LiveKit's command line what can be said there: the address that
-// it would ask STUN servers for, and ports.
+// flags returns LiveKit's command-line flags for the settings that have one:
+// the address for which it would ask STUN servers, and ports.
 func (p livekitPorts) flags() []string {
 	flags := []string{"--bind", "127.0.0.1", "--node-ip", "127.0.0.1", "--rtc.use_external_ip=false"}
 	for flag, port := range map[string]int{

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Log is what a part wrote to its standard output and standard error, in a
-// file that grows while the part runs.
+// Log is the file with a part's standard output and standard error. It grows
+// while the part runs.
 type Log struct{ path string }
 
-// OpenLog returns that of a part which another program has started.
+// OpenLog returns the log of a part that another program has started.
 func OpenLog(path string) Log { return Log{path} }
 
-// Path returns where the file is.
+// Path returns the path of the file.
 func (l Log) Path() string { return l.path }
 
-// String returns all of it.
+// String returns the whole log.
 func (l Log) String() string {
 	content, err := os.ReadFile(l.path)
 	if err != nil {
@@ -30,8 +30,8 @@ func (l Log) Tail(n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// Line returns the first whole line that begins with prefix, "" when there is
-// none yet.
+// Line returns the first complete line that begins with prefix, or "" if there
+// is none yet.
 func (l Log) Line(prefix string) string {
 	for line := range strings.Lines(l.String()) {
 		if strings.HasPrefix(line, prefix) && strings.HasSuffix(line, "\n") {

@@ -16,12 +16,12 @@ import (
 type Nginx struct {
 	Host    *Host
 	Program string
-	Name    string // of its files and log; "nginx" when empty
-	// Servers is what stands in its http block. They listen at the address, and
-	// at those of Inside.
+	Name    string // names its files and its log; "nginx" if empty
+	// Servers is the content of the http block. Its servers listen at the address
+	// of nginx, and at those of Inside.
 	Servers string
 	Inside  []string
-	// Listen is its address, when that has to be a certain one.
+	// Listen is the address of nginx, if the test needs a certain one.
 	Listen string
 
 	address string
@@ -33,8 +33,8 @@ var nginxConf string
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
 
-// Start returns once nginx listens everywhere. A second Start, after Stop, comes back on
-// the same port.
+// Start returns when nginx listens at all its addresses. A second Start after
+// Stop uses the same port.
 func (n *Nginx) Start(ctx context.Context) error {
 	if _, err := n.Address(); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (n *Nginx) name() string {
 	return n.Name
 }
 
-// Address reserves nginx's address, so that Servers can name it.
+// Address reserves and returns nginx' address, so that Servers can contain it.
 func (n *Nginx) Address() (string, error) {
 	if n.Listen != "" {
 		n.address = n.Listen
@@ -87,8 +87,8 @@ func (n *Nginx) configure() (string, error) {
 	return n.Host.WriteFile(n.name()+".conf", conf.Bytes())
 }
 
-// workers lets the workers of root's nginx read the files of a Host, which
-// nobody else can.
+// workers returns the setting that runs nginx' workers as root if nginx does,
+// because only the owner can read a Host's files.
 func workers() string {
 	if os.Geteuid() == 0 {
 		return "user root;"
@@ -96,7 +96,7 @@ func workers() string {
 	return ""
 }
 
-// listens reports whether somebody accepts connections at the address.
+// listens reports whether a program accepts connections at the address.
 func listens(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -107,16 +107,16 @@ func listens(ctx context.Context, address string) bool {
 	return true
 }
 
-// Stop ends nginx without waiting for its connections.
-func (n *Nginx) Stop() error { return n.process.stop(patience{kill: 5 * time.Second}) }
+// Stop ends nginx. It does not wait for open connections.
+func (n *Nginx) Stop() error { return n.process.stop(ending{kill: 5 * time.Second}) }
 
-// Exited is closed when a started nginx has ended.
+// Exited returns a channel that is closed when a started nginx has ended.
 func (n *Nginx) Exited() <-chan struct{} { return n.process.exited }
 
-// Log is what a started nginx has written, but for its access log.
+// Log returns the log of a started nginx, without the access log.
 func (n *Nginx) Log() Log { return n.process.log }
 
-// AccessLog has a line for each request that has been answered.
+// AccessLog returns the access log, with a line for each answered request.
 func (n *Nginx) AccessLog() (string, error) {
 	log, err := os.ReadFile(filepath.Join(n.Host.Dir, n.name()+"-access.log"))
 	return string(log), err

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// assembleRedis configures what replicas of the service and nodes of LiveKit
-// share.
+// assembleRedis configures the Redis that replicas of the service share, and
+// the one that nodes of LiveKit share.
 func (s *Stack) assembleRedis() error {
 	if s.Replicas > 1 {
 		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
@@ -25,7 +25,7 @@ func (s *Stack) assembleRedis() error {
 	return nil
 }
 
-// redises are those that the stack has, each once.
+// redises returns the Redis servers of the stack, each once.
 func (s *Stack) redises() (all []*Redis) {
 	if s.Redis != nil {
 		all = append(all, s.Redis)
@@ -36,7 +36,7 @@ func (s *Stack) redises() (all []*Redis) {
 	return all
 }
 
-// assembleNodes configures one SFU, or the nodes of it.
+// assembleNodes configures the SFU, or the nodes of a LiveKit cluster.
 func (s *Stack) assembleNodes(config string, key Key) error {
 	for i := range max(1, s.Nodes) {
 		node := &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia, TCP: s.MediaOverTCP}
@@ -57,7 +57,8 @@ func (s *Stack) assembleNodes(config string, key Key) error {
 	return err
 }
 
-// sfuURL is where the services find the SFU's API: for nodes inside at nginx.
+// sfuURL returns the URL of the SFU's API for the services. With several nodes
+// that is an address of nginx.
 func (s *Stack) sfuURL() string {
 	if s.nodes != "" {
 		return "http://" + s.nodes
@@ -65,7 +66,7 @@ func (s *Stack) sfuURL() string {
 	return s.SFU.APIURL()
 }
 
-// sfuName is what nginx passes requests for the SFU on to.
+// sfuName returns the target to which nginx passes requests for the SFU.
 func (s *Stack) sfuName() string {
 	if s.nodes != "" {
 		return "sfus"
@@ -73,8 +74,8 @@ func (s *Stack) sfuName() string {
 	return strings.TrimPrefix(s.SFU.APIURL(), "http://")
 }
 
-// sfuUpstream is the group of the nodes, in turn, and an address inside for their
-// API; nothing for one SFU.
+// sfuUpstream returns nginx' group of the nodes, to which it sends requests in
+// turn, and a server inside for their API. It returns nothing for a single SFU.
 func (s *Stack) sfuUpstream() string {
 	if s.nodes == "" {
 		return ""
@@ -86,17 +87,17 @@ func (s *Stack) sfuUpstream() string {
 	return fmt.Sprintf("upstream sfus {\n%s}\nserver {\nlisten %s;\nlocation / { proxy_pass http://sfus; }\n}\n", group.String(), s.nodes)
 }
 
-// NodeOf returns the node that was the last to begin a session in a room of
-// LiveKit, nil if none ever did.
+// NodeOf returns the node on which the latest session in a LiveKit room began,
+// or nil if there was none.
 func (s *Stack) NodeOf(room string) *SFU { return Newest(s.SFUs, room) }
 
-// Newest returns the one of nodes that was the last to begin a session in a room
-// of LiveKit, nil if none ever did.
+// Newest returns the node of nodes on which the latest session in a LiveKit
+// room began, or nil if there was none.
 func Newest(nodes []*SFU, room string) (newest *SFU) {
 	last := ""
 	for _, node := range nodes {
 		for line := range strings.Lines(node.Log().String()) {
-			// Each line begins with its time.
+			// Each line begins with its time, so the greatest line is the latest.
 			if strings.Contains(line, "starting RTC session") && strings.Contains(line, fmt.Sprintf("%q", room)) && line > last {
 				newest, last = node, line
 			}

@@ -2,20 +2,21 @@ package stack
 
 import "context"
 
-// Other is a part of no kind of its own: any program.
+// Other is a part that runs any program, for programs without a type of their
+// own.
 type Other struct {
 	Host      *Host
-	Name      string // of its log
+	Name      string // names its log
 	Program   string
-	Args, Env []string // Env adds to PATH and HOME
-	Dir       string   // to run in
-	// Ready reports whether it does its work.
+	Args, Env []string // the environment, besides PATH and HOME
+	Dir       string   // the directory to run in
+	// Ready reports whether the program is ready.
 	Ready func(context.Context) bool
 
 	process *process
 }
 
-// Start returns once the program is ready.
+// Start returns when the program is ready.
 func (o *Other) Start(ctx context.Context) error {
 	var err error
 	o.process, err = start(ctx, o.Host, command{name: o.Name, program: o.Program, args: o.Args, env: o.Env, dir: o.Dir})
@@ -25,21 +26,22 @@ func (o *Other) Start(ctx context.Context) error {
 	return o.process.await(ctx, func() bool { return o.Ready(ctx) })
 }
 
-// Kill ends it at once. One that was never started, or has ended, stays so.
+// Kill ends the program at once. It does nothing if the program was never
+// started or has ended.
 func (o *Other) Kill() {
 	if o.process != nil {
 		o.process.kill()
 	}
 }
 
-// ID is that of the process of a program that was started.
+// ID returns the process id of a started program.
 func (o *Other) ID() int { return o.process.cmd.Process.Pid }
 
-// Log is what a started program has written.
+// Log returns the log of a started program.
 func (o *Other) Log() Log { return o.process.log }
 
-// Answers reports whether a GET of the URL is answered with 200.
+// Answers reports whether a GET of the URL gets the status 200.
 func Answers(ctx context.Context, url string) bool { return answers(ctx, url) }
 
-// Listens reports whether somebody accepts connections at the address.
+// Listens reports whether a program accepts connections at the address.
 func Listens(ctx context.Context, address string) bool { return listens(ctx, address) }

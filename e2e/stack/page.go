@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 )
 
-// Below e2e/page, once its npm packages are installed.
+// Paths below e2e/page, after its npm packages were installed.
 const (
 	elementCall = "node_modules/@element-hq/element-call-embedded/dist"
 	esbuild     = "node_modules/.bin/esbuild"
 )
 
 // page is the directory of a web site: the page that holds Element Call, and
-// under ec/ Element Call itself.
+// Element Call itself under ec/.
 type page struct{ index, elementCall, config string }
 
-// Mode is how Element Call tells others who is in the call.
+// Mode is how Element Call announces who is in the call.
 type Mode string
 
 // The modes of Element Call 0.26.
@@ -51,8 +51,8 @@ func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page,
 	return p, p.setMode(mode)
 }
 
-// setMode writes Element Call's configuration. Calls that start later have it.
-// Where the service is stands in no file here: the homeserver tells it.
+// setMode writes Element Call's configuration for calls that start later. No
+// file here names the service: the homeserver tells where it is.
 func (p page) setMode(mode Mode) error {
 	config, err := json.MarshalIndent(map[string]any{
 		"matrix_rtc_mode": mode,
@@ -67,7 +67,7 @@ func (p page) setMode(mode Mode) error {
 	return os.WriteFile(p.config, config, 0o600)
 }
 
-// keepLogin writes a login where the page fetches it.
+// keepLogin writes a login to a file that the page fetches.
 func (p page) keepLogin(name string, login Login) error {
 	content, err := json.Marshal(login)
 	if err != nil {

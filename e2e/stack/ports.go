@@ -11,26 +11,27 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Ports come from below the range that Linux gives to outgoing connections
-// (32768 up), so that no connection takes one between its test and its use.
+// Ports are below the range that Linux uses for outgoing connections (from
+// 32768), so that no connection takes a port between the test and its use.
 const (
 	firstPort = 20000
 	endPort   = 32000
 	blockSize = 100
 )
 
-// lockDir is the same for everybody on this machine, whatever TMPDIR says.
+// lockDir is the same directory for all users of this machine, so it does not
+// depend on TMPDIR.
 const lockDir = "/tmp"
 
-// portBlock is a run of blockSize ports that this process alone hands out: it
-// holds the lock on the block's file. The system frees the lock of a process
-// that dies.
+// portBlock is a block of blockSize adjacent ports that only this process uses,
+// because it holds the lock on the block's file. The system releases the lock
+// if the process dies.
 type portBlock struct {
 	next, end int
 	lock      *os.File
 }
 
-// lockPortBlock locks the first block that nobody has.
+// lockPortBlock locks the first block that no process has locked.
 func lockPortBlock() (*portBlock, error) {
 	for first := firstPort; first < endPort; first += blockSize {
 		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
@@ -41,8 +42,9 @@ func lockPortBlock() (*portBlock, error) {
 	return nil, fmt.Errorf("all ports from %d to %d are taken by other runs", firstPort, endPort-1)
 }
 
-// lockFile creates and locks the file. Whoever releases it removes it, so the
-// lock counts only while the path still leads to the file that was locked.
+// lockFile creates and locks the file at path. Whoever releases the lock
+// removes the file. So the lock counts only if the path still leads to the
+// locked file.
 func lockFile(path string) (*os.File, bool) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -69,7 +71,8 @@ func (b *portBlock) release() {
 	b.lock.Close()
 }
 
-// take hands out n adjacent ports that are free now, and skips what is not.
+// take returns the first of n adjacent ports that are free now. It skips ports
+// in use.
 func (b *portBlock) take(n int) (int, bool) {
 	first := b.next
 	for port := first; port < first+n; port++ {
@@ -100,7 +103,8 @@ func awaitFree(ctx context.Context, addresses []string) error {
 	return nil
 }
 
-// bindable says why the address cannot be bound for TCP or for UDP, or nil.
+// bindable returns why the address cannot be bound for TCP or for UDP, or nil
+// if it can.
 func bindable(address string) error {
 	listener, err := listen.TCP(address)
 	if err != nil {
@@ -116,5 +120,5 @@ func bindable(address string) error {
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// everywhere is the port on every address of this machine.
+// everywhere returns the address of the port on all interfaces of this machine.
 func everywhere(port int) string { return fmt.Sprintf(":%d", port) }

@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// askEvery is the pause between two questions whether a part is ready.
+// askEvery is the time between two checks whether a part is ready.
 const askEvery = 10 * time.Millisecond
 
-// command says what to run.
+// command is a program to run, and how to run it.
 type command struct {
-	name    string // of the part, and of its log
+	name    string // the name of the part and of its log
 	program string
 	args    []string
-	env     []string // all of it, but for PATH and HOME
-	dir     string   // to run in; the caller's when empty
+	env     []string // the whole environment, except PATH and HOME
+	dir     string   // the directory to run in; the caller's if empty
 	stdin   string
-	// as, when set, has it run as that user and group, and root, when set, with
-	// that directory as its root. Both take the rights of root.
+	// as, if set, is the user and group of the process. root, if set, is its root
+	// directory. Both need root.
 	as   int
 	root string
-	// binds are the addresses that have to be free before it starts: a part that
-	// ended a moment ago may have had them.
+	// binds are the addresses that must be free before the program starts. A part
+	// that has just ended may still have them.
 	binds []string
 }
 
@@ -38,12 +38,12 @@ type process struct {
 	name   string
 	cmd    *exec.Cmd
 	log    Log
-	exited chan struct{} // closed once the process has ended and err is set
-	err    error         // how it ended: of exec.Cmd's Wait
+	exited chan struct{} // closed when the process has ended and err is set
+	err    error         // the result of exec.Cmd's Wait
 }
 
-// start runs the command with a log in host's directory. The environment holds
-// nothing of the caller's that could configure a part by accident.
+// start runs the command, with a log in host's directory. The process gets none
+// of the caller's variables that could configure it by accident.
 func start(ctx context.Context, host *Host, c command) (*process, error) {
 	if err := awaitFree(ctx, c.binds); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -71,7 +71,7 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	return p, nil
 }
 
-// confine gives the process the user and the root of the command.
+// confine sets the user and the root directory of the process.
 func (c command) confine(attr *syscall.SysProcAttr) {
 	attr.Chroot = c.root
 	if c.as != 0 {
@@ -84,8 +84,8 @@ func (p *process) wait() {
 	close(p.exited)
 }
 
-// await asks until ready says yes. It fails, with the end of the log, when the
-// process ends or ctx does; then the process is gone.
+// await waits until ready returns true. It fails, with the end of the log, if
+// the process ends or ctx does. In that case it also ends the process.
 func (p *process) await(ctx context.Context, ready func() bool) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
@@ -106,15 +106,15 @@ func (p *process) fault(format string, args ...any) error {
 	return fmt.Errorf("%s %s\n%s", p.name, fmt.Sprintf(format, args...), p.log.Tail(20))
 }
 
-// patience says how an end is asked for: SIGTERM at once, again after again
-// (0: never), and SIGKILL after kill.
-type patience struct{ again, kill time.Duration }
+// ending says how to end a process: send SIGTERM at once, repeat it after again
+// (0: never), and send SIGKILL after kill.
+type ending struct{ again, kill time.Duration }
 
 var errKilled = errors.New("had to be killed")
 
-// stop ends the process and returns how it ended: nil for exit code 0, and for
-// a part that was never started.
-func (p *process) stop(limit patience) error {
+// stop ends the process and returns how it ended. It returns nil for exit code
+// 0, and for a part that was never started.
+func (p *process) stop(limit ending) error {
 	if p == nil {
 		return nil
 	}
@@ -135,21 +135,23 @@ func (p *process) stop(limit patience) error {
 	return nil
 }
 
-// kill ends the process and its children at once. Where it leads no group of
-// its own, it is the process alone that ends.
+// kill ends the process and its children at once. If the process leads no
+// process group, only the process ends.
 func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }
 
-// signal sends to the process alone. One that has ended takes no signal.
+// signal sends a signal to the process alone. It does nothing if the process
+// has ended.
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// asker keeps no connection: an idle one would delay the end of whom it asked.
+// asker keeps no connections, because a server waits for idle connections when
+// it ends.
 var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// answers reports whether a GET of the URL is answered with 200.
+// answers reports whether a GET of the URL gets the status 200.
 func answers(ctx context.Context, url string) bool { return answersTo(ctx, asker, url) }
 
 func answersTo(ctx context.Context, client *http.Client, url string) bool {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The packages of this module's tools: go.mod names them.
+// The packages of the tools that go.mod of this module names.
 const (
 	livekitServer = "github.com/livekit/livekit-server/cmd/server"
 	joinProgram   = "matrixrtc-auth/e2e/join"
@@ -19,13 +19,14 @@ const (
 
 // Programs are the paths of built executables.
 type Programs struct {
-	SFU     string // livekit-server
-	Join    string // e2e/join, a participant
-	Service string // matrixrtc-auth
+	SFU     string // the path of livekit-server
+	Join    string // the path of e2e/join, a participant
+	Service string // the path of matrixrtc-auth
 }
 
-// Build builds all programs, the service into dir. The others stay in Go's
-// build cache: the first build takes minutes, later ones under a second.
+// Build builds all programs. It puts the service into dir; the others stay in
+// Go's build cache. The first build takes minutes, later ones less than a
+// second.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	server, err := tool(ctx, livekitServer)
 	if err != nil {
@@ -44,13 +45,13 @@ func Repository(ctx context.Context) (string, error) {
 	return goTool(ctx, "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth")
 }
 
-// tool builds a tool of this module and returns where the cache keeps it.
+// tool builds a tool of this module, and returns its path in the build cache.
 func tool(ctx context.Context, pkg string) (string, error) {
 	return goTool(ctx, "tool", "-n", pkg)
 }
 
-// buildService builds in the service's own module, with the dependencies that
-// it ships with rather than those of this module.
+// buildService builds the service in its own module, so that it has the
+// dependencies of the released program.
 func buildService(ctx context.Context, dir string) (string, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -61,12 +62,12 @@ func buildService(ctx context.Context, dir string) (string, error) {
 	return program, err
 }
 
-// goTool runs the go command and returns what it prints.
+// goTool runs the go command and returns its output.
 func goTool(ctx context.Context, args ...string) (string, error) {
 	var faults bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = &faults
-	cmd.WaitDelay = 5 * time.Second // its compilers have its standard error, too
+	cmd.WaitDelay = 5 * time.Second // the compilers that it starts hold its standard error open
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), errors.Join(err, context.Cause(ctx)), faults.Bytes())

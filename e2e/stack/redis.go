@@ -16,14 +16,14 @@ import (
 type Redis struct {
 	Host    *Host
 	Program string
-	Name    string // of its directory and log; "redis" when empty
+	Name    string // names its directory and its log; "redis" if empty
 
 	address string
 	process *process
 }
 
-// Start returns once Redis listens. A second Start, after Stop, comes back on
-// the same port with what it knew.
+// Start returns when Redis listens. A second Start after Stop uses the same
+// port and the same data.
 func (r *Redis) Start(ctx context.Context) error {
 	if _, err := r.Address(); err != nil {
 		return err
@@ -53,8 +53,8 @@ func (r *Redis) name() string {
 	return r.Name
 }
 
-// Address reserves Redis' address, so that others can be told of it before it
-// starts.
+// Address reserves and returns Redis' address. Other parts can be configured
+// with it before Redis starts.
 func (r *Redis) Address() (string, error) {
 	if r.address != "" {
 		return r.address, nil
@@ -64,10 +64,10 @@ func (r *Redis) Address() (string, error) {
 	return r.address, err
 }
 
-// URL is what LIVEKIT_REDIS_URL takes.
+// URL returns the URL of Redis for LIVEKIT_REDIS_URL.
 func (r *Redis) URL() string { return "redis://" + r.address + "/0" }
 
-// Flush removes everything that Redis holds.
+// Flush removes all data from Redis.
 func (r *Redis) Flush(ctx context.Context) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
 	if err != nil {
@@ -87,13 +87,13 @@ func (r *Redis) Flush(ctx context.Context) error {
 	return err
 }
 
-// Save copies Redis' files to a directory of that name beside its own.
+// Save copies Redis' files to a directory with that name beside its own.
 func (r *Redis) Save(name string) error {
 	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
 }
 
-// Restore gives a stopped Redis the files of an earlier Save; without a name it
-// has none.
+// Restore gives a stopped Redis the files of an earlier Save. If name is empty,
+// Redis gets no files.
 func (r *Redis) Restore(name string) error {
 	if err := os.RemoveAll(r.directory()); err != nil || name == "" {
 		return err
@@ -101,11 +101,11 @@ func (r *Redis) Restore(name string) error {
 	return os.CopyFS(r.directory(), os.DirFS(filepath.Join(r.Host.Dir, name)))
 }
 
-// Stop asks Redis to end, and returns how it did.
-func (r *Redis) Stop() error { return r.process.stop(patience{kill: 5 * time.Second}) }
+// Stop ends Redis, and returns how it ended.
+func (r *Redis) Stop() error { return r.process.stop(ending{kill: 5 * time.Second}) }
 
-// Exited is closed when a started Redis has ended.
+// Exited returns a channel that is closed when a started Redis has ended.
 func (r *Redis) Exited() <-chan struct{} { return r.process.exited }
 
-// Log is what a started Redis has written.
+// Log returns the log of a started Redis.
 func (r *Redis) Log() Log { return r.process.log }

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// register has the first service be registered at the homeserver, if any is to
-// be. Transports have both addresses then: new clients ask the homeserver because
-// of url, older ones the service.
+// register registers the first service at the homeserver, if Registered is set.
+// The homeserver's transports then have both addresses: url, by which new
+// clients ask the homeserver, and the service's URL for older clients.
 func (s *Stack) register() error {
 	if !s.Registered {
 		return nil

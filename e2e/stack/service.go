@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Service is the authorization service, the real binary.
+// Service is the real program of the authorization service.
 type Service struct {
 	Host    *Host
 	Program string
-	Name    string // of its log; "service" when empty
-	// Env is its whole configuration, without LIVEKIT_JWT_BIND.
+	Name    string // names its log; "service" if empty
+	// Env is the whole configuration, except LIVEKIT_JWT_BIND.
 	Env map[string]string
-	// Image, when set, is the root of a container image that holds Program. The
-	// service runs in it as a container does, as the user User.
+	// Image, if set, is the root directory of a container image that contains
+	// Program. The service then runs in it as in a container, as the user User.
 	Image string
 	User  int
 
@@ -22,8 +22,8 @@ type Service struct {
 	process *process
 }
 
-// Start returns once the service answers. A second Start, after Stop, comes
-// back on the same port.
+// Start returns when the service answers. A second Start after Stop uses the
+// same port.
 func (s *Service) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -53,8 +53,8 @@ func (s *Service) environment() []string {
 	return env
 }
 
-// Address reserves the service's address, so that others can be told of it
-// before it starts.
+// Address reserves and returns the service's address. Other parts can be
+// configured with it before the service starts.
 func (s *Service) Address() (string, error) {
 	if s.address != "" {
 		return s.address, nil
@@ -64,23 +64,23 @@ func (s *Service) Address() (string, error) {
 	return s.address, err
 }
 
-// URL is the service's bare URL, without a slash at its end.
+// URL returns the service's URL, without a slash at the end.
 func (s *Service) URL() string { return "http://" + s.address }
 
-// Stop asks the service to finish what it does, and returns how it ended.
-func (s *Service) Stop() error { return s.process.stop(patience{kill: 10 * time.Second}) }
+// Stop ends the service after its running requests, and returns how it ended.
+func (s *Service) Stop() error { return s.process.stop(ending{kill: 10 * time.Second}) }
 
-// Freeze stops the service's process where it stands, until Thaw.
+// Freeze stops the service's process as SIGSTOP does, until Thaw.
 func (s *Service) Freeze() {
 	s.process.signal(syscall.SIGSTOP)
 	awaitStopped(s.process.cmd.Process.Pid)
 }
 
-// Thaw lets it go on.
+// Thaw lets a frozen service continue.
 func (s *Service) Thaw() { s.process.signal(syscall.SIGCONT) }
 
-// Exited is closed when a started service has ended.
+// Exited returns a channel that is closed when a started service has ended.
 func (s *Service) Exited() <-chan struct{} { return s.process.exited }
 
-// Log is what a started service has written.
+// Log returns the log of a started service.
 func (s *Service) Log() Log { return s.process.log }

@@ -10,46 +10,47 @@ import (
 	"time"
 )
 
-// Key is an API key of the SFU and its secret.
+// Key is an API key of the SFU with its secret.
 type Key struct{ ID, Secret string }
 
-// SFU is a LiveKit server. Its configuration is Config, the file that users
-// deploy, moved to loopback; see [deploy] for what is replaced.
+// SFU is a LiveKit server. Its configuration is Config, a file that users
+// deploy, moved to loopback. [deploy] says which settings are replaced.
 type SFU struct {
 	Host    *Host
 	Program string
-	Name    string // of its files and log; "sfu" when empty
-	Config  string // path of livekit.yaml.example
-	Keys    []Key  // for LIVEKIT_KEYS: the only place of the secrets
-	// Webhook is the URL that gets its events; empty: nobody does.
+	Name    string // names its files and its log; "sfu" if empty
+	Config  string // the path of livekit.yaml.example
+	Keys    []Key  // for LIVEKIT_KEYS; no file contains the secrets
+	// Webhook is the URL that gets the SFU's events; none if empty.
 	Webhook string
-	// Unchanged starts it with the file itself, byte for byte. Flags move it to
-	// other ports and away from STUN servers. Nobody can join: lists have no
-	// flags, so events would go to the file's webhook, and participants would
-	// meet on every interface.
+	// Unchanged starts the SFU with the unchanged file. Only flags move it to
+	// other ports and away from STUN servers. Nobody can join it: flags cannot set
+	// lists, so events would go to the file's webhook, and participants could
+	// connect on every interface.
 	Unchanged bool
-	// MediaRelay has it tell clients 127.0.0.2 and one UDP port, where nobody
-	// is until a relay listens there. It receives at 127.0.0.1 and that port.
+	// MediaRelay makes the SFU tell clients 127.0.0.2 and one UDP port, where a
+	// relay must listen. The SFU itself receives at 127.0.0.1 and that port.
 	MediaRelay bool
 
-	// Redis, when set, is the address of the Redis that it shares with others.
+	// Redis, if set, is the address of the Redis that the SFU shares with other
+	// nodes.
 	Redis string
 
-	// OneMediaPort has all media come to one UDP port: for more participants than
-	// the ports of a stack allow.
+	// OneMediaPort makes all media arrive at one UDP port. It is for more
+	// participants than a stack has ports for.
 	OneMediaPort bool
-	// MaxAttributesSize, when set, is limit.max_attributes_size.
+	// MaxAttributesSize, if set, is limit.max_attributes_size.
 	MaxAttributesSize int
-	// TCP has it take media over TCP as well. LiveKit binds that port on every
-	// address.
+	// TCP makes the SFU also accept media over TCP. LiveKit binds that port on
+	// every address.
 	TCP bool
 
 	ports   livekitPorts
 	process *process
 }
 
-// Start returns once the SFU answers. A second Start, after Stop, comes back
-// on the same ports.
+// Start returns when the SFU answers. A second Start after Stop uses the same
+// ports.
 func (s *SFU) Start(ctx context.Context) error {
 	if err := s.reserve(); err != nil {
 		return err
@@ -66,7 +67,8 @@ func (s *SFU) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Its exit code is 0 whatever went wrong: an answer is the only proof.
+	// LiveKit's exit code is 0 even after errors, so only an answer shows that it
+	// runs.
 	return s.process.await(ctx, func() bool { return answers(ctx, s.APIURL()) })
 }
 
@@ -77,8 +79,8 @@ func (s *SFU) name() string {
 	return s.Name
 }
 
-// Address reserves the SFU's address, so that others can be told of it before it
-// starts.
+// Address reserves and returns the SFU's address. Other parts can be configured
+// with it before the SFU starts.
 func (s *SFU) Address() (string, error) {
 	err := s.reserve()
 	return loopback(s.ports.http), err
@@ -93,8 +95,9 @@ func (s *SFU) reserve() error {
 	return err
 }
 
-// binds are the addresses at which it listens and receives. That for media over
-// TCP, which the file as it is has too, is on every address.
+// binds returns the addresses at which the SFU listens and receives. The port
+// for media over TCP is bound on every address; an unchanged file has that
+// port, too.
 func (s *SFU) binds() []string {
 	addresses := s.ports.loopback()
 	switch {
@@ -137,8 +140,9 @@ func (s *SFU) arguments() ([]string, error) {
 	return []string{"--config", path}, err
 }
 
-// keys writes the pairs as LiveKit reads them: a YAML mapping. The quotes keep
-// a secret of digits a text; without them LiveKit drops the pair silently.
+// keys returns the API keys in LiveKit's format, a YAML mapping. The quotation
+// marks keep a secret of digits a text; without them LiveKit drops the pair
+// silently.
 func (s *SFU) keys() string {
 	var lines strings.Builder
 	for _, k := range s.Keys {
@@ -147,42 +151,43 @@ func (s *SFU) keys() string {
 	return lines.String()
 }
 
-// URL is what clients connect to, APIURL its form for HTTP.
+// URL returns the URL to which clients connect. APIURL returns its form for
+// HTTP.
 func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
 func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
 
-// TCPPort is that for media of an SFU with TCP.
+// TCPPort returns the port for media over TCP.
 func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
-// MediaPort is the one UDP port of an SFU with a MediaRelay.
+// MediaPort returns the only UDP port of an SFU with MediaRelay.
 func (s *SFU) MediaPort() int { return s.ports.media }
 
-// PID is the number of its process.
+// PID returns the SFU's process id.
 func (s *SFU) PID() int { return s.process.cmd.Process.Pid }
 
-// Stop drains the SFU for 2 s, then forces it, and kills one that takes longer
-// than 5 s, which is no fault: LiveKit loses a signal of its first 100 ms, and
-// takes its time on a busy machine.
+// Stop ends the SFU. It sends SIGTERM, again after 2 s, and SIGKILL after 5 s,
+// and accepts that as a normal end: LiveKit misses a signal in its first 100
+// ms, and a busy machine needs time.
 func (s *SFU) Stop() error {
-	err := s.process.stop(patience{again: 2 * time.Second, kill: 5 * time.Second})
+	err := s.process.stop(ending{again: 2 * time.Second, kill: 5 * time.Second})
 	if errors.Is(err, errKilled) {
 		return nil
 	}
 	return err
 }
 
-// Drain asks the SFU to end once its participants have left, and does not wait
-// for that. New rooms go to other nodes.
+// Drain tells the SFU to end after its participants have left, and does not
+// wait for that. New rooms go to other nodes.
 func (s *SFU) Drain() { s.process.signal(syscall.SIGTERM) }
 
-// StopLikeDocker has the SFU wait for its participants to leave, which they do
-// not, and then ends it: `docker stop`, with a shorter wait.
+// StopLikeDocker ends the SFU as `docker stop` does, with a shorter wait. The
+// SFU waits for its participants to leave, which they do not, and is killed.
 func (s *SFU) StopLikeDocker() {
-	_ = s.process.stop(patience{kill: 3 * time.Second}) // it has to be killed
+	_ = s.process.stop(ending{kill: 3 * time.Second}) // an error, because it is killed
 }
 
-// Exited is closed when a started SFU has ended.
+// Exited returns a channel that is closed when a started SFU has ended.
 func (s *SFU) Exited() <-chan struct{} { return s.process.exited }
 
-// Log is what a started SFU has written.
+// Log returns the log of a started SFU.
 func (s *SFU) Log() Log { return s.process.log }

@@ -7,74 +7,76 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// Stack is a whole deployment, made from what this project ships: the SFU has
-// livekit.yaml.example, Synapse the additions of docs/homeserver.md,
-// nginx the locations of docs/proxies.md. Only names, ports and paths are replaced.
+// Stack is a whole deployment, made from the files of this project: the SFU
+// uses livekit.yaml.example, Synapse the settings of docs/homeserver.md, nginx
+// the locations of docs/proxies.md. Only names, ports and paths are replaced.
 type Stack struct {
 	Host     *Host
 	Programs Programs
 	Tools    Tools
 	Layout   Layout
 	Mode     Mode // of Element Call
-	// Env adds to the service's configuration, Homeserver to Synapse's.
+	// Env holds additional variables of the service, Homeserver additional
+	// settings of Synapse.
 	Env        map[string]string
 	Homeserver []string
-	// Replicas is how many services there are; 0 means one. More than one keep
-	// their leaves in Redis.
+	// Replicas is the number of services; 0 means one. If there are several, they
+	// store leaves in Redis.
 	Replicas int
-	// Nodes is how many SFUs there are; 0 means one, without Redis. More than one
-	// share a Redis, which is the services', too, if OneRedis.
+	// Nodes is the number of SFUs; 0 means one, without Redis. If there are
+	// several, they share a Redis. With OneRedis the services use the same Redis.
 	Nodes    int
 	OneRedis bool
-	// Image and User, when set, are those of the services; see [Service.Image].
+	// Image and User, if set, are those of the services; see [Service.Image].
 	Image string
 	User  int
-	// EachEnv, if set, adds to the configuration of one of the services.
+	// EachEnv, if set, returns additional variables of one of the services.
 	EachEnv func(replica int) (map[string]string, error)
-	// Federated has the homeserver speak to others. Its server name is the
-	// address of its listener then, so that nobody asks DNS, and the service
-	// asks homeservers there as it asks others on the internet.
+	// Federated makes the homeserver federate. Its server name is then the address
+	// of its listener, so nobody asks DNS. The service asks homeservers there as
+	// it asks strangers on the internet.
 	Federated bool
-	// Registered has the service be an application service of the homeserver, and
-	// the homeserver advertise that.
+	// Registered makes the service an application service of the homeserver, and
+	// makes the homeserver announce that to clients.
 	Registered bool
-	// Pushed has the homeserver push events to a registered service.
+	// Pushed makes the homeserver push events to a registered service.
 	Pushed bool
-	// Lent is a homeserver that runs already, made by StartHomeserver of a stack
-	// with the same layout. Starting and stopping this stack leaves it alone.
+	// Lent is a homeserver that already runs. StartHomeserver of a stack with the
+	// same layout has started it. Starting and stopping this stack does not change
+	// it.
 	Lent *Synapse
-	// BareListener has the homeserver listen once more, at [Synapse.Bare].
+	// BareListener gives the homeserver a second listener, at [Synapse.Bare].
 	BareListener bool
-	// NoWebhooks leaves the SFU without webhook.urls.
+	// NoWebhooks starts the SFU without webhook.urls.
 	NoWebhooks bool
-	// Written, when set, is a directory that setup wrote. Its files stand in for
-	// those that users copy from docs/ and the examples.
+	// Written, if set, is a directory that setup wrote. Its files replace those
+	// that users copy from docs/ and the examples.
 	Written string
-	// RelayMedia has the SFU tell clients the address of a relay; see
+	// RelayMedia makes the SFU tell clients the address of a relay; see
 	// [SFU.MediaRelay].
 	RelayMedia bool
-	// MediaOverTCP has the SFU take media over TCP as well; see [SFU.TCP].
+	// MediaOverTCP makes the SFU also accept media over TCP; see [SFU.TCP].
 	MediaOverTCP bool
 
 	CA           *matrixtest.CA
 	Synapse      *Synapse
-	Redis        *Redis // nil for one service
-	LiveKitRedis *Redis // nil for one SFU
-	SFU          *SFU   // the first
+	Redis        *Redis // nil if there is one service
+	LiveKitRedis *Redis // nil if there is one SFU
+	SFU          *SFU   // the first SFU
 	SFUs         []*SFU
 	Services     []*Service
 	Nginx        *Nginx
 
 	page      page
-	nodes     string // where nginx passes requests of the services on to the nodes
+	nodes     string // where nginx accepts the services' requests for the nodes
 	assembled bool
 }
 
-// keyName stands in livekit.yaml.example as webhook.api_key.
+// keyName is webhook.api_key in livekit.yaml.example.
 const keyName = "matrixrtc"
 
-// Start returns once everything answers. What it started has to be stopped
-// even when it fails.
+// Start returns when all parts answer. The caller must call Stop even if Start
+// fails.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.assemble(ctx); err != nil {
 		return err
@@ -88,7 +90,8 @@ func (s *Stack) Start(ctx context.Context) error {
 	return nil
 }
 
-// StartHomeserver starts the homeserver alone, to be lent to other stacks.
+// StartHomeserver starts only the homeserver, which other stacks can use
+// ([Stack.Lent]).
 func (s *Stack) StartHomeserver(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
 	if err != nil {
@@ -108,7 +111,8 @@ type Part interface {
 	Exited() <-chan struct{}
 }
 
-// Parts are the components in the order in which they start; none before Start.
+// Parts returns the components in the order in which they start. It returns
+// none before Start.
 func (s *Stack) Parts() []Part {
 	if !s.assembled {
 		return nil
@@ -129,8 +133,8 @@ func (s *Stack) Parts() []Part {
 	return append(parts, s.Nginx)
 }
 
-// Stop ends everything, in the order in which deployments end: first what
-// clients talk to.
+// Stop ends all parts, in the usual order: first those to which clients
+// connect.
 func (s *Stack) Stop() error {
 	var faults []error
 	parts := s.Parts()
@@ -140,7 +144,7 @@ func (s *Stack) Stop() error {
 	return errors.Join(faults...)
 }
 
-// assemble configures the parts of which none is set yet.
+// assemble configures all parts, unless that was done before.
 func (s *Stack) assemble(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
 	if err != nil {
@@ -164,29 +168,29 @@ func (s *Stack) assemble(ctx context.Context) error {
 	return s.assembleNginx(text)
 }
 
-// SetMode changes how Element Call tells who is in a call, for calls that
+// SetMode changes how Element Call announces who is in a call, for calls that
 // start later.
 func (s *Stack) SetMode(mode Mode) error { return s.page.setMode(mode) }
 
-// Login is what the page needs to know about who calls where.
+// Login is what the page must know: who calls, and where.
 type Login struct {
 	UserID      string `json:"userId"`
 	DeviceID    string `json:"deviceId"`
 	AccessToken string `json:"accessToken"`
 	RoomID      string `json:"roomId"`
-	Encrypted   bool   `json:"encrypted"` // the media
-	BaseURL     string `json:"baseUrl"`   // set by Link
+	Encrypted   bool   `json:"encrypted"` // whether media is encrypted
+	BaseURL     string `json:"baseUrl"`   // Link sets it
 }
 
-// Link returns the address of the page under which somebody calls. The page
-// finds the login under the name.
+// Link returns the URL of the page for one user. The page finds the login by
+// the name.
 func (s *Stack) Link(name string, login Login) (string, error) {
 	login.BaseURL = s.Layout.Homeserver
 	return s.Layout.Page + "/#" + name, s.page.keepLogin(name, login)
 }
 
-// Hosts has nginx's address for each host name of the layout: what a browser
-// or curl is told instead of DNS.
+// Hosts maps each host name of the layout to nginx' address. Browsers and curl
+// use it instead of DNS.
 func (s *Stack) Hosts() map[string]string {
 	hosts := map[string]string{}
 	for _, name := range s.Layout.Names {

@@ -86,7 +86,7 @@ func TestProcessStops(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = p.stop(patience{again: 100 * time.Millisecond, kill: time.Second})
+			err = p.stop(ending{again: 100 * time.Millisecond, kill: time.Second})
 			if !errors.Is(err, c.want) {
 				t.Errorf("ended with %v, want %v", err, c.want)
 			}

@@ -16,39 +16,40 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Synapse is a homeserver with an SQLite database of its own.
+// Synapse is a homeserver with its own SQLite database.
 type Synapse struct {
 	Host       *Host
-	Python     string // of the virtualenv that holds it
-	Name       string // of its directory and log; "synapse" when empty
+	Python     string // the Python of the virtualenv with Synapse
+	Name       string // names its directory and its log; "synapse" if empty
 	ServerName string
-	// BaseURL is where clients reach it; its own URL when empty.
+	// BaseURL is its URL for clients; its own URL if empty.
 	BaseURL string
-	// Additions are merged into the configuration in turn: mappings by their
-	// keys, everything else by replacing it.
+	// Additions are merged into the configuration, one after the other. Mappings
+	// are merged key by key; all other values are replaced.
 	Additions []string
-	// Bare, when set, is the address of a listener that serves clients alone:
-	// nobody can ask there who a user is.
+	// Bare, if set, is the address of a listener only for clients: it does not
+	// answer the service's question about OpenID tokens.
 	Bare string
-	// Federation, when set, is a listener for other homeservers.
+	// Federation, if set, describes a listener for other homeservers.
 	Federation *Federation
 
 	address string
 	process *process
 }
 
-// Federation is where other homeservers reach a Synapse, and what it trusts.
+// Federation is the listener of a Synapse for other homeservers, and the
+// authority that it trusts.
 type Federation struct {
-	Address     string // with the port that its server name has
+	Address     string // with the port that the server name contains
 	Certificate tls.Certificate
-	CA          []byte // PEM
+	CA          []byte // in PEM
 }
 
 //go:embed homeserver.yaml
 var freshHomeserver []byte
 
-// Start returns once Synapse answers at every listener. A second Start, after Stop or Kill, comes
-// back on the same port with what it knew.
+// Start returns when Synapse answers at every listener. A second Start after
+// Stop or Kill uses the same port and the same data.
 func (s *Synapse) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -68,8 +69,8 @@ func (s *Synapse) Start(ctx context.Context) error {
 	return s.process.await(ctx, func() bool { return s.ready(ctx) })
 }
 
-// ready reports whether every listener answers; of that for other homeservers,
-// with the certificate that they trust.
+// ready reports whether every listener answers. At the listener for other
+// homeservers it also checks the certificate.
 func (s *Synapse) ready(ctx context.Context) bool {
 	if !answers(ctx, s.URL()+"/health") || s.Bare != "" && !answers(ctx, "http://"+s.Bare+"/health") {
 		return false
@@ -77,7 +78,7 @@ func (s *Synapse) ready(ctx context.Context) bool {
 	return s.Federation == nil || s.Federation.answers(ctx)
 }
 
-// listening are the addresses of its listeners.
+// listening returns the addresses of the listeners.
 func (s *Synapse) listening() []string {
 	addresses := []string{s.address}
 	if s.Bare != "" {
@@ -105,7 +106,7 @@ func (s *Synapse) name() string {
 
 func (s *Synapse) directory() string { return filepath.Join(s.Host.Dir, s.name()) }
 
-// Address reserves the address of its client listener.
+// Address reserves and returns the address of the listener for clients.
 func (s *Synapse) Address() (string, error) {
 	if s.address != "" {
 		return s.address, nil
@@ -115,8 +116,8 @@ func (s *Synapse) Address() (string, error) {
 	return s.address, err
 }
 
-// URL is its client listener without a proxy. The same port has the federation
-// resource, as Synapse's own default configuration has it.
+// URL returns the URL of the listener for clients, without a proxy. The same
+// listener has the federation resource, as in Synapse's default configuration.
 func (s *Synapse) URL() string { return "http://" + s.address }
 
 func (s *Synapse) writeFiles() error {
@@ -133,15 +134,15 @@ func (s *Synapse) writeFiles() error {
 	return os.WriteFile(filepath.Join(s.directory(), "homeserver.yaml"), content, 0o600)
 }
 
-// writeSigningKey makes the key that Synapse signs with, unless it has one. The
-// key is derived from the server name, so that a later Synapse of the same name
-// has the same key: other servers remember it.
+// writeSigningKey creates Synapse's signing key if there is none. It derives
+// the key from the server name, so that a later Synapse with the same name has
+// the same key: other servers remember it.
 func (s *Synapse) writeSigningKey() error {
 	path := filepath.Join(s.directory(), "signing.key")
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	seed := sha256.Sum256([]byte(s.ServerName)) // of ed25519.SeedSize
+	seed := sha256.Sum256([]byte(s.ServerName)) // ed25519.SeedSize bytes long
 	line := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed[:]))
 	return os.WriteFile(path, []byte(line), 0o600)
 }
@@ -185,7 +186,7 @@ func merge(doc, addition map[string]any) {
 	}
 }
 
-// listener describes a listener for homeserver.yaml.
+// listener returns a listener for homeserver.yaml.
 func listener(address string, tls bool, resources ...string) map[string]any {
 	host, port := splitAddress(address)
 	return map[string]any{
@@ -198,7 +199,7 @@ func listener(address string, tls bool, resources ...string) map[string]any {
 	}
 }
 
-// federate adds the listener with TLS and what belongs to it.
+// federate adds the listener with TLS, and the settings that it needs.
 func (s *Synapse) federate(doc map[string]any) error {
 	certificate, key, err := s.Host.writeCertificate(s.name(), s.Federation.Certificate)
 	if err != nil {
@@ -214,14 +215,14 @@ func (s *Synapse) federate(doc map[string]any) error {
 	return nil
 }
 
-// Stop asks Synapse to end, and returns how it did.
-func (s *Synapse) Stop() error { return s.process.stop(patience{kill: 20 * time.Second}) }
+// Stop ends Synapse, and returns how it ended.
+func (s *Synapse) Stop() error { return s.process.stop(ending{kill: 20 * time.Second}) }
 
-// Kill ends it at once, as a crash does.
+// Kill ends Synapse at once, as a crash does.
 func (s *Synapse) Kill() { s.process.kill() }
 
-// Exited is closed when a started Synapse has ended.
+// Exited returns a channel that is closed when a started Synapse has ended.
 func (s *Synapse) Exited() <-chan struct{} { return s.process.exited }
 
-// Log is what a started Synapse has written.
+// Log returns the log of a started Synapse.
 func (s *Synapse) Log() Log { return s.process.log }

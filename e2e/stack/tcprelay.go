@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// TCPRelay passes connections on, until its network is cut.
+// TCPRelay forwards connections. A test can cut its network.
 type TCPRelay struct {
 	Host   *Host
-	Target string // address
+	Target string // the address to forward to
 
 	listener net.Listener
 	gate     gate
@@ -19,7 +19,7 @@ type TCPRelay struct {
 	open     sync.WaitGroup
 }
 
-// Start listens, at an address of its own.
+// Start makes the relay listen at an address of its own.
 func (r *TCPRelay) Start() error {
 	address, err := r.Host.Address()
 	if err != nil {
@@ -32,19 +32,20 @@ func (r *TCPRelay) Start() error {
 	return nil
 }
 
-// Address is where a started relay listens.
+// Address returns the address at which a started relay listens.
 func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
 
-// Cut keeps everything that comes from now on; what is in flight arrives late
-// or never, as on a network that is down. Restore lets it go on.
+// Cut holds back all data that arrives from now on, as on a network that is
+// down. Data on the way may arrive late or never. Restore ends that.
 func (r *TCPRelay) Cut()     { r.gate.shut() }
 func (r *TCPRelay) Restore() { r.gate.open() }
 
-// Held is how many connections have something to send, or are new, while the
-// network is cut. The end of an old one is nothing.
+// Held returns how many connections are new or have data to send while the
+// network is cut. Connections that end do not count.
 func (r *TCPRelay) Held() int { return int(r.held.Load()) }
 
-// pass returns once the network is there, for somebody who has something.
+// pass returns when the network is not cut. It counts its caller as held
+// meanwhile.
 func (r *TCPRelay) pass() {
 	r.held.Add(1)
 	defer r.held.Add(-1)
@@ -85,7 +86,7 @@ func (r *TCPRelay) serve(client net.Conn) {
 	both.Wait()
 }
 
-// copy passes on what comes until either side ends, and then ends the other.
+// copy forwards data until either side ends, and then closes the other side.
 func (r *TCPRelay) copy(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

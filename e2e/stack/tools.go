@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Tools are the programs and files that e2e/install.sh installs.
+// Tools are the paths of the programs and files that e2e/install.sh installs.
 type Tools struct {
-	Python   string // of Synapse's virtualenv
+	Python   string // the Python of Synapse's virtualenv
 	Nginx    string
 	Redis    string
 	Page     string // e2e/page, with its npm packages
@@ -20,12 +20,13 @@ type Tools struct {
 	Curl     string
 	Buildah  string
 	Skopeo   string
-	Busybox  string // static
+	Busybox  string // a statically linked one
 	Caddy    string
 	HAProxy  string
 }
 
-// FindTools finds everything but the browser's part, and names what is missing.
+// FindTools finds all tools except those for the browser. Its error names those
+// that are missing.
 func FindTools(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -42,8 +43,8 @@ func FindTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindServers finds what a deployment runs, with each reverse proxy that is tried
-// in front of it, and names what is missing.
+// FindServers finds the programs of a deployment, and every reverse proxy that
+// tests use. Its error names those that are missing.
 func FindServers(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -60,7 +61,7 @@ func FindServers(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindBrowserTools finds everything, and names what is missing.
+// FindBrowserTools finds all tools. Its error names those that are missing.
 func FindBrowserTools(ctx context.Context) (Tools, error) {
 	t, err := FindTools(ctx)
 	if err != nil {
@@ -78,8 +79,8 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindBrowser finds the browser's part alone and the npm packages of its tests, and
-// names what is missing.
+// FindBrowser finds only the browser, and the npm packages of its tests. Its
+// error names those that are missing.
 func FindBrowser(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -93,15 +94,16 @@ func FindBrowser(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// Packaged is the path of a file of an npm package.
+// Packaged returns the path of a file in an npm package.
 func (t Tools) Packaged(name, file string) string {
 	return filepath.Join(t.Page, "node_modules", name, filepath.FromSlash(file))
 }
 
-// finder collects what it does not find.
+// finder collects the names of missing tools.
 type finder struct{ missing []string }
 
-// program looks in PATH, and where Debian keeps what administrators run.
+// program searches PATH, and the directories in which Debian keeps programs for
+// administrators.
 func (f *finder) program(name string) string {
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {

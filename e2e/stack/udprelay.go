@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// UDPRelay passes datagrams between clients at 127.0.0.2 and an SFU at the same
-// port of 127.0.0.1.
+// UDPRelay forwards datagrams between clients at 127.0.0.2 and an SFU at the
+// same port of 127.0.0.1.
 type UDPRelay struct {
 	Port int
 
@@ -19,13 +19,13 @@ type UDPRelay struct {
 	open sync.WaitGroup
 
 	mu    sync.Mutex
-	flows map[netip.AddrPort]*net.UDPConn // by client, to the SFU
-	// allowed, when it is not nil, has the clients whose network is not cut.
+	flows map[netip.AddrPort]*net.UDPConn // the sockets to the SFU, by the client's address
+	// allowed, if not nil, are the clients whose network is not cut.
 	allowed map[netip.AddrPort]bool
 	stopped bool
 }
 
-// Start listens.
+// Start makes the relay listen.
 func (r *UDPRelay) Start() error {
 	var err error
 	r.flows = map[netip.AddrPort]*net.UDPConn{}
@@ -37,15 +37,15 @@ func (r *UDPRelay) Start() error {
 	return nil
 }
 
-// Clients are the addresses from which something has come.
+// Clients returns the addresses from which datagrams have come.
 func (r *UDPRelay) Clients() []netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.flows))
 }
 
-// Cut drops what these clients send and get, and all that new clients send: one
-// whose network is down tries other ports.
+// Cut drops the datagrams from and to these clients, and those of all new
+// clients, because a client whose network is down tries other ports.
 func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,8 +62,8 @@ func (r *UDPRelay) Restore() {
 	r.allowed = nil
 }
 
-// Stop ends the relay. It takes the datagram with it that is in hand: a flow
-// that began now would be closed by nobody.
+// Stop ends the relay. It drops a datagram that is just being forwarded,
+// because nobody would close a flow that began now.
 func (r *UDPRelay) Stop() {
 	r.conn.Close()
 	r.closeFlows()
@@ -87,13 +87,13 @@ func (r *UDPRelay) forward() {
 			return
 		}
 		if flow := r.flow(client); flow != nil {
-			flow.Write(buffer[:n]) // a datagram may be lost
+			flow.Write(buffer[:n]) // datagrams may get lost, so errors do not matter
 		}
 	}
 }
 
-// flow returns the client's socket to the SFU, nil while its network is cut and
-// when the relay has stopped.
+// flow returns the client's socket to the SFU. It returns nil while the
+// client's network is cut, and after Stop.
 func (r *UDPRelay) flow(client netip.AddrPort) *net.UDPConn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +119,7 @@ func (r *UDPRelay) back(client netip.AddrPort, flow *net.UDPConn) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		// Any other error tells that nobody was there a moment ago.
+		// Any other error says that no program was listening a moment ago.
 		if err == nil && r.flow(client) != nil {
 			r.conn.WriteToUDPAddrPort(buffer[:n], client)
 		}

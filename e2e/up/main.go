@@ -1,6 +1,7 @@
-// Up starts a whole deployment on this machine, with two users and a room, and
-// keeps it until Ctrl-C: Synapse, LiveKit, nginx and the service, configured
-// from the examples that this project ships. A call is two links in a browser.
+// Command up starts a whole deployment on this machine, with two users and a
+// room, and keeps it running until Ctrl-C: Synapse, LiveKit, nginx and the
+// service, configured from the examples of this project. Two links, opened in a
+// browser, make a call.
 package main
 
 import (
@@ -31,7 +32,7 @@ func main() {
 	}
 }
 
-// run keeps a stack in a directory that is gone afterwards.
+// run starts a stack in a temporary directory, and removes it afterwards.
 func run(ctx context.Context) error {
 	tools, err := stack.FindTools(ctx)
 	if err != nil {
@@ -72,12 +73,13 @@ func run(ctx context.Context) error {
 		Layout: stack.Loopback(address, https), Mode: stack.Compatibility,
 		Env: map[string]string{"SSL_CERT_FILE": file},
 	}
-	defer func() { _ = s.Stop() }() // how the parts end decides nothing any more
+	defer func() { _ = s.Stop() }() // errors at the end do not matter
 	return serve(ctx, s, https)
 }
 
 // website returns an address for the server name's website, where doctor looks
-// for the well-known file; "" where this user may not listen at port 443.
+// for the well-known file. It returns "" if this user may not listen at port
+// 443.
 func website(host *stack.Host) (string, error) {
 	address, err := host.HTTPS()
 	if err != nil {
@@ -90,11 +92,11 @@ func website(host *stack.Host) (string, error) {
 	return address, listener.Close()
 }
 
-// serve starts the stack, says what is where, and returns when ctx or a part
+// serve starts the stack, prints the addresses, and returns when ctx or a part
 // ends.
 func serve(ctx context.Context, s *stack.Stack, https string) error {
 	fmt.Println("Starting ...")
-	starting, cancel := context.WithTimeout(ctx, 90*time.Second) // on a machine that is busy
+	starting, cancel := context.WithTimeout(ctx, 90*time.Second) // enough for a busy machine
 	defer cancel()
 	if err := s.Start(starting); err != nil {
 		return err
@@ -111,8 +113,8 @@ func serve(ctx context.Context, s *stack.Stack, https string) error {
 	return stay(ctx, s)
 }
 
-// invite makes two users and a room for their call, and returns the link of
-// each.
+// invite creates two users and a room for their call, and returns a link for
+// each user.
 func invite(ctx context.Context, s *stack.Stack) ([]string, error) {
 	alice, err := account.Register(ctx, s.Synapse.URL(), "alice")
 	if err != nil {
@@ -167,7 +169,8 @@ accounts' passwords are "%[9]salice" and "%[9]sbob". Ctrl-C ends all of it.
 		links[0], links[1], commands, account.PasswordPrefix)
 }
 
-// doctorCommands says how doctor is run, which finds nothing wrong.
+// doctorCommands returns the text with commands that run doctor on this
+// deployment. doctor finds nothing wrong with it.
 func doctorCommands(s *stack.Stack, https string) (string, error) {
 	if https == "" {
 		return "Doctor asks the server name at port 443, where this user may not listen: for root its\ncommands stand here.\n", nil
@@ -194,7 +197,7 @@ Doctor, outside, as any PC may run it (LiveKit takes no media over TCP here):
 		filepath.Join(s.Host.Dir, "ca.pem"), s.Programs.Service, s.Layout.ServerName, resolve), nil
 }
 
-// stay returns when ctx ends, or a part does.
+// stay returns when ctx ends or a part ends.
 func stay(ctx context.Context, s *stack.Stack) error {
 	ended := make(chan stack.Part, len(s.Parts()))
 	for _, part := range s.Parts() {

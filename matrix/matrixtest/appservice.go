@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The paths of the application service's own API and of the proxied one.
+// The paths of the application service's own API, and of the API that the
+// homeserver forwards.
 const (
 	IsJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	FedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
@@ -44,9 +45,9 @@ type AppServices struct {
 	// another homeserver by its name.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
-	// Patience is how long the homeserver waits for the application service's
+	// AnswerTime is how long the homeserver waits for the application service's
 	// answer to begin. Zero means Synapse's 30 s.
-	Patience time.Duration
+	AnswerTime time.Duration
 
 	mu       sync.Mutex
 	service  *Registered

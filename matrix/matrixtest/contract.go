@@ -17,8 +17,8 @@ import (
 // one.
 type Contract struct {
 	API     *matrix.AppService
-	BaseURL string       // of the Client-Server API
-	Client  *http.Client // reaches it
+	BaseURL string       // the URL of the Client-Server API
+	Client  *http.Client // a client that can connect to BaseURL
 
 	// Application is the registered service: the homeserver forwards requests and
 	// pushes events to it. ID and HSToken are those of its registration.
@@ -26,8 +26,8 @@ type Contract struct {
 	ID, HSToken string
 	// RemoteApplication is the application service of Remote's homeserver.
 	RemoteApplication *Application
-	// Patience is how long the homeserver waits for its service: 30 s for Synapse.
-	Patience time.Duration
+	// AnswerTime is how long the homeserver waits for its service: 30 s for Synapse.
+	AnswerTime time.Duration
 
 	Room, UnknownRoom matrix.RoomID
 	// Local and Remote are joined to Room. Left, Invited and Banned are users of
@@ -122,7 +122,8 @@ func (c *Contract) testRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, path+tt.query, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// A user id that is not ASCII is an error, and not a no.
+	// The homeserver must answer a user id that is not ASCII with an error, and
+	// not with "not joined".
 	user, err := matrix.ParseUserID("@ü:" + c.Local.Server().String())
 	if err != nil {
 		t.Fatal(err)

@@ -63,8 +63,8 @@ func (c *Contract) testAway(t *testing.T) {
 	c.Application.Answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	start := time.Now()
 	c.wantError(t, http.MethodPost, proxiedClient[1]+"/get_token", c.LocalToken, "{}", 500, "M_UNKNOWN")
-	if took := time.Since(start); took < c.Patience || took > c.Patience+10*time.Second {
-		t.Errorf("the homeserver waited for %v, want %v", took, c.Patience)
+	if took := time.Since(start); took < c.AnswerTime || took > c.AnswerTime+10*time.Second {
+		t.Errorf("the homeserver waited for %v, want %v", took, c.AnswerTime)
 	}
 }
 
@@ -133,7 +133,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	}{
 		{"refused", 403, 403, `{"errcode":"M_FORBIDDEN"}`, 1},
 		{"invalid", 400, 400, `{"errcode":"M_INVALID_PARAM"}`, 1},
-		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // both paths
+		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // the service tries both paths
 		{"limited", 429, 429, `{"errcode":"M_LIMIT_EXCEEDED"}`, 4},
 		{"trouble", 502, 502, `{"errcode":"M_UNKNOWN"}`, 4},
 	} {

@@ -26,7 +26,7 @@ type DelayedEvents struct {
 
 type delayedEvent struct {
 	Fate
-	owner string // a full user id, "" for anybody
+	owner string // a full user id; "" if the owner is unknown
 	room  string
 	delay time.Duration
 	timer *time.Timer

@@ -41,7 +41,8 @@ func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.members = answer
 }
 
-// ofUsers answers requests that every homeserver answers to its users.
+// ofUsers answers the requests that any user may make. It reports whether r is
+// one.
 func (a *AppServices) ofUsers(w http.ResponseWriter, r *http.Request) bool {
 	room, lists := strings.CutSuffix(r.URL.Path, "/joined_members")
 	room, ofRoom := strings.CutPrefix(room, JoinedMembersPath)

@@ -83,7 +83,7 @@ func (n *Network) Remove(addr string) {
 	}
 }
 
-// Silence makes addr not answer connection attempts.
+// Silence makes addr leave connection attempts unanswered.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -251,7 +251,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 	case p.queue <- bytes.Clone(b):
 		return len(b), nil
 	default:
-		return 0, os.ErrDeadlineExceeded // nobody reads
+		return 0, os.ErrDeadlineExceeded // the peer does not read
 	}
 }
 

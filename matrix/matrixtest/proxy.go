@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// synapsePatience is how long Synapse waits for the header of the answer.
-const synapsePatience = 30 * time.Second
+// synapseAnswerTime is how long Synapse waits for the header of the answer.
+const synapseAnswerTime = 30 * time.Second
 
 // maxProxied bounds the bytes of a forwarded request.
 const maxProxied = 50 << 20
@@ -40,7 +40,7 @@ func (a *AppServices) passOn(w http.ResponseWriter, r *http.Request, service *Re
 		writeJSON(w, http.StatusNotFound, matrixError("M_UNRECOGNIZED", "Unrecognized request"))
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.Patience, synapsePatience))
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.AnswerTime, synapseAnswerTime))
 	defer cancel()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
 	must(err)

@@ -32,8 +32,8 @@ type Node struct {
 	rooms               map[sfu.Room]*room // the rooms that it runs
 	dead, cut, draining bool
 	preferred           bool
-	// Redis has a valid report of the node from from until until, or for ever if
-	// until is zero.
+	// Redis has a valid report of the node between the times from and until, or
+	// without end if until is zero.
 	from, until time.Time
 }
 
@@ -41,7 +41,7 @@ type Node struct {
 type room struct {
 	Room
 	sids map[sfu.Identity]string
-	runs time.Time // since when the node runs it
+	runs time.Time // since when this node runs the room
 	left time.Time // when a participant last left, zero if none has
 }
 
@@ -225,7 +225,7 @@ func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
-// Why no node that answers has a room.
+// The errors for a room that no answering node runs.
 var (
 	errNoNodes = errors.New("could not find any available nodes")
 	errSilent  = errors.New("no response from servers")

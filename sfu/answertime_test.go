@@ -23,8 +23,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// patience is how long a connection that was used before may be silent.
-const patience = 10 * time.Second / 3
+// answerTime is how long a connection that was used before may be silent.
+const answerTime = 10 * time.Second / 3
 
 // A connection that died silently costs one call a few seconds.
 func TestDeadConnection(t *testing.T) {
@@ -32,7 +32,7 @@ func TestDeadConnection(t *testing.T) {
 		fake := sfutest.New(key)
 		fake.FailNext(nil, sfutest.Hang())
 		client, network := inMemory(t, fake)
-		for i, want := range []time.Duration{0, patience, 0} {
+		for i, want := range []time.Duration{0, answerTime, 0} {
 			start := time.Now()
 			if err := client.Ping(t.Context()); err != nil {
 				t.Fatal(err)
@@ -69,8 +69,8 @@ func TestDeadPool(t *testing.T) {
 		fake.FailNext(sfutest.Hang())
 		start := time.Now()
 		atOnce(1)
-		if took := time.Since(start); took != patience {
-			t.Errorf("took %s, want %s", took, patience)
+		if took := time.Since(start); took != answerTime {
+			t.Errorf("took %s, want %s", took, answerTime)
 		}
 		if got := network.dials.Load(); got != 9 {
 			t.Errorf("%d connections, want 8 and a fresh one", got)
