@@ -31,7 +31,8 @@ type conn struct {
 
 	closed bool
 
-	body arriving
+	body  arriving
+	watch watch
 
 	closeOnce sync.Once
 	closeErr  error
@@ -266,6 +267,8 @@ func watched(next http.Handler) http.Handler {
 		c.body = arriving{r.Body, c, w}
 		own := *r // a copy, because net/http uses the body of the original
 		own.Body = &c.body
+		c.watch.delay(r.Body)
+		defer c.watch.end()
 		next.ServeHTTP(w, &own)
 	})
 }

@@ -43,8 +43,8 @@ type stream struct {
 }
 
 // take follows bytes that were read. A byte after the end of the request begins
-// the next head: net/http reads one byte ahead while it answers, to notice a
-// client that disconnects.
+// the next head: net/http reads one byte ahead while it answers a request that
+// takes longer, to notice a client that disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
