@@ -17,8 +17,8 @@ type Answer struct {
 	Outage time.Duration
 }
 
-// NodeAnswer is the answer of the LiveKit node that should hold the
-// participant's session.
+// NodeAnswer is what the LiveKit node that should hold the participant's
+// session says about it.
 type NodeAnswer string
 
 // The answers of a node.
@@ -116,8 +116,8 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether the record does not tell whether the session is
-// over: it is still there, or was not there before either.
+// isAsBefore reports whether the record leaves open whether the session is
+// over: its state on record has not changed.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
@@ -146,9 +146,9 @@ func (j Job) Expected(a Answer) bool {
 	return j.State == Connected && a.Session == j.Session && a.Node != NodeRefuses && known && !j.Unrecorded
 }
 
-// RoomMatters reports whether an absent participant makes it necessary to ask
-// whether their room exists: the SFU may have lost the room with everybody in
-// it.
+// RoomMatters reports whether an answer of absence makes it necessary to ask
+// whether the room exists, because the SFU may have lost the room with
+// everybody in it.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
 // Lacks reports whether the SFU has no room although the participant should be

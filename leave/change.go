@@ -32,8 +32,8 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled returns j without a look of its own: from now on, looks into the room
-// find a participant who is there.
+// settled returns j without a look of its own. From now on, the looks into its
+// room find the participant.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never

@@ -19,7 +19,7 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("the record of %.80q in room %.80q is no job: %v", e.Key.Identity, e.Key.Room, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the reason.
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
@@ -32,8 +32,9 @@ const (
 	longestText = 64 << 10
 )
 
-// Others can write to the files and servers in which jobs are stored, and one
-// bad number could stop a keeper. So every field is checked, and then the job.
+// Other programs can write to the files and servers in which jobs are stored,
+// and one bad number could stop a keeper. So every field is checked, and then
+// the job.
 
 // checkTime returns why ms is not a valid time for the field.
 func (f field) checkTime(ms int64) error {

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record is a job as stores write it: a JSON object with the fields of the
-// job by their names. Times and delays are in milliseconds, times since 1970.
+// A record is the form in which stores write a job: a JSON object with the
+// fields of the job by their names. Times and delays are in milliseconds, times
+// since 1970.
 
 // recordType is the struct that a record is read to and written from.
 var recordType = sync.OnceValue(func() reflect.Type {
@@ -100,7 +101,8 @@ func unlikeRecord(err error) error {
 	return err
 }
 
-// errDelayID does not contain the id, which is as good as a password.
+// errDelayID does not contain the delay id, because whoever knows the id can
+// send the leave.
 var errDelayID = errors.New("its delay id, or one that it replaces, is none")
 
 // read checks the recorded value of the field, and sets the field of j.
@@ -144,8 +146,9 @@ func parseDelayID(text string) (matrix.DelayID, error) {
 	return id, nil
 }
 
-// millis and instant keep the zero time. A time before 1970, possible only if a
-// clock was set there, becomes the first one after it.
+// millis returns t in milliseconds since 1970, and 0 for the zero time. instant
+// does the reverse. A time before 1970, possible only if a clock was set there,
+// becomes the first one after it.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// A compact record is a job in few bytes, for a store that others share and that
-// outlives this process. It begins with a number whose bits say which fields
-// follow, in the order of their numbers; a field that is zero is left out.
-// Numbers are varints. Times are milliseconds after the delegation was accepted
-// (see sinceAccepted), which is in milliseconds since 1970. A text is its length
-// and its form, and then its bytes. User, version and lease are the store's to
-// keep.
+// A compact record is a job in few bytes. It is for a store that several
+// processes share and that outlives this process. It begins with a number whose
+// bits say which fields follow, in the order of their numbers. Fields that are
+// zero are left out. Numbers are varints. The time at which the delegation was
+// accepted is in milliseconds since 1970; all other times are in milliseconds
+// after it (see sinceAccepted). A text is its length and its form, then its
+// bytes. The record does not contain the user, the version and the lease: the
+// store keeps them.
 
-// numbered gives the fields their numbers in a compact record. A field with an
-// even number is a varint there, one with an odd number a text: so a version
-// that does not know a field can skip it. A number is given once and for ever.
-// The fields that most jobs have come first, which keeps the bits short.
+// numbered lists the fields by their numbers in a compact record. A field with
+// an even number is a varint there, and one with an odd number is a text. So a
+// version that does not know a field can skip it. A number never changes. The
+// fields that most jobs have come first, which keeps the bits short.
 var numbered = [...]string{
 	0: "accepted_at", 1: "room",
 	2: "delay", 3: "identity",
@@ -43,11 +44,11 @@ var numbered = [...]string{
 	36: "silent_since",
 }
 
-// numberedStates gives the states theirs. None is 0.
+// numberedStates lists the states by their numbers. No state has the number 0.
 var numberedStates = []State{"", Waiting, Connected, Leaving, Sending, Cancelling}
 
-// Number returns the state's number in records, which never changes; -1 for what
-// is no state.
+// Number returns the state's number in records, which never changes. It returns
+// -1 for a text that is not a state.
 func (s State) Number() int {
 	if s == "" {
 		return -1
@@ -55,7 +56,8 @@ func (s State) Number() int {
 	return slices.Index(numberedStates, s)
 }
 
-// compactField says where among fields the one of each number is, -1 for none.
+// compactField maps the number of a field to its index in fields, or to -1 if
+// no field has that number.
 var compactField = func() (at [len(numbered)]int) {
 	for n, name := range numbered {
 		at[n] = -1
@@ -81,7 +83,7 @@ func (j Job) Compact() []byte {
 	return append(binary.AppendUvarint(make([]byte, 0, len(body)+8), present), body...)
 }
 
-// appendCompact appends v, which a record of j has in f.
+// appendCompact appends v, the value of f in a record of j, to b.
 func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	switch {
 	case f.kind == reflect.TypeFor[State]():
@@ -100,14 +102,15 @@ func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	return binary.AppendVarint(b, number)
 }
 
-// isAfterAccepted reports whether f is a time that a compact record has as one
-// after the delegation was accepted.
+// isAfterAccepted reports whether a compact record holds f as a time after the
+// delegation was accepted.
 func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
-// sinceAccepted is what a compact record has of a time. Never, which most jobs
-// have, is 0, so what is not before accepted is one more than the difference.
+// sinceAccepted returns the number by which a compact record holds a time. The
+// zero time, which most jobs have, is 0. A time that is not before accepted is
+// 1 more than the difference to accepted.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():
@@ -118,7 +121,7 @@ func sinceAccepted(ms, accepted int64) int64 {
 	return ms - accepted
 }
 
-// afterAccepted is the reverse of sinceAccepted.
+// afterAccepted returns the time for a number that sinceAccepted has returned.
 func afterAccepted(number, accepted int64) int64 {
 	switch {
 	case number == 0:
@@ -140,15 +143,15 @@ func appendTexts(b []byte, texts []string) []byte {
 // The forms of a text in a compact record.
 const (
 	asItIs     = 0
-	base64Form = 1 // what follows is what it says in unpadded base64, as hashes are
-	behindUser = 2 // what follows comes after the user's name, as in the identity of old clients
-	// What follows is a beginning up to its first "_", and behind that what the
-	// rest says in unpadded base64, as in syd_ and letters and PA_ and letters.
+	base64Form = 1 // the bytes are the text decoded from unpadded base64, as for hashes
+	behindUser = 2 // the bytes follow the user's name, as in the identities of old clients
+	// The bytes are the text up to its first "_", and then the rest decoded from
+	// unpadded base64. Ids like "syd_…" and "PA_…" have that form.
 	behindBeginning = 3
 	formBits        = 2
 )
 
-// appendText appends text in its shortest form.
+// appendText appends text in its shortest form to b. user is the user's name.
 func appendText(b []byte, text, user string) []byte {
 	form, short := shortest(text, user)
 	b = binary.AppendUvarint(b, uint64(len(short))<<formBits|form)
@@ -170,8 +173,8 @@ func shortest(text, user string) (form uint64, short string) {
 	return asItIs, text
 }
 
-// fromBase64 returns what text says in unpadded base64, if it is just that and
-// longer.
+// fromBase64 returns text decoded from unpadded base64. ok is false if text is
+// not in that form, or if the bytes are not shorter.
 func fromBase64(text string) (raw string, ok bool) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	return string(b), err == nil && len(b) < len(text) && !strings.ContainsAny(text, "\r\n")

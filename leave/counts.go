@@ -8,7 +8,7 @@ import (
 // Counts is how many jobs a [Store] holds.
 type Counts struct {
 	All    int
-	OfUser int // of the user in question
+	OfUser int // the number of jobs of the user in question
 	// OfServer is how many jobs all users of the user's homeserver have.
 	OfServer int
 	// ByState has an entry for each of States, also if no job is in that state.
@@ -27,11 +27,11 @@ func States() []State { return []State{Waiting, Connected, Leaving, Sending, Can
 // up, and sums of whole numbers do not drift.
 type Weight int64
 
-const unit = 1e9 // of a Weight in a restart a second
+const unit = 1e9 // the weight of one restart a second
 
-// WeightOf returns the weight of a job with that delay, which counts in
-// milliseconds, as stores keep it. A shorter delay than may be delegated, which
-// only a damaged record has, counts as the shortest.
+// WeightOf returns the weight of a job with that delay, in milliseconds as
+// stores keep it. A delay shorter than the shortest allowed one, which only a
+// damaged record has, counts as the shortest.
 func WeightOf(delay time.Duration) Weight {
 	return Weight(math.Round(Load(max(delay.Truncate(time.Millisecond), MinDelay)) * unit))
 }

@@ -9,10 +9,10 @@ const (
 )
 
 const (
-	maxWait       = time.Hour   // nobody joins
+	maxWait       = time.Hour   // for how long nobody may join
 	abortedWait   = time.Minute // a client that failed or left may try again
-	maxUnanswered = time.Hour   // the SFU does not say who is there
-	minGiveUp     = time.Hour   // no restart succeeds
+	maxUnanswered = time.Hour   // for how long the SFU may not say who is there
+	minGiveUp     = time.Hour   // for how long no restart may succeed
 	maxSendTime   = time.Hour   // the longest time for retrying a send
 	minSendTime   = time.Second // the shortest time for it
 	firstLook     = time.Second // the first look while waiting; doubled up to …

@@ -71,14 +71,14 @@ func (j Job) cancels() time.Time {
 	return j.NextCancel
 }
 
-// never is later than any job lives.
+// never is later than any time in a job.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed makes an action wait for its homeserver. That is no failure. The
-// next try is not before wait has passed.
+// Postponed makes an action wait for its homeserver, which does not count as a
+// failure. The next try is not before wait has passed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
 		if p.Action == a {

@@ -11,7 +11,8 @@ type Limits struct {
 	PerUser int // LIVEKIT_MAX_JOBS_PER_USER
 	All     int // LIVEKIT_MAX_JOBS
 	// Named reports whether the operator named a homeserver. The users of a named
-	// one may together have all jobs; nil names all.
+	// homeserver may together have all jobs. If Named is nil, all homeservers
+	// count as named.
 	Named func(matrix.ServerName) bool
 }
 

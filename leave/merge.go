@@ -18,10 +18,10 @@ func (j Job) Newer(other Job) bool {
 	return j.Since.After(other.Since)
 }
 
-// Merged returns stored merged with copy. It is the one that counts by
-// [Job.Newer], or copy if both are equal. It has everything that either still
-// had to cancel, and the longer lease. Its version is the higher one; a store
-// then writes a higher one still.
+// Merged returns stored merged with copy. It is the job that counts by
+// [Job.Newer], or copy if both are equal. It has all leaves that either job
+// still had to cancel, and the longer lease. Its version is the higher one of
+// both; the store then gives it a still higher version.
 func Merged(stored, copy Job) Job {
 	stays, goes := copy, stored
 	if stored.Newer(copy) {

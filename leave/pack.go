@@ -55,7 +55,7 @@ func (f field) pack(b []byte, v reflect.Value) []byte {
 		}
 		return b
 	}
-	panic("leave: no way to pack a field of type " + f.kind.String()) // a test packs all types
+	panic("leave: no way to pack a field of type " + f.kind.String()) // impossible: a test packs every type
 }
 
 func unpackTime(ms int64) time.Time {
@@ -153,7 +153,7 @@ func (p *packed) text() string {
 	return text
 }
 
-// delayID returns an id that was valid when it was packed; "" is none.
+// delayID reads an id that was valid when it was packed; "" stands for no id.
 func (p *packed) delayID() matrix.DelayID {
 	id, _ := matrix.ParseDelayID(p.text())
 	return id

@@ -10,10 +10,10 @@ import (
 // maxReplaced bounds the delegations of one key that wait to be cancelled.
 const maxReplaced = 8
 
-// Replacing returns j with what must be cancelled for it: old, and what old
-// still had to cancel. It drops what exceeds maxReplaced, so callers check
-// [Job.MayReplace] first. j also takes what old knew of its participant, if
-// that may matter for one who comes back.
+// Replacing returns j with everything to be cancelled for it: the delegation
+// old, and what old still had to cancel. It drops what exceeds maxReplaced, so
+// callers check [Job.MayReplace] first. j also takes over what old knew of its
+// participant, if that may matter for a participant who comes back.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)
@@ -67,7 +67,7 @@ func (j Job) MayReplace(old Job) bool {
 	})
 }
 
-// Cancelled records that the homeserver has no event id any more.
+// Cancelled records that the homeserver no longer has the event id.
 func (j Job) Cancelled(id matrix.DelayID) Job {
 	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
 	j.Cancels = 0

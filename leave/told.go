@@ -44,8 +44,8 @@ func (j Job) Present(now time.Time, session string) Job {
 }
 
 // found applies an answer of the participant's node: it holds a session.
-// session is the one on record, if any. If a session was reported to have left,
-// it is unknown which one has come since.
+// session is the session on record, "" if there is none. If a session was
+// reported to have left, it is unknown which one has come since.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -179,7 +179,8 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
-		// Its client has scheduled it some time ago, and may not be seen soon.
+		// The client scheduled the event some time ago, and may not appear on the SFU
+		// soon.
 		j.NextRestart = now
 	}
 	switch {
@@ -200,8 +201,8 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom notes that the SFU has not said since then whether the
-// participant is there.
+// UnansweredFrom records that the SFU has not said since the time since whether
+// the participant is there.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = later(since, j.AcceptedAt)

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ParseCompact reads a compact record of a job of user. What cannot be a job,
-// because of a value that none ever has, is a *[RecordError]. Fields that a later
-// version has added are left out.
+// ParseCompact parses a compact record of a job of user. The error is a
+// *[RecordError] if a value is one that no job has. It ignores fields that only
+// later versions know.
 func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	read := Job{User: user}
 	recorded := reflect.New(recordType()).Elem()
@@ -26,7 +26,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 		err = errors.New("something follows its last field")
 	}
 	for _, i := range compactField {
-		if i >= 0 { // all, so that an error names the job
+		if i >= 0 { // all fields are read, so that an error names the job
 			err = cmp.Or(err, fields[i].read(&read, recorded.Field(i).Interface()))
 		}
 	}
@@ -39,7 +39,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	return read, nil
 }
 
-// compact is what is left of a compact record. After an error nothing is.
+// compact is the unread rest of a compact record. It is empty after an error.
 type compact struct {
 	rest []byte
 	user string
@@ -99,7 +99,8 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	}
 }
 
-// texts reads the list in a text, which is that of one field.
+// texts reads the list of texts in a text. Such a text is the value of one
+// field.
 func (c *compact) texts(list string) (texts []string) {
 	in := compact{rest: []byte(list)}
 	for len(in.rest) > 0 {
@@ -137,7 +138,7 @@ func (c *compact) int() int64 {
 	return n
 }
 
-// text reads a text, as appendText writes it.
+// text reads a text that appendText has written.
 func (c *compact) text() string {
 	header := c.uint()
 	length := header >> formBits

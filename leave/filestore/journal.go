@@ -17,7 +17,7 @@ import (
 const (
 	// spare is how much a file may grow beyond twice the size that its jobs need.
 	spare = 1 << 20
-	// failurePause is the time without a try after a failure of the disk.
+	// failurePause is how long the disk is not tried after a failure.
 	failurePause = time.Second
 )
 
@@ -32,7 +32,7 @@ type journal struct {
 	spare int64
 
 	out    *output // nil after a failure
-	needed int64   // the size of out when it was complete
+	needed int64   // the size of out when it had just been completed
 
 	next *output // the file that replaces it; nil if none is being written
 	rest []leave.Key
@@ -134,7 +134,7 @@ func (j *journal) compact() {
 	switch {
 	case err == nil:
 	case j.out == nil:
-		_ = j.fail(err) // for later writes; the earlier ones are safe
+		_ = j.fail(err) // the current file is needed for later writes; the earlier ones are safe
 	default:
 		j.abandon(err)
 	}
@@ -172,7 +172,7 @@ func (j *journal) setFailure(err error) {
 }
 
 // begin creates the successor and decides which jobs to copy into it. Later
-// changes are appended when they happen.
+// changes are appended to it when they happen.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {
@@ -221,7 +221,7 @@ func (j *journal) takeOver() error {
 	old := j.out
 	j.out, j.needed, j.next = j.next, j.next.size, nil
 	if old != nil {
-		old.Close() // the new file has all of it
+		old.Close() // the new file contains everything that the old one had
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
 		// After a crash, either of the two may have the name.

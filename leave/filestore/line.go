@@ -20,7 +20,7 @@ const (
 	maxLine = 16 << 20
 )
 
-// header is the first line of a file. Its checksum has no salt.
+// header is the content of the first line of a file. Its checksum has no salt.
 type header struct {
 	Format string `json:"format"`
 	Salt   uint32 `json:"salt"`

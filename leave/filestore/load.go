@@ -16,18 +16,18 @@ import (
 // finding is the result of reading a file.
 type finding struct {
 	salt   uint32
-	size   int64 // of the reliable part; the rest was cut off
+	size   int64 // the size of the reliable part; the rest was cut off
 	needed int64 // up to and including "complete"
 	cut    int64 // bytes after size
-	damage error // nil if there is none
+	damage error // the reason why the file is damaged; nil if it is not
 	bad    []badRecord
-	nBad   int // how many invalid records there are; bad has the first ones
+	nBad   int // the number of invalid records; bad holds the first ones
 }
 
 // badRecord is the place of an invalid record.
 type badRecord struct {
 	line   int
-	offset int64 // of the line
+	offset int64 // the offset of the line in the file
 	err    error
 }
 
@@ -70,7 +70,7 @@ func read(r io.Reader, jobs *memory) finding {
 
 // readRecords reads the lines after the header.
 func (f *finding) readRecords(lines *lineReader, jobs *memory) {
-	var unfit error // the first invalid line
+	var unfit error // the error of the first invalid line
 	for n := 2; ; n++ {
 		begin := lines.offset
 		line, err := lines.next()
@@ -116,7 +116,7 @@ func (f *finding) found(damage error) {
 	}
 }
 
-// isNoJob records an invalid record.
+// isNoJob counts an invalid record, and keeps the first ones.
 func (f *finding) isNoJob(r badRecord) {
 	f.found(fmt.Errorf("line %d: %w", r.line, r.err))
 	if f.nBad++; len(f.bad) < mostNamed {

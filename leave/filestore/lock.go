@@ -60,8 +60,8 @@ func acquire(ctx context.Context, path string) (*locks, error) {
 	}
 }
 
-// mustBeFile refuses anything but a regular file: opening a pipe may block for
-// ever.
+// mustBeFile returns an error for anything but a regular file, because opening
+// a pipe may block for ever.
 func mustBeFile(name string) error {
 	info, err := os.Stat(name)
 	switch {

@@ -12,8 +12,8 @@ import (
 // or truncate it.
 const lookEvery = 5 * time.Second
 
-// repairs records how often the file was written anew because it was lost, and
-// why last.
+// repairs records how often the file was written again because it was lost, and
+// why the last time.
 type repairs struct {
 	n   int
 	why string
@@ -53,7 +53,7 @@ func (j *journal) look() {
 	}
 }
 
-// repair writes a lost file anew, from memory.
+// repair writes a lost file again, from memory.
 func (j *journal) repair(why string) error {
 	j.log.Error("leave file: it is written anew with all leaves, for others have changed it", "path", j.path, "why", why)
 	j.mu.Lock()

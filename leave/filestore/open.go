@@ -94,7 +94,7 @@ func (j *journal) open() error {
 	case found.size > 0:
 		return j.goOn(found)
 	}
-	_ = j.renew() // renew logs its failure, and writes will get it
+	_ = j.renew() // renew logs its failure, and later writes return it
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (j *journal) goOn(found finding) error {
 	}
 	j.out, j.needed = &output{f, found.salt, found.size}, found.needed
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		_ = j.fail(err) // as in open
+		_ = j.fail(err) // later writes return it, as after renew in open
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ type Status struct {
 	// SetAside is how many records of the file were invalid when it was read. The
 	// file that contains them was renamed.
 	SetAside int
-	// Repairs is how often others have deleted, moved or changed the file, so
-	// that it was written anew. Why is what they did last.
+	// Repairs is how often the file was written again because other programs had
+	// deleted, moved or changed it. Why says what they did the last time.
 	Repairs int
 	Why     string
 	// Failing says why the file cannot be written, "" if it can. While it is set,

@@ -1,37 +1,39 @@
 // Package filestore keeps delegated leaves in a file, for one process at a
-// time: what was acknowledged survives the end of the process, of any kind,
-// and of the machine.
+// time. An acknowledged write survives any end of the process and of the
+// machine.
 //
-// All jobs are in memory, in a [memstore.Store], which answers every question
-// and gives out the leases; those need no disk, for they end with the process.
-// A write is made there first and acknowledged when the file has it. The file
-// is a journal: a line for each group of writes, with the jobs as they have
-// become and the keys of those that ended. Writes that come while the disk is
-// at work are the next group, and share one fsync.
+// All jobs are in memory, in a [memstore.Store]. It answers every question and
+// gives out the leases. The disk need not hold the leases, because they end with
+// the process. A write is first made in memory, and is acknowledged when the
+// file contains it. The file is a journal. It has one line for each group of
+// writes, with the changed jobs and the keys of the jobs that ended. Writes that
+// arrive while the disk is busy form the next group, and share one fsync.
 //
 //	1c291ca3 {"format":"matrixrtc-auth leaves 1","salt":2596996162}
 //	0a3f7d52 {"jobs":[{…},{…}]}
 //	99e1b06c {"complete":true}
 //	5f7a1c04 {"jobs":[{…}],"ended":[{"room":"…","identity":"…"}]}
 //
-// In front of every line is the CRC-32C of its text, continued from the salt
-// of the file, so that no line of an older file that lay in the same place
-// fits. Up to the line "complete" the file was written under another name and
-// took its name with all of that on the disk; behind it, every line was on the
-// disk before the next was begun. So a line that does not fit is
-//   - the end of a write that was cut off and never acknowledged, when it
-//     stands behind "complete" and nothing fits that follows: it is cut away;
-//   - damage, everywhere else. The file is kept under another name, and a new
-//     one is begun with the jobs of all lines that do fit. None of them can do
-//     harm: one that had ended is ended again by the homeserver's 404, and the
-//     SFU is asked before a leave is sent.
+// Every line begins with the CRC-32C of its text. The checksum continues from
+// the file's salt, so a line of an older file at the same place of the disk is
+// not valid. The lines up to "complete" were written under another name. The
+// file got its own name when all of them were on the disk. After "complete", a
+// line was begun only when the line before it was on the disk. So an invalid
+// line is one of two things:
+//   - If it comes after "complete" and no valid line follows, it is the end of a
+//     write that was cut off and never acknowledged. The store removes it.
+//   - Everywhere else it is damage. The store renames the file, and begins a new
+//     one with the jobs of all valid lines. These jobs can do no harm: for a
+//     job that had ended, the homeserver answers 404, which ends it again, and
+//     the keeper asks the SFU before it sends a leave.
 //
-// When the file has grown to twice what its jobs need, its successor is
-// written beside it, a part with every group, and takes its name.
+// When the file has grown to twice the size that its jobs need, the store writes
+// a successor beside it, one part with every group. The successor then gets the
+// file's name.
 //
-// After a failed write nobody can tell what the disk holds. So nothing is
-// acknowledged any more before a successor with all jobs is on the disk;
-// trying that is up to the writes that follow.
+// After a failed write it is unknown what the disk holds. So the store
+// acknowledges nothing until a successor with all jobs is on the disk. Each
+// later write tries to write that successor.
 package filestore
 
 import (

@@ -27,7 +27,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 		slots <- struct{}{}
 		k.logClaim(ctx, job)
 		running.Go(func() {
-			// An action that has begun is finished even when the program ends.
+			// An action that has begun is finished even if the program ends.
 			k.work(context.WithoutCancel(ctx), task{job, claimed, ahead})
 			<-slots
 			k.Wake()

@@ -9,16 +9,16 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Delegate takes over a leave within a second, also if the caller disconnects
-// meanwhile: then it is needed even more. After nil this leave is kept, or a
-// later one of the same key is kept and has this one cancelled. A
-// *[leave.LimitError] is the caller's fault. Other errors are the store's, and
-// then the leave is not kept.
+// Delegate takes over a leave within a second, even if the caller disconnects
+// meanwhile, because then the leave is needed even more. If it returns nil,
+// this leave is kept, or a later one of the same key is kept and will cancel
+// this one. A *[leave.LimitError] is the caller's fault. All other errors are
+// the store's; then the leave is not kept.
 //
 // The limits per user are exact while the store answers within 200 ms, because
-// this process counts and stores one delegation of a user after another. The
-// limits of all jobs and of one homeserver may be exceeded by the delegations
-// of one moment. So may all limits by delegations to several replicas.
+// this process counts and stores one delegation of a user after another.
+// Delegations of one moment may exceed the limit of all jobs, and that of one
+// homeserver. Delegations to several replicas may exceed every limit.
 func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -128,13 +128,13 @@ func mayBeStored(err error) bool {
 	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
 }
 
-// withdraw removes a new job if its client was told that it is not kept
-// although it may be. It keeps a job that has replaced another one, which
-// nobody else restarts, and one that was delegated again.
+// withdraw removes a new job that may have been stored although its client was
+// told that it is not kept. It keeps a job that has replaced another one, which
+// no other job would restart, and one that was delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	job.AcceptedAt = job.AcceptedAt.Truncate(time.Millisecond) // as stores keep it
+	job.AcceptedAt = job.AcceptedAt.Truncate(time.Millisecond) // stores keep times in milliseconds
 	stored, err := k.Store.Get(asking, job.Key)
 	switch {
 	case errors.Is(err, leave.ErrNotFound):

@@ -74,8 +74,8 @@ type Keeper struct {
 	workers    pace.Workers
 	turns      turns
 	webhooks   webhooks
-	notCreated seldom.Warning // for rooms
-	retrying   sync.WaitGroup // rooms that could not be created
+	notCreated seldom.Warning // for the warning about rooms
+	retrying   sync.WaitGroup // goroutines that create rooms again
 	stackAt    atomic.Int64   // when a stack was last logged, milliseconds
 }
 
@@ -126,10 +126,10 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop runs. After a long stop it counts the loop as newly
-// begun, so that no job is given up because of the time that passed in the stop.
-// A stop may be a frozen process, a laptop that slept, or a store that was away
-// and had the only copy of jobs.
+// round records that the loop runs. After a long stop it counts the loop as
+// newly begun, so that no job is given up because of the time of the stop. A
+// stop may be a frozen process, a laptop that slept, or an outage of a store
+// that had the only copy of jobs.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

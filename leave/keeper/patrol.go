@@ -13,7 +13,7 @@ import (
 
 const (
 	patrolTick = time.Second
-	patrolMost = 100 // rooms claimed in one tick
+	patrolMost = 100 // the most rooms claimed in one tick
 	// roomsAtOnce bounds the rooms looked into at once: a refusal for a dead node
 	// takes seconds.
 	roomsAtOnce = 32
@@ -33,7 +33,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				k.presence.Doubt(room) // a running look may have asked before
+				k.presence.Doubt(room) // the running look may have asked before the doubt began
 			}
 		}
 		now := k.now()
@@ -87,8 +87,8 @@ const returning = 3 * time.Second
 
 // every returns the time between two looks into a room. It makes all rooms due
 // at once after the start, after an outage of the SFU, and again while clients
-// reconnect. So a participant is found who is there by the end of that time but
-// was not at its beginning.
+// reconnect. The last of these looks finds a participant who came only while
+// clients reconnected.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started

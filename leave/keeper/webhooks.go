@@ -28,9 +28,10 @@ func (k *Keeper) silent() {
 // webhook has reached this process.
 func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
-// cameUnreported searches for a participant in a room whose joining was not
-// reported. Participants from before this process started were reported to
-// another process. If others share the store, any may have been.
+// cameUnreported searches a room for a participant who has joined without a
+// report to this process. A participant who was there before this process
+// started was reported to another process. If other processes share the store,
+// any report may have reached them.
 func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	if k.Shared {
 		return

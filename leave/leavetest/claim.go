@@ -73,7 +73,7 @@ func dueReasons(t *testing.T, s Store) {
 		job = save(t, s, quiet)
 		wantIDs(t, claim(t, s, "holder", now.Add(24*time.Hour), 1))
 	}
-	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // neither is restarted
+	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // neither state needs restarts
 		job.State, job.NextRestart = state, now
 		job = save(t, s, job)
 		wantIDs(t, claim(t, s, "holder", now, 1))
@@ -129,8 +129,8 @@ func writtenWhileLent(t *testing.T, s Store) {
 
 func fencing(t *testing.T, s Store) { sharedFencing(t, s, s) }
 
-// sharedFencing: the lease of a ends, b claims, and then the write of a is too
-// late.
+// sharedFencing tests that a late write fails: the lease of a ends, b claims
+// the job, and only then a writes it.
 func sharedFencing(t *testing.T, a, b Store) {
 	now := start()
 	putDue(t, a, "d1", now)

@@ -18,7 +18,7 @@ import (
 )
 
 // Many returns the i-th of many delegations: 50 per room, 4 per user. Its texts
-// are as long as in service, and shared by no other job.
+// are as long as real ones, and differ from those of all other jobs.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -106,7 +106,7 @@ func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // frees objects whose finalizers ran in the first collection
+	runtime.GC() // frees the objects whose finalizers ran in the first collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -83,7 +83,7 @@ func claimRace(t *testing.T, a, b Store) {
 }
 
 // actionRace makes keepers claim due jobs, act, and write the next due time,
-// for some periods.
+// for some periods. It fails if two keepers act for one job at a time.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()
@@ -151,8 +151,8 @@ func putRace(t *testing.T, a, b Store) {
 	wantCount(t, a, userID(t, "@alice:example.org"), 1, 1)
 }
 
-// lifeRace makes jobs of one key come and go. A goroutine that claims one ends
-// it, and no job ends twice.
+// lifeRace makes jobs of one key come and go. A goroutine that claims a job
+// ends it. The test fails if a job ends twice.
 func lifeRace(t *testing.T, a, b Store) {
 	now := start()
 	var ended tally[string]

@@ -108,7 +108,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
 	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
-	expected.RoomSeen = now // from the leave that it replaced
+	expected.RoomSeen = now // taken over from the leave that it replaced
 	expected = save(t, s, expected)
 	wantRooms(t, rooms(), "connected", "leaving", "waiting")
 	expected.RoomSeen = time.Time{}

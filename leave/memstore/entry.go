@@ -54,7 +54,7 @@ func toMillis(job leave.Job) leave.Job {
 	return job
 }
 
-// millis keeps the zero time.
+// millis returns t in milliseconds since 1970, and 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -67,22 +67,22 @@ type room struct {
 	place
 	name     sfu.Room
 	jobs     []*entry
-	occupied int // jobs for which it must exist
+	occupied int // how many of its jobs need the room to exist ([leave.Job.Occupies])
 }
 
 // user is a user with at least one job.
 type user struct {
 	id     matrix.UserID
 	jobs   int
-	weight leave.Weight // of all their jobs
+	weight leave.Weight // the weight of all the user's jobs
 	server *server
 }
 
 // server is a homeserver with at least one user.
 type server struct {
 	users  int
-	jobs   int          // of all its users
-	weight leave.Weight // of all its users' jobs
+	jobs   int          // of all users of the server
+	weight leave.Weight // of all jobs of the server's users
 }
 
 func (r *room) add(e *entry) {

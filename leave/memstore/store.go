@@ -24,9 +24,9 @@ type Store struct {
 	rooms   map[sfu.Room]*room
 	users   map[matrix.UserID]*user
 	servers map[matrix.ServerName]*server
-	states  map[leave.State]int // the number of jobs in each
-	due     queue[*entry]       // by when a job can be claimed
-	looked  queue[*room]        // by when ClaimRooms last returned a room
+	states  map[leave.State]int // the number of jobs in each state
+	due     queue[*entry]       // ordered by when a job can be claimed
+	looked  queue[*room]        // ordered by when ClaimRooms last returned the room
 }
 
 var _ leave.Store = (*Store)(nil)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// bucket holds the tokens for requests to one homeserver.
+// bucket holds the tokens for requests to one homeserver. A request takes one
+// token.
 type bucket struct {
 	rate      float64
 	tokens    float64
@@ -13,7 +14,7 @@ type bucket struct {
 	raisedAt  time.Time
 	loweredAt time.Time
 	limited   int       // how often the homeserver answered 429 …
-	limitedAt time.Time // … and when last
+	limitedAt time.Time // … and when it last did
 	toldAt    time.Time
 	shut      time.Time // no request before this time, by the homeserver's Retry-After
 	// queue is when the last waiting job of each urgency was told to come back.
@@ -26,7 +27,7 @@ const (
 	// at once, however low the rate is: what Synapse allows by default.
 	slowest     = 1
 	burst       = 5
-	lowerTime   = time.Second      // answers within this time lower the rate once
+	lowerTime   = time.Second      // several 429s within this time lower the rate only once
 	recoverTime = 10 * time.Second // until the rate rises by half
 	tellAgain   = time.Hour
 	// comeTime is how late a job may come back after the time it was told.
@@ -46,8 +47,9 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	return bk
 }
 
-// need returns how many tokens u needs to take one. Some tokens are reserved
-// for what may come, and for more urgent jobs that wait.
+// need returns how many tokens the bucket must hold before a request of urgency
+// u may take one. The others are reserved for requests that may still come, and
+// for more urgent jobs that wait.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -59,8 +61,8 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 // depth returns how many requests may be made at once.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long u must wait: not less than until first, and until
-// after all waiting jobs of at least its urgency.
+// enqueue returns how long a job of urgency u must wait: at least until first,
+// and until all waiting jobs that are at least as urgent have had their turn.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := later(first, bk.end(u).Add(bk.lasts(1)))
 	at = earlier(at, later(first, now.Add(longestWait)))

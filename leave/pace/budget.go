@@ -11,8 +11,8 @@ import (
 
 // Budget bounds the rate of requests about delayed events per homeserver. By
 // default Synapse allows a caller without a token one request a second, five at
-// once, until its operator raises rc_delayed_event_mgmt. A 429 halves the rate,
-// and it recovers.
+// once. Its operator can raise that (rc_delayed_event_mgmt). A 429 halves the
+// rate, which then recovers.
 type Budget struct {
 	// Rate is how many requests a second one homeserver gets. 0 means no bound.
 	Rate float64
@@ -48,7 +48,7 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	return 0
 }
 
-// free reports whether no rate applies to server now. The lock is held.
+// free reports whether the rate does not apply to server now. The lock is held.
 func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Rate == 0 {
 		return true
@@ -60,7 +60,8 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns the wait if no rate applies. The lock is held.
+// shut returns how long server wants no requests, if no rate applies to it. The
+// lock is held.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -142,8 +143,8 @@ func (b *Budget) Status(now time.Time) Status {
 	return s
 }
 
-// Refusals returns how often a homeserver has answered 429, and when last. Both
-// are zero for one that has not lately.
+// Refusals returns how often a homeserver has answered 429, and when it last
+// did. Both are zero for a homeserver that has not done so lately.
 func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -30,7 +30,7 @@ func OfRestart(j leave.Job, now time.Time) Urgency {
 	left, try := j.Fires().Sub(now), leave.Attempt(j.Delay)
 	switch {
 	case left < -try:
-		return Urgent // it has fired already, unless its client has restarted it
+		return Urgent // the event has fired, unless its client has restarted it
 	case left <= 2*try:
 		return Last
 	case left <= j.Delay/4:

@@ -14,7 +14,7 @@ import (
 // silent homeservers do not delay the others. The zero value is ready.
 type Workers struct {
 	mu sync.Mutex
-	// busy holds when each worker at a homeserver started there.
+	// busy holds the start times of the workers at each homeserver.
 	busy map[matrix.ServerName][]time.Time
 	// quick are the homeservers whose last answer came soon.
 	quick recent[struct{}]
@@ -71,7 +71,7 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 	}
 	most := min(mostOfSlow/(servers+1), mostOfOne)
 	if u < Leave {
-		most /= 2 // restarts with time to spare leave some workers to urgent ones
+		most /= 2 // restarts with time to spare leave half of the workers to urgent ones
 	}
 	return mine < max(most, 1) && all+mine < mostOfSlow
 }

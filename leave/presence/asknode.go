@@ -41,7 +41,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // a node that hangs does not mean that the SFU is away
+	if !errors.Is(err, context.DeadlineExceeded) { // a hanging node does not mean that the SFU is away
 		p.note(err)
 	}
 	switch {
@@ -50,7 +50,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // a participant without either is on no node
+		if a.Session != "" || j.Unrecorded { // otherwise there was no session that could be lost
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -98,10 +98,10 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	return a, nil
 }
 
-// AskNodes asks the nodes of those of room's jobs whose answers are in doubt.
-// At every fourth look, one of which comes every every, it asks the nodes of
-// all participants on record. It adds their results to answers. A participant
-// who could not be asked about stays in doubt.
+// AskNodes asks the nodes of those of the room's jobs whose answers are in
+// doubt. In every fourth look (looks come at intervals of every) it asks the
+// nodes of all participants on record. It adds the results to answers. A
+// participant about whom it could not ask stays in doubt.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	fourth := isFourth(room, p.Clock.Now(), every)
 	var asking sync.WaitGroup
@@ -149,12 +149,12 @@ func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
 const maxPanic = 500
 
 // AskOldest asks the node of the participant who has been in room for longest,
-// if that is since before since. All participants of a room are on one LiveKit
-// node, but one who came later may be on another node because the first is
-// gone. A participant with looks of their own may be back already, and comes
-// last. If the node refuses, AskOldest asks the nodes of all others. It returns
-// the jobs that it asked about and their answers, as if their sessions were on
-// record.
+// if they have been there since before since. All participants of a room are on
+// one LiveKit node, but a later one may be on another node because the first
+// node is gone. A participant with looks of their own may be back already, so
+// they come last. If the node refuses, AskOldest asks the nodes of all others.
+// It returns the jobs that it asked about and their answers, as if their
+// sessions were on record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

@@ -51,7 +51,7 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		p.Doubt(room) // one of several nodes may have ended, or Redis may have kept the SFU's rooms
+		p.Doubt(room) // one of several nodes may have ended, or the SFU's Redis may have kept the rooms
 	}
 }
 
@@ -69,7 +69,7 @@ func (p *Presence) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// enough is how many random rooms to check in place of all.
+// enough is how many random rooms are checked instead of all rooms.
 const enough = 20
 
 // someRooms returns up to enough rooms in which somebody was.
@@ -82,8 +82,8 @@ func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	return rooms[:min(len(rooms), enough)]
 }
 
-// hasLost reports whether the SFU has no such room any more, or has created it
-// anew. It compares the room's age with the participant who has been in it for
+// hasLost reports whether the SFU no longer has the room, or has created it
+// again. It compares the room's age with the participant who has been in it for
 // longest.
 func (p *Presence) hasLost(ctx context.Context, room sfu.Room) bool {
 	jobs, err := p.Jobs.Room(ctx, room)

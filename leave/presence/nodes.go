@@ -43,12 +43,12 @@ const (
 	// lookTime is the longest time until the next look for a connected
 	// participant with looks of their own.
 	lookTime = time.Minute
-	maxRooms = 1 << 14 // remembered; one more clears all
+	maxRooms = 1 << 14 // the most rooms remembered; one more clears all
 )
 
 // nodes decides when to ask which nodes. The zero value is ready.
 type nodes struct {
-	one, short, many slots
+	one, short, many places
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
@@ -103,11 +103,11 @@ func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a look may be that late, and none must be missed
+	late := every / 8 // how late a look may be without being missed
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
-// lose records that a node is gone.
+// lose records that a node was lost.
 func (n *nodes) lose(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

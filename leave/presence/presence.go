@@ -19,7 +19,7 @@ type SFU interface {
 	// Session returns the participant.sid of identity in room, "" when the
 	// SFU says that it is not there.
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
-	// Sessions returns the participant.sid of everybody in room.
+	// Sessions returns the participant.sid of everybody in room, by identity.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
 	// RoomSince returns when the existing room was created, the zero time if
 	// there is none.
@@ -49,8 +49,8 @@ type Presence struct {
 
 	outage  outage
 	nodes   nodes
-	refused seldom.Warning // the SFU answers that it refuses
-	gone    seldom.Warning // a node is gone
+	refused seldom.Warning // for the warning that the SFU refuses our key
+	gone    seldom.Warning // for the warning that a node is gone
 }
 
 // askTime bounds one question.

@@ -29,12 +29,12 @@ const (
 type aside struct {
 	mu      sync.Mutex
 	records map[place]unreadable
-	found   int // since the start
+	found   int // how many were found since the start
 }
 
 // unreadable is an invalid record.
 type unreadable struct {
-	sum   [sha256.Size]byte // of what is stored, without version and lease
+	sum   [sha256.Size]byte // the hash of what is stored, without version and lease
 	since time.Time
 }
 

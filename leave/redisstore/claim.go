@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Claim lends up to n due jobs to holder. Redis' clock says until when.
+// Claim leases up to n due jobs to holder. The leases end by Redis' clock.
 func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	if n <= 0 {
 		return nil, nil
@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			continue // jobs of both forms are due, in turns
+			continue // jobs of both forms are due, and the claims take turns
 		case moves:
 			s.move(ctx, began)
 		}
@@ -36,7 +36,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	}
 }
 
-// claim lends up to n due jobs: of the first form, then of the second.
+// claim leases up to n due jobs: first those of the first form, then those of
+// the second.
 func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) (claimed, []leave.Job, error) {
 	values, err := s.call(ctx, claimScript, s.there(now), n, holder)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) 
 type claimed struct {
 	form           form
 	moves          bool  // there are jobs in the other form
-	after          int64 // when a job of the first form is due after one of the second
+	after          int64 // when jobs of the first form are due that must wait for one of the second
 	fields, values []string
 	heads          []partHead
 }
@@ -65,7 +66,7 @@ type claimed struct {
 // never is later than any job is due.
 const never = math.MaxInt64
 
-// partHead is a part, and when the first of its jobs is due.
+// partHead is a part of the due times, and when the first job in it is due.
 type partHead struct {
 	part int
 	due  int64
@@ -90,7 +91,7 @@ func parseClaimed(values []string) (c claimed, err error) {
 	return c, err
 }
 
-// halves returns the names and the values of a list in which they take turns.
+// halves splits a list in which names and values alternate.
 func halves(texts []string) (names, values []string) {
 	for i := 0; i+1 < len(texts); i += 2 {
 		names, values = append(names, texts[i]), append(values, texts[i+1])
@@ -132,9 +133,9 @@ func parsePart(text string) (int, error) {
 	return n, nil
 }
 
-// lend lends up to n jobs of the second form, of the parts whose first jobs are
-// due, sorted by that. If there are n parts, no job that is due after all these is
-// one of the first n.
+// lend leases up to n jobs of the second form. It gets the parts whose first
+// jobs are due, sorted by those times. If there are n parts, a job that is due
+// later than all their first jobs is not among the first n.
 func (s *Store) lend(ctx context.Context, holder string, now time.Time, n int, c claimed) ([]leave.Job, []noJob, error) {
 	if len(c.heads) == 0 {
 		return nil, nil, nil

@@ -7,7 +7,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// form is how jobs are stored; see the package's comment.
+// form is one of the two forms in which jobs are stored; see the package's
+// comment.
 type form int32
 
 const (
@@ -19,7 +20,7 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key is where among the keys the jobs of the form are.
+// key returns the index of the form's jobs in the list of keys.
 func (f form) key() int {
 	if f == second {
 		return 11
@@ -27,7 +28,7 @@ func (f form) key() int {
 	return 2
 }
 
-// encode returns what is stored of job in the form but its version.
+// encode returns job in the form as it is stored, without its version.
 func (f form) encode(job leave.Job) (string, error) {
 	if f == second {
 		return encode2(job)
@@ -42,8 +43,8 @@ func parseForm(text string) form {
 	return first
 }
 
-// formNow is the form that jobs are written in, as far as this process knows. The
-// scripts know it, and refuse the other.
+// formNow is the form in which jobs are written, as far as this process knows.
+// The scripts know it for certain, and refuse writes in the other form.
 type formNow struct{ last atomic.Int32 }
 
 func (f *formNow) now() form {

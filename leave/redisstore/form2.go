@@ -34,7 +34,7 @@ const (
 	mostName = 255
 )
 
-// encode2 returns what is stored of job but its version.
+// encode2 returns job in the second form as it is stored, without its version.
 func encode2(job leave.Job) (string, error) {
 	user, holder := job.User.String(), job.Lease.Holder
 	if len(user) > mostName || len(holder) > mostName {
@@ -61,22 +61,23 @@ func encode2(job leave.Job) (string, error) {
 	return string(append(b, job.Compact()...)), nil
 }
 
-// appendNumber appends n, which is not negative, in size bytes.
+// appendNumber appends n, which must not be negative, in size bytes, the most
+// significant one first.
 func appendNumber(b []byte, n int64, size int) []byte {
 	var all [8]byte
 	binary.BigEndian.PutUint64(all[:], uint64(n))
 	return append(b, all[8-size:]...)
 }
 
-// head2 is what scripts read of a record of the second form.
+// head2 is the part of a record of the second form that scripts read.
 type head2 struct {
 	version      uint64
-	ends         int64 // of the lease, milliseconds
+	ends         int64 // when the lease ends, in milliseconds
 	user, holder string
 	length       int
 }
 
-// parseHead2 reads it, as scripts do.
+// parseHead2 parses the beginning of a record in the way of the scripts.
 func parseHead2(value string) (h head2, ok bool) {
 	if len(value) <= fixedSize || value[0] != form2 {
 		return head2{}, false
@@ -97,7 +98,7 @@ func parseHead2(value string) (h head2, ok bool) {
 	return h, ok
 }
 
-// name reads a name behind what is read.
+// name reads the name that follows the part already read.
 func (h *head2) name(value string) (name string, ok bool) {
 	if h.length >= len(value) {
 		return "", false
@@ -110,7 +111,7 @@ func (h *head2) name(value string) (name string, ok bool) {
 	return value[from:h.length], true
 }
 
-// number reads what appendNumber wrote.
+// number returns the number that appendNumber wrote.
 func number(text string) (n int64) {
 	for i := range len(text) {
 		n = n<<8 | int64(text[i])
@@ -118,7 +119,7 @@ func number(text string) (n int64) {
 	return n
 }
 
-// decode2 reads what is stored in the second form under an id.
+// decode2 decodes a record of the second form. r.place is its id.
 func decode2(r stored) (leave.Job, error) {
 	h, ok := parseHead2(r.value)
 	if !ok {

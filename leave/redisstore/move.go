@@ -8,36 +8,36 @@ import (
 )
 
 const (
-	// mostMoved is how many records are moved by one script into the form that
-	// jobs are written in, and about how many a claim moves.
+	// mostMoved is how many records one script moves into the form in which jobs
+	// are written, and about how many a claim moves.
 	mostMoved = 50
-	// mostScans is how many scripts a claim reads them with: where most are moved
-	// already, one finds few.
+	// mostScans is how many scripts a claim uses to find such records. If most
+	// were moved already, one script finds few.
 	mostScans = 10
-	// moveAgain is how long after all were looked at it begins anew, if some are
-	// left: they are no jobs.
+	// moveAgain is the time between two runs through all records, if some records
+	// are left because they are not valid jobs.
 	moveAgain = time.Minute
 )
 
-// mover goes through the records of the form that is not written any more. The
-// zero value is ready.
+// mover searches the records of the form that is no longer written. The zero
+// value is ready.
 type mover struct {
 	mu     sync.Mutex
 	from   form
-	cursor string    // where the next scan goes on
-	wait   time.Time // not before
+	cursor string    // where the next scan continues
+	wait   time.Time // no scan before this time
 }
 
-// scanBegin is the cursor of a scan at its beginning, and after its end.
+// scanBegin is the cursor at the beginning of a scan, and after its end.
 const scanBegin = "0"
 
-// move moves some records into the form that jobs are written in, for a claim that
-// began then. What fails is tried again with a later one. Who claims must not wait
-// for long: it would take Redis for away.
+// move moves some records into the form in which jobs are written, for a claim
+// that began at began. A later claim retries what fails. move takes little
+// time, because the caller of a slow claim would think that Redis is away.
 func (s *Store) move(ctx context.Context, began time.Time) {
 	m := &s.mover
 	if !m.mu.TryLock() {
-		return // another claim moves
+		return // another claim is moving records
 	}
 	defer m.mu.Unlock()
 	now := s.clock.ours.Now()
@@ -61,11 +61,11 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 	}
 }
 
-// hasTime reports whether a claim that began then can do more than it has to.
+// hasTime reports whether a claim that began at began may do more than it must.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.patience/4 }
 
-// moveSome moves the records that the next part of the scan finds, and returns how
-// many those are.
+// moveSome moves the records that the next part of the scan finds, and returns
+// their number.
 func (s *Store) moveSome(ctx context.Context) (int, error) {
 	m := &s.mover
 	values, err := s.call(ctx, scanScript, m.from.String(), m.cursor, mostMoved)
@@ -89,8 +89,8 @@ func (s *Store) moveSome(ctx context.Context) (int, error) {
 	return len(records), nil
 }
 
-// moveRecords moves records. What is no job stays where it is, and so does what
-// cannot be written in the other form.
+// moveRecords moves records. It leaves a record that is not a valid job, or
+// that cannot be written in the other form.
 func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 	var changes []change
 	for _, r := range records {
@@ -110,7 +110,7 @@ func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 		return err
 	}
 	for i, result := range results {
-		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // else who asks for the job does
+		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // after an error, whoever next asks for the job merges the two
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// parseNumbers reads the numbers in texts, of which each has one or two.
+// parseNumbers parses texts, each of which holds one or two numbers.
 func parseNumbers(texts []string) (numbers []int64, err error) {
 	for _, text := range texts {
 		for word := range strings.FieldsSeq(text) {
@@ -127,5 +127,5 @@ func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad 
 // here returns a job from Redis with times by our clock.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
-// there returns an instant by the store's time.
+// there returns t in milliseconds, by the store's time.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

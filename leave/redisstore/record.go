@@ -33,7 +33,7 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode1 returns what is stored of job in the first form, without its version.
+// encode1 returns job in the first form as it is stored, without its version.
 func encode1(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
@@ -58,7 +58,7 @@ type head struct {
 	version uint64 // … and as a number
 	ends    int64  // when the lease ends, milliseconds
 	holder  string
-	length  int // of the line with its end
+	length  int // the length of the line with its end
 }
 
 // mostNumber is more than any version or time in milliseconds. Beyond it the
@@ -87,7 +87,7 @@ func decode(r stored) (leave.Job, error) {
 	return decode1(r)
 }
 
-// decode1 reads what is stored in the first form under a field.
+// decode1 decodes a record of the first form. r.place is its field.
 func decode1(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
@@ -122,9 +122,10 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the fields of the counts for user. Those of the first form are
-// the jobs of each state, of the user and of its homeserver, and the weights of its
-// homeserver and of the user. In the second form a field has both numbers.
+// counters returns the fields of the counts for user. In the first form these
+// are the numbers of jobs (of each state, of the user and of their homeserver)
+// and the weights (of the homeserver and of the user). In the second form one
+// field holds both.
 func counters(user matrix.UserID) (fields, fields2 []any) {
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))
@@ -134,7 +135,8 @@ func counters(user matrix.UserID) (fields, fields2 []any) {
 	return append(fields, user.String(), "#"+server, server, "+"+user.String()), append(fields2, hashed(user), server)
 }
 
-// hashed is the field of a user in the second form, as hash in ledger.lua has it.
+// hashed returns the field of a user's counts in the second form, as the
+// function hash in ledger.lua does.
 func hashed(user matrix.UserID) string {
 	sum := sha1.Sum([]byte(user.String()))
 	return string(sum[:idSize])

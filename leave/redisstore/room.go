@@ -18,7 +18,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	var all found
 	all.add(p.jobs)
 	if len(p.fields) < page && len(p.ids) <= page {
-		return all.of(room), nil // all at once
+		return all.of(room), nil // the first answer has the whole room
 	}
 	if err := s.rest(ctx, room, p, &all); err != nil {
 		return nil, err
@@ -26,9 +26,9 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	return all.of(room), nil
 }
 
-// rest reads what the first part of a room did not have. What moves into the other
-// form meanwhile must not be missed: what moves to the first is read after the
-// second, and what moves to the second is read once more.
+// rest reads the jobs of a room that the first answer did not contain. A record
+// may move into the other form meanwhile, and must not be missed. So rest reads
+// the first form to its end after the second, and then the second once more.
 func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *found) error {
 	if err := s.records(ctx, p.ids[min(page, len(p.ids)):], all); err != nil || len(p.fields) == 0 {
 		return err
@@ -48,7 +48,7 @@ func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *foun
 	return s.records(ctx, p.ids[min(page, len(p.ids)):], all)
 }
 
-// records reads records of the second form.
+// records reads the records with these ids in the second form.
 func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 	for some := range slices.Chunk(ids, page) {
 		var args []any
@@ -67,13 +67,13 @@ func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 
 // roomAnswer is an answer of the room script.
 type roomAnswer struct {
-	fields []string // of this part
-	ids    []string // of all
+	fields []string // the fields of the records in this part
+	ids    []string // the ids of all records in the second form
 	jobs   []leave.Job
 }
 
-// readRoom reads the part of a room behind the field last, and with the first, the
-// one behind "", the ids of all its records of the second form.
+// readRoom reads the part of a room after the field last. For last "" it also
+// reads the ids of all the room's records in the second form.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roo
 	return p, nil
 }
 
-// list reads a list that begins with its length.
+// list splits a list from values. The first value is the length of the list.
 func list(values []string) (list, rest []string, err error) {
 	if len(values) == 0 {
 		return nil, nil, errAnswer
@@ -107,13 +107,14 @@ func list(values []string) (list, rest []string, err error) {
 	return values[1 : 1+n], values[1+n:], nil
 }
 
-// found is jobs that may be read twice, because they moved into the other form.
+// found collects jobs. A job may be read twice, because its record moved into
+// the other form.
 type found struct {
 	order []leave.Key
 	jobs  map[leave.Key]leave.Job
 }
 
-// add adds jobs, each unless a later one of its key is there.
+// add adds jobs, except those of which a later copy is there.
 func (f *found) add(jobs []leave.Job) {
 	if f.jobs == nil {
 		f.jobs = make(map[leave.Key]leave.Job, len(jobs))
@@ -129,7 +130,8 @@ func (f *found) add(jobs []leave.Job) {
 	}
 }
 
-// of returns those that are in the room: the ids of two rooms may begin alike.
+// of returns the jobs that are in the room, because the ids of two rooms may
+// begin with the same bytes.
 func (f *found) of(room sfu.Room) (jobs []leave.Job) {
 	for _, key := range f.order {
 		if key.Room == room {

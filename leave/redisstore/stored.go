@@ -17,7 +17,7 @@ type stored struct {
 	place, value string
 }
 
-// place is where a record is.
+// place says where a record is.
 type place struct {
 	form form
 	name string
@@ -25,7 +25,8 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns what a script that expects the record has to be told.
+// version returns the version that a script must find, for a write that expects
+// this record.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -42,7 +43,7 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// What a script is told to expect where no version is.
+// The values that a script must find if there is no valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
@@ -62,8 +63,8 @@ func (r stored) body() string {
 	return r.value
 }
 
-// room returns the room in the record's place, and what the ids of its jobs begin
-// with. "" if the place does not tell.
+// room returns the room in the record's place, and the first bytes of the ids
+// of its jobs. Both are "" if the place does not contain them.
 func (r stored) room() (room, prefix string) {
 	if r.form == second {
 		_, err := decode(r)
@@ -79,18 +80,18 @@ func (r stored) room() (room, prefix string) {
 	return room, roomID(sfu.Room(room))
 }
 
-// pair is what is stored for one key, in the first form and in the second; "" for
-// nothing. There is something in both only after a replica wrote that does not
-// know the second.
+// pair holds the stored values for one key, in the first form and in the
+// second; "" for none. Both exist only after a replica that does not know the
+// second form has written the job.
 type pair struct{ first, second string }
 
-// of returns the two with their places.
+// of returns both values with their places.
 func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns what a script that expects both has to be told, as atBoth in
-// ledger.lua has it.
+// version returns the version that a script must find if it expects both
+// values, as atBoth in ledger.lua does.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()
 	switch {
@@ -102,12 +103,12 @@ func (p pair) version() string {
 	return a + "/" + b
 }
 
-// isTwo reports whether the key has two records that scripts take for jobs. No job
-// of it is written then, before they are made one.
+// isTwo reports whether the key has two records that scripts accept as jobs.
+// They must be merged before the job is written.
 func (p pair) isTwo() bool { return strings.Contains(p.version(), "/") }
 
-// read reads what is stored for key, by the store's time, and reports whether it
-// is a job. What is none is overwritten.
+// read decodes the record of key, with times by the store's time. It reports
+// false if there is no valid job. The next delegation overwrites an invalid one.
 func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	var found []leave.Job
 	for _, r := range p.of(key) {
@@ -130,15 +131,15 @@ func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	return leave.Merged(found[0], found[1]), true
 }
 
-// unite makes one of two records of a key, and returns the job. It does nothing
-// where there is one.
+// unite merges two records of a key into one, and returns the job. If there is
+// only one, it changes nothing.
 func (s *Store) unite(ctx context.Context, key leave.Key, p pair) (leave.Job, error) {
 	if !p.isTwo() {
 		return leave.Job{}, nil
 	}
 	job, ok := s.read(key, p)
 	if !ok {
-		return leave.Job{}, leave.ErrNotFound // both are bad, and set aside when they are due
+		return leave.Job{}, leave.ErrNotFound // both are invalid, and are set aside when they are due
 	}
 	results, err := s.write(ctx, change{job: job, expects: p.version()})
 	switch {

@@ -20,11 +20,11 @@ const connections = 32
 
 // target is where to connect, and with which credentials.
 type target struct {
-	options   *redis.Options // for Redis
-	cluster   []string       // addresses, nil for a single server
+	options   *redis.Options // the options for Redis itself
+	cluster   []string       // the addresses of a cluster's nodes; nil for a single server
 	sentinels *sentinels     // nil if there are none
-	password  func() string  // for Redis
-	further   []string       // other secrets
+	password  func() string  // returns Redis' password
+	further   []string       // other secrets that a message must not contain
 }
 
 func newTarget(o Options, patience time.Duration) target {

@@ -9,10 +9,10 @@ import (
 
 // change is one job's part in the write script.
 type change struct {
-	job     leave.Job // with the store's times
+	job     leave.Job // its times are by the store's time
 	expects string    // the version that must be stored
 	removes bool
-	moves   bool // into the other form: the version stays
+	moves   bool // the record moves into the other form and keeps its version
 }
 
 // outcome is the result of a change: the new version, or what is stored
@@ -46,7 +46,8 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 	}
 }
 
-// arguments returns what the write script is told, and the parts that it gets.
+// arguments returns the arguments of the write script, and the parts of the due
+// times that it gets as keys.
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// away reports whether err says that the store cannot work, and not that a call
-// has failed.
+// away reports whether err says that the store cannot work, and not only that
+// one call has failed.
 func away(err error) bool {
 	return err != nil && !errors.Is(err, leave.ErrNotFound) && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrSuperseded)
 }
@@ -47,7 +47,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf makes a function that only returns an error fit [within].
+// errorOf turns a function that only returns an error into one for [within].
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
@@ -70,7 +70,7 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	return value, err
 }
 
-// during calls alone if there is an outage.
+// during calls alone if there is an outage. out reports whether there is one.
 func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error, out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without calls alone because the store failed with cause.
+// without calls alone, after the store failed with cause.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

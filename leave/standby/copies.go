@@ -10,8 +10,9 @@ import (
 // always is the context for calls to memory, which never wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory, unless memory has a newer one: answers
-// to concurrent calls come in any order. The lock is held here and below.
+// keep stores a copy of job in memory, unless memory has a newer one, because
+// answers to concurrent calls come in any order. The lock is held here and
+// below.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return

@@ -16,7 +16,7 @@ type copying struct{ s *Store }
 // Put stores a new delegation. In an outage it accepts a limited number; beyond
 // that the error is a *[leave.LimitError].
 func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
-	job.Version = 0 // it has none before it is stored
+	job.Version = 0 // a job has no version before it is stored
 	return do(ctx, c.s,
 		func(ctx context.Context) (*leave.Job, error) { return c.s.store.Put(ctx, job) },
 		func(o *outage) (*leave.Job, error) { return o.put(job) },

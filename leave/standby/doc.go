@@ -1,14 +1,14 @@
-// Package standby goes on from memory when the store of delegated leaves does
-// not answer: a frozen Redis, a sleeping or full disk.
+// Package standby continues from memory when the store of delegated leaves does
+// not answer: a frozen Redis, a sleeping disk or a full one.
 //
-// A [Store] stands before another. While that answers, every call is its, and
-// of each job that this process accepted or worked on last a copy is kept in
-// memory. A call that has no answer after a second, or one that says that the
-// store cannot do its work, begins an outage: this call and all that follow
-// are answered from the copies, without waiting. Jobs are worked on, and new
-// ones accepted, as if nothing were amiss. Meanwhile the store is asked again,
-// with growing pauses; when it answers, what has changed is merged into it, and
-// the outage ends.
+// A [Store] is put in front of another store. While the other store answers, it
+// gets every call. The Store keeps a copy in memory of each job that this
+// process accepted or worked on last. An outage begins when a call has no answer
+// after a second, or when the answer says that the store cannot work. From then
+// on the Store answers all calls from the copies, without waiting, this one
+// included. Jobs are worked on and new ones are accepted as usual. Meanwhile the
+// Store asks the other store again, with growing pauses. When that answers, the
+// Store merges all changes into it, and the outage ends.
 //
 //	            no answer for a second, a failure, or ErrForgotten
 //	     ┌────────────────────────────────────────────────────────────┐
@@ -21,26 +21,27 @@
 //
 // # Why this is safe
 //
-//   - A write without an answer may have happened, or may happen later. The
-//     job is written again from memory, by [leave.Merged], which makes no
-//     difference between once and twice; a late command finds another version.
-//   - Versions from memory are marked, and never pass for versions of the
-//     store, nor the other way round: who read a job on one side and writes it
-//     on the other is told [leave.ErrConflict], reads again, and goes on.
-//   - Two replicas that are both without the store may hold copies of one job.
-//     Both restart it, which is harmless; both send it, after both have asked
-//     the SFU, and the homeserver answers the second that it is done.
-//   - A job that ended in an outage is remembered until the store is back and
-//     is removed there, unless another replica knows better: it has restarted
-//     it since, or a later delegation has taken its place.
-//   - Of two delegations of one key, accepted by two replicas, the later stays
-//     and has the earlier cancelled ([leave.Job.Replacing]).
-//   - A store that has lost its jobs ([leave.ErrForgotten]) is given every copy.
+//   - A write without an answer may have happened, or may happen later. After
+//     the outage [leave.Merged] merges the copy from memory with the stored job.
+//     The result is the same whether the write has happened or not. A late
+//     command finds another version and changes nothing.
+//   - Versions from memory are marked, so they differ from all versions of the
+//     store. A caller that read a job from one of the two and writes it to the
+//     other gets [leave.ErrConflict], and reads the job again.
+//   - Two replicas in an outage may have copies of one job. Both restart it,
+//     which is harmless. Both may send it, after both have asked the SFU; the
+//     homeserver tells the second one that the event is gone.
+//   - A job that ended in an outage is remembered, and removed from the store
+//     after the outage. It is not removed if another replica has restarted it
+//     since, or if a later delegation has replaced it.
+//   - If two replicas accept two delegations of one key, the later one stays and
+//     cancels the earlier one ([leave.Job.Replacing]).
+//   - A store that has lost its jobs ([leave.ErrForgotten]) gets all copies.
 //
-// A copy is kept until its job has ended, or until it is overdue by a period:
-// then another replica works on it, or has seen its end.
+// A copy is kept until its job has ended, or until the job is overdue by one
+// period. In that case another replica works on it or has seen its end.
 //
-// A store that has its jobs in memory anyhow, as a file's has, is not copied
-// ([Resident]): its own memory goes on, with its own versions, and what it could
-// not write down is written when its disk is back.
+// A store that has all its jobs in memory, such as a filestore, needs no copies
+// ([Resident]). In an outage its own memory answers, with its own versions. What
+// it could not write is written when its disk answers again.
 package standby

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// The pauses between questions to the store: none, then from … to. They keep
-	// growing if the next outage comes soon: a full disk can be read, and seems
-	// to work until something is written.
+	// The pauses between two questions to the store. The first question comes at
+	// once. The pauses grow from firstPause to longestPause. They keep growing if
+	// the next outage begins within soon: a full disk can be read, and seems to
+	// work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
@@ -63,9 +64,9 @@ func (s *Store) recover(pause time.Duration) {
 	}
 }
 
-// handBack asks the store and writes the changes to it in rounds, while memory
-// still answers calls. With the last round it ends the outage. pause is the
-// first pause if another outage begins soon.
+// handBack asks the store and writes the changes to it in rounds. Meanwhile
+// memory answers all calls. The last round ends the outage. pause is the first
+// pause if another outage begins soon.
 func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
@@ -142,7 +143,8 @@ type work struct {
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
-// take removes at most n of each kind from the changes left.
+// take removes at most n changes of each kind from the changes left, and
+// returns them.
 func (o *outage) take(n int) work {
 	var w work
 	for key := range o.changed {
@@ -178,11 +180,11 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
-	slots := make(chan struct{}, removers)
+	places := make(chan struct{}, removers)
 	for _, job := range jobs {
-		slots <- struct{}{}
+		places <- struct{}{}
 		running.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-places }()
 			if ctx.Err() != nil {
 				return
 			}

@@ -17,10 +17,10 @@ import (
 // since are merged. The lock of the Store is held for its methods.
 type outage struct {
 	memory *memstore.Store
-	mark   uint64 // of this outage's versions
+	mark   uint64 // the mark in the versions of this outage
 	cause  error  // the store's last error, as clipped text
 
-	accepted map[leave.Key]struct{}   // new since the outage began
+	accepted map[leave.Key]struct{}   // accepted since the outage began
 	changed  map[leave.Key]struct{}   // still to be merged
 	ended    map[delegation]leave.Job // still to be removed
 }
@@ -119,7 +119,7 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is one value, so that two results are equal.
+// errUnknown is a single value, so that two results can be compared.
 var errUnknown = fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {

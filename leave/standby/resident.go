@@ -130,7 +130,8 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval returns how long a room needs no new look.
+// interval returns how long a room needs no new look, for callers that want one
+// in every.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -40,7 +40,7 @@ type Store struct {
 	log     *slog.Logger
 	observe func(Status)
 
-	looks   time.Duration // lookEvery, except in some tests
+	looks   time.Duration // lookEvery, unless a test sets it
 	stop    context.CancelFunc
 	stopped context.Context
 	running sync.WaitGroup
@@ -50,7 +50,7 @@ type Store struct {
 	sweep  sweep
 	outage *outage // nil while the store answers
 	since  time.Time
-	pause  time.Duration // before the next question, if an outage begins soon
+	pause  time.Duration // the first pause of the next outage, if it begins soon
 	counts counts
 }
 
@@ -70,10 +70,10 @@ type counts struct{ outages, merged uint64 }
 
 // Status is the state of the store.
 type Status struct {
-	Degraded bool      // the store does not answer
+	Degraded bool      // whether the store does not answer
 	Since    time.Time // since when it does not, or does
 	Cause    error     // its last error, in at most 200 bytes; nil unless Degraded
-	Copies   int       // jobs that this process could continue, or does
+	Copies   int       // jobs that this process works on in an outage, or could work on
 	Accepted int       // delegations that only this process knows
 	Unmerged int       // jobs to write or remove after the outage
 	Outages  uint64    // number of outages since the start
@@ -131,7 +131,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	ctx := context.Background()
 	_, _ = within(ctx, patience, errorOf(func(context.Context) error {
-		s.running.Wait() // not waited for longer: it may be waiting for a disk
+		s.running.Wait() // Close does not wait longer, because a disk may never answer
 		return nil
 	}))
 	if s.Status().Degraded {

@@ -1,48 +1,52 @@
-// Package sfutest is a fake LiveKit SFU for tests: the Room API's CreateRoom,
-// DeleteRoom, ListRooms, GetParticipant, ListParticipants, RemoveParticipant and
-// UpdateSubscriptions over Twirp, with LiveKit's own checks of API tokens, its
-// answers to bad ones, rooms that close when nobody joins or all have left, and
-// failures by script.
+// Package sfutest is a fake LiveKit SFU for tests. It has these methods of the
+// Room API over Twirp: CreateRoom, DeleteRoom, ListRooms, GetParticipant,
+// ListParticipants, RemoveParticipant and UpdateSubscriptions. It checks API
+// tokens as LiveKit does, and answers bad ones alike. It closes a room when
+// nobody joins or all have left. Tests can script its failures.
 //
-// It carries no media and no signalling: participants come and go by Join,
-// Leave and Vanish, and /rtc/validate tells whether a client with an access
-// token would be admitted. Webhooks are sent by SendWebhook alone, so that a
-// test has them late, twice, out of order, wrong or not at all.
+// It has no media and no signalling. Join, Leave and Vanish change who is in a
+// room. /rtc/validate tells whether a client with an access token would be
+// admitted. Only SendWebhook sends webhooks, so a test can send them late,
+// twice, out of order, wrong or not at all.
 //
 // # Nodes
 //
-// Several [Node] share one Redis. Each runs rooms, and each answers the API from
-// Redis' records, which differ from what the nodes run when a node or Redis is
-// lost. This was seen of LiveKit v1.13.5, and the fake does the same:
+// Several [Node] share one Redis. Each node runs rooms. Each answers the API
+// from Redis' records, which are wrong after the loss of a node or of Redis.
+// LiveKit v1.13.5 was seen to behave as follows, and so does the fake:
 //
-//   - A node that was killed leaves its records: GetParticipant, ListParticipants
-//     and ListRooms answer as if all were well, and no webhook comes. The records
-//     go when the room ends on another node.
-//   - UpdateSubscriptions and RemoveParticipant go to the participant's node. If
-//     no node answers, they are 503 "no response from servers" after 3 s. If
-//     there is no record, RemoveParticipant is 404 at once.
-//   - Others take a node for available until 5 s after its death. CreateRoom for
-//     a room on it is 503 after 3 s meanwhile, and nobody can join the room. Later
-//     CreateRoom and the next client to join move the room to another node, where
-//     it keeps its record and so the time at which it was made. One older than
-//     its empty timeout ends there after a second, unless somebody has joined.
-//   - A node that is cut off from Redis is dead to the others, but keeps the
-//     sessions of its clients. A client that joins anew gets a second session on
-//     another node. When the node is back, the end of the first session deletes
-//     the record of the second, and the end of the node's room that of the room.
-//   - A node that drains keeps its rooms and gets no new ones. When it is stopped
-//     its sessions end with webhooks, and its rooms with their records.
-//   - A node that starts again has no rooms. LiveKit's own nodes get a new id each
-//     time; the fake's keep theirs, so their old records look like new ones.
-//   - When Redis is emptied, GetParticipant is 404, ListParticipants and ListRooms
-//     are empty and UpdateSubscriptions is {} for the living. Nobody can join, nor
-//     does CreateRoom write the record of a room that its node still runs. For up
-//     to 2 s no node is known: CreateRoom is 500 "could not find any available
-//     nodes". Then the room may be made a second time on another node. Only a
-//     change of a participant (Change) writes its record again. (LiveKit's nodes
-//     write the record of a room 5 s after somebody has joined or left it, too.)
-//   - A Redis that was restored from an old file has records of those who have
-//     left since, and none of those who came.
+//   - A killed node leaves its records. GetParticipant, ListParticipants and
+//     ListRooms answer as before, and no webhook is sent. The records are deleted
+//     when the room ends on another node.
+//   - UpdateSubscriptions and RemoveParticipant are forwarded to the
+//     participant's node. If no node answers, the caller gets 503 "no response
+//     from servers" after 3 s. If there is no record, RemoveParticipant returns
+//     404 at once.
+//   - Other nodes count a dead node as available until 5 s after its death. In
+//     that time CreateRoom for a room on it returns 503 after 3 s, and nobody can
+//     join the room. Later, CreateRoom or the next client to join moves the room
+//     to another node. The room keeps its record, and so the time at which it was
+//     created. A room older than its empty timeout ends there after a second,
+//     unless somebody has joined.
+//   - A node that is cut off from Redis counts as dead, but keeps the sessions of
+//     its clients. A client that joins again gets a second session on another
+//     node. When the first node is back, the end of the first session deletes the
+//     record of the second session, and the end of its room deletes the room's
+//     record.
+//   - A draining node keeps its rooms and gets no new ones. When it is stopped,
+//     its sessions end with webhooks, and the records of its rooms are deleted.
+//   - A node that starts again has no rooms. LiveKit's nodes get a new id each
+//     time. The fake's nodes keep their ids, so old records seem to be current.
+//   - After Redis was emptied, GetParticipant returns 404, ListParticipants and
+//     ListRooms are empty, and UpdateSubscriptions returns {} for participants
+//     who are connected. Nobody can join. CreateRoom does not write the record of
+//     a room that its node still runs. For up to 2 s no node is known, and
+//     CreateRoom returns 500 "could not find any available nodes". After that the
+//     room may be created a second time on another node. Only a change of a
+//     participant (Change) writes its record again. (LiveKit's nodes also write
+//     the record of a room 5 s after somebody has joined or left it.)
+//   - A Redis that was restored from an old file has records of participants who
+//     have left since, and none of those who have joined since.
 package sfutest
 
 import (

@@ -15,14 +15,14 @@ import (
 // Cluster is a cluster of three nodes, and a replica of the one that holds the
 // leaves. The replica replaces that node after a second without an answer.
 type Cluster struct {
-	// Holder holds the slot of the leaves. Replica is its replica.
+	// Holder is the node with the hash slot of the leaves. Replica is its replica.
 	Holder, Replica *Server
 	Others          [2]*Server
 }
 
 const (
 	slots = 16384
-	// leavesSlot is the slot of keys with {leave} in their names.
+	// leavesSlot is the hash slot of keys with {leave} in their names.
 	leavesSlot = 1479
 )
 

@@ -24,10 +24,10 @@ import (
 // Server is a redis-server for a test, on a loopback port and a Unix socket.
 type Server struct {
 	Addr   string // host:port
-	Socket string // path
-	Dir    string // of its files, if it keeps any
+	Socket string // the path of its Unix socket
+	Dir    string // the directory of its files, if it keeps any
 
-	password string // of the default user
+	password string // the password of the default user
 	frozen   bool
 	program  string
 	args     []string
@@ -61,7 +61,7 @@ func startAt(t testing.TB, port int, args ...string) *Server {
 	return s
 }
 
-// newServer returns a server that is not started, with its own directory.
+// newServer returns a server that is not started yet, with its own directory.
 func newServer(t testing.TB, port int) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")

@@ -13,34 +13,34 @@ import (
 )
 
 const (
-	// asideTime is when a record that is no job is looked at again: another
-	// version of ours may understand it, or somebody has mended it.
+	// asideTime is when an invalid record is read again: another version of the
+	// program may understand it, or somebody may have mended it.
 	asideTime = time.Minute
-	// keepTime is how long one is kept that has not changed: by then every
-	// delayed event has been sent or is restarted by somebody who understands
-	// it, and has written it anew.
+	// keepTime is how long an unchanged invalid record is kept. By then its
+	// delayed event was sent, or a process that understands the record restarts
+	// the event and has written it again.
 	keepTime = leave.MaxDelay + time.Hour
-	// mostAside is how many are known by name; one more has all forgotten, and
-	// named again.
+	// mostAside bounds the remembered invalid records. One more clears all, and
+	// they are logged again.
 	mostAside = 1000
 )
 
-// aside knows which records this process has found that are no jobs. The zero
-// value is ready.
+// aside remembers the invalid records that this process found. The zero value
+// is ready.
 type aside struct {
 	mu      sync.Mutex
-	records map[string]unreadable // by field
-	found   int                   // since the start
+	records map[string]unreadable // by the field in Redis
+	found   int                   // how many were found since the start
 }
 
-// unreadable is a record that is no job.
+// unreadable is an invalid record.
 type unreadable struct {
-	sum   [sha256.Size]byte // of what is stored, but for its version and lease
+	sum   [sha256.Size]byte // the hash of what is stored, without version and lease
 	since time.Time
 }
 
-// note takes a record down and reports whether it is a new one, and since when
-// it has been as it is.
+// note records an invalid record. It reports whether it is new, and since when
+// it is unchanged.
 func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
 	head, body, found := strings.Cut(r.value, "\n")
 	if !found {
@@ -60,7 +60,7 @@ func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
 	return true, now
 }
 
-// SetAside returns how many records this process has found that are no jobs.
+// SetAside returns how many invalid records this process has found.
 func (s *Store) SetAside() int {
 	s.aside.mu.Lock()
 	defer s.aside.mu.Unlock()
@@ -70,14 +70,14 @@ func (s *Store) SetAside() int {
 // stored is a record with its place.
 type stored struct{ field, value string }
 
-// noJob is a record that is no job. Old says that it has been as it is for long
+// noJob is an invalid record. old says that it has been unchanged for long
 // enough to be removed.
 type noJob struct {
 	stored
 	old bool
 }
 
-// bad is told why a record is no job, and names it once.
+// bad logs once why a record is invalid.
 func (s *Store) bad(r stored, err error) noJob {
 	now := s.clock.ours.Now()
 	isNew, since := s.aside.note(r, now)
@@ -92,8 +92,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside has records that were claimed and are no jobs not be claimed for a
-// while, or removes them.
+// setAside prevents claimed invalid records from being claimed for a while, or
+// removes them.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var args []any
 	for _, r := range records {
@@ -104,7 +104,7 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.field, roomOf(r.field), version(r.value), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.call(ctx, asideScript, args...) // else they are claimed again when their leases end
+		_, _ = s.call(ctx, asideScript, args...) // after a failure they are claimed again when their leases end
 	}
 }
 

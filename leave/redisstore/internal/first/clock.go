@@ -8,46 +8,47 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is the difference between two clocks that is let be: the time that an
-// answer takes makes it uncertain.
+// slack is the difference between two clocks that is ignored, because the time
+// of an answer is uncertain.
 const slack = time.Second
 
-// concede is how long after a correction of ours, or the first contact, one that
-// others make is believed: a machine that was paused as a whole takes Redis'
-// clock for the one that jumped, and one that has just come knows least.
+// concede is how long after our own correction, or the first contact, we accept
+// another replica's correction. A machine that was paused as a whole believes
+// that Redis' clock has jumped, and a new replica knows least.
 const concede = time.Minute
 
-// storeClock knows the store's time, which is Redis' with a correction, by our
-// clock, which never jumps. When the two disagree it is Redis' that was set, or
-// another server has taken over; what all times in the store are by is what our
-// clock says.
+// storeClock translates between the store's time and our clock, which never
+// jumps. The store's time is Redis' clock plus a correction. If it disagrees
+// with our clock, Redis' clock was set or another server took over. In that
+// case our clock decides.
 type storeClock struct {
 	ours *clock.Clock
 
 	mu         sync.Mutex
 	last       moment
-	difference time.Duration // the store's time less ours
+	difference time.Duration // the store's time minus ours
 	corrected  time.Time     // when we last changed the correction, or began …
-	replaced   int64         // … and from what
+	replaced   int64         // … and the correction before
 }
 
-// moment is one instant by both clocks.
+// moment is one instant in both times.
 type moment struct {
 	store      int64 // milliseconds
 	ours       time.Time
-	took       time.Duration // of that before ours the store's time may be
-	correction int64         // what is added to Redis' clock, milliseconds
+	took       time.Duration // how much earlier than ours the store's time may have been read
+	correction int64         // added to Redis' clock, in milliseconds
 }
 
-// verdict is what an answer said about the clocks.
+// verdict is what an answer shows about the clocks.
 type verdict struct {
-	jump       time.Duration // of the store's time, if it did
-	correction int64         // in force when it did
-	changed    bool          // the difference to ours has
+	jump       time.Duration // of the store's time, if it jumped
+	correction int64         // the correction before the jump
+	changed    bool          // the difference to our clock has changed
 	difference time.Duration
 }
 
-// heard takes the time in an answer to what was sent when our clock showed sent.
+// heard takes the time in an answer to a command that was sent at sent by our
+// clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -58,7 +59,7 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 		switch byOthers := correction != c.last.correction; {
 		case recently && byOthers:
 		case recently && correction == c.replaced:
-			return verdict{} // an answer from before
+			return verdict{} // the answer is older than the last one
 		default:
 			return verdict{jump: jump, correction: correction}
 		}
@@ -72,7 +73,7 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	return verdict{changed: c.difference != before, difference: c.difference}
 }
 
-// correct is told that the correction from has been replaced.
+// correct records that the correction from was replaced.
 func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +86,7 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// An answer takes its time, as the last one did, and clocks drift.
+	// An answer may take as long as the last one did, and clocks drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -94,7 +95,7 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare sets the difference if the one there is cannot be right.
+// compare sets the difference if the known one is impossible.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack
@@ -107,7 +108,7 @@ func (c *storeClock) compare(now moment, sent time.Time) {
 	}
 }
 
-// now returns the store's time in milliseconds, rather early than late.
+// now returns the store's time in milliseconds, rather too early than too late.
 func (c *storeClock) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

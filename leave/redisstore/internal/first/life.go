@@ -9,26 +9,27 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the server's.
+// life is what this process knows of the server's current life, the time
+// between two losses of data.
 type life struct {
 	mu      sync.Mutex
 	known   known
-	wroteAt time.Time // when this process was last seen to have written more
-	ended   bool      // it has lost jobs, and they were not put back yet
+	wroteAt time.Time // when the count of this process's writes last rose
+	ended   bool      // the server has lost jobs, and they were not restored yet
 }
 
-// known is what a script has to find: the epoch, and no less writes.
+// known is what a script must find: the epoch, and at least that many writes.
 type known struct {
 	epoch  string // "" before the first contact
 	writes uint64
-	wrote  uint64 // the count at this process's own last write
+	wrote  uint64 // the count at this process's last write
 }
 
-// rememberWrote is how long this process's last write has to be found: an hour
+// rememberWrote is how long this process's last write must be found: an hour
 // less than the script keeps it.
 const rememberWrote = 24 * time.Hour
 
-// expected returns what a script has to find.
+// expected returns what a script must find.
 func (l *life) expected(now time.Time) (known, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,8 +43,8 @@ func (l *life) expected(now time.Time) (known, error) {
 	return k, nil
 }
 
-// reached is told the counts of writes that an answer had, of all and at our
-// own last.
+// reached records the counts in an answer: that of all writes, and that at our
+// own last write.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +57,7 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end is told that a script did not find epoch as expected.
+// end records that a script did not find what was expected in epoch.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,8 +79,8 @@ func (l *life) state() (epoch string, ended bool) {
 	return l.known.epoch, l.ended
 }
 
-// meet is the first contact: it reads the server's clock, joins its epoch, or
-// begins the first.
+// meet makes the first contact: it reads the server's clock, and joins its
+// epoch or begins the first.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil
@@ -105,8 +106,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. If that is the broken one, or there is none,
-// it is a new one.
+// begin joins the server's epoch. If there is none, or only the broken one, it
+// begins a new one.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})

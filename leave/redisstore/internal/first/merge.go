@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Merge brings in copies. After [leave.ErrForgotten] it joins the server's new
-// life, which it begins if no other replica has.
+// Merge merges copies into the stored jobs. After [leave.ErrForgotten] it joins
+// the server's new epoch, and begins it if no other replica has.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.rejoin(ctx); err != nil {
 		return err
@@ -46,8 +46,8 @@ func distinct(jobs []leave.Job) []leave.Job {
 	return copies
 }
 
-// merge brings in as many copies as one script takes. None is expected to be
-// stored: what is comes back, and the copy is merged with it.
+// merge merges as many copies as one script accepts. It expects no stored job.
+// If there is one, the script returns it, and the copy is merged with it.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -65,8 +65,8 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	return nil
 }
 
-// again returns the changes that are still to be made, with what is stored by
-// now in them.
+// again returns the changes still to make, with the jobs that are now stored
+// merged in.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// page is how many jobs are read, or written, by one script: the server
-	// does nothing else meanwhile.
+	// page is how many jobs one script reads or writes. The server does nothing
+	// else meanwhile.
 	page = 200
-	// mostClaimed is how many are lent by one.
+	// mostClaimed is how many jobs one script leases.
 	mostClaimed = 1000
 )
 
-// jobsKey is where among the keys the jobs are.
+// jobsKey is the index of the jobs in the list of keys.
 const jobsKey = 2
 
 var errAnswer = errors.New("first: the answer of a script is not as expected")
@@ -36,7 +36,7 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// Claim lends up to n due jobs to holder. Redis' clock says until when.
+// Claim leases up to n due jobs to holder. The leases end by Redis' clock.
 func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	if n <= 0 {
 		return nil, nil
@@ -81,7 +81,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	}
 }
 
-// Rooms returns the rooms that somebody is, or was just now, in.
+// Rooms returns the rooms in which a participant is, or was just now.
 func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	names, err := s.call(ctx, roomsScript)
 	return rooms(names), err
@@ -123,9 +123,8 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// jobs reads fields and what is stored there, by our clock. What is no job,
-// which none of ours wrote, comes apart: it must not keep the others from being
-// worked on.
+// jobs decodes fields and their values, with times by our clock. It returns
+// invalid records separately, so that they do not stop work on the others.
 func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	for i := 0; i+1 < len(values); i += 2 {
 		r := stored{values[i], values[i+1]}
@@ -142,8 +141,8 @@ func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	return jobs, bad
 }
 
-// here returns a job from Redis with its times by our clock.
+// here returns a job from Redis with times by our clock.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
-// there returns an instant by Redis' clock.
+// there returns t in milliseconds, by the store's time.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

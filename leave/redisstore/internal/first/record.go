@@ -21,9 +21,9 @@ import (
 //
 // Times are in milliseconds. A script puts the version in front.
 
-// field names a job in the hash and the sorted sets: with the room first, so
-// that the jobs of one stand together, and its length, so that none is
-// mistaken for another.
+// field returns the name of a job in the hash and the sorted sets. The room
+// comes first, so that the jobs of a room are adjacent. Its length comes with
+// it, so that names are unambiguous.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -32,7 +32,7 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode returns what is stored of job but its version.
+// encode returns job as it is stored, without its version.
 func encode(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
@@ -47,30 +47,30 @@ func encode(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line is what scripts read: version, when the lease ends and what it lasts, the
-// holder.
+// line matches the part that scripts read: version, end and length of the
+// lease, and holder.
 var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
-// head is the first line of what is stored.
+// head is the first line of a stored job.
 type head struct {
-	digits  string // the version as it stands there …
+	digits  string // the version as stored …
 	version uint64 // … and as a number
-	ends    int64  // of the lease, milliseconds
+	ends    int64  // when the lease ends, in milliseconds
 	holder  string
-	length  int // with its end
+	length  int // the length of the line with its end
 }
 
-// mostNumber is more than any version or time in milliseconds: beyond it the
+// mostNumber is more than any version or time in milliseconds. Beyond it the
 // numbers of scripts have gaps.
 const mostNumber = 1 << 53
 
-// parseHead reads the first line, as parts in guard.lua has it.
+// parseHead parses the first line, as the function parts in guard.lua does.
 func parseHead(value string) (h head, ok bool) {
 	parts := line.FindStringSubmatch(value)
 	if parts == nil {
 		return head{}, false
 	}
-	version, _ := strconv.ParseUint(parts[1], 10, 64) // digits, and not too many
+	version, _ := strconv.ParseUint(parts[1], 10, 64) // cannot fail: at most 16 digits
 	ends, _ := strconv.ParseInt(parts[2], 10, 64)
 	if version >= mostNumber || ends >= mostNumber {
 		return head{}, false
@@ -78,7 +78,7 @@ func parseHead(value string) (h head, ok bool) {
 	return head{parts[1], version, ends, parts[3], len(parts[0])}, true
 }
 
-// decode reads what is stored.
+// decode parses a stored job.
 func decode(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
@@ -98,7 +98,7 @@ func decode(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// version returns what a script that expects value to be stored has to be told.
+// version returns the version that a script must find if it expects value.
 func version(value string) string {
 	if value == "" {
 		return absent
@@ -109,18 +109,20 @@ func version(value string) string {
 	return noVersion
 }
 
-// What a script is told to expect where no version is.
+// The values that a script must find if there is no valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
 )
 
-// dueAt is when a job is due and not lent.
+// dueAt returns when a job can be claimed: when it is due and its lease has
+// ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account is what a job counts for, as the write script reads it.
+// account returns what a job adds to the counts, in the form that the write
+// script reads.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {
@@ -129,9 +131,9 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters are the fields in which the script counts what is asked about user:
-// the jobs of each state, the user's and its homeserver's, and the weights of its
-// homeserver's and of its own.
+// counters returns the fields in which the script keeps the counts for user.
+// They are the numbers of jobs (of each state, of the user and of their
+// homeserver) and the weights (of the homeserver and of the user).
 func counters(user matrix.UserID) []any {
 	var fields []any
 	for _, state := range leave.States() {

@@ -17,7 +17,7 @@ import (
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script is a text that Redis knows by its hash.
+// script is a Lua script and its hash, by which Redis knows it.
 type script struct{ source, hash string }
 
 func load(names ...string) script {
@@ -25,7 +25,7 @@ func load(names ...string) script {
 	for _, name := range names {
 		text, err := sources.ReadFile("scripts/" + name + ".lua")
 		if err != nil {
-			panic(err) // it is part of the program
+			panic(err) // the script is embedded in the program
 		}
 		source += string(text) + "\n"
 	}
@@ -47,15 +47,15 @@ var (
 	countScript      = load("guard", "count")
 )
 
-// What happened, by the first word of an answer.
+// The first word of an answer: what happened.
 const (
 	statusOK        = "ok"
 	statusLate      = "late"
 	statusForgotten = "forgotten"
 )
 
-// errLate: Redis' clock was past the limit twice, though the answers came in
-// time.
+// errLate: Redis' clock was past the command's limit twice, although the
+// answers came in time.
 var errLate = errors.New("first: Redis' clock does not keep still")
 
 // call runs one of the guarded scripts and returns its answer without the
@@ -66,8 +66,8 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
-	// Twice: an answer that says "late" though it is here in time tells of a
-	// clock that was set, which is put right.
+	// Two tries: if an answer says "late" although it came in time, Redis' clock
+	// was set. The first try corrects that.
 	for range 2 {
 		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
@@ -88,8 +88,8 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit is the not_after of a command sent now. What is left of the time is
-// asked for last: a caller that is held up in between has less of it.
+// limit returns the not_after of a command sent now. It reads the remaining
+// time last, since the caller may have been delayed.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.patience
 	if deadline, ok := ctx.Deadline(); ok {
@@ -98,7 +98,7 @@ func (s *Store) limit(ctx context.Context) int64 {
 	return now + wait.Milliseconds()
 }
 
-// reply is an answer, taken apart.
+// reply is a parsed answer.
 type reply struct {
 	status           string
 	time, correction int64
@@ -131,7 +131,7 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script, once, and notes the time in its answer.
+// run runs a script once, and records the time in its answer.
 func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, args).StringSlice()
@@ -145,7 +145,7 @@ func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard judges the time in an answer.
+// heard checks the time in an answer.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {
@@ -158,8 +158,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	return nil
 }
 
-// correct has the store's time go on as before a jump: all the times in it are
-// by that.
+// correct makes the store's time continue as before a jump, because all stored
+// times depend on it.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the store's time goes on as before", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
@@ -173,7 +173,8 @@ func (s *Store) correct(ctx context.Context, v verdict) error {
 	return nil
 }
 
-// eval sends a script by its hash, and if the server does not know it as text.
+// eval runs a script by its hash, or by its text if the server does not know
+// the hash.
 func (s *Store) eval(ctx context.Context, sc script, args []any) *redis.Cmd {
 	cmd := s.send(ctx, "evalsha", sc.hash, args)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
@@ -188,6 +189,6 @@ func (s *Store) send(ctx context.Context, command, text string, args []any) *red
 		all = append(all, key)
 	}
 	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	_ = s.client.Process(ctx, cmd) // the command has the error
+	_ = s.client.Process(ctx, cmd) // the command then holds the error
 	return cmd
 }

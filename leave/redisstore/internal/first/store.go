@@ -1,6 +1,6 @@
-// Package first is the store as version 0.2.0 had it, for tests of upgrades: it
-// reads and writes the first form alone, and knows nothing of the second. It is no
-// part of the program, and stays as it is.
+// Package first is the Redis store of version 0.2.0, for tests of upgrades. It
+// reads and writes only the first form, and does not know the second. It is not
+// part of the program, and its behaviour must not change.
 package first
 
 import (
@@ -22,13 +22,12 @@ type Store struct {
 	clock    storeClock
 	aside    aside
 	life     life
-	patience time.Duration // bounds a call
+	patience time.Duration // bounds one call
 }
 
 var _ leave.Store = (*Store)(nil)
 
-// New returns the store on the server at an address, with keys that begin with
-// prefix.
+// New returns the store on the server at addr. Its keys begin with prefix.
 func New(addr, prefix string) *Store {
 	s := &Store{
 		client: redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true, ReadTimeout: -1, WriteTimeout: -1}),
@@ -38,11 +37,11 @@ func New(addr, prefix string) *Store {
 	return s
 }
 
-// SetClock has the store's times be by c.
+// SetClock makes c the clock of the jobs' times.
 func (s *Store) SetClock(c *clock.Clock) { s.clock.ours = c }
 
-// keys returns what every script gets as KEYS, in the order of guard.lua. The
-// last is this store's own.
+// keys returns the KEYS that every script gets, in the order of guard.lua. The
+// last one belongs to this store alone.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {

@@ -7,21 +7,22 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// change is one job's part of the write script.
+// change is one job's part in the write script.
 type change struct {
-	job     leave.Job // by Redis' clock
-	expects string    // the version that has to be stored
+	job     leave.Job // its times are by Redis' clock
+	expects string    // the version that must be stored
 	removes bool
 }
 
-// outcome is what came of a change: the new version, or what is stored instead.
+// outcome is the result of a change: the new version, or what is stored
+// instead.
 type outcome struct {
 	done    bool
 	version uint64
 	stored  string
 }
 
-// write sends changes, each done or not by itself.
+// write makes changes, each independent of the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
@@ -53,13 +54,13 @@ func outcomes(values []string, n int) ([]outcome, error) {
 			continue
 		}
 		results[i].done = true
-		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // none for what was removed
+		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // a removed job has no version
 	}
 	return results, nil
 }
 
-// Put stores a job just delegated. It tries until it is not overtaken, for a
-// second at most.
+// Put stores a new delegation. After a conflict it tries again, for a second at
+// most.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -89,8 +90,8 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// read reads what is stored for key, by the store's time, and reports whether it
-// is a job. What is none is overwritten.
+// read decodes the record of key, with times by the store's time. It reports
+// false if there is no valid job. The next delegation overwrites an invalid one.
 func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	if value == "" {
 		return leave.Job{}, false
@@ -103,7 +104,7 @@ func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	return job, err == nil
 }
 
-// Save writes a job whose version is the stored one.
+// Save writes a job if its version is the stored one.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = job.Moved(0)
 	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
@@ -111,17 +112,17 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return job, err
 }
 
-// Delete ends a job whose version is the stored one.
+// Delete removes a job if its version is the stored one.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 
 // swap makes a change if the job's version is the stored one, and returns the
-// next.
+// new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
-		return 0, leave.ErrConflict // it was never read
+		return 0, leave.ErrConflict // the job was never read
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
 	results, err := s.write(ctx, c)

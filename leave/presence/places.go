@@ -1,0 +1,39 @@
+package presence
+
+import (
+	"context"
+	"sync"
+)
+
+// places bounds how much work runs at once. All calls must pass the same most.
+// The zero value is ready.
+type places struct {
+	once sync.Once
+	free chan struct{}
+}
+
+func (p *places) init(most int) { p.once.Do(func() { p.free = make(chan struct{}, most) }) }
+
+// tryTake takes a place if one is free, and reports whether it did.
+func (p *places) tryTake(most int) bool {
+	p.init(most)
+	select {
+	case p.free <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// take waits for a place. It reports false if ctx ended.
+func (p *places) take(ctx context.Context, most int) bool {
+	p.init(most)
+	select {
+	case p.free <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p *places) release() { <-p.free }
