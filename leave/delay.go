@@ -25,8 +25,11 @@ const (
 // delay is restarted every 125 ms.
 const Tick = 50 * time.Millisecond
 
-// LeaseTime is how long a keeper may hold the job.
-func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/4) }
+// LeaseTime is how long a keeper may hold the job. It is a little longer than one
+// request ([Attempt]) and its write. If the keeper is killed, no other restarts the
+// job before the lease ends: with a short delay's [Period], a quarter, that is when
+// 45 % of the delay have passed.
+func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/5) }
 
 // Period returns how long after a successful restart the next one is due: 80 %
 // of the delay. It is less for a short delay, so that several tries fit in (18

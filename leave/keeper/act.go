@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"matrixrtc-auth/leave"
@@ -42,7 +43,8 @@ func (k *Keeper) act(ctx context.Context, t task) {
 			k.postpone(ctx, t, action, wait)
 			return
 		}
-		defer done()
+		t.free = sync.OnceFunc(done)
+		defer t.free()
 		act.run(k, ctx, t)
 	}
 }
@@ -71,11 +73,17 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
 }
 
+// workerTime is the longest wait for a worker at a homeserver that answers soon. A
+// job that has to wait for longer is given back: it must not keep the jobs of other
+// homeservers from a worker.
+const workerTime = 250 * time.Millisecond
+
 // enter counts a worker at the job's homeserver until done is called. If there
 // is no place, it returns how long the job must wait.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
-	server, now := j.User.Server(), k.now()
-	done, ok := k.workers.Take(server, urgency(j, now), now)
+	server := j.User.Server()
+	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)
+	now := k.now()
 	if !ok {
 		return nil, k.workers.Wait(server, j.Delay, now)
 	}

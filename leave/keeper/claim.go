@@ -12,6 +12,7 @@ import (
 // them.
 func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.WaitGroup) {
 	free := cap(slots) - len(slots)
+	k.full.Store(free == 0)
 	if free == 0 || ctx.Err() != nil {
 		return
 	}
@@ -23,14 +24,17 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 		}
 		return
 	}
+	k.full.Store(len(jobs) == free)
 	for _, job := range jobs {
 		slots <- struct{}{}
 		k.logClaim(ctx, job)
 		running.Go(func() {
 			// An action that has begun is finished even if the program ends.
-			k.work(context.WithoutCancel(ctx), task{job, claimed, ahead})
+			k.work(context.WithoutCancel(ctx), task{Job: job, claimed: claimed, ahead: ahead, free: func() {}})
 			<-slots
-			k.Wake()
+			if k.full.Load() {
+				k.Wake() // more may be due
+			}
 		})
 	}
 }
@@ -40,14 +44,26 @@ type task struct {
 	leave.Job
 	claimed time.Time     // before the call to the store
 	ahead   time.Duration // how far the wall clock was ahead at that time
+	free    func()        // the worker at the homeserver, if it has one; may be called again
 }
 
-// held reports whether the lease still lasts for a while, by our clock and by
-// the wall clock. More time may have passed by the wall clock if the whole
-// machine was paused, as virtual machines are.
-func (k *Keeper) held(t task) bool {
+// left returns how long the lease still lasts, by our clock and by the wall clock.
+// More time may have passed by the wall clock if the whole machine was paused, as
+// virtual machines are.
+func (k *Keeper) left(t task) time.Duration {
 	now := k.now()
 	passed := now.Sub(t.claimed)
 	byWall := passed + k.Clock.Ahead() - t.ahead
-	return max(passed, byWall) < t.LeaseTime() && now.Before(t.Lease.Until)
+	return min(t.LeaseTime()-max(passed, byWall), t.Lease.Until.Sub(now))
+}
+
+// secure returns the task with a lease that lasts for a whole request, so that no
+// other keeper begins the same one meanwhile. It reports false if the lease is over.
+func (k *Keeper) secure(ctx context.Context, t task) (task, bool) {
+	left := k.left(t)
+	if left <= 0 || left >= leave.Attempt(t.Delay) {
+		return t, left > 0
+	}
+	t, err := k.renew(ctx, t, t.Job)
+	return t, err == nil // else another process has written or claimed the job
 }

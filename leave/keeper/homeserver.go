@@ -20,7 +20,8 @@ type Events interface {
 
 // restart makes the homeserver start the delay again.
 func (k *Keeper) restart(ctx context.Context, t task) {
-	if !k.held(t) {
+	t, ok := k.secure(ctx, t)
+	if !ok {
 		return
 	}
 	sent, err := k.request(ctx, t, leave.Restart, t.DelayID, t.RestartDue())
@@ -47,7 +48,10 @@ func (k *Keeper) send(ctx context.Context, t task) {
 		a, err = k.ask(ctx, t.Job)
 		t, goesOn = k.goesOn(ctx, t, a, err)
 	}
-	if !goesOn || !k.held(t) {
+	if goesOn {
+		t, goesOn = k.secure(ctx, t)
+	}
+	if !goesOn {
 		return
 	}
 	_, err = k.request(ctx, t, leave.Send, t.DelayID, t.Since)
@@ -67,7 +71,8 @@ func (k *Keeper) send(ctx context.Context, t task) {
 
 // cancel cancels one replaced delegation.
 func (k *Keeper) cancel(ctx context.Context, t task) {
-	if !k.held(t) {
+	t, ok := k.secure(ctx, t)
+	if !ok {
 		return
 	}
 	id := t.Replaces[0]
@@ -82,8 +87,8 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request makes one request about the delayed event id, which was due at due.
-// It returns when the request was sent.
+// request makes one request about the delayed event id, which was due at due, with
+// a task that is secure. It returns when the request was sent.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,
@@ -93,6 +98,7 @@ func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id ma
 	defer cancel()
 	err = do(ctx, t.User, id)
 	k.workers.Took(t.User.Server(), k.Clock.Since(sent))
+	t.free()
 	if k.Observe != nil {
 		k.Observe(string(action), matrix.ResultOf(err), max(sent.Sub(due), 0))
 	}

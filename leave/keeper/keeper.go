@@ -66,6 +66,7 @@ type Keeper struct {
 
 	once    sync.Once
 	wake    chan struct{}
+	full    atomic.Bool  // the last claim found no free worker, or as many jobs as it wanted
 	beat    atomic.Int64 // when the loop last ran, milliseconds
 	began   atomic.Int64 // since when the loop has run without a long stop
 	started time.Time
@@ -78,6 +79,11 @@ type Keeper struct {
 	retrying   sync.WaitGroup // goroutines that create rooms again
 	stackAt    atomic.Int64   // when a stack was last logged, milliseconds
 }
+
+// longestRest bounds the rest before a search for jobs that may be due at once.
+// Otherwise it is four times as long as the last search took: while many come and
+// go and the store is busy, one search finds several jobs.
+const longestRest = leave.Tick / 5
 
 // stalled is the longest time that one round of the loop may take.
 const stalled = 30 * time.Second
@@ -96,12 +102,15 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		k.round(k.now())
+		began := time.Now()
 		k.claim(ctx, slots, &running)
+		took := time.Since(began)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		case <-k.wake:
+			sleep(ctx, min(4*took, longestRest))
 		}
 	}
 }

@@ -42,6 +42,9 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 		if err == nil && saved.State != current.State {
 			k.logState(current, saved)
 		}
+		if err == nil && saved.Lease.Until.IsZero() && !saved.Due().After(k.now()) {
+			k.Wake()
+		}
 		return err
 	})
 	k.logStore("writing a job", job, err)
@@ -69,6 +72,7 @@ func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why s
 		}
 		if len(current.Replaces) > 0 && current.State != leave.Cancelling {
 			_, err := k.Store.Save(ctx, current.Ended(k.now()))
+			k.Wake()
 			return err
 		}
 		return k.Store.Delete(ctx, current)

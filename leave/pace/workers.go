@@ -16,6 +16,8 @@ type Workers struct {
 	mu sync.Mutex
 	// busy holds the start times of the workers at each homeserver.
 	busy map[matrix.ServerName][]time.Time
+	// waiting are those who wait for a worker, the next one first.
+	waiting map[matrix.ServerName][]*waiter
 	// quick are the homeservers whose last answer came soon.
 	quick recent[struct{}]
 }
@@ -38,16 +40,22 @@ func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (rele
 	if !w.mayHave(server, u, now) {
 		return nil, false
 	}
+	w.begin(server, now)
+	return func() { w.release(server, now) }, true
+}
+
+// begin counts a worker at server. The lock is held.
+func (w *Workers) begin(server matrix.ServerName, now time.Time) {
 	if w.busy == nil {
 		w.busy = map[matrix.ServerName][]time.Time{}
 	}
 	w.busy[server] = append(w.busy[server], now)
-	return func() { w.release(server, now) }, true
 }
 
 func (w *Workers) release(server matrix.ServerName, since time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer w.next(server)
 	there := w.busy[server]
 	if len(there) == 1 {
 		delete(w.busy, server)

@@ -1,0 +1,113 @@
+package pace
+
+import (
+	"slices"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+// waiter waits for a worker at a homeserver.
+type waiter struct {
+	urgency Urgency
+	now     func() time.Time
+	// turn is closed when the worker counts as begun at since.
+	turn  chan struct{}
+	since time.Time
+}
+
+// Await is Take for a job that waits for up to patience while its homeserver, which
+// answers soon, has all the workers that it may have. The most urgent gets the next
+// one, and of equally urgent ones the first that came. Without that order some jobs
+// would find no worker again and again.
+func (w *Workers) Await(server matrix.ServerName, u Urgency, patience time.Duration, now func() time.Time) (release func(), ok bool) {
+	began := now()
+	if release, ok = w.takeFirst(server, u, began); ok {
+		return release, true
+	}
+	waits := w.enqueue(server, u, now, began)
+	if waits == nil {
+		return nil, false
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-waits.turn:
+	case <-timer.C:
+		if w.giveUp(server, waits) {
+			return nil, false
+		}
+	}
+	return func() { w.release(server, waits.since) }, true
+}
+
+// takeFirst is Take unless a job waits that is as urgent.
+func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
+	w.mu.Lock()
+	waiting := w.waiting[server]
+	isNext := len(waiting) == 0 || waiting[0].urgency < u
+	w.mu.Unlock()
+	if !isNext {
+		return nil, false
+	}
+	return w.Take(server, u, now)
+}
+
+// enqueue lets a job wait at a homeserver that answers soon. It returns nil for
+// another.
+func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.Time, began time.Time) *waiter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.isQuick(server, began) {
+		return nil
+	}
+	if w.waiting == nil {
+		w.waiting = map[matrix.ServerName][]*waiter{}
+	}
+	waits := &waiter{urgency: u, now: now, turn: make(chan struct{})}
+	all := w.waiting[server]
+	i := slices.IndexFunc(all, func(other *waiter) bool { return other.urgency < u })
+	if i < 0 {
+		i = len(all)
+	}
+	w.waiting[server] = slices.Insert(all, i, waits)
+	w.next(server) // a worker may have become free since
+	return waits
+}
+
+// giveUp ends a wait. It reports false if the job has its worker already.
+func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.Index(w.waiting[server], waits)
+	if i < 0 {
+		return false
+	}
+	w.setWaiting(server, slices.Delete(w.waiting[server], i, i+1))
+	return true
+}
+
+// next gives a free worker to the first that waits. The lock is held.
+func (w *Workers) next(server matrix.ServerName) {
+	waiting := w.waiting[server]
+	if len(waiting) == 0 {
+		return
+	}
+	first := waiting[0]
+	now := first.now()
+	if !w.mayHave(server, first.urgency, now) {
+		return
+	}
+	first.since = now
+	w.begin(server, now)
+	w.setWaiting(server, slices.Delete(waiting, 0, 1))
+	close(first.turn)
+}
+
+func (w *Workers) setWaiting(server matrix.ServerName, waiting []*waiter) {
+	if len(waiting) == 0 {
+		delete(w.waiting, server)
+		return
+	}
+	w.waiting[server] = waiting
+}

@@ -1,0 +1,109 @@
+package pace
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"matrixrtc-auth/matrix"
+)
+
+const patience = 250 * time.Millisecond
+
+// crowd is all the workers that a homeserver may have, at work there.
+type crowd struct {
+	*Workers
+	server  matrix.ServerName
+	release []func()
+}
+
+func newCrowd(t *testing.T, quick bool) *crowd {
+	t.Helper()
+	server, err := matrix.ParseServerName("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crowd{Workers: &Workers{}, server: server}
+	if quick {
+		c.Took(server, time.Millisecond)
+	}
+	for {
+		release, ok := c.Take(server, Leave, time.Now())
+		if !ok {
+			return c
+		}
+		c.release = append(c.release, release)
+	}
+}
+
+// TestAwaitOrder: the most urgent job gets the next free worker, then the one that
+// has waited longest.
+func TestAwaitOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, true)
+		var running sync.WaitGroup
+		var order []Urgency
+		for _, u := range []Urgency{Ordinary + 1, Ordinary, Ordinary + 1, Last, Leave, Ordinary} {
+			running.Go(func() {
+				release, ok := c.Await(c.server, u, patience, time.Now)
+				if !ok {
+					t.Errorf("the job of urgency %d got no worker", u)
+					return
+				}
+				order = append(order, u) // the one worker that is free goes round
+				release()
+			})
+			synctest.Wait()
+		}
+		time.Sleep(patience / 2)
+		c.release[0]()
+		running.Wait()
+		if want := []Urgency{Last, Leave, Ordinary + 1, Ordinary + 1, Ordinary, Ordinary}; !slices.Equal(order, want) {
+			t.Errorf("the workers went to %v, want %v", order, want)
+		}
+	})
+}
+
+// TestAwaitInVain: a job waits no longer than it may, and not at all for a
+// homeserver that is slow or not known. It leaves nothing behind.
+func TestAwaitInVain(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		quick bool
+		want  time.Duration
+	}{{"quick", true, patience}, {"unknown", false, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				crowd, began := newCrowd(t, c.quick), time.Now()
+				if _, ok := crowd.Await(crowd.server, Leave, patience, time.Now); ok {
+					t.Error("the job got a worker, want none: all are at work")
+				}
+				if took := time.Since(began); took != c.want {
+					t.Errorf("it waited for %v, want %v", took, c.want)
+				}
+				for _, release := range crowd.release {
+					release()
+				}
+				if len(crowd.waiting) > 0 || len(crowd.busy) > 0 {
+					t.Errorf("%d homeservers with jobs that wait and %d with workers are left, want none", len(crowd.waiting), len(crowd.busy))
+				}
+			})
+		})
+	}
+}
+
+// TestAwaitFree: a job that finds a free worker does not wait.
+func TestAwaitFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, true)
+		c.release[0]()
+		began := time.Now()
+		release, ok := c.Await(c.server, Ordinary, patience, time.Now)
+		if took := time.Since(began); !ok || took != 0 {
+			t.Fatalf("Await = %v after %v, want a worker at once", ok, took)
+		}
+		release()
+	})
+}
