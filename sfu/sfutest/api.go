@@ -163,10 +163,8 @@ func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIde
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
 	}
-	for _, p := range a.sfu.recorded(sfu.Room(req.Room)) {
-		if p.Identity == req.Identity {
-			return p, nil
-		}
+	if p := a.sfu.record(sfu.Room(req.Room), sfu.Identity(req.Identity)); p != nil {
+		return p, nil
 	}
 	return nil, twirp.NotFoundError(wrapped + "participant does not exist")
 }

@@ -2,7 +2,6 @@ package sfutest
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -30,6 +29,7 @@ type Node struct {
 	// sfu.mu guards the fields below.
 
 	rooms               map[sfu.Room]*room // the rooms that it runs
+	empty               map[sfu.Room]*room // all of them without a session, and others
 	dead, cut, draining bool
 	preferred           bool
 	// Redis has a valid report of the node between the times from and until, or
@@ -57,7 +57,9 @@ func (r *room) isOver(now time.Time) bool {
 	return now.Sub(r.left) >= r.DepartureTimeout
 }
 
-func newNode(s *SFU, id string) *Node { return &Node{sfu: s, id: id, rooms: map[sfu.Room]*room{}} }
+func newNode(s *SFU, id string) *Node {
+	return &Node{sfu: s, id: id, rooms: map[sfu.Room]*room{}, empty: map[sfu.Room]*room{}}
+}
 
 // Node returns the node with this id, which was given to New.
 func (s *SFU) Node(id string) *Node {
@@ -192,7 +194,7 @@ func (n *Node) run(wanted Room) *room {
 		n.sfu.records.rooms[wanted.Name] = wanted
 	}
 	r := &room{Room: recorded, sids: map[sfu.Identity]string{}, runs: time.Now()}
-	n.rooms[wanted.Name] = r
+	n.rooms[wanted.Name], n.empty[wanted.Name] = r, r
 	return r
 }
 
@@ -210,6 +212,9 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	r := n.rooms[name]
 	delete(r.sids, identity)
 	r.left = time.Now()
+	if len(r.sids) == 0 {
+		n.empty[name] = r
+	}
 	if n.cut {
 		return
 	}
@@ -264,12 +269,14 @@ func (s *SFU) someNode(so func(*Node) bool) bool {
 	return slices.ContainsFunc(s.nodes, so)
 }
 
-// expire closes the rooms whose timeout has passed.
+// expire closes the rooms whose timeout has passed. Only empty ones can be over.
 func (s *SFU) expire() {
 	now := time.Now()
 	for _, n := range s.nodes {
-		for name, r := range maps.Clone(n.rooms) {
-			if r.isOver(now) {
+		for name, r := range n.empty {
+			if n.rooms[name] != r || len(r.sids) > 0 {
+				delete(n.empty, name)
+			} else if r.isOver(now) {
 				n.close(name)
 			}
 		}

@@ -158,6 +158,18 @@ func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	return all
 }
 
+// record returns the participant in a room by the records, nil if there is none.
+func (s *SFU) record(name sfu.Room, identity sfu.Identity) *livekit.ParticipantInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	sid, ok := s.records.sessions[name][identity]
+	if !ok {
+		return nil
+	}
+	return s.participant(identity, sid)
+}
+
 func (s *SFU) participant(identity sfu.Identity, sid string) *livekit.ParticipantInfo {
 	of := s.sessions[sid]
 	return &livekit.ParticipantInfo{
