@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"matrixrtc-auth/internal/deadline"
 	"matrixrtc-auth/internal/fault"
 	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
@@ -78,7 +78,7 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	if timeout == 0 {
 		timeout = defaultVerifyTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := deadline.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx = outbound.For(ctx, outbound.Asker{Network: from})
 	user, err := v.tryAsk(ctx, token, from)
@@ -264,20 +264,4 @@ func foreignError(server ServerName, accessToken secret.Text) error {
 		return errors.New("sub is a user of another server")
 	}
 	return fmt.Errorf("sub is a user of %s", server)
-}
-
-// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing,
-// since the answer may hold the token.
-func parseUserInfo(body []byte) (UserID, error) {
-	var info struct {
-		Subject string `json:"sub"`
-	}
-	if json.Unmarshal(body, &info) != nil {
-		return UserID{}, errors.New("the answer is not a JSON object with the string \"sub\"")
-	}
-	user, err := ParseUserID(info.Subject)
-	if err != nil {
-		return UserID{}, errors.New("\"sub\" is missing or not a user id")
-	}
-	return user, nil
 }

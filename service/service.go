@@ -23,6 +23,7 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/semaphore"
+	"matrixrtc-auth/internal/textlog"
 )
 
 // The exit codes.
@@ -68,11 +69,11 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 
 // formatOf returns the constructor of the log's format.
 func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogJSON {
+		options := &slog.HandlerOptions{Level: cfg.LogLevel}
 		return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+	return func(w io.Writer) slog.Handler { return textlog.New(w, cfg.LogLevel) }
 }
 
 // serve listens, serves, and shuts down when ctx ends. At every hangup it reads

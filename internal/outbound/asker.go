@@ -13,6 +13,9 @@ type askerKey struct{}
 
 // For returns a context whose requests are made on behalf of asker.
 func For(ctx context.Context, asker Asker) context.Context {
+	if AskerOf(ctx) == asker {
+		return ctx
+	}
 	return context.WithValue(ctx, askerKey{}, asker)
 }
 

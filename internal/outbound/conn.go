@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"matrixrtc-auth/internal/deadline"
 )
 
 // maxInformational is how many 1xx responses may come before the final one.
@@ -81,11 +83,11 @@ func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Respo
 // that, and reports whether ctx had not ended yet.
 func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() bool) {
 	c.began = time.Now()
-	deadline, _ := ctx.Deadline()
+	end, _ := ctx.Deadline()
 	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
 	c.head = head{}
-	c.SetDeadline(sooner(deadline, c.began, patience))
-	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	c.SetDeadline(sooner(end, c.began, patience))
+	return deadline.AfterCancel(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 }
 
 func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Response, error) {

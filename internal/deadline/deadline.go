@@ -1,0 +1,113 @@
+// Package deadline bounds the time of a request at little cost.
+//
+// [context.WithTimeout] starts a timer and registers with its parent at once.
+// A request that only reads and writes connections needs neither, because
+// connections have deadlines of their own. A context of this package does both
+// when somebody first waits for its end.
+package deadline
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// WithTimeout is [context.WithTimeout], except that the timer starts with the
+// first call of Done. The caller must call cancel when everything that uses ctx
+// has ended.
+func WithTimeout(parent context.Context, timeout time.Duration) (ctx context.Context, cancel context.CancelFunc) {
+	c := &bounded{Context: parent, at: time.Now().Add(timeout)}
+	if earlier, ok := parent.Deadline(); ok && earlier.Before(c.at) {
+		c.at = earlier
+	}
+	return c, c.cancel
+}
+
+// bounded is the context of WithTimeout. Its Context is the parent.
+type bounded struct {
+	context.Context
+	at time.Time
+
+	mu      sync.Mutex
+	err     error           // why it ended; nil until Err or cancel has found that out
+	started context.Context // with a timer; nil until somebody waits
+	stop    context.CancelFunc
+}
+
+type boundedKey struct{}
+
+// Value implements [context.Context].
+func (c *bounded) Value(key any) any {
+	if key == (boundedKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// Deadline implements [context.Context].
+func (c *bounded) Deadline() (time.Time, bool) { return c.at, true }
+
+// Done implements [context.Context].
+func (c *bounded) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start()
+	return c.started.Done()
+}
+
+// start makes the context with a timer. c.mu is held.
+func (c *bounded) start() {
+	if c.started != nil {
+		return
+	}
+	c.started, c.stop = context.WithDeadline(c.Context, c.at)
+	if c.err != nil {
+		c.stop()
+	}
+}
+
+// Err implements [context.Context].
+func (c *bounded) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.started != nil:
+		c.err = c.started.Err()
+	case c.Context.Err() != nil:
+		c.err = c.Context.Err()
+	case !time.Now().Before(c.at):
+		c.err = context.DeadlineExceeded
+	}
+	return c.err
+}
+
+func (c *bounded) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.started != nil {
+		c.stop()
+	} else if c.err == nil {
+		c.err = context.Canceled
+	}
+}
+
+// AfterCancel is [context.AfterFunc] for a caller that has other means to watch
+// the deadline of ctx, such as [net.Conn.SetDeadline]. If ctx was made by
+// [WithTimeout] and nobody waits for it, f is called only when the parent ends.
+// So no timer starts.
+func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
+	// Every context with an end of its own between ctx and c waits for c, so c
+	// has started.
+	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
+		ctx = c.Context
+	}
+	return context.AfterFunc(ctx, f)
+}
+
+func (c *bounded) hasStarted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.started != nil || c.err != nil
+}

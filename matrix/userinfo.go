@@ -1,0 +1,45 @@
+package matrix
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing,
+// since the answer may hold the token.
+func parseUserInfo(body []byte) (UserID, error) {
+	subject, plain := plainSubject(body)
+	if !plain {
+		var info struct {
+			Subject string `json:"sub"`
+		}
+		if json.Unmarshal(body, &info) != nil {
+			return UserID{}, errors.New("the answer is not a JSON object with the string \"sub\"")
+		}
+		subject = info.Subject
+	}
+	user, err := ParseUserID(subject)
+	if err != nil {
+		return UserID{}, errors.New("\"sub\" is missing or not a user id")
+	}
+	return user, nil
+}
+
+// plainSubject reads {"sub":"…"} as nearly all homeservers write it: with no
+// other field, and only printable ASCII without escapes. For anything else ok
+// is false. That takes an eighth of the time of encoding/json
+// (BenchmarkUserInfo).
+func plainSubject(body []byte) (subject string, ok bool) {
+	rest, begins := bytes.CutPrefix(body, []byte(`{"sub":"`))
+	inner, ends := bytes.CutSuffix(rest, []byte(`"}`))
+	if !begins || !ends {
+		return "", false
+	}
+	for _, c := range inner {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return "", false
+		}
+	}
+	return string(inner), true
+}
