@@ -51,7 +51,7 @@ func (j *judge) delays(s tree) {
 			verb = Add
 		}
 		j.find(Finding{Verb: verb, What: "rc_delayed_event_mgmt", Place: or(rate.place(), s.file),
-			Why:   "The service keeps the leaves of all users alive from one address, and needs 10 requests a second. With fewer, leaves run out during the call.",
+			Why:   "The service restarts the delayed leaves of all users from one address, and needs 10 requests a second. With fewer, leaves are sent during the call.",
 			Lines: []string{"rc_delayed_event_mgmt:", "  per_second: 10", "  burst_count: 20"}, Check: "homeserver.yaml has both lines, and Synapse was restarted. During calls, doctor says nothing of it."})
 	}
 }
