@@ -52,3 +52,10 @@ func (f scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		return next(ctx, cmd)
 	}
 }
+
+// Waiting is how many changes wait until the script before them has ended.
+func Waiting(s *Store) int {
+	s.gather.mu.Lock()
+	defer s.gather.mu.Unlock()
+	return len(s.gather.waiting)
+}

@@ -53,6 +53,7 @@ type Store struct {
 	life   life
 	form   formNow
 	mover  mover
+	gather gather
 	// patience bounds a call: callTime, except in some tests.
 	patience time.Duration
 }

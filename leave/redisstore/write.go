@@ -13,6 +13,20 @@ type change struct {
 	expects string    // the version that must be stored
 	removes bool
 	moves   bool // the record moves into the other form and keeps its version
+
+	// value is the job as it is stored in the form in, if it is encoded already.
+	in    form
+	value string
+}
+
+// encoded returns the change with the value that is stored in the form.
+func (c change) encoded(form form) (change, error) {
+	if c.removes || c.in == form {
+		return c, nil
+	}
+	value, err := form.encode(c.job)
+	c.in, c.value = form, value
+	return c, err
 }
 
 // outcome is the result of a change: the new version, or what is stored
@@ -51,11 +65,11 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {
-		var counted, value string
-		if !c.removes {
-			if value, err = form.encode(c.job); err != nil {
-				return nil, nil, err
-			}
+		if c, err = c.encoded(form); err != nil {
+			return nil, nil, err
+		}
+		var counted string
+		if form == first && !c.removes {
 			counted = account(c.job)
 		}
 		above := strconv.FormatUint(c.job.Version, 10)
@@ -64,7 +78,7 @@ func arguments(form form, changes []change) (parts []int, args []any, err error)
 		}
 		n := shard(c.job.Room)
 		parts = append(parts, n)
-		args = append(args, field(c.job.Key), id(c.job.Key), n, string(c.job.Room), c.expects, above, dueAt(c.job), counted, value)
+		args = append(args, field(c.job.Key), id(c.job.Key), n, string(c.job.Room), c.expects, above, dueAt(c.job), counted, c.value)
 	}
 	return parts, args, nil
 }
@@ -94,24 +108,24 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	job = job.Moved(s.clock.ahead())
 	next, replaced := change{job: job, expects: absent}, (*leave.Job)(nil)
 	for {
-		results, err := s.write(ctx, next)
+		result, err := s.writeOne(ctx, next)
 		switch {
 		case err != nil:
 			return nil, err
-		case results[0].done:
+		case result.done:
 			return replaced, nil
 		}
-		stored, isJob := s.read(job.Key, results[0].stored)
+		stored, isJob := s.read(job.Key, result.stored)
 		switch {
 		case !isJob:
-			next, replaced = change{job: job, expects: results[0].stored.version()}, nil
+			next, replaced = change{job: job, expects: result.stored.version()}, nil
 			continue
 		case job.Same(stored):
 			return nil, nil
 		case !job.After(stored):
 			return nil, leave.ErrSuperseded
 		}
-		next = change{job: job.Replacing(stored), expects: results[0].stored.version()}
+		next = change{job: job.Replacing(stored), expects: result.stored.version()}
 		old := s.here(stored)
 		replaced = &old
 	}
@@ -138,13 +152,13 @@ func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 		return 0, leave.ErrConflict // the job was never read
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
-	results, err := s.write(ctx, c)
+	result, err := s.writeOne(ctx, c)
 	switch {
 	case err != nil:
 		return 0, err
-	case !results[0].done:
-		s.unite(ctx, c.job.Key, results[0].stored)
+	case !result.done:
+		s.unite(ctx, c.job.Key, result.stored)
 		return 0, leave.ErrConflict
 	}
-	return results[0].version, nil
+	return result.version, nil
 }

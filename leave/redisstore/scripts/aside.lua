@@ -22,7 +22,7 @@ for i = 5, #ARGV, 7 do
         removeFirst(place, room)
       end
       empty(room, part, roomID)
-      version(0)
+      version(0, (#ARGV - i + 1) / 7)
     elseif form == '2' then
       redis.call('ZADD', part, due, place)
       head(part, n)

@@ -13,18 +13,20 @@ add(second and '2' or '1')
 add(others > 0 and 'move' or '')
 
 local most, found, latest = tonumber(ARGV[6]), {}, ARGV[5]
-local head = redis.call('ZRANGE', HEADS, 0, 0, 'WITHSCORES')[2]
+-- Where none is of the first form, nothing is to be looked for but what is no job.
+local isFirst = not second or others > 0 or redis.call('ZCARD', DUE) > 1
+local head = isFirst and redis.call('ZRANGE', HEADS, 0, 0, 'WITHSCORES')[2]
 if head and tonumber(head) < tonumber(latest) then
   latest = head
 end
-for _, field in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', latest, 'LIMIT', 0, most + 1)) do
+for _, field in ipairs(isFirst and redis.call('ZRANGEBYSCORE', DUE, '-inf', latest, 'LIMIT', 0, most + 1) or {}) do
   local stored = redis.call('HGET', JOBS, field)
   local _, lease, job = parts(stored)
   if field == CANARY or #found >= 2 * most then
     -- It is no job, or one more than is wanted.
   elseif job then
     local ends = int(tonumber(ARGV[5]) + math.max(tonumber(lease), 1))
-    stored = table.concat({version(0), ends, lease, ARGV[7] .. '\n' .. job}, ' ')
+    stored = table.concat({version(0, most), ends, lease, ARGV[7] .. '\n' .. job}, ' ')
     redis.call('HSET', JOBS, field, stored)
     redis.call('ZADD', DUE, ends, field)
     found[#found + 1] = field

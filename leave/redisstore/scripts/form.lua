@@ -10,7 +10,7 @@ local CANARY = '0::'
 -- for a minute. SINCE is when one did last; an operator may set it, and what is no
 -- number there keeps the first.
 local function isSecond()
-  local since = tonumber(redis.call('GET', SINCE) or '0') or time
+  local since = tonumber(known[6] or '0') or time
   if seen ~= writes or not redis.call('ZSCORE', DUE, CANARY) then
     since, seen = math.max(since, time), writes
     redis.call('ZADD', DUE, 0, CANARY)

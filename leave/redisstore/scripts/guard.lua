@@ -17,11 +17,10 @@ local FIXED = 16
 local function int(n) return string.format('%.0f', n) end
 
 local t = redis.call('TIME')
-local correction = redis.call('GET', CORRECTION) or '0'
+local known = redis.call('MGET', EPOCH, WRITES, CORRECTION, WROTE, SEEN, SINCE)
+local correction = known[3] or '0'
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
-local writes = redis.call('GET', WRITES) or '0'
-local wrote = redis.call('GET', WROTE) or '0'
-local seen = redis.call('GET', SEEN) or '0'
+local writes, wrote, seen = known[2] or '0', known[4] or '0', known[5] or '0'
 
 -- A command that waited in a frozen server is nobody's any more. The millisecond
 -- of not_after may be over.
@@ -31,7 +30,7 @@ end
 -- Another epoch: the server began empty. Fewer writes than were seen before:
 -- it began from an old file, or a replica took over that lacked the last ones.
 -- The caller's own last write tells so, too, when others have written since.
-if redis.call('GET', EPOCH) ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) or tonumber(wrote) < tonumber(ARGV[4]) then
+if known[1] ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) or tonumber(wrote) < tonumber(ARGV[4]) then
   return {'forgotten', int(time), correction, writes, wrote}
 end
 
@@ -39,20 +38,30 @@ local answer = {'ok', int(time), correction, writes, wrote}
 
 local function add(text) answer[#answer + 1] = text end
 
--- version returns the version of the next write, greater than above. It is
--- counted as one that a replica made which knows the second form.
-local function version(above)
-  if tonumber(above) > tonumber(answer[4]) then
-    redis.call('SET', WRITES, above)
+-- The last version that was given, and how many more are counted already.
+local given, counted = tonumber(writes), 0
+
+-- version returns the version of the next write, greater than above. With it so
+-- many are counted as this script may need, before any of them is written, and as
+-- those of a replica that knows the second form.
+local function version(above, most)
+  if tonumber(above) > given then
+    given, counted = tonumber(above), 0
   end
-  answer[4] = int(redis.call('INCR', WRITES))
-  answer[5] = answer[4]
-  if seen == writes then
-    seen, writes = answer[4], answer[4]
-    redis.call('SET', SEEN, seen)
+  if counted == 0 then
+    counted = most
+    local last = int(given + most)
+    if seen == writes then
+      seen, writes = last, last
+      redis.call('MSET', WRITES, last, SEEN, last)
+    else
+      redis.call('SET', WRITES, last)
+    end
+    redis.call('SET', WROTE, last, 'PX', 90000000)
+    answer[4], answer[5] = last, last
   end
-  redis.call('SET', WROTE, answer[5], 'PX', 90000000)
-  return answer[4]
+  given, counted = given + 1, counted - 1
+  return int(given)
 end
 
 -- parts returns the version of what is stored, how long its lease lasts and the

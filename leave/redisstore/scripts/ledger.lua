@@ -100,26 +100,27 @@ local function hash(user)
 end
 
 -- book adds, with by, what a record counts for.
-local function book(room, r, by)
+local function book(room, stored, r, by)
   if r.state >= 16 then
     count(PRESENT, room, by)
   end
-  reckon('=' .. r.state % 16, by, r.weight * by)
-  reckon(hash(r.user), by, r.weight * by)
-  reckon(string.match(r.user, ':.*$') or ':', by, r.weight * by)
+  local name, weighs = user(stored, r), weight(stored) * by
+  reckon('=' .. r.state % 16, by, weighs)
+  reckon(hash(name), by, weighs)
+  reckon(string.match(name, ':.*$') or ':', by, weighs)
 end
 
 -- rebook has counted what is stored now, and no more what was; '' for nothing.
 local function rebook(room, before, after)
   local b, a = record(before), record(after)
-  if b and a and b.account == a.account then
+  if b and a and b.state == a.state and b.account == a.account then
     return
   end
   if b then
-    book(room, b, -1)
+    book(room, before, b, -1)
   end
   if a then
-    book(room, a, 1)
+    book(room, after, a, 1)
   end
 end
 

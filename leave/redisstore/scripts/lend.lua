@@ -13,7 +13,7 @@ for i = 9, #ARGV do
   local part = KEYS[FIXED + i - 8]
   local some = redis.call('ZRANGEBYSCORE', part, '-inf', ARGV[6], 'WITHSCORES', 'LIMIT', 0, most)
   for j = 1, #some, 2 do
-    due[#due + 1] = {id = some[j], at = tonumber(some[j + 1]), part = part, n = ARGV[i]}
+    due[#due + 1] = {id = some[j], at = tonumber(some[j + 1]), part = part}
   end
 end
 table.sort(due, function(a, b)
@@ -23,24 +23,39 @@ table.sort(due, function(a, b)
   return a.id < b.id
 end)
 
+local places = {}
 for i = 1, math.min(most, #due) do
-  local id, part = due[i].id, due[i].part
-  local stored = redis.call('HGET', RECORDS, id)
+  places[i] = due[i].id
+end
+local records = #places > 0 and redis.call('HMGET', RECORDS, unpack(places)) or {}
+-- What becomes of them: ids and records, and for each part scores and ids.
+local leases, scores = {}, {}
+for i, id in ipairs(places) do
+  local part, stored = due[i].part, records[i]
   local r = record(stored)
-  if r then
-    local ends = now + math.max(r.lasts, 1)
-    stored = lent(stored, r, version(0), ends, holder)
-    redis.call('HSET', RECORDS, id, stored)
-    redis.call('ZADD', part, int(ends), id)
-    add(id)
-    add(stored)
-  elseif stored and stored ~= '' then
-    redis.call('ZADD', part, int(now + 60000), id) -- as claim.lua has it
+  if stored and stored ~= '' then
+    local ends = now + 60000 -- as claim.lua has it, for what is no job
+    if r then
+      ends = now + math.max(lasts(stored), 1)
+      stored = lent(stored, r, version(0, #places - i + 1), ends, holder)
+      leases[#leases + 1] = id
+      leases[#leases + 1] = stored
+    end
+    local of = scores[part] or {}
+    of[#of + 1] = int(ends)
+    of[#of + 1] = id
+    scores[part] = of
     add(id)
     add(stored)
   else
     redis.call('ZREM', part, id)
   end
+end
+if #leases > 0 then
+  redis.call('HSET', RECORDS, unpack(leases))
+end
+for part, of in pairs(scores) do
+  redis.call('ZADD', part, unpack(of))
 end
 -- A part that was empty, too, has a head no more.
 for i = 9, #ARGV do

@@ -1,22 +1,31 @@
 -- Records of the second form, behind guard.lua; see form2.go.
 
--- number reads the bytes of a number, the greater end first.
-local function number(stored, from, to)
-  local n = 0
-  for i = from, to do
-    n = n * 256 + string.byte(stored, i)
+-- number returns the number that is in some bytes, the greater end first.
+local function number(a, b, c, d, e, f, g)
+  local n = (a * 256 + b) * 256 + c
+  if g then
+    return (((n * 256 + d) * 256 + e) * 256 + f) * 256 + g
+  elseif e then
+    return (n * 256 + d) * 256 + e
   end
   return n
 end
 
--- bytes returns n in that many bytes.
-local function bytes(n, size)
-  local all = {}
-  for i = size, 1, -1 do
-    all[i] = n % 256
-    n = (n - all[i]) / 256
-  end
-  return string.char(unpack(all))
+-- three returns n in three bytes, six in six, seven in seven.
+local function three(n)
+  local c = n % 256
+  local b = (n - c) / 256 % 256
+  return string.char(((n - c) / 256 - b) / 256, b, c)
+end
+
+local function six(n)
+  local low = n % 16777216
+  return three((n - low) / 16777216) .. three(low)
+end
+
+local function seven(n)
+  local low = n % 281474976710656
+  return string.char((n - low) / 281474976710656) .. six(low)
 end
 
 -- record returns what scripts read of a record; nothing if it is none of ours, as
@@ -25,7 +34,7 @@ local function record(stored)
   if not stored or #stored < 18 or string.byte(stored, 1) ~= 2 then
     return
   end
-  local v, state, named = number(stored, 2, 8), string.byte(stored, 12), 18 + string.byte(stored, 18)
+  local v, state, named = number(string.byte(stored, 2, 8)), string.byte(stored, 12), 18 + string.byte(stored, 18)
   local job = named + 1
   if math.floor(state / 32) % 2 == 1 then
     job = job + 7 + (string.byte(stored, job + 6) or #stored)
@@ -35,22 +44,30 @@ local function record(stored)
   end
   state = state % 32
   return {
-    version = int(v), lasts = number(stored, 9, 11), state = state, weight = number(stored, 13, 17),
-    user = string.sub(stored, 19, named), account = string.char(state) .. string.sub(stored, 13, named),
-    job = string.sub(stored, job),
+    version = int(v), state = state, named = named, job = job,
+    -- What it counts for is in it, and behind the state.
+    account = string.sub(stored, 13, named),
   }
 end
 
+-- lasts returns how long a lease of a record lasts, weight what it weighs, and user
+-- whose it is. r is what record read.
+local function lasts(stored) return number(string.byte(stored, 9, 11)) end
+
+local function weight(stored) return number(string.byte(stored, 13, 17)) end
+
+local function user(stored, r) return string.sub(stored, 19, r.named) end
+
 -- versioned returns a record with that version.
 local function versioned(stored, v)
-  return string.sub(stored, 1, 1) .. bytes(tonumber(v), 7) .. string.sub(stored, 9)
+  return string.sub(stored, 1, 1) .. seven(tonumber(v)) .. string.sub(stored, 9)
 end
 
 -- lent returns a record, of which r is what scripts read, with a lease.
 local function lent(stored, r, v, ends, holder)
   return table.concat({
-    string.sub(stored, 1, 1), bytes(tonumber(v), 7), string.sub(stored, 9, 11), string.char(r.state + 32),
-    string.sub(stored, 13, 18), r.user, bytes(ends, 6), string.char(#holder), holder, r.job,
+    string.sub(stored, 1, 1), seven(tonumber(v)), string.sub(stored, 9, 11), string.char(r.state + 32),
+    r.account, six(ends), string.char(#holder), holder, string.sub(stored, r.job),
   })
 end
 

@@ -21,8 +21,9 @@ end
 local function writeSecond(id, room, part, n, v, due, value, stored)
   redis.call('HSET', RECORDS, id, versioned(value, v))
   redis.call('ZADD', part, due, id)
-  head(part, n)
-  redis.call('ZADD', ROOMS, 'NX', 0, room)
+  if not record(stored) then
+    redis.call('ZADD', ROOMS, 'NX', 0, room) -- it has that of a job
+  end
   rebook(room, stored, value)
 end
 
@@ -32,19 +33,25 @@ if ARGV[5] ~= form then
   return answer
 end
 
+-- The parts with a job that was written.
+local changed = {}
+local isFirst = redis.call('HLEN', JOBS) > 0
+
 for i = 6, #ARGV, 9 do
   local field, id, n, room, expected, above, due, account, value = unpack(ARGV, i, i + 8)
   local part = KEYS[FIXED + (i + 3) / 9]
-  local first, second = redis.call('HGET', JOBS, field), redis.call('HGET', RECORDS, id)
+  local first = (isFirst or form == '1') and redis.call('HGET', JOBS, field)
+  local second = redis.call('HGET', RECORDS, id)
   if atBoth(first, second) ~= expected then
     add('0')
     add(first or '')
     add(second or '')
   else
-    local v = above == '' and expected or version(above)
+    local v = above == '' and expected or version(above, (#ARGV - i + 1) / 9)
     if value ~= '' and form == '2' then
       writeSecond(id, room, part, n, v, due, value, second)
       second = false
+      changed[part] = n
     elseif value ~= '' then
       writeFirst(field, room, v, due, account, value)
       first = false
@@ -63,5 +70,8 @@ for i = 6, #ARGV, 9 do
     add(v)
     add('')
   end
+end
+for part, n in pairs(changed) do
+  head(part, n)
 end
 return answer
