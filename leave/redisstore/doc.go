@@ -63,6 +63,9 @@
 // Nothing is sent twice: a call that failed may have happened, and its caller
 // finds out by the version.
 //
+// While a script writes a job, the changes of other callers wait, and the next
+// script makes all of them. Each caller has its own result.
+//
 // # Lost jobs
 //
 // A server that restarts without its file has forgotten everything, one that

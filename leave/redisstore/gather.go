@@ -45,7 +45,7 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	case <-g.done:
 		return g.result, g.err
 	case <-ctx.Done():
-		return outcome{}, ctx.Err()
+		return outcome{}, s.failed(ctx.Err())
 	}
 }
 
@@ -93,14 +93,18 @@ func (s *Store) writeGathered(some []*gathered) {
 // writeTogether makes changes by one script, until the first of their callers has
 // no time left.
 func (s *Store) writeTogether(some []*gathered) {
-	until, changes := some[0].until, make([]change, len(some))
+	ctx, changes := some[0].ctx, make([]change, len(some))
+	until := some[0].until
 	for i, g := range some {
 		changes[i] = g.change
 		if g.until.Before(until) {
 			until = g.until
 		}
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), until)
+	if len(some) > 1 { // then a caller that leaves must not stop the others' changes
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	results, err := s.write(ctx, changes...)
 	for i, g := range some {
