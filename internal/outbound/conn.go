@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"matrixrtc-auth/internal/deadline"
 )
 
 // maxInformational is how many 1xx responses may come before the final one.
@@ -31,12 +29,15 @@ type conn struct {
 	began     time.Time     // when the current request was sent
 	took      time.Duration // the time from the last request to the first byte of its answer
 
+	interrupt interrupt
+
 	idleSince time.Time
 	element   *list.Element // the entry in [Pool.order] while the connection is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
 	c := &conn{Conn: nc, socket: s, transport: t, route: route, addr: s.RemoteAddr().String()}
+	c.interrupt.fire = func() { c.SetDeadline(time.Unix(1, 0)) }
 	c.br = bufio.NewReaderSize(c, 2<<10)
 	c.bw = bufio.NewWriterSize(nc, 1<<10)
 	return c
@@ -87,7 +88,8 @@ func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() b
 	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
 	c.head = head{}
 	c.SetDeadline(sooner(end, c.began, patience))
-	return deadline.AfterCancel(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	c.interrupt.begin(ctx)
+	return c.interrupt.end
 }
 
 func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Response, error) {

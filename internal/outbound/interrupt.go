@@ -1,0 +1,60 @@
+package outbound
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"matrixrtc-auth/internal/deadline"
+)
+
+// interruptDelay is how long a request may be in progress until its connection
+// watches for the end of its context. The context's deadline holds from the
+// beginning, as the deadline of the connection.
+const interruptDelay = 50 * time.Millisecond
+
+// interrupt ends the reads and writes of a connection when the context of the
+// current request ends. To register with a context takes 2 % of the CPU time of
+// a request for a token. So that happens only for a request that is still in
+// progress after interruptDelay. fire must be set; all else starts at zero.
+type interrupt struct {
+	fire func() // ends them
+
+	mu         sync.Mutex
+	ctx        context.Context // of the current request; nil if there is none
+	unregister func() bool     // nil if fire is not registered with ctx
+	timer      *time.Timer     // nil until the first request
+}
+
+// begin must be called when a request with ctx begins.
+func (i *interrupt) begin(ctx context.Context) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ctx = ctx
+	if i.timer == nil {
+		i.timer = time.AfterFunc(interruptDelay, i.register)
+	} else {
+		i.timer.Reset(interruptDelay)
+	}
+}
+
+// register makes the end of ctx interrupt the request, if that is still in
+// progress.
+func (i *interrupt) register() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ctx != nil && i.unregister == nil {
+		i.unregister = deadline.AfterCancel(i.ctx, i.fire)
+	}
+}
+
+// end must be called when the request has ended. It reports whether the request
+// was not interrupted.
+func (i *interrupt) end() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	unregister := i.unregister
+	i.ctx, i.unregister = nil, nil
+	i.timer.Stop()
+	return unregister == nil || unregister()
+}
