@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
@@ -168,6 +166,6 @@ func variables() string {
 
 // isTerminal reports whether r is a terminal.
 func isTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	_, ok := command.Terminal(r)
+	return ok
 }

@@ -54,7 +54,8 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	if err != nil {
 		return err
 	}
-	told := &engine.Teller{W: stderr, Terminal: isTerminal(stderr)}
+	_, terminal := command.Terminal(stderr)
+	told := &engine.Teller{W: stderr, Terminal: terminal}
 	r := Examine(ctx, look, *o, told.Ended)
 	if len(r.Checks) == 0 {
 		return errors.New("--only and --skip leave nothing to look at (the checks of user need --user)")
@@ -68,14 +69,13 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 
 // print writes the report in the form for w: JSON, a terminal, or plain text.
 func (o *Options) print(r engine.Report, w io.Writer) error {
-	write := r.WriteText
-	switch {
-	case o.JSON:
+	if o.JSON {
 		return r.WriteJSON(w)
-	case isTerminal(w):
-		return o.screen(w.(*os.File)).Write(w, r)
 	}
-	err := write(w)
+	if terminal, ok := command.Terminal(w); ok {
+		return o.screen(terminal).Write(w, r)
+	}
+	err := r.WriteText(w)
 	if err == nil && !o.Outside {
 		_, err = io.WriteString(w, offer+"\n")
 	}
@@ -123,7 +123,7 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	if o.TokenFile == "-" {
 		read = func() ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, maxToken+1)) }
 	}
-	if terminal, ok := stdin.(*os.File); ok && o.TokenFile == "-" && term.IsTerminal(int(terminal.Fd())) {
+	if terminal, ok := command.Terminal(stdin); ok && o.TokenFile == "-" {
 		fmt.Fprintf(stderr, "Access token of %s (it is not shown): ", o.User)
 		defer fmt.Fprintln(stderr)
 		defer echoAgain(terminal)()
@@ -210,14 +210,4 @@ func once(list []matrix.ServerName) (names []matrix.ServerName) {
 		}
 	}
 	return names
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }

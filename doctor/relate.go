@@ -158,26 +158,9 @@ var excuses = map[string][]excuse{
 		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
 		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},
-	"user.openid": {{by: "homeserver.transports"}},
-	"user.sfu_get": {
-		{by: "public.routes"},
-		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
-		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
-		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
-		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
-		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
-		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
-	},
-	"user.get_token": {
-		{by: "public.routes"},
-		{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
-		{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
-		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
-		{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
-		{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
-		{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
-		{by: "user.sfu_get"},
-	},
+	"user.openid":    {{by: "homeserver.transports"}},
+	"user.sfu_get":   tokenExcuses,
+	"user.get_token": append(slices.Clone(tokenExcuses), excuse{by: "user.sfu_get"}),
 	"user.join": {
 		{by: "sfu.join"},
 		{by: "sfu.websocket", causes: wayFaults, shows: "join-refused"},
@@ -185,6 +168,17 @@ var excuses = map[string][]excuse{
 		{by: "sfu.join", causes: mediaFaults, shows: mediaFaults},
 		{by: "sfu.join", causes: "room-full", shows: "join-refused"},
 	},
+}
+
+// tokenExcuses are those of both endpoints that mint tokens.
+var tokenExcuses = []excuse{
+	{by: "public.routes"},
+	{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
+	{by: "homeserver.userinfo", causes: unverified, shows: "token-unauthorized"},
+	{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
+	{by: "homeserver.userinfo", causes: "homeserver-limits proxy-limits", shows: "homeserver-limits"},
+	{by: "sfu.api", causes: apiFaults, shows: "token-no-room service-broken"},
+	{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
 }
 
 // twins are checks that look at the same place if one host serves several

@@ -124,8 +124,8 @@ func (o *Options) show(w io.Writer, link Link) error {
 // draw returns the QR code of a link if w is a terminal, else why there is
 // none. A wrapped code could not be scanned.
 func draw(w io.Writer, link string) string {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := command.Terminal(w)
+	if !ok {
 		return ""
 	}
 	drawn, wide, err := code(link, os.Getenv("TERM") != "dumb")

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"matrixrtc-auth/internal/pattern"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/setup/existing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -47,7 +47,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if id := values["LIVEKIT_KEY"]; id != "" {
 		p.id = id
 	}
-	if !keyName().MatchString(p.id) {
+	if !existing.IsKeyName(p.id) {
 		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 of them: correct it")
 	}
 	old := values["LIVEKIT_SECRET"]
@@ -67,7 +67,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {
 		return p, fmt.Errorf("%s has another key or secret than the files of --from: take a new folder, or leave --from out", envFile)
 	}
-	if len(old) < sfu.ShortestSecret || !secretText().MatchString(old) {
+	if !existing.IsSecret(old) {
 		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: make a new one with --new-secrets", sfu.ShortestSecret)
 	}
 	return p, nil
@@ -78,11 +78,6 @@ func cutOff(content, name string) bool {
 	last := content[strings.LastIndex(content, "\n")+1:]
 	return envGrammar.nameIn(last) == name
 }
-
-var (
-	keyName    = pattern.New(`^[A-Za-z0-9_-]{1,64}$`)
-	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
-)
 
 // newSecret returns a random secret of [secretBytes] bytes in hexadecimal
 // digits.

@@ -52,7 +52,16 @@ func (e Event) Participant() Participant {
 // there is no such room. The limits of records that [Client.Session] describes
 // apply. An error is an [*Error]; one malformed participant is enough for it.
 func (c *Client) Participants(ctx context.Context, room Room) (all []Participant, err error) {
-	err = c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
+	err = c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, _ string) { all = append(all, participant(p)) })
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachSession calls take with every participant in room and its sid.
+func (c *Client) eachSession(ctx context.Context, room Room, take func(p *livekit.ParticipantInfo, sid string)) error {
+	return c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
 		answer, err := c.rooms.ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: string(room)})
 		if isNotFound(err) {
 			return nil
@@ -63,15 +72,11 @@ func (c *Client) Participants(ctx context.Context, room Room) (all []Participant
 				return err
 			}
 			if sid != "" {
-				all = append(all, participant(p))
+				take(p, sid)
 			}
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
 }
 
 // ListRooms returns the names of all rooms on the SFU, including those of other

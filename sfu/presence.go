@@ -58,22 +58,7 @@ func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid
 // error is an [*Error]; one malformed participant is enough for it.
 func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, error) {
 	sids := map[Identity]string{}
-	err := c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
-		answer, err := c.rooms.ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: string(room)})
-		if isNotFound(err) {
-			return nil
-		}
-		for _, p := range answer.GetParticipants() {
-			sid, err := session(p)
-			if err != nil {
-				return err
-			}
-			if sid != "" {
-				sids[Identity(p.Identity)] = sid
-			}
-		}
-		return err
-	})
+	err := c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, sid string) { sids[Identity(p.Identity)] = sid })
 	if err != nil {
 		return nil, err
 	}

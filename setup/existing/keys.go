@@ -62,10 +62,21 @@ var (
 	secretText = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~-]*$`)
 )
 
+// IsKeyName reports whether setup can write id as the name of an API key: it has
+// up to 64 characters, and YAML and Compose change none of them.
+func IsKeyName(id string) bool { return keyName().MatchString(id) }
+
+// IsSecret reports whether setup can write text as the secret of an API key: it
+// has [sfu.ShortestSecret] characters or more, and YAML and Compose change none
+// of them.
+func IsSecret(text string) bool {
+	return len(text) >= sfu.ShortestSecret && secretText().MatchString(text)
+}
+
 // shownKey returns a key's name for a person. A long one may be a secret in the
 // wrong place.
 func shownKey(id string) string {
-	if len(id) >= sfu.ShortestSecret || !keyName().MatchString(id) {
+	if len(id) >= sfu.ShortestSecret || !IsKeyName(id) {
 		return "(not shown)"
 	}
 	return id
@@ -82,7 +93,7 @@ func (j *judge) usable(p Pair) {
 		why = "devkey and secret are LiveKit's published demo values: anyone could make tokens."
 	case len(text) < sfu.ShortestSecret:
 		why = "It has fewer than 32 characters and could be guessed."
-	case !keyName().MatchString(p.ID) || !secretText().MatchString(text):
+	case !IsKeyName(p.ID) || !IsSecret(text):
 		why = "It holds characters that YAML or Compose change."
 	default:
 		j.Pair = p
