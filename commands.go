@@ -70,6 +70,24 @@ func configCommand() *cobra.Command {
 	})
 }
 
+// printConfig prints the effective configuration, or all its faults.
+func printConfig(stdout, stderr io.Writer) command.Code {
+	cfg, warnings, err := config.Load()
+	for _, warning := range warnings {
+		fmt.Fprintln(stderr, "warning:", warning)
+	}
+	if err == nil {
+		err = cfg.Print(stdout)
+	}
+	for _, fault := range config.Lines(err) {
+		fmt.Fprintln(stderr, "fault:", fault)
+	}
+	if err != nil {
+		return command.Failed
+	}
+	return command.OK
+}
+
 func healthcheckCommand() *cobra.Command {
 	return command.New(command.Spec{
 		Name: "healthcheck", Short: "ask the running service on this machine whether it is healthy",

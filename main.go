@@ -4,22 +4,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path"
-	"runtime/debug"
 	"syscall"
 
-	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/command"
 )
-
-// version is set by the linker: -ldflags "-X main.version=1.2.3".
-var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,35 +38,4 @@ func withoutProgram(args []string) []string {
 		return args[1:]
 	}
 	return args
-}
-
-// printConfig prints the effective configuration, or all its faults.
-func printConfig(stdout, stderr io.Writer) command.Code {
-	cfg, warnings, err := config.Load()
-	for _, warning := range warnings {
-		fmt.Fprintln(stderr, "warning:", warning)
-	}
-	if err == nil {
-		err = cfg.Print(stdout)
-	}
-	for _, fault := range config.Lines(err) {
-		fmt.Fprintln(stderr, "fault:", fault)
-	}
-	if err != nil {
-		return command.Failed
-	}
-	return command.OK
-}
-
-// buildVersion returns the version set by the linker, else the one that the go
-// command recorded.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	return cmp.Or(info.Main.Version, "(devel)")
 }
