@@ -8,6 +8,7 @@ import (
 
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/ratelimit"
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/matrix"
 )
 
@@ -107,7 +108,7 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 		return
 	}
 	a.Metrics.RateLimited(metrics.AddressSlowed)
-	pause(ctx, wait)
+	timing.Sleep(ctx, wait)
 }
 
 // maxFederatedWait is how long a request of another homeserver waits for the
@@ -147,16 +148,6 @@ func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) 
 	if wait == 0 || wait > time.Until(until) {
 		return wait
 	}
-	pause(ctx, wait)
+	timing.Sleep(ctx, wait)
 	return take()
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

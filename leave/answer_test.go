@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 // An answer that is older than the session, also because two replicas' clocks
@@ -18,7 +20,7 @@ func TestAnswerOlderThanTheSession(t *testing.T) {
 			if got.State != Connected || got.Session != j.Session {
 				t.Errorf("with a look due at %v: got %s with session %q, want no change", look, got.State, got.Session)
 			}
-			if want := later(noon.Add(askAgain), look); !got.NextLook.Equal(want) {
+			if want := timing.Later(noon.Add(askAgain), look); !got.NextLook.Equal(want) {
 				t.Errorf("with a look due at %v: the next is at %v, want %v", look, got.NextLook, want)
 			}
 		})

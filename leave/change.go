@@ -1,6 +1,10 @@
 package leave
 
-import "time"
+import (
+	"time"
+
+	"matrixrtc-auth/internal/timing"
+)
 
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
@@ -46,24 +50,10 @@ func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j
 	}
-	j.NextLook = earlier(j.NextLook, now)
+	j.NextLook = timing.Earlier(j.NextLook, now)
 	return j
 }
 
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

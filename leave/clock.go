@@ -1,6 +1,10 @@
 package leave
 
-import "time"
+import (
+	"time"
+
+	"matrixrtc-auth/internal/timing"
+)
 
 // Moved returns j with all times later by d, in milliseconds, for a process
 // whose clock is ahead by d. Zero times stay zero.
@@ -19,7 +23,7 @@ func (j Job) Moved(d time.Duration) Job {
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {
 		if f.past {
-			*t = earlier(*t, now)
+			*t = timing.Earlier(*t, now)
 		}
 	})
 	longest := max(j.Delay, minGiveUp)
@@ -37,7 +41,7 @@ func (j Job) NotAhead(now time.Time) Job {
 	case Leaving:
 		longest = longestGrace
 	}
-	j.Deadline = earlier(j.Deadline, now.Add(longest))
+	j.Deadline = timing.Earlier(j.Deadline, now.Add(longest))
 	if j.NextLook.After(now.Add(longest)) {
 		j.NextLook = now
 	}

@@ -1,6 +1,10 @@
 package leave
 
-import "time"
+import (
+	"time"
+
+	"matrixrtc-auth/internal/timing"
+)
 
 // The bounds on a delay that may be delegated.
 const (
@@ -44,7 +48,7 @@ func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
 // RestartDue returns when a restart became due, however often it was postponed.
 func (j Job) RestartDue() time.Time {
-	return earlier(j.NextRestart, j.Restarted.Add(Period(j.Delay)))
+	return timing.Earlier(j.NextRestart, j.Restarted.Add(Period(j.Delay)))
 }
 
 // Attempt returns how long one request about a job with that delay may take.
@@ -65,7 +69,7 @@ func (j Job) Fires() time.Time { return j.Restarted.Add(j.Delay) }
 // earlier. It is at least a little after now, because stores keep milliseconds.
 func (j Job) notTooLate(now, at time.Time) time.Time {
 	if lastTry := j.Fires().Add(-2 * Attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
-		return earlier(at, lastTry)
+		return timing.Earlier(at, lastTry)
 	}
 	return at
 }

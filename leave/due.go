@@ -3,6 +3,8 @@ package leave
 import (
 	"slices"
 	"time"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 // Action is one thing to do for a job.
@@ -38,7 +40,7 @@ func (j Job) Due() time.Time {
 	due := never
 	for _, p := range plan {
 		if slices.Contains(p.in, j.State) {
-			due = earlier(due, p.at(j))
+			due = timing.Earlier(due, p.at(j))
 		}
 	}
 	return due
@@ -101,7 +103,7 @@ func (j Job) cancelAt(_, next time.Time) Job {
 // restartAt postpones a restart to next, but no longer than until it is urgent.
 func (j Job) restartAt(now, next time.Time) Job {
 	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
-		next = earlier(next, latest)
+		next = timing.Earlier(next, latest)
 	}
 	j.NextRestart = j.notTooLate(now, next)
 	return j

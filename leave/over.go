@@ -1,20 +1,24 @@
 package leave
 
-import "time"
+import (
+	"time"
+
+	"matrixrtc-auth/internal/timing"
+)
 
 // Over says why the job ends without an action, "" if it does not. Time before
 // began does not count, because nothing could be done for the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
-		since := later(j.Since, began)
+		since := timing.Later(j.Since, began)
 		limit := min(max(j.Fires().Sub(since), minSendTime), maxSendTime)
 		if now.Sub(since) >= limit {
 			return "the homeserver has sent the leave itself by now"
 		}
-	case !j.UnansweredSince.IsZero() && now.Sub(later(j.UnansweredSince, began)) >= maxUnanswered:
+	case !j.UnansweredSince.IsZero() && now.Sub(timing.Later(j.UnansweredSince, began)) >= maxUnanswered:
 		return "the SFU has not said for an hour whether the participant is there"
-	case now.Sub(later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
+	case now.Sub(timing.Later(j.Restarted, began)) >= max(j.Delay, minGiveUp):
 		return "no restart has succeeded for as long as the delay"
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/matrix"
 )
 
@@ -33,7 +34,7 @@ func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
 	}
-	j.RoomSeen = later(j.RoomSeen, old.RoomSeen)
+	j.RoomSeen = timing.Later(j.RoomSeen, old.RoomSeen)
 	if old.State == Leaving || old.State == Sending {
 		j.LeftSession = old.LeftSession
 	}

@@ -3,6 +3,7 @@ package leave
 import (
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -45,7 +46,7 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 	if j.State == Waiting && session != "" {
 		// The session was there, though the report of its joining may still come.
 		j.LeftSession = session
-		j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
+		j.Deadline = timing.Earlier(j.Deadline, now.Add(abortedWait))
 	}
 	if session == "" || session != j.Session || j.State != Connected {
 		return j.askNow(now)
@@ -61,6 +62,6 @@ func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Gra
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)
 	}
-	j.Deadline = earlier(j.Deadline, now.Add(abortedWait))
+	j.Deadline = timing.Earlier(j.Deadline, now.Add(abortedWait))
 	return j.askNow(now)
 }

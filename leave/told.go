@@ -1,6 +1,10 @@
 package leave
 
-import "time"
+import (
+	"time"
+
+	"matrixrtc-auth/internal/timing"
+)
 
 // Told applies an answer of the SFU. If the question is older than the session,
 // the answer says nothing about it, and a due look is repeated in a while. If
@@ -131,7 +135,7 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.leaving(now, max(confirm, outage))
 	case Leaving:
 		if !j.ClearLeave {
-			j.Deadline = later(j.Deadline, now.Add(outage))
+			j.Deadline = timing.Later(j.Deadline, now.Add(outage))
 		}
 		if now.Before(j.Deadline) {
 			j.NextLook = j.Deadline
@@ -153,9 +157,9 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 // to come back. It applies once per room, even if the SFU's clock is ahead.
 func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
-	j.RoomSeen, j.RoomLost = later(now, remade), true
+	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
 	if j.State == Waiting {
-		j.Deadline = later(j.Deadline, now.Add(outage))
+		j.Deadline = timing.Later(j.Deadline, now.Add(outage))
 		return j.waiting(now)
 	}
 	return j.leaving(now, outage)
@@ -168,7 +172,7 @@ func (j Job) waiting(now time.Time) Job {
 	if !now.Before(last) {
 		last = j.Deadline
 	}
-	j.NextLook = earlier(now.Add(lookPause(j.Looks)), last)
+	j.NextLook = timing.Earlier(now.Add(lookPause(j.Looks)), last)
 	return j
 }
 
@@ -205,7 +209,7 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 // the participant is there.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
-		j.UnansweredSince = later(since, j.AcceptedAt)
+		j.UnansweredSince = timing.Later(since, j.AcceptedAt)
 	}
 	return j
 }

@@ -14,6 +14,7 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/text"
+	"matrixrtc-auth/internal/timing"
 )
 
 // discover does steps 3 to 6 of discovery for server. old is what is known of
@@ -51,7 +52,7 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	case f.open:
 		f.expires = f.at.Add(c.failureRetry)
 	default:
-		f.expires = earlier(f.validTo, f.at.Add(locateLifetime))
+		f.expires = timing.Earlier(f.validTo, f.at.Add(locateLifetime))
 	}
 	return &f, nil
 }
@@ -84,13 +85,6 @@ func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, 
 		return found{}, &inquiry.BusyError{Err: errors.New(crowded.Error())}
 	}
 	return found{absent: old.absent, open: true, gap: GapUnread, note: why}, nil
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func join(a, b string) string {

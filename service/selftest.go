@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/timing"
 )
 
 // How often the self-test runs: often until everything is ready, because the
@@ -40,12 +41,8 @@ func (h *homeserver) testAgain(ctx context.Context) {
 		if !result.Ready() {
 			pause = testSoon
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !timing.Sleep(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 	}
 }

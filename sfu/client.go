@@ -12,6 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 const (
@@ -82,12 +84,10 @@ func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) <= nodeTime {
 		return err
 	}
-	select {
-	case <-ctx.Done():
+	if !timing.Sleep(ctx, nodeTime) {
 		return err
-	case <-time.After(nodeTime):
-		return c.createRoom(ctx, room)
 	}
+	return c.createRoom(ctx, room)
 }
 
 func (c *Client) createRoom(ctx context.Context, room Room) error {

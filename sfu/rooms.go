@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/internal/timing"
 )
 
 const (
@@ -171,10 +172,7 @@ func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 		if err == nil && time.Since(began) > reconnectLater {
 			pause = reconnectSoon
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		timing.Sleep(ctx, pause)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/internal/secret"
+	"matrixrtc-auth/internal/timing"
 )
 
 // Origin is the origin that the requests claim, as a browser would.
@@ -57,9 +58,7 @@ func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 	if err != nil || first.Passing() != NotThere {
 		return first, err
 	}
-	select {
-	case <-time.After(secondTry):
-	case <-ctx.Done():
+	if !timing.Sleep(ctx, secondTry) {
 		return first, nil
 	}
 	second, err := n.askOnce(ctx, q)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 const (
@@ -47,7 +49,7 @@ func acquire(ctx context.Context, path string) (*locks, error) {
 		if !errors.Is(err, errTaken) {
 			return nil, errors.Join(fmt.Errorf("the leave file %s cannot be locked: %w", path, err), l.close())
 		}
-		if sleep(waiting, lockPause) {
+		if timing.Sleep(waiting, lockPause) {
 			continue
 		}
 		if err := l.close(); err != nil {
@@ -150,16 +152,4 @@ func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
 	}
 	is, err := f.Stat()
 	return err == nil && os.SameFile(at, is)
-}
-
-// sleep waits for d. It reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

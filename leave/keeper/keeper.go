@@ -11,6 +11,7 @@ import (
 
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/seldom"
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/pace"
 	"matrixrtc-auth/leave/presence"
@@ -110,7 +111,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-k.wake:
-			sleep(ctx, min(4*took, longestRest))
+			timing.Sleep(ctx, min(4*took, longestRest))
 		}
 	}
 }
@@ -175,16 +176,4 @@ func (k *Keeper) jittered(d time.Duration) time.Duration {
 		return k.Jitter(d)
 	}
 	return d - time.Duration(rand.Int64N(int64(d/10)+1))
-}
-
-// sleep waits for d. It reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

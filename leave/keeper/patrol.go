@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/sfu"
 )
@@ -27,7 +28,7 @@ const (
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{slots: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
-	for sleep(ctx, k.jittered(patrolTick)) {
+	for timing.Sleep(ctx, k.jittered(patrolTick)) {
 		if k.presence.Away() {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/internal/fault"
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -42,7 +43,7 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 // then all rooms must be restored anyway.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
-	for n := 0; len(rooms) > 0 && n < roomTries && sleep(ctx, pause); n++ {
+	for n := 0; len(rooms) > 0 && n < roomTries && timing.Sleep(ctx, pause); n++ {
 		if k.presence.Away() {
 			return
 		}

@@ -3,6 +3,8 @@ package pace
 import (
 	"math"
 	"time"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 // bucket holds the tokens for requests to one homeserver. A request takes one
@@ -64,8 +66,8 @@ func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 // enqueue returns how long a job of urgency u must wait: at least until first,
 // and until all waiting jobs that are at least as urgent have had their turn.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
-	at := later(first, bk.end(u).Add(bk.lasts(1)))
-	at = earlier(at, later(first, now.Add(longestWait)))
+	at := timing.Later(first, bk.end(u).Add(bk.lasts(1)))
+	at = timing.Earlier(at, timing.Later(first, now.Add(longestWait)))
 	bk.queue[u] = at
 	return at.Sub(now)
 }
@@ -74,7 +76,7 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 // come back.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
-		end = later(end, at)
+		end = timing.Later(end, at)
 	}
 	return end
 }
@@ -82,18 +84,4 @@ func (bk *bucket) end(least Urgency) (end time.Time) {
 // lasts returns how long that many tokens take to come.
 func (bk *bucket) lasts(tokens float64) time.Duration {
 	return time.Duration(tokens / bk.rate * float64(time.Second))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

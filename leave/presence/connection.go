@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/sfu"
 )
@@ -20,7 +21,7 @@ const (
 // watchConnection notices an SFU that restarts between two questions. Its
 // clients reconnect to rooms that do not exist, and give up.
 func (p *Presence) watchConnection(ctx context.Context) {
-	for pause := reconnectPause; sleep(ctx, pause); {
+	for pause := reconnectPause; timing.Sleep(ctx, pause); {
 		began := p.Clock.Now()
 		err := p.SFU.Watch(ctx)
 		pause = connectPause

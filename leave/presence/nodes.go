@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -137,5 +138,5 @@ func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 // would take too long.
 func (p *Presence) awaitTurn(ctx context.Context) bool {
 	wait, ok := p.nodes.turn(p.Clock.Now())
-	return ok && (wait == 0 || sleep(ctx, wait))
+	return ok && (wait == 0 || timing.Sleep(ctx, wait))
 }

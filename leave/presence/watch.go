@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -107,7 +108,7 @@ func (p *Presence) Run(ctx context.Context, restore Restore) {
 			p.tryBack(ctx, since, restore)
 		}
 		if p.Away() {
-			sleep(ctx, pollPause(p.Clock.Since(since)))
+			timing.Sleep(ctx, pollPause(p.Clock.Since(since)))
 		}
 	}
 }
@@ -137,16 +138,4 @@ func (p *Presence) pings(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	return p.SFU.Ping(ctx) == nil
-}
-
-// sleep waits for d. It reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

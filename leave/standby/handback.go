@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/leave"
 )
 
@@ -52,7 +53,7 @@ func (s *Store) begin(cause error) {
 // recover asks the store until it answers and has all changes.
 func (s *Store) recover(pause time.Duration) {
 	s.observe(s.Status())
-	for sleep(s.stopped, pause) {
+	for timing.Sleep(s.stopped, pause) {
 		pause = min(max(2*pause, firstPause), longestPause)
 		err := s.handBack(s.stopped, pause)
 		if err == nil {
@@ -217,16 +218,4 @@ func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 		}
 	}
 	return nil
-}
-
-// sleep waits for d. It reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -121,18 +121,3 @@ func (g *Guard) Run(ctx context.Context) {
 	running.Go(func() { g.patrol(ctx) })
 	running.Wait()
 }
-
-// sleep waits for d, which may be negative. It reports false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 { // a timer for the past crashes Go 1.26.8 in tests, with synctest and -race
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

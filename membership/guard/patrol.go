@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"matrixrtc-auth/internal/timing"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // patrol sweeps whenever a sweep is due, until ctx ends.
 func (g *Guard) patrol(ctx context.Context) {
 	next := time.Now().Add(firstSweep)
-	for sleep(ctx, min(time.Until(next), g.tick())) {
+	for timing.Sleep(ctx, min(time.Until(next), g.tick())) {
 		if time.Now().Before(next) {
 			continue
 		}
@@ -46,7 +48,7 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 		g.braked(ctx) // another replica may have set the brake
 		next := began.Add(time.Duration(float64(g.interval()) * share))
 		wait := min(time.Until(next), g.tick())
-		if wait <= 0 || !sleep(ctx, wait) {
+		if wait <= 0 || !timing.Sleep(ctx, wait) {
 			return next
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/matrix"
 )
 
@@ -85,7 +86,7 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	unanswered, heard := 0, 0 // counts of persons and of questions
 	var mu sync.Mutex
 	each(ctx, questions, func(q question) {
-		sleep(ctx, time.Until(q.at))
+		timing.Sleep(ctx, time.Until(q.at))
 		g.pace.wait(ctx)
 		q.at = time.Now()
 		joined, err := g.askAbout(ctx, q)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"matrixrtc-auth/internal/timing"
 	"matrixrtc-auth/sfu"
 )
 
@@ -260,5 +261,5 @@ func (p *pacer) wait(ctx context.Context) {
 	}
 	p.next = turn.Add(spacing)
 	p.mu.Unlock()
-	sleep(ctx, time.Until(turn))
+	timing.Sleep(ctx, time.Until(turn))
 }
