@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
@@ -163,6 +164,6 @@ func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
 	if err != nil || r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || len(answer.URIs) == 0 {
 		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
 	}
-	note := fill(causeOf("legacy-turn").Text, nil)
+	note := causes.Fill(causes.Of("legacy-turn").Text, nil)
 	return ok("%s: %s", clip(answer.URIs[0]), note)
 }

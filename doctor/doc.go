@@ -3,11 +3,10 @@
 // SFU and its webhooks, and names for each fault the cause and the setting that
 // mends it.
 //
-// This package holds the checks, the command, and the table of [Causes] that
-// checks may find. docs/troubleshooting.md is made from the same table.
-// [exam.plan] lists the checks as data. Package engine runs them and makes the
-// report. Package instruments does everything that sends a packet. A check
-// reaches the world only through a [Look].
+// This package holds the checks and the command. [exam.plan] lists the checks as
+// data. Package engine runs them and makes the report. Package causes is the
+// table of what checks may find. Package instruments does everything that sends
+// a packet. A check reaches the world only through a [Look].
 package doctor
 
 //go:generate go run ./gendoc ../docs/troubleshooting.md ../testpage/static/verdicts.js.gz

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
@@ -159,12 +160,12 @@ func TestNoObject(t *testing.T) {
 // table has it.
 func TestLegacyTURN(t *testing.T) {
 	var note engine.Cause
-	for _, c := range doctor.Causes() {
+	for _, c := range causes.All() {
 		if slices.Contains(c.Checks, "homeserver.legacy_turn") {
 			note = c
 		}
 	}
-	if !slices.Contains(note.Rows, 22) || !strings.Contains(doctor.Troubleshooting(), "coturn") {
+	if !slices.Contains(note.Rows, 22) || !strings.Contains(causes.Troubleshooting(), "coturn") {
 		t.Errorf("got %+v, want row 22, and coturn in the page", note)
 	}
 	for _, c := range newStack(t).examine().Checks {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 )
 
@@ -32,7 +33,7 @@ func Examine(ctx context.Context, look *Look, o Options, progress engine.Progres
 	defer e.room.remove()
 	checks := engine.Select(e.plan().Checks(), o.selects, func(id string) bool { return skipped(o, id) })
 	engine.RunPatiently(ctx, cmp.Or(look.Patience, 1), checks, progress)
-	r := engine.NewReport(look.Version, e.vantage(), groups, checks, e.fill)
+	r := engine.NewReport(look.Version, e.vantage(), causes.Groups, checks, e.fill)
 	e.redactAll(&r)
 	return r
 }
@@ -71,7 +72,7 @@ func (e *exam) plan() engine.Plan {
 	if h := e.serverOfUser(); h != nil {
 		steps = append(steps, (&user{exam: e, h: h}).steps()...)
 	}
-	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": resolving}}
+	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": causes.Of("dns-broken").Checks}}
 }
 
 // of sets in steps which homeserver they are about, if there are several.
@@ -102,7 +103,7 @@ func (e *exam) fill(text string, v engine.Vars) string {
 	if _, port, err := net.SplitHostPort(e.look.Config.Listen.Address); err == nil {
 		known["listen"] = port
 	}
-	return fill(text, v.Or(known))
+	return causes.Fill(text, v.Or(known))
 }
 
 func (e *exam) vantage() string {

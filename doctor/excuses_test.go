@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"matrixrtc-auth/doctor/causes"
 )
 
 // TestExcusesNameCauses: the table of excuses speaks of what the checks find.
 func TestExcusesNameCauses(t *testing.T) {
 	finds := func(check, cause string) {
-		if c := byID()[cause]; c == nil || !slices.Contains(c.Checks, check) {
+		if !slices.Contains(causes.Of(cause).Checks, check) {
 			t.Errorf("%s does not find %s", check, cause)
 		}
 	}
@@ -21,7 +23,7 @@ func TestExcusesNameCauses(t *testing.T) {
 			for cause := range strings.FieldsSeq(x.shows) {
 				finds(id, cause)
 			}
-			if (x.causes == "") != (x.shows == "") || !slices.Contains(checkIDs(), x.by) {
+			if (x.causes == "") != (x.shows == "") || !slices.Contains(causes.Checks(), x.by) {
 				t.Errorf("%s: %+v", id, x)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/internal/goldentest"
 )
@@ -34,7 +35,7 @@ func TestGolden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checks := findings()
 		engine.Run(t.Context(), checks, func(string, engine.Status, int) {})
-		r = engine.NewReport("0.2.0", "inside", groups, checks, fill)
+		r = engine.NewReport("0.2.0", "inside", causes.Groups, checks, causes.Fill)
 	})
 	var text, document bytes.Buffer
 	if err := r.WriteText(&text); err != nil {

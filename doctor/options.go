@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/command"
@@ -162,5 +163,5 @@ func (o *Options) selects(id string) bool {
 // isCheckOrGroup reports whether a check or group in the table of causes has
 // that name.
 func isCheckOrGroup(name string) bool {
-	return slices.ContainsFunc(checkIDs(), func(id string) bool { return id == name || engine.GroupOf(id) == name })
+	return slices.ContainsFunc(causes.Checks(), func(id string) bool { return id == name || engine.GroupOf(id) == name })
 }

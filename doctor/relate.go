@@ -25,6 +25,10 @@ func explained() map[string][]engine.Explanation {
 	return all
 }
 
+// strangers are the causes of an answer from another program than the one that
+// was asked.
+const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
+
 // Faults with which LiveKit does not start, and how they appear in the checks
 // that ask LiveKit.
 const (

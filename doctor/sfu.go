@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 )
@@ -190,8 +190,8 @@ func (e livekit) twirpVars() engine.Vars {
 	case api.Host != e.sfuURL().Host:
 		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
 	default:
-		v["first"] = fmt.Sprintf("first set LIVEKIT_INTERNAL_URL to http://livekit:%s and start the container again, because this service goes the public way itself; then ",
-			cmp.Or(e.livekit.ports()["sfu_port"], examples["sfu_port"]))
+		v["first"] = causes.Fill("first set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port} and start the container again, because this service goes the public way itself; then ",
+			e.livekit.ports())
 	}
 	return v
 }

@@ -1,9 +1,7 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/livekit/protocol/auth"
 
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/secret"
@@ -69,7 +68,7 @@ func (e *exam) apiVars() engine.Vars {
 	api := e.look.Config.APIURL
 	v := engine.Vars{"sfu": e.apiURL(), "url": e.apiURL(), "host": api.Hostname(), "key": e.look.Config.Keys[0].ID}
 	if strings.Contains(api.Hostname(), ".") {
-		v["instead"] = fmt.Sprintf("; or set LIVEKIT_INTERNAL_URL to http://livekit:%s, which leads past it", cmp.Or(e.livekit.ports()["sfu_port"], examples["sfu_port"]))
+		v["instead"] = causes.Fill("; or set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port}, which leads past it", e.livekit.ports())
 	}
 	return v
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 )
@@ -178,7 +179,7 @@ func lintService(raw string, v engine.Vars) engine.Finding {
 		return found("foci-http", v, "%s", seen)
 	case strings.EqualFold(u.Hostname(), config.FormerServiceHost):
 		return found("former-service-foci", v, "%s", seen)
-	case isPlaceholder(u.Hostname(), hostOf(v["server"])):
+	case isPlaceholder(u.Hostname(), causes.HostOf(v["server"])):
 		return found("foci-example", v, "%s", seen)
 	case strings.Contains(u.Path, "//"):
 		return found("foci-double-slash", v, "%s", seen)

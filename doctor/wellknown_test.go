@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/matrix"
 )
 
@@ -65,23 +64,6 @@ func TestPlaceholders(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			if got := isPlaceholder(host, "example.org"); got != want {
 				t.Errorf("%s: %v, want %v", host, got, want)
-			}
-		})
-	}
-}
-
-// TestNamesFromServer: a remedy proposes names below the server name's host, and
-// none below an address.
-func TestNamesFromServer(t *testing.T) {
-	for server, want := range map[string]string{
-		"matrix.test":         "matrix.test jwt.matrix.test matrix.test",
-		"matrix.test:8448":    "matrix.test jwt.matrix.test matrix.test:8448",
-		"[2001:db8::1]:28448": "[2001:db8::1] jwt.example.org [2001:db8::1]:28448",
-		"192.0.2.1":           "192.0.2.1 jwt.example.org 192.0.2.1",
-	} {
-		t.Run(server, func(t *testing.T) {
-			if got := fill("{apex} jwt.{domain} {server}", engine.Vars{"server": server}); got != want {
-				t.Errorf("%s: %s, want %s", server, got, want)
 			}
 		})
 	}

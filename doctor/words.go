@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
 )
@@ -15,7 +16,7 @@ func na(format string, args ...any) engine.Finding { return engine.NotLooked(for
 
 // found returns a fault or a doubt, as the table says.
 func found(cause string, v engine.Vars, format string, args ...any) engine.Finding {
-	return engine.Because(causeOf(cause), v, format, args...)
+	return engine.Because(causes.Of(cause), v, format, args...)
 }
 
 // reason says in a few words why something cannot be reached, without a URL.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/doctor/verdicts"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/testlink"
 	"matrixrtc-auth/token"
@@ -212,7 +212,7 @@ func (w *watcher) hear(m instruments.Message) {
 	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {
 		return
 	}
-	i := slices.IndexFunc(doctor.Verdicts(), func(v doctor.Verdict) bool { return v.ID == said.Verdict })
+	i := slices.IndexFunc(verdicts.All(), func(v verdicts.Verdict) bool { return v.ID == said.Verdict })
 	if i < 0 {
 		return
 	}
@@ -221,7 +221,7 @@ func (w *watcher) hear(m instruments.Message) {
 		return
 	}
 	w.tests[said.Name] = judged
-	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: doctor.Verdicts()[i].Says}
+	e := Event{At: time.Now(), Name: said.Name, What: "verdict", Verdict: said.Verdict, Says: verdicts.All()[i].Says}
 	if said.isMeasured() {
 		e.Way, e.RTT, e.Loss = said.Way, said.RTT, fmt.Sprintf("%.1f", said.Loss)
 	}

@@ -81,7 +81,7 @@ type Cause struct {
 	// Kind joins causes that are the same fault at different places; "" for a
 	// cause that stands alone.
 	Kind string
-	// Rows are the lines of doctor/testdata/failures.txt that the cause explains.
+	// Rows are the lines of doctor/causes/testdata/failures.txt that the cause explains.
 	Rows []int
 	// Checks are the ids of the checks that may find it.
 	Checks []string

@@ -9,7 +9,8 @@ import (
 	"io"
 	"os"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/causes"
+	"matrixrtc-auth/doctor/verdicts"
 )
 
 func main() {
@@ -17,9 +18,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: gendoc TROUBLESHOOTING VERDICTS.GZ")
 		os.Exit(2)
 	}
-	err := os.WriteFile(os.Args[1], []byte(doctor.Troubleshooting()), 0o644)
+	err := os.WriteFile(os.Args[1], []byte(causes.Troubleshooting()), 0o644)
 	if err == nil {
-		err = compress(os.Args[2], doctor.VerdictsModule())
+		err = compress(os.Args[2], verdicts.Module())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gendoc:", err)

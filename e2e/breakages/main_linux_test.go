@@ -118,12 +118,12 @@ func document(shared string) error {
 	if err != nil {
 		return err
 	}
-	const path = "../../doctor/breakages.md"
+	const path = "../../doctor/causes/breakages.md"
 	if *write {
 		return os.WriteFile(path, []byte(page), 0o644)
 	}
 	if written, err := os.ReadFile(path); err != nil || string(written) != page {
-		return fmt.Errorf("doctor/breakages.md is not what doctor says (%v): make breakages BREAKAGESFLAGS=-write writes it", err)
+		return fmt.Errorf("doctor/causes/breakages.md is not what doctor says (%v): make breakages BREAKAGESFLAGS=-write writes it", err)
 	}
 	return nil
 }

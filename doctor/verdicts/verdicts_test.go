@@ -1,4 +1,4 @@
-package doctor_test
+package verdicts_test
 
 import (
 	"compress/gzip"
@@ -10,12 +10,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/doctor/verdicts"
 )
 
 // The page of the connection test says what doctor says, not something like it.
-func TestVerdictsModule(t *testing.T) {
-	compressed, err := os.Open("../testpage/static/verdicts.js.gz")
+func TestModule(t *testing.T) {
+	compressed, err := os.Open("../../testpage/static/verdicts.js.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestVerdictsModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(plain)
-	if err != nil || string(text) != doctor.VerdictsModule() {
+	if err != nil || string(text) != verdicts.Module() {
 		t.Error("testpage/static/verdicts.js.gz is not what the table makes: run go generate ./doctor")
 	}
 	for _, want := range []string{`"Über TCP führt kein Weg."`, `"There is no way over TCP."`} {
@@ -42,7 +42,7 @@ func TestVerdictsModule(t *testing.T) {
 // where something is not right.
 func TestVerdicts(t *testing.T) {
 	placeholder := regexp.MustCompile(`\{\w+\}`)
-	for _, v := range doctor.Verdicts() {
+	for _, v := range verdicts.All() {
 		t.Run(v.ID, func(t *testing.T) {
 			english, german := v.Words()
 			if v.Says == "" || v.German == "" || v.Says == v.German {
@@ -64,16 +64,16 @@ func TestVerdicts(t *testing.T) {
 }
 
 // What the page's scripts name is in the table, and all of the table is named.
-func TestVerdictsAreUsed(t *testing.T) {
+func TestAreUsed(t *testing.T) {
 	var scripts strings.Builder
 	for _, name := range []string{"verdict", "ticket", "signal", "run", "main"} {
-		text, err := os.ReadFile("../testpage/static/" + name + ".js")
+		text, err := os.ReadFile("../../testpage/static/" + name + ".js")
 		if err != nil {
 			t.Fatal(err)
 		}
 		scripts.Write(text)
 	}
-	for _, v := range doctor.Verdicts() {
+	for _, v := range verdicts.All() {
 		if !strings.Contains(scripts.String(), `"`+v.ID+`"`) {
 			t.Errorf("no script of the page names the verdict %s", v.ID)
 		}

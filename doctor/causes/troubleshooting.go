@@ -1,4 +1,4 @@
-package doctor
+package causes
 
 import (
 	_ "embed"
@@ -35,7 +35,7 @@ func Troubleshooting() string {
 	b.WriteString(intro)
 	writeCodes(&b)
 	b.WriteString(seen + "\n" + broken + "\n")
-	for _, g := range groups {
+	for _, g := range Groups {
 		fmt.Fprintf(&b, "## %s\n\n", g.Title)
 		for _, c := range table() {
 			if engine.GroupOf(c.Checks[0]) == g.ID {
@@ -46,8 +46,8 @@ func Troubleshooting() string {
 	return strings.TrimSpace(b.String()) + "\n"
 }
 
-// groups are the groups of checks, in order.
-var groups = []engine.Group{
+// Groups are the groups of checks, in order.
+var Groups = []engine.Group{
 	{ID: "config", Title: "Configuration"},
 	{ID: "livekit", Title: "livekit.yaml"},
 	{ID: "homeserver", Title: "Homeserver"},
@@ -76,8 +76,8 @@ func writeCodes(b *strings.Builder) {
 // document writes the section of one cause.
 func document(b *strings.Builder, c engine.Cause) {
 	v := examplesOf[c.ID].Or(examplesOf[engine.GroupOf(c.Checks[0])])
-	text, remedy := fill(c.Text, v), fill(c.Remedy, v)
-	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, named(marked(sentence(text))), marked(sentence(remedy)))
+	text, remedy := Fill(c.Text, v), Fill(c.Remedy, v)
+	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, named(marked(Sentence(text))), marked(Sentence(remedy)))
 	fmt.Fprintf(b, "- **Reported:** as %s, by %s of [doctor](operations.md#doctor), %s\n", grades[c.Status], quoted(c.Checks), vantages[c.From])
 	if c.Code != "" {
 		fmt.Fprintf(b, "- **Element Call shows:** the error code `%s`\n", c.Code)
@@ -105,8 +105,8 @@ func quoted(ids []string) string {
 	return "the checks " + strings.Join(list, ", ")
 }
 
-// sentence returns a text, which elsewhere follows a colon, as a sentence.
-func sentence(text string) string {
+// Sentence returns a text, which elsewhere follows a colon, as a sentence.
+func Sentence(text string) string {
 	if first, _, _ := strings.Cut(text, " "); !strings.ContainsAny(first, "_./:") {
 		letter, size := utf8.DecodeRuneInString(text) // German has first letters of two bytes
 		text = string(unicode.ToUpper(letter)) + text[size:]

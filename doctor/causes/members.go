@@ -1,4 +1,4 @@
-package doctor
+package causes
 
 import "matrixrtc-auth/doctor/engine"
 

@@ -1,17 +1,18 @@
-package doctor
+package causes
 
 import (
 	"net/netip"
 	"strings"
 
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/matrix"
 )
 
 // examples are the values of placeholders in the documentation.
 var examples = engine.Vars{
-	"transports": transportsPath, "relay_ports": "30000-40000/udp",
-	"api": "http://livekit:7880", "kind": "Dendrite 0.13.8", "who": "this service", "instead": "", "status": "502", "program": "nginx", "start": "docker compose up -d matrixrtc-auth",
+	"relay_ports": "30000-40000/udp",
+	"api":         "http://livekit:7880", "kind": "Dendrite 0.13.8", "who": "this service", "instead": "", "status": "502", "program": "nginx", "start": "docker compose up -d matrixrtc-auth",
 	"server": "example.org", "host": "example.org", "url": "https://jwt.example.org", "sfu": "wss://sfu.example.org",
 	"base": "https://matrix.example.org", "port": "443", "address": "203.0.113.7", "name": "turn.example.org",
 	"key": "matrixrtc", "hook": "other", "setting": "level", "route": "/get_token", "reason": "signature",
@@ -74,7 +75,7 @@ var examplesOf = map[string]engine.Vars{
 // derived returns the placeholders that follow from a server name: apex is its
 // host, and domain is the one for whose subdomains remedies use.
 func derived(v engine.Vars) engine.Vars {
-	host := hostOf(v["server"])
+	host := HostOf(v["server"])
 	if host == "" {
 		host = examples["server"]
 	}
@@ -85,8 +86,8 @@ func derived(v engine.Vars) engine.Vars {
 	return d
 }
 
-// hostOf returns a server name without its port, "" if it is no server name.
-func hostOf(server string) string {
+// HostOf returns a server name without its port, "" if it is no server name.
+func HostOf(server string) string {
 	name, err := matrix.ParseServerName(server)
 	if err != nil {
 		return ""
@@ -94,13 +95,13 @@ func hostOf(server string) string {
 	return name.Host()
 }
 
-// fill replaces the placeholders of a text by v, else by what follows from it,
+// Fill replaces the placeholders of a text by v, else by what follows from it,
 // else by an example.
-func fill(text string, v engine.Vars) string {
+func Fill(text string, v engine.Vars) string {
 	var pairs []string
 	for _, from := range []engine.Vars{v, derived(v), examples} {
 		for name, value := range from {
-			pairs = append(pairs, "{"+name+"}", clip(value)) // it may be a stranger's text
+			pairs = append(pairs, "{"+name+"}", instruments.Clip(value)) // it may be a stranger's text
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)

@@ -1,4 +1,4 @@
-package doctor
+package causes
 
 import "matrixrtc-auth/doctor/engine"
 
@@ -9,10 +9,6 @@ var throughProxy = []string{
 	"sfu.api", "sfu.auto_create", "sfu.room", "sfu.websocket", "sfu.public_room",
 	"user.token", "user.openid", "user.sfu_get", "user.get_token",
 }
-
-// strangers are the causes of an answer from another program than the one that
-// was asked.
-const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
 var proxyCauses = []engine.Cause{
 	{ID: "proxy-refuses", Rows: []int{8}, Checks: throughProxy, From: "both", Status: engine.Fail, Code: openIDError,

@@ -1,4 +1,9 @@
-package doctor
+// Package causes is the table of what can be wrong with a deployment: what each
+// cause is called, which checks find it, and how it is mended.
+//
+// Doctor reports causes of this table only, and [Troubleshooting] makes
+// docs/troubleshooting.md of it.
+package causes
 
 import (
 	"fmt"
@@ -16,8 +21,11 @@ const (
 	connectionLost   = "CONNECTION_LOST_ERROR"
 )
 
-// Causes returns the table of causes.
-func Causes() []engine.Cause { return table() }
+// All returns the table of causes.
+func All() []engine.Cause { return table() }
+
+// Checks returns the ids of all checks, some of them several times.
+func Checks() []string { return checks() }
 
 // The table and its indexes are made on first use, because the process that
 // serves does not need them.
@@ -25,8 +33,8 @@ var (
 	table = sync.OnceValue(func() []engine.Cause {
 		return slices.Concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
 	})
-	byID     = sync.OnceValue(indexByID)
-	checkIDs = sync.OnceValue(listChecks)
+	byID   = sync.OnceValue(indexByID)
+	checks = sync.OnceValue(listChecks)
 )
 
 func indexByID() map[string]*engine.Cause {
@@ -37,8 +45,8 @@ func indexByID() map[string]*engine.Cause {
 	return index
 }
 
-// causeOf returns the cause with that id, which must exist.
-func causeOf(id string) *engine.Cause {
+// Of returns the cause with that id, which must exist.
+func Of(id string) *engine.Cause {
 	c := byID()[id]
 	if c == nil {
 		panic(fmt.Sprintf("doctor: the table lacks the cause %q", id))
@@ -46,7 +54,6 @@ func causeOf(id string) *engine.Cause {
 	return c
 }
 
-// listChecks returns the ids of all checks.
 func listChecks() (list []string) {
 	for _, c := range table() {
 		list = append(list, c.Checks...)
@@ -54,6 +61,7 @@ func listChecks() (list []string) {
 	return list
 }
 
+// Why no test produces a cause.
 const (
 	plain   = "it needs no network to be broken, and the tests of config break it"
 	lengthy = "it takes the whole time of a check; make breakages breaks it"

@@ -1,9 +1,13 @@
-package doctor
+// Package verdicts has the results of the connection test in words for a person,
+// in English and German.
+package verdicts
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"matrixrtc-auth/doctor/causes"
 )
 
 // Verdict is a result of the connection test, in words for a person. If it is
@@ -30,7 +34,7 @@ func (v Verdict) Words() (english, german words) {
 	if v.Cause == "" {
 		return v.Own, v.OwnGerman
 	}
-	c := causeOf(v.Cause)
+	c := causes.Of(v.Cause)
 	return words{c.Text, c.Remedy}, germanCauses[v.Cause]
 }
 
@@ -83,8 +87,8 @@ var germanCauses = map[string]words{
 		"In livekit.yaml: rtc: {use_external_ip: true}, oder node_ip: die öffentliche Adresse"},
 }
 
-// Verdicts returns all verdicts of the connection test.
-func Verdicts() []Verdict { return verdicts }
+// All returns all verdicts of the connection test.
+func All() []Verdict { return verdicts }
 
 var verdicts = []Verdict{
 	{ID: "udp", Mark: "ok", Says: "Calls will work here, over UDP", German: "Anrufe werden hier funktionieren, über UDP"},
@@ -145,9 +149,9 @@ type inPage struct {
 	Remedy string `json:"remedy"`
 }
 
-// VerdictsModule returns the page's script verdicts.js with all verdicts.
+// Module returns the page's script verdicts.js with all verdicts.
 // testpage/static has it compressed.
-func VerdictsModule() string {
+func Module() string {
 	all := map[string]any{}
 	for _, v := range verdicts {
 		english, german := v.Words()
@@ -162,13 +166,13 @@ func VerdictsModule() string {
 	if err := encoder.Encode(all); err != nil {
 		panic(err) // texts always have a JSON form
 	}
-	return fmt.Sprintf("// Written from doctor/verdicts.go and doctor's causes (go generate ./doctor); edit\n// those.\n\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
+	return fmt.Sprintf("// Written from doctor/verdicts/verdicts.go and doctor's causes (go generate ./doctor); edit\n// those.\n\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
 }
 
 func (w words) inPage(says string) inPage {
-	p := inPage{Says: sentence(says)}
+	p := inPage{Says: causes.Sentence(says)}
 	if w.Text != "" {
-		p.Why, p.Remedy = sentence(w.Text), sentence(w.Remedy)
+		p.Why, p.Remedy = causes.Sentence(w.Text), causes.Sentence(w.Remedy)
 	}
 	return p
 }

@@ -1,4 +1,4 @@
-package doctor
+package causes
 
 import "matrixrtc-auth/doctor/engine"
 
@@ -146,7 +146,7 @@ var homeserverCauses = []engine.Cause{
 		Remedy: "set in homeserver.yaml: experimental_features: {msc4143_enabled: true} and matrix_rtc: {transports: [{type: livekit, livekit_service_url: \"https://jwt.{domain}\"}]}"},
 	{ID: "transports-proxy", Rows: []int{30}, Checks: []string{"homeserver.transports"}, From: "both", Status: engine.Fail, Code: missingTransport,
 		Text:   "newer clients ask {base} where calls take place. The proxy answers instead of the homeserver, in a form that clients cannot read",
-		Remedy: "remove that rule from the proxy of {host}, and pass {transports} to the homeserver. If the homeserver does not support the request, the entry in .well-known/matrix/client is enough for now. If the rule must stay, let it answer {\"rtc_transports\": […]} with the header Access-Control-Allow-Origin: *"},
+		Remedy: "remove that rule from the proxy of {host}, and pass /_matrix/client/unstable/org.matrix.msc4143/rtc/transports to the homeserver. If the homeserver does not support the request, the entry in .well-known/matrix/client is enough for now. If the rule must stay, let it answer {\"rtc_transports\": […]} with the header Access-Control-Allow-Origin: *"},
 	{ID: "transports-empty", Rows: []int{30}, Checks: []string{"homeserver.transports"}, From: "both", Status: engine.Fail, Code: missingTransport,
 		Text:   "{server} tells newer clients that there is no place for calls, and these clients then do not read .well-known/matrix/client",
 		Remedy: "set at the top level of homeserver.yaml: matrix_rtc: {transports: [{type: livekit, livekit_service_url: \"https://jwt.{domain}\"}]}. Or switch msc4143_enabled off"},

@@ -1,0 +1,80 @@
+package causes_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"matrixrtc-auth/doctor/causes"
+	"matrixrtc-auth/doctor/engine"
+)
+
+// failures are the lines of testdata/failures.txt by number.
+func failures(t *testing.T) map[int]string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/failures.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[int]string{}
+	for line := range strings.Lines(string(text)) {
+		var n int
+		if _, err := fmt.Sscan(line, &n); err == nil {
+			rows[n] = strings.TrimSpace(line)
+		}
+	}
+	return rows
+}
+
+// TestEveryFailureHasACause: what users run into is in the table, and the table
+// speaks of nothing else.
+func TestEveryFailureHasACause(t *testing.T) {
+	rows := failures(t)
+	const known = 42
+	if len(rows) != known {
+		t.Errorf("testdata/failures.txt has %d failures, want %d", len(rows), known)
+	}
+	explained := map[int]bool{}
+	for _, c := range causes.All() {
+		for _, n := range c.Rows {
+			explained[n] = true
+			if rows[n] == "" {
+				t.Errorf("%s: there is no failure %d: got none, want some", c.ID, n)
+			}
+		}
+	}
+	for n, line := range rows {
+		if !explained[n] {
+			t.Errorf("no cause explains %s", line)
+		}
+	}
+}
+
+// TestTroubleshooting: the document is the one that the table makes.
+func TestTroubleshooting(t *testing.T) {
+	text, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := causes.Troubleshooting(); string(text) != want {
+		t.Error("docs/troubleshooting.md is not what the table makes: run go generate ./doctor")
+	}
+}
+
+// TestNamesFromServer: a remedy proposes names below the server name's host, and
+// none below an address.
+func TestNamesFromServer(t *testing.T) {
+	for server, want := range map[string]string{
+		"matrix.test":         "matrix.test jwt.matrix.test matrix.test",
+		"matrix.test:8448":    "matrix.test jwt.matrix.test matrix.test:8448",
+		"[2001:db8::1]:28448": "[2001:db8::1] jwt.example.org [2001:db8::1]:28448",
+		"192.0.2.1":           "192.0.2.1 jwt.example.org 192.0.2.1",
+	} {
+		t.Run(server, func(t *testing.T) {
+			if got := causes.Fill("{apex} jwt.{domain} {server}", engine.Vars{"server": server}); got != want {
+				t.Errorf("%s: %s, want %s", server, got, want)
+			}
+		})
+	}
+}

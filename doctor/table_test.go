@@ -1,0 +1,56 @@
+package doctor_test
+
+import (
+	"slices"
+	"testing"
+
+	"matrixrtc-auth/doctor/causes"
+	"matrixrtc-auth/doctor/engine"
+)
+
+// TestTable: every cause is complete, and either broken by a test or says why
+// not.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range causes.All() {
+		_, broken := breaks[c.ID]
+		switch {
+		case seen[c.ID]:
+			t.Errorf("%s is there twice", c.ID)
+		case c.Text == "" || c.Remedy == "" || len(c.Checks) == 0:
+			t.Errorf("%s lacks a text, a remedy or a check", c.ID)
+		case c.Status != engine.Fail && c.Status != engine.Warn && (c.Status != engine.OK || c.Unbroken == ""):
+			t.Errorf("%s has the status %q", c.ID, c.Status)
+		case !slices.Contains([]string{"inside", "outside", "both"}, c.From):
+			t.Errorf("%s shows from %q", c.ID, c.From)
+		case broken == (c.Unbroken != ""):
+			t.Errorf("%s: broken by a test: %v, why not: %q", c.ID, broken, c.Unbroken)
+		}
+		seen[c.ID] = true
+	}
+	for id := range breaks {
+		if !seen[id] {
+			t.Errorf("the table lacks %s", id)
+		}
+	}
+	const least = 30
+	if len(breaks) < least {
+		t.Errorf("%d causes are broken, want %d at least", len(breaks), least)
+	}
+}
+
+// TestNamesOfChecks: whatever a check finds, the table says that it may.
+func TestNamesOfChecks(t *testing.T) {
+	ids := map[string]bool{}
+	for _, c := range causes.All() {
+		for _, id := range c.Checks {
+			ids[id] = true
+		}
+	}
+	s := newStack(t)
+	for _, c := range s.examine().Checks {
+		if !ids[c.ID] {
+			t.Errorf("the table knows no check %s", c.ID)
+		}
+	}
+}
