@@ -86,10 +86,10 @@ type Authorizer struct {
 
 	// Users limits the requests of proven users. Failures limits the failed
 	// verifications of client networks, Origins the requests of other
-	// homeservers. nil means no limit.
-	Users    *ratelimit.Limiter[matrix.UserID]
-	Failures *ratelimit.Limiter[netip.Prefix]
-	Origins  *ratelimit.Limiter[matrix.ServerName]
+	// homeservers. The zero Limiter means no limit.
+	Users    ratelimit.Limiter[matrix.UserID]
+	Failures ratelimit.Limiter[netip.Prefix]
+	Origins  ratelimit.Limiter[matrix.ServerName]
 
 	Metrics metrics.Metrics
 }

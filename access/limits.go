@@ -15,13 +15,13 @@ import (
 // NewFailureLimiter returns the limit of failed verifications per client
 // network. It is enough for a household whose clients hold stale tokens. It is
 // too little to scan networks or flood a homeserver through this service.
-func NewFailureLimiter() *ratelimit.Limiter[netip.Prefix] {
+func NewFailureLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
 // NewOriginLimiter returns the limit per other homeserver, through which all
 // its users ask. A large conference that starts within seconds stays below it.
-func NewOriginLimiter() *ratelimit.Limiter[matrix.ServerName] {
+func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // TestPage serves the connection test: its page, and tokens for the probe room
-// of a link. If Uses or Clients is nil, there is no such limit.
+// of a link.
 type TestPage struct {
 	// Keys are the API pairs. Links signed with any of them are accepted. The
 	// first signs new ones.
@@ -30,9 +30,9 @@ type TestPage struct {
 	// SFU, for remedies; "" if unknown.
 	SFUPort string
 	// Uses limits how often one link is used. Clients limits how often a client
-	// network asks for tokens.
-	Uses    *ratelimit.Limiter[sfu.Room]
-	Clients *ratelimit.Limiter[netip.Prefix]
+	// network asks for tokens. The zero Limiter means no limit.
+	Uses    ratelimit.Limiter[sfu.Room]
+	Clients ratelimit.Limiter[netip.Prefix]
 }
 
 // RoomFinder returns when a room on the SFU was created, zero if there is none.
@@ -42,13 +42,13 @@ type RoomFinder interface {
 
 // NewUseLimiter returns the limit per link: enough for a family that tries all
 // its phones, some of them twice.
-func NewUseLimiter() *ratelimit.Limiter[sfu.Room] {
+func NewUseLimiter() ratelimit.Limiter[sfu.Room] {
 	return ratelimit.New[sfu.Room](ratelimit.Limit{PerMinute: 2, Burst: 20})
 }
 
 // NewTestLimiter returns the limit per client network, for valid and invalid
 // keys.
-func NewTestLimiter() *ratelimit.Limiter[netip.Prefix] {
+func NewTestLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 10, Burst: 20})
 }
 

@@ -58,7 +58,7 @@ type Verifier struct {
 	Timeout time.Duration
 	// Trials, if set, limits how often clients make this service ask servers that
 	// may be no homeservers ([NewTrialLimiter]).
-	Trials *ratelimit.Limiter[netip.Prefix]
+	Trials ratelimit.Limiter[netip.Prefix]
 	// Observe, if set, gets the time that a homeserver took to answer.
 	Observe func(took time.Duration)
 

@@ -21,14 +21,14 @@ type board struct {
 // only this process uses the board; with a leave file, which no other process
 // uses, a file beside it keeps the state of the brake. openBoard takes some
 // seconds at most.
-func (s *shared) openBoard(ctx context.Context, kept *leaves) (board, error) {
+func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
 	case s.cfg.AppService == nil && s.cfg.Account == nil:
 		return local, nil
-	case kept != nil && kept.board != nil:
+	case kept.board != nil:
 		return board{kept.board, true, func() {}}, nil
-	case kept != nil && s.cfg.Store.Kind == config.StoreFile:
+	case kept.kind == config.StoreFile:
 		return board{guard.OpenFile(s.cfg.Store.Path + ".brake"), false, func() {}}, nil
 	case s.cfg.Store.Kind != config.StoreRedis:
 		return local, nil

@@ -38,7 +38,7 @@ func TestBoardWithoutLeaves(t *testing.T) {
 			server.FlushAll()
 			var boards []board
 			for range 2 {
-				b, err := sharedOf(tt.cfg).openBoard(t.Context(), nil)
+				b, err := sharedOf(tt.cfg).openBoard(t.Context(), leaves{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -68,7 +68,7 @@ func TestBoardRefused(t *testing.T) {
 	cfg := config.Config{AppService: registered, Store: config.Store{
 		Kind: config.StoreRedis, RedisURL: redisurl.Must("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
-	if _, err := sharedOf(cfg).openBoard(t.Context(), nil); err == nil {
+	if _, err := sharedOf(cfg).openBoard(t.Context(), leaves{}); err == nil {
 		t.Error("of a server that refuses the password: got no error, want one")
 	}
 }
@@ -87,7 +87,7 @@ func TestBoardBesideAFile(t *testing.T) {
 	}
 	for _, want := range []bool{false, true} {
 		s := &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
-		b, err := s.openBoard(t.Context(), &leaves{})
+		b, err := s.openBoard(t.Context(), leaves{kind: config.StoreFile})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,8 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// leaves is the part of the service that keeps delegated leaves.
+// leaves is the part of the service that keeps delegated leaves. The zero value
+// keeps none: delegation is off.
 type leaves struct {
 	clock   *clock.Clock // the clock for everything about leaves
 	kind    config.StoreKind
@@ -35,7 +36,7 @@ type leaves struct {
 	standby *standby.Store             // in front of the store; nil for the memory store
 	about   func(*handler.StoreStatus) // adds what the store says about itself to the status
 	keeper  *keeper.Keeper
-	events  *matrix.DelayedEvents
+	events  *matrix.DelayedEvents // manages the delayed events of leaves; nil if delegation is off
 	limits  leave.Limits
 	named   config.ServerList // the servers whose users may delegate
 	log     *slog.Logger
@@ -55,15 +56,15 @@ const (
 	countTime = time.Second
 )
 
-// openLeaves opens the store and creates its keeper. It returns nil if
-// delegation is off. It takes some seconds at most, or 15 s while another
-// process closes the file. If a disk does not answer, it takes until ctx ends.
-func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
+// openLeaves opens the store and creates its keeper, unless delegation is off.
+// It takes some seconds at most, or 15 s while another process closes the file.
+// If a disk does not answer, it takes until ctx ends.
+func (s *shared) openLeaves(ctx context.Context) (leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
-		return nil, nil
+		return leaves{}, nil
 	}
-	l := &leaves{
+	l := leaves{
 		clock:  clock.New(),
 		kind:   cfg.Store.Kind,
 		limits: leave.Limits{PerUser: cfg.MaxJobsPerUser, All: cfg.MaxJobs, Named: cfg.Named},
@@ -72,11 +73,14 @@ func (s *shared) openLeaves(ctx context.Context) (*leaves, error) {
 		log:    s.log,
 	}
 	if err := l.openStore(ctx, s); err != nil {
-		return nil, err
+		return leaves{}, err
 	}
 	l.keeper = l.newKeeper(s)
 	return l, nil
 }
+
+// on reports whether delegation is on.
+func (l *leaves) on() bool { return l.keeper != nil }
 
 func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	switch where := common.cfg.Store; where.Kind {
@@ -190,7 +194,7 @@ func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int)
 // start runs the keeper until end is called. end waits until running actions
 // are done. Calling end again does nothing.
 func (l *leaves) start() (end func()) {
-	if l == nil {
+	if !l.on() {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -219,7 +223,7 @@ func (l *leaves) probe(ctx context.Context) {
 
 // close closes the store, after it has written what only memory holds.
 func (l *leaves) close() {
-	if l == nil {
+	if !l.on() {
 		return
 	}
 	if err := l.store.Close(); err != nil {
@@ -227,18 +231,9 @@ func (l *leaves) close() {
 	}
 }
 
-// delayedEvents returns the client that manages the delayed events of leaves,
-// or nil if delegation is off.
-func (l *leaves) delayedEvents() *matrix.DelayedEvents {
-	if l == nil {
-		return nil
-	}
-	return l.events
-}
-
 // delegation returns the settings of delegation, or nil if delegation is off.
 func (l *leaves) delegation() *access.Delegation {
-	if l == nil {
+	if !l.on() {
 		return nil
 	}
 	return &access.Delegation{

@@ -28,7 +28,7 @@ const (
 
 // health returns the part of /healthz about leaves.
 func (l *leaves) health() (h handler.Health) {
-	if l == nil {
+	if !l.on() {
 		return h
 	}
 	switch {

@@ -103,7 +103,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	clients := s.clientPlaces()
 	rooms, endRooms := s.startRooms()
 	defer endRooms()
-	hs := s.newHomeserver(kept.delayedEvents())
+	hs := s.newHomeserver(kept.events)
 	who := s.newMembers(hs, common)
 	p := parts{kept, hs, who, rooms}
 	h := s.newHandler(p)

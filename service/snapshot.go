@@ -13,7 +13,7 @@ func (s *shared) snapshot(p parts) metrics.Snapshot {
 	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}
 	health := withLog(p.members.health(p.leaves.health()), log)
 	now.Health["degraded"], now.Health["stalled"] = number(len(health.Degraded) > 0), number(health.Stalled)
-	if p.leaves != nil {
+	if p.leaves.on() {
 		p.leaves.addTo(&now)
 	}
 	if p.members != nil {

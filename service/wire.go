@@ -31,7 +31,7 @@ type shared struct {
 
 // parts are what newHandler needs besides shared.
 type parts struct {
-	leaves     *leaves     // nil if delegation is off
+	leaves     leaves
 	homeserver *homeserver // nil if the service is registered at no homeserver
 	members    *members    // nil if no homeserver can be asked who is joined
 	rooms      *sfu.Rooms
@@ -58,9 +58,9 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	}
 	h.Health = func() handler.Health { return withLog(p.members.health(p.leaves.health()), s.logStatus()) }
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }
-	if l := p.leaves; l != nil {
-		h.Leaves = l.status
-		h.Observers = append(h.Observers, l.keeper)
+	if p.leaves.on() {
+		h.Leaves = p.leaves.status
+		h.Observers = append(h.Observers, p.leaves.keeper)
 	}
 	if m := p.members; m != nil {
 		h.MembershipStatus = m.status
