@@ -166,7 +166,7 @@ func Module() string {
 	if err := encoder.Encode(all); err != nil {
 		panic(err) // texts always have a JSON form
 	}
-	return fmt.Sprintf("// Written from doctor/verdicts/verdicts.go and doctor's causes (go generate ./doctor); edit\n// those.\n\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
+	return fmt.Sprintf("// Made by go generate ./doctor.\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
 }
 
 func (w words) inPage(says string) inPage {

@@ -1,6 +1,5 @@
-// Why the WebSocket to LiveKit does not come about. LiveKit itself says over HTTP
-// what it thinks of a token (/rtc/validate), to any page; what stands in front of
-// it does not.
+// Why no WebSocket opens. LiveKit judges tokens over HTTP (/rtc/validate), for
+// any page; a proxy does not.
 
 const patience = 8_000;
 

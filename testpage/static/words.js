@@ -1,5 +1,4 @@
-// The words of the page, in English and German. Those of the verdicts are in
-// verdicts.js, which is written from doctor's table.
+// The words of the page, in English and German. verdicts.js has the verdicts'.
 
 const english = {
   decimal: (n) => n.toFixed(1),
