@@ -16,7 +16,7 @@ var (
 	ErrUnseen = errors.New("the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE is not in the room, and LIVEKIT_MEMBERSHIP_UNKNOWN is deny")
 	// ErrForeignUser says that a homeserver made a request for a user of another
 	// server.
-	ErrForeignUser = errors.New("the user is not one of the homeserver that asks")
+	ErrForeignUser = errors.New("the user is not a user of the homeserver that makes the request")
 )
 
 // MembershipError says that the homeserver did not say whether somebody is

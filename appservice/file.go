@@ -58,7 +58,7 @@ func WriteFile(path string, r Registration) (err error) {
 	case err != nil:
 		return err
 	case !old.Mode().IsRegular():
-		return fmt.Errorf("%s is there and is not a regular file: move it away", path)
+		return fmt.Errorf("%s exists and is not a regular file: move it away", path)
 	}
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text())
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -136,7 +136,7 @@ func (b *baseline) verify(ctx context.Context, body tokenBody) error {
 	}
 	_, server, _ := strings.Cut(sub, ":")
 	if sub != body.Member.User || server != body.OpenIDToken.Server {
-		return errors.New("the token is somebody else's")
+		return errors.New("the token is for another user")
 	}
 	return nil
 }

@@ -184,7 +184,7 @@ func (w *leaveWorld) awaitConnected(ctx context.Context, jobs int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("not all of %d participants were seen", jobs)
+	return fmt.Errorf("the service has not seen all of %d participants on the SFU", jobs)
 }
 
 // metric returns the value of one of the service's metrics.

@@ -49,7 +49,7 @@ const (
 func generateLoad(args []string) error {
 	var plan loadPlan
 	if len(args) != 1 {
-		return errors.New("load wants one argument, the plan")
+		return errors.New("load takes one argument, the plan")
 	}
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (l *load) until(end time.Time) error {
 			return err
 		}
 		if len(ready) == 0 && time.Since(now) >= stalled {
-			return fmt.Errorf("no answer for %v, %d requests are pending", stalled, l.pending)
+			return fmt.Errorf("no answer for %v while %d requests wait for one", stalled, l.pending)
 		}
 		for _, i := range ready {
 			if err := l.receive(i); err != nil {

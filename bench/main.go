@@ -87,7 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	switch {
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("no arguments but flags, got %q", flags.Args())
+		return o, fmt.Errorf("got the arguments %q, want only flags", flags.Args())
 	case o.repeats < 1 || o.duration <= 0:
 		return o, errors.New("-repeats and -duration must be positive")
 	case o.write && len(o.only) > 0:
@@ -104,7 +104,7 @@ func parseOnly(list string) (map[string]bool, error) {
 			continue
 		}
 		if !isExperiment(name) {
-			return nil, fmt.Errorf("-only: there is no experiment %q, only %s", name, strings.Join(experimentNames(), ", "))
+			return nil, fmt.Errorf("-only: %q is not an experiment; write some of %s", name, strings.Join(experimentNames(), ", "))
 		}
 		only[name] = true
 	}

@@ -22,7 +22,7 @@ func runRole(role string, args []string) error {
 	case "load":
 		return generateLoad(args)
 	}
-	return fmt.Errorf("no role %q", role)
+	return fmt.Errorf("%q is not a role of this program", role)
 }
 
 // hello is the first line that a serving child process writes.
@@ -112,7 +112,7 @@ func obey(h hello, commands map[string]func() any) error {
 	for in.Scan() {
 		command, ok := commands[in.Text()]
 		if !ok {
-			return fmt.Errorf("no command %q", in.Text())
+			return fmt.Errorf("%q is not a command of this role", in.Text())
 		}
 		if err := out.Encode(command()); err != nil {
 			return err

@@ -82,7 +82,7 @@ func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (
 	}
 	m, err := l.observe(ctx, s, connections)
 	if stopErr := s.stop(); err == nil && stopErr != nil {
-		return nil, fmt.Errorf("(%s) did not end well: %w", letter, stopErr)
+		return nil, fmt.Errorf("(%s) failed at its end: %w", letter, stopErr)
 	}
 	return m, err
 }
@@ -109,7 +109,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	// The check at the start has left one connection in the pool.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
-		l.fault("(c) opened %d connections to the homeserver for %d concurrent verifications", m.opened, connections)
+		l.fault("(c) opened %d connections to the homeserver, more than its %d concurrent verifications", m.opened, connections)
 	}
 	return m, nil
 }

@@ -83,7 +83,7 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 		return err
 	}
 	if bytes.Count(text, []byte(sealing)) != 1 {
-		return errors.New("membership/ticket/minter.go has changed: this benchmark does not find the line that seals a ticket")
+		return errors.New("membership/ticket/minter.go has changed: the benchmark can no longer find the line that seals a ticket")
 	}
 	changed, list := filepath.Join(l.dir, "minter.go"), filepath.Join(l.dir, "overlay.json")
 	if err := os.WriteFile(changed, bytes.Replace(text, []byte(sealing), nil, 1), 0o600); err != nil {

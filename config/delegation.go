@@ -19,7 +19,7 @@ func (j *judge) testPage(v value) bool { return j.delegation(v) }
 func (j *judge) maxJobs(v value) int {
 	n := count(v.get())
 	if n == 0 {
-		j.fault(v, "%s is not a number from 1 to 1000000, written without commas; LIVEKIT_DELEGATION=off has no leave delegated", shown(v.get()))
+		j.fault(v, "%s is not a number from 1 to 1000000, written without commas; LIVEKIT_DELEGATION=off switches delegated leaves off", shown(v.get()))
 	}
 	return n
 }
@@ -37,7 +37,7 @@ func (j *judge) delayedEventRate(v value) float64 {
 	const lowest, highest = 0.1, 10_000
 	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
 	if err != nil || !(rate >= lowest && rate <= highest) { // NaN is out of range
-		j.fault(v, "%s is no rate; write requests a second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
+		j.fault(v, "%s is not a rate; write requests a second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
 		return 0
 	}
 	return rate

@@ -148,7 +148,7 @@ func (k *keyring) add(line int, id, text string) error {
 
 func (k *keyring) all() ([]apikey.Key, error) {
 	if len(k.keys) == 0 {
-		return nil, errors.New("is no key")
+		return nil, errors.New("is not a key")
 	}
 	return k.keys, nil
 }

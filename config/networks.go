@@ -27,7 +27,7 @@ func (j *judge) clientAddress(v value) string {
 	name := strings.ToLower(v.get())
 	switch {
 	case !isHeader(name):
-		j.fault(v, "%s is no name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
+		j.fault(v, "%s is not the name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
 	case name == "forwarded":
 		j.fault(v, "the header Forwarded holds more than an address and is not read; have the proxy send X-Forwarded-For and write x-forwarded-for")
 	case isClients(name):
@@ -70,7 +70,7 @@ func (j *judge) networks(v value) []netip.Prefix {
 			continue
 		}
 		if prefix.Bits() == 0 {
-			j.warn(v, Everyone, "%s is every address there is; list only your own networks", shown(entry))
+			j.warn(v, Everyone, "%s contains every address; list only your own networks", shown(entry))
 		}
 		list = append(list, prefix)
 	}

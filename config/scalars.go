@@ -69,7 +69,7 @@ func (j *judge) rateLimit(v value) RateLimit {
 	}
 	limit, ok := parseRateLimit(text)
 	if !ok {
-		j.fault(v, "%s is no rate limit; write 60/min or 60/min,burst=30 (numbers from 1 to 1000000), or off", shown(v.get()))
+		j.fault(v, "%s is not a rate limit; write 60/min or 60/min,burst=30 (numbers from 1 to 1000000), or off", shown(v.get()))
 	}
 	return limit
 }

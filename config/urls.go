@@ -84,7 +84,7 @@ func parseURL(text string, schemes ...string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch {
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, invisible):
-		return nil, errors.New("holds a space or a character that cannot be seen")
+		return nil, errors.New("contains a space or an invisible character")
 	case !slices.Contains(schemes, strings.ToLower(scheme)) || rest == "":
 		return nil, fmt.Errorf("does not start with %s://", strings.Join(schemes, ":// or "))
 	case strings.Contains(text, "@"):

@@ -20,9 +20,9 @@ var (
 	errTooLarge  = errors.New("the body is too large")
 	errNoRoute   = errors.New("no such route")
 	errNoMethod  = errors.New("no such method on this route")
-	errNotFound  = errors.New("no such user or room of this service")
+	errNotFound  = errors.New("this service has no such user or room")
 	errNoJWT     = errors.New("the answer holds no token")
-	errRoomGone  = errors.New("the SFU does not have the room of the link any more")
+	errRoomGone  = errors.New("the room of the link no longer exists on the SFU")
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )
 

@@ -43,7 +43,7 @@ func spoil(dir string) (overlay string, err error) {
 		return "", err
 	}
 	if bytes.Count(source, []byte(bound)) != 1 {
-		return "", fmt.Errorf("%s does not say %q once", boundsFile, bound)
+		return "", fmt.Errorf("%s does not contain %q exactly once", boundsFile, bound)
 	}
 	spoiled := filepath.Join(dir, "spoiled.go")
 	if err := os.WriteFile(spoiled, bytes.Replace(source, []byte(bound), []byte(noBound), 1), 0o644); err != nil {

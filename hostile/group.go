@@ -29,7 +29,7 @@ func newGroup(limit int) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	reasons := []error{errors.New("no hierarchy of control groups has the memory controller")}
+	reasons := []error{errors.New("this machine has no control groups with the memory controller")}
 	for line := range strings.Lines(string(mounts)) {
 		before, after, _ := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
@@ -107,7 +107,7 @@ func (g *group) killed() (bool, error) {
 			return n != "0", nil
 		}
 	}
-	return false, fmt.Errorf("%s does not count kills", g.kills)
+	return false, fmt.Errorf("%s has no line that counts killed processes", g.kills)
 }
 
 // remove removes the group after its processes have ended. The kernel may take

@@ -185,8 +185,8 @@ func TestJudge(t *testing.T) {
 		t.Fatalf("with nothing wrong: got %v, want no error", err)
 	}
 	for want, spoil := range map[string]func(*figures){
-		"130.0 MB resident":                                         func(f *figures) { f.most = 130e6 },
-		"after a thousand servers it had 81.0 MB":                   func(f *figures) { f.thousand = 81e6 },
+		"130.0 MB of resident memory":                               func(f *figures) { f.most = 130e6 },
+		"after a thousand servers it used 81.0 MB":                  func(f *figures) { f.thousand = 81e6 },
 		"the kernel ended the service":                              func(f *figures) { f.killed = true },
 		"for a named server is 251ms":                               func(f *figures) { f.named.p99 = 251 * time.Millisecond },
 		"251ms during all attacks":                                  func(f *figures) { f.together.p99 = 251 * time.Millisecond },

@@ -102,10 +102,10 @@ func (f figures) memoryFaults() (faults []error) {
 		faults = append(faults, errKilled)
 	}
 	if f.most > maxRSS {
-		faults = append(faults, fmt.Errorf("it had %s resident, at most %s", f.most, bytesOf(maxRSS)))
+		faults = append(faults, fmt.Errorf("it used %s of resident memory, more than %s", f.most, bytesOf(maxRSS)))
 	}
 	if f.thousand > maxThousand {
-		faults = append(faults, fmt.Errorf("after a thousand servers it had %s resident, at most %s", f.thousand, bytesOf(maxThousand)))
+		faults = append(faults, fmt.Errorf("after a thousand servers it used %s of resident memory, more than %s", f.thousand, bytesOf(maxThousand)))
 	}
 	return faults
 }

@@ -104,7 +104,7 @@ func enter(ctx context.Context, o options) error {
 		return errors.New("it failed")
 	}
 	if err != nil {
-		return fmt.Errorf("in a network namespace of its own: %w", err)
+		return fmt.Errorf("starting the run in its own network namespace: %w", err)
 	}
 	return nil
 }
@@ -112,16 +112,16 @@ func enter(ctx context.Context, o options) error {
 // judgeService makes the run inside the namespaces.
 func judgeService(ctx context.Context, o options) (err error) {
 	if err := isolate(o.dir); err != nil {
-		return fmt.Errorf("the network namespace: %w", err)
+		return fmt.Errorf("preparing the network namespace: %w", err)
 	}
 	group, err := newGroup(memoryLimit)
 	if err != nil {
-		return fmt.Errorf("no memory control group can be made here, and without one the run shows nothing: %w", err)
+		return fmt.Errorf("this machine allows no memory control group, without which the run proves nothing: %w", err)
 	}
 	defer group.remove()
 	strangers, err := startStrangers(ctx, o.dir)
 	if err != nil {
-		return fmt.Errorf("the strangers: %w", err)
+		return fmt.Errorf("starting the strangers' process: %w", err)
 	}
 	defer strangers.stop()
 	world, err := newWorld()

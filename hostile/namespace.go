@@ -31,7 +31,7 @@ func isolate(dir string) error {
 			continue // a missing file names no other name server
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
-			return fmt.Errorf("covering %s: %w", path, err)
+			return fmt.Errorf("replacing %s in the namespace: %w", path, err)
 		}
 	}
 	return nil

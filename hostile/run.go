@@ -215,7 +215,7 @@ func (r *run) expectFaults(ctx context.Context) error {
 	defer stop()
 	err := r.spoil(ctx)
 	if err == nil {
-		return errors.New("a service without bounds on certificates passes: this program notices nothing")
+		return errors.New("the service without bounds on certificates passed: this program does not find that fault")
 	}
 	fmt.Println("without bounds on certificates, as it should be:", err)
 	return nil

@@ -57,7 +57,7 @@ func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) 
 // line waits for the next line that the process writes.
 func (s *strangersProcess) line() (string, error) {
 	if !s.lines.Scan() {
-		return "", errors.Join(errors.New("their process has ended"), s.lines.Err())
+		return "", errors.Join(errors.New("the strangers' process has ended"), s.lines.Err())
 	}
 	return s.lines.Text(), nil
 }

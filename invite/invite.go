@@ -39,7 +39,7 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 // faults.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
-		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off takes the connection test away: a link would lead nowhere")
+		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off switches the connection test off, so a link would not work")
 	}
 	if public == nil {
 		var err error
@@ -58,7 +58,7 @@ func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Du
 		return Link{}, err
 	}
 	if err := in.sfu.CreateTestRoom(ctx, key.Room, lifetime, mostParticipants); err != nil {
-		return Link{}, fmt.Errorf("LiveKit makes no room: %w; matrixrtc-auth doctor says why", err)
+		return Link{}, fmt.Errorf("LiveKit did not create the room: %w; matrixrtc-auth doctor says why", err)
 	}
 	if reached {
 		if err := in.confirm(ctx, base, sealed); err != nil {
@@ -143,9 +143,9 @@ func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
 	case answer.Status == http.StatusForbidden:
 		return fmt.Errorf("the service at %s has another API secret than this environment: start it again after a change of .env", base)
 	case answer.Status == http.StatusGone:
-		return fmt.Errorf("the clock of the service at %s and this one differ by more than the link is good for", base)
+		return fmt.Errorf("the clock of the service at %s and the clock of this machine differ by more than the link's lifetime", base)
 	case answer.Status == http.StatusNotFound:
 		return fmt.Errorf("the service at %s asks another LiveKit than this environment names: it does not have the room", base)
 	}
-	return fmt.Errorf("the service at %s gives out no token for the test: %s", base, answer)
+	return fmt.Errorf("the service at %s refuses a token for the test: %s", base, answer)
 }

@@ -128,7 +128,7 @@ func TestNoLink(t *testing.T) {
 			s.service.TestPage.Rooms = sfu.NewClient(other.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
 		}, "asks another LiveKit than this environment names"},
 		"the page is off here": {func(s *scene) { s.cfg.TestPage = false }, "LIVEKIT_TEST_PAGE=off"},
-		"LiveKit is down":      {func(s *scene) { s.sfu.Down() }, "LiveKit makes no room"},
+		"LiveKit is down":      {func(s *scene) { s.sfu.Down() }, "LiveKit did not create the room"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)

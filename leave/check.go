@@ -16,7 +16,7 @@ type RecordError struct {
 
 // Error names the job, without its delay id.
 func (e *RecordError) Error() string {
-	return fmt.Sprintf("the record of %.80q in room %.80q is no job: %v", e.Key.Identity, e.Key.Room, e.Err)
+	return fmt.Sprintf("the record of %.80q in room %.80q is not a valid job: %v", e.Key.Identity, e.Key.Room, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -39,7 +39,7 @@ const (
 // checkTime returns why ms is not a valid time for the field.
 func (f field) checkTime(ms int64) error {
 	if ms < 0 || ms >= latest || ms == 0 && f.always {
-		return fmt.Errorf("%s cannot be %d", f.name, ms)
+		return fmt.Errorf("the field %s cannot have the value %d", f.name, ms)
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func (f field) checkTime(ms int64) error {
 // checkDelay returns why ms is not a valid delay.
 func (f field) checkDelay(ms int64) error {
 	if ms < MinDelay.Milliseconds() || ms > MaxDelay.Milliseconds() {
-		return fmt.Errorf("a %s of %d ms is not between %v and %v", f.name, ms, MinDelay, MaxDelay)
+		return fmt.Errorf("the field %s is %d ms, which is not between %v and %v", f.name, ms, MinDelay, MaxDelay)
 	}
 	return nil
 }
@@ -56,11 +56,11 @@ func (f field) checkDelay(ms int64) error {
 func (f field) checkValue(v reflect.Value) error {
 	switch {
 	case v.Kind() == reflect.String && len(v.String()) > longestText:
-		return fmt.Errorf("%s has %d bytes, more than %d", f.name, len(v.String()), longestText)
+		return fmt.Errorf("the field %s has %d bytes, more than %d", f.name, len(v.String()), longestText)
 	case v.CanInt() && (v.Int() < 0 || v.Int() > mostFailures):
-		return fmt.Errorf("%s cannot be %d", f.name, v.Int())
+		return fmt.Errorf("the field %s cannot have the value %d", f.name, v.Int())
 	case v.CanUint() && v.Uint() >= latest:
-		return fmt.Errorf("%s cannot be %d", f.name, v.Uint())
+		return fmt.Errorf("the field %s cannot have the value %d", f.name, v.Uint())
 	}
 	return nil
 }
@@ -69,13 +69,13 @@ func (f field) checkValue(v reflect.Value) error {
 func (j Job) check() error {
 	switch {
 	case j.Room == "" || j.Identity == "":
-		return errors.New("it has no room or identity")
+		return errors.New("the record has no room or no identity")
 	case !slices.Contains(States(), j.State):
-		return fmt.Errorf("there is no state %.40q", j.State)
+		return fmt.Errorf("%.40q is not a state of a job", j.State)
 	case len(j.Replaces) > maxReplaced:
-		return fmt.Errorf("it replaces %d others, more than %d", len(j.Replaces), maxReplaced)
+		return fmt.Errorf("the record replaces %d delegations, more than %d", len(j.Replaces), maxReplaced)
 	case slices.Contains(j.Replaces, j.DelayID):
-		return errors.New("it replaces itself")
+		return errors.New("the record replaces its own delegation")
 	}
 	return nil
 }

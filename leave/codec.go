@@ -103,7 +103,7 @@ func unlikeRecord(err error) error {
 
 // errDelayID does not contain the delay id, because whoever knows the id can
 // send the leave.
-var errDelayID = errors.New("its delay id, or one that it replaces, is none")
+var errDelayID = errors.New("its delay id, or one that it replaces, is not valid")
 
 // read checks the recorded value of the field, and sets the field of j.
 func (f field) read(j *Job, recorded any) (err error) {

@@ -23,7 +23,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	in.fields(recorded)
 	err := in.err
 	if err == nil && len(in.rest) > 0 {
-		err = errors.New("something follows its last field")
+		err = errors.New("the record continues after its last field")
 	}
 	for _, i := range compactField {
 		if i >= 0 { // all fields are read, so that an error names the job
@@ -82,7 +82,7 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	case c.err != nil:
 	case f.kind == reflect.TypeFor[State]():
 		if number <= 0 || number >= int64(len(numberedStates)) {
-			c.fail(fmt.Errorf("there is no state %d", number))
+			c.fail(fmt.Errorf("%d is not a state of a job", number))
 			return
 		}
 		to.SetString(string(numberedStates[number]))
@@ -116,7 +116,7 @@ func (c *compact) fail(err error) {
 	c.err, c.rest = cmp.Or(c.err, err), nil
 }
 
-var errCut = errors.New("it is cut off, or a number in it is too large")
+var errCut = errors.New("the record is cut off, or a number in it is too large")
 
 func (c *compact) uint() uint64 {
 	n, length := binary.Uvarint(c.rest)
@@ -158,7 +158,7 @@ func (c *compact) text() string {
 	}
 	beginning, rest, found := strings.Cut(text, "_")
 	if !found {
-		c.fail(errors.New("a text lacks its beginning"))
+		c.fail(errors.New("a text in the record lacks its first part"))
 	}
 	return beginning + "_" + base64.RawStdEncoding.EncodeToString([]byte(rest))
 }

@@ -22,7 +22,7 @@ const (
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
 	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
-	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any honest one
+	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than a homeserver's answer can be
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
 	CauseTrouble  Cause = "homeserver_error"     // an answer with status 5xx
 	CauseStatus   Cause = "status"               // any other status than 200: the homeserver does not know the token or the endpoint

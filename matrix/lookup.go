@@ -152,7 +152,7 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 	return answer
 }
 
-var errManyLookUps = errors.New("too many Client-Server APIs are looked for")
+var errManyLookUps = errors.New("too many look-ups of Client-Server APIs are under way")
 
 // takeLookUp reports whether a look-up may begin. If so, the caller calls
 // release at its end.

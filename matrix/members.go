@@ -23,7 +23,7 @@ func (e *badAnswer) Error() string { return e.why }
 var (
 	errNoMembers = &badAnswer{CauseNotJSON, `the answer is not {"joined": {…}}`}
 	errNoUser    = &badAnswer{CauseNotJSON, "the answer holds no user id"}
-	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than any honest one"}
+	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than a homeserver's answer can be"}
 )
 
 // readMembers calls see with each key of the object "joined". It keeps nothing,

@@ -63,7 +63,7 @@ func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func
 
 var (
 	errDead   = errors.New("it could not be reached a moment ago, and was not asked again")
-	errTrials = errors.New("the client's network has had too many servers asked that are no homeservers")
+	errTrials = errors.New("the client's network has named too many servers that are not homeservers")
 )
 
 // learn records what the outcome of a request shows of server.

@@ -55,7 +55,7 @@ func (s *shared) newRolls() matrix.Servers {
 // is known before anybody calls.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
-		a.log.Info("membership: an account asks who is joined to the rooms that it is in", "user", self.String())
+		a.log.Info("membership: the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE asks who is joined to the rooms that it is in", "user", self.String())
 	}
 }
 
@@ -77,7 +77,7 @@ func (a *account) observe(err error) {
 
 func (a *account) answered() {
 	if a.warned {
-		a.log.Info("membership: the homeserver says again who is joined")
+		a.log.Info("membership: the homeserver again says who is joined")
 	}
 	a.trouble, a.warned = "", false
 }

@@ -131,14 +131,14 @@ func (c *credentials) readAnew(log *slog.Logger) {
 	}
 	faults := config.Faults(err)
 	if err != nil && len(faults) == 0 {
-		log.Error("SIGHUP: nothing was read anew", "error", err)
+		log.Error("SIGHUP: no file was read again", "error", err)
 		return
 	}
 	for _, fault := range faults {
 		if slices.Contains(ours, fault.Variable) {
-			log.Error("SIGHUP: a file has a fault, and what it said before holds", "fault", fault)
+			log.Error("SIGHUP: a file has a fault; its former content stays in use", "fault", fault)
 		}
 	}
 	changed := c.renew(&cfg, faults)
-	log.Info("SIGHUP: files were read anew", "changed", changed, "keys", config.KeyNames(c.keys()))
+	log.Info("SIGHUP: files were read again", "changed", changed, "keys", config.KeyNames(c.keys()))
 }

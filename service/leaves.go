@@ -227,7 +227,7 @@ func (l *leaves) close() {
 		return
 	}
 	if err := l.store.Close(); err != nil {
-		l.log.Error("leave: closing the store", "err", err)
+		l.log.Error("leave: the store could not be closed", "err", err)
 	}
 }
 

@@ -75,11 +75,11 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listening on %s: there is something else than a socket; move it away", path)
+		return fmt.Errorf("listening on %s: that file is not a socket; move it away", path)
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
-		return errors.Join(fmt.Errorf("listening on %s: another process serves there", path), conn.Close())
+		return errors.Join(fmt.Errorf("listening on %s: another process already listens there", path), conn.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("listening on %s: %w", path, err)

@@ -162,7 +162,7 @@ func (s *shared) serveMetrics() (stop func(), err error) {
 	bounded := connlimit.New(listener, connlimit.Options{Limit: placesFor(openFiles()).scrapers, ArrivalTime: bodyTime, Log: s.log})
 	go func() {
 		if err := bounded.Serve(server); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("metrics ended", "error", err)
+			s.log.Error("the listener for metrics has failed", "error", err)
 		}
 	}()
 	return func() { _ = server.Close() }, nil

@@ -57,7 +57,7 @@ func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan erro
 	server.SetKeepAlivesEnabled(false)
 	settle(ctx, bounded)
 	if err := server.Shutdown(ctx); err != nil {
-		log.Warn("requests were cut off", "error", err)
+		log.Warn("running requests did not end in time and were cut off", "error", err)
 		_ = server.Close() // closes what Shutdown has left
 	}
 }

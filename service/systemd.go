@@ -47,7 +47,7 @@ func inherit(files []*os.File) (net.Listener, error) {
 	}
 	l, err := net.FileListener(files[0])
 	if err != nil {
-		return nil, fmt.Errorf("what systemd hands over is no socket to listen on (%w); the socket unit must have ListenStream, and Accept=no", err)
+		return nil, fmt.Errorf("the file that systemd hands over is not a listening socket (%w); the socket unit must have ListenStream, and Accept=no", err)
 	}
 	if err := withSmallBuffers(l); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -92,6 +92,6 @@ func sameBind(bind config.Bind, addr net.Addr) bool {
 // process with Type=notify.
 func (s *shared) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("systemd could not be told", "state", state, "error", err)
+		s.log.Warn("the state could not be reported to systemd", "state", state, "error", err)
 	}
 }

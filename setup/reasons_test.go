@@ -93,7 +93,7 @@ var refusals = []struct {
 	{[]string{"--image", "matrixrtc-auth.tar"}, `--image is a file|docker load`},
 	{[]string{"--source", "testdata"}, `--source: "testdata" has no Dockerfile|write the folder of this program's source`},
 	// Options.
-	{[]string{"nonsense"}, `"nonsense" is not an option: every value has one in front`},
+	{[]string{"nonsense"}, `"nonsense" is not an option: write the option's name before its value`},
 	{[]string{"--serve-name", "example.org"}, `there is no option --serve-name; did you mean --server-name?`},
 	{[]string{"--nonsense"}, `there is no option --nonsense`},
 	{[]string{"--jwt-port"}, `--jwt-port needs a value`},

@@ -112,7 +112,7 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	return true, r.create(ctx, room)
 }
 
-var errBusy = fmt.Errorf("%d rooms are being asked for, and the SFU has not answered yet", maxEnsuring)
+var errBusy = fmt.Errorf("calls for %d rooms wait for the SFU's answer", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
 	c, ok := r.confirmed.Peek(room) // needs only a read lock; the order of use does not matter here

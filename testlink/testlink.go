@@ -74,11 +74,11 @@ func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)
 	if err != nil || !found || len(room) != roomBytes || strings.ToLower(digits) != digits {
-		return "", fmt.Errorf("%q is no probe room", k.Room)
+		return "", fmt.Errorf("%q is not the name of a probe room", k.Room)
 	}
 	seconds := k.Expires.Unix()
 	if seconds != int64(uint32(seconds)) {
-		return "", fmt.Errorf("a link cannot end at %s", k.Expires)
+		return "", fmt.Errorf("%s cannot be the end of a link's life", k.Expires)
 	}
 	said := binary.BigEndian.AppendUint32(room, uint32(seconds))
 	return base64.RawURLEncoding.EncodeToString(append(said, mac(with, said)...)), nil

@@ -206,7 +206,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(c.failures), c.answered.Load(), c.failures[0])
 	}
 	t.Logf("%d requests over new connections, the longest took %s", c.answered.Load(), c.longest.Round(time.Millisecond))
-	if strings.Contains(a.text(), "level=ERROR") || strings.Contains(a.text(), "requests were cut off") {
+	if strings.Contains(a.text(), "level=ERROR") || strings.Contains(a.text(), "running requests did not end in time and were cut off") {
 		t.Errorf("the log has an error:\n%s", a.text())
 	}
 }

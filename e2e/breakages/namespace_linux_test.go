@@ -49,7 +49,7 @@ func isolate(dir string) error {
 			return err
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
-			return fmt.Errorf("covering %s: %w", path, err)
+			return fmt.Errorf("replacing %s in the namespace: %w", path, err)
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func (c *call) begin(guests ...*person) {
 // its delay_id.
 func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
-	line := regexp.MustCompile(`msg="leave: state" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
+	line := regexp.MustCompile(`msg="leave: state changed" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
 	p.eventually(joining, p.name+"'s leave is kept alive", func() (bool, string) {
 		for _, match := range line.FindAllStringSubmatch(serviceLog(p.stack), -1) {
 			hash = match[1]
@@ -88,7 +88,7 @@ func serviceLog(s *stack.Stack) string {
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
-	ended := regexp.MustCompile(`msg="leave: ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
+	ended := regexp.MustCompile(`msg="leave: job ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
 	c.eventually(10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]

@@ -77,7 +77,7 @@ func newReplicas(t *testing.T) *replicas {
 // claimer returns the service whose log was the last to claim a leave.
 func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	t.Helper()
-	claim := regexp.MustCompile(`(?m)^.* msg="leave: claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
+	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
 	claims := claim.FindAllString(serviceLog(r.Stack), -1)
 	if len(claims) == 0 {
 		t.Fatalf("no service has claimed %s", leave)

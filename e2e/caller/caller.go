@@ -96,11 +96,11 @@ func readAnswer(resp *http.Response) (Answer, error) {
 func Claims(jwt string) (json.RawMessage, error) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {
-		return nil, errors.New("a JWT has three parts")
+		return nil, errors.New("the token is not a JWT, which has three parts")
 	}
 	payload, err := base64.RawStdEncoding.DecodeString(parts[1])
 	if err != nil {
-		return nil, fmt.Errorf("the payload is not for atob: %w", err)
+		return nil, fmt.Errorf("the payload cannot be decoded by atob: %w", err)
 	}
 	if !json.Valid(payload) {
 		return nil, fmt.Errorf("the payload %q is not JSON", payload)

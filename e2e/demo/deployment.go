@@ -66,7 +66,7 @@ func deploy(ctx context.Context, host *stack.Host, programs stack.Programs) (*de
 	return d, d.startService(ctx, host, programs.Service, key)
 }
 
-var errTooSlow = fmt.Errorf("it took more than 20 seconds")
+var errTooSlow = fmt.Errorf("the deployment took more than 20 seconds to start")
 
 func (d *deployment) startHomeserver(host *stack.Host) error {
 	address, err := host.Address()

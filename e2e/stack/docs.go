@@ -35,7 +35,7 @@ func (d Docs) Block(language, holds string) (string, error) {
 	for {
 		_, after, found := strings.Cut(rest, "\n```"+language+"\n")
 		if !found {
-			return "", fmt.Errorf("no page has a block of %s with %q", language, holds)
+			return "", fmt.Errorf("no page of docs/ has a block in %s that contains %q", language, holds)
 		}
 		var block string
 		block, rest, _ = strings.Cut(after, "\n```")

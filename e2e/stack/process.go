@@ -93,7 +93,7 @@ func (p *process) await(ctx context.Context, ready func() bool) error {
 		select {
 		case <-ticker.C:
 		case <-p.exited:
-			return p.fault("ended at its start: %v", p.err)
+			return p.fault("ended before it was ready: %v", p.err)
 		case <-ctx.Done():
 			p.kill()
 			return p.fault("is not ready: %v", context.Cause(ctx))
@@ -110,7 +110,7 @@ func (p *process) fault(format string, args ...any) error {
 // (0: never), and send SIGKILL after kill.
 type ending struct{ again, kill time.Duration }
 
-var errKilled = errors.New("had to be killed")
+var errKilled = errors.New("did not end in time and was killed")
 
 // stop ends the process and returns how it ended. It returns nil for exit code
 // 0, and for a part that was never started.

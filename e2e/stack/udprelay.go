@@ -31,7 +31,7 @@ func (r *UDPRelay) Start() error {
 	r.flows = map[netip.AddrPort]*net.UDPConn{}
 	r.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: r.Port})
 	if err != nil {
-		return fmt.Errorf("media relay: %w", err)
+		return fmt.Errorf("the media relay cannot listen: %w", err)
 	}
 	r.open.Go(r.forward)
 	return nil

@@ -44,7 +44,7 @@ func New(ctx context.Context, source, version string) (*Build, error) {
 		version = strings.TrimSpace(string(number))
 	}
 	if !versionForm.MatchString(version) {
-		return nil, fmt.Errorf("%q cannot be the version of an image: letters, digits, and . _ - between them", version)
+		return nil, fmt.Errorf("%q cannot be the version of an image: use letters and digits, and between them also . _ -", version)
 	}
 	created, err := sourceTime(ctx, source)
 	return &Build{Source: source, Version: version, created: created}, err
@@ -64,7 +64,7 @@ func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: %q is no number of seconds", text)
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: %q is not a number of seconds", text)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }

@@ -33,7 +33,7 @@ func Environment(ctx context.Context) ([]string, error) {
 	}
 	values := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(values) != len(kept) {
-		return nil, fmt.Errorf("asking Go for %d settings: it says %q", len(kept), out)
+		return nil, fmt.Errorf("asked Go for %d settings, got %q", len(kept), out)
 	}
 	settings := os.Environ()
 	for i, name := range kept {

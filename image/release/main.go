@@ -99,7 +99,7 @@ func (r *release) again(ctx context.Context, folder, temporary string) error {
 	}
 	n, err := compare(folder, second)
 	if err != nil {
-		return errors.Join(errors.New("the release cannot be reproduced"), err)
+		return errors.Join(errors.New("the two builds of the release differ"), err)
 	}
 	fmt.Fprintf(r.out, "%d files are the same, byte by byte: %s\n", n, folder)
 	return nil

@@ -144,9 +144,9 @@ func TestReleaseNotes(t *testing.T) {
 		"newest, with its tag":    {"1.3.0", "v1.3.0", "- new\n", ""},
 		"tag of another":          {"1.3.0", "v1.2.0", "", "the tag must be v1.3.0"},
 		"tag of an older version": {"1.2.0", "v1.2.0", "", "CHANGELOG.md begins with 1.3.0"},
-		"empty section":           {"1.1.0", "", "", "says nothing of version 1.1.0"},
-		"no section":              {"1.0.0", "", "", "says nothing of version 1.0.0"},
-		"beginning of a number":   {"1.3", "", "", "says nothing of version 1.3"},
+		"empty section":           {"1.1.0", "", "", "has no text about version 1.1.0"},
+		"no section":              {"1.0.0", "", "", "has no text about version 1.0.0"},
+		"beginning of a number":   {"1.3", "", "", "has no text about version 1.3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := folderOf(t, map[string]string{"CHANGELOG.md": changelog})
@@ -167,7 +167,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"processor":    {[]string{"-source", "../..", "-arch", "mips"}, `no image for the processor "mips"`},
 		"no source":    {[]string{"-source", t.TempDir()}, "is not the folder of the program's source"},
-		"no section":   {[]string{"-source", lacking}, "CHANGELOG.md says nothing of version 1.2.3"},
+		"no section":   {[]string{"-source", lacking}, "CHANGELOG.md has no text about version 1.2.3"},
 		"no tool":      {[]string{"-source", bare}, "cyclonedx-gomod, which lists the modules"},
 		"no such flag": {[]string{"-tga", "v1"}, "-tga"},
 	} {

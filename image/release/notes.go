@@ -24,11 +24,11 @@ func releaseNotes(source, version, tag string) (string, error) {
 	notes, newest := section(text, version)
 	switch {
 	case notes == "":
-		return "", fmt.Errorf("CHANGELOG.md says nothing of version %s: write a section \"## %[1]s\", or correct VERSION", version)
+		return "", fmt.Errorf("CHANGELOG.md has no text about version %s: write a section \"## %[1]s\", or correct VERSION", version)
 	case tag != "" && tag != "v"+version:
 		return "", fmt.Errorf("the tag is %s, and VERSION says %s: the tag must be v%[2]s", tag, version)
 	case tag != "" && newest != version:
-		return "", fmt.Errorf("CHANGELOG.md begins with %s, and VERSION says %s: the version that is released comes first", newest, version)
+		return "", fmt.Errorf("CHANGELOG.md begins with %s, and VERSION says %s: the released version must be the first", newest, version)
 	}
 	return notes, nil
 }

@@ -160,14 +160,14 @@ func compare(one, two string) (n int, err error) {
 		return 0, err
 	}
 	if !slices.Equal(names, others) {
-		return 0, fmt.Errorf("the first time it made %q, the second time %q", names, others)
+		return 0, fmt.Errorf("the first build made the files %q, the second one made %q", names, others)
 	}
 	for _, name := range names {
 		a, err1 := os.ReadFile(filepath.Join(one, name))
 		b, err2 := os.ReadFile(filepath.Join(two, name))
 		err = errors.Join(err, err1, err2)
 		if !bytes.Equal(a, b) {
-			err = errors.Join(err, fmt.Errorf("%s differs", name))
+			err = errors.Join(err, fmt.Errorf("%s differs between the two builds", name))
 		}
 	}
 	return len(names), err

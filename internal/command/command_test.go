@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 		"one dash":      {"-twice", 2, "", "matrixrtc-auth greet: there is no option -twice; did you mean --twice?\nSee matrixrtc-auth greet --help.\n"},
 		"no value":      {"--name", 2, "", "matrixrtc-auth greet: --name needs a value\nSee matrixrtc-auth greet --help.\n"},
 		"a wrong value": {"--a-rather-long-option s3cret", 2, "", "matrixrtc-auth greet: --a-rather-long-option: it is wrong\nSee matrixrtc-auth greet --help.\n"},
-		"a word more":   {"Alice", 2, "", "matrixrtc-auth greet: \"Alice\" is not an option: every value has one in front\nSee matrixrtc-auth greet --help.\n"},
+		"a word more":   {"Alice", 2, "", "matrixrtc-auth greet: \"Alice\" is not an option: write the option's name before its value\nSee matrixrtc-auth greet --help.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, faults bytes.Buffer

@@ -20,15 +20,15 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	case c.HasSubCommands():
 		return fmt.Errorf("there is no command %q%s", args[0], meant("", args[0], names(c)))
 	case len(s.Args) == 0 && s.Flags == nil:
-		return fmt.Errorf("%q is too much: %s takes no arguments", args[0], c.Name())
+		return fmt.Errorf("%q is not expected: %s takes no arguments", args[0], c.Name())
 	case len(s.Args) == 0 && slices.Contains(yesNo, strings.ToLower(args[0])):
-		return fmt.Errorf("%q is not an option: what switches something takes it with an equals sign, as in --NAME=true and --NAME=false", args[0])
+		return fmt.Errorf("%q is not an option: write the value of a switch with an equals sign, as in --NAME=true or --NAME=false", args[0])
 	case len(s.Args) == 0:
-		return fmt.Errorf("%q is not an option: every value has one in front", args[0])
+		return fmt.Errorf("%q is not an option: write the option's name before its value", args[0])
 	case !slices.Contains(s.Args, args[0]):
 		return fmt.Errorf("%s does not take the argument %q%s", c.Name(), args[0], meant("", args[0], s.Args))
 	case len(args) > 1:
-		return fmt.Errorf("%q is too much: %s takes one argument", args[1], c.Name())
+		return fmt.Errorf("%q is one argument too many: %s takes one argument", args[1], c.Name())
 	}
 	return nil
 }

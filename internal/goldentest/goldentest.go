@@ -30,6 +30,6 @@ func Want(t testing.TB, name string, got []byte) []byte {
 func Hold(t testing.TB, name string, got []byte) {
 	t.Helper()
 	if want := Want(t, name, got); !bytes.Equal(got, want) {
-		t.Errorf("%s (-update writes it anew): got\n%s\nwant\n%s", name, got, want)
+		t.Errorf("%s (the flag -update writes it again): got\n%s\nwant\n%s", name, got, want)
 	}
 }

@@ -42,7 +42,7 @@ const (
 var (
 	errFull = errors.New("logqueue: the queue is full")
 	errDone = errors.New("logqueue: the queue is closed")
-	errRest = errors.New("logqueue: the last lines were not written")
+	errRest = errors.New("logqueue: Close could not write the last lines")
 )
 
 // Queue writes lines to a file. Start makes one.

@@ -137,7 +137,7 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 			return nil, ownWords(err)
 		}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
-			return nil, errors.New("the server switched protocols unasked")
+			return nil, errors.New("the server switched protocols without being asked")
 		}
 		if resp.StatusCode >= 200 {
 			return resp, nil

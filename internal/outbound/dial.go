@@ -47,7 +47,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn
 func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("address %q cannot be judged: %w", address, err)
+		return fmt.Errorf("cannot parse the address %q: %w", address, err)
 	}
 	if d.Permit != nil {
 		if err := d.Permit(ap.Addr()); err != nil {

@@ -35,7 +35,7 @@ func Unmarshal(text []byte, message proto.Message) error {
 	}
 	asJSON, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("protoyaml: a key is no text: %w", err)
+		return fmt.Errorf("protoyaml: a key of the YAML is not text: %w", err)
 	}
 	return protojson.Unmarshal(asJSON, message)
 }

@@ -225,7 +225,7 @@ func TestBadRecord(t *testing.T) {
 	p.write(t, slices.Concat(file, badLine(t, salt(t, file))))
 	s := p.open(t, osDisk{}, spare)
 	wantIDs(t, s, 3, 11, 13)
-	for _, want := range []string{`identity12`, `looks cannot be -2`, fmt.Sprint("line=", bytes.Count(file, []byte("\n"))+1), fmt.Sprint("offset=", len(file))} {
+	for _, want := range []string{`identity12`, `looks cannot have the value -2`, fmt.Sprint("line=", bytes.Count(file, []byte("\n"))+1), fmt.Sprint("offset=", len(file))} {
 		if !p.log.has(want) {
 			t.Errorf("log: want %q in it, got\n%s", want, p.log.b.String())
 		}

@@ -156,7 +156,7 @@ func (j *journal) renew() error {
 		return j.fail(err)
 	}
 	if j.failure != nil {
-		j.log.Info("leave file: it is written again", "path", j.path)
+		j.log.Info("leave file: it can be written again", "path", j.path)
 	}
 	j.setFailure(nil)
 	return nil
@@ -235,7 +235,7 @@ func (j *journal) takeOver() error {
 // abandon gives up the successor. The next one is begun when the file has
 // doubled again.
 func (j *journal) abandon(err error) {
-	j.log.Warn("leave file: writing it anew has failed; it grows until that is tried again", "path", j.path, "err", err)
+	j.log.Warn("leave file: writing a smaller file has failed; the file grows until the next try", "path", j.path, "err", err)
 	j.dropNext()
 	j.needed = j.out.size
 }
@@ -246,7 +246,7 @@ func (j *journal) dropNext() {
 	}
 	j.next.Close()
 	if err := j.disk.remove(j.successor()); err != nil {
-		j.log.Warn("leave file: removing what is left", "err", err)
+		j.log.Warn("leave file: cannot remove the unfinished new file", "err", err)
 	}
 	j.next, j.rest = nil, nil
 }
@@ -260,7 +260,7 @@ func (j *journal) fail(err error) error {
 	}
 	j.dropNext()
 	if j.failure == nil {
-		j.log.Error("leave file: leaves are kept in memory alone until it can be written", "path", j.path, "err", err)
+		j.log.Error("leave file: it cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
 	}
 	j.failed = time.Now()
 	j.setFailure(fmt.Errorf("writing the leave file %s: %w", j.path, err))

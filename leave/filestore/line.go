@@ -47,7 +47,7 @@ type ended struct {
 	Identity sfu.Identity `json:"identity"`
 }
 
-var errDamaged = errors.New("its checksum does not fit")
+var errDamaged = errors.New("its checksum is wrong")
 
 // seal returns v as a line with a checksum and a line end.
 func seal(salt uint32, v any) ([]byte, error) {

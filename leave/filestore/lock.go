@@ -58,7 +58,7 @@ func acquire(ctx context.Context, path string) (*locks, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("waiting for the leave file %s: %w", path, ctx.Err())
 		}
-		return nil, fmt.Errorf("the leave file %s is in use by another process and was not given up for %v: end that process or give this one a file of its own", path, lockTime)
+		return nil, fmt.Errorf("the leave file %s has been in use by another process for %v: end that process, or use another file for this one", path, lockTime)
 	}
 }
 

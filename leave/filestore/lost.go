@@ -44,9 +44,9 @@ func (j *journal) look() {
 	}
 	switch err := j.locks.takeName(); {
 	case errors.Is(err, errTaken):
-		j.log.Error("leave file: its lock file is another process'", "path", j.path)
+		j.log.Error("leave file: another process holds its lock file", "path", j.path)
 	case err != nil:
-		j.log.Error("leave file: its lock file cannot be made again", "path", j.path, "err", err)
+		j.log.Error("leave file: its lock file cannot be created again", "path", j.path, "err", err)
 	}
 	if why := j.lost(); why != "" {
 		_ = j.repair(why) // repair records its failure
@@ -55,7 +55,7 @@ func (j *journal) look() {
 
 // repair writes a lost file again, from memory.
 func (j *journal) repair(why string) error {
-	j.log.Error("leave file: it is written anew with all leaves, for others have changed it", "path", j.path, "why", why)
+	j.log.Error("leave file: another program has changed it; it is written again with all leaves", "path", j.path, "why", why)
 	j.mu.Lock()
 	j.repairs = repairs{j.repairs.n + 1, why}
 	j.mu.Unlock()
@@ -88,6 +88,6 @@ func (j *journal) clear() error {
 		return err
 	}
 	aside := j.path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
-	j.log.Warn("leave file: what is in its place is kept under another name", "path", j.path, "kept_as", aside)
+	j.log.Warn("leave file: another file in its place was renamed", "path", j.path, "kept_as", aside)
 	return j.disk.rename(j.path, aside)
 }

@@ -74,8 +74,8 @@ func TestLost(t *testing.T) {
 					if now := s.Status(); now.Repairs != 1 || now.Why == "" {
 						t.Errorf("the status is %+v, want one repair", now)
 					}
-					if !p.log.has("written anew") {
-						t.Errorf("log: got %q, want \"written anew\" in it", p.log.b.String())
+					if !p.log.has("written again") {
+						t.Errorf("log: got %q, want \"written again\" in it", p.log.b.String())
 					}
 					put(t, s, 4)
 					time.Sleep(time.Minute)

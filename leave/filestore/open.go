@@ -81,7 +81,7 @@ func (j *journal) open() error {
 	}
 	resume(j.jobs, j.clock)
 	if err := j.disk.remove(j.successor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		j.log.Warn("leave file: removing what a process left that was killed", "err", err)
+		j.log.Warn("leave file: cannot remove the unfinished file of a killed process", "err", err)
 	}
 	switch {
 	case found.damage != nil:
@@ -132,12 +132,12 @@ func (j *journal) keepAside(found finding) error {
 	}
 	j.locks.replaceData(nil)
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		j.log.Warn("leave file: the new name may not last", "path", aside, "err", err)
+		j.log.Warn("leave file: the new name of the damaged file may be lost", "path", aside, "err", err)
 	}
 	for _, r := range found.bad {
-		j.log.Error("leave file: a record is left out", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)
+		j.log.Error("leave file: a record is not valid and is ignored", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)
 	}
-	j.log.Error("leave file: it is damaged; a new one is begun with what can be read",
+	j.log.Error("leave file: it is damaged; a new file is begun with all leaves that can be read",
 		"path", j.path, "kept_as", aside, "damage", found.damage, "left_out", found.nBad, "leaves", len(j.jobs.Keys()))
 	return nil
 }

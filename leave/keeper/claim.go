@@ -20,7 +20,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 	jobs, err := k.Store.Claim(ctx, k.Holder, claimed, free)
 	if err != nil {
 		if ctx.Err() == nil {
-			k.Log.Error("leave: claiming jobs", "err", err)
+			k.Log.Error("leave: due jobs could not be claimed", "err", err)
 		}
 		return
 	}

@@ -232,9 +232,9 @@ func (s *story) way(m member) (states []string) {
 			continue
 		}
 		switch {
-		case strings.Contains(line, `msg="leave: ended"`):
+		case strings.Contains(line, `msg="leave: job ended"`):
 			states = append(states, "ended")
-		case strings.Contains(line, `msg="leave: state"`):
+		case strings.Contains(line, `msg="leave: state changed"`):
 			if len(states) == 0 {
 				states = append(states, value(line, "from"))
 			}

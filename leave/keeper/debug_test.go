@@ -55,7 +55,7 @@ func TestClaimIsLogged(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				line := `msg="leave: claimed" room=room identity=alice user=@alice:example.org delay_hash=` + id.Hash() + ` state=waiting`
+				line := `msg="leave: job claimed" room=room identity=alice user=@alice:example.org delay_hash=` + id.Hash() + ` state=waiting`
 				if strings.Contains(log.String(), line) != c.want {
 					t.Errorf("at level %s: log: want %s in it: %t, got\n%s", c.level, line, c.want, log.String())
 				}

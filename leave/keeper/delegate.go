@@ -139,7 +139,7 @@ func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	switch {
 	case errors.Is(err, leave.ErrNotFound):
 	case err != nil:
-		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: a delegation that was refused may be stored",
+		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: cannot remove a refused delegation, which may be stored",
 			append(attrs(job), slog.String("err", err.Error()))...)
 	case stored.Same(job) && len(stored.Replaces) == 0:
 		k.end(ctx, stored, slog.LevelWarn, "the store took too long, and its client was told that it is not kept")

@@ -21,7 +21,7 @@ func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 
 // logState writes the single log line of a state change.
 func (k *Keeper) logState(before, after leave.Job) {
-	k.Log.LogAttrs(context.Background(), slog.LevelInfo, "leave: state",
+	k.Log.LogAttrs(context.Background(), slog.LevelInfo, "leave: state changed",
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
@@ -30,7 +30,7 @@ func (k *Keeper) logState(before, after leave.Job) {
 // nothing.
 func (k *Keeper) logClaim(ctx context.Context, job leave.Job) {
 	if k.Log.Enabled(ctx, slog.LevelDebug) {
-		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: claimed", attrs(job)...)
+		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: job claimed", attrs(job)...)
 	}
 }
 

@@ -135,7 +135,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 		if w.current().SFUAnswers() {
 			t.Error("SFUAnswers: got true, want false")
 		}
-		if n := warnings.with("did not say who is there"); n != 1 {
+		if n := warnings.with("did not say whether participants are there"); n != 1 {
 			t.Errorf("%d warnings, want one", n)
 		}
 		w.set(func() { w.fault = nil })

@@ -28,7 +28,7 @@ const (
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
-		k.Log.Error("leave: listing rooms to create them again", "err", err)
+		k.Log.Error("leave: the rooms to create again could not be listed", "err", err)
 		return 0, false
 	}
 	left := k.createRooms(ctx, rooms)
@@ -92,7 +92,7 @@ func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 		if k.notCreated.Due(k.now()) {
 			level = slog.LevelWarn
 		}
-		k.Log.Log(ctx, level, "leave: creating a room again", "room", room, "err", err)
+		k.Log.Log(ctx, level, "leave: a room could not be created again", "room", room, "err", err)
 		k.presence.Doubt(room)
 	}
 	return err

@@ -78,7 +78,7 @@ func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why s
 		return k.Store.Delete(ctx, current)
 	})
 	if err == nil {
-		k.Log.LogAttrs(ctx, level, "leave: ended", append(attrs(job), slog.String("why", why))...)
+		k.Log.LogAttrs(ctx, level, "leave: job ended", append(attrs(job), slog.String("why", why))...)
 	}
 	k.logStore("removing a job", job, err)
 }

@@ -90,7 +90,7 @@ var BadFields = map[string]Fields{
 	"lent for ever":            {"until": 1 << 60},
 	"a version beyond numbers": {"version": 1 << 53},
 	"it replaces many":         {"replaces": strings.Split("a b c d e f g h i", " ")},
-	"it replaces itself":       {"replaces": []string{"secret-id"}},
+	"the record replaces its own delegation":       {"replaces": []string{"secret-id"}},
 	"it replaces nothing":      {"replaces": []string{""}},
 	"a long identity":          {"identity": strings.Repeat("i", 65<<10)},
 	"a long session":           {"session": strings.Repeat("s", 65<<10)},

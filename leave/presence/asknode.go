@@ -16,7 +16,7 @@ import (
 
 // ErrBusy says that too many nodes are being asked, so that this question must
 // wait.
-var ErrBusy = errors.New("too many participants' nodes are being asked")
+var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
 // AskNode asks the node of a job's participant whether it holds the session,
 // and returns a with the answer. It takes at most 5 s, and 3 s if no node

@@ -81,7 +81,7 @@ func (p *Presence) note(err error) {
 		if p.refused.Due(p.Clock.Now()) {
 			level = slog.LevelWarn
 		}
-		p.Log.Log(context.Background(), level, "leave: the SFU did not say who is there", "err", err)
+		p.Log.Log(context.Background(), level, "leave: the SFU did not say whether participants are there", "err", err)
 	default:
 		if !p.Away() {
 			p.Log.Warn("leave: the SFU does not answer", "err", err)

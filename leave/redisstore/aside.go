@@ -76,10 +76,10 @@ func (s *Store) bad(r stored, err error) noJob {
 	old := now.Sub(since) >= keepTime
 	switch {
 	case isNew:
-		s.log.Error("redisstore: what is stored is no job; it is set aside, and removed if it stays as it is",
+		s.log.Error("redisstore: a stored record is not a valid job; it is ignored, and removed if it does not change",
 			"key", s.keys[r.form.key()], "field", fmt.Sprintf("%.200q", r.place), "after", keepTime, "err", err)
 	case old:
-		s.log.Warn("redisstore: what was no job is removed", "key", s.keys[r.form.key()], "field", fmt.Sprintf("%.200q", r.place))
+		s.log.Warn("redisstore: a record that was not a valid job was removed", "key", s.keys[r.form.key()], "field", fmt.Sprintf("%.200q", r.place))
 	}
 	return noJob{r, old}
 }

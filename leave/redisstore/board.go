@@ -30,7 +30,7 @@ func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, e
 		return Board{}, nil, refusal
 	}
 	if err != nil {
-		s.log.Warn("redisstore: Redis does not answer; until it does, each replica looks by itself at who is not in the Matrix room", "err", err)
+		s.log.Warn("redisstore: Redis does not answer; until it does, each replica checks by itself who is in the Matrix room", "err", err)
 	}
 	return s.Board(), s.Close, nil
 }

@@ -78,7 +78,7 @@ func open(ctx context.Context, o Options, patience time.Duration) (*Store, error
 		return nil, refusal
 	}
 	if err != nil {
-		s.log.Warn("redisstore: Redis does not answer; delegated leaves begin in memory", "err", err)
+		s.log.Warn("redisstore: Redis does not answer; until it does, delegated leaves are kept in memory", "err", err)
 	}
 	return s, nil
 }

@@ -69,7 +69,7 @@ const (
 
 // errLate: Redis' clock was past the command's limit twice, although the
 // answers came in time.
-var errLate = errors.New("redisstore: Redis' clock does not keep still")
+var errLate = errors.New("redisstore: Redis' clock was set twice within one call")
 
 // call runs one of the guarded scripts and returns its answer without the
 // head.

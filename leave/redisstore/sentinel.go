@@ -133,11 +133,11 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	parts, err := c.GetMasterAddrByName(ctx, s.master).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return "", fmt.Errorf("the Sentinel %s knows no %s: %w", sentinel, s.master, err)
+		return "", fmt.Errorf("the Sentinel %s does not know the primary %s: %w", sentinel, s.master, err)
 	case err != nil:
 		return "", fmt.Errorf("the Sentinel %s: %w", sentinel, err)
 	case len(parts) != 2:
-		return "", fmt.Errorf("the Sentinel %s did not tell an address", sentinel)
+		return "", fmt.Errorf("the Sentinel %s did not return an address", sentinel)
 	}
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }

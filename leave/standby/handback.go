@@ -41,9 +41,9 @@ func (s *Store) begin(cause error) {
 	s.outage = newOutage(s.memory, s.counts.outages, cause)
 	copies := s.copies()
 	if errors.Is(cause, leave.ErrForgotten) {
-		s.log.Error("leave: the store has lost its jobs; the copies here are put back", "copies", copies)
+		s.log.Error("leave: the store has lost its jobs; this process restores its copies", "copies", copies)
 	} else {
-		s.log.Error("leave: the store does not answer; going on from memory", "err", s.outage.cause, "copies", copies)
+		s.log.Error("leave: the store does not answer; leaves are kept in memory", "err", s.outage.cause, "copies", copies)
 	}
 	if pause := s.pause; s.stopped.Err() == nil {
 		s.running.Go(func() { s.recover(pause) })
@@ -60,7 +60,7 @@ func (s *Store) recover(pause time.Duration) {
 			s.observe(s.Status())
 			return
 		}
-		s.log.Debug("leave: the store is still away", "err", err)
+		s.log.Debug("leave: the store still does not answer", "err", err)
 		pause -= rand.N(pause / 4)
 	}
 }

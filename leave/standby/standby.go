@@ -137,7 +137,7 @@ func (s *Store) Close() error {
 	if s.Status().Degraded {
 		_, err := within(ctx, patience, errorOf(func(ctx context.Context) error { return s.handBack(ctx, 0) }))
 		if left := s.Status(); err != nil && left.Unmerged > 0 {
-			s.log.Error("leave: the store is still away; what only memory knows is lost",
+			s.log.Error("leave: the store still does not answer; changes that are only in memory are lost",
 				"delegations", left.Accepted, "changes", left.Unmerged, "err", err)
 		}
 	}

@@ -178,7 +178,7 @@ func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 			"not_joined", n, "judged", judged)
 	case !on && before:
 		g.brake.reset()
-		g.Log.Info("membership: the homeserver's answers have recovered, and who is not joined is removed again",
+		g.Log.Info("membership: the homeserver's answers have recovered; participants who are not joined are removed again",
 			"not_joined", n, "judged", judged)
 	}
 }
@@ -249,7 +249,7 @@ func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false
 	}
-	g.Log.Warn("membership: nobody is removed by this sweep, because there was no answer about too many",
+	g.Log.Warn("membership: this sweep removes nobody, because too many persons got no answer",
 		"not_joined", h.candidates, "joined", h.joined, "unknown", h.unknown)
 	return true
 }

@@ -139,7 +139,7 @@ func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err er
 		g.counts.asked(err == nil && joined[i], err)
 	}
 	if err != nil {
-		g.Log.Debug("membership: no answer", "users", len(q.users), "err", err)
+		g.Log.Debug("membership: the homeserver did not answer a question", "users", len(q.users), "err", err)
 		return nil, err
 	}
 	return joined, nil
@@ -152,7 +152,7 @@ func (g *Guard) ask(ctx context.Context, p person) (joined bool, err error) {
 	joined, err = g.Members.IsJoinedNow(ctx, p.room, p.user)
 	g.counts.asked(joined, err)
 	if err != nil {
-		g.Log.Debug("membership: no answer", "user", p.user.String(), "err", err)
+		g.Log.Debug("membership: the homeserver did not answer a question", "user", p.user.String(), "err", err)
 		return false, err
 	}
 	return joined, nil

@@ -49,7 +49,7 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 	if !s.Since.IsZero() {
 		stayed = max(0, now.Sub(s.Since)).Round(time.Millisecond).String()
 	}
-	g.Log.Info("membership: removed from the SFU, because not in the Matrix room",
+	g.Log.Info("membership: a participant was removed from the SFU, because they are not in the Matrix room",
 		"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "by", why, "stayed", stayed)
 }
 

@@ -83,7 +83,7 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 }
 
 // ErrForeign says that none of our keys has sealed the ticket for this place.
-var ErrForeign = errors.New("not sealed by one of our keys for this participant")
+var ErrForeign = errors.New("none of our keys has sealed the ticket for this participant")
 
 // strict rejects every text but the one that base64 makes of the bytes.
 var strict = base64.RawURLEncoding.Strict()
@@ -94,14 +94,14 @@ var strict = base64.RawURLEncoding.Strict()
 // That session belongs to the identity.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
-		return Ticket{}, Place{}, fmt.Errorf("a ticket has at most %d bytes, this has %d", MaxBytes, len(text))
+		return Ticket{}, Place{}, fmt.Errorf("a ticket has at most %d bytes, and this one has %d", MaxBytes, len(text))
 	}
 	sealed, err := strict.DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return Ticket{}, Place{}, errors.New("not base64url")
+		return Ticket{}, Place{}, errors.New("the ticket is not base64url")
 	}
 	if len(sealed) <= 1+chacha20poly1305.NonceSizeX || sealed[0] != layout {
-		return Ticket{}, Place{}, errors.New("of no layout that is known here")
+		return Ticket{}, Place{}, errors.New("the ticket's layout is unknown to this version")
 	}
 	for owner := range owners(at) {
 		if content, err := s.open(sealed, owner); err == nil {

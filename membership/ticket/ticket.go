@@ -80,7 +80,7 @@ func (t Ticket) append(dst []byte) []byte {
 	return append(dst, t.Room.String()...)
 }
 
-var errContent = errors.New("its content is not a ticket's")
+var errContent = errors.New("the content of the ticket is not valid")
 
 // parse reads what append has written.
 func parse(content []byte) (Ticket, error) {

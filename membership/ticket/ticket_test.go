@@ -243,7 +243,7 @@ func Example() {
 	s := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
 	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
 	fmt.Println(err)
-	// Output: not sealed by one of our keys for this participant
+	// Output: none of our keys has sealed the ticket for this participant
 }
 
 // TestManyHashes: who connects with a suffix of thousands of '#' has us try no more

@@ -84,10 +84,10 @@ func (s *Store) bad(r stored, err error) noJob {
 	old := now.Sub(since) >= keepTime
 	switch {
 	case isNew:
-		s.log.Error("first: what is stored is no job; it is set aside, and removed if it stays as it is",
+		s.log.Error("first: a stored record is not a valid job; it is ignored, and removed if it does not change",
 			"key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field), "after", keepTime, "err", err)
 	case old:
-		s.log.Warn("first: what was no job is removed", "key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field))
+		s.log.Warn("first: a record that was not a valid job was removed", "key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field))
 	}
 	return noJob{r, old}
 }
