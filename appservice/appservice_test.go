@@ -7,18 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"matrixrtc-auth/appservice"
-	"matrixrtc-auth/matrix"
-)
+	"matrixrtc-auth/matrix/matrixtest"
 
-func serverName(t testing.TB, name string) matrix.ServerName {
-	t.Helper()
-	server, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return server
-}
+	"matrixrtc-auth/appservice"
+)
 
 func parse(t *testing.T, text string) appservice.Registration {
 	t.Helper()
@@ -30,7 +22,7 @@ func parse(t *testing.T, text string) appservice.Registration {
 }
 
 func newOne(t *testing.T, push bool) appservice.Registration {
-	return appservice.New(appservice.Wish{Server: serverName(t, "example.org"), URL: "http://matrixrtc-auth:8080", Push: push})
+	return appservice.New(appservice.Wish{Server: matrixtest.ServerName(t, "example.org"), URL: "http://matrixrtc-auth:8080", Push: push})
 }
 
 func TestANewRegistrationHasTheKeysThatSynapseReads(t *testing.T) {
@@ -60,7 +52,7 @@ func TestANewRegistrationHasTheKeysThatSynapseReads(t *testing.T) {
 func TestANewRegistrationHasNoFault(t *testing.T) {
 	for _, name := range []string{"example.org", "localhost:18448", "127.0.0.2:28448", "[::1]:38448", "a-b.c"} {
 		t.Run(name, func(t *testing.T) {
-			server := serverName(t, name)
+			server := matrixtest.ServerName(t, name)
 			r := appservice.New(appservice.Wish{Server: server, URL: "https://rtc.example.org"})
 			if got := parse(t, string(r.Text())).Lint(server); len(got) > 0 {
 				t.Errorf("got the findings %v, want none", got)
@@ -88,7 +80,7 @@ func TestTokensAreDrawnAndKept(t *testing.T) {
 func TestSecretsAreNotPrinted(t *testing.T) {
 	r := newOne(t, false)
 	token := r.ASToken.Reveal()
-	if text := fmt.Sprintf("%v %+v %#v %s", r, r, r, r.Lint(serverName(t, "other.org"))); strings.Contains(text, token) {
+	if text := fmt.Sprintf("%v %+v %#v %s", r, r, r, r.Lint(matrixtest.ServerName(t, "other.org"))); strings.Contains(text, token) {
 		t.Errorf("fmt prints the as_token: got %s, want no %q in it", text, token)
 	}
 	broken := strings.Replace(string(r.Text()), "id: matrixrtc-auth", "id: [", 1)
@@ -169,7 +161,7 @@ func TestLint(t *testing.T) {
 				t.Fatalf("got a file without it, want %q in it", tt.old)
 			}
 			var got []string
-			for _, f := range parse(t, strings.Replace(good, tt.old, tt.new, 1)).Lint(serverName(t, "example.org")) {
+			for _, f := range parse(t, strings.Replace(good, tt.old, tt.new, 1)).Lint(matrixtest.ServerName(t, "example.org")) {
 				got = append(got, map[appservice.Severity]string{appservice.Wrong: "wrong ", appservice.Doubtful: "doubtful "}[f.Severity]+f.Key)
 				if f.Seen == "" || f.Remedy == "" {
 					t.Errorf("got %+v, want what is seen and the remedy", f)
@@ -186,7 +178,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("namespaces: {users: [{regex: '('}]}"))
 	f.Add([]byte("a: &a [*a]"))
-	server := serverName(f, "example.org")
+	server := matrixtest.ServerName(f, "example.org")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := appservice.Parse(text)
 		if err != nil {

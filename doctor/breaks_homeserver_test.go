@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // foci serves another service in the well-known document, everywhere.
@@ -133,7 +134,7 @@ var wellKnownBreaks = map[string]func(*stack){
 	"wellknown-port": func(s *stack) { // at 8448 is the federation API
 		s.anonymous()
 		s.outside()
-		s.options.Servers = []matrix.ServerName{serverName(s.t, apexHost+":8448")}
+		s.options.Servers = []matrix.ServerName{matrixtest.ServerName(s.t, apexHost+":8448")}
 		s.name = apexHost + ":8448"
 		s.options.SFUURL = "wss://" + sfuHost
 	},

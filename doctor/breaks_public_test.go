@@ -9,6 +9,7 @@ import (
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/handler"
 	"matrixrtc-auth/matrix"
+	"matrixrtc-auth/matrix/matrixtest"
 )
 
 // prefixed has clients find the service below a prefix.
@@ -129,7 +130,7 @@ func registered(checks ...appservice.Check) func(*handler.Handler) {
 // using has the service ask the homeserver where it was before.
 func using(use matrix.Use) func(*stack) {
 	return func(s *stack) {
-		use.Server = serverName(s.t, apexHost)
+		use.Server = matrixtest.ServerName(s.t, apexHost)
 		use.Destination = matrix.Destination{Addrs: []string{"old.example.org:443"}, Host: "old.example.org:443", TLSName: "old.example.org", FoundBy: matrix.FoundByWellKnown}
 		s.service = func(h *handler.Handler) { h.Homeservers = func() []matrix.Use { return []matrix.Use{use} } }
 	}

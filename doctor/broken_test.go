@@ -118,15 +118,7 @@ func (s *stack) sfu(url string) {
 }
 
 func apex(t *testing.T) []matrix.ServerName {
-	return []matrix.ServerName{serverName(t, apexHost)}
-}
-
-func serverName(t *testing.T, text string) matrix.ServerName {
-	name, err := matrix.ParseServerName(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return []matrix.ServerName{matrixtest.ServerName(t, apexHost)}
 }
 
 const goodRegistration = `id: matrixrtc-auth

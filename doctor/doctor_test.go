@@ -258,7 +258,7 @@ func TestServerNameWithPort(t *testing.T) {
 			s := newStack(t)
 			s.anonymous()
 			s.outside()
-			s.options.Servers = []matrix.ServerName{serverName(t, name)}
+			s.options.Servers = []matrix.ServerName{matrixtest.ServerName(t, name)}
 			s.options.SFUURL = "wss://" + sfuHost
 			for _, c := range s.examine().Checks {
 				switch c.ID {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -73,7 +75,7 @@ func newProxied(t testing.TB) *proxied {
 	}}, remote: &remote{answer: `{"jwt":"theirs"}`}}
 	p.Membership, p.Remote = p.members, p.remote
 	p.AppService = &AppService{
-		HSToken: secret.New(hsToken), Server: parseServer(t, homeserver), IsSFU: OneOf(ourSFU, "wss://old.example.org"),
+		HSToken: secret.New(hsToken), Server: matrixtest.ServerName(t, homeserver), IsSFU: OneOf(ourSFU, "wss://old.example.org"),
 		Members: func(e MemberEvent) { p.events = append(p.events, e) },
 		Missed:  func() { p.missed.Add(1) },
 	}

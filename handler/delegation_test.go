@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
@@ -202,7 +204,7 @@ func TestProbe(t *testing.T) {
 		"the one server refuses": {func(d *delegating) { d.events.refusing[homeserver] = true }, false},
 		"one of two refuses": {func(d *delegating) {
 			d.events.refusing[homeserver] = true
-			d.Delegation.Servers = append(d.Delegation.Servers, parseServer(t, "second.org"))
+			d.Delegation.Servers = append(d.Delegation.Servers, matrixtest.ServerName(t, "second.org"))
 		}, true},
 		"everyone may, one refuses": {func(d *delegating) { d.Delegation.Everyone, d.events.refusing[homeserver] = true, true }, true},
 		"nobody may":                {func(d *delegating) { d.Delegation.Servers = nil }, false},

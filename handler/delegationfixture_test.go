@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
@@ -77,19 +79,10 @@ func newDelegating(t testing.TB) *delegating {
 	d.Delegation = &access.Delegation{
 		Events: d.events, Keeper: d.keeper,
 		Limits:  leave.Limits{PerUser: 3, All: 5},
-		Servers: []matrix.ServerName{parseServer(t, homeserver)},
+		Servers: []matrix.ServerName{matrixtest.ServerName(t, homeserver)},
 	}
 	d.Observers = []Observer{d.keeper}
 	return d
-}
-
-func parseServer(t testing.TB, name string) matrix.ServerName {
-	t.Helper()
-	s, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // with adds members to a body.

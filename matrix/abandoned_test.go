@@ -57,7 +57,7 @@ func TestAbandonedDiscoveries(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 			defer cancel()
 			go w.verifier.Verify(ctx, matrix.OpenIDToken{AccessToken: secret.New("t"),
-				Server: serverName(t, fmt.Sprintf("s%d.dead.test", i))}, matrix.UserID{}, client(i%networks))
+				Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.dead.test", i))}, matrix.UserID{}, client(i%networks))
 			if i%100 == 0 {
 				asking.Go(func() {
 					start := time.Now()

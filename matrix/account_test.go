@@ -29,7 +29,7 @@ func accountAt(t *testing.T, s *matrixtest.Server) *matrix.Account {
 func members(t *testing.T, a *matrix.Account, room string) ([]string, error) {
 	t.Helper()
 	var all []string
-	err := a.EachJoined(t.Context(), roomID(t, room), func(user string) { all = append(all, user) })
+	err := a.EachJoined(t.Context(), matrixtest.RoomID(t, room), func(user string) { all = append(all, user) })
 	slices.Sort(all)
 	return all, err
 }
@@ -197,7 +197,7 @@ func TestSilentHomeserver(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	err := a.EachJoined(ctx, roomID(t, "!room:a.test"), func(string) {})
+	err := a.EachJoined(ctx, matrixtest.RoomID(t, "!room:a.test"), func(string) {})
 	if e, ok := errors.AsType[*matrix.AccountError](err); !ok || e.Cause != matrix.CauseTimeout {
 		t.Errorf("got %v, want that there was no answer in time", err)
 	}

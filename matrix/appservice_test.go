@@ -51,15 +51,6 @@ func reached(t testing.TB, s *matrixtest.Server) (*matrixtest.Server, *matrix.Ap
 	return s, api, &http.Client{Transport: transport}
 }
 
-func roomID(t testing.TB, id string) matrix.RoomID {
-	t.Helper()
-	room, err := matrix.ParseRoomID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return room
-}
-
 func TestTheFakeKeepsTheContract(t *testing.T) {
 	s, api, client := registered(t)
 	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
@@ -83,12 +74,12 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	s.OpenToAll("!open:a.test")
 	c := &matrixtest.Contract{
 		API: api, BaseURL: s.URL(), Client: client,
-		Room: roomID(t, room), UnknownRoom: roomID(t, "!nobody-has-this:a.test"),
-		Local: userID(t, local), Remote: userID(t, remote), Left: userID(t, left),
-		Invited: userID(t, s.UserID("invited")), Banned: userID(t, s.UserID("banned")),
-		OpenRoom:   roomID(t, "!open:a.test"),
+		Room: matrixtest.RoomID(t, room), UnknownRoom: matrixtest.RoomID(t, "!nobody-has-this:a.test"),
+		Local: matrixtest.UserID(t, local), Remote: matrixtest.UserID(t, remote), Left: matrixtest.UserID(t, left),
+		Invited: matrixtest.UserID(t, s.UserID("invited")), Banned: matrixtest.UserID(t, s.UserID("banned")),
+		OpenRoom:   matrixtest.RoomID(t, "!open:a.test"),
 		LocalToken: s.Login(local), LeftToken: s.Login(left), InvitedToken: s.Login(s.UserID("invited")), BannedToken: s.Login(s.UserID("banned")),
-		Elsewhere:   serverName(t, "c.test"),
+		Elsewhere:   matrixtest.ServerName(t, "c.test"),
 		Application: ours, ID: id, HSToken: hsToken, RemoteApplication: theirs, AnswerTime: answerTime,
 	}
 	c.Run(t)
@@ -99,7 +90,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 func TestARoomWithoutOurServer(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Join("!room:b.test", "@bob:b.test")
-	if joined, err := api.IsJoined(t.Context(), roomID(t, "!room:b.test"), userID(t, "@bob:b.test")); joined || err != nil {
+	if joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!room:b.test"), matrixtest.UserID(t, "@bob:b.test")); joined || err != nil {
 		t.Errorf("IsJoined = %v, %v, want false", joined, err)
 	}
 }
@@ -134,7 +125,7 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 				w.WriteHeader(tt.status)
 				io.WriteString(w, tt.body)
 			})
-			joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+			joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, s.UserID("alice")))
 			e, ok := errors.AsType[*matrix.AppServiceError](err)
 			if joined || !ok || e.Cause != tt.cause {
 				t.Errorf("IsJoined = %v, %v, want the cause %s", joined, err, tt.cause)
@@ -162,7 +153,7 @@ func TestTheParameterToCome(t *testing.T) {
 				}
 				io.WriteString(w, `{"joined":true}`)
 			})
-			joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+			joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, s.UserID("alice")))
 			if !joined || err != nil {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
 			}
@@ -177,11 +168,11 @@ func TestIsJoinedIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
 		w.Serve("a.test:443", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{
+		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{
 			Servers: w.resolver.Servers,
 		}}
 		start := time.Now()
-		_, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, "@alice:a.test"))
+		_, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test"))
 		if took := time.Since(start); err == nil || took > 10*time.Second {
 			t.Errorf("err = %v after %v, want one within 10 s", err, took)
 		}
@@ -211,12 +202,12 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 			}
 			io.WriteString(rw, `{"joined":true}`)
 		}))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
+		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
 			Servers: w.resolver.Servers,
 		}}
 		// The second time the document is due again and cannot be had.
 		for range 2 {
-			if joined, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, "@alice:a.test")); !joined || err != nil {
+			if joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test")); !joined || err != nil {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
 			}
 			time.Sleep(2 * time.Hour)
@@ -244,7 +235,7 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	}))
 	defer remote.Close()
 	s.Federation = func(server string) (string, bool) { return remote.URL, server == "b.test" }
-	content, err := api.RemoteToken(t.Context(), serverName(t, "b.test"), json.RawMessage(`{"a":1}`))
+	content, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, "b.test"), json.RawMessage(`{"a":1}`))
 	if string(content) != `{"jwt":"x"}` || err != nil {
 		t.Errorf("RemoteToken: got %s, %v, want the other server's answer", content, err)
 	}
@@ -252,7 +243,7 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("paths %s, want %s", got, want)
 	}
-	if _, err := api.RemoteToken(t.Context(), serverName(t, "nowhere.test"), json.RawMessage(`{}`)); err == nil {
+	if _, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, "nowhere.test"), json.RawMessage(`{}`)); err == nil {
 		t.Error("a server that nobody reaches: got no error, want one")
 	}
 }
@@ -262,7 +253,7 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 func TestSwitchedOffFeatures(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})
-	_, err := api.IsJoined(t.Context(), roomID(t, "!r:a.test"), userID(t, s.UserID("alice")))
+	_, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, s.UserID("alice")))
 	if !matrix.IsUnserved(err) || matrix.IsTokenRefused(err) {
 		t.Errorf("IsJoined: %v, want it unserved", err)
 	}

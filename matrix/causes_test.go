@@ -59,11 +59,11 @@ func TestCauses(t *testing.T) {
 		{name: "subject of the name without the port", script: answer(200, `{"sub":"@alice:127.0.0.1"}`), want: matrix.CauseForeignSubject},
 		{name: "claimed user", want: matrix.CauseClaimedUser,
 			prepare: func(_ *matrix.Verifier, _ *matrix.OpenIDToken, claimed *matrix.UserID) {
-				*claimed = userID(t, hs.UserID("bob"))
+				*claimed = matrixtest.UserID(t, hs.UserID("bob"))
 			}},
 		{name: "claimed user of another server", want: matrix.CauseClaimedUser,
 			prepare: func(_ *matrix.Verifier, _ *matrix.OpenIDToken, claimed *matrix.UserID) {
-				*claimed = userID(t, "@alice:elsewhere.test")
+				*claimed = matrixtest.UserID(t, "@alice:elsewhere.test")
 			}},
 		{name: "500 MB answer", script: func(w http.ResponseWriter, _ *http.Request) {
 			chunk := make([]byte, 1<<20)

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -87,7 +89,7 @@ func TestDelayedEventPaths(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, server, events := delaying(t)
 				server.features = c.features
-				if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, c.id)); err != nil {
+				if err := events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, c.id)); err != nil {
 					t.Fatal(err)
 				}
 				if got := server.paths; len(got) != 1 || got[0] != c.want {
@@ -138,7 +140,7 @@ func TestDelayedEventAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, server, events := delaying(t)
 				server.status, server.body, server.header = c.status, c.body, c.header
-				err := events.Send(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
+				err := events.Send(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
 				if got := matrix.ResultOf(err); got != c.want {
 					t.Errorf("%v, want %s", err, c.want)
 				}
@@ -171,7 +173,7 @@ func TestClientAPI(t *testing.T) {
 		{name: "override", prepare: func(w *world, server *clientServer, apis *matrix.ClientAPIs) {
 			w.Remove("a.test:443")
 			w.Serve("inner.test:8008", server)
-			apis.Overrides = map[matrix.ServerName]*url.URL{serverName(w.t, "a.test"): {Scheme: "https", Host: "inner.test:8008"}}
+			apis.Overrides = map[matrix.ServerName]*url.URL{matrixtest.ServerName(w.t, "a.test"): {Scheme: "https", Host: "inner.test:8008"}}
 		}},
 		{name: "http", prepare: func(_ *world, server *clientServer, _ *matrix.ClientAPIs) { server.baseURL = "http://a.test" },
 			err: "not https", definite: true},
@@ -193,7 +195,7 @@ func TestClientAPI(t *testing.T) {
 				if c.prepare != nil {
 					c.prepare(w, server, events.APIs)
 				}
-				_, err := events.APIs.Find(t.Context(), serverName(t, "a.test"))
+				_, err := events.APIs.Find(t.Context(), matrixtest.ServerName(t, "a.test"))
 				if c.err == "" {
 					if err != nil {
 						t.Fatal(err)
@@ -214,7 +216,7 @@ func TestClientAPI(t *testing.T) {
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
-		a := serverName(t, "a.test")
+		a := matrixtest.ServerName(t, "a.test")
 		if err := events.Manageable(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
@@ -237,8 +239,10 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 		t.Run(fmt.Sprint(c.named), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, server, events := delaying(t, c.named...)
-				a := serverName(t, "a.test")
-				restart := func() error { return events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")) }
+				a := matrixtest.ServerName(t, "a.test")
+				restart := func() error {
+					return events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
+				}
 				if err := restart(); err != nil {
 					t.Fatal(err)
 				}
@@ -281,14 +285,14 @@ func TestClientAPINotFoundAtFirst(t *testing.T) {
 				w, server, events := delaying(t)
 				mend := away(w, server)
 				for range 2 {
-					if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err == nil {
+					if err := events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d")); err == nil {
 						t.Fatal("restart while the server is away: got no error, want one")
 					}
 					time.Sleep(6 * time.Second)
 				}
 				mend()
 				time.Sleep(2 * time.Second)
-				if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
+				if err := events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
 					t.Errorf("restart 2 s after it is back: got %v, want no error", err)
 				}
 			})

@@ -125,7 +125,7 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 		for i := range 3000 {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
-			token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: serverName(t, fmt.Sprintf("s%d.test", i))}
+			token := matrix.OpenIDToken{AccessToken: secret.New("t"), Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.test", i))}
 			go w.verifier.Verify(ctx, token, matrix.UserID{}, nobody)
 			if i%100 == 0 {
 				time.Sleep(20 * time.Millisecond)

@@ -51,9 +51,9 @@ func TestFaultsEndOneRequest(t *testing.T) {
 	t.Run("a look-up", func(t *testing.T) {
 		_, events, broken := faulty(t)
 		broken.Store(true)
-		wantFault(t, events.Manageable(t.Context(), serverName(t, "a.test")))
+		wantFault(t, events.Manageable(t.Context(), matrixtest.ServerName(t, "a.test")))
 		broken.Store(false)
-		if err := events.Manageable(t.Context(), serverName(t, "a.test")); err != nil {
+		if err := events.Manageable(t.Context(), matrixtest.ServerName(t, "a.test")); err != nil {
 			t.Errorf("the next request: got %v, want no error", err)
 		}
 	})

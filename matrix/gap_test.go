@@ -42,7 +42,7 @@ func TestGap(t *testing.T) {
 				if c.deaf {
 					w.resolver.DNS = &net.Resolver{PreferGo: true, Dial: deafDNS}
 				}
-				d, err := w.resolver.Resolve(t.Context(), serverName(t, "a.test"), nobody)
+				d, err := w.resolver.Resolve(t.Context(), matrixtest.ServerName(t, "a.test"), nobody)
 				if err != nil {
 					t.Fatal(err)
 				}

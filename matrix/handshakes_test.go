@@ -51,7 +51,7 @@ func heavyServers(t *testing.T, networks int) {
 	var abusing sync.WaitGroup
 	ask := func(i int) {
 		w.verifier.Verify(abuse, matrix.OpenIDToken{AccessToken: secret.New("t"),
-			Server: serverName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
+			Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
 	}
 	for i := range names { // as homeservers, which costs no trial
 		ask(i)

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/internal/outbound"
 	"matrixrtc-auth/matrix"
 )
@@ -26,13 +28,13 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 			return outbound.For(t.Context(), outbound.Asker{Network: client(n)})
 		}
 		for i := range 600 {
-			go events.Manageable(by(0), serverName(t, fmt.Sprintf("s%d.dead.test", i)))
+			go events.Manageable(by(0), matrixtest.ServerName(t, fmt.Sprintf("s%d.dead.test", i)))
 		}
 		time.Sleep(time.Second)
-		if err := events.Manageable(by(1), serverName(t, "quick.test")); err != nil {
+		if err := events.Manageable(by(1), matrixtest.ServerName(t, "quick.test")); err != nil {
 			t.Errorf("a client of another network meanwhile: got %v, want no error", err)
 		}
-		if _, err := events.APIs.Find(t.Context(), serverName(t, "kept.test")); err != nil {
+		if _, err := events.APIs.Find(t.Context(), matrixtest.ServerName(t, "kept.test")); err != nil {
 			t.Errorf("a leave that is kept, meanwhile: got %v, want no error", err)
 		}
 		time.Sleep(10 * time.Second) // until all have given up
@@ -64,7 +66,7 @@ func TestSharedLookUps(t *testing.T) {
 				repeat := func(server string) {
 					abusing.Go(func() {
 						for abuse.Err() == nil {
-							events.Manageable(by(abuse, 0), serverName(t, server))
+							events.Manageable(by(abuse, 0), matrixtest.ServerName(t, server))
 							time.Sleep(10 * time.Millisecond)
 						}
 					})
@@ -79,14 +81,14 @@ func TestSharedLookUps(t *testing.T) {
 				}
 				for i := range servers {
 					time.Sleep(300 * time.Millisecond)
-					start, server := time.Now(), serverName(t, fmt.Sprintf("new%d.test", i))
+					start, server := time.Now(), matrixtest.ServerName(t, fmt.Sprintf("new%d.test", i))
 					if err := events.Manageable(by(t.Context(), 1), server); err != nil || time.Since(start) > time.Second {
 						t.Errorf("%s: got %v after %v, want no error within 1 s", server, err, time.Since(start))
 					}
 				}
 				time.Sleep(10 * time.Second)
 				for i := range servers {
-					if err := events.Manageable(by(t.Context(), 1), serverName(t, fmt.Sprintf("new%d.test", i))); err != nil {
+					if err := events.Manageable(by(t.Context(), 1), matrixtest.ServerName(t, fmt.Sprintf("new%d.test", i))); err != nil {
 						t.Errorf("new%d.test later: got %v, want no error", i, err)
 					}
 				}
@@ -113,7 +115,7 @@ func TestAbandonedLookUps(t *testing.T) {
 		for i := range requests {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			go events.Manageable(ctx, serverName(t, fmt.Sprintf("s%d.dead.test", i)))
+			go events.Manageable(ctx, matrixtest.ServerName(t, fmt.Sprintf("s%d.dead.test", i)))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -121,10 +123,10 @@ func TestAbandonedLookUps(t *testing.T) {
 		if got := runtime.NumGoroutine() - before; got > 4*most {
 			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}
-		if err := events.Manageable(t.Context(), serverName(t, "a.test")); err != nil {
+		if err := events.Manageable(t.Context(), matrixtest.ServerName(t, "a.test")); err != nil {
 			t.Errorf("a named server meanwhile: got %v, want no error", err)
 		}
-		quickServer := serverName(t, "quick.test")
+		quickServer := matrixtest.ServerName(t, "quick.test")
 		var refused *matrix.ClientAPIError
 		if err := events.Manageable(t.Context(), quickServer); !errors.As(err, &refused) || refused.Definite {
 			t.Errorf("one more server meanwhile: %v, want an error that is not definite", err)

@@ -35,7 +35,7 @@ func TestLargeRoom(t *testing.T) {
 	a := accountAt(t, s)
 	s.ScriptMembers(largeRoom(s.UserID("rtc"), n))
 	seen, most, before := 0, uint64(0), heap()
-	err := a.EachJoined(t.Context(), roomID(t, "!room:a.test"), func(string) {
+	err := a.EachJoined(t.Context(), matrixtest.RoomID(t, "!room:a.test"), func(string) {
 		if seen++; seen%6_000 == 0 {
 			most = max(most, heap())
 		}

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -35,7 +37,9 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 				w.Serve("b.test:443", moved)
 				server.baseURL = "https://old.test"
 				w.Serve("old.test:443", &clientServer{features: delaysEvents, status: 200, body: "{}"})
-				restart := func() error { return events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")) }
+				restart := func() error {
+					return events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
+				}
 				if err := restart(); err != nil {
 					t.Fatal(err)
 				}
@@ -67,7 +71,7 @@ func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 				server.baseURL = "https://a.test"
 				server.status, server.body = 502, "<html>"
 				for range 60 {
-					err := events.Send(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
+					err := events.Send(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
 					if matrix.ResultOf(err) != matrix.ResultFailed {
 						t.Fatalf("got %v, want a failure", err)
 					}
@@ -93,9 +97,9 @@ func TestTheRegistrationsAPIMoves(t *testing.T) {
 		w.Serve("a.test:443", server)
 		w.Serve("old.test:443", http.HandlerFunc(answer))
 		w.Serve("b.test:443", http.HandlerFunc(answer))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
+		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
 		isJoined := func(ctx context.Context) (bool, error) {
-			return api.IsJoined(ctx, roomID(t, "!r:a.test"), userID(t, "@alice:a.test"))
+			return api.IsJoined(ctx, matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test"))
 		}
 		if joined, err := isJoined(t.Context()); !joined || err != nil {
 			t.Fatal(joined, err)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -43,7 +45,7 @@ func TestServerNameParts(t *testing.T) {
 		"[2001:db8::1]:8448": {"[2001:db8::1]", "8448"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := serverName(t, name)
+			n := matrixtest.ServerName(t, name)
 			if n.Host() != want[0] || n.Port() != want[1] {
 				t.Errorf("%q: host %q port %q, want %q", name, n.Host(), n.Port(), want)
 			}
@@ -53,7 +55,7 @@ func TestServerNameParts(t *testing.T) {
 			}
 		})
 	}
-	if serverName(t, "example.org") == serverName(t, "example.org:443") || serverName(t, "a.org") == serverName(t, "A.org") {
+	if matrixtest.ServerName(t, "example.org") == matrixtest.ServerName(t, "example.org:443") || matrixtest.ServerName(t, "a.org") == matrixtest.ServerName(t, "A.org") {
 		t.Error("got that names which differ by a port or by case are equal, want that names compare exactly")
 	}
 }

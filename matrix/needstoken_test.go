@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -19,12 +21,12 @@ const (
 func TestServerThatNeedsAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, server, events := delaying(t)
-		a := serverName(t, "a.test")
+		a := matrixtest.ServerName(t, "a.test")
 		var told []matrix.ServerName
 		events.Refused = func(s matrix.ServerName) { told = append(told, s) }
 		answer := func(status int, body string) {
 			server.set(func() { server.status, server.body = status, body })
-			_ = events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
+			_ = events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
 		}
 
 		answer(200, "{}")
@@ -76,9 +78,9 @@ func TestProbe(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, server, events := delaying(t)
 				server.status, server.body = c.status, c.body
-				gone := serverName(t, "nobody.test")
-				events.Probe(t.Context(), []matrix.ServerName{serverName(t, "a.test"), gone})
-				if got := events.Refuses(serverName(t, "a.test")); got != c.refuses {
+				gone := matrixtest.ServerName(t, "nobody.test")
+				events.Probe(t.Context(), []matrix.ServerName{matrixtest.ServerName(t, "a.test"), gone})
+				if got := events.Refuses(matrixtest.ServerName(t, "a.test")); got != c.refuses {
 					t.Errorf("%d %s: refuses %v, want %v", c.status, c.body, got, c.refuses)
 				}
 				if events.Refuses(gone) {
@@ -97,8 +99,8 @@ func TestProbe(t *testing.T) {
 func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
-		a := serverName(t, "a.test")
-		if err := events.Restart(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
+		a := matrixtest.ServerName(t, "a.test")
+		if err := events.Restart(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)

@@ -86,7 +86,7 @@ func TestNotesOfStrangers(t *testing.T) {
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
 			w, apis := newWordyWorld(t, c.location, c.names)
-			server := serverName(t, "n1.test")
+			server := matrixtest.ServerName(t, "n1.test")
 			d, err := w.resolver.Resolve(t.Context(), server, nobody)
 			if err != nil {
 				t.Fatal(err)
@@ -108,7 +108,7 @@ func TestNotesOfStrangers(t *testing.T) {
 					t.Errorf("the API's error, %s: got a %T in it, want none", what, errors.Unwrap(e.Err))
 				}
 			}
-			err = (&matrix.DelayedEvents{APIs: apis}).Send(t.Context(), userID(t, "@a:n1.test"), delayID(t, "id"))
+			err = (&matrix.DelayedEvents{APIs: apis}).Send(t.Context(), matrixtest.UserID(t, "@a:n1.test"), delayID(t, "id"))
 			checkNote(t, "the delayed event's error", errors.Unwrap(err).Error())
 		})
 	}
@@ -129,7 +129,7 @@ func TestNotesTakeLittleMemory(t *testing.T) {
 			resolver, apis := newWordyServer(t, c.location, c.names)
 			visit := func(from, to int) {
 				for i := from; i < to; i++ {
-					server := serverName(t, fmt.Sprintf("n%d.test", i))
+					server := matrixtest.ServerName(t, fmt.Sprintf("n%d.test", i))
 					if _, err := resolver.Resolve(t.Context(), server, nobody); err != nil {
 						t.Fatal(err)
 					}
@@ -189,7 +189,7 @@ func TestLongBaseURL(t *testing.T) {
 		io.WriteString(rw, `{"versions":["v1.15"],"unstable_features":{"org.matrix.msc4140":true}}`)
 	}))
 	apis := &matrix.ClientAPIs{Servers: w.resolver.Servers}
-	e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), serverName(t, "a.test")))
+	e, ok := errors.AsType[*matrix.ClientAPIError](apis.Check(t.Context(), matrixtest.ServerName(t, "a.test")))
 	if !ok || !e.Definite {
 		t.Errorf("err = %v (%v), want a definite no", e, ok)
 	}

@@ -23,7 +23,7 @@ func TestVerify(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
 	v := loopback(t, hs.CA(), true)
-	alice := userID(t, hs.UserID("alice"))
+	alice := matrixtest.UserID(t, hs.UserID("alice"))
 	for _, claimed := range []matrix.UserID{{}, alice} {
 		t.Run(fmt.Sprintf("claimed %q", claimed), func(t *testing.T) {
 			got, err := v.Verify(t.Context(), tokenOf(t, hs.Homeserver, alice.String()), claimed, nobody)

@@ -25,7 +25,7 @@ func owning(t *testing.T) (*matrixtest.Server, *matrix.DelayedEvents) {
 func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 	s, events := owning(t)
 	s.RequireToken(true)
-	alice := userID(t, s.UserID("alice"))
+	alice := matrixtest.UserID(t, s.UserID("alice"))
 	for name, action := range map[string]func(matrix.DelayID) error{
 		"restart": func(id matrix.DelayID) error { return events.Restart(t.Context(), alice, id) },
 		"send":    func(id matrix.DelayID) error { return events.Send(t.Context(), alice, id) },
@@ -50,7 +50,7 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 	base.Host = strings.TrimPrefix(other.URL(), "https://")
 	events.APIs.Overrides[other.Name()] = &base
 	other.Schedule("d", time.Hour)
-	if err := events.Restart(t.Context(), userID(t, other.UserID("bob")), delayID(t, "d")); err != nil {
+	if err := events.Restart(t.Context(), matrixtest.UserID(t, other.UserID("bob")), delayID(t, "d")); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range other.Requests() {
@@ -102,7 +102,7 @@ func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 			})
 			for range 2 {
 				tries = 0
-				err := events.Send(t.Context(), userID(t, s.UserID("alice")), delayID(t, "d"))
+				err := events.Send(t.Context(), matrixtest.UserID(t, s.UserID("alice")), delayID(t, "d"))
 				if got := matrix.ResultOf(err); got != tt.want || tries != tt.tries {
 					t.Errorf("got %s (%v) after %d tries, want %s after %d", got, err, tries, tt.want, tt.tries)
 				}
@@ -129,7 +129,7 @@ func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
 		}
 		return true
 	})
-	if err := events.Send(t.Context(), userID(t, s.UserID("alice")), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultNeedsToken {
+	if err := events.Send(t.Context(), matrixtest.UserID(t, s.UserID("alice")), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultNeedsToken {
 		t.Errorf("got %v, want that a token is needed", err)
 	}
 	if err := events.Manageable(t.Context(), s.Name()); err != nil {
@@ -139,7 +139,7 @@ func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
 
 func TestLookUp(t *testing.T) {
 	s, events := owning(t)
-	alice, bob := userID(t, s.UserID("alice")), userID(t, s.UserID("bob"))
+	alice, bob := matrixtest.UserID(t, s.UserID("alice")), matrixtest.UserID(t, s.UserID("bob"))
 	s.ScheduleFor(alice.String(), "!r:a.test", "d", time.Hour)
 	got, err := events.LookUp(t.Context(), alice, delayID(t, "d"))
 	if want := (matrix.DelayedEvent{Room: "!r:a.test", Delay: time.Hour}); got != want || err != nil {
@@ -155,7 +155,7 @@ func TestLookUp(t *testing.T) {
 			}
 		})
 	}
-	if _, err := events.LookUp(t.Context(), userID(t, "@carol:elsewhere.test"), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultFailed {
+	if _, err := events.LookUp(t.Context(), matrixtest.UserID(t, "@carol:elsewhere.test"), delayID(t, "d")); matrix.ResultOf(err) != matrix.ResultFailed {
 		t.Errorf("of a user of another server: %v, want a failure", err)
 	}
 }
@@ -199,11 +199,11 @@ func lookUpAnswer(t *testing.T, body string) (matrix.DelayedEvent, error) {
 			rw.WriteHeader(404)
 		}
 	}))
-	api := &matrix.AppService{Server: serverName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
+	api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
 		Servers: w.resolver.Servers,
 	}}
 	events := &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
-	event, err := events.LookUp(t.Context(), userID(t, "@alice:a.test"), delayID(t, "d"))
+	event, err := events.LookUp(t.Context(), matrixtest.UserID(t, "@alice:a.test"), delayID(t, "d"))
 	if _, ok := errors.AsType[*matrix.DelayError](err); err != nil && !ok {
 		t.Errorf("err = %T, want a *DelayError", err)
 	}

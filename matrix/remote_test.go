@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -33,9 +35,9 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 			}
 			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
 		}))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
+		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
 		ask := func(server string) error {
-			_, err := api.RemoteToken(t.Context(), serverName(t, server), json.RawMessage(`{}`))
+			_, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, server), json.RawMessage(`{}`))
 			return err
 		}
 		if err := ask("fast.test"); err != nil { // finds the API
@@ -80,9 +82,9 @@ func TestASlowServerIsAskedOnce(t *testing.T) {
 			}
 			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
 		}))
-		api := &matrix.AppService{Server: serverName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
+		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
 		for range 2 { // the second time on a connection that was used before
-			if _, err := api.RemoteToken(t.Context(), serverName(t, "b.test"), json.RawMessage(`{}`)); err != nil {
+			if _, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, "b.test"), json.RawMessage(`{}`)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -123,7 +123,7 @@ func TestOverride(t *testing.T) {
 		hs := &matrixtest.Homeserver{}
 		w.Serve("inside.test:8009", http.StripPrefix("/synapse", hs))
 		w.resolver.Overrides = map[matrix.ServerName]*url.URL{
-			serverName(t, "a.test"): {Scheme: "https", Host: "inside.test:8009", Path: "/synapse/"},
+			matrixtest.ServerName(t, "a.test"): {Scheme: "https", Host: "inside.test:8009", Path: "/synapse/"},
 		}
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 			t.Fatal(err)

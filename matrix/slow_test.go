@@ -29,7 +29,7 @@ func TestSlowServersOfOneNetwork(t *testing.T) {
 		w.Serve("honest.test:8448", hs)
 		for i := range requests {
 			go w.verifier.Verify(t.Context(), matrix.OpenIDToken{AccessToken: secret.New("t"),
-				Server: serverName(t, fmt.Sprintf("s%d.slow.test", i%names))}, matrix.UserID{}, client(0))
+				Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.slow.test", i%names))}, matrix.UserID{}, client(0))
 		}
 		time.Sleep(time.Second)
 		start := time.Now()

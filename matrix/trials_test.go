@@ -38,7 +38,7 @@ func (w *world) ask(t *testing.T, server string, n int) matrix.Cause {
 
 func badToken(t *testing.T, server string) matrix.OpenIDToken {
 	t.Helper()
-	return matrix.OpenIDToken{AccessToken: secret.New("bad"), Server: serverName(t, server)}
+	return matrix.OpenIDToken{AccessToken: secret.New("bad"), Server: matrixtest.ServerName(t, server)}
 }
 
 // times counts how often addr was dialled.

@@ -57,7 +57,7 @@ func TestUses(t *testing.T) {
 func TestFoundBy(t *testing.T) {
 	for want, prepare := range map[matrix.FoundBy]func(w *world) (server string){
 		matrix.FoundByOverride: func(w *world) string {
-			w.resolver.Overrides = map[matrix.ServerName]*url.URL{serverName(w.t, "a.test"): {Scheme: "https", Host: "inside.test"}}
+			w.resolver.Overrides = map[matrix.ServerName]*url.URL{matrixtest.ServerName(w.t, "a.test"): {Scheme: "https", Host: "inside.test"}}
 			return "a.test"
 		},
 		matrix.FoundByName:      func(*world) string { return "a.test:99" },
@@ -77,7 +77,7 @@ func TestFoundBy(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				server := prepare(w)
-				d, err := w.resolver.Resolve(t.Context(), serverName(t, server), nobody)
+				d, err := w.resolver.Resolve(t.Context(), matrixtest.ServerName(t, server), nobody)
 				if err != nil || d.FoundBy != want {
 					t.Errorf("%s: found by %q, %v, want %q", server, d.FoundBy, err, want)
 				}

@@ -56,23 +56,5 @@ func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (st
 
 func tokenOf(t testing.TB, hs *matrixtest.Homeserver, user string) matrix.OpenIDToken {
 	t.Helper()
-	return matrix.OpenIDToken{AccessToken: secret.New(hs.IssueToken(user)), Server: userID(t, user).Server()}
-}
-
-func userID(t testing.TB, s string) matrix.UserID {
-	t.Helper()
-	id, err := matrix.ParseUserID(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func serverName(t *testing.T, s string) matrix.ServerName {
-	t.Helper()
-	name, err := matrix.ParseServerName(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return matrix.OpenIDToken{AccessToken: secret.New(hs.IssueToken(user)), Server: matrixtest.UserID(t, user).Server()}
 }

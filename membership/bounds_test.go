@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/internal/inquiry"
 	"matrixrtc-auth/membership"
 )
@@ -19,7 +21,7 @@ func TestAQuestionIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := membership.NewLookup(&source{answer: yes, takes: time.Hour})
 		start := time.Now()
-		if _, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); err == nil || time.Since(start) != 10*time.Second {
+		if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); err == nil || time.Since(start) != 10*time.Second {
 			t.Errorf("err = %v after %v, want one after 10 s", err, time.Since(start))
 		}
 	})
@@ -33,7 +35,7 @@ func TestNobodyWaitsForLonger(t *testing.T) {
 		for i := range 300 {
 			running.Go(func() {
 				start := time.Now()
-				_, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@%d:b", i)))
+				_, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, fmt.Sprintf("@%d:b", i)))
 				if took := time.Since(start); err == nil || took != 10*time.Second {
 					t.Errorf("user %d: err = %v after %v, want one after 10 s", i, err, took)
 				}
@@ -55,7 +57,7 @@ func TestAbandonedQuestions(t *testing.T) {
 		var busy atomic.Int32
 		for i := range 3000 {
 			running.Go(func() {
-				_, err := l.IsJoined(ctx, room(t, fmt.Sprintf("!%d", i)), user(t, "@a:b"))
+				_, err := l.IsJoined(ctx, matrixtest.RoomID(t, fmt.Sprintf("!%d", i)), matrixtest.UserID(t, "@a:b"))
 				if _, ok := errors.AsType[*inquiry.BusyError](err); ok {
 					busy.Add(1)
 				} else if !errors.Is(err, context.Canceled) {
@@ -70,7 +72,7 @@ func TestAbandonedQuestions(t *testing.T) {
 		if asked, refused := s.asked.Load(), busy.Load(); asked != 128 || refused != 3000-1024 {
 			t.Errorf("of 3000 questions that nobody waited for %d were asked and %d refused, want 128 and 1976", asked, refused)
 		}
-		if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
+		if got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !got || err != nil {
 			t.Errorf("afterwards: got %v, %v, want true", got, err)
 		}
 	})
@@ -82,11 +84,11 @@ func TestOneServerTakesHalf(t *testing.T) {
 		s := &source{answer: yes, takes: 5 * time.Second}
 		l := membership.NewLookup(s)
 		for i := range 500 {
-			go l.IsJoined(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@%d:crowd", i)))
+			go l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, fmt.Sprintf("@%d:crowd", i)))
 		}
 		synctest.Wait()
 		start := time.Now()
-		if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil || time.Since(start) != 5*time.Second {
+		if got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !got || err != nil || time.Since(start) != 5*time.Second {
 			t.Errorf("got %v, %v after %v, want true after 5 s", got, err, time.Since(start))
 		}
 		time.Sleep(time.Minute)
@@ -107,7 +109,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	const n = 20_000
 	before := heap()
 	for i := range n {
-		if _, err := l.IsJoined(t.Context(), room(t, fmt.Sprintf("!room-of-an-ordinary-length-%d:example.org", i)), user(t, "@someone:example.org")); err != nil {
+		if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, fmt.Sprintf("!room-of-an-ordinary-length-%d:example.org", i)), matrixtest.UserID(t, "@someone:example.org")); err != nil {
 			t.Fatal(err)
 		}
 	}

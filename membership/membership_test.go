@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
 )
@@ -42,24 +44,6 @@ var errUnknown = errors.New("no answer")
 
 func unknown() (bool, error) { return true, errUnknown }
 
-func room(t testing.TB, id string) matrix.RoomID {
-	t.Helper()
-	r, err := matrix.ParseRoomID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func user(t testing.TB, id string) matrix.UserID {
-	t.Helper()
-	u, err := matrix.ParseUserID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
 func TestAYesIsKeptForFiveSeconds(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -80,7 +64,7 @@ func TestAYesIsKeptForFiveSeconds(t *testing.T) {
 				l := membership.NewLookup(s)
 				want, wantErr := tt.answer()
 				for range 2 {
-					got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b"))
+					got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b"))
 					if got != (want && wantErr == nil) || !errors.Is(err, wantErr) {
 						t.Errorf("got %v, %v, want %v, %v", got, err, want, wantErr)
 					}
@@ -101,7 +85,7 @@ func TestASlowYesIsNotKeptLonger(t *testing.T) {
 		s := &source{answer: yes, takes: 4 * time.Second}
 		l := membership.NewLookup(s)
 		for range 2 {
-			if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
+			if got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !got || err != nil {
 				t.Errorf("got %v, %v, want true", got, err)
 			}
 			time.Sleep(2 * time.Second)
@@ -120,7 +104,7 @@ func TestEqualQuestionsShareOneCall(t *testing.T) {
 		for i := range 100 {
 			running.Go(func() {
 				name := fmt.Sprintf("@user%d:b", i%2)
-				if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, name)); got || err != nil {
+				if got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, name)); got || err != nil {
 					t.Errorf("got %v, %v, want false", got, err)
 				}
 			})
@@ -141,12 +125,12 @@ func TestOneWhoLeavesEndsNothing(t *testing.T) {
 		defer cancel()
 		var running sync.WaitGroup
 		running.Go(func() {
-			if _, err := l.IsJoined(ctx, room(t, "!a"), user(t, "@a:b")); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := l.IsJoined(ctx, matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("err = %v, want that of its own context", err)
 			}
 		})
 		synctest.Wait()
-		if got, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
+		if got, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !got || err != nil {
 			t.Errorf("got %v, %v, want true", got, err)
 		}
 		running.Wait()
@@ -160,10 +144,10 @@ func TestForget(t *testing.T) {
 	s := &source{answer: yes}
 	l := membership.NewLookup(s)
 	for range 2 {
-		if _, err := l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); err != nil {
+		if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); err != nil {
 			t.Fatal(err)
 		}
-		l.Forget(room(t, "!a"), user(t, "@a:b"))
+		l.Forget(matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b"))
 	}
 	if got := s.asked.Load(); got != 2 {
 		t.Errorf("asked %d times, want 2", got)
@@ -180,9 +164,13 @@ func TestQuestionsAreNotMixedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ask := range []func() (bool, error){
-		func() (bool, error) { return l.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")) },
-		func() (bool, error) { return l.IsJoined(t.Context(), room(t, "!a@"), user(t, "@a:b")) },
-		func() (bool, error) { return l.IsServerJoined(t.Context(), room(t, "!a"), server) },
+		func() (bool, error) {
+			return l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b"))
+		},
+		func() (bool, error) {
+			return l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a@"), matrixtest.UserID(t, "@a:b"))
+		},
+		func() (bool, error) { return l.IsServerJoined(t.Context(), matrixtest.RoomID(t, "!a"), server) },
 	} {
 		if got, err := ask(); !got || err != nil {
 			t.Errorf("got %v, %v, want true", got, err)

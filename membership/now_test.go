@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/membership"
 )
 
@@ -22,7 +24,7 @@ func TestNow(t *testing.T) {
 			if now {
 				question = l.IsJoinedNow
 			}
-			if got, err := question(t.Context(), room(t, "!a"), user(t, "@a:b")); got != want || err != nil {
+			if got, err := question(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); got != want || err != nil {
 				t.Errorf("got %v, %v, want %v", got, err, want)
 			}
 		}
@@ -48,7 +50,7 @@ func TestNowBeginsAfterTheCall(t *testing.T) {
 		var running sync.WaitGroup
 		for range 2 {
 			running.Go(func() {
-				if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); !got || err != nil {
+				if got, err := l.IsJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !got || err != nil {
 					t.Errorf("got %v, %v, want true", got, err)
 				}
 			})
@@ -63,7 +65,7 @@ func TestNowBeginsAfterTheCall(t *testing.T) {
 
 func TestNowIsUnknown(t *testing.T) {
 	l := membership.NewLookup(&source{answer: unknown})
-	if got, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, "@a:b")); got || !errors.Is(err, errUnknown) {
+	if got, err := l.IsJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); got || !errors.Is(err, errUnknown) {
 		t.Errorf("got %v, %v, want %v", got, err, errUnknown)
 	}
 }

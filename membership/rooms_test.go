@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership"
 )
@@ -74,7 +76,7 @@ func TestRooms(t *testing.T) {
 		{"!b", "@alice:a", false},
 	} {
 		t.Run(tt.room, func(t *testing.T) {
-			got, err := rooms.IsJoined(t.Context(), room(t, tt.room), user(t, tt.user))
+			got, err := rooms.IsJoined(t.Context(), matrixtest.RoomID(t, tt.room), matrixtest.UserID(t, tt.user))
 			if got != tt.want || err != nil {
 				t.Errorf("%s in %s: %v, %v, want %v", tt.user, tt.room, got, err, tt.want)
 			}
@@ -86,13 +88,13 @@ func TestRooms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), name); got != want || err != nil {
+			if got, err := rooms.IsServerJoined(t.Context(), matrixtest.RoomID(t, "!a"), name); got != want || err != nil {
 				t.Errorf("server %s: %v, %v, want %v", server, got, err, want)
 			}
 		})
 	}
-	users := []matrix.UserID{user(t, "@eve:a"), user(t, "@ü:b"), user(t, "@alice:a")}
-	got, err := rooms.AreJoined(t.Context(), room(t, "!a"), users)
+	users := []matrix.UserID{matrixtest.UserID(t, "@eve:a"), matrixtest.UserID(t, "@ü:b"), matrixtest.UserID(t, "@alice:a")}
+	got, err := rooms.AreJoined(t.Context(), matrixtest.RoomID(t, "!a"), users)
 	if want := []bool{false, true, true}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
@@ -108,7 +110,7 @@ func TestOneListForAll(t *testing.T) {
 		for i := range 200 {
 			running.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				joined, err := l.IsJoinedNow(t.Context(), room(t, "!a"), user(t, fmt.Sprintf("@user%d:b", i)))
+				joined, err := l.IsJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, fmt.Sprintf("@user%d:b", i)))
 				if joined != (i == 1) || err != nil {
 					t.Errorf("user %d: got %v, %v, want joined: %v", i, joined, err, i == 1)
 				}
@@ -129,13 +131,13 @@ func TestAListBeginsAfterItsQuestion(t *testing.T) {
 		rooms := membership.NewRooms(r)
 		var running sync.WaitGroup
 		running.Go(func() {
-			if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); !joined || err != nil {
+			if joined, err := rooms.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); !joined || err != nil {
 				t.Errorf("before: %v, %v, want true", joined, err)
 			}
 		})
 		synctest.Wait()
 		r.change(func() { r.joined = nil })
-		if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); joined || err != nil {
+		if joined, err := rooms.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); joined || err != nil {
 			t.Errorf("after: %v, %v, want false", joined, err)
 		}
 		running.Wait()
@@ -147,14 +149,14 @@ func TestRoomsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, err: errUnknown}
 		rooms := membership.NewRooms(r)
-		if joined, err := rooms.IsJoined(t.Context(), room(t, "!a"), user(t, "@a:b")); joined || !errors.Is(err, errUnknown) {
+		if joined, err := rooms.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), matrixtest.UserID(t, "@a:b")); joined || !errors.Is(err, errUnknown) {
 			t.Errorf("got %v, %v, want %v", joined, err, errUnknown)
 		}
 		server, err := matrix.ParseServerName("b")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if joined, err := rooms.IsServerJoined(t.Context(), room(t, "!a"), server); joined || !errors.Is(err, errUnknown) {
+		if joined, err := rooms.IsServerJoined(t.Context(), matrixtest.RoomID(t, "!a"), server); joined || !errors.Is(err, errUnknown) {
 			t.Errorf("of a server: %v, %v, want %v", joined, err, errUnknown)
 		}
 	})
@@ -172,7 +174,7 @@ func TestSilentRooms(t *testing.T) {
 		for i := range 100 {
 			running.Go(func() {
 				start := time.Now()
-				_, err := rooms.IsJoined(ctx, room(t, fmt.Sprintf("!%d", i)), user(t, "@a:b"))
+				_, err := rooms.IsJoined(ctx, matrixtest.RoomID(t, fmt.Sprintf("!%d", i)), matrixtest.UserID(t, "@a:b"))
 				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second {
 					t.Errorf("room %d: %v after %s, want that of its context after 5 s", i, err, took)
 				}
@@ -184,7 +186,7 @@ func TestSilentRooms(t *testing.T) {
 			t.Errorf("asked %d times, %d at once, want 16", n, r.most)
 		}
 		r.change(func() { r.takes = 0 })
-		if _, err := rooms.IsJoined(t.Context(), room(t, "!1"), user(t, "@a:b")); err != nil {
+		if _, err := rooms.IsJoined(t.Context(), matrixtest.RoomID(t, "!1"), matrixtest.UserID(t, "@a:b")); err != nil {
 			t.Errorf("afterwards: got %v, want no error", err)
 		}
 	})
@@ -196,16 +198,16 @@ func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b", "@c:d"}}}
 		l := membership.NewLookup(membership.NewRooms(r))
-		all := []matrix.UserID{user(t, "@a:b"), user(t, "@c:d")}
-		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); err != nil || !slices.Equal(got, []bool{true, true}) {
+		all := []matrix.UserID{matrixtest.UserID(t, "@a:b"), matrixtest.UserID(t, "@c:d")}
+		if got, err := l.AreJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), all); err != nil || !slices.Equal(got, []bool{true, true}) {
 			t.Errorf("got %v, %v, want both", got, err)
 		}
 		r.change(func() { r.joined["!a"] = []string{"@c:d"} })
-		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); err != nil || !slices.Equal(got, []bool{false, true}) {
+		if got, err := l.AreJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), all); err != nil || !slices.Equal(got, []bool{false, true}) {
 			t.Errorf("got %v, %v, want the second", got, err)
 		}
 		for i, want := range []int{3, 3} { // the first is asked about again, the second is known
-			if _, err := l.IsJoined(t.Context(), room(t, "!a"), all[i]); err != nil {
+			if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), all[i]); err != nil {
 				t.Error(err)
 			}
 			if n := r.asked(); n != want {
@@ -213,7 +215,7 @@ func TestTogether(t *testing.T) {
 			}
 		}
 		r.change(func() { r.err = errUnknown })
-		if got, err := l.AreJoinedNow(t.Context(), room(t, "!a"), all); got != nil || !errors.Is(err, errUnknown) {
+		if got, err := l.AreJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), all); got != nil || !errors.Is(err, errUnknown) {
 			t.Errorf("got %v, %v, want %v", got, err, errUnknown)
 		}
 	})

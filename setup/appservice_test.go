@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/appservice"
 	"matrixrtc-auth/config"
-	"matrixrtc-auth/matrix"
 )
 
 // registration is the one in the folder.
@@ -163,7 +164,7 @@ func TestHostileAppServiceNames(t *testing.T) {
 			}
 			l.checkMounts()
 			l.checkAgreement()
-			for _, finding := range l.registration().Lint(serverName(t, server)) {
+			for _, finding := range l.registration().Lint(matrixtest.ServerName(t, server)) {
 				t.Errorf("the registration: got %s, want no finding", finding)
 			}
 			if got := parseYAML[deployment](l, "compose.yaml").Services["matrixrtc-auth"].Environment["LIVEKIT_HS_SERVER_NAME"]; got != server {
@@ -171,13 +172,4 @@ func TestHostileAppServiceNames(t *testing.T) {
 			}
 		})
 	}
-}
-
-func serverName(t *testing.T, name string) matrix.ServerName {
-	t.Helper()
-	server, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return server
 }

@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/matrix"
 )
 
@@ -13,7 +15,7 @@ import (
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns turns
-		alice, bob := parseUser(t, "@alice:example.org"), parseUser(t, "@bob:example.org")
+		alice, bob := matrixtest.UserID(t, "@alice:example.org"), matrixtest.UserID(t, "@bob:example.org")
 		wait := func(user matrix.UserID) (release func(), took time.Duration) {
 			start := time.Now()
 			release = turns.take(user)
@@ -38,13 +40,4 @@ func TestTurns(t *testing.T) {
 			t.Errorf("a turn that ends: waited %v, want %v", took, turnTime/2)
 		}
 	})
-}
-
-func parseUser(t *testing.T, id string) matrix.UserID {
-	t.Helper()
-	user, err := matrix.ParseUserID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return user
 }

@@ -4,18 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/leave/pace"
 	"matrixrtc-auth/matrix"
 )
-
-func server(t *testing.T, name string) matrix.ServerName {
-	t.Helper()
-	s, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // taken counts the requests that a budget of one a second grants at once.
 func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
@@ -28,7 +21,7 @@ func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 // TestAServerWithoutALimit: where the registration lifts the limit, the rate
 // counts from a 429 on, until it has recovered.
 func TestAServerWithoutALimit(t *testing.T) {
-	own, other := server(t, "own.org"), server(t, "other.org")
+	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10, Unbound: func(s matrix.ServerName) bool { return s == own }}
 	now := time.Now()
 	if got := taken(b, other, now); got > 20 {
@@ -62,7 +55,7 @@ func TestAServerWithoutALimit(t *testing.T) {
 
 // TestRefusals: a homeserver's answers 429 are counted, with the time of the last.
 func TestRefusals(t *testing.T) {
-	own, other := server(t, "own.org"), server(t, "other.org")
+	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10}
 	now := time.Now()
 	b.SlowDown(own, time.Second, now)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"matrixrtc-auth/leave/pace"
 )
 
@@ -25,13 +27,13 @@ func strangers(t *testing.T, used func(), ask func(name string)) {
 func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	for name, b := range map[string]*pace.Budget{"with a rate": {Rate: 10}, "without": {}} {
 		t.Run(name, func(t *testing.T) {
-			own, now := server(t, "own.org"), time.Now()
+			own, now := matrixtest.ServerName(t, "own.org"), time.Now()
 			b.SlowDown(own, time.Hour, now)
 			strangers(t, func() {
 				if b.Take(own, pace.Leave, now) == 0 {
 					t.Fatal("a request goes out within the Retry-After of a 429")
 				}
-			}, func(name string) { b.SlowDown(server(t, name), time.Second, now) })
+			}, func(name string) { b.SlowDown(matrixtest.ServerName(t, name), time.Second, now) })
 			if got := b.Status(now).Lowered; got > 4096 {
 				t.Errorf("%d homeservers are known, want 4096 at most", got)
 			}
@@ -42,13 +44,13 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 // A homeserver that answers soon keeps its workers, whatever number of others do.
 func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	var w pace.Workers
-	own, now := server(t, "own.org"), time.Now()
+	own, now := matrixtest.ServerName(t, "own.org"), time.Now()
 	w.Took(own, 0)
 	strangers(t, func() {
 		if got := mayHave(t, &w, "own.org", now); got <= pace.PoolSize/8 {
 			t.Fatalf("got %d workers for restarts, want more than %d: it is not slow", got, pace.PoolSize/8)
 		}
-	}, func(name string) { w.Took(server(t, name), 0) })
+	}, func(name string) { w.Took(matrixtest.ServerName(t, name), 0) })
 }
 
 // mayHave counts the workers that a homeserver may have for restarts.
@@ -56,7 +58,7 @@ func mayHave(t *testing.T, w *pace.Workers, name string, now time.Time) (n int) 
 	t.Helper()
 	var ends []func()
 	for {
-		end, ok := w.Take(server(t, name), pace.Ordinary, now)
+		end, ok := w.Take(matrixtest.ServerName(t, name), pace.Ordinary, now)
 		if !ok {
 			break
 		}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/matrix/matrixtest"
+
 	"github.com/livekit/protocol/auth"
 
 	"matrixrtc-auth/internal/secret"
@@ -21,37 +23,10 @@ var (
 	place = ticket.Place{Room: "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc", Identity: "aGFzaA"}
 )
 
-func server(t testing.TB, name string) matrix.ServerName {
-	t.Helper()
-	s, err := matrix.ParseServerName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func user(t testing.TB, id string) matrix.UserID {
-	t.Helper()
-	u, err := matrix.ParseUserID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-func room(t testing.TB, id string) matrix.RoomID {
-	t.Helper()
-	r, err := matrix.ParseRoomID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func ordinary(t testing.TB) ticket.Ticket {
 	return ticket.Ticket{
-		Issuer: ticket.IssuerOf(server(t, "example.com")),
-		Room:   room(t, "!room:example.com"), User: user(t, "@alice:example.com"),
+		Issuer: ticket.IssuerOf(matrixtest.ServerName(t, "example.com")),
+		Room:   matrixtest.RoomID(t, "!room:example.com"), User: matrixtest.UserID(t, "@alice:example.com"),
 		By: ticket.Proxied, Joined: true, Issued: time.Unix(1_800_000_000, 0),
 	}
 }
@@ -71,13 +46,13 @@ func TestKnownAnswers(t *testing.T) {
 	}{
 		"ordinary": {ordinary(t), place, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8Ix2QMeukM85FIw0jvoKpnYuEGrVNvoRGmmfc9Cudv7v0of_r5B6PEdkyDu1IrgvqzQDPhYtUN2CQuHbfEjQ"},
 		"nobody asked, no server name": {
-			ticket.Ticket{Room: room(t, "!ö"), User: user(t, "@josé ü:a"), By: ticket.OpenID, Issued: time.Unix(0, 0)},
+			ticket.Ticket{Room: matrixtest.RoomID(t, "!ö"), User: matrixtest.UserID(t, "@josé ü:a"), By: ticket.OpenID, Issued: time.Unix(0, 0)},
 			ticket.Place{Room: "r", Identity: "@josé ü:a:DEV#1"}, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF8smMBnmaN2p-WmjFCEhossn7AC4PbpCFoR8SK8GnAcEFL9xRypKfuzh",
 		},
 		"longest ids": {
 			ticket.Ticket{
-				Issuer: ticket.IssuerOf(server(t, "example.com")),
-				Room:   room(t, "!"+strings.Repeat("r", 254)), User: user(t, "@"+strings.Repeat("u", 242)+":example.com"),
+				Issuer: ticket.IssuerOf(matrixtest.ServerName(t, "example.com")),
+				Room:   matrixtest.RoomID(t, "!"+strings.Repeat("r", 254)), User: matrixtest.UserID(t, "@"+strings.Repeat("u", 242)+":example.com"),
 				By: ticket.Federated, Joined: true, Issued: time.Unix(253402300799, 0),
 			},
 			longest, "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8Ix2QMe5YqhbTh1vePjLZxcq4WoEd3pAi2wuEnErNo9OcwMOr0E7vBb1zYrUgzeOUTDTywQKsuwgSzva0N6LSy0D63ab-FCyG-CJA4syfxMZ-u2ZjMg6IWlad5N7G0DATnFXm7X34cbW5t4ESHkjvgNhX5w33KSTkHvKrF_hmr475RdhNODoSdLgpvC9GbCsehXH280dxS8spzEMvjEAPCouw5ujuGMLnzz4RKOot6Kq1Xby5ce4r8heOPrV1ioVbrT1RhjYt96M6b473sVaXoT5gZjHUT2eoiNJFUPxHkc5D2XUmviSLSatAoPwJdnTJ8cndpjtCQ9JIv36Lbcjk59WaN6n523kIIi4LrBAdCwz5q5ypAzHVokHKvemDhihC50YrBY_k7OkL4Gr-mK0SMVKr0WzDfWo8E1mUcXOoj9_fsivyCqIHlMswiEC7MqMLQEF1U6weMuzxBKy4sRasIjZ1dKv1SBJe_Y78njeQgVK3I2Dgmhgie0fMGPHfsWpsTROKjbXq75DAyJDIRgtw234Jo1uQ66S90iF9UNftLSXs67itPg_RxUUhWUEqRBN7Qn7ewSq26puIw1KxG2HA0S-nhhut_JpIrhuWGKUw5IW-x6_tsF4MkkVrsfkf64Wy9hxOjWayUVw1kOiFHw-zfzMyK7Y6yZzX5qosBsXRa9lzvxGNBSEXfXy4YRd_MsAkZHMSYGwHhMBVZ9A",
@@ -99,9 +74,9 @@ func TestKnownAnswers(t *testing.T) {
 func TestLength(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	most := ordinary(t)
-	most.Room, most.User = room(t, "!"+strings.Repeat("r", 254)), user(t, "@"+strings.Repeat("u", 242)+":example.com")
+	most.Room, most.User = matrixtest.RoomID(t, "!"+strings.Repeat("r", 254)), matrixtest.UserID(t, "@"+strings.Repeat("u", 242)+":example.com")
 	usual := ordinary(t)
-	usual.Room, usual.User = room(t, "!"+strings.Repeat("r", 43)), user(t, "@firstname.lastname:matrix.example.org")
+	usual.Room, usual.User = matrixtest.RoomID(t, "!"+strings.Repeat("r", 43)), matrixtest.UserID(t, "@firstname.lastname:matrix.example.org")
 	for name, c := range map[string]struct {
 		ticket ticket.Ticket
 		most   int
@@ -214,7 +189,7 @@ func TestUnlike(t *testing.T) {
 }
 
 func TestIssuer(t *testing.T) {
-	a, b := ticket.IssuerOf(server(t, "example.com")), ticket.IssuerOf(server(t, "example.org"))
+	a, b := ticket.IssuerOf(matrixtest.ServerName(t, "example.com")), ticket.IssuerOf(matrixtest.ServerName(t, "example.org"))
 	if none := ticket.IssuerOf(matrix.ServerName{}); a == b || a == none || none != (ticket.Issuer{}) {
 		t.Errorf("issuers %x, %x and of no server %x: want three, the last zero", a, b, none)
 	}

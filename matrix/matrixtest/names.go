@@ -1,0 +1,34 @@
+package matrixtest
+
+import (
+	"testing"
+
+	"matrixrtc-auth/matrix"
+)
+
+// ServerName parses a server name that a test writes down.
+func ServerName(t testing.TB, name string) matrix.ServerName {
+	t.Helper()
+	return parsed(t, name, matrix.ParseServerName)
+}
+
+// UserID parses a user id that a test writes down.
+func UserID(t testing.TB, id string) matrix.UserID {
+	t.Helper()
+	return parsed(t, id, matrix.ParseUserID)
+}
+
+// RoomID parses a room id that a test writes down.
+func RoomID(t testing.TB, id string) matrix.RoomID {
+	t.Helper()
+	return parsed(t, id, matrix.ParseRoomID)
+}
+
+func parsed[T any](t testing.TB, text string, parse func(string) (T, error)) T {
+	t.Helper()
+	name, err := parse(text)
+	if err != nil {
+		t.Fatalf("%q: got %v, want no error", text, err)
+	}
+	return name
+}
