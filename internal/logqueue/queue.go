@@ -126,40 +126,6 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Status is the state of the log.
-type Status struct {
-	// Waiting is the number of lines not written yet.
-	Waiting int
-	// Dropped is the number of lines lost since the start.
-	Dropped uint64
-	// Trouble says that lines wait or are lost now, "" if not. It is one of two
-	// constant sentences.
-	Trouble string
-	// Cause is the error of the last write; nil if there was none, or if the file
-	// just does not answer.
-	Cause error
-}
-
-// The values of Trouble.
-const (
-	LinesWait    = "the log cannot be written: lines wait"
-	LinesAreLost = "the log cannot be written: lines are lost"
-)
-
-// Status returns the current state of the log.
-func (q *Queue) Status() Status {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s := Status{Waiting: q.lines, Dropped: q.dropped, Cause: q.fault}
-	switch {
-	case q.losing:
-		s.Trouble = LinesAreLost
-	case q.fault != nil, !q.began.IsZero() && time.Since(q.began) >= stallTime:
-		s.Trouble = LinesWait
-	}
-	return s
-}
-
 // Close writes the waiting lines, within a second, and nothing after that. An
 // error says that lines were not written.
 func (q *Queue) Close() error {
