@@ -40,7 +40,7 @@ func TestHousePackages(t *testing.T) {
 		t.Fatalf("go list: got %v, want no error", err)
 	}
 	var list strings.Builder
-	list.WriteString("\n| Package | Says of itself |\n| --- | --- |\n")
+	list.WriteString("\n| Package | What it does |\n| --- | --- |\n")
 	for line := range strings.Lines(string(out)) {
 		name, doc, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		dir := strings.TrimPrefix(strings.TrimPrefix(name, "matrixrtc-auth"), "/")
@@ -51,7 +51,7 @@ func TestHousePackages(t *testing.T) {
 		fmt.Fprintf(&list, "| [`%s`](../%s) | %s |\n", cmp.Or(dir, name), dir, strings.TrimSuffix(says, "."))
 	}
 	list.WriteString("\n")
-	holdPart(t, "\n| Package | Says of itself |\n", "\n\n", list.String())
+	holdPart(t, "\n| Package | What it does |\n", "\n\n", list.String())
 }
 
 // TestHouseModules finds every module of its own on the page.
