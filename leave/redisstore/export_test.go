@@ -53,6 +53,9 @@ func (f scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+// NeverSlow has changes wait for a script however long it takes.
+func NeverSlow(s *Store) { s.gather.slow = time.Hour }
+
 // Waiting is how many changes wait until the script before them has ended.
 func Waiting(s *Store) int {
 	s.gather.mu.Lock()

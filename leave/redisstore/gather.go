@@ -6,15 +6,24 @@ import (
 	"time"
 )
 
-// mostGathered is how many changes of different callers are made by one script.
-const mostGathered = 50
+const (
+	// mostGathered is how many changes of different callers are made by one script.
+	mostGathered = 50
+	// slowScript is how long a script may take before the next change waits for it no
+	// longer: each caller has a second, and they must not spend it one after another.
+	slowScript = 100 * time.Millisecond
+)
 
 // gather makes one script of the changes that come while another is under way: a
 // script costs the server and us several times what one more change in it costs.
-// Nobody waits where none is under way. The zero value is ready.
+// Nobody waits where none is under way.
 type gather struct {
+	slow time.Duration // slowScript, except in some tests
+
 	mu      sync.Mutex
-	busy    bool // a script is under way
+	busy    bool      // the last script is under way …
+	began   time.Time // … since then
+	scripts int       // how many were begun beside slow ones
 	waiting []*gathered
 }
 
@@ -38,8 +47,8 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 	until, _ := ctx.Deadline()
 	g := &gathered{ctx: ctx, until: until, change: c, done: make(chan struct{})}
-	if s.gather.add(g) {
-		s.writeGathered([]*gathered{g})
+	if some, script := s.gather.add(g); len(some) > 0 {
+		s.writeGathered(some, script)
 	}
 	select {
 	case <-g.done:
@@ -49,24 +58,33 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. It reports true instead if no script is
-// under way: then the caller begins one.
-func (w *gather) add(g *gathered) (first bool) {
+// add adds a change to those that wait. If no script is under way but slow ones, it
+// returns the changes that the caller makes by another.
+func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.busy {
-		w.busy = true
-		return true
-	}
 	w.waiting = append(w.waiting, g)
-	return false
+	if w.busy && time.Since(w.began) < w.slow {
+		return nil, 0
+	}
+	w.scripts++
+	return w.take(), w.scripts
 }
 
-// next returns the changes that the next script makes. If there are none, no script
-// is under way any more.
-func (w *gather) next() (some []*gathered) {
+// next returns the changes that are made after a script, unless it was a slow one
+// beside which another was begun.
+func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if script != w.scripts {
+		return nil
+	}
+	return w.take()
+}
+
+// take takes the changes that the next script makes from those that wait. The lock is
+// held.
+func (w *gather) take() (some []*gathered) {
 	for len(w.waiting) > 0 && len(some) < mostGathered {
 		g := w.waiting[0]
 		w.waiting[0] = nil
@@ -75,18 +93,19 @@ func (w *gather) next() (some []*gathered) {
 			some = append(some, g)
 		}
 	}
-	if len(some) == 0 {
-		w.busy, w.waiting = false, nil
+	if len(w.waiting) == 0 {
+		w.waiting = nil
 	}
+	w.busy, w.began = len(some) > 0, time.Now()
 	return some
 }
 
 // writeGathered makes the changes of several callers, and then has those made that
 // came meanwhile.
-func (s *Store) writeGathered(some []*gathered) {
+func (s *Store) writeGathered(some []*gathered, script int) {
 	s.writeTogether(some)
-	if next := s.gather.next(); len(next) > 0 {
-		go s.writeGathered(next)
+	if next := s.gather.next(script); len(next) > 0 {
+		go s.writeGathered(next, script)
 	}
 }
 

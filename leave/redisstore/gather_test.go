@@ -62,6 +62,7 @@ func (h *halted) await(t *testing.T, n int) {
 func TestGathered(t *testing.T) {
 	const callers = 120
 	h := halt(t, callers)
+	redisstore.NeverSlow(h.Store)
 	var results [callers]error
 	for i, job := range h.jobs {
 		switch i % 4 {
@@ -101,9 +102,33 @@ func TestGathered(t *testing.T) {
 	}
 }
 
+// TestGatheredBesideSlow: changes do not wait for a script that is slow.
+func TestGatheredBesideSlow(t *testing.T) {
+	h := halt(t, 100)
+	var running sync.WaitGroup
+	next := 0
+	eventually(t, func() error {
+		job := h.jobs[next]
+		next++
+		running.Go(func() {
+			if _, err := h.Save(t.Context(), job); err != nil {
+				t.Errorf("Save: %v, want no error", err)
+			}
+		})
+		if n := redisstore.Waiting(h.Store); n > 0 || next == 1 {
+			return fmt.Errorf("%d changes wait, want none", n)
+		}
+		return nil
+	})
+	running.Wait()
+	close(h.goOn)
+	h.running.Wait()
+}
+
 // TestGatheredInVain: the change of a caller that has no time left is not made.
 func TestGatheredInVain(t *testing.T) {
 	h := halt(t, 2)
+	redisstore.NeverSlow(h.Store)
 	ctx, cancel := context.WithCancel(t.Context())
 	left, stays := h.jobs[0], h.jobs[1]
 	left.Looks, stays.Looks = 1, 1

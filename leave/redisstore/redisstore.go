@@ -94,7 +94,7 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 		return nil, errors.New("redisstore: no URL of a Redis server is given")
 	}
 	target := newTarget(o, patience)
-	s := &Store{target: target, client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), log: o.Log, patience: patience}
+	s := &Store{target: target, client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), log: o.Log, patience: patience, gather: gather{slow: slowScript}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
