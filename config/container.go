@@ -36,7 +36,8 @@ func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
 // reachable warns of an address at which nothing outside this container can
 // connect. The address is right if the container shares the network of its host
-// or pod. A loopback address of the SFU shows that from inside.
+// or pod. A loopback address of the SFU is a sign of that; then reachable does
+// not warn.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
 	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) || j.besideSFU() {

@@ -196,7 +196,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // config.full_access reports that
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
-	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // then it may hold a password
+	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // a refused value is not shown, because it may hold a password
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return nil

@@ -104,7 +104,8 @@ func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	return Key{}, ErrForged
 }
 
-// read parses the content of a genuine key.
+// read parses the content of a key whose signature was checked. It fails if the
+// link has expired.
 func read(said []byte, now time.Time) (Key, error) {
 	k := Key{
 		Room:    sfu.Room(prefix + hex.EncodeToString(said[:roomBytes])),

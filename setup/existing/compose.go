@@ -13,7 +13,7 @@ import (
 type compose struct {
 	tree
 	env      []envFile         // the env files that belong to it
-	values   map[string]string // for its ${…}
+	values   map[string]string // the values for ${…} in the file
 	left     int               // bytes by which these may still grow
 	unset    []string          // variables that the current service needs and no file sets
 	services []*container
