@@ -55,7 +55,7 @@ func TestClientAddressUntrusted(t *testing.T) {
 			s := newStack(t)
 			s.env["LIVEKIT_TRUSTED_PROXIES"] = trusted
 			s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil }
-			isClientAddress(t, s, "client-address-lost", "add 127.0.0.1 to LIVEKIT_TRUSTED_PROXIES")
+			isClientAddress(t, s, "client-address-lost", "If 127.0.0.1 is missing in LIVEKIT_TRUSTED_PROXIES, add it there")
 		})
 	}
 }

@@ -125,7 +125,7 @@ func TestOwnServerMissing(t *testing.T) {
 	}
 	for list, want := range map[string]string{
 		"other.org,more.org": "LIVEKIT_FULL_ACCESS_HOMESERVERS=other.org,more.org,example.org",
-		many + "other.org":   "add example.org to what is there: LIVEKIT_FULL_ACCESS_HOMESERVERS=…,example.org",
+		many + "other.org":   "add example.org to the list: LIVEKIT_FULL_ACCESS_HOMESERVERS=…,example.org",
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newStack(t)
