@@ -52,7 +52,7 @@ func TestCertificates(t *testing.T) {
 	otherCert, _ := writeCertificate(t, "turn.example.org", tomorrow())
 	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
 	for _, c := range []struct{ name, cert, key, says string }{
-		{"turn.example.org", otherCert, key, ": it and --turn-key are no certificate"},
+		{"turn.example.org", otherCert, key, ": it and --turn-key are not a certificate"},
 		{"relay.example.org", cert, key, " is not for the name"},
 		{"turn.example.org", oldCert, oldKey, " has expired"},
 	} {

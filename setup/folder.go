@@ -46,7 +46,7 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	case info.IsDir():
 		return nil, true, fmt.Errorf("%s is a folder (Docker makes one of a file that it does not find): remove it", name)
 	case !info.Mode().IsRegular() || info.Size() > smallfile.Limit:
-		return nil, true, fmt.Errorf("%s is no file that setup could have written: remove it", name)
+		return nil, true, fmt.Errorf("%s is not a file that setup could have written: remove it", name)
 	}
 	opened, err := f.root.Open(name)
 	if err != nil {
@@ -64,7 +64,7 @@ func (f *folder) replaceable(name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no file that setup could have written: remove it", name)
+		return fmt.Errorf("%s is not a file that setup could have written: remove it", name)
 	}
 	return err
 }

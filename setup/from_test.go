@@ -168,7 +168,7 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 	for name, c := range map[string]struct{ file, content, want string }{
 		"missing":   {"gone.yaml", "", "no such file"},
 		"not YAML":  {"livekit.yaml", "keys:\n  a: b\n c: " + secret + "\n", "is not YAML"},
-		"something": {"notes.txt", "my " + secret, "no livekit.yaml, compose file"},
+		"something": {"notes.txt", "my " + secret, "not a livekit.yaml, compose file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), c.file)
@@ -185,7 +185,7 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 	}
 	l := newLab(t)
 	l.exec(exitUsage, "--dir", l.dir, "--from", t.TempDir())
-	l.says(l.err, "--from", "nothing of a deployment")
+	l.says(l.err, "--from", "no file of a deployment")
 }
 
 // TestFilesInTheFolder: setup would write into what it is to read only.

@@ -194,7 +194,7 @@ func portOr(u *url.URL, preset string) string {
 func parseURL(text, schemes, example string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.Contains(trimmed, "@") {
-		return "", fmt.Errorf("has a user name or a password in it, which have no place here; write an address like %s", example)
+		return "", fmt.Errorf("has a user name or a password in it, which is not allowed here; write an address like %s", example)
 	}
 	if what := misspelled(text, trimmed, schemes); what != "" {
 		return "", fmt.Errorf("%.80q %s; write an address like %s", text, what, example)

@@ -48,7 +48,7 @@ func (b *planner) readCertificate() {
 	}
 	pair, err := tls.X509KeyPair(b.Certificate, b.privateKey)
 	if err != nil {
-		b.fault("turn-cert", "it and --turn-key are no certificate with its key, in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
+		b.fault("turn-cert", "it and --turn-key are not a certificate and its key in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
 		return
 	}
 	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
@@ -76,7 +76,7 @@ func (b *planner) folder() {
 	b.Dir = b.dir
 	switch {
 	case b.image != "" && b.source != "":
-		b.fault("source", "and --image exclude each other: an image is built or is there")
+		b.fault("source", "and --image exclude each other: setup either builds the image or uses one that exists")
 	case b.image != "":
 		b.Image = value(b, "image", b.image, "", parseImage)
 	case b.source != "" && b.dir != "":
@@ -98,9 +98,9 @@ func parseImage(text string) (string, error) {
 	case len(text) <= 512 && reference().MatchString(text):
 		return text, nil
 	case reference().MatchString(strings.ToLower(text)):
-		return "", fmt.Errorf("has capital letters, which names of images have not; %s", example)
+		return "", fmt.Errorf("has capital letters, which are not allowed in the name of an image; %s", example)
 	}
-	return "", fmt.Errorf("is no name of an image; %s", example)
+	return "", fmt.Errorf("is not the name of an image; %s", example)
 }
 
 // build finds the relative path from the folder to the source, because both may
@@ -109,7 +109,7 @@ func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source
 		if !buildPath().MatchString(b.Build) {
-			b.fault("source", "%q has characters beyond letters, digits and '._-/': say it again", b.Build)
+			b.fault("source", "%q has characters beyond letters, digits and '._-/': write a name without them", b.Build)
 		} else if _, err := os.Stat(filepath.Join(b.dir, b.source, "Dockerfile")); err != nil {
 			b.note("the source %s, as seen from %s, has no Dockerfile here (%s)", b.source, b.dir, smallfile.Cause(err))
 		}

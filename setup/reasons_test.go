@@ -83,11 +83,11 @@ var refusals = []struct {
 	{[]string{"--turn-tls", "turn.example.org", "--turn-key", "missing.pem"}, `--turn-cert is missing: the certificate of --turn-key`},
 	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem", "--turn-key", "."}, `--turn-key: "." cannot be read (not a regular file); write the path`},
 	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem", "--turn-key", "."}, `--turn-cert: "missing.pem" cannot be read|write the path`},
-	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "flags.go", "--turn-key", "flags.go"}, `no certificate with its key, in PEM form|write the certificate, like fullchain.pem`},
+	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "flags.go", "--turn-key", "flags.go"}, `not a certificate and its key in PEM form|write the certificate, like fullchain.pem`},
 	{[]string{"--turn=maybe"}, `--turn: write it alone, or as --turn=true or --turn=false`},
 	{[]string{"--turn", "no"}, `"no" is not an option|--NAME=false`},
 	// The image.
-	{[]string{"--image", "Not An Image"}, `--image is no name of an image; write one like registry.example.org`},
+	{[]string{"--image", "Not An Image"}, `--image is not the name of an image; write one like registry.example.org`},
 	{[]string{"--image", "Example/Auth:1"}, `--image has capital letters|write one like`},
 	{[]string{"--image", "https://example.org/a"}, `--image is an address of the web|write one like`},
 	{[]string{"--image", "matrixrtc-auth.tar"}, `--image is a file|docker load`},

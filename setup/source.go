@@ -78,10 +78,10 @@ func isSource(dir string) bool {
 // is. found says whether the source was found.
 func missing(found bool) error {
 	if !found {
-		return errors.New("the image is made from the source of this program, which is not here: run \"go run . setup\" in the source")
+		return errors.New("setup makes the image from the source of this program, which is not here: run \"go run . setup\" in the source")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("compiling takes Go, and there is no command go here: install it from https://go.dev/dl/")
+		return errors.New("compiling needs Go, but there is no command go here: install it from https://go.dev/dl/")
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 		return unknown
 	})
 	if len(faults) == 0 && d.isEmpty() {
-		faults = append(faults, fmt.Errorf("nothing of a deployment is in %s", strings.Join(paths, ", ")))
+		faults = append(faults, fmt.Errorf("%s contains no file of a deployment", strings.Join(paths, ", ")))
 	}
 	return d, errors.Join(faults...)
 }

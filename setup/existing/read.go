@@ -26,7 +26,7 @@ type envFile struct {
 }
 
 // ErrUnknown says that a file is of no kind that this package knows.
-var ErrUnknown = errors.New("it is no livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
+var ErrUnknown = errors.New("it is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
 // Read sorts files by their content. Each error names its file. A file with
 // [ErrUnknown] may not belong to the deployment.

@@ -52,7 +52,7 @@ func fits(n *yaml.Node, left *int) bool {
 	return true
 }
 
-var errNoMapping = errors.New("it is no mapping")
+var errNoMapping = errors.New("it is not a mapping")
 
 // lineOf returns the line of a YAML error.
 func lineOf(err error) string {
