@@ -223,16 +223,16 @@ func TestCauses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
-		{"service/places.go", "MaxConnections = 2048", "| connections at a time | 2048;"},
+		{"service/places.go", "MaxConnections = 2048", "| connections at a time | 2048."},
 		{"service/server.go", "headerTime = 5 * time.Second", "5 s to arrive"},
 		{"service/server.go", "idleTime   = 120 * time.Second", "| an idle connection | 120 s |"},
 		{"service/server.go", "maxHeaderBytes = 16 << 10", "| request headers | 16 KiB"},
 		{"internal/connlimit/head.go", "maxLines = 128", "| request headers | 16 KiB in 128 lines"},
-		{"internal/connlimit/head.go", "smallLines = 48", "headers over 4 KiB or 48 lines"},
-		{"internal/connlimit/head.go", "largeHeads = 32", "48 lines read at a time | 32;"},
-		{"internal/connlimit/connlimit.go", "minArrival = 2 * time.Second", "2 s when none is"},
+		{"internal/connlimit/head.go", "smallLines = 48", "large headers (over 4 KiB or 48 lines)"},
+		{"internal/connlimit/head.go", "largeHeads = 32", "that the service reads at a time | 32."},
+		{"internal/connlimit/connlimit.go", "minArrival = 2 * time.Second", "2 s if none is"},
 		{"handler/body.go", "maxBodyBytes   = 64 << 10", "| request body | 64 KiB |"},
-		{"handler/body.go", "largeBodies = semaphore.Bounds{Total: 64, Share: 8}", "| bodies over 2 KiB held at a time | 64, of one client network 8,"},
+		{"handler/body.go", "largeBodies = semaphore.Bounds{Total: 64, Share: 8}", "| bodies over 2 KiB held at a time | 64; of one client network 8,"},
 		{"handler/exchange.go", "requestTimeout = 25 * time.Second", "| one request | 25 s in all"},
 	} {
 		t.Run(limit.source, func(t *testing.T) {
@@ -248,8 +248,8 @@ func TestLimits(t *testing.T) {
 func TestDelegationDiffers(t *testing.T) {
 	page := read(t, "docs/from-lk-jwt-service.md")
 	for _, fact := range []struct{ file, source, page string }{
-		{"leave/delay.go", "abortedWait   = time.Minute", "sent after a minute, or after its delay if that is shorter"},
-		{"leave/delay.go", "maxUnanswered = time.Hour", "after an hour without an answer"},
+		{"leave/delay.go", "abortedWait   = time.Minute", "leads to the leave after a minute, or after its delay if that is shorter"},
+		{"leave/delay.go", "maxUnanswered = time.Hour", "After an hour without an answer"},
 		{"service/leaves.go", "probeEvery = 10 * time.Minute", "At the start and every 10 minutes"},
 		{"matrix/needstoken.go", `nobodysDelay = DelayID{"matrixrtc-auth-probe"}`, "`matrixrtc-auth-probe`"},
 		{"matrix/clientapi.go", `versions.Unstable["org.matrix.msc4140"] != true`, "`org.matrix.msc4140`"},

@@ -128,15 +128,7 @@ func named(text string) string {
 
 // setting matches what the page shows as code: a variable with its value, a
 // setting, YAML and JSON in brackets (at most four deep), options and commands.
-var setting = pattern.New(strings.Join([]string{
-	`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?`,
-	`"?\b[a-z_][a-z0-9_.]*"?: ` + strings.Repeat(`[\[{]([^\[\]{}]|`, 4) + strings.Repeat(`)*[\]}]`, 4),
-	`\{"[^{}]*\}`,
-	`\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+`,
-	`\blivekit_service_url\b`, `\b(livekit|homeserver|compose)\.yaml\b`,
-	`\.well-known/matrix/(client|server)\b`, `--[a-z][a-z-]+`,
-	`docker compose [^;).]*[^;). ]`,
-}, "|"))
+var setting = pattern.New(`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?|"?\b[a-z_][a-z0-9_.]*"?: [\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|)*[\]}])*[\]}])*[\]}])*[\]}]|\{"[^{}]*\}|\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+|\blivekit_service_url\b|\b(livekit|homeserver|compose)\.yaml\b|\.well-known/matrix/(client|server)\b|--[a-z][a-z-]+|docker compose [^;).]*[^;). ]`)
 
 // marked returns a text with its settings as code.
 func marked(text string) string {
