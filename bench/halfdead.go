@@ -25,7 +25,7 @@ func (l *lab) halfDead(ctx context.Context) (string, error) {
 		}
 		rows = append(rows, row)
 	}
-	return fmt.Sprintf("### Half-dead connections\n\n%d pooled connections to the homeserver stay open and are never answered again; new ones are.\n\n%s", pooledConnections, table(rows...)), nil
+	return fmt.Sprintf("### Half-dead connections\n\nHow long requests for a token wait when the connections to the homeserver have died without a sign. "+legend+" %d pooled connections stay open, and the homeserver never answers on them again. It answers on new ones.\n\n%s", pooledConnections, table(rows...)), nil
 }
 
 func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {

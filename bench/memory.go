@@ -30,7 +30,7 @@ func (l *lab) memory(ctx context.Context) (string, error) {
 		return "", err
 	}
 	growth := many.RSS - few.RSS
-	return fmt.Sprintf("### Memory\n\nEvery second request must be refused (%s), %d connections. Growth %v, at most %v: %s.\n\n%s",
+	return fmt.Sprintf("### Memory\n\nWhether the memory of the service grows with the number of requests. It must refuse every second request (%s). The load comes over %d connections. The memory grew by %v, and may grow by %v: %s.\n\n%s",
 		everySecondOnes, memoryConns, growth, bytesOf(memoryGrowth), verdict(growth <= memoryGrowth),
 		table([]string{"after requests", "RSS", "of it heap and stacks", "peak"}, memoryRow(fewRequests, few), memoryRow(manyRequests, many))), nil
 }

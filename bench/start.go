@@ -79,5 +79,5 @@ func startSection(all []*startup) string {
 			s.rss().String(), s.anon().String(), verdict(s.rss() <= idleLimit),
 		})
 	}
-	return fmt.Sprintf("### Start and idle memory\n\n%d starts each; from exec to the first 200 of `/healthz`, the memory right then.\n\n%s", startRuns, table(rows...))
+	return fmt.Sprintf("### Start and idle memory\n\nHow fast the service starts, and its memory before the first request. The time is from exec to the first 200 of `/healthz`; the memory is measured right then. There were %d starts of each kind.\n\n%s", startRuns, table(rows...))
 }

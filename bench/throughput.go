@@ -54,6 +54,9 @@ type point struct {
 	connections int
 }
 
+// legend says in each section what is compared.
+const legend = "(a) is a handler that verifies nobody, (b) the same with one request to the homeserver for each token, and (c) this service ([what is compared](#what-is-compared))."
+
 // throughput measures (a), (b) and (c) in turn.
 func (l *lab) throughput(ctx context.Context) (string, error) {
 	all := map[point]series{}
@@ -116,7 +119,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 
 func throughputSection(all map[point]series, opts options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Throughput\n\n`POST /get_token`, restricted users, a token of its own in every request; medians of %d runs of %v after %v of warm-up.\n\n",
+	fmt.Fprintf(&b, "### Throughput\n\nHow many tokens each subject gives in a second, and what one costs it. "+legend+" The requests are `POST /get_token` of restricted users, each with an OpenID token of its own. The numbers are medians of %d runs of %v after %v of warm-up. \"c÷b\" divides the value of (c) by that of (b).\n\n",
 		opts.repeats, opts.duration, opts.warmup)
 	b.WriteString(throughputTable(all))
 	b.WriteString("\n" + ratioTable(all))

@@ -111,6 +111,9 @@ func Sentence(text string) string {
 		letter, size := utf8.DecodeRuneInString(text) // German has first letters of two bytes
 		text = string(unicode.ToUpper(letter)) + text[size:]
 	}
+	if strings.HasSuffix(text, ".)") {
+		return text
+	}
 	return strings.TrimSuffix(text, ".") + "."
 }
 
