@@ -170,7 +170,7 @@ type removal struct {
 }
 
 var (
-	removalLine = regexp.MustCompile(`(?m)^.*msg="membership: removed from the SFU.*$`)
+	removalLine = regexp.MustCompile(`(?m)^.*msg="membership: a participant was removed from the SFU.*$`)
 	fieldOfLine = regexp.MustCompile(`(\w+)=("[^"]*"|\S+)`)
 )
 

@@ -73,7 +73,7 @@ func (p *person) bans(other *person, room string) time.Duration {
 			took = time.UnixMilli(int64(gone)).Sub(time.UnixMilli(e.Time))
 		}
 	}
-	removed := regexp.MustCompile(`msg="membership: removed from the SFU.* user=` + regexp.QuoteMeta(other.UserID) + ` .*`)
+	removed := regexp.MustCompile(`msg="membership: a participant was removed from the SFU.* user=` + regexp.QuoteMeta(other.UserID) + ` .*`)
 	p.eventually(10*time.Second, "the service has removed "+other.name, func() (bool, string) {
 		return removed.MatchString(serviceLog(p.stack)), narrow(p.stack.Services[0].Log().Tail(20))
 	})
