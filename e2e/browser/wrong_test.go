@@ -25,7 +25,7 @@ func wrongs(s *stack.Stack) []wrong {
 	service := s.Services[0].Env
 	server := s.Layout.ServerName
 	return []wrong{
-		set(s, "The API secret", "LIVEKIT_SECRET", service["LIVEKIT_SECRET"]+"x"),
+		set(s, "The service and LiveKit have different API secrets", "LIVEKIT_SECRET", service["LIVEKIT_SECRET"]+"x"),
 		{
 			what: "LiveKit does not run",
 			make: func(t *testing.T, s *stack.Stack) { stop(t, s.SFU) },
@@ -33,7 +33,7 @@ func wrongs(s *stack.Stack) []wrong {
 		},
 		set(s, "The homeserver's federation port is closed", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=https://"+unused(s)),
 		set(s, "The homeserver's listener lacks the resource `openid`", "LIVEKIT_FEDERATION_URL_OVERRIDES", server+"=http://"+s.Synapse.Bare),
-		set(s, "The homeserver's certificate is of an unknown authority", "LIVEKIT_CA_FILE", ""),
+		set(s, "An unknown authority signed the homeserver's certificate", "LIVEKIT_CA_FILE", ""),
 		set(s, notListed, "LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.test"),
 	}
 }
@@ -109,7 +109,7 @@ func TestNoWebhooks(t *testing.T) {
 	})
 	started := time.Now()
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
-	row := documented(t, "livekit.yaml has no `webhook.urls`")
+	row := documented(t, "`livekit.yaml` has no `webhook.urls`")
 	row.answers(t, get(t, s, c.alice))
 	// Who comes within the first 10 s may have been reported to a process before
 	// this one, and is no sign of silence.
