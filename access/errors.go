@@ -20,7 +20,7 @@ var (
 )
 
 // MembershipError says that the homeserver did not say whether somebody is
-// joined.
+// joined. The client gets 502 (membershipProblem of package handler).
 type MembershipError struct{ Err error }
 
 func (e *MembershipError) Error() string { return "asking who is joined: " + e.Err.Error() }

@@ -152,7 +152,8 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 }
 
 // delegation reads the two fields that hand over a leave. It returns nil if
-// both are absent. (It ignores delay_cs_api_url, which any stranger can write.)
+// both are absent. If one is absent, that is a fault, and the client gets 400
+// M_BAD_JSON. (It ignores delay_cs_api_url, which any stranger can write.)
 func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil
