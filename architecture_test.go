@@ -167,15 +167,15 @@ func TestHouseWays(t *testing.T) {
 }
 
 // TestHouseQuestions holds the section "Where to look". Each question stands
-// there once and names a declaration in a file, which TestHouseWays finds. A
-// group has 25 rows at most, so that a reader sees all of it at once.
+// there once and names a declaration in a file, which TestHouseWays finds, or the
+// documentation of a package. A group has 25 rows at most, so that a reader sees all of it at once.
 func TestHouseQuestions(t *testing.T) {
 	_, table, found := strings.Cut(read(t, architecture), "\n## Where to look\n")
 	table, _, ends := strings.Cut(table, "\n## ")
 	if !found || !ends {
 		t.Fatalf("%s has no section on where to look: got none, want one", architecture)
 	}
-	row := regexp.MustCompile("^\\| (.+\\?(?: \\(.+\\))?) \\| `[a-z/]+\\.go` `[A-Za-z.]+`(?:, `[a-z/]+\\.go` `[A-Za-z.]+`)* \\|$")
+	row := regexp.MustCompile("^\\| (.+\\?(?: \\(.+\\))?) \\| (?:`[a-z/]+\\.go` `[A-Za-z.]+`|`[a-z/]+/doc\\.go`)(?:, `[a-z/]+\\.go` `[A-Za-z.]+`)* \\|$")
 	seen := map[string]bool{}
 	group, rows := "", 0
 	for line := range strings.Lines(table) {
@@ -189,7 +189,7 @@ func TestHouseQuestions(t *testing.T) {
 		parts := row.FindStringSubmatch(line)
 		switch {
 		case parts == nil:
-			t.Errorf("%s: got %q, want a question and the `file.go` `Name` that answer it", architecture, line)
+			t.Errorf("%s: got %q, want a question and the `file.go` `Name`, or the `doc.go`, that answer it", architecture, line)
 		case seen[parts[1]]:
 			t.Errorf("%s asks %q: got it twice, want it once", architecture, parts[1])
 		default:

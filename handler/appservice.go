@@ -181,7 +181,8 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 }
 
 // federatedToken serves get_token for a user of another homeserver, which asks
-// through the homeserver of this service.
+// through the homeserver of this service. Package access checks that the user is
+// of that homeserver (Federated.prove), and is joined to the room.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {

@@ -176,7 +176,7 @@ func verifyProblem(e *matrix.VerifyError) problem {
 const homeserverWait = time.Second
 
 // membershipProblem maps the errors of a question to a homeserver about who is
-// in a room.
+// in a room. Only a request of another homeserver gets a refusedQuestion.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
