@@ -16,8 +16,8 @@ import (
 const maxFields = 6
 
 // fields are the known fields of one object in a request. It ignores all
-// others. err keeps the first fault of the request; everything read after it is
-// zero.
+// others. err keeps the first fault of the request, a *fieldError, which gives
+// the client 400 M_BAD_JSON; everything read after it is zero.
 type fields struct {
 	object string // the name of the object, "" at the top level
 	names  [maxFields]string
