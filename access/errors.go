@@ -20,7 +20,8 @@ var (
 )
 
 // MembershipError says that the homeserver did not say whether somebody is
-// joined.
+// joined. The client gets 502 (handler/problem.go, which says the status of every
+// error here).
 type MembershipError struct{ Err error }
 
 func (e *MembershipError) Error() string { return "asking who is joined: " + e.Err.Error() }

@@ -13,8 +13,10 @@ import (
 )
 
 // NewFailureLimiter returns the limit of failed verifications per client
-// network. It is enough for a household whose clients hold stale tokens. It is
-// too little to scan networks or flood a homeserver through this service.
+// network. It is the only limit on requests per address (handler/client.go says
+// which address is the client's). It is enough for a household whose clients
+// hold stale tokens. It is too little to scan networks or flood a homeserver
+// through this service.
 func NewFailureLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }

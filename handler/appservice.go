@@ -181,7 +181,9 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 }
 
 // federatedToken serves get_token for a user of another homeserver, which asks
-// through the homeserver of this service.
+// through the homeserver of this service. Package access checks that the user is
+// of that homeserver (Federated.prove), and is joined to the room; both errors
+// are 403.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {
@@ -208,7 +210,8 @@ func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) 
 	return jwtAnswer(got.Token), onFederated(err)
 }
 
-// isOurSFU returns an error if the client asks for another SFU.
+// isOurSFU returns a *paramError (400 M_INVALID_PARAM) if the client asks for
+// another SFU.
 func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
@@ -217,7 +220,9 @@ func (h *Handler) isOurSFU(url string) error {
 		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
 }
 
-// localCaller returns the user for whom the homeserver proxies the request.
+// localCaller returns the user for whom the homeserver proxies the request. Its
+// error is a *paramError (400 M_INVALID_PARAM): the user id is malformed, or of
+// another server.
 func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, error) {
 	user, err := matrix.ParseUserID(x.caller)
 	switch {

@@ -7,7 +7,8 @@ import (
 )
 
 // decoder reads the body of one endpoint. Its errors, errNotJSON, errNotObject
-// or a *fieldError, are faults of the client.
+// or a *fieldError, are faults of the client, which gets 400 (problem.go). What
+// each field may hold is in fields.go.
 type decoder func(body []byte) (access.OpenID, access.Request, error)
 
 // decodeSFUGet reads POST /sfu/get, the endpoint that is older than slots and

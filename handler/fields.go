@@ -16,8 +16,8 @@ import (
 const maxFields = 6
 
 // fields are the known fields of one object in a request. It ignores all
-// others. err keeps the first fault of the request; everything read after it is
-// zero.
+// others. err keeps the first fault of the request, a *fieldError, which gives
+// the client 400 M_BAD_JSON; everything read after it is zero.
 type fields struct {
 	object string // the name of the object, "" at the top level
 	names  [maxFields]string
@@ -152,7 +152,8 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 }
 
 // delegation reads the two fields that hand over a leave. It returns nil if
-// both are absent. (It ignores delay_cs_api_url, which any stranger can write.)
+// both are absent. If one is absent, that is a fault, and the client gets 400
+// M_BAD_JSON. (It ignores delay_cs_api_url, which any stranger can write.)
 func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil

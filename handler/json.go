@@ -14,7 +14,8 @@ import (
 // and for those nothing is allocated.
 type value []byte
 
-// parseJSON checks that body is one JSON value and nothing else.
+// parseJSON checks that body is one JSON value and nothing else. Its error,
+// errNotJSON, gives the client 400 M_NOT_JSON.
 func parseJSON(body []byte) (value, error) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, errNotJSON

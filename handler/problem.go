@@ -75,7 +75,7 @@ var problems = []struct {
 	{testlink.ErrForged, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "The link is not one of this service", cause: "test_link_wrong"}},
 	{testlink.ErrExpired, problem{status: http.StatusGone, errcode: codeNotFound, text: "The link has expired", cause: "test_link_expired"}},
 	{errRoomGone, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "The room of the link is gone", cause: "test_room_gone"}},
-	{access.ErrNotJoined, notJoined},
+	{access.ErrNotJoined, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}},
 	{access.ErrUnseen, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_unseen"}},
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
@@ -111,7 +111,10 @@ func problemOf(ctx context.Context, err error) problem {
 	if e, ok := errors.AsType[*access.RoomError](err); ok {
 		return roomProblem(e)
 	}
-	if p, ok := homeserverProblem(err); ok {
+	if p, ok := membershipProblem(err); ok {
+		return p
+	}
+	if p, ok := remoteProblem(err); ok {
 		return p
 	}
 	return internal
@@ -171,6 +174,19 @@ func verifyProblem(e *matrix.VerifyError) problem {
 // homeserverWait is when to retry after a homeserver has had too many requests
 // and did not say when.
 const homeserverWait = time.Second
+
+// membershipProblem maps the errors of a question to a homeserver about who is
+// in a room. Only a request of another homeserver gets a refusedQuestion.
+func membershipProblem(err error) (problem, bool) {
+	if _, ok := errors.AsType[refusedQuestion](err); ok {
+		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
+	}
+	if _, ok := errors.AsType[*access.MembershipError](err); ok {
+		return problem{status: http.StatusBadGateway, errcode: codeUnknown,
+			text: "The homeserver does not say who is in the room", cause: "membership_unknown"}, true
+	}
+	return problem{}, false
+}
 
 // limitProblem maps the limits of requests.
 func limitProblem(err error) (problem, bool) {

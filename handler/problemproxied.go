@@ -12,10 +12,6 @@ import (
 // M_UNRECOGNIZED as "this homeserver has no such service", and M_UNKNOWN_TOKEN
 // as "you are logged out". No error below uses them.
 
-// notJoined is the answer to everybody who is not in a room, whether the room
-// exists or not.
-var notJoined = problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}
-
 // proxiedProblem maps the faults of a request that should come from the
 // homeserver.
 func proxiedProblem(err error) (problem, bool) {
@@ -33,17 +29,10 @@ func proxiedProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// homeserverProblem maps errors of homeservers: no answer, or the answer to a
-// request for a token of another SFU. Of such an answer it passes on only a
-// refusal, and a complaint about the request.
-func homeserverProblem(err error) (problem, bool) {
-	if _, ok := errors.AsType[refusedQuestion](err); ok {
-		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
-	}
-	if _, ok := errors.AsType[*access.MembershipError](err); ok {
-		return problem{status: http.StatusBadGateway, errcode: codeUnknown,
-			text: "The homeserver does not say who is in the room", cause: "membership_unknown"}, true
-	}
+// remoteProblem maps the errors of a request for a token of another
+// homeserver's SFU. Of that homeserver's answer it passes on only a refusal, and
+// a complaint about the request.
+func remoteProblem(err error) (problem, bool) {
 	e, ok := errors.AsType[*matrix.RemoteError](err)
 	switch {
 	case !ok:

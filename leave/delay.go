@@ -37,7 +37,8 @@ func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/5) }
 
 // Period returns how long after a successful restart the next one is due: 80 %
 // of the delay. It is less for a short delay, so that several tries fit in (18
-// s → 4.5 s, 1 h → 48 min).
+// s → 4.5 s, 1 h → 48 min). The keeper shortens it by up to a tenth as jitter
+// (Keeper.jittered).
 func Period(d time.Duration) time.Duration {
 	return min(longestPeriod(d), max(d/4, d-30*time.Second))
 }

@@ -6,7 +6,9 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over says why the job ends without an action, "" if it does not. Time before
+// Over says why the job ends without an action, "" if it does not: a send has
+// failed until the leave fired by itself (1 h at most), the SFU has not answered
+// for 1 h, or no restart has succeeded for the delay (1 h at least). Time before
 // began does not count, because nothing could be done for the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {

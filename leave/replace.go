@@ -13,8 +13,10 @@ const maxReplaced = 8
 
 // Replacing returns j with everything to be cancelled for it: the delegation
 // old, and what old still had to cancel. It drops what exceeds maxReplaced, so
-// callers check [Job.MayReplace] first. j also takes over what old knew of its
-// participant, if that may matter for a participant who comes back.
+// callers check [Job.MayReplace] first. The first cancel is due at once; other
+// due actions of j, like a restart, come before it (plan). j also takes over what
+// old knew of its participant, if that may matter for a participant who comes
+// back.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)

@@ -23,10 +23,10 @@ const (
 	defaultWellKnown  = 24 * time.Hour
 	minWellKnown      = 5 * time.Minute
 	maxWellKnown      = 48 * time.Hour
-	firstAbsentRetry  = 5 * time.Minute // after a definite "none"; doubled each time …
-	maxAbsentRetry    = time.Hour       // … up to this
-	namedFailureRetry = 10 * time.Second
-	otherFailureRetry = 2 * time.Minute
+	firstAbsentRetry  = 5 * time.Minute  // after a definite "none"; doubled each time …
+	maxAbsentRetry    = time.Hour        // … up to this
+	namedFailureRetry = 10 * time.Second // after any failed step of the search, for a named server
+	otherFailureRetry = 2 * time.Minute  // the same for any other server
 )
 
 // errNoWellKnown is the definite answer that a server delegates to no other: a

@@ -15,7 +15,9 @@ func (e *RefusedError) Error() string {
 }
 
 // PublicOnly returns a check for [Dialer.Permit] that accepts only global
-// unicast addresses and those in allowed.
+// unicast addresses and those in allowed. The service uses it for servers that
+// the operator did not name. Named servers may have any address: their Dialer
+// has no check.
 func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	return func(addr netip.Addr) error {
 		addr = addr.Unmap()

@@ -61,6 +61,8 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had sent or dropped it already")
 	case matrix.ResultForbidden:
+		// After a 403 with the as_token, DelayedEvents.manage of package matrix has
+		// repeated the request without it. This is the second answer.
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
 		k.logFailure(t.Job, leave.Send, t.Sends, err)

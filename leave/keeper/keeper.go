@@ -171,6 +171,8 @@ func (k *Keeper) SFUAnswers() bool {
 
 func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
+// jittered returns d less up to a tenth of it, so that requests of many jobs do
+// not come at the same time.
 func (k *Keeper) jittered(d time.Duration) time.Duration {
 	if k.Jitter != nil {
 		return k.Jitter(d)

@@ -86,7 +86,8 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 // outage of the SFU.
 const returning = 3 * time.Second
 
-// every returns the time between two looks into a room. It makes all rooms due
+// every returns the time between two looks into a room: Interval, which is 60 s
+// unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set. It makes all rooms due
 // at once after the start, after an outage of the SFU, and again while clients
 // reconnect. The last of these looks finds a participant who came only while
 // clients reconnected.

@@ -87,7 +87,9 @@ func (g *Guard) shortest() time.Duration {
 // tick is the time between two checks whether a sweep is due.
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
-// interval returns the current time between two sweeps.
+// interval returns the current time between two sweeps: Interval, which is 30 s
+// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or a rarer one while
+// the homeserver pushes events.
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)

@@ -18,9 +18,10 @@ const (
 	BySweep Reason = "sweep"
 )
 
-// remove ends a session after a no to a question that began at asked. It does
-// nothing if that no is too old, if the brake holds, or if the homeserver has
-// pushed an event since, which gets a question of its own.
+// remove ends a session after a no to a question that began at asked. (work.go
+// and sweep.go say whom the guard asks about, and when.) It does nothing if that
+// no is too old, if the brake holds, or if the homeserver has pushed an event
+// since, which gets a question of its own.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()

@@ -22,7 +22,8 @@ func imageOf(templates fs.FS) (string, error) {
 	return "", errors.New("compose.yaml: it names no image of this program, which is damaged")
 }
 
-// composeEdits turn the repository's compose.yaml into the plan's.
+// composeEdits turn the repository's compose.yaml into the plan's. What they do
+// not change is as in that file.
 func (p plan) composeEdits() []edit {
 	edits := []edit{
 		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
@@ -120,7 +121,8 @@ func (p plan) imageLines() string {
 	return "    # Built elsewhere and imported under this name.\n    image: " + p.templateImage + "\n"
 }
 
-// liveKitEdits turn the repository's livekit.yaml.example into the plan's.
+// liveKitEdits turn the repository's livekit.yaml.example into the plan's. What
+// they do not change, like webhook.urls, is as in that file.
 func (p plan) liveKitEdits() []edit {
 	edits := []edit{
 		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. Written by matrixrtc-auth setup:\n# a second run of it keeps your changes to this file.\n"},
