@@ -113,7 +113,7 @@ func TestLeasesEndWithTheProcess(t *testing.T) {
 	put(t, s, 1)
 	lent, err := s.Claim(t.Context(), "holder", begin, 1)
 	if err != nil || len(lent) != 1 {
-		t.Fatal(lent, err)
+		t.Fatalf("Claim of 1 = %v, %v, want one job", lent, err)
 	}
 	if _, err := s.Save(t.Context(), lent[0]); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,6 @@ func workOn(t *testing.T, job leave.Job) {
 	w.stop()
 	<-w.ended
 	if strings.Contains(log.String(), "panic") {
-		t.Error(log.String())
+		t.Errorf("the log: got %s, want no panic in it", log.String())
 	}
 }

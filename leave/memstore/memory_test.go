@@ -54,7 +54,7 @@ func BenchmarkClaim(b *testing.B) {
 				now = now.Add(time.Millisecond)
 				claimed, err := s.Claim(b.Context(), "holder", now, 1)
 				if err != nil || len(claimed) != 1 {
-					b.Fatal(claimed, err)
+					b.Fatalf("Claim of 1 = %v, %v, want one job", claimed, err)
 				}
 				job := claimed[0]
 				job.Lease, job.NextRestart = leave.Lease{}, now.Add(round)

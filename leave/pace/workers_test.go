@@ -49,7 +49,7 @@ func TestAwaitOrder(t *testing.T) {
 			running.Go(func() {
 				release, ok := c.Await(c.server, u, patience, time.Now)
 				if !ok {
-					t.Errorf("the job of urgency %d got no worker", u)
+					t.Errorf("Await with urgency %d: got no worker, want one", u)
 					return
 				}
 				order = append(order, u) // the one worker that is free goes round
