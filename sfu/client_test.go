@@ -44,7 +44,7 @@ func TestAPIToken(t *testing.T) {
 	server.FailNext(nil, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		header = r.Header.Get("Authorization")
 		if _, sent := r.Header["Idempotency-Key"]; sent {
-			t.Error("the SFU got an Idempotency-Key")
+			t.Error("the SFU got an Idempotency-Key, want none on the wire")
 		}
 		next.ServeHTTP(w, r)
 	})
