@@ -24,7 +24,7 @@ func TestFullDisk(t *testing.T) {
 	w.mustEnter(20, "call", delay)[0].leave(saidSo)
 	w.awaitSent(patience)
 	if !strings.Contains(s.text(), "level=ERROR") {
-		t.Errorf("no error in the log:\n%s", s.lastLines())
+		t.Errorf("the log: got\n%s\nwant an error in it", s.lastLines())
 	}
 	w.hold(delay / 2)
 

@@ -96,7 +96,7 @@ func TestFailover(t *testing.T) {
 			// A leave whose end is lost is asked for again. The homeserver says
 			// that it was sent.
 			if n := w.doubled(); n > 0 && f.before == nil {
-				t.Errorf("%d leaves were sent twice", n)
+				t.Errorf("leaves sent twice: got %d, want 0", n)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func TestDamagedFile(t *testing.T) {
 			w.mustAnswer("call")
 			aside, _ := filepath.Glob(w.file() + ".corrupt-*")
 			if len(aside) != 1 || !strings.Contains(s.text(), "level=ERROR") || !strings.Contains(s.text(), aside[0]) {
-				t.Errorf("kept aside: %q, and the log says:\n%s", aside, s.lastLines())
+				t.Errorf("got the files %q kept aside, want one, named in the log:\n%s", aside, s.lastLines())
 			}
 			w.mustKeepLeaves()
 		})
@@ -109,10 +109,10 @@ func TestLockedFile(t *testing.T) {
 		during(100*time.Millisecond, 50*time.Millisecond, func() { w.mustAnswer("call") })
 	}
 	if !second.ended() || second.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(second.text(), w.file()) {
-		t.Errorf("after %v: %v; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
+		t.Errorf("a second process on one file, after %v: got %v, want exit code 1 and the file named; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
 	}
 	if waited := time.Since(began); waited < 14*time.Second {
-		t.Errorf("it waited only %v", waited)
+		t.Errorf("a second process on one file: got it ended after %v, want at least 14 s", waited)
 	}
 	w.mustHold()
 }

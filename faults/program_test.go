@@ -99,7 +99,7 @@ func (s *service) awaitListening(t *testing.T) {
 		return line != nil || s.ended()
 	})
 	if line == nil {
-		t.Fatalf("it ended instead of listening:\n%s", s.text())
+		t.Fatalf("got the process ended, want it to listen:\n%s", s.text())
 	}
 	s.url = "http://" + line[1]
 }
@@ -145,7 +145,7 @@ func (s *service) stop(t *testing.T) {
 	s.signal(t, syscall.SIGTERM)
 	await(t, patience, "that it ends", s.ended)
 	if !s.cmd.ProcessState.Success() {
-		t.Errorf("SIGTERM: %s\n%s", s.cmd.ProcessState, s.lastLines())
+		t.Errorf("SIGTERM: got %s, want exit code 0\n%s", s.cmd.ProcessState, s.lastLines())
 	}
 }
 
@@ -167,7 +167,7 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("waited %v in vain for this: %s", within, what)
+			t.Fatalf("got nothing within %v, want this: %s", within, what)
 		}
 	}
 }

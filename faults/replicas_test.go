@@ -42,7 +42,7 @@ func TestReplicaKilled(t *testing.T) {
 			m.left.Store(true)
 			event := w.sfu.Leave(m.room, m.identity, saidSo)
 			if status := w.reportTo(s, event); status != http.StatusOK {
-				t.Fatalf("a report was answered with %d", status)
+				t.Fatalf("a report: got status %d, want 200", status)
 			}
 		}
 		s.kill()
@@ -72,7 +72,7 @@ func TestReplicaFrozen(t *testing.T) {
 			} else if i%3 == 1 {
 				m.leave(broke)
 			} else if !m.comeBack() {
-				t.Errorf("%s does not come back", m.identity)
+				t.Errorf("%s: got it refused when it comes back, want it in the call", m.identity)
 			}
 		}
 		w.awaitSent(takeOverTime)
