@@ -107,7 +107,7 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 	}
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
+			t.Errorf("stopping the stack: got %v, want no error", err)
 		}
 	})
 	if err := s.Start(within(t, starting)); err != nil {
