@@ -178,7 +178,7 @@ func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 			conn, err := from(ctx, fmt.Sprintf("127.0.1.%d", i%8), s.address)
 			connected <- struct{}{}
 			if err != nil {
-				t.Error(err)
+				t.Errorf("connection %d of %d: got %v, want no error", i, service.MaxConnections, err)
 				return
 			}
 			defer conn.Close()

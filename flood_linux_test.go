@@ -124,7 +124,7 @@ func flood(t *testing.T, address string, from, to int) {
 		wg.Go(func() {
 			conn, err := dial(address)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("dial: got %v, want no error", err)
 				return
 			}
 			defer conn.Close()

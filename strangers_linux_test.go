@@ -118,7 +118,7 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 		wg.Go(func() {
 			conn, err := dial(address)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("dial: got %v, want no error", err)
 				return
 			}
 			defer conn.Close()

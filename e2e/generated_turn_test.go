@@ -31,7 +31,7 @@ func TestGeneratedTURNOverTLS(t *testing.T) {
 	}
 	defer conn.Close()
 	if err := conn.(*tls.Conn).ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
-		t.Error(err)
+		t.Errorf("VerifyHostname: got %v, want no error", err)
 	}
 }
 

@@ -181,7 +181,7 @@ func TestSFURestarts(t *testing.T) {
 			t.Logf("who did not come back left %v after the restart", time.Since(back).Round(time.Second))
 			alice.stays("after the other has left", 20*time.Second)
 			if err := stays.Stop(); err != nil {
-				t.Error(err)
+				t.Errorf("Stop: got %v, want no error", err)
 			}
 			alice.fate("sent", 5*time.Second)
 		})

@@ -129,7 +129,7 @@ func (f *flood) run(t *testing.T, connections int) {
 	for range connections {
 		running.Go(func() {
 			if err := f.send(); err != nil {
-				t.Error(err)
+				t.Errorf("send: got %v, want no error", err)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func TestMemory(t *testing.T) {
 	fill := func(from, to int) {
 		each(to-from, func(i int) {
 			if _, err := w.enter(fmt.Sprint("call", (from+i)/perCall), time.Hour); err != nil {
-				t.Error(err)
+				t.Errorf("enter: got %v, want no error", err)
 			}
 		})
 		await(t, time.Minute, "that all are seen", func() bool { return w.homeserver.Asked("restart") >= to })

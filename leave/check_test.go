@@ -67,7 +67,7 @@ func TestOddRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var job leave.Job
 			if err := json.Unmarshal([]byte(leavetest.Record(t, changed)), &job); err != nil {
-				t.Error(err)
+				t.Errorf("json.Unmarshal: got %v, want no error", err)
 			}
 		})
 	}

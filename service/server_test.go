@@ -40,7 +40,7 @@ func startServer(t *testing.T, h http.Handler, limit int, answer func(int, net.A
 	t.Cleanup(func() {
 		server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
+			t.Errorf("Serve: got %v, want %v", err, http.ErrServerClosed)
 		}
 	})
 	return listener.Addr().String()

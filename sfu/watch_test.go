@@ -42,7 +42,7 @@ func TestWatchEndsWithTheSFU(t *testing.T) {
 			}
 			server.CloseClientConnections()
 			if err := <-ended; err != nil {
-				t.Error(err)
+				t.Errorf("Hold of a connection that the SFU closed: got %v, want no error", err)
 			}
 			server.Close()
 			err := client.Watch(t.Context())
@@ -60,6 +60,6 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	_ = client.Watch(ctx)
 	ctx, cancel = context.WithCancel(t.Context())
 	if err := client.Hold(ctx, cancel); err != nil {
-		t.Error(err)
+		t.Errorf("Hold: got %v, want no error", err)
 	}
 }

@@ -42,7 +42,7 @@ func receive(t *testing.T, r *http.Request) sfu.Event {
 	t.Helper()
 	e, err := webhooks.Receive(r)
 	if err != nil {
-		t.Error(err)
+		t.Errorf("Receive: got %v, want no error", err)
 	}
 	return e
 }

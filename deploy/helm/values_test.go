@@ -176,7 +176,7 @@ func TestRule(t *testing.T) {
 // TestOfParent: what a parent chart hands down is no fault.
 func TestOfParent(t *testing.T) {
 	if _, err := decode(loadChart(t), merge(t, least, key, "{enabled: true, global: {imageRegistry: registry.example.org}}")); err != nil {
-		t.Error(err)
+		t.Errorf("decode: got %v, want no error", err)
 	}
 }
 

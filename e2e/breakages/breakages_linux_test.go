@@ -54,7 +54,7 @@ func TestBreakages(t *testing.T) {
 		})
 	}
 	if err := keep(filepath.Join(*dir, fmt.Sprintf("said-%d.json", *shard))); err != nil {
-		t.Error(err)
+		t.Errorf("keep: got %v, want no error", err)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestImage(t *testing.T) {
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	t.Run("keeps leaves", func(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(image.Root, "data", "leaves.db")); err != nil {
-			t.Error(err)
+			t.Errorf("os.Stat: got %v, want no error", err)
 		}
 	})
 	subtest(t, s, "health check", func(t *testing.T) { imageHealth(t, image, s) })

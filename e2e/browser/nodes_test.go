@@ -89,7 +89,7 @@ func restart(t *testing.T, node *stack.SFU) {
 	ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
 	defer cancel()
 	if err := node.Start(ctx); err != nil {
-		t.Error(err)
+		t.Errorf("Start: got %v, want no error", err)
 	}
 }
 

@@ -126,7 +126,7 @@ func (r *replicas) kill(t *testing.T, service *stack.Service) {
 		ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
 		defer cancel()
 		if err := service.Start(ctx); err != nil {
-			t.Error(err)
+			t.Errorf("Start: got %v, want no error", err)
 		}
 	})
 }

@@ -164,7 +164,7 @@ func tail(t *testing.T, s *stack.Stack) {
 func keepLog(t *testing.T, s *stack.Stack) {
 	t.Logf("%s ends:\n%s", filepath.Base(s.Lent.Log().Path()), narrow(s.Lent.Log().Tail(20)))
 	if _, err := s.Host.WriteFile(filepath.Base(s.Lent.Log().Path()), []byte(s.Lent.Log().String())); err != nil {
-		t.Error(err)
+		t.Errorf("WriteFile: got %v, want no error", err)
 	}
 }
 

@@ -45,7 +45,7 @@ func set(s *stack.Stack, what, name, value string) wrong {
 		return func(t *testing.T, s *stack.Stack) {
 			s.Services[0].Env[name] = value
 			if err := s.Services[0].Stop(); err != nil {
-				t.Error(err) // and start it anew all the same
+				t.Errorf("Stop: got %v, want no error", err) // and start it anew all the same
 			}
 			start(t, s.Services[0])
 		}

@@ -105,7 +105,7 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 			wg.Go(func() {
 				for range 20 {
 					if _, err := get(c, s.URL); err != nil {
-						t.Error(err)
+						t.Errorf("get: got %v, want no error", err)
 					}
 				}
 			})

@@ -87,7 +87,7 @@ func TestOrder(t *testing.T) {
 			go func() {
 				release, err := s.Acquire(t.Context(), key)
 				if err != nil {
-					t.Error(err)
+					t.Errorf("Acquire(%s): got %v, want no error", key, err)
 					return
 				}
 				order <- fmt.Sprint(key, number)

@@ -57,7 +57,7 @@ func scribble(t *testing.T, s *Store) {
 		change(t, s, n, true)
 	case rand.IntN(8) == 0:
 		if err := s.Merge(t.Context(), []leave.Job{job(t, n), job(t, n+1)}); err != nil {
-			t.Error(err)
+			t.Errorf("Merge: got %v, want no error", err)
 		}
 	default:
 		change(t, s, n, false)

@@ -61,7 +61,7 @@ func workOn(t *testing.T, job leave.Job) {
 	for _, kind := range []sfu.Kind{sfu.KindJoined, sfu.KindLeft, sfu.KindAborted} {
 		time.Sleep(10 * time.Second)
 		if err := w.current().Report(t.Context(), sfu.Event{Kind: kind, Room: job.Room, Identity: job.Identity, Session: "S1"}); err != nil {
-			t.Error(err)
+			t.Errorf("Report: got %v, want no error", err)
 		}
 	}
 	time.Sleep(10 * time.Second)

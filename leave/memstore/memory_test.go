@@ -89,7 +89,7 @@ func BenchmarkDelegate(b *testing.B) {
 	bare := memstore.New()
 	raw := leavetest.AtOnce(puts, func(i int) {
 		if _, err := bare.Put(b.Context(), jobs[i]); err != nil {
-			b.Error(err)
+			b.Errorf("Put: got %v, want no error", err)
 		}
 	})
 	leavetest.Delegations(b, memstore.New(), raw)

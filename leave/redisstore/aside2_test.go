@@ -80,7 +80,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		for _, wait := range []time.Duration{time.Second, 59 * time.Second} {
 			before := server.HGet(recordsKey, id)
 			if _, err := r.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil {
-				t.Error(err)
+				t.Errorf("Claim: got %v, want no error", err)
 			}
 			if server.HGet(recordsKey, id) != before {
 				t.Errorf("Claim after %v: got the record with another lease, want it not claimed again within a minute", wait)
@@ -88,7 +88,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		}
 		now = now.Add(61 * time.Second)
 		if _, err := replica.Claim(t.Context(), "holder", now, 10); err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
@@ -107,7 +107,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	merge(t, s, got)
 	for _, key := range []leave.Key{job.Key, other.Key} {
 		if err := s.Delete(t.Context(), get(t, s, key, nil)); err != nil {
-			t.Error(err)
+			t.Errorf("Delete: got %v, want no error", err)
 		}
 	}
 	if counts, err := s.Count(t.Context(), job.User); err != nil || counts.All+counts.OfUser+counts.OfServer != 0 {
@@ -255,7 +255,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		jobs, err := s.Claim(t.Context(), "holder", now, 10)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
@@ -266,14 +266,14 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("Claim again = %v, %v, want no job", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
-			t.Error(err)
+			t.Errorf("Room: got %v, want no error", err)
 		}
 		later := delegation(t, "a", time.UnixMilli(1<<53-1))
 		later.DelayID = delegation(t, "zzz", now).DelayID
 		put(t, s, later)
 		for _, name := range []string{"a", "b"} {
 			if err := s.Delete(t.Context(), get(t, s, delegation(t, name, now).Key, nil)); err != nil {
-				t.Error(err)
+				t.Errorf("Delete: got %v, want no error", err)
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 || counts.OfUser != 0 {
