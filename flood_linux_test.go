@@ -143,7 +143,7 @@ func flood(t *testing.T, address string, from, to int) {
 // exchange sends request i and reads the answer: 401, or for every fourth,
 // which is not even JSON, 400.
 func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
 	}
 	want := "401"

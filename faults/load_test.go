@@ -71,7 +71,7 @@ func TestWebhookFlood(t *testing.T) {
 	sent := f.taken.Load() + f.refused.Load()
 	t.Logf("%d webhooks, for %d of %d jobs, %d of them turned away, in %v, with %d delegations",
 		sent, sent/(connections*times), jobs, f.refused.Load(), time.Since(began), delegated)
-	await(t, patience, "that every job is connected", func() bool { return w.restarted() == jobs+delegated })
+	await(t, waitTime, "that every job is connected", func() bool { return w.restarted() == jobs+delegated })
 	w.mustHold()
 	all := w.all()
 	each(len(all), func(i int) { all[i].leave(broke) })
@@ -158,7 +158,7 @@ func (f *flood) send() error {
 
 // exchange sends one report. Being told to try again later is no failure.
 func (f *flood) exchange(conn net.Conn, answers *bufio.Reader, report []byte) error {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
 	}
 	if _, err := conn.Write(report); err != nil {

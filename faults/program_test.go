@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must happen and has no time of
+// waitTime is how long a test waits for what must happen and has no time of
 // its own.
-const patience = 30 * time.Second
+const waitTime = 30 * time.Second
 
 var binaryDir string
 
@@ -94,7 +94,7 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 func (s *service) awaitListening(t *testing.T) {
 	t.Helper()
 	var line []string
-	await(t, patience, "that it listens", func() bool {
+	await(t, waitTime, "that it listens", func() bool {
 		line = listening.FindStringSubmatch(s.text())
 		return line != nil || s.ended()
 	})
@@ -143,7 +143,7 @@ func (s *service) kill() {
 func (s *service) stop(t *testing.T) {
 	t.Helper()
 	s.signal(t, syscall.SIGTERM)
-	await(t, patience, "that it ends", s.ended)
+	await(t, waitTime, "that it ends", s.ended)
 	if !s.cmd.ProcessState.Success() {
 		t.Errorf("SIGTERM: got %s, want exit code 0\n%s", s.cmd.ProcessState, s.lastLines())
 	}

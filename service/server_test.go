@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// waitTime is how long a test waits for what must happen.
+const waitTime = 30 * time.Second
 
 // startServer serves h as the program does, with other timeouts if change sets
 // them, and returns the address.
@@ -58,7 +58,7 @@ func connect(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
