@@ -117,7 +117,7 @@ func (s *process) text() string {
 
 // await waits until the log matches, or the process has ended without.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
-	deadline := time.After(patience)
+	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for match == nil {
@@ -191,7 +191,7 @@ func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 	s := labOf(ts).service
 	select {
 	case <-s.exited:
-	case <-time.After(patience):
+	case <-time.After(waitTime):
 		ts.Fatalf("it still runs:\n%s", s.text())
 	}
 	if state := s.cmd.ProcessState; state.Success() == neg {

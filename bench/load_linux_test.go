@@ -59,7 +59,7 @@ func TestLoadCount(t *testing.T) {
 		t.Errorf("the homeserver was asked %d times, want %d", got, want)
 	}
 	if r.P50 <= 0 || r.P99 < r.P50 || r.Max < r.P99 || len(r.CPU) != 1 {
-		t.Errorf("result = %+v", r)
+		t.Errorf("got %+v, want P50, P99 and Max that rise, and one process", r)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestLoadDuration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Requests == 0 || r.Wrong != 0 || r.Elapsed < plan.Duration || len(r.CPU) != 2 {
-		t.Errorf("result = %+v", r)
+		t.Errorf("got %+v, want right requests for %v or longer, and two processes", r, plan.Duration)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestLoadFindsWrongAnswers(t *testing.T) {
 		t.Errorf("%d wrong answers (%q), want all three", r.Wrong, r.Problem)
 	}
 	if h.accepted.Load() != 0 {
-		t.Error("the wrong homeserver was asked")
+		t.Errorf("requests to the wrong homeserver: got %d connections, want 0", h.accepted.Load())
 	}
 }
 

@@ -88,8 +88,8 @@ func freeAddr() (string, error) {
 
 // awaitReady returns as soon as GET /healthz is answered 200.
 func awaitReady(ctx context.Context, addr string) error {
-	const patience, pause = 10 * time.Second, 200 * time.Microsecond
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	const waitTime, pause = 10 * time.Second, 200 * time.Microsecond
+	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()
 	for {
 		err := health(addr)

@@ -32,7 +32,7 @@ func TestMedian(t *testing.T) {
 		t.Errorf("median = %d, want 5", got)
 	}
 	if values[0] != 9 {
-		t.Error("median has sorted its argument")
+		t.Errorf("values after median: got %v, want them in their order", values)
 	}
 	if got := median([]int{4, 1, 3, 2}); got != 2 {
 		t.Errorf("median of four = %d, want the lower of the middle two", got)

@@ -90,5 +90,5 @@ func isClientAddress(t *testing.T, s *stack, cause, says string) {
 		}
 		return
 	}
-	t.Error("the check was not made")
+	t.Errorf("got no check of the client address, want one with the cause %q", cause)
 }

@@ -12,7 +12,7 @@ import (
 func TestExcusesNameCauses(t *testing.T) {
 	finds := func(check, cause string) {
 		if !slices.Contains(causes.Of(cause).Checks, check) {
-			t.Errorf("%s does not find %s", check, cause)
+			t.Errorf("check %s: got no cause %s, want it among what the check finds", check, cause)
 		}
 	}
 	for id, list := range excuses {
@@ -24,7 +24,7 @@ func TestExcusesNameCauses(t *testing.T) {
 				finds(id, cause)
 			}
 			if (x.causes == "") != (x.shows == "") || !slices.Contains(causes.Checks(), x.by) {
-				t.Errorf("%s: %+v", id, x)
+				t.Errorf("excuses of %s: got %+v, want both causes and shows or neither, by a check that exists", id, x)
 			}
 		}
 	}

@@ -94,7 +94,7 @@ func TestNameWithoutPort(t *testing.T) {
 	delegated(matrixHost)(s)
 	for _, c := range s.examine().Checks {
 		if want := "matrix.example.org:443 means the port of HTTPS"; c.ID == "homeserver.userinfo" && !strings.Contains(c.Remedy, want) {
-			t.Errorf("%s: no %q in: %s", c.CauseID, want, c.Remedy)
+			t.Errorf("remedy of %s: got %s, want %q in it", c.CauseID, c.Remedy, want)
 		}
 	}
 }

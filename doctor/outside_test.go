@@ -34,7 +34,7 @@ func TestOutside(t *testing.T) {
 			}
 			for _, want := range wants {
 				if !strings.Contains(out.String(), want) {
-					t.Errorf("no %q in:\n%s", want, out.String())
+					t.Errorf("doctor %q: got\n%s\nwant %q in it", more, out.String(), want)
 				}
 			}
 			if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
@@ -74,7 +74,7 @@ func TestOutsideWithoutSFU(t *testing.T) {
 			command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
 			for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
 				if !strings.Contains(out.String(), want) {
-					t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+					t.Errorf("doctor %q: got\n%s\nwant %q in it", test.more, out.String(), want)
 				}
 			}
 			if code != test.want {
@@ -174,7 +174,7 @@ func TestInterrupted(t *testing.T) {
 	look := s.look()
 	look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
 		if len(s.lk.Rooms()) == 0 {
-			t.Error("there is no probe room to join")
+			t.Error("Join: got no room, want the probe room")
 		}
 		interrupt()
 		<-ctx.Done()

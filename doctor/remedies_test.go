@@ -58,7 +58,7 @@ func TestRemediesNameSettings(t *testing.T) {
 					return
 				}
 			}
-			t.Error("the cause is not named")
+			t.Error("got a report without the cause, want it named")
 		})
 	}
 }

@@ -136,12 +136,12 @@ func TestDelegationRemedy(t *testing.T) {
 			for _, c := range report.Checks {
 				if c.ID == "homeserver.userinfo" {
 					if !strings.Contains(c.Remedy, want) {
-						t.Errorf("no %q in the remedy of %s: %s", want, c.CauseID, c.Remedy)
+						t.Errorf("remedy of %s: got %s, want %q in it", c.CauseID, c.Remedy, want)
 					}
 					return
 				}
 			}
-			t.Errorf("nobody was asked who a user is; seen is:\n%s", text(report))
+			t.Errorf("got no check homeserver.userinfo, want one:\n%s", text(report))
 		})
 	}
 }

@@ -16,21 +16,21 @@ func TestTable(t *testing.T) {
 		_, broken := breaks[c.ID]
 		switch {
 		case seen[c.ID]:
-			t.Errorf("%s is there twice", c.ID)
+			t.Errorf("cause %s: got it twice, want it once", c.ID)
 		case c.Text == "" || c.Remedy == "" || len(c.Checks) == 0:
-			t.Errorf("%s lacks a text, a remedy or a check", c.ID)
+			t.Errorf("cause %s: got the text %q, the remedy %q, the checks %q; want some of each", c.ID, c.Text, c.Remedy, c.Checks)
 		case c.Status != engine.Fail && c.Status != engine.Warn && (c.Status != engine.OK || c.Unbroken == ""):
-			t.Errorf("%s has the status %q", c.ID, c.Status)
+			t.Errorf("cause %s: got the status %q, want a fault, or a success that no test breaks", c.ID, c.Status)
 		case !slices.Contains([]string{"inside", "outside", "both"}, c.From):
-			t.Errorf("%s shows from %q", c.ID, c.From)
+			t.Errorf("cause %s: got it seen from %q, want inside, outside or both", c.ID, c.From)
 		case broken == (c.Unbroken != ""):
-			t.Errorf("%s: broken by a test: %v, why not: %q", c.ID, broken, c.Unbroken)
+			t.Errorf("cause %s: got it broken by a test: %v, and why it is not: %q; want one of the two", c.ID, broken, c.Unbroken)
 		}
 		seen[c.ID] = true
 	}
 	for id := range breaks {
 		if !seen[id] {
-			t.Errorf("the table lacks %s", id)
+			t.Errorf("the table: got no cause %s, want it", id)
 		}
 	}
 	const least = 30
@@ -50,7 +50,7 @@ func TestNamesOfChecks(t *testing.T) {
 	s := newStack(t)
 	for _, c := range s.examine().Checks {
 		if !ids[c.ID] {
-			t.Errorf("the table knows no check %s", c.ID)
+			t.Errorf("the table: got no check %s, want it", c.ID)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestTokenIsNotShown(t *testing.T) {
 	shown := make([]byte, 100)
 	n, err := person.Read(shown)
 	if err != nil || bytes.Contains(shown[:n], []byte("s3cret")) {
-		t.Errorf("%v, the terminal shows %q", err, shown[:n])
+		t.Errorf("the terminal shows %q, %v; want it without what was typed", shown[:n], err)
 	}
 }
 
@@ -50,5 +50,5 @@ func awaitEcho(t *testing.T, terminal *os.File, want bool) {
 			return
 		}
 	}
-	t.Fatalf("the terminal shows what is typed: not %t", want)
+	t.Fatalf("the terminal shows what is typed: got %t, want %t", !want, want)
 }

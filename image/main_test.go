@@ -47,7 +47,7 @@ func content(t *testing.T, path string) []byte {
 	for r := tar.NewReader(files); ; {
 		h, err := r.Next()
 		if err != nil {
-			t.Fatalf("%s: no program (%v)", path, err)
+			t.Fatalf("%s: got no program (%v), want one", path, err)
 		}
 		if h.Name != "matrixrtc-auth" {
 			continue

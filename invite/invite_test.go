@@ -82,7 +82,7 @@ func TestLink(t *testing.T) {
 		t.Errorf("LiveKit has the rooms %+v, want %s for ten minutes", rooms, opened.Room)
 	}
 	if strings.ContainsAny(out, "█▀▄\x1b") {
-		t.Errorf("what is no terminal gets a drawing: %q", out)
+		t.Errorf("the output where there is no terminal: got %q, want no drawing", out)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestJSONAndMinutes(t *testing.T) {
 	code, out, faults := s.run(t, "--json", "--minutes", "3", "--public-url", s.public)
 	var link Link
 	if err := json.Unmarshal([]byte(out), &link); code != 0 || err != nil {
-		t.Fatalf("exit code %d, %q, %q", code, out, faults)
+		t.Fatalf("--json --minutes 3: got exit code %d, %q (%v), %q, want 0 and JSON", code, out, err, faults)
 	}
 	if left := time.Until(link.Expires); left > 3*time.Minute || left < 3*time.Minute-3*time.Second {
 		t.Errorf("the link ends in %s, want 3 min", left)
@@ -200,7 +200,7 @@ func TestFits(t *testing.T) {
 				bare := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(lines[0])
 				t.Logf("a link of %d bytes: %d columns, %d lines", len(link), utf8.RuneCountInString(bare), len(lines))
 				if columns := utf8.RuneCountInString(bare); columns != wide {
-					t.Errorf("the code has %d columns, and says %d", columns, wide)
+					t.Errorf("a link of %d bytes: got a code of %d columns, want the %d that draw tells", len(link), columns, wide)
 				}
 				if len(lines) > most || utf8.RuneCountInString(bare) > 80 {
 					t.Errorf("the code of %d bytes has %d columns and %d lines, want 80 and %d at most", len(link), utf8.RuneCountInString(bare), len(lines), most)
@@ -216,7 +216,7 @@ func TestFits(t *testing.T) {
 	}
 	for line := range strings.Lines(out.String()) {
 		if len(strings.TrimSpace(line)) > 80 {
-			t.Errorf("%q is longer than 80 columns", line)
+			t.Errorf("got the line %q, want at most 80 columns", line)
 		}
 	}
 }

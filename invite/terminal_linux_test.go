@@ -38,6 +38,6 @@ func TestNarrowTerminal(t *testing.T) {
 	}
 	defer pipe.Close()
 	if got := draw(pipe, link); got != "" {
-		t.Errorf("what is no terminal gets %q", got)
+		t.Errorf("draw on a pipe: got %q, want nothing", got)
 	}
 }

@@ -60,7 +60,7 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 			before := l.snapshot()
 			l.only(exitOK, "--yes")
 			if !maps.Equal(before, l.snapshot()) {
-				t.Errorf("the same answers change something:\n%s", l.out)
+				t.Errorf("setup --yes with the same answers: got other files, want the same ones; it says:\n%s", l.out)
 			}
 		})
 	}
@@ -75,7 +75,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	l.says(l.err, "--homeserver-url is empty", "none")
 	l.says(l.err, "--jwt-port is empty")
 	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
+		t.Errorf("setup with two empty flags: got the files %v, want %v", l.snapshot(), before)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestNobodyToAsk(t *testing.T) {
 	l.says(l.out, "Nothing has been changed.")
 	l.says(l.out, "--yes")
 	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
+		t.Errorf("setup without --yes: got the files %v, want %v", l.snapshot(), before)
 	}
 }
 
@@ -136,10 +136,10 @@ func TestChangesAreAskedFor(t *testing.T) {
 	before := l.snapshot()
 	l.talkOf(exitOK, []string{""})
 	if !maps.Equal(before, l.snapshot()) {
-		t.Errorf("no answer was changed, but files were:\n%s", l.out)
+		t.Errorf("setup without a changed answer: got other files, want the same ones; it says:\n%s", l.out)
 	}
 	if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "Change which") {
-		t.Errorf("an option was given, and it asks:\n%s", said)
+		t.Errorf("setup --turn=false asks, want no question beside an option; got:\n%s", said)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestDamagedAnswers(t *testing.T) {
 			}
 			l.only(want, "--jwt-host", "jwt2.example.org")
 			if !maps.Equal(before, l.snapshot()) {
-				t.Error("something was written")
+				t.Errorf("setup, %s: got the files %v, want %v", name, l.snapshot(), before)
 			}
 		})
 	}
@@ -202,7 +202,7 @@ func TestRememberedCertificate(t *testing.T) {
 	l.only(exitOK, "--yes")
 	l.says(l.err, "note:", certFile, "stay as they are")
 	if l.read(certFile) != renewed || l.answers()["turn-cert"] != cert {
-		t.Error("the copy, or the answer, is lost")
+		t.Errorf("got %s = %q and turn-cert = %q, want %q and %q", certFile, l.read(certFile), l.answers()["turn-cert"], renewed, cert)
 	}
 	l.only(exitUsage, "--turn-cert", cert)
 	l.says(l.err, "--turn-cert:", "cannot be read")
@@ -244,6 +244,6 @@ func TestFolderThatCannotBeRead(t *testing.T) {
 	l.exec(exitFaults, "--dir", l.dir, "--yes")
 	l.says(l.err, "the folder "+l.dir+" cannot be read", "not a directory")
 	if strings.Contains(l.err, "missing") {
-		t.Errorf("it asks for answers:\n%s", l.err)
+		t.Errorf("setup --dir of a file: got %q, want no word of missing answers", l.err)
 	}
 }

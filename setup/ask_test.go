@@ -27,14 +27,14 @@ func TestQuestions(t *testing.T) {
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
 	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n", "(Enter: under its public name)"} {
 		if !strings.Contains(faults, words) {
-			t.Errorf("it did not say %q:\n%s", words, faults)
+			t.Errorf("setup says:\n%s\nwant %q in it", faults, words)
 		}
 	}
 	if strings.Contains(out, "?") || !strings.Contains(l.read("livekit.yaml"), "udp_port: 3478") {
-		t.Errorf("a question is in the result, or TURN is off:\n%s", out)
+		t.Errorf("got the result\n%s\nand livekit.yaml\n%s\nwant no question in the first, udp_port: 3478 in the second", out, l.read("livekit.yaml"))
 	}
 	if got := l.env(); got["LIVEKIT_URL"] != "wss://livekit.example.org" || got["LIVEKIT_CS_API_URL_OVERRIDES"] != "example.org=http://host.docker.internal:8008" {
-		t.Errorf("%v", got)
+		t.Errorf(".env: got %v, want LIVEKIT_URL at livekit.example.org and the override of example.org", got)
 	}
 }
 
@@ -66,11 +66,11 @@ func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 			l := newLab(t)
 			var out, said bytes.Buffer
 			if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
-				t.Errorf("exit code %d", got)
+				t.Errorf("setup %q: got exit code %d, want %d", args, got, exitUsage)
 			}
 			l.says(said.String(), "matrixrtc-auth setup:", args[0])
 			if strings.Contains(said.String(), "Server name") || strings.Contains(said.String(), "is missing") && args[0] != "--turn-cert" {
-				t.Errorf("%q: it asks, or says that what it could ask for is missing:\n%s", args, said.String())
+				t.Errorf("setup %q: got\n%s\nwant no question, and no word of a missing answer that it could ask for", args, said.String())
 			}
 		})
 	}
@@ -96,7 +96,7 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.talk(t.Context(), exitOK, strings.NewReader(l.dir+"\nexample.org\ny\n\n\n\n\n\n"))
 	if got := l.env()["LIVEKIT_URL"]; got != "wss://matrix.example.org/livekit/sfu" {
-		t.Errorf("LiveKit is at %s", got)
+		t.Errorf("LIVEKIT_URL: got %s, want wss://matrix.example.org/livekit/sfu", got)
 	}
 }
 
@@ -109,10 +109,10 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 	}, names...)
 	var out, questions bytes.Buffer
 	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {
-		t.Errorf("exit code %d", got)
+		t.Errorf("setup %q: got exit code %d, want %d", args, got, exitOK)
 	}
 	if questions.Len() > 0 {
-		t.Errorf("it asks:\n%s", questions.String())
+		t.Errorf("setup %q: got the questions\n%s\nwant none", args, questions.String())
 	}
 }
 

@@ -24,7 +24,7 @@ func TestSecretOfEditedFile(t *testing.T) {
 			for _, flags := range [][]string{{"--turn", "--base-url", "https://other.example.org"}, {"--force"}} {
 				l.run(exitOK, flags...)
 				if strings.Contains(l.out+l.err, secret) {
-					t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
+					t.Errorf("setup %q after an edit of %s: got\n%s\nwant no secret in it", flags, name, l.out+l.err)
 				}
 				if name != envFile || slices.Contains(flags, "--force") { // it is joined
 					l.says(l.out, "- lines of the edited file, not shown: ")
@@ -52,7 +52,7 @@ func TestEditedProposal(t *testing.T) {
 			l.run(exitOK, "--udp-range", "22000-22100")
 			l.says(l.out, name+".new", "replaced", name+".new.bak")
 			if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
-				t.Errorf("%s.new: saved is %q", name, got)
+				t.Errorf("%s.new.bak: got %q, want %q, and another text in %s.new", name, got, edited, name)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestBackupStaysClosed(t *testing.T) {
 	}
 	l.run(exitOK, "--force")
 	if got := l.mode("livekit.yaml.bak"); got != 0o600 {
-		t.Errorf("livekit.yaml.bak has mode %o", got)
+		t.Errorf("livekit.yaml.bak: got mode %o, want 600", got)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestContainersCanRead(t *testing.T) {
 			t.Errorf("with %q: mode %o, want %o", c.addition, got, c.want)
 		}
 		if closed := c.want != 0o644; strings.Contains(l.out, "chmod 644") != closed {
-			t.Errorf("with %q: it should be said that nobody can read it: %v\n%s", c.addition, closed, l.out)
+			t.Errorf("with %q: got\n%s\nwant \"chmod 644\" in it: %v", c.addition, l.out, closed)
 		}
 	}
 	l.says(l.out, "mode 600", "container", "no secret")
@@ -104,6 +104,6 @@ func TestContainersCanRead(t *testing.T) {
 	}
 	l.run(exitOK)
 	if strings.Contains(l.out, "chmod 644") {
-		t.Errorf("it is said of a file that all may read:\n%s", l.out)
+		t.Errorf("livekit.yaml has mode 644: got\n%s\nwant no \"chmod 644\" in it", l.out)
 	}
 }

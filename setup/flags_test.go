@@ -23,7 +23,7 @@ func TestMissingFlags(t *testing.T) {
 	l.exec(exitUsage, "--server-name", "example.org", "--single-host", "example.org")
 	l.says(l.err, "--dir is missing")
 	if strings.Contains(l.err, "host is missing") {
-		t.Errorf("a flag that is not needed:\n%s", l.err)
+		t.Errorf("setup --server-name --single-host: got\n%s\nwant no missing host named", l.err)
 	}
 }
 
@@ -35,10 +35,10 @@ func TestNotes(t *testing.T) {
 	l.says(l.err, "note:", "port")
 	l.says(l.err, "note:", "https://example.org;")
 	if strings.Contains(l.err, "--udp-range") {
-		t.Errorf("the usual range is noted:\n%s", l.err)
+		t.Errorf("setup with the usual range of ports: got\n%s\nwant no note of --udp-range", l.err)
 	}
 	if got := l.env()["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "Example.org:8448" {
-		t.Errorf("full access for %s", got)
+		t.Errorf("LIVEKIT_FULL_ACCESS_HOMESERVERS: got %s, want Example.org:8448", got)
 	}
 	for _, media := range []string{"50000-50200", "32000-32768", "60999-61100"} {
 		l.run(exitOK, "--udp-range", media)
@@ -77,7 +77,7 @@ func TestSource(t *testing.T) {
 	}
 	l.run(exitOK, "--source", source)
 	if !strings.Contains(l.read("compose.yaml"), "\n    build: ../source\n") {
-		t.Error("no relative path to the source")
+		t.Errorf("compose.yaml: got\n%s\nwant build: ../source", l.read("compose.yaml"))
 	}
 	l.says(l.err, "note:", "../source")
 	if strings.Contains(l.out, "go run -C image") {
@@ -91,13 +91,13 @@ func TestDefective(t *testing.T) {
 	for _, e := range []edit{{from: "gone"}, {from: "twice"}, {from: "once", until: "gone"}} {
 		t.Run(fmt.Sprintf("%+v", e), func(t *testing.T) {
 			if _, err := change("file", "once twice twice", e); err == nil || !strings.Contains(err.Error(), "file: ") {
-				t.Errorf("%+v: %v", e, err)
+				t.Errorf("change(%+v): got error %v, want one that begins with the file's name", e, err)
 			}
 		})
 	}
 	got, err := change("file", "a from b until c", edit{"from", "until", "with "}, edit{from: "a ", with: "d "})
 	if got != "d with until c" || err != nil {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("change of two places: got %q, %v, want %q", got, err, "d with until c")
 	}
 }
 

@@ -34,7 +34,7 @@ func TestModes(t *testing.T) {
 	}
 	l.run(exitOK)
 	if got := l.mode(envFile); got != 0o600 {
-		t.Errorf(".env has mode %o still", got)
+		t.Errorf(".env: got mode %o, want 600", got)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestLinksAndFolders(t *testing.T) {
 			l.run(exitFaults)
 			l.says(l.err, name, "symbolic link")
 			if content, _ := os.ReadFile(outside); string(content) != "LIVEKIT_SECRET=x\n" || len(l.list()) != 2 {
-				t.Errorf("%s: something was written: %q", name, l.list())
+				t.Errorf("%s is a link: got %q in the folder, %q outside, want both unchanged", name, l.list(), content)
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func TestUnusedFile(t *testing.T) {
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
 	l.run(exitOK, "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key)
 	if got := l.mode(keyFile); got != 0o600 {
-		t.Errorf("the key has mode %o", got)
+		t.Errorf("%s: got mode %o, want 600", keyFile, got)
 	}
 	l.run(exitOK)
 	l.says(l.out, keyFile, "unchanged")

@@ -61,7 +61,7 @@ func TestImageArch(t *testing.T) {
 	for r := tar.NewReader(f); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			t.Fatalf("%s holds no manifest", name)
+			t.Fatalf("%s: got no manifest.json, want one", name)
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -92,11 +92,11 @@ func TestImageAgain(t *testing.T) {
 	l.says(l.out, name, "updated")
 	l.says(l.out, "If it runs already")
 	if got := l.read(name); got != "two\n" {
-		t.Errorf("the file holds %q", got)
+		t.Errorf("%s: got %q, want %q", name, got, "two\n")
 	}
 	for _, name := range l.list() {
 		if strings.HasSuffix(name, "AAAA") {
-			t.Errorf("%s is left", name)
+			t.Errorf("got the file %s, want no unfinished image", name)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestFailureShowsOutput(t *testing.T) {
 	l.says(l.err, "no place on the disk")
 	long := strings.Repeat("line\n", 100) + "the end\n"
 	if got := strings.Split(lastLines([]byte(long), 3), "\n"); len(got) != 3 || got[2] != "the end" {
-		t.Errorf("the last lines are %q", got)
+		t.Errorf("lastLines(%d bytes, 3): got %q, want 3 lines, the last one \"the end\"", len(long), got)
 	}
 }
 
@@ -180,19 +180,19 @@ func TestFindSource(t *testing.T) {
 		t.Errorf("another version: got %v, want an error with both versions", err)
 	}
 	if err := got.is("matrixrtc-auth:9.9.9"); err != nil {
-		t.Errorf("the same version: got %v", err)
+		t.Errorf("the same version: got %v, want no error", err)
 	}
 	if err := os.Remove(filepath.Join(root, "image", "go.mod")); err != nil {
 		t.Fatal(err)
 	}
 	if got, found := firstSource(withParents(below)); found {
-		t.Errorf("a folder without the module image counts as the source: %q", got.dir)
+		t.Errorf("a folder without the module image: got the source %q, want none", got.dir)
 	}
 	if err := missing(false); err == nil || !strings.Contains(err.Error(), `run "go run . setup" in the source`) {
 		t.Errorf("without a source: got %v, want where to run it", err)
 	}
 	if got, found := firstSource([]string{compiledIn()}); !found {
-		t.Errorf("the source that this was compiled from: got %q, %v", got.dir, found)
+		t.Errorf("the source that this was compiled from: got %q, %v, want it found", got.dir, found)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 	answers := []string{l.dir, "example.org", "n", "", "", "", "", "n"}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	if strings.Contains(said, "Processor") {
-		t.Errorf("it asks for the processor:\n%s", said)
+		t.Errorf("setup without Go on the PATH: got\n%s\nwant no question about the processor", said)
 	}
 }
 
@@ -234,11 +234,11 @@ func TestProcessors(t *testing.T) {
 	_, table, _ := strings.Cut(string(text), "var Platforms = ")
 	table, _, _ = strings.Cut(table, "\n}\n")
 	if rows := strings.Count(table, "\n\t{\""); rows != len(processors) {
-		t.Errorf("the module image has %d platforms, setup knows %d", rows, len(processors))
+		t.Errorf("platforms of the module image: got %d, want the %d that setup knows", rows, len(processors))
 	}
 	for _, name := range processors {
 		if !strings.Contains(table, "\n\t{\""+name+"\", ") {
-			t.Errorf("the module image has no platform %s", name)
+			t.Errorf("platforms of the module image: got %s\nwant %s among them", table, name)
 		}
 	}
 }

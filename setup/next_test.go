@@ -41,7 +41,7 @@ func TestOrderOfSteps(t *testing.T) {
 				for _, step := range c.order {
 					_, rest, found := strings.Cut(text, step)
 					if !found {
-						t.Errorf("%s: %q does not follow in:\n%s", where, step, text)
+						t.Errorf("setup %q, %s: got\n%s\nwant %q next", c.flags, where, text, step)
 					}
 					text = rest
 				}
@@ -59,7 +59,7 @@ func TestEveryStepHasACheck(t *testing.T) {
 		for _, text := range []string{l.out[strings.Index(l.out, "What is left"):], l.read(stepsFile)} {
 			steps := len(numbered.FindAllString(text, -1))
 			if checks := strings.Count(text, " Check: "); steps < 7 || checks != steps {
-				t.Errorf("%s: %d steps have %d checks:\n%s", name, steps, checks, text)
+				t.Errorf("%s: got %d steps and %d checks, want 7 steps or more and a check of each:\n%s", name, steps, checks, text)
 			}
 		}
 	}
@@ -78,11 +78,11 @@ func TestProposalIsAStep(t *testing.T) {
 		l.only(exitOK, flags...)
 		page := l.read(stepsFile)
 		if !strings.HasPrefix(l.steps(), "(next-steps.md has it, too): 1. You edited livekit.yaml") {
-			t.Errorf("setup %q: the .new file is not the first step:\n%s", flags, l.out)
+			t.Errorf("setup %q: got\n%s\nwant the .new file as the first step", flags, l.out)
 		}
 		for _, words := range []string{"1.  You edited livekit.yaml", "diff livekit.yaml livekit.yaml.new", "+   udp_port: 3478", "ls livekit.yaml.new"} {
 			if !strings.Contains(page, words) {
-				t.Errorf("setup %q: no %q in:\n%s", flags, words, page)
+				t.Errorf("setup %q: got\n%s\nwant %q in it", flags, page, words)
 			}
 		}
 		if strings.Contains(page+l.out, "hunter2") {
@@ -92,7 +92,7 @@ func TestProposalIsAStep(t *testing.T) {
 	l.remove("livekit.yaml.new")
 	l.only(exitOK, "--yes")
 	if text := l.steps() + l.read(stepsFile); strings.Contains(text, "livekit.yaml.new") {
-		t.Errorf("it was dealt with:\n%s", text)
+		t.Errorf("setup --yes after livekit.yaml.new is gone: got\n%s\nwant no word of it", text)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestForgottenProposal(t *testing.T) {
 	l.write(".env.new", "# half merged\n")
 	l.only(exitOK, "--yes")
 	if !strings.Contains(l.steps(), "1. You edited .env.new") || !slices.Contains(l.list(), ".env.new") {
-		t.Errorf("it is no step, or gone:\n%s", l.out)
+		t.Errorf("setup --yes: got the files %q and\n%s\nwant .env.new there, and as the first step", l.list(), l.out)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestConflictIsAStep(t *testing.T) {
 	l.only(exitOK, "--sfu-host", "livekit.example.org")
 	for where, text := range map[string]string{"the output": l.out, stepsFile: l.read(stepsFile)} {
 		if !strings.Contains(text, `LIVEKIT_URL in .env, and the answers now make it "wss://livekit.example.org"`) || strings.Contains(text, "mine.example.org") {
-			t.Errorf("%s does not name the conflict, or tells a person's value:\n%s", where, text)
+			t.Errorf("%s: got\n%s\nwant the conflict of LIVEKIT_URL, without the person's value", where, text)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func TestTickedSteps(t *testing.T) {
 	l.says(l.out, stepsFile, "yours")
 	l.only(exitOK, "--appservice")
 	if l.read(stepsFile) != ticked || !strings.Contains(l.steps(), "You edited next-steps.md") || !strings.Contains(l.read(stepsFile+".new"), "url:") {
-		t.Errorf("the list is lost, or the new one is no step:\n%s", l.out)
+		t.Errorf("setup --appservice after an edit of %s: got\n%s\nwant the edited file kept, and %[1]s.new as a step", stepsFile, l.out)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
 	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to this network, and get a certificate for it.") {
-		t.Errorf("got %s", steps)
+		t.Errorf("the steps: got %s, want one name and one certificate", steps)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestWrap(t *testing.T) {
 	long := "`" + strings.Repeat("a b ", 30) + "`"
 	got := wrap(strings.Repeat("word ", 30) + long + ". The end")
 	if len(got) != 4 || got[2] != long+"." || got[3] != "The end" || len(got[0]) > outputWidth {
-		t.Errorf("got %q", got)
+		t.Errorf("wrap: got %q, want 4 lines, the third %q, the last \"The end\"", got, long+".")
 	}
 }
 
@@ -161,7 +161,7 @@ func TestNewStepsAreNotUnused(t *testing.T) {
 	for _, flags := range [][]string{{"--appservice"}, {"--yes"}} {
 		l.only(exitOK, flags...)
 		if strings.Contains(l.out, "used by nothing") {
-			t.Errorf("setup %q: something is of no use:\n%s", flags, l.out)
+			t.Errorf("setup %q: got\n%s\nwant no file that is used by nothing", flags, l.out)
 		}
 	}
 }

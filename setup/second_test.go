@@ -17,7 +17,7 @@ func TestSecondRun(t *testing.T) {
 	before := l.snapshot()
 	l.run(exitOK)
 	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 12 {
-		t.Errorf("the same flags change something:\n%s", l.out)
+		t.Errorf("setup with the same flags: got\n%s\nwant 12 files, all unchanged", l.out)
 	}
 
 	l.run(exitOK, "--jwt-port", "8090")
@@ -26,14 +26,14 @@ func TestSecondRun(t *testing.T) {
 	l.says(l.out, `+ `, `"127.0.0.1:8090:8080/tcp"`)
 	l.says(l.out, "livekit.yaml", "unchanged")
 	if l.read(envFile) != before[envFile] {
-		t.Error("the secret has changed")
+		t.Errorf("setup --jwt-port 8090: got another .env, want the secret kept")
 	}
 
 	l.run(exitOK, "--jwt-port", "8090", "--new-secrets")
 	l.says(l.out, "changed: LIVEKIT_SECRET")
 	secret := l.env()["LIVEKIT_SECRET"]
 	if l.read(envFile) == before[envFile] || strings.Contains(l.out+l.err, secret) || len(secret) != 64 {
-		t.Errorf("the secret is the old one, too short, or printed:\n%s", l.out)
+		t.Errorf("setup --new-secrets: got a secret of %d characters (%q) and\n%s\nwant a new one of 64, not printed", len(secret), secret, l.out+l.err)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestWhatIsLeftAfterAChange(t *testing.T) {
 	l.run(exitOK, "--turn")
 	l.says(l.out, "Nothing has changed.")
 	if strings.Contains(l.out, "recreate") {
-		t.Errorf("nothing has changed, and all is to be restarted:\n%s", l.out)
+		t.Errorf("setup without a change: got\n%s\nwant no restart", l.out)
 	}
 }
 
@@ -78,7 +78,7 @@ func TestHalfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := u.apply(); err == nil || l.read("compose.yaml") != newer {
-		t.Fatalf("it should have failed half-way: %v", err)
+		t.Fatalf("apply with a file in a folder that is not there: got %v and compose.yaml = %q, want an error after %q was written", err, l.read("compose.yaml"), newer)
 	}
 	l.run(exitOK)
 	l.says(l.out, "compose.yaml", "updated")
@@ -112,16 +112,16 @@ func TestKilledRun(t *testing.T) {
 	files := l.list()
 	for _, name := range half {
 		if slices.Contains(files, name) {
-			t.Errorf("%s is there still", name)
+			t.Errorf("got the files %q, want no half-written %s", files, name)
 		}
 	}
 	for _, name := range others {
 		if !slices.Contains(files, name) {
-			t.Errorf("%s, which is not setup's, is gone", name)
+			t.Errorf("got the files %q, want %s, which is not setup's, among them", files, name)
 		}
 	}
 	if strings.Contains(l.read(sumsFile), newSuffix) {
-		t.Errorf("what is done is announced still:\n%s", l.read(sumsFile))
+		t.Errorf("%s: got\n%s\nwant no announced write after it is done", sumsFile, l.read(sumsFile))
 	}
 }
 
@@ -136,22 +136,22 @@ func TestEditedFileIsKept(t *testing.T) {
 	l.says(l.out, "livekit.yaml", "kept", "livekit.yaml.new")
 	proposal := l.read("livekit.yaml.new")
 	if l.read("livekit.yaml") != edited || !strings.Contains(proposal, "udp_port: 3478") {
-		t.Fatal("the edited file was changed, or the other is not the new one")
+		t.Fatalf("setup --turn: got livekit.yaml = %q and the proposal %q, want %q and udp_port: 3478 in the second", l.read("livekit.yaml"), proposal, edited)
 	}
 
 	l.run(exitOK, "--turn", "--force")
 	l.says(l.out, "livekit.yaml", "replaced", "livekit.yaml.bak")
 	if l.read("livekit.yaml") != proposal || l.read("livekit.yaml.bak") != edited {
-		t.Error("not replaced, or the edited file is lost")
+		t.Errorf("setup --force: got livekit.yaml = %q and livekit.yaml.bak = %q, want %q and %q", l.read("livekit.yaml"), l.read("livekit.yaml.bak"), proposal, edited)
 	}
 	if slices.Contains(l.list(), "livekit.yaml.new") {
-		t.Error("the proposal is there still")
+		t.Errorf("setup --force: got the files %q, want no livekit.yaml.new", l.list())
 	}
 
 	l.write("livekit.yaml", "# mine, later\n")
 	l.run(exitOK, "--turn", "--force")
 	if l.read("livekit.yaml.bak") != edited || l.read("livekit.yaml.bak2") != "# mine, later\n" {
-		t.Error("an older backup is lost")
+		t.Errorf("setup --force again: got livekit.yaml.bak = %q and livekit.yaml.bak2 = %q, want %q and the later text", l.read("livekit.yaml.bak"), l.read("livekit.yaml.bak2"), edited)
 	}
 }
 
@@ -183,15 +183,15 @@ func TestEnvByHand(t *testing.T) {
 		t.Errorf("the secret is printed: got %s, want no %q in it", l.out+l.err, secret)
 	}
 	if got := l.env(); !strings.HasPrefix(l.read(envFile), theirs) || got["LIVEKIT_SECRET"] != secret || got["LIVEKIT_URL"] != "wss://sfu.example.org" {
-		t.Errorf("the file is\n%s", l.read(envFile))
+		t.Errorf(".env: got\n%s\nwant the person's lines first, their secret and the URL of sfu.example.org", l.read(envFile))
 	}
 	if !strings.Contains(l.read("livekit.yaml"), `api_key: "devkey"`) {
-		t.Error("livekit.yaml has another key")
+		t.Errorf("livekit.yaml: got\n%s\nwant api_key: \"devkey\"", l.read("livekit.yaml"))
 	}
 	l.run(exitOK, "--force")
 	for _, name := range []string{envFile, ".env.bak"} {
 		if got := l.mode(name); got != 0o600 {
-			t.Errorf("%s has mode %o", name, got)
+			t.Errorf("%s: got mode %o, want 600", name, got)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 			l.run(exitFaults)
 			l.says(l.err, ".env: ")
 			if strings.Contains(l.out+l.err, "hunter2") || len(l.list()) != 1 {
-				t.Errorf("printed, or written: %q\n%s", l.list(), l.err)
+				t.Errorf("got the files %q and\n%s\nwant the one file that was there, and no secret printed", l.list(), l.out+l.err)
 			}
 		})
 	}
@@ -220,7 +220,7 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 	l.write(envFile, "LIVEKIT_SECRET=hunter2\n")
 	l.run(exitOK, "--new-secrets", "--force")
 	if got := l.env()["LIVEKIT_SECRET"]; len(got) != 64 {
-		t.Errorf("the new secret has %d characters", len(got))
+		t.Errorf("LIVEKIT_SECRET: got %d characters, want 64", len(got))
 	}
 }
 
@@ -243,6 +243,6 @@ func TestRenewedCertificate(t *testing.T) {
 	l.run(exitOK, flags...)
 	l.says(l.out, keyFile, "updated")
 	if l.read(keyFile) == old || strings.Contains(l.out+l.err, "AAAA") {
-		t.Errorf("the old key is there still, or part of the new one is printed:\n%s", l.out)
+		t.Errorf("setup with a new key: got\n%s\nwant the key replaced, and no part of it printed", l.out+l.err)
 	}
 }

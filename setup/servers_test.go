@@ -64,7 +64,7 @@ func TestSeveralServers(t *testing.T) {
 			l.run(exitOK, c.flags...)
 			env := l.env()
 			if got := env["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "a.org,b.org" {
-				t.Errorf("full access for %s", got)
+				t.Errorf("setup %q: LIVEKIT_FULL_ACCESS_HOMESERVERS: got %s, want a.org,b.org", c.flags, got)
 			}
 			for _, variable := range []string{"LIVEKIT_FEDERATION_URL_OVERRIDES", "LIVEKIT_CS_API_URL_OVERRIDES"} {
 				if env[variable] != c.overrides {
@@ -105,7 +105,7 @@ func TestSingleHostOfSeveral(t *testing.T) {
 		t.Errorf("the well-known files say %v, want %v", got, want)
 	}
 	if files := l.list(); !slices.Contains(files, "traefik.yaml.example") {
-		t.Errorf("got the files %q", files)
+		t.Errorf("got the files %q, want traefik.yaml.example among them", files)
 	}
 }
 

@@ -26,15 +26,15 @@ func TestModule(t *testing.T) {
 	}
 	text, err := io.ReadAll(plain)
 	if err != nil || string(text) != verdicts.Module() {
-		t.Error("testpage/static/verdicts.js.gz is not what the table makes: run go generate ./doctor")
+		t.Errorf("testpage/static/verdicts.js.gz: got another text (%v), want what the table makes: run go generate ./doctor", err)
 	}
 	for _, want := range []string{`"Über TCP führt kein Weg."`, `"There is no way over TCP."`} {
 		if !strings.Contains(string(text), want) {
-			t.Errorf("the module does not say %s", want)
+			t.Errorf("the module: got no %s, want it", want)
 		}
 	}
 	if !utf8.Valid(text) || strings.ContainsRune(string(text), utf8.RuneError) || strings.Contains(string(text), `\ufffd`) {
-		t.Error("the module has half characters")
+		t.Error("the module: got half characters, want valid UTF-8")
 	}
 }
 
@@ -50,13 +50,13 @@ func TestVerdicts(t *testing.T) {
 			}
 			for _, pair := range [][2]string{{english.Text, german.Text}, {english.Remedy, german.Remedy}} {
 				if (v.Mark != "ok") != (pair[0] != "") || (pair[0] == "") != (pair[1] == "") {
-					t.Errorf("mark %s: %q, in German %q", v.Mark, pair[0], pair[1])
+					t.Errorf("mark %s: got %q, in German %q, want both, and none for ok", v.Mark, pair[0], pair[1])
 				}
 				ours, theirs := placeholder.FindAllString(pair[0], -1), placeholder.FindAllString(pair[1], -1)
 				slices.Sort(ours)
 				slices.Sort(theirs)
 				if !slices.Equal(slices.Compact(ours), slices.Compact(theirs)) {
-					t.Errorf("%q has the placeholders %q, the German %q has %q", pair[0], ours, pair[1], theirs)
+					t.Errorf("German of %q: got the placeholders %q in %q, want %q", pair[0], theirs, pair[1], ours)
 				}
 			}
 		})
@@ -75,7 +75,7 @@ func TestAreUsed(t *testing.T) {
 	}
 	for _, v := range verdicts.All() {
 		if !strings.Contains(scripts.String(), `"`+v.ID+`"`) {
-			t.Errorf("no script of the page names the verdict %s", v.ID)
+			t.Errorf("the scripts of the page: got no verdict %s, want it named", v.ID)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestDockerfile(t *testing.T) {
 			}
 		case *instructions.CopyCommand: // TestLayers
 		default:
-			t.Errorf("the Dockerfile has %s, and this test knows nothing of it", c.Name())
+			t.Errorf("the Dockerfile: got the instruction %s, want one that this test knows", c.Name())
 		}
 	}
 	if got := config(); !reflect.DeepEqual(got, want) {
@@ -89,7 +89,7 @@ func TestLayers(t *testing.T) {
 			if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, []string{
 				"data/", "etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "lk-jwt-service", "matrixrtc-auth",
 			}) {
-				t.Errorf("the image holds %q", names)
+				t.Errorf("got the files %q of the image, want the two programs, the certificates and their folders", names)
 			}
 			if f := got["matrixrtc-auth"]; f.Mode != 0o755 || f.Uid != 0 || !bytes.Equal(f.content, program) {
 				t.Errorf("the program: got %+v, want root's with the mode 755, as built", f.Header)
@@ -114,7 +114,7 @@ func TestAuthorities(t *testing.T) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil || !c.IsCA {
-			t.Errorf("certificate %d: %v", n, err)
+			t.Errorf("certificate %d: got %v, want an authority's", n, err)
 		}
 	}
 	if n < 100 {

@@ -68,7 +68,7 @@ func pulled(t *testing.T, reference string, p v1.Platform) {
 	}
 	about, err := img.ConfigFile()
 	if err != nil || about.Architecture != p.Architecture || about.Variant != p.Variant || about.OS != p.OS {
-		t.Errorf("%s for %s: got one for %s/%s/%s (%v)", reference, p.String(), about.OS, about.Architecture, about.Variant, err)
+		t.Errorf("%s for %s: got an image for %s/%s/%s (%v), want it for that platform", reference, p.String(), about.OS, about.Architecture, about.Variant, err)
 	}
 }
 
