@@ -24,7 +24,7 @@ func code(text string, colour bool) (drawn string, wide int, err error) {
 // modules are the modules of a QR code.
 type modules struct{ *qr.Code }
 
-// light reports whether a module is light, as all outside the code are.
+// light reports whether a module is light. All modules outside the code are light.
 func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }

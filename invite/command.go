@@ -121,8 +121,9 @@ func (o *Options) show(w io.Writer, link Link) error {
 	return err
 }
 
-// draw returns the QR code of a link if w is a terminal, else why there is
-// none. A wrapped code could not be scanned.
+// draw returns the QR code of a link if w is a terminal that is wide enough: a wrapped
+// code could not be scanned. On another terminal it returns why there is no code, and
+// without a terminal nothing.
 func draw(w io.Writer, link string) string {
 	f, ok := command.Terminal(w)
 	if !ok {

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// mostParticipants bounds a probe room: twenty tests at a time, and the
-// participant that listens.
+// mostParticipants bounds a probe room: twenty tests at a time, each with two
+// participants, and the participant of --watch that receives the verdicts.
 const mostParticipants = 41
 
 // inviter makes links.
@@ -34,9 +34,9 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
 }
 
-// invite checks that the page exists, creates the room, and checks that the
-// service accepts the link. A person at a phone could not solve any of these
-// faults.
+// invite checks that the page exists, creates the room, and checks that the service
+// accepts the link. It checks this before it returns the link, because the person who
+// opens the link cannot solve these faults.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
 		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off switches the connection test off, so a link would not work")
@@ -97,9 +97,9 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 // pageMark is a text that only the page contains.
 const pageMark = `content="matrixrtc-auth connection test"`
 
-// lookAtPage requests the page by its public name. If nothing answers from
-// here, reached is false: the phone may reach it all the same, because many
-// routers do not lead their own address back inside.
+// lookAtPage requests the page by its public name. If this machine gets no answer,
+// reached is false and err is nil. The phone may still reach the page, because many
+// routers do not forward their own public address back inside.
 func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, err error) {
 	address := base + "/test"
 	answer, err := in.network.Get(ctx, address)
