@@ -8,19 +8,20 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// A time that is added to a job has to be translated with the others.
+// Moved changes every time of a job. A time field that is added to Job later
+// must not be left out.
 func TestMovedMovesEveryTime(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	var job, want leave.Job
 	if n := setTimes(reflect.ValueOf(&job).Elem(), at); n < 9 {
-		t.Fatalf("a job has only %d times", n)
+		t.Fatalf("setTimes found %d times in a job, want at least 9", n)
 	}
 	setTimes(reflect.ValueOf(&want).Elem(), at.Add(time.Hour))
 	if got := job.Moved(time.Hour); !reflect.DeepEqual(got, want) {
-		t.Errorf("moved by an hour: %+v, want %+v", got, want)
+		t.Errorf("moved by an hour: got %+v, want %+v", got, want)
 	}
 	if got := (leave.Job{}).Moved(time.Hour); !reflect.DeepEqual(got, leave.Job{}) {
-		t.Errorf("the zero times became %+v", got)
+		t.Errorf("a job of zero times, moved by an hour: got %+v, want all times still zero", got)
 	}
 }
 

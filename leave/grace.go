@@ -8,9 +8,9 @@ import (
 
 // Grace is how long a participant who is gone may take to come back.
 type Grace struct {
-	Reconnect time.Duration // after its connection broke
-	Outage    time.Duration // after an outage of the SFU
-	Confirm   time.Duration // if nothing was reported, and a look did not find it
+	Reconnect time.Duration // the time after the participant's connection broke
+	Outage    time.Duration // the time after an outage of the SFU
+	Confirm   time.Duration // the time if no leaving was reported, and a look did not find the participant
 }
 
 // of returns how long to wait for a participant who left for reason. Somebody
@@ -26,5 +26,5 @@ func (g Grace) of(reason sfu.Reason) time.Duration {
 }
 
 // longestGrace is the longest time that a participant who is gone may take to
-// come back: the bound of LIVEKIT_RECONNECT_GRACE.
+// come back. LIVEKIT_RECONNECT_GRACE cannot be longer.
 const longestGrace = time.Minute

@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over says why the job ends without an action, "" if it does not. Time before
-// began does not count, because nothing could be done for the job then.
+// Over returns why the job ends without an action, "" if it does not end. Time
+// before began does not count, because no keeper worked on the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
