@@ -50,7 +50,7 @@ const (
 
 // nodes decides when the nodes of which rooms are asked. The zero value is ready.
 type nodes struct {
-	one, short, many places
+	one, short, many places // for questions about one participant, in slight doubt, and about rooms
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
