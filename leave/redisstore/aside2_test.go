@@ -16,9 +16,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// badRecords returns what may stand in the place of a record of the second form
-// and is none. What is in headed has the first bytes of one, by which it is
-// counted.
+// badRecords returns invalid values for a record of the second form. ours is a
+// valid one. The values in headed have valid first bytes, so scripts count them.
 func badRecords(ours string) (headed, others []string) {
 	// 17 bytes, the length of the user's name and the name, then the job.
 	body := 18 + int(ours[17])
@@ -35,19 +34,18 @@ func badRecords(ours string) (headed, others []string) {
 	return headed, others
 }
 
-// recordOf returns the place of the only record of the second form, and what is
-// there.
+// recordOf returns the id and the value of the only record of the second form.
 func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	t.Helper()
 	ids, err := server.HKeys(recordsKey)
 	if err != nil || len(ids) != 1 {
-		t.Fatalf("records at %q, %v, want one", ids, err)
+		t.Fatalf("the ids of records: got %q, %v, want one", ids, err)
 	}
 	return ids[0], server.HGet(recordsKey, ids[0])
 }
 
-// What nobody of ours wrote does not stop the rest: it is named once, it does
-// not come up all the time, and who delegates anew is not hindered.
+// An invalid record does not stop work on other jobs. It is logged once, and is
+// not claimed all the time. The same key can be delegated again.
 func TestForeignRecords(t *testing.T) {
 	server := newSecond(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -70,7 +68,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 
 	get(t, s, job.Key, leave.ErrNotFound)
 	if jobs, err := s.Room(t.Context(), job.Room); err != nil || len(jobs) != 0 {
-		t.Errorf("Room = %v, %v", jobs, err)
+		t.Errorf("Room: got %v, %v, want no jobs", jobs, err)
 	}
 	jobs, err := s.Claim(t.Context(), "holder", now, 10)
 	if err != nil || len(jobs) != 1 || jobs[0].Key != other.Key {
@@ -83,7 +81,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 				t.Error(err)
 			}
 			if server.HGet(recordsKey, id) != before {
-				t.Error("it came up again within a minute")
+				t.Error("the invalid record was claimed again within a minute, want it left alone")
 			}
 		}
 		now = now.Add(61 * time.Second)
@@ -92,10 +90,10 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
-		t.Errorf("named %d times, counted %d times, want once: %s", got, s.SetAside(), log.String())
+		t.Errorf("the invalid record was logged %d times and counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
 	if log.contains("delay_id") {
-		t.Errorf("the log says %s", log.String())
+		t.Errorf("the log has a delay id, want none: %s", log.String())
 	}
 
 	put(t, s, job)
@@ -111,12 +109,12 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		}
 	}
 	if counts, err := s.Count(t.Context(), job.User); err != nil || counts.All+counts.OfUser+counts.OfServer != 0 {
-		t.Errorf("nothing is left, and counted are %+v, %v", counts, err)
+		t.Errorf("Count after all jobs were removed: got %+v, %v, want zeros", counts, err)
 	}
 }
 
-// What stays no job for longer than any delayed event lasts is removed, with all
-// that is counted of it, and its room.
+// A record that stays invalid for longer than any delayed event lasts is removed,
+// with all that was counted for it, and its room.
 func TestForeignRecordIsRemoved(t *testing.T) {
 	server := newSecond(t)
 	var m clocktest.Machine
@@ -129,7 +127,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	server.HSet(recordsKey, id, value+"x")
 	for _, passes := range []time.Duration{0, leave.MaxDelay, 2 * time.Hour} {
 		if server.HGet(recordsKey, id) == "" {
-			t.Fatal("it is removed too soon")
+			t.Fatal("the invalid record was removed too soon")
 		}
 		m.Sleep(passes)
 		server.SetTime(m.Wall())
@@ -138,7 +136,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 		}
 	}
 	if left := server.HGet(recordsKey, id); left != "" {
-		t.Errorf("%q is still there", left)
+		t.Errorf("the invalid record %q is still stored, want it removed", left)
 	}
 	wantCounted(t, s, other)
 	if rooms, err := s.ClaimRooms(t.Context(), c.Now(), 0, 10); err != nil || len(rooms) != 1 {
@@ -146,7 +144,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	}
 }
 
-// What stands among the parts with jobs and is no part does not stop the claims.
+// Invalid names among the parts with due jobs do not stop the claims.
 func TestForeignParts(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -174,8 +172,8 @@ func TestForeignParts(t *testing.T) {
 	}
 }
 
-// A claim of some, while many in as many parts are due at the same moment, lends
-// some; all are lent by the next, each once.
+// Many jobs in many parts are due at the same moment. Each claim returns as many
+// as it asks for, and all claims together return each job once.
 func TestManyDueAtOnce(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -191,7 +189,7 @@ func TestManyDueAtOnce(t *testing.T) {
 	for range rooms * inRoom / n {
 		jobs, err := s.Claim(t.Context(), "holder", now.Add(time.Second), n)
 		if err != nil || len(jobs) != n {
-			t.Fatalf("Claim of %d: got %d, %v", n, len(jobs), err)
+			t.Fatalf("Claim: got %d jobs, %v, want %d", len(jobs), err, n)
 		}
 		for _, job := range jobs {
 			if seen[job.Key] {
@@ -202,8 +200,8 @@ func TestManyDueAtOnce(t *testing.T) {
 	}
 }
 
-// A room whose last record nothing could be read of is forgotten by who looks
-// into it.
+// If the last record of a room has disappeared, the room is removed by the next
+// look into it.
 func TestRoomOfForeignRecord(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -219,13 +217,13 @@ func TestRoomOfForeignRecord(t *testing.T) {
 			t.Errorf("ClaimRooms = %v, %v, want %d", rooms, err, want)
 		}
 		if jobs, err := s.Room(t.Context(), "a"); err != nil || len(jobs) > 0 {
-			t.Errorf("Room = %v, %v", jobs, err)
+			t.Errorf("Room: got %v, %v, want no jobs", jobs, err)
 		}
 	}
 }
 
-// FuzzRecord has any value stand in the place of a record of the second form: the
-// rest goes on, and the job can be delegated again.
+// FuzzRecord replaces a record of the second form by any value. Work on other jobs
+// goes on, and the job can be delegated again.
 func FuzzRecord(f *testing.F) {
 	server := newSecond(f)
 	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
@@ -259,11 +257,11 @@ func FuzzRecord(f *testing.F) {
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
-				t.Errorf("Save of what was claimed: %v", err)
+				t.Errorf("Save of a claimed job: got %v, want no error", err)
 			}
 		}
 		if again, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(again) > 0 {
-			t.Errorf("claimed again: %v, %v", again, err)
+			t.Errorf("Claim while all jobs are leased: got %v, %v, want none", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
 			t.Error(err)
@@ -277,7 +275,7 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 || counts.OfUser != 0 {
-			t.Errorf("counted %+v, %v, want none", counts, err)
+			t.Errorf("Count after all jobs were removed: got %+v, %v, want zeros", counts, err)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// recorded returns a job of each state, and one that is lent.
+// recorded returns a job of each state, and a leased one.
 func recorded(tb testing.TB) (jobs []leave.Job) {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -40,26 +40,27 @@ func TestForm2KeepsAll(t *testing.T) {
 		}
 		got, err := decode2(stored{second, id(job.Key), value})
 		if err != nil {
-			t.Fatalf("%x of %+v: %v", value, job, err)
+			t.Fatalf("reading the record %x of %+v: got %v, want no error", value, job, err)
 		}
 		if want := job.Moved(0); !reflect.DeepEqual(got, want) {
-			t.Errorf("read %+v, want %+v", got, want)
+			t.Errorf("reading the record: got %+v, want %+v", got, want)
 		}
 		if state := value[stateAt]; int(state&^(occupies|leased)) != job.State.Number() || state&occupies != 0 != job.Occupies() {
-			t.Errorf("the byte of the state is %d for %s, which occupies its room: %v", state, job.State, job.Occupies())
+			t.Errorf("the byte of the state: got %d, want it for the state %s of a job that occupies its room: %v", state, job.State, job.Occupies())
 		}
 		if got, want := number(value[12:17]), int64(leave.WeightOf(job.Delay)); got != want {
 			t.Errorf("the weight is %d, want %d", got, want)
 		}
 		for i := range value {
 			if _, err := decode2(stored{second, id(job.Key), value[:i]}); err == nil {
-				t.Errorf("the first %d bytes of %x are a job", i, value)
+				t.Errorf("reading only the first %d bytes of %x: got no error, want one", i, value)
 			}
 		}
 	}
 }
 
-// A record under the id of another key is none: two keys may have one id.
+// A record with another key than the one that was asked for is not valid, because
+// two keys may have the same id.
 func TestForm2ComparesNames(t *testing.T) {
 	job := recorded(t)[0]
 	value, err := encode2(job)
@@ -69,7 +70,7 @@ func TestForm2ComparesNames(t *testing.T) {
 	other := job.Key
 	other.Identity = "another"
 	if got, err := decode2(stored{second, id(other), value}); err == nil {
-		t.Errorf("under the id of %v stands the job of %v", other, got.Key)
+		t.Errorf("reading the record of another key under the id of %v: got the job of %v, want an error", other, got.Key)
 	}
 }
 
@@ -77,12 +78,12 @@ func TestForm2LongHolder(t *testing.T) {
 	job := recorded(t)[0]
 	job.Lease.Holder = strings.Repeat("x", mostName+1)
 	if value, err := encode2(job); err == nil {
-		t.Errorf("a holder of %d bytes is written as %x", len(job.Lease.Holder), value)
+		t.Errorf("encoding a holder of %d bytes: got the record %x, want an error", len(job.Lease.Holder), value)
 	}
 }
 
-// What the ids of a room's jobs share says that they are in one room, and the
-// boundary between the names is no part of either.
+// The ids of a room's jobs begin with the id of the room. Keys that differ only in
+// where the room's name ends have different ids.
 func TestID(t *testing.T) {
 	keys := []leave.Key{{Room: "a", Identity: "bc"}, {Room: "a", Identity: "b"}, {Room: "ab", Identity: "c"}, {Room: "", Identity: "abc"}}
 	seen := map[string]leave.Key{}
@@ -92,17 +93,17 @@ func TestID(t *testing.T) {
 			t.Errorf("the id of %v is %x, want %d bytes that begin with %x", key, got, idSize, roomID(key.Room))
 		}
 		if other, ok := seen[got]; ok {
-			t.Errorf("%v and %v have one id", key, other)
+			t.Errorf("the keys %v and %v have the same id, want different ones", key, other)
 		}
 		seen[got] = key
 		if n := shard(key.Room); n < 0 || n >= shards {
-			t.Errorf("room %q is in part %d of %d", key.Room, n, shards)
+			t.Errorf("the part of room %q: got %d, want 0 to %d", key.Room, n, shards-1)
 		}
 	}
 }
 
-// FuzzForm2 has any bytes be a record: what is read of them can be written, and
-// is read as the same job.
+// FuzzForm2 reads any bytes as a record. A job that is read from them can be
+// written, and is then read as the same job.
 func FuzzForm2(f *testing.F) {
 	for _, job := range recorded(f) {
 		value, err := encode2(job)
@@ -124,10 +125,10 @@ func FuzzForm2(f *testing.F) {
 		}
 		got, err := decode2(stored{second, place, again})
 		if err != nil {
-			t.Fatalf("%x, written anew as %x: %v", value, again, err)
+			t.Fatalf("reading %x, which was written for the job in %x: got %v, want no error", again, value, err)
 		}
 		if got.Version = job.Version; !reflect.DeepEqual(got, job) {
-			t.Errorf("read %+v, written and read %+v", job, got)
+			t.Errorf("written and read again: got %+v, want %+v", got, job)
 		}
 	})
 }
