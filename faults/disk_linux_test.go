@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFullDisk lets the process write no more: it goes on, tokens are issued,
-// leaves are taken over. When there is room again, all of them are on disk.
+// TestFullDisk: the process can write nothing to its file. It still issues tokens and
+// accepts leaves. When there is room again, it writes all of them.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -19,17 +19,17 @@ func TestFullDisk(t *testing.T) {
 	w.mustEnter(5, "call", delay)
 	limitFiles(t, s, fileSize(t, w.file())+100)
 	w.mustEnter(5, "call", delay)
-	await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+	await(t, patience, "that the service is degraded", func() bool { return w.health(s) == "degraded" })
 	w.mustAnswer("call")
 	w.mustEnter(20, "call", delay)[0].leave(saidSo)
 	w.awaitSent(patience)
 	if !strings.Contains(s.text(), "level=ERROR") {
-		t.Errorf("no error in the log:\n%s", s.lastLines())
+		t.Errorf("the log has no error, want one:\n%s", s.lastLines())
 	}
 	w.hold(delay / 2)
 
 	limitFiles(t, s, unix.RLIM_INFINITY)
-	await(t, patience, "that it is well again", func() bool { return w.health(s) == "ok" })
+	await(t, patience, "that the service is ok again", func() bool { return w.health(s) == "ok" })
 	w.retire(s)
 	s.kill()
 	w.start()
@@ -45,7 +45,7 @@ func fileSize(t *testing.T, path string) uint64 {
 	return uint64(info.Size())
 }
 
-// limitFiles has the process's writes fail that would make a file longer.
+// limitFiles makes the process's writes fail that would make a file longer than size.
 func limitFiles(t *testing.T, s *service, size uint64) {
 	t.Helper()
 	limit := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestDamagedFile finds a file that cannot be trusted: it is kept aside, which
-// is an error in the log, and the service goes on.
+// TestDamagedFile: a process starts with a damaged file. It keeps the file under
+// another name, logs an error, and goes on.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	flip := func(part float64) func([]byte) []byte {
@@ -38,22 +38,23 @@ func TestDamagedFile(t *testing.T) {
 			w.mustAnswer("call")
 			aside, _ := filepath.Glob(w.file() + ".corrupt-*")
 			if len(aside) != 1 || !strings.Contains(s.text(), "level=ERROR") || !strings.Contains(s.text(), aside[0]) {
-				t.Errorf("kept aside: %q, and the log says:\n%s", aside, s.lastLines())
+				t.Errorf("kept files: %q, want one, and an error in the log that names it:\n%s", aside, s.lastLines())
 			}
 			w.mustKeepLeaves()
 		})
 	}
 }
 
-// damaged has a process write a file, be killed, and the file damaged.
+// damaged lets a process write its file, kills the process, and damages the file.
 func damaged(w *world, damage func([]byte) []byte) {
 	w.t.Helper()
 	s := w.start()
 	const together, alone = 40, 10
 	w.mustEnter(together, "call", time.Hour)
 	await(w.t, patience, "that all are seen", func() bool { return w.restarted() == together })
-	// One after the other each is a write of its own. A last write that is
-	// damaged looks like one that was cut off, so it has to be a small part.
+	// One after another, each of these members causes a separate write. If the last
+	// write is damaged, it looks as if it was cut off, so it must be a small part of
+	// the file.
 	for range alone {
 		w.mustEnter(1, "call", time.Hour)
 	}
@@ -68,7 +69,7 @@ func damaged(w *world, damage func([]byte) []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = nil // not all of their leaves can be known
+	w.members = nil // the service may have lost some of their leaves
 }
 
 // mustAnswer fails the test if somebody gets no token.
@@ -76,13 +77,13 @@ func (w *world) mustAnswer(call string) {
 	w.t.Helper()
 	for i := range 5 {
 		if _, err := w.token(w.newRequest(fmt.Sprint("other", i), call)); err != nil {
-			w.t.Fatalf("a token: %v", err)
+			w.t.Fatalf("asking for a token: got %v, want no error", err)
 		}
 	}
 }
 
-// mustKeepLeaves has a leave delegated, the process killed and started again:
-// the leave is still kept alive.
+// mustKeepLeaves delegates a leave, kills the process, and starts it again. The new
+// process must still have the leave, and send it when the member has gone.
 func (w *world) mustKeepLeaves() {
 	w.t.Helper()
 	m := w.mustEnter(1, "another", time.Hour)[0]
@@ -93,11 +94,11 @@ func (w *world) mustKeepLeaves() {
 	w.start()
 	m.vanish()
 	w.awaitSent(patience)
-	w.t.Logf("restarted %d times before", before)
+	w.t.Logf("the leave was restarted %d times before the process was started again", before)
 }
 
-// TestLockedFile starts a process on a file that another has: it waits, gives
-// up, and says which file it is.
+// TestLockedFile: a second process starts with a file that another process uses. It
+// waits, and then ends with an error that names the file.
 func TestLockedFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -109,16 +110,16 @@ func TestLockedFile(t *testing.T) {
 		during(100*time.Millisecond, 50*time.Millisecond, func() { w.mustAnswer("call") })
 	}
 	if !second.ended() || second.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(second.text(), w.file()) {
-		t.Errorf("after %v: %v; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
+		t.Errorf("the second process after %v: %v; want the exit code 1, and %s in its log:\n%s", time.Since(began), second.cmd.ProcessState, w.file(), second.text())
 	}
 	if waited := time.Since(began); waited < 14*time.Second {
-		t.Errorf("it waited only %v", waited)
+		t.Errorf("the second process waited %v for the file, want at least 14 s", waited)
 	}
 	w.mustHold()
 }
 
-// TestReplaced starts a process while its predecessor still has the file, as
-// an update does.
+// TestReplaced: a process starts while its predecessor still uses the file, as in an
+// update. It takes over when the predecessor ends.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestMemory has a process keep 20,000 leaves of participants in 200 calls.
-// What a leave takes of it is bounded; so are its threads.
+// TestMemory: a process keeps 20,000 leaves of participants in 200 calls. The memory
+// for each leave, and the number of threads, are bounded.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 	perJob := (after - before) << 10 / (jobs - warmup)
 	t.Logf("%d kB with %d leaves, %d kB with %d: %d bytes for each; %d threads", before, warmup, after, jobs, perJob, threads)
 	if perJob > maxPerJob || threads > maxThreads {
-		t.Errorf("that is more than %d bytes or %d threads", maxPerJob, maxThreads)
+		t.Errorf("got %d bytes for each leave and %d threads, want at most %d bytes and %d threads", perJob, threads, maxPerJob, maxThreads)
 	}
 	for i, m := range w.all() {
 		if i%100 == 0 {
@@ -45,7 +45,7 @@ func TestMemory(t *testing.T) {
 	w.awaitSent(time.Minute)
 }
 
-// proc is a number of /proc/PID/status.
+// proc returns the number name in /proc/PID/status.
 func (s *service) proc(t *testing.T, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
