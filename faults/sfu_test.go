@@ -63,7 +63,7 @@ func TestSFURestarts(t *testing.T) {
 			w.sfu.Down()
 			w.sfu.Forget()
 			if c.proxy {
-				await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+				await(t, patience, "that the service is degraded", func() bool { return w.health(s) == "degraded" })
 			}
 			w.hold(c.outage)
 			w.sfu.Up()

@@ -203,7 +203,7 @@ func TestLockFileIsDeleted(t *testing.T) {
 					t.Fatal("Open by a second process: got no error, want one")
 				}
 				if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
-					t.Errorf("opened by two: got %v after %v, want that it is in use after %v", err, took, lockTime)
+					t.Errorf("Open by a second process: got %v after %v, want an error with \"in use\" after %v", err, took, lockTime)
 				}
 				put(t, s, 3)
 				if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
@@ -211,7 +211,7 @@ func TestLockFileIsDeleted(t *testing.T) {
 				}
 				time.Sleep(2 * lookEvery)
 				if _, err := os.Stat(p.path + ".lock"); err != nil {
-					t.Errorf("the lock file is not there again: got %v, want no error", err)
+					t.Errorf("looking for the lock file after two checks: got %v, want it created again", err)
 				}
 			})
 		})

@@ -29,10 +29,10 @@ type cluster struct {
 	*world
 	fake   *sfutest.SFU
 	client *sfu.Client
-	redis  *forgetful // of the leaves
+	redis  *forgetful // the fake of our Redis, which holds the leaves
 	story  *story
 
-	// dump and jobs are what is in the file of LiveKit's Redis, and of ours.
+	// dump is the content of the file of LiveKit's Redis, and jobs that of ours.
 	dump sfutest.Dump
 	jobs []leave.Job
 

@@ -19,7 +19,7 @@ const (
 
 // giveBack applies change to a leased job, and ends the lease of this process.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// A lease that ends later belongs to another worker.
+	// A lease that ends later than last belongs to another worker of this process.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)

@@ -10,11 +10,11 @@ import (
 // change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by the store's time
-	expects string    // the version that must be stored
-	removes bool
-	moves   bool // the record moves into the other form and keeps its version
+	expects string    // the version that must be stored for the change to be made
+	removes bool      // the job is removed
+	moves   bool      // the record moves into the other form and keeps its version
 
-	// value is the job as it is stored in the form in, if it is encoded already.
+	// value is the record of the job in the form in. Both are empty until encoded.
 	in    form
 	value string
 }
