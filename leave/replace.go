@@ -14,8 +14,8 @@ const maxReplaced = 8
 
 // Replacing returns j, which replaces the delegation old. j then has to cancel
 // old and whatever old still had to cancel. Replacing drops what exceeds
-// maxReplaced, so callers check [Job.MayReplace] first. j also takes over what
-// old knew of the participant and a participant who comes back needs.
+// maxReplaced, so callers check [Job.MayReplace] first. If j is new, it also takes
+// over what old knew of the participant, who may be coming back.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)

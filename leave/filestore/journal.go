@@ -158,7 +158,7 @@ func (j *journal) renew() error {
 		return j.fail(err)
 	}
 	if j.failure != nil {
-		j.log.Info("leave file: it can be written again", "path", j.path)
+		j.log.Info("leave file: the file can be written again", "path", j.path)
 	}
 	j.setFailure(nil)
 	return nil
@@ -263,7 +263,7 @@ func (j *journal) fail(err error) error {
 	}
 	j.dropNext()
 	if j.failure == nil {
-		j.log.Error("leave file: it cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
+		j.log.Error("leave file: the file cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
 	}
 	j.failed = time.Now()
 	j.setFailure(fmt.Errorf("writing the leave file %s: %w", j.path, err))

@@ -56,7 +56,7 @@ func read(r io.Reader, jobs *memory) finding {
 		return finding{damage: err}
 	}
 	if len(line) == 0 {
-		return finding{damage: errors.New("it is empty")}
+		return finding{damage: errors.New("the file is empty")}
 	}
 	var h header
 	if err := unseal(0, line, &h); err != nil || h.Format != format {
@@ -105,7 +105,7 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	case unfit != nil:
 		f.found(unfit)
 	default:
-		f.found(errors.New("its end is missing"))
+		f.found(errors.New("the end of the first part is missing, the line \"complete\""))
 	}
 }
 

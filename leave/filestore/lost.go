@@ -24,13 +24,13 @@ func (j *journal) lost() string {
 	at, err := os.Stat(j.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "it was deleted or moved"
+		return "the file was deleted or moved"
 	case err != nil:
-		return fmt.Sprintf("it cannot be examined (%v)", err)
+		return fmt.Sprintf("the file cannot be examined (%v)", err)
 	case j.locks.data == nil || !isAt(j.locks.data, j.path):
-		return "something else is in its place"
+		return "another file or directory is in its place"
 	case at.Size() != j.out.size:
-		return fmt.Sprintf("it has %d bytes instead of %d", at.Size(), j.out.size)
+		return fmt.Sprintf("the file has %d bytes instead of %d", at.Size(), j.out.size)
 	}
 	return ""
 }
@@ -55,7 +55,7 @@ func (j *journal) look() {
 
 // repair writes a lost file again, from memory.
 func (j *journal) repair(why string) error {
-	j.log.Error("leave file: another program has changed it; it is written again with all leaves", "path", j.path, "why", why)
+	j.log.Error("leave file: another program has changed the file; it is written again with all leaves", "path", j.path, "why", why)
 	j.mu.Lock()
 	j.repairs = repairs{j.repairs.n + 1, why}
 	j.mu.Unlock()

@@ -89,7 +89,7 @@ func (j *journal) open() error {
 			return err
 		}
 	case found.cut > 0:
-		j.log.Info("leave file: the last write was cut off; it had not been acknowledged", "path", j.path, "bytes", found.cut)
+		j.log.Info("leave file: the last write was cut off; no client was told that it had succeeded", "path", j.path, "bytes", found.cut)
 	case found.size > 0:
 		return j.goOn(found)
 	}
@@ -136,7 +136,7 @@ func (j *journal) keepAside(found finding) error {
 	for _, r := range found.bad {
 		j.log.Error("leave file: a record is not valid and is ignored", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)
 	}
-	j.log.Error("leave file: it is damaged; a new file is begun with all leaves that can be read",
+	j.log.Error("leave file: the file is damaged; a new file is begun with all leaves that can be read",
 		"path", j.path, "kept_as", aside, "damage", found.damage, "left_out", found.nBad, "leaves", len(j.jobs.Keys()))
 	return nil
 }

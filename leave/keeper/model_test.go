@@ -26,11 +26,11 @@ var (
 	firstSeed = flag.Uint64("seed", 0, "the seed of the first call")
 )
 
-// TestWhateverHappens lets random things happen to a call: the participant
-// comes, goes, changes its session; webhooks are lost, doubled and late; nodes of
-// the SFU die, drain and are cut off, its Redis loses what it knew; the SFU, the
-// homeserver and the program go away and come back. Nobody who is in the call may
-// ever be emptied, and nobody who has left for good may stay.
+// TestWhateverHappens lets random things happen to a call. The participant comes,
+// goes, and changes its session. Webhooks are lost, doubled and late. Nodes of the
+// SFU die, drain and are cut off, and its Redis loses records. The SFU, the
+// homeserver and the program go away and come back. No leave of a participant in the
+// call may be sent or fire. The leave of one who has left for good must be sent.
 func TestWhateverHappens(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + i
