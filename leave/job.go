@@ -82,10 +82,10 @@ type Job struct {
 	NextRestart time.Time `record:"next_restart,always"`
 	NextLook    time.Time `record:"next_look,always"`
 	NextCancel  time.Time `record:"next_cancel"`
-	Restarts    int       `record:"restarts"` // failed restarts in a row
-	Looks       int       `record:"looks"`    // looks in a row without a decision
-	Sends       int       `record:"sends"`    // failed sends in a row
-	Cancels     int       `record:"cancels"`  // failed cancels in a row
+	Restarts    int       `record:"restarts"` // how many restarts in a row have failed
+	Looks       int       `record:"looks"`    // how many looks in a row led to no decision
+	Sends       int       `record:"sends"`    // how many sends in a row have failed
+	Cancels     int       `record:"cancels"`  // how many cancels in a row have failed
 
 	// Replaces are the earlier delegations of the key that are still to be
 	// cancelled. Each would end the present membership when it fires.

@@ -8,8 +8,8 @@ import (
 
 // Limits bound the number of jobs.
 type Limits struct {
-	PerUser int // LIVEKIT_MAX_JOBS_PER_USER
-	All     int // LIVEKIT_MAX_JOBS
+	PerUser int // the most jobs of one user (LIVEKIT_MAX_JOBS_PER_USER)
+	All     int // the most jobs in all (LIVEKIT_MAX_JOBS)
 	// Named reports whether the operator named a homeserver. The users of a named
 	// homeserver may together have all jobs. If Named is nil, all homeservers
 	// count as named.

@@ -160,8 +160,8 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 
 // Forgotten returns j after an answer of the SFU that the room was created at
 // remade, so that it is not the room in which the participant was. The SFU has
-// dropped everybody, and they have the time outage to come back. The same room
-// does not count again as new, even if the SFU's clock is ahead.
+// dropped everybody, and the participant has the time outage to come back. The same
+// room does not count again as new, even if the SFU's clock is ahead.
 func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true

@@ -151,7 +151,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
-		want = string(Sending) // its grace is over
+		want = string(Sending) // the grace of a job in that row is over, so the leave is sent
 	}
 	if got.State != State(want) {
 		t.Errorf("%s: got the state %s, want %s", row, got.State, want)

@@ -32,7 +32,7 @@ type journal struct {
 	log   *slog.Logger
 	spare int64
 
-	out    *output // nil after a failure
+	out    *output // the file that is written now; nil after a failure
 	needed int64   // the size that out had when all jobs had just been copied into it
 
 	next *output // the successor, which will replace out; nil if none is being written

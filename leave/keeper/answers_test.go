@@ -131,7 +131,7 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		time.Sleep(300 * time.Microsecond) // stores keep milliseconds
+		time.Sleep(300 * time.Microsecond) // so that the store cuts off a part of the time: it keeps milliseconds
 		job := another(t, 1, long)
 		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {

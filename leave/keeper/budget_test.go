@@ -236,7 +236,7 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 					if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
 						t.Fatal(err)
 					}
-					time.Sleep(2 * time.Second) // not all in step
+					time.Sleep(2 * time.Second) // so that not all restarts are due at the same time
 				}
 				for i := range crowds {
 					if err := c.add(fmt.Sprint("m", i), time.Hour); err != nil {

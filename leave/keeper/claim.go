@@ -33,7 +33,7 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 			k.work(context.WithoutCancel(ctx), task{Job: job, claimed: claimed, ahead: ahead, free: func() {}})
 			<-slots
 			if k.full.Load() {
-				k.Wake() // more may be due
+				k.Wake() // more jobs may be due than there were free workers
 			}
 		})
 	}

@@ -48,8 +48,8 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 
 // needed is what a delegation adds to the existing jobs and to their load.
 type needed struct {
-	all, ofUser, ofServer int     // jobs
-	load, loadOfUser      float64 // restarts a second at the user's homeserver
+	all, ofUser, ofServer int     // how many jobs: in all, of the user, and of the user's homeserver
+	load, loadOfUser      float64 // how many restarts a second: of the homeserver's users, and of the user
 }
 
 // needs returns what job adds. old is the job that it replaces, unless isNew. A

@@ -98,7 +98,7 @@ func TestSFURestartsUnseen(t *testing.T) {
 		w := connected(t, long)
 		time.Sleep(10 * time.Second)
 		w.sfuRestart()
-		time.Sleep(300 * time.Millisecond) // the client's next try
+		time.Sleep(300 * time.Millisecond) // the client tries again after this time
 		w.set(func() {
 			if len(w.created) != 1 || w.roomAt.IsZero() {
 				t.Errorf("created %q, want the room again", w.created)

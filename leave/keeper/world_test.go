@@ -91,7 +91,7 @@ type delayed struct {
 	delay     time.Duration
 	timer     *time.Timer
 	restarted time.Time
-	over      string // "sent", "fired" or "cancelled"
+	over      string // "sent", "fired" or "cancelled"; "" while the event waits
 	at        time.Time
 }
 

@@ -69,7 +69,7 @@ func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err e
 	result := string(a.Node)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // the program ends
+		return // the program ends, so this is no result
 	case err != nil:
 		result = leave.NodeFailed
 	case j.NodeIsGone(a) && a.Session != "":

@@ -29,8 +29,8 @@ const (
 	// thousands leave at once, each such question holds a place for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
-	// looksPerQuestion says in which looks into a room the nodes are asked: in one
-	// of so many.
+	// looksPerQuestion is how many looks into a room there are for each question to
+	// its nodes.
 	looksPerQuestion = 4
 	// routinePause is the least time between two routine questions, those without
 	// a known loss of a node: 25 a second. If a routine question would have to

@@ -17,7 +17,7 @@ const (
 	// times a second at first, so the first pauses are the shortest.
 	pollAtFirst  = 20 * time.Millisecond  // until the SFU has been away for atFirst
 	pollOutage   = 200 * time.Millisecond // until the SFU has been away for longGone
-	pollLongGone = 5 * time.Second        // after that
+	pollLongGone = 5 * time.Second        // when the SFU has been away for longer than longGone
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )

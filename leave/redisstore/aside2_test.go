@@ -25,7 +25,7 @@ func badRecords(ours string) (headed, others []string) {
 	headed = []string{
 		ours[:body], ours[:body+1], ours[:len(ours)-1], ours + "x", ours[:body] + "\x00", ours[:body] + strings.Repeat("\xff", 40),
 		replace(body+1, "\x00"), replace(len(ours)-4, "\xff\xff\xff\xff"),
-		strings.Replace(ours, "\x04a", "\x04z", 1), // another room
+		strings.Replace(ours, "\x04a", "\x04z", 1), // the name of another room
 	}
 	others = []string{
 		"garbage", "\xff", "\x02", "5 garbage", "1 0 1 holder\n{}", strings.Repeat("\x02", 18), ours[:17], ours[:18], ours[:body-1],

@@ -13,7 +13,7 @@ func TestOwnLastWrite(t *testing.T) {
 	l.begin("e", 100)
 	now := time.Now()
 	l.reached("e", 105, 103, now)
-	l.reached("e", 107, 103, now.Add(time.Hour)) // others have written
+	l.reached("e", 107, 103, now.Add(time.Hour)) // other processes have written
 	l.reached("other", 500, 500, now)
 	for after, want := range map[time.Duration]known{
 		time.Minute:    {"e", 107, 103},

@@ -59,7 +59,7 @@ func testKeys(t *testing.T, source, command string, declared []string) {
 func TestScriptsAreGuarded(t *testing.T) {
 	for _, s := range []script{getScript, writeScript, asideScript, claimScript, lendScript, claimRoomsScript, roomScript, recordsScript, scanScript, roomsScript, countScript, beginScript, setClockScript} {
 		source := s().source
-		writes := strings.Index(source, "SET'") // or MSET
+		writes := strings.Index(source, "SET'") // the first SET or MSET
 		if limit := strings.Index(source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
 			t.Errorf("the script %.60q writes before it compares the time with ARGV[1], or does not compare it; want the comparison first", source)
 		}

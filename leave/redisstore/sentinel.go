@@ -27,9 +27,9 @@ type sentinels struct {
 	patience time.Duration
 
 	mu      sync.Mutex
-	primary string              // the last known address
+	primary string              // the last known address of the primary
 	conns   map[*tracked]string // the open connections, and the address of each
-	looking bool                // look is running
+	looking bool                // whether a search that look has started is running
 }
 
 // behindSentinels returns the target for a server behind the Sentinels in o.

@@ -22,7 +22,7 @@ const connections = 32
 type target struct {
 	options   *redis.Options // the options for Redis itself
 	cluster   []string       // the addresses of a cluster's nodes; nil for a single server
-	sentinels *sentinels     // nil if there are none
+	sentinels *sentinels     // the Sentinels to ask for the primary; nil without Sentinels
 	password  func() string  // returns Redis' password
 	further   []string       // other secrets that a message must not contain
 }

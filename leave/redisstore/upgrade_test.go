@@ -68,7 +68,7 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	u.Helper()
 	for i := range n {
 		job := u.delegated(fmt.Sprint("job", i), 0)
-		job.Key.Room = job.Key.Room[:4] // ten rooms
+		job.Key.Room = job.Key.Room[:4] // so that the jobs are in ten rooms
 		if _, err := s.Put(u.Context(), job); err != nil {
 			u.Fatal(err)
 		}

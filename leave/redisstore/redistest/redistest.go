@@ -23,7 +23,7 @@ import (
 
 // Server is a redis-server for a test, on a loopback port and a Unix socket.
 type Server struct {
-	Addr   string // host:port
+	Addr   string // the address, as host:port
 	Socket string // the path of its Unix socket
 	Dir    string // the directory of its files, if it keeps any
 

@@ -29,7 +29,7 @@ const (
 // is ready.
 type aside struct {
 	mu      sync.Mutex
-	records map[string]unreadable // by the field in Redis
+	records map[string]unreadable // the invalid records, by their field in Redis
 	found   int                   // how many invalid records were found since the start
 }
 

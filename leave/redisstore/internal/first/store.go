@@ -22,7 +22,7 @@ type Store struct {
 	clock    storeClock
 	aside    aside
 	life     life
-	patience time.Duration // bounds one call
+	patience time.Duration // how long one call may take
 }
 
 var _ leave.Store = (*Store)(nil)
